@@ -87,7 +87,18 @@ test('what cannot be used is not saved, and names the line; neither is a change 
 
 test('a configuration with which the guest cannot start leaves it running with the previous one, which can be restored', async () => {
   const { hash } = await ask<ConfigState>('config.show')
-  await ask('config.save', { draft: { changes: [{ key: ['web', 'search'], value: 'searxng' }] }, base: hash })
+  const draft = { changes: [{ key: ['web', 'search'], value: 'searxng' }] }
+  await assert.rejects(ask('config.save', { draft, base: hash }), { code: 'bad_config', message: /search_url/ })
+  const nameless = {
+    changes: [
+      { key: ['model', 'provider'], value: 'openai' },
+      { key: ['model', 'name'], value: 'gpt5minni' },
+    ],
+  }
+  await assert.rejects(ask('config.save', { draft: nameless, base: hash }), { code: 'bad_config', message: /gpt-5-mini/ })
+  assert.equal((await ask<ConfigState>('config.show')).hash, hash)
+  // A person may still write it by hand.
+  writeFileSync(file, `${readFileSync(file, 'utf8')}[web]\nsearch = "searxng"\n`)
   await restart()
   const failed = await ask<ConfigState & { restart_problem: string }>('config.show')
   assert.notEqual(failed.restart_problem, '')

@@ -6,12 +6,14 @@ import { type Client, connect, type ConnectionState } from '../client/index.ts'
 import {
   configFiles,
   ensureGuest,
+  fallbackNotice,
   findGuest,
   type GuestSetup,
   hasWorkspace,
   type Home,
   type HostEnv,
   loadConfig,
+  loadLastGood,
   markUse,
   openHome,
   openWorkspace,
@@ -27,6 +29,7 @@ import {
   isAlive,
   isOxbowError,
   type Notice,
+  type OxbowError,
   ownValue,
   retryDelayMs,
   systemRandom,
@@ -55,20 +58,39 @@ export function userWorkspace(home: Home, name: string, terminal: Pick<Terminal,
   return workspace
 }
 
-/** @throws OxbowError `bad_input` for the user name, `bad_config` for the files. */
+/**
+ * Files that cannot be read as a configuration give way to the last one that worked, which the person is told.
+ * @throws OxbowError `bad_input` for the user name, `bad_config` for the files when nothing has worked yet.
+ */
 export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup {
   const home = openHome(terminal.env)
   const workspace = userWorkspace(home, choice.user, terminal)
+  const overrides = { model: choice.model, baseUrl: choice.baseUrl }
   return {
     home,
     workspace,
-    config: loadConfig(home, workspace, choice),
-    overrides: { model: choice.model, baseUrl: choice.baseUrl },
+    ...usableConfig({ home, workspace }, overrides, terminal),
+    overrides,
     insecure: choice.insecure ?? false,
     version: terminal.version,
     env: terminal.env,
     warn: (text) => printNotice(terminal, `warning: ${plainText(text)}`),
     ...(terminal.program !== undefined && { program: terminal.program }),
+  }
+}
+
+function usableConfig(
+  place: Pick<GuestSetup, 'home' | 'workspace'>,
+  overrides: NonNullable<GuestSetup['overrides']>,
+  terminal: Pick<Terminal, 'errors'>,
+): Pick<GuestSetup, 'config' | 'isFallback'> {
+  try {
+    return { config: loadConfig(place.home, place.workspace, overrides) }
+  } catch (error) {
+    const good = isOxbowError(error, 'bad_config') ? loadLastGood(place, overrides) : null
+    if (good === null) throw error
+    printNotice(terminal, `warning: ${plainText(fallbackNotice(error as OxbowError))}`)
+    return { config: good, isFallback: true }
   }
 }
 

@@ -207,6 +207,9 @@ export const discoveryPorts: readonly number[] = [11434, 8080, 1234, 8000]
 /** Servers on this machine answer within milliseconds, and `oxbow models --discover` waits this long. */
 export const discoveryTimeoutMs = 300
 
+/** A service that a person named while setting it up, anywhere: longer is longer than a person waits for an offer. */
+export const addressTimeoutMs = 3_000
+
 /** One answer of a service on this machine: a list of hundreds of models, or a model with its licence. */
 export const maxDiscoveryBytes: number = 2 * 1024 * 1024
 

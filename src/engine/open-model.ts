@@ -22,7 +22,16 @@ import type { Embedder } from './embeddings/embedder.ts'
 import type { ModelLimits } from './limits.ts'
 import type { AskPluginModel } from './plugin-model.ts'
 import type { Route } from './reliability/route.ts'
-import { findService, type ModelKind, type ModelName, pluginPrefix, readModelName, type Service, type ServiceConfig } from './services.ts'
+import {
+  findService,
+  lacksKey,
+  type ModelKind,
+  type ModelName,
+  pluginPrefix,
+  readModelName,
+  type Service,
+  type ServiceConfig,
+} from './services.ts'
 import type { Wire } from './wire.ts'
 
 export interface KnownModel {
@@ -80,9 +89,10 @@ export function createModelBook(services: ServiceConfig, catalogFolder: string |
 function assertReachable(name: string, provider: string, { config }: ServiceConfig): void {
   const modelName = name.trim() || config.model.name.trim()
   if (provider !== 'offline' || config.model.provider !== 'auto' || modelName === '' || /^offline(\/|$)/.test(modelName)) return
-  throw new OxbowError('bad_config', `The model ${modelName} cannot be used: no provider has a key.`, {
-    hint: 'Set the key of its provider, e.g. OPENAI_API_KEY, or name a provider that needs none: PROVIDER/MODEL.',
-  })
+  throw lacksKey(
+    `The model ${modelName} cannot be used: no provider has a key.`,
+    'Set the key of its provider, e.g. OPENAI_API_KEY, or name a provider that needs none: PROVIDER/MODEL.',
+  )
 }
 
 const noOverrides: ModelOverrides = {

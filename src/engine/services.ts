@@ -123,7 +123,7 @@ function findKey(id: string, named: string, usual: readonly string[] | null, els
     const needed = named !== '' || (usual !== null && usual.length > 0 && !elsewhere)
     if (!needed) return ''
     const hint = `\`oxbow init\` sets a model up; \`oxbow secret set ${names[0] ?? ''}\` stores only its key. Or put the key in ${names.join(' or ')}, or set base_url for a service that needs none.`
-    throw badConfig(`The environment variable ${names[0] ?? ''} is not set; ${id} needs a key.`, hint)
+    throw lacksKey(`The environment variable ${names[0] ?? ''} is not set; ${id} needs a key.`, hint)
   }
   const key = (ownValue(env, name) ?? '').trim()
   // The HTTP client would refuse anything else, with an error that may contain the key.
@@ -155,7 +155,7 @@ function readHeaders(id: string, headers: Readonly<Record<string, string>>, env:
       const filled = value.replaceAll(/\$(\w+)/g, (_, variable: string) => {
         const found = ownValue(env, variable)
         if (found === undefined) {
-          throw badConfig(`The environment variable ${variable} is not set; header ${name} of ${id} needs it.`, `Set ${variable}.`)
+          throw lacksKey(`The environment variable ${variable} is not set; header ${name} of ${id} needs it.`, `Set ${variable}.`)
         }
         return found
       })
@@ -167,4 +167,9 @@ function readHeaders(id: string, headers: Readonly<Record<string, string>>, env:
 
 function badConfig(message: string, hint: string): OxbowError {
   return new OxbowError('bad_config', message, { hint })
+}
+
+/** The configuration may be right: a key can be stored later, or be in another environment. */
+export function lacksKey(message: string, hint: string): OxbowError {
+  return new OxbowError('bad_config', message, { hint, data: { lacks_key: true } })
 }

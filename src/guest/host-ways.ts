@@ -80,6 +80,6 @@ async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: Gues
 }
 
 /** Tools are loaded with the first call; only an enabled search is loaded now, to check its configuration. */
-async function openSearch(config: Config, keys: GuestEnvelope['keys'], open: typeof openEgress): Promise<Call | null> {
+export async function openSearch(config: Config, keys: GuestEnvelope['keys'], open: typeof openEgress): Promise<Call | null> {
   return config.web.search === 'off' ? null : (await import('../tools/index.ts')).openSearch(config, keys, open)
 }

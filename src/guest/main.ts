@@ -73,6 +73,10 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
       for await (const check of examine(envelope)) say(check)
       return
     }
+    case 'config-check': {
+      const { checkConfig } = await import('./config-check.ts')
+      return checkConfig(envelope)
+    }
     case 'wasm-run': {
       const { runToolFile } = await import('./sandbox-questions.ts')
       const cancelled = new AbortController()

@@ -32,6 +32,14 @@ export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOv
   return mergeLayers([...configFiles(home, workspace).map(({ path }) => readLayer(path)), overrideLayer(overrides)])
 }
 
+/** @param texts of files that are about to be saved, by path @returns what `loadConfig` will give. @throws as it does */
+export function draftConfig(home: Home, workspace: Workspace, texts: ReadonlyMap<string, string>): Config {
+  const layers = configFiles(home, workspace).map(({ path }) =>
+    texts.has(path) ? checkConfigText(path, texts.get(path)!) : readLayer(path),
+  )
+  return mergeLayers(layers)
+}
+
 /** @param layers lowest first */
 export function mergeLayers(layers: readonly Table[]): Config {
   return parseConfig(layers.reduce(mergeTables, {}), 'the configuration')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -11,6 +11,8 @@ function withPlace(run: (place: FolderPlace, root: string) => void): void {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'oxbow-folders-')))
   try {
     mkdirSync(join(root, 'person/projects/site'), { recursive: true })
+    // Run as root, agents work under another account.
+    for (const path of ['person', 'person/projects', 'person/projects/site']) chmodSync(join(root, path), 0o777)
     const env = { HOME: join(root, 'person'), OXBOW_HOME: join(root, 'oxbow') }
     const home = openHome(env)
     run({ home, workspace: openWorkspace(home, parseUser('ada')), env }, root)
@@ -64,6 +66,7 @@ test('homes, dot folders, devices, system folders and those of Oxbow are refused
 test('a folder inside another one, or around it, is refused; its path for agents leads through that one', () => {
   withPlace((place, root) => {
     mkdirSync(join(root, 'person/projects/site/pages'))
+    chmodSync(join(root, 'person/projects/site/pages'), 0o777)
     addFolder(place, { path: join(root, 'person/projects/site'), readOnly: false })
     assert.equal(sharedPathOf(place, join(root, 'person/projects/site/pages')), '/shared/site/pages')
     assert.equal(sharedPathOf(place, join(root, 'person/projects')), undefined)
@@ -88,9 +91,24 @@ test('a name that is taken, leads elsewhere or hides files of the workspace is r
         name,
       )
     mkdirSync(join(root, 'person/other/site'), { recursive: true })
+    chmodSync(join(root, 'person/other/site'), 0o777)
     addFolder(place, { path, readOnly: false })
     assert.throws(() => addFolder(place, { path: join(root, 'person/other/site'), readOnly: false }), /already a folder site/)
     writeFileSync(foldersFile(place.home, place.workspace.user), '{')
     assert.throws(() => listFolders(place.home, place.workspace.user), /is damaged/)
   })
 })
+
+test(
+  'as root, a folder in which agents cannot write is refused with what to do; read-only it is not',
+  { skip: process.getuid?.() !== 0 && 'only root is another account than its agents' },
+  () => {
+    withPlace((place, root) => {
+      const site = join(root, 'person/projects/site')
+      chmodSync(site, 0o755)
+      assert.throws(() => addFolder(place, { path: site, readOnly: false }), { code: 'path_refused', hint: /--read-only.*chown -R/ })
+      assert.deepEqual(listFolders(place.home, place.workspace.user), [])
+      assert.equal(addFolder(place, { path: site, readOnly: true }).name, 'site')
+    })
+  },
+)

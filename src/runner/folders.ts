@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join, posix, relative, resolve, sep } from 'node:path'
-import { type HostFolder, isObject, OxbowError, type UserId, writeWhole } from '../types/index.ts'
+import { type HostFolder, isObject, OxbowError, sandboxUid, type UserId, writeWhole } from '../types/index.ts'
 import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
 import { asOwner } from './heads/file-owner.ts'
 
@@ -59,6 +59,7 @@ export function sharedPathOf({ home, workspace }: FolderPlace, path: string): st
 export function addFolder(place: FolderPlace, { path, name: wanted, readOnly }: NewFolder): HostFolder {
   const real = realPathOf(path)
   assertAllowed(real, place)
+  if (!readOnly) assertWritable(real)
   return changeFolders(place, () => added(place, real, wanted ?? basename(real), readOnly))
 }
 
@@ -144,6 +145,22 @@ function assertAllowed(real: string, { home, env }: FolderPlace): void {
       .some((part) => part.startsWith('.'))
   )
     refuse('a part of its path begins with a dot')
+}
+
+const writeBits = { owner: 0o200, group: 0o020, others: 0o002 }
+
+/**
+ * As root, agents work under an account of their own, which no folder of a person belongs to. Changing the owner is the person's to do.
+ * @throws OxbowError `path_refused` for a folder in which that account cannot write
+ */
+function assertWritable(real: string): void {
+  if (process.getuid?.() !== 0) return
+  const { uid, gid, mode } = statSync(real)
+  const bit = uid === sandboxUid ? writeBits.owner : gid === sandboxUid ? writeBits.group : writeBits.others
+  if ((mode & bit) !== 0) return
+  throw new OxbowError('path_refused', `agents could not write in ${real}: Oxbow runs as root, and agents as the account ${sandboxUid}`, {
+    hint: `Run Oxbow as the folder's owner, add it with --read-only, or give it to agents: chown -R ${sandboxUid} ${real}`,
+  })
 }
 
 function assertName(name: string, others: readonly HostFolder[], { shared }: Workspace): void {

@@ -2,9 +2,7 @@
  * Finds a user's running guest or starts one, and supervises the one it started: signs the heads that the guest reports, detects its
  * end, and stops it with this process.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { connect } from 'node:net'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Config,
@@ -14,15 +12,16 @@ import {
   type GuestReport,
   type HostedPlugin,
   type HostReply,
-  isAlive,
   isOxbowError,
   once,
   OxbowError,
   systemClock,
   toFailure,
 } from '../types/index.ts'
+import { type FoundGuest, findGuest } from './find-guest.ts'
 import { listFolders } from './folders.ts'
 import { type ConfigOverrides, keyNames, keysFor } from './config-layers.ts'
+import { fallbackNotice, loadLastGood } from './good-config.ts'
 import {
   asReport,
   fatalError,
@@ -37,7 +36,7 @@ import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './head-s
 import { type Home, type HostEnv, lockPath, type Workspace } from './home.ts'
 import type { HostSide } from './host-questions.ts'
 import type { IsolatedGuest } from './isolated-guest.ts'
-import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries, portProbeTimeoutMs } from './limits.ts'
+import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries } from './limits.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 
 export interface GuestSetup {
@@ -46,6 +45,8 @@ export interface GuestSetup {
   readonly config: Config
   /** Options that took precedence over the files of `config`. */
   readonly overrides?: ConfigOverrides
+  /** `config` is the last one that worked, because the files cannot be used. */
+  readonly isFallback?: boolean
   readonly insecure: boolean
   readonly version: string
   readonly env: HostEnv
@@ -73,7 +74,7 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   let found = await findGuest(options.workspace)
   for (let tries = 1; found === null; tries += 1) {
     try {
-      return await startOwned(options)
+      return await startUsable(options)
     } catch (error) {
       if (!isOxbowError(error, 'workspace_busy') || tries === otherGuestTries) throw error
     }
@@ -81,6 +82,19 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
     found = await waitForOther(options.workspace)
   }
   return notOwned(found)
+}
+
+/** Starts with the last configuration that worked where the present one cannot be used. @throws what the present one fails with */
+async function startUsable(options: GuestSetup): Promise<RunningGuest> {
+  try {
+    return await startOwned(options)
+  } catch (error) {
+    const good = isOxbowError(error, 'bad_config') && options.isFallback !== true ? loadLastGood(options, options.overrides) : null
+    if (good === null) throw error
+    const guest = await startOwned({ ...options, config: good, isFallback: true }).catch(() => Promise.reject(error))
+    options.warn(fallbackNotice(error as OxbowError))
+    return guest
+  }
 }
 
 export type PluginsOfHome = typeof import('./plugins/plugin-tools.ts')
@@ -188,7 +202,7 @@ function hostSideOf(
   { newest: newestHead }: HeadSigner,
   isolated: Pick<IsolatedGuest, 'sandboxFolders'> | null,
 ): () => Promise<HostSide> {
-  const { home, workspace, config, overrides = {}, env } = options
+  const { home, workspace, config, overrides = {}, env, isFallback = false } = options
   return once(async () => {
     const { createHostSide } = await import('./host-questions.ts')
     const isIsolated = config.sandbox.isolate_guest
@@ -200,7 +214,8 @@ function hostSideOf(
       return existsSync(lockPath(home)) ? { ...envelope, plugins: plugins(next) } : envelope
     }
     const { sandboxFolders } = isolated ?? {}
-    const facts = { home, workspace, config, overrides, isIsolated, sandboxFolders }
+    const checkStart = (next: Config): Promise<void> => checkStartOf({ ...options, config: next })
+    const facts = { home, workspace, config, isFallback, overrides, isIsolated, sandboxFolders, checkStart }
     return createHostSide({ ...facts, now: systemClock.now, newestHead, envelopeOf, plugins })
   })
 }
@@ -289,7 +304,14 @@ function unreachable(message: string, workspace: Workspace): OxbowError {
 type OfflineQuestion = Exclude<GuestQuestion, { command: 'audit-verify' }> | { readonly command: 'audit-verify' }
 
 /** Requests that do not open the store: they need no passphrase and do not wait for key derivation. */
-const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>(['calls', 'catalog', 'doctor', 'images', 'wasm-run'])
+const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>([
+  'calls',
+  'catalog',
+  'config-check',
+  'doctor',
+  'images',
+  'wasm-run',
+])
 
 /**
  * @param masters replaces the user's keys
@@ -327,6 +349,15 @@ export async function* askOffline(
   }
 }
 
+/** @throws OxbowError `bad_config` with what no guest starts with this configuration for, except for keys that are missing */
+export async function checkStartOf(options: Omit<GuestSetup, 'warn'>): Promise<void> {
+  const { config, env } = options
+  // Which service `auto` chooses depends on the keys that there are.
+  const keys = config.model.provider === 'auto' ? [] : keyNames(config).filter((name) => !/_(?:URL|HOST)$/.test(name))
+  const filled = { ...Object.fromEntries(keys.map((name) => [name, 'missing'])), ...env }
+  for await (const _ of askOffline({ ...options, env: filled }, { command: 'config-check' })) continue
+}
+
 /** Signs a restore, but only when the request was one. */
 function signFor(
   { home, workspace }: Omit<GuestSetup, 'warn'>,
@@ -337,47 +368,4 @@ function signFor(
     throw unreachable('the guest restores a store without a request', workspace)
   const { call, from, to } = report
   signRestore(home, workspace.user, systemClock, { call, from, to, by: request.store.by })
-}
-
-// A running guest writes its address and token to `ipc/`, which only the user can read.
-
-interface FoundGuest {
-  readonly url: string
-  readonly token: string
-  readonly pid: number
-}
-
-/** @returns the live guest, or null when the files are missing or stale. Does not throw for files damaged by a crash. */
-export async function findGuest(workspace: Workspace): Promise<FoundGuest | null> {
-  const found = readGatewayFiles(workspace)
-  if (found === null || !isAlive(found.pid)) return null
-  return (await answers(found.url)) ? found : null
-}
-
-/** @returns the address from the files, whether or not the guest is alive. */
-function readGatewayFiles(workspace: Workspace): FoundGuest | null {
-  try {
-    const written = JSON.parse(readFileSync(join(workspace.ipc, 'gateway.json'), 'utf8')) as Partial<FoundGuest>
-    const token = readFileSync(join(workspace.ipc, 'token'), 'utf8').trim()
-    const { url, pid } = written
-    return typeof url === 'string' && URL.canParse(url) && Number.isSafeInteger(pid) ? { url, token, pid: pid as number } : null
-  } catch {
-    return null
-  }
-}
-
-/** The pid alone proves nothing: after a crash it may belong to any other program. */
-function answers(url: string): Promise<boolean> {
-  const { hostname, port } = new URL(url)
-  return new Promise((resolve) => {
-    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) })
-    const settle = (alive: boolean): void => {
-      socket.destroy()
-      resolve(alive)
-    }
-    // Handles pending socket events first: after this process was suspended, its timers fire before them.
-    socket.setTimeout(portProbeTimeoutMs, () => setImmediate(settle, false))
-    socket.once('connect', () => settle(true))
-    socket.once('error', () => settle(false))
-  })
 }

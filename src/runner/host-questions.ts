@@ -4,7 +4,6 @@
  * own isolation.
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import {
   assertNever,
   type Config,
@@ -14,7 +13,6 @@ import {
   type ConfigSource,
   type ConfigState,
   configSchema,
-  type GoodConfig,
   type GuestEnvelope,
   type HostedPlugin,
   type HostFolders,
@@ -25,7 +23,6 @@ import {
   OxbowError,
   type SandboxFolders,
   toFailure,
-  writeWhole,
 } from '../types/index.ts'
 import { changeText, replaceConfig } from './config-file.ts'
 import {
@@ -40,6 +37,7 @@ import {
 } from './config-layers.ts'
 import { readDefinitions } from './definition-files.ts'
 import { listFolders } from './folders.ts'
+import { lastGood, rememberGood } from './good-config.ts'
 import { signCard } from './head-signing.ts'
 import type { Home, Workspace } from './home.ts'
 import { readSkillFiles, readSkills } from './skill-files.ts'
@@ -56,10 +54,14 @@ export interface HostSideDeps {
   readonly workspace: Workspace
   /** Of the running guest. */
   readonly config: Config
+  /** It is the last one that worked, because the files cannot be used. */
+  readonly isFallback: boolean
   readonly overrides: ConfigOverrides
   readonly isIsolated: boolean
   readonly now: () => number
   readonly newestHead: () => NewestHead | null
+  /** @throws OxbowError `bad_config` with what no guest starts with this for */
+  readonly checkStart: (config: Config) => Promise<void>
   readonly envelopeOf: (config: Config, masters: boolean) => GuestEnvelope
   readonly plugins: (config: Config) => readonly HostedPlugin[]
   /** Of the sandbox that the runner holds for an isolated guest, where it shows folders of the person. */
@@ -72,6 +74,7 @@ const processKeys = /^(?:gateway\.|sandbox\.isolate_guest$)/
 export function createHostSide(deps: HostSideDeps): HostSide {
   let running = deps.config
   let offered: Config | null = null
+  let { isFallback } = deps
   const renewed = (masters: boolean): GuestEnvelope => {
     if (deps.isIsolated) throw locked()
     offered = mergeLayers(layersOf(deps, userLayer(deps)).map(({ table }) => table))
@@ -105,9 +108,10 @@ export function createHostSide(deps: HostSideDeps): HostSide {
       }
     },
     started() {
+      isFallback &&= offered === null
       running = offered ?? running
       offered = null
-      rememberGood(deps)
+      if (!isFallback) rememberGood(deps, deps.now())
     },
   }
 }
@@ -221,56 +225,25 @@ function differences(before: Config, after: Config): ConfigProposal['changes'] {
     .map((key) => ({ key, before: old.get(key) ?? null, after: now.get(key) ?? null }))
 }
 
-function save(deps: HostSideDeps, { draft, base }: HostQuestion & { ask: 'propose'; save: true }): ConfigProposal {
+async function save(deps: HostSideDeps, { draft, base }: HostQuestion & { ask: 'propose'; save: true }): Promise<ConfigProposal> {
   if (deps.isIsolated) throw locked()
   const proposal = proposalOf(deps, draft)
-  if (hashOf(proposal.before) !== base)
-    throw new OxbowError('edit_mismatch', 'The configuration file has changed in the meantime.', {
-      hint: 'Load it again, and make your changes once more.',
-    })
-  if (proposal.text !== proposal.before) replaceConfig(fileOf(deps), proposal.text)
+  if (hashOf(proposal.before) !== base) throw changedMeanwhile()
+  if (proposal.text === proposal.before) return proposal
+  await deps.checkStart(mergeLayers(layersOf(deps, checkConfigText(fileOf(deps), proposal.text)).map(({ table }) => table)))
+  if ((readConfigFile(fileOf(deps)) ?? '') !== proposal.before) throw changedMeanwhile()
+  replaceConfig(fileOf(deps), proposal.text)
   return proposal
+}
+
+function changedMeanwhile(): OxbowError {
+  return new OxbowError('edit_mismatch', 'The configuration file has changed in the meantime.', {
+    hint: 'Load it again, and make your changes once more.',
+  })
 }
 
 function locked(): OxbowError {
   return new OxbowError('denied', 'An isolated guest cannot change its configuration.', {
     hint: 'Change it on the host: oxbow config set KEY VALUE, then oxbow restart.',
   })
-}
-
-// What has worked: the text at the newest start, and the one before it.
-
-interface Good {
-  readonly current: GoodConfig
-  readonly previous: GoodConfig | null
-}
-
-function goodFile({ home, workspace }: HostSideDeps): string {
-  return join(home.runner, 'good-config', `${workspace.user}.json`)
-}
-
-function readGood(deps: HostSideDeps): Good {
-  const none: Good = { current: { text: '', at: 0 }, previous: null }
-  try {
-    return { ...none, ...(JSON.parse(readConfigFile(goodFile(deps)) ?? '{}') as Partial<Good>) }
-  } catch {
-    return none
-  }
-}
-
-function lastGood(deps: HostSideDeps, now: string): GoodConfig | null {
-  const { current, previous } = readGood(deps)
-  return current.text !== now ? current : previous
-}
-
-/** Failing to keep it costs the way back, and must not cost the guest. */
-function rememberGood(deps: HostSideDeps): void {
-  try {
-    const text = readConfigFile(fileOf(deps)) ?? ''
-    const { current } = readGood(deps)
-    if (current.text === text) return
-    writeWhole(goodFile(deps), JSON.stringify({ current: { text, at: deps.now() }, previous: current } satisfies Good))
-  } catch {
-    // The next start tries again.
-  }
 }

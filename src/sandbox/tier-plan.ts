@@ -2,8 +2,7 @@
 import type { Config, Failure, OwnProgram, Profile, SandboxTier, ServerProcess, ServerProgram } from '../types/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 
-/** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
-export const sandboxUid = 60_999
+export { sandboxUid } from '../types/index.ts'
 
 // Paths inside, the same in every tier that has its own root.
 export const insideNode = '/opt/oxbow/node'

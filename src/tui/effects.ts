@@ -91,7 +91,8 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
     case 'list_commands':
       return dispatch({ type: 'commands', own: await ownCommands(link.gateway()) })
     case 'list_models':
-      return dispatch({ type: 'dialog', dialog: newPicker('models', 'Model of the next messages', await ports.models()) })
+    case 'choose_model':
+      return chooseModel(effect.type === 'choose_model' ? effect.model : '', doing)
     case 'list_definitions':
     case 'choose_agent':
       return definitionEffect(effect, doing)
@@ -180,6 +181,18 @@ async function listSessions({ link, dispatch }: Doing): Promise<void> {
 
 function sessionLabel({ title, busy, parent }: SessionInfo): string {
   return `${busy ? '● ' : ''}${parent === undefined ? '' : '⑂ '}${title === '' ? '(no title)' : title}`
+}
+
+/** @param model empty: lets the person choose */
+async function chooseModel(model: string, doing: Doing): Promise<void> {
+  const { models } = (await ask(doing, 'model.usable', { model, limit: maxListed })).output as UsableModels
+  const rows = models.map(({ id, context_tokens: size }) => ({ id, label: id, detail: `${Math.round(size / 1_000)}k` }))
+  if (model === '') doing.dispatch({ type: 'dialog', dialog: newPicker('models', 'Model of the next messages', rows) })
+  else doing.dispatch({ type: 'model', model: rows[0]?.id ?? model })
+}
+
+interface UsableModels {
+  readonly models: readonly { readonly id: string; readonly context_tokens: number }[]
 }
 
 interface Waiting {

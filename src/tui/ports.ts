@@ -3,7 +3,6 @@ import type { Client, ConnectionState } from '../client/index.ts'
 import type { Failure, Notice, SentFile } from '../types/index.ts'
 import type { FoundFile } from './completion.ts'
 import type { AttachedFile } from './state.ts'
-import type { PickerRow } from './picker.ts'
 
 export type Gateway = Pick<Client, 'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
 
@@ -28,7 +27,6 @@ export interface Ports {
   /** @throws OxbowError as the file cannot be attached */
   findFile(path: string): Promise<AttachedFile>
   uploadFiles(files: readonly AttachedFile[], gateway: Gateway): Promise<readonly SentFile[]>
-  models(): Promise<readonly PickerRow[]>
   /** What a notice says, in a sentence. */
   noticeText(gateway: Gateway, notice: Notice): Promise<string>
   /** Tells what a person who has just come should know: interrupted turns, models on this machine. */

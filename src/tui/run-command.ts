@@ -21,9 +21,7 @@ export function runCommand(state: State, { name, argument }: Entered, around: Su
     case 'cancelall':
       return does({ type: 'cancel_all' })
     case 'model':
-      return argument === ''
-        ? does({ type: 'list_models' })
-        : [tell({ ...state, model: argument }, `The next messages go to ${argument}.`), []]
+      return does(argument === '' ? { type: 'list_models' } : { type: 'choose_model', model: argument })
     case 'agent':
       return does(argument === '' ? { type: 'list_definitions' } : { type: 'choose_agent', agent: argument })
     case 'cost':

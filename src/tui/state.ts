@@ -115,6 +115,8 @@ export type Event =
   | { readonly type: 'say'; readonly text: string; readonly isError?: boolean }
   | { readonly type: 'heard'; readonly notice: Notice; readonly text: string }
   | { readonly type: 'title'; readonly title: string }
+  /** Of the next messages. */
+  | { readonly type: 'model'; readonly model: string }
 
 /** Something to be done outside; its results come back as events. */
 export type Effect =
@@ -127,6 +129,8 @@ export type Effect =
   | { readonly type: 'new'; readonly title: string }
   | { readonly type: 'list_sessions' }
   | { readonly type: 'list_models' }
+  /** If it can be used. */
+  | { readonly type: 'choose_model'; readonly model: string }
   /** Agents that a person has defined, characters among them. */
   | { readonly type: 'list_definitions' }
   /** Empty: the usual one. */

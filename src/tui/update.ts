@@ -85,6 +85,7 @@ function apply(state: State, event: Event, around: Surroundings): Step {
     case 'say':
     case 'heard':
     case 'title':
+    case 'model':
     case 'spent':
     case 'labels':
       return applyResult(state, event)
@@ -266,6 +267,8 @@ function applyResult(state: State, event: ResultEvent): Step {
         },
         [],
       ]
+    case 'model':
+      return [say({ ...state, model: event.model }, `The next messages go to ${event.model}.`), []]
     case 'title':
       return [state.session === null ? state : { ...state, session: { ...state.session, title: event.title } }, []]
     case 'spent':

@@ -66,6 +66,8 @@ export type GuestQuestion =
   | { readonly command: 'calls' }
   | { readonly command: 'catalog'; readonly catalog: CatalogQuestion }
   | { readonly command: 'doctor' }
+  /** Fails with what a guest would not start with this configuration for; a missing key is none of that. */
+  | { readonly command: 'config-check' }
   | { readonly command: 'wasm-run'; readonly tool: ToolQuestion }
   | { readonly command: 'images'; readonly images: ImageQuestion }
   | { readonly command: 'store'; readonly store: StoreQuestion }
@@ -95,6 +97,8 @@ export interface GuestIsolation {
 export type CatalogQuestion =
   | { readonly ask: 'models'; readonly provider: string; readonly discover: boolean }
   | { readonly ask: 'show'; readonly model: string }
+  /** What a service at any address offers, and the size of one of its models: see `AddressModels`. */
+  | { readonly ask: 'address'; readonly baseUrl: string; readonly model: string; readonly key?: string }
   | { readonly ask: 'verify' }
   | { readonly ask: 'refresh'; readonly url: string }
 

@@ -201,3 +201,6 @@ export interface Sandbox {
   /** Ends every process of the sandbox. */
   close(): Promise<void>
 }
+
+/** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
+export const sandboxUid = 60_999

@@ -85,6 +85,14 @@ export interface FoundModel {
   readonly contextTokens: number | null
 }
 
+/** What a service at any address answered. */
+export interface AddressModels {
+  /** Null: it did not list its models, or was not reached. */
+  readonly models: readonly FoundModel[] | null
+  /** Window of the model that was asked about: as the service names it, else as the catalog does; null when neither knows it. */
+  readonly contextTokens: number | null
+}
+
 /** The variable that may hold the key of a provider whose own variables are not set. */
 export const commonKeyEnv = 'API_KEY'
 

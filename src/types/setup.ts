@@ -13,8 +13,8 @@ export type ModelChoice =
   /** A service on this machine. */
   | { readonly kind: 'local'; readonly service: Pick<FoundService, 'id' | 'baseUrl' | 'models'>; readonly model: string }
   /**
-   * Any address that speaks OpenAI's protocol. `contextTokens` is required for a model that the catalog lacks; so is `price`, in
-   * micro-dollars per million tokens, where a budget limits money.
+   * Any address that speaks OpenAI's protocol. Without `contextTokens`, the usual window is set: the catalog may lack the model. `price`,
+   * in micro-dollars per million tokens, is required where a budget limits money.
    */
   | {
       readonly kind: 'address'
@@ -34,6 +34,9 @@ export interface SetupChoice {
 
 /** The least context window that the configuration accepts. */
 const minContextTokens = 1_024
+
+/** The window of a model of unknown size: what today's local servers offer at least, and enough for the tools of an agent. */
+export const usualContextTokens = 32_768
 
 /** Keys that are set for one model and are wrong for the next. */
 const modelKeys = [
@@ -71,7 +74,7 @@ function modelValues(choice: ModelChoice): ModelValues {
       return { model: { provider: choice.provider, ...(choice.model !== '' && { name: choice.model }) }, others: [] }
     case 'address': {
       const { baseUrl, model: name, contextTokens, price } = choice
-      const size = contextTokens === null ? {} : { context_tokens: Math.max(minContextTokens, contextTokens) }
+      const size = { context_tokens: Math.max(minContextTokens, contextTokens ?? usualContextTokens) }
       const prices = price === null || price === undefined ? {} : { input_price: price.input, output_price: price.output }
       return { model: { provider: 'openai', base_url: baseUrl, name, ...size, ...prices }, others: [] }
     }

@@ -122,6 +122,7 @@ async function fill(home: Home): Promise<void> {
   await ok('exec', 'allow', 'git log **')
   mkdirSync(at('project'))
   chmodSync(at('project'), 0o777)
+  chmodSync(at('project'), 0o777)
   await ok('folder', 'add', at('project'))
   assert.equal((await home.oxbow(['secret', 'set', 'TEST_TOKEN'], 'a secret of a test')).exit, 0)
   for (const text of ['one', 'two']) await ok('run', '--yes', `write '${text}' to f.txt`)

@@ -1,6 +1,6 @@
 /** `--dry-run` of every verb that destroys something, beside a real guest: it names what would go, changes nothing, and misses what is missing. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -46,6 +46,7 @@ let cases: readonly Case[] = []
 before(async () => {
   home = await openHome('[memory]\nembedder = "none"\n[exec]\nallow = []\n')
   project = mkdtempSync(join(tmpdir(), 'project-'))
+  chmodSync(project, 0o777)
   const schedule = await json('schedule', 'add', 'check the backups', '--every', '3600')
   await json('state', 'save', 'projects/oxbow', '{"status": "active"}')
   await json('budget', 'set', 'user', '--per', 'day', '--calls', '1000')

@@ -9,7 +9,6 @@ import { type Connection, guestSetup, openConnection } from '../guest-connection
 import { findLocalFile, uploadFiles } from '../own-files.ts'
 import { printFailure, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
-import { askCatalog } from '../verbs/models.ts'
 import { type ChatOptions, folderLine, needsSetup, noticeText, offerOnce, tellOfInterrupted, tellOfServices } from './chat.ts'
 
 /** @returns the exit code. */
@@ -60,14 +59,6 @@ function createPorts(options: ChatOptions, terminal: Terminal, place: string): P
         files.map((file) => ({ ...file, workspaces })),
         gateway,
       ),
-    async models() {
-      const rows = new Map<string, string>()
-      for await (const answer of askCatalog({ ask: 'models', provider: '', discover: false }, options, terminal)) {
-        const { provider, name, contextTokens } = answer as { provider: string; name: string; contextTokens: number }
-        rows.set(`${provider}/${name}`, `${Math.round(contextTokens / 1_000)}k`)
-      }
-      return [...rows].map(([id, detail]) => ({ id, label: id, detail }))
-    },
     noticeText,
     news(link, tell) {
       if (place !== '') tell(folderLine(place))

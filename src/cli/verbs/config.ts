@@ -3,8 +3,13 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import {
+  changeText,
+  checkConfigText,
+  checkStartOf,
   configFiles,
+  draftConfig,
   loadConfig,
   openHome,
   openWorkspace,
@@ -12,10 +17,9 @@ import {
   readConfigFile,
   readLayer,
   replaceConfig,
-  setInFile,
   valueOf,
 } from '../../runner/index.ts'
-import { configJsonSchema, configSchema, isObject, OxbowError } from '../../types/index.ts'
+import { type Config, configJsonSchema, configSchema, isObject, OxbowError } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
@@ -59,21 +63,75 @@ export function configGet(key: string, options: ConfigOptions, terminal: Termina
   return 0
 }
 
-export function configSet(key: string, text: string, options: ConfigOptions, terminal: Terminal): number {
-  const { files, file: asked } = placeOf(options, terminal)
+/** @param words keys and values in turn, which are saved together or not at all */
+export async function configSet(words: readonly string[], options: ConfigOptions, terminal: Terminal): Promise<number> {
+  const place = placeOf(options, terminal)
+  if (words.length % 2 === 1)
+    throw new OxbowError('bad_input', `The key ${words.at(-1)} has no value.`, {
+      hint: 'Give pairs: oxbow config set model.provider anthropic model.name claude-sonnet-4-5',
+    })
+  const set = words.flatMap((key, at) => (at % 2 === 1 ? [] : [settingOf(key, words[at + 1]!, options, place)]))
+  const before = new Map(set.map(({ file }) => [file, readConfigFile(file) ?? '']))
+  const texts = new Map(before)
+  for (const { file, path, value } of set) texts.set(file, changeText(file, texts.get(file)!, [{ key: path, value }]))
+  for (const [file, text] of texts) checkConfigText(file, text)
+  await assertStarts(texts, options, terminal)
+  for (const [file, text] of texts) if (text !== before.get(file)) replaceConfig(file, text)
+  for (const { key, value, file } of set) {
+    const changed = texts.get(file) !== before.get(file)
+    if (options.json === true) printLine(terminal, JSON.stringify({ file, key, value, changed }))
+    else
+      printText(
+        terminal,
+        `${key} = ${plainText(JSON.stringify(value))} in ${file}${changed ? '. It takes effect when a guest starts next.' : ' already.'}`,
+      )
+  }
+  return 0
+}
+
+function settingOf(key: string, text: string, { user }: ConfigOptions, { files, file: asked }: ReturnType<typeof placeOf>) {
   const path = partsOf(key)
-  const value = valueOf(path, text)
   // The last file that has the key wins: a change of another one would have no effect.
   const winner = files.findLast(({ path: each, found }) => found && valueAt(readLayer(each), path) !== undefined)
-  const file = (options.user === undefined ? winner?.path : undefined) ?? asked
-  const changed = setInFile(file, path, value)
-  if (options.json === true) printLine(terminal, JSON.stringify({ file, key, value, changed }))
-  else
-    printText(
-      terminal,
-      `${key} = ${plainText(JSON.stringify(value))} in ${file}${changed ? '. It takes effect when a guest starts next.' : ' already.'}`,
+  return { key, path, value: valueOf(path, text), file: (user === undefined ? winner?.path : undefined) ?? asked }
+}
+
+/**
+ * Tries a start with files that are about to be saved. What does not start now either may be saved: a person mends one key after the other.
+ * @throws OxbowError `bad_config`
+ */
+async function assertStarts(texts: ReadonlyMap<string, string>, options: ConfigOptions, terminal: Terminal): Promise<void> {
+  const { home, workspace } = placeOf(options, terminal)
+  const now = configOf(() => loadConfig(home, workspace))
+  const next = configOf(() => draftConfig(home, workspace, texts))
+  // Null: another file has a fault of its own, which every start names.
+  if (next === null || (now !== null && isDeepStrictEqual(startSections(now), startSections(next)))) return
+  const { version, env, program } = terminal
+  const setup = { home, workspace, insecure: false, version, env, ...(program !== undefined && { program }) }
+  const faultOf = async (config: Config): Promise<OxbowError | null> => {
+    return checkStartOf({ ...setup, config }).then(
+      () => null,
+      (error: OxbowError) => error,
     )
-  return 0
+  }
+  const fault = await faultOf(next)
+  if (fault === null) return
+  if (now !== null && (await faultOf(now)) === null) {
+    const hint = `${fault.hint} Nothing was changed; several keys can be set at once: oxbow config set KEY VALUE KEY VALUE.`
+    throw new OxbowError(fault.code, `Oxbow would not start: ${fault.message}`, { hint, cause: fault })
+  }
+  printNotice(terminal, `warning: Oxbow does not start with this yet: ${plainText(fault.message)}`)
+}
+
+/** What a start opens by the configuration; see the check of the guest. */
+const startSections = ({ model, providers, web, egress }: Config): object => ({ model, providers, web, egress })
+
+function configOf(load: () => Config): Config | null {
+  try {
+    return load()
+  } catch {
+    return null
+  }
 }
 
 export function configValidate(options: ConfigOptions, terminal: Terminal): number {
@@ -91,7 +149,7 @@ export function configSchemaText(terminal: Terminal): number {
 }
 
 /** Edits a copy, which replaces the file only if it can be used. */
-export function configEdit(options: ConfigOptions, terminal: Terminal): number {
+export async function configEdit(options: ConfigOptions, terminal: Terminal): Promise<number> {
   const { file } = placeOf(options, terminal)
   const before = readConfigFile(file) ?? '# docs/configuration.md lists every key.\n'
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-config-'))
@@ -105,6 +163,8 @@ export function configEdit(options: ConfigOptions, terminal: Terminal): number {
   const text = readFileSync(draft, 'utf8')
   if (text !== before) {
     try {
+      checkConfigText(file, text)
+      await assertStarts(new Map([[file, text]]), options, terminal)
       replaceConfig(file, text)
     } catch (cause) {
       const { code, message } = cause as OxbowError

@@ -9,6 +9,7 @@ import {
   findGuest,
   type GuestSetup,
   type HostCheck,
+  loadConfig,
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
@@ -88,7 +89,10 @@ async function findPlace(
   terminal: Terminal,
 ): Promise<{ readonly setup: GuestSetup } | { readonly failure: Failure }> {
   try {
-    return { setup: guestSetup(options, terminal) }
+    const setup = guestSetup(options, terminal)
+    // A guest would run with the last configuration that worked.
+    if (setup.isFallback === true) loadConfig(setup.home, setup.workspace)
+    return { setup }
   } catch (error) {
     return { failure: toFailure(error, 'bad_config', '') }
   }

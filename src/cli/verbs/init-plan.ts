@@ -1,6 +1,16 @@
 /** What `oxbow init` will do: from its options here, or from the answers in `init-wizard.ts`. */
-import { askOffline, configFiles, type GuestSetup, type HostEnv } from '../../runner/index.ts'
 import {
+  askOffline,
+  changeText,
+  checkStartOf,
+  configFiles,
+  draftConfig,
+  type GuestSetup,
+  type HostEnv,
+  readConfigFile,
+} from '../../runner/index.ts'
+import {
+  type AddressModels,
   builtinProviders,
   type ConfigChange,
   type FoundService,
@@ -66,7 +76,8 @@ async function modelOf({ model: name, baseUrl, budget, ...prices }: InitOptions,
       })
     }
     const price = isPriced ? { input: microDollars(input), output: microDollars(output) } : null
-    return { kind: 'address', baseUrl, model: name, contextTokens: null, price }
+    const { contextTokens } = await lookAt(setup, baseUrl, name)
+    return { kind: 'address', baseUrl, model: name, contextTokens, price }
   }
   const chosen = name ?? (await usualModel(setup))
   if (chosen === 'offline') return { kind: 'offline' }
@@ -143,6 +154,25 @@ export function changesOf({ model, key, tier }: SetupPlan): readonly ConfigChang
   const changes = setupChanges({ model, tier })
   if (key === null || !('variable' in key) || usual.includes(key.variable)) return changes
   return changes.map((change) => (change.key.join('.') === 'model.api_key_env' ? { ...change, value: key.variable } : change))
+}
+
+/** @throws OxbowError `bad_config` with what no guest would start with these changes for; nothing is saved */
+export async function assertUsable(changes: readonly ConfigChange[], setup: GuestSetup): Promise<void> {
+  const { home, workspace } = setup
+  const file = configFiles(home, workspace)[1]!.path
+  const text = changeText(file, readConfigFile(file) ?? '', changes)
+  await checkStartOf({ ...setup, config: draftConfig(home, workspace, new Map([[file, text]])) })
+}
+
+/** @returns what the service at an address offers, and the size of one of its models as far as it is known. Never rejects. */
+export async function lookAt(setup: GuestSetup, baseUrl: string, model = '', key = ''): Promise<AddressModels> {
+  try {
+    for await (const found of askOffline(setup, { command: 'catalog', catalog: { ask: 'address', baseUrl, model, key } }))
+      return found as AddressModels
+  } catch {
+    // A set-up does without.
+  }
+  return { models: null, contextTokens: null }
 }
 
 /** Without the key. */

@@ -5,16 +5,20 @@ import { askOffline, type GuestSetup } from '../../runner/index.ts'
 import {
   builtinProviders,
   type DoctorCheck,
+  type FoundModel,
   type FoundService,
+  isOxbowError,
   keyNameOf,
   type ModelChoice,
   ownValue,
   OxbowError,
   type SandboxTier,
+  setupChanges,
+  usualContextTokens,
 } from '../../types/index.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainLine } from '../../terminal/index.ts'
-import { describePlan, findServices, isSet, microDollars, type SetupPlan } from './init-plan.ts'
+import { assertUsable, describePlan, findServices, isSet, lookAt, microDollars, type SetupPlan } from './init-plan.ts'
 
 type Streams = Pick<Terminal, 'input' | 'output'>
 
@@ -23,7 +27,7 @@ export async function askPlan(setup: GuestSetup, terminal: Terminal): Promise<Se
   const streams: Streams = { input: terminal.input, output: terminal.output }
   intro('Setting up Oxbow', streams)
   const services = await lookForServices(setup, streams)
-  const chosen = await askModel(services, setup, streams)
+  const chosen = await askUsableModel(services, setup, streams)
   const tiers = findTiers(setup)
   const key = await askKey(chosen, setup, streams)
   const budget = chosen.kind === 'service' || chosen.kind === 'address' ? await askBudget(streams) : null
@@ -63,10 +67,25 @@ async function lookForServices(setup: GuestSetup, streams: Streams): Promise<rea
   return services
 }
 
+/** Asks until the answer is a model with which Oxbow starts. */
+async function askUsableModel(services: readonly FoundService[], setup: GuestSetup, streams: Streams): Promise<ModelChoice> {
+  for (;;) {
+    const chosen = await askModel(services, setup, streams)
+    try {
+      await assertUsable(setupChanges({ model: chosen, tier: null }), setup)
+      return chosen
+    } catch (error) {
+      if (!isOxbowError(error, 'bad_config')) throw error
+      log.warn(plainLine(`${error.message} ${error.hint}`, planChars), streams)
+    }
+  }
+}
+
 /** Offered by name; any other is an answer to "another service". */
 const offered = ['anthropic', 'openai', 'google', 'openrouter'] as const
 
-async function askModel(services: readonly FoundService[], { env }: GuestSetup, streams: Streams): Promise<ModelChoice> {
+async function askModel(services: readonly FoundService[], setup: GuestSetup, streams: Streams): Promise<ModelChoice> {
+  const { env } = setup
   const hosted = offered.map((provider) => {
     const { name, keyEnv } = builtinProviders[provider]!
     const variable = keyEnv.find((each) => isSet(env, each))
@@ -93,7 +112,7 @@ async function askModel(services: readonly FoundService[], { env }: GuestSetup, 
     }),
   )
   if (chosen === 'offline') return { kind: 'offline' }
-  if (chosen === 'address') return askAddress(streams)
+  if (chosen === 'address') return askAddress(setup, streams)
   if (chosen.startsWith('local ')) {
     const service = services.find(({ id }) => chosen === `local ${id}`)!
     return { kind: 'local', service, model: await askLocalModel(service, streams) }
@@ -123,15 +142,30 @@ function askLocalModel({ models }: FoundService, streams: Streams): Promise<stri
   return select<string>({ message: 'Which of its models?', options, maxItems: 10, ...streams }).then((value) => answered(value))
 }
 
-async function askAddress(streams: Streams): Promise<ModelChoice> {
+async function askAddress(setup: GuestSetup, streams: Streams): Promise<ModelChoice> {
   const isAddress = (value = ''): string | undefined =>
     /^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? undefined : 'Give an address such as http://localhost:8080/v1.'
   const baseUrl = answered(await text({ message: 'Its address', placeholder: 'http://localhost:8080/v1', validate: isAddress, ...streams }))
-  const model = await askText('The name of the model', '', streams)
-  const size = await askText('Its context window in tokens, as the service has it', '32768', streams, (value) =>
-    /^\d{4,9}$/.test(value) ? undefined : 'Give a whole number.',
+  const { models } = await lookAt(setup, baseUrl)
+  const model = await askListedModel(models ?? [], streams)
+  const { contextTokens } = await lookAt(setup, baseUrl, model)
+  const size = await askText(
+    'Its context window in tokens, as the service has it',
+    String(contextTokens ?? usualContextTokens),
+    streams,
+    (value) => (/^\d{4,9}$/.test(value) ? undefined : 'Give a whole number.'),
   )
   return { kind: 'address', baseUrl, model, contextTokens: Number(size) }
+}
+
+/** Of those that the service lists, or any other by its name. */
+async function askListedModel(models: readonly FoundModel[], streams: Streams): Promise<string> {
+  const listed = models.map(({ name }) => ({ value: name, label: plainLine(name, nameChars) }))
+  const other = { value: '', label: 'Another one, by its name' }
+  const message = 'Which of its models?'
+  const chosen =
+    listed.length === 0 ? '' : answered(await select<string>({ message, options: [...listed, other], maxItems: 10, ...streams }))
+  return chosen === '' ? askText('The name of the model', '', streams) : chosen
 }
 
 /** @param usual taken for an empty answer; empty: an answer is needed */

@@ -9,7 +9,7 @@ import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
 import { isInteractive, printLine, printPreview, printText, reportFailure, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
-import { changesOf, describePlan, type InitOptions, planOf, publicPlan, type SetupPlan } from './init-plan.ts'
+import { assertUsable, changesOf, describePlan, type InitOptions, planOf, publicPlan, type SetupPlan } from './init-plan.ts'
 
 /** @throws OxbowError `cancelled`, `bad_input`, or what writing fails with */
 export async function init(options: InitOptions, terminal: Terminal): Promise<number> {
@@ -41,6 +41,7 @@ interface SetupReport {
 async function carryOut(plan: SetupPlan, setup: GuestSetup, options: InitOptions, terminal: Terminal): Promise<SetupReport> {
   const { home, workspace, env } = setup
   const file = configFiles(home, workspace)[1]!.path
+  await assertUsable(changesOf(plan), setup)
   const changed = changeFile(file, changesOf(plan))
   const restarted = await useGuest(plan, options, terminal)
   // The configuration as it is now.

@@ -36,9 +36,14 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
   verb('get <key>', 'show one value, as all files together give it', 'oxbow config get model.name')
     .option('--json', 'print the value as JSON')
     .action((key, options) => choose(async () => (await load()).configGet(key, options, terminal)))
-  verb('set <key> <value>', 'change one value in config.toml and keep the rest of the file', 'oxbow config set sandbox.memory_mb 2048')
-    .option('--json', 'print one JSON object')
-    .action((key, value, options) => choose(async () => (await load()).configSet(key, value, options, terminal)))
+  verb(
+    'set <key> <value> [more...]',
+    'change values in config.toml and keep the rest of the file',
+    'oxbow config set sandbox.memory_mb 2048',
+    'oxbow config set model.provider anthropic model.name claude-sonnet-4-5',
+  )
+    .option('--json', 'print one JSON object for each key')
+    .action((key, value, more, options) => choose(async () => (await load()).configSet([key, value, ...more], options, terminal)))
   verb('edit', 'edit config.toml; a text that cannot be used is not saved', 'EDITOR=nano oxbow config edit')
     .option('--json', 'print one JSON object')
     .action((options) => choose(async () => (await load()).configEdit(options, terminal)))

@@ -89,13 +89,21 @@ async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Sta
   for (let waitedMs = 0; waitedMs < startMs && !ended.signal.aborted; waitedMs += logPollMs) {
     const guest = await findGuest(workspace)
     // The server notes itself a moment after its guest answers; `stop` needs that.
-    if (guest !== null && serverOf(workspace)?.guest === guest.pid) return { guest, started: true }
+    if (guest !== null && serverOf(workspace)?.guest === guest.pid) {
+      for (const warning of warningsIn(readFileSync(path, 'utf8'))) printNotice(terminal, warning)
+      return { guest, started: true }
+    }
     await sleep(logPollMs)
   }
   const said = plainText(readFileSync(path, 'utf8').trim().slice(-maxLogChunk))
   throw new OxbowError('guest_unreachable', `Oxbow did not start: ${said || 'it said nothing'}`, {
     hint: `Try it in the foreground: oxbow serve${ofUser(choice.user)}`,
   })
+}
+
+/** What the server said to nobody, such as that the configuration cannot be used. Long lines are wrapped, with an indent. */
+function warningsIn(log: string): readonly string[] {
+  return plainText(log.slice(0, maxLogChunk)).match(/^warning: .*(?:\n +.*)*/gm) ?? []
 }
 
 /** @param started false if it had been running */

@@ -1,5 +1,5 @@
 /** Answers to questions about models from the command line, one JSON document at a time. */
-import type { CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
+import type { AddressModels, CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { overridesOf } from '../open-model.ts'
 import { readModelName } from '../services.ts'
@@ -26,6 +26,9 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
       return
     case 'show':
       yield await showModel(question.model, deps)
+      return
+    case 'address':
+      yield await atAddress(question, deps)
       return
     case 'verify':
       yield* verify(deps)
@@ -74,6 +77,20 @@ function factsOrNull(
     if (isOxbowError(error, 'bad_config')) return null
     throw error
   }
+}
+
+/** A model at an address of its own goes by the catalog's facts of the same name at OpenAI, as it does once it is configured. */
+async function atAddress(
+  { baseUrl, model, key = '' }: Extract<CatalogQuestion, { ask: 'address' }>,
+  deps: CatalogDeps,
+): Promise<AddressModels> {
+  const { askAddress } = await import('../discovery/ask-address.ts')
+  const [models, known] = await Promise.all([
+    askAddress(baseUrl, key),
+    model === '' ? null : loadCatalog({ files: catalogFilesIn(deps.folder) }).lookup('openai', model),
+  ])
+  const served = models?.find(({ name }) => name === model)?.contextTokens ?? null
+  return { models, contextTokens: served ?? known?.entry.limit?.context ?? null }
 }
 
 /** The facts that the engine would work with, and the origin of each. */

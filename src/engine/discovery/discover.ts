@@ -151,19 +151,41 @@ function trainedFor(about: Entry): number {
   return (typeof architecture === 'string' && count(ownValue(info, `${architecture}.context_length`))) || Number.POSITIVE_INFINITY
 }
 
+/** The models in an answer to `/v1/models`, with the sizes that some services give them there. @returns null for any other answer */
+export function listedModels(answer: Record<string, unknown> | null): readonly FoundModel[] | null {
+  if (!Array.isArray(answer?.['data'])) return null
+  return named(
+    entriesOf(answer),
+    (entry) => count(entry['max_model_len']) ?? count(entry['context_length']) ?? count(entry['context_window']),
+  )
+}
+
 /**
  * Asks a service on this machine, and no other. The answer is untrusted: time and size are limited, and no redirect is followed.
  * @param body sent as a POST; unset: a GET. @returns the JSON object of a 200, else null; never rejects
  */
 export function askLoopback(port: number, path: string, timeoutMs: number, body?: object): Promise<Record<string, unknown> | null> {
+  return askJson(new URL(`http://127.0.0.1:${port}${path}`), { timeoutMs, body })
+}
+
+interface Asked {
+  readonly timeoutMs: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: object | undefined
+}
+
+/** As `askLoopback`, of any address. */
+export function askJson(address: URL, { timeoutMs, headers: own = {}, body }: Asked): Promise<Record<string, unknown> | null> {
   const { promise, resolve } = Promise.withResolvers<Record<string, unknown> | null>()
   const sent = body === undefined ? '' : JSON.stringify(body)
   const headers = {
     accept: 'application/json',
-    ...(sent === '' ? {} : { 'content-type': 'application/json', 'content-length': sent.length }),
+    ...own,
+    ...(sent === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) }),
   }
   const method = sent === '' ? 'GET' : 'POST'
-  const request = process.getBuiltinModule('node:http').request({ host: '127.0.0.1', port, path, method, headers, agent: false })
+  const http = process.getBuiltinModule(address.protocol === 'https:' ? 'node:https' : 'node:http')
+  const request = http.request(address, { method, headers, agent: false })
   const end = (value: Record<string, unknown> | null): void => {
     clearTimeout(timer)
     request.destroy()

@@ -122,6 +122,8 @@ export const routes: readonly Route[] = [
   get('/models', 'model.list', 'models'),
   get('/models/services', 'model.services'),
   get('/models/local', 'model.discover'),
+  get('/models/usable', 'model.usable', 'models'),
+  get('/models/address', 'model.probe'),
   get('/models/{model+}', 'model.show'),
   get('/secrets', 'secret.list', ''),
   put('/secrets/{name}', 'secret.set'),

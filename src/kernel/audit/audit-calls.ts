@@ -15,6 +15,7 @@ import {
   type SessionId,
   truncate,
 } from '../../types/index.ts'
+import type { CallReference } from '../call-reference.ts'
 import type { Journal } from '../journal.ts'
 import { maxAuditScan, maxAuditShown } from '../limits.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
@@ -25,6 +26,7 @@ export interface AuditCallDeps {
   /** Knows what the runner has signed; absent: there is none. */
   readonly host?: Pick<HostPort, 'newestHead'> | undefined
   readonly journal: Pick<Journal, 'flushed'>
+  readonly references: () => readonly CallReference[]
 }
 
 interface QueryInput {
@@ -36,6 +38,7 @@ interface QueryInput {
   readonly turn: string
   readonly text: string
   readonly without: readonly string[]
+  readonly reads: boolean
   readonly max_body?: number | undefined
   readonly from?: string | undefined
   readonly to?: string | undefined
@@ -68,7 +71,7 @@ export function auditCalls(deps: AuditCallDeps): readonly Call[] {
 const phases = ['intent', 'parked', 'decided', 'started', 'exchange', 'outcome', 'refused', 'reconciled'] as const
 const time = z.iso.datetime({ offset: true }).optional()
 
-function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOutput> {
+function queryCall({ store, journal, references }: AuditCallDeps): Call<QueryInput, QueryOutput> {
   return {
     ...shared,
     name: 'audit.query',
@@ -85,6 +88,7 @@ function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOut
       turn: z.string().max(64).default('').describe('Only of this turn.'),
       text: z.string().max(200).default('').describe('Only records whose body has this text, in any case.'),
       without: z.array(z.string().min(1).max(200)).max(50).default([]).describe('Beginnings of names of calls to leave out.'),
+      reads: z.boolean().default(true).describe('False: without what terminals and pages of a person only read to show it.'),
       max_body: z.int().min(0).optional().describe('Characters of each body to return; default: all.'),
       from: time.describe('Not before this time.'),
       to: time.describe('Not after this time.'),
@@ -92,13 +96,24 @@ function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOut
       limit: z.int().min(1).max(maxAuditShown).default(50),
     }),
     output: z.custom<QueryOutput>(),
-    example: { actor: 'agent:', name: 'shell.', session: '', phase: 'outcome', call: '', turn: '', text: '', without: [], limit: 20 },
+    example: {
+      actor: 'agent:',
+      name: 'shell.',
+      session: '',
+      phase: 'outcome',
+      call: '',
+      turn: '',
+      text: '',
+      without: [],
+      reads: false,
+      limit: 20,
+    },
     labels: { adds: ['private', 'untrusted'], sink: false },
     timeoutMs: 30_000,
     recordOutput: ({ records }) => ({ records: records.length }),
     async run({ session, phase, call, before, limit, ...filter }, { signal }) {
       await journal.flushed()
-      const fits = createFilter(filter)
+      const fits = createFilter(filter, filter.reads ? new Set() : readsOf(references()))
       const found: ShownRecord[] = []
       let cursor = before
       for (let scanned = 0; scanned < maxAuditScan;) {
@@ -131,7 +146,10 @@ const auditPage = 200
 type Filter = Pick<QueryInput, 'actor' | 'name' | 'turn' | 'text' | 'without' | 'from' | 'to'>
 
 /** Clocks may be set back: an early time does not end the search, the beginning of the journal does. */
-function createFilter({ actor, name, turn, text, without, from, to }: Filter): (record: ShownRecord) => boolean {
+function createFilter(
+  { actor, name, turn, text, without, from, to }: Filter,
+  reads: ReadonlySet<string>,
+): (record: ShownRecord) => boolean {
   const earliest = from === undefined ? -Infinity : Date.parse(from)
   const latest = to === undefined ? Infinity : Date.parse(to)
   const wanted = text.toLowerCase()
@@ -143,9 +161,16 @@ function createFilter({ actor, name, turn, text, without, from, to }: Filter): (
     record.actor.startsWith(actor) &&
     record.name.startsWith(name) &&
     !without.some((start) => record.name.startsWith(start)) &&
+    !(reads.has(record.name) && isOfPerson(record)) &&
     (turn === '' || record.turn === turn) &&
     (wanted === '' || (!isSearch(record) && record.body.toLowerCase().includes(wanted)))
 }
+
+const readsOf = (references: readonly CallReference[]): ReadonlySet<string> =>
+  new Set(references.filter(({ tier }) => tier === 'read_only').map(({ name }) => name))
+
+/** What an agent reads is part of its work, and stays. */
+const isOfPerson = ({ actor, turn }: ShownRecord): boolean => turn === '' && /^(?:user|key):/.test(actor)
 
 function shortened(record: ShownRecord, maxBody = Infinity): ShownRecord {
   if (record.body.length <= maxBody) return record

@@ -20,28 +20,41 @@ export function warningOf({ key, spent, limit, until }: Account): JsonObject {
   return { budget: key, ...used, until: until === Infinity ? null : until }
 }
 
-const units: Readonly<Record<keyof Amount, string>> = {
-  microDollars: 'micro-dollars',
-  tokens: 'tokens',
-  calls: 'calls',
-  ms: 'milliseconds',
+/** An amount as people read it. */
+function shownAmount(kind: keyof Amount, amount: number): string {
+  if (kind === 'microDollars') return dollars(amount)
+  if (kind === 'ms') return `${Math.round(amount / 1_000)} seconds`
+  return `${Math.round(amount).toLocaleString('en')} ${kind}`
 }
 
+/** Small amounts have the digits that they need. */
+function dollars(microDollars: number): string {
+  const amount = microDollars / 1_000_000
+  return `$${amount !== 0 && Math.abs(amount) < 0.01 ? amount.toFixed(6).replace(/0+$/, '') : amount.toFixed(2)}`
+}
+
+/** What a person reads when a budget is used up: which, how much of how much, when it begins anew, and how to raise it. */
 export function exhausted({ account, kind, needed, left }: Shortfall): Failure {
   const { key, config, limit, until } = account
-  const reason = `${needed} ${units[kind]} needed, ${left} left of ${limit[kind]}`
+  const amount = (value: number): string => shownAmount(kind, value)
+  const reason = `it needs ${amount(needed)}, and ${amount(Math.max(0, left))} of ${amount(limit[kind])} is left`
   if (config !== null)
     return {
       code: 'budget_exhausted',
       message: `The ${config}'s budget does not cover this: ${reason}. Nothing was run.`,
-      hint: `Raise [budget.${config}] in config.toml${config === 'session' ? ', or start a new session' : ''}, then send the message again.`,
+      hint: `It does not begin anew by itself. Raise [budget.${config}] in config.toml${config === 'session' ? ', or start a new session' : ''}, then send the message again.`,
     }
-  const renewal = until === Infinity ? '' : ` It begins anew at ${new Date(until).toISOString()}.`
+  const renewal = until === Infinity ? 'It does not begin anew by itself.' : `It begins anew at ${timeText(until)}.`
   return {
     code: 'budget_exhausted',
     message: `The budget ${key} does not cover this: ${reason}. Nothing was run.`,
-    hint: `A person can raise it with \`oxbow budget set\`.${renewal}`,
+    hint: `${renewal} A person can raise it on the page Budgets, or with \`oxbow budget set\`.`,
   }
+}
+
+/** To the minute, in the time zone by which windows begin. */
+function timeText(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
 /** Amounts by kind; null where there is no limit. */

@@ -1,6 +1,7 @@
 /** The calls about models that terminals make: services with the state of their keys, the facts of the catalog, services on this machine. */
 import { z } from 'zod'
 import {
+  type AddressModels,
   builtinProviders,
   type Call,
   type CatalogQuestion,
@@ -11,8 +12,9 @@ import {
   type ModelFacts,
   OxbowError,
 } from '../../types/index.ts'
+import { usableCall, type UsableDeps } from './usable-models.ts'
 
-export interface ModelBookDeps {
+export interface ModelBookDeps extends UsableDeps {
   readonly engine: Engine
   /** The whole configuration. */
   readonly settings: Config
@@ -50,7 +52,7 @@ const reads = {
 } as const satisfies Partial<Call>
 
 export function modelBookCalls(deps: ModelBookDeps): readonly Call[] {
-  return [servicesCall(deps), listCall(deps), showCall(deps), discoverCall(deps)]
+  return [servicesCall(deps), listCall(deps), showCall(deps), discoverCall(deps), probeCall(deps), usable(deps)]
 }
 
 async function answers<Answer>({ catalog }: ModelBookDeps, question: CatalogQuestion): Promise<Answer[]> {
@@ -104,6 +106,18 @@ function withoutUser(address: string): string {
 
 function isLocal(address: string): boolean {
   return /^(?:localhost|127\..+|\[::1\])$/.test(URL.parse(address)?.hostname ?? '')
+}
+
+function usable(deps: ModelBookDeps): Call {
+  const canUse = ({ id, key }: ServiceView): boolean =>
+    key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.settings.providers, id)
+  const listed = async (): Promise<readonly ModelFacts[]> => {
+    const lists = viewServices(deps)
+      .filter(canUse)
+      .map(({ id }) => answers<ModelFacts>(deps, { ask: 'models', provider: id, discover: false }).catch(() => []))
+    return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
+  }
+  return usableCall(deps, listed, () => ['', ...deps.settings.model.fallback]) as Call
 }
 
 interface ListInput {
@@ -172,5 +186,34 @@ function discoverCall(deps: ModelBookDeps): Call<object, { services: readonly Fo
     example: {},
     recordOutput: ({ services }) => ({ services: services.map(({ id }) => id) }),
     run: async () => ({ output: { services: await answers<FoundService>(deps, { ask: 'models', provider: '', discover: true }) } }),
+  }
+}
+
+interface ProbeInput {
+  readonly base_url: string
+  readonly model: string
+}
+
+function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
+  return {
+    ...reads,
+    name: 'model.probe',
+    summary: 'Asks the service at an address which models it offers, before it is set up.',
+    // It makes this guest ask any address.
+    right: 'config.write',
+    input: z.strictObject({
+      base_url: z
+        .url({ protocol: /^https?$/ })
+        .max(2_000)
+        .describe('Address of the service, e.g. `http://127.0.0.1:8080/v1`.'),
+      model: z.string().max(300).default('').describe('The model whose context window is wanted.'),
+    }),
+    output: z.custom<AddressModels>(),
+    example: { base_url: 'http://127.0.0.1:8080/v1', model: 'qwen3' },
+    recordOutput: ({ models }) => ({ models: models?.length ?? 0 }),
+    async run({ base_url: baseUrl, model }) {
+      const [found] = await answers<AddressModels>(deps, { ask: 'address', baseUrl, model })
+      return { output: found ?? { models: null, contextTokens: null } }
+    },
   }
 }

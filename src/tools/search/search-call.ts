@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { Egress, Fetched } from '../../sandbox/index.ts'
-import { type Call, type Config, evident, isOxbowError, ownValue, OxbowError, searchKeyEnv } from '../../types/index.ts'
+import { type Call, type Config, evident, isOxbowError, type JsonObject, ownValue, OxbowError, searchKeyEnv } from '../../types/index.ts'
 import {
   defaultSearchResults,
   maxQueryCharacters,
@@ -198,12 +198,12 @@ function keyFor(config: Config['web'], keys: Readonly<Record<string, string>>): 
   const name = searchKeyEnv(config)
   const key = ownValue(keys, name) ?? ''
   if (name !== '' && key === '')
-    throw missing(`${name} is not set`, `Put the key of ${config.search} into the environment variable ${name}.`)
+    throw missing(`${name} is not set`, `Put the key of ${config.search} into the environment variable ${name}.`, { lacks_key: true })
   return key
 }
 
-function missing(what: string, hint: string): OxbowError {
-  return new OxbowError('bad_config', `web.search is on, but ${what}.`, { hint: `${hint} Or set web.search = "off".` })
+function missing(what: string, hint: string, data: JsonObject = {}): OxbowError {
+  return new OxbowError('bad_config', `web.search is on, but ${what}.`, { hint: `${hint} Or set web.search = "off".`, data })
 }
 
 /** @returns the call, or null when searching is off. @throws OxbowError `bad_config` */

@@ -9,6 +9,7 @@ import { AgentChoice } from './agent-choice.tsx'
 import { refusalOf, upload } from './attachments.ts'
 import { ModelChoice } from './model-choice.tsx'
 import { useOwnCommands } from './own-commands.tsx'
+import { usePageCommands } from './page-commands.ts'
 
 interface ComposerProps {
   /** Empty for a new one. */
@@ -40,7 +41,8 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
   const { files, isUploading, problem, add, remove, clear } = useFiles()
   const dropZone = useDropZone(add)
   const input = useRef<HTMLTextAreaElement>(null)
-  const { list, complete, expanded, refusal } = useOwnCommands(text, (completed) => {
+  const ofPage = usePageCommands({ session, isRunning, onStop, onModel: setModel })
+  const { list, complete, expanded, refusal } = useOwnCommands(text, ofPage, (completed) => {
     setText(completed)
     input.current?.focus()
   })

@@ -1,6 +1,7 @@
-/** Which model answers the next message: the guest's own choice, or one of those that it can reach. */
-import { type ReactNode, useEffect, useState } from 'react'
-import { addressInGuest, useGuest } from '../../data/guest.tsx'
+/** Which model answers the next message: the guest's own choice, or one of those that it can use, those used lately first. */
+import type { ReactNode } from 'react'
+import { useCall } from '../../data/calls.ts'
+import { useGuest } from '../../data/guest.tsx'
 import { Select } from '../../ui/field.tsx'
 
 interface ModelChoiceProps {
@@ -9,29 +10,17 @@ interface ModelChoiceProps {
   readonly onChoose: (model: string) => void
 }
 
-interface ListedModel {
-  readonly id: string
+interface Usable {
+  readonly models: readonly { readonly id: string }[]
 }
 
-/** The agent itself, in the list of models. */
-const agentName = 'oxbow'
-
 export function ModelChoice({ chosen, onChoose }: ModelChoiceProps): ReactNode {
-  const { status, connections } = useGuest()
-  const [models, setModels] = useState<readonly string[]>([])
-  useEffect(() => {
-    const leaving = new AbortController()
-    const read = async (): Promise<void> => {
-      const response = await fetch(addressInGuest('/v1/models'), { signal: leaving.signal })
-      if (!response.ok) return
-      const { data } = (await response.json()) as { readonly data: readonly ListedModel[] }
-      setModels(data.map(({ id }) => id).filter((id) => id !== agentName && id !== status.model))
-    }
-    // The configured model remains.
-    read().catch(() => {})
-    return () => leaving.abort()
-  }, [status.model, connections])
-  const options = [{ value: '', label: nameOf(status.model) }, ...models.map((id) => ({ value: id, label: nameOf(id) }))]
+  const { status } = useGuest()
+  const { data } = useCall<Usable>('model.usable', {})
+  const others = (data?.models ?? []).map(({ id }) => id).filter((id) => id !== status.model)
+  // A model that was chosen by its name may be none of those that are listed.
+  const named = chosen === '' || others.includes(chosen) ? others : [chosen, ...others]
+  const options = [{ value: '', label: nameOf(status.model) }, ...named.map((id) => ({ value: id, label: nameOf(id) }))]
   return (
     <Select
       label="Model"

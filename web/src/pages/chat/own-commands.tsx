@@ -1,24 +1,30 @@
-/** Commands of the person in the composer: what completes `/`, and the message that a command stands for. */
+/** Commands in the composer: what completes `/`, those of the page, and the message that one of the person stands for. */
 import { type ReactNode, useEffect, useState } from 'react'
 import { commandCall, isNoCommand, type OwnCommand, ownCommands } from '../../../../src/terminal/index.ts'
 import { toFailure } from '../../../../src/types/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 
-const maxShown = 8
+const maxShown = 10
+
+/** A command of the page. */
+export interface PageCommand extends OwnCommand {
+  /** @returns why it was refused; empty if it was not. @throws OxbowError */
+  readonly run: (argument: string) => Promise<string>
+}
 
 interface OwnCommands {
   /** Those that the text may become, to choose from. */
   readonly list: ReactNode
   /** Chooses the first of them. @returns false if there is none */
   complete(): boolean
-  /** @returns the message to send; null for a command that is refused */
+  /** @returns the message to send; null for a command of the page, or one that is refused */
   expanded(text: string): Promise<string | null>
   /** Why the last one was refused; empty if it was not. */
   readonly refusal: string
 }
 
-/** @param text of the composer @param onChoose receives the text with a whole command */
-export function useOwnCommands(text: string, onChoose: (completed: string) => void): OwnCommands {
+/** @param text of the composer @param onChoose receives the text with a whole command, and none for one that was run */
+export function useOwnCommands(text: string, ofPage: readonly PageCommand[], onChoose: (completed: string) => void): OwnCommands {
   const { client } = useGuest()
   const [refusal, setRefusal] = useState('')
   const [own, setOwn] = useState<readonly OwnCommand[]>([])
@@ -33,7 +39,15 @@ export function useOwnCommands(text: string, onChoose: (completed: string) => vo
     if (written.startsWith('//')) return written.slice(1)
     const asked = written.startsWith('/') ? commandCall(written) : null
     if (asked === null) return written
+    const [, name = '', argument = ''] = /^\/(\S+)\s*(.*)$/s.exec(written) ?? []
+    const command = ofPage.find((each) => each.name === name)
     try {
+      if (command !== undefined) {
+        const refused = await command.run(argument.trim())
+        setRefusal(refused)
+        if (refused === '') onChoose('')
+        return null
+      }
       const outcome = await client.call(...asked)
       if (outcome.status === 'ok') return outcome.text
       const { message, hint } = outcome.failure
@@ -46,7 +60,8 @@ export function useOwnCommands(text: string, onChoose: (completed: string) => vo
     }
     return null
   }
-  const fitting = isNaming ? own.filter(({ name }) => name.toLowerCase().startsWith(typed)).slice(0, maxShown) : []
+  const all: readonly OwnCommand[] = [...ofPage, ...own.filter(({ name }) => !ofPage.some((each) => each.name === name))]
+  const fitting = isNaming ? all.filter(({ name }) => name.toLowerCase().startsWith(typed)).slice(0, maxShown) : []
   const choose = (command: OwnCommand | undefined): boolean => {
     if (command !== undefined) onChoose(`/${command.name} `)
     return command !== undefined
@@ -62,7 +77,7 @@ interface CommandListProps {
 function CommandList({ commands, onChoose }: CommandListProps): ReactNode {
   if (commands.length === 0) return null
   return (
-    <ul className="chat-own-commands" aria-label="Your commands">
+    <ul className="chat-own-commands" aria-label="Commands">
       {commands.map((command) => (
         <li key={command.name}>
           <button type="button" onClick={() => onChoose(command)}>

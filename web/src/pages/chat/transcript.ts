@@ -169,7 +169,8 @@ function addEvent(state: State, event: FollowEvent): boolean {
       else state.items.delete(event.approval.call)
       return true
     case 'caught_up':
-      state.turn = event.turn
+      // The event names a turn only while its answer is being written; the records know of one that waits, or runs a call.
+      state.turn = event.turn ?? state.turn
       for (const [key, item] of state.items)
         if (item.type === 'call' && item.pending?.agent !== undefined) state.items.delete(key)
         else if (item.type === 'call' && item.pending !== null) state.items.set(key, { ...item, pending: null })
@@ -289,7 +290,7 @@ function filesIn(value: Json | undefined): readonly KeptFile[] {
   )
 }
 
-/** @returns the failure of a turn as a person reads it, unless its reply says so already */
+/** @returns the failure of a turn as a person reads it, unless its answer on the page says so already */
 export function failureOf({ view }: Pick<EndItem, 'view'>): Failure | null {
-  return view.failure === null || view.reply.includes(view.failure.message) ? null : view.failure
+  return view.failure === null || view.answer.includes(view.failure.message) ? null : view.failure
 }

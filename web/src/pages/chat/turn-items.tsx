@@ -87,7 +87,6 @@ export const EndRow = memo(function EndRow({ item, onFork, onUndo }: EndProps): 
   return (
     <div className="chat-end">
       {view.status === 'cancelled' && <p className="chat-note">You stopped this turn.</p>}
-      {view.status === 'limit' && <p className="chat-note">The turn reached a limit.</p>}
       {failure !== null && (
         <p className="chat-failure" role="alert">
           <strong>{failure.message}</strong> {failure.hint}

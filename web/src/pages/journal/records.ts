@@ -44,27 +44,6 @@ export function searchOf(filter: Filter, call = ''): string {
   return text === '' ? '/journal' : `/journal?${text}`
 }
 
-/** What pages and terminals read to show it: it would hide what happens. */
-const reads = [
-  'agent.list',
-  'approval.',
-  'audit.query',
-  'audit.status',
-  'budget.show',
-  'events.',
-  'file.list',
-  'file.download',
-  'resources.show',
-  'schedule.search',
-  'session.history',
-  'session.list',
-  'system.',
-  'usage.',
-  'version.diff',
-  'version.log',
-  'version.show',
-]
-
 const pageRecords = 50
 const previewCharacters = 1_500
 
@@ -81,7 +60,8 @@ function queryOf(filter: Filter, before?: number): JsonObject {
     turn,
     ...(from !== '' && { from: new Date(from).toISOString() }),
     ...(to !== '' && { to: new Date(to).toISOString() }),
-    without: filter.reads === '' && !isNamed ? [...reads] : [],
+    // What pages and terminals read to show it would hide what happens.
+    reads: filter.reads !== '' || isNamed,
     limit: pageRecords,
     max_body: previewCharacters,
     ...(before !== undefined && { before }),

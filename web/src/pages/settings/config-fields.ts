@@ -20,6 +20,8 @@ export interface ConfigField {
   /** Unset is a value of its own. */
   readonly isOptional: boolean
   readonly usual: Json
+  /** Names and descriptions of what a table holds, by which it is found. */
+  readonly inside: string
 }
 
 export interface ConfigSection {
@@ -76,7 +78,25 @@ function fieldsOf(schema: JsonObject, key: readonly string[]): readonly ConfigFi
   const isOptional = variants.some(({ type }) => type === 'null')
   const main = variants.find(({ type }) => type === 'array') ?? variants.find(({ type }) => type !== 'null') ?? schema
   const description = typeof schema['description'] === 'string' ? schema['description'] : ''
-  return [{ key, name: key.join('.'), description, control: controlOf(main), isOptional, usual: schema['default'] ?? null }]
+  return [
+    {
+      key,
+      name: key.join('.'),
+      description,
+      control: controlOf(main),
+      isOptional,
+      usual: schema['default'] ?? null,
+      inside: wordsIn(main),
+    },
+  ]
+}
+
+function wordsIn(schema: JsonObject): string {
+  const { properties, additionalProperties: each, items } = schema
+  const named = isObject(properties) ? Object.entries(properties) : []
+  const below = [...named.map(([, inner]) => inner), each, items].filter(isObject)
+  const own = below.map(({ description }) => (typeof description === 'string' ? description : ''))
+  return [...named.map(([name]) => name), ...own, ...below.map(wordsIn)].join(' ')
 }
 
 function controlOf(schema: JsonObject): Control {

@@ -190,7 +190,8 @@ function SettingsForm({ config, schema, changes, setChanges, isLocked }: Setting
   const sections = useMemo(() => sectionsOf(schema), [schema])
   const known = useMemo(() => valuesOf(config), [config])
   const words = search.toLowerCase().split(/\s+/).filter(Boolean)
-  const fits = ({ name, description }: ConfigField): boolean => words.every((word) => `${name} ${description}`.toLowerCase().includes(word))
+  const fits = ({ name, description, inside }: ConfigField): boolean =>
+    words.every((word) => `${name} ${description} ${inside}`.toLowerCase().includes(word))
   const found = sections.map((section) => ({ ...section, fields: section.fields.filter(fits) })).filter(({ fields }) => fields.length > 0)
   const change = (field: ConfigField, value: TomlValue | null): void => {
     const next = new Map(changes)

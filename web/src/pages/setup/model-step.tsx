@@ -1,7 +1,15 @@
 /** The first question: who answers. A service with a key, a model on this machine, any address, or nobody for now. */
-import type { ReactNode } from 'react'
-import { builtinProviders, type FoundService, keyNameOf, type ModelChoice, ownValue } from '../../../../src/types/index.ts'
-import { useCall } from '../../data/calls.ts'
+import { type ReactNode, useState } from 'react'
+import {
+  type AddressModels,
+  builtinProviders,
+  type FoundService,
+  keyNameOf,
+  type ModelChoice,
+  ownValue,
+  usualContextTokens,
+} from '../../../../src/types/index.ts'
+import { useAction, useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Select, TextField } from '../../ui/field.tsx'
 import { Choice, type ChoiceOption } from './choice.tsx'
@@ -169,18 +177,37 @@ function LocalFields({ answer, onChange }: ModelStepProps): ReactNode {
   )
 }
 
+function offeredText(offered: AddressModels['models']): string | undefined {
+  if (offered === null) return 'The service did not list its models: type the name.'
+  return offered.length === 0 ? undefined : `The service offers ${offered.length} ${offered.length === 1 ? 'model' : 'models'}.`
+}
+
 function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
+  const canAsk = /^https?:\/\/./.test(answer.baseUrl) && URL.canParse(answer.baseUrl)
+  const probe = useAction<AddressModels>()
+  const [offered, setOffered] = useState<AddressModels['models']>([])
+  const look = (): void => {
+    if (canAsk) void probe.run('model.probe', { base_url: answer.baseUrl, model: '' }).then((found) => setOffered(found?.models ?? null))
+  }
   return (
     <div className="setup-fields">
+      <datalist id="setup-offered">
+        {(offered ?? []).map(({ name }) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
       <TextField
         label="Address"
         type="url"
         placeholder="http://127.0.0.1:8000/v1"
         value={answer.baseUrl}
+        onBlur={look}
         onChange={(event) => onChange({ ...answer, baseUrl: event.target.value.trim() })}
       />
       <TextField
         label="Model"
+        list="setup-offered"
+        hint={offeredText(offered)}
         placeholder="The name that the service uses"
         spellCheck={false}
         value={answer.model}
@@ -189,8 +216,8 @@ function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
       <TextField
         label="Context window in tokens"
         inputMode="numeric"
-        placeholder="32000"
-        hint="Needed for a model that the catalog does not know."
+        placeholder={String(usualContextTokens)}
+        hint={`Empty: what the service or the catalog says, else ${usualContextTokens}.`}
         value={answer.contextTokens}
         onChange={(event) => onChange({ ...answer, contextTokens: event.target.value.trim() })}
       />

@@ -1,7 +1,14 @@
 /** The first run: a model, a limit of spending, an isolation. Ends in a working chat. The answers are saved at the end, all at once. */
 import { Check } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
-import { type DoctorCheck, keyNameOf, type SandboxTier, setupChanges } from '../../../../src/types/index.ts'
+import {
+  type AddressModels,
+  type DoctorCheck,
+  keyNameOf,
+  type ModelChoice,
+  type SandboxTier,
+  setupChanges,
+} from '../../../../src/types/index.ts'
 import { dismissSetup } from '../../app/first-run.ts'
 import { navigate } from '../../app/router.tsx'
 import { callOf, useCall } from '../../data/calls.ts'
@@ -150,6 +157,7 @@ function useFinish(): Finish {
   const saveAll = async ({ model, budget, tier }: Answers): Promise<boolean> => {
     const key = model.kind === 'offline' || model.kind === 'local' ? '' : model.key.trim()
     const saved = await apply.attempt(async () => {
+      const choice = await sized(choiceOf(model))
       if (key !== '') {
         const name = keyNameOf(model.kind === 'address' ? 'openai' : model.provider)
         await callOf(client, 'secret.set', { name, value: key })
@@ -157,10 +165,17 @@ function useFinish(): Finish {
       const limit = microDollarsOf(budget) ?? 0
       if (limit > 0) await callOf(client, 'budget.set', { scope: 'user', window: budget.window, micro_dollars: limit })
       const { hash } = await callOf<ShownConfig>(client, 'config.show', {})
-      return hash
+      return { choice, hash }
     })
     if (saved === undefined) return false
-    return (await apply.save({ changes: setupChanges({ model: choiceOf(model), tier }) }, saved)) !== null && apply.restart()
+    return (await apply.save({ changes: setupChanges({ model: saved.choice, tier }) }, saved.hash)) !== null && apply.restart()
+  }
+  /** An empty context window is asked of the service. */
+  const sized = async (choice: ModelChoice): Promise<ModelChoice> => {
+    if (choice.kind !== 'address' || choice.contextTokens !== null) return choice
+    const { baseUrl, model } = choice
+    const { contextTokens } = await callOf<AddressModels>(client, 'model.probe', { base_url: baseUrl, model })
+    return { ...choice, contextTokens }
   }
   const finish = async (answers: Answers): Promise<boolean> => {
     setBusy(true)

@@ -1,0 +1,97 @@
+/**
+ * Which models the next message can go to: those of services that have their key, and those that the configuration names. What was used
+ * lately comes first. A name that a person typed is checked before a message goes to it.
+ */
+import { z } from 'zod'
+import type { Store } from '../../store/index.ts'
+import { type Call, type Engine, isObject, type ModelFacts, modelLabel, OxbowError, ownValue } from '../../types/index.ts'
+
+export interface UsableDeps {
+  readonly engine: Pick<Engine, 'facts' | 'model'>
+  readonly store: Pick<Store, 'records'>
+}
+
+interface UsableModel {
+  /** `provider/model`, as a message names it. */
+  readonly id: string
+  readonly context_tokens: number
+  readonly is_recent: boolean
+}
+
+export interface UsableModels {
+  readonly models: readonly UsableModel[]
+}
+
+interface UsableInput {
+  readonly model: string
+  readonly limit: number
+}
+
+/** How far back is looked for models that were used: some dozens of turns. */
+const maxRecentRecords = 1_000
+
+/** @param named models of the configuration @param listed facts of the models of services that can be used */
+export function usableCall(
+  deps: UsableDeps,
+  listed: () => Promise<readonly ModelFacts[]>,
+  named: () => readonly string[],
+): Call<UsableInput, UsableModels> {
+  return {
+    name: 'model.usable',
+    summary: 'Lists the models that a message can go to: what was used lately first. With a name, only checks that model.',
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 20_000,
+    input: z.strictObject({
+      model: z.string().max(300).default('').describe('The only model of interest. Fails with the nearest names if it cannot be used.'),
+      limit: z.int().min(1).max(1_000).default(200),
+    }),
+    output: z.custom<UsableModels>(),
+    example: { model: 'openai/gpt-5-mini', limit: 20 },
+    recordOutput: ({ models }) => ({ models: models.length }),
+    async run({ model, limit }) {
+      const { engine, store } = deps
+      if (model !== '') return { output: { models: [viewOf(await checked(engine, model), false)] } }
+      const [recent, configured, others] = await Promise.all([recentModels(store), factsOf(engine, named()), listed()])
+      const known = new Map([...configured, ...others].map((facts) => [modelLabel(facts), facts]))
+      const used = recent.filter((id) => known.has(id))
+      const ids = new Set([modelLabel(engine.model), ...used, ...known.keys()])
+      const models = [...ids].map((id) => viewOf(known.get(id) ?? engine.model, used.includes(id)))
+      return { output: { models: models.slice(0, limit) } }
+    },
+  }
+}
+
+function viewOf(facts: ModelFacts, isRecent: boolean): UsableModel {
+  return { id: modelLabel(facts), context_tokens: facts.contextTokens, is_recent: isRecent }
+}
+
+/** @throws OxbowError `bad_config` with the nearest names, or `not_found` where a model in this process would answer for any name */
+async function checked(engine: UsableDeps['engine'], model: string): Promise<ModelFacts> {
+  const facts = await engine.facts(model)
+  if (model.endsWith(facts.name) || model === facts.provider) return facts
+  throw new OxbowError('not_found', `There is no model ${JSON.stringify(model)} here; ${modelLabel(facts)} would answer.`, {
+    hint: 'Name it as PROVIDER/MODEL, and store the key of its provider first: oxbow secret set.',
+  })
+}
+
+async function factsOf(engine: UsableDeps['engine'], names: readonly string[]): Promise<readonly ModelFacts[]> {
+  const found = await Promise.all(names.map((name) => engine.facts(name).catch(() => null)))
+  return found.filter((facts) => facts !== null)
+}
+
+/** @returns labels of models that answered, the newest first */
+async function recentModels(store: UsableDeps['store']): Promise<readonly string[]> {
+  const records = await store.records({ phases: ['outcome'], order: 'newest_first', limit: maxRecentRecords, hydrate: false })
+  const models = records.filter(({ name }) => name === 'model.generate').map(({ body }) => modelIn(body))
+  return [...new Set(models.filter((model) => model !== ''))]
+}
+
+function modelIn(body: string): string {
+  const outcome: unknown = JSON.parse(body)
+  const model = isObject(outcome) ? ownValue(outcome, 'model') : undefined
+  return typeof model === 'string' ? model : ''
+}

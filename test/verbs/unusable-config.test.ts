@@ -1,0 +1,108 @@
+/** A configuration with which Oxbow would not start is never saved, and one that a person wrote anyway never keeps Oxbow from starting. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, beforeEach, test } from 'node:test'
+import { program } from '../support/built.ts'
+import { shareCompileCache } from '../support/compile-cache.ts'
+import { startModel, type TestModel } from '../support/model.ts'
+
+let home: string
+let file: string
+let model: TestModel
+
+before(async () => {
+  model = await startModel([{ events: [{ text: 'hello from the address' }] }])
+})
+after(() => model[Symbol.asyncDispose]())
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'oxbow-unusable-'))
+  file = join(home, 'users/default/config.toml')
+  shareCompileCache(home)
+})
+
+/** Its words, as a terminal with much room shows them. */
+async function oxbow(...args: readonly string[]) {
+  const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
+  const child = spawn(process.execPath, [program, ...args], { env, cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
+  const said = { out: '', err: '' }
+  child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()))
+  const exit = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { exit, out: said.out, err: said.err.replaceAll(/\n +/g, ' ') }
+}
+
+const gone = (): void => rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+const modelSection = (): string => /\[model\][^[]*/.exec(readFileSync(file, 'utf8'))?.[0] ?? ''
+
+test('a set-up with a model of unknown size ends in an answer', async () => {
+  const { exit, err } = await oxbow('init', '--model', 'foo', '--base-url', model.config.base_url, '--yes')
+  assert.equal(exit, 0, err)
+  assert.match(modelSection(), /context_tokens = 32768/)
+  const ran = await oxbow('run', 'hi')
+  assert.equal(ran.exit, 0, ran.err)
+  assert.match(ran.out, /hello from the address/)
+  gone()
+})
+
+test('a set-up takes the size that the service names, and the one of the catalog for a model that is known', async () => {
+  const data = [{ id: 'foo', object: 'model', max_model_len: 9_000 }]
+  const server = createServer((_, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ data })))
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+  assert.equal((await oxbow('init', '--model', 'foo', '--base-url', baseUrl, '--yes')).exit, 0)
+  assert.match(modelSection(), /context_tokens = 9000/)
+  assert.equal((await oxbow('init', '--model', 'gpt-4.1-mini', '--base-url', baseUrl, '--yes')).exit, 0)
+  assert.match(modelSection(), /context_tokens = 1047576/)
+  server.close()
+  gone()
+})
+
+test('neither init nor config set nor config edit saves what does not start, and each says why', async () => {
+  assert.equal((await oxbow('config', 'set', 'model.provider', 'offline', '--user', 'default')).exit, 0)
+  const text = readFileSync(file, 'utf8')
+  for (const args of [
+    ['init', '--model', 'anthropic/claud-nonsense', '--yes'],
+    ['config', 'set', 'model.provider', 'openai', 'model.name', 'gpt5minni'],
+    ['config', 'set', 'web.search', 'searxng'],
+    ['config', 'set', 'model.provider', 'anthropic', 'model.name'],
+  ]) {
+    const { exit, err } = await oxbow(...args)
+    assert.notEqual(exit, 0, args.join(' '))
+    assert.match(err, /claude|unknown model|search_url|has no value/, args.join(' '))
+    assert.equal(readFileSync(file, 'utf8'), text)
+  }
+  // Keys that make sense only together are set together; a key that is stored later is no fault.
+  const both = await oxbow('config', 'set', 'model.provider', 'openai', 'model.name', 'gpt-4.1-mini', '--user', 'default')
+  assert.equal(both.exit, 0, both.err)
+  gone()
+})
+
+test('run and start go on with the last configuration that worked, and say so once', async () => {
+  assert.equal((await oxbow('init', '--model', 'foo', '--base-url', model.config.base_url, '--yes')).exit, 0)
+  assert.equal((await oxbow('run', 'hi')).exit, 0)
+  const works = readFileSync(file, 'utf8')
+  const notice = /runs with the last configuration that worked/g
+  for (const broken of ['[model\n', '[model]\nname = "openai/gpt5minni"\n', '[model]\nnmae = "x"\n']) {
+    writeFileSync(file, broken)
+    const ran = await oxbow('run', 'hi')
+    assert.equal(ran.exit, 0, ran.err)
+    assert.match(ran.out, /hello from the address/)
+    assert.equal(ran.err.match(notice)?.length, 1, ran.err)
+  }
+  const started = await oxbow('start')
+  assert.equal(started.exit, 0, started.err)
+  assert.match(started.err, notice)
+  assert.equal((await oxbow('stop')).exit, 0)
+  // What did not work is never taken for what worked.
+  assert.equal((await oxbow('run', 'hi')).exit, 0)
+  assert.equal((await oxbow('doctor')).out.includes('configuration'), true)
+  // A model that the command line names is the person's own choice: it is refused, not replaced.
+  writeFileSync(file, works)
+  assert.notEqual((await oxbow('run', '--model', 'anthropic/claud-nonsense', 'hi')).exit, 0)
+  gone()
+})

@@ -1,0 +1,118 @@
+/** What a person meets in the first hour of the page: a used-up budget, a question in the first turn, models, commands, narrow screens. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { Page } from 'playwright-core'
+import { asPhone, checkAccessible, noChromium, openWebRig, type WebRig } from './web-fixture.ts'
+
+const script = {
+  turns: [
+    {
+      match: 'List the files',
+      steps: [{ events: [{ tool_call: { name: 'shell_exec', arguments: { command: 'ls' } } }] }, { events: [{ text: 'Listed.' }] }],
+    },
+    { match: 'Hello', steps: [{ events: [{ text: 'Hello to you.' }], usage: { input: 2_000, output: 20 } }] },
+  ],
+}
+
+/** @returns how far the page can be scrolled sideways, in pixels, and the element that is too wide */
+function sideways(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const width = document.documentElement.clientWidth
+    const wide = [...document.querySelectorAll('main, main *')].filter((element) => {
+      const { right, width: own } = element.getBoundingClientRect()
+      return own > 0 && right > width + 1 && getComputedStyle(element.parentElement!).overflowX === 'visible'
+    })
+    const scrolls = [...document.querySelectorAll('html, body, main')].filter((element) => element.scrollWidth > element.clientWidth + 1)
+    return [...scrolls, ...(scrolls.length === 0 ? [] : wide)].map((element) => `${element.tagName}.${element.className}`).join(' ')
+  })
+}
+
+describe('the first hour of the page', { skip: noChromium }, () => {
+  let rig: WebRig
+  let page: Page
+  before(async () => {
+    rig = await openWebRig({ script, config: { approval: { mode: 'manual' } } })
+    page = rig.page
+  })
+  after(() => rig[Symbol.asyncDispose]())
+
+  const send = async (text: string): Promise<void> => {
+    await page.getByRole('textbox', { name: 'Message' }).fill(text)
+    await page.keyboard.press('Enter')
+  }
+
+  it('stops the first turn of a session while its call waits for approval', async () => {
+    await page.goto(`${rig.address}/chat`)
+    await send('List the files')
+    await page.getByRole('button', { name: 'Allow once' }).waitFor()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await page.getByText('You stopped this turn.').waitFor()
+  })
+
+  it('lists the models that can be used, and refuses a name that is none', async () => {
+    await page.goto(`${rig.address}/chat`)
+    const picker = page.getByRole('combobox', { name: 'Model' })
+    await picker.locator('option', { hasText: 'gpt-5-mini' }).first().waitFor({ state: 'attached' })
+    const names = await picker.locator('option').allTextContents()
+    assert.ok(!names.includes('words-50k'), 'an embedder answers no message')
+    await send('/model openai/gpt-5-minni')
+    await page.getByText(/unknown model .*gpt-5-mini/).waitFor()
+    await send('/model openai/gpt-5-nano')
+    await picker.locator('option[value="openai/gpt-5-nano"]:checked').waitFor({ state: 'attached' })
+    assert.equal(await page.getByRole('textbox', { name: 'Message' }).inputValue(), '')
+  })
+
+  it('offers commands above the composer, which stays where it is', async () => {
+    await page.goto(`${rig.address}/chat`)
+    const composer = page.locator('.chat-composer')
+    const before = (await composer.boundingBox())!
+    await page.getByRole('textbox', { name: 'Message' }).fill('/')
+    const list = page.getByRole('list', { name: 'Commands' })
+    await list.getByText('/rename TITLE').waitFor()
+    const [after, shown] = [(await composer.boundingBox())!, (await list.boundingBox())!]
+    assert.ok(Math.abs(after.y - before.y) < 2)
+    assert.ok(shown.y + shown.height <= after.y)
+    await checkAccessible(page)
+  })
+
+  it('says which budget a turn is over, how much it needs, and when it begins anew', async () => {
+    await rig.call('budget.set', { scope: 'user', window: 'day', tokens: 50 })
+    await page.goto(`${rig.address}/chat`)
+    await send('Hello')
+    const failure = page.locator('.chat-failure')
+    await failure.waitFor()
+    const text = await failure.innerText()
+    assert.match(text, /user\/day does not cover/)
+    assert.match(text, /of 50 tokens/)
+    assert.match(text, /begins anew at \d{4}-\d\d-\d\d \d\d:\d\d UTC/)
+    await rig.call('budget.remove', { scope: 'user', window: 'day' })
+  })
+
+  it('scrolls no page sideways, on a desk or a phone', async () => {
+    await rig.call('budget.set', { scope: 'user', window: 'month', tokens: 5_000_000_000, micro_dollars: 1_234_567_890 })
+    for (const path of ['now', 'budgets', 'journal', 'models', 'health', 'settings', 'memory', 'schedules', 'files', 'chat']) {
+      await page.goto(`${rig.address}/${path}`)
+      await page.getByRole('main').getByRole('heading').first().waitFor()
+      assert.equal(await sideways(page), '', `${path}, desk`)
+      await asPhone(page, async () => assert.equal(await sideways(page), '', `${path}, phone`))
+    }
+  })
+
+  it('shows none of what its pages read in the journal', async () => {
+    for (const path of ['now', 'budgets', 'models', 'health', 'settings', 'memory', 'schedules', 'files', 'chat']) {
+      await page.goto(`${rig.address}/${path}`)
+      await page.getByRole('main').getByRole('heading').first().waitFor()
+    }
+    await page.goto(`${rig.address}/journal`)
+    const names = page.locator('.record-call code')
+    await names.first().waitFor()
+    const calls = await rig.call<readonly { name: string; tier: string }[]>('system.calls', {})
+    const reads = new Set(calls.filter(({ tier }) => tier === 'read_only').map(({ name }) => name))
+    // What the agent's turns read is their work.
+    const ofTurns = new Set(['memory.recall'])
+    assert.deepEqual(
+      [...new Set(await names.allTextContents())].filter((name) => reads.has(name) && !ofTurns.has(name)),
+      [],
+    )
+  })
+})
