@@ -4,8 +4,7 @@
  */
 import type { Config, Once, SessionId } from '../../types/index.ts'
 import type { MemoryPresence } from '../keep/memory-presence.ts'
-import { threadIdleMs } from '../text/text-limits.ts'
-import { coldPatienceMs, openingPatienceMs, warmPatienceMs } from './recall-limits.ts'
+import { coldPatienceMs, openingPatienceMs, restedMs, warmPatienceMs } from './recall-limits.ts'
 import type { Recall } from './recalled.ts'
 import type { TurnMemory, TurnQuestion, TurnRecall } from './turn-recall.ts'
 import type { Wanted } from './wanted.ts'
@@ -76,7 +75,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   let opened: OpenTurns | null = null
   /** While what is in memory is not known yet. */
   let preparing: Promise<void> | null = null
-  /** While `prepare` opens what a search needs. Never rejects. */
+  /** While what a search needs is opened: by `prepare`, or again after a rest. Never rejects. */
   let opening: Promise<unknown> | null = null
   let searchedAt: number | null = null
   const open = async (): Promise<OpenTurns> => {
@@ -86,6 +85,14 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   const warm = async (): Promise<void> => {
     await Promise.all([open(), (await recall()).recall({ text: warmingQuestion, filter: {}, limit: 1, tokens: 1, used: () => [] })])
     searchedAt = clock.monotonicMs()
+  }
+  const isRested = (): boolean => searchedAt === null || clock.monotonicMs() - searchedAt >= restedMs
+  /** Also where nothing was there to be opened for at the start, and after a rest: the thread that reads texts has ended by then. */
+  const reopen = (): void => {
+    if (opening !== null || !isRested()) return
+    opening = warm()
+      .catch(notSaidHere)
+      .finally(() => (opening = null))
   }
   const hasOthers = (session: SessionId): boolean | Promise<boolean> => isOn && presence.hasOthers(session)
   const mayRecall = (session: SessionId, text: string): boolean | Promise<boolean> => {
@@ -98,19 +105,23 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   const foresee: TurnSide['foresee'] = (session, text, tags) => {
     if (preparing !== null) void preparing.then(() => foresee(session, text, tags))
     else if (hasOthers(session) !== true) return
-    else if (opened === null) void open().then((turns) => turns.recall.foresee(session, text, tags), notSaidHere)
-    else opened.recall.foresee(session, text, tags)
+    else if (opened === null) {
+      reopen()
+      void open().then((turns) => turns.recall.foresee(session, text, tags), notSaidHere)
+    } else {
+      if (opened.recall.kindOf(text) !== 'nothing') reopen()
+      opened.recall.foresee(session, text, tags)
+    }
   }
   return {
     changed: (put, gone) => opened?.recall.changed(put, gone),
     mayRecall,
     foresee,
-    // A thread that has ended starts again.
     patienceMs() {
       if (patienceMs !== undefined) return patienceMs
+      reopen()
       if (opening !== null) return atMost(openingPatienceMs, opening).then(() => coldPatienceMs)
-      const isWarm = searchedAt !== null && clock.monotonicMs() - searchedAt < threadIdleMs
-      return isWarm ? warmPatienceMs : coldPatienceMs
+      return isRested() ? coldPatienceMs : warmPatienceMs
     },
     recalled: (isLate) => void (counts[isLate ? 'late' : 'in_time'] += 1),
     recalls: () => ({ ...counts }),

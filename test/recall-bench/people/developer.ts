@@ -160,7 +160,7 @@ export const developer: Person = {
     'why does this test fail?',
     'git log for the last week',
     'refactor handler.go so that the db is injected',
-    'what does this do: awk \'{print $2}\' file',
+    "what does this do: awk '{print $2}' file",
     'write a dockerfile for a go service',
     'how do I cherry pick a range of commits?',
     'explain the difference between a mutex and a semaphore',
