@@ -24,7 +24,7 @@ const theirs = [
     'iu',
   ),
   /\b(?:remember|remind me of|about me|mentioned|talked|last time|mom|mum|mam|dad|grandma|grandpa|granny|auntie)\b/iu,
-  /\b(?:told|did) you\b|\byou (?:said|told|suggested|recommended|wrote|gave)\b|\bwho(?:'s| is| was) \p{Lu}/u,
+  /\b(?:told|did) you\b|\byou (?:said|told|suggested|recommended|wrote|gave)\b|\b[Ww]ho(?:'s| is| was) \p{Lu}/u,
   /^(?!\W*how (?:do|can|could|would|should)\s+I\b).*\b(?:did|am|was|have|had|do|will|must)\s+I\b/iu,
   /\bI (?:usually|always|normally|prefer|like|liked|enjoy|hate|told|said|decided|promised|bought|sold)\b/iu,
   /\bdo I (?:\p{L}+ly )?(?:prefer|like|want|usually|need)\b/iu,
@@ -48,9 +48,9 @@ const impersonal = [
   /^\W*(?:how|what|when|why|where|which|is|should|do)\b.*\b(?:do|does|can|should|would|could|did|to) (?:you|one|people|someone|somebody|anyone|they)\b/iu,
   /\b(?:one's|oneself|in general|generally)\b/iu,
   // "Why do cats purr?", "are mushrooms plants?"
-  /\b(?:do|are|can|should|could|would) (?!(?:the|this|that|these|those|his|hers?|their|theirs|yours?|its?)\b)(?:\p{Ll}+ )?(?:\p{Ll}{2,}s|children|people|men|women|mice|fish)\b/u,
+  /\b(?:do|are|can|should|could|would) (?!(?:the|this|that|these|those|his|hers?|their|theirs|yours?|its?)\b)(?:\p{Ll}+ )?(?:\p{Ll}{2,}s|children|people|men|women|mice|geese|fish|sheep)\b/u,
   // "How is glass made?", "how does wifi work?"
-  /^\W*how (?:is|are|was|were) [^?]*\p{L}(?:ed|made|built|set|done|grown|spoken|written)\b/iu,
+  /^\W*how (?:is|are|was|were) [^?]*(?:\p{L}ed|\b(?:made|built|set|done|grown|spoken|written))\b/iu,
   /^\W*how (?:does|do|did) [^?]* (?:work|form|function|happen)\b/iu,
   /^\W*(?:what|who) (?:first |else )?(?:causes?|caused|invented|discovered|wrote|painted|composed|founded|created|designed|built|directed|won|sang)\b/iu,
   /^\W*(?:when|where|why) (?:was|were|did) [^?]*\b(?:invented|discovered|founded|built|written|painted|published|fall|begin|end|break out)\b/iu,
