@@ -36,7 +36,7 @@ test('the first requests of three people have what docs/recall.md says', async (
   // On a machine that does much else a search may be late: then it is counted.
   assert.ok(direct.answered + late >= 30)
   assert.ok(reworded.answered + late >= 23)
-  assert.ok(tasks.answered + late >= 12)
+  assert.ok(tasks.answered + late >= 11)
   const idle = kinds.filter(needsNothing).map((what) => figures[what])
   assert.ok(idle.reduce((sum, { given }) => sum + given, 0) <= 3)
 })

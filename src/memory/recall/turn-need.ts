@@ -107,10 +107,13 @@ function saysMore(terms: string, { telling, isQuestion: asks }: TurnNeed): boole
   )
 }
 
-/** A question tells nothing, and a command nothing of a person, unless it says so. */
+/** A question tells nothing, and a command nothing of a person, unless it says what to keep in mind, or says more than itself. */
 function onlyAsks(text: string): boolean {
-  return isRequest(text) && (/[?？؟]\s*$/u.test(text) || !isTheirs(text))
+  return isRequest(text) && (/[?？؟]\s*$/u.test(text) || !isTheirs(text) || !(keeps.test(text) || saysMoreThanOnce.test(text)))
 }
+
+const keeps = /\b(?:remember|remind|note|save|keep|put|add|store|write down|from now on|always|never|because|since)\b/iu
+const saysMoreThanOnce = /[.!;:]\s+\S|\b(?:it|he|she|they|which|who|that|I|we)\s+(?:is|are|was|were|has|have|had|am)\b/iu
 
 function opens({ why: { closeness, exact, vectorScore }, passage: { terms, text, entry } }: Recalled, need: TurnNeed): boolean {
   if (exact.some((name) => !isPlace(name))) return true
