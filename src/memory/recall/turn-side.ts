@@ -75,25 +75,13 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   let opened: OpenTurns | null = null
   /** While what is in memory is not known yet. */
   let preparing: Promise<void> | null = null
-  /** While what a search needs is opened: by `prepare`, or again after a rest. Never rejects. */
-  let opening: Promise<unknown> | null = null
-  let searchedAt: number | null = null
   const open = async (): Promise<OpenTurns> => {
     const [turns, { hot }] = await Promise.all([turnRecall(), wanted()])
     return (opened ??= { recall: turns, hot })
   }
-  const warm = async (): Promise<void> => {
+  const opening = createOpening(clock, async () => {
     await Promise.all([open(), (await recall()).recall({ text: warmingQuestion, filter: {}, limit: 1, tokens: 1, used: () => [] })])
-    searchedAt = clock.monotonicMs()
-  }
-  const isRested = (): boolean => searchedAt === null || clock.monotonicMs() - searchedAt >= restedMs
-  /** Also where nothing was there to be opened for at the start, and after a rest: the thread that reads texts has ended by then. */
-  const reopen = (): void => {
-    if (opening !== null || !isRested()) return
-    opening = warm()
-      .catch(notSaidHere)
-      .finally(() => (opening = null))
-  }
+  })
   const hasOthers = (session: SessionId): boolean | Promise<boolean> => isOn && presence.hasOthers(session)
   const mayRecall = (session: SessionId, text: string): boolean | Promise<boolean> => {
     if (opened?.recall.kindOf(text) === 'nothing') return false
@@ -106,10 +94,10 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     if (preparing !== null) void preparing.then(() => foresee(session, text, tags))
     else if (hasOthers(session) !== true) return
     else if (opened === null) {
-      reopen()
+      opening.begin()
       void open().then((turns) => turns.recall.foresee(session, text, tags), notSaidHere)
     } else {
-      if (opened.recall.kindOf(text) !== 'nothing') reopen()
+      if (opened.recall.kindOf(text) !== 'nothing') opening.begin()
       opened.recall.foresee(session, text, tags)
     }
   }
@@ -117,12 +105,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     changed: (put, gone) => opened?.recall.changed(put, gone),
     mayRecall,
     foresee,
-    patienceMs() {
-      if (patienceMs !== undefined) return patienceMs
-      reopen()
-      if (opening !== null) return atMost(openingPatienceMs, opening).then(() => coldPatienceMs)
-      return isRested() ? coldPatienceMs : warmPatienceMs
-    },
+    patienceMs: () => patienceMs ?? opening.patienceMs(),
     recalled: (isLate) => void (counts[isLate ? 'late' : 'in_time'] += 1),
     recalls: () => ({ ...counts }),
     prepare() {
@@ -132,21 +115,55 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
         .catchUp()
         .catch(notSaidHere)
         .finally(() => (preparing = null)))
-      opening = (async () => {
+      opening.during(async (warm) => {
         if (!(await presence.hasAny())) await read
         if (await presence.hasAny()) await warm()
         await read
-      })()
-        .catch(notSaidHere)
-        .finally(() => (opening = null))
+      })
     },
     async recallForTurn(question) {
       const turns = await open()
       const recalled = await turns.recall.recall(question)
-      searchedAt = clock.monotonicMs()
+      opening.searched()
       // What is used often is told to those who may read everything, and with a message about the person.
       const tellsHot = (question.tags ?? []).length === 0 && turns.recall.kindOf(question.text) === 'personal'
       return !tellsHot ? recalled : (await wanted()).withHot(question, recalled)
+    },
+  }
+}
+
+interface Opening {
+  /** Also where nothing was there to be opened for at the start, and after a rest: the threads of a search have ended by then. */
+  begin(): void
+  during(work: (warm: () => Promise<void>) => Promise<void>): void
+  /** Call after each search. */
+  searched(): void
+  patienceMs(): number | Promise<number>
+}
+
+/** Whether what a search needs is open, and how long a turn waits for it. */
+function createOpening(clock: TurnSideOptions['clock'], open: () => Promise<void>): Opening {
+  let under: Promise<unknown> | null = null
+  let searchedAt: number | null = null
+  const isRested = (): boolean => searchedAt === null || clock.monotonicMs() - searchedAt >= restedMs
+  const searched = (): void => void (searchedAt = clock.monotonicMs())
+  const warm = (): Promise<void> => open().then(searched)
+  const during: Opening['during'] = (work) => {
+    under = work(warm)
+      .catch(notSaidHere)
+      .finally(() => (under = null))
+  }
+  const begin = (): void => {
+    if (under === null && isRested()) during(warm)
+  }
+  return {
+    begin,
+    during,
+    searched,
+    patienceMs() {
+      begin()
+      if (under !== null) return atMost(openingPatienceMs, under).then(() => coldPatienceMs)
+      return warmPatienceMs
     },
   }
 }
