@@ -4,7 +4,8 @@ import { development } from './turns/development.ts'
 import { fresh } from './turns/fresh.ts'
 import { heldOut } from './turns/held-out.ts'
 import { pastLives, pastWork } from './turns/past-talks.ts'
-import { scoreTurns } from './turns/score-turns.ts'
+import { people } from '../../test/recall-bench/people/people.ts'
+import { askedOf, askedOfPerson, scoreTurns, needsNothing, sumOf, type TurnScore } from './turns/score-turns.ts'
 import { type Row, shown } from '../report.ts'
 
 const passages = 2_000
@@ -12,7 +13,7 @@ const passages = 2_000
 export const given: Measure = {
   name: 'given',
   title: 'What turns are given of memory',
-  how: `Twenty facts, each told in a session of its own, and questions, tasks and chores in others: three sets, of which the gate was chosen by the first, looked at twice with the second, and never with the third, which another author wrote. Alone, and behind ${passages} passages of work with an assistant or of other lives. How many turns were given something, and how many of them the fact that answers.`,
+  how: `Twenty facts, each told in a session of its own, and questions, tasks and chores in others: three sets, of which the gate was chosen by the first, looked at twice with the second, and never with the third, which another author wrote. And three people with 22 facts each, of whose messages every second is held out; "anybody" asks about the matter of a fact what needs nothing of it. Alone, and behind ${passages} passages of work with an assistant or of other lives. How many turns were given something, and how many of them the fact that answers.`,
   async run() {
     const rows: Row[] = []
     for (const [past, talks] of [
@@ -25,16 +26,25 @@ export const given: Measure = {
         ['held out', heldOut],
         ['fresh', fresh],
       ] as const) {
-        for (const { what, turns, given: some, answered, memories } of await scoreTurns(set, talks))
-          rows.push(
-            shown(
-              `${past}, ${half}: ${what}`,
-              `${some} of ${turns}`,
-              what === 'chores' ? `${memories} memories` : `${answered} have the fact; ${memories} memories`,
-            ),
-          )
+        rows.push(...rowsOf(`${past}, ${half}`, await scoreTurns(askedOf(set), talks)))
+      }
+      for (const which of ['tune', 'held out'] as const) {
+        const scores = await Promise.all(people.map((person) => scoreTurns(askedOfPerson(person, which), talks)))
+        rows.push(...rowsOf(`${past}, three people, ${which}`, sumOf(scores)))
       }
     }
     return rows
   },
+}
+
+function rowsOf(where: string, scores: readonly TurnScore[]): readonly Row[] {
+  return scores
+    .filter(({ turns }) => turns > 0)
+    .map(({ what, turns, given: some, answered, memories }) =>
+      shown(
+        `${where}: ${what}`,
+        `${some} of ${turns}`,
+        needsNothing(what) ? `${memories} memories` : `${answered} have the fact; ${memories} memories`,
+      ),
+    )
 }

@@ -19,9 +19,9 @@ void it('a note is found by its meaning as soon as its vector is stored, which h
   const memory = createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, questionMs: patienceMs })
   try {
     const notes = await memory.notes()
-    await notes.save({ content: 'Her wedding was near the harbour.', tags: [] }, asking)
+    await notes.save({ content: 'The thunder was near the harbour.', tags: [] }, asking)
     await vectorsMade(1)
-    const found = await (await memory.recall()).recall({ text: 'marriage bride groom', filter: {}, limit: 5, tokens: 500 })
+    const found = await (await memory.recall()).recall({ text: 'lightning hail gust', filter: {}, limit: 5, tokens: 500 })
     assert.equal(found.length, 1)
     assert.deepEqual([found[0]?.why.textRank, found[0]?.why.vectorRank], [null, 1])
   } finally {

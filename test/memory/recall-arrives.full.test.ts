@@ -20,7 +20,7 @@ void test('of the second half of messages, the first requests have what docs/rec
   t.diagnostic(JSON.stringify(figures))
   const { direct, reworded, tasks, chores, late } = figures
   assert.ok(direct.answered + late >= 19)
-  assert.ok(reworded.answered + late >= 13)
+  assert.ok(reworded.answered + late >= 16)
   assert.ok(tasks.answered + late >= 10)
   assert.ok(chores.given <= 5)
 })
@@ -31,10 +31,10 @@ void test('of messages by another author, the first requests have what docs/reca
   t.diagnostic(JSON.stringify(figures))
   const { direct, reworded, tasks, chores, late } = figures
   assert.ok(direct.answered + late >= 19)
+  assert.ok(reworded.answered + late >= 15)
   // Fewer than anybody wants: recall.md says why.
-  assert.ok(reworded.answered + late >= 5)
-  assert.ok(tasks.answered + late >= 2)
-  assert.ok(chores.given <= 6)
+  assert.ok(tasks.answered + late >= 3)
+  assert.ok(chores.given <= 4)
 })
 
 void test('a run that starts a guest of its own recalls what earlier runs were told', async (t) => {

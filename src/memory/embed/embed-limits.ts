@@ -19,6 +19,8 @@ export const leastKnownShare = 0.5
 export const maxClosenessWords = 24
 /** Closeness of a noun to a word that names its class: 0.35 to 0.6 find the same, more takes exact words for less. */
 export const classCloseness = 0.45
+/** The least closeness of words of one topic, on top of which their vectors count: 0.5 finds less of what is asked in other words, 0.7 no more. */
+export const topicCloseness = 0.6
 /** Words whose vectors are held: 8 000 take four megabytes, and are more than a person uses. */
 export const maxHeldWords = 8_000
 /** A vector of more dimensions is no embedding of today, and its passages would take more than their text. */

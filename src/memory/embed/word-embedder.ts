@@ -4,12 +4,13 @@
  */
 import { readFileSync } from 'node:fs'
 import { OxbowError } from '../../types/index.ts'
-import { classTermsFor } from '../text/classes.ts'
+import { classTermsFor, topicTermsFor } from '../text/classes.ts'
 import { isStopWord } from '../text/english-words.ts'
 import { stem } from '../text/terms.ts'
 import { type AskedTerms, type Embedder, type EmbedPurpose, type PassageTerms, classPart, toUnit, wordPart } from '../text/text-engine.ts'
 import {
   classCloseness,
+  topicCloseness,
   contextCloseness,
   fewestCompared,
   leastKnownShare,
@@ -76,7 +77,7 @@ function embedOne(table: WordTable, whole: string, purpose: EmbedPurpose = 'docu
  * A question word that has a near word in every passage does not discriminate: its weight is the mean of its own rarity and of the rarity
  * of words near it.
  *
- * A noun of a class that a question word names is near that word, whatever their vectors say. Words are compared as terms of the index. Names and words missing from the table match only themselves.
+ * A noun of a class that a question word names is near that word, whatever their vectors say, and a word of its topic even more. Words are compared as terms of the index. Names and words missing from the table match only themselves.
  */
 
 /** @returns 0 to 1 for each passage, in order; null if too few words of the question are known, as in another language. Never throws. */
@@ -115,9 +116,13 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     for (const { term, having } of asked) {
       const near = nearTo(term, names.has(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
       const wanted = names.has(term) || isLightTerm(term) ? [] : classTermsFor(term)
-      const nearest = own.map((each, i) =>
-        Math.max(nearestTwo(each, near), wanted.some((name) => classes[i]?.includes(` ${name} `)) ? classCloseness : 0),
-      )
+      const topics = names.has(term) ? [] : topicTermsFor(term)
+      const nearest = own.map((each, i) => {
+        const has = (name: string): boolean => classes[i]?.includes(` ${name} `) === true
+        const byVector = nearestTwo(each, near)
+        const byTopic = topics.some(has) ? topicCloseness + (1 - topicCloseness) * byVector : byVector
+        return wanted.some(has) ? Math.max(byTopic, classCloseness) : byTopic
+      })
       const softly = nearest.reduce((sum, each) => sum + each * each, 0)
       const weight = ((rarity(own.length, having) + rarity(own.length, softly)) / 2) * (isLightTerm(term) ? lightWordShare : 1)
       all += weight

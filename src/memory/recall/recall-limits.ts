@@ -1,4 +1,5 @@
 /** Limits and weights of recall, with their reasons. Weights were measured with `npm run bench -- --only recall`. */
+import { threadIdleMs } from '../text/text-limits.ts'
 
 /** Of each list, for each result that is wanted; between these two. Lists of 40 find what lists of 100 do (R@10 0.601 and 0.606), for a third of the time. */
 export const candidatesPerResult = 4
@@ -65,12 +66,14 @@ export const partShare = 0.9
 
 /**
  * How long a turn waits for what is recalled before its first request to the model, which takes a second: a search takes 5 to 50 ms. The
- * first search of a guest, and the first after a rest, also starts a thread and opens tables.
+ * first search of a guest, and the first after ten minutes without one, also starts a thread and opens tables.
  */
 export const warmPatienceMs = 150
 export const coldPatienceMs = 400
+/** Without a search for this long, what a search needs may have been closed: a little less than it takes. */
+export const restedMs: number = threadIdleMs - 5_000
 /**
- * The first turns of a guest wait this long for memory to open before that patience begins. It opens while the guest loads what a turn
+ * The first turns of a guest, and the first after a rest, wait this long for memory to open before that patience begins. It opens while the guest loads what a turn
  * needs, in 0.1 to 0.3 s; only where other programs use the processors does it take longer than those.
  */
 export const openingPatienceMs = 600
@@ -79,6 +82,8 @@ export const openingPatienceMs = 600
 export const leastNearness = 0.7
 /** What a turn about the person's own must be near to, word by word, for anything to be given. */
 export const leastPersonalCloseness = 0.2
+/** The same of a message in which the person only occurs. */
+export const leastSpeakerCloseness = 0.4
 /** The same by the share of words in common, where words cannot be compared one by one. */
 export const leastPersonalCoverage = 0.3
 /** Of other turns: share of words that a memory has too, and how close it must be. */

@@ -14,21 +14,35 @@ import {
   leastCoverageAlone,
   leastPersonalCloseness,
   leastPlainCloseness,
+  leastSpeakerCloseness,
   leastPersonalCoverage,
   leastNearness,
   sameAsBest,
   leastGap,
   fewestForFloor,
 } from './recall-limits.ts'
+import {
+  asksInEnglish,
+  commandOf,
+  isQuestion,
+  isRequest,
+  isTheirs,
+  namesInside,
+  pointedAt,
+  whoseMatter,
+  withoutMaterial,
+} from './message-cues.ts'
 import type { Recalled } from './recalled.ts'
 
 export interface TurnNeed {
   /** `nothing`: no search can bring anything that the message needs. */
-  readonly kind: 'nothing' | 'plain' | 'personal'
+  readonly kind: 'nothing' | 'impersonal' | 'plain' | 'speaker' | 'personal'
   /** Terms of the message that say what it is about. */
   readonly telling: readonly string[]
   /** Of them those whose something is asked for: `Clara's`. */
   readonly owners: readonly string[]
+  /** Of a question in English, terms that point at something both know of: names, and what stands behind "the". Null for all else. */
+  readonly pointed: readonly string[] | null
   readonly isQuestion: boolean
 }
 
@@ -48,72 +62,31 @@ const small: ReadonlySet<string> = new Set(
     .flatMap((word) => termsOf(word)),
 )
 
-/** In the message stands material, and before it what is to be done with it. */
-const material =
-  /^[^:\n]*\b(?:this|these|following|below|summari[sz]e|translate|proofread|correct|rewrite|rephrase|shorten|improve|fix|explain|review)\b[^:\n]*:\s/iu
-/** What a person brings along and works at: it is in the message or in a file, and not in memory. */
-const brought =
-  'code|script|program|function|query|regex|file|files|folder|text|essay|sentence|grammar|paragraph|draft|letter|message|question|answer|list|table|input|output|error|bug|test|tests|build|repo|branch|commit|changes|math|homework|mistake|own'
-/** English, and the commonest words for it in some other languages. */
-const theirs = [
-  new RegExp(`\\b(?:my|our)\\b(?!\\s+(?:\\p{L}+\\s+)?(?:${brought})\\b)|\\b(?:ours|mine|we|us|usual|usually)\\b`, 'iu'),
-  /\b(?:remember|remind me of|about me|mentioned|talked|last time|mom|mum|dad|grandma|grandpa|granny|auntie)\b/iu,
-  /\b(?:told|did) you\b|\byou (?:said|told|suggested|recommended|wrote|gave)\b|\bwho(?:'s| is| was) \p{Lu}/u,
-  /^(?!\W*(?:how (?:do|can|could|would)|can|could|may|should|do)\s+I\b).*\b(?:did|am|was|have|had|do|will|should|may|can)\s+I\b/iu,
-  /(?<!\p{L})(?:mein\p{L}{0,2}|unser\p{L}{0,2}|ich|wir|mi|mis|nuestr[oa]s?|soy|mon|mes|notre|nos|je|nous|mia|mio|meu|minha)(?!\p{L})/iu,
-  /[我咱]|私|僕|俺|우리|내(?=\s)/u,
-]
 const contraction = /^(?:what|where|who|when|how|that|it|there|here|let|she|he|everything|nothing)$/iu
 
 export function readNeed(message: string): TurnNeed {
-  const text = (material.exec(message)?.[0] ?? message).replaceAll(secretHandle, ' ')
-  const telling = tellingTerms(text)
+  const text = withoutMaterial(message).replaceAll(secretHandle, ' ')
+  const verb = commandOf(text)
+  const telling = tellingTerms(text, isTheirs(text)).filter((term) => term !== verb)
   const owners = [...text.matchAll(/(\p{L}{2,})['’]s\b/gu)].flatMap(([, word = '']) =>
     contraction.test(word) ? [] : [stem(word.toLowerCase())],
   )
-  const kind = telling.length === 0 ? 'nothing' : isTheirs(text) && isRequest(text) ? 'personal' : 'plain'
-  return { kind, telling, owners, isQuestion: isQuestion(text) }
+  const kind = telling.length === 0 ? 'nothing' : isRequest(text) ? whoseMatter(text) : 'plain'
+  const asks = isQuestion(text)
+  const pointed = asks && asksInEnglish(text) ? pointedAt(text).flatMap((word) => termsOf(word, 'asked')) : null
+  return { kind, telling, owners, pointed, isQuestion: asks }
 }
 
-function isTheirs(text: string): boolean {
-  return theirs.some((each) => each.test(text))
-}
-
-function tellingTerms(text: string): readonly string[] {
+/** @param withNumbers of two digits or more: "when do I turn 42?" */
+function tellingTerms(text: string, withNumbers: boolean): readonly string[] {
   const plain = text.replaceAll(/[\p{L}\p{M}\p{N}']+/gu, (word) => (isStopWord(word.replaceAll("'", '').toLowerCase()) ? ' ' : word))
-  return [...new Set(termsOf(plain, 'asked'))].filter((term) => isTelling(term) && !/^\d+$/u.test(term))
+  return [...new Set(termsOf(plain, 'asked'))].filter(
+    (term) => isTelling(term) && (!/^\d+$/u.test(term) || (withNumbers && term.length > 1)),
+  )
 }
 
 function isTelling(term: string): boolean {
   return !isStopWord(term) && !small.has(term) && !isLightTerm(term)
-}
-
-const asking = 'who whom whose what when where which why how is are was were do does did has have had can could should would will am'
-const verbs = [
-  'add append ask book build bump calculate call change check clean close commit compare compile compose compress continue convert copy correct count',
-  'create debug delete deploy describe design document download draft edit explain extract fetch find fix format generate get give go grep',
-  'help implement import improve install list log look make merge move open optimi[sz]e parse pick plan prepare print proofread push put read recommend',
-  'redo refactor remind remove rename reorder replace reply rephrase research revert review rewrite roll run save say schedule search send set',
-  'shorten show solve sort split start stop suggest sum summari[sz]e switch tail tell test text translate try turn undo unzip update upload use verify',
-  'walk watch write',
-].join(' ')
-/** How people begin what they want. */
-const beginsWith = (words: string): RegExp =>
-  new RegExp(
-    `^\\W*(?:(?:please|now|then|and|so|ok|okay|hey|hi|hello|quick|question|just|also|(?:can|could|would|will) you)\\W+)*(?:${words.replaceAll(' ', '|')})\\b`,
-    'iu',
-  )
-const command = beginsWith(verbs)
-const question = beginsWith(asking)
-const questionMark = /[?？؟]\s*["'”’)]*\s*$/u
-
-function isQuestion(text: string): boolean {
-  return !command.test(text) && (question.test(text) || questionMark.test(text))
-}
-
-/** A question or a command. What is neither tells something. */
-function isRequest(text: string): boolean {
-  return command.test(text) || isQuestion(text)
 }
 
 /** @param found best first @returns those that the turn is given */
@@ -134,17 +107,22 @@ function saysMore(terms: string, { telling, isQuestion: asks }: TurnNeed): boole
   )
 }
 
-/** A question tells nothing, and a command nothing of a person, unless it says so. */
+/** A question tells nothing, and a command nothing of a person, unless it says what to keep in mind, or says more than itself. */
 function onlyAsks(text: string): boolean {
-  return isRequest(text) && (/[?？؟]\s*$/u.test(text) || !isTheirs(text))
+  return isRequest(text) && (/[?？؟]\s*$/u.test(text) || !isTheirs(text) || !(keeps.test(text) || saysMoreThanOnce.test(text)))
 }
 
-function opens({ why: { closeness, exact, vectorScore }, passage: { terms, entry } }: Recalled, need: TurnNeed): boolean {
+const keeps = /\b(?:remember|remind|note|save|keep|put|add|store|write down|from now on|always|never|because|since)\b/iu
+const saysMoreThanOnce = /[.!;:]\s+\S|\b(?:it|he|she|they|which|who|that|I|we)\s+(?:is|are|was|were|has|have|had|am)\b/iu
+
+function opens({ why: { closeness, exact, vectorScore }, passage: { terms, text, entry } }: Recalled, need: TurnNeed): boolean {
   if (exact.some((name) => !isPlace(name))) return true
   const { kind, telling, owners } = need
   const has = new Set(wordPart(terms).split(' '))
   const covered = telling.filter((term) => has.has(term)).length / telling.length
   // A document was put there to be consulted.
+  if (kind === 'impersonal' && entry.kind !== 'document') return false
+  if (kind === 'speaker' && closeness !== null && closeness >= leastSpeakerCloseness) return true
   if (kind === 'personal' || entry.kind === 'document' || owners.some((owner) => has.has(owner))) {
     if (closeness !== null) return closeness >= leastPersonalCloseness
     return covered >= leastPersonalCoverage || (vectorScore ?? 0) >= leastNearness
@@ -152,7 +130,18 @@ function opens({ why: { closeness, exact, vectorScore }, passage: { terms, entry
   // What was done once on a like command is no reason to tell of it, and one word in common with a command is a coincidence.
   if (!need.isQuestion && (telling.length < 2 || (entry.kind === 'message' && entry.author === 'agent'))) return false
   if (closeness === null) return covered >= (unspaced.test(telling.join('')) ? leastPersonalCoverage : leastCoverageAlone)
-  return covered >= leastCoverage && closeness >= leastPlainCloseness
+  if (covered < leastCoverage || closeness < leastPlainCloseness) return false
+  return (
+    need.pointed === null ||
+    (telling.length > 1 && covered === 1) ||
+    need.pointed.some((term) => has.has(term)) ||
+    namesAnyOf(text, telling)
+  )
+}
+
+/** A name that the person wrote as one, when they told of it. */
+function namesAnyOf(text: string, telling: readonly string[]): boolean {
+  return namesInside(text).some((name) => termsOf(name, 'asked').some((term) => telling.includes(term)))
 }
 
 /** What stands for a secret says nothing of what a message is about. */

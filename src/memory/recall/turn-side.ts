@@ -4,8 +4,7 @@
  */
 import type { Config, Once, SessionId } from '../../types/index.ts'
 import type { MemoryPresence } from '../keep/memory-presence.ts'
-import { threadIdleMs } from '../text/text-limits.ts'
-import { coldPatienceMs, openingPatienceMs, warmPatienceMs } from './recall-limits.ts'
+import { coldPatienceMs, openingPatienceMs, restedMs, warmPatienceMs } from './recall-limits.ts'
 import type { Recall } from './recalled.ts'
 import type { TurnMemory, TurnQuestion, TurnRecall } from './turn-recall.ts'
 import type { Wanted } from './wanted.ts'
@@ -76,17 +75,13 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   let opened: OpenTurns | null = null
   /** While what is in memory is not known yet. */
   let preparing: Promise<void> | null = null
-  /** While `prepare` opens what a search needs. Never rejects. */
-  let opening: Promise<unknown> | null = null
-  let searchedAt: number | null = null
   const open = async (): Promise<OpenTurns> => {
     const [turns, { hot }] = await Promise.all([turnRecall(), wanted()])
     return (opened ??= { recall: turns, hot })
   }
-  const warm = async (): Promise<void> => {
+  const opening = createOpening(clock, async () => {
     await Promise.all([open(), (await recall()).recall({ text: warmingQuestion, filter: {}, limit: 1, tokens: 1, used: () => [] })])
-    searchedAt = clock.monotonicMs()
-  }
+  })
   const hasOthers = (session: SessionId): boolean | Promise<boolean> => isOn && presence.hasOthers(session)
   const mayRecall = (session: SessionId, text: string): boolean | Promise<boolean> => {
     if (opened?.recall.kindOf(text) === 'nothing') return false
@@ -98,20 +93,19 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   const foresee: TurnSide['foresee'] = (session, text, tags) => {
     if (preparing !== null) void preparing.then(() => foresee(session, text, tags))
     else if (hasOthers(session) !== true) return
-    else if (opened === null) void open().then((turns) => turns.recall.foresee(session, text, tags), notSaidHere)
-    else opened.recall.foresee(session, text, tags)
+    else if (opened === null) {
+      opening.begin()
+      void open().then((turns) => turns.recall.foresee(session, text, tags), notSaidHere)
+    } else {
+      if (opened.recall.kindOf(text) !== 'nothing') opening.begin()
+      opened.recall.foresee(session, text, tags)
+    }
   }
   return {
     changed: (put, gone) => opened?.recall.changed(put, gone),
     mayRecall,
     foresee,
-    // A thread that has ended starts again.
-    patienceMs() {
-      if (patienceMs !== undefined) return patienceMs
-      if (opening !== null) return atMost(openingPatienceMs, opening).then(() => coldPatienceMs)
-      const isWarm = searchedAt !== null && clock.monotonicMs() - searchedAt < threadIdleMs
-      return isWarm ? warmPatienceMs : coldPatienceMs
-    },
+    patienceMs: () => patienceMs ?? opening.patienceMs(),
     recalled: (isLate) => void (counts[isLate ? 'late' : 'in_time'] += 1),
     recalls: () => ({ ...counts }),
     prepare() {
@@ -121,21 +115,55 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
         .catchUp()
         .catch(notSaidHere)
         .finally(() => (preparing = null)))
-      opening = (async () => {
+      opening.during(async (warm) => {
         if (!(await presence.hasAny())) await read
         if (await presence.hasAny()) await warm()
         await read
-      })()
-        .catch(notSaidHere)
-        .finally(() => (opening = null))
+      })
     },
     async recallForTurn(question) {
       const turns = await open()
       const recalled = await turns.recall.recall(question)
-      searchedAt = clock.monotonicMs()
+      opening.searched()
       // What is used often is told to those who may read everything, and with a message about the person.
       const tellsHot = (question.tags ?? []).length === 0 && turns.recall.kindOf(question.text) === 'personal'
       return !tellsHot ? recalled : (await wanted()).withHot(question, recalled)
+    },
+  }
+}
+
+interface Opening {
+  /** Also where nothing was there to be opened for at the start, and after a rest: the threads of a search have ended by then. */
+  begin(): void
+  during(work: (warm: () => Promise<void>) => Promise<void>): void
+  /** Call after each search. */
+  searched(): void
+  patienceMs(): number | Promise<number>
+}
+
+/** Whether what a search needs is open, and how long a turn waits for it. */
+function createOpening(clock: TurnSideOptions['clock'], open: () => Promise<void>): Opening {
+  let under: Promise<unknown> | null = null
+  let searchedAt: number | null = null
+  const isRested = (): boolean => searchedAt === null || clock.monotonicMs() - searchedAt >= restedMs
+  const searched = (): void => void (searchedAt = clock.monotonicMs())
+  const warm = (): Promise<void> => open().then(searched)
+  const during: Opening['during'] = (work) => {
+    under = work(warm)
+      .catch(notSaidHere)
+      .finally(() => (under = null))
+  }
+  const begin = (): void => {
+    if (under === null && isRested()) during(warm)
+  }
+  return {
+    begin,
+    during,
+    searched,
+    patienceMs() {
+      begin()
+      if (under !== null) return atMost(openingPatienceMs, under).then(() => coldPatienceMs)
+      return warmPatienceMs
     },
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Classes of nouns: "Which instrument does she play?" finds "a theremin, I got it last week". A stored passage has, besides its own terms, a
  * class term (`^instrument`) for each word of the classes of its nouns, from WordNet; a question is also searched by the class terms of its
- * words. Kinds (`^@place`) are whole branches of WordNet, which questions name in many ways: "where", "destination", "vacation".
+ * words. Kinds (`^@place`) are whole branches of WordNet, which questions name in many ways: "where", "destination", "vacation". Topics
+ * (`^#child`) are lists of our own, for words of any kind: see topics.ts.
  *
  * Class terms are on the passage's side because a class has thousands of nouns and a noun few classes. No text contains one: terms never
  * begin with the mark.
@@ -12,9 +13,12 @@ import { type ClassTable, readClassTable } from './class-table.ts'
 import { stem, termsOf } from './terms.ts'
 import { classMark } from './text-engine.ts'
 import { maxClassTerms } from './text-limits.ts'
+import { topicsOfTerm } from './topics.ts'
 
 /** Begins the name of a kind, in the table and in class terms. */
 export const kindMark = '@'
+/** The same for a topic: see topics.ts. */
+const topicMark = '#'
 
 /** English words by which a question asks for a kind. The branches of each kind are in scripts/make-class-table.ts. */
 const askedBy: Readonly<Record<string, string>> = {
@@ -51,6 +55,7 @@ export function classTermsOf(terms: readonly string[]): readonly string[] {
   const found = new Set<string>()
   for (const [i, term] of terms.entries()) {
     if (found.size >= maxClassTerms) break
+    for (const topic of topicsOfTerm(term)) found.add(topicTerm(topic))
     // Names of two words, such as places and sports.
     for (const noun of [term, `${term} ${terms[i + 1] ?? ''}`]) {
       for (const each of table().classesOf(noun)) if (each.startsWith(kindMark) || !own.has(each)) found.add(classMark + each)
@@ -68,11 +73,20 @@ export function storedTermsOf(text: string): string {
 /** @param terms of the question @returns class terms to search by. "where" is a stop word, so the question itself is read too. */
 export function classTermsAsked(question: string, terms: readonly string[]): readonly string[] {
   const kinds = [...terms, ...(/\bwhere\b/i.test(question) ? [stem('where')] : [])].flatMap((term) => kindOf.get(term) ?? [])
-  return [...new Set([...terms.map((term) => classMark + term), ...kinds])]
+  return [...new Set([...terms.map((term) => classMark + term), ...kinds, ...terms.flatMap(topicTermsFor)])]
 }
 
 /** @returns the class terms that match a term of a question: of the class that it names, and of a kind that it asks for */
 export function classTermsFor(term: string): readonly string[] {
   const kind = kindOf.get(term)
   return kind === undefined ? [classMark + term] : [classMark + term, kind]
+}
+
+/** @returns the class terms of the topics of a term */
+export function topicTermsFor(term: string): readonly string[] {
+  return topicsOfTerm(term).map(topicTerm)
+}
+
+function topicTerm(topic: string): string {
+  return `${classMark}${topicMark}${topic}`
 }

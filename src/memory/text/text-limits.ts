@@ -26,5 +26,8 @@ export const maxQuestionParts = 4
 
 /** Most characters of one question: the longest text that is cut. They are copied into the thread. */
 export const maxAskedUnits: number = 16 * 1024 * 1024
-/** Without a question for this long the thread ends, and its table of vectors with it. Starting again takes less than a second. */
-export const threadIdleMs = 60_000
+/**
+ * Without a question for this long the thread ends, and its table of vectors with it (32 MB). Starting again takes 0.1 s, and on a busy
+ * machine more than a turn waits. A person who reads an answer for some minutes and goes on should not be the one who pays for it.
+ */
+export const threadIdleMs: number = 10 * 60_000

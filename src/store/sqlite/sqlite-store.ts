@@ -10,7 +10,7 @@ import type { UserId } from '../../types/index.ts'
 import { isOxbowError, once } from '../../types/index.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createStoreClient } from '../store-client.ts'
-import { idleReaderMs, maxBriefDocuments, maxReadWaitMs } from '../limits.ts'
+import { idleReaderMs, idleSearcherMs, maxBriefDocuments, maxReadWaitMs } from '../limits.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
 import type { OpeningStore } from '../store.ts'
@@ -146,7 +146,7 @@ interface ReaderLink {
 }
 
 function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, writing: Promise<void>): ReaderLink {
-  const { path, user, durability, idleMs = idleReaderMs } = options
+  const { path, user, durability, idleMs = role === 'searcher' ? idleSearcherMs : idleReaderMs } = options
   const cipher = options.cipher === undefined ? {} : { cipher: options.cipher }
   let thread: WorkerLink | null = null
   let opened: Promise<void> | null = null
