@@ -112,7 +112,7 @@ function startVersioning(
         return null
       },
     }),
-    events: { onTurnEnd: (listener) => void listeners.push(listener) },
+    events: { onTurnEnd: (listener) => void listeners.push(listener), watchers: new Set() },
   })
   return { versioning, listeners }
 }
