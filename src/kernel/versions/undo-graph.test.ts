@@ -44,7 +44,8 @@ test('undo takes back the newest run of a graph, not the turn before it', { time
       config: { approval: { privileged: 'allow' }, flow: { irreversible: 'allow' } },
     },
   )
-  const there = (): readonly string[] => ['turn.txt', 'graph.txt', 'command.txt'].filter((name) => existsSync(join(bench.root, 'shared', name)))
+  const there = (): readonly string[] =>
+    ['turn.txt', 'graph.txt', 'command.txt'].filter((name) => existsSync(join(bench.root, 'shared', name)))
   await guest.turn('Write turn.txt')
   const run = await guest.run('writes')
   assert.equal(run.status, 'success', JSON.stringify(run))
