@@ -1,19 +1,7 @@
 /** `oxbow secret …` and `oxbow store encrypt|decrypt|rekey`: run offline in a guest program. */
-import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  askOffline,
-  backupRoot,
-  beginKeyChange,
-  endKeyChange,
-  fileKeys,
-  findGuest,
-  type KeyPlace,
-  makeMasterKeys,
-  placeKeyFile,
-} from '../../runner/index.ts'
-import { type FileKeys, type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
+import { askOffline, beginKeyChange, endKeyChange, findGuest, makeMasterKeys } from '../../runner/index.ts'
+import { type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
 import { outputOf } from '../kernel/call.ts'
@@ -151,32 +139,4 @@ export async function changeMaster(options: KeyOptions, terminal: Terminal): Pro
   const file = report.encrypted ? ' The file is re-encrypted.' : ''
   const sealed = report.changed > 0 ? ' The data key of your secrets is wrapped with it.' : ''
   return say(report, `There is a new master key.${file}${sealed} The old one no longer opens anything.`, options, terminal)
-}
-
-/**
- * The keys that open a backup: those of this home, and one that the person gives.
- * @param file a key file of a user (`runner/keys/USER.json`) or a signing key (`signing-key.pem`) of the home that made the backup. A key
- * file becomes the one of this home, which must have none: the restored secrets and database are sealed with it.
- * @throws OxbowError `not_found`, `bad_input` for another kind of file, or if this home has another key
- */
-export function restoreKeys(place: KeyPlace, file: string | undefined): FileKeys {
-  if (file === undefined) return fileKeys(place)
-  if (!existsSync(file))
-    throw new OxbowError('not_found', `There is no key file ${file}.`, { hint: 'Name the file that `oxbow backup` named.' })
-  const text = readFileSync(file, 'utf8')
-  const pem = text.includes('PRIVATE KEY') ? parsePem(text, file) : null
-  if (pem === null) {
-    placeKeyFile(place, text, file)
-    return fileKeys(place)
-  }
-  const { keys, ...rest } = fileKeys(place)
-  return { ...rest, keys: [...keys, { key: backupRoot(pem), file }] }
-}
-
-function parsePem(text: string, file: string): KeyObject {
-  try {
-    return createPrivateKey(text)
-  } catch (cause) {
-    throw new OxbowError('bad_input', `${file} is not a signing key of Oxbow.`, { hint: 'Name the file that `oxbow backup` named.', cause })
-  }
 }
