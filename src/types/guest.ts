@@ -205,7 +205,7 @@ export type StoreQuestion =
       /** Restores a backup whose journal does not verify; what is wrong is recorded with the restore. */
       readonly acceptDamage?: boolean
       readonly preview?: boolean
-      /** Does all that can be refused, also the verification of the journal and the unpacking of files, and then replaces nothing. */
+      /** Does all that can be refused, also the unpacking of files, and replaces nothing. */
       readonly rehearse?: boolean
     }
   | { readonly ask: 'verify' }
@@ -347,7 +347,6 @@ export interface RestorePreview {
   readonly hasRows: boolean
   readonly unopened: readonly BackupPart[]
   readonly files: readonly { readonly path: string; readonly change: 'new' | 'replaced' | 'beside' }[]
-  /** Of a rehearsal: what does not verify in its journal, and would be accepted. */
   readonly problems: readonly string[]
 }
 

@@ -7,7 +7,6 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Hands } from '../../src/types/index.ts'
 import { createSeriesFiles, linesOfAFile, type SeriesFiles, tokensOf } from './series-files.ts'
 import { type SeriesGuest, startGuest, type Undone } from './series-guest.ts'
 
@@ -110,6 +109,9 @@ async function playStep(play: Play, random: Series): Promise<void> {
   }
 }
 
+/** Of the two who change files. */
+const graph = 1
+
 /** What may happen in a series. */
 function createPlay(world: World, files: SeriesFiles, told: string[]) {
   const turns: string[] = []
@@ -120,7 +122,6 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
     open[agent] = turn
     return turn
   }
-  const asks = (turn: string): Hands => world.guest.handsOf(turn)
   return {
     files,
     person(name: string, at: number, removes: boolean): void {
@@ -132,29 +133,28 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       const turn = turnOf(agent)
       told.push(`${turn} ${removes ? 'deletes' : 'writes'} ${name}`)
       const path = `/shared/${name}`
-      if (removes) await asks(turn).ask('delete', { path, recursive: false }, options).catch(expected)
-      else await asks(turn).ask('write', { path, text: files.changed(name, at, turn), ifHash: undefined }, options)
+      if (removes) await world.guest.handsOf(turn).ask('delete', { path, recursive: false }, options).catch(expected)
+      else await world.guest.handsOf(turn).ask('write', { path, text: files.changed(name, at, turn), ifHash: undefined }, options)
     },
     async moves(agent: number, from: string, to: string): Promise<void> {
       if (from === to || files.isAway(from) || files.isAway(to) || isUnseen(from) || isUnseen(to)) return
       const turn = turnOf(agent)
       told.push(`${turn} moves ${from} to ${to}`)
       const input = { from: `/shared/${from}`, to: `/shared/${to}`, overwrite: true }
-      await asks(turn).ask('move', input, options).catch(expected)
+      await world.guest.handsOf(turn).ask('move', input, options).catch(expected)
     },
     /** A command, perhaps beside a change of the other agent, perhaps one during which the guest is killed. */
     async runs(agent: number, named: readonly string[], at: number, beside: number): Promise<void> {
       const turn = turnOf(agent)
       const own = named.filter((name) => !isUnseen(name) && !files.isAway(name))
-      const isKilled = beside === 2 && at < 2
-      const isStopped = beside === 1 && at === 5
+      const [isKilled, isStopped] = [beside === 2 && at < 2, beside === 1 && at === 5]
       told.push(`${turn} runs a command on ${own.join(' ')}${beside === 0 ? ', the other agent writes a.txt' : ''}`)
       world.guest.command(async () => {
         for (const [i, name] of own.entries()) files.put(name, i === 1 && at === 0 ? null : files.changed(name, at, turn))
         if (beside === 0) await this.edits(1 - agent, files.names[0]!, at, false)
         if (isKilled) world.guest.kill(`${world.folder}k`)
       })
-      await asks(turn).ask('exec', {} as never, options)
+      await world.guest.handsOf(turn).ask('exec', {} as never, options)
       if (!isKilled && !isStopped) return
       told.push(`the guest ${isKilled ? 'is killed' : 'stops after the command'} and starts; turns that ran go on`)
       await restart(world, isKilled ? `${world.folder}k` : world.folder)
@@ -164,8 +164,7 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       if (turn === null) return
       open[agent] = null
       told.push(`${turn} ends`)
-      // The second agent is a graph.
-      await world.guest.end(turn, agent === 1)
+      await world.guest.end(turn, agent === graph)
     },
     async restarts(): Promise<void> {
       for (const agent of [0, 1]) await this.ends(agent)

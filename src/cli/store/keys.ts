@@ -1,7 +1,21 @@
 /** `oxbow secret …` and `oxbow store encrypt|decrypt|rekey`: run offline in a guest program. */
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { askOffline, beginKeyChange, endKeyChange, findGuest, makeMasterKeys } from '../../runner/index.ts'
-import { type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
+import {
+  askOffline,
+  backupRoot,
+  beginKeyChange,
+  endKeyChange,
+  fileKeys,
+  findGuest,
+  type KeyPlace,
+  makeMasterKeys,
+  takeKeyFile,
+  type TakenKey,
+} from '../../runner/index.ts'
+import { type FileKeys, type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
 import { outputOf } from '../kernel/call.ts'
@@ -139,4 +153,40 @@ export async function changeMaster(options: KeyOptions, terminal: Terminal): Pro
   const file = report.encrypted ? ' The file is re-encrypted.' : ''
   const sealed = report.changed > 0 ? ' The data key of your secrets is wrapped with it.' : ''
   return say(report, `There is a new master key.${file}${sealed} The old one no longer opens anything.`, options, terminal)
+}
+
+/**
+ * The keys that open a backup: those of this home, and one that the person gives.
+ * @param file a key file of a user (`runner/keys/USER.json`) or a signing key (`signing-key.pem`) of the home that made the backup. A key
+ * file becomes the one of this home, because the restored secrets and database are sealed with it.
+ * @param replace whether this home may have another key, which is then put aside with what it seals
+ * @throws OxbowError `not_found`, `bad_input` for another kind of file, or if this home has another key
+ */
+export function restoreKeys(
+  place: KeyPlace,
+  file: string | undefined,
+  replace: boolean,
+): { readonly files: FileKeys; readonly taken?: TakenKey } {
+  const files = fileKeys(place)
+  if (file === undefined) return { files }
+  const text = readKey(file)
+  const pem = text.includes('PRIVATE KEY') ? parsePem(text, file) : null
+  if (pem !== null) return { files: { ...files, keys: [...files.keys, { key: backupRoot(pem), file }] } }
+  const taken = takeKeyFile(place, text, file, replace)
+  const own = files.keys.filter(({ key }) => !taken.keys.includes(key))
+  const from = join(place.home.runner, 'keys', `${place.user}.json`)
+  return { files: { ...files, keys: [...taken.keys.map((key) => ({ key, file: from })), ...own] }, taken }
+}
+
+function readKey(file: string): string {
+  if (existsSync(file)) return readFileSync(file, 'utf8')
+  throw new OxbowError('not_found', `There is no key file ${file}.`, { hint: 'Name the file that `oxbow backup` named.' })
+}
+
+function parsePem(text: string, file: string): KeyObject {
+  try {
+    return createPrivateKey(text)
+  } catch (cause) {
+    throw new OxbowError('bad_input', `${file} is not a signing key of Oxbow.`, { hint: 'Name the file that `oxbow backup` named.', cause })
+  }
 }

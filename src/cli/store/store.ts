@@ -14,7 +14,7 @@ import {
   type StoreVerifyReport,
 } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
-import { restoreKeys } from './restore-keys.ts'
+import { restoreKeys } from './keys.ts'
 import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
 import * as text from './store-text.ts'
