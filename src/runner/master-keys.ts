@@ -37,7 +37,10 @@ const newPassphraseEnv = 'OXBOW_NEW_PASSPHRASE'
 export function masterKeys(place: KeyPlace): readonly string[] {
   const file = readKeyFile(place)
   if (file === null) return []
-  const { current, next } = file
+  return keysOf(place, file)
+}
+
+function keysOf(place: KeyPlace, { current, next }: KeyFile): readonly string[] {
   const own = passphraseEnv(place)
   return [keyOf(place, current, [own]), ...(next === undefined ? [] : [keyOf(place, next, [newPassphraseEnv, own])])]
 }
@@ -51,21 +54,49 @@ export function makeMasterKeys(place: KeyPlace): readonly string[] {
   return masterKeys(place)
 }
 
+/** The key of another home, which a restore gives to this one. */
+export interface TakenKey {
+  /** Of both homes, the given one first. */
+  readonly keys: readonly string[]
+  /** Both count from now on, so that a restore which is interrupted leaves no store without its key. */
+  begin(): void
+  /** The restore is done. @returns the file with the previous key; null: there was none */
+  keep(now: number): string | null
+  /** The restore was refused: this home has its own key again. */
+  drop(): void
+}
+
 /**
- * Gives a home without a key the one of another home.
- * @param text of its key file @param from its path, for people
- * @throws OxbowError `bad_input` for another kind of file, or if there is another key: what it seals could not be read any more
+ * @param text of the key file of another home @param from its path, for people @param replace whether there may be another key
+ * @throws OxbowError `bad_input` for another kind of file, or for another key without `replace`: what it seals could not be read any more
  */
-export function placeKeyFile(place: KeyPlace, text: string, from: string): void {
+export function takeKeyFile(place: KeyPlace, text: string, from: string, replace: boolean): TakenKey {
   const given = parseKeyFile(text)
   if (given === null)
     throw new OxbowError('bad_input', `${from} is not a key file of Oxbow.`, { hint: 'Name the file that `oxbow backup` named.' })
   const there = readKeyFile(place)
-  if (there === null) return writeKeyFile(place, given, placeFirst)
-  if (JSON.stringify(there) === JSON.stringify(given)) return
-  throw new OxbowError('bad_input', `${place.user} has another key in this home.`, {
-    hint: `What it seals needs it: restore into a new home (OXBOW_HOME=…), or move ${pathOf(place)} away if nothing needs it.`,
-  })
+  const keys = there === null ? keysOf(place, given) : [...new Set([...keysOf(place, given), ...keysOf(place, there)])]
+  if (JSON.stringify(there) === JSON.stringify(given)) return { keys, begin: () => {}, keep: () => null, drop: () => {} }
+  if (there === null) {
+    const drop = (): void => hostFiles(() => rmSync(pathOf(place), { force: true }))
+    return { keys, begin: () => writeKeyFile(place, given, placeFirst), keep: () => null, drop }
+  }
+  if (!replace) {
+    throw new OxbowError('bad_input', `${place.user} has another key in this home.`, {
+      hint: 'Add --replace: the present state and its key are kept aside. Or restore into a new home (OXBOW_HOME=…). Nothing was changed.',
+    })
+  }
+  return {
+    keys,
+    begin: () => writeKeyFile(place, { ...given, next: given.next ?? there.current }),
+    keep(now) {
+      const aside = `${pathOf(place)}.replaced-${new Date(now).toISOString().replaceAll(/[-:.]/g, '')}`
+      writeKeyFile(place, there, renameSync, aside)
+      writeKeyFile(place, given)
+      return aside
+    },
+    drop: () => writeKeyFile(place, there),
+  }
 }
 
 /** Begins a change of the key, or resumes an interrupted one. @returns the keys, the new one last. */
@@ -156,8 +187,7 @@ function isEntry(entry: Entry): boolean {
   )
 }
 
-function writeKeyFile(place: KeyPlace, file: KeyFile, put: typeof placeFirst = renameSync): void {
-  const path = pathOf(place)
+function writeKeyFile(place: KeyPlace, file: KeyFile, put: typeof placeFirst = renameSync, path: string = pathOf(place)): void {
   const draft = `${path}.${process.pid}`
   hostFiles(() => {
     clearDrafts(path)

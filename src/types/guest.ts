@@ -187,6 +187,8 @@ export type StoreQuestion =
       /** Restores a backup whose journal does not verify; what is wrong is recorded with the restore. */
       readonly acceptDamage?: boolean
       readonly preview?: boolean
+      /** Does all that can be refused, also the unpacking of files, and replaces nothing. */
+      readonly rehearse?: boolean
     }
   | { readonly ask: 'verify' }
   | { readonly ask: 'vacuum' }
@@ -327,6 +329,7 @@ export interface RestorePreview {
   readonly hasRows: boolean
   readonly unopened: readonly BackupPart[]
   readonly files: readonly { readonly path: string; readonly change: 'new' | 'replaced' | 'beside' }[]
+  readonly problems: readonly string[]
 }
 
 export interface StoreProblem {

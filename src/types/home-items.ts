@@ -127,6 +127,7 @@ export const homeItems: readonly HomeItem[] = [
   { ...ofUser, id: 'disk', path: 'disk', ...again, what: 'the disk whose size is limited; its files are in shared' },
   { ...ofUser, id: 'database', path: 'internal/oxbow.db', keeping: 'database', isFile: true, what: 'the database' },
   { ...ofUser, id: 'database-log', path: 'internal/oxbow.db-*', ...again, what: 'log of the database' },
+  { ...ofUser, id: 'database-lock', path: 'internal/oxbow.db.lock', ...again, what: 'who writes the database' },
   { ...ofUser, id: 'database-copies', path: 'internal/oxbow.db.*', ...earlier },
   { ...ofUser, id: 'versions', path: 'internal/versions', keeping: 'kept', what: 'versions of files' },
   { ...ofUser, id: 'plugins', path: 'internal/plugins', keeping: 'sealed', what: 'data of plugins' },

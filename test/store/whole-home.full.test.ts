@@ -53,6 +53,9 @@ const listing: readonly (readonly string[])[] = [
   ['folder', 'list'],
   ['skills', 'list'],
   ['servers', 'list'],
+  ['coders', 'list'],
+  ['remotes', 'list'],
+  ['flow', 'show'],
   ['approvals', 'rules'],
   ['call', 'definition.list', '{"kind":"agents"}'],
   ['log', '--limit', '2'],
@@ -125,6 +128,18 @@ async function fill(home: Home): Promise<void> {
   chmodSync(at('project'), 0o777)
   await ok('folder', 'add', at('project'))
   assert.equal((await home.oxbow(['secret', 'set', 'TEST_TOKEN'], 'a secret of a test')).exit, 0)
+  await ok('servers', 'add', 'clock', 'node', 'clock.js')
+  await ok('coders', 'add', 'helper', 'node', 'coder.js')
+  await ok('remotes', 'add', 'lab', 'http://127.0.0.1:9/')
+  mkdirSync(here('users', user, 'shared', '.agents', 'skills', 'note'), { recursive: true })
+  writeFileSync(
+    here('users', user, 'shared', '.agents', 'skills', 'note', 'SKILL.md'),
+    '---\nname: note\ndescription: Notes.\n---\nNote.\n',
+  )
+  const [skill] = await home.json<{ hash: string }>('skills', 'show', 'note')
+  await ok('skills', 'trust', 'note', '--hash', skill!.hash)
+  const [schedule] = await home.json<{ id: string }>('schedule', 'add', 'help', '--every', '7200')
+  await ok('schedule', 'run', schedule!.id)
   for (const text of ['one', 'two']) await ok('run', '--yes', `write '${text}' to f.txt`)
   await ok('tag', 'before-backup')
 }

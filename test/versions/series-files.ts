@@ -19,6 +19,8 @@ export interface SeriesFiles {
   read(name: string): string | null
   /** All files, by name. */
   all(): ReadonlyMap<string, string | null>
+  /** The lines of all files, also of those that were brought back where the folder of the person is away. */
+  tokens(): ReadonlySet<string>
   put(name: string, text: string | null): void
   /** @returns the file with a new line of somebody, or a new file of theirs */
   changed(name: string, at: number, who: string): string
@@ -56,7 +58,8 @@ export function createSeriesFiles(root: string, at: string): SeriesFiles {
   let written = 0
   const isAway = (name: string): boolean => name.startsWith(`${folder}/`) && existsSync(join(away, folder))
   const real = (name: string): string => join(isAway(name) ? away : shared, name)
-  const read = (name: string): string | null => (existsSync(real(name)) ? readFileSync(real(name), 'utf8') : null)
+  const textAt = (path: string): string | null => (existsSync(path) ? readFileSync(path, 'utf8') : null)
+  const read = (name: string): string | null => textAt(real(name))
   const put = (name: string, text: string | null): void => {
     mkdirSync(dirname(real(name)), { recursive: true })
     if (text === null) rmSync(real(name), { force: true })
@@ -78,13 +81,16 @@ export function createSeriesFiles(root: string, at: string): SeriesFiles {
     names,
     read,
     all: () => new Map(names.map((name) => [name, read(name)])),
+    tokens: () => new Set(names.flatMap((name) => [...tokensOf(read(name)), ...tokensOf(textAt(join(shared, name)))])),
     put,
     changed,
     isAway,
     comeOrGo() {
       const [from, to] = existsSync(join(away, folder)) ? [away, shared] : [shared, away]
       if (!existsSync(join(from, folder))) return 'the person has no folder yet'
-      // What is below it is not seen.
+      // What is below it would not be seen, so that `folder add` refuses.
+      if (to === shared && names.some((name) => name.startsWith(`${folder}/`) && existsSync(join(shared, name))))
+        return 'the folder of the person cannot come'
       rmSync(join(to, folder), { recursive: true, force: true })
       mkdirSync(to, { recursive: true })
       renameSync(join(from, folder), join(to, folder))

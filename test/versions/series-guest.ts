@@ -7,7 +7,16 @@ import { createPathLocks } from '../../src/hands/files/path-locks.ts'
 import { createUploads } from '../../src/hands/transfer/put-file.ts'
 import { undoCalls } from '../../src/kernel/versions/undo-calls.ts'
 import { createVersioning, type Versioning } from '../../src/kernel/versions/versioning.ts'
-import { type CallContext, type Caller, type Failure, type Hands, OxbowError, type Sandbox, toError } from '../../src/types/index.ts'
+import {
+  type CallContext,
+  type Caller,
+  type Failure,
+  type Hands,
+  OxbowError,
+  type RecordView,
+  type Sandbox,
+  toError,
+} from '../../src/types/index.ts'
 
 const patience = <T>(work: Promise<T>): Promise<T> => work
 const signal = new AbortController().signal
@@ -22,10 +31,10 @@ export interface SeriesGuest {
   /** What the next command does. */
   command(work: () => Promise<void>): void
   handsOf(turn: string): Hands
-  /** The turn ends, and is committed. */
-  end(turn: string): Promise<void>
-  /** @returns null: it was refused */
-  undo(input: { readonly turn: string }, id: string): Promise<Undone | null>
+  /** The turn, or the run of a graph, ends and is committed. */
+  end(turn: string, isGraph: boolean): Promise<void>
+  /** @returns the code of a refusal */
+  undo(input: { readonly turn: string }, id: string): Promise<Undone | 'not_found' | 'tool_failed'>
   /** Commits what a killed guest has left. */
   recover(): Promise<void>
   stop(): Promise<void>
@@ -53,7 +62,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
       }
     },
   } as unknown as Hands
-  const { versioning, listeners } = startVersioning(folder, hands)
+  const { versioning, listeners, watchers } = startVersioning(folder, hands)
   const [, undoCall] = undoCalls({
     versioning,
     documents,
@@ -68,8 +77,9 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
   return {
     command: (work) => void (command = work),
     handsOf: (turn) => versioning.changes.hands(hands, callerOf(turn), patience),
-    async end(turn) {
-      for (const listener of listeners) listener({ call: turn } as never)
+    async end(turn, isGraph) {
+      const ended = { call: turn, name: 'event.graph_ended', body: { run: turn } } as never
+      for (const listener of isGraph ? watchers : listeners) listener(ended)
       await versioning.settle()
     },
     async undo({ turn }, id) {
@@ -78,7 +88,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
         const { output, text } = await undoCall!.run({ turn, redo: false, apply: true }, context)
         return { ...(output as Undone), text: text ?? '' }
       } catch (error) {
-        if (error instanceof OxbowError && (error.code === 'not_found' || error.code === 'tool_failed')) return null
+        if (error instanceof OxbowError && (error.code === 'not_found' || error.code === 'tool_failed')) return error.code
         throw error
       }
     },
@@ -92,11 +102,14 @@ const clock = { now: () => Date.now(), monotonicMs: () => performance.now() }
 const store = { records: async () => [], documentCategories: async () => [] }
 const documents = { all: async () => [], put: async () => {} }
 
+type Listener = (record: RecordView) => void
+
 function startVersioning(
   folder: string,
   hands: Hands,
-): { readonly versioning: Versioning; readonly listeners: ((record: never) => void)[] } {
-  const listeners: ((record: never) => void)[] = []
+): { readonly versioning: Versioning; readonly listeners: Listener[]; readonly watchers: ReadonlySet<Listener> } {
+  const listeners: Listener[] = []
+  const watchers = new Set<Listener>()
   const versioning: Versioning = createVersioning({
     user: 'ada' as never,
     versionsFolder: folder,
@@ -112,9 +125,9 @@ function startVersioning(
         return null
       },
     }),
-    events: { onTurnEnd: (listener) => void listeners.push(listener) },
+    events: { onTurnEnd: (listener) => void listeners.push(listener), watchers },
   })
-  return { versioning, listeners }
+  return { versioning, listeners, watchers }
 }
 
 function callerOf(turn: string): Caller {

@@ -1,13 +1,12 @@
 /**
- * Random series of what happens to a workspace: a person edits, two agents change files by name and by commands, guests stop, are killed and
- * start, a folder of the person comes and goes, turns and undos are undone. Real operations of hands and the real repository; only the
+ * Random series of what happens to a workspace: a person edits, an agent and a graph change files by name and by commands, guests stop, are
+ * killed and start, a folder of the person comes and goes, turns and undos are undone. Real operations of hands and the real repository; only the
  * sandbox and the turns are played.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Hands } from '../../src/types/index.ts'
 import { createSeriesFiles, linesOfAFile, type SeriesFiles, tokensOf } from './series-files.ts'
 import { type SeriesGuest, startGuest, type Undone } from './series-guest.ts'
 
@@ -110,6 +109,9 @@ async function playStep(play: Play, random: Series): Promise<void> {
   }
 }
 
+/** Of the two who change files. */
+const graph = 1
+
 /** What may happen in a series. */
 function createPlay(world: World, files: SeriesFiles, told: string[]) {
   const turns: string[] = []
@@ -120,7 +122,6 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
     open[agent] = turn
     return turn
   }
-  const asks = (turn: string): Hands => world.guest.handsOf(turn)
   return {
     files,
     person(name: string, at: number, removes: boolean): void {
@@ -132,38 +133,38 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       const turn = turnOf(agent)
       told.push(`${turn} ${removes ? 'deletes' : 'writes'} ${name}`)
       const path = `/shared/${name}`
-      if (removes) await asks(turn).ask('delete', { path, recursive: false }, options).catch(expected)
-      else await asks(turn).ask('write', { path, text: files.changed(name, at, turn), ifHash: undefined }, options)
+      if (removes) await world.guest.handsOf(turn).ask('delete', { path, recursive: false }, options).catch(expected)
+      else await world.guest.handsOf(turn).ask('write', { path, text: files.changed(name, at, turn), ifHash: undefined }, options)
     },
     async moves(agent: number, from: string, to: string): Promise<void> {
       if (from === to || files.isAway(from) || files.isAway(to) || isUnseen(from) || isUnseen(to)) return
       const turn = turnOf(agent)
       told.push(`${turn} moves ${from} to ${to}`)
       const input = { from: `/shared/${from}`, to: `/shared/${to}`, overwrite: true }
-      await asks(turn).ask('move', input, options).catch(expected)
+      await world.guest.handsOf(turn).ask('move', input, options).catch(expected)
     },
     /** A command, perhaps beside a change of the other agent, perhaps one during which the guest is killed. */
     async runs(agent: number, named: readonly string[], at: number, beside: number): Promise<void> {
       const turn = turnOf(agent)
       const own = named.filter((name) => !isUnseen(name) && !files.isAway(name))
-      const isKilled = beside === 2 && at === 1 && agent === 0
+      const [isKilled, isStopped] = [beside === 2 && at < 2, beside === 1 && at === 5]
       told.push(`${turn} runs a command on ${own.join(' ')}${beside === 0 ? ', the other agent writes a.txt' : ''}`)
       world.guest.command(async () => {
         for (const [i, name] of own.entries()) files.put(name, i === 1 && at === 0 ? null : files.changed(name, at, turn))
         if (beside === 0) await this.edits(1 - agent, files.names[0]!, at, false)
         if (isKilled) world.guest.kill(`${world.folder}k`)
       })
-      await asks(turn).ask('exec', {} as never, options)
-      if (!isKilled) return
-      told.push('the guest is killed and starts; turns that ran go on')
-      await restart(world, `${world.folder}k`)
+      await world.guest.handsOf(turn).ask('exec', {} as never, options)
+      if (!isKilled && !isStopped) return
+      told.push(`the guest ${isKilled ? 'is killed' : 'stops after the command'} and starts; turns that ran go on`)
+      await restart(world, isKilled ? `${world.folder}k` : world.folder)
     },
     async ends(agent: number): Promise<void> {
       const turn = open[agent] ?? null
       if (turn === null) return
       open[agent] = null
       told.push(`${turn} ends`)
-      await world.guest.end(turn)
+      await world.guest.end(turn, agent === graph)
     },
     async restarts(): Promise<void> {
       for (const agent of [0, 1]) await this.ends(agent)
@@ -188,10 +189,10 @@ async function undoOne(world: World, files: SeriesFiles, told: string[], ended: 
   const turn = ended[random.next(ended.length)]!
   const before = files.all()
   const undone = await world.guest.undo({ turn }, `U${turn}y${told.length}`)
-  told.push(`undo of ${turn}: ${undone === null ? 'refused' : undone.text.replaceAll('\n', ' ')}`)
+  told.push(`undo of ${turn}: ${typeof undone === 'string' ? undone : undone.text.replaceAll('\n', ' ')}`)
   assertUndone(files, before, turn, undone)
-  if (undone === null || random.next(2) === 0) return
-  assert.ok(await world.guest.undo({ turn: undone.undo }, `R${turn}y${told.length}`), 'the undo is undone')
+  if (typeof undone === 'string' || random.next(2) === 0) return
+  assert.ok(typeof (await world.guest.undo({ turn: undone.undo }, `R${turn}y${told.length}`)) === 'object', 'the undo is undone')
   told.push(`undo of the undo of ${turn}`)
   for (const name of files.names) assert.ok(files.read(name) === before.get(name), `${name} is not as before the undo`)
 }
@@ -205,14 +206,22 @@ function expected(error: unknown): void {
 }
 
 /** An undo takes back what is its turn's or says why not, and takes nothing else. */
-function assertUndone(files: SeriesFiles, before: ReadonlyMap<string, string | null>, turn: string, undone: Undone | null): void {
+function assertUndone(files: SeriesFiles, before: ReadonlyMap<string, string | null>, turn: string, undone: Undone | string): void {
   const now = files.all()
-  if (undone === null) {
-    for (const name of files.names) assert.ok(now.get(name) === before.get(name), `a refused undo changed ${name}`)
+  if (typeof undone === 'string') {
+    for (const [name, text] of before) {
+      assert.ok(now.get(name) === text, `a refused undo changed ${name}`)
+      if (undone !== 'not_found' || files.isAway(name)) continue
+      for (const token of tokensOf(text))
+        assert.ok(
+          !token.startsWith(`${turn}-`) || files.writtenIn(token) !== name,
+          `the versions do not know that ${turn} has changed ${name}`,
+        )
+    }
     return
   }
   const left = new Set(undone.conflicts.map(({ path }) => path))
-  const tokens = new Set([...now.values()].flatMap(tokensOf))
+  const tokens = files.tokens()
   for (const [name, text] of before) {
     for (const token of tokensOf(text)) {
       const isKept = left.has(`/shared/${name}`) || left.has(`/shared/${files.writtenIn(token)}`) || files.isAway(name)

@@ -1,6 +1,7 @@
 /** `oxbow secret …` and `oxbow store encrypt|decrypt|rekey`: run offline in a guest program. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   askOffline,
@@ -11,7 +12,8 @@ import {
   findGuest,
   type KeyPlace,
   makeMasterKeys,
-  placeKeyFile,
+  takeKeyFile,
+  type TakenKey,
 } from '../../runner/index.ts'
 import { type FileKeys, type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
@@ -156,21 +158,29 @@ export async function changeMaster(options: KeyOptions, terminal: Terminal): Pro
 /**
  * The keys that open a backup: those of this home, and one that the person gives.
  * @param file a key file of a user (`runner/keys/USER.json`) or a signing key (`signing-key.pem`) of the home that made the backup. A key
- * file becomes the one of this home, which must have none: the restored secrets and database are sealed with it.
+ * file becomes the one of this home, because the restored secrets and database are sealed with it.
+ * @param replace whether this home may have another key, which is then put aside with what it seals
  * @throws OxbowError `not_found`, `bad_input` for another kind of file, or if this home has another key
  */
-export function restoreKeys(place: KeyPlace, file: string | undefined): FileKeys {
-  if (file === undefined) return fileKeys(place)
-  if (!existsSync(file))
-    throw new OxbowError('not_found', `There is no key file ${file}.`, { hint: 'Name the file that `oxbow backup` named.' })
-  const text = readFileSync(file, 'utf8')
+export function restoreKeys(
+  place: KeyPlace,
+  file: string | undefined,
+  replace: boolean,
+): { readonly files: FileKeys; readonly taken?: TakenKey } {
+  const files = fileKeys(place)
+  if (file === undefined) return { files }
+  const text = readKey(file)
   const pem = text.includes('PRIVATE KEY') ? parsePem(text, file) : null
-  if (pem === null) {
-    placeKeyFile(place, text, file)
-    return fileKeys(place)
-  }
-  const { keys, ...rest } = fileKeys(place)
-  return { ...rest, keys: [...keys, { key: backupRoot(pem), file }] }
+  if (pem !== null) return { files: { ...files, keys: [...files.keys, { key: backupRoot(pem), file }] } }
+  const taken = takeKeyFile(place, text, file, replace)
+  const own = files.keys.filter(({ key }) => !taken.keys.includes(key))
+  const from = join(place.home.runner, 'keys', `${place.user}.json`)
+  return { files: { ...files, keys: [...taken.keys.map((key) => ({ key, file: from })), ...own] }, taken }
+}
+
+function readKey(file: string): string {
+  if (existsSync(file)) return readFileSync(file, 'utf8')
+  throw new OxbowError('not_found', `There is no key file ${file}.`, { hint: 'Name the file that `oxbow backup` named.' })
 }
 
 function parsePem(text: string, file: string): KeyObject {

@@ -4,6 +4,7 @@ import {
   type BackupPart,
   type BackupPreview,
   type BackupReport,
+  type HostFolder,
   type MigrateReport,
   type MoveReport,
   ownValue,
@@ -61,12 +62,19 @@ export function describeMigration({ from, to, steps, copy, dryRun }: MigrateRepo
   return [did, ...list, ...(copy === null ? [] : [`Copy of the previous state: ${copy}`])].join('\n')
 }
 
-export function describeBackup({ path, manifest, problems, removed }: BackupReport): string {
+export function describeBackup({
+  path,
+  manifest,
+  problems,
+  removed,
+  folders,
+}: BackupReport & { readonly folders: readonly HostFolder[] }): string {
   return [
     path,
     `  ${formatBytes(manifest.bytes)}, up to record ${manifest.head.seq}, version ${manifest.schema}`,
     `  BLAKE3 ${manifest.hash}`,
     ...contents(manifest),
+    ...folders.map((folder) => `  not in it: ${folder.path}, your folder that agents see as /shared/${folder.name}: copy it yourself`),
     ...removed.map((old) => `  removed ${old}`),
     ...(problems.length === 0
       ? [`To restore it: oxbow restore ${path}`]
@@ -144,6 +152,13 @@ export function describePreview({ manifest, where, head, hasRows, files, unopene
   ].join('\n')
 }
 
+export function describeRehearsal({ problems }: RestorePreview): string {
+  return [
+    ...(problems.length === 0 ? [] : ['Not proven, and to be recorded with the restore:', ...problems.map((problem) => `  ${problem}`)]),
+    'The backup was checked as a restore would check it, and nothing stands in its way. Nothing was changed.',
+  ].join('\n')
+}
+
 export function describeRestore({
   from,
   where,
@@ -153,11 +168,13 @@ export function describeRestore({
   files,
   unopened,
   plugins_disabled: disabled,
-}: RestoreReport & { readonly plugins_disabled: number }): string {
+  previous_key: previousKey,
+}: RestoreReport & { readonly plugins_disabled: number; readonly previous_key: string | null }): string {
   return [
     `${where} is restored to ${formatTime(manifest.madeAt)}, up to record ${manifest.head.seq}.`,
     ...(problems.length === 0 ? [] : ['Not proven, and recorded with this restore:', ...problems.map((problem) => `  ${problem}`)]),
     ...(replaced === null ? [] : [`The previous store is kept: ${replaced}`]),
+    ...(previousKey === null ? [] : [`The key of the previous state is kept, and nothing else opens what it sealed: ${previousKey}`]),
     ...files.map(({ path, kept }) => `${path} is restored${kept === null ? '' : `; the previous files are kept: ${kept}`}`),
     ...(manifest.parts === undefined ? ['The backup contains no files; those of the workspace are unchanged.'] : []),
     ...missingKey(manifest, unopened, from),

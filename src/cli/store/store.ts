@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { askOffline, fileKeys, loadPlugins, lockPath } from '../../runner/index.ts'
+import { askOffline, fileKeys, listFolders, loadPlugins, lockPath, type TakenKey } from '../../runner/index.ts'
 import {
   type FileKeys,
   type MoveReport,
@@ -46,7 +46,7 @@ export interface BackupOptions extends StoreOptions {
   readonly databaseOnly?: boolean | undefined
 }
 
-export function storeBackup(path: string | undefined, options: BackupOptions, terminal: Terminal): Promise<number> {
+export async function storeBackup(path: string | undefined, options: BackupOptions, terminal: Terminal): Promise<number> {
   const { keep } = options
   const target = path === undefined ? '' : resolve(path)
   if (options.dryRun === true) {
@@ -54,7 +54,12 @@ export function storeBackup(path: string | undefined, options: BackupOptions, te
     return show(preview, text.describeBackupPreview, options, terminal)
   }
   const question = { ask: 'backup', path: target, ...(keep !== undefined && { keep }), ...filesOf(options, terminal) } as const
-  return show(question, text.describeBackup, options, terminal)
+  const report = await ask(question, options, terminal)
+  const { home, workspace } = guestSetup(options, terminal)
+  // Only said: their paths are sealed in the backup, and its manifest is not.
+  const folders = options.databaseOnly === true ? [] : listFolders(home, workspace.user)
+  print({ ...report, folders }, text.describeBackup, options, terminal)
+  return 0
 }
 
 /** Without them, backup and restore cover only the database. */
@@ -83,24 +88,34 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
     })
   }
   const { replace = false, acceptDamage = false } = options
-  const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), ...keysOf(options, terminal) }
+  const { files, taken } = keysOf(options, terminal)
+  const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), ...(files !== undefined && { files }) }
   const question = { ask: 'restore', ...restore } as const
-  if (options.dryRun === true || options.json !== true) {
-    const preview = await ask({ ...question, preview: true }, options, terminal)
-    print(preview, text.describePreview, options, terminal)
-    if (options.dryRun === true) return 0
+  if (options.json !== true)
+    print(await ask({ ...question, preview: true }, options, terminal, taken?.keys), text.describePreview, options, terminal)
+  if (options.dryRun === true) {
+    print(await ask({ ...question, rehearse: true }, options, terminal, taken?.keys), text.describeRehearsal, options, terminal)
+    return 0
   }
-  const report = (await ask(question, options, terminal)) as RestoreReport
+  taken?.begin()
+  let report: RestoreReport
+  try {
+    report = (await ask(question, options, terminal, taken?.keys)) as RestoreReport
+  } catch (error) {
+    taken?.drop()
+    throw error
+  }
+  const previousKey = taken?.keep(Date.now()) ?? null
   const disabled = await sealPlugins(report, options, terminal)
-  print({ ...report, plugins_disabled: disabled }, text.describeRestore, options, terminal)
+  print({ ...report, plugins_disabled: disabled, previous_key: previousKey }, text.describeRestore, options, terminal)
   return 0
 }
 
 /** As `filesOf`, with the key that the person gives. */
-function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files?: FileKeys } {
+function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files?: FileKeys; readonly taken?: TakenKey } {
   if (options.databaseOnly === true) return {}
   const { home, workspace, config, env } = guestSetup(options, terminal)
-  return { files: restoreKeys({ home, user: workspace.user, config, env }, options.key) }
+  return restoreKeys({ home, user: workspace.user, config, env }, options.key, options.replace === true)
 }
 
 /** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */
@@ -181,11 +196,12 @@ function print(report: object, describe: (report: never) => string, { json }: St
   else printText(terminal, plainText(describe(report as never)))
 }
 
-async function ask(store: StoreQuestion, options: StoreOptions, terminal: Terminal): Promise<object> {
+/** @param masters those of the home, unless given */
+async function ask(store: StoreQuestion, options: StoreOptions, terminal: Terminal, masters?: readonly string[]): Promise<object> {
   const progress = openProgress(terminal, options.json === true)
   let report: object | null = null
   try {
-    for await (const line of askOffline(guestSetup(options, terminal), { command: 'store', store })) {
+    for await (const line of askOffline(guestSetup(options, terminal), { command: 'store', store }, masters)) {
       if (isProgress(line)) progress.show(line)
       else report = line as object
     }

@@ -1,11 +1,11 @@
 /** The part of an audit that compares the store's indexes of the journal with it: which records carry conversation, which calls are open, and lanes. */
-import { parseErased, type Store } from '../../store/index.ts'
+import type { Store } from '../../store/index.ts'
 import type { CallId, JournalRecord, JsonObject, SessionId } from '../../types/index.ts'
 import { carriesConversation } from '../conversation/conversations.ts'
 
 export interface IndexAudit {
-  /** @param body hydrated, where it may decide whether the record carries conversation: see `decides` */
-  take(record: JournalRecord, body: string): void
+  /** @param body parsed, where `decides` says that it counts; null: it was erased, or nobody can read it */
+  take(record: JournalRecord, body: JsonObject | null): void
   /** @param open calls that have begun and not ended */
   compare(open: ReadonlyMap<CallId, { readonly seq: number }>): Promise<readonly string[]>
 }
@@ -14,7 +14,7 @@ export interface IndexAudit {
 const pageRows = 10_000
 
 /** Whether the body of a record says if it carries conversation. */
-function decides({ name, phase }: Pick<JournalRecord, 'name' | 'phase'>): boolean {
+export function decides({ name, phase }: Pick<JournalRecord, 'name' | 'phase'>): boolean {
   return phase === 'outcome' && (name === 'model.generate' || name === 'turn.send')
 }
 
@@ -24,16 +24,16 @@ export function createIndexAudit(store: Store): IndexAudit {
   /** Of which that is not known: bodies that are erased, and what versions have judged differently. */
   const doubtful = new Set<number>()
   const withTurns = new Set<SessionId>()
-  const certain = ({ call, name, phase }: JournalRecord, text: string): boolean | null => {
-    if (decides({ name, phase }) && parseErased(text) !== null) return null
-    const body = decides({ name, phase }) ? (JSON.parse(text) as JsonObject) : {}
+  const certain = ({ call, name, phase }: JournalRecord, known: JsonObject | null): boolean | null => {
+    if (decides({ name, phase }) && known === null) return null
+    const body = known ?? {}
     if (name === 'model.generate' || phase === 'started') return carriesConversation({ call, name, phase, body })
     return carriesConversation({ call, name, phase, body: {} }) && name !== 'turn.send' ? true : phase === 'outcome' ? null : false
   }
   return {
-    take(record, text) {
+    take(record, body) {
       const { seq, session, name, phase } = record
-      const carries = certain(record, text)
+      const carries = certain(record, body)
       if (carries === null) doubtful.add(seq)
       if (carries === true) {
         const known = messages.get(session)

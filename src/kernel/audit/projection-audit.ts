@@ -20,7 +20,7 @@ import {
   type Spend,
   userScope,
 } from '../../types/index.ts'
-import { createIndexAudit } from './index-audit.ts'
+import { createIndexAudit, decides } from './index-audit.ts'
 import { rowIn, rowMark } from './session-row.ts'
 import { documentBody, documentChanges } from '../state/documents.ts'
 import { maxSessionsRead, maxTitleLength } from '../limits.ts'
@@ -72,16 +72,18 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
   return {
     reads: ({ name, phase }) => mayHoldDocuments(name, phase) || (phase !== 'exchange' && phase !== 'parked' && phase !== 'decided'),
     take(record, text) {
-      indexes.take(record, text)
       if (parseErased(text) !== null) {
+        indexes.take(record, null)
         accounts.takeErased(record)
         titles.takeErased(record)
         return
       }
       if (mayHoldDocuments(record.name, record.phase)) documents.take(record, text)
-      const body = parseBody(text)
-      accounts.take(record, body)
-      titles.take(record, body, rowIn(text))
+      const isParsed = decides(record) || mayCount(text)
+      const body = isParsed ? parseBody(text) : {}
+      indexes.take(record, body)
+      accounts.take(record, body ?? {})
+      titles.take(record, body ?? {}, rowIn(text))
     },
     async compare(open) {
       const wrong = [accounts.compare(), titles.compare(), documents.compare(), indexes.compare(open)]
@@ -253,19 +255,16 @@ function isTitle(expected: Title | undefined, title: string): boolean {
   return title === firstLine(expected.line) || (start.length >= maxTitleLength - 4 && expected.line.trim().startsWith(start))
 }
 
-function parseBody(text: string): Body {
-  if (
-    !text.includes('"spent"') &&
-    !text.includes('"title"') &&
-    !text.includes('"text"') &&
-    !text.includes('"change"') &&
-    !text.includes('"charged"')
-  )
-    return {}
+/** Whether a field of it may be one that is read here. */
+const mayCount = (text: string): boolean => ['"spent"', '"title"', '"text"', '"change"', '"charged"'].some((field) => text.includes(field))
+
+/** @returns null for a body that is no object: whoever writes the store can give it a hash that is right */
+function parseBody(text: string): (Body & JsonObject) | null {
   try {
-    return JSON.parse(text) as Body
+    const body: unknown = JSON.parse(text)
+    return typeof body === 'object' && body !== null ? (body as Body & JsonObject) : null
   } catch {
-    return {}
+    return null
   }
 }
 

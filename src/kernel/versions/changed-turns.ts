@@ -1,5 +1,5 @@
-/** The turns that have changed something: their newest commits, and the commit after each that ends, in order. */
-import type { RecordView, Sandbox } from '../../types/index.ts'
+/** The turns, and runs of graphs, that have changed something: their newest commits, and the commit after each that ends, in order. */
+import type { Json, RecordView, Sandbox } from '../../types/index.ts'
 import type { Background } from '../background.ts'
 import type { Events } from '../events.ts'
 import type { Owner } from './change-owners.ts'
@@ -29,7 +29,7 @@ export interface ChangedTurns {
 interface TurnsDeps {
   readonly sandbox: Sandbox
   readonly background: () => Pick<Background, 'run'>
-  readonly events: Pick<Events, 'onTurnEnd'>
+  readonly events: Pick<Events, 'onTurnEnd' | 'watchers'>
   /** Called when the commit after a turn is made. */
   readonly onCommitted: (turn: string) => void
 }
@@ -58,18 +58,27 @@ export function createChangedTurns({ sandbox, background, events, onCommitted }:
     }
     committing = null
   }
-  const turnEnded = ({ call }: RecordView): void => {
-    const changed = turns.get(call)
-    turns.delete(call)
+  const ended = (turn: string): void => {
+    const changed = turns.get(turn)
+    turns.delete(turn)
     if (changed === undefined || !sandbox.status.files) return
     waiting.push(changed)
     committing ??= commitAll()
+  }
+  /** What the calls of a run have changed is its own, as that of a turn; no turn runs in its session. */
+  const runEnded = ({ name, body }: RecordView): void => {
+    if (name !== 'event.graph_ended') return
+    const { run } = body as { readonly run?: Json }
+    if (typeof run === 'string') ended(run)
   }
   return {
     note({ turn, session, actor }, isState) {
       if (turn === '') return false
       // A guest whose turns change nothing never looks at their ends.
-      if (!isListening) events.onTurnEnd(turnEnded)
+      if (!isListening) {
+        events.onTurnEnd(({ call }) => ended(call))
+        events.watchers.add(runEnded)
+      }
       isListening = true
       const found = turns.get(turn)
       if (found === undefined)

@@ -3,7 +3,7 @@
  * and stays. What a turn did beside files and saved documents is listed.
  */
 import { z } from 'zod'
-import { type Call, type CallContext, type CallId, type Done, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type CallId, type Done, OxbowError, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { maxDiffBytes, maxListedChanges, maxListedTurns, maxUndoTries } from '../limits.ts'
@@ -100,15 +100,17 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
   }
 }
 
+type Target = Pick<VersionedTurn, 'turn' | 'session' | 'undoes'>
+
 /** @returns the id of a turn or an undo, and whether it is an undo @throws OxbowError `not_found` */
-async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<Pick<VersionedTurn, 'turn' | 'undoes'>> {
+async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<Target> {
   if (turn !== '' && deps.versioning.isRunning(turn))
     throw new OxbowError('tool_failed', 'This turn is still running: nothing was changed.', { hint: 'Stop it, or wait for its end.' })
   const turns = await (await open(deps)).turns({ limit: maxListedTurns * 10 })
   if (turn !== '') {
     const named = turns.filter((one) => one.turn === turn || (turn.length >= 8 && one.turn.startsWith(turn)))
     if (named.length > 1) throw new OxbowError('bad_input', `${turn} matches ${named.length} turns.`, { hint: 'Give more characters.' })
-    return named[0] ?? { turn, undoes: '' }
+    return named[0] ?? { turn, session: '', undoes: '' }
   }
   const byId = new Map(turns.map((one) => [one.turn, one]))
   const isUndo = ({ undoes }: VersionedTurn): boolean => undoes !== '' && (byId.get(undoes)?.undoes ?? '') === ''
@@ -121,7 +123,7 @@ async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<
 /** @returns null if files have changed meanwhile */
 async function takeBackTurn(
   deps: UndoCallDeps,
-  { turn, undoes }: Pick<VersionedTurn, 'turn' | 'undoes'>,
+  { turn, session, undoes }: Target,
   apply: boolean,
   context: CallContext,
 ): Promise<Done<Undone> | null> {
@@ -133,7 +135,7 @@ async function takeBackTurn(
   const branch = `undo-${id}`
   try {
     const plan = await versions.undo({ turn, ours: ours!, branch, facts })
-    const others = undoes === '' ? await otherEffects(deps, turn) : []
+    const others = undoes === '' ? await otherEffects(deps, turn, session) : []
     if (plan.commit === null) throw nothingToUndo(plan, undoes !== '')
     const shown = shownPlan(plan)
     const output = { undo: '', turn, subject: plan.subject, ...shown, others, diff: '' }
@@ -218,13 +220,17 @@ function nothingToUndo({ conflicts }: UndoneTurn, isRedo: boolean): OxbowError {
 const versionedRights: ReadonlySet<string> = new Set(['file.write', 'state.write', 'version.write'])
 const maxRecords = 10_000
 
-/** @returns calls of the turn that changed something which versions do not have, with how often they ran */
-async function otherEffects({ store, registry }: UndoCallDeps, turn: string): Promise<readonly string[]> {
+/**
+ * @param session of its versions: the message of a turn says where that begins, a run of a graph has a session of its own
+ * @returns calls of the turn that changed something which versions do not have, with how often they ran
+ */
+async function otherEffects({ store, registry }: UndoCallDeps, turn: string, session: string): Promise<readonly string[]> {
   const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: false })
-  if (sent === undefined || sent.session === '') return []
+  const place = sent?.session || session
+  if (place === '') return []
   const records = await store.records({
-    session: sent.session,
-    after: sent.seq,
+    session: place as SessionId,
+    ...(sent !== undefined && { after: sent.seq }),
     phases: ['outcome'],
     order: 'oldest_first',
     limit: maxRecords,

@@ -56,7 +56,7 @@ interface VersioningDeps {
   readonly config: Config['versions']
   readonly clock: Clock
   readonly background: () => Pick<Background, 'run'>
-  readonly events: Pick<Events, 'onTurnEnd'>
+  readonly events: Pick<Events, 'onTurnEnd' | 'watchers'>
 }
 
 const unhurried: Patience = (work) => work

@@ -35,17 +35,20 @@ const endBytes: number = mark.length + 11
 
 const count = z.int().min(0)
 const hex = z.string().regex(/^[0-9a-f]{64}$/)
-const partSchema = z.strictObject({
-  name: z.enum(['shared', 'kept', 'private']),
-  bytes: count,
-  hash: hex,
-  sealed: z.strictObject({ id: z.string(), key: z.string() }).nullable(),
-  files: count,
-  contentBytes: count,
-  links: count,
-  skipped: count,
-  changed: count,
-})
+const partSchema = z
+  .strictObject({
+    name: z.enum(['shared', 'kept', 'private']),
+    bytes: count,
+    hash: hex,
+    sealed: z.strictObject({ id: z.string(), key: z.string() }).nullable(),
+    files: count,
+    contentBytes: count,
+    links: count,
+    skipped: count,
+    changed: count,
+  })
+  // Whoever has no key of the home cannot give it a configuration.
+  .refine(({ name, sealed }) => name !== 'private' || sealed !== null)
 /** Far more than a home has. */
 const maxItems = 1_000
 const manifestSchema = z.strictObject({
@@ -57,7 +60,10 @@ const manifestSchema = z.strictObject({
   madeAt: count,
   bytes: count,
   hash: hex,
-  parts: z.array(partSchema).max(3).exactOptional(),
+  parts: z
+    .array(partSchema)
+    .refine((parts) => new Set(parts.map(({ name }) => name)).size === parts.length)
+    .exactOptional(),
   config: z.array(z.string()).max(2).exactOptional(),
   plugins: z.boolean().exactOptional(),
   items: z.array(z.string()).max(maxItems).exactOptional(),

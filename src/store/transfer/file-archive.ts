@@ -13,7 +13,7 @@ import { chmod, type FileHandle, lchown, lstat, mkdir, open as openFile, readdir
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { extract as openExtract, type Headers, type Pack, pack as openPack } from 'tar-stream'
-import { isOxbowError, OxbowError } from '../../types/index.ts'
+import { isOxbowError, OxbowError, truncate } from '../../types/index.ts'
 import { maxArchiveDepth, maxArchiveEntries, maxArchivedConfigBytes, maxArchiveNameBytes, sealedPieceBytes } from '../limits.ts'
 import { open, seal } from '../secrets/secret-store.ts'
 
@@ -132,6 +132,19 @@ export interface UnpackTarget {
 
 /** @returns the texts. @throws OxbowError `bad_input` for an archive that is not what `packFiles` makes */
 export async function unpackFiles(bytes: AsyncIterable<Uint8Array>, target: UnpackTarget): Promise<ReadonlyMap<string, Uint8Array>> {
+  try {
+    return await unpack(bytes, target)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Of the reader of archives, which has no codes, and of names that are there already or that cannot be.
+    if (isOxbowError(error) || (code !== undefined && !oddNames.has(code))) throw error
+    throw unusable(error instanceof Error ? truncate(error.message, 200) : 'it cannot be read', error)
+  }
+}
+
+const oddNames: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EINVAL', 'ELOOP'])
+
+async function unpack(bytes: AsyncIterable<Uint8Array>, target: UnpackTarget): Promise<ReadonlyMap<string, Uint8Array>> {
   const extract = openExtract()
   Readable.from(bytes)
     .on('error', (error) => extract.destroy(error))
@@ -277,8 +290,9 @@ export async function* openPieces(bytes: AsyncIterable<Uint8Array>, roots: reado
   if (!isOver || buffered.length > 0) throw unusable('an encrypted part is truncated')
 }
 
-function unusable(why: string): OxbowError {
+function unusable(why: string, cause?: unknown): OxbowError {
   return new OxbowError('bad_input', `The files in the backup cannot be used: ${why}.`, {
     hint: 'Use another backup, or restore only the database: --database-only. Nothing was changed.',
+    cause,
   })
 }

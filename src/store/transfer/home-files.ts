@@ -54,7 +54,8 @@ export function textName({ id }: HomeItem): string {
 /** @returns the items in a backup; what this version does not know is left out */
 export function itemsIn({ items, parts, config = [], plugins = false }: BackupManifest): readonly HomeItem[] {
   if (parts === undefined) return []
-  if (items !== undefined) return homeItems.filter(({ id }) => items.includes(id))
+  const kept = Object.values(itemsOf)
+  if (items !== undefined) return homeItems.filter(({ id, keeping }) => items.includes(id) && kept.some((one) => one.has(keeping)))
   // Format 2.
   const folders = ['shared', 'vault', ...(plugins ? ['plugins'] : [])]
   return homeItems.filter((item) => folders.includes(item.id) || (item.isFile === true && config.includes(textName(item))))

@@ -59,7 +59,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
   const { files: changes, unopened } = files === undefined ? { files: [], unopened: [] } : await previewFiles(place, path, manifest, files)
   if (question.preview === true) {
     const { where, head, hasRows } = await currentStore(place)
-    return { manifest, where, head: head.seq, hasRows, unopened, files: changes }
+    return { manifest, where, head: head.seq, hasRows, unopened, files: changes, problems: [] }
   }
   return alone(place, async () => {
     let staged: Awaited<ReturnType<typeof stageFiles>>['steps'] = []
@@ -79,6 +79,10 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       if (files !== undefined && manifest.parts !== undefined) {
         deps.tell('unpacking files', 0, 0)
         staged = (await stageFiles(place, path, manifest, files, stamp(now()))).steps
+      }
+      if (question.rehearse === true) {
+        const { where, head, hasRows } = current
+        return { manifest, where, head: head.seq, hasRows, unopened, files: changes, problems }
       }
       await deps.signRestore(restore)
       if (staged.length > 0) writePlan(place, restore.call, staged)
