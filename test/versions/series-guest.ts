@@ -21,6 +21,8 @@ export interface Undone {
 export interface SeriesGuest {
   /** What the next command does. */
   command(work: () => Promise<void>): void
+  /** What happens before each request to hands. */
+  beforeEach(happens: (op: string, path: string) => void): void
   handsOf(turn: string): Hands
   /** The turn ends, and is committed. */
   end(turn: string): Promise<void>
@@ -36,6 +38,7 @@ export interface SeriesGuest {
 export function startGuest(shared: string, folder: string): SeriesGuest {
   const roots = [{ virtual: '/shared', real: shared }]
   let command: () => Promise<void> = async () => {}
+  let happens: (op: string, path: string) => void = () => {}
   const locks = createPathLocks()
   const handlers = {
     ...fileOperations(roots, createUploads(roots), locks),
@@ -46,6 +49,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
   const hands = {
     async ask(op: keyof typeof handlers, input: never) {
       try {
+        happens(op, (input as { readonly path?: string }).path ?? '')
         return await (handlers[op] as (...args: unknown[]) => Promise<unknown>)(input, signal)
       } catch (error) {
         if (error instanceof Error && 'failure' in error) throw toError(error.failure as Failure)
@@ -67,6 +71,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
   }
   return {
     command: (work) => void (command = work),
+    beforeEach: (what) => void (happens = what),
     handsOf: (turn) => versioning.changes.hands(hands, callerOf(turn), patience),
     async end(turn) {
       for (const listener of listeners) listener({ call: turn } as never)

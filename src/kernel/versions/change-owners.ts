@@ -54,6 +54,9 @@ interface OwnersDeps {
   readonly clock: Clock
 }
 
+/** Stands among the turns of a commit for whoever else may have changed something. */
+export const unknownTurn = '?'
+
 const nobody = { session: '', turn: '' } as const
 
 export function createChangeOwners({ folder, isOn, user, store, clock }: OwnersDeps): ChangeOwners {
@@ -111,6 +114,8 @@ export function createChangeOwners({ folder, isOn, user, store, clock }: OwnersD
       const [only, ...others] = owners
       if (killed.length === 0 && others.length === 0) return by(only ?? { turn: '', session: '', actor: `user:${user}` })
       const shared = [...new Set([...killed, ...owners.map(({ turn }) => turn)])].filter((turn) => turn !== '')
+      // What a person has changed after the kill is among it.
+      if (killed.length > 0) shared.push(unknownTurn)
       const facts = byNobody(killed.length > 0 ? 'Changes before Oxbow was stopped' : 'Changes of several turns at once')
       return { ...facts, trailers: { ...facts.trailers, 'Oxbow-Turns': shared.join(' ') } }
     },

@@ -31,8 +31,13 @@ export interface Versioning {
   /**
    * Changes files by name, and commits them before and after.
    * @param paths in the tree, as in `FileChange` @param by of the commit after
+   * @param work @returns files of these that it has left to those who have changed them
    */
-  readonly changeFiles: (paths: readonly string[], by: CommitBy, work: (before: Committed) => Promise<void>) => Promise<Committed>
+  readonly changeFiles: (
+    paths: readonly string[],
+    by: CommitBy,
+    work: (before: Committed) => Promise<readonly string[]>,
+  ) => Promise<Committed>
   /** Notes that a call which may change something has ended. */
   readonly noteChange: (caller: Caller, call: Pick<Call, 'name' | 'right'>) => void
   readonly changes: FileChanges
@@ -185,9 +190,14 @@ function changesOf({
     },
     async changeFiles(paths, last, work) {
       const owner: Owner = { turn: '', session: '', actor: last.author }
-      const own = paths.flatMap((path) => (path.startsWith('shared/') ? [fileName(path.slice('shared/'.length))] : []))
+      const inShared = (all: readonly string[]): readonly string[] =>
+        all.flatMap((path) => (path.startsWith('shared/') ? [fileName(path.slice('shared/'.length))] : []))
+      let kept: readonly string[] = []
       const by = (): CommitBy => ({ ...last, at: clock.now() })
-      await watched.named(owner, { paths: own, by }, unhurried, work)
+      const named = { paths: inShared(paths), by, except: () => kept }
+      await watched.named(owner, named, unhurried, async (before) => {
+        kept = inShared(await work(before))
+      })
       await watched.lastNamed()
       documentsChanged.since = true
       return commit(by, { only: 'state' })

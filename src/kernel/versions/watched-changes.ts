@@ -34,6 +34,8 @@ interface NamedChange {
   readonly paths: readonly string[]
   /** Of the commit after it. */
   readonly by: () => CommitBy | Promise<CommitBy>
+  /** Of the paths, those that turn out to be somebody else's. */
+  readonly except?: () => readonly string[]
 }
 
 interface WatchDeps {
@@ -104,9 +106,11 @@ function createNamedChanges(
     if (none !== undefined) throw noVersion(none)
     return before
   }
-  const end = async (owner: Owner, { paths, by }: NamedChange): Promise<void> => {
+  const end = async (owner: Owner, { paths, by, except = () => [] }: NamedChange): Promise<void> => {
     try {
-      if (owners.isNaming()) turns.keep(owner.turn, await commit(by, { named: paths, onCommitted: owners.unname }))
+      const others = new Set(except())
+      const named = paths.filter((path) => !others.has(path))
+      if (owners.isNaming()) turns.keep(owner.turn, await commit(by, { named, onCommitted: owners.unname }))
     } catch (error) {
       // What it has changed stays its own until it is committed.
       if (owner.turn !== '') owners.enter(owner)
