@@ -63,7 +63,7 @@ test('a person who edits a file at any moment of its undo loses no edit', async 
       await guest.end(`T${turn}`)
       const undo = guest.undo({ turn: `T${turn}` }, `U${turn}`)
       // An undo takes some milliseconds: over the turns, the edits are spread over all of them.
-      await new Promise((resolve) => setTimeout(resolve, turn * 5))
+      await new Promise((resolve) => setTimeout(resolve, 10 + turn))
       writeFileSync(file('a'), textWith(20, `edit ${turn}`))
       if ((await undo) !== null) undone += 1
       assert.match(readFileSync(file('a'), 'utf8'), new RegExp(`^edit ${turn}$`, 'm'))

@@ -50,7 +50,7 @@ interface OwnersDeps {
   readonly folder: string
   readonly isOn: boolean
   readonly user: UserId
-  readonly store: Pick<Store, 'records'>
+  readonly store: Pick<Store, 'records' | 'session'>
   readonly clock: Clock
 }
 
@@ -75,7 +75,7 @@ export function createChangeOwners({ folder, isOn, user, store, clock }: OwnersD
     const at = clock.now()
     if (turn === '') return { author: actor, at, subject: 'Edits between turns', trailers: trailersOf(nobody, []) }
     let found = messages.get(turn)
-    if (found === undefined) messages.set(turn, (found = messageOf(store, turn)))
+    if (found === undefined) messages.set(turn, (found = messageOf(store, turn, session)))
     const { subject, labels } = await found
     return { author: actor, at, subject, trailers: trailersOf({ session, turn }, labels) }
   }
@@ -137,14 +137,16 @@ interface TurnMessage {
   readonly labels: Labels
 }
 
-async function messageOf(store: Pick<Store, 'records'>, turn: string): Promise<TurnMessage> {
+/** A run of a graph has no message: its version is called as its session is. */
+async function messageOf(store: OwnersDeps['store'], turn: string, session: SessionId | ''): Promise<TurnMessage> {
   const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
   const { input, labels = [] } = sent === undefined ? {} : (JSON.parse(sent.body) as TurnIntent)
   const text = typeof input?.text === 'string' ? input.text : ''
   const subject = Array.from(text.trim().split('\n', 1)[0] ?? '')
     .slice(0, maxTitleLength)
     .join('')
-  return { subject: subject || 'Turn', labels }
+  const title = subject !== '' || session === '' ? '' : ((await store.session(session))?.title ?? '')
+  return { subject: subject || title || 'Turn', labels }
 }
 
 interface Marker {

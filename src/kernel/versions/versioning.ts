@@ -26,6 +26,8 @@ export interface Versioning {
   readonly commit: (by: CommitBy) => Promise<Committed>
   /** What a turn has committed. Commits first what has changed since. */
   readonly endTurn: (turn: string, onlyState: boolean) => Promise<TurnCommit>
+  /** A run that is no turn, of a graph, is over. Turns end by their records. */
+  readonly runEnded: (run: string) => void
   /** Whether it runs, and has changed something. */
   readonly isRunning: (turn: string) => boolean
   /**
@@ -113,6 +115,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     versions,
     sync,
     ...commitsOf(parts, sync),
+    runEnded: turns.end,
     isRunning: turns.isRunning,
     ...changesOf(parts),
     async changedIn(session) {
