@@ -43,7 +43,10 @@ test('an edit between the look of an undo and its write stays, is named, and is 
     assert.deepEqual([...edited].sort(), ['changed', 'large', 'made', 'made-later'])
     for (const name of edited) assert.equal(readFileSync(file(name), 'utf8'), `of the person: ${name}`)
     assert.equal(readFileSync(file('quiet'), 'utf8'), 'before')
-    assert.deepEqual(undone?.conflicts.map(({ path }) => path).sort(), [...edited].sort().map((name) => `/shared/${name}`))
+    assert.deepEqual(
+      undone?.conflicts.map(({ path }) => path).sort(),
+      [...edited].sort().map((name) => `/shared/${name}`),
+    )
     assert.match(undone?.text ?? '', /^Restored quiet as it was before this turn\.\nLeft .* as it is: it was changed at the same moment\./)
     guest.beforeEach(() => {})
     await guest.undo({ turn: 'U' }, 'R')

@@ -224,7 +224,15 @@ async function removeEmptied(roots: readonly Root[], real: string, sinceMs: numb
   for (let folder = posix.dirname(real); !roots.some((root) => root.real === folder); folder = posix.dirname(folder)) {
     const stats = await lstat(folder).catch(() => null)
     // A folder of the person that is mounted here cannot be removed.
-    if (stats === null || stats.birthtimeMs < sinceMs || !(await rmdir(folder).then(() => true, () => false))) return
+    if (
+      stats === null ||
+      stats.birthtimeMs < sinceMs ||
+      !(await rmdir(folder).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return
   }
 }
 

@@ -81,9 +81,7 @@ async function unpackFiles(
     const transfer = `${call} ${base}`.slice(-maxTransferName)
     for (let left = inBase; left.length > 0;) {
       const piece = await ask('archive', { commit, base, paths: left, maxBytes: maxCollectedBytes })
-      const replaces = left
-        .slice(0, piece.files)
-        .map((path) => ({ path: fileName(path.slice(base.length + 1)), hash: hashes.get(path)! }))
+      const replaces = left.slice(0, piece.files).map((path) => ({ path: fileName(path.slice(base.length + 1)), hash: hashes.get(path)! }))
       left = left.slice(piece.files)
       const last = left.length === 0
       const content = last ? Buffer.concat([piece.content, Buffer.alloc(archiveEndBytes)]) : piece.content
@@ -106,7 +104,15 @@ async function putLarge(
   for (let offset = 0; ;) {
     const content = await ask('largePiece', { sha256, offset, maxBytes: maxCollectedBytes })
     const last = offset + content.length >= bytes || content.length === 0
-    const piece = { path: name, upload: `${call} ${sha256}`.slice(0, maxTransferName), offset, content, last, overwrite: ifHash !== '', ifHash }
+    const piece = {
+      path: name,
+      upload: `${call} ${sha256}`.slice(0, maxTransferName),
+      offset,
+      content,
+      last,
+      overwrite: ifHash !== '',
+      ifHash,
+    }
     if (!(await isDone(hands.ask('put', piece, options), [], 'edit_mismatch'))) return false
     if (last) return true
     offset += content.length

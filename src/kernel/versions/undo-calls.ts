@@ -3,7 +3,7 @@
  * and stays. What a turn did beside files and saved documents is listed.
  */
 import { z } from 'zod'
-import { type Call, type CallContext, type Done, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Done, isUuid, OxbowError, truncate } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { maxDiffBytes, maxListedChanges, maxListedTurns, maxUndoTries } from '../limits.ts'
@@ -81,7 +81,7 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
         .string()
         .max(100)
         .default('')
-        .describe('A turn, or an undo, as version.turns lists it; empty: the newest that is not undone.'),
+        .describe('A turn or an undo, as version.turns lists it, or its version; empty: the newest that is not undone.'),
       redo: z.boolean().default(false).describe('Undo the newest undo instead.'),
       apply: z.boolean().default(false).describe('Undo; otherwise only list what would change.'),
     }),
@@ -103,6 +103,9 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
   }
 }
 
+/** Characters of an id, or of a commit, that name it. */
+const minPrefix = 7
+
 interface Found extends Pick<VersionedTurn, 'turn' | 'undoes'> {
   /** All turns that have versions. */
   readonly all: readonly VersionedTurn[]
@@ -113,8 +116,14 @@ async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<
   if (turn !== '' && deps.versioning.isRunning(turn)) throw stillRunning('This turn is')
   const turns = await (await open(deps)).turns({ limit: maxListedTurns * 10 })
   if (turn !== '') {
-    const named = turns.filter((one) => one.turn === turn || (turn.length >= 8 && one.turn.startsWith(turn)))
+    const isNamed = (id: string): boolean => id === turn || (turn.length >= minPrefix && id.startsWith(turn))
+    const named = turns.filter((one) => isNamed(one.turn) || isNamed(one.commit))
     if (named.length > 1) throw new OxbowError('bad_input', `${turn} matches ${named.length} turns.`, { hint: 'Give more characters.' })
+    // Whole ids of turns that are too old for the list are looked for.
+    if (named[0] === undefined && !isUuid(turn))
+      throw new OxbowError('not_found', `No turn ${truncate(turn, 50)}: nothing was changed.`, {
+        hint: 'oxbow undo --list lists the turns. To bring back a file: oxbow restore PATH --to VERSION.',
+      })
     return { ...(named[0] ?? { turn, undoes: '' }), all: turns }
   }
   const byId = new Map(turns.map((one) => [one.turn, one]))

@@ -41,7 +41,11 @@ interface Step {
 }
 
 /** @throws OxbowError `not_found` where the versions do not have what the turn did */
-export async function undoTurn(repository: Repository, large: LargeFiles, { turns, ours, branch, facts }: UndoRequest): Promise<UndoneTurn> {
+export async function undoTurn(
+  repository: Repository,
+  large: LargeFiles,
+  { turns, ours, branch, facts }: UndoRequest,
+): Promise<UndoneTurn> {
   const { own, shared } = await commitsOf(repository, new Set(turns), ours)
   const ourTree = (await repository.commitFacts(ours)).tree
   const steps = new Map<string, Step[]>()

@@ -244,11 +244,7 @@ function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
   }
 }
 
-async function restore(
-  deps: VersionCallDeps,
-  { path: of, at, apply }: RestoreInput,
-  context: CallContext,
-): Promise<Done<Restored>> {
+async function restore(deps: VersionCallDeps, { path: of, at, apply }: RestoreInput, context: CallContext): Promise<Done<Restored>> {
   const { caller, clock } = context
   assertNoBranch(caller)
   const versions = await open(deps)

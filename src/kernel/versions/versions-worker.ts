@@ -2,7 +2,19 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../types/index.ts'
 import { type Checkpoints, createCheckpoints, files, treeName } from './checkpoint.ts'
-import { archivePiece, compare, firstOf, hashesIn, largeIn, listLog, nearestFile, resolveVersion, rootOf, showFile, taggedIn } from './history.ts'
+import {
+  archivePiece,
+  compare,
+  firstOf,
+  hashesIn,
+  largeIn,
+  listLog,
+  nearestFile,
+  resolveVersion,
+  rootOf,
+  showFile,
+  taggedIn,
+} from './history.ts'
 import { createLargeFiles, type LargeFiles } from '../repository/large-files.ts'
 import { mergeTrees } from './merge-trees.ts'
 import { openRepository, type Repository } from '../repository/repository.ts'
