@@ -1,9 +1,9 @@
 /** Undo as a person has it, of all that may have changed their files: lines among theirs, agents, graphs, schedules, a guest that is ended. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { program } from '../support/built.ts'
 import { startModel, type TestModel } from '../support/model.ts'
@@ -28,6 +28,9 @@ const script = {
       ),
     },
     { match: 'Child: write', steps: steps(write('child.txt', 'by the child')) },
+    { match: 'cd project; rm', steps: steps(tool('shell_exec', { command: 'cd project; rm -rf .git' })) },
+    { match: 'rm -rf project/', steps: steps(tool('shell_exec', { command: 'rm -rf project/' })) },
+    { match: 'rm -rf /shared/pro*', steps: steps(tool('shell_exec', { command: 'rm -rf /shared/pro*' })) },
     { match: 'On time', steps: steps(write('scheduled.txt', 'by a schedule')) },
     { match: 'Never ends', steps: [{ events: [write('ended.txt', 'before the end')] }, { events: [{ stall: true }] }] as never },
   ],
@@ -138,11 +141,33 @@ describe('undo through the front door', () => {
 
   it('has a version of the turn of a schedule', async () => {
     await oxbow('schedule', 'add', 'On time', '--name', 'timely', '--every', '3600')
-    const [schedule] = await home.json<{ id: string }>('schedule', 'list')
-    await oxbow('schedule', 'run', schedule!.id)
+    const [list] = await home.json<{ schedules: { id: string }[] }>('schedule', 'list')
+    await oxbow('schedule', 'run', list!.schedules[0]!.id)
     await until(async () => (await subjects())[0]?.includes('On time') === true, 'the version of the schedule')
     assert.match(await oxbow('undo'), /^Removed scheduled\.txt/)
   })
+
+  for (const [named, command] of [
+    ['by its name', 'cd project; rm -rf .git'],
+    ['with the folder that it is in', 'rm -rf project/'],
+    ['by a pattern', 'rm -rf /shared/pro*'],
+  ] as const)
+    it(`brings back a repository that a command has removed ${named}, and restores it in place`, async () => {
+      const inside = ['HEAD', 'refs/heads/main', 'objects/ab/cd'].map((name) => `project/.git/${name}`)
+      for (const name of [...inside, 'project/a.txt', 'project/.env']) {
+        mkdirSync(dirname(shared(name)), { recursive: true })
+        writeFileSync(shared(name), name)
+      }
+      // Where tests run as root, hands have a user of their own.
+      spawnSync('chmod', ['-R', 'a+rwX', shared('project')])
+      await oxbow('run', command)
+      assert.equal(read('project/.git/HEAD'), null)
+      await oxbow('undo')
+      for (const name of [...inside, 'project/a.txt', 'project/.env']) assert.equal(read(name), name)
+      rmSync(shared('project'), { recursive: true })
+      await oxbow('restore', 'project', '--to', 'HEAD~1', '--yes')
+      for (const name of [...inside, 'project/a.txt', 'project/.env']) assert.equal(read(name), name)
+    })
 
   it('says what to do about a name that no turn has', async () => {
     assert.match(await refused('undo', 'zzz'), /No turn zzz: nothing was changed\.[^]*oxbow undo --list/)

@@ -15,6 +15,7 @@ import { type ChangeOwners, createChangeOwners, type Owner } from './change-owne
 import { type Committed, fileName } from './checkpoint.ts'
 import type { CommitBy } from './version-questions.ts'
 import type { Taken, Versions } from './versions.ts'
+import { ignoredBy } from './left-out.ts'
 import { createWatchedChanges, type Patience, type WatchedChanges } from './watched-changes.ts'
 
 export interface Versioning {
@@ -109,7 +110,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     turns.keep(turn, done)
     return done
   }
-  const watched = createWatchedChanges({ versions, owners, turns, commit, sync })
+  const watched = createWatchedChanges({ versions, owners, turns, isIgnored: ignoredBy(config.ignore), commit, sync })
   const parts: Parts = { deps, isOn, versions, owners, turns, watched, commit, documentsChanged }
   return {
     versions,

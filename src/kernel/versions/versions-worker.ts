@@ -18,7 +18,7 @@ import {
 import { createLargeFiles, type LargeFiles } from '../repository/large-files.ts'
 import { mergeTrees } from './merge-trees.ts'
 import { openRepository, type Repository } from '../repository/repository.ts'
-import { leftOutBy } from './take-files.ts'
+import { leftOutBy } from './left-out.ts'
 import { listTurns, undoTurn } from './undo-turn.ts'
 import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
 import { folderMode } from '../repository/work-tree.ts'

@@ -42,6 +42,8 @@ interface WatchDeps {
   readonly versions: () => Promise<Versions | null>
   readonly owners: ChangeOwners
   readonly turns: ChangedTurns
+  /** Whether the configuration leaves a path out. */
+  readonly isIgnored: (path: string) => boolean
   readonly commit: (by: () => CommitBy | Promise<CommitBy>, taken: Taken) => Promise<Committed>
   /** Commits all that has changed, for whoever may have changed it. */
   readonly sync: (also?: readonly string[], onCommitted?: () => void) => Promise<Committed>
@@ -79,7 +81,8 @@ export function createWatchedChanges(deps: WatchDeps): WatchedChanges {
     hands: (hands, owner, patience) => ({
       async ask<Op extends HandsOp>(op: Op, input: HandsOps[Op]['input'], options: Parameters<Hands['ask']>[2]) {
         const work = (): Promise<HandsOps[Op]['output']> => hands.ask(op, input, options)
-        const change = await changeOf(op, input, { hands, options: { signal: options.signal, timeoutMs: snapshotTimeoutMs } })
+        const looking = { signal: options.signal, timeoutMs: snapshotTimeoutMs }
+        const change = await changeOf(op, input, { hands, options: looking, isIgnored: deps.isIgnored })
         if (change.kind === 'none') return work()
         if (change.kind === 'any') return any(owner, change, patience, work)
         return named.change(owner, { paths: change.paths, by: () => owners.by(owner) }, patience, work)
