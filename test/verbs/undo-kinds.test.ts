@@ -165,7 +165,7 @@ describe('undo through the front door', () => {
       await oxbow('undo')
       for (const name of [...inside, 'project/a.txt', 'project/.env']) assert.equal(read(name), name)
       rmSync(shared('project'), { recursive: true })
-      await oxbow('restore', 'project', '--to', 'HEAD~1', '--yes')
+      await oxbow('restore', 'project', '--to', 'HEAD', '--yes')
       for (const name of [...inside, 'project/a.txt', 'project/.env']) assert.equal(read(name), name)
     })
 

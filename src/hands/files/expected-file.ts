@@ -4,7 +4,7 @@
  * writes to a file that it has opened before is found at the end, and put back. For some microseconds nothing has the name, as when git
  * checks out a file; what a kill leaves then has a name as `temporaryBeside` makes it.
  */
-import { constants, lstat, open, readlink, rename, rm } from 'node:fs/promises'
+import { constants, cp, lstat, open, readlink, rename, rm } from 'node:fs/promises'
 import { failed, systemCode } from '../failure.ts'
 import { readBlockBytes } from '../limits.ts'
 import { contentHash, createContentHash, isUnchanged } from './file-state.ts'
@@ -85,7 +85,19 @@ async function isPlaced(from: string, to: string): Promise<boolean> {
     return true
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false
-    throw error
+    if (systemCode(error) !== 'EXDEV') throw error
+  }
+  // A repository is mounted onto itself, so nothing outside of it can be renamed into it.
+  const beside = temporaryBeside(to)
+  try {
+    await cp(from, beside, { verbatimSymlinks: true, preserveTimestamps: true })
+    await renameToFree(beside, to)
+    return true
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+    return false
+  } finally {
+    await rm(beside, { force: true })
   }
 }
 

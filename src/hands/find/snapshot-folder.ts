@@ -128,7 +128,8 @@ function leftOut(patterns: readonly string[], also: readonly string[]): (path: s
     if (/^\.oxbow-uploads$/i.test(name)) return true
     if (named.has(path)) return false
     const isIgnored = pattern.test(name)
-    const isOut = halfSeen.has(folder) || isIgnored || (isRepository(name) && !isEverywhere && !foldersAbove(path).some((one) => named.has(one)))
+    const isOut =
+      halfSeen.has(folder) || isIgnored || (isRepository(name) && !isEverywhere && !foldersAbove(path).some((one) => named.has(one)))
     if (!isOut) return false
     if (!above.has(path)) return true
     halfSeen.add(path)
