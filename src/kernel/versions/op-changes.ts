@@ -104,7 +104,7 @@ async function below(asking: Asking, paths: readonly string[]): Promise<OpChange
 /** @returns the change of a program, with the repositories that its command may remove */
 async function removedBy(asking: Asking, change: ProgramChange, command: string, cwd: string): Promise<OpChange> {
   const names = removedNames(command, cwd).filter((name) => !asking.isIgnored(name))
-  const places = await Promise.all(names.map((name) => (name === '/shared' ? [''] : placesOf(asking, name))))
+  const places = await Promise.all(names.map(async (name) => (name === '/shared' ? [''] : placesOf(asking, name))))
   return { ...change, also: [...new Set(places.flat())] }
 }
 

@@ -40,7 +40,7 @@ export async function restoreFiles(place: Place, restore: Restore): Promise<read
   const large = await place.ask('largeIn', { commit, paths: written })
   const kept: string[] = []
   const remove = remover(place, restore)
-  for (const path of removed) if (!(await remove(path, hashes.get(path)!))) kept.push(path)
+  for (const path of removed) if (!(await remove(path, hashes.get(path)))) kept.push(path)
   const taken: string[] = []
   for (const path of written) {
     const below = removed.filter((gone) => gone.startsWith(`${path}/`))

@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, type CallContext, type Caller, type Done, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Caller, type Done, type Label, OxbowError } from '../../types/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { checkpointTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
 import type { Store } from '../../store/index.ts'
