@@ -244,13 +244,13 @@ function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
   }
 }
 
-async function restore(deps: VersionCallDeps, { path: of, at, apply }: RestoreInput, context: CallContext): Promise<Done<Restored>> {
+async function restore(deps: VersionCallDeps, { path: of, at: wanted, apply }: RestoreInput, context: CallContext): Promise<Done<Restored>> {
   const { caller, clock } = context
   assertNoBranch(caller)
   const versions = await open(deps)
   const inTree = treePath(of)
   // Before anything is committed, since `HEAD~1` would then be another version.
-  const target = await versions.resolve({ at })
+  const target = await versions.resolve({ at: wanted })
   // The subject names files.
   const labels = join(deps.heldLabels(caller), context.labels())
   const by = { author: caller.actor, at: clock.now(), trailers: trailersOf(caller, labels) }
@@ -266,8 +266,8 @@ async function restore(deps: VersionCallDeps, { path: of, at, apply }: RestoreIn
   if (!apply) return { output, text: `Would change ${found.total} to ${short(target)}:\n${lines.join('\n')}` }
   const [version] = await versions.log({ from: target, path: '', limit: 1 })
   const facts = { ...by, subject: `Restore ${name} to ${short(target)}` }
-  const wanted = { target, changes: found.changes, by: facts, serves: 'version.restore', madeSinceMs: version?.at }
-  const { commit: after, kept } = await bringBack({ ...deps, versions }, wanted, context)
+  const bringing = { target, changes: found.changes, by: facts, serves: 'version.restore', madeSinceMs: version?.at }
+  const { commit: after, kept } = await bringBack({ ...deps, versions }, bringing, context)
   const left = kept.map((file) => `left ${shownPath(file)} as it is: ${keptWhy}`)
   return {
     output: { ...output, after: after! },
