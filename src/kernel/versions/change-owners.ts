@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Store } from '../../store/index.ts'
 import type { CallId, Clock, SessionId, UserId } from '../../types/index.ts'
 import { maxTitleLength } from '../limits.ts'
-import { trailersOf } from '../repository/message-labels.ts'
+import { trailersOf, unknownTurn } from '../repository/message-labels.ts'
 import type { Labels } from '../stages/policy.ts'
 import type { CommitBy } from './version-questions.ts'
 
@@ -53,9 +53,6 @@ interface OwnersDeps {
   readonly store: Pick<Store, 'records' | 'session'>
   readonly clock: Clock
 }
-
-/** Stands among the turns of a commit for whoever else may have changed something. */
-export const unknownTurn = '?'
 
 const nobody = { session: '', turn: '' } as const
 

@@ -6,7 +6,7 @@ import { posix } from 'node:path'
 import type { Hands, HandsOp, HandsOps } from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import { type AskOptions, realPath } from '../flow/workspace-survey.ts'
-import { removedNames } from './removed-names.ts'
+import { removedNames } from './left-out.ts'
 
 /**
  * `named`: these files, by their real paths from /shared, and nothing else. `any`: the folders in `also` with the repositories in them; ''

@@ -6,7 +6,7 @@
  */
 import { maxLogScan } from '../limits.ts'
 import { OxbowError } from '../../types/index.ts'
-import { unknownTurn } from './change-owners.ts'
+import { unknownTurn } from '../repository/message-labels.ts'
 import { fromTree } from './checkpoint.ts'
 import { compare, entryAt, type FileChange, pairs } from './history.ts'
 import type { LargeFiles } from '../repository/large-files.ts'

@@ -244,7 +244,11 @@ function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
   }
 }
 
-async function restore(deps: VersionCallDeps, { path: of, at: wanted, apply }: RestoreInput, context: CallContext): Promise<Done<Restored>> {
+async function restore(
+  deps: VersionCallDeps,
+  { path: of, at: wanted, apply }: RestoreInput,
+  context: CallContext,
+): Promise<Done<Restored>> {
   const { caller, clock } = context
   assertNoBranch(caller)
   const versions = await open(deps)

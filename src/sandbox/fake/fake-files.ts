@@ -71,10 +71,9 @@ function writeOperations(files: Map<string, string>): Pick<Operations, Exclude<k
         throw fail(before.length === 0 ? 'not_found' : 'bad_input', `The next chunk begins at ${before.length}.`)
       const now = Buffer.concat([before, content])
       const was = last ? hashOf(files.get(path)) : ''
-      if (last && ifHash !== undefined && ifHash !== was) throw fail('edit_mismatch', `${path} does not hold the expected content.`)
-      if (last) files.set(path, now.toString())
-      if (last) uploads.delete(upload)
-      else uploads.set(upload, now)
+      if (last && ifHash !== undefined) requireHash(files, path, ifHash)
+      if (!last) uploads.set(upload, now)
+      else if (files.set(path, now.toString())) uploads.delete(upload)
       return { bytes: now.length, created, hash: last ? hashOf(now.toString()) : '', was }
     },
     write({ path, text, ifHash = '' }) {
