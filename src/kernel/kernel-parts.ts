@@ -328,7 +328,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
   const supervision = createSupervision({ ...own, restBranch, changedIn: calls.versioning.changedIn })
-  const graphing = createGraphing({ ...own, ...supervision, profileOf, references: registry.references })
+  const graphing = createGraphing({ ...own, ...supervision, ...calls.versioning, profileOf, references: registry.references })
   const scheduling = createScheduling({ ...own, admission: supervision.admission })
   return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing, ...scheduling }
 }

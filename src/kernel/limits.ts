@@ -244,6 +244,11 @@ export const lastVersionsMs = 60_000
 export const maxLargeFileBytes: number = 4 * 1024 * 1024 * 1024
 /** How often an undo begins anew because files have changed while it was planned. */
 export const maxUndoTries = 5
+/** Names in a command that may remove a repository: each costs hands a look. */
+export const maxRemovedNames = 40
+/** Turns that are undone with the turn that started them, and calls of one of them that are looked at. */
+export const maxTurnParts = 200
+export const maxTurnRecords = 10_000
 /** Turns that `version.turns` lists. */
 export const maxListedTurns = 100
 /** Bytes of files in one reply of hands. */

@@ -74,10 +74,18 @@ const files = {
   /**
    * Writes a file in chunks, in order: `offset` is the length of those before. The file is replaced atomically after the `last` one; an
    * upload that is not continued for a minute is dropped. `upload` is a name that the caller chooses for one file. `bytes` is the length so
-   * far; `hash` and `was` are set in the last reply.
+   * far; `hash` and `was` are set in the last reply. With `ifHash` only a file with this hash is replaced; '': none may be there.
    */
   put: {
-    input: z.strictObject({ path: z.string(), upload: z.string(), offset: count, content, last: z.boolean(), overwrite: z.boolean() }),
+    input: z.strictObject({
+      path: z.string(),
+      upload: z.string(),
+      offset: count,
+      content,
+      last: z.boolean(),
+      overwrite: z.boolean(),
+      ifHash,
+    }),
     output: z.strictObject({ bytes: count, created: z.boolean(), hash, was: hash }),
   },
   /**
@@ -129,8 +137,12 @@ const files = {
     input: z.strictObject({ from: z.string(), to: z.string(), overwrite: z.boolean() }),
     output: z.strictObject({ kind: z.enum(['file', 'folder', 'link']), replaced: z.boolean() }),
   },
+  /**
+   * With `ifHash` only a file with this hash, or a link that leads there. `madeSinceMs`: also the folders above that are then empty, up to one
+   * that is older.
+   */
   delete: {
-    input: z.strictObject({ path: z.string(), recursive: z.boolean() }),
+    input: z.strictObject({ path: z.string(), recursive: z.boolean(), ifHash, madeSinceMs: z.number().optional() }),
     output: z.strictObject({ deleted: count }),
   },
 }
@@ -147,11 +159,20 @@ const folders = {
   },
   /**
    * Unpacks into a new or existing folder. Nothing appears before the `last` chunk, and nothing at all if any entry is refused: paths and
-   * links that leave the folder, devices, setuid bits, entries over a limit. Only `overwrite` replaces files.
+   * links that leave the folder, devices, setuid bits, entries over a limit. Only `overwrite` replaces files. `replaces`, which each piece has
+   * or none, names the hash that each of its files may replace ('': none may be there); those that were not written are `kept`.
    */
   unpack: {
-    input: z.strictObject({ path: z.string(), transfer: z.string(), offset: count, content, last: z.boolean(), overwrite: z.boolean() }),
-    output: z.strictObject({ bytes: count, files: count, folders: count, links: count }),
+    input: z.strictObject({
+      path: z.string(),
+      transfer: z.string(),
+      offset: count,
+      content,
+      last: z.boolean(),
+      overwrite: z.boolean(),
+      replaces: z.array(z.strictObject({ path, hash })).optional(),
+    }),
+    output: z.strictObject({ bytes: count, files: count, folders: count, links: count, kept: z.array(path) }),
   },
   /**
    * Everything below a folder, folders before their contents; links are not followed, and `target` is that of a link. `path` is relative to

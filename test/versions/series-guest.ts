@@ -30,6 +30,8 @@ export interface Undone {
 export interface SeriesGuest {
   /** What the next command does. */
   command(work: () => Promise<void>): void
+  /** What happens before each request to hands. */
+  beforeEach(happens: (op: string, path: string) => void): void
   handsOf(turn: string): Hands
   /** The turn, or the run of a graph, ends and is committed. */
   end(turn: string, isGraph: boolean): Promise<void>
@@ -45,6 +47,7 @@ export interface SeriesGuest {
 export function startGuest(shared: string, folder: string): SeriesGuest {
   const roots = [{ virtual: '/shared', real: shared }]
   let command: () => Promise<void> = async () => {}
+  let happens: (op: string, path: string) => void = () => {}
   const locks = createPathLocks()
   const handlers = {
     ...fileOperations(roots, createUploads(roots), locks),
@@ -55,6 +58,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
   const hands = {
     async ask(op: keyof typeof handlers, input: never) {
       try {
+        happens(op, (input as { readonly path?: string }).path ?? '')
         return await (handlers[op] as (...args: unknown[]) => Promise<unknown>)(input, signal)
       } catch (error) {
         if (error instanceof Error && 'failure' in error) throw toError(error.failure as Failure)
@@ -62,7 +66,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
       }
     },
   } as unknown as Hands
-  const { versioning, listeners, watchers } = startVersioning(folder, hands)
+  const { versioning, listeners } = startVersioning(folder, hands)
   const [, undoCall] = undoCalls({
     versioning,
     documents,
@@ -76,10 +80,11 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
   }
   return {
     command: (work) => void (command = work),
+    beforeEach: (what) => void (happens = what),
     handsOf: (turn) => versioning.changes.hands(hands, callerOf(turn), patience),
     async end(turn, isGraph) {
-      const ended = { call: turn, name: 'event.graph_ended', body: { run: turn } } as never
-      for (const listener of isGraph ? watchers : listeners) listener(ended)
+      if (isGraph) versioning.runEnded(turn)
+      else for (const listener of listeners) listener({ call: turn } as never)
       await versioning.settle()
     },
     async undo({ turn }, id) {
@@ -99,17 +104,18 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
 }
 
 const clock = { now: () => Date.now(), monotonicMs: () => performance.now() }
-const store = { records: async () => [], documentCategories: async () => [] }
+const store = {
+  records: async () => [],
+  documentCategories: async () => [],
+  session: async () => null,
+  spent: async () => ({ microDollars: 0, tokens: 0 }),
+}
 const documents = { all: async () => [], put: async () => {} }
 
 type Listener = (record: RecordView) => void
 
-function startVersioning(
-  folder: string,
-  hands: Hands,
-): { readonly versioning: Versioning; readonly listeners: Listener[]; readonly watchers: ReadonlySet<Listener> } {
+function startVersioning(folder: string, hands: Hands): { readonly versioning: Versioning; readonly listeners: Listener[] } {
   const listeners: Listener[] = []
-  const watchers = new Set<Listener>()
   const versioning: Versioning = createVersioning({
     user: 'ada' as never,
     versionsFolder: folder,
@@ -125,9 +131,9 @@ function startVersioning(
         return null
       },
     }),
-    events: { onTurnEnd: (listener) => void listeners.push(listener), watchers },
+    events: { onTurnEnd: (listener) => void listeners.push(listener) },
   })
-  return { versioning, listeners, watchers }
+  return { versioning, listeners }
 }
 
 function callerOf(turn: string): Caller {

@@ -4,6 +4,7 @@ import { posix } from 'node:path'
 import type { ArchiveOps, HandsOps, HandlersOf } from '../../types/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
 import { createPathLocks, type PathLocks } from '../files/path-locks.ts'
+import { type ExpectedHash, replaceExpected } from '../files/expected-file.ts'
 import { type Place, refuseGuarded, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { makeFolderFor, renameToFree, syncFolder, temporaryBeside } from '../files/write-file.ts'
 import { maxTransfers, transferIdleMs } from '../limits.ts'
@@ -21,6 +22,8 @@ interface Unpacking extends Transfer {
   readonly staged: string
   readonly reader: TarReader
   readonly stage: Stage
+  /** What each file may replace, by its path below the folder; null: see `overwrite`. */
+  readonly replaces: Map<string, ExpectedHash> | null
   bytes: number
 }
 
@@ -38,15 +41,15 @@ export function createUnpacker(roots: readonly Root[], locks: PathLocks = create
       throwIfCancelled(signal)
       return unpackings.step(
         { name: input.transfer, offset: input.offset },
-        () => begin(roots, input.path),
+        () => begin(roots, input),
         async (unpacking) => {
           try {
-            await takePiece(unpacking, input, locks, signal)
+            const kept = await takePiece(unpacking, input, locks, signal)
+            const { bytes, stage } = unpacking
+            return { movedBytes: input.content.length, last: input.last, output: { bytes, ...stage.counts, kept: [...kept] } }
           } catch (error) {
             throw fromSystemError(error, unpacking.target.virtual)
           }
-          const { bytes, stage } = unpacking
-          return { movedBytes: input.content.length, last: input.last, output: { bytes, ...stage.counts } }
         },
       )
     },
@@ -54,7 +57,7 @@ export function createUnpacker(roots: readonly Root[], locks: PathLocks = create
   }
 }
 
-async function begin(roots: readonly Root[], path: string): Promise<Unpacking> {
+async function begin(roots: readonly Root[], { path, replaces }: Input): Promise<Unpacking> {
   const target = await makeTarget(roots, path)
   // Hands cannot write beside a root, and what is beside a mount point is in another file system.
   const isApart = roots.some(({ real }) => real === target.real) || (await isMountPoint(target.real))
@@ -72,7 +75,7 @@ async function begin(roots: readonly Root[], path: string): Promise<Unpacking> {
     await rm(staged, { recursive: true, force: true })
     await note.remove()
   }
-  return { target, staged, reader: createTarReader(), stage, bytes: 0, close }
+  return { target, staged, reader: createTarReader(), stage, replaces: replaces === undefined ? null : new Map(), bytes: 0, close }
 }
 
 /** A folder of the same file system that is mounted in another one has the device of its parent, but nothing can be renamed into it. */
@@ -98,8 +101,10 @@ async function makeTarget(roots: readonly Root[], path: string): Promise<Place> 
   return toRealPlace(roots, path)
 }
 
-async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, signal: AbortSignal): Promise<void> {
-  const { reader, stage, staged, target } = unpacking
+/** @returns files that somebody else has changed, after the last piece */
+async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, signal: AbortSignal): Promise<readonly string[]> {
+  const { reader, stage, staged, target, replaces } = unpacking
+  for (const { path, hash } of input.replaces ?? []) replaces?.set(path, hash)
   const { content } = input
   for (const event of reader.push(Buffer.from(content.buffer, content.byteOffset, content.byteLength))) {
     await stage.take(event)
@@ -109,12 +114,12 @@ async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, s
   // A recent time shows that the upload is active.
   const now = new Date()
   await utimes(staged, now, now)
-  if (!input.last) return
+  if (!input.last) return []
   reader.finish()
-  await locks.run(
+  return locks.run(
     () => Promise.resolve([target.real]),
     signal,
-    () => mergeFolder(staged, target, input.overwrite),
+    () => (replaces === null ? mergeFolder(staged, target, input.overwrite) : mergeExpected(staged, target, replaces)),
   )
 }
 
@@ -129,7 +134,7 @@ interface Step {
 }
 
 /** @param target a folder that exists. @throws the failure `tool_failed` or `path_refused`; then nothing was moved */
-async function mergeFolder(staged: string, target: Place, overwrite: boolean): Promise<void> {
+async function mergeFolder(staged: string, target: Place, overwrite: boolean): Promise<readonly []> {
   const steps = await planSteps(staged, target, overwrite, '')
   for (const { path, kind, taken } of steps) {
     const to = `${target.real}/${path}`
@@ -139,6 +144,30 @@ async function mergeFolder(staged: string, target: Place, overwrite: boolean): P
     else await renameToFree(`${staged}/${path}`, to)
   }
   await syncFolder(target.real)
+  return []
+}
+
+/** File by file: each replaces only what it may. @returns those that were left, because something else is there */
+async function mergeExpected(staged: string, target: Place, replaces: ReadonlyMap<string, ExpectedHash>): Promise<readonly string[]> {
+  const kept: string[] = []
+  for (const [path, hash] of replaces) {
+    const isThere = (await madeFolder(target.real, posix.dirname(path))) && (await lstat(`${staged}/${path}`).catch(() => null)) !== null
+    if (!isThere || !(await replaceExpected(`${staged}/${path}`, `${target.real}/${path}`, hash))) kept.push(path)
+  }
+  await syncFolder(target.real)
+  return kept
+}
+
+/** Never through a link. @returns false if something else has the name of a folder above */
+async function madeFolder(top: string, below: string): Promise<boolean> {
+  let folder = top
+  for (const name of below === '.' ? [] : below.split('/')) {
+    folder = `${folder}/${name}`
+    const there = await lstat(folder).catch(() => null)
+    if (there === null) await mkdir(folder, { recursive: true })
+    else if (!there.isDirectory()) return false
+  }
+  return true
 }
 
 async function planSteps(staged: string, target: Place, overwrite: boolean, below: string): Promise<Step[]> {

@@ -7,6 +7,7 @@ import { chmod, constants, cp, lstat, open, readdir, readFile, rename, rm, rmdir
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
+import { changedMeanwhile, removeExpected } from './expected-file.ts'
 import { copySyncBytes, readBlockBytes } from '../limits.ts'
 import { type Place, refuseGuarded, resolveNew, type Root, toNamedPlace, toPlace } from './workspace-path.ts'
 import { makeFolderFor, removeMade, renameToFree, syncFolder, temporaryBeside } from './write-file.ts'
@@ -201,14 +202,37 @@ export async function deletePath(
 ): Promise<HandsOps['delete']['output']> {
   const place = toPlace(roots, input.path)
   if (place.isRoot) throw failed('path_refused', `${place.virtual} itself cannot be deleted.`, 'Delete what is in it.')
+  let deleted = 1
   try {
     const { real } = await toNamedPlace(roots, place)
-    return { deleted: await remove(Buffer.from(real), input.recursive, signal) }
+    if (input.ifHash !== undefined) {
+      await lstat(real)
+      if (!(await removeExpected(real, input.ifHash))) throw changedMeanwhile(place.virtual)
+    } else deleted = await remove(Buffer.from(real), input.recursive, signal)
+    await removeEmptied(roots, real, input.madeSinceMs ?? Infinity)
+    return { deleted }
   } catch (error) {
     const code = systemCode(error)
     if (code === 'ENAMETOOLONG') throw tooDeep(place.virtual)
     if (input.recursive && ['EACCES', 'EPERM', 'EROFS', 'EBUSY'].includes(code)) throw notWhole(place.virtual, code)
     throw fromSystemError(error, place.virtual)
+  }
+}
+
+/** Removes the folders above that are empty and not older than this, as far as the file system says how old they are. Never throws. */
+async function removeEmptied(roots: readonly Root[], real: string, sinceMs: number): Promise<void> {
+  for (let folder = posix.dirname(real); !roots.some((root) => root.real === folder); folder = posix.dirname(folder)) {
+    const stats = await lstat(folder).catch(() => null)
+    // A folder of the person that is mounted here cannot be removed.
+    if (
+      stats === null ||
+      stats.birthtimeMs < sinceMs ||
+      !(await rmdir(folder).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return
   }
 }
 

@@ -113,13 +113,14 @@ async function yieldToOthers(signal: AbortSignal): Promise<void> {
 
 /**
  * Repositories in every spelling that git itself refuses, what hands stage, and the patterns of the configuration are left out, but for what
- * `also` names: these files, and repositories in these folders.
+ * `also` names: these files, and repositories in these folders; '' is all folders.
  */
 function leftOut(patterns: readonly string[], also: readonly string[]): (path: string, name: string, folder: string) => boolean {
   const sources = patterns.map((pattern) => pattern.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*'))
   const pattern = new RegExp(`^(?:${sources.join('|') || '(?!)'})$`, 's')
   const isRepository = (name: string): boolean => /^(?:\.git|git~1)$/i.test(name)
   const named = new Set(also)
+  const isEverywhere = named.has('')
   const above = new Set(also.flatMap((path) => foldersAbove(path)))
   /** Folders that are left out, and entered for what is named in them. */
   const halfSeen = new Set<string>()
@@ -127,7 +128,8 @@ function leftOut(patterns: readonly string[], also: readonly string[]): (path: s
     if (/^\.oxbow-uploads$/i.test(name)) return true
     if (named.has(path)) return false
     const isIgnored = pattern.test(name)
-    const isOut = halfSeen.has(folder) || isIgnored || (isRepository(name) && !foldersAbove(path).some((one) => named.has(one)))
+    const isOut =
+      halfSeen.has(folder) || isIgnored || (isRepository(name) && !isEverywhere && !foldersAbove(path).some((one) => named.has(one)))
     if (!isOut) return false
     if (!above.has(path)) return true
     halfSeen.add(path)

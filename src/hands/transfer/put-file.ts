@@ -9,6 +9,7 @@ import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { maxReadBytes, maxUploads, transferIdleMs } from '../limits.ts'
 import { type ContentHash, createContentHash, stateOf } from '../files/file-state.ts'
+import { changedMeanwhile, replaceExpected } from '../files/expected-file.ts'
 import { renameToFree, syncFolder, temporaryBeside, toTarget } from '../files/write-file.ts'
 import { createTransfers, noteUpload, type Transfer } from './transfers.ts'
 import type { Place, Root } from '../files/workspace-path.ts'
@@ -44,7 +45,7 @@ export function createUploads(roots: readonly Root[], idleMs: number = transferI
           try {
             await append(upload, input.content)
             throwIfCancelled(signal)
-            const facts = input.last ? await finish(roots, upload, input.overwrite) : { created: upload.mode === null, hash: '', was: '' }
+            const facts = input.last ? await finish(roots, upload, input) : { created: upload.mode === null, hash: '', was: '' }
             return { movedBytes: input.content.length, last: input.last, output: { bytes: upload.bytes, ...facts } }
           } catch (error) {
             throw fromSystemError(error, upload.virtual)
@@ -68,7 +69,7 @@ function taken(virtual: string): Error {
 
 async function begin(roots: readonly Root[], input: Input): Promise<Upload> {
   const target = await toTarget(roots, input.path)
-  if (target.mode !== null && !input.overwrite) throw taken(target.virtual)
+  if (target.mode !== null && !input.overwrite) throw input.ifHash === undefined ? taken(target.virtual) : changedMeanwhile(target.virtual)
   const temporary = temporaryBeside(target.real)
   try {
     // The hidden file of a single chunk lives as briefly as that of a write.
@@ -96,13 +97,22 @@ async function append(upload: Upload, content: Uint8Array): Promise<void> {
 }
 
 /** The caller holds the path's lock. The target is checked again: the first chunk may have come long before. */
-async function finish(roots: readonly Root[], upload: Upload, overwrite: boolean): Promise<Omit<HandsOps['put']['output'], 'bytes'>> {
+async function finish(
+  roots: readonly Root[],
+  upload: Upload,
+  { overwrite, ifHash }: Input,
+): Promise<Omit<HandsOps['put']['output'], 'bytes'>> {
   const { virtual, temporary, file } = upload
   const { real, mode } = await toTarget(roots, virtual)
   if (real !== upload.real) throw failed('tool_failed', `${virtual} now leads elsewhere. Nothing was written.`, 'Send the file again.')
-  if (mode !== null && !overwrite) throw taken(virtual)
+  if (mode !== null && !overwrite) throw ifHash === undefined ? taken(virtual) : changedMeanwhile(virtual)
   if (mode !== null) await file.chmod(mode)
   await file.sync()
+  if (ifHash !== undefined) {
+    if (!(await replaceExpected(temporary, real, ifHash))) throw changedMeanwhile(virtual)
+    await syncFolder(posix.dirname(real))
+    return { created: ifHash === '', hash: upload.hash.digest(), was: ifHash }
+  }
   const { hash: was } = await stateOf(roots, { virtual, mode }, false)
   const created = mode === null && (await isNewName(upload, overwrite))
   if (!created) await rename(temporary, real)

@@ -10,7 +10,7 @@ import type { DocumentChange, Documents } from '../state/documents.ts'
 import type { Difference, FileChange } from '../versions/history.ts'
 import { trailersOf } from '../repository/message-labels.ts'
 import type { Conflict, MergedTree, MergeRequest } from '../versions/merge-trees.ts'
-import type { Committed } from '../versions/checkpoint.ts'
+import { type Committed, fileName } from '../versions/checkpoint.ts'
 import type { Versions } from '../versions/versions.ts'
 
 /** `making`: a crash interrupted its copy. `merged` and `dropped`: its files are gone. */
@@ -90,7 +90,7 @@ interface BranchesDeps {
     readonly changeFiles: (
       paths: readonly string[],
       by: MergeRequest['facts'],
-      work: (before: Committed) => Promise<void>,
+      work: (before: Committed) => Promise<readonly string[]>,
     ) => Promise<Committed>
   }
   readonly documents: Pick<Documents, 'get' | 'all' | 'put'>
@@ -212,7 +212,7 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, session }: N
   let base = await commit()
   if (target !== '') {
     const { changes } = await versions.compare({ from: base, to: target, path: 'shared', text: false, limit: Infinity })
-    await versions.restoreFiles(target, changes, by.call, signal, branch.sandbox)
+    await versions.restoreFiles({ commit: target, before: base, changes, call: by.call, signal }, branch.sandbox)
     base = await commit()
   }
   const made: BranchRecord = { ...record, base, state: 'open' }
@@ -248,11 +248,14 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
     if (record.merge === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
     const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
     const paths = changes.map(({ path }) => path)
+    let kept: readonly string[] = []
     const merged = await deps.versioning.changeFiles(paths, factsOf(deps, by, `Merge ${record.name}`, record.labels), async (now) => {
       // It stays as it is now: the next try merges with that.
       if (now.changed) throw changedMeanwhile(record.name)
-      await versions.restoreFiles(commit, changes, by.call, signal)
+      return (kept = await versions.restoreFiles({ commit, before: now.commit!, changes, call: by.call, signal }))
     })
+    // The next try merges these with what is there by then.
+    if (kept.length > 0) throw keptMeanwhile(record.name, kept)
     after = merged.commit!
   }
   await end(deps, by, record, 'merged')
@@ -261,6 +264,13 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
 
 function changedMeanwhile(name: string): OxbowError {
   return new OxbowError('tool_failed', `Files have changed while ${name} was merged: nothing was changed.`, { hint: 'Merge it again.' })
+}
+
+function keptMeanwhile(name: string, kept: readonly string[]): OxbowError {
+  const names = kept.slice(0, 5).map((path) => `/${fileName(path)}`)
+  return new OxbowError('tool_failed', `Files have changed while ${name} was merged, and are left as they are: ${names.join(', ')}.`, {
+    hint: 'Merge it again.',
+  })
 }
 
 interface Planned extends MergedTree {

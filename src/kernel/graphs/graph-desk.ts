@@ -72,6 +72,7 @@ export interface GraphingDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly admission: () => Promise<Admission>
   readonly references: () => readonly CallReference[]
+  readonly runEnded: (run: TurnId) => void
 }
 
 export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk; readonly runs: GraphRuns } {

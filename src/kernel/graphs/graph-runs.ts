@@ -46,6 +46,8 @@ export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schem
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   /** @throws OxbowError `budget_exhausted` if the budgets of a caller do not cover that of a graph */
   readonly assertCovers: (caller: Caller, budget: Limits) => Promise<void>
+  /** It makes no more calls. */
+  readonly runEnded: (run: TurnId) => void
   /** Sends the end of a run to the session that started it. */
   readonly mail: (run: GraphRun) => Promise<void>
   /** Closes calls of a run that a crash interrupted and that it has not made again. */
@@ -182,6 +184,7 @@ function holdRuns(deps: GraphRunsDeps) {
       await drive(deps, engine, held, () => stopped)
       if (stopped) return
       if (isRecovered) await deps.giveUp(record.id)
+      deps.runEnded(record.id)
       live.delete(record.id)
       wake()
       await report(deps, held.record)

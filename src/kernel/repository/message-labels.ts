@@ -57,3 +57,6 @@ export async function messageLabels(store: Pick<Store, 'session'>, commits: read
   )
   return all.reduce<Labels>(join, [])
 }
+
+/** Stands among the turns of a commit for whoever else may have changed something. */
+export const unknownTurn = '?'

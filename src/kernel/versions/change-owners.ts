@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Store } from '../../store/index.ts'
 import type { CallId, Clock, SessionId, UserId } from '../../types/index.ts'
 import { maxTitleLength } from '../limits.ts'
-import { trailersOf } from '../repository/message-labels.ts'
+import { trailersOf, unknownTurn } from '../repository/message-labels.ts'
 import type { Labels } from '../stages/policy.ts'
 import type { CommitBy } from './version-questions.ts'
 
@@ -50,7 +50,7 @@ interface OwnersDeps {
   readonly folder: string
   readonly isOn: boolean
   readonly user: UserId
-  readonly store: Pick<Store, 'records'>
+  readonly store: Pick<Store, 'records' | 'session'>
   readonly clock: Clock
 }
 
@@ -72,7 +72,7 @@ export function createChangeOwners({ folder, isOn, user, store, clock }: OwnersD
     const at = clock.now()
     if (turn === '') return { author: actor, at, subject: 'Edits between turns', trailers: trailersOf(nobody, []) }
     let found = messages.get(turn)
-    if (found === undefined) messages.set(turn, (found = messageOf(store, turn)))
+    if (found === undefined) messages.set(turn, (found = messageOf(store, turn, session)))
     const { subject, labels } = await found
     return { author: actor, at, subject, trailers: trailersOf({ session, turn }, labels) }
   }
@@ -111,6 +111,8 @@ export function createChangeOwners({ folder, isOn, user, store, clock }: OwnersD
       const [only, ...others] = owners
       if (killed.length === 0 && others.length === 0) return by(only ?? { turn: '', session: '', actor: `user:${user}` })
       const shared = [...new Set([...killed, ...owners.map(({ turn }) => turn)])].filter((turn) => turn !== '')
+      // What a person has changed after the kill is among it.
+      if (killed.length > 0) shared.push(unknownTurn)
       const facts = byNobody(killed.length > 0 ? 'Changes before Oxbow was stopped' : 'Changes of several turns at once')
       return { ...facts, trailers: { ...facts.trailers, 'Oxbow-Turns': shared.join(' ') } }
     },
@@ -132,14 +134,16 @@ interface TurnMessage {
   readonly labels: Labels
 }
 
-async function messageOf(store: Pick<Store, 'records'>, turn: string): Promise<TurnMessage> {
+/** A run of a graph has no message: its version is called as its session is. */
+async function messageOf(store: OwnersDeps['store'], turn: string, session: SessionId | ''): Promise<TurnMessage> {
   const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
   const { input, labels = [] } = sent === undefined ? {} : (JSON.parse(sent.body) as TurnIntent)
   const text = typeof input?.text === 'string' ? input.text : ''
   const subject = Array.from(text.trim().split('\n', 1)[0] ?? '')
     .slice(0, maxTitleLength)
     .join('')
-  return { subject: subject || 'Turn', labels }
+  const title = subject !== '' || session === '' ? '' : ((await store.session(session))?.title ?? '')
+  return { subject: subject || title || 'Turn', labels }
 }
 
 interface Marker {

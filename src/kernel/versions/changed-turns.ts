@@ -1,5 +1,5 @@
-/** The turns, and runs of graphs, that have changed something: their newest commits, and the commit after each that ends, in order. */
-import type { Json, RecordView, Sandbox } from '../../types/index.ts'
+/** The turns that have changed something: their newest commits, and the commit after each that ends, in order. */
+import type { Sandbox } from '../../types/index.ts'
 import type { Background } from '../background.ts'
 import type { Events } from '../events.ts'
 import type { Owner } from './change-owners.ts'
@@ -17,6 +17,8 @@ export interface ChangedTurns {
   note(owner: Owner, isState: boolean): boolean
   /** Notes a commit of a turn. */
   keep(turn: string, done: Committed): void
+  /** A turn, or a run of a graph, is over. */
+  end(turn: string): void
   /** Whether it runs, and has changed something. */
   isRunning(turn: string): boolean
   /** Who has made a turn that has ended and is not yet committed. */
@@ -29,7 +31,7 @@ export interface ChangedTurns {
 interface TurnsDeps {
   readonly sandbox: Sandbox
   readonly background: () => Pick<Background, 'run'>
-  readonly events: Pick<Events, 'onTurnEnd' | 'watchers'>
+  readonly events: Pick<Events, 'onTurnEnd'>
   /** Called when the commit after a turn is made. */
   readonly onCommitted: (turn: string) => void
 }
@@ -58,27 +60,18 @@ export function createChangedTurns({ sandbox, background, events, onCommitted }:
     }
     committing = null
   }
-  const ended = (turn: string): void => {
+  const end = (turn: string): void => {
     const changed = turns.get(turn)
     turns.delete(turn)
     if (changed === undefined || !sandbox.status.files) return
     waiting.push(changed)
     committing ??= commitAll()
   }
-  /** What the calls of a run have changed is its own, as that of a turn; no turn runs in its session. */
-  const runEnded = ({ name, body }: RecordView): void => {
-    if (name !== 'event.graph_ended') return
-    const { run } = body as { readonly run?: Json }
-    if (typeof run === 'string') ended(run)
-  }
   return {
     note({ turn, session, actor }, isState) {
       if (turn === '') return false
       // A guest whose turns change nothing never looks at their ends.
-      if (!isListening) {
-        events.onTurnEnd(({ call }) => ended(call))
-        events.watchers.add(runEnded)
-      }
+      if (!isListening) events.onTurnEnd(({ call }) => end(call))
       isListening = true
       const found = turns.get(turn)
       if (found === undefined)
@@ -94,6 +87,7 @@ export function createChangedTurns({ sandbox, background, events, onCommitted }:
       found.commit = commit
       for (const { document, version } of state) found.state.set(document, version)
     },
+    end,
     isRunning: (turn) => turns.has(turn),
     ended: (turn) => waits(turn) ?? { turn, session: '', actor: 'agent' },
     commitOf(turn) {

@@ -225,6 +225,11 @@ export function documentName(path: string): string {
   return path.slice(0, -'.json'.length).split('/').map(decodeURIComponent).join('/')
 }
 
+/** As people name it: `/shared/…`, or `/state/…` of a saved document. */
+export function shownPath(inTree: string): string {
+  return inTree.startsWith('state/') ? `/state/${documentName(inTree.slice('state/'.length))}` : `/${fileName(inTree)}`
+}
+
 /** The files of a tree, without stamps. */
 export async function fromTree(repository: Repository, tree: string): Promise<WorkTree> {
   const work = createWorkTree()

@@ -1,6 +1,7 @@
 /** What the versions say about the past: the log, the differences between commits, files as they were, and archives that bring them back. */
 import { createTwoFilesPatch } from 'diff'
 import { isUtf8 } from 'node:buffer'
+import { hash } from 'node:crypto'
 import { posix } from 'node:path'
 import { maxDiffBytes, maxDiffedBytes, maxLogScan, maxNamesCompared, maxShownBytes } from '../limits.ts'
 import { editDistance, OxbowError } from '../../types/index.ts'
@@ -261,6 +262,27 @@ export async function largeIn(
   }
   return found
 }
+
+/** @returns the hash of each file as hands shorten it, or of where a link leads; '' where there is no file */
+export async function hashesIn(
+  repository: Repository,
+  large: LargeFiles,
+  commit: string,
+  paths: readonly string[],
+): Promise<readonly string[]> {
+  const { tree } = await repository.commitFacts(commit)
+  const found: string[] = []
+  for (const path of paths) {
+    const entry = await entryAt(repository, tree, path)
+    const content = entry === null || entry.mode === folderMode ? null : await repository.blob(entry.oid)
+    const pointer = content === null ? null : large.pointerOf(content)
+    const sha256 = content === null ? '' : pointer?.kind === 'kept' ? pointer.sha256 : hash('sha256', content)
+    found.push(sha256.slice(0, hashDigits))
+  }
+  return found
+}
+
+const hashDigits = 12
 
 /** A piece of an archive that brings files back, and how many of them are in it. */
 export interface ArchivePiece {

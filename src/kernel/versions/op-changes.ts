@@ -6,9 +6,11 @@ import { posix } from 'node:path'
 import type { Hands, HandsOp, HandsOps } from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import { type AskOptions, realPath } from '../flow/workspace-survey.ts'
+import { removedNames } from './left-out.ts'
 
 /**
- * `named`: these files, by their real paths from /shared, and nothing else. `any`: the folders in `also` with the repositories in them.
+ * `named`: these files, by their real paths from /shared, and nothing else. `any`: the folders in `also` with the repositories in them; ''
+ * is all of them.
  * `goesOn`: the program outlives the request.
  */
 export type OpChange =
@@ -17,12 +19,16 @@ export type OpChange =
   | { readonly kind: 'any'; readonly also: readonly string[]; readonly goesOn: boolean }
 
 const none: OpChange = { kind: 'none' }
-const program: OpChange = { kind: 'any', also: [], goesOn: false }
-const lasting: OpChange = { ...program, goesOn: true }
+const program: ProgramChange = { kind: 'any', also: [], goesOn: false }
+const lasting: ProgramChange = { ...program, goesOn: true }
+
+type ProgramChange = Extract<OpChange, { kind: 'any' }>
 
 interface Asking {
   readonly hands: Hands
   readonly options: AskOptions
+  /** Whether the configuration leaves a path out of the versions. */
+  readonly isIgnored: (path: string) => boolean
 }
 
 type Find<Op extends HandsOp> = OpChange | ((input: HandsOps[Op]['input'], asking: Asking) => Promise<OpChange>)
@@ -36,9 +42,10 @@ const opChanges: { readonly [Op in HandsOp]: Find<Op> } = {
   patch: ({ path, diff }, asking) => named(asking, namesIn(diff, path)),
   move: ({ from, to }, asking) => moved(asking, from, to),
   delete: async ({ path, recursive }, asking) => (recursive ? below(asking, [path]) : named(asking, [path])),
-  exec: program,
-  sessionOpen: lasting,
-  sessionWrite: lasting,
+  exec: async ({ command, cwd }, asking) => removedBy(asking, program, command, cwd),
+  sessionOpen: async ({ command, cwd }, asking) => removedBy(asking, lasting, command, cwd),
+  // Where a shell is by now is not known.
+  sessionWrite: async ({ text }, asking) => removedBy(asking, lasting, text, '/shared'),
   sessionSignal: none,
   sessionClose: program,
   sessionRead: none,
@@ -92,6 +99,13 @@ async function named(asking: Asking, paths: readonly string[]): Promise<OpChange
 async function below(asking: Asking, paths: readonly string[]): Promise<OpChange> {
   const places = await Promise.all(paths.map((path) => placesOf(asking, path)))
   return { kind: 'any', also: [...new Set(places.flat())], goesOn: false }
+}
+
+/** @returns the change of a program, with the repositories that its command may remove */
+async function removedBy(asking: Asking, change: ProgramChange, command: string, cwd: string): Promise<OpChange> {
+  const names = removedNames(command, cwd).filter((name) => !asking.isIgnored(name))
+  const places = await Promise.all(names.map(async (name) => (name === '/shared' ? [''] : placesOf(asking, name))))
+  return { ...change, also: [...new Set(places.flat())] }
 }
 
 async function moved(asking: Asking, from: string, to: string): Promise<OpChange> {

@@ -1,69 +1,134 @@
-/** Brings files of the workspace to their state in a commit. */
-import { type CallId, type Hands, OxbowError } from '../../types/index.ts'
+/** Brings files of the workspace to their state in a commit, as far as nobody has changed them meanwhile. */
+import { type CallId, type ErrorCode, type Hands, OxbowError } from '../../types/index.ts'
 import { maxCollectedBytes, snapshotTimeoutMs } from '../limits.ts'
-import { fileName } from './checkpoint.ts'
-import type { FileChange } from './history.ts'
+import { fileName, treeName } from './checkpoint.ts'
+import type { FileChange, LargeFile } from './history.ts'
 import type { Ask } from './version-questions.ts'
 
 export interface Restore {
+  /** The commit that files come from. */
+  readonly commit: string
+  /** The workspace as it is known: a file that is not as in this commit stays as it is. */
+  readonly before: string
+  /** From `before` to `commit`. */
+  readonly changes: readonly FileChange[]
+  readonly call: CallId
+  readonly signal: AbortSignal
+  /** Folders that are empty once files are removed are removed if they are not older than this. */
+  readonly madeSinceMs?: number | undefined
+}
+
+interface Place {
   readonly ask: Ask
   readonly hands: Hands
   /** Folders of the person, by their names in /shared: a file cannot be renamed from one to another. */
   readonly mounts: readonly string[]
-  readonly commit: string
-  readonly changes: readonly FileChange[]
-  readonly call: CallId
-  readonly signal: AbortSignal
 }
 
 /**
- * Removes first: a file may be where a folder was. What is to be added never replaces a file that has no version.
+ * Removes first: a file may be where a folder was.
+ * @returns the files that were left as they are, because somebody has changed them since `before`
  * @throws OxbowError `not_found` before anything has changed, if the commit has no content of a file
  */
-export async function restoreFiles(restore: Restore): Promise<void> {
-  const { ask, hands, mounts, commit, changes, call, signal } = restore
+export async function restoreFiles(place: Place, restore: Restore): Promise<readonly string[]> {
+  const { commit, before, changes } = restore
+  const paths = changes.map(({ path }) => path)
+  const found = await place.ask('hashes', { commit: before, paths })
+  const hashes = new Map(paths.map((path, at) => [path, found[at]!]))
+  const removed = paths.filter((_, at) => changes[at]!.change === 'deleted')
+  const written = paths.filter((_, at) => changes[at]!.change !== 'deleted')
+  const large = await place.ask('largeIn', { commit, paths: written })
+  const kept: string[] = []
+  const remove = remover(place, restore)
+  for (const path of removed) if (!(await remove(path, hashes.get(path)))) kept.push(path)
+  const taken: string[] = []
+  for (const path of written) {
+    const below = removed.filter((gone) => gone.startsWith(`${path}/`))
+    // It takes the place of a folder, which is empty now unless somebody has put a file there.
+    if (below.length === 0 || (await remove(path))) taken.push(path)
+    else kept.push(path)
+  }
+  const inPieces = new Map(large.map((one) => [one.path, one]))
+  const small = taken.filter((path) => !inPieces.has(path))
+  kept.push(...(await unpackFiles(place, restore, small, hashes)))
+  for (const path of taken) {
+    const one = inPieces.get(path)
+    if (one !== undefined && !(await putLarge(place, restore, one, hashes.get(path)!))) kept.push(path)
+  }
+  return kept
+}
+
+function remover({ hands }: Place, { signal, madeSinceMs }: Restore): (path: string, ifHash?: string) => Promise<boolean> {
   const options = { signal, timeoutMs: snapshotTimeoutMs }
-  const kept = changes.filter(({ change }) => change !== 'deleted').map(({ path }) => path)
-  const large = await ask('largeIn', { commit, paths: kept })
-  const removed = changes.filter(({ change }) => change === 'deleted')
-  for (const { path } of removed) {
-    await hands.ask('delete', { path: `/${fileName(path)}`, recursive: false }, options).catch((error: unknown) => {
-      // Somebody else was faster.
-      if (!(error instanceof OxbowError) || error.code !== 'not_found') throw error
-    })
+  return async (path, ifHash) => {
+    const input = { path: `/${fileName(path)}`, recursive: false, ...(ifHash !== undefined && { ifHash, madeSinceMs }) }
+    // Whoever has removed it was faster; a folder may have got files.
+    return isDone(hands.ask('delete', input, options), ['not_found'], ifHash === undefined ? 'tool_failed' : 'edit_mismatch')
   }
-  for (const { path } of changes.filter((one) => one.change === 'added' && removed.some((gone) => gone.path.startsWith(`${one.path}/`)))) {
-    await hands.ask('delete', { path: `/${fileName(path)}`, recursive: false }, options)
-  }
-  const inPieces = new Set(large.map(({ path }) => path))
-  for (const change of ['added', 'changed'] as const) {
-    const paths = changes.filter((one) => one.change === change && !inPieces.has(one.path)).map(({ path }) => path)
-    for (const [base, inBase] of Map.groupBy(paths, (path) => baseOf(path, mounts))) {
-      let offset = 0
-      let left = inBase
-      while (left.length > 0) {
-        const piece = await ask('archive', { commit, base, paths: left, maxBytes: maxCollectedBytes })
-        left = left.slice(piece.files)
-        const content = left.length > 0 ? piece.content : Buffer.concat([piece.content, Buffer.alloc(archiveEndBytes)])
-        const transfer = `${call} ${change} ${base}`.slice(-maxTransferName)
-        await hands.ask(
-          'unpack',
-          { path: `/${base}`, transfer, offset, content, last: left.length === 0, overwrite: change === 'changed' },
-          options,
-        )
-        offset += content.length
-      }
-    }
-  }
-  for (const [at, { path, sha256, bytes }] of large.entries()) {
-    const overwrite = changes.some((one) => one.path === path && one.change === 'changed')
-    for (let offset = 0; ;) {
-      const content = await ask('largePiece', { sha256, offset, maxBytes: maxCollectedBytes })
-      const last = offset + content.length >= bytes || content.length === 0
-      await hands.ask('put', { path: `/${fileName(path)}`, upload: `${call} ${at}`, offset, content, last, overwrite }, options)
-      if (last) break
+}
+
+/** In one archive for each file system. @returns those that were not written */
+async function unpackFiles(
+  { ask, hands, mounts }: Place,
+  { commit, call, signal }: Restore,
+  paths: readonly string[],
+  hashes: ReadonlyMap<string, string>,
+): Promise<readonly string[]> {
+  const options = { signal, timeoutMs: snapshotTimeoutMs }
+  const kept: string[] = []
+  for (const [base, inBase] of Map.groupBy(paths, (path) => baseOf(path, mounts))) {
+    let offset = 0
+    const transfer = `${call} ${base}`.slice(-maxTransferName)
+    for (let left = inBase; left.length > 0;) {
+      const piece = await ask('archive', { commit, base, paths: left, maxBytes: maxCollectedBytes })
+      const replaces = left.slice(0, piece.files).map((path) => ({ path: fileName(path.slice(base.length + 1)), hash: hashes.get(path)! }))
+      left = left.slice(piece.files)
+      const last = left.length === 0
+      const content = last ? Buffer.concat([piece.content, Buffer.alloc(archiveEndBytes)]) : piece.content
+      const done = await hands.ask('unpack', { path: `/${base}`, transfer, offset, content, last, overwrite: true, replaces }, options)
+      kept.push(...done.kept.map((path) => `${base}/${treeName(path)}`))
       offset += content.length
     }
+  }
+  return kept
+}
+
+async function putLarge(
+  { ask, hands }: Place,
+  { call, signal }: Restore,
+  { path, sha256, bytes }: LargeFile,
+  ifHash: string,
+): Promise<boolean> {
+  const options = { signal, timeoutMs: snapshotTimeoutMs }
+  const name = `/${fileName(path)}`
+  for (let offset = 0; ;) {
+    const content = await ask('largePiece', { sha256, offset, maxBytes: maxCollectedBytes })
+    const last = offset + content.length >= bytes || content.length === 0
+    const piece = {
+      path: name,
+      upload: `${call} ${sha256}`.slice(0, maxTransferName),
+      offset,
+      content,
+      last,
+      overwrite: ifHash !== '',
+      ifHash,
+    }
+    if (!(await isDone(hands.ask('put', piece, options), [], 'edit_mismatch'))) return false
+    if (last) return true
+    offset += content.length
+  }
+}
+
+/** @param fine codes of failures that do no harm @param refused the code where somebody else has changed a file */
+async function isDone(asked: Promise<unknown>, fine: readonly ErrorCode[], refused: ErrorCode): Promise<boolean> {
+  try {
+    await asked
+    return true
+  } catch (error) {
+    if (!(error instanceof OxbowError)) throw error
+    if (fine.includes(error.code)) return true
+    if (error.code !== refused) throw error
+    return false
   }
 }
 

@@ -97,10 +97,3 @@ async function takeLarge(
     if (error.code !== 'not_found') await ask('large', none)
   }
 }
-
-/** @returns whether the configuration leaves a path of the workspace out of a snapshot, as hands judge it */
-export function leftOutBy(ignore: readonly string[]): (path: string) => boolean {
-  const sources = ignore.map((pattern) => pattern.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*'))
-  const isOut = new RegExp(`^(?:${[...sources, ...['.git', 'git~1'].map((name) => `(?i:${name.replace('.', '\\.')})`)].join('|')})$`, 's')
-  return (path) => path.split('/').some((name) => isOut.test(name))
-}

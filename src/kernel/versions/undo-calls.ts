@@ -3,20 +3,23 @@
  * and stays. What a turn did beside files and saved documents is listed.
  */
 import { z } from 'zod'
-import { type Call, type CallContext, type CallId, type Done, OxbowError, type SessionId } from '../../types/index.ts'
+import { type Call, type CallContext, type Done, isUuid, OxbowError, truncate } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { maxDiffBytes, maxListedChanges, maxListedTurns, maxUndoTries } from '../limits.ts'
-import type { Registry } from '../registry.ts'
+import type { Documents } from '../state/documents.ts'
 import type { FileChange } from './history.ts'
 import type { Conflict } from './merge-trees.ts'
 import type { UndoneTurn, VersionedTurn } from './undo-turn.ts'
-import { bringBack, open, reads, shared, shownPath, type VersionCallDeps, writes } from './version-calls.ts'
+import { bringBack, keptWhy } from './bring-back.ts'
+import { type Committed, shownPath } from './checkpoint.ts'
+import { partsOf, type TurnParts, type TurnPartsDeps } from './turn-parts.ts'
+import { open, reads, shared, type VersionCallDeps, writes } from './version-calls.ts'
 import { trailersOf } from '../repository/message-labels.ts'
 
-export interface UndoCallDeps extends VersionCallDeps {
+export interface UndoCallDeps extends VersionCallDeps, Omit<TurnPartsDeps, 'store' | 'documents'> {
   readonly store: Pick<Store, 'records' | 'session'>
-  readonly registry: Pick<Registry, 'find'>
+  readonly documents: Pick<Documents, 'put' | 'all'>
 }
 
 export function undoCalls(deps: UndoCallDeps): readonly Call[] {
@@ -78,7 +81,7 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
         .string()
         .max(100)
         .default('')
-        .describe('A turn, or an undo, as version.turns lists it; empty: the newest that is not undone.'),
+        .describe('A turn or an undo, as version.turns lists it, or its version; empty: the newest that is not undone.'),
       redo: z.boolean().default(false).describe('Undo the newest undo instead.'),
       apply: z.boolean().default(false).describe('Undo; otherwise only list what would change.'),
     }),
@@ -100,42 +103,52 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
   }
 }
 
-type Target = Pick<VersionedTurn, 'turn' | 'session' | 'undoes'>
+/** Characters of an id, or of a commit, that name it. */
+const minPrefix = 7
 
-/** @returns the id of a turn or an undo, and whether it is an undo @throws OxbowError `not_found` */
-async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<Target> {
-  if (turn !== '' && deps.versioning.isRunning(turn))
-    throw new OxbowError('tool_failed', 'This turn is still running: nothing was changed.', { hint: 'Stop it, or wait for its end.' })
+interface Found extends Pick<VersionedTurn, 'turn' | 'undoes'> {
+  /** All turns that have versions. */
+  readonly all: readonly VersionedTurn[]
+}
+
+/** @returns a turn or an undo, and whether it is an undo @throws OxbowError `not_found` */
+async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<Found> {
+  if (turn !== '' && deps.versioning.isRunning(turn)) throw stillRunning('This turn is')
   const turns = await (await open(deps)).turns({ limit: maxListedTurns * 10 })
   if (turn !== '') {
-    const named = turns.filter((one) => one.turn === turn || (turn.length >= 8 && one.turn.startsWith(turn)))
+    const isNamed = (id: string): boolean => id === turn || (turn.length >= minPrefix && id.startsWith(turn))
+    const named = turns.filter((one) => isNamed(one.turn) || isNamed(one.commit))
     if (named.length > 1) throw new OxbowError('bad_input', `${turn} matches ${named.length} turns.`, { hint: 'Give more characters.' })
-    return named[0] ?? { turn, session: '', undoes: '' }
+    // Whole ids of turns that are too old for the list are looked for.
+    if (named[0] === undefined && !isUuid(turn))
+      throw new OxbowError('not_found', `No turn ${truncate(turn, 50)}: nothing was changed.`, {
+        hint: 'oxbow undo --list lists the turns. To bring back a file: oxbow restore PATH --to VERSION.',
+      })
+    return { ...(named[0] ?? { turn, undoes: '' }), all: turns }
   }
   const byId = new Map(turns.map((one) => [one.turn, one]))
   const isUndo = ({ undoes }: VersionedTurn): boolean => undoes !== '' && (byId.get(undoes)?.undoes ?? '') === ''
   const found = turns.find((one) => !one.undone && !deps.versioning.isRunning(one.turn) && (redo ? isUndo(one) : one.undoes === ''))
-  if (found !== undefined) return found
+  if (found !== undefined) return { ...found, all: turns }
   const message = redo ? 'Nothing to redo.' : 'There is no turn to undo: none has changed files or saved documents, or all are undone.'
   throw new OxbowError('not_found', message, { hint: 'oxbow log lists the versions.' })
 }
 
 /** @returns null if files have changed meanwhile */
-async function takeBackTurn(
-  deps: UndoCallDeps,
-  { turn, session, undoes }: Target,
-  apply: boolean,
-  context: CallContext,
-): Promise<Done<Undone> | null> {
-  const { caller, clock, id, signal } = context
+async function takeBackTurn(deps: UndoCallDeps, found: Found, apply: boolean, context: CallContext): Promise<Done<Undone> | null> {
+  const { caller, clock, id } = context
+  const { turn, undoes } = found
   const versions = await open(deps)
+  const parts = await partsOf(deps, turn, undoes === '' ? found.all : [])
+  const running = parts.turns.slice(1).find(deps.versioning.isRunning)
+  if (running !== undefined) throw stillRunning('An agent or a graph that this turn started is')
   const { commit: ours } = await deps.versioning.sync()
-  const trailers = { ...trailersOf({ session: caller.session, turn: id }, []), 'Oxbow-Undoes': turn }
+  const trailers = { ...trailersOf({ session: caller.session, turn: id }, []), 'Oxbow-Undoes': parts.turns.join(' ') }
   const facts = { author: caller.actor, at: clock.now(), subject: 'Undo', trailers }
   const branch = `undo-${id}`
   try {
-    const plan = await versions.undo({ turn, ours: ours!, branch, facts })
-    const others = undoes === '' ? await otherEffects(deps, turn, session) : []
+    const plan = await versions.undo({ turns: parts.turns, ours: ours!, branch, facts })
+    const others = undoes === '' ? othersOf(parts) : []
     if (plan.commit === null) throw nothingToUndo(plan, undoes !== '')
     const shown = shownPlan(plan)
     const output = { undo: '', turn, subject: plan.subject, ...shown, others, diff: '' }
@@ -147,16 +160,40 @@ async function takeBackTurn(
       }
     }
     const by = { ...facts, subject: `${undoes === '' ? 'Undo' : 'Redo'}: ${plan.subject.replace(/^(?:Undo|Redo): /, '')}` }
-    await bringBack(deps, plan.commit, plan, by, { ...context, signal }, (before) => {
+    const madeSinceMs = parts.startedAt === undefined ? undefined : parts.startedAt - clockGrainMs
+    const wanted = { target: plan.commit, changes: plan.changes, by, serves: 'version.undo', madeSinceMs }
+    const isCurrent = (before: Committed): void => {
       if (before.changed) throw changedMeanwhile
-    })
-    return { output: { ...output, undo: id }, text: [summary(shown, undoes !== ''), ...left(shown, others)].join('\n') }
+    }
+    const { kept } = await bringBack({ ...deps, versions }, { ...wanted, isCurrent }, context)
+    if (kept.length === plan.changes.length) return null
+    const done = shownPlan(withoutKept(plan, kept))
+    return { output: { ...output, ...done, undo: id }, text: [summary(done, undoes !== ''), ...left(done, others)].join('\n') }
   } catch (error) {
     if (error === changedMeanwhile) return null
     throw error
   } finally {
     await versions.forget({ branch })
   }
+}
+
+/** By so much a file system may say that a folder is older than it is. */
+const clockGrainMs = 20
+
+/** Files that were changed at the same moment are left. */
+function withoutKept(plan: UndoneTurn, kept: readonly string[]): UndoneTurn {
+  const conflicts = kept.map((path) => ({ path, why: keptWhy }))
+  return { ...plan, changes: plan.changes.filter(({ path }) => !kept.includes(path)), conflicts: [...plan.conflicts, ...conflicts] }
+}
+
+function stillRunning(what: string): OxbowError {
+  return new OxbowError('tool_failed', `${what} still running: nothing was changed.`, { hint: 'Stop it, or wait for its end.' })
+}
+
+/** As a person reads it. */
+function othersOf({ others, spent }: TurnParts): readonly string[] {
+  const calls = [...others].map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`))
+  return spent.microDollars === 0 ? calls : [...calls, `models for $${(spent.microDollars / 1e6).toFixed(4)}`]
 }
 
 const changedMeanwhile = Symbol('files have changed since the undo was planned')
@@ -195,7 +232,7 @@ function previewLines({ changes, total }: Shown): readonly string[] {
 function left({ conflicts }: Shown, others: readonly string[]): readonly string[] {
   return [
     ...conflicts.map(({ path, why }) => `Left ${nameOf(path)} as it is: ${why}.`),
-    ...(others.length === 0 ? [] : [`This turn also made calls that are not taken back: ${others.join(', ')}.`]),
+    ...(others.length === 0 ? [] : [`This turn also did what an undo does not take back: ${others.join(', ')}.`]),
   ]
 }
 
@@ -214,39 +251,4 @@ function nothingToUndo({ conflicts }: UndoneTurn, isRedo: boolean): OxbowError {
       hint: 'oxbow diff shows a version, and oxbow restore PATH --to VERSION brings one file back.',
     },
   )
-}
-
-/** Rights of calls whose whole effect versions have. */
-const versionedRights: ReadonlySet<string> = new Set(['file.write', 'state.write', 'version.write'])
-const maxRecords = 10_000
-
-/**
- * @param session of its versions: the message of a turn says where that begins, a run of a graph has a session of its own
- * @returns calls of the turn that changed something which versions do not have, with how often they ran
- */
-async function otherEffects({ store, registry }: UndoCallDeps, turn: string, session: string): Promise<readonly string[]> {
-  const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: false })
-  const place = sent?.session || session
-  if (place === '') return []
-  const records = await store.records({
-    session: place as SessionId,
-    ...(sent !== undefined && { after: sent.seq }),
-    phases: ['outcome'],
-    order: 'oldest_first',
-    limit: maxRecords,
-    hydrate: false,
-  })
-  const counts = new Map<string, number>()
-  for (const record of records) {
-    const call = record.turn === turn && record.call !== turn ? registry.find(record.name) : undefined
-    if (
-      call === undefined ||
-      call.tier === 'read_only' ||
-      call.audience.every((one) => one === 'runtime') ||
-      versionedRights.has(call.right)
-    )
-      continue
-    counts.set(record.name, (counts.get(record.name) ?? 0) + 1)
-  }
-  return [...counts].map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`))
 }

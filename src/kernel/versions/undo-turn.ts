@@ -6,6 +6,7 @@
  */
 import { maxLogScan } from '../limits.ts'
 import { OxbowError } from '../../types/index.ts'
+import { unknownTurn } from '../repository/message-labels.ts'
 import { fromTree } from './checkpoint.ts'
 import { compare, entryAt, type FileChange, pairs } from './history.ts'
 import type { LargeFiles } from '../repository/large-files.ts'
@@ -14,7 +15,8 @@ import type { CommitFacts, NewCommit, Repository } from '../repository/repositor
 import { folderMode, type TreeEntry } from '../repository/work-tree.ts'
 
 export interface UndoRequest {
-  readonly turn: string
+  /** Undone together: a turn, and those that it has started. */
+  readonly turns: readonly string[]
   /** The newest commit: the workspace as it is. */
   readonly ours: string
   /** Of the commit in which the turn is undone, as the newest one of a branch of this name; the workspace is as before. */
@@ -39,8 +41,12 @@ interface Step {
 }
 
 /** @throws OxbowError `not_found` where the versions do not have what the turn did */
-export async function undoTurn(repository: Repository, large: LargeFiles, { turn, ours, branch, facts }: UndoRequest): Promise<UndoneTurn> {
-  const { own, shared } = await commitsOf(repository, turn, ours)
+export async function undoTurn(
+  repository: Repository,
+  large: LargeFiles,
+  { turns, ours, branch, facts }: UndoRequest,
+): Promise<UndoneTurn> {
+  const { own, shared } = await commitsOf(repository, new Set(turns), ours)
   const ourTree = (await repository.commitFacts(ours)).tree
   const steps = new Map<string, Step[]>()
   const conflicts = new Map<string, string>()
@@ -84,14 +90,16 @@ interface TurnCommits {
   readonly shared: readonly CommitFacts[]
 }
 
-async function commitsOf(repository: Repository, turn: string, from: string): Promise<TurnCommits> {
+async function commitsOf(repository: Repository, turns: ReadonlySet<string>, from: string): Promise<TurnCommits> {
   const own: CommitFacts[] = []
   const shared: CommitFacts[] = []
   let oid: string | undefined = from
   for (let scanned = 0; oid !== undefined && scanned < maxLogScan; scanned += 1) {
     const facts: CommitFacts = await repository.commitFacts(oid)
-    if (facts.trailers['oxbow-turn'] === turn) own.push(facts)
-    if (facts.trailers['oxbow-turns']?.split(' ').includes(turn) === true) shared.push(facts)
+    const all = facts.trailers['oxbow-turns']?.split(' ') ?? [facts.trailers['oxbow-turn'] ?? '']
+    const ours = all.filter((turn) => turns.has(turn))
+    // What several of them did at once is theirs.
+    if (ours.length > 0) (ours.length === all.length ? own : shared).push(facts)
     oid = facts.parents[0]
   }
   if (own.length + shared.length === 0)
@@ -190,7 +198,7 @@ export interface VersionedTurn {
   readonly at: number
   /** Its newest commit. */
   readonly commit: string
-  /** What it undoes: a turn or an undo; '': it is a turn. */
+  /** What it undoes: a turn, undone with those that it has started, or an undo; '': it is a turn. */
   readonly undoes: string
   readonly undone: boolean
 }
@@ -202,11 +210,12 @@ export async function listTurns(repository: Repository, limit: number): Promise<
   let oid = repository.head()
   for (let scanned = 0; oid !== null && scanned < maxLogScan && found.size < limit; scanned += 1) {
     const { trailers, subject, author, at, commit, parents }: CommitFacts = await repository.commitFacts(oid)
-    const undoes = trailers['oxbow-undoes'] ?? ''
+    const undoneHere = (trailers['oxbow-undoes'] ?? '').split(' ')
+    const [undoes = ''] = undoneHere
     for (const turn of [trailers['oxbow-turn'] ?? '', ...(trailers['oxbow-turns'] ?? '').split(' ')]) {
-      if (turn === '' || found.has(turn)) continue
+      if (turn === '' || turn === unknownTurn || found.has(turn)) continue
       // What has undone it is newer, so it is known by now.
-      if (undoes !== '' && !undone.has(turn)) undone.add(undoes)
+      if (undoes !== '' && !undone.has(turn)) for (const one of undoneHere) undone.add(one)
       found.set(turn, { turn, session: trailers['oxbow-session'] ?? '', subject, author, at, commit, undoes, undone: undone.has(turn) })
     }
     oid = parents[0] ?? null

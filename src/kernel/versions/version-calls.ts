@@ -4,18 +4,18 @@
  */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, type CallContext, type Caller, type Done, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Caller, type Done, type Label, OxbowError } from '../../types/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { checkpointTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
 import type { Store } from '../../store/index.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { CallOf } from '../sessions.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
-import { type Committed, documentName, documentPath, fileName, treeName } from './checkpoint.ts'
+import type { Documents } from '../state/documents.ts'
+import { bringBack, keptWhy } from './bring-back.ts'
+import { type Committed, documentPath, shownPath, treeName } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
 import { labelLine, messageLabels, trailersOf } from '../repository/message-labels.ts'
 import type { Versioning } from './versioning.ts'
-import type { CommitBy } from './version-questions.ts'
 import type { Versions } from './versions.ts'
 
 export interface VersionCallDeps {
@@ -64,11 +64,6 @@ function treePath(text: string): string {
     })
   }
   return top === 'state' && rest.length > 0 ? `state/${documentPath(rest.join('/'))}` : treeName(full.slice(1))
-}
-
-/** As people name it: the reverse of `treePath`. */
-export function shownPath(inTree: string): string {
-  return inTree.startsWith('state/') ? `/state/${documentName(inTree.slice('state/'.length))}` : `/${fileName(inTree)}`
 }
 
 const short = (commit: string): string => commit.slice(0, 8)
@@ -273,12 +268,18 @@ async function restore(
   if (found.total === 0 && inTree !== '' && !(await versions.has({ at: target, path: inTree }))) await assertVersioned(versions, inTree)
   if (found.total === 0) return { output, text: `${name} is already as in ${short(target)}.` }
   if (!apply) return { output, text: `Would change ${found.total} to ${short(target)}:\n${lines.join('\n')}` }
-  const { commit: after } = await bringBack(deps, target, found, { ...by, subject: `Restore ${name} to ${short(target)}` }, context)
+  const [version] = await versions.log({ from: target, path: '', limit: 1 })
+  const facts = { ...by, subject: `Restore ${name} to ${short(target)}` }
+  const bringing = { target, changes: found.changes, by: facts, serves: 'version.restore', madeSinceMs: version?.at }
+  const { commit: after, kept } = await bringBack({ ...deps, versions }, bringing, context)
+  const left = kept.map((file) => `left ${shownPath(file)} as it is: ${keptWhy}`)
   return {
     output: { ...output, after: after! },
-    text: `Restored ${found.total} to ${short(target)}; before: ${short(before)}.\n${lines.join('\n')}`,
+    text: [`Restored ${found.total - kept.length} to ${short(target)}; before: ${short(before)}.`, ...lines, ...left].join('\n'),
   }
 }
+
+const restoredVerb = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
 
 /** @throws OxbowError `not_found` for a path that no version has, with the name that may have been meant */
 async function assertVersioned(versions: Versions, inTree: string): Promise<void> {
@@ -302,56 +303,6 @@ async function withoutNewFolders(deps: VersionCallDeps, versions: Versions, targ
   }
   const changes = found.changes.filter((one) => !kept.some((folder) => one.path.startsWith(folder)))
   return { ...found, changes, total: changes.length }
-}
-
-/**
- * Brings files and documents to their state in a version, as a version of its own.
- * @param found from the workspace to that version @param isCurrent whether what is to be replaced is still as in `found`, or may be replaced
- */
-export async function bringBack(
-  deps: VersionCallDeps,
-  target: string,
-  found: Pick<Difference, 'changes'>,
-  by: CommitBy,
-  { caller, id, signal }: CallContext,
-  isCurrent: (before: Committed) => void = () => {},
-): Promise<Committed> {
-  const versions = await open(deps)
-  const of = { caller, call: id, name: 'version.restore' }
-  const paths = found.changes.map((one) => one.path)
-  return deps.versioning.changeFiles(paths, by, async (before) => {
-    isCurrent(before)
-    await versions.restoreFiles(
-      target,
-      found.changes.filter((one) => one.path.startsWith('shared/')),
-      id,
-      signal,
-    )
-    await deps.restored(of, restoredPaths(found))
-    const changes = await documentChanges(versions, target, found)
-    if (changes.length > 0) await deps.documents.put(of, changes)
-  })
-}
-
-function restoredPaths({ changes }: Pick<Difference, 'changes'>): readonly string[] {
-  return changes.flatMap(({ path: inTree, change }) => (inTree.startsWith('shared/') && change !== 'deleted' ? [shownPath(inTree)] : []))
-}
-
-const restoredVerb = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
-
-async function documentChanges(
-  versions: Versions,
-  target: string,
-  { changes }: Pick<Difference, 'changes'>,
-): Promise<readonly DocumentChange[]> {
-  const found: DocumentChange[] = []
-  for (const { path: inTree, change } of changes) {
-    if (!inTree.startsWith('state/')) continue
-    const [name = '', ...category] = documentName(inTree.slice('state/'.length)).split('/').toReversed()
-    const value = change === 'deleted' ? null : (JSON.parse((await versions.show({ at: target, path: inTree })).text) as Json)
-    found.push({ category: ['state', ...category.toReversed()].join('/'), name, value })
-  }
-  return found
 }
 
 interface TurnVersion extends Committed {

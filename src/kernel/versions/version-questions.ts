@@ -31,6 +31,8 @@ export interface VersionAnswers {
   undo(ask: UndoRequest): Promise<UndoneTurn>
   turns(ask: { readonly limit: number }): Promise<readonly VersionedTurn[]>
   largeIn(ask: { readonly commit: string; readonly paths: readonly string[] }): Promise<readonly LargeFile[]>
+  /** @returns the hash of each file of a version, as hands give it; '' where it has none */
+  hashes(ask: { readonly commit: string; readonly paths: readonly string[] }): Promise<readonly string[]>
   largePiece(ask: { readonly sha256: string; readonly offset: number; readonly maxBytes: number }): Promise<Uint8Array>
   forget(ask: { readonly branch: string }): Promise<void>
   tag(ask: {

@@ -15,6 +15,7 @@ import { type ChangeOwners, createChangeOwners, type Owner } from './change-owne
 import { type Committed, fileName } from './checkpoint.ts'
 import type { CommitBy } from './version-questions.ts'
 import type { Taken, Versions } from './versions.ts'
+import { ignoredBy } from './left-out.ts'
 import { createWatchedChanges, type Patience, type WatchedChanges } from './watched-changes.ts'
 
 export interface Versioning {
@@ -26,13 +27,20 @@ export interface Versioning {
   readonly commit: (by: CommitBy) => Promise<Committed>
   /** What a turn has committed. Commits first what has changed since. */
   readonly endTurn: (turn: string, onlyState: boolean) => Promise<TurnCommit>
+  /** A run that is no turn, of a graph, is over. Turns end by their records. */
+  readonly runEnded: (run: string) => void
   /** Whether it runs, and has changed something. */
   readonly isRunning: (turn: string) => boolean
   /**
    * Changes files by name, and commits them before and after.
    * @param paths in the tree, as in `FileChange` @param by of the commit after
+   * @param work @returns files of these that it has left to those who have changed them
    */
-  readonly changeFiles: (paths: readonly string[], by: CommitBy, work: (before: Committed) => Promise<void>) => Promise<Committed>
+  readonly changeFiles: (
+    paths: readonly string[],
+    by: CommitBy,
+    work: (before: Committed) => Promise<readonly string[]>,
+  ) => Promise<Committed>
   /** Notes that a call which may change something has ended. */
   readonly noteChange: (caller: Caller, call: Pick<Call, 'name' | 'right'>) => void
   readonly changes: FileChanges
@@ -56,7 +64,7 @@ interface VersioningDeps {
   readonly config: Config['versions']
   readonly clock: Clock
   readonly background: () => Pick<Background, 'run'>
-  readonly events: Pick<Events, 'onTurnEnd' | 'watchers'>
+  readonly events: Pick<Events, 'onTurnEnd'>
 }
 
 const unhurried: Patience = (work) => work
@@ -102,12 +110,13 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     turns.keep(turn, done)
     return done
   }
-  const watched = createWatchedChanges({ versions, owners, turns, commit, sync })
+  const watched = createWatchedChanges({ versions, owners, turns, isIgnored: ignoredBy(config.ignore), commit, sync })
   const parts: Parts = { deps, isOn, versions, owners, turns, watched, commit, documentsChanged }
   return {
     versions,
     sync,
     ...commitsOf(parts, sync),
+    runEnded: turns.end,
     isRunning: turns.isRunning,
     ...changesOf(parts),
     async changedIn(session) {
@@ -185,9 +194,14 @@ function changesOf({
     },
     async changeFiles(paths, last, work) {
       const owner: Owner = { turn: '', session: '', actor: last.author }
-      const own = paths.flatMap((path) => (path.startsWith('shared/') ? [fileName(path.slice('shared/'.length))] : []))
+      const inShared = (all: readonly string[]): readonly string[] =>
+        all.flatMap((path) => (path.startsWith('shared/') ? [fileName(path.slice('shared/'.length))] : []))
+      let kept: readonly string[] = []
       const by = (): CommitBy => ({ ...last, at: clock.now() })
-      await watched.named(owner, { paths: own, by }, unhurried, work)
+      const named = { paths: inShared(paths), by, except: () => kept }
+      await watched.named(owner, named, unhurried, async (before) => {
+        kept = inShared(await work(before))
+      })
       await watched.lastNamed()
       documentsChanged.since = true
       return commit(by, { only: 'state' })

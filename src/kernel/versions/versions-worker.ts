@@ -2,11 +2,23 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../types/index.ts'
 import { type Checkpoints, createCheckpoints, files, treeName } from './checkpoint.ts'
-import { archivePiece, compare, firstOf, largeIn, listLog, nearestFile, resolveVersion, rootOf, showFile, taggedIn } from './history.ts'
+import {
+  archivePiece,
+  compare,
+  firstOf,
+  hashesIn,
+  largeIn,
+  listLog,
+  nearestFile,
+  resolveVersion,
+  rootOf,
+  showFile,
+  taggedIn,
+} from './history.ts'
 import { createLargeFiles, type LargeFiles } from '../repository/large-files.ts'
 import { mergeTrees } from './merge-trees.ts'
 import { openRepository, type Repository } from '../repository/repository.ts'
-import { leftOutBy } from './take-files.ts'
+import { leftOutBy } from './left-out.ts'
 import { listTurns, undoTurn } from './undo-turn.ts'
 import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
 import { folderMode } from '../repository/work-tree.ts'
@@ -72,6 +84,7 @@ function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, Checkp
   return {
     turns: async ({ limit }) => listTurns(await repository(), limit),
     largeIn: async ({ commit, paths }) => largeIn(await repository(), large, commit, paths),
+    hashes: async ({ commit, paths }) => hashesIn(await repository(), large, commit, paths),
     largePiece: async ({ sha256, offset, maxBytes }) => large.read(sha256, offset, maxBytes),
     async unversioned({ paths }) {
       const opened = await repository()

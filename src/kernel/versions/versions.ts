@@ -4,14 +4,14 @@
  */
 import type { Worker } from 'node:worker_threads'
 import type { Store } from '../../store/index.ts'
-import { type CallId, type Config, createIdleThread, type IdleThread, OxbowError, type Sandbox } from '../../types/index.ts'
+import { type Config, createIdleThread, type IdleThread, OxbowError, type Sandbox } from '../../types/index.ts'
 import { versionsIdleMs } from '../limits.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Committed, StateText } from './checkpoint.ts'
-import type { FileChange } from './history.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'
-import { restoreFiles } from './restore-files.ts'
-import { leftOutBy, takeAll, takeNamed } from './take-files.ts'
+import { type Restore, restoreFiles } from './restore-files.ts'
+import { leftOutBy } from './left-out.ts'
+import { takeAll, takeNamed } from './take-files.ts'
 import type { Ask, CommitBy, VersionAnswers, VersionQuestion } from './version-questions.ts'
 import type { UndoneTurn, UndoRequest } from './undo-turn.ts'
 
@@ -48,11 +48,8 @@ export interface Versions extends Pick<
   merge(ask: MergeRequest): Promise<MergedTree>
   /** Writes the commit in which a turn is undone; the workspace is as before. */
   undo(ask: UndoRequest): Promise<UndoneTurn>
-  /**
-   * Brings files to their state in another commit.
-   * @param commit where they come from @param changes from the newest commit to that one @param sandbox of a branch; absent: of the workspace
-   */
-  restoreFiles(commit: string, changes: readonly FileChange[], call: CallId, signal: AbortSignal, sandbox?: Sandbox): Promise<void>
+  /** Brings files to their state in another commit, as `restoreFiles`. @param sandbox of a branch; absent: of the workspace */
+  restoreFiles(restore: Restore, sandbox?: Sandbox): Promise<readonly string[]>
   close(): Promise<void>
 }
 
@@ -93,10 +90,9 @@ export function createVersions(deps: VersionsDeps): Versions {
     ...createCommits(deps, ask),
     turns: (question) => ask('turns', question),
     unversioned: (question) => ask('unversioned', question),
-    async restoreFiles(commit, changes, call, signal, into = deps.sandbox) {
+    async restoreFiles(restore, into = deps.sandbox) {
       const hands = await into.hands('work')
-      const mounts = into === deps.sandbox ? deps.mounts() : []
-      await restoreFiles({ ask, hands, mounts, commit, changes, call, signal })
+      return restoreFiles({ ask, hands, mounts: into === deps.sandbox ? deps.mounts() : [] }, restore)
     },
     tag: (question) => ask('tag', question),
     resolve: (question) => ask('resolve', question),

@@ -34,12 +34,16 @@ interface NamedChange {
   readonly paths: readonly string[]
   /** Of the commit after it. */
   readonly by: () => CommitBy | Promise<CommitBy>
+  /** Of the paths, those that turn out to be somebody else's. */
+  readonly except?: () => readonly string[]
 }
 
 interface WatchDeps {
   readonly versions: () => Promise<Versions | null>
   readonly owners: ChangeOwners
   readonly turns: ChangedTurns
+  /** Whether the configuration leaves a path out. */
+  readonly isIgnored: (path: string) => boolean
   readonly commit: (by: () => CommitBy | Promise<CommitBy>, taken: Taken) => Promise<Committed>
   /** Commits all that has changed, for whoever may have changed it. */
   readonly sync: (also?: readonly string[], onCommitted?: () => void) => Promise<Committed>
@@ -77,7 +81,8 @@ export function createWatchedChanges(deps: WatchDeps): WatchedChanges {
     hands: (hands, owner, patience) => ({
       async ask<Op extends HandsOp>(op: Op, input: HandsOps[Op]['input'], options: Parameters<Hands['ask']>[2]) {
         const work = (): Promise<HandsOps[Op]['output']> => hands.ask(op, input, options)
-        const change = await changeOf(op, input, { hands, options: { signal: options.signal, timeoutMs: snapshotTimeoutMs } })
+        const looking = { signal: options.signal, timeoutMs: snapshotTimeoutMs }
+        const change = await changeOf(op, input, { hands, options: looking, isIgnored: deps.isIgnored })
         if (change.kind === 'none') return work()
         if (change.kind === 'any') return any(owner, change, patience, work)
         return named.change(owner, { paths: change.paths, by: () => owners.by(owner) }, patience, work)
@@ -104,9 +109,11 @@ function createNamedChanges(
     if (none !== undefined) throw noVersion(none)
     return before
   }
-  const end = async (owner: Owner, { paths, by }: NamedChange): Promise<void> => {
+  const end = async (owner: Owner, { paths, by, except = () => [] }: NamedChange): Promise<void> => {
     try {
-      if (owners.isNaming()) turns.keep(owner.turn, await commit(by, { named: paths, onCommitted: owners.unname }))
+      const others = new Set(except())
+      const named = paths.filter((path) => !others.has(path))
+      if (owners.isNaming()) turns.keep(owner.turn, await commit(by, { named, onCommitted: owners.unname }))
     } catch (error) {
       // What it has changed stays its own until it is committed.
       if (owner.turn !== '') owners.enter(owner)

@@ -69,7 +69,7 @@ function readOperations(files: ReadonlyMap<string, string>): Pick<Operations, Re
 function writeOperations(files: Map<string, string>): Pick<Operations, Exclude<keyof FileOps, ReadOperation>> {
   const uploads = new Map<string, Uint8Array>()
   return {
-    put({ path, upload, offset, content, last, overwrite }) {
+    put({ path, upload, offset, content, last, overwrite, ifHash }) {
       if (isFolder(files, checkedPath(path))) throw fail('path_refused', `${path} is a folder.`)
       const created = !files.has(path)
       if (!created && !overwrite) throw fail('tool_failed', `${path} already exists.`)
@@ -78,9 +78,9 @@ function writeOperations(files: Map<string, string>): Pick<Operations, Exclude<k
         throw fail(before.length === 0 ? 'not_found' : 'bad_input', `The next chunk begins at ${before.length}.`)
       const now = Buffer.concat([before, content])
       const was = last ? hashOf(files.get(path)) : ''
-      if (last) files.set(path, now.toString())
-      if (last) uploads.delete(upload)
-      else uploads.set(upload, now)
+      if (last && ifHash !== undefined) requireHash(files, path, ifHash)
+      if (!last) uploads.set(upload, now)
+      else if (files.set(path, now.toString())) uploads.delete(upload)
       return { bytes: now.length, created, hash: last ? hashOf(now.toString()) : '', was }
     },
     write({ path, text, ifHash = '' }) {
@@ -125,11 +125,12 @@ function writeOperations(files: Map<string, string>): Pick<Operations, Exclude<k
       }
       return { kind, replaced }
     },
-    delete({ path, recursive }) {
+    delete({ path, recursive, ifHash = '' }) {
       const inside = [...files.keys()].filter((file) => file.startsWith(`${checkedPath(path)}/`))
       if (roots.includes(path)) throw fail('path_refused', `${path} itself cannot be deleted.`)
       if (!files.has(path) && inside.length === 0) throw fail('not_found', `${path} does not exist.`)
       if (inside.length > 0 && !recursive) throw fail('tool_failed', `${path} is a folder that is not empty.`)
+      requireHash(files, path, ifHash)
       for (const file of [path, ...inside]) files.delete(file)
       return { deleted: Math.max(1, inside.length) }
     },
