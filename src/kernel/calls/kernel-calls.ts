@@ -284,6 +284,8 @@ function readPiece({ blobs }: KeptFileCallDeps): Call<{ piece: string }, { data:
     audience: ['terminal'],
     labels: { adds: ['untrusted', 'private'], sink: false },
     timeoutMs: 30_000,
+    // As it is, as `file.download`: a file in which a secret were replaced would arrive damaged.
+    reveals: true,
     recordOutput: ({ bytes }) => ({ bytes }),
     async run({ piece }) {
       const bytes = await blobs.read(piece)
