@@ -10,8 +10,6 @@ import {
   type CallId,
   type CallOutcome,
   createRecentMap,
-  type ErrorCode,
-  errorTable,
   type Failure,
   isObject,
   type Json,
@@ -25,14 +23,14 @@ import {
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { keptResponses, maxPage, type GatewayLimits } from '../limits.ts'
-import { createFiles } from './files.ts'
+import { assertConditions, createFiles, filePath } from './files.ts'
 import { sendMessage } from './messages.ts'
 import { createMetrics } from './metrics.ts'
 import { openApi, readReferences, type References } from './open-api.ts'
 import { bodyOf, readBody } from './request-body.ts'
 import { matchRoute, type Route } from './routes.ts'
 import { streamEvents } from './event-stream.ts'
-import { failureHeaders, sendJson } from './send-json.ts'
+import { sendProblem, wrongMethod } from './send-json.ts'
 
 export interface ApiDeps {
   readonly kernel: Kernel
@@ -64,6 +62,8 @@ export function createApi(deps: ApiDeps): Api {
     const client = await deps.clients.of(request)
     client.take?.()
     const asked = { kernel: client.kernel, request, response, url, closing }
+    const only = ownMethods(url.pathname)
+    if (only !== null && !only.includes(request.method ?? '')) throw wrongMethod(only)
     if (url.pathname === '/metrics') return sendText(response, await metrics.text(client.kernel, deps.connections()))
     if (url.pathname.startsWith(openAiPath)) return answerOpenAi(client, { request, response, url })
     const path = url.pathname.slice(apiPath.length)
@@ -73,8 +73,10 @@ export function createApi(deps: ApiDeps): Api {
     const serveBytes = files.match(request, url, path)
     if (serveBytes !== undefined) return serveBytes(asked)
     const match = matchRoute(request.method ?? '', path)
-    if (!('route' in match)) return refuseMethod(response, match.allowed)
-    const { route, fields } = match
+    if (!('route' in match)) throw notTaken(match.allowed)
+    const { route } = match
+    const fields = route.path === fileAddress ? { ...match.fields, path: filePath(match.fields['path']!) } : match.fields
+    if (route.path === fileAddress && request.method !== 'GET') await assertConditions(client.kernel, request, fields['path']!)
     const call = (await described()).get(route.call)
     if (call === undefined)
       throw new OxbowError('unknown_call', `No call has the name ${JSON.stringify(route.call)}.`, { hint: 'GET /api/v1/calls lists them.' })
@@ -108,7 +110,7 @@ export function createApi(deps: ApiDeps): Api {
       if (request.url?.startsWith(openAiPath) === true)
         (await import('../open-ai/open-ai.ts')).sendOpenAiError(response, failure, error, retryAfterS)
       else if (response.headersSent) response.destroy()
-      else sendProblem(response, failure, retryAfterS)
+      else sendProblem(response, failure, error, retryAfterS)
     }
   }
 }
@@ -137,6 +139,8 @@ function createOpenAiSide({ limits, closing, now }: ApiDeps, replay: Replay) {
 }
 
 const apiPath = '/api/v1'
+/** Of one file. */
+const fileAddress = '/files/{path+}'
 const openAiPath = '/v1/'
 
 function goneOf(response: ServerResponse): AbortSignal {
@@ -271,30 +275,14 @@ function sendText(response: ServerResponse, text: string): void {
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' }).end(text)
 }
 
-/** RFC 9457; `code` and `hint` are ours. */
-function sendProblem(response: ServerResponse, { code, message, hint }: Failure, retryAfterS?: number): void {
-  const status = retryAfterS === undefined ? errorTable[code].http : 429
-  const body = { type: typeOf(code), title: errorTable[code].meaning, status, detail: message, code, hint }
-  sendJson(response, status, body, { 'content-type': 'application/problem+json', ...failureHeaders({ code }, retryAfterS) })
+function notTaken(allowed: readonly string[]): OxbowError {
+  if (allowed.length > 0) return wrongMethod(allowed)
+  return new OxbowError('not_found', 'There is nothing at this address.', { hint: 'GET /api/v1/openapi.json describes the API.' })
 }
 
-/** Names the code, where its meaning is documented. */
-function typeOf(code: ErrorCode): string {
-  return `urn:oxbow:error:${code}`
-}
-
-function refuseMethod(response: ServerResponse, allowed: readonly string[]): void {
-  if (allowed.length === 0)
-    throw new OxbowError('not_found', 'There is nothing at this address.', { hint: 'GET /api/v1/openapi.json describes the API.' })
-  const text = JSON.stringify({
-    type: 'about:blank',
-    title: 'Method Not Allowed',
-    status: 405,
-    detail: `This address takes ${allowed.join(', ')}.`,
-  })
-  response
-    .writeHead(405, { allow: allowed.join(', '), 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(text) })
-    .end(text)
+/** @returns the methods of an address that no call answers; null for any other */
+function ownMethods(path: string): readonly string[] | null {
+  return path === '/metrics' || /^\/api\/v1\/(?:status|openapi\.json|media\/.*)$/.test(path) ? ['GET', 'HEAD'] : null
 }
 
 const badPath: Failure = { code: 'bad_input', message: 'The path is not valid percent-encoding.', hint: 'Encode each segment of the path.' }
