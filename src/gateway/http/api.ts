@@ -84,15 +84,23 @@ export function createApi(deps: ApiDeps): Api {
     const body = bodyOf(request, text)
     const given = { ...queryOf(url, call.input), ...body, ...typed(fields, call.input) }
     const isAsync = /\brespond-async\b/.test(String(request.headers['prefer'] ?? ''))
-    const make = async (id?: CallId): Promise<Answer> => {
-      const sent = { body: given, id: id ?? (randomUUID() as string as CallId), isAsync, gone: goneOf(response), closing }
+    const make = async (id?: CallId, before?: Answer): Promise<Answer> => {
+      // A message that has been sent, whose reply was not there yet.
+      const session = isObject(before?.body) ? before.body['session'] : undefined
+      const sent = {
+        body: { ...given, ...(session !== undefined && { session }) },
+        id: id ?? (randomUUID() as string as CallId),
+        isAsync,
+        gone: goneOf(response),
+        closing,
+      }
       if (route.call === 'turn.send') return sendMessage(client.kernel, sent)
-      const { input, session, page } = inputOf(route, given, call.input)
-      return answerOf(route, await client.kernel.call(route.call, input, session, id), page)
+      const { input, session: into, page } = inputOf(route, given, call.input)
+      return answerOf(route, await client.kernel.call(route.call, input, into, id), page)
     }
     const key = request.headers['idempotency-key']
     const answered = await (typeof key === 'string' && request.method === 'POST'
-      ? replay({ client: client.id, key, content: `${request.url}\n${text}` }, make)
+      ? replay({ client: client.id, key, content: `${request.url}\n${text}`, keeps: ({ status }) => status !== 202 }, make)
       : make())
     send(request, response, answered)
   }
@@ -126,13 +134,14 @@ function createOpenAiSide({ limits, closing, now }: ApiDeps, replay: Replay) {
     const body = bodyOf(request, text)
     const make = async (): Promise<Answer> => {
       const asked = { kernel, client, request, url, response, body, gone: AbortSignal.any([goneOf(response), closing]), now }
-      return { status: 200, body: await (await openAi())(asked) }
+      const answer = await (await openAi())(asked)
+      return { status: response.statusCode, body: answer }
     }
     const key = request.headers['idempotency-key']
     // Vectors are megabytes, and cost nothing to make again but time.
     const isKept = request.method === 'POST' && body['stream'] !== true && !url.pathname.endsWith('/embeddings')
     const repeatable = isKept && typeof key === 'string'
-    const answered = await (repeatable ? replay({ client, key, content: `${request.url}\n${text}` }, make) : make())
+    const answered = await (repeatable ? replay({ client, key, content: `${request.url}\n${text}`, keeps: () => true }, make) : make())
     // A stream has been sent already.
     if (answered.body !== null) send(request, response, answered)
   }
@@ -149,12 +158,14 @@ function goneOf(response: ServerResponse): AbortSignal {
   return gone.signal
 }
 
-type Replay = (request: Repeatable, make: (id: CallId) => Promise<Answer>) => Promise<Answer>
+type Replay = (request: Repeatable, make: (id: CallId, before?: Answer) => Promise<Answer>) => Promise<Answer>
 
 interface Repeatable {
   readonly client: string
   readonly key: string
   readonly content: string
+  /** Whether a repeated request gets this answer; another one is made again, for the call with the same id. */
+  readonly keeps: (answer: Answer) => boolean
 }
 
 /**
@@ -163,7 +174,7 @@ interface Repeatable {
  */
 function createReplays(): Replay {
   const kept = createRecentMap<string, { readonly content: string; readonly answer: Promise<Answer> }>(keptResponses)
-  return ({ client, key, content }, make) => {
+  return ({ client, key, content, keeps }, make) => {
     if (!/^[\x21-\x7e]{1,255}$/.test(key))
       throw new OxbowError('bad_input', 'The Idempotency-Key must be 1 to 255 printable characters.', {
         hint: 'Use a new UUID for each request.',
@@ -172,8 +183,8 @@ function createReplays(): Replay {
     const before = kept.get(name)
     if (before !== undefined && before.content !== content)
       throw new OxbowError('bad_input', 'This Idempotency-Key was used for another request.', { hint: 'Use a new key for each request.' })
-    if (before !== undefined) return before.answer
-    const answer = make(uuidOf(name))
+    const again = async (first: Answer): Promise<Answer> => (keeps(first) ? first : make(uuidOf(name), first))
+    const answer = before === undefined ? make(uuidOf(name)) : before.answer.then(again)
     kept.put(name, { content, answer })
     // What failed may be tried again: its call has the same id, so what has begun is not repeated.
     answer.catch(() => kept.delete(name))

@@ -76,8 +76,10 @@ async function modelOf(kernel: Kernel, id: string): Promise<JsonObject> {
 }
 
 const embeddedText = z.string().min(1, 'must not be empty')
+/** Of cl100k_base, as OpenAI's embedders have them. */
+const tokens = z.array(z.int().nonnegative()).min(1)
 const embeddingRequest = z.object({
-  input: z.union([embeddedText, z.array(embeddedText).min(1)]),
+  input: z.union([embeddedText, z.array(embeddedText).min(1), tokens, z.array(tokens).min(1)]),
   model: z.string().max(200),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).max(100_000).nullish(),
@@ -91,7 +93,7 @@ async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
     kernel,
     'text.embed',
     {
-      texts: [input].flat(),
+      texts: await textsOf(kernel, input),
       ...(!own && { model }),
       ...(typeof dimensions === 'number' && { dimensions }),
     },
@@ -102,6 +104,13 @@ async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
     embedding: format === 'base64' ? vector : floatsOf(vector),
   }))
   return { object: 'list', data, model: output.model, usage: { prompt_tokens: output.tokens, total_tokens: output.tokens } }
+}
+
+async function textsOf(kernel: Kernel, input: z.infer<typeof embeddingRequest>['input']): Promise<readonly string[]> {
+  if (typeof input === 'string') return [input]
+  if (input.every((each) => typeof each === 'string')) return input
+  const lists = input.every((each) => typeof each === 'number') ? [input] : input
+  return (await outputOf<{ readonly texts: readonly string[] }>(kernel, 'text.decode', { tokens: lists as number[][] })).texts
 }
 
 /** @param vector little-endian 32-bit floats in base64 */

@@ -22,7 +22,7 @@ import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { type ModelBookDeps, modelBookCalls } from '../models/model-book-calls.ts'
-import { completeCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
+import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import { type SettingsCallDeps, settingsCalls } from '../settings/settings-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
@@ -97,6 +97,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     completeCall(deps),
     embedCall(deps),
     embedTextsCall(deps),
+    decodeTokensCall(deps),
     ...keptFileCalls(deps),
     ...scratchpadCalls(deps),
     ...summaryCalls(deps),
