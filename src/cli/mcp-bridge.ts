@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { isAlive, isObject, type JsonObject, ownValue, OxbowError, systemRandom } from '../types/index.ts'
 import { type Connection, type GuestChoice, withConnection } from './guest-connection.ts'
-import { mcpKeySeconds, mcpRebeginMs } from './limits.ts'
+import { mcpKeySeconds, mcpLastAnswerMs, mcpRebeginMs } from './limits.ts'
 import type { Terminal } from './terminal.ts'
 import { outputOf } from './kernel/call.ts'
 
@@ -30,7 +30,8 @@ export async function mcpBridge(options: McpOptions, terminal: Terminal): Promis
   if (given === '')
     throw new OxbowError('bad_input', `the variable ${keyEnv} holds no API key`, { hint: 'Set it to a key of `oxbow keys create`.' })
   const program = openProgram(terminal)
-  while (!program.isOver()) {
+  // What was asked is answered also where stdin has ended before there was a guest.
+  while (!program.isOver() || program.waits()) {
     await withConnection(options, terminal, async (connection) => {
       const key = given === undefined ? await makeKey(connection, rights) : { key: given, revoke: async () => {} }
       try {
@@ -49,6 +50,8 @@ interface Program {
   /** Resolves when the program has closed stdin. */
   readonly left: Promise<void>
   isOver(): boolean
+  /** Whether it has asked what nobody has taken yet. */
+  waits(): boolean
   send: Send
   /** How it has begun its session, to begin it again with another guest; null: it has not. */
   begun: { readonly initialize: Message; isInitialized: boolean } | null
@@ -79,6 +82,7 @@ function openProgram({ input, output }: Terminal): Program {
   return {
     left: left.promise,
     isOver: () => isOver,
+    waits: () => waiting.length > 0,
     begun: null,
     send,
     listen(next) {
@@ -125,7 +129,7 @@ async function serve({ guest, gone }: Connection, key: string, program: Program)
   const open = (): StreamableHTTPClientTransport => new Transport(url, { requestInit: { headers: { authorization: `Bearer ${key}` } } })
   const bridge = createBridge(open, program)
   program.listen(bridge.send)
-  await Promise.race([program.left, gone])
+  await Promise.race([program.left.then(() => bridge.settled(AbortSignal.timeout(mcpLastAnswerMs))), gone])
   program.listen(null)
   await bridge.close()
 }
@@ -135,8 +139,14 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
   const pending = new Map<string | number, AbortController>()
   let transport = open()
   let rebeginning: Promise<void> | null = null
+  let nextAnswer = Promise.withResolvers<void>()
+  const answered = (id: string | number): boolean => {
+    nextAnswer.resolve()
+    nextAnswer = Promise.withResolvers()
+    return pending.delete(id)
+  }
   const receive = (message: Message): void => {
-    if (isId(message.id) && message.method === undefined) pending.delete(message.id)
+    if (isId(message.id) && message.method === undefined) answered(message.id)
     const version = isObject(message['result']) ? message['result']['protocolVersion'] : undefined
     if (typeof version === 'string') transport.setProtocolVersion(version)
     program.send(message)
@@ -187,10 +197,18 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
       if (message.method === 'initialize') program.begun = { initialize: message, isInitialized: false }
       if (program.begun !== null && message.method === 'notifications/initialized') program.begun.isInitialized = true
       if (message.method === 'notifications/cancelled') cancel(pending, message)
-      post(message).catch((error: unknown) => {
-        if (!isId(message.id) || message.method === undefined || !pending.delete(message.id)) return
+      const posted = post(message)
+      // What follows at once, as from a file, has its session too.
+      if (message.method === 'initialize') ready = posted.catch(() => {})
+      posted.catch((error: unknown) => {
+        if (!isId(message.id) || message.method === undefined || !answered(message.id)) return
         program.send({ jsonrpc: '2.0', id: message.id, error: { code: -32_000, message: wordsOf(error) } })
       })
+    },
+    /** Resolves when everything that was asked is answered, or the signal aborts. */
+    async settled(late: AbortSignal): Promise<void> {
+      const isLate = new Promise<void>((resolve) => late.addEventListener('abort', () => resolve(), { once: true }))
+      while (pending.size > 0 && !late.aborted) await Promise.race([nextAnswer.promise, isLate])
     },
     async close(): Promise<void> {
       for (const id of pending.keys()) program.send({ jsonrpc: '2.0', id, error: { code: -32_000, message: guestGone } })
