@@ -135,20 +135,16 @@ async function serve({ guest, gone }: Connection, key: string, program: Program)
 }
 
 function createBridge(open: () => StreamableHTTPClientTransport, program: Program) {
-  /** Requests under way; aborting one cancels it where requests stand alone. */
-  const pending = new Map<string | number, AbortController>()
+  const { pending, answered, settled, refuseAll } = createPending()
   let transport = open()
   let rebeginning: Promise<void> | null = null
-  let nextAnswer = Promise.withResolvers<void>()
-  const answered = (id: string | number): boolean => {
-    nextAnswer.resolve()
-    nextAnswer = Promise.withResolvers()
-    return pending.delete(id)
+  const takeVersion = (message: Message): void => {
+    const version = versionIn(message)
+    if (version !== null) transport.setProtocolVersion(version)
   }
   const receive = (message: Message): void => {
     if (isId(message.id) && message.method === undefined) answered(message.id)
-    const version = isObject(message['result']) ? message['result']['protocolVersion'] : undefined
-    if (typeof version === 'string') transport.setProtocolVersion(version)
+    takeVersion(message)
     program.send(message)
   }
   const attach = async (): Promise<void> => {
@@ -163,17 +159,16 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
     if (begun === null) return
     await transport.close()
     transport = open()
-    const answered = Promise.withResolvers<void>()
+    const begunAgain = Promise.withResolvers<void>()
     const onmessage = (message: Message): void => {
       if (message.id !== rebeginId) return
-      const version = isObject(message['result']) ? message['result']['protocolVersion'] : undefined
-      if (typeof version === 'string') transport.setProtocolVersion(version)
-      answered.resolve()
+      takeVersion(message)
+      begunAgain.resolve()
     }
     Object.assign(transport, { onmessage, onerror: () => {} })
     await transport.start()
     await transport.send({ ...begun.initialize, id: rebeginId } as never)
-    await within(mcpRebeginMs, answered.promise)
+    await within(mcpRebeginMs, begunAgain.promise)
     Object.assign(transport, { onmessage: receive })
     if (begun.isInitialized) await transport.send({ jsonrpc: '2.0', method: 'notifications/initialized' })
   }
@@ -198,23 +193,45 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
       if (program.begun !== null && message.method === 'notifications/initialized') program.begun.isInitialized = true
       if (message.method === 'notifications/cancelled') cancel(pending, message)
       const posted = post(message)
-      // What follows at once, as from a file, has its session too.
       if (message.method === 'initialize') ready = posted.catch(() => {})
       posted.catch((error: unknown) => {
         if (!isId(message.id) || message.method === undefined || !answered(message.id)) return
         program.send({ jsonrpc: '2.0', id: message.id, error: { code: -32_000, message: wordsOf(error) } })
       })
     },
+    settled,
+    async close(): Promise<void> {
+      refuseAll(program.send)
+      await transport.terminateSession().catch(() => {})
+      await transport.close()
+    },
+  }
+}
+
+function versionIn({ result }: Message): string | null {
+  const version = isObject(result) ? result['protocolVersion'] : undefined
+  return typeof version === 'string' ? version : null
+}
+
+/** Requests under way; aborting one cancels it where requests stand alone. */
+function createPending() {
+  const pending = new Map<string | number, AbortController>()
+  let next = Promise.withResolvers<void>()
+  return {
+    pending,
+    answered(id: string | number): boolean {
+      next.resolve()
+      next = Promise.withResolvers()
+      return pending.delete(id)
+    },
+    refuseAll(send: Send): void {
+      for (const id of pending.keys()) send({ jsonrpc: '2.0', id, error: { code: -32_000, message: guestGone } })
+      pending.clear()
+    },
     /** Resolves when everything that was asked is answered, or the signal aborts. */
     async settled(late: AbortSignal): Promise<void> {
       const isLate = new Promise<void>((resolve) => late.addEventListener('abort', () => resolve(), { once: true }))
-      while (pending.size > 0 && !late.aborted) await Promise.race([nextAnswer.promise, isLate])
-    },
-    async close(): Promise<void> {
-      for (const id of pending.keys()) program.send({ jsonrpc: '2.0', id, error: { code: -32_000, message: guestGone } })
-      pending.clear()
-      await transport.terminateSession().catch(() => {})
-      await transport.close()
+      while (pending.size > 0 && !late.aborted) await Promise.race([next.promise, isLate])
     },
   }
 }

@@ -141,10 +141,18 @@ describe('the verdict on a SKILL.md', () => {
         const lines = [...(hasName ? [`name: ${name}`] : []), ...others.map(([key, value]) => `${key}: ${value}`)]
         const text = ['---', ...lines, '---', body].join(end)
         const folder = isSame && /^[^./\0\\ ]+$/.test(name) ? name : 'other'
-        assert.deepEqual((await readSkill(text, folder)).errors.map(shortened), verdictOfText(text, folder))
+        const { errors, warnings } = await readSkill(text, folder)
+        assert.deepEqual(errors.map(shortened), withoutFields(verdictOfText(text, folder), warnings))
       }),
       { numRuns: scaled(10_000, 200) },
     )
+  })
+
+  it('takes a skill with fields of other programs, and names those without effect', async () => {
+    const fields = 'name: a\ndescription: b\nmodel: opus\nargument-hint: "[path]"\ndisable-model-invocation: true\nversion: 1.0'
+    const { head, errors, warnings } = await readSkill(skill(fields), 'a')
+    assert.deepEqual([head?.name, errors.length], ['a', 0])
+    assert.match(warnings.join(), /argument-hint, disable-model-invocation, model, version/)
   })
 
   it('reads names, descriptions and tools, and replaces nothing by the environment', async () => {

@@ -62,8 +62,7 @@ export function createApi(deps: ApiDeps): Api {
     const client = await deps.clients.of(request)
     client.take?.()
     const asked = { kernel: client.kernel, request, response, url, closing }
-    const only = ownMethods(url.pathname)
-    if (only !== null && !only.includes(request.method ?? '')) throw wrongMethod(only)
+    assertOwnMethod(url.pathname, request.method ?? '')
     if (url.pathname === '/metrics') return sendText(response, await metrics.text(client.kernel, deps.connections()))
     if (url.pathname.startsWith(openAiPath)) return answerOpenAi(client, { request, response, url })
     const path = url.pathname.slice(apiPath.length)
@@ -75,8 +74,7 @@ export function createApi(deps: ApiDeps): Api {
     const match = matchRoute(request.method ?? '', path)
     if (!('route' in match)) throw notTaken(match.allowed)
     const { route } = match
-    const fields = route.path === fileAddress ? { ...match.fields, path: filePath(match.fields['path']!) } : match.fields
-    if (route.path === fileAddress && request.method !== 'GET') await assertConditions(client.kernel, request, fields['path']!)
+    const fields = route.path === fileAddress ? await fileFields(client.kernel, request, match.fields) : match.fields
     const call = (await described()).get(route.call)
     if (call === undefined)
       throw new OxbowError('unknown_call', `No call has the name ${JSON.stringify(route.call)}.`, { hint: 'GET /api/v1/calls lists them.' })
@@ -286,14 +284,28 @@ function sendText(response: ServerResponse, text: string): void {
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' }).end(text)
 }
 
+/** @param before of a message that has been sent, whose reply was not there yet */
+function sessionOf(before: Answer | undefined): JsonObject {
+  const session = isObject(before?.body) ? before.body['session'] : undefined
+  return session === undefined ? {} : { session }
+}
+
 function notTaken(allowed: readonly string[]): OxbowError {
   if (allowed.length > 0) return wrongMethod(allowed)
   return new OxbowError('not_found', 'There is nothing at this address.', { hint: 'GET /api/v1/openapi.json describes the API.' })
 }
 
-/** @returns the methods of an address that no call answers; null for any other */
-function ownMethods(path: string): readonly string[] | null {
-  return path === '/metrics' || /^\/api\/v1\/(?:status|openapi\.json|media\/.*)$/.test(path) ? ['GET', 'HEAD'] : null
+/** @throws OxbowError for a change that its conditions forbid */
+async function fileFields(kernel: Kernel, request: IncomingMessage, fields: Readonly<Record<string, string>>) {
+  const path = filePath(fields['path']!)
+  if (request.method !== 'GET') await assertConditions(kernel, request, path)
+  return { ...fields, path }
+}
+
+/** Addresses that no call answers are read only. @throws OxbowError */
+function assertOwnMethod(path: string, method: string): void {
+  if (method === 'GET' || method === 'HEAD') return
+  if (path === '/metrics' || /^\/api\/v1\/(?:status|openapi\.json|media\/.*)$/.test(path)) throw wrongMethod(['GET', 'HEAD'])
 }
 
 const badPath: Failure = { code: 'bad_input', message: 'The path is not valid percent-encoding.', hint: 'Encode each segment of the path.' }
