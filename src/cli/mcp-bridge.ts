@@ -138,13 +138,9 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
   const { pending, answered, settled, refuseAll } = createPending()
   let transport = open()
   let rebeginning: Promise<void> | null = null
-  const takeVersion = (message: Message): void => {
-    const version = versionIn(message)
-    if (version !== null) transport.setProtocolVersion(version)
-  }
   const receive = (message: Message): void => {
     if (isId(message.id) && message.method === undefined) answered(message.id)
-    takeVersion(message)
+    takeVersion(transport, message)
     program.send(message)
   }
   const attach = async (): Promise<void> => {
@@ -162,7 +158,7 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
     const begunAgain = Promise.withResolvers<void>()
     const onmessage = (message: Message): void => {
       if (message.id !== rebeginId) return
-      takeVersion(message)
+      takeVersion(transport, message)
       begunAgain.resolve()
     }
     Object.assign(transport, { onmessage, onerror: () => {} })
@@ -208,9 +204,9 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
   }
 }
 
-function versionIn({ result }: Message): string | null {
+function takeVersion(transport: StreamableHTTPClientTransport, { result }: Message): void {
   const version = isObject(result) ? result['protocolVersion'] : undefined
-  return typeof version === 'string' ? version : null
+  if (typeof version === 'string') transport.setProtocolVersion(version)
 }
 
 /** Requests under way; aborting one cancels it where requests stand alone. */
