@@ -87,6 +87,7 @@ export async function openKernel(path: string, onAsked: () => void, words: reado
     model: facts,
     facts: async () => facts,
     countTokens: async (texts) => texts.map((text) => text.length / 4),
+    decodeTokens: async (lists) => lists.map(() => null),
     estimateInput: async () => 100,
     embed: () => Promise.reject(new Error('nothing is embedded')),
     repairs: () => ({}),

@@ -152,6 +152,7 @@ const silentEngine: Engine = {
   model: silentModel,
   facts: async () => silentModel,
   countTokens: async (texts) => texts.map((text) => text.length),
+  decodeTokens: async (lists) => lists.map(() => null),
   estimateInput: async () => 0,
   embed: () => Promise.reject(new Error('nothing is embedded')),
   repairs: () => ({}),

@@ -85,6 +85,8 @@ export const maxLogChunk = 4 * 1024 * 1024
 export const mcpKeySeconds: number = 30 * 24 * 3_600
 /** A guest answers `initialize` within this time. */
 export const mcpRebeginMs = 10_000
+/** A program that has closed stdin gets the answers of what it has asked within this time. */
+export const mcpLastAnswerMs = 60_000
 
 /** How long a guest that restarts itself is waited for. */
 export const guestReturnMs = 10_000

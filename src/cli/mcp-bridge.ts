@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { isAlive, isObject, type JsonObject, ownValue, OxbowError, systemRandom } from '../types/index.ts'
 import { type Connection, type GuestChoice, withConnection } from './guest-connection.ts'
-import { mcpKeySeconds, mcpRebeginMs } from './limits.ts'
+import { mcpKeySeconds, mcpLastAnswerMs, mcpRebeginMs } from './limits.ts'
 import type { Terminal } from './terminal.ts'
 import { outputOf } from './kernel/call.ts'
 
@@ -30,7 +30,8 @@ export async function mcpBridge(options: McpOptions, terminal: Terminal): Promis
   if (given === '')
     throw new OxbowError('bad_input', `the variable ${keyEnv} holds no API key`, { hint: 'Set it to a key of `oxbow keys create`.' })
   const program = openProgram(terminal)
-  while (!program.isOver()) {
+  // What was asked is answered also where stdin has ended before there was a guest.
+  while (!program.isOver() || program.waits()) {
     await withConnection(options, terminal, async (connection) => {
       const key = given === undefined ? await makeKey(connection, rights) : { key: given, revoke: async () => {} }
       try {
@@ -49,6 +50,8 @@ interface Program {
   /** Resolves when the program has closed stdin. */
   readonly left: Promise<void>
   isOver(): boolean
+  /** Whether it has asked what nobody has taken yet. */
+  waits(): boolean
   send: Send
   /** How it has begun its session, to begin it again with another guest; null: it has not. */
   begun: { readonly initialize: Message; isInitialized: boolean } | null
@@ -79,6 +82,7 @@ function openProgram({ input, output }: Terminal): Program {
   return {
     left: left.promise,
     isOver: () => isOver,
+    waits: () => waiting.length > 0,
     begun: null,
     send,
     listen(next) {
@@ -125,20 +129,18 @@ async function serve({ guest, gone }: Connection, key: string, program: Program)
   const open = (): StreamableHTTPClientTransport => new Transport(url, { requestInit: { headers: { authorization: `Bearer ${key}` } } })
   const bridge = createBridge(open, program)
   program.listen(bridge.send)
-  await Promise.race([program.left, gone])
+  await Promise.race([program.left.then(() => bridge.settled(AbortSignal.timeout(mcpLastAnswerMs))), gone])
   program.listen(null)
   await bridge.close()
 }
 
 function createBridge(open: () => StreamableHTTPClientTransport, program: Program) {
-  /** Requests under way; aborting one cancels it where requests stand alone. */
-  const pending = new Map<string | number, AbortController>()
+  const { pending, answered, settled, refuseAll } = createPending()
   let transport = open()
   let rebeginning: Promise<void> | null = null
   const receive = (message: Message): void => {
-    if (isId(message.id) && message.method === undefined) pending.delete(message.id)
-    const version = isObject(message['result']) ? message['result']['protocolVersion'] : undefined
-    if (typeof version === 'string') transport.setProtocolVersion(version)
+    if (isId(message.id) && message.method === undefined) answered(message.id)
+    takeVersion(transport, message)
     program.send(message)
   }
   const attach = async (): Promise<void> => {
@@ -153,17 +155,16 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
     if (begun === null) return
     await transport.close()
     transport = open()
-    const answered = Promise.withResolvers<void>()
+    const begunAgain = Promise.withResolvers<void>()
     const onmessage = (message: Message): void => {
       if (message.id !== rebeginId) return
-      const version = isObject(message['result']) ? message['result']['protocolVersion'] : undefined
-      if (typeof version === 'string') transport.setProtocolVersion(version)
-      answered.resolve()
+      takeVersion(transport, message)
+      begunAgain.resolve()
     }
     Object.assign(transport, { onmessage, onerror: () => {} })
     await transport.start()
     await transport.send({ ...begun.initialize, id: rebeginId } as never)
-    await within(mcpRebeginMs, answered.promise)
+    await within(mcpRebeginMs, begunAgain.promise)
     Object.assign(transport, { onmessage: receive })
     if (begun.isInitialized) await transport.send({ jsonrpc: '2.0', method: 'notifications/initialized' })
   }
@@ -187,16 +188,46 @@ function createBridge(open: () => StreamableHTTPClientTransport, program: Progra
       if (message.method === 'initialize') program.begun = { initialize: message, isInitialized: false }
       if (program.begun !== null && message.method === 'notifications/initialized') program.begun.isInitialized = true
       if (message.method === 'notifications/cancelled') cancel(pending, message)
-      post(message).catch((error: unknown) => {
-        if (!isId(message.id) || message.method === undefined || !pending.delete(message.id)) return
+      const posted = post(message)
+      if (message.method === 'initialize') ready = posted.catch(() => {})
+      posted.catch((error: unknown) => {
+        if (!isId(message.id) || message.method === undefined || !answered(message.id)) return
         program.send({ jsonrpc: '2.0', id: message.id, error: { code: -32_000, message: wordsOf(error) } })
       })
     },
+    settled,
     async close(): Promise<void> {
-      for (const id of pending.keys()) program.send({ jsonrpc: '2.0', id, error: { code: -32_000, message: guestGone } })
-      pending.clear()
+      refuseAll(program.send)
       await transport.terminateSession().catch(() => {})
       await transport.close()
+    },
+  }
+}
+
+function takeVersion(transport: StreamableHTTPClientTransport, { result }: Message): void {
+  const version = isObject(result) ? result['protocolVersion'] : undefined
+  if (typeof version === 'string') transport.setProtocolVersion(version)
+}
+
+/** Requests under way; aborting one cancels it where requests stand alone. */
+function createPending() {
+  const pending = new Map<string | number, AbortController>()
+  let next = Promise.withResolvers<void>()
+  return {
+    pending,
+    answered(id: string | number): boolean {
+      next.resolve()
+      next = Promise.withResolvers()
+      return pending.delete(id)
+    },
+    refuseAll(send: Send): void {
+      for (const id of pending.keys()) send({ jsonrpc: '2.0', id, error: { code: -32_000, message: guestGone } })
+      pending.clear()
+    },
+    /** Resolves when everything that was asked is answered, or the signal aborts. */
+    async settled(late: AbortSignal): Promise<void> {
+      const isLate = new Promise<void>((resolve) => late.addEventListener('abort', () => resolve(), { once: true }))
+      while (pending.size > 0 && !late.aborted) await Promise.race([next.promise, isLate])
     },
   }
 }

@@ -281,9 +281,10 @@ export function unreachable(message: string, hint: string = startHint): Failure 
 
 function failureIn(body: string): Failure | null {
   try {
-    const { error } = JSON.parse(body) as { error?: Partial<Record<string, unknown>> }
-    const { code, message = '', hint = '' } = error ?? {}
-    return isErrorCode(code) && typeof message === 'string' && typeof hint === 'string' ? { code, message, hint } : null
+    const { error, ...problem } = JSON.parse(body) as { readonly error?: object } & Partial<Record<string, unknown>>
+    // Problem details (RFC 9457); guests of older versions send a failure.
+    const { code, message, detail = message, hint = '' } = { ...error, ...problem } as Partial<Record<string, unknown>>
+    return isErrorCode(code) && typeof detail === 'string' && typeof hint === 'string' ? { code, message: detail, hint } : null
   } catch {
     return null
   }

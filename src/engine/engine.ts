@@ -75,6 +75,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     // Once a model is ready its own iterator is returned, so that no batch takes an extra hop.
     generate: (request, signal) => ((!closed && ready.get(request.model)) || prepareAndAsk)(request, signal),
     countTokens: (texts) => tokens.countTexts(texts),
+    decodeTokens: (lists) => tokens.decode(lists),
     estimateInput: async (request) => tokens.estimate(await book.find(request.model), request),
     embed: async (name, texts, embedOptions, signal) => opener.embed(readModelName(name, services), texts, embedOptions, signal),
     repairs: () => ({ ...repairs }),

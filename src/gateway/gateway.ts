@@ -8,11 +8,11 @@ import type { Kernel } from '../kernel/index.ts'
 import {
   type A2aConfig,
   type Config,
-  errorTable,
   type Failure,
   isOxbowError,
   once,
   OxbowError,
+  ownValue,
   type SignedCard,
   systemRandom,
 } from '../types/index.ts'
@@ -22,6 +22,7 @@ import type { Client, Clients } from './clients.ts'
 import type { Connection } from './connection.ts'
 import type { Tls } from './exposure.ts'
 import type { ApiDeps } from './http/api.ts'
+import { problemOf, problemType, sendJson, sendProblem } from './http/send-json.ts'
 import { a2aDelayMs, defaultRequestsPerMinute, gatewayLimits, type GatewayLimits, minTokenLength } from './limits.ts'
 import { authorityOf, createServer, listen } from './listening.ts'
 
@@ -276,7 +277,7 @@ function pathOf(request: IncomingMessage): string {
 }
 
 function isApi(path: string): boolean {
-  return path.startsWith('/api/v1/') || path.startsWith('/v1/') || path === '/metrics'
+  return /^\/(?:api\/)?v1(?:\/|$)/.test(path) || path === '/metrics'
 }
 
 function isA2a(path: string): boolean {
@@ -297,21 +298,20 @@ function answerHttp(request: IncomingMessage, response: ServerResponse, refusal:
   const path = request.method === 'GET' ? pathOf(request) : ''
   const isReady = path !== '/readyz' || kernel.status().read_only === null
   const failure = refusal ?? (isHealth(path) ? null : nothingHere)
-  const status = failure !== null ? errorTable[failure.code].http : isReady ? 200 : 503
-  const body = JSON.stringify(failure === null ? { ok: isReady } : { error: failure })
-  const length = Buffer.byteLength(body)
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, 'cache-control': 'no-store' }).end(body)
+  if (failure === null) sendJson(response, isReady ? 200 : 503, { ok: isReady })
+  else sendProblem(response, failure)
 }
 
 /** Answers an upgrade request with plain HTTP, then closes. */
 function refuse(stream: Duplex, failure: Failure, retryAfterS?: number): void {
-  const body = JSON.stringify({ error: failure })
-  const status = retryAfterS === undefined ? errorTable[failure.code].http : 429
-  const reason = process.getBuiltinModule('node:http').STATUS_CODES[status] ?? ''
-  const headers = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close${retryAfterS === undefined ? '' : `\r\nretry-after: ${retryAfterS}`}`
+  const { status, headers, body } = problemOf(failure, undefined, retryAfterS)
+  const text = JSON.stringify(body)
+  const reason = ownValue(process.getBuiltinModule('node:http').STATUS_CODES, String(status)) ?? ''
+  const all = { 'content-type': problemType, 'content-length': Buffer.byteLength(text), connection: 'close', ...headers }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
   // The server leaves upgraded sockets half open, so this one must be closed here.
   stream.once('finish', () => stream.destroy())
-  stream.end(`HTTP/1.1 ${status} ${reason}\r\n${headers}\r\n\r\n${body}`)
+  stream.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n${text}`)
 }
 
 /** @throws what is no failure of a request, but a bug */

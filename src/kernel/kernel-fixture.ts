@@ -156,6 +156,7 @@ function scriptedEngine(options: FixtureOptions, config: Config): Engine {
     model: facts,
     facts: async () => facts,
     countTokens,
+    decodeTokens: async (lists) => lists.map(() => null),
     estimateInput: (request) => estimate(request, countTokens),
     embed: () => Promise.reject(new Error('the fixture has no embeddings')),
     repairs: () => ({}),

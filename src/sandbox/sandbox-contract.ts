@@ -61,6 +61,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       const read = await ask('read', { path: '/shared/deep/er/a.txt', ...all })
       assert.deepEqual(read, {
         text,
+        newline: false,
         fromLine: 1,
         lines: 4,
         totalLines: 4,

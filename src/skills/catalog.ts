@@ -30,6 +30,7 @@ interface HostEntry {
   readonly skill: HostSkill
   readonly head: SkillHead | null
   readonly errors: readonly string[]
+  readonly warnings: readonly string[]
 }
 
 interface HostState {
@@ -136,9 +137,8 @@ async function stateOf({ skills, prompts }: Awaited<ReturnType<HostPort['skills'
     skills.map(async (skill): Promise<HostEntry> => {
       const same = known.get(keyOf(skill))
       if (same !== undefined) return same
-      if (skill.problem !== '') return { skill, head: null, errors: [skill.problem] }
-      const { head, errors } = await readSkill(skill.head, skill.folder)
-      return { skill, head, errors }
+      if (skill.problem !== '') return { skill, head: null, errors: [skill.problem], warnings: [] }
+      return { skill, ...(await readSkill(skill.head, skill.folder)) }
     }),
   )
   const isSame = before !== null && before.entries.length === entries.length && entries.every((entry, at) => entry === before.entries[at])

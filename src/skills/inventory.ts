@@ -54,7 +54,7 @@ const stateOf = (known: Trusted | undefined, hash: string): 'ready' | 'new' | 'c
 
 async function skillItems({ catalog, workspace }: InventoryDeps, trusted: ReadonlyMap<string, Trusted>): Promise<readonly Item[]> {
   const [{ entries }, found] = await Promise.all([catalog.host(), workspace.skills()])
-  const ofHost = entries.map(({ skill, head, errors }): Item => {
+  const ofHost = entries.map(({ skill, head, errors, warnings }): Item => {
     const { place, agent, folder } = skill
     const state = head === null ? 'broken' : 'ready'
     return {
@@ -65,7 +65,7 @@ async function skillItems({ catalog, workspace }: InventoryDeps, trusted: Readon
       path: '',
       description: head?.description ?? '',
       state,
-      problem: errors.join('; '),
+      problem: [...errors, ...warnings].join('; '),
     }
   })
   const ofWorkspace = await Promise.all(found.map((skill) => workspaceSkill(skill, trusted.get(skill.path), workspace)))
@@ -83,7 +83,7 @@ async function workspaceSkill(
   known: Trusted | undefined,
   workspace: WorkspaceFiles,
 ): Promise<Item> {
-  const { head, errors } = problem === '' ? await readSkill(text, folder) : { head: null, errors: [problem] }
+  const { head, errors, warnings } = problem === '' ? await readSkill(text, folder) : { head: null, errors: [problem], warnings: [] }
   // Files are read only where there is something to compare them with.
   const state =
     head === null ? 'broken' : known === undefined ? 'new' : stateOf(known, treeHash(await workspace.filesOf(path).catch(() => [])))
@@ -95,7 +95,7 @@ async function workspaceSkill(
     path,
     description: head?.description ?? '',
     state,
-    problem: errors.join('; '),
+    problem: [...errors, ...warnings].join('; '),
   }
 }
 

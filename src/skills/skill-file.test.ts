@@ -23,12 +23,22 @@ function verdictOfText(text: string, folder: string): readonly string[] {
   }
 }
 
+/** Fields of other programs are an error of the reference and a warning here. */
+function withoutFields(theirs: readonly string[], warnings: readonly string[]): readonly string[] {
+  const left = theirs.filter((error) => !error.startsWith('Unexpected fields'))
+  const isYaml = theirs.some((error) => shortened(error) === 'Invalid YAML')
+  if (!isYaml) assert.equal(warnings.length, theirs.length - left.length)
+  return left
+}
+
 /** Writes the file where the reference reads it. */
 async function verdicts(text: string, folder: string): Promise<readonly [ours: readonly string[], theirs: readonly string[]]> {
   const place = join(root, String((made += 1)), folder)
   mkdirSync(place, { recursive: true })
   writeFileSync(join(place, 'SKILL.md'), text)
-  return [(await readSkill(text, folder)).errors.map(shortened), (await validate(place)).map(shortened)]
+  const { errors, warnings } = await readSkill(text, folder)
+  const theirs = await validate(place)
+  return [errors.map(shortened), withoutFields(theirs, warnings).map(shortened)]
 }
 
 /** What a parser says of a syntax error is not compared, only that it is one. */
@@ -131,10 +141,18 @@ describe('the verdict on a SKILL.md', () => {
         const lines = [...(hasName ? [`name: ${name}`] : []), ...others.map(([key, value]) => `${key}: ${value}`)]
         const text = ['---', ...lines, '---', body].join(end)
         const folder = isSame && /^[^./\0\\ ]+$/.test(name) ? name : 'other'
-        assert.deepEqual((await readSkill(text, folder)).errors.map(shortened), verdictOfText(text, folder))
+        const { errors, warnings } = await readSkill(text, folder)
+        assert.deepEqual(errors.map(shortened), withoutFields(verdictOfText(text, folder), warnings))
       }),
       { numRuns: scaled(10_000, 200) },
     )
+  })
+
+  it('takes a skill with fields of other programs, and names those without effect', async () => {
+    const fields = 'name: a\ndescription: b\nmodel: opus\nargument-hint: "[path]"\ndisable-model-invocation: true\nversion: 1.0'
+    const { head, errors, warnings } = await readSkill(skill(fields), 'a')
+    assert.deepEqual([head?.name, errors.length], ['a', 0])
+    assert.match(warnings.join(), /argument-hint, disable-model-invocation, model, version/)
   })
 
   it('reads names, descriptions and tools, and replaces nothing by the environment', async () => {

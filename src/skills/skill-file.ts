@@ -1,6 +1,7 @@
 /**
  * SKILL.md as agentskills.io defines it: a YAML frontmatter between `---`, and instructions behind it. The verdict is that of skills-ref
- * 0.1.5, message by message, also where it is more lenient than the text of the specification. Nothing in a skill is replaced by
+ * 0.1.5, message by message, also where it is more lenient than the text of the specification; but fields of other programs, such as
+ * `model`, which it refuses, are warnings. Nothing in a skill is replaced by
  * values of the environment.
  */
 import { maxSkillMdBytes, setOwn } from '../types/index.ts'
@@ -20,6 +21,8 @@ export interface ReadSkill {
   readonly head: SkillHead | null
   /** Why it is not valid; empty if it is. */
   readonly errors: readonly string[]
+  /** What of it has no effect here. */
+  readonly warnings: readonly string[]
   /** Behind the frontmatter. */
   readonly body: string
 }
@@ -30,19 +33,19 @@ export const skillFileNames = ['SKILL.md', 'skill.md'] as const
 /** @param folder name of the skill's folder. Never throws. */
 export async function readSkill(text: string, folder: string): Promise<ReadSkill> {
   const parts = splitSkill(text)
-  if ('problem' in parts) return { head: null, errors: [parts.problem], body: '' }
+  if ('problem' in parts) return { head: null, errors: [parts.problem], warnings: [], body: '' }
   const { frontmatter, body } = parts
   const plain = plainFields(frontmatter)
   if (plain !== null) return judge(plain, folder, body)
   const parsed = await parseYaml(frontmatter)
-  return 'problem' in parsed ? { head: null, errors: [parsed.problem], body } : judge(parsed.fields, folder, body)
+  return 'problem' in parsed ? { head: null, errors: [parsed.problem], warnings: [], body } : judge(parsed.fields, folder, body)
 }
 
 type Fields = Readonly<Record<string, unknown>>
 
 function judge(fields: Fields, folder: string, body: string): ReadSkill {
   const errors = errorsOf(fields, folder)
-  return { head: errors.length === 0 ? headOf(fields) : null, errors, body }
+  return { head: errors.length === 0 ? headOf(fields) : null, errors, warnings: foreignFields(fields), body }
 }
 
 /** @returns both parts, or why there are none */
@@ -101,15 +104,18 @@ const maxCompatibilityLength = 500
 
 function validateFields(fields: Fields, folder: string): readonly string[] {
   const errors: string[] = []
-  const extra = Object.keys(fields).filter((key) => !allowedFields.includes(key))
-  if (extra.length > 0)
-    errors.push(`Unexpected fields in frontmatter: ${extra.toSorted().join(', ')}. Only ${allowedFields.join(', ')} are allowed.`)
   if ('name' in fields) errors.push(...nameErrors(asText(fields['name']), folder))
   else errors.push('Missing required field in frontmatter: name')
   if ('description' in fields) errors.push(...descriptionErrors(asText(fields['description'])))
   else errors.push('Missing required field in frontmatter: description')
   if ('compatibility' in fields) errors.push(...compatibilityErrors(fields['compatibility']))
   return errors
+}
+
+function foreignFields(fields: Fields): readonly string[] {
+  const extra = Object.keys(fields).filter((key) => !allowedFields.includes(key))
+  if (extra.length === 0) return []
+  return [`These fields of its frontmatter have no effect here: ${extra.toSorted().join(', ')}.`]
 }
 
 function nameErrors(name: string, folder: string): readonly string[] {

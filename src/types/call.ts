@@ -190,6 +190,8 @@ export interface Call<Input = any, Output = any> {
   readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean; readonly silent?: readonly string[] }
   /** Its output, not its text, may have secrets: it reaches the person who asked, and nothing else. */
   readonly reveals?: true
+  /** Its output is bytes as base64, which look like secrets and are none: only known secrets are hidden in it. */
+  readonly encoded?: true
   /** Plugins may make it, whatever its audience. */
   readonly forPlugins?: true
   /** A model finds it by `tool.search` where too many tools are on to offer all. */

@@ -18,11 +18,12 @@ const ifHash = z.string().optional()
 const none = z.strictObject({})
 
 const files = {
-  /** `hash` is that of the whole file. */
+  /** `hash` is that of the whole file. `newline`: the file has a newline right behind `text`, which is not part of it. */
   read: {
     input: z.strictObject({ path: z.string(), fromLine: z.int(), maxLines: z.int(), maxBytes: z.int() }),
     output: z.strictObject({
       text: z.string(),
+      newline: z.boolean(),
       fromLine: count,
       lines: count,
       totalLines: count,

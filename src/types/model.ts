@@ -227,6 +227,8 @@ export interface Engine extends Model {
   facts(model: string): Promise<ModelFacts>
   /** Exact counts by a tokenizer, in a worker that starts on first use. One number per text, in order. */
   countTokens(texts: readonly string[]): Promise<readonly number[]>
+  /** The text of each list of tokens, as OpenAI's embedders count them; null for what are no such tokens. */
+  decodeTokens(lists: readonly (readonly number[])[]): Promise<readonly (string | null)[]>
   /** Input tokens of a request: exact if the model's tokenizer is public, otherwise an upper estimate. */
   estimateInput(request: Pick<GenerateRequest, 'model' | 'system' | 'messages' | 'tools' | 'cacheKey'>): Promise<number>
   /**

@@ -38,7 +38,6 @@ export const depthRules: DepthRules = {
     'src/tui/ports.ts': 'the port to the program that opens the full-screen terminal',
     'src/tui/view/highlight-js.d.ts': 'what is used of a package whose own types bring those of a browser along',
     'src/tools/time-calls.ts': 'the one call of its family',
-    'src/gateway/http/send-json.ts': 'the headers of every JSON answer, for five APIs that know nothing of each other',
     'src/gateway/a2a/sdk.ts': 'the port to the SDK of A2A, which bundles it and loads it lazily',
     'src/client/node-client.ts': 'the socket of Node, beside the one of browsers',
     'src/types/git-runs.ts': 'one list for hands and the kernel, which hands import without zod',

@@ -1,6 +1,6 @@
 /** `oxbow mcp`, as a program starts it: messages on stdin and stdout, a guest behind it, and another one when that is gone. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,4 +39,29 @@ test('serves MCP on stdin and stdout, and goes on when its guest is killed', asy
   // Its keys are gone: the first with the second, for the guest that could have revoked it was killed.
   const { stdout } = await promisify(execFile)(process.execPath, [program, 'keys', 'list', '--json'], { env })
   assert.doesNotMatch(stdout, /"mcp-/)
+})
+
+test('answers what was asked where stdin ends at once', () => {
+  const env = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: home }
+  const clientInfo = { name: 'a script', version: '1' }
+  const lines = [
+    { id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo } },
+    { method: 'notifications/initialized' },
+    { id: 2, method: 'tools/list', params: {} },
+  ]
+  const input = lines.map((line) => `${JSON.stringify({ jsonrpc: '2.0', ...line })}\n`).join('')
+  const { stdout, stderr } = spawnSync(process.execPath, [program, 'mcp'], { env, input, encoding: 'utf8' })
+  const answers = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line || '{}'))
+  assert.deepEqual(
+    answers.map(({ id, error }) => [id, error]),
+    [
+      [1, undefined],
+      [2, undefined],
+    ],
+    stderr,
+  )
+  assert.ok(answers[1].result.tools.length > 0)
 })

@@ -138,7 +138,7 @@ for (const era of ['legacy', 'auto'] as const) {
       const found = resources.find(({ name }) => name === 'a b.md')
       assert.equal(found?.uri, 'oxbow:///shared/a%20b.md')
       const { contents } = await program.readResource({ uri: found.uri })
-      assert.deepEqual(contents, [{ uri: found.uri, mimeType: 'text/markdown', text: '# Title\nline two' }])
+      assert.deepEqual(contents, [{ uri: found.uri, mimeType: 'text/markdown', text: '# Title\nline two\n' }])
       const image = (await program.readResource({ uri: 'oxbow:///shared/dot.png' })).contents[0] as { readonly blob?: string }
       assert.equal(image.blob, picture)
       const { resourceTemplates } = await program.listResourceTemplates()

@@ -107,6 +107,14 @@ const goals = {
     say(answerOf(await ask('fs/read_text_file', { path: '/shared/new.txt' })))
     writeFileSync('/shared/own.txt', 'own')
   },
+  async copy() {
+    for (const name of readdirSync('/shared/copied')) {
+      const { result, error } = await ask('fs/read_text_file', { path: '/shared/copied/' + name })
+      if (error) return say(answerOf({ error }))
+      await ask('fs/write_text_file', { path: '/shared/copies/' + name, content: result.content })
+    }
+    say(answerOf(await ask('fs/read_text_file', { path: '/shared/copied/0', line: 1, limit: 1 })))
+  },
   async run() {
     const { result, error } = await ask('terminal/create', { command: 'sh', args: ['-c', 'cat README.md; exit 3'] })
     if (error) return say(answerOf({ error }))

@@ -1,6 +1,6 @@
 /** Coding agents of others, in a real sandbox before a real kernel: the SDK's example agent, and one that breaks the rules. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Delegated } from '../../kernel/delegation/delegated-end.ts'
@@ -48,6 +48,28 @@ void describe('a coding agent', () => {
     const merged = await bench.call('branch.merge', { branch: written.branch })
     assert.equal(merged.status, 'ok')
     assert.equal(readFileSync(join(bench.bench.root, 'shared/new.txt'), 'utf8'), 'new')
+  })
+
+  void it('reads and writes files as the bytes they are', async () => {
+    await using bench = await makeCoderBench()
+    const folder = join(bench.bench.root, 'shared')
+    mkdirSync(join(folder, 'copied'))
+    const texts = [
+      'one\ntwo\n',
+      '\ufeffmarked\r\n',
+      'no newline at the end',
+      '\n',
+      '',
+      '\n\n',
+      '\u200b\u202e\u001b[1m\t\r',
+      `${'x'.repeat(40_000)}\n`,
+    ]
+    texts.forEach((text, at) => writeFileSync(join(folder, `copied/${at}`), text))
+    await bench.add('helper', { files: 'branch' })
+    const copied = await bench.task('helper', 'copy')
+    assert.match(copied.text, /"content":"one\\n"/)
+    assert.equal((await bench.call('branch.merge', { branch: copied.branch })).status, 'ok')
+    texts.forEach((text, at) => assert.equal(readFileSync(join(folder, `copies/${at}`), 'utf8'), text, `file ${at}`))
   })
 
   void it('is a target of agent.delegate, whose result names its files and its branch', async () => {

@@ -101,10 +101,11 @@ function readCall(find: Find): Call<Asker & { path: string; line: number; limit?
       const files = find(agent, context)
       if (!files.readable) throw noFiles(agent)
       const input = { path, fromLine: line, maxLines: limit ?? maxLines, maxBytes: maxFileChars }
-      const { text, truncated } = await (await files.hands()).ask('read', input, { signal, timeoutMs: fileTimeoutMs })
-      if (truncated && limit === undefined)
+      const { text, newline, lines, truncated } = await (await files.hands()).ask('read', input, { signal, timeoutMs: fileTimeoutMs })
+      // Also of a range: one that ends before its last line would be written back so.
+      if (truncated && (lines < (limit ?? maxLines) || !newline))
         throw new OxbowError('limit_reached', `${path} is too large to read whole.`, { hint: 'Read it in parts, by line and limit.' })
-      return { output: { text }, text: '' }
+      return { output: { text: newline ? `${text}\n` : text }, text: '' }
     },
   }
 }

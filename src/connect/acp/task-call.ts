@@ -136,7 +136,7 @@ function collectAnswer(progress: (text: string) => void) {
       progress(visible(tailOf(said, maxProgressChars)))
     } else if (update.sessionUpdate === 'tool_call') progress(visible(`${tailOf(said, maxProgressChars)}\n[${update.title.slice(0, 200)}]`))
   }
-  return { take, text: (): string => visible(tailOf(said, maxAnswerChars)).trim() }
+  return { take, text: (): string => tailOf(said, maxAnswerChars).trim() }
 }
 
 async function changedFiles(branch: string, context: CallContext): Promise<readonly string[]> {

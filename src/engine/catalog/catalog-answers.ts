@@ -98,7 +98,12 @@ async function showModel(text: string, deps: CatalogDeps): Promise<object> {
   const catalog = loadCatalog({ files: catalogFilesIn(deps.folder) })
   const { provider, name } = readName(text, deps, await catalog.providers())
   const overrides = overridesOf({ provider, model: name }, deps)
-  const facts = await findModelFacts(catalog, provider, name, overrides)
+  const facts = await findModelFacts(catalog, provider, name, overrides).catch((error: unknown) => {
+    // A model that nobody has asked to use is no fault of the configuration.
+    if (isOxbowError(error, 'bad_config') && error.data['model'] === name)
+      throw new OxbowError('not_found', error.message, { hint: error.hint, data: error.data, cause: error })
+    throw error
+  })
   const model = await catalog.lookup(provider, name)
   return {
     facts,
@@ -123,7 +128,7 @@ function readName(text: string, deps: CatalogDeps, providers: readonly string[])
         hint: '`oxbow models` lists providers of the catalog; one of your own has a section [providers.ID] in config.toml.',
       })
     }
-    throw new OxbowError('bad_input', `${JSON.stringify(text)} does not name the provider of the model`, {
+    throw new OxbowError('not_found', `${JSON.stringify(text)} does not name the provider of the model`, {
       hint: 'Name it as PROVIDER/MODEL, e.g. oxbow catalog show openai/gpt-5-mini.',
     })
   }

@@ -3,5 +3,5 @@ export const GptEncoding: {
   getEncodingApi(
     encoding: string,
     ranks: () => readonly (string | number[])[],
-  ): { countTokens(text: string, options: { disallowedSpecial: Set<string> }): number }
+  ): { countTokens(text: string, options: { disallowedSpecial: Set<string> }): number; decode(tokens: readonly number[]): string }
 }

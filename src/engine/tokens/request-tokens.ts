@@ -28,6 +28,8 @@ export type CountedRequest = Pick<GenerateRequest, 'system' | 'messages' | 'tool
 export interface RequestTokens {
   /** One exact number for each text, in order, by the newest OpenAI encoding. */
   countTexts(texts: readonly string[]): Promise<readonly number[]>
+  /** The text of each list of tokens, in order; null for what are no tokens of the encoding of OpenAI's embedders. */
+  decode(tokens: TokenLists): Promise<readonly (string | null)[]>
   /** @returns input tokens of a request: exact, or the upper end of the estimate. */
   estimate(model: CountedModel, request: CountedRequest): Promise<number>
   /** Learns from the usage that a reply reported. */
@@ -61,6 +63,7 @@ export function createRequestTokens(): RequestTokens {
   }
   return {
     countTexts: (texts) => counter.count(texts),
+    decode: (tokens) => counter.decode(tokens),
     async estimate(model, request) {
       const encoding = encodingOf(model.name)
       if (encoding === null) {
@@ -122,10 +125,10 @@ const o200kNames =
 /** OpenAI's encodings. */
 export type TokenEncoding = 'o200k_base' | 'cl100k_base'
 
-export interface CountQuestion {
-  readonly texts: readonly string[]
-  readonly encoding: TokenEncoding
-}
+/** Texts are counted, tokens decoded. */
+export type TokenQuestion = { readonly encoding: TokenEncoding } & ({ readonly texts: readonly string[] } | { readonly tokens: TokenLists })
+
+type TokenLists = readonly (readonly number[])[]
 
 /**
  * Exact token counts from a real tokenizer, in a worker: its tables take tens of megabytes and a tenth of a second to load,
@@ -134,11 +137,13 @@ export interface CountQuestion {
 export interface TokenCounter {
   /** One count for each text, in order. @param encoding `o200k_base` when unset, see `encodingOf` */
   count(texts: readonly string[], encoding?: TokenEncoding): Promise<readonly number[]>
+  /** One text for each list, in order; null for what are no tokens of `cl100k_base`. */
+  decode(tokens: TokenLists): Promise<readonly (string | null)[]>
   close(): Promise<void>
 }
 
 export function createTokenCounter(idleMs: number): TokenCounter {
-  const thread = createIdleThread<CountQuestion, readonly number[]>({
+  const thread = createIdleThread<TokenQuestion, readonly (number | string | null)[]>({
     idleMs,
     start() {
       const { Worker } = process.getBuiltinModule('node:worker_threads')
@@ -151,7 +156,9 @@ export function createTokenCounter(idleMs: number): TokenCounter {
     closed: () => new OxbowError('cancelled', 'The engine is closed.', { hint: 'Start the guest again.' }),
   })
   return {
-    count: (texts, encoding = 'o200k_base') => (texts.length === 0 ? Promise.resolve([]) : thread.ask({ texts, encoding })),
+    count: async (texts, encoding = 'o200k_base') =>
+      texts.length === 0 ? [] : ((await thread.ask({ texts, encoding })) as readonly number[]),
+    decode: async (tokens) => (await thread.ask({ tokens, encoding: 'cl100k_base' })) as readonly (string | null)[],
     close: () => thread.close(),
   }
 }

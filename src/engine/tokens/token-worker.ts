@@ -8,7 +8,7 @@ import { brotliDecompressSync } from 'node:zlib'
 import type { ThreadAnswer, ThreadQuestion } from '../../types/index.ts'
 import { tokenizerPieceChars } from '../limits.ts'
 import { GptEncoding } from './gpt-tokenizer.js'
-import type { CountQuestion, TokenEncoding } from './request-tokens.ts'
+import type { TokenEncoding, TokenQuestion } from './request-tokens.ts'
 
 type Count = (text: string, options: { disallowedSpecial: Set<string> }) => number
 
@@ -20,16 +20,22 @@ const rankFiles: Readonly<Record<TokenEncoding, URL>> = {
   cl100k_base: new URL('./cl100k_base.json.br', import.meta.url),
 }
 
+interface Encoding {
+  readonly countTokens: Count
+  readonly decode: (tokens: readonly number[]) => string
+}
+
 /** Loads each encoding once. */
-function createLoader(): (encoding: TokenEncoding) => Count {
-  const loaded = new Map<TokenEncoding, Count>()
+function createLoader(): (encoding: TokenEncoding) => Encoding {
+  const loaded = new Map<TokenEncoding, Encoding>()
   return (encoding) => {
     const known = loaded.get(encoding)
     if (known !== undefined) return known
     const ranks = JSON.parse(brotliDecompressSync(readFileSync(rankFiles[encoding])).toString()) as (string | number[])[]
-    const { countTokens } = GptEncoding.getEncodingApi(encoding, () => ranks)
-    loaded.set(encoding, countTokens)
-    return countTokens
+    const { countTokens, decode } = GptEncoding.getEncodingApi(encoding, () => ranks)
+    const made = { countTokens, decode }
+    loaded.set(encoding, made)
+    return made
   }
 }
 
@@ -58,8 +64,19 @@ function cut(text: string, from: number): number {
 const load = createLoader()
 
 // A failure to load is thrown: it ends the worker, and all open questions fail.
-parentPort?.on('message', ([id, { texts, encoding }]: ThreadQuestion<CountQuestion>) => {
-  const countTokens = load(encoding)
-  const answer: ThreadAnswer<readonly number[]> = [id, null, texts.map((text) => count(text, countTokens))]
+parentPort?.on('message', ([id, question]: ThreadQuestion<TokenQuestion>) => {
+  const { countTokens, decode } = load(question.encoding)
+  const answers =
+    'texts' in question ? question.texts.map((text) => count(text, countTokens)) : question.tokens.map((each) => decoded(each, decode))
+  const answer: ThreadAnswer<readonly (number | string | null)[]> = [id, null, answers]
   parentPort?.postMessage(answer, [])
 })
+
+/** @returns null for what are no tokens of this encoding */
+function decoded(tokens: readonly number[], decode: Encoding['decode']): string | null {
+  try {
+    return decode(tokens)
+  } catch {
+    return null
+  }
+}

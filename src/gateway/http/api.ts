@@ -10,8 +10,6 @@ import {
   type CallId,
   type CallOutcome,
   createRecentMap,
-  type ErrorCode,
-  errorTable,
   type Failure,
   isObject,
   type Json,
@@ -25,14 +23,14 @@ import {
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { keptResponses, maxPage, type GatewayLimits } from '../limits.ts'
-import { createFiles } from './files.ts'
+import { assertConditions, createFiles, filePath } from './files.ts'
 import { sendMessage } from './messages.ts'
 import { createMetrics } from './metrics.ts'
 import { openApi, readReferences, type References } from './open-api.ts'
 import { bodyOf, readBody } from './request-body.ts'
 import { matchRoute, type Route } from './routes.ts'
 import { streamEvents } from './event-stream.ts'
-import { failureHeaders, sendJson } from './send-json.ts'
+import { sendProblem, wrongMethod } from './send-json.ts'
 
 export interface ApiDeps {
   readonly kernel: Kernel
@@ -64,6 +62,7 @@ export function createApi(deps: ApiDeps): Api {
     const client = await deps.clients.of(request)
     client.take?.()
     const asked = { kernel: client.kernel, request, response, url, closing }
+    assertOwnMethod(url.pathname, request.method ?? '')
     if (url.pathname === '/metrics') return sendText(response, await metrics.text(client.kernel, deps.connections()))
     if (url.pathname.startsWith(openAiPath)) return answerOpenAi(client, { request, response, url })
     const path = url.pathname.slice(apiPath.length)
@@ -73,8 +72,9 @@ export function createApi(deps: ApiDeps): Api {
     const serveBytes = files.match(request, url, path)
     if (serveBytes !== undefined) return serveBytes(asked)
     const match = matchRoute(request.method ?? '', path)
-    if (!('route' in match)) return refuseMethod(response, match.allowed)
-    const { route, fields } = match
+    if (!('route' in match)) throw notTaken(match.allowed)
+    const { route } = match
+    const fields = route.path === fileAddress ? await fileFields(client.kernel, request, match.fields) : match.fields
     const call = (await described()).get(route.call)
     if (call === undefined)
       throw new OxbowError('unknown_call', `No call has the name ${JSON.stringify(route.call)}.`, { hint: 'GET /api/v1/calls lists them.' })
@@ -82,15 +82,23 @@ export function createApi(deps: ApiDeps): Api {
     const body = bodyOf(request, text)
     const given = { ...queryOf(url, call.input), ...body, ...typed(fields, call.input) }
     const isAsync = /\brespond-async\b/.test(String(request.headers['prefer'] ?? ''))
-    const make = async (id?: CallId): Promise<Answer> => {
-      const sent = { body: given, id: id ?? (randomUUID() as string as CallId), isAsync, gone: goneOf(response), closing }
+    const make = async (id?: CallId, before?: Answer): Promise<Answer> => {
+      // A message that has been sent, whose reply was not there yet.
+      const session = isObject(before?.body) ? before.body['session'] : undefined
+      const sent = {
+        body: { ...given, ...(session !== undefined && { session }) },
+        id: id ?? (randomUUID() as string as CallId),
+        isAsync,
+        gone: goneOf(response),
+        closing,
+      }
       if (route.call === 'turn.send') return sendMessage(client.kernel, sent)
-      const { input, session, page } = inputOf(route, given, call.input)
-      return answerOf(route, await client.kernel.call(route.call, input, session, id), page)
+      const { input, session: into, page } = inputOf(route, given, call.input)
+      return answerOf(route, await client.kernel.call(route.call, input, into, id), page)
     }
     const key = request.headers['idempotency-key']
     const answered = await (typeof key === 'string' && request.method === 'POST'
-      ? replay({ client: client.id, key, content: `${request.url}\n${text}` }, make)
+      ? replay({ client: client.id, key, content: `${request.url}\n${text}`, keeps: ({ status }) => status !== 202 }, make)
       : make())
     send(request, response, answered)
   }
@@ -108,7 +116,7 @@ export function createApi(deps: ApiDeps): Api {
       if (request.url?.startsWith(openAiPath) === true)
         (await import('../open-ai/open-ai.ts')).sendOpenAiError(response, failure, error, retryAfterS)
       else if (response.headersSent) response.destroy()
-      else sendProblem(response, failure, retryAfterS)
+      else sendProblem(response, failure, error, retryAfterS)
     }
   }
 }
@@ -124,19 +132,22 @@ function createOpenAiSide({ limits, closing, now }: ApiDeps, replay: Replay) {
     const body = bodyOf(request, text)
     const make = async (): Promise<Answer> => {
       const asked = { kernel, client, request, url, response, body, gone: AbortSignal.any([goneOf(response), closing]), now }
-      return { status: 200, body: await (await openAi())(asked) }
+      const answer = await (await openAi())(asked)
+      return { status: response.statusCode, body: answer }
     }
     const key = request.headers['idempotency-key']
     // Vectors are megabytes, and cost nothing to make again but time.
     const isKept = request.method === 'POST' && body['stream'] !== true && !url.pathname.endsWith('/embeddings')
     const repeatable = isKept && typeof key === 'string'
-    const answered = await (repeatable ? replay({ client, key, content: `${request.url}\n${text}` }, make) : make())
+    const answered = await (repeatable ? replay({ client, key, content: `${request.url}\n${text}`, keeps: () => true }, make) : make())
     // A stream has been sent already.
     if (answered.body !== null) send(request, response, answered)
   }
 }
 
 const apiPath = '/api/v1'
+/** Of one file. */
+const fileAddress = '/files/{path+}'
 const openAiPath = '/v1/'
 
 function goneOf(response: ServerResponse): AbortSignal {
@@ -145,12 +156,14 @@ function goneOf(response: ServerResponse): AbortSignal {
   return gone.signal
 }
 
-type Replay = (request: Repeatable, make: (id: CallId) => Promise<Answer>) => Promise<Answer>
+type Replay = (request: Repeatable, make: (id: CallId, before?: Answer) => Promise<Answer>) => Promise<Answer>
 
 interface Repeatable {
   readonly client: string
   readonly key: string
   readonly content: string
+  /** Whether a repeated request gets this answer; another one is made again, for the call with the same id. */
+  readonly keeps: (answer: Answer) => boolean
 }
 
 /**
@@ -159,7 +172,7 @@ interface Repeatable {
  */
 function createReplays(): Replay {
   const kept = createRecentMap<string, { readonly content: string; readonly answer: Promise<Answer> }>(keptResponses)
-  return ({ client, key, content }, make) => {
+  return ({ client, key, content, keeps }, make) => {
     if (!/^[\x21-\x7e]{1,255}$/.test(key))
       throw new OxbowError('bad_input', 'The Idempotency-Key must be 1 to 255 printable characters.', {
         hint: 'Use a new UUID for each request.',
@@ -168,8 +181,8 @@ function createReplays(): Replay {
     const before = kept.get(name)
     if (before !== undefined && before.content !== content)
       throw new OxbowError('bad_input', 'This Idempotency-Key was used for another request.', { hint: 'Use a new key for each request.' })
-    if (before !== undefined) return before.answer
-    const answer = make(uuidOf(name))
+    const again = async (first: Answer): Promise<Answer> => (keeps(first) ? first : make(uuidOf(name), first))
+    const answer = before === undefined ? make(uuidOf(name)) : before.answer.then(again)
     kept.put(name, { content, answer })
     // What failed may be tried again: its call has the same id, so what has begun is not repeated.
     answer.catch(() => kept.delete(name))
@@ -271,30 +284,28 @@ function sendText(response: ServerResponse, text: string): void {
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' }).end(text)
 }
 
-/** RFC 9457; `code` and `hint` are ours. */
-function sendProblem(response: ServerResponse, { code, message, hint }: Failure, retryAfterS?: number): void {
-  const status = retryAfterS === undefined ? errorTable[code].http : 429
-  const body = { type: typeOf(code), title: errorTable[code].meaning, status, detail: message, code, hint }
-  sendJson(response, status, body, { 'content-type': 'application/problem+json', ...failureHeaders({ code }, retryAfterS) })
+/** @param before of a message that has been sent, whose reply was not there yet */
+function sessionOf(before: Answer | undefined): JsonObject {
+  const session = isObject(before?.body) ? before.body['session'] : undefined
+  return session === undefined ? {} : { session }
 }
 
-/** Names the code, where its meaning is documented. */
-function typeOf(code: ErrorCode): string {
-  return `urn:oxbow:error:${code}`
+function notTaken(allowed: readonly string[]): OxbowError {
+  if (allowed.length > 0) return wrongMethod(allowed)
+  return new OxbowError('not_found', 'There is nothing at this address.', { hint: 'GET /api/v1/openapi.json describes the API.' })
 }
 
-function refuseMethod(response: ServerResponse, allowed: readonly string[]): void {
-  if (allowed.length === 0)
-    throw new OxbowError('not_found', 'There is nothing at this address.', { hint: 'GET /api/v1/openapi.json describes the API.' })
-  const text = JSON.stringify({
-    type: 'about:blank',
-    title: 'Method Not Allowed',
-    status: 405,
-    detail: `This address takes ${allowed.join(', ')}.`,
-  })
-  response
-    .writeHead(405, { allow: allowed.join(', '), 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(text) })
-    .end(text)
+/** @throws OxbowError for a change that its conditions forbid */
+async function fileFields(kernel: Kernel, request: IncomingMessage, fields: Readonly<Record<string, string>>) {
+  const path = filePath(fields['path']!)
+  if (request.method !== 'GET') await assertConditions(kernel, request, path)
+  return { ...fields, path }
+}
+
+/** Addresses that no call answers are read only. @throws OxbowError */
+function assertOwnMethod(path: string, method: string): void {
+  if (method === 'GET' || method === 'HEAD') return
+  if (path === '/metrics' || /^\/api\/v1\/(?:status|openapi\.json|media\/.*)$/.test(path)) throw wrongMethod(['GET', 'HEAD'])
 }
 
 const badPath: Failure = { code: 'bad_input', message: 'The path is not valid percent-encoding.', hint: 'Encode each segment of the path.' }

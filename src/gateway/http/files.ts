@@ -9,11 +9,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { cleanFileName, createRecentMap, mediaTypeOf, OxbowError } from '../../types/index.ts'
+import { cleanFileName, createRecentMap, isOxbowError, mediaTypeOf, OxbowError } from '../../types/index.ts'
 import { downloadPieceBytes, keptPieceSizes, maxUploadedBytes, maxUrlPieces, sniffedBytes } from '../limits.ts'
 import { outputOf } from './messages.ts'
 import { readPieces } from './request-body.ts'
-import { sendJson } from './send-json.ts'
+import { httpError, sendJson } from './send-json.ts'
 
 interface FileRequest {
   readonly kernel: Kernel
@@ -61,7 +61,7 @@ export function createFiles(): Files {
       if (pieces !== undefined && isRead) return async (asked) => sendSource(asked, await openMedia(asked, pieces.split(','), sizes))
       const file = /^\/files\/(.+)$/.exec(path)?.[1]
       if (file === undefined) return undefined
-      const name = decodeURIComponent(file)
+      const name = filePath(decodeURIComponent(file))
       const isRaw = url.searchParams.get('raw') === '1'
       if (isRead && (isRaw || /^application\/octet-stream\b/i.test(headers.accept ?? '')))
         return async (asked) => sendSource(asked, await openFile(asked.kernel, name, method === 'HEAD' || headers.range !== undefined))
@@ -142,7 +142,7 @@ async function openMedia(
 async function sendSource({ request, response, url }: FileRequest, source: Source): Promise<void> {
   const { totalBytes, tag, head } = source
   const headers = { ...headersOf(source, url.searchParams.get('download') === '1'), etag: tag, 'accept-ranges': 'bytes' }
-  if ((request.headers['if-none-match'] ?? '').split(/\s*,\s*/).includes(tag)) return void response.writeHead(304, headers).end()
+  if (isMatched(request.headers['if-none-match'], tag)) return void response.writeHead(304, headers).end()
   const range = rangeOf(request, totalBytes, tag)
   if (range === 'outside') {
     response.writeHead(416, { ...headers, 'content-range': `bytes */${totalBytes}`, 'content-length': 0 }).end()
@@ -212,10 +212,41 @@ function headersOf({ name, head, caching }: Source, isDownload: boolean): Readon
   }
 }
 
-/** Nothing appears under the name before the last byte has arrived. `If-None-Match: *` replaces no file. */
+/** Lists name files by `/shared/x`: an address that says so means the same file, not one in a folder `shared` below it. */
+export function filePath(path: string): string {
+  return path === 'shared' || path.startsWith('shared/') ? `/${path}` : path
+}
+
+/** Whether a header `If-Match` or `If-None-Match` has this tag. */
+function isMatched(header: string | undefined, tag: string): boolean {
+  return header !== undefined && (header.trim() === '*' || header.split(/\s*,\s*/).includes(tag))
+}
+
+/**
+ * `If-None-Match: *` replaces no file, and `If-Match` only the content that has this tag (RFC 9110, 13.1).
+ * @throws OxbowError for a condition that does not hold: 412
+ */
+export async function assertConditions(kernel: Kernel, { headers }: IncomingMessage, path: string): Promise<void> {
+  const { 'if-none-match': unlike, 'if-match': like } = headers
+  if (unlike === undefined && like === undefined) return
+  const tag = await openFile(kernel, path, true).then(
+    (source) => source.tag,
+    (error: unknown) => {
+      if (isOxbowError(error, 'not_found')) return null
+      throw error
+    },
+  )
+  if (tag !== null && isMatched(unlike, tag))
+    throw httpError(412, `${path} exists already.`, 'Choose another name, or send no If-None-Match.')
+  if (like !== undefined && (tag === null || !isMatched(like, tag)))
+    throw httpError(412, `${path} is not as If-Match has it.`, 'Read it again: it has changed, or is gone.')
+}
+
+/** Nothing appears under the name before the last byte has arrived. */
 async function receiveFile({ kernel, request, response }: FileRequest, path: string): Promise<void> {
+  await assertConditions(kernel, request, path)
   const upload = randomUUID()
-  const overwrite = request.headers['if-none-match'] !== '*'
+  const overwrite = request.headers['if-none-match']?.trim() !== '*'
   let offset = 0
   let held: Buffer | null = null
   const put = async (content: Buffer, last: boolean): Promise<Uploaded> => {
@@ -235,6 +266,10 @@ async function receiveFile({ kernel, request, response }: FileRequest, path: str
     if (held !== null) await put(held, false)
     held = piece
   }
-  const output = await put(held ?? Buffer.alloc(0), true)
+  const output = await put(held ?? Buffer.alloc(0), true).catch(async (error: unknown) => {
+    // Another one has created it meanwhile.
+    if (!overwrite) await assertConditions(kernel, request, path)
+    throw error
+  })
   sendJson(response, output.created ? 201 : 200, output)
 }

@@ -56,16 +56,51 @@ export async function sendMessage(
   const session = (read.data.session as SessionId | undefined) ?? (await kernel.createSession()).id
   const { turn, cursor } = await kernel.sendTurn({ session, clientId: id, text, model, attachments })
   if (isAsync) return { status: 202, body: { session, turn, status: 'running' } }
-  const waiting = AbortSignal.any([gone, closing])
+  const asking = new AbortController()
+  const waiting = AbortSignal.any([gone, closing, asking.signal])
+  let asked: AskedApproval | null = null
+  let at = turn
+  const watch = watchApprovals(
+    () => at,
+    (one) => {
+      asked = one
+      asking.abort()
+    },
+  )
   try {
-    let outcome = await followTurn(kernel, { session, turn, cursor }, waiting)
-    // A message that came while a turn ran is answered by that turn.
-    while (outcome['status'] === 'merged') outcome = await followTurn(kernel, { session, turn: outcome['into'] as TurnId, cursor }, waiting)
-    return { status: 200, body: { session, turn, ...outcome } }
+    for (;;) {
+      const outcome = await followTurn(kernel, { session, turn: at, cursor }, waiting, watch)
+      if (outcome['status'] !== 'merged') return { status: 200, body: { session, turn, ...outcome } }
+      // A message that came while a turn ran is answered by that turn.
+      at = outcome['into'] as TurnId
+    }
   } catch (error) {
+    if (asked !== null && !gone.aborted) return { status: 202, body: askedFields({ session, turn }, asked) }
     if (closing.aborted && !gone.aborted) return { status: 202, body: { session, turn, status: 'running' } }
     throw error
   }
+}
+
+/** A call of a turn that waits until a person allows it. */
+export interface AskedApproval {
+  readonly call: CallId
+  readonly name: string
+  readonly reason: string
+}
+
+/** @returns a watcher that tells of each approval that the turn begins to wait for */
+export function watchApprovals(turn: () => TurnId, onAsked: (asked: AskedApproval) => void): (event: KernelEvent) => void {
+  return (event) => {
+    if (event.type !== 'record' || event.record.phase !== 'parked' || event.record.turn !== turn()) return
+    const { call, name, body } = event.record
+    const reason = isObject(body) && typeof body['reason'] === 'string' ? body['reason'] : ''
+    onAsked({ call, name, reason })
+  }
+}
+
+/** As programs read it, beside the forms of others. */
+export function askedFields({ session, turn }: Pick<StartedMessage, 'session' | 'turn'>, asked: AskedApproval): JsonObject {
+  return { status: 'waiting', session, turn, approvals: [{ ...asked }] }
 }
 
 export interface StartedMessage {

@@ -4,11 +4,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { errorTable, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
 import type { Clients } from '../clients.ts'
 import { TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { readPieces } from './request-body.ts'
+import { problemOf, problemType } from './send-json.ts'
 
 export interface PluginRoutesDeps {
   readonly kernel: Kernel
@@ -57,10 +58,8 @@ export function createPluginRoutes({ kernel, clients, onBug }: PluginRoutesDeps)
           ? { code: 'bad_input' as const, message: 'The path is not valid percent-encoding.', hint: 'Encode each segment.' }
           : describeFailure(error, onBug)
       if (response.headersSent) return void response.destroy()
-      const retry = error instanceof TooMany ? { 'retry-after': String(error.retryAfterS) } : {}
-      const status = error instanceof TooMany ? 429 : errorTable[code].http
-      const text = JSON.stringify({ type: `urn:oxbow:error:${code}`, title: errorTable[code].meaning, status, detail: message, code, hint })
-      send(response, status, { 'content-type': 'application/problem+json', ...retry }, Buffer.from(text), false)
+      const { status, headers, body } = problemOf({ code, message, hint }, error, error instanceof TooMany ? error.retryAfterS : undefined)
+      send(response, status, { 'content-type': problemType, ...headers }, Buffer.from(JSON.stringify(body)), false)
     }
   }
 }

@@ -6,7 +6,8 @@ import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
-import { ownValue } from '../../types/index.ts'
+import { ownValue, toFailure } from '../../types/index.ts'
+import { sendProblem, wrongMethod } from './send-json.ts'
 
 /** Answers every GET that nothing else answers. */
 export type WebFiles = (request: IncomingMessage, response: ServerResponse, path: string) => void
@@ -56,8 +57,7 @@ interface WebFile {
 export function createWebFiles(folder: string): WebFiles {
   let files = listFiles(folder)
   return (request, response, path) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return refuse(response, 405, 'This address takes GET.\n', { allow: 'GET, HEAD' })
+    if (request.method !== 'GET' && request.method !== 'HEAD') return sendProblem(response, toFailure(onlyRead, 'bad_input', ''), onlyRead)
     // In a checkout it may be built after the first request.
     if (!files.has('/index.html')) files = listFiles(folder)
     const found = files.get(path) ?? (isPage(path) ? files.get('/index.html') : undefined)
@@ -102,7 +102,9 @@ function sendFile(request: IncomingMessage, response: ServerResponse, found: Web
   pipeline(createReadStream(isBrotli ? `${found.file}.br` : found.file), response, () => {})
 }
 
-function refuse(response: ServerResponse, status: number, text: string, more: Readonly<Record<string, string>> = {}): void {
-  const headers = { ...security, ...more, 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }
+const onlyRead = wrongMethod(['GET', 'HEAD'])
+
+function refuse(response: ServerResponse, status: number, text: string): void {
+  const headers = { ...security, 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
 }

@@ -9,12 +9,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { errorTable, type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../types/index.ts'
+import { type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../types/index.ts'
 import { cookieKeyOf, cookieName, createToken, pageFolder, pagePartChars } from '../admission.ts'
 import type { Clients } from '../clients.ts'
 import { maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'
 import { readBody } from './request-body.ts'
-import { sendJson } from './send-json.ts'
+import { sendJson, sendProblem } from './send-json.ts'
 
 interface WebSessionDeps {
   /** Of the owner. */
@@ -91,7 +91,7 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
       return sendJson(response, 200, { user: (await clients.of(request)).kernel.status().user })
     } catch (error) {
       const failure = toFailure(error, 'internal_failure', 'The log of the guest has the details.')
-      sendJson(response, errorTable[failure.code].http, { error: { ...failure } })
+      sendProblem(response, failure)
     }
   }
 }

@@ -85,6 +85,8 @@ async function listFolder(deps: ResourceDeps, path: string, skip: number, signal
 
 interface TextPage {
   readonly text: string
+  readonly newline: boolean
+  readonly cut: boolean
   readonly from_line: number
   readonly lines: number
   readonly total_lines: number
@@ -106,12 +108,12 @@ async function readFile(deps: ResourceDeps, path: string, signal: AbortSignal): 
     if (picture !== undefined) return { uri, mimeType: picture.mediaType, blob: Buffer.from(picture.data).toString('base64') }
     const page = outcome.output as TextPage
     if (page.bytes > maxResourceBytes) throw tooLarge(path)
-    if (page.hash === '') return readBytes(deps, path, signal)
-    pages.push(page.text)
+    if (page.hash === '' || page.cut) return readBytes(deps, path, signal)
+    pages.push(page.newline ? `${page.text}\n` : page.text)
     from = page.from_line + page.lines
     if (page.lines === 0 || from > page.total_lines) break
   }
-  const text = pages.join('\n')
+  const text = pages.join('')
   return { uri, mimeType: mediaTypeOf(Buffer.from(text.slice(0, 4_096)), byName(path)), text }
 }
 

@@ -22,7 +22,7 @@ import {
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
-import { followTurn, type StartedMessage } from '../http/messages.ts'
+import { type AskedApproval, followTurn, type StartedMessage, watchApprovals } from '../http/messages.ts'
 
 /** The name under which the agent is a model. */
 export const agentName = 'oxbow'
@@ -125,9 +125,43 @@ export function isFailed({ status, failure, texts }: TurnAnswer): boolean {
   return status !== 'limit' || (failure.code === 'budget_exhausted' && texts.length === 0)
 }
 
+interface AnswerWatch {
+  readonly onText?: (text: string, at: number) => void
+  readonly onAsked?: (asked: AskedApproval) => void
+  readonly cancels?: boolean
+}
+
+/** Follows a turn to its end, or until it waits for a person: it goes on without the program. @throws as `answerTurn` */
+export async function answerOrAsked(
+  kernel: Kernel,
+  started: StartedMessage,
+  gone: AbortSignal,
+): Promise<{ readonly answer: TurnAnswer } | { readonly asked: AskedApproval }> {
+  const asking = new AbortController()
+  let asked: AskedApproval | null = null
+  const onAsked = (one: AskedApproval): void => {
+    asked ??= one
+    asking.abort(waits)
+  }
+  try {
+    return { answer: await answerTurn(kernel, started, AbortSignal.any([gone, asking.signal]), { onAsked }) }
+  } catch (error) {
+    if (error === waits && asked !== null) return { asked }
+    throw error
+  }
+}
+
+const waits = new OxbowError('approval_required', 'The turn waits for a person.', { hint: 'It goes on when one has decided.' })
+
+/** What a person reads in a program that knows nothing of approvals. */
+export function askedText({ name, call, reason }: AskedApproval): string {
+  return `Waiting: a person must allow ${name}${reason === '' ? '' : ` (${reason})`}. Decide with \`oxbow approve ${call}\` or on the page of Oxbow; the agent then goes on.`
+}
+
 /**
  * Follows a turn to its end.
  * @param onText called with the text as it is written; `at` counts the answers of the model in this turn that have any
+ * @param onAsked called when a call of it begins to wait until a person allows it
  * @param cancels whether a program that leaves cancels the turn, if it has begun
  * @throws OxbowError `cancelled` once the program has gone
  */
@@ -135,14 +169,18 @@ export async function answerTurn(
   kernel: Kernel,
   started: StartedMessage,
   gone: AbortSignal,
-  onText: (text: string, at: number) => void = () => {},
-  cancels = true,
+  { onText = () => {}, onAsked = () => {}, cancels = true }: AnswerWatch = {},
 ): Promise<TurnAnswer> {
   let { turn } = started
   const fold = createFold(() => turn, onText)
+  const watchAsked = watchApprovals(() => turn, onAsked)
+  const watch = (event: KernelEvent): void => {
+    fold.watch(event)
+    watchAsked(event)
+  }
   try {
     for (;;) {
-      const body = await followTurn(kernel, { ...started, turn }, gone, fold.watch)
+      const body = await followTurn(kernel, { ...started, turn }, gone, watch)
       // A message that came while a turn ran is answered by that turn.
       if (body['status'] !== 'merged' || typeof body['into'] !== 'string') return fold.answer(body)
       turn = body['into'] as TurnId

@@ -5,7 +5,8 @@
 import type { ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { maxStreamBytes, streamPingMs } from '../limits.ts'
-import { errorTable, type Failure, type JsonObject } from '../../types/index.ts'
+import { statusOf } from '../http/send-json.ts'
+import type { Failure, JsonObject } from '../../types/index.ts'
 
 export interface Asking {
   readonly kernel: Kernel
@@ -22,10 +23,6 @@ export interface Asking {
 export function errorOf(failure: Failure, param: string | null = null, status: number = statusOf(failure)): JsonObject {
   const { code, message, hint } = failure
   return { error: { message: `${message} ${hint}`.trim(), type: typeOf(status), param, code } }
-}
-
-export function statusOf({ code }: Failure): number {
-  return errorTable[code].http
 }
 
 function typeOf(status: number): string {

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { createRecentMap, type JsonObject, type RecentMap, type SessionId, toError } from '../../types/index.ts'
 import { keptConversations } from '../limits.ts'
-import { agentName, answerTurn, isFailed, startTurn, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
+import { agentName, answerOrAsked, answerTurn, askedText, isFailed, startTurn, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
+import { askedFields, type StartedMessage } from '../http/messages.ts'
 import {
   chatFormat,
   clientToolsOf,
@@ -15,10 +16,12 @@ import {
   fileOf,
   freshOf,
   functionFields,
+  inFormat,
   newestFrom,
   noFilesText,
   readBody,
   textOfResult,
+  withFormat,
 } from './conversation.ts'
 import { type Asking, createSender, errorOf, type Sender } from './asking.ts'
 
@@ -77,11 +80,10 @@ export async function completeChat(asking: Asking, conversations: Conversations)
   // Another request that continues the same conversation differs from here on.
   const known = from === 0 ? undefined : takeKnown(conversations, keyOf(client, entries.slice(0, from)))
   const isResult = entries[from]?.role === 'result'
-  const { text, attachments, results, session } = freshOf(
-    known === undefined && !isResult ? entries.slice(0, from) : [],
-    entries.slice(from),
-  )
-  const foreign = isResult && session === null ? freshOf(entries.slice(0, from), entries.slice(from)) : null
+  const form = read.response_format?.type
+  const newest = withFormat(entries.slice(from), form)
+  const { text, attachments, results, session } = freshOf(known === undefined && !isResult ? entries.slice(0, from) : [], newest)
+  const foreign = isResult && session === null ? freshOf(entries.slice(0, from), newest) : null
   const tools = clientToolsOf({
     tools: (read.tools ?? []).map((tool) => tool.function),
     choice: read.tool_choice ?? 'auto',
@@ -98,30 +100,61 @@ export async function completeChat(asking: Asking, conversations: Conversations)
   })
   response.setHeader('oxbow-session', started.session)
   const base = { id: `chatcmpl-${started.turn}`, created: Math.floor(now() / 1_000), model: read.model || agentName }
-  const sender = read.stream === true ? createSender(response) : null
-  const chunks = sender === null ? null : createChunks(sender, base)
-  let streamed = ''
-  const answer = await answerTurn(kernel, started, gone, (piece) => {
-    streamed += piece
-    chunks?.text(piece)
-  })
   const keep = (reply: string): void =>
     conversations.put(keyOf(client, [...entries, { role: 'assistant', text: reply, attachments: [] }]), started.session)
-  if (answer.calls.length === 0) {
-    keep(answer.reply)
-    if (sender !== null) keep(streamed)
-  }
-  if (isFailed(answer)) {
-    if (sender === null) throw toError(answer.failure!)
-    sender.data(errorOf(answer.failure!))
-    sender.end()
+  if (read.stream === true) {
+    await streamChat(asking, started, { base, keep, withUsage: read.stream_options?.include_usage === true })
     return null
   }
-  if (chunks === null) return { ...base, object: 'chat.completion', choices: [choiceOf(started.session, answer)], usage: usageOf(answer) }
+  const ended = await answerOrAsked(kernel, started, gone)
+  const whole = { ...base, object: 'chat.completion' }
+  if ('asked' in ended) {
+    const text = askedText(ended.asked)
+    keep(text)
+    response.statusCode = 202
+    const message = { role: 'assistant', content: text, refusal: null }
+    const choices = [{ index: 0, message, logprobs: null, finish_reason: 'stop' }]
+    return { ...whole, choices, x_oxbow: askedFields(started, ended.asked) }
+  }
+  const answer = { ...ended.answer, reply: inFormat(ended.answer.reply, form) }
+  if (answer.calls.length === 0) keep(answer.reply)
+  if (isFailed(answer)) throw toError(answer.failure!)
+  return { ...whole, choices: [choiceOf(started.session, answer)], usage: usageOf(answer) }
+}
+
+interface ChatStream {
+  readonly base: JsonObject
+  readonly keep: (reply: string) => void
+  readonly withUsage: boolean
+}
+
+/** A turn that waits for a person says so in a chunk without choices; the stream goes on when one has decided. */
+async function streamChat(
+  { kernel, response, gone }: Pick<Asking, 'kernel' | 'response' | 'gone'>,
+  started: StartedMessage,
+  { base, keep, withUsage }: ChatStream,
+): Promise<void> {
+  const sender = createSender(response)
+  const chunks = createChunks(sender, base)
+  let streamed = ''
+  const answer = await answerTurn(kernel, started, gone, {
+    onText(piece) {
+      streamed += piece
+      chunks.text(piece)
+    },
+    onAsked: (asked) => chunks.extra(askedFields(started, asked)),
+  })
+  if (answer.calls.length === 0) {
+    keep(answer.reply)
+    keep(streamed)
+  }
+  if (isFailed(answer)) {
+    sender.data(errorOf(answer.failure!))
+    return sender.end()
+  }
   // A reply that was not streamed, as of an agent that gave up.
   if (streamed === '' && answer.reply !== '') chunks.text(answer.reply)
-  chunks.end(started.session, answer, read.stream_options?.include_usage === true)
-  return null
+  chunks.end(started.session, answer, withUsage)
 }
 
 function takeKnown(conversations: Conversations, key: string): SessionId | undefined {
@@ -169,6 +202,7 @@ function createChunks(sender: Sender, base: JsonObject) {
   chunk({ role: 'assistant', content: '' }, null)
   return {
     text: (text: string) => chunk({ content: text }, null),
+    extra: (fields: JsonObject) => sender.data({ ...base, object: 'chat.completion.chunk', choices: [], x_oxbow: fields }),
     end(session: SessionId, answer: TurnAnswer, withUsage: boolean) {
       for (const [index, call] of toolCallsOf(session, answer).entries()) chunk({ tool_calls: [{ index, ...call }] }, null)
       chunk({}, finishOf(answer))

@@ -115,7 +115,21 @@ function firstIssue(issue: z.core.$ZodIssue): { readonly path: readonly Property
   return best === undefined ? issue : { path: [...issue.path, ...best.path], message: best.message }
 }
 
-const noJsonObject = 'only text and json_schema are supported'
+/** Without a schema, the form is asked for in words, of every model. */
+const jsonOnly = 'Answer with one JSON object and nothing else: no words around it, and no code fence.'
+
+/** @returns the newest part of a conversation, with the form of its answer */
+export function withFormat(entries: readonly Entry[], type: string | undefined): readonly Entry[] {
+  return type === 'json_object' ? [{ role: 'system', text: jsonOnly, attachments: [] }, ...entries] : entries
+}
+
+/** Models put JSON in a code fence all the same. @returns the object of a reply that is one, or the reply */
+export function inFormat(reply: string, type: string | undefined): string {
+  const [, inside] = type === 'json_object' ? (/^\s*```(?:json)?\s*\n([^]*?)\n\s*```\s*$/i.exec(reply) ?? []) : []
+  return inside ?? reply
+}
+
+const noOtherForm = 'only text, json_object and json_schema are supported'
 const outputSchema = {
   name: z.string().regex(/^[\w-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -'),
   schema: z.record(z.string(), z.unknown()),
@@ -125,16 +139,19 @@ const outputSchema = {
 export const chatFormat = z
   .discriminatedUnion(
     'type',
-    [z.object({ type: z.literal('text') }), z.object({ type: z.literal('json_schema'), json_schema: z.object(outputSchema) })],
-    noJsonObject,
+    [
+      z.object({ type: z.enum(['text', 'json_object']) }),
+      z.object({ type: z.literal('json_schema'), json_schema: z.object(outputSchema) }),
+    ],
+    noOtherForm,
   )
   .nullish()
 /** The same, as responses have it. */
 export const responseFormat = z
   .discriminatedUnion(
     'type',
-    [z.object({ type: z.literal('text') }), z.object({ type: z.literal('json_schema'), ...outputSchema })],
-    noJsonObject,
+    [z.object({ type: z.enum(['text', 'json_object']) }), z.object({ type: z.literal('json_schema'), ...outputSchema })],
+    noOtherForm,
   )
   .nullish()
 

@@ -8,11 +8,11 @@ import type { Kernel } from '../../kernel/index.ts'
 import { type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { agentName, agentsOf } from './agent-turn.ts'
-import { type Asking, errorOf, statusOf } from './asking.ts'
+import { type Asking, errorOf } from './asking.ts'
 import { chatRequest, completeChat, createConversations } from './chat.ts'
 import { readBody } from './conversation.ts'
 import { cancelResponse, createResponse, createSessionHeads, readResponse, responseRequest } from './responses.ts'
-import { failureHeaders, sendJson } from '../http/send-json.ts'
+import { failureHeaders, sendJson, statusOf, wrongMethod } from '../http/send-json.ts'
 
 export interface OpenAiRequest extends Asking {
   readonly request: IncomingMessage
@@ -44,10 +44,20 @@ export function createOpenAi(): (asked: OpenAiRequest) => Promise<JsonObject | n
       case 'GET models/…':
         return modelOf(asked.kernel, id)
     }
+    const allowed = methodsOf(resource, id)
+    if (allowed.length > 0) throw wrongMethod(allowed)
     throw new OxbowError('not_found', `There is no ${request.method} ${url.pathname.slice(0, 100)}.`, {
       hint: 'docs/http-api.md names what is supported of the interfaces of OpenAI.',
     })
   }
+}
+
+/** @returns the methods that an address takes; none: nothing is there */
+function methodsOf(resource: string, id: string): readonly string[] {
+  const path = id === '' ? resource : `${resource}/…`
+  if (path === 'models' || path === 'models/…') return ['GET']
+  if (path === 'responses/…') return [id.endsWith('/cancel') ? 'POST' : 'GET']
+  return path === 'responses' || path === 'embeddings' || `${resource}/${id}` === 'chat/completions' ? ['POST'] : []
 }
 
 async function models(kernel: Kernel): Promise<JsonObject[]> {
@@ -66,8 +76,10 @@ async function modelOf(kernel: Kernel, id: string): Promise<JsonObject> {
 }
 
 const embeddedText = z.string().min(1, 'must not be empty')
+/** Of cl100k_base, as OpenAI's embedders have them. */
+const tokens = z.array(z.int().nonnegative()).min(1)
 const embeddingRequest = z.object({
-  input: z.union([embeddedText, z.array(embeddedText).min(1)]),
+  input: z.union([embeddedText, z.array(embeddedText).min(1), tokens, z.array(tokens).min(1)]),
   model: z.string().max(200),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).max(100_000).nullish(),
@@ -81,7 +93,7 @@ async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
     kernel,
     'text.embed',
     {
-      texts: [input].flat(),
+      texts: await textsOf(kernel, input),
       ...(!own && { model }),
       ...(typeof dimensions === 'number' && { dimensions }),
     },
@@ -92,6 +104,13 @@ async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
     embedding: format === 'base64' ? vector : floatsOf(vector),
   }))
   return { object: 'list', data, model: output.model, usage: { prompt_tokens: output.tokens, total_tokens: output.tokens } }
+}
+
+async function textsOf(kernel: Kernel, input: z.infer<typeof embeddingRequest>['input']): Promise<readonly string[]> {
+  if (typeof input === 'string') return [input]
+  if (input.every((each) => typeof each === 'string')) return input
+  const lists = input.every((each) => typeof each === 'number') ? [input] : input
+  return (await outputOf<{ readonly texts: readonly string[] }>(kernel, 'text.decode', { tokens: lists as number[][] })).texts
 }
 
 /** @param vector little-endian 32-bit floats in base64 */
@@ -147,9 +166,9 @@ export function describeOpenAi(): JsonObject {
 
 /** Ends a request that failed, also in the middle of a stream. @param retryAfterS of a program that asks too often */
 export function sendOpenAiError(response: ServerResponse, failure: Failure, error: unknown, retryAfterS?: number): void {
-  const status = retryAfterS === undefined ? statusOf(failure) : 429
+  const status = statusOf(failure, error, retryAfterS)
   const param = isOxbowError(error) && typeof error.data['param'] === 'string' ? error.data['param'] : null
   const body = errorOf(failure, param, status)
   if (response.headersSent) return void response.end(`event: error\ndata: ${JSON.stringify(body)}\n\n`)
-  sendJson(response, status, body, failureHeaders(failure, retryAfterS))
+  sendJson(response, status, body, failureHeaders(failure, error, retryAfterS))
 }

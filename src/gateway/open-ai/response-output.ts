@@ -119,6 +119,8 @@ function itemsOf(base: ResponseBase, answer: TurnAnswer): JsonObject[] {
 interface ResponseStream {
   /** @param message counts the answers of the model that have text */
   text(delta: string, message: number): void
+  /** The turn waits for a person. */
+  asked(fields: JsonObject): void
   end(answer: TurnAnswer): void
 }
 
@@ -152,6 +154,8 @@ export function createResponseStream(sender: Sender, base: ResponseBase): Respon
   }
   return {
     text,
+    // An event of a type of our own would end the stream in clients that know all types.
+    asked: (fields) => send('response.in_progress', { response: { ...responseOf(base, null, items), x_oxbow: fields } }),
     end(answer: TurnAnswer): void {
       // A reply that was not streamed, as of an agent that gave up.
       if (items.length === 0 && open === null && answer.reply !== '') text(answer.reply, 0)

@@ -18,8 +18,19 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { keptConversations } from '../limits.ts'
-import { outputOf } from '../http/messages.ts'
-import { agentName, answerIn, answerTurn, isEndOf, isFailed, type Place, readPast, readPlace, startTurn } from './agent-turn.ts'
+import { type AskedApproval, askedFields, outputOf } from '../http/messages.ts'
+import {
+  agentName,
+  answerIn,
+  answerOrAsked,
+  answerTurn,
+  isEndOf,
+  isFailed,
+  type Place,
+  readPast,
+  readPlace,
+  startTurn,
+} from './agent-turn.ts'
 import { type Asking, createSender } from './asking.ts'
 import {
   clientToolsOf,
@@ -28,12 +39,14 @@ import {
   type Fresh,
   freshOf,
   functionFields,
+  inFormat,
   invalid,
   newestFrom,
   noFilesText,
   readBody,
   responseFormat,
   textOfResult,
+  withFormat,
 } from './conversation.ts'
 import { createResponseStream, type ResponseBase, responseOf } from './response-output.ts'
 
@@ -118,18 +131,25 @@ export async function createResponse(asking: Asking, heads: SessionHeads): Promi
   response.setHeader('oxbow-session', started.session)
   if (read.stream !== true) {
     if (base.background) return responseOf(base, null)
-    const answer = await answerTurn(kernel, started, gone)
-    if (isFailed(answer)) throw toError(answer.failure!)
-    return responseOf(base, answer)
+    const ended = await answerOrAsked(kernel, started, gone)
+    if ('asked' in ended) {
+      response.statusCode = 202
+      return { ...responseOf(base, null), x_oxbow: askedFields(started, ended.asked) }
+    }
+    if (isFailed(ended.answer)) throw toError(ended.answer.failure!)
+    const { answer } = ended
+    return responseOf(base, { ...answer, texts: answer.texts.map((each) => inFormat(each, read.text?.format?.type)) })
   }
   const stream = createResponseStream(createSender(response), base)
-  stream.end(await answerTurn(kernel, started, gone, stream.text, !base.background))
+  const onAsked = (asked: AskedApproval): void => stream.asked(askedFields(started, asked))
+  stream.end(await answerTurn(kernel, started, gone, { onText: stream.text, onAsked, cancels: !base.background }))
   return null
 }
 
 /** Which session goes on, and what of the input is new to it. */
 async function planOf(kernel: Kernel, read: Request, heads: SessionHeads): Promise<Fresh> {
   const items: readonly Item[] = typeof read.input === 'string' ? [{ role: 'user', content: read.input }] : read.input
+  const form = read.text?.format?.type
   const instructions: Entry[] = read.instructions ? [{ role: 'system', text: read.instructions, attachments: [] }] : []
   const held = read.previous_response_id ? -1 : items.findLastIndex((each) => placeOf(each) !== null)
   const place = read.previous_response_id ? previousOf(read.previous_response_id) : held < 0 ? null : placeOf(items[held]!)
@@ -137,10 +157,10 @@ async function planOf(kernel: Kernel, read: Request, heads: SessionHeads): Promi
   if (place === null) {
     const all = items.flatMap(entriesOf)
     const from = newestFrom(all)
-    return freshOf([...instructions, ...all.slice(0, from)], all.slice(from))
+    return freshOf([...instructions, ...all.slice(0, from)], withFormat(all.slice(from), form))
   }
   const isNew = read.instructions !== heads.get(place.session)?.instructions && entries.at(-1)?.role === 'user'
-  const fresh = freshOf([], [...(isNew ? instructions : []), ...entries])
+  const fresh = freshOf([], withFormat([...(isNew ? instructions : []), ...entries], form))
   return { ...fresh, session: fresh.session ?? (await continueAt(kernel, place, heads)) }
 }
 

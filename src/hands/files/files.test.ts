@@ -102,6 +102,7 @@ describe('file operations', () => {
           total = page.totalLines
           if (page.lines === 0) break
           got = [...got, ...page.text.split('\n')]
+          assert.equal(page.newline, got.length < total || text.endsWith('\n'))
           assert.equal(page.truncated, got.length < total)
         }
         assert.equal(total, got.length)
@@ -114,7 +115,7 @@ describe('file operations', () => {
   it('gives the beginning of a line that is longer than a page, whole characters only', async () => {
     await writeHost(host('tmp/long'), `${'ü'.repeat(100)}\nnext\n`)
     const page = await read('/tmp/long', { maxBytes: 51 })
-    assert.deepEqual([page.text, page.lines, page.totalLines, page.truncated], ['ü'.repeat(25), 1, 2, true])
+    assert.deepEqual([page.text, page.newline, page.lines, page.totalLines, page.truncated], ['ü'.repeat(25), false, 1, 2, true])
   })
 
   it('takes files with a NUL or invalid UTF-8 anywhere for binary', async () => {

@@ -45,16 +45,18 @@ function createLinePicker(range: HandsOps['read']['input']) {
       const totalLines = endsOpen ? line : line - 1
       const all = Buffer.concat(kept)
       // An incomplete line is left out unless it is the only one.
-      if (truncated && whole.lines > 0) return { text: textOf(all.subarray(0, whole.bytes)), lines: whole.lines, totalLines, truncated }
-      const text = truncated ? textOf(all).replace(/\uFFFD$/, '') : textOf(all)
-      return { text, lines: keptBytes === 0 ? 0 : Math.max(1, whole.lines + (endsOpen && !truncated ? 1 : 0)), totalLines, truncated }
+      if (truncated && whole.lines > 0) return { ...linesOf(all.subarray(0, whole.bytes)), lines: whole.lines, totalLines, truncated }
+      const { text, newline } = linesOf(all)
+      const lines = keptBytes === 0 ? 0 : Math.max(1, whole.lines + (endsOpen && !truncated ? 1 : 0))
+      return { text: truncated && !newline ? text.replace(/\uFFFD$/, '') : text, newline, lines, totalLines, truncated }
     },
   }
 }
 
 /** The newline that ends the last line belongs to the file, not to the text of its lines. */
-function textOf(lines: Buffer): string {
-  return lines.toString().replace(/\n$/, '')
+function linesOf(lines: Buffer): { readonly text: string; readonly newline: boolean } {
+  const newlineEnds = lines.at(-1) === newline
+  return { text: lines.toString('utf8', 0, lines.length - (newlineEnds ? 1 : 0)), newline: newlineEnds }
 }
 
 /** @throws `not_text` for a NUL byte or invalid UTF-8 anywhere in the file. */

@@ -22,7 +22,7 @@ import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { type ModelBookDeps, modelBookCalls } from '../models/model-book-calls.ts'
-import { completeCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
+import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import { type SettingsCallDeps, settingsCalls } from '../settings/settings-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
@@ -97,6 +97,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     completeCall(deps),
     embedCall(deps),
     embedTextsCall(deps),
+    decodeTokensCall(deps),
     ...keptFileCalls(deps),
     ...scratchpadCalls(deps),
     ...summaryCalls(deps),
@@ -284,6 +285,8 @@ function readPiece({ blobs }: KeptFileCallDeps): Call<{ piece: string }, { data:
     audience: ['terminal'],
     labels: { adds: ['untrusted', 'private'], sink: false },
     timeoutMs: 30_000,
+    // As it is, as `file.download`: a file in which a secret were replaced would arrive damaged.
+    reveals: true,
     recordOutput: ({ bytes }) => ({ bytes }),
     async run({ piece }) {
       const bytes = await blobs.read(piece)

@@ -280,3 +280,34 @@ function nameOf(model: string): { provider: string; name: string } {
   const [provider = '', ...name] = model.split('/')
   return { provider, name: name.join('/') }
 }
+
+/** Programs send tokens in place of texts where they count them themselves, as LangChain does. */
+export function decodeTokensCall({ engine }: Pick<EmbedCallDeps, 'engine'>): Call<{ tokens: number[][] }, { texts: string[] }> {
+  return {
+    name: 'text.decode',
+    summary: 'Turns tokens, as embedders of OpenAI count them (cl100k_base), into texts.',
+    input: z.strictObject({
+      tokens: z
+        .array(z.array(z.int().nonnegative()).min(1).max(maxEmbedCharacters))
+        .min(1)
+        .max(maxEmbeddedTexts)
+        .describe('A list for each text.'),
+    }),
+    output: z.strictObject({ texts: z.array(z.string()) }),
+    example: { tokens: [[791, 9581, 374, 6437, 13]] },
+    tier: 'read_only',
+    right: 'text.embed',
+    effect: 'none',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: embedTimeoutMs,
+    recordInput: ({ tokens }) => ({ texts: tokens.length, tokens: tokens.reduce((sum, each) => sum + each.length, 0) }),
+    recordOutput: ({ texts }) => ({ texts: texts.length }),
+    async run({ tokens }) {
+      const decoded = await engine.decodeTokens(tokens)
+      const texts = decoded.filter((text) => text !== null)
+      if (texts.length === tokens.length) return { output: { texts } }
+      throw new OxbowError('bad_input', `List ${decoded.indexOf(null)} has no tokens of cl100k_base.`, { hint: 'Send texts.' })
+    },
+  }
+}

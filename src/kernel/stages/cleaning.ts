@@ -64,7 +64,7 @@ export function stoppedRun(call: Call, error: unknown, reason: StopReason | null
 
 /** @returns the outcome of a call as its caller receives it, and as it is recorded */
 export async function clean(cleaner: Cleaner, use: SecretUse, call: Call, ran: Ran, labels: Labels): Promise<CallOutcome> {
-  const isForeign = labels.includes('untrusted')
+  const isForeign = labels.includes('untrusted') && call.encoded !== true
   const cleanText = (text: string): string => cleaner.scrub(use.clean(text, isForeign))
   if ('failure' in ran) {
     const failure = { ...ran.failure, message: cleanText(ran.failure.message), hint: cleanText(ran.failure.hint) }

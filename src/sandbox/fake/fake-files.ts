@@ -25,6 +25,7 @@ function readOperations(files: ReadonlyMap<string, string>): Pick<Operations, Re
       const shown = range.slice(0, Math.max(1, fits))
       return {
         text: Buffer.from(shown.join('\n')).subarray(0, maxBytes).toString(),
+        newline: shown.length > 0 && fits > 0 && (fromLine - 1 + shown.length < all.length || text.endsWith('\n')),
         fromLine,
         lines: shown.length,
         totalLines: all.length,

@@ -58,7 +58,10 @@ describe('a reply of hands', () => {
     for (const open of ['[', '{"a":']) assert.equal(parseReply('stat', open.repeat(5_000_000), none).kind, 'garbage')
 
     const text = '[,{"\\\n'.repeat(1_000_000)
-    assert.equal(kind('read', { text, fromLine: 1, lines: 1, totalLines: 1, bytes: text.length, truncated: false, hash: '' }), 'ok')
+    assert.equal(
+      kind('read', { text, newline: false, fromLine: 1, lines: 1, totalLines: 1, bytes: text.length, truncated: false, hash: '' }),
+      'ok',
+    )
     const entry = { path: 'a', kind: 'file', bytes: 1, executable: false, modifiedMs: 1, stamp: '1', target: '' }
     assert.equal(kind('survey', { entries: Array.from({ length: 200_000 }, () => entry), truncated: false }), 'ok')
     // A string that never ends holds up nobody.

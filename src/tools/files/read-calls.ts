@@ -12,6 +12,8 @@ interface ReadInput {
 interface ReadOutput {
   path: string
   text: string
+  newline: boolean
+  cut: boolean
   from_line: number
   lines: number
   total_lines: number
@@ -39,7 +41,9 @@ export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
   }),
   output: z.strictObject({
     path: z.string(),
-    text: z.string(),
+    text: z.string().describe('The lines as they are, without the newline that ends the last one.'),
+    newline: z.boolean().describe('The file has a newline behind this text: pages with their newlines, joined, are the file.'),
+    cut: z.boolean().describe('The only line of this page is too long, and was truncated.'),
     from_line: z.int(),
     lines: z.int(),
     total_lines: z.int(),
@@ -60,9 +64,13 @@ export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
       return picture
     }
     const { shown, numbered } = numberLines(page.text, page.lines, page.fromLine)
+    // Hands truncate only a line that alone fills the page, and lose less than one character (4 bytes) of the page.
+    const cut = page.truncated && page.lines === 1 && Buffer.byteLength(page.text) > pageBytes - 4
     const output = {
       path,
       text: page.text.split('\n').slice(0, shown).join('\n'),
+      newline: page.newline || shown < page.lines,
+      cut,
       from_line: page.fromLine,
       lines: shown,
       total_lines: page.totalLines,
@@ -70,9 +78,7 @@ export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
       hash: page.hash,
     }
     seen.note(context.caller, path, page.hash)
-    // Hands truncate only a line that alone fills the page, and lose less than one character (4 bytes) of the page.
-    const cutLine = page.truncated && page.lines === 1 && Buffer.byteLength(page.text) > pageBytes - 4
-    return { output, text: `${numbered}${readNote(output, cutLine)}` }
+    return { output, text: `${numbered}${readNote(output)}` }
   },
 })
 
@@ -82,7 +88,7 @@ async function showPicture(path: string, context: CallContext): Promise<Done<Rea
   const { isPicture, pictureLine, readPicture } = await import('../media/picture.ts')
   if (!isPicture(head.content)) return null
   const picture = await readPicture(path, 'work', context)
-  const output = { path, text: '', from_line: 1, lines: 0, total_lines: 0, bytes: head.totalBytes, hash: '' }
+  const output = { path, text: '', newline: false, cut: false, from_line: 1, lines: 0, total_lines: 0, bytes: head.totalBytes, hash: '' }
   if (typeof picture !== 'string') return { output, text: pictureLine(path, picture), files: [picture.file] }
   return {
     output,
@@ -104,11 +110,11 @@ function numberLines(text: string, count: number, from: number): { shown: number
   return { shown, numbered }
 }
 
-function readNote(page: ReadOutput, cutLine: boolean): string {
+function readNote(page: ReadOutput): string {
   if (page.total_lines === 0) return `${page.path} is empty (hash ${page.hash}).`
   if (page.lines === 0) return `${page.path} has only ${plural(page.total_lines, 'line')}.`
   const next = page.from_line + page.lines
-  const cut = cutLine ? `\n[Line ${page.from_line} is too long and was truncated. Read the rest with a command such as cut -c or jq.]` : ''
+  const cut = page.cut ? `\n[Line ${page.from_line} is too long and was truncated. Read the rest with a command such as cut -c or jq.]` : ''
   return next > page.total_lines
     ? `${cut}\n[Hash ${page.hash}.]`
     : `${cut}\n[Lines ${page.from_line} to ${next - 1} of ${page.total_lines}. Continue with from_line ${next}. Hash ${page.hash}.]`
@@ -131,6 +137,7 @@ export const fileBytes: Call<BytesInput, BytesOutput> = {
   ...looking,
   name: 'file.bytes',
   rare: true,
+  encoded: true,
   summary: 'Reads bytes of any file as base64.',
   input: z.strictObject({
     path: pathField,

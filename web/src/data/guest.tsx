@@ -42,6 +42,15 @@ export function addressInGuest(path: string): string {
   return part === null ? path : `/web/${part}${path}`
 }
 
+/** A refusal of the gateway (RFC 9457). */
+interface Problem extends Omit<Failure, 'message'> {
+  readonly detail: string
+}
+
+function failureOf({ code, detail, hint }: Problem): Failure {
+  return { code, message: detail, hint }
+}
+
 /** Takes a code out of the address, where `oxbow web` has put it, and exchanges it for a cookie and the page's part of the key. */
 async function signInByLink(): Promise<Failure | null> {
   const code = /^#sign-in=([\w-]+)$/.exec(location.hash)?.[1]
@@ -49,8 +58,8 @@ async function signInByLink(): Promise<Failure | null> {
   history.replaceState(null, '', location.pathname + location.search)
   const headers = { 'content-type': 'application/json' }
   const response = await fetch(sessionPath, { method: 'POST', headers, body: JSON.stringify({ code }) })
-  const answer = (await response.json()) as { page: string } | { error: Failure }
-  if ('error' in answer) return answer.error
+  const answer = (await response.json()) as { page: string } | Problem
+  if ('detail' in answer) return failureOf(answer)
   localStorage.setItem(pageKey, answer.page)
   return null
 }
@@ -90,7 +99,7 @@ export function useAccess(): Access {
       const dismiss = (seq: number): void => change(({ notices }) => ({ notices: notices.filter((notice) => notice.seq !== seq) }))
       const signOut = async (): Promise<void> => {
         const response = await fetch(addressInGuest(sessionPath), { method: 'DELETE' })
-        if (!response.ok) throw toError(((await response.json()) as { error: Failure }).error)
+        if (!response.ok) throw toError(failureOf((await response.json()) as Problem))
         localStorage.removeItem(pageKey)
         await opened.close()
         update({ type: 'signed_out', failure: null })

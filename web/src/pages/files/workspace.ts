@@ -96,7 +96,7 @@ export function useWorkspace(isAll: boolean): Workspace {
 
 /** @returns the address of a file's bytes @param path absolute */
 export function addressOf(path: string, isDownload = false): string {
-  const segments = path.slice(root.length + 1).split('/')
+  const segments = path.slice(1).split('/')
   return addressInGuest(`/api/v1/files/${segments.map(encodeURIComponent).join('/')}?raw=1${isDownload ? '&download=1' : ''}`)
 }
 
