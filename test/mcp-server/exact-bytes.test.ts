@@ -50,7 +50,10 @@ const writes: Readonly<Record<string, (bytes: Buffer) => Promise<unknown>>> = {
     rig.output('file.upload', { path, upload: randomUUID(), offset: 0, base64: bytes.toString('base64'), last: true, overwrite: true }),
   'file.write': (bytes) => (isText(bytes) ? rig.output('file.write', { path, text: bytes.toString() }) : writes['the person']!(bytes)),
   'the tool file_write over MCP': async (bytes) => {
-    if (!isText(bytes)) return writes['the person']!(bytes)
+    if (!isText(bytes)) {
+      await writes['the person']!(bytes)
+      return
+    }
     const done = await program.callTool({ name: 'file_write', arguments: { path, text: bytes.toString() } })
     assert.equal(done.isError, false, JSON.stringify(done))
   },

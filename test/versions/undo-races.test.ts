@@ -40,7 +40,7 @@ test('an edit between the look of an undo and its write stays, is named, and is 
       }
     })
     const undone = await guest.undo({ turn: 'T' }, 'U')
-    assert.ok(typeof undone === 'object', String(undone))
+    assert.ok(typeof undone === 'object', JSON.stringify(undone))
     assert.deepEqual([...edited].sort(), ['changed', 'large', 'made', 'made-later'])
     for (const name of edited) assert.equal(readFileSync(file(name), 'utf8'), `of the person: ${name}`)
     assert.equal(readFileSync(file('quiet'), 'utf8'), 'before')

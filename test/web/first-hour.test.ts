@@ -65,13 +65,13 @@ describe('the first hour of the page', { skip: noChromium }, () => {
   it('offers commands above the composer, which stays where it is', async () => {
     await page.goto(`${rig.address}/chat`)
     const composer = page.locator('.chat-composer')
-    const before = (await composer.boundingBox())!
+    const closed = (await composer.boundingBox())!
     await page.getByRole('textbox', { name: 'Message' }).fill('/')
     const list = page.getByRole('list', { name: 'Commands' })
     await list.getByText('/rename TITLE').waitFor()
-    const [after, shown] = [(await composer.boundingBox())!, (await list.boundingBox())!]
-    assert.ok(Math.abs(after.y - before.y) < 2)
-    assert.ok(shown.y + shown.height <= after.y)
+    const [open, shown] = [(await composer.boundingBox())!, (await list.boundingBox())!]
+    assert.ok(Math.abs(open.y - closed.y) < 2)
+    assert.ok(shown.y + shown.height <= open.y)
     await checkAccessible(page)
   })
 

@@ -284,12 +284,6 @@ function sendText(response: ServerResponse, text: string): void {
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' }).end(text)
 }
 
-/** @param before of a message that has been sent, whose reply was not there yet */
-function sessionOf(before: Answer | undefined): JsonObject {
-  const session = isObject(before?.body) ? before.body['session'] : undefined
-  return session === undefined ? {} : { session }
-}
-
 function notTaken(allowed: readonly string[]): OxbowError {
   if (allowed.length > 0) return wrongMethod(allowed)
   return new OxbowError('not_found', 'There is nothing at this address.', { hint: 'GET /api/v1/openapi.json describes the API.' })

@@ -109,10 +109,10 @@ export async function completeChat(asking: Asking, conversations: Conversations)
   const ended = await answerOrAsked(kernel, started, gone)
   const whole = { ...base, object: 'chat.completion' }
   if ('asked' in ended) {
-    const text = askedText(ended.asked)
-    keep(text)
+    const asked = askedText(ended.asked)
+    keep(asked)
     response.statusCode = 202
-    const message = { role: 'assistant', content: text, refusal: null }
+    const message = { role: 'assistant', content: asked, refusal: null }
     const choices = [{ index: 0, message, logprobs: null, finish_reason: 'stop' }]
     return { ...whole, choices, x_oxbow: askedFields(started, ended.asked) }
   }

@@ -110,7 +110,7 @@ async function textsOf(kernel: Kernel, input: z.infer<typeof embeddingRequest>['
   if (typeof input === 'string') return [input]
   if (input.every((each) => typeof each === 'string')) return input
   const lists = input.every((each) => typeof each === 'number') ? [input] : input
-  return (await outputOf<{ readonly texts: readonly string[] }>(kernel, 'text.decode', { tokens: lists as number[][] })).texts
+  return (await outputOf<{ readonly texts: readonly string[] }>(kernel, 'text.decode', { tokens: lists })).texts
 }
 
 /** @param vector little-endian 32-bit floats in base64 */

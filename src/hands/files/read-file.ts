@@ -8,7 +8,7 @@ import { maxEditBytes, maxReadBytes, readBlockBytes } from '../limits.ts'
 import { contentHash, createContentHash, type FileVersion } from './file-state.ts'
 import { isInside, openRegularFile, type Place, type Root, toNamedPlace, toPlace, toVirtual } from './workspace-path.ts'
 
-const newline = 10
+const lineEnd = 10
 
 /** Collects the requested lines from blocks and counts all. A line ends with `\n`; a last line without one counts too. */
 function createLinePicker(range: HandsOps['read']['input']) {
@@ -33,7 +33,7 @@ function createLinePicker(range: HandsOps['read']['input']) {
   return {
     push(block: Buffer): void {
       for (let at = 0; at < block.length;) {
-        const end = block.indexOf(newline, at)
+        const end = block.indexOf(lineEnd, at)
         const stop = end === -1 ? block.length : end + 1
         endsOpen = end === -1
         keep(block.subarray(at, stop), !endsOpen)
@@ -55,7 +55,7 @@ function createLinePicker(range: HandsOps['read']['input']) {
 
 /** The newline that ends the last line belongs to the file, not to the text of its lines. */
 function linesOf(lines: Buffer): { readonly text: string; readonly newline: boolean } {
-  const newlineEnds = lines.at(-1) === newline
+  const newlineEnds = lines.at(-1) === lineEnd
   return { text: lines.toString('utf8', 0, lines.length - (newlineEnds ? 1 : 0)), newline: newlineEnds }
 }
 

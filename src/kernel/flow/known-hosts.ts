@@ -3,6 +3,7 @@
  * host asks once; whatever runs teaches its hosts, for good. What a call names counts: a server of tools, a search service and a
  * command that may reach any host are approved in their own ways.
  */
+import { hostsAllowed } from '../../sandbox/index.ts'
 import { type Call, type Caller, type CallId, type Config, type Decision, once } from '../../types/index.ts'
 import type { Judged } from '../sessions.ts'
 import { leadsOutside, verdictOf } from '../stages/policy.ts'
@@ -27,7 +28,7 @@ interface KnownHostsDeps {
 export function createKnownHosts({ documents, config, judgedLabels }: KnownHostsDeps): KnownHosts {
   const decision: Decision = config.flow.new_host
   const load = once(async () => {
-    const [{ destinationOf }, { hostsAllowed }] = await Promise.all([import('./flow-rules.ts'), import('../../sandbox/index.ts')])
+    const { destinationOf } = await import('./flow-rules.ts')
     // With a port, as `egress.allow` names it, a host is as well known.
     const isNamed = await hostsAllowed(config.egress)
     const known = new Set((await documents.all(knownHostCategory)).map(({ name }) => name))

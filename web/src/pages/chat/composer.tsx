@@ -69,12 +69,6 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
     if (event.key === 'Escape' && isRunning) onStop()
     if (event.key === 'Tab' && !event.shiftKey && complete()) event.preventDefault()
   }
-  const pasted = (event: ClipboardEvent): void => {
-    const found = [...event.clipboardData.files]
-    if (found.length === 0) return
-    event.preventDefault()
-    add(found)
-  }
   return (
     <form className="chat-composer" {...dropZone} onSubmit={send}>
       {files.length > 0 && <AttachedFiles files={files} onRemove={remove} />}
@@ -88,7 +82,7 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
         value={text}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={pressed}
-        onPaste={pasted}
+        onPaste={(event) => addPasted(event, add)}
       />
       <div className="chat-composer-foot">
         <AttachButton onFiles={add} />
@@ -104,6 +98,13 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
       </div>
     </form>
   )
+}
+
+function addPasted(event: ClipboardEvent, add: (files: readonly File[]) => void): void {
+  const found = [...event.clipboardData.files]
+  if (found.length === 0) return
+  event.preventDefault()
+  add(found)
 }
 
 function Problems({ texts }: { readonly texts: readonly string[] }): ReactNode {

@@ -5,8 +5,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { uptime } from 'node:os'
-import { OxbowError } from '../types/index.ts'
-import { embedderPullMs, embedderRedirects, embedderTries } from './limits.ts'
+import { OxbowError } from '../../types/index.ts'
+import { embedderPullMs, embedderRedirects, embedderTries } from '../limits.ts'
 
 export interface PulledFile {
   readonly name: string
