@@ -233,7 +233,7 @@ void describe('the mode of a session', () => {
     const over = Promise.withResolvers<void>()
     let refused = 0
     const stop = await editor.kernel.follow(id as never, 0, (event) => {
-      if (event.type === 'record' && event.record.name === 'file_write' && event.record.phase === 'refused') refused += 1
+      if (event.type === 'record' && event.record.name === 'file.write' && event.record.phase === 'refused') refused += 1
       if (refused < 3) return
       if (event.type === 'record' && event.record.name === 'turn.send' && event.record.phase === 'outcome') over.resolve()
     })

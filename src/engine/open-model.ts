@@ -269,7 +269,7 @@ async function openService(
 async function openEmbedder(service: Service, { clock, random, limits }: OpenerOptions): Promise<Embedder> {
   const { id, wire, baseUrl, key, headers } = service
   if (baseUrl === null || (wire !== 'gemini' && wire !== 'openai-chat' && wire !== 'openai-responses')) {
-    throw new OxbowError('bad_config', `Oxbow does not support embeddings of ${id}.`, {
+    throw new OxbowError('bad_input', `Oxbow does not support embeddings of ${id}.`, {
       hint: 'Choose a model of openai, google, or a service that is compatible with OpenAI.',
     })
   }

@@ -111,7 +111,7 @@ test('a person cannot make the runtime’s calls, and an agent cannot make a per
   const outcome = await fixture.kernel.call('model.generate', { model: 'm', system: '', messages: [], maxOutputTokens: 1, inputTokens: 1 })
   assert.equal(outcome.status === 'refused' && outcome.failure.code, 'denied')
   await fixture.turn('act')
-  const refused = await fixture.record((record) => record.name === 'call_decide' && record.phase === 'refused')
+  const refused = await fixture.record((record) => record.name === 'call.decide' && record.phase === 'refused')
   assert.equal((refused.body as { code: string }).code, 'denied')
 })
 
@@ -124,7 +124,7 @@ test('a model cannot make the runtime’s own calls, whatever rights its process
   const refused = fixture.events.flatMap((event) =>
     event.type === 'record' && event.record.phase === 'refused' ? [event.record.name] : [],
   )
-  assert.deepEqual(refused, ['model_generate', 'turn_inbox', 'session.history'])
+  assert.deepEqual(refused, ['model.generate', 'turn.inbox', 'session.history'])
 })
 
 test('a call that takes too long is stopped and says so', async () => {

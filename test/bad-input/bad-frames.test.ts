@@ -134,7 +134,7 @@ test('a connection without the token is refused with the location of the token',
     const error: unknown = await openSocket(url, wrong).catch((caught: unknown) => caught)
     assert.ok(error instanceof Error && error.message === 'refused', String(error))
     const { status, body } = error.cause as Refusal
-    const { error: told } = JSON.parse(body) as { error: Failure }
+    const told = JSON.parse(body) as Failure
     assert.deepEqual([status, told.code], [401, 'unauthenticated'])
     assert.match(told.hint, /ipc\/token/)
   }

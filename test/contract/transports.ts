@@ -186,16 +186,16 @@ async function overHttp(guest: Guest, key: string): Promise<Terminal> {
   return {
     async say({ text, session: given, id, file, onText, onStarted }) {
       const session: string = given ?? (await ask('POST', '/sessions', {})).id
-      const repeat = id === undefined ? {} : { 'idempotency-key': id }
+      const repeat = { 'idempotency-key': id ?? randomUUID() }
       const message = { text, ...(file !== undefined && { attachments: [file] }) }
       if (onText === undefined && onStarted === undefined)
-        return replied(await ask('POST', `/sessions/${session}/messages`, message, repeat))
+        return decided(() => ask('POST', `/sessions/${session}/messages`, message, repeat))
       const { turn } = await ask('POST', `/sessions/${session}/messages`, message, { ...repeat, prefer: 'respond-async' })
       onStarted?.(session)
       return ended(follow, { session: session as SessionId, turn, cursor: 0 }, onText)
     },
     // The request is repeated with its key.
-    resume: async (session, id) => replied(await ask('POST', `/sessions/${session}/messages`, { text: 'note' }, { 'idempotency-key': id })),
+    resume: (session, id) => decided(() => ask('POST', `/sessions/${session}/messages`, { text: 'note' }, { 'idempotency-key': id })),
     cancel: async (session) => void (await ask('POST', `/sessions/${session}/cancel`, {})),
     decide: async (call, allow) => void (await ask('POST', `/approvals/${call}`, { allow })),
     async past(session, cursor) {
@@ -213,6 +213,15 @@ async function overHttp(guest: Guest, key: string): Promise<Terminal> {
   }
 }
 
+/** Asks again with the same key while the turn waits for a person. */
+async function decided(ask: () => Promise<any>): Promise<Answered> {
+  for (;;) {
+    const body = await ask()
+    if (body.status !== 'waiting') return replied(body)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 function replied(body: any): Answered {
   if (isObject(body.failure)) throw new OxbowError(body.failure['code'] as 'cancelled', String(body.failure['message']), { hint: '' })
   return { session: body.session, reply: body.reply }
@@ -221,7 +230,15 @@ function replied(body: any): Answered {
 /** Responses: a session is the response that is continued. */
 async function overOpenAi(guest: Guest, key: string): Promise<Terminal> {
   const client = new OpenAI({ apiKey: key, baseURL: `${originOf(guest)}/v1`, maxRetries: 0 })
+  const resume = async (response: string): Promise<Answered> => {
+    for (;;) {
+      const made = await client.responses.retrieve(response)
+      if (made.status === 'completed') return { session: made.id, reply: made.output_text }
+      assert.equal(made.status, 'in_progress')
+    }
+  }
   return {
+    resume,
     async say({ text, session, id, file, onText, onStarted, leaving }) {
       const content = [
         { type: 'input_text' as const, text },
@@ -234,7 +251,8 @@ async function overOpenAi(guest: Guest, key: string): Promise<Terminal> {
       try {
         if (onText === undefined && onStarted === undefined) {
           const made = await client.responses.create(request, options)
-          return { session: made.id, reply: made.output_text }
+          // It waits for a person.
+          return made.status === 'in_progress' ? await resume(made.id) : { session: made.id, reply: made.output_text }
         }
         let last: Answered | null = null
         for await (const event of await client.responses.create({ ...request, stream: true }, options)) {
@@ -250,13 +268,6 @@ async function overOpenAi(guest: Guest, key: string): Promise<Terminal> {
         if (error instanceof OpenAI.APIUserAbortError) throw new OxbowError('cancelled', error.message, { hint: '' })
         if (error instanceof OpenAI.APIError) throw new OxbowError(error.code as 'cancelled', error.message, { hint: '' })
         throw error
-      }
-    },
-    async resume(response) {
-      for (;;) {
-        const made = await client.responses.retrieve(response)
-        if (made.status === 'completed') return { session: made.id, reply: made.output_text }
-        assert.equal(made.status, 'in_progress')
       }
     },
     close: async () => {},

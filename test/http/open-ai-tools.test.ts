@@ -250,7 +250,7 @@ describe('responses', () => {
   it('refuse tools that are not functions, and ids that are not theirs', async () => {
     const failing = (options: object) => client.responses.create({ model: 'oxbow', input: 'x', ...options })
     await assert.rejects(failing({ tools: [{ type: 'web_search' }] }), /only functions/)
-    await assert.rejects(failing({ text: { format: { type: 'json_object' } } }), /only text and json_schema/)
+    await assert.rejects(failing({ text: { format: { type: 'grammar' } } }), /only text, json_object and json_schema/)
     await assert.rejects(failing({ previous_response_id: 'resp_1' }), /no response has this id/)
     await assert.rejects(failing({ input: [{ type: 'item_reference', id: 'msg_1' }] }), /no item has the id/)
   })

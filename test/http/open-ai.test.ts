@@ -108,7 +108,7 @@ describe('the interface of OpenAI', () => {
       [{ messages: [] }, 'messages'],
       [{ n: 2 }, 'n'],
       [{ tools: [{ type: 'custom', custom: { name: 'f' } }] }, 'tools.0.type'],
-      [{ response_format: { type: 'json_object' } }, 'response_format.type'],
+      [{ response_format: { type: 'grammar' } }, 'response_format.type'],
       [{ functions: [{ name: 'f' }] }, 'functions'],
       [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://10.0.0.1/x' } }] }] }, 'messages.0'],
     ] as const) {

@@ -68,9 +68,9 @@ before(async () => {
   calls = ((await owner('GET', '/api/v1/calls?limit=500')).body.items as readonly CallFacts[]).filter(({ audience }) =>
     audience.includes('terminal'),
   )
-  const reading = calls.filter(({ tier, effect }) => tier === 'read_only' && effect === 'none').map(({ right }) => right)
-  const changing = new Set(calls.filter(({ tier }) => tier !== 'read_only').map(({ right }) => right))
-  const rights = [...new Set(reading)].filter((right) => !changing.has(right))
+  const isReading = ({ tier, effect }: CallFacts): boolean => tier === 'read_only' && effect === 'none'
+  const changing = new Set(calls.filter((call) => !isReading(call)).map(({ right }) => right))
+  const rights = [...new Set(calls.filter(isReading).map(({ right }) => right))].filter((right) => !changing.has(right))
   assert.ok(rights.length > 8, rights.join())
   readKey = (await owner('POST', '/api/v1/keys', { name: 'reader', rights })).body.key
 })

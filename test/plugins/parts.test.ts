@@ -63,7 +63,7 @@ void test('an agent without the right sees nothing of a plugin, and cannot call 
     },
   })
   await fixture.turn('Weather?')
-  const refused = await fixture.record(({ name, phase }) => name === 'weather_get_forecast' && phase === 'refused')
+  const refused = await fixture.record(({ name, phase }) => name === 'weather.get_forecast' && phase === 'refused')
   assert.match((refused.body as { text: string }).text, /needs the right plugin\.weather.*"plugin\.weather" in rights under \[agent\]/s)
   assert.deepEqual(hosts.asked, [])
 })

@@ -90,7 +90,7 @@ void test('catalog show lists each fact with its source', async () => {
   const shown = JSON.parse(json) as { facts: { provider: string; contextTokens: number }; origins: { tools: string } }
   assert.deepEqual([shown.facts.provider, shown.facts.contextTokens, shown.origins.tools], ['openai', 100_000, 'package'])
   const unknown = await oxbow('catalog', 'show', 'openai/gpt5minni')
-  assert.equal(unknown.exit, errorTable.bad_config.exit)
+  assert.equal(unknown.exit, errorTable.not_found.exit)
   assert.match(unknown.err, /the nearest known are gpt-5-mini/)
   config('')
   const nobodys = await oxbow('catalog', 'show', 'nobody/gpt-5-mini')

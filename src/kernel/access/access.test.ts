@@ -72,7 +72,7 @@ describe('rights', () => {
     await using fixture = await openFixture({ play, calls: [write], config: { agent: { rights: ['file.write:/shared/a'] } } })
     await fixture.turn('write')
     assert.deepEqual(ran, [{ path: '/shared/a/c' }])
-    const { body } = await fixture.record(({ phase, name }) => phase === 'refused' && name === 'file_write')
+    const { body } = await fixture.record(({ phase, name }) => phase === 'refused' && name === 'file.write')
     assert.match((body as { text: string }).text, /reaches \/shared\/b, which file\.write does not cover/)
   })
 })

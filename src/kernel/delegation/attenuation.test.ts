@@ -115,7 +115,8 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
   const definition = fc.record({ rights: generous, delegable: generous, revoked: denials })
   await fc.assert(
     fc.asyncProperty(
-      generous,
+      // No agent of the configuration has the role admin.
+      generous.map((rights) => rights.map((right) => (right === '*' || right === 'admin' ? 'superuser' : right))),
       fc.array(definition, { minLength: 1, maxLength: 3 }),
       fc.array(definition, { maxLength: 3 }),
       async (root, chain, handoffs) => {

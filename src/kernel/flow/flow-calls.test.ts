@@ -56,7 +56,7 @@ describe('declassifying', () => {
     const { done: list } = await output<{ done: readonly { id: string }[] }>(fixture, 'flow.show', {})
     await output(fixture, 'flow.revoke', { id: list[0]!.id })
     await fixture.turn('send again')
-    assert.deepEqual(phases(fixture, 'test_send'), ['refused'])
+    assert.deepEqual(phases(fixture, 'test.send'), ['intent', 'outcome', 'refused'])
   })
 
   it('of a file holds for its content alone', async () => {
