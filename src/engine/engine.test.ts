@@ -160,7 +160,7 @@ void describe('the engine', () => {
 
   void it('refuses embeddings of a service that has none', async () => {
     const one = await engine({}, { ANTHROPIC_API_KEY: 'k' })
-    await assert.rejects(one.embed('anthropic/x', ['a'], {}, new AbortController().signal), { code: 'bad_config' })
+    await assert.rejects(one.embed('anthropic/x', ['a'], {}, new AbortController().signal), { code: 'bad_input' })
     await one.close()
   })
 

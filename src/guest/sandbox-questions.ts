@@ -29,9 +29,12 @@ import { sandboxFolders } from './host-ways.ts'
  */
 export async function answerImages(question: ImageQuestion, envelope: GuestEnvelope): Promise<ImageReport | ImageList> {
   if (question.ask === 'build') return buildImage(question, envelope)
-  const { listKeptImages, removeKeptImages } = await loadKeptImages()
+  const { findKeptImages, listKeptImages, removeKeptImages } = await loadKeptImages()
   const place = { imageFolder: sandboxFolders(envelope).imageFolder, container: envelope.config.sandbox.container }
-  return question.ask === 'list' ? listKeptImages(place) : { images: await removeKeptImages(place, question.names), problem: '' }
+  if (question.ask === 'list') return listKeptImages(place)
+  const images = await findKeptImages(place, question.names)
+  if (!question.dryRun) await removeKeptImages(place, images)
+  return { images, problem: '' }
 }
 
 async function buildImage(image: ImageToBuild, envelope: GuestEnvelope): Promise<ImageReport> {

@@ -4,7 +4,7 @@
 export type ImageQuestion =
   | ({ readonly ask: 'build' } & ImageToBuild)
   | { readonly ask: 'list' }
-  | { readonly ask: 'remove'; readonly names: readonly string[] }
+  | { readonly ask: 'remove'; readonly names: readonly string[]; readonly dryRun: boolean }
 
 /** An image to build for the container tier or, with `vm`, for the micro-VM tier. `engine` overrides the configuration. */
 export interface ImageToBuild {

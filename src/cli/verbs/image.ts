@@ -11,7 +11,7 @@ import {
   OxbowError,
 } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
-import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
 
 export interface ImageOptions extends GuestChoice {
@@ -45,10 +45,13 @@ export async function imageList(options: GuestChoice & { readonly json?: boolean
 /** @returns 0. @throws OxbowError `not_found`, or `sandbox_failed` where one is in use */
 export async function imageRemove(
   names: readonly string[],
-  options: GuestChoice & { readonly json?: boolean | undefined },
+  options: GuestChoice & { readonly json?: boolean | undefined; readonly dryRun?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
-  const { images } = (await ask({ ask: 'remove', names }, options, terminal)) as ImageList
+  const dryRun = options.dryRun === true
+  const { images } = (await ask({ ask: 'remove', names, dryRun }, options, terminal)) as ImageList
+  if (dryRun)
+    return printPreview({ would: plainText(`remove ${images.map(({ name }) => name).join(', ')}`), target: images }, options, terminal)
   for (const image of images) printLine(terminal, options.json === true ? JSON.stringify(image) : plainText(`Removed ${image.name}.`))
   return 0
 }

@@ -191,6 +191,7 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow image list'))
     .action((options) => choose(async () => (await import('./image.ts')).imageList(options, terminal)))
   userVerb(image.command('remove <name...>'), 'remove images of this home; the last part of a name is enough')
+    .option(...dryRunOption)
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow image remove 3f2a9c0d11e4b7a86c5d2e01'))
     .action((names, options) => choose(async () => (await import('./image.ts')).imageRemove(names, options, terminal)))

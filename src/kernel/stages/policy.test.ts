@@ -96,9 +96,8 @@ describe('a conversation that has read a page and the vault', () => {
       stop()
       await fixture.kernel.approve(parked.call, allow)
       assert.equal((await ended)['status'], 'ok')
-      // A refusal is on record under the name that the model wrote.
       const phases = fixture.events.flatMap((event) =>
-        event.type === 'record' && /^test.send$/.test(event.record.name) ? [event.record.phase] : [],
+        event.type === 'record' && event.record.name === 'test.send' ? [event.record.phase] : [],
       )
       assert.deepEqual(phases, ['parked', 'decided', ...(allow ? (['intent', 'outcome'] as const) : (['refused'] as const))])
     }
@@ -107,7 +106,7 @@ describe('a conversation that has read a page and the vault', () => {
   it('is refused where the policy says so, which is recorded, and nothing runs', async () => {
     await using fixture = await openFixture({ play: play(), calls, config: { flow: { both: 'deny' } } })
     await fixture.turn('go')
-    const { phase, body } = await fixture.record(({ name }) => name === 'test_send')
+    const { phase, body } = await fixture.record(({ name }) => name === 'test.send')
     assert.deepEqual([phase, (body as { code: string }).code], ['refused', 'denied'])
   })
 

@@ -40,18 +40,21 @@ export async function listKeptImages(place: ImagesPlace): Promise<FoundImages> {
   return 'code' in containers ? { images: machines, problem: containers.message } : { images: [...containers, ...machines], problem: '' }
 }
 
-/** @param wanted names as the list has them, or their last part. @throws OxbowError `not_found`, or `sandbox_failed` where one is in use */
-export async function removeKeptImages(place: ImagesPlace, wanted: readonly string[]): Promise<readonly KeptImage[]> {
+/** @param wanted names as the list has them, or their last part. @throws OxbowError `not_found` */
+export async function findKeptImages(place: ImagesPlace, wanted: readonly string[]): Promise<readonly KeptImage[]> {
   const { images, problem } = await listKeptImages(place)
-  const chosen = wanted.map((name) => {
+  return wanted.map((name) => {
     const found = images.find((image) => image.name === name || image.name.endsWith(`:${name}`) || image.name.endsWith(`/${name}`))
     if (found !== undefined) return found
     throw new OxbowError('not_found', `This home has no image ${name}.${problem === '' ? '' : ` ${problem}`}`, {
       hint: 'See oxbow image list.',
     })
   })
-  for (const image of chosen) await (image.kind === 'vm' ? removeMachineImage(place, image) : removeContainerImage(place, image))
-  return chosen
+}
+
+/** @throws OxbowError `sandbox_failed` where one is in use */
+export async function removeKeptImages(place: ImagesPlace, images: readonly KeptImage[]): Promise<void> {
+  for (const image of images) await (image.kind === 'vm' ? removeMachineImage(place, image) : removeContainerImage(place, image))
 }
 
 async function containerImages(engine: ContainerEngine, installation: string): Promise<readonly KeptImage[] | Failure> {
