@@ -106,7 +106,7 @@ describe('the first hour of the page', { skip: noChromium }, () => {
     await page.goto(`${rig.address}/journal`)
     const names = page.locator('.record-call code')
     await names.first().waitFor()
-    const { items: calls } = await rig.call<{ items: readonly { name: string; tier: string }[] }>('system.calls', {})
+    const { value: calls } = await rig.call<{ value: readonly { name: string; tier: string }[] }>('system.calls', {})
     const reads = new Set(calls.filter(({ tier }) => tier === 'read_only').map(({ name }) => name))
     // What the agent's turns read is their work.
     const ofTurns = new Set(['memory.recall'])
