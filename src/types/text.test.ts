@@ -5,11 +5,15 @@ import type { CallId } from './id.ts'
 import { fenced, unfenced } from './text.ts'
 
 const call = '01890a5d-ac96-774b-bcce-b302099a8057.3' as CallId
-const mark = 'b302099a8057.3'
+const mark = '7508a990203b.3'
 
 describe('a fence', () => {
   it('holds the text between two marks that come from the call', () => {
     assert.equal(fenced('a\nb', call), `<<data ${mark}\na\nb\n${mark}>>`)
+  })
+
+  it('leaves the id of its call as it is, which the text names where the call made something', () => {
+    assert.equal(fenced(`Scheduled it (${call}).`, call), `<<data ${mark}\nScheduled it (${call}).\n${mark}>>`)
   })
 
   it('cannot be ended or begun by what stands in it, whatever that is', () => {
