@@ -1,16 +1,16 @@
 /** All recipes, and pairs and triples of them, from private files to all sinks: none of 10 000 paths arrives. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { series } from '../support/scale.ts'
+import { longSeries } from '../support/scale.ts'
 import { openFlowWorld } from './flow-world.ts'
 import { nameOf, type Path, runPath, samplePaths, shortestPaths, sinks, type Where } from './paths.ts'
 
 /** What one world does before it is closed: its versions and labels grow. */
 const pathsInWorld = 100
 const lengths = [2, 3, 4]
-const all = series(10_000)
+const all = longSeries(10_000)
 /** With hands in their real sandbox, where a path takes a second, ten times as long as in memory. */
-const onDisk = Math.ceil(all / 40)
+const onDisk = Math.ceil(all / 10)
 const inMemory = all - onDisk
 
 /** A test for each world, so that none is silent for long. */

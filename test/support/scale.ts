@@ -10,6 +10,12 @@ export function scaled(inFull: number, sample: number = Math.max(1, Math.ceil(in
 /** CI runs a quarter of the long series, in another place each time: `OXBOW_TEST_SERIES=short`. */
 export const isShortSeries: boolean = process.env['OXBOW_TEST_SERIES'] === 'short'
 
+/** A series that takes hours: all of it with `OXBOW_TEST_SERIES=long`, a tenth in the full tests, a fortieth in CI, in another place each time. */
+export function longSeries(all: number): number {
+  if (process.env['OXBOW_TEST_SERIES'] === 'long') return all
+  return Math.ceil(all / (isShortSeries ? 40 : 10))
+}
+
 /** A series of kills or attacks, each of which stands for all: as `scaled`, and shorter in CI. */
 export function series(inFull: number, sample?: number): number {
   const all = scaled(inFull, sample)

@@ -46,7 +46,7 @@ describe('the pages of an owner', { skip: noChromium }, () => {
     await check('setup')
     await page.getByRole('radio', { name: /Another address/ }).check()
     await page.getByRole('textbox', { name: 'Address' }).fill(model.config.base_url)
-    await page.getByRole('textbox', { name: 'Model' }).fill('test-model')
+    await page.getByRole('combobox', { name: 'Model' }).fill('test-model')
     await page.getByLabel('Context window').fill('32000')
     await page.locator('input[type=password]').fill('sk-owner-0123456789abcdef')
     await page.getByRole('button', { name: 'Continue' }).click()
