@@ -57,7 +57,7 @@ export function rememberGood(place: ConfigPlace, at: number): void {
   try {
     const [all_users = '', text = ''] = configFiles(place.home, place.workspace).map(({ path }) => readConfigFile(path) ?? '')
     const { current, previous } = readGood(place)
-    if (current.text === text && current.all_users === all_users) return
+    if (current.at !== 0 && current.text === text && current.all_users === all_users) return
     const isSameText = current.text === text
     const kept: Good = { current: { text, at, all_users }, previous: isSameText ? previous : current }
     writeWhole(goodFile(place), JSON.stringify(kept))

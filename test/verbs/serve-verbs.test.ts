@@ -1,7 +1,7 @@
 /** Oxbow in the background, as a person starts and stops it. */
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -52,6 +52,16 @@ test('it starts in the background once, serves, restarts, and stops with everyth
   assert.equal((await oxbow('restart')).exit, 0)
   const second = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; guest: number }
   assert.notEqual(second.guest, first.guest)
+  const config = join(home, 'oxbow/users/default/config.toml')
+  for (const broken of ['[model\n', '[model]\nprovider = "anthropic"\nname = "claud-nonsense"\n']) {
+    writeFileSync(config, broken)
+    const refused = await oxbow('restart')
+    assert.notEqual(refused.exit, 0)
+    assert.match(refused.text, /was not restarted and goes on as it is/)
+    assert.match((await oxbow('run', '2+2')).text, /2\+2 = 4/)
+    assert.equal((JSON.parse(readFileSync(file, 'utf8')) as { guest: number }).guest, second.guest)
+  }
+  rmSync(config)
   assert.equal((await oxbow('logs')).exit, 0)
   assert.match((await oxbow('stop')).text, /has stopped/)
   for (const pid of [first.pid, first.guest, second.guest]) assert.equal(isAlive(pid), false, `${pid}`)

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ensureGuest, findGuest, openHome, parseUser, openWorkspace, type Workspace } from '../../runner/index.ts'
-import { isObject, OxbowError, returnMemory, writeWhole } from '../../types/index.ts'
+import { checkStartOf, ensureGuest, findGuest, loadConfig, openHome, parseUser, openWorkspace, type Workspace } from '../../runner/index.ts'
+import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
@@ -147,9 +147,26 @@ async function stopServer({ user }: Pick<ServeOptions, 'user'>, terminal: Termin
   })
 }
 
+/** @throws OxbowError `bad_config` for a configuration with which Oxbow would not start; what runs goes on */
 export async function restart(choice: ServeOptions, terminal: Terminal): Promise<number> {
+  if ((await findGuest(openWorkspace(openHome(terminal.env), parseUser(choice.user)))) !== null) await assertStarts(choice, terminal)
   if ((await stopServer(choice, terminal)) && choice.json !== true) printText(terminal, 'Oxbow has stopped.')
   return start(choice, terminal)
+}
+
+async function assertStarts(choice: ServeOptions, terminal: Terminal): Promise<void> {
+  try {
+    const [home, overrides] = [openHome(terminal.env), { model: choice.model, baseUrl: choice.baseUrl }]
+    loadConfig(home, openWorkspace(home, parseUser(choice.user)), overrides)
+    await checkStartOf(guestSetup(choice, terminal))
+  } catch (error) {
+    if (!isOxbowError(error, 'bad_config')) throw error
+    const { message, hint } = error
+    throw new OxbowError('bad_config', `${message.replace(/\.?$/, '.')} Oxbow was not restarted and goes on as it is.`, {
+      hint,
+      cause: error,
+    })
+  }
 }
 
 interface LogOptions extends Pick<ServeOptions, 'user' | 'json'> {
