@@ -115,9 +115,14 @@ export async function snapshotOf({ id }: HomeItem, folder: string): Promise<{ re
     rmSync(draft, { recursive: true, force: true })
     try {
       const before = namesIn(join(folder, 'objects', 'pack')).join()
-      await copyTree(folder, draft, copyFile, new Set(linkedFolders.map(({ name }) => name)))
+      await copyTree(
+        folder,
+        draft,
+        copyFile,
+        linkedFolders.map(({ name }) => name),
+      )
       for (const { name, unfinished } of linkedFolders)
-        if (existsSync(join(folder, name))) await copyTree(join(folder, name), join(draft, name), link, new Set([unfinished]))
+        if (existsSync(join(folder, name))) await copyTree(join(folder, name), join(draft, name), link, [unfinished])
       if (namesIn(join(folder, 'objects', 'pack')).join() === before || tries === snapshotTries) return { folder: draft, draft }
     } catch (error) {
       if (tries === snapshotTries) throw error
@@ -125,15 +130,13 @@ export async function snapshotOf({ id }: HomeItem, folder: string): Promise<{ re
   }
 }
 
-const nothing: ReadonlySet<string> = new Set()
-
 /** @param put copies or links one file @param without names that are left out at the top */
-async function copyTree(from: string, to: string, put: typeof copyFile, without: ReadonlySet<string> = nothing): Promise<void> {
+async function copyTree(from: string, to: string, put: typeof copyFile, without: readonly string[]): Promise<void> {
   await mkdir(to, { recursive: true, mode: 0o700 })
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (without.has(entry.name)) continue
-    if (entry.isDirectory()) await copyTree(source, target, put)
+    if (without.includes(entry.name)) continue
+    if (entry.isDirectory()) await copyTree(source, target, put, [])
     else if (entry.isFile()) await put(source, target)
   }
 }
