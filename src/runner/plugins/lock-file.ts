@@ -6,8 +6,8 @@
 import { createPublicKey, sign, verify } from 'node:crypto'
 import { join } from 'node:path'
 import { isObject, type LockedPlugin, OxbowError, parseObject, writeWhole } from '../../types/index.ts'
-import { asOwner, readText } from '../heads/file-owner.ts'
-import { signingKey } from '../heads/signing-key.ts'
+import { asOwner, readText } from '../file-owner.ts'
+import { signingKey } from '../signing-key.ts'
 import { type Home, hostFiles, lockPath } from '../home.ts'
 
 export interface PluginLock {
