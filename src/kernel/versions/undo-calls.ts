@@ -113,7 +113,6 @@ interface Found extends Pick<VersionedTurn, 'turn' | 'undoes'> {
 
 /** @returns a turn or an undo, and whether it is an undo @throws OxbowError `not_found` */
 async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<Found> {
-  if (turn !== '' && deps.versioning.isRunning(turn)) throw stillRunning('This turn is')
   const turns = await (await open(deps)).turns({ limit: maxListedTurns * 10 })
   if (turn !== '') {
     const isNamed = (id: string): boolean => id === turn || (turn.length >= minPrefix && id.startsWith(turn))
@@ -140,8 +139,8 @@ async function takeBackTurn(deps: UndoCallDeps, found: Found, apply: boolean, co
   const { turn, undoes } = found
   const versions = await open(deps)
   const parts = await partsOf(deps, turn, undoes === '' ? found.all : [])
-  const running = parts.turns.slice(1).find(deps.versioning.isRunning)
-  if (running !== undefined) throw stillRunning('An agent or a graph that this turn started is')
+  const running = parts.turns.find(deps.versioning.isRunning)
+  if (running !== undefined) throw stillRunning(running === turn ? 'This turn is' : 'An agent or a graph that this turn started is')
   const { commit: ours } = await deps.versioning.sync()
   const trailers = { ...trailersOf({ session: caller.session, turn: id }, []), 'Oxbow-Undoes': parts.turns.join(' ') }
   const facts = { author: caller.actor, at: clock.now(), subject: 'Undo', trailers }

@@ -172,6 +172,24 @@ test('an undo says what it cannot take back, and refuses where versions are miss
   })
 })
 
+test('a turn that runs is not undone, whichever of its names is given', async () => {
+  await withTurns(
+    async ({ guest, write, read, turn, fails }) => {
+      write('a.txt', 'a')
+      const ended = turn(['file_write', { path: 'a.txt', text: 'b' }], ['file_delete', { path: 'a.txt' }])
+      const waiting = await guest.record(({ phase }) => phase === 'parked')
+      const { output } = (await guest.kernel.call('version.turns', {})) as { output: { turns: { turn: string; commit: string }[] } }
+      const [{ turn: id, commit }] = output.turns as [{ turn: string; commit: string }]
+      for (const name of [id, id.slice(0, 20), commit.slice(0, 8)])
+        assert.match(await fails({ turn: name, apply: true }), /^tool_failed: This turn is still running/)
+      assert.equal(read('a.txt'), 'b')
+      await guest.kernel.approve(waiting.call, false)
+      await ended
+    },
+    { config: { approval: { privileged: 'allow', calls: { 'file.delete': 'ask' } } } },
+  )
+})
+
 test('saved documents are taken back with the files of their turn', async () => {
   await withTurns(async ({ guest, write, turn, undo }) => {
     write('a.txt', 'a')
