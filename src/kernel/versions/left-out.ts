@@ -1,10 +1,13 @@
 /**
  * What versions leave out of a walk, as hands judge it: names of the configuration, and repositories in every spelling that git refuses. And
  * what a command line may remove with a repository in it, so that it has a version from before; what a script or a variable removes is not
- * seen.
+ * seen. And which folders of the person a version covers: what has their names later is something else.
  */
 import { posix } from 'node:path'
 import { maxRemovedNames } from '../limits.ts'
+import type { CommitBy } from './version-questions.ts'
+
+const foldersTrailer = 'Oxbow-Folders'
 
 type IsOut = (path: string) => boolean
 
@@ -47,4 +50,20 @@ export function removedNames(command: string, cwd: string): readonly string[] {
     return bases.map((base) => posix.resolve(base, sure))
   })
   return [...new Set(named)].filter((path) => path === '/shared' || path.startsWith('/shared/')).slice(0, maxRemovedNames)
+}
+
+/** @param covered as `KernelOptions` has them @returns the facts of a commit, which name the folders of the person in it */
+export function inFolders(facts: CommitBy, covered: readonly string[]): CommitBy {
+  return covered.length === 0 ? facts : { ...facts, trailers: { ...facts.trailers, [foldersTrailer]: covered.join(' ') } }
+}
+
+/**
+ * @param path in the tree @param trailers of the version that has it, by name in lower case @param covered now
+ * @returns why the path means something else now; empty where it does not, or where the version does not say
+ */
+export function movedFolder(path: string, trailers: Readonly<Record<string, string>>, covered: readonly string[]): string {
+  const named = `${encodeURIComponent(/^shared\/([^/]+)\//.exec(path)?.[1] ?? '')}:`
+  const then = (trailers[foldersTrailer.toLowerCase()] ?? '').split(' ').find((one) => one.startsWith(named))
+  if (then === undefined || covered.includes(then)) return ''
+  return covered.some((one) => one.startsWith(named)) ? 'another folder has that name now' : 'agents cannot change that folder now'
 }
