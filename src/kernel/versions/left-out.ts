@@ -5,7 +5,8 @@
  */
 import { posix } from 'node:path'
 import { maxRemovedNames } from '../limits.ts'
-import type { CommitBy } from './version-questions.ts'
+import { ownValue } from '../../types/index.ts'
+import type { NewCommit } from '../repository/repository.ts'
 
 const foldersTrailer = 'Oxbow-Folders'
 
@@ -53,7 +54,7 @@ export function removedNames(command: string, cwd: string): readonly string[] {
 }
 
 /** @param covered as `KernelOptions` has them @returns the facts of a commit, which name the folders of the person in it */
-export function inFolders(facts: CommitBy, covered: readonly string[]): CommitBy {
+export function inFolders<Facts extends Pick<NewCommit, 'trailers'>>(facts: Facts, covered: readonly string[]): Facts {
   return covered.length === 0 ? facts : { ...facts, trailers: { ...facts.trailers, [foldersTrailer]: covered.join(' ') } }
 }
 
@@ -63,7 +64,7 @@ export function inFolders(facts: CommitBy, covered: readonly string[]): CommitBy
  */
 export function movedFolder(path: string, trailers: Readonly<Record<string, string>>, covered: readonly string[]): string {
   const named = `${encodeURIComponent(/^shared\/([^/]+)\//.exec(path)?.[1] ?? '')}:`
-  const then = (trailers[foldersTrailer.toLowerCase()] ?? '').split(' ').find((one) => one.startsWith(named))
+  const then = (ownValue(trailers, foldersTrailer.toLowerCase()) ?? '').split(' ').find((one) => one.startsWith(named))
   if (then === undefined || covered.includes(then)) return ''
   return covered.some((one) => one.startsWith(named)) ? 'another folder has that name now' : 'agents cannot change that folder now'
 }

@@ -309,11 +309,11 @@ async function withoutOtherFolders(
   found: Difference,
 ): Promise<InTheseFolders> {
   const covered = deps.versioning.coveredFolders()
-  const unseen = found.changes.flatMap(({ path }) => {
-    const why = movedFolder(path, trailers, covered)
-    return why === '' ? [] : [{ path, why }]
+  const unseen = found.changes.flatMap(({ path: inTree }) => {
+    const why = movedFolder(inTree, trailers, covered)
+    return why === '' ? [] : [{ path: inTree, why }]
   })
-  const left = new Set(unseen.map(({ path }) => path))
+  const left = new Set(unseen.map((one) => one.path))
   const kept: string[] = []
   for (const mount of deps.mounts?.() ?? []) {
     const folder = `shared/${treeName(mount)}`
@@ -325,8 +325,8 @@ async function withoutOtherFolders(
   return { found: { ...found, changes, total: changes.length }, unseen }
 }
 
-function unseenFolder({ path, why }: Conflict): OxbowError {
-  const name = shownPath(path).replace(/^\/shared\//, '')
+function unseenFolder({ path: inTree, why }: Conflict): OxbowError {
+  const name = shownPath(inTree).replace(/^\/shared\//, '')
   return new OxbowError('not_found', `Nothing was changed. ${name}: ${why}.`, {
     hint: 'Let agents see it: oxbow folder add PATH --as NAME',
   })

@@ -136,16 +136,9 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     versions,
     sync,
     ...commitsOf(parts, sync),
+    whileFoldersChange: (work) => whileFoldersChange(parts, sync, work),
     runEnded: turns.end,
     coveredFolders,
-    async whileFoldersChange(work) {
-      // Where nobody runs, the next commit is the person's.
-      if (isOn && owners.isShared()) await sync().catch((error: unknown) => console.error(error))
-      const result = await work()
-      const person = (): Promise<CommitBy> => owners.by({ turn: '', session: '', actor: `user:${user}` })
-      if (isOn && owners.isShared()) await commit(person, { except: owners.named })
-      return result
-    },
     isRunning: turns.isRunning,
     ...changesOf(parts),
     async changedIn(session) {
@@ -165,6 +158,19 @@ export function createVersioning(deps: VersioningDeps): Versioning {
       await (await versions.made())?.close()
     },
   }
+}
+
+async function whileFoldersChange<Result>(
+  { deps, isOn, owners, commit }: Parts,
+  sync: () => Promise<Committed>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  // Where nobody runs, the next commit is the person's.
+  if (isOn && owners.isShared()) await sync().catch((error: unknown) => console.error(error))
+  const result = await work()
+  const person = (): Promise<CommitBy> => owners.by({ turn: '', session: '', actor: `user:${deps.user}` })
+  if (isOn && owners.isShared()) await commit(person, { except: owners.named })
+  return result
 }
 
 async function drained({ turns, watched }: Parts): Promise<void> {
