@@ -1,11 +1,15 @@
 /**
  * What versions leave out of a walk, as hands judge it: names of the configuration, and repositories in every spelling that git refuses. And
  * what a command line may remove with a repository in it, so that it has a version from before; what a script or a variable removes is not
- * seen.
+ * seen. And which folders of the person a version covers: what has their names later is something else.
  */
 import { posix } from 'node:path'
 import { fitsAnyName, isRepositoryName } from '../../types/index.ts'
 import { maxRemovedNames } from '../limits.ts'
+import { ownValue } from '../../types/index.ts'
+import type { NewCommit } from '../repository/repository.ts'
+
+const foldersTrailer = 'Oxbow-Folders'
 
 type IsOut = (path: string) => boolean
 
@@ -39,4 +43,20 @@ export function removedNames(command: string, cwd: string): readonly string[] {
     return bases.map((base) => posix.resolve(base, sure))
   })
   return [...new Set(named)].filter((path) => path === '/shared' || path.startsWith('/shared/')).slice(0, maxRemovedNames)
+}
+
+/** @param covered as `KernelOptions` has them @returns the facts of a commit, which name the folders of the person in it */
+export function inFolders<Facts extends Pick<NewCommit, 'trailers'>>(facts: Facts, covered: readonly string[]): Facts {
+  return covered.length === 0 ? facts : { ...facts, trailers: { ...facts.trailers, [foldersTrailer]: covered.join(' ') } }
+}
+
+/**
+ * @param path in the tree @param trailers of the version that has it, by name in lower case @param covered now
+ * @returns why the path means something else now; empty where it does not, or where the version does not say
+ */
+export function movedFolder(path: string, trailers: Readonly<Record<string, string>>, covered: readonly string[]): string {
+  const named = `${encodeURIComponent(/^shared\/([^/]+)\//.exec(path)?.[1] ?? '')}:`
+  const then = (ownValue(trailers, foldersTrailer.toLowerCase()) ?? '').split(' ').find((one) => one.startsWith(named))
+  if (then === undefined || covered.includes(then)) return ''
+  return covered.some((one) => one.startsWith(named)) ? 'another folder has that name now' : 'agents cannot change that folder now'
 }
