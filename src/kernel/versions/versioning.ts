@@ -191,7 +191,8 @@ function commitsOf({ owners, turns, commit }: Parts, sync: () => Promise<Committ
       return commit(() => facts, isShared ? { only: 'state', always: true } : { except: owners.named })
     },
     async endTurn(turn, onlyState) {
-      if (onlyState) turns.keep(turn, await commit(() => owners.by(turns.ended(turn)), { only: 'state' }))
+      // What its calls have changed is committed with them: a walk would find what a person has changed, which the next change commits.
+      if (onlyState || !owners.isShared()) turns.keep(turn, await commit(() => owners.by(turns.ended(turn)), { only: 'state' }))
       else await sync()
       owners.leaveTurn(turn)
       return turns.commitOf(turn)
