@@ -336,11 +336,15 @@ const commands = {
     input: z.strictObject({ watch: z.string() }),
     output: z.strictObject({ tail: z.string().max(8_192) }),
   },
-  /** What the running commands use, by the `watch` of a command or the `owner` of sessions. */
+  /**
+   * What the running commands use, by the `watch` of a command or the `owner` of sessions; and whether commands have left something in
+   * shared memory, which later ones can read.
+   */
   usage: {
     input: none,
     output: z.strictObject({
       owners: z.array(z.strictObject({ owner: z.string().max(200), cpuMs: count, memoryBytes: count, processes: count })).max(1_000),
+      keepsMemory: z.boolean(),
     }),
   },
   /** Ends all processes and drops everything unfinished; hands reply, and exit. */

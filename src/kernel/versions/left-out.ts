@@ -29,10 +29,17 @@ const removers = /(?:^|[\s;&|(`'"/])(?:rm|mv|find|rsync|unlink|shred)\s/
 const separators = /[\s;&|()<>`'"=]+/
 const wildcards = /[*?[{$~\\]/
 
-/** @param cwd folder in which the command starts @returns whole paths, as they are named; none if nothing in it removes files */
-export function removedNames(command: string, cwd: string): readonly string[] {
-  if (!removers.test(command)) return []
-  const words = command.split(separators).filter((word) => word !== '' && !word.startsWith('-'))
+/**
+ * @param command a line of a shell, or a program with its arguments
+ * @param cwd folder in which the command starts
+ * @returns whole paths, as they are named; none if nothing in it removes files
+ */
+export function removedNames(command: string | readonly string[], cwd: string): readonly string[] {
+  const line = typeof command === 'string' ? command : command.join(' ')
+  if (!removers.test(line)) return []
+  // An argument of a program is a name as it is, blanks too; it can also be a script.
+  const whole = typeof command === 'string' ? [] : command
+  const words = [...whole, ...line.split(separators)].filter((word) => word !== '' && !word.startsWith('-'))
   const bases = [posix.resolve('/shared', cwd)]
   for (const [at, word] of words.entries())
     if (word === 'cd' && words[at + 1] !== undefined) bases.push(posix.resolve(bases.at(-1)!, words[at + 1]!))

@@ -34,7 +34,7 @@ async function withTurns(run: (place: Place) => Promise<void>, options: FixtureO
     play: () => steps.shift() ?? says('done'),
     ...options,
     config: {
-      agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.write'] },
+      agent: { rights: ['exec.run', 'shell.run', 'file.read', 'file.write', 'state.write'] },
       approval: { privileged: 'allow' },
       flow: { irreversible: 'allow' },
       ...(options.config as object),
@@ -138,20 +138,23 @@ test('files without versions so far have one before a call changes them: .env, i
       write('deleted.bin', Buffer.concat([large, Buffer.from('2')]))
       write('repo/.git/notes', 'of a repository')
       write('repo/x', 'x')
+      write('my repo/.git/notes', 'of another one')
       const change = await turn(
         ['file_write', { path: '.env', text: 'KEY=stolen' }],
         ['file_patch', { diff: '--- a/ignored.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-ignored\n\\ No newline at end of file\n' }],
         ['file_write', { path: 'big.bin', text: 'tiny' }],
         ['shell_exec', { command: 'rm deleted.bin' }],
         ['file_delete', { path: 'repo', recursive: true }],
+        ['exec_run', { binary: 'rm', args: ['-rf', 'my repo'] }],
       )
-      assert.deepEqual([read('ignored.txt'), read('deleted.bin'), read('repo/x')], [null, null, null])
+      for (const name of ['ignored.txt', 'deleted.bin', 'repo/x', 'my repo/.git/notes']) assert.equal(read(name), null, name)
       await undo({ turn: change, apply: true })
       assert.deepEqual([read('.env'), read('ignored.txt'), read('repo/.git/notes')], ['KEY=1', 'ignored', 'of a repository'])
+      assert.equal(read('my repo/.git/notes'), 'of another one')
       assert.ok(read('big.bin') === large.toString(), 'byte for byte')
       assert.ok(read('deleted.bin') === `${large.toString()}2`, 'byte for byte')
     },
-    { config: { versions: { ignore: ['ignored.txt'] } } },
+    { config: { versions: { ignore: ['ignored.txt'] }, exec: { allow: ['rm'] } } },
   )
 })
 
