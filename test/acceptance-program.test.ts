@@ -29,6 +29,8 @@ const folderOf = (user: string): string => join(home.folder, 'users', user)
 describe('a backup', () => {
   it('brings back sessions, files, documents and memories after everything was deleted', async () => {
     const ann = ['--user', 'ann']
+    // One guest for what is kept, and one for what came back.
+    await oxbow('start', ...ann)
     await oxbow('run', 'write "kept" to notes/plan.txt', '--yes', ...ann)
     await oxbow('state', 'save', 'projects/oxbow', '{"status": "active"}', ...ann)
     await oxbow('memory', 'add', 'The release is on Friday.', ...ann)
@@ -41,10 +43,13 @@ describe('a backup', () => {
     const shown = await outputs()
     const backup = join(home.folder, 'ann.backup')
     await oxbow('store', 'backup', backup, ...ann)
+    await oxbow('stop', ...ann)
     rmSync(folderOf('ann'), { recursive: true })
     mkdirSync(folderOf('ann'), { recursive: true })
     await oxbow('store', 'restore', backup, '--replace', ...ann)
+    await oxbow('start', ...ann)
     assert.deepEqual(await outputs(), shown)
+    await oxbow('stop', ...ann)
     assert.equal(readFileSync(join(folderOf('ann'), 'shared/notes/plan.txt'), 'utf8').trim(), 'kept')
     await oxbow('audit', 'verify', ...ann)
   })

@@ -33,6 +33,7 @@ async function measure(count: number, small: boolean): Promise<Row[]> {
     documents: { all: async () => [] },
     config: config.versions,
     mounts: () => [],
+    coveredFolders: () => [],
     documentsChanged: { since: false },
   })
   try {

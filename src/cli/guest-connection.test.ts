@@ -5,6 +5,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { shareCompileCache } from '../../test/support/compile-cache.ts'
 import { errorTable } from '../types/index.ts'
 import { openPty } from './chat/pty-fixture.ts'
@@ -43,8 +45,20 @@ function start(home: string, ...args: readonly string[]): Started {
 
 /** Resolves when a model is being asked. */
 async function asking(home: string): Promise<void> {
-  for (let out = ''; !/model\.generate .*intent|intent.*model\.generate/.test(out);) {
-    out = (await start(home, 'audit', 'show', '--limit', '20').over).out
+  const path = join(home, 'users/default/internal/oxbow.db')
+  while (!isAsking(path)) await sleep(20)
+}
+
+function isAsking(path: string): boolean {
+  if (!existsSync(path)) return false
+  const journal = new Sqlite(path, { readonly: true })
+  try {
+    return journal.prepare(`select 1 from journal where name = 'model.generate' and phase = 'intent'`).get() !== undefined
+  } catch {
+    // Its tables are being made.
+    return false
+  } finally {
+    journal.close()
   }
 }
 
@@ -65,28 +79,24 @@ async function withHome(check: (home: string) => Promise<void>): Promise<void> {
   }
 }
 
-void test(
-  'a turn whose guest ends with the terminal that started it continues in another guest as one turn',
-  { timeout: 120_000 },
-  async () => {
-    await withHome(async (home) => {
-      const server = start(home, 'serve')
-      await server.says('Ctrl+C stops it.')
-      // What the guest of `run` will read; the one that runs has its own.
-      configure(home, says({ text: 'done' }))
-      const run = start(home, 'run', 'hello', '--json')
-      await asking(home)
-      server.interrupt()
-      await server.over
-      const { exit, out, err } = await run.over
-      assert.equal(exit, 0, err)
-      assert.equal((JSON.parse(out) as { reply: string }).reply, 'done')
-      assert.match(err, /^notice: the terminal that started the guest has closed; starting another to finish the turn$/m)
-      const { out: sessions } = await start(home, 'sessions').over
-      assert.match(sessions, /^\S+ .* 1 turn  hello\n$/)
-    })
-  },
-)
+void test('a turn whose guest ends with the terminal that started it continues in another guest as one turn', async () => {
+  await withHome(async (home) => {
+    const server = start(home, 'serve')
+    await server.says('Ctrl+C stops it.')
+    // What the guest of `run` will read; the one that runs has its own.
+    configure(home, says({ text: 'done' }))
+    const run = start(home, 'run', 'hello', '--json')
+    await asking(home)
+    server.interrupt()
+    await server.over
+    const { exit, out, err } = await run.over
+    assert.equal(exit, 0, err)
+    assert.equal((JSON.parse(out) as { reply: string }).reply, 'done')
+    assert.match(err, /^notice: the terminal that started the guest has closed; starting another to finish the turn$/m)
+    const { out: sessions } = await start(home, 'sessions').over
+    assert.match(sessions, /^\S+ .* 1 turn  hello\n$/)
+  })
+})
 
 /** Kills the guest that serves now. @param last pid of the one before. @returns its pid */
 async function killGuest(home: string, last: number): Promise<number> {
@@ -96,7 +106,7 @@ async function killGuest(home: string, last: number): Promise<number> {
       process.kill(pid, 'SIGKILL')
       return pid
     }
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
 }
 
@@ -104,7 +114,7 @@ function readText(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : ''
 }
 
-void test('a turn continues however often its guest dies, and is one turn', { timeout: 120_000 }, async () => {
+void test('a turn continues however often its guest dies, and is one turn', async () => {
   await withHome(async (home) => {
     const run = start(home, 'run', 'hello')
     await asking(home)
@@ -119,7 +129,7 @@ void test('a turn continues however often its guest dies, and is one turn', { ti
   })
 })
 
-void test('a run that cannot finish its turn names the session and how to continue', { timeout: 120_000 }, async () => {
+void test('a run that cannot finish its turn names the session and how to continue', async () => {
   await withHome(async (home) => {
     configure(home, JSON.stringify({ turns: [{ steps: [{ events: [{ error: { code: 'model_rejected', message: 'no' } }] }] }] }))
     const failed = await start(home, 'run', 'hello').over
@@ -130,7 +140,7 @@ void test('a run that cannot finish its turn names the session and how to contin
   })
 })
 
-void test('--continue continues the newest session that has a message', { timeout: 120_000 }, async () => {
+void test('--continue continues the newest session that has a message', async () => {
   await withHome(async (home) => {
     configure(home, says({ text: 'done' }))
     const none = await start(home, 'run', '--continue', 'hello').over
@@ -143,7 +153,7 @@ void test('--continue continues the newest session that has a message', { timeou
   })
 })
 
-void test('a chat that opens after an interrupted turn says so and shows how to continue', { timeout: 120_000 }, async () => {
+void test('a chat that opens after an interrupted turn says so and shows how to continue', async () => {
   await withHome(async (home) => {
     const run = start(home, 'run', 'hello there')
     await asking(home)

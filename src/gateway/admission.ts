@@ -111,8 +111,10 @@ export function refuseCookie({ headers, method = '' }: Pick<IncomingMessage, 'he
   return denied('The request does not come from the page that this gateway serves.', 'Open the page that this gateway serves.')
 }
 
+/** Programs of Anthropic send the key in a header of their own. */
 function bearerOf(headers: IncomingHttpHeaders): string | null {
   if (headers.authorization !== undefined) return /^Bearer +(\S+)$/i.exec(headers.authorization)?.[1] ?? ''
+  if (headers['x-api-key'] !== undefined) return String(headers['x-api-key']).trim()
   const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
   return offered.find((name) => name.startsWith(tokenProtocol))?.slice(tokenProtocol.length) ?? null
 }

@@ -100,6 +100,7 @@ export async function startGuest(
       crashedBefore: takeCrashMark(workspaceRoot),
       versionsFolder: join(workspaceRoot, 'internal', 'versions'),
       mounts: folders.names,
+      coveredFolders: folders.covered,
       showFolders: folders.show,
       hostFolders: ownFolders(),
       ...secretsOf(envelope, options),

@@ -2,11 +2,14 @@
  * The folders of the person in a guest that runs: which of them agents see, and how a changed list takes effect. The sandbox shows them; an
  * isolated guest has its sandbox with the runner, which does the same there.
  */
+import { createHash } from 'node:crypto'
 import { type GuestEnvelope, type HostPort, OxbowError, type Sandbox, type ShownFolder } from '../types/index.ts'
 
 export interface GuestFolders {
   /** Names in /shared, also of folders that cannot be shown now. */
   names(): readonly string[]
+  /** Those that agents see and may change: `NAME:MARK`, where the mark says which folder of the person has the name. */
+  covered(): readonly string[]
   /** Takes over the list of now. @throws OxbowError as `SandboxFolders.show`, or `not_found` where no runner keeps a list */
   show(): Promise<readonly ShownFolder[]>
 }
@@ -16,18 +19,22 @@ export function followFolders(
   sandbox: Pick<Sandbox, 'folders' | 'status'>,
   host: Pick<HostPort, 'folders'> | undefined,
 ): GuestFolders {
-  let names = atStart.map(({ name }) => name)
+  let known: readonly ShownFolder[] = atStart.map((folder) => ({ ...folder, problem: '' }))
   return {
-    names: () => names,
+    names: () => known.map(({ name }) => name),
+    covered: () => (sandbox.folders?.list() ?? known).filter(({ readOnly, problem }) => !readOnly && problem === '').map(markOf),
     async show() {
       if (host === undefined)
         throw new OxbowError('not_found', 'This guest has no runner that keeps a list of folders.', { hint: 'Start it with oxbow.' })
       const { folders, shown } = await host.folders()
-      const now = shown ?? (await sandbox.folders?.show(folders)) ?? folders.map((folder) => ({ ...folder, problem: unseen(sandbox) }))
-      names = now.map(({ name }) => name)
-      return now
+      known = shown ?? (await sandbox.folders?.show(folders)) ?? folders.map((folder) => ({ ...folder, problem: unseen(sandbox) }))
+      return known
     },
   }
+}
+
+function markOf({ name, path }: ShownFolder): string {
+  return `${encodeURIComponent(name)}:${createHash('sha256').update(path).digest('hex').slice(0, 12)}`
 }
 
 /** Tiers that show nothing but the workspace. */

@@ -44,7 +44,11 @@ export function fromSystemError(error: unknown, path: string): Error {
     case 'EBUSY':
       return failed('path_refused', `${path} cannot be used: permission denied (${code}).`, 'Choose another path.')
     case 'EFBIG':
-      return failed('limit_reached', `${path} would be larger than one file may be.`, 'Write less, or in several files.')
+      return failed(
+        'limit_reached',
+        `${path} would be larger than one file may be.`,
+        'Write less, or in several files; or raise max_file_mb under [sandbox] in config.toml.',
+      )
     case 'ENOSPC':
     case 'EDQUOT':
       return failed('limit_reached', `No space is left for ${path}.`, 'Delete files that are not needed.')

@@ -34,8 +34,6 @@ export const transferIdleMs = 60_000
 export const maxTransferName = 100
 /** Maximum size of a file before and after an edit: it is held in memory twice. */
 export const maxEditBytes: number = 16 * mib
-/** Digits of a content's hash: 48 bits distinguish any two contents of one file, and cost a model few tokens. */
-export const hashDigits = 12
 /** How often an edit is recomputed when another program has changed the file meanwhile. */
 export const maxReplaceTries = 5
 /** Maximum of occurrences that one edit replaces: the text between each two becomes a string. */

@@ -6,6 +6,7 @@ import { openArchives } from './archive/unpack-folder.ts'
 import { openBrowser } from './browser/browser-operations.ts'
 import type { BrowserOptions } from './browser/chromium-launch.ts'
 import { type Fingerprints, openFingerprints } from './commands/fingerprint.ts'
+import { memoryFolder } from './commands/kept-memory.ts'
 import { commandOperations, type CommandOptions, type CommandRunner } from './commands/run-command.ts'
 import { cancelled, failed, toReplyFailure } from './failure.ts'
 import { fileOperations } from './files/file-operations.ts'
@@ -46,7 +47,7 @@ function openFamilies({ roots, commands, sessions: place, browser: options }: Ha
   const browser = openBrowser(options)
   const watches = openWatches(roots)
   const running = (): number => (commands?.usage() ?? []).reduce((sum, { processes }) => sum + processes, 0)
-  const fingerprints = openFingerprints(roots, running)
+  const fingerprints = openFingerprints(commands === undefined ? roots : [...roots, memoryFolder], running)
   const commandOps = commandOperations(commands, roots)
   return {
     ops: {

@@ -110,6 +110,8 @@ export interface KernelOptions {
   readonly versionsFolder?: string | undefined
   /** Names in /shared of the person's own folders. */
   readonly mounts?: () => readonly string[]
+  /** Those of them that versions cover now, each with a mark of the folder that has the name: `NAME:MARK`. */
+  readonly coveredFolders?: (() => readonly string[]) | undefined
   /** Makes the sandbox show the folders of the person as their list is now; absent: there is no such list. */
   readonly showFolders?: () => Promise<readonly ShownFolder[]>
   /** Whether the guest that had this workspace before ended by itself, and not because it was stopped or killed. */

@@ -386,7 +386,7 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     fault: parts.journal.fault,
     settings: config,
     host,
-    showFolders: options.showFolders,
+    showFolders: options.showFolders && (() => parts.versioning.whileFoldersChange(options.showFolders!)),
     catalog,
     keyNames: new Set([...secrets.keys()].map((name) => name.replace(/\.stored$/, ''))),
     newSessionId: () => newId() as SessionId,

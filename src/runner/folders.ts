@@ -7,7 +7,7 @@ import { homedir } from 'node:os'
 import { basename, join, posix, relative, resolve, sep } from 'node:path'
 import { type HostFolder, isObject, OxbowError, sandboxUid, type UserId, writeWhole } from '../types/index.ts'
 import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
-import { asOwner } from './heads/file-owner.ts'
+import { asOwner } from './file-owner.ts'
 
 /** @returns the file of a user's list; it may not exist */
 export function foldersFile(home: Pick<Home, 'runner'>, user: UserId): string {

@@ -32,7 +32,7 @@ import {
   ownGuestProgram,
   spawnGuest,
 } from './guest-process.ts'
-import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './head-signing.ts'
+import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './heads/head-signing.ts'
 import { type Home, type HostEnv, lockPath, type Workspace } from './home.ts'
 import type { HostSide } from './host-questions.ts'
 import type { IsolatedGuest } from './isolated-guest.ts'

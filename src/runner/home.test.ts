@@ -7,7 +7,7 @@ import * as fc from 'fast-check'
 import { isOxbowError } from '../types/index.ts'
 import { hostFiles, openHome, openWorkspace, parseUser } from './home.ts'
 import { makeMasterKeys } from './master-keys.ts'
-import { openHeadSigner, readSeal } from './head-signing.ts'
+import { openHeadSigner, readSeal } from './heads/head-signing.ts'
 import { spawnGuest } from './guest-process.ts'
 import { systemClock, parseConfig } from '../types/index.ts'
 

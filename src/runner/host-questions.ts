@@ -38,7 +38,7 @@ import {
 import { readDefinitions } from './definition-files.ts'
 import { listFolders } from './folders.ts'
 import { lastGood, rememberGood } from './good-config.ts'
-import { signCard } from './head-signing.ts'
+import { signCard } from './heads/head-signing.ts'
 import type { Home, Workspace } from './home.ts'
 import { readSkillFiles, readSkills } from './skill-files.ts'
 

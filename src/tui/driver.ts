@@ -38,7 +38,8 @@ export interface Driver {
   background(): Promise<ThemeName | null>
 }
 
-const backgroundTimeoutMs = 300
+/** Time enough for an answer over a slow connection: nothing waits for it but the end of a program that is left at once. */
+const backgroundTimeoutMs = 1_000
 const notStoppedMs = 200
 
 export function createDriver({ frame, onEvent }: DriverEvents): Driver {

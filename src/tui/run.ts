@@ -108,9 +108,9 @@ function createApp(options: TuiOptions, ports: Ports, leave: () => void): App {
       markdown.setHighlight(highlight)
       items.setDiff(diff)
       drawing.setDiff(diff)
+      dispatch({ type: 'tick' })
       const background = await answer
       if (background !== null && background !== theme) dispatch({ type: 'theme', theme: background })
-      else dispatch({ type: 'tick' })
     },
     async stop() {
       isOver = true

@@ -14,6 +14,8 @@ const path = z.string().max(8_192)
 const content = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 /** The beginning of a SHA-256; '' if there is no file, or it was not read. */
 const hash = z.string().regex(/^(?:[0-9a-f]{12})?$/)
+/** Why a file was not written: somebody else has changed it, nobody here may write it, nothing fits on the disk, or another failure. */
+const notWritten = z.enum(['changed', 'refused', 'full', 'failed'])
 const ifHash = z.string().optional()
 const none = z.strictObject({})
 
@@ -75,7 +77,8 @@ const files = {
   /**
    * Writes a file in chunks, in order: `offset` is the length of those before. The file is replaced atomically after the `last` one; an
    * upload that is not continued for a minute is dropped. `upload` is a name that the caller chooses for one file. `bytes` is the length so
-   * far; `hash` and `was` are set in the last reply. With `ifHash` only a file with this hash is replaced; '': none may be there.
+   * far; `hash` and `was` are set in the last reply. With `ifHash` only what has this hash is replaced, a link itself; '': nothing may be
+   * there, but an empty folder.
    */
   put: {
     input: z.strictObject({
@@ -161,7 +164,8 @@ const folders = {
   /**
    * Unpacks into a new or existing folder. Nothing appears before the `last` chunk, and nothing at all if any entry is refused: paths and
    * links that leave the folder, devices, setuid bits, entries over a limit. Only `overwrite` replaces files. `replaces`, which each piece has
-   * or none, names the hash that each of its files may replace ('': none may be there); those that were not written are `kept`.
+   * or none, names the hash that each of its files may replace ('': none may be there); those that were not written are `kept`,
+   * and why.
    */
   unpack: {
     input: z.strictObject({
@@ -173,7 +177,13 @@ const folders = {
       overwrite: z.boolean(),
       replaces: z.array(z.strictObject({ path, hash })).optional(),
     }),
-    output: z.strictObject({ bytes: count, files: count, folders: count, links: count, kept: z.array(path) }),
+    output: z.strictObject({
+      bytes: count,
+      files: count,
+      folders: count,
+      links: count,
+      kept: z.array(z.strictObject({ path, why: notWritten })),
+    }),
   },
   /**
    * Everything below a folder, folders before their contents; links are not followed, and `target` is that of a link. `path` is relative to
@@ -326,11 +336,15 @@ const commands = {
     input: z.strictObject({ watch: z.string() }),
     output: z.strictObject({ tail: z.string().max(8_192) }),
   },
-  /** What the running commands use, by the `watch` of a command or the `owner` of sessions. */
+  /**
+   * What the running commands use, by the `watch` of a command or the `owner` of sessions; and whether commands have left something in
+   * shared memory, which later ones can read.
+   */
   usage: {
     input: none,
     output: z.strictObject({
       owners: z.array(z.strictObject({ owner: z.string().max(200), cpuMs: count, memoryBytes: count, processes: count })).max(1_000),
+      keepsMemory: z.boolean(),
     }),
   },
   /** Ends all processes and drops everything unfinished; hands reply, and exit. */

@@ -151,6 +151,21 @@ export interface SandboxBranches {
   drop(name: string): Promise<void>
 }
 
+/** Digits of a content's hash: 48 bits distinguish any two contents of one file, and cost a model few tokens. */
+export const hashDigits = 12
+
+/** @param patterns names of files and folders, as `versions.ignore` has them; `*` is any text @returns whether one of them fits a name */
+export function fitsAnyName(patterns: readonly string[]): (name: string) => boolean {
+  const sources = patterns.map((pattern) => pattern.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*'))
+  const whole = new RegExp(`^(?:${sources.join('|') || '(?!)'})$`, 's')
+  return (name) => whole.test(name)
+}
+
+/** @returns whether a folder of this name is a repository, in every spelling that git refuses in a tree */
+export function isRepositoryName(name: string): boolean {
+  return /^(?:\.git|git~1)$/i.test(name)
+}
+
 /** @returns whether it can be the name of a branch: a plain name, or the id of a call */
 export function isBranchName(name: string): boolean {
   return /^[a-z0-9](?:[a-z0-9_-]|\.(?=[a-z0-9])){0,99}$/i.test(name)

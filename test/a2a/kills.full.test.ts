@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { signCard } from '../../src/runner/head-signing.ts'
+import { signCard } from '../../src/runner/heads/head-signing.ts'
 import { openHome } from '../../src/runner/home.ts'
 import { derivedId, type HostQuestion } from '../../src/types/index.ts'
 import { createChance, overSeeds } from '../recovery/side-by-side.ts'

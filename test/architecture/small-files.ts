@@ -51,7 +51,7 @@ export const depthRules: DepthRules = {
     'src/types/schema-checker.ts': 'the port to what checks JSON Schemas',
     'src/types/idle-memory.ts': 'the only code in types that steers V8',
     'src/kernel/audit/session-row.ts': 'what the journal writes for audits, loaded at every start; the rest of an audit is not',
-    'src/runner/heads/signing-key.ts': 'one key for heads, exports, cards and the lock of plugins',
+    'src/runner/signing-key.ts': 'one key for heads, exports, cards and the lock of plugins',
     'src/types/write-whole.ts': 'the only code in types that writes files of a guest whole',
     'src/types/crash-mark.ts': 'the one word between a guest that crashed, its runner and the next guest',
     'src/types/own-value.ts': 'lookups that every module needs, without anything else',

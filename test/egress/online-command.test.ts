@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { siteCertificate } from '../../src/sandbox/egress/certificate-fixture.ts'
 import { refusedWith } from '../../src/sandbox/sandbox-contract.ts'
+import { noBrowser } from '../browser/browser-bench.ts'
 import { openOnlineBench, siteText } from './online-fixture.ts'
 import type { OnlineBench } from './online-fixture.ts'
 
@@ -142,7 +143,7 @@ describe('a command without a way out', () => {
     assert.deepEqual(online.asked, ['GET /'])
   })
 
-  it('and hands of a browser see nothing of /shared', async () => {
+  it('and hands of a browser see nothing of /shared', { skip: noBrowser }, async () => {
     await using online = await openOnlineBench()
     writeFileSync(join(online.bench.root, 'shared/secret'), 'hunter2')
     const hands = await online.bench.sandbox.hands('browser')

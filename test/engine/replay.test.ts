@@ -10,6 +10,7 @@ import { test } from 'node:test'
 import { chat } from './answers.ts'
 import { startEndpoint } from './plain-endpoint.ts'
 import { program } from '../support/built.ts'
+import { shareCompileCache } from '../support/compile-cache.ts'
 
 interface Ran {
   readonly code: number
@@ -27,6 +28,7 @@ function makeShell() {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-replay-'))
   const [home, here] = [join(root, 'home'), join(root, 'here')]
   for (const folder of [home, here]) mkdirSync(folder)
+  shareCompileCache(home)
   const oxbow = async (...args: readonly string[]): Promise<Ran> => {
     const env = { PATH: process.env['PATH'], HOME: root, OXBOW_HOME: home }
     const child = spawn(process.execPath, [program, ...args], { env, cwd: here, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -49,7 +51,7 @@ function makeShell() {
 
 const messages = ['My name is Ada.', 'What time is it?', 'What is my name?']
 
-test('three turns are replayed by three commands, and a prompt that is not in the recording is refused', { timeout: 120_000 }, async () => {
+test('three turns are replayed by three commands, and a prompt that is not in the recording is refused', async () => {
   using shell = makeShell()
   const story = [chat({ text: 'Hello, Ada.' }), chat({ call: ['time_now', '{}'] }), chat({ text: 'Late.' }), chat({ text: 'Ada.' })]
   await using endpoint = await startEndpoint((_, place) => story[place] ?? chat({ text: 'A title.' }))

@@ -1,6 +1,6 @@
 /** Folders of the person beside a guest that runs: `oxbow folder` and `--folder` reach it, or no turn begins. */
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -81,6 +81,43 @@ test('where the folder has vanished no turn begins, and the reason is said', asy
   assert.match(ran.err, /does not exist/)
   assert.equal((await home.json<object>('sessions')).length, sessions)
   renameSync(`${path}-away`, path)
+})
+
+test('a folder that is added while a command runs is the person’s: an undo of the turn leaves it', async () => {
+  const path = project('eighth')
+  writeFileSync(join(path, 'mine.txt'), 'of the person')
+  const [started, go] = ['started', 'go'].map((name) => join(home.folder, 'users', 'default', 'shared', name))
+  const ran = home.oxbow(['run', '--yes', 'run `echo s > started; while [ ! -e go ]; do sleep 0.1; done; echo d > done.txt`'])
+  while (!existsSync(started!)) await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal((await home.oxbow(['folder', 'add', path])).exit, 0)
+  writeFileSync(go!, '')
+  assert.equal((await ran).exit, 0)
+  const undone = await home.oxbow(['undo'])
+  assert.match(undone.out, /^Restored \d files/, undone.err)
+  assert.equal(readFileSync(join(path, 'mine.txt'), 'utf8'), 'of the person')
+  assert.equal(existsSync(started!), false)
+})
+
+test('an undo or a restore makes no folder anew that agents no longer see, and takes its files back once it is there', async () => {
+  const path = project('ninth')
+  writeFileSync(join(path, 'mine.txt'), 'of the person')
+  chmodSync(join(path, 'mine.txt'), 0o666)
+  await home.oxbow(['folder', 'add', path])
+  await home.oxbow(['run', '--yes', 'run `rm /shared/ninth/mine.txt`'])
+  const [newest] = await home.json<{ commit: string }>('log')
+  const turn = newest!.commit.slice(0, 8)
+  assert.equal(existsSync(join(path, 'mine.txt')), false)
+  await home.oxbow(['folder', 'remove', 'ninth'])
+  for (const args of [['undo'], ['restore', 'ninth/mine.txt', '--to', `${turn}~1`, '--yes']])
+    assert.match((await home.oxbow(args)).err, /Nothing was changed.* ninth\/mine\.txt: agents cannot change that folder now/)
+  const other = project('tenth')
+  assert.equal((await home.oxbow(['folder', 'add', other, '--as', 'ninth'])).exit, 0)
+  assert.match((await home.oxbow(['undo', turn])).err, /another folder has that name now/)
+  assert.equal(existsSync(join(other, 'mine.txt')), false)
+  await home.oxbow(['folder', 'remove', 'ninth'])
+  assert.equal((await home.oxbow(['folder', 'add', path])).exit, 0)
+  assert.match((await home.oxbow(['undo', turn])).out, /^Restored ninth\/mine\.txt/)
+  assert.equal(readFileSync(join(path, 'mine.txt'), 'utf8'), 'of the person')
 })
 
 test('while a job of an agent runs a folder is not added under it, and taking one away ends the job', async () => {

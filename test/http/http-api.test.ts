@@ -218,8 +218,13 @@ describe('the HTTP API', () => {
       ['GET', '/api/v1/events', undefined],
     ] as const)
       assert.deepEqual((await ask(method, path, { key, body })).body.code, 'denied', path)
-    const many = await Promise.all(Array.from({ length: 130 }, () => ask('GET', '/api/v1/sessions', { key })))
-    const limited = many.find(({ status }) => status === 429)!
+    // A minute's worth at once; a machine that needs long for them is given more while it makes them.
+    let limited: Answered | undefined
+    for (let round = 0; limited === undefined && round < 10; round++) {
+      const many = await Promise.all(Array.from({ length: 130 }, () => ask('GET', '/api/v1/sessions', { key })))
+      limited = many.find(({ status }) => status === 429)
+    }
+    assert.ok(limited !== undefined)
     assert.match(limited.headers.get('retry-after')!, /^\d+$/)
     const other = await makeKey('other', 'session.read')
     assert.equal((await ask('GET', '/api/v1/sessions', { key: other })).status, 200, 'another key is not limited')

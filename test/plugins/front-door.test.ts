@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { type Home, openHome, type Ran } from '../support/program.ts'
-import { startModel } from '../support/model.ts'
+import { startModel, type TestModel } from '../support/model.ts'
 
 /** @returns the folder of a plugin */
 function writePlugin(home: Home, name: string, source: string, more: { readonly entry?: string; readonly rights?: object } = {}): string {
@@ -28,6 +28,42 @@ const configOf = ({ folder }: Home): string => readFileSync(join(folder, 'config
 const modelConfig = (url: string): string =>
   `[model]\nprovider = "openai"\nname = "unpriced-model"\ncontext_tokens = 100000\nbase_url = "${url}"\n[memory]\nembedder = "none"\n`
 
+let model: TestModel
+let home: Home
+before(async () => {
+  model = await startModel({ turns: [{ match: '', steps: [{ events: [{ text: 'still here' }] }] }] })
+  home = await openHome(modelConfig(model.config.base_url))
+})
+after(async () => {
+  await home[Symbol.asyncDispose]()
+  await model[Symbol.asyncDispose]()
+})
+
+const broken: readonly (readonly [name: string, source: string, entry: string, why: RegExp])[] = [
+  ['lost', 'export default {}', 'other.js', /other\.js/],
+  ['throwing', 'throw new Error("out of luck")', 'index.js', /out of luck/],
+  ['garbled', 'export default {', 'index.js', /Unexpected end of input|SyntaxError/],
+  ['partless', 'export const x = 1', 'index.js', /exports no plugin/],
+  ['spinning', 'for (;;);', 'index.js', /does not answer/],
+]
+
+void test('a plugin that does not start is not installed, says why, and leaves no right', async () => {
+  for (const [name, source, entry, why] of broken) {
+    const added = await add(home, writePlugin(home, name, source, { entry }), '--grant')
+    assert.notEqual(added.exit, 0, `${name}: ${added.out}`)
+    assert.match(added.err, why, name)
+    assert.deepEqual(await home.json('plugin', 'list'), [[]], name)
+    assert.doesNotMatch(configOf(home), new RegExp(`plugin\\.${name}`))
+  }
+})
+
+void test('a name that looks like another one is shown with a warning', async () => {
+  const fine = (name: string): string => writePlugin(home, name, `export default { name: '${name}' }`)
+  assert.doesNotMatch((await add(home, fine('weather'))).err, /looks like/)
+  assert.match((await home.oxbow(['plugin', 'add', fine('vveather')])).err, /warning: the name vveather looks like weather/)
+  assert.match((await home.oxbow(['plugin', 'add', fine('mernory')])).err, /warning: the name mernory looks like memory/)
+})
+
 const spender = `export default { name: 'spender',
   actions: [{ name: 'ask', description: 'Asks.', effect: 'none', async handler(runtime) {
     const done = await runtime.call('memory.search', { query: 'x' })
@@ -35,9 +71,7 @@ const spender = `export default { name: 'spender',
   } }],
 }`
 
-void test('the budget of a plugin binds the plugin alone, and goes with it', { timeout: 180_000 }, async () => {
-  await using model = await startModel({ turns: [{ match: '', steps: [{ events: [{ text: 'still here' }] }] }] })
-  await using home = await openHome(modelConfig(model.config.base_url))
+void test('the budget of a plugin binds the plugin alone, and goes with it', async () => {
   const folder = writePlugin(home, 'spender', spender, { rights: { calls: ['memory.read'], memory: 'read', spend_per_day: 0.5 } })
   const added = await add(home, folder, '--grant')
   assert.equal(added.exit, 0, added.err)
@@ -54,31 +88,4 @@ void test('the budget of a plugin binds the plugin alone, and goes with it', { t
   assert.equal((await add(home, folder, '--grant')).exit, 0)
   assert.equal((await home.oxbow(['call', 'spender.ask', '{}'])).exit, 0)
   assert.match(await scopes(), /plugin:spender/, 'installed again, it has its budget again')
-})
-
-void test('a name that looks like another one is shown with a warning', { timeout: 60_000 }, async () => {
-  await using home = await openHome('[memory]\nembedder = "none"\n')
-  const fine = (name: string): string => writePlugin(home, name, `export default { name: '${name}' }`)
-  assert.doesNotMatch((await add(home, fine('weather'))).err, /looks like/)
-  assert.match((await home.oxbow(['plugin', 'add', fine('vveather')])).err, /warning: the name vveather looks like weather/)
-  assert.match((await home.oxbow(['plugin', 'add', fine('mernory')])).err, /warning: the name mernory looks like memory/)
-})
-
-const broken: readonly (readonly [name: string, source: string, entry: string, why: RegExp])[] = [
-  ['lost', 'export default {}', 'other.js', /other\.js/],
-  ['throwing', 'throw new Error("out of luck")', 'index.js', /out of luck/],
-  ['garbled', 'export default {', 'index.js', /Unexpected end of input|SyntaxError/],
-  ['partless', 'export const x = 1', 'index.js', /exports no plugin/],
-  ['spinning', 'for (;;);', 'index.js', /does not answer/],
-]
-
-void test('a plugin that does not start is not installed, says why, and leaves no right', { timeout: 400_000 }, async () => {
-  await using home = await openHome('[memory]\nembedder = "none"\n')
-  for (const [name, source, entry, why] of broken) {
-    const added = await add(home, writePlugin(home, name, source, { entry }), '--grant')
-    assert.notEqual(added.exit, 0, `${name}: ${added.out}`)
-    assert.match(added.err, why, name)
-    assert.deepEqual(await home.json('plugin', 'list'), [[]], name)
-    assert.doesNotMatch(configOf(home), new RegExp(`plugin\\.${name}`))
-  }
 })

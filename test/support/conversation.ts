@@ -19,13 +19,14 @@ export interface Conversation {
   say(text: string): Promise<TurnEnd>
 }
 
-export async function openConversation(terminal: Terminal): Promise<Conversation> {
+/** @param model that answers in it, by name; the configured one when absent */
+export async function openConversation(terminal: Terminal, model?: string): Promise<Conversation> {
   const { result } = await terminal.expect('result', 'create_session', {})
   const session = (result as { id: string }).id
   await terminal.expect('snapshot', 'subscribe', { session, cursor: 0 })
   const send = async (text: string): Promise<string> => {
     const turn = newId()
-    await terminal.expect('ack', 'send_turn', { session, client_id: turn, text })
+    await terminal.expect('ack', 'send_turn', { session, client_id: turn, text, ...(model !== undefined && { model }) })
     return turn
   }
   const ended = async (turn: string): Promise<TurnEnd> => {

@@ -3,7 +3,7 @@ const guests = 'starts many guests, each a process with threads of its own'
 const killed = 'starts a guest, kills it and starts it again, at each place where that can matter'
 
 export const slowFiles: Readonly<Record<string, string>> = {
-  'test/recovery/boundaries.test.ts': `${killed}: two guests for every fifth write of a turn, for every write in the full tests`,
+  'test/recovery/boundaries.test.ts': `${killed}: two guests for every eighth write of a turn, for every write in the full tests`,
   'test/recovery/random-kills.test.ts': `${killed}: 6 times, 200 in the full tests`,
   'test/recovery/kernel-kills.test.ts': `${killed}: 6 times, 200 in the full tests`,
   'test/recovery/interruptions.test.ts': killed,
@@ -56,6 +56,14 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/recovery/tree-kills.full.test.ts': killed,
   'test/plugins/guest-kills.full.test.ts': killed,
   'test/plugins/every-part.full.test.ts': 'waits for restarts of services and due times of tasks',
+  'test/verbs/serve-verbs.test.ts': `${guests}, in the background, and stops them again`,
+  'test/verbs/unusable-config.test.ts': `${guests}: each broken configuration is met by a start`,
+  'test/verbs/undo-verbs.test.ts': `${guests}: each version is made in another one`,
+  'test/plugins/front-door.test.ts': 'starts plugins in processes of their own, one of which never answers',
+  'test/web/first-hour.test.ts': 'a real browser, each page in two widths',
+  'test/http/http-api.test.ts': 'asks more often than a key may in a minute, and restarts its guest',
+  'test/tui/full-screen.test.ts': 'types into real terminals, at the pace at which they answer',
+  'src/sandbox/container/container-tier.test.ts': 'the whole contract of a sandbox in containers, which take a second to start',
   'test/http/open-ai-tools.test.ts': guests,
   'test/bad-input/hostile-model.test.ts': guests,
   'test/contract/transports.test.ts': 'every requirement over each of five transports',

@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { messageSse } from '../../src/engine/anthropic/fake-anthropic.ts'
 import { chunkOf, sseOf as geminiSse } from '../../src/engine/gemini/fake-gemini.ts'
 import { responseStream } from '../../src/engine/openai-responses/fake-responses.ts'
 import { pngOf } from '../../src/tools/media/picture-fixture.ts'
 import { chat } from '../engine/answers.ts'
-import { type PlainAnswer, startEndpoint } from '../engine/plain-endpoint.ts'
+import { type PlainAnswer, type PlainEndpoint, startEndpoint } from '../engine/plain-endpoint.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startGuest } from '../support/guest-process.ts'
 import { openReady } from '../support/ready.ts'
+import type { Terminal } from '../support/terminal.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 
 type Body = Record<string, any>
@@ -86,44 +87,64 @@ const wires: readonly Wire[] = [
 ]
 
 describe('a picture that a tool gives', () => {
+  // One guest for all wires: each is a provider with an endpoint of its own.
+  let stack: AsyncDisposableStack
+  let terminal: Terminal
+  const png = pngOf(40, 30)
+  const endpoints = new Map<Wire, PlainEndpoint>()
+  const nameOf = (wire: Wire): string => `mine-${wires.indexOf(wire)}`
+  before(async () => {
+    stack = new AsyncDisposableStack()
+    const workspace = stack.use(makeWorkspace())
+    writeFileSync(join(workspace.shared, 'pic.png'), png)
+    const providers: Record<string, object> = {}
+    for (const wire of wires) {
+      const endpoint = stack.use(await startEndpoint((_, place) => (place === 0 ? wire.call() : wire.text())))
+      endpoints.set(wire, endpoint)
+      providers[nameOf(wire)] = {
+        ...wire.provider,
+        base_url: endpoint.origin + wire.path,
+        api_key_env: 'MY_KEY',
+        models: { m: { context_tokens: 50_000 } },
+      }
+    }
+    const config = { model: { name: `${nameOf(wires[0]!)}/m` }, providers }
+    const guest = stack.use(startGuest({ workspace, config, keys: { MY_KEY: 'sk-not-a-key' } }))
+    terminal = stack.use(await openReady(guest, workspace))
+  })
+  after(() => stack.disposeAsync())
+
   for (const wire of wires) {
     it(`is seen by the model that requested it, through the wire ${wire.name}`, async () => {
-      using workspace = makeWorkspace()
-      const png = pngOf(40, 30)
-      writeFileSync(join(workspace.shared, 'pic.png'), png)
-      await using endpoint = await startEndpoint((_, place) => (place === 0 ? wire.call() : wire.text()))
-      const mine = { ...wire.provider, base_url: endpoint.origin + wire.path, api_key_env: 'MY_KEY' }
-      const config = { model: { name: 'mine/m', context_tokens: 50_000 }, providers: { mine } }
-      await using guest = startGuest({ workspace, config, keys: { MY_KEY: 'sk-not-a-key' } })
-      using terminal = await openReady(guest, workspace)
-      const conversation = await openConversation(terminal)
+      const { asked } = endpoints.get(wire)!
+      const conversation = await openConversation(terminal, `${nameOf(wire)}/m`)
       const end = await conversation.say('What is in pic.png?')
       assert.equal(end.reply, 'An ox.', JSON.stringify(end))
-      const asked = endpoint.asked.map(({ body }) => JSON.parse(body) as Body)
-      assert.equal(wire.picture(asked[1]!), png.toString('base64'))
-      assert.match(endpoint.asked[1]!.body, /pic\.png \(image\/png, 40 × 30, \d+ bytes\)/)
-      assert.ok(!endpoint.asked[0]!.body.includes(png.toString('base64')))
-      const { body } = await terminal.record((record) => record.name === 'file.read' && record.phase === 'outcome')
+      assert.equal(wire.picture(JSON.parse(asked[1]!.body) as Body), png.toString('base64'))
+      assert.match(asked[1]!.body, /pic\.png \(image\/png, 40 × 30, \d+ bytes\)/)
+      assert.ok(!asked[0]!.body.includes(png.toString('base64')))
+      const { body } = await terminal.record(
+        (record) => record.session === conversation.session && record.name === 'file.read' && record.phase === 'outcome',
+      )
       assert.deepEqual(
         (body as unknown as { files: Body[] }).files.map(({ name, media_type: type, bytes }) => [name, type, bytes]),
         [['pic.png', 'image/png', png.length]],
       )
       // The next message still shows it.
       await conversation.say('Sure?')
-      assert.ok(endpoint.asked[2]!.body.includes(png.toString('base64')))
+      assert.ok(asked[2]!.body.includes(png.toString('base64')))
     })
   }
 
   it('is described in words to a model that accepts no pictures', async () => {
     using workspace = makeWorkspace()
-    const png = pngOf(40, 30)
     writeFileSync(join(workspace.shared, 'pic.png'), png)
     const [{ call, text }] = wires as [Wire]
     await using endpoint = await startEndpoint((_, place) => (place === 0 ? call() : text()))
     const config = { model: { name: 'deepseek/deepseek-chat' }, providers: { deepseek: { base_url: `${endpoint.origin}/v1` } } }
     await using guest = startGuest({ workspace, config, keys: { DEEPSEEK_API_KEY: 'sk-not-a-key' } })
-    using terminal = await openReady(guest, workspace)
-    await (await openConversation(terminal)).say('What is in pic.png?')
+    using other = await openReady(guest, workspace)
+    await (await openConversation(other)).say('What is in pic.png?')
     const second = endpoint.asked[1]!.body
     assert.match(second, /pic\.png \(image\/png, 40 × 30, \d+ bytes\)/)
     assert.match(second, /\[picture not shown: this model does not take files of its kind\]/)

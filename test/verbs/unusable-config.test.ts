@@ -39,16 +39,6 @@ async function oxbow(...args: readonly string[]) {
 const gone = (): void => rmSync(home, { recursive: true, force: true, maxRetries: 5 })
 const modelSection = (): string => /\[model\][^[]*/.exec(readFileSync(file, 'utf8'))?.[0] ?? ''
 
-test('a set-up with a model of unknown size ends in an answer', async () => {
-  const { exit, err } = await oxbow('init', '--model', 'foo', '--base-url', model.config.base_url, '--yes')
-  assert.equal(exit, 0, err)
-  assert.match(modelSection(), /context_tokens = 32768/)
-  const ran = await oxbow('run', 'hi')
-  assert.equal(ran.exit, 0, ran.err)
-  assert.match(ran.out, /hello from the address/)
-  gone()
-})
-
 test('a set-up takes the size that the service names, and the one of the catalog for a model that is known', async () => {
   const data = [{ id: 'foo', object: 'model', max_model_len: 9_000 }]
   const server = createServer((_, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ data })))
@@ -82,25 +72,30 @@ test('neither init nor config set nor config edit saves what does not start, and
   gone()
 })
 
-test('run and start go on with the last configuration that worked, and say so once', async () => {
-  assert.equal((await oxbow('init', '--model', 'foo', '--base-url', model.config.base_url, '--yes')).exit, 0)
-  assert.equal((await oxbow('run', 'hi')).exit, 0)
+test('a set-up with a model of unknown size ends in an answer; run and start go on with the last configuration that worked, and say so once', async () => {
+  const { exit, err } = await oxbow('init', '--model', 'foo', '--base-url', model.config.base_url, '--yes')
+  assert.equal(exit, 0, err)
+  assert.match(modelSection(), /context_tokens = 32768/)
+  const first = await oxbow('run', 'hi')
+  assert.equal(first.exit, 0, first.err)
+  assert.match(first.out, /hello from the address/)
   const works = readFileSync(file, 'utf8')
   const notice = /runs with the last configuration that worked/g
-  for (const broken of ['[model\n', '[model]\nname = "openai/gpt5minni"\n', '[model]\nnmae = "x"\n']) {
+  for (const broken of ['[model\n', '[model]\nname = "openai/gpt5minni"\n']) {
     writeFileSync(file, broken)
     const ran = await oxbow('run', 'hi')
     assert.equal(ran.exit, 0, ran.err)
     assert.match(ran.out, /hello from the address/)
     assert.equal(ran.err.match(notice)?.length, 1, ran.err)
   }
+  writeFileSync(file, '[model]\nnmae = "x"\n')
   const started = await oxbow('start')
   assert.equal(started.exit, 0, started.err)
   assert.match(started.err, notice)
+  assert.match((await oxbow('run', 'hi')).out, /hello from the address/)
   assert.equal((await oxbow('stop')).exit, 0)
   // What did not work is never taken for what worked.
   assert.equal((await oxbow('run', 'hi')).exit, 0)
-  assert.equal((await oxbow('doctor')).out.includes('configuration'), true)
   // A model that the command line names is the person's own choice: it is refused, not replaced.
   writeFileSync(file, works)
   assert.notEqual((await oxbow('run', '--model', 'anthropic/claud-nonsense', 'hi')).exit, 0)

@@ -1,6 +1,6 @@
-/** What a person writes between the look of an undo at a file and its write. */
+/** What an undo finds in the place of a file: what a person writes at that moment, folders, files that cannot be written. */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -75,3 +75,61 @@ test('a person who edits a file at any moment of its undo loses no edit', async 
     assert.ok(undone > 0)
   })
 })
+
+test('an undo and its redo put files and folders in each other’s place', async () => {
+  await withGuest(async (guest, file) => {
+    for (const name of ['a', 'big', 'empty']) writeFileSync(file(name), name === 'big' ? large : `file ${name}`)
+    mkdirSync(file('src'))
+    writeFileSync(file('src/x'), 'in a folder')
+    const state = () => ['a', 'a/in', 'src', 'src/x', 'empty', 'big'].map((name) => textOf(file(name)))
+    guest.command(async () => {
+      for (const name of ['a', 'big', 'empty', 'src']) rmSync(file(name), { recursive: true })
+      for (const name of ['a', 'big', 'empty']) mkdirSync(file(name))
+      writeFileSync(file('a/in'), 'made')
+      writeFileSync(file('src'), 'file src')
+    })
+    await guest.handsOf('T').ask('exec', {} as never, options)
+    await guest.end('T', false)
+    const undone = await guest.undo({ turn: 'T' }, 'U')
+    assert.ok(typeof undone === 'object' && undone.conflicts.length === 0, JSON.stringify(undone))
+    assert.deepEqual(state(), ['file a', null, null, 'in a folder', 'file empty', large])
+    const redone = await guest.undo({ turn: 'U' }, 'R')
+    assert.ok(typeof redone === 'object' && redone.conflicts.length === 0, JSON.stringify(redone))
+    assert.deepEqual(state(), [null, 'made', 'file src', null, null, null])
+    writeFileSync(file('a/mine'), 'of the person')
+    const again = await guest.undo({ turn: 'T' }, 'U2')
+    assert.ok(typeof again === 'object')
+    assert.deepEqual(again.conflicts, [{ path: '/shared/a', why: 'there is a folder with other files' }])
+    assert.deepEqual([textOf(file('a/mine')), textOf(file('src/x'))], ['of the person', 'in a folder'])
+  })
+})
+
+test('a file that cannot be written stops no other file of an undo, and is named', async () => {
+  await withGuest(async (guest, file) => {
+    for (const name of ['a', 'b', 'c']) writeFileSync(file(name), 'before')
+    for (const name of ['a', 'b', 'c', 'made']) {
+      const hands = guest.handsOf('T')
+      await hands.ask('write', { path: `/shared/${name}`, text: 'by the turn', ifHash: undefined }, options)
+    }
+    await guest.end('T', false)
+    const refuse = Object.assign(new Error('refused'), { failure: { code: 'path_refused', message: 'EROFS', hint: '' } })
+    guest.beforeEach((op) => {
+      if (op === 'delete') throw refuse
+    })
+    const undone = await guest.undo({ turn: 'T' }, 'U')
+    assert.ok(typeof undone === 'object')
+    assert.deepEqual(undone.conflicts, [{ path: '/shared/made', why: 'agents may not change it there' }])
+    assert.deepEqual(
+      ['a', 'b', 'c', 'made'].map((name) => textOf(file(name))),
+      ['before', 'before', 'before', 'by the turn'],
+    )
+  })
+})
+
+function textOf(path: string): string | null {
+  try {
+    return existsSync(path) ? readFileSync(path, 'utf8') : null
+  } catch {
+    return null
+  }
+}

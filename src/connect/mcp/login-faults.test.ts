@@ -20,6 +20,7 @@ describe('a login that a server leads elsewhere', () => {
   const reached: string[] = []
   let metadata: Readonly<Record<string, JsonObject>> = {}
   let challenge = ''
+  let isStrict = false
   const egress = parseConfig({}, 'this test').egress
   before(async () => {
     inside = await listen((request, response) => {
@@ -30,6 +31,7 @@ describe('a login that a server leads elsewhere', () => {
       const found = metadata[new URL(request.url ?? '/', 'http://x').pathname]
       if (found !== undefined) return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(found))
       if (request.url !== '/mcp') return response.writeHead(404).end()
+      if (isStrict && request.headers['mcp-protocol-version'] === undefined) return response.writeHead(400).end()
       return response.writeHead(401, { 'www-authenticate': `Bearer ${challenge}` }).end()
     })
     bench = await makeConnectBench({ openFetch: async (host, allow) => openEgressFetch(egress, host, allow) })
@@ -56,6 +58,20 @@ describe('a login that a server leads elsewhere', () => {
     await assert.rejects(login(), ({ code, hint }) => typeof code === 'string' && hint !== '', why)
     assert.deepEqual(reached, [], why)
   }
+
+  it('begins at a server that takes no greeting of older versions', async () => {
+    isStrict = true
+    const named = { resource: `http://${site.host}/mcp`, authorization_servers: [`http://${site.host}`] }
+    metadata = {
+      '/.well-known/oauth-protected-resource/mcp': named,
+      '/.well-known/oauth-authorization-server': own({ registration_endpoint: `http://${site.host}/register` }),
+      '/register': { client_id: 'ours', redirect_uris: ['http://127.0.0.1:40000/callback'] },
+    }
+    const { output } = (await login()) as { readonly output: { readonly url: string } }
+    assert.equal(new URL(output.url).pathname, '/authorize')
+    isStrict = false
+    metadata = {}
+  })
 
   it('reaches no address that is not allowed, wherever the metadata point', async () => {
     challenge = `resource_metadata="http://${inside.host}/.well-known/oauth-protected-resource"`

@@ -57,6 +57,9 @@ export interface HttpWay {
 /** How to reach a server. */
 export type ServerWay = { readonly kind: 'stdio'; readonly process: ServerProcess } | HttpWay
 
+/** Servers since 2026-07-28 may refuse the greeting of older ones, also of a client that only wants to sign in. */
+const versionNegotiation = { mode: 'auto', probe: { timeoutMs: 3_000 } } as const
+
 type Sdk = typeof import('@modelcontextprotocol/client')
 type SdkOptions = NonNullable<Parameters<Client['callTool']>[1]>
 type SdkProgress = Parameters<NonNullable<SdkOptions['onprogress']>>[0]
@@ -86,7 +89,7 @@ export async function connectServer(way: ServerWay, setup: ClientSetup, signal: 
       },
       // Schemas of servers are never compiled here: their patterns may run for ever.
       jsonSchemaValidator: { getValidator: () => (data) => ({ valid: true, data: data as never, errorMessage: undefined }) },
-      versionNegotiation: { mode: 'auto', probe: { timeoutMs: 3_000 } },
+      versionNegotiation,
       listMaxPages: maxPages,
     },
   )
@@ -246,7 +249,7 @@ export async function startLogin(
 ): Promise<((answer: URLSearchParams) => Promise<void>) | null> {
   const sdk = await import('@modelcontextprotocol/client')
   const transport = httpTransport(sdk, way)
-  const client = new sdk.Client({ name: 'oxbow', version })
+  const client = new sdk.Client({ name: 'oxbow', version }, { versionNegotiation })
   const failed = (error: unknown): OxbowError => explain(sdk, error, 'Signing in', null, true)
   try {
     await client.connect(transport, { signal, timeout: connectTimeoutMs })

@@ -266,6 +266,8 @@ async function receiveFile({ kernel, request, response }: FileRequest, path: str
     if (held !== null) await put(held, false)
     held = piece
   }
+  // The body may have taken minutes.
+  await assertConditions(kernel, request, path)
   const output = await put(held ?? Buffer.alloc(0), true).catch(async (error: unknown) => {
     // Another one has created it meanwhile.
     if (!overwrite) await assertConditions(kernel, request, path)

@@ -1,5 +1,5 @@
 /**
- * A request to an interface of OpenAI, its refusal (in the words of OpenAI, with our codes), and the events of its answer: a silent stream
+ * A request to an interface of OpenAI or Anthropic, its refusal (in the words of theirs, with our codes), and the events of its answer: a silent stream
  * shows that it lives, and a reader that is too slow is cut off.
  */
 import type { ServerResponse } from 'node:http'
@@ -21,8 +21,16 @@ export interface Asking {
 
 /** @param param the field that is wrong @param status of the answer */
 export function errorOf(failure: Failure, param: string | null = null, status: number = statusOf(failure)): JsonObject {
-  const { code, message, hint } = failure
-  return { error: { message: `${message} ${hint}`.trim(), type: typeOf(status), param, code } }
+  return { error: { ...wordsOf(failure, param), type: typeOf(status) } }
+}
+
+/** The same in the words of Anthropic. */
+export function anthropicErrorOf(failure: Failure, param: string | null = null, status: number = statusOf(failure)): JsonObject {
+  return { type: 'error', error: { type: anthropicTypeOf(status), ...wordsOf(failure, param) } }
+}
+
+function wordsOf({ code, message, hint }: Failure, param: string | null): JsonObject {
+  return { message: `${message} ${hint}`.trim(), param, code }
 }
 
 function typeOf(status: number): string {
@@ -31,6 +39,12 @@ function typeOf(status: number): string {
   if (status === 402) return 'insufficient_quota'
   if (status === 429) return 'rate_limit_error'
   return status < 500 ? 'invalid_request_error' : 'server_error'
+}
+
+function anthropicTypeOf(status: number): string {
+  if (status === 402) return 'billing_error'
+  if (status === 404) return 'not_found_error'
+  return status >= 500 ? 'api_error' : typeOf(status)
 }
 
 export interface Sender {

@@ -1,29 +1,24 @@
 /**
- * `/v1/chat/completions`, whole and as a stream. A conversation that continues one which this gateway has answered goes on in its session;
- * results of tools find theirs by the ids of their calls.
+ * `/v1/chat/completions`, whole and as a stream.
  * Source: https://platform.openai.com/docs/api-reference/chat
  */
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { createRecentMap, type JsonObject, type RecentMap, type SessionId, toError } from '../../types/index.ts'
-import { keptConversations } from '../limits.ts'
-import { agentName, answerOrAsked, answerTurn, askedText, isFailed, startTurn, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
+import { type JsonObject, type SessionId, toError } from '../../types/index.ts'
+import { agentName, answerOrAsked, answerTurn, askedText, isFailed, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import { askedFields, type StartedMessage } from '../http/messages.ts'
 import {
   chatFormat,
   clientToolsOf,
   type Entry,
   fileOf,
-  freshOf,
   functionFields,
   inFormat,
-  newestFrom,
   noFilesText,
   readBody,
   textOfResult,
-  withFormat,
 } from './conversation.ts'
 import { type Asking, createSender, errorOf, type Sender } from './asking.ts'
+import { type Conversations, startTalk } from './talk.ts'
 
 const part = z.union([
   z.object({ type: z.literal('text'), text: z.string() }),
@@ -63,45 +58,24 @@ export const chatRequest = z.object({
 
 type Message = z.infer<typeof chatMessage>
 
-/** Sessions by the conversation that they hold. */
-export type Conversations = RecentMap<string, SessionId>
-
-export function createConversations(): Conversations {
-  return createRecentMap<string, SessionId>(keptConversations)
-}
-
 /** Answers `POST /v1/chat/completions`. @returns null once it is sent @throws OxbowError before the first byte of a stream */
 export async function completeChat(asking: Asking, conversations: Conversations): Promise<JsonObject | null> {
-  const { kernel, client, body, response, gone, now } = asking
+  const { kernel, body, response, gone, now } = asking
   const read = readBody(chatRequest, body)
-  const { messages } = read
-  const entries = messages.flatMap(entriesOf)
-  const from = newestFrom(entries)
-  // Another request that continues the same conversation differs from here on.
-  const known = from === 0 ? undefined : takeKnown(conversations, keyOf(client, entries.slice(0, from)))
-  const isResult = entries[from]?.role === 'result'
   const form = read.response_format?.type
-  const newest = withFormat(entries.slice(from), form)
-  const { text, attachments, results, session } = freshOf(known === undefined && !isResult ? entries.slice(0, from) : [], newest)
-  const foreign = isResult && session === null ? freshOf(entries.slice(0, from), newest) : null
-  const tools = clientToolsOf({
-    tools: (read.tools ?? []).map((tool) => tool.function),
-    choice: read.tool_choice ?? 'auto',
-    isParallel: read.parallel_tool_calls !== false,
-    output: read.response_format?.type === 'json_schema' ? read.response_format.json_schema : undefined,
-  })
-  const started = await startTurn(kernel, {
-    session: session ?? known ?? null,
-    text: foreign?.text ?? text,
-    attachments,
+  const { started, keep } = await startTalk(asking, conversations, {
+    entries: read.messages.flatMap(entriesOf),
     model: read.model,
-    client: tools,
-    results,
+    form,
+    tools: clientToolsOf({
+      tools: (read.tools ?? []).map((tool) => tool.function),
+      choice: read.tool_choice ?? 'auto',
+      isParallel: read.parallel_tool_calls !== false,
+      output: read.response_format?.type === 'json_schema' ? read.response_format.json_schema : undefined,
+    }),
   })
   response.setHeader('oxbow-session', started.session)
   const base = { id: `chatcmpl-${started.turn}`, created: Math.floor(now() / 1_000), model: read.model || agentName }
-  const keep = (reply: string): void =>
-    conversations.put(keyOf(client, [...entries, { role: 'assistant', text: reply, attachments: [] }]), started.session)
   if (read.stream === true) {
     await streamChat(asking, started, { base, keep, withUsage: read.stream_options?.include_usage === true })
     return null
@@ -157,12 +131,6 @@ async function streamChat(
   chunks.end(started.session, answer, withUsage)
 }
 
-function takeKnown(conversations: Conversations, key: string): SessionId | undefined {
-  const known = conversations.get(key)
-  conversations.delete(key)
-  return known
-}
-
 function finishOf({ failure, calls }: TurnAnswer): 'stop' | 'length' | 'tool_calls' {
   return calls.length > 0 ? 'tool_calls' : failure === null ? 'stop' : 'length'
 }
@@ -210,13 +178,6 @@ function createChunks(sender: Sender, base: JsonObject) {
       sender.end('data: [DONE]\n\n')
     },
   }
-}
-
-/** By the words and the ids of calls: programs write the arguments of a call their own way. */
-function keyOf(client: string, entries: readonly Entry[]): string {
-  const hash = createHash('sha256').update(`${client}\n`)
-  for (const entry of entries) hash.update(JSON.stringify([entry.role, 'id' in entry ? entry.id : entry.text]))
-  return hash.digest('hex')
 }
 
 function entriesOf(message: Message, at: number): readonly Entry[] {

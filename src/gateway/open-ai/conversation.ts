@@ -94,8 +94,8 @@ export function fileOf(name: string, url: string, param: string): SentFile {
   return { name, media_type: type, data }
 }
 
-/** Names the field, as OpenAI does. */
-export function invalid(param: string, why: string, hint = 'Send it as the reference of OpenAI has it.'): OxbowError {
+/** Names the field, as the interfaces do. */
+export function invalid(param: string, why: string, hint = 'Send it as the reference of this interface has it.'): OxbowError {
   return new OxbowError('bad_input', `${param}: ${why}.`, { hint, data: { param } })
 }
 

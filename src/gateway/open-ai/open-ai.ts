@@ -1,5 +1,5 @@
 /**
- * The interfaces of OpenAI, for programs that speak them: chat completions, responses, embeddings, models. The agent is a model: its tools,
+ * The interfaces of OpenAI, for programs that speak them: chat completions, responses, embeddings, models; and the messages of Anthropic. The agent is a model: its tools,
  * memory, rights and approvals hold, and beside its own tools it may call those that the program sends. Loaded with the first request.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -8,10 +8,12 @@ import type { Kernel } from '../../kernel/index.ts'
 import { type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { agentName, agentsOf } from './agent-turn.ts'
-import { type Asking, errorOf } from './asking.ts'
-import { chatRequest, completeChat, createConversations } from './chat.ts'
+import { createMessage, messagesRequest } from './anthropic.ts'
+import { anthropicErrorOf, type Asking, errorOf } from './asking.ts'
+import { chatRequest, completeChat } from './chat.ts'
 import { readBody } from './conversation.ts'
 import { cancelResponse, createResponse, createSessionHeads, readResponse, responseRequest } from './responses.ts'
+import { createConversations } from './talk.ts'
 import { failureHeaders, sendJson, statusOf, wrongMethod } from '../http/send-json.ts'
 
 export interface OpenAiRequest extends Asking {
@@ -30,6 +32,8 @@ export function createOpenAi(): (asked: OpenAiRequest) => Promise<JsonObject | n
       case 'POST chat/…':
         if (id === 'completions') return completeChat(asked, conversations)
         break
+      case 'POST messages':
+        return createMessage(asked, conversations)
       case 'POST responses':
         return createResponse(asked, heads)
       case 'POST responses/…':
@@ -40,14 +44,14 @@ export function createOpenAi(): (asked: OpenAiRequest) => Promise<JsonObject | n
       case 'POST embeddings':
         return createEmbeddings(asked)
       case 'GET models':
-        return { object: 'list', data: await models(asked.kernel) }
+        return listOf(await models(asked.kernel))
       case 'GET models/…':
         return modelOf(asked.kernel, id)
     }
     const allowed = methodsOf(resource, id)
     if (allowed.length > 0) throw wrongMethod(allowed)
     throw new OxbowError('not_found', `There is no ${request.method} ${url.pathname.slice(0, 100)}.`, {
-      hint: 'docs/http-api.md names what is supported of the interfaces of OpenAI.',
+      hint: 'docs/http-api.md names what is supported of the interfaces of OpenAI and Anthropic.',
     })
   }
 }
@@ -57,14 +61,24 @@ function methodsOf(resource: string, id: string): readonly string[] {
   const path = id === '' ? resource : `${resource}/…`
   if (path === 'models' || path === 'models/…') return ['GET']
   if (path === 'responses/…') return [id.endsWith('/cancel') ? 'POST' : 'GET']
-  return path === 'responses' || path === 'embeddings' || `${resource}/${id}` === 'chat/completions' ? ['POST'] : []
+  return path === 'responses' || path === 'messages' || path === 'embeddings' || `${resource}/${id}` === 'chat/completions' ? ['POST'] : []
+}
+
+/** One page with all, for programs of OpenAI and of Anthropic. */
+function listOf(data: readonly JsonObject[]): JsonObject {
+  return { object: 'list', data: [...data], has_more: false, first_id: data[0]?.['id'] ?? null, last_id: data.at(-1)?.['id'] ?? null }
 }
 
 async function models(kernel: Kernel): Promise<JsonObject[]> {
   const { model, fallback, embedder } = kernel.status()
   const agents = (await agentsOf(kernel)).map(({ name }) => name)
   const names = [agentName, ...agents, model, ...fallback, ...(embedder === 'none' ? [] : [embedder])]
-  return [...new Set(names)].map((id) => ({ id, object: 'model', created: 0, owned_by: 'oxbow' }))
+  return [...new Set(names)].map((id) => ({ id, object: 'model', created: 0, owned_by: 'oxbow', ...anthropicModel(id) }))
+}
+
+/** What Anthropic's programs read of a model, beside what those of OpenAI do. */
+function anthropicModel(id: string): JsonObject {
+  return { type: 'model', display_name: id, created_at: new Date(0).toISOString() }
 }
 
 async function modelOf(kernel: Kernel, id: string): Promise<JsonObject> {
@@ -147,6 +161,12 @@ export function describeOpenAi(): JsonObject {
         ...taking(chatRequest, { model: agentName, messages }),
       }),
     },
+    '/v1/messages': {
+      post: operation('anthropic_message', 'Answers a conversation in the form of Anthropic, whole or as a stream.', {
+        ...repeatable,
+        ...taking(messagesRequest, { model: agentName, max_tokens: 1_024, messages }),
+      }),
+    },
     '/v1/responses': {
       post: operation('openai_response', 'Answers an input, whole, as a stream, or in the background.', {
         ...repeatable,
@@ -164,11 +184,16 @@ export function describeOpenAi(): JsonObject {
   }
 }
 
-/** Ends a request that failed, also in the middle of a stream. @param retryAfterS of a program that asks too often */
-export function sendOpenAiError(response: ServerResponse, failure: Failure, error: unknown, retryAfterS?: number): void {
+/** Ends a request that failed, also in the middle of a stream. @param url as sent @param retryAfterS of a program that asks too often */
+export function sendOpenAiError(
+  { response, url }: { readonly response: ServerResponse; readonly url: string },
+  failure: Failure,
+  error: unknown,
+  retryAfterS?: number,
+): void {
   const status = statusOf(failure, error, retryAfterS)
   const param = isOxbowError(error) && typeof error.data['param'] === 'string' ? error.data['param'] : null
-  const body = errorOf(failure, param, status)
+  const body = (/^\/v1\/messages\b/.test(url) ? anthropicErrorOf : errorOf)(failure, param, status)
   if (response.headersSent) return void response.end(`event: error\ndata: ${JSON.stringify(body)}\n\n`)
   sendJson(response, status, body, failureHeaders(failure, error, retryAfterS))
 }

@@ -2,7 +2,7 @@
 import { lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { ArchiveOps, HandsOps, HandlersOf } from '../../types/index.ts'
-import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { failed, fromSystemError, isFailureError, throwIfCancelled } from '../failure.ts'
 import { createPathLocks, type PathLocks } from '../files/path-locks.ts'
 import { type ExpectedHash, replaceExpected } from '../files/expected-file.ts'
 import { type Place, refuseGuarded, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
@@ -46,7 +46,7 @@ export function createUnpacker(roots: readonly Root[], locks: PathLocks = create
           try {
             const kept = await takePiece(unpacking, input, locks, signal)
             const { bytes, stage } = unpacking
-            return { movedBytes: input.content.length, last: input.last, output: { bytes, ...stage.counts, kept: [...kept] } }
+            return { movedBytes: input.content.length, last: input.last, output: { bytes, ...stage.counts, kept } }
           } catch (error) {
             throw fromSystemError(error, unpacking.target.virtual)
           }
@@ -101,8 +101,10 @@ async function makeTarget(roots: readonly Root[], path: string): Promise<Place> 
   return toRealPlace(roots, path)
 }
 
-/** @returns files that somebody else has changed, after the last piece */
-async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, signal: AbortSignal): Promise<readonly string[]> {
+type Kept = HandsOps['unpack']['output']['kept']
+
+/** @returns files that were left, after the last piece */
+async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, signal: AbortSignal): Promise<Kept> {
   const { reader, stage, staged, target, replaces } = unpacking
   for (const { path, hash } of input.replaces ?? []) replaces?.set(path, hash)
   const { content } = input
@@ -134,7 +136,7 @@ interface Step {
 }
 
 /** @param target a folder that exists. @throws the failure `tool_failed` or `path_refused`; then nothing was moved */
-async function mergeFolder(staged: string, target: Place, overwrite: boolean): Promise<readonly []> {
+async function mergeFolder(staged: string, target: Place, overwrite: boolean): Promise<[]> {
   const steps = await planSteps(staged, target, overwrite, '')
   for (const { path, kind, taken } of steps) {
     const to = `${target.real}/${path}`
@@ -147,15 +149,24 @@ async function mergeFolder(staged: string, target: Place, overwrite: boolean): P
   return []
 }
 
-/** File by file: each replaces only what it may. @returns those that were left, because something else is there */
-async function mergeExpected(staged: string, target: Place, replaces: ReadonlyMap<string, ExpectedHash>): Promise<readonly string[]> {
-  const kept: string[] = []
+/** File by file: each replaces only what it may, and one that cannot be written stops no other. @returns those that were left */
+async function mergeExpected(staged: string, target: Place, replaces: ReadonlyMap<string, ExpectedHash>): Promise<Kept> {
+  const kept: Kept = []
   for (const [path, hash] of replaces) {
-    const isThere = (await madeFolder(target.real, posix.dirname(path))) && (await lstat(`${staged}/${path}`).catch(() => null)) !== null
-    if (!isThere || !(await replaceExpected(`${staged}/${path}`, `${target.real}/${path}`, hash))) kept.push(path)
+    try {
+      const isThere = (await madeFolder(target.real, posix.dirname(path))) && (await lstat(`${staged}/${path}`).catch(() => null)) !== null
+      if (!isThere || !(await replaceExpected(`${staged}/${path}`, `${target.real}/${path}`, hash))) kept.push({ path, why: 'changed' })
+    } catch (error) {
+      kept.push({ path, why: whyNot(fromSystemError(error, path)) })
+    }
   }
   await syncFolder(target.real)
   return kept
+}
+
+function whyNot(error: Error): Kept[number]['why'] {
+  const code = isFailureError(error) ? error.failure.code : ''
+  return code === 'path_refused' ? 'refused' : code === 'limit_reached' ? 'full' : 'failed'
 }
 
 /** Never through a link. @returns false if something else has the name of a folder above */

@@ -9,6 +9,7 @@ import { failed } from '../failure.ts'
 import { openRegularFile, resolveNew, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { drainMs, maxCommandBytes, maxHashedBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
 import { folderStamp, stampOf } from './fingerprint.ts'
+import { keepsMemory } from './kept-memory.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
 import type { OwnerUsage } from './process-tree.ts'
 import { commandEnvironment, findProgram, findShell, type LiveCommands, startProcess } from './start-process.ts'
@@ -77,7 +78,7 @@ export function commandOperations(
     },
     execInputs: async ({ program, paths, targets = false }, signal) =>
       targets ? { program: '', files: await targetsOf(roots, paths, signal) } : inputsOf(roots, program, paths),
-    usage: async () => ({ owners: [...(commands?.usage() ?? [])] }),
+    usage: async () => ({ owners: [...(commands?.usage() ?? [])], keepsMemory: commands !== undefined && keepsMemory() }),
     execOutput: async ({ watch }) => ({ tail: commands?.tail(watch) ?? '' }),
   }
 }

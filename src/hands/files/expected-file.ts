@@ -4,18 +4,21 @@
  * writes to a file that it has opened before is found at the end, and put back. For some microseconds nothing has the name, as when git
  * checks out a file; what a kill leaves then has a name as `temporaryBeside` makes it.
  */
-import { constants, cp, lstat, open, readlink, rename, rm } from 'node:fs/promises'
+import { constants, cp, lstat, open, readlink, rename, rm, rmdir } from 'node:fs/promises'
 import { failed, systemCode } from '../failure.ts'
 import { readBlockBytes } from '../limits.ts'
 import { contentHash, createContentHash, isUnchanged } from './file-state.ts'
 import { renameToFree, temporaryBeside } from './write-file.ts'
 
-/** `''`: nothing may have the name. */
+/** `''`: nothing may have the name, but an empty folder, in which nothing is lost. */
 export type ExpectedHash = string
 
 /** @param from a file or a link in the same file system. @returns false if the file holds something else; then both are where they were */
 export async function replaceExpected(from: string, to: string, hash: ExpectedHash): Promise<boolean> {
-  if (hash === '') return isPlaced(from, to)
+  if (hash === '') {
+    await rmdir(to).catch(() => {})
+    return isPlaced(from, to)
+  }
   return takeExpected(to, hash, () => isPlaced(from, to))
 }
 

@@ -6,7 +6,8 @@ import type { Hash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { failed } from '../failure.ts'
-import { hashDigits, maxEditBytes, readBlockBytes } from '../limits.ts'
+import { hashDigits } from '../../types/index.ts'
+import { maxEditBytes, readBlockBytes } from '../limits.ts'
 import { openRegularFile, type Place, type Root } from './workspace-path.ts'
 
 /** Incremental content hash: the beginning of the SHA-256. */

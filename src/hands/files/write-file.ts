@@ -53,6 +53,19 @@ export async function toTarget(roots: readonly Root[], path: string): Promise<Ta
   }
 }
 
+/** The name itself: what is there may be a link or an empty folder, which is replaced. @returns as `toTarget` */
+export async function toNamedTarget(roots: readonly Root[], path: string): Promise<Target> {
+  const place = toPlace(roots, path)
+  try {
+    refuseGuarded(roots, { ...place, real: await resolveNew(roots, place) })
+    const { real } = await makeFolderFor(roots, place)
+    const stats = await lstat(real).catch(() => null)
+    return { virtual: place.virtual, real, mode: stats?.isFile() === true ? stats.mode & modeBits : null }
+  } catch (error) {
+    throw fromSystemError(error, place.virtual)
+  }
+}
+
 async function resolveTarget(roots: readonly Root[], place: Place): Promise<Target> {
   const refuse = (why: string) => failed('path_refused', `${place.virtual} ${why}`, otherPath)
   const standing = await lstat(place.real).catch(() => null)

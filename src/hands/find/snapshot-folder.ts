@@ -5,7 +5,7 @@
  */
 import { accessSync, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { HandsOps, HandlersOf, SnapshotEntry, SnapshotOps } from '../../types/index.ts'
+import { fitsAnyName, type HandsOps, type HandlersOf, isRepositoryName, type SnapshotEntry, type SnapshotOps } from '../../types/index.ts'
 import { failed, systemCode, throwIfCancelled } from '../failure.ts'
 import { isInside, type Root, toRealPlace } from '../files/workspace-path.ts'
 import { isTemporary } from '../files/write-file.ts'
@@ -116,9 +116,7 @@ async function yieldToOthers(signal: AbortSignal): Promise<void> {
  * `also` names: these files, and repositories in these folders; '' is all folders.
  */
 function leftOut(patterns: readonly string[], also: readonly string[]): (path: string, name: string, folder: string) => boolean {
-  const sources = patterns.map((pattern) => pattern.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*'))
-  const pattern = new RegExp(`^(?:${sources.join('|') || '(?!)'})$`, 's')
-  const isRepository = (name: string): boolean => /^(?:\.git|git~1)$/i.test(name)
+  const isIgnored = fitsAnyName(patterns)
   const named = new Set(also)
   const isEverywhere = named.has('')
   const above = new Set(also.flatMap((path) => foldersAbove(path)))
@@ -127,9 +125,10 @@ function leftOut(patterns: readonly string[], also: readonly string[]): (path: s
   return (path, name, folder) => {
     if (/^\.oxbow-uploads$/i.test(name)) return true
     if (named.has(path)) return false
-    const isIgnored = pattern.test(name)
     const isOut =
-      halfSeen.has(folder) || isIgnored || (isRepository(name) && !isEverywhere && !foldersAbove(path).some((one) => named.has(one)))
+      halfSeen.has(folder) ||
+      isIgnored(name) ||
+      (isRepositoryName(name) && !isEverywhere && !foldersAbove(path).some((one) => named.has(one)))
     if (!isOut) return false
     if (!above.has(path)) return true
     halfSeen.add(path)

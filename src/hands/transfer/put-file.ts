@@ -10,7 +10,7 @@ import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failur
 import { maxReadBytes, maxUploads, transferIdleMs } from '../limits.ts'
 import { type ContentHash, createContentHash, stateOf } from '../files/file-state.ts'
 import { changedMeanwhile, replaceExpected } from '../files/expected-file.ts'
-import { renameToFree, syncFolder, temporaryBeside, toTarget } from '../files/write-file.ts'
+import { renameToFree, syncFolder, type Target, temporaryBeside, toNamedTarget, toTarget } from '../files/write-file.ts'
 import { createTransfers, noteUpload, type Transfer } from './transfers.ts'
 import type { Place, Root } from '../files/workspace-path.ts'
 
@@ -67,8 +67,13 @@ function taken(virtual: string): Error {
   return failed('tool_failed', `${virtual} already exists.`, 'Choose another name, or set overwrite to replace it.')
 }
 
+/** Whoever expects a content means what has the name, and not where it leads. */
+function targetOf(roots: readonly Root[], { path, ifHash }: Pick<Input, 'path' | 'ifHash'>): Promise<Target> {
+  return ifHash === undefined ? toTarget(roots, path) : toNamedTarget(roots, path)
+}
+
 async function begin(roots: readonly Root[], input: Input): Promise<Upload> {
-  const target = await toTarget(roots, input.path)
+  const target = await targetOf(roots, input)
   if (target.mode !== null && !input.overwrite) throw input.ifHash === undefined ? taken(target.virtual) : changedMeanwhile(target.virtual)
   const temporary = temporaryBeside(target.real)
   try {
@@ -103,7 +108,7 @@ async function finish(
   { overwrite, ifHash }: Input,
 ): Promise<Omit<HandsOps['put']['output'], 'bytes'>> {
   const { virtual, temporary, file } = upload
-  const { real, mode } = await toTarget(roots, virtual)
+  const { real, mode } = await targetOf(roots, { path: virtual, ifHash })
   if (real !== upload.real) throw failed('tool_failed', `${virtual} now leads elsewhere. Nothing was written.`, 'Send the file again.')
   if (mode !== null && !overwrite) throw ifHash === undefined ? taken(virtual) : changedMeanwhile(virtual)
   if (mode !== null) await file.chmod(mode)

@@ -100,7 +100,11 @@ function noticesWhileHeld(owner: Kernel, callerNow: CallerNow): Kernel['onNotice
     const end = (): void => stop?.()
     const begin = ({ rights, ended }: Awaited<ReturnType<CallerNow>>): void => {
       if (stop !== null || (!rights.has('*') && !rights.has('events.read'))) return
-      stop = owner.onNotice(listener)
+      const leave = owner.onNotice(listener)
+      stop = () => {
+        ended.removeEventListener('abort', end)
+        leave()
+      }
       ended.addEventListener('abort', end, { once: true })
     }
     callerNow().then(begin, () => {})

@@ -248,11 +248,12 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
     if (record.merge === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
     const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
     const paths = changes.map(({ path }) => path)
-    let kept: readonly string[] = []
+    let kept: readonly Conflict[] = []
     const merged = await deps.versioning.changeFiles(paths, factsOf(deps, by, `Merge ${record.name}`, record.labels), async (now) => {
       // It stays as it is now: the next try merges with that.
       if (now.changed) throw changedMeanwhile(record.name)
-      return (kept = await versions.restoreFiles({ commit, before: now.commit!, changes, call: by.call, signal }))
+      kept = await versions.restoreFiles({ commit, before: now.commit!, changes, call: by.call, signal })
+      return kept.map(({ path }) => path)
     })
     // The next try merges these with what is there by then.
     if (kept.length > 0) throw keptMeanwhile(record.name, kept)
@@ -266,9 +267,9 @@ function changedMeanwhile(name: string): OxbowError {
   return new OxbowError('tool_failed', `Files have changed while ${name} was merged: nothing was changed.`, { hint: 'Merge it again.' })
 }
 
-function keptMeanwhile(name: string, kept: readonly string[]): OxbowError {
-  const names = kept.slice(0, 5).map((path) => `/${fileName(path)}`)
-  return new OxbowError('tool_failed', `Files have changed while ${name} was merged, and are left as they are: ${names.join(', ')}.`, {
+function keptMeanwhile(name: string, kept: readonly Conflict[]): OxbowError {
+  const names = kept.slice(0, 5).map(({ path, why }) => `/${fileName(path)} (${why})`)
+  return new OxbowError('tool_failed', `Files were left as they are while ${name} was merged: ${names.join(', ')}.`, {
     hint: 'Merge it again.',
   })
 }

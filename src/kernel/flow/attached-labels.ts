@@ -3,7 +3,7 @@
  * labels, is known by its content, whether a person picked it in a terminal, in a browser or through another program.
  */
 import { createHash } from 'node:crypto'
-import type { Blobs, KeptFile, Sandbox } from '../../types/index.ts'
+import { type Blobs, hashDigits, type KeptFile, type Sandbox } from '../../types/index.ts'
 import { snapshotTimeoutMs } from '../limits.ts'
 import { isKept, nothing, type Provenance } from '../stages/policy.ts'
 import { type FileLabels, joined } from './file-labels.ts'
@@ -25,7 +25,7 @@ export async function labelsOfContent(
   const digest = createHash('sha256')
   for (const piece of file.pieces) digest.update((await blobs.read(piece)) ?? '')
   const hash = digest.digest('hex')
-  const known = files.withContent(hash.slice(0, 12))
+  const known = files.withContent(hash.slice(0, hashDigits))
   if (!sandbox.status.files || (files.isEmpty() && !rules.hasPaths)) return known
   const hands = await sandbox.hands('work')
   const options = { signal: new AbortController().signal, timeoutMs: snapshotTimeoutMs }

@@ -146,6 +146,33 @@ describe('labels travel with files', () => {
     assert.equal(await desk.session(['shell_exec', { command: 'ls' }]), 'untrusted', 'none is left')
   })
 
+  it('a command has those of what earlier ones may have left in memory, until nothing is left there', async () => {
+    let isLeft = false
+    await using desk = await openDesk({
+      run: async ({ command }) => {
+        isLeft = command === 'leave' || (isLeft && command !== 'free')
+        return { stdout: 'ok' }
+      },
+      keepsMemory: () => isLeft,
+    })
+    const run = (command: string) => desk.session(['shell_exec', { command }])
+    await run('leave')
+    assert.equal(await run('look'), 'untrusted', 'nobody has read anything private')
+    await desk.session(copy)
+    await run('leave')
+    await desk.call('file.delete', { path: '/shared/letter.txt' })
+    assert.equal(await run('look'), 'private,untrusted')
+    await run('free')
+    assert.equal(await run('look'), 'untrusted')
+  })
+
+  it('a command has those of shells that hold what they have read', async () => {
+    await using desk = await openDesk({ run: async () => ({ stdout: 'ok' }) })
+    await desk.session(copy, ['shell_session_open', { terminal: false }])
+    await desk.call('file.delete', { path: '/shared/letter.txt' })
+    assert.equal(await desk.session(['shell_exec', { command: 'cat /proc/*/fd/3' }]), 'private,untrusted')
+  })
+
   it('survives a restart, and a crash in the middle of a command', async () => {
     const [store, files] = [await openMemoryStore({ user }), new Map([['/shared/old.txt', 'old']])]
     const open = (): Promise<Desk> => openDesk({ store: reopened(store), files })

@@ -4,7 +4,8 @@
  *
  * A command can read every file and tells nobody what it writes: its output has the labels of all files, and what changes while it runs has
  * them too. That is found by comparing the workspace before and after. Jobs and shells go on after their call: as long as one lives,
- * the workspace is compared again before anything else is read.
+ * the workspace is compared again before anything else is read. What it has read, it may hold in memory when the files are gone, and so may the
+ * shared memory of the sandbox: later commands have these labels until both are empty.
  */
 import { posix } from 'node:path'
 import type { Caller, Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../types/index.ts'
@@ -14,7 +15,16 @@ import type { FileGuard } from '../sessions.ts'
 import { isKept, nothing, type Provenance } from '../stages/policy.ts'
 import { type FileLabels, joined, type Of } from './file-labels.ts'
 import { labelLinked, realPathsOf } from './linked-files.ts'
-import { type AskOptions, type ChangedPaths, hashesOf, hasSessions, realPath, type Survey, surveyOf } from './workspace-survey.ts'
+import {
+  type AskOptions,
+  type ChangedPaths,
+  hashesOf,
+  hasSessions,
+  keepsMemory,
+  realPath,
+  type Survey,
+  surveyOf,
+} from './workspace-survey.ts'
 
 export interface GuardDeps {
   readonly files: FileLabels
@@ -25,8 +35,11 @@ export interface GuardDeps {
   readonly mayBeOnline: () => boolean
   /** Whether a call runs now that starts programs; not counting this one. */
   readonly runsOthers: (call: string) => boolean
-  /** Shared by all calls: the last look at the workspace while a job or a shell lives, null while none does. */
-  readonly live: { last: Survey | null }
+  /**
+   * Shared by all calls: the last look at the workspace while a job or a shell lives, null while none does; and the labels of what programs
+   * may have kept in memory, theirs or shared.
+   */
+  readonly live: { last: Survey | null; kept: Provenance }
   /** What happens once, before the first request: labels what a crash has left open. */
   readonly recover: (guard: Looking) => Promise<void>
 }
@@ -195,13 +208,24 @@ async function watchWhatRuns(asking: Asking): Promise<void> {
 }
 
 /** Shells and jobs of both hands that run programs. */
-async function anybodyLives({ inner, mayBeOnline, runsOthers, of, options }: Asking): Promise<boolean> {
-  if (runsOthers(of.call)) return true
+async function anybodyLives(asking: Asking): Promise<boolean> {
+  return asking.runsOthers(asking.of.call) || inEither(asking, hasSessions)
+}
+
+/** Asks the hands that run programs, without network and with it. */
+async function inEither({ inner, mayBeOnline, options }: Asking, isSo: typeof hasSessions): Promise<boolean> {
   for (const profile of mayBeOnline() ? (['work', 'online'] as const) : (['work'] as const)) {
     const hands = await inner.hands(profile)
-    if (await hasSessions(hands.ask.bind(hands), options)) return true
+    if (await isSo(hands.ask.bind(hands), options)) return true
   }
   return false
+}
+
+/** @returns the labels of what programs of before still hold */
+async function keptInMemory(asking: Asking): Promise<Provenance> {
+  const { live } = asking
+  if (isKept(live.kept.labels) && !(await anybodyLives(asking)) && !(await inEither(asking, keepsMemory))) live.kept = nothing
+  return live.kept
 }
 
 /** Labels what jobs and shells have changed since the last look. */
@@ -229,15 +253,16 @@ interface Program<Result> {
 }
 
 async function whileRunning<Result>(asking: Asking, { work, goesOn, sees }: Program<Result>): Promise<Result> {
-  const { files, of, ask, options, live, clock, byRule } = asking
+  const { files, of, ask, options, live, clock } = asking
   await refresh(asking)
   const before = await surveyOf(ask, options)
   await files.setPast(of, before.missing(files.present()))
   await labelLinked(asking, before)
-  asking.note(joined(files.everywhere(sees), ruledIn(asking, before, sees)))
+  asking.note([files.everywhere(sees), ruledIn(asking, before, sees), await keptInMemory(asking)].reduce(joined))
   const all = asking.writer()
-  if (!isKept(all.labels)) return isKept(byRule('/', true).labels) ? workThenLink(asking, work) : work()
+  if (!isKept(all.labels)) return workUnlabelled(asking, work)
   if (files.isEmpty()) await watchWhatRuns(asking)
+  live.kept = joined(live.kept, all)
   const name = `${goesOn ? livePrefix : ''}${of.call}`
   await files.begin(of, { ...all, name, at: clock.now() })
   try {
@@ -254,14 +279,19 @@ async function whileRunning<Result>(asking: Asking, { work, goesOn, sees }: Prog
   }
 }
 
-/** A program that has read nothing with labels may have linked a file into a folder of a rule. */
-async function workThenLink<Result>(asking: Asking, work: () => Promise<Result>): Promise<Result> {
+/** A program that has read nothing with labels may have linked a file into a folder of a rule, or met another one that has. */
+async function workUnlabelled<Result>(asking: Asking, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
   } finally {
-    const options = { ...asking.options, signal: new AbortController().signal }
-    await labelLinked(asking, await surveyOf(asking.ask, options))
+    asking.note(asking.live.kept)
+    if (isKept(asking.byRule('/', true).labels)) await linkAgain(asking)
   }
+}
+
+async function linkAgain(asking: Asking): Promise<void> {
+  const options = { ...asking.options, signal: new AbortController().signal }
+  await labelLinked(asking, await surveyOf(asking.ask, options))
 }
 
 /** @returns the labels that rules give to what is there */

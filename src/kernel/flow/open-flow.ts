@@ -50,7 +50,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     byRule: rules.path,
     mayBeOnline: () => wasOnline.ever,
     runsOthers: (call) => parts.running.all().some((one) => one.call !== call && one.files === 'workspace'),
-    live: { last: null },
+    live: { last: null, kept: nothing },
     recover: createRecovery(files),
   }
   const onBranches = new Map<string, GuardDeps>()
@@ -58,7 +58,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
   const guardsAt = (branch: string | undefined): GuardDeps => {
     if (branch === undefined) return guards
     let found = onBranches.get(branch)
-    if (found === undefined) onBranches.set(branch, (found = { ...guards, files: withoutPast(files), live: { last: null } }))
+    if (found === undefined) onBranches.set(branch, (found = { ...guards, files: withoutPast(files), live: { last: null, kept: nothing } }))
     return found
   }
   const everywhere = (): Provenance => files.everywhere()
@@ -69,7 +69,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
   const hasRules = source.length > 0 || sink.length > 0
   return {
     files,
-    isEmpty: () => files.isEmpty() && !hasRules,
+    isEmpty: () => files.isEmpty() && !hasRules && !isKept(guards.live.kept.labels),
     everywhere,
     sourced,
     guard: (of, call, input) => createFileGuard(guardsAt, of, () => heldBy(of.caller), sourced(of, call, input)),

@@ -100,6 +100,15 @@ export async function hasSessions(ask: Ask, options: AskOptions): Promise<boolea
   }
 }
 
+/** @returns whether commands have left something in shared memory; also where hands do not say */
+export async function keepsMemory(ask: Ask, options: AskOptions): Promise<boolean> {
+  try {
+    return (await ask('usage', {}, options)).keepsMemory
+  } catch {
+    return true
+  }
+}
+
 /** @returns the SHA-256 of those that are files of usual size */
 export async function hashesOf(ask: Ask, paths: readonly string[], options: AskOptions): Promise<ReadonlyMap<string, string>> {
   const hashes = new Map<string, string>()

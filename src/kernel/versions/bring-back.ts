@@ -4,6 +4,7 @@ import type { CallOf } from '../sessions.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import { type Committed, documentName, shownPath } from './checkpoint.ts'
 import type { FileChange } from './history.ts'
+import type { Conflict } from './merge-trees.ts'
 import type { CommitBy } from './version-questions.ts'
 import type { Versioning } from './versioning.ts'
 import type { Versions } from './versions.ts'
@@ -32,12 +33,9 @@ interface Wanted {
 
 interface BroughtBack {
   readonly commit: string | null
-  /** Files that were changed meanwhile, and are left as they are. */
-  readonly kept: readonly string[]
+  /** Files that are left as they are. */
+  readonly kept: readonly Conflict[]
 }
-
-/** Why a file is left that somebody has changed between a look at it and the write. */
-export const keptWhy = 'it was changed at the same moment'
 
 export async function bringBack(
   deps: BringBackDeps,
@@ -46,20 +44,21 @@ export async function bringBack(
 ): Promise<BroughtBack> {
   const of = { caller, call: id, name: serves }
   const files = changes.filter(({ path }) => path.startsWith('shared/'))
-  let kept: readonly string[] = []
+  let kept: readonly Conflict[] = []
   const paths = changes.map(({ path }) => path)
   const { commit } = await deps.versioning.changeFiles(paths, by, async (before) => {
     isCurrent(before)
     const restore = { commit: target, before: before.commit!, changes: files, call: id, signal, madeSinceMs }
     kept = files.length === 0 ? [] : await deps.versions.restoreFiles(restore)
-    const restored = files.filter(({ path, change }) => change !== 'deleted' && !kept.includes(path))
+    const left = kept.map(({ path }) => path)
+    const restored = files.filter(({ path, change }) => change !== 'deleted' && !left.includes(path))
     await deps.restored(
       of,
       restored.map(({ path }) => shownPath(path)),
     )
     const documents = await documentChanges(deps.versions, target, changes)
     if (documents.length > 0) await deps.documents.put(of, documents)
-    return kept
+    return left
   })
   return { commit, kept }
 }

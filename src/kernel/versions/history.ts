@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { posix } from 'node:path'
 import { maxDiffBytes, maxDiffedBytes, maxLogScan, maxNamesCompared, maxShownBytes } from '../limits.ts'
-import { editDistance, OxbowError } from '../../types/index.ts'
+import { editDistance, hashDigits, OxbowError } from '../../types/index.ts'
 import type { Labels } from '../stages/policy.ts'
 import { labelsOfCommit } from '../repository/message-labels.ts'
 import { fileName } from './checkpoint.ts'
@@ -281,8 +281,6 @@ export async function hashesIn(
   }
   return found
 }
-
-const hashDigits = 12
 
 /** A piece of an archive that brings files back, and how many of them are in it. */
 export interface ArchivePiece {

@@ -61,7 +61,9 @@ export async function mergeTrees(repository: Repository, large: LargeFiles, requ
     await rootOf(repository, theirs, files),
     files,
   )) {
-    const own = await entryAt(repository, ourTree, path)
+    const there = await entryAt(repository, ourTree, path)
+    // A folder that the branch has replaced by a file: what is left in it blocks the file below.
+    const own = before === null && there?.mode === folderMode ? null : there
     if (isSame(own, after)) continue
     if (isSame(own, before)) writes.push({ path, entry: after })
     else if (own?.mode === folderMode) conflict(path, 'the workspace has a folder there', after)
@@ -80,14 +82,14 @@ export async function mergeTrees(repository: Repository, large: LargeFiles, requ
   }
   const work = await fromTree(repository, ourTree)
   const blocked = putAll(work, writes)
-  if (blocked.length > 0) {
+  if (blocked.length > 0 && rule !== 'workspace') {
     repository.drop()
     return { commit: null, changes: [], conflicts: [...conflicts, ...blocked], refused: true }
   }
   const tree = work.write((content) => repository.add('tree', content))
   const commit = repository.commit({ ...facts, tree, parents: [ours, theirs] }, branch)
   const { changes } = await compare(repository, { from: ours, to: commit, path: files, text: false, limit: Infinity })
-  return { commit, changes, conflicts, refused: false }
+  return { commit, changes, conflicts: [...conflicts, ...blocked], refused: false }
 }
 
 export function isSame(a: TreeEntry | null, b: TreeEntry | null): boolean {
@@ -104,7 +106,7 @@ export function putAll(work: WorkTree, writes: readonly Write[]): readonly Confl
     const above = parts.map((_, i) => parts.slice(0, i).join('/')).filter((folder) => folder !== '')
     const file = above.find((folder) => work.leaf(folder) !== undefined)
     if (file !== undefined) blocked.push({ path, why: `the workspace has a file ${file}` })
-    else if (isFolder(work, path)) blocked.push({ path, why: 'the workspace has a folder there' })
+    else if (isFolder(work, path)) blocked.push({ path, why: 'there is a folder with other files' })
     else work.set(path, { oid: entry.oid, mode: entry.mode as FileMode, stamp: '' })
   }
   return blocked

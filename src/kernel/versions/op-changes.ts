@@ -42,7 +42,7 @@ const opChanges: { readonly [Op in HandsOp]: Find<Op> } = {
   patch: ({ path, diff }, asking) => named(asking, namesIn(diff, path)),
   move: ({ from, to }, asking) => moved(asking, from, to),
   delete: async ({ path, recursive }, asking) => (recursive ? below(asking, [path]) : named(asking, [path])),
-  exec: async ({ command, cwd }, asking) => removedBy(asking, program, command, cwd),
+  exec: async ({ command, program: started, cwd }, asking) => removedBy(asking, program, started?.argv ?? command, cwd),
   sessionOpen: async ({ command, cwd }, asking) => removedBy(asking, lasting, command, cwd),
   // Where a shell is by now is not known.
   sessionWrite: async ({ text }, asking) => removedBy(asking, lasting, text, '/shared'),
@@ -102,7 +102,7 @@ async function below(asking: Asking, paths: readonly string[]): Promise<OpChange
 }
 
 /** @returns the change of a program, with the repositories that its command may remove */
-async function removedBy(asking: Asking, change: ProgramChange, command: string, cwd: string): Promise<OpChange> {
+async function removedBy(asking: Asking, change: ProgramChange, command: string | readonly string[], cwd: string): Promise<OpChange> {
   const names = removedNames(command, cwd).filter((name) => !asking.isIgnored(name))
   const places = await Promise.all(names.map(async (name) => (name === '/shared' ? [''] : placesOf(asking, name))))
   return { ...change, also: [...new Set(places.flat())] }

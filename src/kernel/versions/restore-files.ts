@@ -3,6 +3,7 @@ import { type CallId, type ErrorCode, type Hands, OxbowError } from '../../types
 import { maxCollectedBytes, snapshotTimeoutMs } from '../limits.ts'
 import { fileName, treeName } from './checkpoint.ts'
 import type { FileChange, LargeFile } from './history.ts'
+import type { Conflict } from './merge-trees.ts'
 import type { Ask } from './version-questions.ts'
 
 export interface Restore {
@@ -27,10 +28,10 @@ interface Place {
 
 /**
  * Removes first: a file may be where a folder was.
- * @returns the files that were left as they are, because somebody has changed them since `before`
+ * @returns the files that were left as they are, because somebody has changed them since `before` or they cannot be written
  * @throws OxbowError `not_found` before anything has changed, if the commit has no content of a file
  */
-export async function restoreFiles(place: Place, restore: Restore): Promise<readonly string[]> {
+export async function restoreFiles(place: Place, restore: Restore): Promise<readonly Conflict[]> {
   const { commit, before, changes } = restore
   const paths = changes.map(({ path }) => path)
   const found = await place.ask('hashes', { commit: before, paths })
@@ -38,34 +39,50 @@ export async function restoreFiles(place: Place, restore: Restore): Promise<read
   const removed = paths.filter((_, at) => changes[at]!.change === 'deleted')
   const written = paths.filter((_, at) => changes[at]!.change !== 'deleted')
   const large = await place.ask('largeIn', { commit, paths: written })
-  const kept: string[] = []
+  const kept: Conflict[] = []
+  const keep = (path: string, why: NotDone): void => void (why !== null && kept.push({ path, why: notDone[why] }))
   const remove = remover(place, restore)
-  for (const path of removed) if (!(await remove(path, hashes.get(path)))) kept.push(path)
+  for (const path of removed) keep(path, await remove(path, hashes.get(path)))
   const taken: string[] = []
   for (const path of written) {
     const below = removed.filter((gone) => gone.startsWith(`${path}/`))
     // It takes the place of a folder, which is empty now unless somebody has put a file there.
-    if (below.length === 0 || (await remove(path))) taken.push(path)
-    else kept.push(path)
+    const why = below.length === 0 ? null : await remove(path)
+    if (why === null) taken.push(path)
+    else keep(path, why)
   }
   const inPieces = new Map(large.map((one) => [one.path, one]))
   const small = taken.filter((path) => !inPieces.has(path))
-  kept.push(...(await unpackFiles(place, restore, small, hashes)))
+  for (const { path, why } of await unpackFiles(place, restore, small, hashes)) keep(path, why)
   for (const path of taken) {
     const one = inPieces.get(path)
-    if (one !== undefined && !(await putLarge(place, restore, one, hashes.get(path)!))) kept.push(path)
+    if (one !== undefined) keep(path, await putLarge(place, restore, one, hashes.get(path)!))
   }
   return kept
 }
 
-function remover({ hands }: Place, { signal, madeSinceMs }: Restore): (path: string, ifHash?: string) => Promise<boolean> {
+function remover({ hands }: Place, { signal, madeSinceMs }: Restore): (path: string, ifHash?: string) => Promise<NotDone> {
   const options = { signal, timeoutMs: snapshotTimeoutMs }
   return async (path, ifHash) => {
     const input = { path: `/${fileName(path)}`, recursive: false, ...(ifHash !== undefined && { ifHash, madeSinceMs }) }
     // Whoever has removed it was faster; a folder may have got files.
-    return isDone(hands.ask('delete', input, options), ['not_found'], ifHash === undefined ? 'tool_failed' : 'edit_mismatch')
+    return whyNot(hands.ask('delete', input, options), ['not_found'], ifHash === undefined ? 'tool_failed' : 'edit_mismatch')
   }
 }
+
+/** Why something was not done; null: it was. */
+type NotDone = keyof typeof notDone | null
+
+/** Why a file is left that somebody has changed between a look at it and the write. */
+export const changedWhy = 'it was changed at the same moment'
+
+/** As a person reads it. */
+const notDone = {
+  changed: changedWhy,
+  refused: 'agents may not change it there',
+  full: 'there is no space for it',
+  failed: 'it cannot be written',
+} as const
 
 /** In one archive for each file system. @returns those that were not written */
 async function unpackFiles(
@@ -73,9 +90,9 @@ async function unpackFiles(
   { commit, call, signal }: Restore,
   paths: readonly string[],
   hashes: ReadonlyMap<string, string>,
-): Promise<readonly string[]> {
+): Promise<readonly { readonly path: string; readonly why: NotDone }[]> {
   const options = { signal, timeoutMs: snapshotTimeoutMs }
-  const kept: string[] = []
+  const kept: { path: string; why: NotDone }[] = []
   for (const [base, inBase] of Map.groupBy(paths, (path) => baseOf(path, mounts))) {
     let offset = 0
     const transfer = `${call} ${base}`.slice(-maxTransferName)
@@ -85,8 +102,13 @@ async function unpackFiles(
       left = left.slice(piece.files)
       const last = left.length === 0
       const content = last ? Buffer.concat([piece.content, Buffer.alloc(archiveEndBytes)]) : piece.content
-      const done = await hands.ask('unpack', { path: `/${base}`, transfer, offset, content, last, overwrite: true, replaces }, options)
-      kept.push(...done.kept.map((path) => `${base}/${treeName(path)}`))
+      const input = { path: `/${base}`, transfer, offset, content, last, overwrite: true, replaces }
+      const unpacked = hands.ask('unpack', input, options)
+      const why = await whyNot(unpacked)
+      // Nothing is put into place before the last piece.
+      if (why !== null) kept.push(...inBase.map((path) => ({ path, why })))
+      if (why !== null) break
+      kept.push(...(await unpacked).kept.map((one) => ({ path: `${base}/${treeName(one.path)}`, why: one.why })))
       offset += content.length
     }
   }
@@ -98,7 +120,7 @@ async function putLarge(
   { call, signal }: Restore,
   { path, sha256, bytes }: LargeFile,
   ifHash: string,
-): Promise<boolean> {
+): Promise<NotDone> {
   const options = { signal, timeoutMs: snapshotTimeoutMs }
   const name = `/${fileName(path)}`
   for (let offset = 0; ;) {
@@ -113,22 +135,25 @@ async function putLarge(
       overwrite: ifHash !== '',
       ifHash,
     }
-    if (!(await isDone(hands.ask('put', piece, options), [], 'edit_mismatch'))) return false
-    if (last) return true
+    const why = await whyNot(hands.ask('put', piece, options))
+    if (why !== null || last) return why
     offset += content.length
   }
 }
 
-/** @param fine codes of failures that do no harm @param refused the code where somebody else has changed a file */
-async function isDone(asked: Promise<unknown>, fine: readonly ErrorCode[], refused: ErrorCode): Promise<boolean> {
+/** @param fine codes of failures that do no harm @param changed the code where somebody else has changed a file */
+async function whyNot(asked: Promise<unknown>, fine: readonly ErrorCode[] = [], changed: ErrorCode = 'edit_mismatch'): Promise<NotDone> {
   try {
     await asked
-    return true
+    return null
   } catch (error) {
     if (!(error instanceof OxbowError)) throw error
-    if (fine.includes(error.code)) return true
-    if (error.code !== refused) throw error
-    return false
+    if (fine.includes(error.code)) return null
+    if (error.code === changed) return 'changed'
+    if (error.code === 'path_refused' || error.code === 'denied') return 'refused'
+    if (error.code === 'limit_reached') return 'full'
+    if (error.code === 'tool_failed' || error.code === 'not_found') return 'failed'
+    throw error
   }
 }
 

@@ -11,7 +11,8 @@ import type { Documents } from '../state/documents.ts'
 import type { FileChange } from './history.ts'
 import type { Conflict } from './merge-trees.ts'
 import type { UndoneTurn, VersionedTurn } from './undo-turn.ts'
-import { bringBack, keptWhy } from './bring-back.ts'
+import { bringBack } from './bring-back.ts'
+import { changedWhy } from './restore-files.ts'
 import { type Committed, shownPath } from './checkpoint.ts'
 import { partsOf, type TurnParts, type TurnPartsDeps } from './turn-parts.ts'
 import { open, reads, shared, type VersionCallDeps, writes } from './version-calls.ts'
@@ -113,7 +114,6 @@ interface Found extends Pick<VersionedTurn, 'turn' | 'undoes'> {
 
 /** @returns a turn or an undo, and whether it is an undo @throws OxbowError `not_found` */
 async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<Found> {
-  if (turn !== '' && deps.versioning.isRunning(turn)) throw stillRunning('This turn is')
   const turns = await (await open(deps)).turns({ limit: maxListedTurns * 10 })
   if (turn !== '') {
     const isNamed = (id: string): boolean => id === turn || (turn.length >= minPrefix && id.startsWith(turn))
@@ -140,8 +140,8 @@ async function takeBackTurn(deps: UndoCallDeps, found: Found, apply: boolean, co
   const { turn, undoes } = found
   const versions = await open(deps)
   const parts = await partsOf(deps, turn, undoes === '' ? found.all : [])
-  const running = parts.turns.slice(1).find(deps.versioning.isRunning)
-  if (running !== undefined) throw stillRunning('An agent or a graph that this turn started is')
+  const running = parts.turns.find(deps.versioning.isRunning)
+  if (running !== undefined) throw stillRunning(running === turn ? 'This turn is' : 'An agent or a graph that this turn started is')
   const { commit: ours } = await deps.versioning.sync()
   const trailers = { ...trailersOf({ session: caller.session, turn: id }, []), 'Oxbow-Undoes': parts.turns.join(' ') }
   const facts = { author: caller.actor, at: clock.now(), subject: 'Undo', trailers }
@@ -156,7 +156,7 @@ async function takeBackTurn(deps: UndoCallDeps, found: Found, apply: boolean, co
       const { text } = await versions.compare({ from: ours!, to: plan.commit, path: '', text: true, limit: 1 })
       return {
         output: { ...output, diff: text.slice(0, maxDiffBytes) },
-        text: [...previewLines(shown), ...left(shown, others)].join('\n'),
+        text: [...previewLines(shown), ...leftLines(shown, others)].join('\n'),
       }
     }
     const by = { ...facts, subject: `${undoes === '' ? 'Undo' : 'Redo'}: ${plan.subject.replace(/^(?:Undo|Redo): /, '')}` }
@@ -166,9 +166,11 @@ async function takeBackTurn(deps: UndoCallDeps, found: Found, apply: boolean, co
       if (before.changed) throw changedMeanwhile
     }
     const { kept } = await bringBack({ ...deps, versions }, { ...wanted, isCurrent }, context)
-    if (kept.length === plan.changes.length) return null
-    const done = shownPlan(withoutKept(plan, kept))
-    return { output: { ...output, ...done, undo: id }, text: [summary(done, undoes !== ''), ...left(done, others)].join('\n') }
+    const left = withoutKept(plan, kept)
+    if (left.changes.length === 0 && kept.every(({ why }) => why === changedWhy)) return null
+    if (left.changes.length === 0) throw nothingToUndo(left, undoes !== '')
+    const done = shownPlan(left)
+    return { output: { ...output, ...done, undo: id }, text: [summary(done, undoes !== ''), ...leftLines(done, others)].join('\n') }
   } catch (error) {
     if (error === changedMeanwhile) return null
     throw error
@@ -180,10 +182,9 @@ async function takeBackTurn(deps: UndoCallDeps, found: Found, apply: boolean, co
 /** By so much a file system may say that a folder is older than it is. */
 const clockGrainMs = 20
 
-/** Files that were changed at the same moment are left. */
-function withoutKept(plan: UndoneTurn, kept: readonly string[]): UndoneTurn {
-  const conflicts = kept.map((path) => ({ path, why: keptWhy }))
-  return { ...plan, changes: plan.changes.filter(({ path }) => !kept.includes(path)), conflicts: [...plan.conflicts, ...conflicts] }
+function withoutKept(plan: UndoneTurn, kept: readonly Conflict[]): UndoneTurn {
+  const left = new Set(kept.map(({ path }) => path))
+  return { ...plan, changes: plan.changes.filter(({ path }) => !left.has(path)), conflicts: [...plan.conflicts, ...kept] }
 }
 
 function stillRunning(what: string): OxbowError {
@@ -229,7 +230,7 @@ function previewLines({ changes, total }: Shown): readonly string[] {
   ]
 }
 
-function left({ conflicts }: Shown, others: readonly string[]): readonly string[] {
+function leftLines({ conflicts }: Shown, others: readonly string[]): readonly string[] {
   return [
     ...conflicts.map(({ path, why }) => `Left ${nameOf(path)} as it is: ${why}.`),
     ...(others.length === 0 ? [] : [`This turn also did what an undo does not take back: ${others.join(', ')}.`]),
@@ -244,11 +245,7 @@ function nothingToUndo({ conflicts }: UndoneTurn, isRedo: boolean): OxbowError {
     })
   const named = conflicts.slice(0, 5).map(({ path, why }) => `${nameOf(shownPath(path))}: ${why}`)
   const more = conflicts.length > 5 ? `; and ${conflicts.length - 5} more` : ''
-  return new OxbowError(
-    'tool_failed',
-    `Nothing was changed, because others have changed what this ${what} did. ${named.join('; ')}${more}.`,
-    {
-      hint: 'oxbow diff shows a version, and oxbow restore PATH --to VERSION brings one file back.',
-    },
-  )
+  return new OxbowError('tool_failed', `Nothing was changed: what this ${what} did cannot be taken back now. ${named.join('; ')}${more}.`, {
+    hint: 'oxbow diff shows a version, and oxbow restore PATH --to VERSION brings one file back.',
+  })
 }

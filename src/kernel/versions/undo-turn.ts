@@ -7,6 +7,7 @@
 import { maxLogScan } from '../limits.ts'
 import { OxbowError } from '../../types/index.ts'
 import { unknownTurn } from '../repository/message-labels.ts'
+import { movedFolder } from './left-out.ts'
 import { fromTree } from './checkpoint.ts'
 import { compare, entryAt, type FileChange, pairs } from './history.ts'
 import type { LargeFiles } from '../repository/large-files.ts'
@@ -19,6 +20,8 @@ export interface UndoRequest {
   readonly turns: readonly string[]
   /** The newest commit: the workspace as it is. */
   readonly ours: string
+  /** Folders of the person that versions cover now, as `KernelOptions` has them. */
+  readonly covered: readonly string[]
   /** Of the commit in which the turn is undone, as the newest one of a branch of this name; the workspace is as before. */
   readonly branch: string
   readonly facts: Omit<NewCommit, 'tree' | 'parents'>
@@ -44,18 +47,22 @@ interface Step {
 export async function undoTurn(
   repository: Repository,
   large: LargeFiles,
-  { turns, ours, branch, facts }: UndoRequest,
+  { turns, ours, covered, branch, facts }: UndoRequest,
 ): Promise<UndoneTurn> {
   const { own, shared } = await commitsOf(repository, new Set(turns), ours)
   const ourTree = (await repository.commitFacts(ours)).tree
   const steps = new Map<string, Step[]>()
   const conflicts = new Map<string, string>()
-  for (const { tree, parents } of own) {
-    for (const [path, step] of await stepsIn(repository, parents[0]!, tree)) steps.set(path, [...(steps.get(path) ?? []), step])
+  for (const { tree, parents, trailers } of own) {
+    for (const [path, step] of await stepsIn(repository, parents[0]!, tree)) {
+      steps.set(path, [...(steps.get(path) ?? []), step])
+      const why = movedFolder(path, trailers, covered)
+      if (why !== '') conflicts.set(path, why)
+    }
   }
-  for (const { tree, parents } of shared) {
+  for (const { tree, parents, trailers } of shared) {
     for (const [path] of await stepsIn(repository, parents[0]!, tree))
-      conflicts.set(path, 'somebody else may have changed it at the same time')
+      conflicts.set(path, movedFolder(path, trailers, covered) || 'somebody else may have changed it at the same time')
   }
   const writes: Write[] = []
   for (const [path, taken] of steps) {
@@ -132,7 +139,9 @@ async function takeBack(
   let isMerged = false
   for (const { before, after } of steps) {
     if (isSame(entry, before)) continue
-    if (entry?.mode === folderMode) return 'there is a folder now'
+    // The turn removed the file: a folder in its place goes with what this undo removes from it, or is named as blocking it.
+    if (entry?.mode === folderMode && after !== null) return 'there is a folder now'
+    if (entry?.mode === folderMode) entry = null
     if (isSame(entry, after)) entry = before
     else if (entry === null) return 'it has been deleted since'
     else if (before === null) return 'it has been changed since the turn created it'

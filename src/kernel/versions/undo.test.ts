@@ -34,7 +34,7 @@ async function withTurns(run: (place: Place) => Promise<void>, options: FixtureO
     play: () => steps.shift() ?? says('done'),
     ...options,
     config: {
-      agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.write'] },
+      agent: { rights: ['exec.run', 'shell.run', 'file.read', 'file.write', 'state.write'] },
       approval: { privileged: 'allow' },
       flow: { irreversible: 'allow' },
       ...(options.config as object),
@@ -109,10 +109,7 @@ test('what the person changed before, during and after a turn survives its undo,
     assert.match((await undo()).text, /^Restored 2 files/)
     assert.deepEqual([read('a.txt'), read('mine.txt'), read('later.txt')], ['ONE\ntwo\nthree\nfour\nFIVE\n', 'of the person', 'later'])
     write('a.txt', 'ONE\ntwo\nthree\nfour\nmy own five\n')
-    assert.match(
-      await fails({ turn: first, apply: true }),
-      /Nothing was changed, because others .* a\.txt: the same part has been changed since/,
-    )
+    assert.match(await fails({ turn: first, apply: true }), /Nothing was changed: .* a\.txt: the same part has been changed since/)
     assert.equal(read('a.txt'), 'ONE\ntwo\nthree\nfour\nmy own five\n')
   })
 })
@@ -141,20 +138,23 @@ test('files without versions so far have one before a call changes them: .env, i
       write('deleted.bin', Buffer.concat([large, Buffer.from('2')]))
       write('repo/.git/notes', 'of a repository')
       write('repo/x', 'x')
+      write('my repo/.git/notes', 'of another one')
       const change = await turn(
         ['file_write', { path: '.env', text: 'KEY=stolen' }],
         ['file_patch', { diff: '--- a/ignored.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-ignored\n\\ No newline at end of file\n' }],
         ['file_write', { path: 'big.bin', text: 'tiny' }],
         ['shell_exec', { command: 'rm deleted.bin' }],
         ['file_delete', { path: 'repo', recursive: true }],
+        ['exec_run', { binary: 'rm', args: ['-rf', 'my repo'] }],
       )
-      assert.deepEqual([read('ignored.txt'), read('deleted.bin'), read('repo/x')], [null, null, null])
+      for (const name of ['ignored.txt', 'deleted.bin', 'repo/x', 'my repo/.git/notes']) assert.equal(read(name), null, name)
       await undo({ turn: change, apply: true })
       assert.deepEqual([read('.env'), read('ignored.txt'), read('repo/.git/notes')], ['KEY=1', 'ignored', 'of a repository'])
+      assert.equal(read('my repo/.git/notes'), 'of another one')
       assert.ok(read('big.bin') === large.toString(), 'byte for byte')
       assert.ok(read('deleted.bin') === `${large.toString()}2`, 'byte for byte')
     },
-    { config: { versions: { ignore: ['ignored.txt'] } } },
+    { config: { versions: { ignore: ['ignored.txt'] }, exec: { allow: ['rm'] } } },
   )
 })
 
@@ -170,6 +170,24 @@ test('an undo says what it cannot take back, and refuses where versions are miss
     write('a.txt', 'a')
     assert.match(await fails({ turn: one, apply: true }), /^not_found: Nothing was changed: the files are already/)
   })
+})
+
+test('a turn that runs is not undone, whichever of its names is given', async () => {
+  await withTurns(
+    async ({ guest, write, read, turn, fails }) => {
+      write('a.txt', 'a')
+      const ended = turn(['file_write', { path: 'a.txt', text: 'b' }], ['file_delete', { path: 'a.txt' }])
+      const waiting = await guest.record(({ phase }) => phase === 'parked')
+      const { output } = (await guest.kernel.call('version.turns', {})) as { output: { turns: { turn: string; commit: string }[] } }
+      const [{ turn: id, commit }] = output.turns as [{ turn: string; commit: string }]
+      for (const name of [id, id.slice(0, 20), commit.slice(0, 8)])
+        assert.match(await fails({ turn: name, apply: true }), /^tool_failed: This turn is still running/)
+      assert.equal(read('a.txt'), 'b')
+      await guest.kernel.approve(waiting.call, false)
+      await ended
+    },
+    { config: { approval: { privileged: 'allow', calls: { 'file.delete': 'ask' } } } },
+  )
 })
 
 test('saved documents are taken back with the files of their turn', async () => {

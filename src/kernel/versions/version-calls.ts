@@ -11,7 +11,9 @@ import type { Store } from '../../store/index.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { CallOf } from '../sessions.ts'
 import type { Documents } from '../state/documents.ts'
-import { bringBack, keptWhy } from './bring-back.ts'
+import { bringBack } from './bring-back.ts'
+import { movedFolder } from './left-out.ts'
+import type { Conflict } from './merge-trees.ts'
 import { type Committed, documentPath, shownPath, treeName } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
 import { labelLine, messageLabels, trailersOf } from '../repository/message-labels.ts'
@@ -261,18 +263,19 @@ async function restore(
   const name = inTree === '' ? 'everything' : shownPath(inTree)
   const before = (await deps.versioning.sync()).commit!
   const all = await versions.compare({ from: before, to: target, path: inTree, text: false, limit: Infinity })
-  const found = await withoutNewFolders(deps, versions, target, all)
+  const [version] = await versions.log({ from: target, path: '', limit: 1 })
+  const { found, unseen } = await withoutOtherFolders(deps, versions, { target, trailers: version?.trailers ?? {} }, all)
   const listed = found.changes.slice(0, maxListedChanges).map((one) => ({ ...one, path: shownPath(one.path) }))
   const lines = listed.map(({ path: file, change }) => `${restoredVerb[change]} ${file}`)
   const output = { commit: target, changes: listed, total: found.total, before, after: '' }
   if (found.total === 0 && inTree !== '' && !(await versions.has({ at: target, path: inTree }))) await assertVersioned(versions, inTree)
+  if (found.total === 0 && unseen[0] !== undefined) throw unseenFolder(unseen[0])
   if (found.total === 0) return { output, text: `${name} is already as in ${short(target)}.` }
   if (!apply) return { output, text: `Would change ${found.total} to ${short(target)}:\n${lines.join('\n')}` }
-  const [version] = await versions.log({ from: target, path: '', limit: 1 })
   const facts = { ...by, subject: `Restore ${name} to ${short(target)}` }
   const bringing = { target, changes: found.changes, by: facts, serves: 'version.restore', madeSinceMs: version?.at }
   const { commit: after, kept } = await bringBack({ ...deps, versions }, bringing, context)
-  const left = kept.map((file) => `left ${shownPath(file)} as it is: ${keptWhy}`)
+  const left = [...kept, ...unseen.slice(0, maxListedChanges)].map(({ path: file, why }) => `left ${shownPath(file)} as it is: ${why}`)
   return {
     output: { ...output, after: after! },
     text: [`Restored ${found.total - kept.length} to ${short(target)}; before: ${short(before)}.`, ...lines, ...left].join('\n'),
@@ -292,8 +295,25 @@ async function assertVersioned(versions: Versions, inTree: string): Promise<void
   })
 }
 
-/** A folder of the person that is newer than a version is not deleted with it. */
-async function withoutNewFolders(deps: VersionCallDeps, versions: Versions, target: string, found: Difference): Promise<Difference> {
+interface InTheseFolders {
+  readonly found: Difference
+  /** Files in folders of the person that agents do not see now, or under the name of another one. */
+  readonly unseen: readonly Conflict[]
+}
+
+/** A folder of the person that is newer than a version is not deleted with it, and one that agents do not see now is not made anew. */
+async function withoutOtherFolders(
+  deps: VersionCallDeps,
+  versions: Versions,
+  { target, trailers }: { readonly target: string; readonly trailers: Readonly<Record<string, string>> },
+  found: Difference,
+): Promise<InTheseFolders> {
+  const covered = deps.versioning.coveredFolders()
+  const unseen = found.changes.flatMap(({ path: inTree }) => {
+    const why = movedFolder(inTree, trailers, covered)
+    return why === '' ? [] : [{ path: inTree, why }]
+  })
+  const left = new Set(unseen.map((one) => one.path))
   const kept: string[] = []
   for (const mount of deps.mounts?.() ?? []) {
     const folder = `shared/${treeName(mount)}`
@@ -301,8 +321,15 @@ async function withoutNewFolders(deps: VersionCallDeps, versions: Versions, targ
     if (inside.length > 0 && inside.every(({ change }) => change === 'deleted') && !(await versions.has({ at: target, path: folder })))
       kept.push(`${folder}/`)
   }
-  const changes = found.changes.filter((one) => !kept.some((folder) => one.path.startsWith(folder)))
-  return { ...found, changes, total: changes.length }
+  const changes = found.changes.filter((one) => !left.has(one.path) && !kept.some((folder) => one.path.startsWith(folder)))
+  return { found: { ...found, changes, total: changes.length }, unseen }
+}
+
+function unseenFolder({ path: inTree, why }: Conflict): OxbowError {
+  const name = shownPath(inTree).replace(/^\/shared\//, '')
+  return new OxbowError('not_found', `Nothing was changed. ${name}: ${why}.`, {
+    hint: 'Let agents see it: oxbow folder add PATH --as NAME',
+  })
 }
 
 interface TurnVersion extends Committed {

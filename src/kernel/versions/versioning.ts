@@ -41,6 +41,13 @@ export interface Versioning {
     by: CommitBy,
     work: (before: Committed) => Promise<readonly string[]>,
   ) => Promise<Committed>
+  /** Folders of the person that versions cover now, as `KernelOptions` has them. */
+  readonly coveredFolders: () => readonly string[]
+  /**
+   * Changes which folders of the person there are: what comes and goes with them is the person's, whatever runs meanwhile. @throws as `work`,
+   * or for what could not be committed
+   */
+  readonly whileFoldersChange: <Result>(work: () => Promise<Result>) => Promise<Result>
   /** Notes that a call which may change something has ended. */
   readonly noteChange: (caller: Caller, call: Pick<Call, 'name' | 'right'>) => void
   readonly changes: FileChanges
@@ -58,6 +65,7 @@ interface VersioningDeps {
   /** Of the repository; absent: there are no versions. */
   readonly versionsFolder?: string | undefined
   readonly mounts?: (() => readonly string[]) | undefined
+  readonly coveredFolders?: (() => readonly string[]) | undefined
   readonly sandbox: Sandbox
   readonly store: Store
   readonly documents: Documents
@@ -83,7 +91,19 @@ interface Parts {
 }
 
 export function createVersioning(deps: VersioningDeps): Versioning {
-  const { versionsFolder: folder = '', mounts = () => [], sandbox, store, documents, config, clock, user, background, events } = deps
+  const {
+    versionsFolder: folder = '',
+    mounts = () => [],
+    coveredFolders = () => [],
+    sandbox,
+    store,
+    documents,
+    config,
+    clock,
+    user,
+    background,
+    events,
+  } = deps
   const isOn = folder !== '' && config.enabled
   const documentsChanged = { since: true }
   const owners = createChangeOwners({ folder, isOn, user, store, clock })
@@ -91,7 +111,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
   const versions = once(async () => {
     if (!isOn) return null
     const { createVersions } = await import('./versions.ts')
-    return createVersions({ folder, mounts, sandbox, store, documents, config, documentsChanged })
+    return createVersions({ folder, mounts, coveredFolders, sandbox, store, documents, config, documentsChanged })
   })
   const commit: Parts['commit'] = async (who, taken) => (await versions())!.commit(who, AbortSignal.timeout(checkpointTimeoutMs), taken)
   /** @param onCommitted is called before anything else is committed */
@@ -116,7 +136,9 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     versions,
     sync,
     ...commitsOf(parts, sync),
+    whileFoldersChange: (work) => whileFoldersChange(parts, sync, work),
     runEnded: turns.end,
+    coveredFolders,
     isRunning: turns.isRunning,
     ...changesOf(parts),
     async changedIn(session) {
@@ -138,6 +160,19 @@ export function createVersioning(deps: VersioningDeps): Versioning {
   }
 }
 
+async function whileFoldersChange<Result>(
+  { deps, isOn, owners, commit }: Parts,
+  sync: () => Promise<Committed>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  // Where nobody runs, the next commit is the person's.
+  if (isOn && owners.isShared()) await sync().catch((error: unknown) => console.error(error))
+  const result = await work()
+  const person = (): Promise<CommitBy> => owners.by({ turn: '', session: '', actor: `user:${deps.user}` })
+  if (isOn && owners.isShared()) await commit(person, { except: owners.named })
+  return result
+}
+
 async function drained({ turns, watched }: Parts): Promise<void> {
   await watched.settled()
   for (let next = turns.committing(); next !== null; next = turns.committing()) {
@@ -156,7 +191,8 @@ function commitsOf({ owners, turns, commit }: Parts, sync: () => Promise<Committ
       return commit(() => facts, isShared ? { only: 'state', always: true } : { except: owners.named })
     },
     async endTurn(turn, onlyState) {
-      if (onlyState) turns.keep(turn, await commit(() => owners.by(turns.ended(turn)), { only: 'state' }))
+      // What its calls have changed is committed with them: a walk would find what a person has changed, which the next change commits.
+      if (onlyState || !owners.isShared()) turns.keep(turn, await commit(() => owners.by(turns.ended(turn)), { only: 'state' }))
       else await sync()
       owners.leaveTurn(turn)
       return turns.commitOf(turn)

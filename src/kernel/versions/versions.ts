@@ -8,9 +8,9 @@ import { type Config, createIdleThread, type IdleThread, OxbowError, type Sandbo
 import { versionsIdleMs } from '../limits.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Committed, StateText } from './checkpoint.ts'
-import type { MergedTree, MergeRequest } from './merge-trees.ts'
+import type { Conflict, MergedTree, MergeRequest } from './merge-trees.ts'
 import { type Restore, restoreFiles } from './restore-files.ts'
-import { leftOutBy } from './left-out.ts'
+import { inFolders, leftOutBy } from './left-out.ts'
 import { takeAll, takeNamed } from './take-files.ts'
 import type { Ask, CommitBy, VersionAnswers, VersionQuestion } from './version-questions.ts'
 import type { UndoneTurn, UndoRequest } from './undo-turn.ts'
@@ -47,9 +47,9 @@ export interface Versions extends Pick<
   /** Writes the commit in which the changes of a branch of files are merged; the workspace is as before. */
   merge(ask: MergeRequest): Promise<MergedTree>
   /** Writes the commit in which a turn is undone; the workspace is as before. */
-  undo(ask: UndoRequest): Promise<UndoneTurn>
+  undo(ask: Omit<UndoRequest, 'covered'>): Promise<UndoneTurn>
   /** Brings files to their state in another commit, as `restoreFiles`. @param sandbox of a branch; absent: of the workspace */
-  restoreFiles(restore: Restore, sandbox?: Sandbox): Promise<readonly string[]>
+  restoreFiles(restore: Restore, sandbox?: Sandbox): Promise<readonly Conflict[]>
   close(): Promise<void>
 }
 
@@ -62,6 +62,8 @@ interface VersionsDeps {
   readonly config: Config['versions']
   /** Folders of the person, by their names in /shared: a file cannot be renamed from one to another. They change while a guest runs. */
   readonly mounts: () => readonly string[]
+  /** Those that versions cover, as `KernelOptions` has them. */
+  readonly coveredFolders: () => readonly string[]
   /** Whether documents may have changed since they were committed. */
   readonly documentsChanged: { since: boolean }
 }
@@ -129,7 +131,12 @@ function createCommits(deps: VersionsDeps, ask: Ask): Pick<Versions, 'commit' | 
       if (taken.named !== undefined) await takeByName(taken.named, signal)
       else if (taken.only === 'state') await ask('begin', { branch: '', whole: false, except: [] })
       else hold = await take({ name: '', sandbox }, signal, taken)
-      const committed = await ask('commit', { branch: '', facts: by, state, always: taken.always === true })
+      const committed = await ask('commit', {
+        branch: '',
+        facts: inFolders(by, deps.coveredFolders()),
+        state,
+        always: taken.always === true,
+      })
       hold()
       return committed
     } catch (error) {
@@ -154,7 +161,7 @@ function createCommits(deps: VersionsDeps, ask: Ask): Pick<Versions, 'commit' | 
         return committed
       }),
     merge: (question) => inTurn(() => ask('merge', question)),
-    undo: (question) => inTurn(() => ask('undo', question)),
+    undo: (question) => inTurn(() => ask('undo', { ...question, covered: deps.coveredFolders() })),
     forget: ({ branch }) =>
       inTurn(async () => {
         drop(branch)

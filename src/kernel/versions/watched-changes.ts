@@ -71,7 +71,9 @@ export function createWatchedChanges(deps: WatchDeps): WatchedChanges {
       // Until that is committed, what has changed is still its own.
       const isOver = !goesOn || owner.turn === ''
       // Before the caller goes on: what a person changes next is theirs.
-      await patience(later(sync(also, () => void (isOver && owners.leave(key)))))
+      const committed = sync(also, () => void (isOver && owners.leave(key)))
+      // No turn ends it later. Where that failed, what it has changed is committed with the next change.
+      await patience(later(owner.turn === '' ? committed.finally(() => owners.leave(key)) : committed))
     }
   }
   return {

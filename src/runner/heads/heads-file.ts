@@ -25,10 +25,10 @@ import {
   type UserId,
   writeWhole,
 } from '../../types/index.ts'
-import { asOwner, readText } from './file-owner.ts'
+import { asOwner, readText } from '../file-owner.ts'
 import type { Home } from '../home.ts'
 import { headCountDelayMs, maxSignedHeads } from '../limits.ts'
-import { signingKey } from './signing-key.ts'
+import { signingKey } from '../signing-key.ts'
 
 export interface HeadsFile {
   readonly path: string

@@ -6,8 +6,8 @@
 import { createPublicKey, sign, verify } from 'node:crypto'
 import { join } from 'node:path'
 import { isObject, type LockedPlugin, OxbowError, parseObject, writeWhole } from '../../types/index.ts'
-import { asOwner, readText } from '../heads/file-owner.ts'
-import { signingKey } from '../heads/signing-key.ts'
+import { asOwner, readText } from '../file-owner.ts'
+import { signingKey } from '../signing-key.ts'
 import { type Home, hostFiles, lockPath } from '../home.ts'
 
 export interface PluginLock {
@@ -69,16 +69,17 @@ function writeLock(home: Home, change: (plugins: readonly LockedPlugin[]) => rea
  */
 export function sealRestoredLock(home: Home, isProven: boolean): number {
   const path = lockPath(home)
-  const parsed = parseObject(readText(path) ?? '')
-  const plugins = (Array.isArray(parsed?.['plugins']) ? parsed['plugins'] : []) as readonly LockedPlugin[]
-  const enabled = plugins.filter((plugin) => plugin.enabled).length
-  const kept = isProven ? plugins : plugins.map((plugin) => ({ ...plugin, enabled: false }))
-  const text = `${JSON.stringify({ plugins: kept }, null, 2)}\n`
-  hostFiles(() => {
-    writeWhole(sealPath(home), `${sign(null, signedBytes(text), signingKey(home)).toString('base64')}\n`)
-    writeWhole(path, text)
+  return asOwner(path, 'the plugins', () => {
+    const parsed = parseObject(hostFiles(() => readText(path)) ?? '')
+    const plugins = (Array.isArray(parsed?.['plugins']) ? parsed['plugins'] : []) as readonly LockedPlugin[]
+    const kept = isProven ? plugins : plugins.map((plugin) => ({ ...plugin, enabled: false }))
+    const text = `${JSON.stringify({ plugins: kept }, null, 2)}\n`
+    hostFiles(() => {
+      writeWhole(sealPath(home), `${sign(null, signedBytes(text), signingKey(home)).toString('base64')}\n`)
+      writeWhole(path, text)
+    })
+    return isProven ? 0 : plugins.filter(({ enabled }) => enabled).length
   })
-  return isProven ? 0 : enabled
 }
 
 export function damagedLock(home: Home, problem: string): OxbowError {

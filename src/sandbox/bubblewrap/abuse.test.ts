@@ -11,7 +11,10 @@ import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
 const secretName = 'OXBOW_ABUSE_TEST_SECRET'
 const secret = 'hunter2-in-the-environment'
 
-const syscalls = process.arch === 'arm64' ? { ptrace: 117, keyctl: 219, ioUring: 425 } : { ptrace: 101, keyctl: 250, ioUring: 425 }
+const syscalls =
+  process.arch === 'arm64'
+    ? { ptrace: 117, keyctl: 219, ioUring: 425, mqOpen: 180 }
+    : { ptrace: 101, keyctl: 250, ioUring: 425, mqOpen: 240 }
 
 describe('a hostile command in the sandbox', () => {
   let bench: Workbench
@@ -145,6 +148,26 @@ describe('a hostile command in the sandbox', () => {
   it('sends nothing that steers a terminal', async () => {
     const { stdout } = await exec(String.raw`printf '\033[2J\033]0;title\007a\000b\rc\tä\377'`)
     assert.equal(stdout, 'a\uFFFDb\rc\tä\uFFFD')
+  })
+
+  it('leaves nothing in shared memory that hands do not notice', async () => {
+    const ask = asker(bench.sandbox)
+    const keeps = async () => (await ask('usage', {})).keepsMemory
+    assert.equal(await keeps(), false)
+    await exec('echo echo good > /dev/shm/x.sh')
+    assert.equal(await keeps(), true)
+    const { digest } = await ask('fingerprint', { since: '', except: [] })
+    await exec('echo echo evil > /dev/shm/x.sh')
+    const input = { command: 'sh /dev/shm/x.sh', cwd: '/shared', stdin: '', timeoutMs: 10_000, maxOutputBytes: 1_000 }
+    await assert.rejects(ask('exec', { ...input, unchanged: { digest, except: [] } }), /\/dev\/shm\/x\.sh changed after this was allowed/)
+    await exec('rm /dev/shm/x.sh')
+    assert.equal(await keeps(), false)
+    // IPC_CREAT, then IPC_RMID.
+    const id = await outputOf(perl('print shmget(77, 4096, 01666)'))
+    assert.equal(await keeps(), true)
+    await exec(perl(`shmctl(${id}, 0, 0)`))
+    assert.equal(await keeps(), false)
+    await allFail([perl(`exit(syscall(${syscalls.mqOpen}, "left", 0102, 0600, 0) < 0)`)])
   })
 
   it('leaves links, devices and pipes that the file calls refuse', async () => {

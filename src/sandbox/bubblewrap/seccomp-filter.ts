@@ -112,6 +112,8 @@ const denied: readonly (readonly [name: string, x64: number | null, arm64: numbe
   ['keyctl', 250, 219],
   ['add_key', 248, 217],
   ['request_key', 249, 218],
+  // Message queues keep data that hands cannot list.
+  ['mq_open', 240, 180],
   // Mounts and namespaces.
   ['mount', 165, 40],
   ['umount2', 166, 39],

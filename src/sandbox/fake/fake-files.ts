@@ -1,6 +1,6 @@
 /** The files of the sandbox in memory: the same replies and errors as those of hands. */
 import { hash } from 'node:crypto'
-import { type ErrorCode, type FileOps, type HandsOp, type HandsOps, OxbowError, type PatchedFile } from '../../types/index.ts'
+import { type ErrorCode, type FileOps, type HandsOp, hashDigits, type HandsOps, OxbowError, type PatchedFile } from '../../types/index.ts'
 
 export type Operations = {
   [Op in HandsOp]: (input: HandsOps[Op]['input'], signal: AbortSignal) => HandsOps[Op]['output'] | Promise<HandsOps[Op]['output']>
@@ -147,7 +147,7 @@ function requireHash(files: ReadonlyMap<string, string>, path: string, wanted: s
 
 /** Truncated as in hands. @returns '' for no file */
 function hashOf(text: string | undefined): string {
-  return text === undefined ? '' : hash('sha256', text).slice(0, 12)
+  return text === undefined ? '' : hash('sha256', text).slice(0, hashDigits)
 }
 
 const roots = ['/shared', '/tmp']

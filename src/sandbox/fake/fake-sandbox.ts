@@ -21,6 +21,8 @@ import { fakeSessions } from './fake-sessions.ts'
 export interface FakeSandboxOptions {
   /** Result of a command. Absent: every command ends with exit code 127, like one that is not installed. */
   readonly run?: (input: HandsOps['exec']['input'], signal: AbortSignal) => Promise<Partial<HandsOps['exec']['output']>>
+  /** Whether commands have left something in shared memory. Absent: never. */
+  readonly keepsMemory?: () => boolean
 }
 
 /** @param files texts by path; the map is the file system: it is read and changed in place */
@@ -43,7 +45,7 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
     }),
     fingerprint,
     execOutput: () => ({ tail: '' }),
-    usage: () => ({ owners: [] }),
+    usage: () => ({ owners: [], keepsMemory: options.keepsMemory?.() ?? false }),
   }
   const hands: Hands = {
     async ask(op, input, { signal, timeoutMs }) {

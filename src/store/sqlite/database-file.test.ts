@@ -169,6 +169,26 @@ test('of two that start on an empty file the second finds the tables made, and l
   second.close()
 })
 
+test('of two that start on an empty file the second may look while the first makes the tables', async () => {
+  await using files = storeFolder()
+  const first = openDatabase({ path: files.path, readOnly: false })
+  const second = openDatabase({ path: files.path, readOnly: false })
+  const driver = sqliteMigrationDriver(second)
+  let looks = 0
+  const interrupted: MigrationDriver = {
+    ...driver,
+    async query<Row>(sql: string) {
+      const rows = await driver.query<Row>(sql)
+      if (looks++ === 0) await migrate(sqliteMigrationDriver(first), { now })
+      return rows
+    },
+  }
+  assert.deepEqual((await migrate(interrupted, { now })).steps, [])
+  assert.ok(looks > 1)
+  first.close()
+  second.close()
+})
+
 test('a step that fails takes every step of its run with it', async () => {
   await using files = storeFolder()
   oldFile(files.path, 1)

@@ -98,9 +98,15 @@ const isBare = (path: string): boolean => statSync(path, { throwIfNoEntry: false
 /** Checkpoints join packs now and then. */
 const snapshotTries = 10
 
+/** Folders of versions whose files are only ever added, with what in them is not finished: files of gigabytes are not copied. */
+const linkedFolders = [
+  { name: 'objects', unfinished: '' },
+  { name: 'large', unfinished: 'draft' },
+] as const
+
 /**
- * Versions may be written meanwhile, so they are archived from a copy: first the refs, then links to the objects, which are only ever
- * added, until no pack has come or gone. @returns the folder to archive; `draft` is to be removed afterwards
+ * Versions may be written meanwhile, so they are archived from a copy: first the refs, then links to the contents, until no pack has come
+ * or gone. @returns the folder to archive; `draft` is to be removed afterwards
  */
 export async function snapshotOf({ id }: HomeItem, folder: string): Promise<{ readonly folder: string; readonly draft: string | null }> {
   if (id !== 'versions') return { folder, draft: null }
@@ -109,8 +115,14 @@ export async function snapshotOf({ id }: HomeItem, folder: string): Promise<{ re
     rmSync(draft, { recursive: true, force: true })
     try {
       const before = namesIn(join(folder, 'objects', 'pack')).join()
-      await copyTree(folder, draft, copyFile, 'objects')
-      await copyTree(join(folder, 'objects'), join(draft, 'objects'), link)
+      await copyTree(
+        folder,
+        draft,
+        copyFile,
+        linkedFolders.map(({ name }) => name),
+      )
+      for (const { name, unfinished } of linkedFolders)
+        if (existsSync(join(folder, name))) await copyTree(join(folder, name), join(draft, name), link, [unfinished])
       if (namesIn(join(folder, 'objects', 'pack')).join() === before || tries === snapshotTries) return { folder: draft, draft }
     } catch (error) {
       if (tries === snapshotTries) throw error
@@ -118,13 +130,13 @@ export async function snapshotOf({ id }: HomeItem, folder: string): Promise<{ re
   }
 }
 
-/** @param put copies or links one file @param without name of what is left out at the top */
-async function copyTree(from: string, to: string, put: typeof copyFile, without = ''): Promise<void> {
+/** @param put copies or links one file @param without names that are left out at the top */
+async function copyTree(from: string, to: string, put: typeof copyFile, without: readonly string[]): Promise<void> {
   await mkdir(to, { recursive: true, mode: 0o700 })
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (entry.name === without) continue
-    if (entry.isDirectory()) await copyTree(source, target, put)
+    if (without.includes(entry.name)) continue
+    if (entry.isDirectory()) await copyTree(source, target, put, [])
     else if (entry.isFile()) await put(source, target)
   }
 }

@@ -20,32 +20,53 @@ const verbs = { added: 'Bring back', changed: 'Restore', deleted: 'Remove' } as 
 export function UndoDialog({ turn, onClose }: { readonly turn: string; readonly onClose: () => void }): ReactNode {
   const { data, failure, refresh } = useCall<Undone>('version.undo', { turn, apply: false })
   const { run, isBusy, failure: refusal } = useAction<Undone>()
-  const [isDone, setDone] = useState(false)
+  const [done, setDone] = useState<Undone | null>(null)
   const undo = async (): Promise<void> => {
-    if ((await run('version.undo', { turn, apply: true })) !== undefined) setDone(true)
+    const undone = await run('version.undo', { turn, apply: true })
+    if (undone !== undefined) setDone(undone)
   }
 
-  const actions = isDone ? (
-    <Button variant="primary" onClick={onClose}>
-      Close
-    </Button>
-  ) : (
-    <>
-      <Button onClick={onClose}>Keep them</Button>
-      <Button variant="danger" icon={<Undo2 />} isBusy={isBusy} disabled={data === undefined} onClick={() => void undo()}>
-        Undo these changes
+  const actions =
+    done !== null ? (
+      <Button variant="primary" onClick={onClose}>
+        Close
       </Button>
-    </>
-  )
+    ) : (
+      <>
+        <Button onClick={onClose}>Keep them</Button>
+        <Button variant="danger" icon={<Undo2 />} isBusy={isBusy} disabled={data === undefined} onClick={() => void undo()}>
+          Undo these changes
+        </Button>
+      </>
+    )
   return (
     <Dialog title="Changed files" isOpen isWide onClose={onClose} actions={actions}>
       {failure !== null && <Problem failure={failure} onRetry={refresh} />}
       {failure === null && data === undefined && <Loading label="Loading changes" />}
       {data !== undefined && <Diff text={data.diff} />}
       <ProblemLine failure={refusal} />
-      {isDone && <p role="status">The files are as they were before this turn. The agent is not told.</p>}
-      {!isDone && data !== undefined && <Preview undone={data} />}
+      {done !== null && <Done undone={done} />}
+      {done === null && data !== undefined && <Preview undone={data} />}
     </Dialog>
+  )
+}
+
+function Done({ undone: { conflicts } }: { readonly undone: Undone }): ReactNode {
+  return (
+    <section role="status">
+      <p>
+        {conflicts.length === 0
+          ? 'The files are as they were before this turn. The agent is not told.'
+          : 'The agent is not told. The files are as they were before this turn, except for these:'}
+      </p>
+      <ul className="chat-preview">
+        {conflicts.map(({ path, why }) => (
+          <li key={path}>
+            Left <code>{path}</code> as it is: {why}
+          </li>
+        ))}
+      </ul>
+    </section>
   )
 }
 

@@ -2,9 +2,9 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../types/index.ts'
 import { readText } from './file-owner.ts'
-import { type Home, placeFirst } from '../home.ts'
+import { type Home, placeFirst } from './home.ts'
 
 /** The key pair of this runner, created on first use. */
 export function signingKey(home: Home): KeyObject {

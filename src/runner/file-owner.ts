@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isAlive, OxbowError } from '../../types/index.ts'
-import { hostFiles } from '../home.ts'
-import { lockPollMs, lockWaitMs } from '../limits.ts'
+import { isAlive, OxbowError } from '../types/index.ts'
+import { hostFiles } from './home.ts'
+import { lockPollMs, lockWaitMs } from './limits.ts'
 
 /**
  * Waits for others, blocking this thread.

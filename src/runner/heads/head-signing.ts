@@ -16,12 +16,12 @@ import {
   type RestoreFact,
   type SignedCard,
   type UserId,
-} from '../types/index.ts'
-import { openHeads, readHeads } from './heads/heads-file.ts'
-import { hostFiles } from './home.ts'
-import type { Home } from './home.ts'
-import { type KeyPlace, masterKeys } from './master-keys.ts'
-import { signingKey } from './heads/signing-key.ts'
+} from '../../types/index.ts'
+import { openHeads, readHeads } from './heads-file.ts'
+import { hostFiles } from '../home.ts'
+import type { Home } from '../home.ts'
+import { type KeyPlace, masterKeys } from '../master-keys.ts'
+import { signingKey } from '../signing-key.ts'
 
 export interface HeadSigner {
   /**

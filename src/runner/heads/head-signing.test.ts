@@ -4,12 +4,12 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { checkHeads, type Clock, parseHead, signedHeadText } from '../types/index.ts'
+import { checkHeads, type Clock, parseHead, signedHeadText } from '../../types/index.ts'
 import { openHeadSigner, readSeal, signRestore } from './head-signing.ts'
-import { thinOut } from './heads/heads-file.ts'
-import { openHome, parseUser } from './home.ts'
-import type { Home } from './home.ts'
-import { headCountDelayMs, maxSignedHeads } from './limits.ts'
+import { thinOut } from './heads-file.ts'
+import { openHome, parseUser } from '../home.ts'
+import type { Home } from '../home.ts'
+import { headCountDelayMs, maxSignedHeads } from '../limits.ts'
 
 const user = parseUser('ada')
 const clock: Clock = { now: () => 1_700_000_000_000, monotonicMs: () => 0 }
