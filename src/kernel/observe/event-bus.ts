@@ -105,7 +105,12 @@ async function bodyOf(store: Pick<Store, 'blob'>, body: string): Promise<RecordV
 }
 
 /** Resolves `happened` with true after the next event of the filter, and with false after the wait. */
-function waitFor({ waiters, find }: { readonly waiters: Waiters; readonly find: FindCall }, filter: EventFilter, waitMs: number, signal: AbortSignal) {
+function waitFor(
+  { waiters, find }: { readonly waiters: Waiters; readonly find: FindCall },
+  filter: EventFilter,
+  waitMs: number,
+  signal: AbortSignal,
+) {
   const { promise: happened, resolve } = Promise.withResolvers<boolean>()
   if (waitMs === 0 || waiters.size >= maxEventWaiters) resolve(false)
   const wake = (record: RecordView): void => {
