@@ -8,7 +8,7 @@ const outputOf = (outcome: CallOutcome): Json => (outcome.status === 'ok' ? (out
 const codeOf = (outcome: CallOutcome): string => (outcome.status === 'ok' ? 'ok' : outcome.failure.code)
 const right = (name: string, call: string, reaches?: Reaches) =>
   testCall(call, async () => done(''), { right: name, files: 'writes', ...(reaches !== undefined && { reaches }) })
-const path: Reaches = { kind: 'paths', fields: ['path'] }
+const inPath: Reaches = { kind: 'paths', fields: ['path'] }
 const refused = (rights: readonly string[], call: ReturnType<typeof right>, input: object) =>
   refuseLimited(
     { ...grantOf(rights), user: 'ada' as never, actor: 'key:k', audience: 'terminal', session: '', turn: '', process: '' },
@@ -30,7 +30,7 @@ describe('rights', () => {
   it('limited to a folder cover it alone, and a denial inside of it wins', () => {
     const rights = ['file.write:/shared/work', '!file.write:/shared/work/private', '!shell.run', '*']
     const limited = rights.slice(0, 2)
-    const write = right('file.write', 'file.write', path)
+    const write = right('file.write', 'file.write', inPath)
     assert.equal(refused(limited, write, { path: '/shared/work/a' }), null)
     assert.equal(refused(limited, write, { path: 'work/a' }), null)
     for (const path of ['/shared/a', '/shared/workshop/a', '/shared/work/../a', '/shared/work/private/a', '/etc/passwd', 'work/private', 7])
@@ -38,7 +38,7 @@ describe('rights', () => {
     assert.match(refused(limited, write, { path: '/shared/a' })?.hint ?? '', /Grant "file\.write:\/shared\/a" to allow it/)
     assert.equal(refused(limited, right('file.write', 'file.patch'), { diff: 'x' })?.code, 'denied', 'what it reaches is not known')
     assert.equal(
-      refused(limited, right('file.write', 'file.delete', path), { path: '/shared/work' })?.code,
+      refused(limited, right('file.write', 'file.delete', inPath), { path: '/shared/work' })?.code,
       'denied',
       'it contains what is denied',
     )
@@ -71,7 +71,7 @@ describe('rights', () => {
 
   it('of an agent with limits are judged at the gate', async () => {
     const ran: unknown[] = []
-    const write = testCall('file.write', async (input) => (ran.push(input), done('written')), { reaches: path })
+    const write = testCall('file.write', async (input) => (ran.push(input), done('written')), { reaches: inPath })
     const play = inOrder(asks(['file_write', { path: '/shared/b' }], ['file_write', { path: '/shared/a/c' }]), says('done'))
     await using fixture = await openFixture({ play, calls: [write], config: { agent: { rights: ['file.write:/shared/a'] } } })
     await fixture.turn('write')

@@ -11,16 +11,7 @@
  */
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import {
-  type CommandInputs,
-  type Config,
-  isObject,
-  type Json,
-  type Label,
-  ownValue,
-  OxbowError,
-  type SessionId,
-} from '../../types/index.ts'
+import { type CommandInputs, type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
 import type { Documents } from '../state/documents.ts'
 import { inputsDigest } from './command-inputs.ts'
 import { clientAsk } from '../stages/policy.ts'
