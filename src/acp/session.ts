@@ -6,6 +6,7 @@ import type { ContentBlock, PromptResponse, SessionUpdate } from '@agentclientpr
 import type { FollowEvent } from '../client/index.ts'
 import { isEnd, pendingOf, type SentMedia } from '../terminal/index.ts'
 import {
+  folderNote,
   type CallId,
   type ClientResult,
   type ClientTools,
@@ -32,7 +33,7 @@ import { decisionOf, permissionRequest, rulesFor } from './permissions.ts'
 import type { AcpPorts } from './ports.ts'
 import { messageOf } from './prompt.ts'
 import { fieldsOf } from './tool-view.ts'
-import { createUpdateFold, placeNote } from './updates.ts'
+import { createUpdateFold } from './updates.ts'
 
 /** How much is asked. `configured`: as `[approval]` says. The others are stricter, but for `approve`, which answers for the person. */
 export const modes = [
@@ -105,7 +106,13 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     // Not where it failed: the next message tries again.
     folder = ''
     if (cancelled.aborted) return { stopReason: 'cancelled' }
-    return converse(deps, turns, wish, { text: place === '' ? text : text + placeNote(place), attachments, client: wish() }, cancelled)
+    return converse(
+      deps,
+      turns,
+      wish,
+      { text: place === '' ? text : text + folderNote(place, 'The editor works'), attachments, client: wish() },
+      cancelled,
+    )
   }
   const answer = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
     const command = await runCommand(blocks, id, link)

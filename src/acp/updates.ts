@@ -5,7 +5,7 @@
 import type { ContentBlock, SessionUpdate } from '@agentclientprotocol/sdk'
 import type { FollowEvent } from '../client/index.ts'
 import { forPeople, isEnd, isToolCall, mediaIn, type SentMedia } from '../terminal/index.ts'
-import { assertNever, isObject, type Json, type JsonObject, type RecordView, truncate } from '../types/index.ts'
+import { assertNever, isObject, type Json, type JsonObject, type RecordView, truncate, withoutFolderNote } from '../types/index.ts'
 import { maxShownChars } from './limits.ts'
 import type { AcpPorts } from './ports.ts'
 import { fencedCode, fieldsOf, planOf, textContent, viewTool } from './tool-view.ts'
@@ -79,16 +79,9 @@ function messageOf({ name, phase, call, turn, body }: RecordView): readonly Sess
   if (name !== 'turn.send' || phase !== 'intent' || (call as string) !== turn) return []
   const input = fieldsOf(fieldsOf(body)['input'])
   if (typeof input['text'] !== 'string' || input['continues'] === true) return []
-  return [{ sessionUpdate: 'user_message_chunk', messageId: call, content: text(withoutPlace(input['text'])) }]
-}
-
-/** What follows the first message of a session, where its folder is named. */
-export function placeNote(path: string): string {
-  return `\n\n(The editor works in the folder ${path}.)`
-}
-
-function withoutPlace(message: string): string {
-  return message.replace(/\n\n\(The editor works in the folder [^\n]{1,4000}\.\)$/, '')
+  return [
+    { sessionUpdate: 'user_message_chunk', messageId: call, content: text(withoutFolderNote(input['text'], 'The editor works').text) },
+  ]
 }
 
 function foldGeneration(

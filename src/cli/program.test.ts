@@ -57,6 +57,23 @@ void test('an unknown verb or option is a usage error with a hint', async () => 
   }
 })
 
+void test('an empty argument or option names itself and does nothing', async () => {
+  for (const [args, empty] of [
+    [['undo', ''], 'turn'],
+    [['folder', 'add', ''], 'path'],
+    [['log', ''], 'path'],
+    [['spawn', ''], 'task'],
+    [['sessions', 'rename', '019a', ''], 'title'],
+    [['run', '--folder', '', 'hi'], '--folder'],
+    [['run', '--attach', 'a.txt', '--attach', '', 'hi'], '--attach'],
+    [['schedule', 'add', 'x', '--cron', ''], '--cron'],
+  ] as const) {
+    const { exit, err } = await type(...args)
+    assert.equal(exit, 2, args.join(' '))
+    assert.ok(err.startsWith(`error: ${empty} is empty\nhint: Is a variable not set?`), `${args.join(' ')}: ${err}`)
+  }
+})
+
 void test('a misspelt verb is answered with the nearest one', async () => {
   for (const [typed, meant] of [
     ['runn', 'run'],

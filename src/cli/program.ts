@@ -1,6 +1,6 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
 import { Command } from 'commander'
-import type { Failure } from '../types/index.ts'
+import { type Failure, OxbowError } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addCoderVerbs } from './acp/coder-verbs.ts'
 import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
@@ -114,6 +114,7 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
     })
     .configureHelp({ minWidthToWrap: minHelpColumns })
     .showHelpAfterError('hint: add --help to see the options')
+    .hook('preAction', (_, verb) => assertFilled(verb))
   program
     .description('A local-first operating system for AI agents. Without a verb: chat.')
     .version(terminal.version, '--version', 'print the version')
@@ -126,6 +127,25 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
   }
   program.commandsGroup('Help:').helpCommand('help [verb...]', 'show the help of a verb')
   return program
+}
+
+/**
+ * An empty text is a variable of a script that is not set: `oxbow undo "$TURN"` must not undo another turn, nor `folder add "$PROJECT"` add this
+ * folder. Words for another program and values of the configuration may be empty.
+ * @throws OxbowError `bad_input`
+ */
+function assertFilled(verb: Command): void {
+  const refuse = (what: string): never => {
+    throw new OxbowError('bad_input', `${what} is empty`, { hint: 'Is a variable not set? Add --help to see what belongs there.' })
+  }
+  verb.registeredArguments.forEach((argument, at) => {
+    if (argument.name() === 'value' || (argument.variadic && !argument.required)) return
+    if ([verb.processedArgs[at]].flat().join('') === '' && verb.processedArgs[at] !== undefined) refuse(argument.name())
+  })
+  for (const option of verb.options) {
+    const value: unknown = verb.getOptionValue(option.attributeName())
+    if (verb.getOptionValueSource(option.attributeName()) === 'cli' && [value].flat().includes('')) refuse(option.long ?? option.flags)
+  }
 }
 
 /** @returns the arguments; a group of verbs alone, such as `oxbow schedule`, lists what there is */

@@ -53,7 +53,7 @@ export function createEffects(doing: Doing): (effect: OutsideEffect) => Promise<
     } catch (error) {
       const { message, hint } = toFailure(error, 'guest_unreachable', 'See logs/guest.log.')
       if (effect.type === 'complete_files') doing.dispatch({ type: 'files', query: effect.query, files: [] })
-      else doing.dispatch({ type: 'say', text: plainLine(`${message} ${hint}`, 300), isError: true })
+      else doing.dispatch({ type: 'say', text: plainLine(`${message.replace(/(?<![.!?:…])$/, '.')} ${hint}`, 300), isError: true })
     }
   }
 }
@@ -366,7 +366,7 @@ async function controlAgent({ verb, agent: ref, argument }: Extract<AgentEffect,
   if (agent === undefined || others.length > 0)
     throw new OxbowError(
       agent === undefined ? 'not_found' : 'bad_input',
-      `${others.length + (agent === undefined ? 0 : 1)} agents are ${ref}.`,
+      agent === undefined ? `No agent is called ${ref}.` : `${others.length + 1} agents are called ${ref}.`,
       {
         hint: '/agents lists them; the beginning of an id names one.',
       },

@@ -240,3 +240,9 @@ export function reservationOf({
   const microDollars = Math.max(priceOf(price, usage), priceOf(price, { ...usage, cacheWriteTokens: inputTokens }))
   return { microDollars, tokens: inputTokens + outputTokens }
 }
+
+/** An amount of money as people read it: a small one has the digits that it needs. */
+export function dollarsText(microDollars: number): string {
+  const amount = microDollars / 1_000_000
+  return `$${amount !== 0 && Math.abs(amount) < 0.01 ? amount.toFixed(6).replace(/0+$/, '') : amount.toFixed(2)}`
+}

@@ -128,6 +128,7 @@ export const homeItems: readonly HomeItem[] = [
   { ...ofUser, id: 'database', path: 'internal/oxbow.db', keeping: 'database', isFile: true, what: 'the database' },
   { ...ofUser, id: 'database-log', path: 'internal/oxbow.db-*', ...again, what: 'log of the database' },
   { ...ofUser, id: 'database-lock', path: 'internal/oxbow.db.lock', ...again, what: 'who writes the database' },
+  { ...ofUser, id: 'database-process', path: 'internal/oxbow.db.pid', ...again, what: 'process that writes the database' },
   { ...ofUser, id: 'database-copies', path: 'internal/oxbow.db.*', ...earlier },
   { ...ofUser, id: 'versions', path: 'internal/versions', keeping: 'kept', what: 'versions of files' },
   { ...ofUser, id: 'plugins', path: 'internal/plugins', keeping: 'sealed', what: 'data of plugins' },

@@ -19,6 +19,21 @@ export function truncate(text: string, maxChars: number): string {
   return text.length <= maxChars ? text : `${headOf(text, maxChars - 1)}…`
 }
 
+/** Who works in the folder of a message: the agent by itself, or together with an editor. */
+type FolderUse = 'Work' | 'The editor works'
+
+/** What a message that is meant for a folder ends with. */
+export function folderNote(path: string, use: FolderUse): string {
+  return `\n\n(${use} in the folder ${path}.)`
+}
+
+/** The reverse of `folderNote`. @returns the message without it, and the folder; empty: it names none in this way */
+export function withoutFolderNote(message: string, ...uses: readonly FolderUse[]): { readonly text: string; readonly folder: string } {
+  const note = new RegExp(`\\n\\n\\((?:${uses.join('|')}) in the folder ([^\\n]{1,4000})\\.\\)$`)
+  const [line, folder = ''] = note.exec(message) ?? ['']
+  return { text: message.slice(0, message.length - line.length), folder }
+}
+
 /**
  * Escape sequences of terminals (ECMA-48): control sequences, strings (titles, clipboards, links), short escapes. A match never looks
  * beyond the next sequence, so the time is linear in the text. `stripVTControlCharacters` of `node:util` is quadratic, and hostile text

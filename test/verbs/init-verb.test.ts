@@ -65,6 +65,10 @@ test('options set up a service, its key, a daily budget and a tier in a bare hom
   assert.match((await oxbow(['budget', 'list'])).out, /user +day +\$0\.00 of \$2\.50/)
   assert.equal(isAnywhere(home, secret), false, 'the key is nowhere in plain text')
   assert.doesNotMatch(out + err, new RegExp(secret))
+
+  const again = await oxbow(['init', '--tier', 'process', '--yes'], '', { ANTHROPIC_BASE_URL: 'http://127.0.0.1:9', OPENAI_API_KEY: 'x' })
+  assert.match(again.out, /was right already\nmodel +anthropic\/claude-haiku-4-5[^]*\nbudget +\$2\.5 a day\n/, again.err)
+  assert.match(configText(), /\[model\]\nname = "claude-haiku-4-5"\nprovider = "anthropic"/, 'what is not named stays')
 })
 
 test('what it sets up answers', async () => {
@@ -83,6 +87,13 @@ test('--yes takes a key of the environment, and only names the variable', async 
   const { target } = JSON.parse(out) as { target: { model: object; key: string } }
   assert.deepEqual(target.model, { kind: 'service', provider: 'anthropic', model: '' })
   assert.equal(target.key, 'ANTHROPIC_API_KEY')
+})
+
+test('a model on this machine that is not there is no reason to write another one', async () => {
+  const { exit, err } = await oxbow(['init', '--model', 'local'])
+  assert.equal(exit, errorTable.not_found.exit)
+  assert.match(err, /^error: no model was found on this machine\nhint: Start Ollama, /)
+  assert.throws(configText, { code: 'ENOENT' })
 })
 
 test('a budget in dollars asks for the price of a model that no catalog has', async () => {

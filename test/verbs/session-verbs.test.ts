@@ -87,8 +87,10 @@ void test('a session is forked and continues from the shared messages; delete ne
   assert.deepEqual([asked.exit, JSON.parse(asked.out)], [errorTable.approval_required.exit, { session: fork.id, deleted: false }])
   assert.deepEqual(await home.json('sessions', 'rename', fork.id, 'A', 'way'), [{ session: fork.id, title: 'A way' }])
   assert.deepEqual(await home.json('sessions', 'archive', fork.id), [{ session: fork.id, archived: true }])
-  const inTheWay = await home.oxbow(['sessions', 'delete', id, '--yes'])
-  assert.deepEqual([inTheWay.exit, /is a fork of this session/.test(inTheWay.err)], [errorTable.bad_input.exit, true])
+  for (const how of [['--yes'], ['--dry-run'], []]) {
+    const inTheWay = await home.oxbow(['sessions', 'delete', id, ...how])
+    assert.deepEqual([inTheWay.exit, /is a fork of this session/.test(inTheWay.err)], [errorTable.bad_input.exit, true], how.join())
+  }
   for (const each of [fork.id, id]) assert.equal((await home.oxbow(['sessions', 'delete', each, '--yes'])).exit, 0)
   assert.deepEqual(await list('--archived'), [])
   const unknown = await home.oxbow(['sessions', 'rename', id, 'x'])

@@ -260,9 +260,13 @@ export function killAgent(
     const found = agents.filter((agent) => agent.id.startsWith(id) || agent.name === id)
     const [target] = found
     if (target === undefined || found.length > 1)
-      throw new OxbowError(found.length === 0 ? 'not_found' : 'bad_input', `${found.length} agents are ${JSON.stringify(id)}`, {
-        hint: '`oxbow agents --all` lists them.',
-      })
+      throw new OxbowError(
+        found.length === 0 ? 'not_found' : 'bad_input',
+        `${found.length || 'no'} agents are called ${JSON.stringify(id)}`,
+        {
+          hint: '`oxbow agents --all` lists them.',
+        },
+      )
     return { would: `end the agent ${plainLine(target.name, 40)}, which is ${agentState(target)}, with everything that it runs`, target }
   })
 }

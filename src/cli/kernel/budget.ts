@@ -40,6 +40,13 @@ export interface LimitOptions extends CallOptions {
   readonly seconds?: number | undefined
 }
 
+/** @returns the dollars that the user may spend in a day; null: without limit */
+export async function dailyLimit(gateway: GatewayPort): Promise<number | null> {
+  const { budgets } = (await outputOf(gateway, 'budget.show', {})) as Shown
+  const limit = budgets.find(({ scope, window }) => scope === 'user' && window === 'day')?.limit.micro_dollars ?? null
+  return limit === null ? null : limit / 1_000_000
+}
+
 /** @returns the limits of a call's input */
 export function limitsOf({ tokens, money, calls, seconds }: Pick<LimitOptions, 'tokens' | 'money' | 'calls' | 'seconds'>): {
   readonly [limit: string]: Json

@@ -180,7 +180,9 @@ export function describeRestore({
     ...missingKey(manifest, unopened, from),
     ...(disabled === 0
       ? []
-      : [`${disabled} plugins are disabled, because nothing proves who approved their rights: oxbow plugin enable NAME`]),
+      : [
+          `${disabled === 1 ? '1 plugin is' : `${disabled} plugins are`} disabled, because nothing proves who approved their rights: oxbow plugin enable NAME`,
+        ]),
     ...(manifest.leftOut ?? []).map(({ path, what, instead }) => `Not in the backup: ${path}, ${what}: ${instead}`),
   ].join('\n')
 }

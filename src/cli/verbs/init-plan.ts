@@ -45,7 +45,8 @@ export interface InitOptions extends Pick<GuestChoice, 'user'> {
 
 /** What a set-up does. */
 export interface SetupPlan {
-  readonly model: ModelChoice
+  /** Null: it stays as it is. */
+  readonly model: ModelChoice | null
   /** `variable`: the key stays in the environment; `value`: it is stored as a secret. Null: none is needed. */
   readonly key: { readonly variable: string } | { readonly name: string; readonly value: string } | null
   /** Dollars a day; null: no limit is set. */
@@ -61,8 +62,27 @@ export async function planOf(options: InitOptions, setup: GuestSetup, terminal: 
       hint: 'Name a model with --model, or add --yes to use a key of the environment, a model on this machine, or none.',
     })
   }
+  // What was set up before stays, unless another model is named.
+  if (name === undefined && options.baseUrl === undefined && isSetUp(setup)) {
+    const { provider, name: configured, base_url: address, input_price: input, output_price: output } = setup.config.model
+    if (address !== '' && budget !== null && (input === undefined || output === undefined)) throw unpriced()
+    const keyed = provider === 'auto' ? configured.split('/')[0]! : provider
+    return { model: null, key: await keyOf({ provider: keyed, isNamed: false }, options, terminal), budget, tier }
+  }
   const model = await modelOf(options, setup)
-  return { model, key: await keyOf(model, options, terminal), budget, tier }
+  const provider = model.kind === 'service' ? model.provider : model.kind === 'address' ? 'openai' : ''
+  return { model, key: await keyOf({ provider, isNamed: model.kind === 'service' }, options, terminal), budget, tier }
+}
+
+/** Whether a model answers that somebody has chosen. */
+function isSetUp({ config: { model } }: GuestSetup): boolean {
+  return model.provider !== 'offline' && (model.provider !== 'auto' || model.name !== '' || model.base_url !== '')
+}
+
+function unpriced(): OxbowError {
+  return new OxbowError('bad_input', 'a budget in dollars needs the price of the model', {
+    hint: 'Add --input-price and --output-price, dollars for a million tokens; 0 for a model of your own.',
+  })
 }
 
 async function modelOf({ model: name, baseUrl, budget, ...prices }: InitOptions, setup: GuestSetup): Promise<ModelChoice> {
@@ -70,18 +90,21 @@ async function modelOf({ model: name, baseUrl, budget, ...prices }: InitOptions,
     if (name === undefined) throw new OxbowError('bad_input', '--base-url needs a model', { hint: 'Add --model NAME.' })
     const { inputPrice: input, outputPrice: output } = prices
     const isPriced = input !== undefined && output !== undefined
-    if (budget !== undefined && !isPriced) {
-      throw new OxbowError('bad_input', 'a budget in dollars needs the price of the model', {
-        hint: 'Add --input-price and --output-price, dollars for a million tokens; 0 for a model of your own.',
-      })
-    }
+    if (budget !== undefined && !isPriced) throw unpriced()
     const price = isPriced ? { input: microDollars(input), output: microDollars(output) } : null
     const { contextTokens } = await lookAt(setup, baseUrl, name)
     return { kind: 'address', baseUrl, model: name, contextTokens, price }
   }
-  const chosen = name ?? (await usualModel(setup))
+  const chosen = name ?? usualModel(setup)
   if (chosen === 'offline') return { kind: 'offline' }
-  if (chosen === 'local') return localChoice(await findServices(setup))
+  if (chosen === 'local' || chosen === null) {
+    const local = localChoice(await findServices(setup))
+    if (local === null && chosen === 'local')
+      throw new OxbowError('not_found', 'no model was found on this machine', {
+        hint: 'Start Ollama, llama.cpp, LM Studio, vLLM or LocalAI with a model, or give its address: --base-url URL --model NAME.',
+      })
+    return local ?? { kind: 'offline' }
+  }
   const [provider = '', ...rest] = chosen.split('/')
   const builtin = Object.hasOwn(builtinProviders, provider) ? builtinProviders[provider] : undefined
   const model = rest.join('/')
@@ -97,12 +120,12 @@ export function microDollars(dollars: number): number {
   return Math.round(dollars * 1_000_000)
 }
 
-/** What `--yes` takes: a service whose key is set, else a model on this machine, else the offline interpreter. */
-async function usualModel({ env }: GuestSetup): Promise<string> {
+/** @returns a service whose key is set; null: none, so that `--yes` takes a model on this machine, or else the offline interpreter */
+function usualModel({ env }: GuestSetup): string | null {
   const keyed = Object.entries(builtinProviders).find(
     ([, { keyEnv, defaultModel }]) => defaultModel !== '' && keyEnv.some((name) => isSet(env, name)),
   )
-  return keyed?.[0] ?? 'local'
+  return keyed?.[0] ?? null
 }
 
 export function isSet(env: HostEnv, name: string): boolean {
@@ -110,9 +133,9 @@ export function isSet(env: HostEnv, name: string): boolean {
 }
 
 /** The first service with a model. */
-function localChoice(services: readonly FoundService[]): ModelChoice {
+function localChoice(services: readonly FoundService[]): ModelChoice | null {
   const service = services.find(({ models }) => models.length > 0)
-  return service === undefined ? { kind: 'offline' } : { kind: 'local', service, model: service.models[0]!.name }
+  return service === undefined ? null : { kind: 'local', service, model: service.models[0]!.name }
 }
 
 /** @returns the services on this machine; those that answer too late are left out */
@@ -127,8 +150,13 @@ export async function findServices(setup: GuestSetup): Promise<readonly FoundSer
   return [...found]
 }
 
-async function keyOf(model: ModelChoice, { keyEnv, keyStdin }: InitOptions, terminal: Terminal): Promise<SetupPlan['key']> {
-  const name = model.kind === 'service' ? keyNameOf(model.provider) : model.kind === 'address' ? keyNameOf('openai') : ''
+/** @param service whose key it is, and whether it is named now: then a key of the environment is taken by itself */
+async function keyOf(
+  { provider, isNamed }: { readonly provider: string; readonly isNamed: boolean },
+  { keyEnv, keyStdin }: InitOptions,
+  terminal: Terminal,
+): Promise<SetupPlan['key']> {
+  const name = keyNameOf(provider)
   if (keyStdin === true && name === '') throw new OxbowError('bad_input', 'this model needs no key', { hint: 'Omit --key-stdin.' })
   if (keyStdin === true) {
     const value = (await readPiped(terminal.input, false)).trim()
@@ -142,14 +170,18 @@ async function keyOf(model: ModelChoice, { keyEnv, keyStdin }: InitOptions, term
       hint: `Set it first, or store the key: oxbow secret set ${name || keyEnv}`,
     })
   }
-  if (model.kind !== 'service') return null
-  const names = ownValue(builtinProviders, model.provider)?.keyEnv ?? []
+  if (!isNamed) return null
+  const names = ownValue(builtinProviders, provider)?.keyEnv ?? []
   const variable = names.find((each) => isSet(terminal.env, each))
   return variable === undefined ? null : { variable }
 }
 
 /** @returns the changes of the configuration: those of every set-up, and the variable of a key that is not the usual one */
 export function changesOf({ model, key, tier }: SetupPlan): readonly ConfigChange[] {
+  if (model === null) {
+    const variable = key !== null && 'variable' in key ? [{ key: ['model', 'api_key_env'], value: key.variable }] : []
+    return [...variable, ...(tier === null ? [] : [{ key: ['sandbox', 'tier'], value: tier }])]
+  }
   const usual = model.kind === 'service' ? (ownValue(builtinProviders, model.provider)?.keyEnv ?? []) : ['OPENAI_API_KEY']
   const changes = setupChanges({ model, tier })
   if (key === null || !('variable' in key) || usual.includes(key.variable)) return changes
@@ -189,7 +221,7 @@ function describeChoice(model: ModelChoice): string {
 
 export function describePlan({ model, key, budget, tier }: SetupPlan, { home, workspace }: GuestSetup): string {
   return [
-    `use ${describeChoice(model)} by default, in ${configFiles(home, workspace)[1]!.path}`,
+    model === null ? 'keep the model' : `use ${describeChoice(model)} by default, in ${configFiles(home, workspace)[1]!.path}`,
     ...(key !== null && 'name' in key ? [`store the key as ${key.name}, encrypted`] : []),
     ...(key !== null && 'variable' in key ? [`take the key from $${key.variable}`] : []),
     ...(budget === null ? [] : [`spend at most $${budget} a day`]),

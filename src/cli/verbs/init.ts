@@ -6,6 +6,7 @@ import { askOffline, changeFile, configFiles, type GuestSetup, masterKeys } from
 import type { DoctorCheck } from '../../types/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { dailyLimit } from '../kernel/budget.ts'
 import { outputOf } from '../kernel/call.ts'
 import { isInteractive, printLine, printPreview, printText, reportFailure, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
@@ -30,6 +31,7 @@ interface SetupReport {
   /** Name of the stored key, or of the variable that holds it; null: none is needed or none was given. */
   readonly key: string | null
   readonly is_key_stored: boolean
+  /** Dollars a day that hold now; null: no limit. */
   readonly budget: number | null
   readonly tier: string
   /** What the look at the model found. */
@@ -43,7 +45,7 @@ async function carryOut(plan: SetupPlan, setup: GuestSetup, options: InitOptions
   const file = configFiles(home, workspace)[1]!.path
   await assertUsable(changesOf(plan), setup)
   const changed = changeFile(file, changesOf(plan))
-  const restarted = await useGuest(plan, options, terminal)
+  const { budget, restarted } = await useGuest(plan, options, terminal)
   // The configuration as it is now.
   const next = guestSetup(options, terminal)
   const masters = masterKeys({ home, user: workspace.user, config: next.config, env })
@@ -52,7 +54,7 @@ async function carryOut(plan: SetupPlan, setup: GuestSetup, options: InitOptions
     changed,
     key: plan.key === null ? null : 'name' in plan.key ? plan.key.name : plan.key.variable,
     is_key_stored: plan.key !== null && 'name' in plan.key,
-    budget: plan.budget,
+    budget,
     tier: next.config.sandbox.tier,
     model: await lookAtModel(next, masters),
     restarted,
@@ -61,16 +63,20 @@ async function carryOut(plan: SetupPlan, setup: GuestSetup, options: InitOptions
 
 /**
  * Stores the key and the budget, which are in the database. The guest of a first start needs no model for that, and creates the database.
- * @returns whether a guest that was running has the new configuration now
+ * @returns the limit of a day that holds now, and whether a guest that was running has the new configuration
  */
-async function useGuest({ key, budget }: SetupPlan, { user }: InitOptions, terminal: Terminal): Promise<boolean> {
+async function useGuest(
+  { key, budget }: SetupPlan,
+  { user }: InitOptions,
+  terminal: Terminal,
+): Promise<Pick<SetupReport, 'budget' | 'restarted'>> {
   return withGuest({ user, model: 'offline' }, terminal, async ({ gateway, guest }) => {
     if (key !== null && 'value' in key) await outputOf(gateway, 'secret.set', { ...key })
     const limit = { scope: 'user', window: 'day', micro_dollars: Math.round((budget ?? 0) * 1_000_000) }
     if (budget !== null) await outputOf(gateway, 'budget.set', limit)
-    if (guest.owned) return false
-    await outputOf(gateway, 'guest.restart', {})
-    return true
+    const holds = await dailyLimit(gateway)
+    if (!guest.owned) await outputOf(gateway, 'guest.restart', {})
+    return { budget: holds, restarted: !guest.owned }
   })
 }
 
@@ -90,7 +96,7 @@ function describeReport(
   const rows = [
     ['configuration', changed ? `written to ${file}` : `${file} was right already`],
     ['model', model.fix === '' ? model.says : `${model.says} → ${model.fix}`],
-    ['key', key === null ? 'none' : isStored ? `stored as ${key}, encrypted` : `from $${key}`],
+    ['key', key === null ? 'none was given' : isStored ? `stored as ${key}, encrypted` : `from $${key}`],
     ['budget', budget === null ? 'no daily limit' : `$${budget} a day`],
     ['sandbox', `the tier ${tier}`],
   ]

@@ -76,7 +76,7 @@ const addInit: AddVerbs = (program, terminal, choose) => {
     .option('--key-stdin', 'read the key from standard input and store it encrypted')
     .option('--budget <dollars>', 'spend at most this much a day', parseAmount)
     .addOption(new Option('--tier <tier>', 'tier of the sandbox').choices(['process', 'container', 'micro_vm']))
-    .option('--yes', 'ask nothing: take what is here for what is not given')
+    .option('--yes', 'ask nothing: keep what is set up, and else take what is on this machine')
     .option(...dryRunOption)
     .option('--json', 'print one JSON object, and ask nothing')
     .addHelpText(

@@ -1,7 +1,7 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
-import { createIdMaker, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
+import { createIdMaker, folderNote, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
 import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnId } from '../../types/index.ts'
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
@@ -38,7 +38,7 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const files = await Promise.all((options.attach ?? []).map((path) => findLocalFile(path, workspaces)))
   assertFewFiles(files.length)
   const place = await placeOf(options, terminal)
-  const sender = createSender(place === null ? text : `${text}\n\n(Work in the folder ${place.path}.)`, files, options)
+  const sender = createSender(place === null ? text : text + folderNote(place.path, 'Work'), files, options)
   const onProgress = newOutcomes()
   let isFirst = true
   const ran = await withLastingGuest(options, terminal, async ({ gateway, setup }, { lost, progressed }) => {

@@ -113,7 +113,7 @@ export function sessionTable(listed: readonly SessionInfo[], { current, from = 0
       ...(current === undefined ? [] : [session.id === current ? '*' : ' ']),
       shortId(session.id, ids),
       formatTime(session.active_at),
-      `${session.turns} ${session.turns === 1 ? 'turn' : 'turns'}`,
+      turnsOf(session),
       `${session.busy ? '(busy) ' : ''}${session.archived_at === undefined ? '' : '(archived) '}${session.parent === undefined ? '' : '(fork) '}${plainLine(session.title, titleChars)}`,
     ])
   return table(rows)
@@ -299,6 +299,8 @@ function textOfMessage({ body }: RecordView): string {
   return isObject(input) && typeof input['text'] === 'string' ? input['text'] : ''
 }
 
+const turnsOf = ({ turns }: SessionInfo): string => `${turns} ${turns === 1 ? 'turn' : 'turns'}`
+
 const indented = (text: string): string => plainText(text).replaceAll(/^(?=.)/gm, '   ')
 
 export interface ForkOptions extends ChangeOptions {
@@ -316,6 +318,16 @@ export async function forkSession(prefix: string, options: ForkOptions, terminal
   })
 }
 
+/** @throws OxbowError `bad_input` that names a fork which is in the way, so that no preview promises what `--yes` refuses */
+async function deletable(gateway: GatewayPort, prefix: string): Promise<SessionInfo> {
+  const session = await findSession(gateway, prefix, { archived: true })
+  const fork = (await listSessions(gateway, maxListedSessions, { archived: true })).find(({ parent }) => parent === session.id)
+  if (fork === undefined) return session
+  throw new OxbowError('bad_input', `${named(fork)} is a fork of this session and shares its history`, {
+    hint: `Delete the fork first: oxbow sessions delete ${fork.id}`,
+  })
+}
+
 /** Without `--yes`, only shows what would be deleted. */
 export async function deleteSession(
   prefix: string,
@@ -324,8 +336,8 @@ export async function deleteSession(
 ): Promise<number> {
   if (options.dryRun === true) {
     return withGuest(options, terminal, async ({ gateway }) => {
-      const session = await findSession(gateway, prefix, { archived: true })
-      const would = `delete ${named(session)} with ${session.turns} turns for good, also from memory`
+      const session = await deletable(gateway, prefix)
+      const would = `delete ${named(session)} with ${turnsOf(session)} for good, also from memory`
       return printPreview({ would, target: session }, options, terminal)
     })
   }
@@ -337,12 +349,9 @@ export async function deleteSession(
     })
   }
   return withGuest(options, terminal, async ({ gateway }) => {
-    const session = await findSession(gateway, prefix, { archived: true })
+    const session = await deletable(gateway, prefix)
     if (options.json === true) printLine(terminal, JSON.stringify({ session: session.id, deleted: false }))
-    printNotice(
-      terminal,
-      `${named(session)} with ${session.turns} turns would be deleted for good, also from memory. Add --yes to delete it.`,
-    )
+    printNotice(terminal, `${named(session)} with ${turnsOf(session)} would be deleted for good, also from memory. Add --yes to delete it.`)
     return needsYes
   })
 }

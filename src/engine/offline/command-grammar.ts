@@ -3,6 +3,7 @@
  * or a text that the message does not have. Here are the rules for talk and everyday requests (lists, memory, the web, sums, versions,
  * reminders); those for files are in `file-grammar.ts`.
  */
+import { withoutFolderNote } from '../../types/index.ts'
 import { commandChars, unquotedChars } from '../limits.ts'
 import { type Command, fullPath, readSentence, type Rule, type Sentence } from './command.ts'
 import { changeRules, lookRules } from './file-grammar.ts'
@@ -39,17 +40,9 @@ const talk: Rule = (body) => {
 
 /** @returns the commands of a message in order: one, or several joined by "then", `;` or lines. Never throws. */
 export function readCommands(message: string): readonly Command[] {
-  const { text, folder } = readPlace(message)
+  const { text, folder } = withoutFolderNote(message, 'Work', 'The editor works')
   const commands = readText(text)
-  return folder === '' ? commands : commands.map((command) => inFolder(command, text, folder))
-}
-
-/** The line that `--folder` and editors add. */
-const placeLine = /\n\n\((?:Work|The editor works) in the folder (\/shared\/[^\n]{1,4000})\.\)$/
-
-function readPlace(message: string): { readonly text: string; readonly folder: string } {
-  const [line, folder = ''] = placeLine.exec(message) ?? ['']
-  return { text: message.slice(0, message.length - line.length), folder }
+  return !folder.startsWith('/shared/') ? commands : commands.map((command) => inFolder(command, text, folder))
 }
 
 /** A path that the message does not name in full begins in the folder. */

@@ -7,7 +7,6 @@
  * from the right, the limit or the list of programs that was lacking, and answers the policy's question as a learned rule for this input would.
  * Deny rules, the flow of data, secrets and budgets are judged as always. What was answered is never asked again, whatever the answer.
  */
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import {
   type Call,
@@ -37,7 +36,7 @@ import { processRight, runtimeCaller } from '../stages/policy.ts'
 import { type Refusal, refusal } from '../stages/refusals.ts'
 import type { CallOptions } from '../stages/running-calls.ts'
 import type { Documents } from '../state/documents.ts'
-import { canonical } from './rules.ts'
+import { canonical, digest } from './rules.ts'
 
 const category = 'system/refusals'
 
@@ -231,7 +230,7 @@ async function keyOf({ readBound }: Desk, { caller, call, input }: JudgedCall): 
   const { inputsDigest } = await import('./command-inputs.ts')
   const started = call.starts?.(input)
   const inputs = started === undefined ? null : await readBound(caller, { started }, new AbortController().signal)
-  return digest([caller.actor, call.name, input as Json, inputsDigest(inputs)])
+  return digest([caller.actor, call.name, input, inputsDigest(inputs)]).slice(0, 32)
 }
 
 /** The newest calls that fit into one question. */
@@ -265,10 +264,6 @@ function answeredNo(forbidden: Failure): Failure {
 
 function exactly({ agent, call, input }: Listed): string {
   return canonical([agent, call, input])
-}
-
-function digest(value: Json): string {
-  return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 32)
 }
 
 const allowName = 'refusal.allow'

@@ -277,7 +277,8 @@ function ruleId({ call, fields, session, labels, inputs, files, settings }: Fact
   return digest({ call, fields, session, labels, inputs, files, settings }).slice(0, 24)
 }
 
-function digest(value: unknown): string {
+/** @returns the SHA-256 of a value as JSON, whatever the order of its fields */
+export function digest(value: unknown): string {
   return createHash('sha256')
     .update(canonical(value as Json))
     .digest('hex')

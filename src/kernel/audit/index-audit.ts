@@ -64,7 +64,7 @@ async function compareMessages(
     let at = next.get(session) ?? 0
     for (; at < known.length && known[at]! < seq; at += 1) wrong.push(missing(session, known[at]!))
     if (known[at] === seq) at += 1
-    else if (!doubtful.has(seq)) wrong.push(`the conversation of session ${session} names record ${seq}, which is none of it`)
+    else if (!doubtful.has(seq)) wrong.push(`the conversation of session ${session} names record ${seq}, which does not belong to it`)
     next.set(session, at)
   }
   for (const [session, known] of messages) for (const seq of known.slice(next.get(session) ?? 0)) wrong.push(missing(session, seq))

@@ -3,6 +3,7 @@ import {
   type Account,
   type Amount,
   amountKinds,
+  dollarsText,
   type Failure,
   heldIn,
   type JsonObject,
@@ -22,15 +23,9 @@ export function warningOf({ key, spent, limit, until }: Account): JsonObject {
 
 /** An amount as people read it. */
 function shownAmount(kind: keyof Amount, amount: number): string {
-  if (kind === 'microDollars') return dollars(amount)
+  if (kind === 'microDollars') return dollarsText(amount)
   if (kind === 'ms') return `${Math.round(amount / 1_000)} seconds`
   return `${Math.round(amount).toLocaleString('en')} ${kind}`
-}
-
-/** Small amounts have the digits that they need. */
-function dollars(microDollars: number): string {
-  const amount = microDollars / 1_000_000
-  return `$${amount !== 0 && Math.abs(amount) < 0.01 ? amount.toFixed(6).replace(/0+$/, '') : amount.toFixed(2)}`
 }
 
 /** What a person reads when a budget is used up: which, how much of how much, when it begins anew, and how to raise it. */

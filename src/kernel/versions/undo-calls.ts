@@ -3,7 +3,7 @@
  * and stays. What a turn did beside files and saved documents is listed.
  */
 import { z } from 'zod'
-import { type Call, type CallContext, type Done, isUuid, OxbowError, truncate } from '../../types/index.ts'
+import { type Call, type CallContext, dollarsText, type Done, isUuid, OxbowError, truncate } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { maxDiffBytes, maxListedChanges, maxListedTurns, maxUndoTries } from '../limits.ts'
@@ -194,7 +194,7 @@ function stillRunning(what: string): OxbowError {
 /** As a person reads it. */
 function othersOf({ others, spent }: TurnParts): readonly string[] {
   const calls = [...others].map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`))
-  return spent.microDollars === 0 ? calls : [...calls, `models for $${(spent.microDollars / 1e6).toFixed(4)}`]
+  return spent.microDollars === 0 ? calls : [...calls, `models for ${dollarsText(spent.microDollars)}`]
 }
 
 const changedMeanwhile = Symbol('files have changed since the undo was planned')

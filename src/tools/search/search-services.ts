@@ -69,9 +69,7 @@ function textAt(value: unknown, name: string): string {
 }
 
 function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? ownValue(value as Record<string, unknown>, name)
-    : undefined
+  return typeof value === 'object' ? ownValue(value as Record<string, unknown> | null, name) : undefined
 }
 
 // Results that are read off a page: DuckDuckGo's page for simple browsers, and SearXNG where its JSON form is switched off.

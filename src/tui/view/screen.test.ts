@@ -92,6 +92,16 @@ describe('a frame', () => {
     )
   })
 
+  it('shows the end of a long notice, which says what to do', () => {
+    const app = openApp('plain', 60, 20)
+    app.send({
+      type: 'say',
+      text: `The model nope cannot be used: ${'no provider has a key. '.repeat(3)}Set OPENAI_API_KEY.`,
+      isError: true,
+    })
+    assert.match(app.frame().lines.join('\n'), /OPENAI_API_KEY\./)
+  })
+
   it('has no colours with NO_COLOR', () => {
     const app = openApp('plain')
     const { add, turn } = createJournal()

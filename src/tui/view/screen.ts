@@ -171,6 +171,9 @@ function panelOf(state: State, drawing: Parameters<typeof questionPanel>[1]): Pa
   return completion === null ? null : completionPanel(completion, drawing)
 }
 
+/** A failure says what to do about it at its end. */
+const maxNoticeLines = 4
+
 /** What runs now, a notice, and that newer messages are below. */
 function activityLines(state: State, theme: Theme): readonly string[] {
   const { transcript, notice, columns, now, scroll } = state
@@ -178,7 +181,8 @@ function activityLines(state: State, theme: Theme): readonly string[] {
   if (scroll !== null) lines.push(theme.warning(clip('  ↓ newer messages below · Ctrl+End, Esc', columns)))
   if (notice !== null) {
     const style = notice.isError ? theme.error : theme.warning
-    lines.push(clip(style(`  ${plainLine(notice.text, 400)}`), columns))
+    for (const line of wrapPlain(plainLine(notice.text, 400), columns - 3).slice(0, maxNoticeLines))
+      lines.push(clip(style(`  ${line}`), columns))
   }
   if (transcript.turn !== null) {
     const running = transcript.live.findLast((item) => item.kind === 'call' && item.call.status === 'running')
