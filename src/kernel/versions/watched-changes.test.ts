@@ -14,7 +14,7 @@ test('a program of a person is over even where its changes cannot be committed',
   const turns = createChangedTurns({
     sandbox: createFakeSandbox(),
     background: (): Pick<Background, 'run'> => ({ run: async () => null }),
-    events: { onTurnEnd: () => {} } as never,
+    events: { onTurnEnd: () => {} },
     onCommitted: () => {},
   })
   const done: Committed = { commit: null, changed: false, files: 0, state: [] }
