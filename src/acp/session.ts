@@ -106,13 +106,8 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     // Not where it failed: the next message tries again.
     folder = ''
     if (cancelled.aborted) return { stopReason: 'cancelled' }
-    return converse(
-      deps,
-      turns,
-      wish,
-      { text: place === '' ? text : text + folderNote(place, 'The editor works'), attachments, client: wish() },
-      cancelled,
-    )
+    const named = place === '' ? text : text + folderNote(place, 'The editor works')
+    return converse(deps, turns, wish, { text: named, attachments, client: wish() }, cancelled)
   }
   const answer = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
     const command = await runCommand(blocks, id, link)

@@ -5,7 +5,7 @@ import { once, sandboxTiers, toError } from '../types/index.ts'
 import type { Config, Failure, HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'
-import { keepHands } from './keep-hands.ts'
+import { keepHands, readOnlyUnseen } from './keep-hands.ts'
 import { shownFolder } from './shown-skills.ts'
 import { isPlan } from './tier-plan.ts'
 import { openFolderBook, type FolderBook } from './folder-book.ts'
@@ -214,7 +214,9 @@ function statusOf(
   missing: Failure | null,
 ): SandboxStatus {
   const { provider, profiles, limits, shell = true } = plan
-  const unseen = plan.mounts === true ? [] : (folders.mounts ?? []).map(({ inside }) => `folders: ${inside} is not visible in this tier`)
+  const unseen = (folders.mounts ?? [])
+    .filter(({ writable }) => plan.mounts === undefined || (plan.mounts === 'writable' && !writable))
+    .map(({ inside }) => `folders: ${inside} ${plan.mounts === undefined ? 'is not visible in this tier' : readOnlyUnseen}`)
   const degraded = [...plan.degraded, ...unseen]
   const problem = missing === null ? null : { ...missing, message: `Weaker than asked for (${asked}): ${missing.message}` }
   return { asked, tier, provider, files: true, shell, profiles, problem, limits, degraded }

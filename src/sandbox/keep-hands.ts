@@ -3,7 +3,16 @@
  * that moment on.
  */
 import { OxbowError, isOxbowError, toFailure } from '../types/index.ts'
-import type { Profile, Sandbox, SandboxBranches, SandboxFolders, SandboxStatus, ServerProcess, ServerProgram } from '../types/index.ts'
+import type {
+  Profile,
+  Sandbox,
+  SandboxBranches,
+  ShownFolder,
+  SandboxFolders,
+  SandboxStatus,
+  ServerProcess,
+  ServerProgram,
+} from '../types/index.ts'
 import type { FolderBook } from './folder-book.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 import { keepProfile, type ProfileKeeper } from './keep-profile.ts'
@@ -68,7 +77,7 @@ export function keepHands(
       },
     }),
     ...(branches !== undefined && { branches }),
-    ...(parts !== undefined && plan.mounts === true && { folders: showFolders({ ...parts, keepers, servers }) }),
+    ...(parts !== undefined && plan.mounts !== undefined && { folders: showFolders({ ...parts, mounts: plan.mounts, keepers, servers }) }),
     async close() {
       closed = true
       await branches?.close()
@@ -93,7 +102,11 @@ function notOffered(profile: Profile, { tier }: SandboxStatus): OxbowError {
   })
 }
 
+/** Why a micro VM does not show a folder. */
+export const readOnlyUnseen = 'is read-only, which only the process and the container tier can show'
+
 interface ShowParts extends KeptParts {
+  readonly mounts: true | 'writable'
   readonly keepers: ReadonlyMap<Profile, ProfileKeeper>
   readonly servers: ReadonlyMap<ServerProcess, ServerProgram>
 }
@@ -101,7 +114,11 @@ interface ShowParts extends KeptParts {
 /** The profiles that see the folders of the person. */
 const showing: readonly Profile[] = ['work', 'online']
 
-function showFolders({ book, branches, keepers, servers }: ShowParts): SandboxFolders {
+function showFolders({ book, mounts, branches, keepers, servers }: ShowParts): SandboxFolders {
+  const list = (): readonly ShownFolder[] =>
+    book
+      .list()
+      .map((folder) => (mounts === 'writable' && folder.readOnly ? { ...folder, problem: folder.problem || readOnlyUnseen } : folder))
   const seen = (): readonly ProfileKeeper[] => showing.flatMap((profile) => keepers.get(profile) ?? [])
   let last: Promise<unknown> = Promise.resolve()
   const change = async (folders: Parameters<SandboxFolders['show']>[0]): ReturnType<SandboxFolders['show']> => {
@@ -109,7 +126,7 @@ function showFolders({ book, branches, keepers, servers }: ShowParts): SandboxFo
     const endsAll = taken.length > 0
     if (isMore && !endsAll) for (const keeper of seen()) assertNothingRuns(await sessionsOf(await keeper.running()))
     use()
-    if (!isMore && !endsAll) return book.list()
+    if (!isMore && !endsAll) return list()
     const stale = [...servers].filter(([, program]) => program.folders.some(({ path }) => taken.includes(path)))
     await Promise.all([
       ...seen().map((keeper) => keeper.replace(endsAll)),
@@ -117,10 +134,10 @@ function showFolders({ book, branches, keepers, servers }: ShowParts): SandboxFo
       ...(inBranches ? [branches.close()] : []),
     ])
     await tidy()
-    return book.list()
+    return list()
   }
   return {
-    list: () => book.list(),
+    list,
     show(folders) {
       const mine = last.then(() => change(folders))
       last = mine.catch(() => {})

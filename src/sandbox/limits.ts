@@ -239,9 +239,13 @@ export const importRequestMs = 60_000
 export const importsAtOnce = 4
 /** Reports to the person for one import. */
 export const maxMergeReports = 20
-/** Changes are brought to the host so long after the last request that may have changed something; and at the end of a machine. */
-export const importIdleMs = 300
+/** What a machine may take at its end to bring its changes to the host. */
 export const importAtEndMs = 20_000
+/** One piece of what a person has changed, on its way into a machine, and about how much is put in place at once there. */
+export const givePieceBytes: number = mib
+export const giveRoundBytes: number = 64 * mib
+/** How often both sides are compared while something runs in a machine. Emulated, a look at 2 000 files takes 0.3 s. */
+export const stepMs = 2_000
 /** Connections that a relay forwards at once; the listener behind it accepts fewer and refuses the rest. */
 export const maxRelayedConnections = 1_024
 

@@ -81,8 +81,8 @@ export interface TierPlan {
   readonly profiles: readonly Profile[]
   readonly limits: readonly string[]
   readonly degraded: readonly string[]
-  /** Set where folders of the person can be mounted. */
-  readonly mounts?: true
+  /** Which folders of the person can be shown: all, or those that agents may change; absent: none. */
+  readonly mounts?: true | 'writable'
   /** False where nothing could end all that a command has started: then there are file calls only. */
   readonly shell?: boolean
   /** Each start is a new process over the same folders. @throws OxbowError `sandbox_missing`, `sandbox_failed` */

@@ -139,7 +139,7 @@ export async function assertShown(
   const found = shown.find((one) => one.name === name)
   if (found?.problem === '') return
   throw new OxbowError('sandbox_missing', `the folder ${plainLine(folder.path, 400)} ${found?.problem ?? 'is not visible to agents'}`, {
-    hint: 'No turn was started. oxbow folder list shows the folders; the process and the container tier show them to agents.',
+    hint: 'No turn was started. oxbow folder list shows the folders; oxbow status says which this tier does not show.',
   })
 }
 
@@ -153,8 +153,8 @@ function describe({ name, path, readOnly }: HostFolder): string {
  * @throws OxbowError `denied` if the person says no or cannot be asked, `sandbox_missing` where it cannot be mounted
  */
 export async function allowFolder(path: string, choice: GuestChoice, terminal: Terminal): Promise<string> {
-  const { home, workspace, env, config, insecure } = guestSetup(choice, terminal)
-  assertMountable({ config, insecure })
+  const { home, workspace, env, insecure } = guestSetup(choice, terminal)
+  assertMountable({ insecure })
   const place = { home, workspace, env }
   const known = sharedPathOf(place, path)
   if (known !== undefined) return known
@@ -171,11 +171,9 @@ export async function allowFolder(path: string, choice: GuestChoice, terminal: T
 }
 
 /** @throws OxbowError `sandbox_missing` where folders of the person cannot be shown to agents */
-export function assertMountable({ config, insecure }: Pick<GuestSetup, 'config' | 'insecure'>): void {
-  if (!insecure && config.sandbox.tier !== 'micro_vm') return
-  throw new OxbowError(
-    'sandbox_missing',
-    `${insecure ? 'without a sandbox' : 'in a micro VM'} agents cannot work in folders outside the workspace`,
-    { hint: 'Use the process or the container tier: sandbox.tier in config.toml.' },
-  )
+export function assertMountable({ insecure }: Pick<GuestSetup, 'insecure'>): void {
+  if (!insecure) return
+  throw new OxbowError('sandbox_missing', 'without a sandbox agents cannot work in folders outside the workspace', {
+    hint: 'Start without --insecure; oxbow doctor says what is missing for that.',
+  })
 }

@@ -108,16 +108,15 @@ interface DiskImage {
   readonly launcher: BubblewrapPlan
   /** Absolute path. */
   readonly mke2fs: string
-  /** Folder on the host, and its name at the top of the disk. */
-  readonly from: string
-  readonly name: 'shared' | 'vault'
+  /** Folders on the host, and their names on the disk; one may be in another. */
+  readonly folders: readonly { readonly host: string; readonly name: string }[]
   /** Folder for the disk; emptied before. */
   readonly diskFolder: string
   readonly diskMb: number
 }
 
-/** Makes a disk from a folder. Its size is the quota of the workspace. @throws OxbowError `sandbox_failed` when the folder does not fit, or cannot be read */
-export async function makeDisk({ launcher, mke2fs, from, name, diskFolder, diskMb }: DiskImage): Promise<void> {
+/** Makes a disk from folders. Its size is the quota of the workspace. @throws OxbowError `sandbox_failed` when they do not fit, or cannot be read */
+export async function makeDisk({ launcher, mke2fs, folders, diskFolder, diskMb }: DiskImage): Promise<void> {
   await rm(diskFolder, { recursive: true, force: true })
   await mkdir(diskFolder, { recursive: true, mode: 0o700 })
   const asRoot = process.getuid?.() === 0
@@ -130,7 +129,7 @@ export async function makeDisk({ launcher, mke2fs, from, name, diskFolder, diskM
     descriptors: [],
     folders: [
       { host: diskFolder, inside: insideDisk, writable: true },
-      { host: from, inside: `/tree/${name}`, writable: false },
+      ...folders.map(({ host, name }) => ({ host, inside: `/tree/${name}`, writable: false })),
     ],
     devices: [],
     memoryMb: diskBuildMemoryMb,
@@ -143,9 +142,13 @@ export async function makeDisk({ launcher, mke2fs, from, name, diskFolder, diskM
   child.kill('SIGKILL')
   if (ended === 0) return
   const why = ended === 'late' ? `not finished after ${diskBuildMs / 1000} s` : withoutPaths(diagnostics())
-  throw new OxbowError('sandbox_failed', `The disk of the micro VM could not be made from the folder ${name}: ${why}`, {
-    hint: `The disk has ${diskMb} MB: raise sandbox.disk_mb if the folder is larger, or delete files.`,
-  })
+  throw new OxbowError(
+    'sandbox_failed',
+    `The disk of the micro VM could not be made from the folder ${folders.map(({ name }) => name).join(', ')}: ${why}`,
+    {
+      hint: `The disk has ${diskMb} MB: raise sandbox.disk_mb if they are larger, or delete files.`,
+    },
+  )
 }
 
 /** The uid of hands inside, and owner of the files on the disk: as in the process tier. */

@@ -1,30 +1,37 @@
 /**
- * Copies the person's folders to a machine, and its changes back.
+ * The copy of the person's folders on the disk of a machine.
  *
- * A start copies the workspace onto a new disk. Changes of the machine are copied back a moment after the last request that may have
- * changed something, and when the machine is ended. If a machine died before that, its disk is left, marked as pending; the next start
- * first boots a machine with that disk and copies its changes. Changes of the person reach the machine at its next start. The vault is
- * copied onto a temporary disk.
+ * A start copies the workspace, and the folders of the person that agents may change, onto a new disk; from then on both are kept in step
+ * (keep-in-step.ts). If a machine died with changes, its disk is left, marked as pending; the next start first boots a machine with that disk
+ * and copies its changes. The vault is copied onto a temporary disk.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { type Hands, type HandsOp, toFailure } from '../../types/index.ts'
+import { type Hands, toFailure } from '../../types/index.ts'
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-plan.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { ownName, removeOrphans } from '../kept-files.ts'
-import { importAtEndMs, importIdleMs } from '../limits.ts'
+import { importAtEndMs } from '../limits.ts'
 import type { TierOptions } from '../tier-plan.ts'
 import { giveFolders } from '../workspace-entrance.ts'
 import { diskPath, makeDisk, sandboxUser } from './launched-program.ts'
+import { giveChanges } from './give-changes.ts'
+import { copiedMounts, type HostFolders, hostFolders } from './host-folders.ts'
+import { keepInStep, type SteppedMachine } from './keep-in-step.ts'
 import type { Machine } from './machine.ts'
-import { loadAgreement, mergeTree, readTree, saveAgreement } from './merge-tree.ts'
+import { type Agreement, loadAgreement, mergeTree, personChanges, readTree, saveAgreement } from './merge-tree.ts'
 import { stampsOf, surveyMachine, takeChanges } from './take-changes.ts'
 
 interface MachineWorkspace {
   /** @param start starts a machine with the disk in a folder */
-  startWork(start: StartMachine): Promise<Machine>
+  startWork(start: StartMachine): Promise<WorkMachine>
   startVault(start: StartMachine): Promise<HandsProcess>
+}
+
+export interface WorkMachine extends SteppedMachine {
+  /** Whether it has the folders that agents may change now. */
+  hasFolders(): boolean
 }
 
 type StartMachine = (diskFolder: string) => Promise<Machine>
@@ -54,21 +61,21 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
       await removeOrphans(state)
       if (existsSync(copy.mark) && existsSync(diskPath(copy.diskFolder))) await recover(copy, start)
       await give(folders.shared)
+      const mounts = copiedMounts(folders.mounts)
+      const here = hostFolders(folders.shared, mounts)
       const previous = await loadAgreement(copy.agreed)
-      await saveAgreement(copy.agreed, { tree: await readTree(folders.shared, previous.tree), stamps: null })
-      await makeDisk({ ...options, from: folders.shared, name: 'shared', diskFolder: copy.diskFolder })
+      const agreement: Agreement = { tree: await readTree(here, previous.tree), mounts, stamps: null }
+      await saveAgreement(copy.agreed, agreement)
+      await makeDisk({ ...options, folders: treeOf(here), diskFolder: copy.diskFolder })
       await writeFile(copy.mark, '')
       const machine = await start(copy.diskFolder).catch(async (error: unknown) => {
         // This disk was never used: there are no changes.
         await rm(copy.mark, { force: true })
         throw error
       })
-      return takeChangesBack(machine, {
-        logger: options.logger,
-        look: (hands, signal) => look(copy, hands, signal),
-        takeOver: (hands, signal) => takeOver(copy, hands, signal),
-        ended: () => rm(copy.mark, { force: true }),
-      })
+      const sides = openSides(copy, here, agreement)
+      const stepped = keepInStep(machine, { logger: options.logger, ...sides, ended: () => rm(copy.mark, { force: true }) })
+      return { ...stepped, hasFolders: () => JSON.stringify(copiedMounts(folders.mounts)) === JSON.stringify(mounts) }
     },
     async startVault(start) {
       await mkdir(state, { recursive: true, mode: 0o700 })
@@ -77,7 +84,7 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
       const remove = (): Promise<void> => rm(vaultDisk, { recursive: true, force: true })
       try {
         await give(folders.vault)
-        await makeDisk({ ...options, from: folders.vault, name: 'vault', diskFolder: vaultDisk })
+        await makeDisk({ ...options, folders: [{ host: folders.vault, name: 'vault' }], diskFolder: vaultDisk })
         const started = await start(vaultDisk)
         return { hands: started.hands, isOpen: () => started.isOpen(), kill: () => started.kill().then(remove) }
       } catch (error) {
@@ -98,23 +105,61 @@ interface WorkspaceCopy extends MachineWorkspaceOptions {
   readonly uid: number | null
 }
 
-/** Records the machine's files before any change. @throws as surveyMachine does */
-async function look({ agreed }: WorkspaceCopy, hands: Hands, signal: AbortSignal): Promise<void> {
-  const stamps = stampsOf(await surveyMachine(hands, signal))
-  await saveAgreement(agreed, { ...(await loadAgreement(agreed)), stamps })
+/** What of the disk is copied from where. */
+function treeOf({ shared, mounts }: HostFolders): Parameters<typeof makeDisk>[0]['folders'] {
+  return [{ host: shared, name: 'shared' }, ...mounts.map(({ host, inside }) => ({ host, name: inside.slice(1) }))]
 }
 
-/** Copies the machine's changes to the host. @throws what takeChanges and mergeTree throw */
-async function takeOver({ state, agreed, diskMb, folders, uid, logger }: WorkspaceCopy, hands: Hands, signal: AbortSignal): Promise<void> {
-  const incoming = await mkdtemp(`${ownName(join(state, 'incoming'))}-`)
-  try {
-    const { tree, stamps } = await loadAgreement(agreed)
-    const taken = await takeChanges(hands, stamps ?? new Map(), incoming, diskMb * 1024 * 1024, signal)
-    const merged = await mergeTree({ root: folders.shared, agreed: tree, taken, uid, now: new Date() })
-    for (const text of merged.reports) logger(text)
-    await saveAgreement(agreed, { tree: merged.agreed, stamps: taken.stamps })
-  } finally {
-    await rm(incoming, { recursive: true, force: true })
+type Sides = Pick<Parameters<typeof keepInStep>[1], 'look' | 'give' | 'exchange' | 'take'>
+
+/** The two sides, and what they agreed on last. What is thrown: as mergeTree, takeChanges and giveChanges do. */
+function openSides({ state, agreed, diskMb, uid, logger }: WorkspaceCopy, folders: HostFolders, first: Agreement): Sides {
+  let agreement = first
+  const keep = async (next: Agreement): Promise<void> => {
+    agreement = next
+    await saveAgreement(agreed, next)
+  }
+  const take = async (hands: Hands, signal: AbortSignal): Promise<Agreement['tree']> => {
+    const incoming = await mkdtemp(`${ownName(join(state, 'incoming'))}-`)
+    try {
+      const taken = await takeChanges(hands, agreement.stamps ?? new Map(), incoming, diskMb * 1024 * 1024, signal)
+      const merged = await mergeTree({ folders, agreed: agreement.tree, taken, uid, now: new Date() })
+      for (const text of merged.reports) logger(text)
+      const next = { ...agreement, tree: merged.agreed, stamps: taken.stamps }
+      if (taken.hasChanges) await keep(next)
+      else agreement = next
+      return merged.here
+    } finally {
+      await rm(incoming, { recursive: true, force: true })
+    }
+  }
+  const exchange = async (hands: Hands, signal: AbortSignal): Promise<void> => {
+    const here = await take(hands, signal)
+    const changes = personChanges(here, agreement.tree)
+    if (changes.entries.length === 0 && changes.gone.length === 0) return
+    await giveChanges(hands, folders, changes, signal)
+    const given = new Set(changes.entries.map(({ path }) => path))
+    const survey = (await surveyMachine(hands, signal)).filter(({ path }) => given.has(path))
+    await keep({ ...agreement, tree: here, stamps: new Map([...(agreement.stamps ?? []), ...stampsOf(survey)]) })
+  }
+  const look = async (hands: Hands, signal: AbortSignal): Promise<void> => {
+    await keep({ ...agreement, stamps: stampsOf(await surveyMachine(hands, signal)) })
+  }
+  return {
+    look,
+    exchange,
+    async take(hands, signal) {
+      await take(hands, signal)
+    },
+    async give(hands, signal) {
+      const here = await readTree(folders, agreement.tree)
+      const { entries, gone } = personChanges(here, agreement.tree)
+      if (entries.length === 0 && gone.length === 0) agreement = { ...agreement, tree: here }
+      else {
+        if (agreement.stamps === null) await look(hands, signal)
+        await exchange(hands, signal)
+      }
+    },
   }
 }
 
@@ -125,7 +170,13 @@ async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> 
   let machine: HandsProcess | undefined
   try {
     machine = await start(copy.diskFolder)
-    await takeOver(copy, machine.hands, AbortSignal.timeout(importAtEndMs))
+    const agreement = await loadAgreement(copy.agreed)
+    const still = copiedMounts(copy.folders.mounts)
+    const [kept, gone] = [true, false].map((isKept) => agreement.mounts.filter((mount) => isIn(still, mount) === isKept))
+    const folders = hostFolders(copy.folders.shared, kept!)
+    await openSides(copy, folders, { ...agreement, mounts: kept! }).take(without(machine.hands, gone!), AbortSignal.timeout(importAtEndMs))
+    for (const { inside } of gone!)
+      copy.logger(`What a crashed micro VM changed in ${inside} was not copied: agents may not change it any more.`)
   } catch (error) {
     // An earlier one is not replaced: only a person deletes it.
     let lost = join(copy.state, lostDisk)
@@ -140,72 +191,20 @@ async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> 
   await rm(copy.mark, { force: true })
 }
 
-/** Requests that change nothing. All others count as changes: a session may continue on its own. */
-const readOnly: ReadonlySet<HandsOp> = new Set(['read', 'bytes', 'list', 'search', 'stat', 'archive', 'survey', 'watch', 'shutdown'])
-
-interface TakeBackOptions {
-  readonly logger: (message: string) => void
-  /** Records the files. Called once, before the first request that may change something. */
-  look(hands: Hands, signal: AbortSignal): Promise<void>
-  /** Copies the changes since then to the host. */
-  takeOver(hands: Hands, signal: AbortSignal): Promise<void>
-  /** Called when a machine has ended and all its changes are on the host. */
-  ended(): Promise<void>
+function isIn(mounts: Agreement['mounts'], { host, inside }: Agreement['mounts'][number]): boolean {
+  return mounts.some((one) => one.host === host && one.inside === inside)
 }
 
-/** Observes requests of both hands that may change the workspace, and copies changes when none is running. */
-function takeChangesBack(started: Machine, options: TakeBackOptions): Machine {
-  const ending = new AbortController()
-  let looked: Promise<void> | null = null
-  let runningRequests = 0
-  let timer: NodeJS.Timeout | undefined
-  let taking: Promise<boolean> = Promise.resolve(true)
-  let end: Promise<void> | null = null
-
-  const take = (signal: AbortSignal): Promise<boolean> =>
-    (taking = taking.then(() =>
-      options.takeOver(started.hands, signal).then(
-        () => true,
-        (error: unknown) => {
-          const { message, hint } = toFailure(error, 'sandbox_failed', '')
-          if (!ending.signal.aborted || signal !== ending.signal)
-            options.logger(`Changes of the micro VM were not copied to the host yet: ${message} ${hint}`)
-          return false
-        },
-      ),
-    ))
-  const watched = (hands: Hands): Hands => ({
-    async ask(op, input, request) {
-      if (readOnly.has(op)) return hands.ask(op, input, request)
-      clearTimeout(timer)
-      runningRequests += 1
-      try {
-        // Without this record everything counts as changed: slower, but correct.
-        await (looked ??= options.look(started.hands, ending.signal).catch(() => undefined))
-        return await hands.ask(op, input, request)
-      } finally {
-        runningRequests -= 1
-        if (runningRequests === 0 && end === null) {
-          clearTimeout(timer)
-          timer = setTimeout(() => void take(ending.signal), importIdleMs)
-          timer.unref()
-        }
-      }
-    },
-  })
-  const finish = async (): Promise<void> => {
-    clearTimeout(timer)
-    ending.abort()
-    await taking
-    // A process may still be running: always copy changes at the end.
-    const isTaken = looked === null || (started.isOpen() && (await take(AbortSignal.timeout(importAtEndMs))))
-    await started.kill()
-    if (isTaken) await options.ended()
-  }
+/** Hands whose survey leaves out what is in these folders: it must not land elsewhere. */
+function without(hands: Hands, mounts: Agreement['mounts']): Hands {
+  const names = mounts.map(({ inside }) => inside.slice('/shared/'.length))
+  const isLeftOut = (path: string): boolean => names.some((name) => path.startsWith(`${name}/`))
   return {
-    hands: watched(started.hands),
-    online: started.online === null ? null : { ...started.online, hands: watched(started.online.hands) },
-    isOpen: () => end === null && started.isOpen(),
-    kill: () => (end ??= finish()),
+    async ask(op, input, request) {
+      const answer = await hands.ask(op, input, request)
+      if (op !== 'survey') return answer
+      const survey = answer as Awaited<ReturnType<typeof hands.ask<'survey'>>>
+      return { ...survey, entries: survey.entries.filter(({ path }) => !isLeftOut(path)) } as typeof answer
+    },
   }
 }

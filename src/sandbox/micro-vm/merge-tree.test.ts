@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Hands, OxbowError, type SurveyedEntry } from '../../types/index.ts'
 import { refusedWith } from '../sandbox-contract.ts'
+import { hostFolders } from './host-folders.ts'
 import { mergeTree, readTree, staysInside } from './merge-tree.ts'
 import { stampsOf, surveyMachine, takeChanges } from './take-changes.ts'
 
@@ -27,11 +28,11 @@ describe('changes of a machine', () => {
       if (kind === 'folder') await mkdir(join(root, path))
       else await (kind === 'link' ? symlink(target, join(root, path)) : writeFile(join(root, path), text))
     }
-    const agreed = await readTree(root, new Map())
+    const agreed = await readTree(hostFolders(root, []), new Map())
     const stamps = stampsOf(await surveyMachine(handsOf(had), signal))
     await person(root)
     const taken = await takeChanges(handsOf(has), stamps, top, maxBytes, signal)
-    const merged = await mergeTree({ root, agreed, taken, uid: null, now: new Date(0) })
+    const merged = await mergeTree({ folders: hostFolders(root, []), agreed, taken, uid: null, now: new Date(0) })
     return { root, ...merged, names: (await readdir(root, { recursive: true })).sort() }
   }
   const file = (path: string, text: string): GuestEntry => ({ path, kind: 'file', text })

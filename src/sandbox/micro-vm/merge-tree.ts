@@ -26,18 +26,22 @@ import {
 import { dirname, join } from 'node:path'
 import { maxSurveyEntries, gitRuns, isBareRepository } from '../../types/index.ts'
 import { maxMergeReports } from '../limits.ts'
+import type { FolderMount } from '../tier-plan.ts'
+import type { HostFolders } from './host-folders.ts'
 import type { TakenChanges, TakenEntry } from './take-changes.ts'
 
 interface Merge {
   /** The new common ancestor. */
   readonly agreed: Map<string, TreeEntry>
+  /** The person's folders now. What differs from `agreed` in it is not in the machine yet. */
+  readonly here: ReadonlyMap<string, TreeEntry>
   readonly changed: number
   /** Notices for the person. */
   readonly reports: readonly string[]
 }
 
 interface MergeOptions {
-  readonly root: string
+  readonly folders: HostFolders
   readonly agreed: Tree
   readonly taken: TakenChanges
   /** Owner of the files; null: us. */
@@ -46,8 +50,8 @@ interface MergeOptions {
 }
 
 /** @throws a system error when the folder cannot be written; a partial merge is continued by the next one. */
-export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions): Promise<Merge> {
-  const here = await readTree(root, agreed)
+export async function mergeTree({ folders, agreed, taken, uid, now }: MergeOptions): Promise<Merge> {
+  const here = await readTree(folders, agreed)
   const next = new Map(agreed)
   const reports: string[] = []
   let changed = 0
@@ -57,8 +61,8 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     return now_ === undefined || (before !== undefined && sameEntry(now_, before))
   }
   const setAside = async (path: string): Promise<void> => {
-    const name = await freeName(root, `${path}.host-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`)
-    await rename(join(root, path), join(root, name))
+    const name = await freeName(folders, `${path}.host-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`)
+    await rename(folders.at(path), folders.at(name))
     for (const known of here.keys()) if (known === path || known.startsWith(`${path}/`)) here.delete(known)
     report(`${path} was changed on both sides: the host's version is now ${name}`)
   }
@@ -68,9 +72,9 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     if (path === '.' || here.get(path)?.kind === 'folder') return
     await makeFolders(dirname(path))
     if (here.has(path)) await setAside(path)
-    await mkdir(join(root, path), { mode: 0o755 })
-    if (uid !== null) await lchown(join(root, path), uid, uid)
-    here.set(path, await readEntry(root, path))
+    await mkdir(folders.at(path), { mode: 0o755 })
+    if (uid !== null) await lchown(folders.at(path), uid, uid)
+    here.set(path, await readEntry(folders, path))
   }
 
   const isGuarded = (path: string, kind: TreeEntry['kind']): boolean => gitRunsIt(path, kind, here)
@@ -80,8 +84,9 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
   const deleted = [...agreed.keys()].filter((path) => !taken.paths.has(path) && !isHidden(path) && !isGuarded(path, 'file'))
   for (const path of deleted.toReversed()) {
     const current = here.get(path)
-    if (current !== undefined && !isOurs(path)) continue
-    if (current !== undefined && (await removeOne(root, path, current))) {
+    if (folders.isMount(path)) next.delete(path)
+    if (current !== undefined && (!isOurs(path) || folders.isMount(path))) continue
+    if (current !== undefined && (await removeOne(folders, path, current))) {
       changed += 1
       here.delete(path)
     }
@@ -95,30 +100,36 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     const before = agreed.get(path)
     if (before !== undefined && sameEntry(before, entry)) continue
     const parent = dirname(path)
-    if (refused.has(parent) || isGuarded(path, entry.kind) || (entry.kind === 'link' && !staysInside(path, entry.content))) {
+    const why = refusal(folders, entry, isGuarded(path, entry.kind))
+    if (refused.has(parent) || why !== '') {
       refused.add(path)
-      report(
-        `${path} was not copied from the micro VM: ${isGuarded(path, entry.kind) ? 'git would run it' : 'it is a link that could lead outside'}`,
-      )
+      if (why !== '') report(`${path} was not copied from the micro VM: ${why}`)
       continue
     }
     const current = here.get(path)
     if (current === undefined || !sameEntry(current, entry)) {
-      if (current !== undefined && !(isOurs(path) && (await removeOne(root, path, current)))) await setAside(path)
+      if (current !== undefined && !(isOurs(path) && (await removeOne(folders, path, current)))) await setAside(path)
       await makeFolders(parent)
-      await place(root, entry, uid)
+      await place(folders, entry, uid)
       changed += 1
     }
-    const placed = await readEntry(root, path, undefined)
+    const placed = await readEntry(folders, path)
     here.set(path, placed)
     next.set(path, placed)
   }
-  return { agreed: next, changed, reports }
+  return { agreed: next, here, changed, reports }
 }
 
-async function freeName(root: string, wanted: string): Promise<string> {
+/** @returns why it is not copied to the host; empty if it is */
+function refusal(folders: HostFolders, { path, kind, content }: TakenEntry, isGuarded: boolean): string {
+  if (folders.isMount(path)) return 'it is a folder of yours'
+  if (isGuarded) return 'git would run it'
+  return kind === 'link' && !staysInside(folders.within(path), content) ? 'it is a link that could lead outside' : ''
+}
+
+async function freeName(folders: HostFolders, wanted: string): Promise<string> {
   for (let name = wanted, i = 2; ; i += 1) {
-    const isFree = await lstat(join(root, name)).then(
+    const isFree = await lstat(folders.at(name)).then(
       () => false,
       () => true,
     )
@@ -128,17 +139,17 @@ async function freeName(root: string, wanted: string): Promise<string> {
 }
 
 /** @returns false when it contains unknown entries. */
-async function removeOne(root: string, path: string, { kind }: TreeEntry): Promise<boolean> {
+async function removeOne(folders: HostFolders, path: string, { kind }: TreeEntry): Promise<boolean> {
   try {
-    await (kind === 'folder' ? rmdir(join(root, path)) : unlink(join(root, path)))
+    await (kind === 'folder' ? rmdir(folders.at(path)) : unlink(folders.at(path)))
     return true
   } catch {
     return false
   }
 }
 
-async function place(root: string, entry: TakenEntry, uid: number | null): Promise<void> {
-  const path = join(root, entry.path)
+async function place(folders: HostFolders, entry: TakenEntry, uid: number | null): Promise<void> {
+  const path = folders.at(entry.path)
   if (entry.kind === 'folder') await mkdir(path, { mode: 0o755 }).catch(ignoreExisting)
   else if (entry.kind === 'link') await symlink(entry.content, path)
   else {
@@ -189,7 +200,7 @@ function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<stri
 
 // Trees: the person's folder now, and as it was when host and machine last agreed. Links are read, never followed.
 
-interface TreeEntry {
+export interface TreeEntry {
   readonly kind: 'file' | 'folder' | 'link' | 'other'
   /** Of a file: its hash; of a link: its target; '' for others. */
   readonly content: string
@@ -199,22 +210,23 @@ interface TreeEntry {
 }
 
 /** By relative path, folders before their contents. */
-type Tree = ReadonlyMap<string, TreeEntry>
+export type Tree = ReadonlyMap<string, TreeEntry>
 
 /**
  * @param known the previous tree: a file with the same stamp is not read again
- * @returns the tree, without unreadable entries. Never throws for a single entry.
+ * @returns the tree, without unreadable entries. Never throws for a single entry. @throws as HostFolders.check
  */
-export async function readTree(root: string, known: Tree): Promise<Map<string, TreeEntry>> {
+export async function readTree(folders: HostFolders, known: Tree): Promise<Map<string, TreeEntry>> {
+  await folders.check()
   const tree = new Map<string, TreeEntry>()
   const enter = async (below: string): Promise<void> => {
-    for (const name of await readdir(join(root, below)).catch(() => [])) {
-      if (tree.size >= maxSurveyEntries || isPassing(name)) continue
-      const path = below === '' ? name : `${below}/${name}`
-      const entry = await readEntry(root, path, known.get(path)).catch(() => null)
-      if (entry === null) continue
-      tree.set(path, entry)
-      if (entry.kind === 'folder') await enter(path)
+    const names = (await readdir(folders.at(below)).catch(() => [])).filter((name) => !isPassing(name))
+    const paths = names.map((name) => (below === '' ? name : `${below}/${name}`))
+    const entries = await Promise.all(paths.map((path) => readEntry(folders, path, known.get(path)).catch(() => null)))
+    for (const [i, entry] of entries.entries()) {
+      if (entry === null || tree.size >= maxSurveyEntries) continue
+      tree.set(paths[i]!, entry)
+      if (entry.kind === 'folder') await enter(paths[i]!)
     }
   }
   await enter('')
@@ -222,8 +234,8 @@ export async function readTree(root: string, known: Tree): Promise<Map<string, T
 }
 
 /** @throws a system error if it does not exist */
-async function readEntry(root: string, path: string, known?: TreeEntry): Promise<TreeEntry> {
-  const full = join(root, path)
+async function readEntry(folders: HostFolders, path: string, known?: TreeEntry): Promise<TreeEntry> {
+  const full = folders.at(path)
   const stats = await lstat(full)
   const stamp = stampOf(stats)
   const executable = (stats.mode & 0o111) !== 0
@@ -232,6 +244,23 @@ async function readEntry(root: string, path: string, known?: TreeEntry): Promise
   if (!stats.isFile()) return { kind: 'other', content: '', executable: false, stamp }
   const content = known?.kind === 'file' && known.stamp === stamp ? known.content : await hashOf(full)
   return { kind: 'file', content, executable, stamp }
+}
+
+/** What a person has changed since the last agreement. */
+export interface PersonChanges {
+  /** New or changed, folders before their contents. */
+  readonly entries: readonly { readonly path: string; readonly entry: TreeEntry }[]
+  /** Deepest first. */
+  readonly gone: readonly string[]
+}
+
+export function personChanges(here: Tree, agreed: Tree): PersonChanges {
+  const entries = [...here].flatMap(([path, entry]) => {
+    const before = agreed.get(path)
+    // Sockets and devices are of the host.
+    return entry.kind === 'other' || (before !== undefined && sameEntry(before, entry)) ? [] : [{ path, entry }]
+  })
+  return { entries, gone: [...agreed.keys()].filter((path) => !here.has(path)).toReversed() }
 }
 
 function sameEntry(a: TreeEntry, b: Pick<TreeEntry, 'kind' | 'content' | 'executable'>): boolean {
@@ -254,23 +283,29 @@ async function hashOf(path: string): Promise<string> {
 }
 
 /** The common ancestor of host and machine. */
-interface Agreement {
+export interface Agreement {
   readonly tree: Tree
+  /** The folders of the person that the machine has a copy of. */
+  readonly mounts: readonly FolderMount[]
   /** As seen by the machine; null if not surveyed since. */
   readonly stamps: ReadonlyMap<string, string> | null
 }
 
-export async function saveAgreement(file: string, { tree, stamps }: Agreement): Promise<void> {
-  await writeFile(`${file}.new`, JSON.stringify({ tree: [...tree], stamps: stamps === null ? null : [...stamps] }), { mode: 0o600 })
+export async function saveAgreement(file: string, { tree, mounts, stamps }: Agreement): Promise<void> {
+  await writeFile(`${file}.new`, JSON.stringify({ tree: [...tree], mounts, stamps: stamps === null ? null : [...stamps] }), { mode: 0o600 })
   await rename(`${file}.new`, file)
 }
 
 /** @returns an empty one if there is none. Never throws. */
 export async function loadAgreement(file: string): Promise<Agreement> {
   try {
-    const kept = JSON.parse(await readFile(file, 'utf8')) as { tree: [string, TreeEntry][]; stamps: [string, string][] | null }
-    return { tree: new Map(kept.tree), stamps: kept.stamps === null ? null : new Map(kept.stamps) }
+    const kept = JSON.parse(await readFile(file, 'utf8')) as {
+      tree: [string, TreeEntry][]
+      mounts?: FolderMount[]
+      stamps: [string, string][] | null
+    }
+    return { tree: new Map(kept.tree), mounts: kept.mounts ?? [], stamps: kept.stamps === null ? null : new Map(kept.stamps) }
   } catch {
-    return { tree: new Map(), stamps: null }
+    return { tree: new Map(), mounts: [], stamps: null }
   }
 }

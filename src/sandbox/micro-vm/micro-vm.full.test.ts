@@ -5,7 +5,6 @@ import { existsSync } from 'node:fs'
 import { chmod, lstat, mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../../types/index.ts'
 import { ownSearchPath } from '../host-programs.ts'
 import { asker, refusedWith } from '../sandbox-contract.ts'
@@ -46,41 +45,62 @@ describe('a micro VM', { skip }, () => {
     },
   )
 
-  it('brings back what changed when it rests, and the rest of it when it ends', { timeout }, async () => {
+  it('has brought back what changed when a call answers', { timeout }, async () => {
     await using bench = await workbench(async (shared) => {
       await writeFile(join(shared, 'old'), 'old\n')
       await mkdir(join(shared, 'gone/deep'), { recursive: true })
       await writeFile(join(shared, 'gone/deep/er'), 'x')
     })
     await exec(bench, 'cat old > new; echo more >> old; rm -r gone; printf "#!/bin/sh\\n" > run; chmod 4755 run; ln -s new link')
-    await until(() => existsSync(join(bench.shared, 'link')))
     assert.deepEqual((await readdir(bench.shared)).sort(), ['link', 'new', 'old', 'run'])
     assert.equal(await readFile(join(bench.shared, 'old'), 'utf8'), 'old\nmore\n')
     assert.equal((await lstat(join(bench.shared, 'run'))).mode & 0o7777, 0o755)
     await exec(bench, 'echo last > last')
-    await bench.sandbox.close()
     assert.equal(await readFile(join(bench.shared, 'last'), 'utf8'), 'last\n')
+    await bench.sandbox.close()
     assert.ok(!existsSync(join(bench.root, 'internal/micro-vm/not-taken-over')))
   })
 
-  it('keeps both versions of what both sides changed, and takes nothing that leads out or that git would run', { timeout }, async () => {
+  it('sees what the person changes while it runs, and brings back nothing that leads out or that git would run', { timeout }, async () => {
     await using bench = await workbench(async (shared) => {
       for (const name of ['both', 'mine', 'kept']) await writeFile(join(shared, name), 'before\n')
     })
     await exec(bench, 'true')
     for (const name of ['both', 'mine', 'kept']) await writeFile(join(bench.shared, name), 'person\n')
-    await exec(bench, 'echo guest > both; rm kept; ln -s /etc/passwd a; ln -s ../x b; ln -s both/../../x c; mkdir -p .git/hooks d')
+    await exec(
+      bench,
+      'cat both mine > seen; echo guest > both; rm kept; ln -s /etc/passwd a; ln -s ../x b; ln -s both/../../x c; mkdir -p .git/hooks d',
+    )
     await exec(bench, 'echo x > .git/hooks/pre-commit; echo x > .git/config; echo x > .git/HEAD; echo "gitdir: ../x" > d/.git; mkfifo e')
     await bench.sandbox.close()
-    const names = (await readdir(bench.shared)).sort()
-    assert.deepEqual(
-      names.map((name) => name.replace(/\.host-.*/, '.host')),
-      ['.git', 'both', 'both.host', 'd', 'kept', 'mine'],
-    )
+    assert.deepEqual((await readdir(bench.shared)).sort(), ['.git', 'both', 'd', 'mine', 'seen'])
     const text = (name: string): Promise<string> => readFile(join(bench.shared, name), 'utf8')
-    assert.deepEqual(await Promise.all([...names.slice(1, 3), 'kept', 'mine'].map(text)), ['guest\n', 'person\n', 'person\n', 'person\n'])
+    assert.deepEqual(await Promise.all(['both', 'mine', 'seen'].map(text)), ['guest\n', 'person\n', 'person\nperson\n'])
     assert.deepEqual(await readdir(join(bench.shared, '.git')), ['HEAD'])
     assert.deepEqual(await readdir(join(bench.shared, 'd')), [])
+  })
+
+  it('has folders of the person, also those that are added while it runs, and not those that are taken away', { timeout }, async () => {
+    await using bench = await workbench(async (shared) => {
+      for (const name of ['one', 'two']) {
+        await mkdir(join(shared, '..', name))
+        await chmod(join(shared, '..', name), 0o777)
+        await writeFile(join(shared, '..', name, 'a'), `${name}\n`)
+      }
+    })
+    const folder = (name: string) => ({ name, path: join(bench.root, name), readOnly: false })
+    await chmod(bench.root, 0o755)
+    await exec(bench, 'echo kept > kept')
+    const shown = await bench.sandbox.folders!.show([folder('one'), { ...folder('two'), readOnly: true }])
+    assert.deepEqual(
+      shown.map(({ problem }) => problem !== ''),
+      [false, true],
+    )
+    assert.deepEqual(await lines(bench, 'cat kept one/a; echo new > one/b; ls two'), ['kept', 'one'])
+    assert.equal(await readFile(join(bench.root, 'one/b'), 'utf8'), 'new\n')
+    await bench.sandbox.folders!.show([])
+    assert.deepEqual(await lines(bench, 'ls'), ['kept'])
+    assert.deepEqual((await readdir(join(bench.root, 'one'))).sort(), ['a', 'b'])
   })
 
   it('that died is taken over at the next start, which sees what the person changed meanwhile', { timeout }, async () => {
@@ -183,8 +203,4 @@ async function lines(bench: Workbench, command: string): Promise<string[]> {
     .trim()
     .split('\n')
     .map((line) => line.trim())
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await delay(20)
 }

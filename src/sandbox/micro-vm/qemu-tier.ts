@@ -12,7 +12,7 @@ import { type Accelerator, findAccelerator, hostFacts } from './accelerator.ts'
 import type { GuestSettings } from './guest-init.ts'
 import { sandboxUser } from './launched-program.ts'
 import { machineBoots, machineSnapshot, type SnapshotParts } from './machine-snapshot.ts'
-import { openMachineWorkspace } from './machine-workspace.ts'
+import { openMachineWorkspace, type WorkMachine } from './machine-workspace.ts'
 import { type Machine, startMachine } from './machine.ts'
 import { findVmImage, holdsHands, imagesName, type MachinePrograms, type MachineShape, microVmPrograms } from './qemu-command.ts'
 
@@ -69,6 +69,7 @@ function tierPlan(
     profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'vault-read'],
     limits: limitsInForce(options.limits, partsOf('work')),
     degraded: reason === '' ? [] : [`speed: emulated, about 50 times slower: ${reason}`],
+    mounts: 'writable',
     async start(profile) {
       if (profile === 'vault-read') return workspace.startVault(startIn(profile))
       if (profile === 'work') return machine()
@@ -84,14 +85,20 @@ function tierPlan(
 
 /**
  * Hands of `work` and of `online` share one machine and its disk, so each sees the other's writes at once.
- * @returns a function that starts it if none is running; the next one starts when the previous one has ended
+ * @returns a function that starts it if none is running, or agents may change other folders now; the next one starts when the previous one has
+ * answered and ended
  */
-function shareMachine(start: () => Promise<Machine>): () => Promise<Machine> {
-  let current: Promise<Machine> | null = null
+function shareMachine(start: () => Promise<WorkMachine>): () => Promise<WorkMachine> {
+  let current: Promise<WorkMachine> | null = null
+  const next = async (running: WorkMachine | null | undefined): Promise<WorkMachine> => {
+    if (running?.isOpen() === true) await running.idle()
+    await running?.kill()
+    return start()
+  }
   return async () => {
     const before = current
     const running = await before?.catch(() => null)
-    if (running?.isOpen() !== true && current === before) current = Promise.resolve(running?.kill()).then(start)
+    if ((running?.isOpen() !== true || !running.hasFolders()) && current === before) current = next(running)
     return current!
   }
 }
@@ -116,6 +123,7 @@ function limitsInForce(limits: Config['sandbox'], { shape, diskMb }: SnapshotPar
     `disk: ${diskMb} MB for the workspace and /tmp`,
     `processes: ${limits.max_processes}`,
     `largest file: ${limits.max_file_mb} MB`,
+    'files: a copy, brought in step with your folders before and after each call, and every 2 s while something runs',
   ]
 }
 

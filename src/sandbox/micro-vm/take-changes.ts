@@ -30,6 +30,8 @@ export interface TakenChanges {
   /** Folders that are unreadable in the machine. */
   readonly closed: readonly string[]
   readonly stamps: Stamps
+  /** Whether anything differs from the last time. */
+  readonly hasChanges: boolean
 }
 
 /** @throws OxbowError `sandbox_failed` when its reply is inconsistent; what hands throw */
@@ -86,7 +88,8 @@ export async function takeChanges(
     return entry.kind === 'link' ? [{ ...factsOf(entry), kind: 'link', content: entry.target, staged: '' }] : []
   })
   const closed = survey.filter(({ kind }) => kind === 'closed').map(({ path }) => path)
-  return { entries, paths: new Set(survey.map(({ path }) => path)), closed, stamps }
+  const hasChanges = different.length > 0 || survey.length !== previous.size
+  return { entries, paths: new Set(survey.map(({ path }) => path)), closed, stamps, hasChanges }
 }
 
 /** @returns the hash of the file; null if it is unreadable. */
