@@ -77,7 +77,6 @@ interface Records {
   readonly blobs: Blobs
   readonly documents: Documents
   readonly secrets: Secrets
-  readonly eventBus: EventBus
   readonly noteEvent: NoteEvent
   readonly resources: Resources
   readonly schemas: SchemaChecker
@@ -95,6 +94,7 @@ interface Calls {
   readonly branches: () => Promise<Branches>
   readonly servers: HeldServers
   readonly registry: Registry
+  readonly eventBus: EventBus
   readonly cleaner: Cleaner
   readonly keptOutputs: KeptOutputs
   readonly runningTurns: RunningTurns
@@ -165,7 +165,6 @@ function buildRecords(options: KernelOptions): Records {
   journal.attach({ hide: secrets.hideInRecord })
   options.onSecrets?.((text) => secrets.hide(text))
   const newId = createIdMaker(clock, random)
-  const eventBus = createEventBus(store, events.watchers, journal.flushed)
   const noteEvent = createNoteEvent(journal, newId)
   const onOverload = (reasons: readonly string[]): void =>
     noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
@@ -174,7 +173,6 @@ function buildRecords(options: KernelOptions): Records {
   return {
     documents,
     secrets,
-    eventBus,
     noteEvent,
     resources,
     schemas: lazySchemaChecker(async () => (await import('../tools/index.ts')).createSchemaChecker()),
@@ -207,6 +205,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }), openHooks })
   const hides = (call: Call): boolean => lists?.hides(call) === true
   const registry = createRegistry(describe, hides, servers.tools, engine.model.contextTokens, servers.loading)
+  const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
@@ -257,7 +256,21 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches, hooks }
+  const own = {
+    data,
+    execLists,
+    servers,
+    registry,
+    eventBus,
+    cleaner,
+    keptOutputs,
+    runningTurns,
+    running,
+    gate,
+    background,
+    branches,
+    hooks,
+  }
   return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
 }
 
@@ -327,7 +340,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const outcomeOf = createOutcomeOf(store)
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
-  const supervision = createSupervision({ ...own, restBranch, changedIn: calls.versioning.changedIn })
+  const supervision = createSupervision({ ...own, restBranch, changedIn: calls.versioning.changedIn, findCall: registry.find })
   const graphing = createGraphing({ ...own, ...supervision, ...calls.versioning, profileOf, references: registry.references })
   const scheduling = createScheduling({ ...own, admission: supervision.admission })
   return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing, ...scheduling }

@@ -45,11 +45,11 @@ type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown 
 export interface Registry {
   /** References of all calls, in the order of their descriptions. */
   references(): readonly CallReference[]
-  /** Finds a call by `family.verb` or by the tool name `family_verb`. */
+  /** Finds a call by `family.verb` or by the tool name `family_verb`. Undefined for all before the first `parse`. */
   find(name: string): Call | undefined
   /**
    * Finds the call and validates the input; a string is parsed as JSON, as models write it. Loads the descriptions: all other methods
-   * may be used only after the first `parse`.
+   * but `find` may be used only after the first `parse`.
    */
   parse(name: string, input: unknown): Promise<Parsed>
   /**
@@ -101,7 +101,7 @@ export function createRegistry(
     return loaded
   }
   const comingNow = indexComing(coming)
-  const find = (name: string): Call | undefined => requireLoaded().byName.get(name) ?? comingNow().byName.get(name)
+  const find = (name: string): Call | undefined => loaded?.byName.get(name) ?? comingNow().byName.get(name)
   const all = (): readonly Call[] => [...new Set(requireLoaded().byName.values()), ...comingNow().calls]
   const toolCache = new WeakMap<ReadonlySet<string>, ToolSet>()
   const toolsFor = (rights: ReadonlySet<string>): ToolSet => {

@@ -52,6 +52,7 @@ interface Opened {
 function openCall(deps: AgentCallDeps): Call<OpenInput, Opened> {
   return {
     name: 'skill.open',
+    reaches: { kind: 'name', fields: ['name'] },
     summary: 'Opens a skill: its instructions, or one of its files.',
     input: z.strictObject({
       name: skillName.meta(evident('Name of the skill.')),
@@ -106,6 +107,7 @@ function fileText(opened: OpenedSkill, path: string): string {
 function searchCall(deps: AgentCallDeps): Call<{ query: string }, { skills: { name: string; description: string }[] }> {
   return {
     name: 'skill.search',
+    reaches: { kind: 'covered' },
     summary: 'Finds skills by words.',
     input: z.strictObject({ query: z.string().min(1).max(500).meta(evident('Words of the task.')) }),
     output: z.strictObject({ skills: z.array(z.strictObject({ name: z.string(), description: z.string() })) }),

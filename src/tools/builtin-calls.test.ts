@@ -42,6 +42,15 @@ describe('every built-in call', () => {
     })
   }
 
+  it('that writes files says which, in its input or in its result', () => {
+    for (const call of everything.filter(({ files }) => files === 'writes')) {
+      const fields = call.reaches?.kind === 'paths' ? call.reaches.fields : []
+      const result = z.toJSONSchema(call.output, { unrepresentable: 'any' }) as { properties?: object }
+      assert.ok(fields.length > 0 || Object.hasOwn(result.properties ?? {}, 'files'), call.name)
+      for (const field of fields) assert.ok(Object.hasOwn(call.example as object, field), `${call.name} has no ${field}`)
+    }
+  })
+
   it('declares its tier, right, effect and labels', () => {
     const facts = (call: Call) => [call.name, call.tier, call.right, call.effect, call.labels.adds.join()].join(' ')
     assert.deepEqual(everything.map(facts), [

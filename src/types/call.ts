@@ -148,6 +148,12 @@ export interface Done<Output> {
   readonly ok?: boolean
 }
 
+/**
+ * Fields of an input that tell what the call reaches, for rights that are limited to resources: paths of the workspace, an address, the name of
+ * a skill, or tags of memories. `covered`: the results hold only what the rights of the caller cover.
+ */
+export type Reaches = { readonly kind: 'paths' | 'url' | 'name' | 'tags'; readonly fields: readonly string[] } | { readonly kind: 'covered' }
+
 /** A program that a call starts, or the text for a shell. */
 export interface StartedProgram {
   /** Null: no shell; then the program is `binary`. */
@@ -158,6 +164,28 @@ export interface StartedProgram {
   readonly env: readonly string[]
   /** Where it starts; empty: not known. */
   readonly cwd: string
+}
+
+/** What watchers see of a call that succeeded. */
+export interface CallEvent {
+  readonly kind: string
+  readonly fields: JsonObject
+}
+
+/** What stage 4 must know of a call. */
+export interface CallLabels {
+  /** Labels that the call adds to its output. */
+  readonly adds: readonly Label[]
+  /** It sends data outside. */
+  readonly sink: boolean
+  /** A sink that only the guest's own user reads, who may see everything in the conversation. */
+  readonly toPerson?: true
+  /** A sink that passes on to a program outside what a model of this guest wrote, or what that program asked for. */
+  readonly toProgram?: true
+  /** A sink that only loads something, such as a page, though it must not be repeated. */
+  readonly loads?: true
+  /** Fields of its input whose text its result never repeats. */
+  readonly silent?: readonly string[]
 }
 
 export interface Call<Input = any, Output = any> {
@@ -183,11 +211,7 @@ export interface Call<Input = any, Output = any> {
   readonly starts?: (input: Input) => StartedProgram
   readonly effect: Effect
   readonly audience: readonly Audience[]
-  /**
-   * Labels that the call adds to its output, whether it sends data out (a sink), and the fields of its input of which nothing is repeated in its
-   * result.
-   */
-  readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean; readonly silent?: readonly string[] }
+  readonly labels: CallLabels
   /** Its output, not its text, may have secrets: it reaches the person who asked, and nothing else. */
   readonly reveals?: true
   /** Its output is bytes as base64, which look like secrets and are none: only known secrets are hidden in it. */
@@ -203,6 +227,18 @@ export interface Call<Input = any, Output = any> {
   readonly files?: 'writes' | 'past' | 'workspace'
   /** What programs of a call with `files: 'workspace'` see of it; absent: all. A call that sends data outside may send what they see. */
   readonly folders?: readonly string[]
+  /** Absent: its input does not tell what it reaches, so that a limited right does not allow it. */
+  readonly reaches?: Reaches
+  /** What of its effect nobody can take back, in words that continue the call's name. `unversioned`: it removes what has no versions. */
+  readonly lasting?: string
+  /** Fields with content that may differ where a person has allowed a call for a whole folder. */
+  readonly content?: readonly string[]
+  /** The runtime makes it with what a model wrote: it is judged as a call of that model. */
+  readonly forModel?: true
+  /** It means something within a turn only: programs with a key are not offered it. */
+  readonly inTurn?: true
+  /** The event that a successful outcome is. @param body of the outcome's record; only ids, names, counts and reasons may be in the fields */
+  readonly event?: (body: JsonObject) => CallEvent
   /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
   /**

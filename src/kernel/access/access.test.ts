@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type CallOutcome, type Clock, configSchema, grantOf, type Json } from '../../types/index.ts'
+import { type CallOutcome, type Clock, configSchema, grantOf, type Json, type Reaches } from '../../types/index.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall } from '../kernel-fixture.ts'
 import { refuseLimited } from './right-limits.ts'
 
 const outputOf = (outcome: CallOutcome): Json => (outcome.status === 'ok' ? (outcome.output as Json) : assert.fail(outcome.text))
 const codeOf = (outcome: CallOutcome): string => (outcome.status === 'ok' ? 'ok' : outcome.failure.code)
-const right = (name: string, call: string) => testCall(call, async () => done(''), { right: name })
+const right = (name: string, call: string, reaches?: Reaches) =>
+  testCall(call, async () => done(''), { right: name, files: 'writes', ...(reaches !== undefined && { reaches }) })
+const inPath: Reaches = { kind: 'paths', fields: ['path'] }
 const refused = (rights: readonly string[], call: ReturnType<typeof right>, input: object) =>
   refuseLimited(
     { ...grantOf(rights), user: 'ada' as never, actor: 'key:k', audience: 'terminal', session: '', turn: '', process: '' },
@@ -28,7 +30,7 @@ describe('rights', () => {
   it('limited to a folder cover it alone, and a denial inside of it wins', () => {
     const rights = ['file.write:/shared/work', '!file.write:/shared/work/private', '!shell.run', '*']
     const limited = rights.slice(0, 2)
-    const write = right('file.write', 'file.write')
+    const write = right('file.write', 'file.write', inPath)
     assert.equal(refused(limited, write, { path: '/shared/work/a' }), null)
     assert.equal(refused(limited, write, { path: 'work/a' }), null)
     for (const path of ['/shared/a', '/shared/workshop/a', '/shared/work/../a', '/shared/work/private/a', '/etc/passwd', 'work/private', 7])
@@ -36,17 +38,17 @@ describe('rights', () => {
     assert.match(refused(limited, write, { path: '/shared/a' })?.hint ?? '', /Grant "file\.write:\/shared\/a" to allow it/)
     assert.equal(refused(limited, right('file.write', 'file.patch'), { diff: 'x' })?.code, 'denied', 'what it reaches is not known')
     assert.equal(
-      refused(limited, right('file.write', 'file.delete'), { path: '/shared/work' })?.code,
+      refused(limited, right('file.write', 'file.delete', inPath), { path: '/shared/work' })?.code,
       'denied',
       'it contains what is denied',
     )
     assert.equal(refused(rights, right('shell.run', 'shell.exec'), {})?.code, 'denied', 'a denial wins over every right')
-    const move = right('file.write', 'file.move')
+    const move = right('file.write', 'file.move', { kind: 'paths', fields: ['from', 'to'] })
     assert.equal(refused(limited, move, { from: '/shared/work/a', to: '/shared/b' })?.code, 'denied')
   })
 
   it('limited to hosts cover these', () => {
-    const fetch = right('web.read', 'web.fetch')
+    const fetch = right('web.read', 'web.fetch', { kind: 'url', fields: ['url'] })
     const hosts = ['web.read:*.example.com', 'web.read:api.local', '!web.read:evil.example.com']
     for (const url of ['https://a.example.com/x', 'http://API.local:8080/']) assert.equal(refused(hosts, fetch, { url }), null, url)
     for (const url of ['https://example.com.evil.org', 'https://evil.example.com', 'https://a@other.org', 'no url', 'https://example.com'])
@@ -55,7 +57,9 @@ describe('rights', () => {
   })
 
   it('limited to skills open these, and searches are left to filter what they find', () => {
-    const judge = (call: string, input: object, ...rights: string[]) => refused(rights, right('skill.use', call), input)?.code ?? 'ok'
+    const reaching: Record<string, Reaches> = { 'skill.open': { kind: 'name', fields: ['name'] }, 'skill.search': { kind: 'covered' } }
+    const judge = (call: string, input: object, ...rights: string[]) =>
+      refused(rights, right('skill.use', call, reaching[call]), input)?.code ?? 'ok'
     assert.equal(judge('skill.open', { name: 'deploy' }, 'skill.use:deploy'), 'ok')
     assert.equal(judge('skill.open', { name: 'ｄeploy' }, 'skill.use:deploy'), 'ok')
     assert.equal(judge('skill.open', { name: 'other' }, 'skill.use:deploy'), 'denied')
@@ -67,7 +71,7 @@ describe('rights', () => {
 
   it('of an agent with limits are judged at the gate', async () => {
     const ran: unknown[] = []
-    const write = testCall('file.write', async (input) => (ran.push(input), done('written')))
+    const write = testCall('file.write', async (input) => (ran.push(input), done('written')), { reaches: inPath })
     const play = inOrder(asks(['file_write', { path: '/shared/b' }], ['file_write', { path: '/shared/a/c' }]), says('done'))
     await using fixture = await openFixture({ play, calls: [write], config: { agent: { rights: ['file.write:/shared/a'] } } })
     await fixture.turn('write')

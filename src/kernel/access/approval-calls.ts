@@ -125,7 +125,8 @@ function learnFrom(
   by: string,
 ): Rule {
   const { call, name, session, labels: held = [], inputs = null } = waiting
-  if (deps.registry.find(name)?.asks !== undefined)
+  const asked = deps.registry.find(name)
+  if (asked?.asks !== undefined)
     throw new OxbowError('bad_input', `${name} always asks; no rule can answer it.`, { hint: 'Decide it without remember.' })
   if (held.length > 0 && !labels)
     throw new OxbowError(
@@ -136,8 +137,8 @@ function learnFrom(
       },
     )
   // A rule for files holds for whatever is in them.
-  const runs = deps.registry.find(name)?.starts === undefined ? null : inputs
-  const asking: Asking = { call: name, input, session, labels: held, inputs: runs }
+  const runs = asked?.starts === undefined ? null : inputs
+  const asking: Asking = { call: name, input, session, labels: held, inputs: runs, content: asked?.content }
   const rule = learnRule(scope, asking, settingsDigest(deps.settings), { by, at: waiting.at, from: call })
   if (shown === undefined || shown === rule.id) return rule
   throw new OxbowError('bad_input', 'The rule is not the one that was shown.', { hint: `It would be: ${describeRule(rule)}` })

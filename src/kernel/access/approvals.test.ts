@@ -8,7 +8,7 @@ import { covers, describeRule, learnRule, type RuleScope } from './rules.ts'
 
 const origin = { by: 'user:ada', at: 1, from: 'x' }
 const learn = (scope: RuleScope, input: unknown, call = 'shell.exec', labels: readonly Label[] = []) =>
-  learnRule(scope, { call, input, session: 's' as never, labels }, 'settings', origin)
+  learnRule(scope, { call, input, session: 's' as never, labels, content: ['text'] }, 'settings', origin)
 const command = (text: string, more = {}) => ({ command: text, cwd: '/shared', stdin: '', timeout_s: 60, ...more })
 const isCovered = (rule: ReturnType<typeof learn>, input: unknown, call = rule.call, session = 's', labels: readonly Label[] = []) =>
   covers(rule, { call, input, session: session as never, labels })

@@ -10,6 +10,7 @@
  */
 import {
   type Blobs,
+  type Call,
   type Caller,
   type CallId,
   type CallOutcome,
@@ -115,11 +116,10 @@ export interface ForeignDeps {
   readonly openSession: (title: string) => Promise<SessionId>
 }
 
-/** Of a turn, which these calls have none of. */
-const withinTurns: ReadonlySet<string> = new Set(['tool.search', 'attachment.save', 'media.send'])
-
-const mayChangeFiles =
-  /^(?:file\.(?:write|edit|patch|move|delete|upload)|(?:shell|exec|attachment|mcp|acp|browser)\.|version\.restore$|vault\.copy_to$)/
+/** A call that is gone may have changed some, too. */
+function mayChangeFiles(call: Call | undefined): boolean {
+  return call?.tier !== 'read_only'
+}
 
 type CallerOf = (session: SessionId | '', turn: TurnId | '') => Promise<Caller>
 
@@ -178,7 +178,7 @@ function aboutCalls(
     async find(tool) {
       await registry.parse(clientReply, {})
       const call = registry.find(tool)
-      if (call === undefined || withinTurns.has(call.name)) return null
+      if (call === undefined || call.inTurn === true) return null
       const { name, right, audience } = call
       if (audience.includes('model')) return { name, right, by: 'model' }
       return audience.includes('terminal') ? { name, right, by: 'program' } : null
@@ -197,7 +197,7 @@ function aboutCalls(
     },
     onChange(listener) {
       const watch = ({ name, phase }: RecordView): void => {
-        if (phase === 'outcome' && mayChangeFiles.test(name)) listener()
+        if (phase === 'outcome' && mayChangeFiles(registry.find(name))) listener()
       }
       events.watchers.add(watch)
       return () => void events.watchers.delete(watch)
@@ -233,10 +233,10 @@ async function toolsFor({ registry }: ForeignDeps, { rights, limits }: Caller, d
   const known = references.flatMap((reference) => {
     const call = registry.find(reference.name)
     const isAllowed = call !== undefined && every.has(call.right) && limits?.denied.has(call.right) !== true
-    return isAllowed ? [{ ...reference, isOpen: call.labels.sink || call.labels.adds.length > 0 }] : []
+    return isAllowed && call.inTurn !== true ? [{ ...reference, isOpen: call.labels.sink || call.labels.adds.length > 0 }] : []
   })
   return {
-    calls: known.filter(({ name }) => names.has(toolName(name)) && !withinTurns.has(name)),
+    calls: known.filter(({ name }) => names.has(toolName(name))),
     programs: known.filter(({ audience }) => audience.includes('terminal') && !audience.includes('model')),
   }
 }

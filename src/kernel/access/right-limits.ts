@@ -3,31 +3,6 @@ import { posix } from 'node:path'
 import { type Call, type Caller, type Failure, isObject, ownValue, type RightLimits } from '../../types/index.ts'
 
 /**
- * Fields that hold what a call reaches. A call that is not listed reaches what its input does not tell, such as a command: a limited
- * right does not allow it.
- */
-const resourceFields: Readonly<Record<string, readonly string[]>> = {
-  'file.read': ['path'],
-  'file.bytes': ['path'],
-  'file.download': ['path'],
-  'file.upload': ['path'],
-  'file.list': ['path'],
-  'file.search': ['path'],
-  'file.write': ['path'],
-  'file.edit': ['path'],
-  'file.delete': ['path'],
-  'file.move': ['from', 'to'],
-  'web.fetch': ['url'],
-  'skill.open': ['name'],
-}
-
-/** Calls that reach memories by their tags: one that a right covers limits them. */
-const taggedCalls: ReadonlySet<string> = new Set(['memory.search', 'memory.recall', 'memory.save'])
-
-/** Calls whose results hold only what the rights of their caller cover. */
-const filteredCalls: ReadonlySet<string> = new Set(['skill.search'])
-
-/**
  * @param isExcused what a right does not cover is allowed, unless it is denied
  * @returns why the caller's limits do not allow the call, or null
  */
@@ -36,14 +11,14 @@ export function refuseLimited({ actor, limits, rights }: Caller, call: Call, inp
   if (limits.denied.has(call.right)) return beyond(call, `needs the right ${call.right}, which is denied`, `Remove "!${call.right}"`)
   const only = isExcused ? undefined : limits.only.get(call.right)
   const except = limits.except.get(call.right)
-  if ((only === undefined && except === undefined) || filteredCalls.has(call.name)) return null
+  if ((only === undefined && except === undefined) || call.reaches?.kind === 'covered') return null
   const reached = resourcesOf(call, input)
   if (reached === null)
     return beyond(call, `cannot be limited to ${(only ?? except ?? []).join(', ')}`, `Grant ${call.right} without a resource`)
   const denied = reached.find((resource) => except?.some((pattern) => isInside(resource, pattern) || isInside(pattern, resource)))
   if (denied !== undefined) return beyond(call, `reaches ${denied}, where ${call.right} is denied`, `Remove "!${call.right}:…" for it`)
   const isCovered = (one: string): boolean => only?.some((pattern) => isInside(one, pattern)) !== false
-  if (rights.has('*') || (taggedCalls.has(call.name) && reached.some(isCovered))) return null
+  if (rights.has('*') || (call.reaches?.kind === 'tags' && reached.some(isCovered))) return null
   const outside = reached.find((one) => !isCovered(one))
   if (outside === undefined) return null
   const refusal = beyond(call, `reaches ${outside}, which ${call.right} does not cover`, `Grant "${call.right}:${outside}"`)
@@ -71,9 +46,8 @@ export function recallTags({
 
 /** @returns the paths of a call that writes files of the workspace; empty for any other */
 export function writtenPaths(call: Call, input: unknown): readonly string[] {
-  if (call.right !== 'file.write' || !isObject(input)) return []
-  const fields = ownValue(resourceFields, call.name) ?? []
-  const values = fields.map((field) => ownValue(input, field))
+  if (call.files !== 'writes' || call.reaches?.kind !== 'paths' || !isObject(input)) return []
+  const values = call.reaches.fields.map((field) => ownValue(input, field))
   return values.flatMap((value) => (typeof value === 'string' ? (workspacePath(value) ?? []) : []))
 }
 
@@ -81,19 +55,22 @@ function beyond({ name }: Call, why: string, remedy: string): Failure {
   return { code: 'denied', message: `${name} ${why}.`, hint: `${remedy} to allow it.` }
 }
 
-function resourcesOf({ name }: Call, input: unknown): readonly string[] | null {
-  if (taggedCalls.has(name)) {
-    const tags = isObject(input) ? input['tags'] : undefined
-    return Array.isArray(tags) && tags.length > 0 ? tags.map(String) : ['memories without a tag']
+function resourcesOf({ reaches }: Call, input: unknown): readonly string[] | null {
+  if (reaches === undefined || reaches.kind === 'covered' || !isObject(input)) return null
+  const { kind, fields } = reaches
+  const values = fields.map((field) => ownValue(input, field))
+  if (kind === 'tags') {
+    const tags = values.flatMap((value) => (Array.isArray(value) ? value.map(String) : []))
+    return tags.length > 0 ? tags : ['memories without a tag']
   }
-  const fields = ownValue(resourceFields, name)
-  if (fields === undefined || !isObject(input)) return null
-  const found = fields.map((field) => {
-    const value = ownValue(input, field)
-    if (typeof value !== 'string') return null
-    return field === 'url' ? hostOf(value) : field === 'name' ? value.normalize('NFKC') : workspacePath(value)
-  })
+  const found = values.map((value) => (typeof value === 'string' ? resourceReaders[kind](value) : null))
   return found.every((one) => one !== null) ? found : null
+}
+
+const resourceReaders: Readonly<Record<'paths' | 'url' | 'name', (value: string) => string | null>> = {
+  paths: workspacePath,
+  url: hostOf,
+  name: (value) => value.normalize('NFKC'),
 }
 
 function hostOf(url: string): string | null {

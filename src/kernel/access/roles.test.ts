@@ -90,7 +90,7 @@ describe('a refusal', () => {
     ] as const
     const inputs: Record<string, object> = { file_write: { path: '/shared/b' }, shell_exec: { command: 'git push' } }
     const play = inOrder(...asked.map((name) => asks([name, inputs[name] ?? {}])), says('done'))
-    const write = testCall('file.write', async () => done(''), {})
+    const write = testCall('file.write', async () => done(''), { reaches: { kind: 'paths', fields: ['path'] } })
     await using fixture = await openFixture({
       play,
       calls: [sink, reading, plain, costly, other, people, write, shellExec],

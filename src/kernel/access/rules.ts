@@ -11,16 +11,7 @@
  */
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import {
-  type CommandInputs,
-  type Config,
-  isObject,
-  type Json,
-  type Label,
-  ownValue,
-  OxbowError,
-  type SessionId,
-} from '../../types/index.ts'
+import { type CommandInputs, type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
 import type { Documents } from '../state/documents.ts'
 import { inputsDigest } from './command-inputs.ts'
 import { clientAsk } from '../stages/policy.ts'
@@ -75,6 +66,8 @@ export interface Asking {
   readonly labels: readonly Label[]
   /** What the command runs as it is now; null: nothing, or not known. */
   readonly inputs?: CommandInputs | null
+  /** Fields whose content may differ where a rule is for more than one exact call. */
+  readonly content?: readonly string[] | undefined
 }
 
 /** @returns the digest of what decides how far a call reaches, whatever its input */
@@ -144,7 +137,7 @@ function fits(rule: FieldRule, value: Json): boolean {
 /** @returns the narrowest rule of the scope that covers the call. @throws OxbowError `bad_input` where the scope does not apply */
 export function learnRule(scope: RuleScope, asking: Asking, settings: string, origin: Pick<Rule, 'by' | 'at' | 'from'>): Rule {
   const values = fieldsOf(asking.input)
-  const content = ownValue(contentFields, asking.call) ?? []
+  const { content = [] } = asking
   const fields = values.map(([field, value]): FieldRule => {
     if (asking.call === clientAsk && field === 'call') return { field, is: 'any' }
     if (scope === 'call') return exact(field, value)
@@ -166,9 +159,8 @@ export function learnRule(scope: RuleScope, asking: Asking, settings: string, or
   return { id: ruleId(facts), ...facts, ...origin }
 }
 
-/** Fields that hold paths of the workspace, and those of a call whose content may differ from one to the next. */
+/** Fields that hold paths of the workspace. */
 const pathFields: ReadonlySet<string> = new Set(['path', 'from', 'to', 'cwd', 'folder'])
-const contentFields: Readonly<Record<string, readonly string[]>> = { 'file.write': ['text'], 'file.edit': ['find', 'replace'] }
 
 function widened(field: string, value: Json, scope: RuleScope): FieldRule {
   if (field === 'command' && typeof value === 'string') {

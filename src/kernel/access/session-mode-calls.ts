@@ -31,6 +31,7 @@ export function modeCalls(documents: Documents, sessions: { load(session: Sessio
   const set: Call<{ session: SessionId; mode: Mode }, StoredMode> = {
     ...shared,
     name: 'session.set_mode',
+    event: () => ({ kind: 'session_mode', fields: {} }),
     summary: 'Makes a session stricter than the configuration, for everybody who uses it, or as strict as that again.',
     input: z.strictObject({
       session,

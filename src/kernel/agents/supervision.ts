@@ -18,6 +18,7 @@ import type { Handoff, Handoffs } from '../delegation/handoffs.ts'
 import type { Events } from '../events.ts'
 import type { Journal } from '../journal.ts'
 import type { Resources } from '../observe/resources.ts'
+import type { Registry } from '../registry.ts'
 import type { Approvals } from '../stages/approval-queue.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
@@ -58,6 +59,7 @@ interface SupervisionDeps extends Omit<
   readonly runningTurns: Pick<RunningTurns, 'restrict'>
   readonly approvals: Pick<Approvals, 'pending' | 'showAtTop'>
   readonly changedIn: Versioning['changedIn']
+  readonly findCall: Registry['find']
 }
 
 export function createSupervision(deps: SupervisionDeps): Supervision {

@@ -121,6 +121,7 @@ interface AskInput {
 function askCall(): Call<AskInput, { tool: string }> {
   return {
     name: clientAsk,
+    forModel: true,
     summary: 'Asks the program that sent the message to run one of its own tools.',
     input: z.strictObject({
       tool: z.string(),
@@ -189,7 +190,7 @@ function replyCall(): Call<ReplyInput, ReplyInput> {
     right: processRight,
     effect: 'none',
     audience: ['runtime'],
-    labels: { adds: [], sink: true },
+    labels: { adds: [], sink: true, toProgram: true },
     timeoutMs: 10_000,
     run: async (input) => ({ output: input, text: '' }),
   }

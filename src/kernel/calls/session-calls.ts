@@ -63,6 +63,7 @@ export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
 function createSession({ store }: SessionCallDeps): Call<{ title?: string | undefined }, { id: SessionId; title: string }> {
   return {
     name: 'session.create',
+    event: ({ id = '' }) => ({ kind: 'session_created', fields: { id } }),
     summary: 'Starts a new session.',
     input: z.strictObject({
       title: z.string().max(200).optional().describe('Title shown in lists. Default: the first line of the first message.'),

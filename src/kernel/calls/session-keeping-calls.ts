@@ -88,6 +88,7 @@ function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; a
     ...shared,
     ...changesRow,
     name: 'session.archive',
+    event: ({ session: id = '' }) => ({ kind: 'session_archived', fields: { id } }),
     summary: 'Archives a session, so that lists leave it out; nothing is deleted. Or unarchives it.',
     input: z.strictObject({ session, archived: z.boolean().default(true).describe('False unarchives it.') }),
     example: { session: example, archived: true },
@@ -103,6 +104,7 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Changed> 
     ...shared,
     ...changesRow,
     name: 'session.delete',
+    event: ({ session: id = '' }) => ({ kind: 'session_deleted', fields: { id } }),
     summary: 'Deletes a session with all its messages and memories. The journal keeps only hashes.',
     input: z.strictObject({ session }),
     example: { session: example },
@@ -216,6 +218,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
     ...shared,
     ...changesRow,
     name: 'session.fork',
+    event: ({ session: id = '' }) => ({ kind: 'session_forked', fields: { id } }),
     summary: 'Starts a new session that continues from a point in another one, which stays as it is.',
     input: z.strictObject({
       session,

@@ -20,6 +20,7 @@ interface Found {
 export function toolSearchCall({ laterTools }: ToolSearchDeps): Call<{ query: string }, Found> {
   return {
     name: 'tool.search',
+    inTurn: true,
     summary: `Finds further tools by what they do, and loads up to ${maxLoadedTools}.`,
     input: z.strictObject({ query: z.string().min(1).max(300).meta(evident('Words for what the tool does, or its name.')) }),
     output: z.strictObject({ loaded: z.array(z.string()) }),

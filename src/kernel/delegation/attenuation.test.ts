@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Call, type Caller, derivedId, grantOf, parseConfig, type SessionId, systemClock } from '../../types/index.ts'
+import { type Call, type Caller, type Reaches, derivedId, grantOf, parseConfig, type SessionId, systemClock } from '../../types/index.ts'
 import { refuseLimited } from '../access/right-limits.ts'
 import type { AgentProfile } from '../agents/agent-record.ts'
 import { createProfileOf } from '../agents/supervision.ts'
@@ -55,13 +55,23 @@ const named = [
   ...['TOKEN', 'TOK*', 'OTHER', 'TOKEN2'].map((name) => [secretRight, name] as const),
 ]
 
+const reaching: Readonly<Record<string, Reaches>> = {
+  'file.read': { kind: 'paths', fields: ['path'] },
+  'file.write': { kind: 'paths', fields: ['path'] },
+  'web.fetch': { kind: 'url', fields: ['url'] },
+  'memory.search': { kind: 'tags', fields: ['tags'] },
+  'memory.save': { kind: 'tags', fields: ['tags'] },
+}
+
+const described = (name: string, right: string): Call => ({ name, right, reaches: reaching[name] }) as unknown as Call
+
 /** What these entries allow, as the stages judge it. */
 function allowed(entries: Entries): ReadonlySet<string> {
   const grant = grantOf(entries)
   const caller: Caller = { user, actor: 'agent:x', audience: 'model', session: '', turn: '', process: '', ...grant }
   const fits = uses.filter(
     ([name, right, input]) =>
-      (grant.rights.has('*') || grant.rights.has(right)) && refuseLimited(caller, { name, right } as unknown as Call, input) === null,
+      (grant.rights.has('*') || grant.rights.has(right)) && refuseLimited(caller, described(name, right), input) === null,
   )
   const others = named.filter(([right, name]) => (grant.rights.has('*') || grant.rights.has(right)) && allows(grant.limits, right, name))
   return new Set([...fits.map((use) => JSON.stringify(use)), ...others.map((use) => JSON.stringify(use))])
@@ -195,7 +205,7 @@ test('an agent with a memory of its own reaches the memories with its tag alone'
       passedOn(delegableOf(grantOf(['memory.read', 'memory.write']), []), ['memory.read:agent-a', 'memory.write:agent-a']),
     )
     const caller: Caller = { user, actor: 'agent:a', audience: 'model', session: '', turn: '', process: '', ...grant }
-    return refuseLimited(caller, { name, right } as unknown as Call, input) !== null
+    return refuseLimited(caller, described(name, right), input) !== null
   }
   assert.equal(refused('memory.search', 'memory.read', { query: 'x', tags: ['agent-a'] }), false)
   assert.equal(refused('memory.save', 'memory.write', { content: 'x', tags: ['agent-a', 'other'] }), false)

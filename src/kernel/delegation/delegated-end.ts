@@ -15,11 +15,12 @@ import {
   truncate,
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
-import { workspacePath } from '../access/right-limits.ts'
+import { writtenPaths } from '../access/right-limits.ts'
 import { type AgentProfile, type AgentRecord, isOver, profileCategory } from '../agents/agent-record.ts'
 import type { DelegatedEnds, Verdict } from '../agents/agent-table.ts'
 import { maxMailCharacters } from '../limits.ts'
 import { maxFileRecords, maxPartialRecords, maxRepairs, maxResultCharacters, maxResultFiles } from './limits.ts'
+import type { Registry } from '../registry.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { Labels } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
@@ -65,6 +66,7 @@ export interface ResultDeps {
   readonly flushed: () => Promise<void>
   readonly documents: Pick<Documents, 'get'>
   readonly schemas: Pick<SchemaChecker, 'validate'>
+  readonly findCall: Registry['find']
   readonly budgets: Pick<Budgets, 'load' | 'view'>
   readonly all: () => readonly AgentRecord[]
   /** See `Versioning`. */
@@ -205,37 +207,29 @@ async function partialOf({ store, flushed }: ResultDeps, session: SessionId): Pr
   return ''
 }
 
-const changingCalls = /^(?:file\.(?:write|edit|delete|move|upload|patch)|attachment\.save|vault\.copy_to)$/
-/** Calls that run programs, which may change any file. */
-const commands = /^(?:shell|exec)\./
-
 /** By calls that have succeeded, in their order. A result may be asked for before the last version is made; then it waits for that. */
-async function filesOf({ store, flushed, changedIn }: ResultDeps, session: SessionId): Promise<readonly string[]> {
+async function filesOf({ store, flushed, changedIn, findCall }: ResultDeps, session: SessionId): Promise<readonly string[]> {
   await flushed()
   const phases = ['intent', 'outcome'] as const
   const records = await store.records({ session, phases, order: 'oldest_first', limit: maxFileRecords, hydrate: false })
   const files = new Set<string>()
   for (const { call, name, phase, body } of records) {
-    if (phase !== 'outcome' || !changingCalls.test(name) || (JSON.parse(body) as JsonObject)['status'] !== 'ok') continue
+    const called = findCall(name)
+    if (phase !== 'outcome' || called?.files !== 'writes' || (JSON.parse(body) as JsonObject)['status'] !== 'ok') continue
     // The text of a large file is in a blob, and with it the whole input.
     const [intent] = await store.records({ call, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
     const input = intent === undefined ? null : (JSON.parse(intent.body) as JsonObject)['input']
-    for (const path of name === 'file.patch' ? patchedIn(body) : pathsIn(input)) files.add(path)
+    for (const path of [...writtenPaths(called, input), ...namedIn(body)]) files.add(path)
     if (files.size > maxResultFiles) break
   }
   // Without a version there is nothing to compare: the answer does not wait for one that cannot be made.
-  const isRun = records.some(({ name }) => commands.test(name))
+  const isRun = records.some(({ name }) => findCall(name)?.files === 'workspace')
   for (const path of isRun ? await changedIn(session).catch(() => []) : []) files.add(path)
   return [...files].slice(0, maxResultFiles)
 }
 
-function pathsIn(input: unknown): readonly string[] {
-  const { path, from, to } = isObject(input) ? input : {}
-  return [path, from, to].flatMap((one) => (typeof one === 'string' ? [workspacePath(one) ?? one] : []))
-}
-
-/** A patch names its files in its result; its input has the folder that they are in. */
-function patchedIn(body: string): readonly string[] {
+/** A call whose input does not name its files, such as a patch, names them in its result. */
+function namedIn(body: string): readonly string[] {
   const { files } = JSON.parse(body) as JsonObject
   return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []
 }

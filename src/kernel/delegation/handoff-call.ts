@@ -76,6 +76,7 @@ export function handoffCall(deps: HandoffDeps): Call<HandoffInput, HandoffOutput
 export function sessionAgentCall(deps: HandoffDeps): Call<{ agent: string }, { agent: string }> {
   return {
     name: 'session.agent',
+    event: ({ agent = '' }) => ({ kind: 'session_agent', fields: { agent } }),
     summary: 'Chooses the agent, or the character, that answers in a conversation.',
     input: z.strictObject({
       agent: z.string().max(60).default('').describe('Name of a definition, from `definition.list`; empty: the usual agent.'),

@@ -36,7 +36,7 @@ export interface CallHookDeps {
   readonly runner: HookRunner
   readonly gate: Gate
   readonly newId: () => string
-  readonly registry: Pick<Registry, 'parse'>
+  readonly registry: Pick<Registry, 'parse' | 'find'>
   readonly sessions: Pick<Sessions, 'load' | 'join' | 'read'>
   readonly fit: Cleaner['fit']
   readonly settings: { readonly temperature: number | null; readonly top_p: number | null }

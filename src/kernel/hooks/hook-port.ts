@@ -14,7 +14,6 @@ import {
   type RecordView,
 } from '../../types/index.ts'
 import type { Events } from '../events.ts'
-import { clientAsk } from '../stages/policy.ts'
 import type { Refusal } from '../stages/refusals.ts'
 
 export interface KernelHooks {
@@ -51,11 +50,11 @@ export interface HookedCall {
 }
 
 /** What hooks see of a call: `null`, nothing. */
-function stepsOf({ audience }: Caller, { name }: Call): readonly HookStep[] | null {
+function stepsOf({ audience }: Caller, { name, forModel }: Call): readonly HookStep[] | null {
   if (name === 'turn.send') return messageSteps
   if (name === 'model.generate') return modelSteps
   // What a person does at a terminal is theirs, and what the runtime does for itself is no act of an agent.
-  return audience === 'model' || name === clientAsk ? callSteps : null
+  return audience === 'model' || forModel === true ? callSteps : null
 }
 
 const messageSteps: readonly HookStep[] = ['message.received', 'turn.ended']

@@ -18,7 +18,7 @@ export function createKernelHooks(deps: KernelHookDeps): LoadedHooks {
     before: createCallHooks(own),
     turns: (actor) => createTurnHooks(own, actor),
     publish(record) {
-      const event = mayBeEvent(record) ? describeEvent(record) : null
+      const event = mayBeEvent(record) ? describeEvent(record, deps.registry.find) : null
       // What hooks did is no event for hooks: one that fails would be shown its own failures.
       if (event === null || event.kind.startsWith('hook_')) return
       const { session, ...shown } = event

@@ -9,7 +9,7 @@ import { parseReference, type Store } from '../../store/index.ts'
 import type { CallId, JsonObject, Phase, RecordView, SessionId } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { eventPage, maxEventScan, maxEventWaiters } from '../limits.ts'
-import { describeEvent, type EventFilter, type EventView, matches, mayBeEvent, type OwnKind } from './event-kinds.ts'
+import { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent, type OwnKind } from './event-kinds.ts'
 
 export interface EventPage {
   readonly events: readonly EventView[]
@@ -35,7 +35,12 @@ const phases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'out
  * @param waiters called with each record after its commit
  * @param flushed resolves when what has happened is in the store
  */
-export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, waiters: Waiters, flushed: () => Promise<void>): EventBus {
+export function createEventBus(
+  store: Pick<Store, 'records' | 'head' | 'blob'>,
+  waiters: Waiters,
+  flushed: () => Promise<void>,
+  find: FindCall,
+): EventBus {
   const read = async (from: number, filter: EventFilter, limit: number): Promise<EventPage> => {
     const events: EventView[] = []
     let cursor = from
@@ -51,7 +56,7 @@ export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, 
       for (const { previous: _, hash: __, body, ...record } of page) {
         cursor = record.seq
         if (!mayBeEvent(record)) continue
-        const event = describeEvent({ ...record, body: await bodyOf(store, body) })
+        const event = describeEvent({ ...record, body: await bodyOf(store, body) }, find)
         if (event !== null && matches(filter, event) && events.push(event) >= limit) return { events, cursor, more: true }
       }
       scanned += page.length
@@ -69,7 +74,7 @@ export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, 
       await flushed()
       // A journal that was restored to an earlier state ends before the cursor: everything behind its end is new.
       const from = Math.min(cursor, (await store.head()).seq)
-      const came = waitFor(waiters, filter, waitMs, signal)
+      const came = waitFor({ waiters, find }, filter, waitMs, signal)
       try {
         const page = await read(from, filter, limit)
         // More remains to be scanned, or something was found: the caller asks again.
@@ -100,11 +105,16 @@ async function bodyOf(store: Pick<Store, 'blob'>, body: string): Promise<RecordV
 }
 
 /** Resolves `happened` with true after the next event of the filter, and with false after the wait. */
-function waitFor(waiters: Waiters, filter: EventFilter, waitMs: number, signal: AbortSignal) {
+function waitFor(
+  { waiters, find }: { readonly waiters: Waiters; readonly find: FindCall },
+  filter: EventFilter,
+  waitMs: number,
+  signal: AbortSignal,
+) {
   const { promise: happened, resolve } = Promise.withResolvers<boolean>()
   if (waitMs === 0 || waiters.size >= maxEventWaiters) resolve(false)
   const wake = (record: RecordView): void => {
-    const event = describeEvent(record)
+    const event = describeEvent(record, find)
     if (event !== null && matches(filter, event)) resolve(true)
   }
   const end = (): void => resolve(false)

@@ -169,6 +169,7 @@ function publishCall({ heldLabels }: EventCallDeps): Call<{ kind: string; data: 
   return {
     ...shared,
     name: 'events.publish',
+    event: ({ kind, data = null, labels = [] }) => ({ kind: `custom_${kind as string}`, fields: { data, labels } }),
     summary: 'Publishes an event of your own, which subscribers receive as custom_<kind>.',
     input: z.strictObject({
       kind: z.string().regex(/^[a-z][a-z_]{0,40}$/, 'must be lower-case letters and underscores'),

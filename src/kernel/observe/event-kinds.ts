@@ -2,7 +2,7 @@
  * What a record of the journal means to those who watch: the kind of the event, and the few facts about it that they may see. Never
  * what was said, read or written: ids, names, counts and reasons only, so that a subscriber needs no right but to watch.
  */
-import { type JsonObject, type Notice, noticeKinds, ownValue, type RecordView } from '../../types/index.ts'
+import { type Call, type CallEvent, type JsonObject, type Notice, noticeKinds, type RecordView } from '../../types/index.ts'
 
 export interface EventView {
   /** The record's place in the journal: the cursor of whoever has taken it. */
@@ -43,31 +43,11 @@ const families = [
 type Family = (typeof families)[number]
 export type OwnKind = Family | `${Family}_${string}`
 
-type Describe = (body: JsonObject, record: RecordView) => { readonly kind: string; readonly fields: JsonObject } | null
+/** Finds the call that a record is of; undefined for one that is gone. */
+export type FindCall = (name: string) => Pick<Call, 'event'> | undefined
 
 const short = (value: unknown): string => (typeof value === 'string' ? value.slice(0, 200) : '')
 const statusOf = (body: JsonObject): string => short(body['status'])
-
-/** Outcomes that succeeded, by the name of the call. */
-const byOutcome: Readonly<Record<string, Describe>> = {
-  'session.create': (body) => ({ kind: 'session_created', fields: { id: short(body['id']) } }),
-  'session.archive': (body) => ({ kind: 'session_archived', fields: { id: short(body['session']) } }),
-  'session.delete': (body) => ({ kind: 'session_deleted', fields: { id: short(body['session']) } }),
-  'session.fork': (body) => ({ kind: 'session_forked', fields: { id: short(body['session']) } }),
-  'session.set_mode': () => ({ kind: 'session_mode', fields: {} }),
-  'session.agent': (body) => ({ kind: 'session_agent', fields: { agent: short(body['agent']) } }),
-  'memory.save': () => ({ kind: 'memory_stored', fields: { source: 'note' } }),
-  'memory.ingest': () => ({ kind: 'memory_stored', fields: { source: 'document' } }),
-  'memory.search': () => ({ kind: 'memory_recalled', fields: { source: 'search' } }),
-  'memory.recall': () => ({ kind: 'memory_recalled', fields: { source: 'turn' } }),
-  'memory.forget': () => ({ kind: 'memory_forgotten', fields: {} }),
-  'state.save': () => ({ kind: 'state_saved', fields: {} }),
-  'state.delete': () => ({ kind: 'state_deleted', fields: {} }),
-  'events.publish': (body) => ({
-    kind: `custom_${short(body['kind'])}`,
-    fields: { data: body['data'] ?? null, labels: body['labels'] ?? [] },
-  }),
-}
 
 /** @returns whether a record may be an event, so that its body is worth reading: the exchanges of models are large, and are none */
 export function mayBeEvent({ name, phase }: Pick<RecordView, 'name' | 'phase'>): boolean {
@@ -75,13 +55,13 @@ export function mayBeEvent({ name, phase }: Pick<RecordView, 'name' | 'phase'>):
 }
 
 /** @returns null for a record that is no event, such as the intent of a call */
-export function describeEvent(record: RecordView): EventView | null {
+export function describeEvent(record: RecordView, find: FindCall): EventView | null {
   const { seq, at, actor, session } = record
-  const described = describe(record)
+  const described = describe(record, find)
   return described === null ? null : { seq, at, actor, session, ...described }
 }
 
-function describe(record: RecordView): ReturnType<Describe> {
+function describe(record: RecordView, find: FindCall): CallEvent | null {
   const { name, phase, call } = record
   const body = record.body as JsonObject
   if (phase === 'parked') return { kind: 'approval_requested', fields: { call, name, reason: short(body['reason']) } }
@@ -93,10 +73,10 @@ function describe(record: RecordView): ReturnType<Describe> {
   if (name === 'turn.send') return describeTurn(body, record)
   if (phase === 'exchange') return name.startsWith('event.') ? ownEvent(name, body) : null
   if (phase !== 'outcome' || statusOf(body) !== 'ok') return null
-  return ownValue(byOutcome, name)?.(body, record) ?? null
+  return find(name)?.event?.(body) ?? null
 }
 
-function describeTurn(body: JsonObject, { phase, turn }: RecordView): ReturnType<Describe> {
+function describeTurn(body: JsonObject, { phase, turn }: RecordView): CallEvent | null {
   if (phase === 'started') return body['into'] === undefined ? { kind: 'turn_started', fields: { turn } } : null
   if (phase === 'intent') return { kind: 'message_received', fields: { turn } }
   if (phase === 'outcome') return { kind: 'turn_ended', fields: { turn, status: statusOf(body) } }
@@ -107,7 +87,7 @@ function describeTurn(body: JsonObject, { phase, turn }: RecordView): ReturnType
  * What a subsystem notes for those who watch: a record of the call `event.<kind>`, whose body has the fields. The subsystem leaves out
  * what people said.
  */
-function ownEvent(name: string, body: JsonObject): ReturnType<Describe> {
+function ownEvent(name: string, body: JsonObject): CallEvent {
   const fields = Object.fromEntries(Object.entries(body).filter(([field]) => field !== 'documents'))
   return { kind: name.slice('event.'.length), fields }
 }
@@ -115,7 +95,7 @@ function ownEvent(name: string, body: JsonObject): ReturnType<Describe> {
 /** @returns the notice that a record is; null for all others */
 export function noticeOf(record: RecordView): Notice | null {
   const kind = noticeKinds.find((each) => record.name === `event.${each}`)
-  const event = kind === undefined ? null : describeEvent(record)
+  const event = kind === undefined ? null : describeEvent(record, () => undefined)
   if (kind === undefined || event === null || (kind === 'schedule_ended' && event.fields['notify'] !== true)) return null
   const { seq, at, session, fields } = event
   return { seq, at, kind, session, fields }

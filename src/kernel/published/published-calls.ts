@@ -19,7 +19,6 @@ import {
 } from '../../types/index.ts'
 import type { Events } from '../events.ts'
 import { maxListedTasks, maxOpenTasks, maxTaskTargets } from '../limits.ts'
-import { foreignAnswer } from '../stages/policy.ts'
 import type { Lanes } from '../turns/lanes-interface.ts'
 import type { StartTurn } from '../turns/start-turn.ts'
 import { type ContextDeps, openContext } from './task-contexts.ts'
@@ -281,12 +280,12 @@ function notifyTask(deps: PublishedCallDeps): Call<NotifyInput, TaskRecord> {
 function answerTask(deps: PublishedCallDeps): Call<{ task: string; answer: string }, { released: true }> {
   return {
     ...writes,
-    name: foreignAnswer,
+    name: 'task.answer',
     summary: 'Sends what a published agent has answered to the program that asked.',
     input: z.strictObject({ task: uuid, answer: uuid.describe('The answer of the model, by the id of its generation.') }),
     output: z.strictObject({ released: z.literal(true) }),
     example: { task: exampleId, answer: exampleId },
-    labels: { adds: [], sink: true },
+    labels: { adds: [], sink: true, toProgram: true },
     async run({ task: id }, { caller }) {
       const { context } = await ownTask(deps, id, caller)
       // Judged by what this session has read.

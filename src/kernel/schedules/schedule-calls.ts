@@ -67,6 +67,7 @@ function createCall({ documents, scheduleConfig, schedules, heldLabels }: Schedu
   return {
     ...writes,
     name: 'schedule.create',
+    lasting: 'lets this run again later',
     summary: 'Schedules a goal for an agent: once, at an interval, or by a cron expression. It runs while Oxbow runs.',
     input: z.strictObject({
       name: settings.name,
@@ -129,6 +130,7 @@ function editCall({ documents, scheduleConfig, schedules, heldLabels }: Schedule
   return {
     ...writes,
     name: 'schedule.edit',
+    lasting: 'lets this run again later',
     summary: 'Changes, pauses or resumes a schedule.',
     input: z.strictObject({
       id,

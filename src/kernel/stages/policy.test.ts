@@ -10,7 +10,8 @@ import { createKeptOutputs } from './cleaning.ts'
 import { flowRefusal, judgeFlow, leadsOutside } from './policy.ts'
 
 const flowOf = (flow: object = {}) => configSchema.parse({ flow }).flow
-const sink = (name = 'web.fetch'): Call => testCall(name, async () => done('sent'), { labels: { adds: [], sink: true } })
+const sink = (name = 'web.fetch', more: Partial<Call['labels']> = {}): Call =>
+  testCall(name, async () => done('sent'), { labels: { adds: [], sink: true, ...more } })
 const judged = (held: readonly Label[], flow: object = {}, call = sink()): Decision => judgeFlow(held, call, flowOf(flow)).decision
 
 describe('the flow policy', () => {
@@ -38,8 +39,9 @@ describe('the flow policy', () => {
     const asked = (audience: Caller['audience'], of = call) => leadsOutside({ audience } as Caller, of)
     assert.deepEqual([asked('model'), asked('terminal'), asked('runtime')], [true, false, false])
     assert.equal(asked('model', { ...call, labels: { adds: [], sink: false } }), false)
-    assert.equal(judged(held, all, sink('media.send')), 'allow', 'what goes to the person goes nowhere else')
-    assert.equal(judged(held, { ...all, sinks: { 'media.send': {} } }, sink('media.send')), 'deny', 'unless it is named')
+    const shown = sink('media.send', { toPerson: true })
+    assert.equal(judged(held, all, shown), 'allow', 'what goes to the person goes nowhere else')
+    assert.equal(judged(held, { ...all, sinks: { 'media.send': {} } }, shown), 'deny', 'unless it is named')
   })
 
   it('never allows more to a conversation with more labels', () => {
@@ -189,7 +191,7 @@ describe('what nobody can take back', () => {
   const calls = [
     testCall('test.page', async () => done('page'), { labels: { adds: ['untrusted'], sink: false } }),
     testCall('test.pay', async () => done('paid'), { labels: { adds: [], sink: true }, effect: 'once' }),
-    testCall('file.delete', async () => done('deleted')),
+    testCall('file.delete', async () => done('deleted'), { lasting: 'unversioned', reaches: { kind: 'paths', fields: ['path'] } }),
   ]
 
   it('asks after untrusted text, and not before', async () => {

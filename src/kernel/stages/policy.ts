@@ -87,8 +87,8 @@ export function judgeInput(
 }
 
 /** @returns whether the mode of a session or of a message concerns the call: one that changes something for a model */
-export function mayBeCautious({ audience }: Caller, { name, tier, tierOf }: Call): boolean {
-  return (tier !== 'read_only' || tierOf !== undefined) && (audience === 'model' || name === clientAsk)
+export function mayBeCautious({ audience }: Caller, { forModel, tier, tierOf }: Call): boolean {
+  return (tier !== 'read_only' || tierOf !== undefined) && (audience === 'model' || forModel === true)
 }
 
 function cautionRefusal({ name }: Call): Failure {
@@ -158,22 +158,17 @@ export type Labels = readonly Label[]
 /** The call by which a turn asks a program to run a tool; made by the runtime, with what a model wrote. */
 export const clientAsk = 'client.ask'
 
-/** The call by which an answer of a published agent leaves for the program that asked. */
-export const foreignAnswer = 'task.answer'
-
 /** The call that passes a result on to the program of a key, whose model is outside of this guest. */
 export const clientReply = 'client.reply'
 
-const toPrograms: ReadonlySet<string> = new Set([foreignAnswer, clientReply])
-
 /** @returns whether stage 4 judges the call: one that sends outside what a model has written, or what a program has asked for */
-export function leadsOutside({ audience }: Caller, { name, labels }: Call): boolean {
-  return labels.sink && (audience === 'model' || name === clientAsk || toPrograms.has(name))
+export function leadsOutside({ audience }: Caller, { forModel, labels }: Call): boolean {
+  return labels.sink && (audience === 'model' || forModel === true || labels.toProgram === true)
 }
 
 /** @returns whether policy can make the call wait for a person: one of an agent or of a model outside of this guest, or an answer to it */
-export function mustAsk({ actor, audience }: Caller, { name }: Call): boolean {
-  return actor.startsWith('agent:') || audience === 'model' || toPrograms.has(name)
+export function mustAsk({ actor, audience }: Caller, { labels }: Call): boolean {
+  return actor.startsWith('agent:') || audience === 'model' || labels.toProgram === true
 }
 
 /** @returns the union, sorted; the same array when nothing is new */
@@ -211,9 +206,6 @@ export interface FlowVerdict {
 }
 
 export const freeFlow: FlowVerdict = { decision: 'allow', reason: '', shown: '', origins: [] }
-
-/** Sinks that reach only the guest's own user, who may see everything in the conversation. */
-const toPerson: ReadonlySet<string> = new Set(['media.send'])
 
 /** Origins of each label that a question names: the newest. All are in its record. */
 const shownOrigins = 4
@@ -254,7 +246,7 @@ export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting
   const { untrusted, irreversible } = flow
   if (leadsOutside(caller, call)) {
     // A tool of a program is judged by the program's own approvals, too.
-    const acts = call.effect === 'once' && caller.audience === 'model' && call.name !== loadsPage
+    const acts = call.effect === 'once' && caller.audience === 'model' && call.labels.loads !== true
     return { what: `${call.name} sends data outside`, decisions: acts ? { ...flow, untrusted: stricter(untrusted, irreversible) } : flow }
   }
   if (lasting === '' || caller.audience !== 'model') return null
@@ -263,7 +255,7 @@ export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting
 
 /** @returns whether the rules of sinks leave the call alone, which reaches only the person */
 export function isForPerson(call: Call, flow: FlowPolicy): boolean {
-  return toPerson.has(call.name) && ownValue(flow.sinks, call.name) === undefined
+  return call.labels.toPerson === true && ownValue(flow.sinks, call.name) === undefined
 }
 
 /** @param origins read only where the call is not allowed */
@@ -279,25 +271,15 @@ export function judgeFlow(
   return decision === 'allow' ? freeFlow : verdictOf(decision, matter.what, { labels: held, from: origins() })
 }
 
-/** It loads a page, as `web.fetch` does; what acts on a page are other calls. */
-const loadsPage = 'browser.open'
-
-/** Of calls, not of files, whose effect outlasts the conversation. */
-const lastingCalls: Readonly<Record<string, string>> = {
-  'schedule.create': 'lets this run again later',
-  'schedule.edit': 'lets this run again later',
-  'memory.forget': 'erases memories for good',
-}
-
 /** @param isVersioned whether versions hold what is at a path @returns what the call does that nobody can take back */
-export function lastingEffect({ name }: Call, input: unknown, isVersioned: (path: string) => boolean): string {
-  if (!isObject(input)) return ''
-  const does = ownValue(lastingCalls, name)
-  if (does !== undefined) return input['dry_run'] === true ? '' : does
-  if (!/^file\.(?:delete|move)$/.test(name)) return ''
+export function lastingEffect(call: Call, input: unknown, isVersioned: (path: string) => boolean): string {
+  const { lasting = '', reaches } = call
+  if (lasting === '' || !isObject(input)) return ''
+  if (lasting !== 'unversioned') return input['dry_run'] === true ? '' : lasting
   // What is below a folder is not known here: a repository, or what versions leave out.
   if (input['recursive'] === true) return 'deletes a folder with all that is in it'
-  const touched = [input['path'], input['from'], input['to']].filter((one) => typeof one === 'string')
+  const fields = reaches?.kind === 'paths' ? reaches.fields : []
+  const touched = fields.map((field) => ownValue(input, field)).filter((one) => typeof one === 'string')
   return touched.every(isVersioned) ? '' : 'removes what has no versions'
 }
 

@@ -83,6 +83,7 @@ function saveCall({ documents, heldLabels }: StateCallDeps): Call<SaveInput, { v
     ...shared,
     labels: { ...shared.labels, silent: ['data'] },
     name: 'state.save',
+    event: () => ({ kind: 'state_saved', fields: {} }),
     summary: 'Saves a named document that outlives the session: JSON, or Markdown text.',
     input: z.strictObject({
       ...placeShape,
@@ -168,6 +169,7 @@ function deleteCall({ documents }: StateCallDeps): Call<Place & { if_version?: n
   return {
     ...shared,
     name: 'state.delete',
+    event: () => ({ kind: 'state_deleted', fields: {} }),
     summary: 'Deletes a saved document.',
     input: z.strictObject({ ...placeShape, if_version: version }),
     output: z.object({ existed: z.boolean() }),

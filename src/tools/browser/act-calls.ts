@@ -25,6 +25,7 @@ interface OpenInput {
 export const browserOpen: Call<OpenInput, PageOutput> = {
   ...doing,
   name: 'browser.open',
+  labels: { ...doing.labels, loads: true },
   summary: 'Opens a web page and lists its elements, each with a ref (e5) to act on. To only read, use web_fetch.',
   input: z.strictObject({
     url: z.string().min(1).max(maxUrlCharacters).describe('With http:// or https://. Do not include private data.'),

@@ -45,6 +45,8 @@ const fileWrite = (seen: SeenFiles): Call<WriteInput, WriteOutput> => ({
   effect: 'idempotent',
   labels: { ...changing.labels, silent: ['text'] },
   name: 'file.write',
+  content: ['text'],
+  reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Creates or replaces a text file; creates missing folders.',
   input: z.strictObject({
     path: pathField,
@@ -81,6 +83,8 @@ const fileEdit = (seen: SeenFiles): Call<EditInput, EditOutput> => ({
   // Not idempotent: the new text may contain the text to find.
   effect: 'once',
   name: 'file.edit',
+  content: ['find', 'replace'],
+  reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Replaces text in a file. It must match exactly and occur once, unless all is set.',
   input: z.strictObject({
     path: pathField,
@@ -118,6 +122,8 @@ const fileDelete: Call<DeleteInput, DeleteOutput> = {
   // Idempotent: deleting what is already gone succeeds.
   effect: 'idempotent',
   name: 'file.delete',
+  lasting: 'unversioned',
+  reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Deletes a file; with recursive, a folder and its content.',
   input: z.strictObject({
     path: pathField,
@@ -230,6 +236,8 @@ const fileMove: Call<MoveInput, MoveOutput> = {
   // Not idempotent: after the first time the source is gone.
   effect: 'once',
   name: 'file.move',
+  reaches: { kind: 'paths', fields: ['from', 'to'] },
+  lasting: 'unversioned',
   summary: 'Moves or renames a file or folder. `to` is the full new path.',
   input: z.strictObject({
     from: pathArgument.meta(evident('File or folder to move.')),

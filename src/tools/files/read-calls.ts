@@ -28,6 +28,7 @@ const headBytes = 4_096
 export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
   ...looking,
   name: 'file.read',
+  reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Reads lines of a text file, numbered, or shows a picture.',
   input: z.strictObject({
     path: pathField,
@@ -136,6 +137,7 @@ interface BytesOutput {
 export const fileBytes: Call<BytesInput, BytesOutput> = {
   ...looking,
   name: 'file.bytes',
+  reaches: { kind: 'paths', fields: ['path'] },
   rare: true,
   encoded: true,
   summary: 'Reads bytes of any file as base64.',

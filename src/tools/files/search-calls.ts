@@ -28,6 +28,7 @@ interface ListOutput {
 export const fileList: Call<ListInput, ListOutput> = {
   ...looking,
   name: 'file.list',
+  reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Lists a folder, or finds files by name.',
   input: z.strictObject({
     path: pathArgument.default('/shared').meta(evident('Folder to list. Relative paths start at /shared.')),
@@ -87,6 +88,7 @@ type Match = HandsOps['search']['output']['matches'][number]
 export const fileSearch: Call<SearchInput, SearchOutput> = {
   ...looking,
   name: 'file.search',
+  reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Searches the lines of text files, like ripgrep.',
   input: z.strictObject({
     pattern: z.string().min(1).max(1_000).meta(evident('Pattern to search for in each line.')),

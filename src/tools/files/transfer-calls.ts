@@ -25,6 +25,7 @@ interface DownloadOutput {
 const fileDownload: Call<DownloadInput, DownloadOutput> = {
   ...looking,
   name: 'file.download',
+  reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Reads a piece of a file as base64, for a person: nothing in it is hidden or kept.',
   input: z.strictObject({
     path: pathField,
@@ -73,6 +74,7 @@ const fileUpload: Call<UploadInput, UploadOutput> = {
   // Hands refuse a piece that they have already written.
   effect: 'idempotent',
   name: 'file.upload',
+  reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Writes a file in pieces, in order; the last one creates or replaces it, all at once.',
   input: z.strictObject({
     path: pathField,

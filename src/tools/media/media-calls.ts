@@ -46,6 +46,7 @@ const kinds: Readonly<Record<MediaType, RegExp>> = {
 
 export const mediaSend: Call<SendInput, SendOutput> = {
   name: 'media.send',
+  inTurn: true,
   summary: 'Sends a file to the person, with the reply.',
   input: z.strictObject({
     path: pathField,
@@ -67,7 +68,7 @@ export const mediaSend: Call<SendInput, SendOutput> = {
   right: 'media.send',
   effect: 'idempotent',
   audience: ['model'],
-  labels: { adds: [], sink: true },
+  labels: { adds: [], sink: true, toPerson: true },
   timeoutMs: mediaTimeoutMs,
   recordOutput: (output) => ({ media: { ...output } }),
   async run({ path: requestedPath, media_type, caption }, context) {
@@ -125,6 +126,8 @@ interface SaveOutput {
 
 export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => ({
   name: 'attachment.save',
+  reaches: { kind: 'paths', fields: ['path'] },
+  inTurn: true,
   summary: 'Saves a file attached to a message of this turn.',
   input: z.strictObject({
     index: z.int().min(0).meta(evident('Index of the attachment, as shown in the message.')),

@@ -60,6 +60,8 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   return {
     ...changing,
     name: 'memory.forget',
+    lasting: 'erases memories for good',
+    event: () => ({ kind: 'memory_forgotten', fields: {} }),
     summary: 'Erases memories by id, or all that says a text, for good. Only when the person asks.',
     // Agents need an approval: it cannot be undone.
     tier: 'privileged',

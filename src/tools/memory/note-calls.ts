@@ -25,6 +25,8 @@ function saveCall(memory: Memory): Call<{ content: string; tags: string[] }, Not
     ...changing,
     labels: { ...changing.labels, silent: ['content'] },
     name: 'memory.save',
+    reaches: { kind: 'tags', fields: ['tags'] },
+    event: () => ({ kind: 'memory_stored', fields: { source: 'note' } }),
     summary: 'Notes a lasting fact for later sessions, e.g. a preference or decision. No secrets.',
     input: z.strictObject({ content, tags: tags.default([]) }),
     output,

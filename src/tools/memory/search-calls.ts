@@ -41,6 +41,8 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
   return {
     ...looking,
     name: 'memory.search',
+    reaches: { kind: 'tags', fields: ['tags'] },
+    event: () => ({ kind: 'memory_recalled', fields: { source: 'search' } }),
     summary: 'Searches notes and documents; with include_conversation, also messages of all sessions.',
     input: z.strictObject({
       query: z.string().min(1).max(maxMemoryQueryCharacters).meta(evident('Words, names or a question; "exact phrases" in quotes.')),
@@ -130,6 +132,8 @@ export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
   return {
     ...looking,
     name: 'memory.recall',
+    reaches: { kind: 'tags', fields: ['tags'] },
+    event: () => ({ kind: 'memory_recalled', fields: { source: 'turn' } }),
     summary: 'Recalls memories that match the newest message, before a turn.',
     timeoutMs: recallTimeoutMs,
     input: z.strictObject({

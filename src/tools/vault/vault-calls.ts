@@ -88,6 +88,7 @@ interface CopyOutput {
 
 export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   name: 'vault.copy_to',
+  reaches: { kind: 'paths', fields: ['destination_path'] },
   rare: true,
   summary: 'Copies a file of the vault into the workspace without showing it; a person must approve.',
   input: z.strictObject({

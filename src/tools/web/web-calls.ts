@@ -39,6 +39,7 @@ export function webFetch(egress: Egress, robots?: MayFetch): Call<FetchInput, Fe
   const store = createPageStore()
   return {
     name: 'web.fetch',
+    reaches: { kind: 'url', fields: ['url'] },
     summary: 'Reads a web page or PDF over http or https as Markdown, in parts.',
     input: z.strictObject({
       url: z.string().min(1).max(maxUrlCharacters).describe('With http:// or https://. Do not include private data.'),
