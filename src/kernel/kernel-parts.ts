@@ -256,22 +256,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = {
-    data,
-    execLists,
-    servers,
-    registry,
-    eventBus,
-    cleaner,
-    keptOutputs,
-    runningTurns,
-    running,
-    gate,
-    background,
-    branches,
-    hooks,
-  }
-  return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
+  const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches, hooks }
+  return { ...own, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
 }
 
 /** What stages 4 and 5 read of hosts, rules and commands. */

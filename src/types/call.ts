@@ -152,7 +152,9 @@ export interface Done<Output> {
  * Fields of an input that tell what the call reaches, for rights that are limited to resources: paths of the workspace, an address, the name of
  * a skill, or tags of memories. `covered`: the results hold only what the rights of the caller cover.
  */
-export type Reaches = { readonly kind: 'paths' | 'url' | 'name' | 'tags'; readonly fields: readonly string[] } | { readonly kind: 'covered' }
+export type Reaches =
+  | { readonly kind: 'paths' | 'url' | 'name' | 'tags'; readonly fields: readonly string[] }
+  | { readonly kind: 'covered' }
 
 /** A program that a call starts, or the text for a shell. */
 export interface StartedProgram {
@@ -173,7 +175,7 @@ export interface CallEvent {
 }
 
 /** What stage 4 must know of a call. */
-export interface CallLabels {
+interface CallLabels {
   /** Labels that the call adds to its output. */
   readonly adds: readonly Label[]
   /** It sends data outside. */
