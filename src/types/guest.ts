@@ -263,6 +263,8 @@ export interface BackupManifest {
   readonly leftOut?: readonly LeftOut[]
   /** The store that the included configuration names: `file`, or the URL without its password. */
   readonly store?: string
+  /** Proves that a holder of the key of the installation has made it; absent without files, and in backups of older versions. */
+  readonly proof?: string
 }
 
 export interface LeftOut {
@@ -308,6 +310,8 @@ export interface RestoreReport {
   readonly from: string
   readonly where: string
   readonly manifest: BackupManifest
+  /** A holder of a key of this home has made the backup as it is. */
+  readonly proven: boolean
   /** The newest record of the replaced journal; 0 if there was no readable one. */
   readonly cutBackFrom: number
   /** What does not verify in it, and was accepted. */

@@ -167,6 +167,7 @@ export function describeRestore({
   replaced,
   files,
   unopened,
+  proven,
   plugins_disabled: disabled,
   previous_key: previousKey,
 }: RestoreReport & { readonly plugins_disabled: number; readonly previous_key: string | null }): string {
@@ -178,6 +179,12 @@ export function describeRestore({
     ...files.map(({ path, kept }) => `${path} is restored${kept === null ? '' : `; the previous files are kept: ${kept}`}`),
     ...(manifest.parts === undefined ? ['The backup contains no files; those of the workspace are unchanged.'] : []),
     ...missingKey(manifest, unopened, from),
+    ...(proven || unopened.length > 0 || manifest.parts === undefined
+      ? []
+      : [
+          'Nothing proves that the backup is as this installation made it: look at its agents, graphs and skills before you use them.' +
+            (manifest.proof === undefined ? ' An older version made it, without a proof.' : ''),
+        ]),
     ...(disabled === 0
       ? []
       : [

@@ -119,10 +119,10 @@ function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files?:
 }
 
 /** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */
-async function sealPlugins({ files, unopened }: RestoreReport, options: RestoreOptions, terminal: Terminal): Promise<number> {
+async function sealPlugins({ files, proven }: RestoreReport, options: RestoreOptions, terminal: Terminal): Promise<number> {
   const { home } = guestSetup(options, terminal)
   if (!files.some(({ path }) => path === lockPath(home))) return 0
-  return (await loadPlugins()).sealRestoredLock(home, unopened.length === 0)
+  return (await loadPlugins()).sealRestoredLock(home, proven)
 }
 
 /** Account name for the journal; the user id when the account has no name. */

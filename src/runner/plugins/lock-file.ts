@@ -64,7 +64,7 @@ function writeLock(home: Home, change: (plugins: readonly LockedPlugin[]) => rea
 
 /**
  * Seals the list of plugins that a restore has put in place.
- * @param isProven a key of the person has opened the backup; otherwise all plugins are disabled, as nothing says who approved their rights
+ * @param isProven a key of the person proves who has made the backup; otherwise all plugins are disabled, as nothing says who approved their rights
  * @returns how many are disabled for that
  */
 export function sealRestoredLock(home: Home, isProven: boolean): number {

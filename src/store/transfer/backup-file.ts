@@ -6,6 +6,7 @@
  * SQLite ignores bytes after its last page. A truncated backup lacks the last line, and a changed one has another hash.
  */
 import { Buffer } from 'node:buffer'
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import {
   closeSync,
   createReadStream,
@@ -23,7 +24,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
-import { type BackupManifest, type BackupPart, OxbowError } from '../../types/index.ts'
+import { type BackupManifest, type BackupPart, OxbowError, parseObject } from '../../types/index.ts'
 import { maxManifestBytes } from '../limits.ts'
 
 /** File name extension of backups. */
@@ -72,6 +73,7 @@ const manifestSchema = z.strictObject({
     .max(maxItems)
     .exactOptional(),
   store: z.string().exactOptional(),
+  proof: hex.exactOptional(),
 }) satisfies z.ZodType<BackupManifest>
 
 /** Appends an archive to a backup. @param facts called after the last byte */
@@ -96,13 +98,21 @@ export function readPart(path: string, { bytes, parts = [] }: BackupManifest, na
   return Readable.from([])
 }
 
-/** Appends the manifest to a closed database and its archives, and flushes the file to disk. */
-export async function sealBackup(path: string, facts: Omit<BackupManifest, 'format' | 'hash'>): Promise<BackupManifest> {
+/**
+ * Appends the manifest to a closed database and its archives, and flushes the file to disk.
+ * @param key of the installation, which proves later that nobody without it has made or changed the backup; absent: it has no files
+ */
+export async function sealBackup(
+  path: string,
+  facts: Omit<BackupManifest, 'format' | 'hash' | 'proof'>,
+  key?: string,
+): Promise<BackupManifest> {
   const file = openSync(path, 'r+')
   try {
     const { size } = fstatSync(file)
     const format = facts.parts === undefined ? 'oxbow.backup.1' : 'oxbow.backup.3'
-    const manifest: BackupManifest = { format, ...facts, hash: await hashOf(path, facts.bytes) }
+    const unproven: BackupManifest = { format, ...facts, hash: await hashOf(path, facts.bytes) }
+    const manifest = key === undefined ? unproven : { ...unproven, proof: proofOf(unproven, key) }
     const text = Buffer.from(JSON.stringify(manifest), 'utf8')
     const end = `\n${mark}${String(text.length).padStart(10, '0')}\n`
     const tail = Buffer.concat([Buffer.from('\n'), text, Buffer.from(end)])
@@ -112,6 +122,22 @@ export async function sealBackup(path: string, facts: Omit<BackupManifest, 'form
   } finally {
     closeSync(file)
   }
+}
+
+/** @param key 64 hexadecimal digits @returns the HMAC-SHA256 of a manifest without its proof, and with it of all that the manifest has hashes of */
+function proofOf(manifest: object, key: string): string {
+  const proving = Buffer.from(hkdfSync('sha256', Buffer.from(key, 'hex'), '', 'oxbow backup manifest', 32))
+  return createHmac('sha256', proving).update(JSON.stringify(manifest)).digest('hex')
+}
+
+/** @returns whether a holder of one of the keys has made the backup as it is; one of an older version has no proof */
+export function isProven(path: string, keys: readonly string[]): boolean {
+  const { proof, ...manifest } = parseObject(readManifestText(path)) ?? {}
+  if (typeof proof !== 'string') return false
+  return keys.some((key) => {
+    const own = proofOf(manifest, key)
+    return own.length === proof.length && timingSafeEqual(Buffer.from(own), Buffer.from(proof))
+  })
 }
 
 /** BLAKE3 of a range of a file. */
@@ -138,6 +164,14 @@ export async function readBackup(path: string): Promise<BackupManifest> {
 
 /** Reads the manifest without verifying the content. */
 export function readManifest(path: string): BackupManifest {
+  return parseManifest(path).manifest
+}
+
+function readManifestText(path: string): string {
+  return parseManifest(path).text
+}
+
+function parseManifest(path: string): { readonly manifest: BackupManifest; readonly text: string } {
   const file = openBackup(path)
   try {
     const stat = fstatSync(file)
@@ -148,9 +182,10 @@ export function readManifest(path: string): BackupManifest {
     if (!end.startsWith(mark) || !Number.isInteger(length)) throw notUsable(path, 'it is truncated, or not a backup')
     const from = size - endBytes - 1 - length
     if (length > maxManifestBytes || from < 1) throw notUsable(path, 'its end is damaged')
-    const parsed = manifestSchema.safeParse(parseJson(readAt(file, from, length)))
+    const text = readAt(file, from, length)
+    const parsed = manifestSchema.safeParse(parseJson(text))
     if (!parsed.success || lengthOf(parsed.data) !== from - 1) throw notUsable(path, 'its manifest is damaged')
-    return parsed.data
+    return { manifest: parsed.data, text }
   } finally {
     closeSync(file)
   }

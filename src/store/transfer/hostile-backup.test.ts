@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { createBLAKE3 } from 'hash-wasm'
 import { pack as openPack } from 'tar-stream'
-import type { BackupManifest, BackupPart, BackupReport, FileKeys } from '../../types/index.ts'
+import type { BackupManifest, BackupPart, BackupReport, FileKeys, RestoreReport } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import { isFull } from '../../../test/support/scale.ts'
 import { storeFolder } from '../store-fixture.ts'
 import type { StorePlace } from '../upkeep/connection.ts'
-import { readManifest } from './backup-file.ts'
+import { isProven, readManifest } from './backup-file.ts'
 import { sealPieces } from './file-archive.ts'
 import { ask, fillStore, placeIn } from './transfer-fixture.ts'
 
@@ -19,6 +19,7 @@ const keyFile = '/keys/ann.json'
 
 /** The parts of a sound backup. */
 interface Sound {
+  readonly whole: Buffer
   readonly database: Buffer
   readonly manifest: BackupManifest
   readonly parts: Readonly<Record<string, Buffer>>
@@ -55,7 +56,7 @@ before(async () => {
   let from = manifest.bytes
   const parts: Record<string, Buffer> = {}
   for (const { name, bytes: length } of manifest.parts ?? []) parts[name] = bytes.subarray(from, (from += length))
-  sound = { database: bytes.subarray(0, manifest.bytes), manifest, parts }
+  sound = { whole: bytes, database: bytes.subarray(0, manifest.bytes), manifest, parts }
 })
 
 async function hashOf(bytes: Buffer): Promise<string> {
@@ -127,6 +128,22 @@ async function refused(folder: string, path: string, what: string): Promise<void
     what,
   )
 }
+
+test('a backup proves who has made it, until anything of it is changed by somebody without the key', async () => {
+  await using home = storeFolder()
+  const path = join(home.folder, 'backup')
+  writeFileSync(path, sound.whole)
+  assert.deepEqual(
+    [[root], ['cd'.repeat(32), root], ['cd'.repeat(32)], []].map((keys) => isProven(path, keys)),
+    [true, true, false, false],
+  )
+  const planted = await tar([folder('home-agents'), { name: 'home-agents/evil.toml' }])
+  await written(path, [own('shared'), [part('kept'), planted], own('private')])
+  assert.equal(isProven(path, [root]), false)
+  const { place, files } = workspaceIn(home.folder)
+  const { proven } = await ask<RestoreReport>(place, { ask: 'restore', path, by: 'ann', replace: true, files })
+  assert.equal(proven, false)
+})
 
 const folder = (name: string): Entry => ({ name, type: 'directory' })
 const ids = { agents: 'home-agents', versions: 'versions' }

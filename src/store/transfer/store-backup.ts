@@ -90,7 +90,8 @@ async function makeBackup(deps: UpkeepDeps, path: string, { keep, files }: Omit<
     deps.tell('sealing', 0, 0)
     const { size: bytes } = statSync(copy)
     const parts = files === undefined ? {} : await backupFiles(place, copy, files, isEncrypted(copy))
-    const manifest = await sealBackup(copy, { user: place.user, schema, ...counted, madeAt: now(), bytes, ...parts })
+    const all = { user: place.user, schema, ...counted, madeAt: now(), bytes, ...parts }
+    const manifest = await sealBackup(copy, all, files?.keys[0]?.key)
     renameSync(copy, path)
     syncFile(folder)
     // Older backups may be whole.

@@ -34,7 +34,7 @@ import {
   type UpkeepDeps,
   using,
 } from '../upkeep/connection.ts'
-import { readBackup, stamp } from './backup-file.ts'
+import { isProven, readBackup, stamp } from './backup-file.ts'
 import { copyAll, dropCursors, forget, hasCursors, isFilled, movedNote, openTarget } from './store-move.ts'
 import { backupStore } from './store-backup.ts'
 import { dropStaged, hasPlan, previewFiles, stageFiles, takePlaces, writePlan } from './workspace-files.ts'
@@ -89,7 +89,8 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       const replaced = place.url === '' ? putInPlace(deps, copy, current.hasRows) : await restoreRows(deps, copy, current.hasRows)
       const put = takePlaces(place, staged)
       staged = []
-      return { from: path, where: current.where, manifest, cutBackFrom: current.head.seq, problems, replaced, unopened, files: put }
+      const proven = isProven(path, files?.keys.map(({ key }) => key) ?? [])
+      return { from: path, where: current.where, manifest, proven, cutBackFrom: current.head.seq, problems, replaced, unopened, files: put }
     } catch (error) {
       throw fileFault(error, place.file)
     } finally {
