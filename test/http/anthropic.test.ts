@@ -185,7 +185,7 @@ describe('the interface of Anthropic', () => {
         return true
       })
     }
-    await assert.rejects(failing({ model: 'claude-9' }), Anthropic.APIError)
+    await assert.rejects(failing({ model: 'claude-9' }), Anthropic.NotFoundError)
     await assert.rejects(
       new Anthropic({ apiKey: 'x', baseURL: origin, maxRetries: 0 }).messages.create(asked('x')),
       Anthropic.AuthenticationError,

@@ -104,6 +104,11 @@ describe('the interface of OpenAI', () => {
   it('refuses what it cannot do in words that the clients understand', async () => {
     const failing = (options: object) =>
       client.chat.completions.create({ model: 'oxbow', messages: [{ role: 'user', content: 'x' }], ...options })
+    await assert.rejects(failing({ model: 'gpt-9' }), (error) => {
+      assert.ok(error instanceof OpenAI.NotFoundError, String(error))
+      assert.equal(error.param, 'model')
+      return true
+    })
     for (const [options, param] of [
       [{ messages: [] }, 'messages'],
       [{ n: 2 }, 'n'],

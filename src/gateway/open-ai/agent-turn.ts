@@ -20,6 +20,7 @@ import {
   type RecordView,
   type SentFile,
   type SessionId,
+  toError,
   type TurnId,
 } from '../../types/index.ts'
 import { type AskedApproval, followTurn, type StartedMessage, watchApprovals } from '../http/messages.ts'
@@ -123,6 +124,13 @@ export interface TurnAnswer {
 export function isFailed({ status, failure, texts }: TurnAnswer): boolean {
   if (failure === null || status === 'ok') return false
   return status !== 'limit' || (failure.code === 'budget_exhausted' && texts.length === 0)
+}
+
+/** @param model as the program named it @returns what a failed turn throws: `not_found` where that model cannot be used, as the official clients expect */
+export function errorOfTurn({ failure }: TurnAnswer, model: string): OxbowError {
+  const error = toError(failure!)
+  if (failure?.code !== 'bad_config' || model === '' || model === agentName) return error
+  return new OxbowError('not_found', failure.message, { hint: failure.hint, data: { param: 'model' }, cause: error })
 }
 
 interface AnswerWatch {

@@ -4,9 +4,9 @@
  * Source: https://platform.claude.com/docs/en/api/messages
  */
 import { z } from 'zod'
-import { type ClientTools, type JsonObject, parseObject, type SessionId, toError } from '../../types/index.ts'
+import { type ClientTools, type JsonObject, parseObject, type SessionId } from '../../types/index.ts'
 import { askedFields, type StartedMessage } from '../http/messages.ts'
-import { agentName, answerOrAsked, answerTurn, askedText, isFailed, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
+import { agentName, answerOrAsked, answerTurn, askedText, errorOfTurn, isFailed, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import { anthropicErrorOf, type Asking, createSender, type Sender } from './asking.ts'
 import { clientToolsOf, type Entry, fileOf, invalid, noFilesText, readBody, textOfResult } from './conversation.ts'
 import { type Conversations, startTalk } from './talk.ts'
@@ -83,7 +83,7 @@ export async function createMessage(asking: Asking, conversations: Conversations
     return { ...base, content, ...stopOf('end_turn'), usage: usageOf(), x_oxbow: askedFields(started, ended.asked) }
   }
   const { answer } = ended
-  if (isFailed(answer)) throw toError(answer.failure!)
+  if (isFailed(answer)) throw errorOfTurn(answer, read.model)
   const words = blocksOf(answer)
   if (answer.calls.length === 0) keep(words.join('\n'))
   const content = [...words.map((each) => ({ type: 'text', text: each, citations: null })), ...toolUsesOf(started.session, answer)]

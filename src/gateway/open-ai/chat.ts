@@ -3,8 +3,8 @@
  * Source: https://platform.openai.com/docs/api-reference/chat
  */
 import { z } from 'zod'
-import { type JsonObject, type SessionId, toError } from '../../types/index.ts'
-import { agentName, answerOrAsked, answerTurn, askedText, isFailed, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
+import { type JsonObject, type SessionId } from '../../types/index.ts'
+import { agentName, answerOrAsked, answerTurn, askedText, errorOfTurn, isFailed, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import { askedFields, type StartedMessage } from '../http/messages.ts'
 import {
   chatFormat,
@@ -92,7 +92,7 @@ export async function completeChat(asking: Asking, conversations: Conversations)
   }
   const answer = { ...ended.answer, reply: inFormat(ended.answer.reply, form) }
   if (answer.calls.length === 0) keep(answer.reply)
-  if (isFailed(answer)) throw toError(answer.failure!)
+  if (isFailed(answer)) throw errorOfTurn(answer, read.model)
   return { ...whole, choices: [choiceOf(started.session, answer)], usage: usageOf(answer) }
 }
 

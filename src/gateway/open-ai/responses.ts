@@ -14,7 +14,6 @@ import {
   type RecentMap,
   type RecordView,
   type SessionId,
-  toError,
   type TurnId,
 } from '../../types/index.ts'
 import { keptConversations } from '../limits.ts'
@@ -25,6 +24,7 @@ import {
   answerOrAsked,
   answerTurn,
   isEndOf,
+  errorOfTurn,
   isFailed,
   type Place,
   readPast,
@@ -136,7 +136,7 @@ export async function createResponse(asking: Asking, heads: SessionHeads): Promi
       response.statusCode = 202
       return { ...responseOf(base, null), x_oxbow: askedFields(started, ended.asked) }
     }
-    if (isFailed(ended.answer)) throw toError(ended.answer.failure!)
+    if (isFailed(ended.answer)) throw errorOfTurn(ended.answer, read.model)
     const { answer } = ended
     return responseOf(base, { ...answer, texts: answer.texts.map((each) => inFormat(each, read.text?.format?.type)) })
   }
