@@ -12,11 +12,15 @@ import {
   type Caller,
   type Failure,
   type Hands,
+  type HandsOps,
   OxbowError,
   type RecordView,
   type Sandbox,
   toError,
 } from '../../src/types/index.ts'
+
+/** What hands are asked to run: the guest plays it, see `command`. */
+export const played = { command: 'played', cwd: '/shared' } as HandsOps['exec']['input']
 
 const patience = <T>(work: Promise<T>): Promise<T> => work
 const signal = new AbortController().signal

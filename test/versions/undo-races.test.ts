@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type SeriesGuest, startGuest } from './series-guest.ts'
+import { played, type SeriesGuest, startGuest } from './series-guest.ts'
 
 const options = { signal: new AbortController().signal, timeoutMs: 10_000 }
 
@@ -88,7 +88,7 @@ test('an undo and its redo put files and folders in each other’s place', async
       writeFileSync(file('a/in'), 'made')
       writeFileSync(file('src'), 'file src')
     })
-    await guest.handsOf('T').ask('exec', {} as never, options)
+    await guest.handsOf('T').ask('exec', played, options)
     await guest.end('T', false)
     const undone = await guest.undo({ turn: 'T' }, 'U')
     assert.ok(typeof undone === 'object' && undone.conflicts.length === 0, JSON.stringify(undone))

@@ -4,11 +4,14 @@
  * sandbox and the turns are played.
  */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createTwoFilesPatch } from 'diff'
+import type { HandsOps } from '../../src/types/index.ts'
 import { createSeriesFiles, linesOfAFile, type SeriesFiles, tokensOf } from './series-files.ts'
-import { type SeriesGuest, startGuest, type Undone } from './series-guest.ts'
+import { played, type SeriesGuest, startGuest, type Undone } from './series-guest.ts'
 
 const signal = new AbortController().signal
 const options = { signal, timeoutMs: 10_000 }
@@ -95,7 +98,7 @@ async function playStep(play: Play, random: Series): Promise<void> {
       return play.person(name, at, random.next(6) === 0)
     case 2:
     case 3:
-      return play.edits(agent, name, at, random.next(6) === 0)
+      return play.edits(agent, name, at, random.next(6) === 0 ? 'delete' : ways[random.next(ways.length)])
     case 4:
       return play.runs(agent, [name, names[random.next(names.length)]!], at, random.next(3))
     case 5:
@@ -109,8 +112,12 @@ async function playStep(play: Play, random: Series): Promise<void> {
   }
 }
 
-/** Of the two who change files. */
-const graph = 1
+/** By which operation of hands a file is changed. */
+const ways = ['write', 'edit', 'patch', 'put'] as const
+type Way = (typeof ways)[number] | 'delete'
+
+/** Every other turn of the second one is the run of a graph, all others are turns of agents. */
+const isGraph = (turn: string): boolean => /[02468]x1$/.test(turn)
 
 /** What may happen in a series. */
 function createPlay(world: World, files: SeriesFiles, told: string[]) {
@@ -128,13 +135,19 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       told.push(`person ${removes ? 'removes' : 'edits'} ${name}`)
       files.person(name, at, removes)
     },
-    async edits(agent: number, name: string, at: number, removes: boolean): Promise<void> {
+    async edits(agent: number, name: string, at: number, way: Way = 'write'): Promise<void> {
       if (files.isAway(name)) return
       const turn = turnOf(agent)
-      told.push(`${turn} ${removes ? 'deletes' : 'writes'} ${name}`)
-      const path = `/shared/${name}`
-      if (removes) await world.guest.handsOf(turn).ask('delete', { path, recursive: false }, options).catch(expected)
-      else await world.guest.handsOf(turn).ask('write', { path, text: files.changed(name, at, turn), ifHash: undefined }, options)
+      told.push(`${turn} changes ${name}: ${way}`)
+      const [hands, path] = [world.guest.handsOf(turn), `/shared/${name}`]
+      if (way === 'delete') return void (await hands.ask('delete', { path, recursive: false }, options).catch(expected))
+      const before = files.read(name)
+      const text = files.changed(name, at, turn)
+      if (way === 'edit' && before !== null && before !== '')
+        await hands.ask('edit', { path, find: before, replace: text, all: false, ifHash: undefined }, options)
+      else if (way === 'patch') await hands.ask('patch', { path: '/shared', diff: diffOf(name, before, text) }, options)
+      else if (way === 'put') await hands.ask('put', uploadOf(path, text), options)
+      else await hands.ask('write', { path, text, ifHash: undefined }, options)
     },
     async moves(agent: number, from: string, to: string): Promise<void> {
       if (from === to || files.isAway(from) || files.isAway(to) || isUnseen(from) || isUnseen(to)) return
@@ -151,10 +164,10 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       told.push(`${turn} runs a command on ${own.join(' ')}${beside === 0 ? ', the other agent writes a.txt' : ''}`)
       world.guest.command(async () => {
         for (const [i, name] of own.entries()) files.put(name, i === 1 && at === 0 ? null : files.changed(name, at, turn))
-        if (beside === 0) await this.edits(1 - agent, files.names[0]!, at, false)
+        if (beside === 0) await this.edits(1 - agent, files.names[0]!, at)
         if (isKilled) world.guest.kill(`${world.folder}k`)
       })
-      await world.guest.handsOf(turn).ask('exec', {} as never, options)
+      await world.guest.handsOf(turn).ask('exec', played, options)
       if (!isKilled && !isStopped) return
       told.push(`the guest ${isKilled ? 'is killed' : 'stops after the command'} and starts; turns that ran go on`)
       await restart(world, isKilled ? `${world.folder}k` : world.folder)
@@ -164,7 +177,7 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       if (turn === null) return
       open[agent] = null
       told.push(`${turn} ends`)
-      await world.guest.end(turn, agent === graph)
+      await world.guest.end(turn, isGraph(turn))
     },
     async restarts(): Promise<void> {
       for (const agent of [0, 1]) await this.ends(agent)
@@ -195,6 +208,15 @@ async function undoOne(world: World, files: SeriesFiles, told: string[], ended: 
   assert.ok(typeof (await world.guest.undo({ turn: undone.undo }, `R${turn}y${told.length}`)) === 'object', 'the undo is undone')
   told.push(`undo of the undo of ${turn}`)
   for (const name of files.names) assert.ok(files.read(name) === before.get(name), `${name} is not as before the undo`)
+}
+
+function diffOf(name: string, before: string | null, after: string): string {
+  const diff = createTwoFilesPatch(before === null ? '/dev/null' : `a/${name}`, `b/${name}`, before ?? '', after)
+  return diff.replace(/^=+\n/m, '')
+}
+
+function uploadOf(path: string, text: string): HandsOps['put']['input'] {
+  return { path, upload: randomUUID(), offset: 0, content: Buffer.from(text), last: true, overwrite: true, ifHash: undefined }
 }
 
 /** Versions do not cover what commands do there. */
