@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTwoFilesPatch } from 'diff'
-import type { HandsOps } from '../../src/types/index.ts'
+import type { Hands, HandsOps } from '../../src/types/index.ts'
 import { createSeriesFiles, linesOfAFile, type SeriesFiles, tokensOf } from './series-files.ts'
 import { played, type SeriesGuest, startGuest, type Undone } from './series-guest.ts'
 
@@ -119,6 +119,15 @@ type Way = (typeof ways)[number] | 'delete'
 /** Every other turn of the second one is the run of a graph, all others are turns of agents. */
 const isGraph = (turn: string): boolean => /[02468]x1$/.test(turn)
 
+async function change(hands: Hands, way: Way, name: string, before: string | null, text: string): Promise<void> {
+  const path = `/shared/${name}`
+  if (way === 'edit' && before !== null && before !== '')
+    await hands.ask('edit', { path, find: before, replace: text, all: false, ifHash: undefined }, options)
+  else if (way === 'patch') await hands.ask('patch', { path: '/shared', diff: diffOf(name, before, text) }, options)
+  else if (way === 'put') await hands.ask('put', uploadOf(path, text), options)
+  else await hands.ask('write', { path, text, ifHash: undefined }, options)
+}
+
 /** What may happen in a series. */
 function createPlay(world: World, files: SeriesFiles, told: string[]) {
   const turns: string[] = []
@@ -139,15 +148,9 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       if (files.isAway(name)) return
       const turn = turnOf(agent)
       told.push(`${turn} changes ${name}: ${way}`)
-      const [hands, path] = [world.guest.handsOf(turn), `/shared/${name}`]
-      if (way === 'delete') return void (await hands.ask('delete', { path, recursive: false }, options).catch(expected))
-      const before = files.read(name)
-      const text = files.changed(name, at, turn)
-      if (way === 'edit' && before !== null && before !== '')
-        await hands.ask('edit', { path, find: before, replace: text, all: false, ifHash: undefined }, options)
-      else if (way === 'patch') await hands.ask('patch', { path: '/shared', diff: diffOf(name, before, text) }, options)
-      else if (way === 'put') await hands.ask('put', uploadOf(path, text), options)
-      else await hands.ask('write', { path, text, ifHash: undefined }, options)
+      const hands = world.guest.handsOf(turn)
+      if (way === 'delete') await hands.ask('delete', { path: `/shared/${name}`, recursive: false }, options).catch(expected)
+      else await change(hands, way, name, files.read(name), files.changed(name, at, turn))
     },
     async moves(agent: number, from: string, to: string): Promise<void> {
       if (from === to || files.isAway(from) || files.isAway(to) || isUnseen(from) || isUnseen(to)) return
