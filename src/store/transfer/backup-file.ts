@@ -132,7 +132,7 @@ function proofOf(manifest: object, key: string): string {
 
 /** @returns whether a holder of one of the keys has made the backup as it is; one of an older version has no proof */
 export function isProven(path: string, keys: readonly string[]): boolean {
-  const { proof, ...manifest } = parseObject(readManifestText(path)) ?? {}
+  const { proof, ...manifest } = parseObject(parseManifest(path).text) ?? {}
   if (typeof proof !== 'string') return false
   return keys.some((key) => {
     const own = proofOf(manifest, key)
@@ -165,10 +165,6 @@ export async function readBackup(path: string): Promise<BackupManifest> {
 /** Reads the manifest without verifying the content. */
 export function readManifest(path: string): BackupManifest {
   return parseManifest(path).manifest
-}
-
-function readManifestText(path: string): string {
-  return parseManifest(path).text
 }
 
 function parseManifest(path: string): { readonly manifest: BackupManifest; readonly text: string } {
