@@ -9,6 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { postgresSkip, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { storeFolder } from '../../src/store/store-fixture.ts'
+import { put } from '../../src/store/contract/memory-fixture.ts'
+import type { OpeningStore } from '../../src/store/store.ts'
 import { readBackup } from '../../src/store/transfer/backup-file.ts'
 import { recordOf } from '../../src/store/store-contract.ts'
 import { ask, fillStore, openAt, placeIn } from '../../src/store/transfer/transfer-fixture.ts'
@@ -72,14 +74,14 @@ interface Workspace extends AsyncDisposable {
   reset(): void
 }
 
-async function workspace(): Promise<Workspace> {
+async function workspace(fill: (store: OpeningStore) => Promise<void> = (store) => fillStore(store, 400)): Promise<Workspace> {
   const files = storeFolder()
   const internal = join(files.folder, 'internal')
   mkdirSync(internal)
   const place = placeIn(internal)
   await using filler = storeFolder()
   const store = await filler.open()
-  await fillStore(store, 400)
+  await fill(store)
   await store.close()
   const template = join(files.folder, 'template')
   copyFileSync(filler.path, template)
@@ -92,6 +94,14 @@ async function workspace(): Promise<Workspace> {
     },
     [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
   }
+}
+
+/** Records and memories that a kernel's whole audit accepts, which a move is held against in the end. */
+async function fillSoundly(store: OpeningStore): Promise<void> {
+  const body = (i: number): string => JSON.stringify('x'.repeat((i * 37) % 6_000))
+  await store.append({ records: Array.from({ length: head }, (_, i) => recordOf(`c${i}`, 'refused', { body: body(i) })) })
+  await store.putBlob(new Uint8Array(10_000).map((_, i) => i))
+  await store.memory.change(Array.from({ length: 40 }, (_, i) => put(`e${i}`, `the ox number ${i} pulls`)))
 }
 
 const head = 406
@@ -187,7 +197,7 @@ test('a killed vacuum changes no data', async () => {
 })
 
 test('a killed move resumes with the same command, and both sides are equal in the end', { skip: postgresSkip() }, async () => {
-  await using ws = await workspace()
+  await using ws = await workspace(fillSoundly)
   ws.reset()
   await using first = await postgres.database()
   const { ms: wholeMs } = await run(ws.root, { ask: 'move', to: first.url }, null)

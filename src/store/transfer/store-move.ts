@@ -189,8 +189,14 @@ export function notTheSame(what: string): OxbowError {
   })
 }
 
-/** Rebuilds the full-text index of memory from the passages: an index is never copied. */
+/** All rows were compared and are the same: what does not verify in the copy does not in the source either. */
+function damaged(source: UpkeepConnection, problem: string): OxbowError {
+  return new OxbowError('store_failed', `The store was not moved: ${problem}. It is the same in ${source.where}, which is unchanged.`, {
+    hint: 'Run `oxbow audit verify`, which names all that is wrong; `oxbow store restore` brings back a backup from before it.',
+  })
+}
 
+/** Rebuilds the full-text index of memory from the passages: an index is never copied. */
 export async function indexMemory(db: UpkeepConnection, user: string): Promise<void> {
   const owner = user as UserId
   if (!isSqlite(db)) {
@@ -228,7 +234,7 @@ export async function moveStore(deps: UpkeepDeps, { to, replace = false }: MoveQ
     return using(openTarget(target), async (db) => {
       const { resumed, rows } = await copyAll(deps, source, db)
       const [problem] = await deps.verifyChain(to === 'file' ? { file: place.file } : { url: to })
-      if (problem !== undefined) throw notTheSame(`the journal in ${db.where}: ${problem}`)
+      if (problem !== undefined) throw damaged(source, problem)
       await dropCursors(db, place.user)
       if (to === 'file') rmSync(movedNote(place), { force: true })
       else if (place.url === '') writeNote(place, { to: db.where, at: now(), isUsed: false })
