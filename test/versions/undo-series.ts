@@ -19,12 +19,12 @@ const steps = 14
 /** Series in one workspace: a repository and a thread cost more than a series. */
 const seriesOfAWorld = 20
 
-interface Series {
+export interface Series {
   next(below: number): number
 }
 
 /** Of Mulberry32. */
-function randomSeries(seed: number): Series {
+export function randomSeries(seed: number): Series {
   let state = seed >>> 0
   return {
     next(below) {
