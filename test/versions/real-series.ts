@@ -117,6 +117,20 @@ async function openRealGuest(): Promise<RealGuest> {
 
 const stepsOfATurn = 3
 
+/** A command of the person, after which agents may change all of it. @returns whether it went well */
+function runsIn(project: string, command: string): boolean {
+  const script = `umask 0; ${command} && went=yes; find . -type l -prune -o -exec chmod a+rwX {} + 2>/dev/null; test -n "$went"`
+  return spawnSync('sh', ['-c', script], { cwd: project }).status === 0
+}
+
+function assertKept(project: string, line: string): void {
+  const texts = [...treeOf(project).values()].map((text) => Buffer.from(text.slice(text.indexOf(' ')), 'base64').toString())
+  assert.ok(
+    texts.some((text) => text.includes(`${line}\n`)),
+    `${line} of the person is gone`,
+  )
+}
+
 /** Plays turns from one seed on, in one guest. @throws AssertionError for what an undo left or took */
 export async function playTurns(
   seed: number,
@@ -132,11 +146,7 @@ export async function playTurns(
     folder: folders[random.next(folders.length)]!,
     line: `L${(line += 1)}`,
   })
-  /** @returns whether it went well */
-  const inProject = (command: string): boolean => {
-    const script = `umask 0; ${command} && went=yes; find . -type l -prune -o -exec chmod a+rwX {} + 2>/dev/null; test -n "$went"`
-    return spawnSync('sh', ['-c', script], { cwd: guest.project }).status === 0
-  }
+  const inProject = (command: string): boolean => runsIn(guest.project, command)
   inProject('git init -q')
   try {
     for (let at = 0; at < count; at += 1) {
@@ -171,12 +181,7 @@ export async function playTurns(
       const left = new Set(undone.conflicts.map(({ path }) => path.replace('/shared/project/', '')))
       if (edited) {
         left.add(mine.file)
-        const own = Buffer.from(`${mine.line}\n`).toString()
-        const texts = [...treeOf(guest.project).values()].map((text) => Buffer.from(text.slice(text.indexOf(' ')), 'base64').toString())
-        assert.ok(
-          texts.some((text) => text.includes(own)),
-          `${mine.line} of the person is gone`,
-        )
+        assertKept(guest.project, mine.line)
       }
       const different = (was: Tree) =>
         differences(was, treeOf(guest.project)).filter((text) => !left.has(text.slice(0, text.indexOf(': '))))
