@@ -74,6 +74,20 @@ void test('an empty argument or option names itself and does nothing', async () 
   }
 })
 
+void test('a folder that is no valid skill ends as other bad input does', async () => {
+  const { exit, out } = await type('skills', 'verify', import.meta.dirname)
+  assert.match(out, /is not valid:\n {2}Missing required file: SKILL\.md/)
+  assert.equal(exit, 2)
+})
+
+void test('a time that is none is refused in words for a person', async () => {
+  for (const at of ['yesterday', '2030-01-01T00:00', '2030-13-01T00:00:00Z'])
+    assert.match(
+      (await type('schedule', 'add', 'x', '--at', at)).err,
+      /^error: --at \S+ is no date with a time and a zone\nhint: Write it like/,
+    )
+})
+
 void test('a misspelt verb is answered with the nearest one', async () => {
   for (const [typed, meant] of [
     ['runn', 'run'],

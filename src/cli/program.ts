@@ -18,7 +18,7 @@ import { addMemoryVerbs } from './verbs/memory-verbs.ts'
 import { addAuditVerbs, addServeVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
-import { type AddVerbs, examples, type Verb } from './verb-parts.ts'
+import { type AddVerbs, examples, suggestion, type Verb } from './verb-parts.ts'
 
 /** In the order of the help, by the heading under which they stand there. */
 const families: Readonly<Record<string, readonly AddVerbs[]>> = {
@@ -161,26 +161,4 @@ function withList(args: readonly string[], program: Command): readonly string[] 
 /** Commander throws after help, version and usage errors; it has printed everything by then. */
 function isCommanderEnd(error: unknown): error is { exitCode: number } {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.') && 'exitCode' in error
-}
-
-function suggestion(typed: string, names: readonly string[]): string {
-  const [nearest] = names.map((name) => ({ name, edits: editDistance(typed, name) })).toSorted((a, b) => a.edits - b.edits)
-  return nearest === undefined || nearest.edits > maxTypos ? '' : `; did you mean ${nearest.name}?`
-}
-
-/** With more edits it is another word, not a typo. */
-const maxTypos = 2
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
-  for (let i = 1; i <= a.length; i++) {
-    const above = row
-    row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min(replaced, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1))
-    }
-  }
-  return row[b.length] ?? 0
 }

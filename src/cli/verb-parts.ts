@@ -80,3 +80,26 @@ export function parseAmount(text: string): number {
   if (!Number.isFinite(amount) || amount < 0 || amount > 1e9) throw new InvalidArgumentError('Give an amount such as 2.50.')
   return amount
 }
+
+/** @returns `; did you mean …?`, or nothing where no name is near */
+export function suggestion(typed: string, names: readonly string[]): string {
+  const [nearest] = names.map((name) => ({ name, edits: editDistance(typed, name) })).toSorted((a, b) => a.edits - b.edits)
+  return nearest === undefined || nearest.edits > maxTypos ? '' : `; did you mean ${nearest.name}?`
+}
+
+/** With more edits it is another word, not a typo. */
+const maxTypos = 2
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (let i = 1; i <= a.length; i++) {
+    const above = row
+    row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min(replaced, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1))
+    }
+  }
+  return row[b.length] ?? 0
+}

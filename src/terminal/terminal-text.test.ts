@@ -23,6 +23,10 @@ void test('escape sequences are removed completely, plain text is unchanged', ()
   assert.equal(plainText('\u001b[31mred\u001b[0m\u001b]0;title\u0007 – ünïcödé 🐂\n\tok'), 'red – ünïcödé 🐂\n\tok')
 })
 
+void test('characters without width are removed, but not those that emoji and letters are joined with', () => {
+  assert.equal(plainText('pay\u200bpal\u2060\ufeff.com 👩\u200d💻 ❤\ufe0f'), 'paypal.com 👩\u200d💻 ❤\ufe0f')
+})
+
 void test('exact text shows its control characters', () => {
   assert.equal(exactText('rm\u202e -rf \u001b[1A'), 'rm\\u202e -rf \\u001b[1A')
 })

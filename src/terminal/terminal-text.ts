@@ -5,8 +5,8 @@
 import { withoutSequences } from '../types/index.ts'
 import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from './limits.ts'
 
-// C0 except tab and newline, DEL, C1, and the marks and overrides of text direction.
-const hostile = '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]'
+// C0 except tab and newline, DEL, C1, the marks and overrides of text direction, and what has no width but in emoji and letters that join.
+const hostile = '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]'
 
 /** @returns the text without escape sequences and control characters, except newline and tab. */
 export function plainText(text: string): string {

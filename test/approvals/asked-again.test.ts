@@ -44,6 +44,7 @@ describe('a call that asks again after it was approved', { timeout: 120_000 }, (
       exits(again, 'approval_required')
       assert.match(again.err, /t\.sh changed after it was allowed/)
       assert.equal(waiting(again), waiting(asked))
+      assert.doesNotMatch((await home.oxbow(['approvals', 'list'])).out, /another person/)
       const approved = await home.oxbow([...approve, waiting(again)])
       assert.deepEqual([approved.exit, approved.out], [0, 'It is done.\n'], approved.err)
       assert.equal(readFileSync(shared('ran.txt'), 'utf8'), 'exchanged\n')
@@ -62,6 +63,18 @@ describe('a call that asks again after it was approved', { timeout: 120_000 }, (
     assert.equal(readFileSync(shared('ran.txt'), 'utf8'), 'beside\n')
   })
 
+  it('is among the newest events, and a kind that is none is named with the nearest', async () => {
+    const { out: all } = await home.oxbow(['events'])
+    const lines = all.trimEnd().split('\n')
+    assert.ok(lines.length > 4)
+    assert.deepEqual((await home.oxbow(['events', '--limit', '3'])).out.trimEnd().split('\n').slice(0, 3), lines.slice(-3))
+    assert.deepEqual((await home.oxbow(['events', '--limit', '2', '--after', '0'])).out.trimEnd().split('\n'), lines.slice(0, 2))
+    assert.match(
+      (await home.oxbow(['events', '--kind', 'turn_strated'])).err,
+      /no event of the kind turn_strated is known; did you mean turn_started\?/,
+    )
+  })
+
   it('is told where another person must allow it, too', async () => {
     const asked = await home.oxbow(['run', 'Write it.'])
     exits(asked, 'approval_required')
@@ -69,6 +82,7 @@ describe('a call that asks again after it was approved', { timeout: 120_000 }, (
       const once = await home.oxbow([...approve, waiting(asked)])
       if (once.exit === 0) assert.match(once.out, /Another person must allow it, too/)
       else assert.match(once.err, /another person must/)
+      assert.match((await home.oxbow(['approvals', 'list'])).out, /another person must allow it, too/)
     }
     const denied = await home.oxbow(['approvals', 'deny', waiting(asked)])
     assert.match(denied.out, /It is done/)

@@ -47,6 +47,19 @@ function folderCase(does: string, folderCall: Case['call'], exchange: () => void
   return { does, call: folderCall, begin, exchange, says: /\/shared\/old changed/ }
 }
 
+function targetCase(does: string, writing: Case['call']): Case {
+  const begin = (): void => {
+    rmSync(shared('plain.txt'), { force: true })
+    put('ran.txt', '')
+    writeFileSync(shared('plain.txt'), 'old')
+  }
+  const exchange = (): void => {
+    rmSync(shared('plain.txt'))
+    symlinkSync('ran.txt', shared('plain.txt'))
+  }
+  return { does: `the target of ${does}`, call: writing, begin, exchange, says: /plain\.txt/ }
+}
+
 const cases: readonly Case[] = [
   { does: 'a script in the folder that the command enters', ...script('sub/t.sh', 'cd sub && sh t.sh') },
   { does: 'a script that a variable names', ...script('v.sh', 'F=v.sh; sh $F') },
@@ -98,20 +111,12 @@ const cases: readonly Case[] = [
     does: 'a script of a background job',
     call: { name: 'shell_background', arguments: { command: 'cd /shared; sh j*.sh' } },
   },
-  {
-    does: 'the target of a file that is written',
-    call: { name: 'file_write', arguments: { path: 'plain.txt', text: 'new text' } },
-    begin: () => {
-      rmSync(shared('plain.txt'), { force: true })
-      put('ran.txt', '')
-      writeFileSync(shared('plain.txt'), 'old')
-    },
-    exchange: () => {
-      rmSync(shared('plain.txt'))
-      symlinkSync('ran.txt', shared('plain.txt'))
-    },
-    says: /plain\.txt/,
-  },
+  targetCase('a file that is written', { name: 'file_write', arguments: { path: 'plain.txt', text: 'new text' } }),
+  targetCase('an attachment that is saved', { name: 'attachment_save', arguments: { index: 0, path: 'plain.txt', overwrite: true } }),
+  targetCase('a file that is copied out of the vault', {
+    name: 'vault_copy_to',
+    arguments: { source_path: '/vault/letter.txt', destination_path: '/shared/plain.txt', overwrite: true },
+  }),
   folderCase('a file that came into a folder that is deleted', { name: 'file_delete', arguments: { path: 'old', recursive: true } }, () =>
     put('old/deep/new.txt', 'new'),
   ),
@@ -138,7 +143,9 @@ before(async () => {
       steps: [{ events: [{ tool_call: call }] }, { events: [{ text: 'Done.' }] }],
     })),
   })
-  const approval = { calls: { 'file.write': 'ask', 'file.delete': 'ask', 'file.move': 'ask' } }
+  const approval = { calls: { 'file.write': 'ask', 'file.delete': 'ask', 'file.move': 'ask', 'attachment.save': 'ask' } }
+  mkdirSync(join(workspace.root, 'vault'), { recursive: true })
+  writeFileSync(join(workspace.root, 'vault/letter.txt'), 'a letter')
   guest = await startGuest(envelopeFor(workspace.root, { model: model.config, approval }))
 })
 after(async () => {
@@ -166,7 +173,10 @@ async function ask(text: string) {
     over.is ||= name === 'turn.send' && phase === 'outcome'
     wake()
   })
-  await guest.kernel.sendTurn({ session, clientId: crypto.randomUUID() as CallId, text })
+  const attachments = text.includes('attachment')
+    ? [{ name: 'a.txt', media_type: 'text/plain', data: Buffer.from('attached').toString('base64') }]
+    : []
+  await guest.kernel.sendTurn({ session, clientId: crypto.randomUUID() as CallId, text, attachments })
   return {
     /** The nth question; null when the turn has ended before. */
     async question(nth: number) {

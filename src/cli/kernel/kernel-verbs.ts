@@ -52,12 +52,17 @@ export const addStateVerbs: AddVerbs = (program, terminal, choose) => {
 }
 
 export const addObserveVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('events'), 'list what happened, or follow what happens')
+  userVerb(program.command('events'), 'list what happened last, or follow what happens')
     .option('--follow', 'print events as they happen, until Ctrl+C')
     .option('--kind <kind>', 'only events of this kind, such as turn_ended or approval_*; repeat for more', collect)
     .option('--session <id>', 'only events of this session')
     .option('--after <seq>', 'start after this record', parseCount(Number.MAX_SAFE_INTEGER))
-    .option('--limit <n>', 'maximum number of events to list', parseCount(Number.MAX_SAFE_INTEGER, 1), 100)
+    .option(
+      '--limit <n>',
+      'maximum number of events to list: the newest, or with --after the first',
+      parseCount(Number.MAX_SAFE_INTEGER, 1),
+      100,
+    )
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow events --limit 20', 'oxbow events --follow --kind "approval_*"', 'oxbow events --follow --json'))
     .action((options) => choose(async () => (await import('./observe.ts')).watchEvents(options, terminal)))

@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findGuest, openHome, openWorkspace, parseUser, type Workspace } from '../../runner/index.ts'
 import { isOxbowError, type JsonObject } from '../../types/index.ts'
-import { withGuest } from '../guest-connection.ts'
+import { type Connection, withGuest } from '../guest-connection.ts'
 import { eventWaitS, guestPollMs } from '../limits.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
+import { suggestion } from '../verb-parts.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 export interface EventsOptions extends CallOptions {
@@ -31,12 +32,13 @@ interface Page {
 }
 
 /**
- * Prints events of the past, oldest first; with `--follow` then those to come, until Ctrl+C. A guest that stops or restarts does not end
+ * Prints the newest events, oldest first, or those after a record; with `--follow` then those to come, until Ctrl+C. A guest that stops or restarts does not end
  * it: the next guest continues from the same cursor, so that no event is missed.
  */
 export async function watchEvents(options: EventsOptions, terminal: Terminal): Promise<number> {
-  const progress: Progress = { after: options.after ?? (options.follow === true ? undefined : 0), left: options.limit }
-  if (options.follow !== true) return printEvents(options, terminal, progress)
+  const progress: Progress = { after: options.after, left: options.limit }
+  if (options.follow !== true)
+    return options.after === undefined ? printNewest(options, terminal) : printEvents(options, terminal, progress)
   for (;;) {
     try {
       return await printEvents(options, terminal, progress)
@@ -55,9 +57,51 @@ interface Progress {
   left: number
 }
 
+const filterOf = ({ kind, session }: EventsOptions) => ({ kinds: [...(kind ?? [])], ...(session !== undefined && { session }) })
+
+function show(events: readonly EventLine[], options: EventsOptions, terminal: Terminal): void {
+  for (const event of events) printLine(terminal, options.json === true ? JSON.stringify(event) : eventLine(event))
+}
+
+/** Prints the newest events, oldest first: looks further back until there are enough. */
+function printNewest(options: EventsOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { cursor: end } = (await outputOf(gateway, 'events.next', { limit: 1, wait_s: 0 })) as Page
+    const newest = async (filter: ReturnType<typeof filterOf>, count: number): Promise<readonly EventLine[]> => {
+      for (let span = recordsOfEvent * count; ; span *= recordsOfEvent) {
+        const found = await eventsAfter(gateway, filter, Math.max(0, end - span), end)
+        if (found.length >= count || span >= end) return found.slice(-count)
+      }
+    }
+    const events = await newest(filterOf(options), options.limit)
+    show(events, options, terminal)
+    const kinds = events.length > 0 ? [] : (options.kind ?? [])
+    const known = kinds.length === 0 ? [] : [...new Set((await newest({ kinds: [] }, maxPage)).map(({ kind }) => kind))]
+    for (const kind of kinds)
+      if (!known.includes(kind))
+        printNotice(terminal, `notice: no event of the kind ${plainLine(kind, 60)} is known${suggestion(kind, known)}`)
+    return 0
+  })
+}
+
+async function eventsAfter(
+  gateway: Connection['gateway'],
+  filter: ReturnType<typeof filterOf>,
+  from: number,
+  end: number,
+): Promise<readonly EventLine[]> {
+  const found: EventLine[] = []
+  for (let after = from; ;) {
+    const { events, cursor, more } = (await outputOf(gateway, 'events.next', { ...filter, limit: maxPage, after, wait_s: 0 })) as Page
+    found.push(...events.filter(({ seq }) => seq <= end))
+    after = cursor
+    if (!more || after >= end) return found
+  }
+}
+
 function printEvents(options: EventsOptions, terminal: Terminal, progress: Progress): Promise<number> {
   const isFollowing = options.follow === true
-  const filter = { kinds: [...(options.kind ?? [])], ...(options.session !== undefined && { session: options.session }) }
+  const filter = filterOf(options)
   return withGuest(options, terminal, async ({ gateway }) => {
     for (;;) {
       const limit = isFollowing ? maxPage : Math.min(progress.left, maxPage)
@@ -65,7 +109,7 @@ function printEvents(options: EventsOptions, terminal: Terminal, progress: Progr
       const waitS = isFollowing && progress.after !== undefined ? eventWaitS : 0
       const input = { ...filter, limit, ...(progress.after !== undefined && { after: progress.after }), wait_s: waitS }
       const { events, cursor, more } = (await outputOf(gateway, 'events.next', input)) as Page
-      for (const event of events) printLine(terminal, options.json === true ? JSON.stringify(event) : eventLine(event))
+      show(events, options, terminal)
       progress.left -= events.length
       progress.after = cursor
       if (!isFollowing && (!more || progress.left <= 0)) return 0
@@ -80,6 +124,8 @@ async function nextGuest(workspace: Workspace): Promise<void> {
 }
 
 const maxPage = 500
+/** Of so many records one is an event, or fewer: then it looks further back. */
+const recordsOfEvent = 8
 
 function eventLine({ seq, at, kind, session, fields }: EventLine): string {
   const facts = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

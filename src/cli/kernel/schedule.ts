@@ -77,9 +77,17 @@ function cadenceOf({ cron, zone, every, at }: AddOptions): Json {
     throw new OxbowError('bad_input', 'say when it runs, in one way', {
       hint: 'Add --cron "0 9 * * 1-5", --every 3600 or --at 2027-01-31T09:00:00+01:00.',
     })
-  if (at !== undefined) return { type: 'once', at }
+  if (at !== undefined) return { type: 'once', at: timeOf(at) }
   if (every !== undefined) return { type: 'interval', every_s: every }
   return { type: 'cron', expression: cron ?? '', time_zone: zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone }
+}
+
+/** A time without a zone would be another one elsewhere. */
+function timeOf(at: string): string {
+  if (/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(at) && !Number.isNaN(Date.parse(at))) return at
+  throw new OxbowError('bad_input', `--at ${plainLine(at, nameChars)} is no date with a time and a zone`, {
+    hint: 'Write it like 2027-01-31T09:00:00+01:00.',
+  })
 }
 
 export function scheduleList(options: CallOptions, terminal: Terminal): Promise<number> {

@@ -124,7 +124,11 @@ async function proposeOne(folder: string, source: string, { json, dryRun }: AddO
     )
     printText(
       terminal,
-      plainText([`${files} files, ${Math.ceil(bytes / 1024)} KiB, without what it depends on`, ...lines, text].join('\n')),
+      plainText(
+        [`${files} ${files === 1 ? 'file' : 'files'}, ${Math.ceil(bytes / 1024)} KiB, without what it depends on`, ...lines, text].join(
+          '\n',
+        ),
+      ),
     )
   }
   if (dryRun !== true && json !== true)
@@ -204,7 +208,7 @@ async function stagedText({ manifest, source, before, ...staged }: StagedPlugin)
         ]
   const lines = [
     `${manifest.name} ${manifest.version}${before === null ? '' : ` (installed: ${before.manifest.version})`}${manifest.description === '' ? '' : `: ${manifest.description}`}`,
-    `${files} files, ${Math.ceil(bytes / 1024)} KiB, hash ${hash}`,
+    `${files} ${files === 1 ? 'file' : 'files'}, ${Math.ceil(bytes / 1024)} KiB, hash ${hash}`,
     ...(source.from === 'npm' ? [`npm integrity ${source.integrity}, with ${packages} other packages`] : []),
     ...list('Scripts of these packages are not run:', withScripts),
     signer === '' ? 'Nobody has signed it.' : `Signed by the key ${fingerprint(signer)}`,

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { readSkill } from '../../skills/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { maxSkillMdBytes, ownValue, OxbowError } from '../../types/index.ts'
+import { errorTable, maxSkillMdBytes, ownValue, OxbowError } from '../../types/index.ts'
 import { openHome, sharedPathOf } from '../../runner/index.ts'
 import { userWorkspace, withGuest } from '../guest-connection.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
@@ -87,7 +87,7 @@ export async function skillVerify(which: string, options: CallOptions, terminal:
   if (options.json === true) printLine(terminal, JSON.stringify({ name, valid: errors.length === 0, errors }))
   else if (errors.length === 0) printLine(terminal, `${plainLine(name, 200)} is valid.`)
   else printText(terminal, [`${plainLine(name, 200)} is not valid:`, ...errors.map((error) => `  ${plainLine(error, 600)}`)].join('\n'))
-  return errors.length === 0 ? 0 : 1
+  return errors.length === 0 ? 0 : errorTable.bad_input.exit
 }
 
 /** @returns null for a name of a skill */

@@ -102,7 +102,7 @@ function contents({ parts, leftOut = [] }: BackupManifest): readonly string[] {
       ...(skipped === 0 ? [] : [`${skipped} skipped: sockets, pipes or devices`]),
       ...(changed === 0 ? [] : [`${changed} changed while being read`]),
     ]
-    return `  ${what}: ${files} files, ${formatBytes(contentBytes)}, ${[how, ...odd].join('; ')}`
+    return `  ${what}: ${files} ${files === 1 ? 'file' : 'files'}, ${formatBytes(contentBytes)}, ${[how, ...odd].join('; ')}`
   })
   const keys = [...new Set(parts.flatMap(({ sealed }) => sealed?.key ?? []))]
   return [

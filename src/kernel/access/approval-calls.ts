@@ -87,13 +87,19 @@ function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | und
         return {
           ...waiting,
           expires_at: approvalConfig.expire_s === 0 ? null : (records[0]?.at ?? waiting.at) + approvalConfig.expire_s * 1_000,
-          allowed_by: decided.filter(({ input }) => input === waiting.input).map(({ by }) => by),
+          allowed_by: standing(deps, waiting, decided),
           rules: rulesFor(deps, waiting, caller),
         }
       })
       return { output: await Promise.all(views) }
     },
   }
+}
+
+/** @returns who has allowed what is asked now: a yes to files that have changed since counts no more, nor does one where one is enough */
+function standing({ approvalConfig }: ApprovalCallDeps, waiting: PendingApproval, decided: readonly Decided[]): readonly string[] {
+  if (neededApprovals(waiting.name, approvalConfig) < 2) return []
+  return decided.filter(({ allow, input }) => allow && input === waiting.input).map(({ by }) => by)
 }
 
 /** @returns the rules that can be learned from a waiting call, the narrowest first, each once */

@@ -187,7 +187,11 @@ function mergeCall(deps: BranchCallDeps): Call<MergeInput, Merged> {
       }
       const lines = shown.changes.map(({ change, path }) => `${change} ${path}`)
       const before = merged.before.slice(0, 8)
-      return { output: shown, text: [`Merged ${merged.total} files; before: ${before}.`, ...lines, ...clashes].join('\n'), labels }
+      return {
+        output: shown,
+        text: [`Merged ${merged.total} ${merged.total === 1 ? 'file' : 'files'}; before: ${before}.`, ...lines, ...clashes].join('\n'),
+        labels,
+      }
     },
   }
 }

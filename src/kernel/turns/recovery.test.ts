@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { openMemoryStore, plainSession, type Store } from '../../store/index.ts'
 import type { CallId, Done, Effect, GenerateRequest, ModelEvent, TurnId } from '../../types/index.ts'
+import { maxTurnCrashes } from '../limits.ts'
 import { asks, done, type Fixture, inOrder, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 /** A store whose process dies after `appends` commits: later ones never come back. */
@@ -226,6 +227,26 @@ test('a turn interrupted by a crash continues before the messages that waited fo
   assert.ok((began.body as { into?: string }).into === one || began.seq > end.seq, 'the first message is answered by its own turn')
   over.reject(new Error('dead'))
   await kernel.close()
+})
+
+test('a turn that crashed too often is not run again, whatever else it has noted since', async () => {
+  const store = await openMemoryStore({ user })
+  const [asked, over] = [Promise.withResolvers<void>(), Promise.withResolvers<never>()]
+  async function* silent(): AsyncGenerator<readonly ModelEvent[]> {
+    asked.resolve()
+    yield await over.promise
+  }
+  const { kernel, session } = await openFixture({ play: silent, store: dyingStore(store, Infinity, () => {}) })
+  const id = newCallId()
+  await kernel.sendTurn({ session, clientId: id, text: 'one' })
+  await asked.promise
+  const of = { at: 0, actor: 'user:ada', session, turn: id, call: id, phase: 'exchange' } as any
+  const interrupted = { ...of, name: 'turn.interrupted', body: JSON.stringify({ crashes: maxTurnCrashes }) }
+  await store.append({ records: [interrupted, { ...of, name: 'event.turn_waits', body: '{}' }] })
+  await using second = await openFixture({ play: () => says('answered'), store, session })
+  const { body } = await second.record(({ call, phase }) => call === id && phase === 'outcome')
+  assert.match(JSON.stringify(body), /crashed every time/)
+  await leave(second, () => over.reject(new Error('dead')))
 })
 
 test('a merged message ends with its turn, also when recovery finds the turn after it', async () => {

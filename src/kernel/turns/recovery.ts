@@ -113,9 +113,18 @@ const crashName = 'turn.interrupted'
 
 /** @returns how often the guest has crashed in this turn, the last time included */
 async function crashesOf(store: Store, { call }: JournalRecord, crashed: boolean): Promise<number> {
-  const marks = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
-  const last = marks.find(({ name }) => name === crashName)
-  return (last === undefined ? 0 : (JSON.parse(last.body) as { readonly crashes: number }).crashes) + (crashed ? 1 : 0)
+  const last = await lastMark(store, call)
+  return (last === null ? 0 : (JSON.parse(last.body) as { readonly crashes: number }).crashes) + (crashed ? 1 : 0)
+}
+
+/** Other notes of the turn may stand behind its last mark. */
+async function lastMark(store: Store, call: CallId): Promise<JournalRecord | null> {
+  for (let before = Number.MAX_SAFE_INTEGER; ;) {
+    const page = await store.records({ call, phases: ['exchange'], before, order: 'newest_first', limit: exchangePage, hydrate: true })
+    const mark = page.find(({ name }) => name === crashName)
+    if (mark !== undefined || page.length < exchangePage) return mark ?? null
+    before = page.at(-1)!.seq
+  }
 }
 
 /** @param isWaiting its turn had not begun: only a cancellation of the messages that wait ends it */
@@ -136,6 +145,8 @@ interface CancelIntent {
 
 /** Intents read at once. */
 const intentPage = 1_000
+/** Exchanges read at once, with their bodies. */
+const exchangePage = 50
 
 async function close(store: Store, record: JournalRecord, isResumed: boolean): Promise<Entry[]> {
   const intent = JSON.parse(record.body) as Intent
