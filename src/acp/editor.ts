@@ -1,5 +1,12 @@
 /** The editor as sessions see it. `protocol.ts` is behind it, which alone loads the SDK. */
-import type { ClientCapabilities, RequestPermissionRequest, RequestPermissionResponse, SessionUpdate } from '@agentclientprotocol/sdk'
+import type {
+  ClientCapabilities,
+  CreateElicitationRequest,
+  CreateElicitationResponse,
+  RequestPermissionRequest,
+  RequestPermissionResponse,
+  SessionUpdate,
+} from '@agentclientprotocol/sdk'
 import type { EditorMachine } from './editor-tools.ts'
 
 export interface Editor {
@@ -10,5 +17,7 @@ export interface Editor {
   written(): Promise<void>
   /** Asks the person. Rejects when the editor cannot, or the signal aborts. */
   ask(request: RequestPermissionRequest, signal: AbortSignal): Promise<RequestPermissionResponse>
+  /** Shows the person a form. Rejects as `ask` does. */
+  elicit(request: CreateElicitationRequest, signal: AbortSignal): Promise<CreateElicitationResponse>
   machine(session: string): EditorMachine
 }

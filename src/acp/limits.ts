@@ -26,6 +26,10 @@ export const maxReplayedRecords = 10_000
 export const recordsPerPage = 1_000
 export const listedSessions = 1_000
 export const sessionsPerPage = 100
+/** Models that the editor's menu offers. */
+export const listedModels = 200
+/** Answers to a form that do not fit, after which it counts as closed. */
+export const maxFormTries = 5
 
 /** Text of a prompt that stands in the message; what is longer becomes a file. */
 export const maxInlineChars: number = 64 * kib

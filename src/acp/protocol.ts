@@ -19,6 +19,7 @@ import {
   PROTOCOL_VERSION,
   RequestError,
   type SessionUpdate,
+  type SetSessionConfigOptionResponse,
 } from '@agentclientprotocol/sdk'
 import { isOxbowError } from '../types/index.ts'
 import { createEditorStream, type EditorStreams } from './editor-stream.ts'
@@ -37,6 +38,7 @@ export interface AgentHandlers {
   closeSession(session: string): Promise<void>
   deleteSession(session: string): Promise<void>
   setMode(session: string, mode: string): Promise<void>
+  setOption(session: string, option: string, value: unknown): Promise<SetSessionConfigOptionResponse>
   prompt(session: string, blocks: readonly ContentBlock[], signal: AbortSignal): Promise<PromptResponse>
   cancel(session: string): void
 }
@@ -63,6 +65,10 @@ export function connectEditor(streams: EditorStreams, version: string, handlersF
     async ask(request, signal) {
       await outgoing.written()
       return context().request(methods.client.session.requestPermission, request, { cancellationSignal: signal, stopWaitingOnCancel: true })
+    },
+    async elicit(request, signal) {
+      await outgoing.written()
+      return context().request(methods.client.elicitation.create, request, { cancellationSignal: signal, stopWaitingOnCancel: true })
     },
     machine: (session) => createMachine(context, session),
   }
@@ -95,6 +101,7 @@ function appOf(version: string, handlers: AgentHandlers, onCapabilities: (capabi
       await typed(handlers.setMode(params.sessionId, params.modeId))
       return {}
     })
+    .onRequest(session.setConfigOption, ({ params }) => typed(handlers.setOption(params.sessionId, params.configId, params.value)))
     .onRequest(session.prompt, ({ params, signal }) => typed(handlers.prompt(params.sessionId, params.prompt, signal)))
     .onNotification(session.cancel, ({ params }) => handlers.cancel(params.sessionId))
 }

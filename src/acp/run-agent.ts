@@ -17,6 +17,7 @@ import type { EditorStreams } from './editor-stream.ts'
 import type { Editor } from './editor.ts'
 import { createGuestLink, type GuestLink } from './guest-link.ts'
 import { listedSessions, maxOpenSessions, maxReplayedRecords, recordsPerPage, sessionsPerPage } from './limits.ts'
+import { createModelChoice } from './model-option.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
 import { type AgentHandlers, connectEditor } from './protocol.ts'
 import { createEditorSession, type EditorSession, type ModeId, modes, noSession } from './session.ts'
@@ -71,6 +72,11 @@ function createHandlers(parts: Parts): AgentHandlers {
       await find(id).setMode(known.id)
       editor.update(id, { sessionUpdate: 'current_mode_update', currentModeId: known.id })
     },
+    async setOption(id, option, value) {
+      const { choice } = find(id)
+      await choice.choose(option, value)
+      return { configOptions: await choice.options() }
+    },
     prompt: async (id, blocks, signal) => find(id).prompt(blocks, signal),
     cancel: (id) => sessions.get(id)?.cancel(),
   }
@@ -88,7 +94,9 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
     if (sessions.size >= maxOpenSessions && !sessions.has(id)) throw tooManySessions()
     sessions.get(id)?.detach()
     const mode = await modeOf(id, await link.gateway())
-    const session = createEditorSession({ id, editor, link, ports, contextTokens: () => contextTokens, folder, mode })
+    // Loaded again by the same editor, it keeps what was chosen there.
+    const choice = sessions.get(id)?.choice ?? createModelChoice(link)
+    const session = createEditorSession({ id, editor, link, ports, contextTokens: () => contextTokens, folder, mode, choice })
     if (replays) session.replay(past)
     await session.follow(past)
     sessions.set(id, session)
@@ -113,15 +121,16 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
     const session = await attach(sessionId as SessionId, '', past, replays)
     greet(session, mcpServers)
     await editor.written()
-    return { modes: modesOf(session) }
+    return { modes: modesOf(session), configOptions: await session.choice.options() }
   }
   return {
     async newSession({ cwd, mcpServers }) {
       const { id } = await (await gatewayWithFacts()).createSession()
       const session = await attach(id, cwd, [], false)
+      const configOptions = await session.choice.options()
       // An editor learns the id by the answer, and takes no update before it.
       setImmediate(() => greet(session, mcpServers))
-      return { sessionId: id, modes: modesOf(session) }
+      return { sessionId: id, modes: modesOf(session), configOptions }
     },
     loadSession: (request) => open(request, true),
     resumeSession: (request) => open(request, false),

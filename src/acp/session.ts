@@ -25,12 +25,14 @@ import {
 import { expandCommand, runCommand } from './commands.ts'
 import type { Editor } from './editor.ts'
 import { askForFolder } from './folder-question.ts'
+import { editorForm, fillIn, type Filled } from './elicit.ts'
 import { clientCallsOf, editorTools, runEditorTool } from './editor-tools.ts'
 import type { GuestLink } from './guest-link.ts'
 import { cancelWaitMs, listedSessions } from './limits.ts'
 import { showMedia } from './media.ts'
+import type { ModelChoice } from './model-option.ts'
 import { decisionOf, permissionRequest, rulesFor } from './permissions.ts'
-import type { AcpPorts } from './ports.ts'
+import type { AcpPorts, Gateway } from './ports.ts'
 import { messageOf } from './prompt.ts'
 import { fieldsOf } from './tool-view.ts'
 import { createUpdateFold } from './updates.ts'
@@ -47,6 +49,7 @@ export type ModeId = (typeof modes)[number]['id']
 
 export interface EditorSession {
   readonly id: SessionId
+  readonly choice: ModelChoice
   mode(): ModeId
   /** What is stricter than the configuration is the session's, whoever opens it next; `approve` ends with this editor. @throws OxbowError */
   setMode(mode: ModeId): Promise<void>
@@ -71,6 +74,7 @@ interface SessionDeps {
   readonly contextTokens: () => number
   /** As the guest has it. */
   readonly mode: ModeId
+  readonly choice: ModelChoice
   /** Folder of the person in which the editor works: the first message names it. Empty: it was named in an earlier one. */
   readonly folder: string
 }
@@ -80,8 +84,7 @@ const newId = createIdMaker(systemClock, systemRandom) as () => CallId
 export function createEditorSession(deps: SessionDeps): EditorSession {
   const { id, editor, link, ports } = deps
   const turns = createTurns()
-  let { mode } = deps
-  let { folder } = deps
+  let { mode, folder } = deps
   let stop = (): void => {}
   const show = (update: SessionUpdate): void => editor.update(id, update)
   const onMedia = (media: SentMedia): void => {
@@ -122,6 +125,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
   }
   return {
     id,
+    choice: deps.choice,
     mode: () => mode,
     async setMode(wanted) {
       await setModeOf(id, wanted, link)
@@ -172,7 +176,7 @@ function createTitle(id: SessionId, link: GuestLink, show: (update: SessionUpdat
 
 /** One turn after another, as long as each ends with calls of the editor's tools. */
 async function converse(
-  { id, editor, link, ports }: SessionDeps,
+  { id, editor, link, ports, choice }: SessionDeps,
   turns: Turns,
   wish: () => ClientTools,
   first: Message,
@@ -187,7 +191,9 @@ async function converse(
       const clientId = newId()
       const over = turns.begin(clientId)
       const sent = message
-      await link.repeat((gateway) => gateway.sendTurn({ session: id, clientId, ...sent }))
+      await link.repeat((gateway) =>
+        gateway.sendTurn({ session: id, clientId, model: choice.model() === '' ? undefined : choice.model(), ...sent }),
+      )
       // Cancelled before the guest had it.
       if (cancelled.aborted) cancelTurn()
       const body = fieldsOf((await over).body)
@@ -297,14 +303,19 @@ const requestCancelled = -32_800
 function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => ModeId) {
   const open = new Map<string, AbortController>()
   let queue = Promise.resolve()
+  const permit = async (pending: PendingApproval, gateway: Gateway, signal: AbortSignal): Promise<Filled> => {
+    const rules = await rulesFor(pending, gateway)
+    const request = { ...permissionRequest(pending, rules, ports), sessionId: id }
+    return decisionOf(await editor.ask(request, signal), rules)
+  }
   const decide = async (pending: PendingApproval, signal: AbortSignal): Promise<void> => {
     if (signal.aborted) return
     const gateway = await link.gateway()
     // The mode of a session is not that of the agents below it.
     const isAllowed = mode() === 'approve' && pending.agent === undefined && pending.personal !== true
-    const rules = isAllowed ? [] : await rulesFor(pending, gateway)
-    const request = { ...permissionRequest(pending, rules, ports), sessionId: id }
-    const answer = isAllowed ? { allow: true } : decisionOf(await editor.ask(request, signal), rules)
+    const form = editorForm(pending, editor)
+    const answer =
+      form !== null ? await fillIn(form, id, editor, signal) : isAllowed ? { allow: true } : await permit(pending, gateway, signal)
     if (signal.aborted) return
     const outcome = await gateway.call('call.decide', { call: pending.call, ...answer })
     if (outcome.status !== 'ok') throw toError(outcome.failure)

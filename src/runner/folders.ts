@@ -57,10 +57,16 @@ export function sharedPathOf({ home, workspace }: FolderPlace, path: string): st
 
 /** @throws OxbowError `bad_input` or `path_refused` for a folder that agents must not see */
 export function addFolder(place: FolderPlace, { path, name: wanted, readOnly }: NewFolder): HostFolder {
+  const real = assertAddable(place, { path, readOnly })
+  return changeFolders(place, () => added(place, real, wanted ?? basename(real), readOnly))
+}
+
+/** @returns the folder's real path @throws OxbowError for one that agents must never see, or could not change */
+export function assertAddable(place: FolderPlace, { path, readOnly }: Omit<NewFolder, 'name'>): string {
   const real = realPathOf(path)
   assertAllowed(real, place)
   if (!readOnly) assertWritable(real)
-  return changeFolders(place, () => added(place, real, wanted ?? basename(real), readOnly))
+  return real
 }
 
 /** Two terminals may change the list at once. */

@@ -15,7 +15,19 @@ export {
   whyAsked,
   writtenOut,
 } from './terminal-text.ts'
-export { answered, commandCall, formOf, formText, isNoCommand, type OwnCommand, ownCommands, pairsIn, promptCall } from './question-form.ts'
+export {
+  answered,
+  answerProblem,
+  commandCall,
+  formOf,
+  formText,
+  isNoCommand,
+  type OwnCommand,
+  ownCommands,
+  pairsIn,
+  promptCall,
+  type QuestionForm,
+} from './question-form.ts'
 export {
   badgeText,
   costLines,

@@ -34,8 +34,15 @@ describe('a form of a server', () => {
     assert.equal(pairsIn('yes'), null)
     const { answer } = answered(form, ['project=oxbow', 'kinds=a,b'])
     assert.deepEqual(answer, { size: 3, project: 'oxbow', kinds: ['a', 'b'] })
-    assert.deepEqual(answered(form, ['size=5'])['answer'], { size: 5 })
+    assert.deepEqual(answered(form, ['project=x', 'size=5'])['answer'], { project: 'x', size: 5 })
     assert.throws(() => answered(form, ['other=1']), { code: 'bad_input' })
+  })
+
+  it('takes no value outside of what it offers, nor leaves out what it needs', () => {
+    assert.throws(() => answered(form, ['project=x', 'state=ajar']), /state must be one of open, closed/)
+    assert.throws(() => answered(form, ['project=x', 'kinds=a,z']), /kinds must be one of a, b/)
+    assert.throws(() => answered(form, ['project=x', 'size=big']), /size must be of type integer/)
+    assert.throws(() => answered(form, ['size=5']), /needs project/)
   })
 
   it('is no other call, and no address', () => {

@@ -71,6 +71,13 @@ test('two folders at once, and a subfolder of one', async () => {
   assert.ok(existsSync(join(paths[2]!, 'e.txt')), ran.err)
 })
 
+test('a folder that can never be added is refused with no advice to add it', async () => {
+  const { exit, err } = await home.oxbow(['run', '--folder', home.folder, 'hi'])
+  assert.notEqual(exit, 0)
+  assert.match(err, /Oxbow keeps its own files there/)
+  assert.doesNotMatch(err, /folder add/)
+})
+
 test('where the folder has vanished no turn begins, and the reason is said', async () => {
   const path = project('fifth')
   await home.oxbow(['folder', 'add', path])

@@ -137,6 +137,8 @@ for (const era of ['legacy', 'auto'] as const) {
       const { resources } = await program.listResources()
       const found = resources.find(({ name }) => name === 'a b.md')
       assert.equal(found?.uri, 'oxbow:///shared/a%20b.md')
+      const early = await rig.program((await rig.newKey('file.read:/shared/later')).key, { era })
+      assert.deepEqual((await early.listResources()).resources, [])
       const { contents } = await program.readResource({ uri: found.uri })
       assert.deepEqual(contents, [{ uri: found.uri, mimeType: 'text/markdown', text: '# Title\nline two\n' }])
       const image = (await program.readResource({ uri: 'oxbow:///shared/dot.png' })).contents[0] as { readonly blob?: string }

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { posix } from 'node:path'
 import {
   addFolder,
+  assertAddable,
   countFolderSkills,
   findFolder,
   findGuest,
@@ -158,6 +159,8 @@ export async function allowFolder(path: string, choice: GuestChoice, terminal: T
   const place = { home, workspace, env }
   const known = sharedPathOf(place, path)
   if (known !== undefined) return known
+  // Nobody is asked for, or sent to add, what is refused then.
+  assertAddable(place, { path, readOnly: false })
   const hint = `Run this once: oxbow folder add ${path}`
   if (!isInteractive(terminal)) throw new OxbowError('denied', `agents may not work in ${path} yet`, { hint })
   const lines = createInterface({ input: terminal.input, output: terminal.errors })

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import type { ForeignCalls, ForeignEnd } from '../../kernel/index.ts'
-import { type CallId, type JsonObject, mediaTypeOf, ownValue, OxbowError, type SessionId } from '../../types/index.ts'
+import { type CallId, isOxbowError, type JsonObject, mediaTypeOf, ownValue, OxbowError, type SessionId } from '../../types/index.ts'
 import { maxMcpPage, maxResourceBytes, resourceRestMs } from '../limits.ts'
 import { cursorAt, type Offer, type Page, pageOf, type Resource, type ResourceContent, startOf } from './offer.ts'
 
@@ -30,8 +30,8 @@ export function createResources(deps: ResourceDeps): Resources {
   return {
     async resources(cursor, { signal }) {
       const roots = (await deps.foreign.readable()) ?? [everything]
-      if (roots.length === 1) return listFolder(deps, roots[0]!, startOf(cursor), signal)
-      const lists = await Promise.all(roots.map((root) => listFolder(deps, root, 0, signal)))
+      if (roots.length === 1) return listRoot(deps, roots[0]!, startOf(cursor), signal)
+      const lists = await Promise.all(roots.map((root) => listRoot(deps, root, 0, signal)))
       return pageOf(
         lists.flatMap(({ items }) => items),
         cursor,
@@ -74,6 +74,16 @@ export function createResources(deps: ResourceDeps): Resources {
 interface Listed {
   readonly entries: readonly { readonly path: string; readonly kind: string; readonly bytes: number }[]
   readonly truncated: boolean
+}
+
+/** @returns nothing for a folder that is not there yet: the right to it is no mistake of the program that asks */
+async function listRoot(deps: ResourceDeps, path: string, skip: number, signal: AbortSignal): Promise<Page<Resource>> {
+  try {
+    return await listFolder(deps, path, skip, signal)
+  } catch (error) {
+    if (isOxbowError(error) && error.code === 'not_found') return { items: [] }
+    throw error
+  }
 }
 
 async function listFolder(deps: ResourceDeps, path: string, skip: number, signal: AbortSignal): Promise<Page<Resource>> {

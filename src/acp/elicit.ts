@@ -1,0 +1,47 @@
+/** A form that waits for the person, as a question of the editor: asked again until the answer fits, declined or closed. */
+import type { CreateElicitationRequest, CreateElicitationResponse } from '@agentclientprotocol/sdk'
+import { answerProblem, formOf, type QuestionForm } from '../terminal/index.ts'
+import { type Json, type JsonObject, isObject, type PendingApproval } from '../types/index.ts'
+import type { Editor } from './editor.ts'
+import { maxFormTries } from './limits.ts'
+import type { Decision } from './permissions.ts'
+
+export interface Filled extends Decision {
+  /** The call's input with the answer. */
+  readonly input?: string
+}
+
+/** @returns null where the call is no form, or the editor shows none */
+export function editorForm(pending: PendingApproval, editor: Editor): QuestionForm | null {
+  const { elicitation } = editor.capabilities()
+  return elicitation?.form === undefined || elicitation.form === null ? null : formOf(pending)
+}
+
+/** Rejects when the editor cannot ask, or the signal aborts. */
+export async function fillIn(form: QuestionForm, session: string, editor: Editor, signal: AbortSignal): Promise<Filled> {
+  let problem = ''
+  for (let tries = 0; tries < maxFormTries; tries += 1) {
+    const response = await editor.elicit(requestOf(form, session, problem), signal)
+    if (response.action === 'decline') return { allow: false, reason: 'The person declined.' }
+    if (response.action !== 'accept') return { allow: false, reason: 'The person closed the question.' }
+    const answer = contentOf(response)
+    problem = answerProblem(form, answer)
+    if (problem === '') return { allow: true, input: JSON.stringify({ ...form.input, answer }) }
+  }
+  return { allow: false, reason: `No answer fitted the form: ${problem}` }
+}
+
+function contentOf(response: CreateElicitationResponse): JsonObject {
+  const content = 'content' in response ? (response.content as Json | undefined) : undefined
+  return isObject(content) ? content : {}
+}
+
+function requestOf({ server, message, input }: QuestionForm, sessionId: string, problem: string): CreateElicitationRequest {
+  const asked = `The server ${server} asks: ${message}`
+  return {
+    mode: 'form',
+    sessionId,
+    message: problem === '' ? asked : `${problem}\n\n${asked}`,
+    requestedSchema: input['schema'] as { type: 'object' },
+  }
+}
