@@ -79,8 +79,16 @@ const configs: UserConfig[] = defineConfig([
   { ...common, entry: { 'versions-worker': 'src/kernel/versions/versions-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   { ...common, entry: { 'tree-worker': 'src/plugins/package/tree-worker.ts' } },
-  // What plugins are written against.
+  // What plugins are written against, and its types in one file that imports nothing.
   { ...common, entry: { plugin: 'src/plugin-sdk/index.ts' } },
+  {
+    ...common,
+    entry: { plugin: 'src/plugin-sdk/index.ts' },
+    dts: { emitDtsOnly: true, generator: 'tsgo', tsconfig: 'tsconfig.plugin.json' },
+    inputOptions: { tsconfig: false, treeshake: { moduleSideEffects: false } },
+    deps: { neverBundle: [...outside, /^zod$/] },
+    logLevel: 'error',
+  },
   { ...common, entry: { 'schema-worker': 'src/tools/schema/schema-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with. A checkout bundles them with the same settings: see hands-program.ts.
   { ...common, format: 'cjs', fixedExtension: true, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
