@@ -5,8 +5,8 @@ import type { GuestLink } from './guest-link.ts'
 import { listedModels } from './limits.ts'
 
 export interface ModelChoice {
-  /** Empty: the guest's own. */
-  model(): string
+  /** Absent: the guest's own. */
+  model(): string | undefined
   /** @throws OxbowError */
   options(): Promise<SessionConfigOption[]>
   /** @throws OxbowError `bad_input` for an option or a model that was not offered */
@@ -16,7 +16,7 @@ export interface ModelChoice {
 const optionId = 'model'
 
 export function createModelChoice(link: GuestLink): ModelChoice {
-  let chosen = ''
+  let chosen: string | undefined
   const offer = async (): Promise<{ readonly usual: string; readonly names: readonly string[] }> => {
     const gateway = await link.gateway()
     const [{ model: usual }, outcome] = await Promise.all([
@@ -25,14 +25,14 @@ export function createModelChoice(link: GuestLink): ModelChoice {
     ])
     // A guest that cannot tell still has its own model.
     const { models } = outcome.status === 'ok' ? (outcome.output as { models: readonly { id: string }[] }) : { models: [] }
-    return { usual, names: [...new Set([usual, ...(chosen === '' ? [] : [chosen]), ...models.map(({ id }) => id)])] }
+    return { usual, names: [...new Set([usual, ...(chosen === undefined ? [] : [chosen]), ...models.map(({ id }) => id)])] }
   }
   return {
     model: () => chosen,
     async options() {
       const { usual, names } = await offer()
       const options = names.map((name) => ({ value: name, name, ...(name === usual && { description: 'As configured' }) }))
-      const currentValue = chosen === '' ? usual : chosen
+      const currentValue = chosen ?? usual
       return [
         { id: optionId, name: 'Model', description: 'Of the next messages.', category: 'model', type: 'select', currentValue, options },
       ]
@@ -45,7 +45,7 @@ export function createModelChoice(link: GuestLink): ModelChoice {
         throw new OxbowError('bad_input', `There is no model ${String(value).slice(0, 100)} to choose.`, {
           hint: '`oxbow models` lists providers and what they need.',
         })
-      chosen = value === usual ? '' : value
+      chosen = value === usual ? undefined : value
     },
   }
 }

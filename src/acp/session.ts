@@ -191,9 +191,7 @@ async function converse(
       const clientId = newId()
       const over = turns.begin(clientId)
       const sent = message
-      await link.repeat((gateway) =>
-        gateway.sendTurn({ session: id, clientId, model: choice.model() === '' ? undefined : choice.model(), ...sent }),
-      )
+      await link.repeat((gateway) => gateway.sendTurn({ session: id, clientId, model: choice.model(), ...sent }))
       // Cancelled before the guest had it.
       if (cancelled.aborted) cancelTurn()
       const body = fieldsOf((await over).body)

@@ -1,5 +1,6 @@
 /** Building blocks of the verb definitions: shared options, examples and argument parsers. */
 import { type Command, InvalidArgumentError } from 'commander'
+import { editDistance } from '../types/index.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs the verb. @returns the exit code */
@@ -89,17 +90,3 @@ export function suggestion(typed: string, names: readonly string[]): string {
 
 /** With more edits it is another word, not a typo. */
 const maxTypos = 2
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
-  for (let i = 1; i <= a.length; i++) {
-    const above = row
-    row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min(replaced, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1))
-    }
-  }
-  return row[b.length] ?? 0
-}

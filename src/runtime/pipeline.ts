@@ -16,6 +16,7 @@ import {
   textOf,
   toolCallsOf,
   type TurnId,
+  plural,
 } from '../types/index.ts'
 import { maxComparedCharacters, providerDeadlineMs, safetyTokens } from './limits.ts'
 import { type Composed, type LateItem, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
@@ -223,7 +224,7 @@ function describe(failure: Failure, turn: readonly ConversationItem[]): string {
   return [
     `I had to stop: ${failure.message}`,
     `Done in this turn: ${finished === '' ? 'nothing' : finished}${failed > 0 ? ` (${failed} failed)` : ''}.`,
-    `Left: ${left > 0 ? `${left} requested call${left === 1 ? '' : 's'}, and ` : ''}the answer to your message.`,
+    `Left: ${left > 0 ? `${plural(left, 'requested call')}, and ` : ''}the answer to your message.`,
     ...(words === undefined ? [] : [`Last words: ${headOf(words, 500)}`]),
     failure.hint,
   ].join('\n')

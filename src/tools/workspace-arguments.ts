@@ -49,10 +49,6 @@ export function listedPath(path: string): string {
   return JSON.stringify(path).replace(/[\u007f-\u009f\u2028\u2029]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`
-}
-
 type Shared = 'tier' | 'right' | 'audience' | 'labels'
 
 /** Reads only. Anybody may have written the content. */

@@ -111,6 +111,11 @@ export function parseObject(text: string): JsonObject | null {
   }
 }
 
+/** @returns a count with its noun: `1 file`, `2 files`, `3 entries` */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
+}
+
 /** Levenshtein distance over UTF-16 units, one row at a time. */
 export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)

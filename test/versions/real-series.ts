@@ -16,7 +16,7 @@ import { randomSeries } from './undo-series.ts'
 const names = ['a.txt', 'b.txt', 'src/c.txt', 'src/deep/d.txt', '.env', 'lib', 'bin/run.sh', 'née 1.txt'] as const
 const folders = ['src', 'src/deep', 'lib', 'bin', 'out'] as const
 
-/** Commands of one operation, which may fail. W: a line that nobody else has written. */
+/** Commands of one operation, which may fail; each line that they write is like no other. */
 const operations: readonly ((pick: Pick) => string)[] = [
   ({ file, line }) => `mkdir -p "$(dirname '${file}')" && printf '${line}\\n' > '${file}'`,
   ({ file, line }) => `sed -i '2s/.*/${line}/' '${file}'`,
@@ -166,7 +166,7 @@ export async function playTurns(
       changed += 1
       // Or the person edits a file between the turn and its undo: what they wrote stays, whatever happens to the file.
       const mine = random.next(3) === 0 ? pickOf() : null
-      const edited = mine !== null && inProject(`test ! -L '${mine.file}'; ${operations[2]!(mine)}`)
+      const edited = mine !== null && inProject(`test ! -L '${mine.file}' && ${operations[2]!(mine)}`)
       const edits = treeOf(guest.project)
       const undone = await guest.undo(turn).catch((error: unknown) => String(error))
       if (typeof undone === 'string') {

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTwoFilesPatch } from 'diff'
 import type { Hands, HandsOps } from '../../src/types/index.ts'
+import { seededNumbers } from '../../src/types/random-fixture.ts'
 import { createSeriesFiles, linesOfAFile, type SeriesFiles, tokensOf } from './series-files.ts'
 import { played, type SeriesGuest, startGuest, type Undone } from './series-guest.ts'
 
@@ -19,21 +20,13 @@ const steps = 14
 /** Series in one workspace: a repository and a thread cost more than a series. */
 const seriesOfAWorld = 20
 
-export interface Series {
+interface Series {
   next(below: number): number
 }
 
-/** Of Mulberry32. */
 export function randomSeries(seed: number): Series {
-  let state = seed >>> 0
-  return {
-    next(below) {
-      state = (state + 0x6d2b79f5) >>> 0
-      let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-      return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-    },
-  }
+  const number = seededNumbers(seed)
+  return { next: (below) => (number() * 2 ** 32) % below }
 }
 
 /** Plays series from one seed on, some of them in one workspace. @throws AssertionError for what a person would have lost, or what stayed of an undone turn */

@@ -1,4 +1,5 @@
 /** `oxbow branch`: copies of the workspace on which agents work. */
+import { plural } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { withGuest } from '../guest-connection.ts'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
@@ -89,7 +90,7 @@ function endOf({ after, before, total }: Merged): string {
   if (after === '')
     return 'Nothing was merged: both sides have changed the same places. --conflicts workspace or --conflicts branch says whose file to take.'
   if (total === 0) return 'There was nothing to merge; the branch is dropped.'
-  return `Merged ${total} ${total === 1 ? 'file' : 'files'}. To take it back: oxbow restore / --to ${before.slice(0, shortLength)}`
+  return `Merged ${plural(total, 'file')}. To take it back: oxbow restore / --to ${before.slice(0, shortLength)}`
 }
 
 export function branchDrop(

@@ -13,7 +13,7 @@ import {
   removeFolder,
   sharedPathOf,
 } from '../../runner/index.ts'
-import { type HostFolder, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
+import { type HostFolder, isOxbowError, OxbowError, toFailure, plural } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
@@ -49,7 +49,7 @@ export async function folderAdd(path: string, options: AddOptions, terminal: Ter
 /** What agents follow only when the person trusts it. */
 function waitingLine({ path }: HostFolder): readonly string[] {
   const { skills, commands, instructions } = countFolderSkills(path)
-  const counted = (count: number, what: string): readonly string[] => (count === 0 ? [] : [`${count} ${what}${count === 1 ? '' : 's'}`])
+  const counted = (count: number, what: string): readonly string[] => (count === 0 ? [] : [plural(count, what)])
   const parts = [...counted(skills, 'skill'), ...counted(commands, 'command'), ...(instructions === '' ? [] : [instructions])]
   if (parts.length === 0) return []
   return [`It brings ${new Intl.ListFormat('en').format(parts)}, which count once you trust them: oxbow skills list`]

@@ -63,20 +63,13 @@ function show(events: readonly EventLine[], options: EventsOptions, terminal: Te
   for (const event of events) printLine(terminal, options.json === true ? JSON.stringify(event) : eventLine(event))
 }
 
-/** Prints the newest events, oldest first: looks further back until there are enough. */
+/** Prints the newest events, oldest first. */
 function printNewest(options: EventsOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { cursor: end } = (await outputOf(gateway, 'events.next', { limit: 1, wait_s: 0 })) as Page
-    const newest = async (filter: ReturnType<typeof filterOf>, count: number): Promise<readonly EventLine[]> => {
-      for (let span = recordsOfEvent * count; ; span *= recordsOfEvent) {
-        const found = await eventsAfter(gateway, filter, Math.max(0, end - span), end)
-        if (found.length >= count || span >= end) return found.slice(-count)
-      }
-    }
-    const events = await newest(filterOf(options), options.limit)
+    const events = await newest(gateway, filterOf(options), options.limit)
     show(events, options, terminal)
     const kinds = events.length > 0 ? [] : (options.kind ?? [])
-    const known = kinds.length === 0 ? [] : [...new Set((await newest({ kinds: [] }, maxPage)).map(({ kind }) => kind))]
+    const known = kinds.length === 0 ? [] : [...new Set((await newest(gateway, { kinds: [] }, maxPage)).map(({ kind }) => kind))]
     for (const kind of kinds)
       if (!known.includes(kind))
         printNotice(terminal, `notice: no event of the kind ${plainLine(kind, 60)} is known${suggestion(kind, known)}`)
@@ -84,18 +77,16 @@ function printNewest(options: EventsOptions, terminal: Terminal): Promise<number
   })
 }
 
-async function eventsAfter(
-  gateway: Connection['gateway'],
-  filter: ReturnType<typeof filterOf>,
-  from: number,
-  end: number,
-): Promise<readonly EventLine[]> {
-  const found: EventLine[] = []
-  for (let after = from; ;) {
-    const { events, cursor, more } = (await outputOf(gateway, 'events.next', { ...filter, limit: maxPage, after, wait_s: 0 })) as Page
-    found.push(...events.filter(({ seq }) => seq <= end))
-    after = cursor
-    if (!more || after >= end) return found
+async function newest(gateway: Connection['gateway'], filter: ReturnType<typeof filterOf>, count: number): Promise<readonly EventLine[]> {
+  const pages: (readonly EventLine[])[] = []
+  let left = count
+  for (let before = Number.MAX_SAFE_INTEGER; ;) {
+    const limit = Math.min(left, maxPage)
+    const { events, cursor, more } = (await outputOf(gateway, 'events.next', { ...filter, limit, before, wait_s: 0 })) as Page
+    pages.push(events)
+    left -= events.length
+    if (!more || left <= 0) return pages.toReversed().flat()
+    before = cursor
   }
 }
 
@@ -124,8 +115,6 @@ async function nextGuest(workspace: Workspace): Promise<void> {
 }
 
 const maxPage = 500
-/** Of so many records one is an event, or fewer: then it looks further back. */
-const recordsOfEvent = 8
 
 function eventLine({ seq, at, kind, session, fields }: EventLine): string {
   const facts = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { plainLine, plainText } from '../../terminal/index.ts'
 import { type Client, connect } from '../../client/index.ts'
 import { findGuest, type Home, loadPlugins, openHome, openWorkspace, type StagedPlugin, usersOf } from '../../runner/index.ts'
-import { OxbowError, type PluginExports, systemClock, toError, toFailure } from '../../types/index.ts'
+import { OxbowError, type PluginExports, systemClock, toError, toFailure, plural } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { type CallOptions, outputOf, showOutput } from '../kernel/call.ts'
 import { restartPollMs, restartWaitMs } from '../limits.ts'
@@ -124,11 +124,7 @@ async function proposeOne(folder: string, source: string, { json, dryRun }: AddO
     )
     printText(
       terminal,
-      plainText(
-        [`${files} ${files === 1 ? 'file' : 'files'}, ${Math.ceil(bytes / 1024)} KiB, without what it depends on`, ...lines, text].join(
-          '\n',
-        ),
-      ),
+      plainText([`${plural(files, 'file')}, ${Math.ceil(bytes / 1024)} KiB, without what it depends on`, ...lines, text].join('\n')),
     )
   }
   if (dryRun !== true && json !== true)
@@ -208,7 +204,7 @@ async function stagedText({ manifest, source, before, ...staged }: StagedPlugin)
         ]
   const lines = [
     `${manifest.name} ${manifest.version}${before === null ? '' : ` (installed: ${before.manifest.version})`}${manifest.description === '' ? '' : `: ${manifest.description}`}`,
-    `${files} ${files === 1 ? 'file' : 'files'}, ${Math.ceil(bytes / 1024)} KiB, hash ${hash}`,
+    `${plural(files, 'file')}, ${Math.ceil(bytes / 1024)} KiB, hash ${hash}`,
     ...(source.from === 'npm' ? [`npm integrity ${source.integrity}, with ${packages} other packages`] : []),
     ...list('Scripts of these packages are not run:', withScripts),
     signer === '' ? 'Nobody has signed it.' : `Signed by the key ${fingerprint(signer)}`,

@@ -14,6 +14,7 @@ import {
   type StoreStatus,
   type StoreVerifyReport,
   type VacuumReport,
+  plural,
 } from '../../types/index.ts'
 import { columnsOf, printNotice, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, table } from '../../terminal/index.ts'
@@ -102,7 +103,7 @@ function contents({ parts, leftOut = [] }: BackupManifest): readonly string[] {
       ...(skipped === 0 ? [] : [`${skipped} skipped: sockets, pipes or devices`]),
       ...(changed === 0 ? [] : [`${changed} changed while being read`]),
     ]
-    return `  ${what}: ${files} ${files === 1 ? 'file' : 'files'}, ${formatBytes(contentBytes)}, ${[how, ...odd].join('; ')}`
+    return `  ${what}: ${plural(files, 'file')}, ${formatBytes(contentBytes)}, ${[how, ...odd].join('; ')}`
   })
   const keys = [...new Set(parts.flatMap(({ sealed }) => sealed?.key ?? []))]
   return [

@@ -2,7 +2,7 @@
  * Commands that take more than one tool call: append, lists of things to do, restore, summarise. The texts of tools are read back into facts;
  * they are written for a model, so they are read loosely: a text that is not understood gives no facts, never wrong ones.
  */
-import { truncate } from '../../types/index.ts'
+import { truncate, plural } from '../../types/index.ts'
 import { summaryDepth, summaryFiles, summaryLines } from '../limits.ts'
 import type { Command, Step } from './command.ts'
 import type { Exchange } from './conversation.ts'
@@ -114,10 +114,6 @@ function digest(path: string, entries: readonly ListedEntry[], reads: readonly E
   if (more > 0) lines.push(`- and ${more} more that I did not open`)
   const head = `${path}: ${plural(files.length, 'file')}, ${plural(folders, 'folder')}${total}. What each begins with:`
   return [head, ...lines].join('\n')
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function pathOf(read: Exchange): string {

@@ -1,5 +1,5 @@
 /** All replies of the offline interpreter. */
-import { headOf, ownValue, truncate } from '../../types/index.ts'
+import { headOf, ownValue, truncate, plural } from '../../types/index.ts'
 import { shownResultChars, storyActs } from '../limits.ts'
 import type { Command, ToolCommand } from './command.ts'
 import type { Exchange } from './conversation.ts'
@@ -126,7 +126,7 @@ export function tellStory(exchanges: readonly Exchange[]): string {
     return `- ${call.name} ${truncate(call.arguments, 100)} — ${ended}`
   })
   const before = exchanges.length - shown.length
-  const head = `I made ${exchanges.length} tool call${exchanges.length === 1 ? '' : 's'} that I can still see:`
+  const head = `I made ${plural(exchanges.length, 'tool call')} that I can still see:`
   return [head, ...(before > 0 ? [`- (${before} earlier)`] : []), ...lines, 'The journal has every one of them: oxbow audit show.'].join(
     '\n',
   )

@@ -13,6 +13,7 @@ import {
   isBranchName,
   OxbowError,
   type SessionId,
+  plural,
 } from '../../types/index.ts'
 import type { AgentRecord } from '../agents/agent-record.ts'
 import { branchTimeoutMs } from '../limits.ts'
@@ -189,7 +190,7 @@ function mergeCall(deps: BranchCallDeps): Call<MergeInput, Merged> {
       const before = merged.before.slice(0, 8)
       return {
         output: shown,
-        text: [`Merged ${merged.total} ${merged.total === 1 ? 'file' : 'files'}; before: ${before}.`, ...lines, ...clashes].join('\n'),
+        text: [`Merged ${plural(merged.total, 'file')}; before: ${before}.`, ...lines, ...clashes].join('\n'),
         labels,
       }
     },

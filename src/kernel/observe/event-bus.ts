@@ -5,7 +5,7 @@
  *
  * Subscribers ask, and the kernel never waits for them: one that is slow only has more to read.
  */
-import { parseReference, type Store } from '../../store/index.ts'
+import { parseReference, type RecordQuery, type Store } from '../../store/index.ts'
 import type { CallId, JsonObject, Phase, RecordView, SessionId } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { eventPage, maxEventScan, maxEventWaiters } from '../limits.ts'
@@ -22,6 +22,8 @@ export interface EventPage {
 export interface EventBus {
   /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one where there is none yet. */
   after(cursor: number, filter: EventFilter, limit: number, waitMs: number, signal: AbortSignal): Promise<EventPage>
+  /** The newest events before the cursor, oldest first. The page's cursor is the next `before`. */
+  before(cursor: number, filter: EventFilter, limit: number): Promise<EventPage>
   /** The newest cursor: from here on only what happens next is read. */
   now(): Promise<number>
 }
@@ -41,15 +43,15 @@ export function createEventBus(
   flushed: () => Promise<void>,
   find: FindCall,
 ): EventBus {
-  const read = async (from: number, filter: EventFilter, limit: number): Promise<EventPage> => {
+  const read = async (from: number, filter: EventFilter, limit: number, order: RecordQuery['order']): Promise<EventPage> => {
     const events: EventView[] = []
     let cursor = from
     for (let scanned = 0; scanned < maxEventScan;) {
       const page = await store.records({
-        after: cursor,
+        ...(order === 'oldest_first' ? { after: cursor } : { before: cursor }),
         phases,
         ...(filter.session !== '' && { session: filter.session as SessionId }),
-        order: 'oldest_first',
+        order,
         limit: eventPage,
         hydrate: false,
       })
@@ -66,6 +68,11 @@ export function createEventBus(
   }
 
   return {
+    async before(cursor, filter, limit) {
+      await flushed()
+      const page = await read(cursor, filter, limit, 'newest_first')
+      return { ...page, events: page.events.toReversed() }
+    },
     now: async () => {
       await flushed()
       return (await store.head()).seq
@@ -76,10 +83,10 @@ export function createEventBus(
       const from = Math.min(cursor, (await store.head()).seq)
       const came = waitFor({ waiters, find }, filter, waitMs, signal)
       try {
-        const page = await read(from, filter, limit)
+        const page = await read(from, filter, limit, 'oldest_first')
         // More remains to be scanned, or something was found: the caller asks again.
         if (page.events.length > 0 || page.more || waitMs === 0 || !(await came.happened)) return page
-        return await read(page.cursor, filter, limit)
+        return await read(page.cursor, filter, limit, 'oldest_first')
       } finally {
         came.stop()
       }

@@ -45,6 +45,7 @@ export function eventCalls(deps: EventCallDeps): readonly Call[] {
 interface NextInput {
   subscriber: string
   after?: number | undefined
+  before?: number | undefined
   ack?: number | undefined
   kinds: string[]
   session: string
@@ -63,6 +64,7 @@ function nextCall({ eventBus, documents }: EventCallDeps): Call<NextInput, Event
         .default('')
         .describe('Subscriber whose events to return.'),
       after: z.int().nonnegative().optional().describe('Without a subscriber: the cursor; default: now.'),
+      before: z.int().positive().optional().describe('Instead of `after`: the newest events before this cursor, without waiting.'),
       ack: z.int().nonnegative().optional().describe('With a subscriber: the cursor up to which everything is done with.'),
       kinds,
       session,
@@ -73,10 +75,12 @@ function nextCall({ eventBus, documents }: EventCallDeps): Call<NextInput, Event
     example: { subscriber: '', after: 0, kinds: ['turn_ended'], session: '', limit: 100, wait_s: 0 },
     effect: 'none',
     recordOutput: ({ events, cursor }) => ({ events: events.length, cursor }),
-    async run({ subscriber, after, ack, limit, wait_s: waitS, ...filter }, context) {
+    async run({ subscriber, after, before, ack, limit, wait_s: waitS, ...filter }, context) {
       const own = subscriber === '' ? null : await acknowledge(documents, context, subscriber, ack)
-      const cursor = own?.cursor ?? after ?? (await eventBus.now())
-      const page = await eventBus.after(cursor, own ?? filter, limit, waitS * 1_000, context.signal)
+      const page =
+        own === null && before !== undefined
+          ? await eventBus.before(before, filter, limit)
+          : await eventBus.after(own?.cursor ?? after ?? (await eventBus.now()), own ?? filter, limit, waitS * 1_000, context.signal)
       // A subscriber gets an event again until it confirms it.
       const text = page.events.map((event) => JSON.stringify(event)).join('\n') || 'Nothing has happened.'
       return { output: page, text, labels: page.events.reduce<Labels>((all, { fields }) => join(all, labelsIn(fields)), []) }

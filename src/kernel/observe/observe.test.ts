@@ -8,6 +8,7 @@ import { createResources, overloadsOf, type ResourceSample } from './resources.t
 interface Page {
   readonly events: readonly { readonly seq: number; readonly kind: string; readonly fields: JsonObject; readonly session: string }[]
   readonly cursor: number
+  readonly more: boolean
 }
 
 async function ok<Output>(guest: Fixture, name: string, input: Json): Promise<Output> {
@@ -34,6 +35,10 @@ test('events are the records of the journal, in order, without what people said'
   assert.deepEqual(kindsOf(await next(guest, { after: 0, session: 'another' })), [])
   const first = await next(guest, { after: 0, limit: 2 })
   assert.deepEqual(kindsOf(await next(guest, { after: first.cursor, limit: 2 })), ['turn_started', 'call_refused'])
+  const last = await next(guest, { before: Number.MAX_SAFE_INTEGER, limit: 2 })
+  const earlier = await next(guest, { before: last.cursor, limit: 500 })
+  assert.deepEqual([last.more, earlier.more], [true, false])
+  assert.deepEqual([...earlier.events, ...last.events], (await next(guest, { after: 0, limit: 500 })).events)
 })
 
 test('a request that waits is answered by the first event that it is about, and ends without one', async () => {

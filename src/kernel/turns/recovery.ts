@@ -117,10 +117,10 @@ async function crashesOf(store: Store, { call }: JournalRecord, crashed: boolean
   return (last === null ? 0 : (JSON.parse(last.body) as { readonly crashes: number }).crashes) + (crashed ? 1 : 0)
 }
 
-/** Other notes of the turn may stand behind its last mark. */
+/** Other notes of the turn may stand behind its last mark, which is short and so never in a blob. */
 async function lastMark(store: Store, call: CallId): Promise<JournalRecord | null> {
   for (let before = Number.MAX_SAFE_INTEGER; ;) {
-    const page = await store.records({ call, phases: ['exchange'], before, order: 'newest_first', limit: exchangePage, hydrate: true })
+    const page = await store.records({ call, phases: ['exchange'], before, order: 'newest_first', limit: exchangePage, hydrate: false })
     const mark = page.find(({ name }) => name === crashName)
     if (mark !== undefined || page.length < exchangePage) return mark ?? null
     before = page.at(-1)!.seq
@@ -145,7 +145,7 @@ interface CancelIntent {
 
 /** Intents read at once. */
 const intentPage = 1_000
-/** Exchanges read at once, with their bodies. */
+/** Exchanges read at once. */
 const exchangePage = 50
 
 async function close(store: Store, record: JournalRecord, isResumed: boolean): Promise<Entry[]> {

@@ -3,7 +3,7 @@
  * and stays. What a turn did beside files and saved documents is listed.
  */
 import { z } from 'zod'
-import { type Call, type CallContext, dollarsText, type Done, isUuid, OxbowError, truncate } from '../../types/index.ts'
+import { type Call, type CallContext, dollarsText, type Done, isUuid, OxbowError, truncate, plural } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { maxDiffBytes, maxListedChanges, maxListedTurns, maxUndoTries } from '../limits.ts'
@@ -229,10 +229,7 @@ function summary({ changes, total }: Shown, isRedo: boolean): string {
 const verbs = { added: 'bring back', changed: 'restore', deleted: 'remove' } as const
 
 function previewLines({ changes, total }: Shown): readonly string[] {
-  return [
-    `Would change ${total} ${total === 1 ? 'file' : 'files'}:`,
-    ...changes.map(({ path, change }) => `${verbs[change]} ${nameOf(path)}`),
-  ]
+  return [`Would change ${plural(total, 'file')}:`, ...changes.map(({ path, change }) => `${verbs[change]} ${nameOf(path)}`)]
 }
 
 function leftLines({ conflicts }: Shown, others: readonly string[]): readonly string[] {

@@ -1,10 +1,9 @@
 /** Calls that look: a page as elements (`browser.snapshot`), as text or as a picture, the open tabs, and downloads. */
 import { z } from 'zod'
-import { type BrowserDownload, type Call, evident } from '../../types/index.ts'
+import { type BrowserDownload, type Call, evident, plural } from '../../types/index.ts'
 import { browserGraceMs, browserLookMs, browserPageBytes, maxDownloadWaitSeconds, maxTreeDepth } from '../limits.ts'
 import { pictureLine, readPicture } from '../media/picture.ts'
 import { withoutHidden } from '../web/decode-text.ts'
-import { plural } from '../workspace-arguments.ts'
 import { askBrowser, looking, pageOutput, type PageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
 
 const fromArgument = z.int().min(0).default(0).describe('Byte at which to continue the last answer, as it states. 0: look again.')

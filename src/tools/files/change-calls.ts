@@ -1,17 +1,8 @@
 /** Calls that create, change, move and delete files. */
 import { z } from 'zod'
-import { type Call, evident, isOxbowError, type PatchedFile } from '../../types/index.ts'
+import { type Call, evident, isOxbowError, type PatchedFile, plural } from '../../types/index.ts'
 import { changeTimeoutMs, maxWriteCharacters, moveTimeoutMs, patchTimeoutMs } from '../limits.ts'
-import {
-  askHands,
-  changing,
-  overwriteField,
-  pathArgument,
-  pathField,
-  plural,
-  type SeenFiles,
-  toWorkspacePath,
-} from '../workspace-arguments.ts'
+import { askHands, changing, overwriteField, pathArgument, pathField, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 
 interface WriteInput {
   path: string

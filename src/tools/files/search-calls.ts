@@ -1,8 +1,8 @@
 /** Calls that find files and lines in them. */
 import { z } from 'zod'
-import { type Call, evident, type HandsOps } from '../../types/index.ts'
+import { type Call, evident, type HandsOps, plural } from '../../types/index.ts'
 import { listTimeoutMs, maxContextLines, maxListEntries, maxMatches, pageBytes, searchTimeoutMs } from '../limits.ts'
-import { askHands, depthField, listedPath, looking, pathArgument, plural, skipField, toWorkspacePath } from '../workspace-arguments.ts'
+import { askHands, depthField, listedPath, looking, pathArgument, skipField, toWorkspacePath } from '../workspace-arguments.ts'
 
 const globField = z.string().max(1_000).default('').describe('Only matching names, e.g. "*.ts" or "src/**/*.{js,ts}".')
 

@@ -14,9 +14,10 @@ import {
   maxPieceBytes,
   mediaTypeOf,
   OxbowError,
+  plural,
 } from '../../types/index.ts'
 import { attachmentTimeoutMs, maxCaptionCharacters, maxMediaBytes, maxSavedBytes, mediaTimeoutMs } from '../limits.ts'
-import { askHands, overwriteField, pathField, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
+import { askHands, overwriteField, pathField, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 
 type MediaType = 'photo' | 'audio' | 'document' | 'voice' | 'video'
 

@@ -2,9 +2,17 @@
  * Checks a picture for a model and stores it in pieces beside the journal. A service that rejects one picture rejects every request
  * of the conversation that includes it, so a broken, truncated or oversized picture is replaced by a sentence.
  */
-import { type Blobs, type CallContext, cleanFileName, type KeptFile, maxPieceBytes, mediaTypeOf, type Profile } from '../../types/index.ts'
+import {
+  type Blobs,
+  type CallContext,
+  cleanFileName,
+  type KeptFile,
+  maxPieceBytes,
+  mediaTypeOf,
+  type Profile,
+  plural,
+} from '../../types/index.ts'
 import { maxPictureBytes, maxPictureSide, readTimeoutMs } from '../limits.ts'
-import { plural } from '../workspace-arguments.ts'
 
 export interface Picture {
   readonly file: KeptFile

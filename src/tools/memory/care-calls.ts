@@ -12,8 +12,7 @@ import {
   type Provenance,
   type Reindexed,
 } from '../../memory/index.ts'
-import { type Call, evident, type JsonObject, OxbowError, truncate } from '../../types/index.ts'
-import { plural } from '../workspace-arguments.ts'
+import { type Call, evident, type JsonObject, OxbowError, truncate, plural } from '../../types/index.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import {
   forgetTimeoutMs,

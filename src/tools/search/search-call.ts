@@ -4,7 +4,17 @@
  */
 import { z } from 'zod'
 import type { Egress, Fetched } from '../../sandbox/index.ts'
-import { type Call, type Config, evident, isOxbowError, type JsonObject, ownValue, OxbowError, searchKeyEnv } from '../../types/index.ts'
+import {
+  type Call,
+  type Config,
+  evident,
+  isOxbowError,
+  type JsonObject,
+  ownValue,
+  OxbowError,
+  searchKeyEnv,
+  plural,
+} from '../../types/index.ts'
 import {
   defaultSearchResults,
   maxQueryCharacters,
@@ -15,7 +25,6 @@ import {
   webSearchTimeoutMs,
 } from '../limits.ts'
 import { decodeText, kindOf, withoutHidden } from '../web/decode-text.ts'
-import { plural } from '../workspace-arguments.ts'
 import {
   brave,
   duckduckgo,

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import type { Visit, Visits } from '../../sandbox/index.ts'
 import type { JsonObject } from '../../types/index.ts'
+import { plural } from '../../types/index.ts'
 import { maxHostEntries, maxShownHosts } from '../limits.ts'
-import { plural } from '../workspace-arguments.ts'
 
 export const hostsArgument: z.ZodDefault<z.ZodArray<z.ZodString>> = z
   .array(z.string().min(1).max(260))

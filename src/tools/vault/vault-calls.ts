@@ -6,18 +6,9 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, type CallContext, evident, type Hands, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, evident, type Hands, OxbowError, plural } from '../../types/index.ts'
 import { listTimeoutMs, maxListEntries, maxVaultBytes, vaultPieceBytes, vaultTimeoutMs } from '../limits.ts'
-import {
-  depthField,
-  listedPath,
-  overwriteField,
-  pathArgument,
-  plural,
-  type SeenFiles,
-  skipField,
-  toWorkspacePath,
-} from '../workspace-arguments.ts'
+import { depthField, listedPath, overwriteField, pathArgument, type SeenFiles, skipField, toWorkspacePath } from '../workspace-arguments.ts'
 
 interface ListInput {
   path: string
