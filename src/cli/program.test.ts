@@ -84,7 +84,7 @@ void test('a time that is none is refused in words for a person', async () => {
   for (const at of ['yesterday', '2030-01-01T00:00', '2030-13-01T00:00:00Z'])
     assert.match(
       (await type('schedule', 'add', 'x', '--at', at)).err,
-      /^error: --at \S+ is no date with a time and a zone\nhint: Write it like/,
+      /^error: --at \S+ is not a date with a time and a zone\nhint: Write it like/,
     )
 })
 

@@ -85,7 +85,7 @@ function cadenceOf({ cron, zone, every, at }: AddOptions): Json {
 /** A time without a zone would be another one elsewhere. */
 function timeOf(at: string): string {
   if (/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(at) && !Number.isNaN(Date.parse(at))) return at
-  throw new OxbowError('bad_input', `--at ${plainLine(at, nameChars)} is no date with a time and a zone`, {
+  throw new OxbowError('bad_input', `--at ${plainLine(at, nameChars)} is not a date with a time and a zone`, {
     hint: 'Write it like 2027-01-31T09:00:00+01:00.',
   })
 }

@@ -192,7 +192,7 @@ export function notTheSame(what: string): OxbowError {
 /** All rows were compared and are the same: what does not verify in the copy does not in the source either. */
 function damaged(source: UpkeepConnection, problem: string): OxbowError {
   return new OxbowError('store_failed', `The store was not moved: ${problem}. It is the same in ${source.where}, which is unchanged.`, {
-    hint: 'Run `oxbow audit verify`, which names all that is wrong; `oxbow store restore` brings back a backup from before it.',
+    hint: 'Run `oxbow audit verify`, which lists everything that is wrong; `oxbow store restore` brings back an earlier backup.',
   })
 }
 
