@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { seededNumbers } from '../../src/types/random-fixture.ts'
+import { seed } from '../support/scale.ts'
 import { openFlowWorld } from './flow-world.ts'
 import { nameOf, type Path, runPath, samplePaths, shortestPaths, talkSinks, type Where } from './paths.ts'
 import { carriesNothing } from './reasons.ts'
@@ -14,9 +16,11 @@ const sample = { disk: 3, memory: 24 } as const
 /** Where nothing is held back: these show that a path carries at all. */
 const openPaths = 8
 
-/** Other paths each time, over the whole list. */
+const random = seededNumbers(seed)
+
+/** Some, spread over the whole list. */
 function some(paths: readonly Path[], count: number): readonly Path[] {
-  const from = Math.floor(Math.random() * paths.length)
+  const from = Math.floor(random() * paths.length)
   return Array.from({ length: count }, (_, at) => paths[(from + at * 5) % paths.length]!)
 }
 
@@ -32,15 +36,16 @@ describe('ways of private data out', () => {
 
   it('carry where nothing is held back', async () => {
     await using world = await openFlowWorld(true, 'memory')
-    for (const path of some(shortestOf('memory'), openPaths)) assert.ok(await runPath(world, path), `it carries nothing: ${nameOf(path)}`)
+    for (const path of some(shortestOf('memory'), openPaths))
+      assert.ok(await runPath(world, path), `it carries nothing (seed ${seed}): ${nameOf(path)}`)
   })
 
   for (const where of ['disk', 'memory'] as const)
     it(`are all closed by labels: ${where}`, async () => {
       await using world = await openFlowWorld(false, where)
-      const longer = samplePaths([3], where === 'disk' ? 1 : sample.memory / 3, Math.random, where)
+      const longer = samplePaths([3], where === 'disk' ? 1 : sample.memory / 3, random, where)
       for (const path of [...some(shortestOf(where), sample[where]), ...longer])
-        assert.ok(!(await runPath(world, path)), `it arrived: ${nameOf(path)}`)
+        assert.ok(!(await runPath(world, path)), `it arrived (seed ${seed}): ${nameOf(path)}`)
     })
 })
 

@@ -118,9 +118,11 @@ export async function runPath(world: FlowWorld, path: Path): Promise<boolean> {
   function sessionsOf({ recipes: chain, sink }: Path, on: Route): readonly Planned[] {
     const sessions: Planned[] = [{ mark: '', steps: [orders] }]
     const add = (steps: readonly Step[]): void => void sessions.at(-1)!.steps.push(...steps)
+    /** What was defined for something else may not be allowed the next calls, so a session begins with them unless it has done nothing yet. */
+    const hasBegun = ({ mark, steps }: Planned): boolean => mark !== '' || steps.length > 1
     for (const recipe of chain) {
       const goesOn = staysInSession.has(recipe.from)
-      if (!goesOn && sessions.at(-1)!.steps.length > 1) sessions.push({ mark: '', steps: [orders] })
+      if (!goesOn && hasBegun(sessions.at(-1)!)) sessions.push({ mark: '', steps: [orders] })
       const mark = `[[go ${id}n${sessions.length}]]`
       add(recipe.steps(on, mark))
       if (recipe.begins !== undefined) sessions.push({ mark, steps: [] })

@@ -1,4 +1,4 @@
-/** Garbage for everything that reads what the other side says. Ten million cases were run by `fuzz-main.ts`; here are some, from another seed each time. */
+/** Garbage for everything that reads what the other side says. Ten million cases were run by `fuzz-main.ts`; here are some. */
 import assert from 'node:assert/strict'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,9 +11,7 @@ import { fuzzTargets } from './fuzz-targets.ts'
 import type { FuzzTarget } from './fuzz-targets.ts'
 import { brittle } from './planted-fault.ts'
 import { streamTargets } from './stream-targets.ts'
-import { scaled } from '../support/scale.ts'
-
-const seed = Date.now() % 2 ** 31
+import { scaled, seed } from '../support/scale.ts'
 
 describe('garbage between kernel and hands', () => {
   let top = ''

@@ -3,6 +3,6 @@
  * change. Elsewhere they draw new ones each time, and a failure prints its seed; `OXBOW_SEED=N` repeats it, or another set in CI.
  */
 import { configureGlobal } from 'fast-check'
+import { seed } from './scale.ts'
 
-const seed = process.env['OXBOW_SEED'] ?? (process.env['CI'] === undefined ? undefined : '20261121')
-if (seed !== undefined) configureGlobal({ seed: Number(seed) })
+if (process.env['OXBOW_SEED'] !== undefined || process.env['CI'] !== undefined) configureGlobal({ seed })

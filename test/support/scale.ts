@@ -7,10 +7,16 @@ export function scaled(inFull: number, sample: number = Math.max(1, Math.ceil(in
   return isFull ? inFull : sample
 }
 
-/** CI runs a quarter of the long series, in another place each time: `OXBOW_TEST_SERIES=short`. */
+/**
+ * What random cases begin with: where `CI` is set always the same, so that what fails there fails because of the change, and another elsewhere.
+ * `OXBOW_SEED=N` repeats a run.
+ */
+export const seed: number = Number(process.env['OXBOW_SEED'] ?? (process.env['CI'] === undefined ? Date.now() % 2 ** 31 : 20_261_121))
+
+/** CI runs a quarter of the long series: `OXBOW_TEST_SERIES=short`. */
 export const isShortSeries: boolean = process.env['OXBOW_TEST_SERIES'] === 'short'
 
-/** A series that takes hours: all of it with `OXBOW_TEST_SERIES=long`, a tenth in the full tests, a fortieth in CI, in another place each time. */
+/** A series that takes hours: all of it with `OXBOW_TEST_SERIES=long`, a tenth in the full tests, a fortieth in CI. */
 export function longSeries(all: number): number {
   if (process.env['OXBOW_TEST_SERIES'] === 'long') return all
   return Math.ceil(all / (isShortSeries ? 40 : 10))
