@@ -19,7 +19,7 @@ export function transportPage(): string {
   })
   return page(
     '# Transports',
-    'Five ways lead to a guest: the WebSocket of terminals and of the browser, the [HTTP API](http-api.md), the interfaces of OpenAI, [MCP](mcp-server.md), and the kernel’s interface for code in the same process. `test/contract/transports.test.ts` runs each requirement over each transport that has a “yes”, against one real guest.',
+    'Five ways lead to a guest: the WebSocket of terminals and of the browser, the [HTTP API](http-api.md), the interfaces of OpenAI, [MCP](mcp-server.md), and the kernel’s interface for code in the same process. `test/contract/transports.full.test.ts` runs each requirement over each transport that has a “yes”, against one real guest.',
     table(['requirement', 'what holds', ...transports.map((each) => titles[each])], rows),
     exceptions.join('\n'),
   )

@@ -12,10 +12,10 @@ import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { assertNothingOpen, readLedger } from '../support/ledger.ts'
 import { startModel } from '../support/model.ts'
 import { openReady, outputOf, readyUrl } from '../support/ready.ts'
-import { series } from '../support/scale.ts'
+import { scaled } from '../support/scale.ts'
 import { emptied, makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 
-const kills = series(200, 8)
+const kills = scaled(200, 8)
 const killsInOnePair = 8
 const tasksInOneLife = 2
 const tasks = tasksInOneLife * (killsInOnePair + 1)
@@ -23,7 +23,7 @@ const tasks = tasksInOneLife * (killsInOnePair + 1)
 const firstPort = 21_000
 const ports = 5_000
 /** No further pair is begun then. */
-const seriesMs = series(110_000, 30_000)
+const seriesMs = scaled(110_000, 30_000)
 
 const tool = (name: string, input: object) => ({ events: [{ tool_call: { name, arguments: input as never } }] })
 const word = (text: string) => [{ text }, { delay_ms: 30 }]

@@ -1,4 +1,4 @@
-/** What every way to the guest must do. `docs/transports.md` is generated from this list, and `transports.test.ts` runs it. */
+/** What every way to the guest must do. `docs/transports.md` is generated from this list, and `transports.full.test.ts` runs it. */
 
 export const transports = ['websocket', 'http', 'openai', 'mcp', 'in-process'] as const
 

@@ -12,11 +12,11 @@ import { openConversation } from '../support/conversation.ts'
 import { foreignNames } from '../support/foreign-names.ts'
 import { startGuest } from '../support/guest-process.ts'
 import { startModel } from '../support/model.ts'
-import { series } from '../support/scale.ts'
+import { scaled } from '../support/scale.ts'
 import { openTerminal } from '../support/terminal.ts'
 import { makeWorkspace, type TestWorkspace, tokenOf } from '../support/workspace.ts'
 
-const names = foreignNames(series(500, 24))
+const names = foreignNames(scaled(500, 24))
 const toolsInOneAnswer = 20
 /** Calls that stop the guest, ask its runner, a person or the network, or take long by design. */
 const leftOut =

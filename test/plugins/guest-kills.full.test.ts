@@ -17,10 +17,10 @@ import { overSeeds } from '../recovery/side-by-side.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { assertNothingOpen, type Entry, readLedger } from '../support/ledger.ts'
 import { startModel, type TestModel } from '../support/model.ts'
-import { isShortSeries, series } from '../support/scale.ts'
+import { isShortSeries, scaled } from '../support/scale.ts'
 import { emptied, makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 
-const kills = series(200)
+const kills = scaled(200)
 const killsInOneWorkspace = 10
 /** A workspace takes 10 s, and more on a busy machine. */
 const boundMs = isShortSeries ? 25_000 : 300_000

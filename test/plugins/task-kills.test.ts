@@ -8,10 +8,10 @@ import { treeHash } from '../../src/plugins/index.ts'
 import type { HostedPlugin } from '../../src/types/index.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { inTime } from '../support/patience.ts'
-import { series } from '../support/scale.ts'
+import { scaled } from '../support/scale.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 
-const kills = series(50, 1)
+const kills = scaled(50, 1)
 const everyMs = 1_000
 
 const source = `

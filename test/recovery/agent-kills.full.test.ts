@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assertNothingOpen } from '../support/ledger.ts'
-import { series } from '../support/scale.ts'
+import { scaled } from '../support/scale.ts'
 import { calls, killAgents, type Survivors } from './agents-to-kill.ts'
 import { overSeeds } from './side-by-side.ts'
 
-const kills = series(200, 24)
+const kills = scaled(200, 24)
 const killsInOneWorkspace = 8
 const bosses = 3
 

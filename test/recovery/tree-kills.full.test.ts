@@ -6,11 +6,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DefinitionText, HostQuestion, JsonObject } from '../../src/types/index.ts'
 import { assertNothingOpen } from '../support/ledger.ts'
-import { series } from '../support/scale.ts'
+import { scaled } from '../support/scale.ts'
 import { type Agent, calls, killAgents, type Survivors } from './agents-to-kill.ts'
 import { overSeeds } from './side-by-side.ts'
 
-const kills = series(200, 16)
+const kills = scaled(200, 16)
 const killsInOneWorkspace = 8
 const trees = 2
 /** No further workspace begins after this long: on a busy machine fewer kills are better than an hour. */

@@ -62,7 +62,7 @@ async function main(kept: string, pattern: string): Promise<boolean> {
     const tree = join(folder, 'tree')
     await run('cp', ['-a', source, tree])
     const addon = { name: '@lydell/node-pty-linux-x64', folder: dirname(findPtyAddon()!) }
-    const warm = ['test/kernels/inside-situation.ts', 'test/isolation/kill-process.test.ts']
+    const warm = ['test/kernels/inside-situation.ts', 'test/isolation/kill-process.full.test.ts']
     await addRepository(tree, { node: process.execPath, addon, abuse: await buildAbuse(), warm })
     for (const [path, text] of Object.entries(systemdFiles(situations))) {
       await mkdir(dirname(join(tree, path)), { recursive: true })

@@ -23,7 +23,7 @@ export const people = { ada: 1_000, bob: 1_001 } as const
 const all = ['memory', 'pids', 'cpu']
 const mounted = '/sys/fs/cgroup'
 const managerOf = (uid: number): string => `${mounted}/user.slice/user-${uid}.slice/user@${uid}.service`
-const kill = ['test/isolation/kill-process.test.ts']
+const kill = ['test/isolation/kill-process.full.test.ts']
 
 export const systemdSituations: readonly SystemdSituation[] = [
   {

@@ -56,7 +56,7 @@ describe('a session of 10 000 messages', { skip: noChromium }, () => {
     await metrics.send('Performance.enable', { timeDomain: 'threadTicks' })
     const spentMs = async (): Promise<number> =>
       1_000 * ((await metrics.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN)
-    const before = await spentMs()
+    const spentBefore = await spentMs()
     const frames = await page.evaluate(async () => {
       const list = document.querySelector<HTMLElement>('.chat-list')!
       const seen = (): boolean => [...document.querySelectorAll('.chat-bubble')].some((element) => element.textContent === 'message 1')
@@ -69,7 +69,7 @@ describe('a session of 10 000 messages', { skip: noChromium }, () => {
       }
       return count
     })
-    const perFrame = ((await spentMs()) - before) / frames
+    const perFrame = ((await spentMs()) - spentBefore) / frames
     t.diagnostic(`${frames} frames, ${perFrame.toFixed(1)} ms of processor time each`)
     assert.ok((await page.locator('.chat-row').count()) < 60)
     assert.ok(perFrame < maxFrameMs, `a frame takes ${perFrame.toFixed(1)} ms of processor time; ${maxFrameMs} are allowed`)

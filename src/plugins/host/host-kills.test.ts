@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOxbowError, type ServerProcess } from '../../types/index.ts'
-import { series } from '../../../test/support/scale.ts'
+import { scaled } from '../../../test/support/scale.ts'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { done, makeHostBench, usualPlugin } from './host-fixture.ts'
 
-const kills = series(200, 4)
+const kills = scaled(200, 4)
 
 const source = `export default { name: 'acts', actions: [{ name: 'act', handler: async (runtime, message, state, { parameters }) => {
   for (const step of [1, 2, 3]) await runtime.call('file.write', { token: parameters.token + '.' + step })

@@ -8,12 +8,12 @@ import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { assertNothingOpen, type Ledger, readLedger } from '../support/ledger.ts'
 import { startModel } from '../support/model.ts'
 import { openReady, outputOf } from '../support/ready.ts'
-import { scaled, series } from '../support/scale.ts'
+import { scaled } from '../support/scale.ts'
 import { ConnectionEnded, type Terminal } from '../support/terminal.ts'
 import { emptied, makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 import { createChance, overSeeds } from './side-by-side.ts'
 
-const kills = series(200, 6)
+const kills = scaled(200, 6)
 const killsInOneWorkspace = scaled(8, 3)
 const workers = 5
 /** A life is over by then: about as long as a start and all its work take. */

@@ -8,9 +8,9 @@ import { assertRecovered } from './aftermath.ts'
 import { createDriver, type Driver } from './driver.ts'
 import { startJobs } from './jobs.ts'
 import { overSeeds } from './side-by-side.ts'
-import { scaled, series } from '../support/scale.ts'
+import { scaled } from '../support/scale.ts'
 
-const kills = series(200, 6)
+const kills = scaled(200, 6)
 const killsInOneWorkspace = scaled(25, 6)
 /** Kills fall into this many times what a start, or a job, takes on this machine: every moment of both can be hit, and the next. */
 const spread = 1.3

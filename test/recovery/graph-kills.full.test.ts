@@ -13,11 +13,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { compileCache } from '../support/compile-cache.ts'
 import { assertNothingOpen, readLedger } from '../support/ledger.ts'
-import { scaled, series } from '../support/scale.ts'
+import { scaled } from '../support/scale.ts'
 import { sideBySide } from './side-by-side.ts'
 
 const program = fileURLToPath(new URL('graph-to-kill.ts', import.meta.url))
-const kills = series(200, 2)
+const kills = scaled(200, 2)
 const killsOfOneRun = scaled(6, 2)
 /** The series stops there, however many kills it has done: a slow machine does fewer. */
 const longestMs = 170_000
