@@ -243,7 +243,7 @@ function createLostCalls() {
     add(entries: readonly Entry[]): void {
       for (const { call, phase } of entries) if (phase === 'intent') lost.put(call, true)
     },
-    /** @returns whether the entries would end such a call; one that begins anew is none any more */
+    /** @returns whether the entries would end such a call; one that starts over has none any more */
     ends(entries: readonly Entry[]): boolean {
       for (const { call, phase } of entries) if (phase === 'intent') lost.delete(call)
       return entries.some(({ call, phase }) => (phase === 'outcome' || phase === 'reconciled') && lost.get(call) === true)

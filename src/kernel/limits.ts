@@ -242,7 +242,7 @@ export const saveStampsMs = 2_000
 export const lastVersionsMs = 60_000
 /** A file above this has no version, and no call changes it: it would fill the disk. */
 export const maxLargeFileBytes: number = 4 * 1024 * 1024 * 1024
-/** How often an undo begins anew because files have changed while it was planned. */
+/** How often an undo starts over because files have changed while it was planned. */
 export const maxUndoTries = 5
 /** Names in a command that may remove a repository: each costs hands a look. */
 export const maxRemovedNames = 40

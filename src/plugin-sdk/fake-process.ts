@@ -38,7 +38,7 @@ export interface FakeProcess {
   readonly exports: PluginExports
   /** The calls that the plugin has made, in order. */
   readonly made: readonly { readonly name: string; readonly input: JsonObject }[]
-  /** @throws Error as the action does, or when there is none of this name */
+  /** @throws Error as the action does, or when none has this name */
   action(name: string, input?: JsonObject, message?: Partial<PluginMessage>): Promise<PluginActionResult>
   provide(name: string, message?: Partial<PluginMessage>): Promise<PluginProvided>
   evaluate(name: string, message: Partial<PluginMessage>, responses?: readonly Partial<PluginMessage>[]): Promise<boolean>

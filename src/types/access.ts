@@ -93,7 +93,7 @@ export function grantOf(list: string | readonly string[]): Grant {
   return limiting.length === 0 ? { rights } : { rights, limits: { entries: limiting, denied, only, except } }
 }
 
-/** @returns why the list is none of rights of an agent, which always names what it may do; empty when it is one */
+/** @returns why the list cannot be an agent's rights; empty when it can */
 export function wrongAgentRights(list: string | readonly string[]): string {
   if (!expandRights(list).includes('*')) return wrongRights(list)
   const forAgents = Object.keys(roles).filter((role) => role !== 'admin')

@@ -66,7 +66,7 @@ export type GuestQuestion =
   | { readonly command: 'calls' }
   | { readonly command: 'catalog'; readonly catalog: CatalogQuestion }
   | { readonly command: 'doctor' }
-  /** Fails with what a guest would not start with this configuration for; a missing key is none of that. */
+  /** Fails with what a guest would not start with this configuration for; a missing key does not count. */
   | { readonly command: 'config-check' }
   | { readonly command: 'wasm-run'; readonly tool: ToolQuestion }
   | { readonly command: 'images'; readonly images: ImageQuestion }

@@ -75,7 +75,7 @@ describe('the first hour of the page', { skip: noChromium }, () => {
     await checkAccessible(page)
   })
 
-  it('says which budget a turn is over, how much it needs, and when it begins anew', async () => {
+  it('says which budget a turn is over, how much it needs, and when it resets', async () => {
     await rig.call('budget.set', { scope: 'user', window: 'day', tokens: 50 })
     await page.goto(`${rig.address}/chat`)
     await send('Hello')
@@ -84,7 +84,7 @@ describe('the first hour of the page', { skip: noChromium }, () => {
     const text = await failure.innerText()
     assert.match(text, /user\/day does not cover/)
     assert.match(text, /of 50 tokens/)
-    assert.match(text, /begins anew at \d{4}-\d\d-\d\d \d\d:\d\d UTC/)
+    assert.match(text, /resets at \d{4}-\d\d-\d\d \d\d:\d\d UTC/)
     await rig.call('budget.remove', { scope: 'user', window: 'day' })
   })
 

@@ -18,7 +18,7 @@ export interface Asking {
   /** Of the conversation: by it the calls find the files of the agent. */
   readonly context: string
   readonly call: CallContext['call']
-  /** Aborts commands; false when there is none of that id. */
+  /** Aborts commands; false when none has that id. */
   readonly stopCommand: (terminal: string) => void
 }
 

@@ -300,7 +300,7 @@ function createEventLog<Message extends object>(): EventLog<Message> {
     getStreamIdForEventId: async (id) => find(id)?.stream,
     async replayEventsAfter(id, { send }) {
       const last = find(id)
-      if (last === undefined) throw new Error('the event is too old, or is none of this session')
+      if (last === undefined) throw new Error('the event is too old, or belongs to another session')
       const missed = kept.slice(kept.indexOf(last) + 1)
       // An event that only begins a stream has no message.
       for (const event of missed)

@@ -109,8 +109,7 @@ export interface Offer {
 /** @returns the number that a cursor of ours has; of an empty one 0 @throws OxbowError `bad_input` */
 export function startOf(cursor: string): number {
   const start = cursor === '' ? 0 : Number(/^from-(\d{1,9})$/.exec(cursor)?.[1] ?? Number.NaN)
-  if (Number.isNaN(start))
-    throw new OxbowError('bad_input', 'The cursor is none of this server.', { hint: 'Leave it out for the first page.' })
+  if (Number.isNaN(start)) throw new OxbowError('bad_input', 'Unknown cursor.', { hint: 'Leave it out for the first page.' })
   return start
 }
 

@@ -63,7 +63,7 @@ test('windows of the calendar, of seconds and without an end', () => {
   assert.equal(spanAt('day', noon, noon - 1_000).since, noon - 1_000, 'what was used before it was set does not count')
 })
 
-test('a budget of calls refuses what is over it, begins anew with its window, and survives a restart', async () => {
+test('a budget of calls refuses what is over it, resets with its window, and survives a restart', async () => {
   const store = await openMemoryStore({ user })
   const time = settable()
   const calls = [testCall('test.act', async () => done('acted'))]
@@ -75,7 +75,7 @@ test('a budget of calls refuses what is over it, begins anew with its window, an
   assert.deepEqual([(await line(first, 'agent:ox')).spent.calls, (await line(first, 'agent:ox')).reserved.calls], [3, 0])
   const short = await first.turn('two')
   assert.deepEqual([short['status'], codeOf(short)], ['limit', 'budget_exhausted'])
-  assert.match(JSON.stringify(short['failure']), /agent:ox\/3600s.*begins anew at/)
+  assert.match(JSON.stringify(short['failure']), /agent:ox\/3600s.*resets at/)
   await first.kernel.close()
 
   await using again = await openFixture({ ...options, store, session: first.session })
@@ -239,7 +239,7 @@ test('what was carved is held again after a restart, with what was spent of it',
   assert.equal(after.reserved.tokens, 0)
 })
 
-test('a run that no budget covers is skipped with a record, and follows when the window begins anew', async () => {
+test('a run that no budget covers is skipped with a record, and follows when the window resets', async () => {
   const time = settable()
   await using guest = await openFixture({ clock: time.clock })
   const cadence = { type: 'interval', every_s: 7_200 } as const

@@ -33,7 +33,7 @@ export async function forecast({ budgets, documents, clock, agent }: ForecastDep
     short === null && (book.uncovered(who, worst) !== null || amountKinds.some((kind) => own[kind] > 0 && worst[kind] > own[kind]))
   const until = short === null || short.account.until === Infinity ? null : short.account.until
   const costly = costs.length === 0 ? '' : ` It takes ${mean.tokens} tokens on average.`
-  const again = until === null ? '' : ` The budget begins anew at ${new Date(until).toISOString()}.`
+  const again = until === null ? '' : ` The budget resets at ${new Date(until).toISOString()}.`
   return {
     runs: costs.length,
     mean: spendOf(mean),

@@ -28,7 +28,7 @@ function shownAmount(kind: keyof Amount, amount: number): string {
   return `${Math.round(amount).toLocaleString('en')} ${kind}`
 }
 
-/** What a person reads when a budget is used up: which, how much of how much, when it begins anew, and how to raise it. */
+/** What a person reads when a budget is used up: which, how much of how much, when it resets, and how to raise it. */
 export function exhausted({ account, kind, needed, left }: Shortfall): Failure {
   const { key, config, limit, until } = account
   const amount = (value: number): string => shownAmount(kind, value)
@@ -37,9 +37,9 @@ export function exhausted({ account, kind, needed, left }: Shortfall): Failure {
     return {
       code: 'budget_exhausted',
       message: `The ${config}'s budget does not cover this: ${reason}. Nothing was run.`,
-      hint: `It does not begin anew by itself. Raise [budget.${config}] in config.toml${config === 'session' ? ', or start a new session' : ''}, then send the message again.`,
+      hint: `It does not reset by itself. Raise [budget.${config}] in config.toml${config === 'session' ? ', or start a new session' : ''}, then send the message again.`,
     }
-  const renewal = until === Infinity ? 'It does not begin anew by itself.' : `It begins anew at ${timeText(until)}.`
+  const renewal = until === Infinity ? 'It does not reset by itself.' : `It resets at ${timeText(until)}.`
   return {
     code: 'budget_exhausted',
     message: `The budget ${key} does not cover this: ${reason}. Nothing was run.`,

@@ -287,7 +287,7 @@ export function carriesConversation({
   return name === recallName && phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
 }
 
-/** A call may record a field of this name that is none of the files which a result shows, such as a count. */
+/** A call may record a field of this name that does not hold the files a result shows, such as a count. */
 function filesIn(files: unknown): readonly KeptFile[] | undefined {
   return Array.isArray(files) ? (files as readonly KeptFile[]) : undefined
 }

@@ -24,7 +24,7 @@ const numberBits = 64
 /**
  * @param schema JSON Schema of the answer: `type` boolean, integer, number, string, array or object, or one of these and null; `enum`, `const`,
  * `format` date, date-time or time, `minimum` and `maximum`, `maxItems`, `properties`
- * @throws OxbowError `bad_input` that names the part which is none of these
+ * @throws OxbowError `bad_input` that names the part that none of these describes
  */
 export function readingOf(schema: Json, path: string = '', level: number = 0): Reading {
   if (!isObject(schema)) throw unfit(path, 'is no object')

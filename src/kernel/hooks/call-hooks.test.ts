@@ -154,7 +154,7 @@ test('a hook demands approval: a person decides on the exact input, and no learn
 for (const [what, broken, problem] of [
   ['throws', () => Promise.reject(new Error('lost my mind')), /lost my mind/],
   ['is late', () => new Promise(() => {}), /did not answer within 500 ms/],
-  ['answers with something else', () => ({ verdict: 'allow', value: null, reason: '' }), /none of a hook/],
+  ['answers with something else', () => ({ verdict: 'allow', value: null, reason: '' }), /not what a hook may answer/],
   ['changes what it may not', () => change({ name: 'shell.run' }), /does not allow/],
   ['makes an input that the call does not take', () => change({ input: { path: 7 } }), /field `path`/],
 ] as const) {

@@ -204,7 +204,9 @@ async function ask(
     })
     const answer = await Promise.race([source.run(plugin, step, secrets.hideIn(value) as JsonObject, stop), ended])
     const parsed = resultSchema.safeParse(answer)
-    return parsed.success ? { ...parsed.data, reason: shortened(parsed.data.reason) } : { problem: 'its answer is none of a hook' }
+    return parsed.success
+      ? { ...parsed.data, reason: shortened(parsed.data.reason) }
+      : { problem: 'its answer is not what a hook may answer' }
   } catch (error) {
     return { problem: shortened(error instanceof Error ? error.message : '') || 'it failed' }
   } finally {

@@ -36,26 +36,34 @@ export function createLargeFiles(folder: string): LargeFiles {
     open = null
     rmSync(draft, { force: true })
   }
+  const takeIn: LargeFiles['take'] = ({ offset, content, last }) => {
+    if (offset === 0) {
+      drop()
+      mkdirSync(place, { recursive: true, mode: 0o700 })
+      open = { file: openSync(draft, 'w', 0o600), hash: createHash('sha256'), bytes: 0 }
+    }
+    if (open === null || open.bytes !== offset) throw new Error('the pieces of a large file are out of order')
+    for (let done = 0; done < content.length;) done += writeSync(open.file, content, done)
+    open.hash.update(content)
+    open.bytes += content.length
+    if (!last) return null
+    const { file, hash, bytes } = open
+    const sha256 = hash.digest('hex')
+    fsyncSync(file)
+    closeSync(file)
+    open = null
+    if (existsSync(join(place, sha256))) rmSync(draft)
+    else renameSync(draft, join(place, sha256))
+    return Buffer.from(`oxbow-large ${sha256} ${bytes}\n`)
+  }
   return {
-    take({ offset, content, last }) {
-      if (offset === 0) {
+    take(piece) {
+      try {
+        return takeIn(piece)
+      } catch (error) {
         drop()
-        mkdirSync(place, { recursive: true, mode: 0o700 })
-        open = { file: openSync(draft, 'w', 0o600), hash: createHash('sha256'), bytes: 0 }
+        throw error
       }
-      if (open === null || open.bytes !== offset) throw new Error('the pieces of a large file are out of order')
-      for (let done = 0; done < content.length;) done += writeSync(open.file, content, done)
-      open.hash.update(content)
-      open.bytes += content.length
-      if (!last) return null
-      const { file, hash, bytes } = open
-      const sha256 = hash.digest('hex')
-      fsyncSync(file)
-      closeSync(file)
-      open = null
-      if (existsSync(join(place, sha256))) rmSync(draft)
-      else renameSync(draft, join(place, sha256))
-      return Buffer.from(`oxbow-large ${sha256} ${bytes}\n`)
     },
     pointerOf(content) {
       if (content.length > maxPointerBytes) return null

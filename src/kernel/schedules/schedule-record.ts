@@ -74,7 +74,7 @@ export interface Forecast {
   readonly refused: string
   /** It may start, but a run as costly as the worst one would be stopped. */
   readonly is_tight: boolean
-  /** When the budget that does not cover it begins anew; null: never, or all cover it. */
+  /** When the budget that does not cover it resets; null: never, or all cover it. */
   readonly until: number | null
   readonly checked_at: number
 }

@@ -278,7 +278,7 @@ async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun>
   return { schedule, runs, changes: [{ category: scheduleCategory, name: id, value: schedule }, ...ofRuns, ...skipped], note }
 }
 
-/** They follow when the budget begins anew, unless the next time is due before. */
+/** They follow when the budget resets, unless the next time is due before. */
 function skipRuns(deps: ScheduleDeps, { schedule, begins, skipped = [] }: Decision, { refused, until }: Forecast): Begun {
   const { id, name, next_at: next } = schedule
   const at = until ?? (next === null ? deps.clock.now() + budgetRetryMs : Infinity)

@@ -114,7 +114,7 @@ export function stopFailure(call: Call, reason: StopReason): Failure {
       return {
         code: 'budget_exhausted',
         message: `A budget has no time left; ${call.name} was stopped.`,
-        hint: '`oxbow budget` shows which one and when it begins anew; `oxbow budget set` raises it.',
+        hint: '`oxbow budget` shows which one and when it resets; `oxbow budget set` raises it.',
       }
     case 'shutdown':
       return {

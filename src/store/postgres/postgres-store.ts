@@ -90,7 +90,7 @@ export function parseAddress(text: string): PostgresAddress {
   if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') throw refuse(`it begins with ${url.protocol}//`)
   const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
   const mode = url.searchParams.get('sslmode')
-  if (mode !== null && !modes.includes(mode)) throw refuse(`sslmode is none of ${modes.join(', ')}`)
+  if (mode !== null && !modes.includes(mode)) throw refuse(`sslmode must be one of ${modes.join(', ')}`)
   const host = url.searchParams.get('host') ?? url.host
   const user = url.username === '' ? '' : `${url.username}@`
   const database = url.pathname === '/' ? '' : url.pathname
