@@ -27,10 +27,11 @@ const { values: flags, positionals } = parseArgs({
 })
 const full = flags.full === true
 const laneCount = 4
+const isLongSeries = process.env['OXBOW_TEST_SERIES'] === 'long'
 /** A file that takes longer has hung: several times what the slowest takes on two busy cores. */
-const fileDeadlineMs = (process.env['OXBOW_TEST_SERIES'] === 'long' ? 240 : full ? 20 : 8) * 60_000
-/** No test is silent for so long, but one that starts an emulated machine. */
-const silenceMs = (full ? 8 : 4) * 60_000
+const fileDeadlineMs = (isLongSeries ? 240 : full ? 20 : 8) * 60_000
+/** No test is silent for so long, but a series of hours. */
+const silenceMs = (isLongSeries ? 240 : full ? 8 : 4) * 60_000
 const slowMs = 10_000
 /** A file that was never measured goes ahead of all that are known to be short: a long one at the end leaves lanes idle. */
 const unknownMs = 8_000
