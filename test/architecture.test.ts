@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { checkTree } from './architecture/check-tree.ts'
+import { checkCore, coreNow } from './architecture/core-shape.ts'
 import { modules } from './architecture/modules.ts'
 import { findForeignLookups } from './architecture/foreign-lookups.ts'
 import { waivers } from './architecture/waivers.ts'
@@ -14,6 +15,11 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 void test('the source tree follows the rules for modules, sizes, names and packages', () => {
   const violations = checkTree(readTree(root), modules, waivers, depthRules)
   assert.ok(violations.length === 0, violations.map(({ rule, path, what }) => `\n${rule}: ${path}: ${what}`).join(''))
+})
+
+void test('the kernel comes nearer to a core that knows no service', () => {
+  const violations = checkCore(readTree(root), coreNow)
+  assert.ok(violations.length === 0, violations.map(({ path, what }) => `\n${path}: ${what}`).join(''))
 })
 
 /** Product code as the compiler sees it: that of a page has a configuration of its own. */

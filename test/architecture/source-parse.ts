@@ -28,8 +28,16 @@ export interface SyntaxFact {
   readonly line: number
 }
 
+/** A text of the form `family.verb` that is not a type. */
+export interface DottedName {
+  readonly text: string
+  /** The name of a description: an object that also has a summary. */
+  readonly describes: boolean
+}
+
 export interface SourceFacts {
   readonly lines: number
+  readonly dottedNames: readonly DottedName[]
   readonly imports: readonly ImportFact[]
   readonly functions: readonly FunctionFact[]
   readonly syntax: readonly SyntaxFact[]
@@ -52,12 +60,15 @@ export function parseSource(path: string, text: string): SourceFacts {
   const syntax: SyntaxFact[] = parsed.errors.map((error) => ({ kind: 'unparsable', what: error.message, line: 1 }))
   const program = parsed.program as unknown as Node
   const constants = new Map<string, unknown>()
+  const dottedNames: DottedName[] = []
   walk(program, (node, ancestors) => {
     const isConstant = node.type === 'VariableDeclarator' && ancestors.at(-1)?.['kind'] === 'const'
     if (isConstant) constants.set(calleeName(node['id']), node['init'])
   })
   walk(program, (node, ancestors) => {
     imports.push(...importsOf(node, lineOf, constants))
+    const dotted = dottedName(node, ancestors)
+    if (dotted !== null) dottedNames.push(dotted)
     if (functionTypes.has(node.type)) functions.push(measureFunction(node, ancestors, lineOf))
     const forbidden = forbiddenKind(node)
     if (forbidden !== null) syntax.push({ ...forbidden, line: lineOf(node.start) })
@@ -72,7 +83,15 @@ export function parseSource(path: string, text: string): SourceFacts {
     if (note !== null)
       syntax.push({ kind: 'left_over_note', what: firstLine(comment.value.slice(note.index)), line: lineOf(comment.start) })
   }
-  return { lines: text.split('\n').length - (text.endsWith('\n') ? 1 : 0), imports, functions, syntax }
+  return { lines: text.split('\n').length - (text.endsWith('\n') ? 1 : 0), imports, functions, syntax, dottedNames }
+}
+
+function dottedName(node: Node, ancestors: readonly Node[]): DottedName | null {
+  const text = node.type === 'Literal' || node.type === 'TemplateLiteral' ? literalText(node) : null
+  if (text === null || !/^[a-z][a-z0-9]*\.[a-z][a-z_]*$/.test(text) || ancestors.some(({ type }) => type === 'TSLiteralType')) return null
+  const [object, property] = ancestors.slice(-2)
+  const keys = property?.type === 'Property' && calleeName(property['key']) === 'name' ? (object?.['properties'] as Node[]) : []
+  return { text, describes: keys.some(({ key }) => calleeName(key) === 'summary') }
 }
 
 /** Visits every node, parents first. `ancestors` is outermost first and valid only during the visit. */

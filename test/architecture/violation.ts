@@ -28,6 +28,7 @@ export type RuleName =
   | 'unused_permission'
   | 'unused_waiver'
   | 'table_out_of_order'
+  | 'core_grows'
 
 export interface Violation {
   readonly rule: RuleName

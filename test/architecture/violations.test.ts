@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { checkTree } from './check-tree.ts'
+import { checkCore } from './core-shape.ts'
 import { modules } from './modules.ts'
 import { waivers } from './waivers.ts'
 import { readTree } from './source-tree.ts'
@@ -344,6 +345,30 @@ void describe('the architecture test', () => {
       }
     })
   }
+
+  void test('reports what makes the kernel know more than it did, and what makes it know less', () => {
+    const root = join(base, 'core')
+    const call = (name: string): string => `export const call = { name: '${name}', summary: 'Says hello.' }\n`
+    const none = { files: 4, lines: 7, folderPairs: 0, namesElsewhere: {} }
+    const own = { 'src/kernel/a/a.ts': call('a.say'), 'src/kernel/b/b.ts': `${call('b.say')}export const own = 'b.say'\n` }
+    const others = { 'src/kernel/b/b.ts': `import { call } from '../a/a.ts'\nexport const other = call.name === 'a.say'\n` }
+    const both = { 'src/kernel/a/a.ts': `import { other } from '../b/b.ts'\n${call('a.say')}export { other }\n` }
+    const reported = (files: Files, most = none): readonly string[] => {
+      write(root, { ...clean, ...files })
+      try {
+        return checkCore(readTree(root), { ...most, lines: 100 }).map(({ what }) => what)
+      } finally {
+        rmSync(root, { recursive: true })
+      }
+    }
+    assert.deepEqual(reported(own), [])
+    assert.deepEqual(reported(own, { ...none, files: 3 }), ['4 product files of src/kernel; 3 are allowed'])
+    assert.deepEqual(reported(own, { ...none, files: 5 }), ['only 4 product files of src/kernel: write it down'])
+    assert.deepEqual(reported({ ...own, ...others }), ['1 names of calls that others describe in kernel; 0 are allowed'])
+    assert.deepEqual(reported({ ...own, ...others, ...both }, { ...none, namesElsewhere: { kernel: 1 } }), [
+      '1 pairs of folders that import each other; 0 are allowed',
+    ])
+  })
 
   void test('reports a row that names a module above it', () => {
     const upside = modules.map((row) => (row.module === 'store' ? { ...row, imports: ['kernel'] } : row))

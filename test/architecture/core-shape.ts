@@ -1,0 +1,108 @@
+/** What may only become less: how far the kernel still is from a core that knows no service. Each number is held from above and from below. */
+import { posix } from 'node:path'
+import type { SourceFile, SourceTree } from './source-tree.ts'
+import type { Violation } from './violation.ts'
+
+export interface CoreShape {
+  /** Product files and lines of `src/kernel`. */
+  readonly files: number
+  readonly lines: number
+  /** Pairs of folders of `src/kernel` that import each other, types included. */
+  readonly folderPairs: number
+  /** Names of calls that stand outside the folder that describes the call, by module. */
+  readonly namesElsewhere: Readonly<Record<string, number>>
+}
+
+/** Where it stands. */
+export const coreNow: CoreShape = {
+  files: 187,
+  lines: 34_653,
+  folderPairs: 38,
+  namesElsewhere: {
+    acp: 17,
+    cli: 210,
+    connect: 3,
+    'eliza-host': 25,
+    gateway: 179,
+    guest: 4,
+    kernel: 145,
+    memory: 15,
+    'plugin-host': 5,
+    plugins: 3,
+    runtime: 5,
+    secrets: 3,
+    skills: 16,
+    store: 4,
+    terminal: 9,
+    tui: 37,
+    types: 23,
+    web: 114,
+  },
+}
+
+export function measureCore(tree: SourceTree): CoreShape {
+  const product = tree.files.filter(({ module, isTest, isSupport }) => module !== null && !isTest && !isSupport)
+  const kernel = product.filter(({ module }) => module === 'kernel')
+  return {
+    files: kernel.length,
+    lines: kernel.reduce((sum, { lines }) => sum + lines, 0),
+    folderPairs: pairsOf(kernel).length,
+    namesElsewhere: namesElsewhere(product),
+  }
+}
+
+/** @returns where a number is over what is allowed, and where it has become less, so that it is written down */
+export function checkCore(tree: SourceTree, most: CoreShape): readonly Violation[] {
+  const now = measureCore(tree)
+  const rows = [
+    ['product files of src/kernel', now.files, most.files],
+    ['product lines of src/kernel', now.lines, most.lines],
+    ['pairs of folders that import each other', now.folderPairs, most.folderPairs],
+    ...[...new Set([...Object.keys(now.namesElsewhere), ...Object.keys(most.namesElsewhere)])].map(
+      (module) =>
+        [`names of calls that others describe in ${module}`, now.namesElsewhere[module] ?? 0, most.namesElsewhere[module] ?? 0] as const,
+    ),
+  ] as const
+  return rows.flatMap(([what, is, allowed]): Violation[] => {
+    if (is > allowed) return [{ rule: 'core_grows', path: 'src', what: `${is} ${what}; ${allowed} are allowed` }]
+    // Lines come and go with every change.
+    const slack = what.startsWith('product lines') ? 500 : 0
+    return is < allowed - slack
+      ? [{ rule: 'core_grows', path: 'test/architecture/core-shape.ts', what: `only ${is} ${what}: write it down` }]
+      : []
+  })
+}
+
+/** `src/kernel/FOLDER`, or the module. */
+function areaOf({ path, module }: SourceFile): string {
+  const parts = path.split('/')
+  return module === 'kernel' && parts.length > 3 ? parts.slice(0, 3).join('/') : parts.slice(0, 2).join('/')
+}
+
+function pairsOf(kernel: readonly SourceFile[]): readonly string[] {
+  const edges = new Set(
+    kernel.flatMap((file) =>
+      file.imports.flatMap(({ specifier }) => {
+        if (specifier?.startsWith('.') !== true) return []
+        const target = posix.join(posix.dirname(file.path), specifier)
+        const to = areaOf({ ...file, path: target })
+        return target.startsWith('src/kernel/') && to !== areaOf(file) ? [`${areaOf(file)} ${to}`] : []
+      }),
+    ),
+  )
+  return [...edges].filter((edge) => {
+    const [from = '', to = ''] = edge.split(' ')
+    return from < to && edges.has(`${to} ${from}`)
+  })
+}
+
+function namesElsewhere(product: readonly SourceFile[]): Readonly<Record<string, number>> {
+  const owners = new Map<string, Set<string>>()
+  for (const file of product)
+    for (const { text, describes } of file.dottedNames) if (describes) owners.set(text, (owners.get(text) ?? new Set()).add(areaOf(file)))
+  const counts: Record<string, number> = {}
+  for (const file of product)
+    for (const { text } of file.dottedNames)
+      if (owners.get(text)?.has(areaOf(file)) === false) counts[file.module!] = (counts[file.module!] ?? 0) + 1
+  return counts
+}
