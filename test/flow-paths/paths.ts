@@ -63,9 +63,8 @@ export function chains(length: number, where: Where = 'disk'): readonly (readonl
 /** Places that another session does not see. */
 const staysInSession: ReadonlySet<Place> = new Set(['talk', 'scratchpad', 'agents', 'graphs'])
 
-/** @returns whether the session that the chain has come to may make the calls: no agent's agent makes schedules, a defined one begins nothing, and a patch renames no link */
+/** @returns whether the session that the chain has come to may make the calls: no agent's agent makes schedules, and a defined one begins nothing */
 function mayCall(chain: readonly Recipe[], { calls, from }: Recipe): boolean {
-  if (calls.includes('file.patch') && from === 'file' && chain.some(({ link }) => link === true)) return false
   if (!staysInSession.has(from)) return true
   const left = chain.findLastIndex(({ to }) => !staysInSession.has(to))
   const who = chain.slice(left + 1).map(({ begins }) => begins)

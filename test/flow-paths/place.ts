@@ -48,7 +48,7 @@ export interface Recipe {
   readonly begins?: 'agent' | 'defined agent' | 'schedule'
   /** It needs versions, branches, skills, links or programs of a real sandbox. */
   readonly disk?: true
-  /** What it leaves is a link, which no patch renames. */
+  /** What it leaves is a link. */
   readonly link?: true
 }
 
