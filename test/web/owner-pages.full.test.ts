@@ -26,6 +26,12 @@ describe('the pages of an owner', { skip: noChromium }, () => {
     await screenshot(page, name)
     await asPhone(page, async () => {
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, `${name} is wider than a phone`)
+      const cut = await page.evaluate(() =>
+        [...document.querySelectorAll('.table-frame')].flatMap((frame) =>
+          frame.scrollWidth > frame.clientWidth ? [frame.getAttribute('aria-label')] : [],
+        ),
+      )
+      assert.deepEqual(cut, [], `columns of ${name} are beyond the edge of a phone`)
       await screenshot(page, `${name}-phone`)
     })
   }

@@ -121,7 +121,12 @@ function SpawnedAgents(): ReactNode {
             },
             { title: 'State', cell: ({ state }) => <Badge tone={ownValue(tones, state) ?? 'neutral'}>{state}</Badge> },
             { title: 'Task', isMinor: true, cell: ({ task }) => <span className="models-task">{task}</span> },
-            { title: 'Used', align: 'end', cell: ({ spent }) => `${countText(spent.tokens)} tokens, ${moneyText(spent.micro_dollars)}` },
+            {
+              title: 'Used',
+              align: 'end',
+              isMinor: true,
+              cell: ({ spent }) => `${countText(spent.tokens)} tokens, ${moneyText(spent.micro_dollars)}`,
+            },
             {
               title: 'Stop',
               align: 'end',

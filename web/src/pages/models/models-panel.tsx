@@ -119,7 +119,7 @@ function ModelTable({ models, current, onChoose }: ModelTableProps): ReactNode {
             </span>
           ),
         },
-        { title: 'Context', align: 'end', cell: ({ contextTokens }) => countText(contextTokens) },
+        { title: 'Context', align: 'end', isMinor: true, cell: ({ contextTokens }) => countText(contextTokens) },
         { title: 'In / out, $ per million', align: 'end', cell: priceText },
         { title: 'Abilities', isMinor: true, cell: (model) => abilitiesOf(model).join(', ') },
         {
