@@ -1,9 +1,9 @@
 /** Hosts of plugins in a real sandbox: what they answer, what they see, and how they live. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { PluginMessage } from '../../types/index.ts'
+import { isOxbowError, type PluginMessage } from '../../types/index.ts'
 import { done, type HostBench, makeHostBench, usualPlugin } from './host-fixture.ts'
 
 const message: PluginMessage = { id: 'm1', session: 's1', turn: 't1', text: 'hello', user: 'u', agent: 'ox', at: 0 }
@@ -12,7 +12,7 @@ const request = { signal: new AbortController().signal, timeoutMs: 10_000 }
 describe('a host of a plugin', () => {
   let bench: HostBench
   before(async () => {
-    bench = await makeHostBench()
+    bench = await makeHostBench({ deps: { maxDataBytes: 8 * 1024 * 1024 } })
   })
   after(() => bench[Symbol.asyncDispose]())
 
@@ -134,5 +134,23 @@ describe('a host of a plugin', () => {
       assert.equal((await bench.act('usual', 'echo', { text: 'still here' })).text, 'still here')
     }
     assert.match(bench.hosts.state('usual').log, /why\n$/)
+  })
+
+  it('is ended when it fills its folder, and does not start before there is room', async () => {
+    const { hosts, act } = bench
+    const fails = (code: string, about: RegExp) => (error: unknown) =>
+      isOxbowError(error) && error.code === code && about.test(error.message + error.hint)
+    const write = (name: string, mb: number): string =>
+      `(() => { try { writeFileSync('/data/${name}', Buffer.alloc(${mb} * 1024 * 1024, 1)); return { text: 'written' } } catch (error) { process.getBuiltinModule('node:fs').rmSync('/data/${name}'); return { text: error.code } } })()`
+    assert.equal((await act('usual', 'run', { code: write('large', 9) })).text, 'EFBIG', 'a single file that is too large')
+    for (const name of ['a', 'b']) assert.equal((await act('usual', 'run', { code: write(name, 4) })).text, 'written')
+    const endless = 'new Promise((resolve) => setTimeout(resolve, 9_000))'
+    await assert.rejects(act('usual', 'run', { code: endless }), fails('sandbox_failed', /8 MB that plugins\.data_max_mb allows/))
+    await assert.rejects(hosts.reload('usual'), fails('limit_reached', /more than 8 MB in its folder \/data\..*data_max_mb/))
+    const { bytes, max_bytes: most } = await hosts.data('usual')
+    assert.ok(bytes > most && most === 8 * 1024 * 1024)
+    for (const name of ['a', 'b']) rmSync(join(bench.bench.root, 'internal/plugins/usual', name))
+    await hosts.reload('usual')
+    assert.equal((await act('usual', 'echo', { text: 'again' })).text, 'again')
   })
 })
