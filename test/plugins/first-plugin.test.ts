@@ -78,15 +78,12 @@ void test('the first plugin comes to a guest beside a turn, which goes on', { ti
     assert.match(JSON.stringify(model.results()), /the plugin says no/)
     // And its model holds a conversation, with tools, which streams to who follows.
     const own = newId()
-    const before = terminal.frames.length
     await terminal.expect('ack', 'send_turn', { session, client_id: own, text: 'Write a poem.', model: 'plugin:late' })
     const written = await terminal.record((record) => String(record.call) === own && record.phase === 'outcome')
     assert.equal((written.body as { reply?: string }).reply, 'It says: done')
     assert.equal(readFileSync(join(workspace.shared, 'poem.txt'), 'utf8'), 'Oh rose')
-    const deltas = terminal.frames
-      .slice(before)
-      .flatMap((frame) => (frame.type === 'delta' ? [(frame.payload as { text: string }).text] : []))
-    assert.deepEqual(deltas.slice(0, 2), ['I write ', 'it down.'])
+    const deltas = terminal.frames.flatMap((frame) => (frame.type === 'delta' ? [(frame.payload as { text: string }).text] : []))
+    assert.ok(deltas.join('|').includes('I write |it down.|'), deltas.join('|'))
   }
   assert.deepEqual(workspace.lines('log.txt'), ['ran'])
   const end = await guest.stop()

@@ -6,6 +6,7 @@ import {
   createSlots,
   type HostedPlugin,
   OxbowError,
+  type PluginData,
   type PluginExports,
   type PluginHosts,
   type PluginTestResult,
@@ -73,9 +74,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     },
     known: (plugin) => known.get(plugin) ?? null,
     state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
-    async data(plugin) {
-      return { bytes: await countData(dataFolder(find(plugin).plugin().name, deps)), max_bytes: deps.maxDataBytes ?? defaultDataBytes }
-    },
+    data: (plugin) => dataOf(find(plugin), deps),
     async log(plugin) {
       return logs.shown(find(plugin).state().log) || (await logs.find(plugin))
     },
@@ -96,6 +95,10 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       await logs.written()
     },
   }
+}
+
+async function dataOf(life: HostLife, deps: PluginHostDeps): Promise<PluginData> {
+  return { bytes: await countData(dataFolder(life.plugin().name, deps)), max_bytes: deps.maxDataBytes ?? defaultDataBytes }
 }
 
 function refuseUnknown(name: string): never {
