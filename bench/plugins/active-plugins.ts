@@ -15,7 +15,7 @@ const warm = 20
 const turnsPerSession = 10
 
 /** What a plugin of every day has: all of it runs in each turn but the action, which the model is told of. */
-export const activeParts = {
+const activeParts = {
   actions: `actions: [{ name: 'look', description: 'Looks something up.', parameters: [{ name: 'what', type: 'string' }], handler: () => ({ success: true, text: 'found' }) }]`,
   providers: `providers: [{ name: 'now', get: () => ({ text: 'It is a quarter past.' }) }]`,
   evaluators: `evaluators: [{ name: 'count', handler: () => {} }]`,
@@ -41,7 +41,7 @@ export const activePlugins: Measure = {
   },
 }
 
-export async function measureTurns(context: BenchContext, parts: readonly string[]): Promise<Record<'none' | 'ten', number[]>> {
+async function measureTurns(context: BenchContext, parts: readonly string[]): Promise<Record<'none' | 'ten', number[]>> {
   await using stack = new AsyncDisposableStack()
   const bench = stack.use(await makeHostBench({ plugins: {} }))
   const installed: HostedPlugin[] = []
@@ -50,8 +50,8 @@ export async function measureTurns(context: BenchContext, parts: readonly string
   const took: Record<'none' | 'ten', number[]> = { none: [], ten: [] }
   for (let round = -warm; round < rounds; round += 1)
     for (const kind of ['none', 'ten'] as const) {
-      const ms = await sides[kind]()
-      if (round >= 0) took[kind].push(ms)
+      const ended = await sides[kind]()
+      if (round >= 0) took[kind].push(ended)
       // What goes on behind the turn of one side is not to slow that of the other.
       await pause(150)
     }

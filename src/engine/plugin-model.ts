@@ -150,7 +150,7 @@ const contentOf = (message: Message): string => (message.role === 'tool' ? messa
 function inputOf(text: string): JsonObject {
   try {
     const input = parseForeignJson(text)
-    return isObject(input as Json) ? (input as JsonObject) : {}
+    return isObject(input) ? input : {}
   } catch {
     return {}
   }
