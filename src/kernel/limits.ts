@@ -332,7 +332,7 @@ export const maxInputLevels = 64
 export const maxWaitingHooks = 1_000
 /** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
 export const pluginDeadlineMs = 11_000
-/** Events are delivered so long after they happened: the turn that they are about comes first. Ten plugins held one up by 7 ms. */
+/** Events are delivered and evaluators begin so long after what they look at: the turn comes first. Ten plugins held one up by 10 ms. */
 export const pluginEventDelayMs = 50
 /** Events that wait for one plugin; of more, it learns how many were lost. */
 export const maxPluginEvents = 1_000

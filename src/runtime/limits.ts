@@ -6,8 +6,6 @@ export const maxParallelCalls = 8
 export const maxRepeats = 3
 /** Context providers slower than this are left out of a turn: the user is waiting. */
 export const providerDeadlineMs = 2_000
-/** Evaluators begin so long after the turn that they look at: its outcome comes first. Ten of them held a turn up by 3 ms. */
-export const behindTurnMs = 50
 /** Tokens a message costs beside its text, for its role and separators, on every wire. */
 export const tokensPerMessage = 8
 /** Upper bound of the tokens of a usual picture or document. An endpoint that finds it too long says so. */

@@ -18,7 +18,7 @@ import {
   type TurnId,
   plural,
 } from '../types/index.ts'
-import { behindTurnMs, maxComparedCharacters, providerDeadlineMs, safetyTokens } from './limits.ts'
+import { maxComparedCharacters, providerDeadlineMs, safetyTokens } from './limits.ts'
 import { type Composed, type LateItem, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
 import { isFuller } from './window.ts'
 
@@ -105,7 +105,7 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
   const ended = accountFor(process, run)
 
   // 5. Evaluate in the background: the reply does not wait, and an evaluator that fails affects nothing else.
-  for (const evaluator of deps.evaluators) void behind(() => evaluator.evaluate(process, ended)).catch(() => {})
+  for (const evaluator of deps.evaluators) void evaluator.evaluate(process, ended).catch(() => {})
   if (hooks?.sees('turn.evaluated') === true) void hooks.evaluated(process, ended).catch(() => {})
   void rollWhenFull(process, run, deps).catch(() => {})
 
@@ -161,12 +161,6 @@ async function rollWhenFull(process: Process, { room, visible }: LoopRun, { roll
 /** They never reject. */
 function beginSections(process: Process, { providers }: RuntimeDeps): readonly Promise<string>[] {
   return providers.map((provider) => withDeadline(provider, process))
-}
-
-/** When the outcome of the turn has been on its way for a moment: programs that start to work at once would hold it up. */
-async function behind(work: () => Promise<void>): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, behindTurnMs))
-  await work()
 }
 
 /** A provider that fails or is too slow is left out: the user is waiting. */
