@@ -4,6 +4,7 @@ import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { cancel } from './measures/cancel.ts'
 import { calls } from './measures/calls.ts'
+import { activePlugins } from './plugins/active-plugins.ts'
 import { characters } from './plugins/characters.ts'
 import { eliza } from './plugins/eliza.ts'
 import { delegation } from './measures/delegation.ts'
@@ -53,6 +54,7 @@ export const measures: readonly Measure[] = [
   versions,
   mcp,
   providers,
+  activePlugins,
   skills,
   characters,
   plugins,

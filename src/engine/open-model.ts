@@ -151,7 +151,7 @@ function pluginFacts(provider: string, name: string, overrides: ModelOverrides):
     ...inProcessFacts(provider, name, overrides),
     price: input === null || output === null ? null : { inputPerMillion: input, outputPerMillion: output },
     input: ['text'],
-    tools: false,
+    tools: true,
     structuredOutput: false,
   }
 }

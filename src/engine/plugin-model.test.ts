@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   configSchema,
+  type GenerateRequest,
   type Json,
   type JsonObject,
   type ModelEvent,
@@ -16,6 +17,8 @@ import { openEngine } from './engine.ts'
 async function ask(
   model: string,
   answers: readonly (Json | OxbowError)[],
+  pieces: readonly JsonObject[] = [],
+  more: Partial<GenerateRequest> = {},
 ): Promise<{ events: ModelEvent[]; asked: [string, string, JsonObject][] }> {
   const asked: [string, string, JsonObject][] = []
   const left = [...answers]
@@ -25,15 +28,19 @@ async function ask(
     clock: systemClock,
     random: systemRandom,
     limits: { backoffBaseMs: 1, backoffCapMs: 2 },
-    async askPlugin(plugin, type, params) {
+    async askPlugin(plugin, type, params, _signal, onPiece) {
       asked.push([plugin, type, params])
       const answer = left.length > 1 ? left.shift()! : left[0]!
       if (answer instanceof OxbowError) throw answer
+      for (const piece of pieces) {
+        onPiece?.(piece)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
       return answer
     },
   })
   const events: ModelEvent[] = []
-  const request = { model, system: 'Be brief.', messages: [userMessage('Hello')], tools: [], maxOutputTokens: 99 }
+  const request = { model, system: 'Be brief.', messages: [userMessage('Hello')], tools: [], maxOutputTokens: 99, ...more }
   for await (const batch of engine.generate(request, new AbortController().signal)) events.push(...batch)
   await engine.close()
   return { events, asked }
@@ -65,4 +72,34 @@ void test('an answer that is no text is an error that names the plugin', async (
   const { events } = await ask('plugin:other', [[1, 2]])
   const [last] = events
   assert.equal(last?.type === 'error' && last.failure.message.includes('The plugin other answered with no text.'), true)
+})
+
+void test('what a plugin yields is shown as it comes, and its calls of tools are those of the turn', async () => {
+  const messages = [
+    userMessage('Write it down.'),
+    {
+      role: 'assistant' as const,
+      parts: [{ type: 'tool_call' as const, id: 'a', name: 'file_write', arguments: '{"path":"x"}' }],
+    },
+    { role: 'tool' as const, parts: [{ type: 'tool_result' as const, id: 'a', name: 'file_write', ok: true, text: 'written' }] as const },
+  ]
+  const tool = { name: 'file_write', description: 'Writes.', parameters: { type: 'object' } }
+  const result = { text: 'One two.', reasoning: 'hm', toolCalls: [{ name: 'file_write', input: { path: 'y' } }, { name: 3 }] }
+  const { events, asked } = await ask('', [result], [{ reasoning: 'hm' }, { text: 'One ' }], { messages, tools: [tool] })
+  assert.deepEqual(events.slice(0, -1), [
+    { type: 'reasoning', text: 'hm' },
+    { type: 'text', text: 'One ' },
+    { type: 'text', text: 'two.' },
+    { type: 'tool_call', call: { type: 'tool_call', id: 'call_0', name: 'file_write', arguments: '{"path":"y"}' } },
+  ])
+  assert.equal((events.at(-1) as { reason?: string }).reason, 'tool_calls')
+  const [, , params] = asked[0]!
+  assert.deepEqual(params['tools'], [tool])
+  assert.deepEqual(params['messages'], [
+    { role: 'user', content: 'Write it down.' },
+    { role: 'assistant', content: '', toolCalls: [{ id: 'a', name: 'file_write', input: { path: 'x' } }] },
+    { role: 'tool', content: 'written', toolCallId: 'a', name: 'file_write', ok: true },
+  ])
+  const { events: other } = await ask('plugin:other', ['Two.'], [{ text: 'One' }])
+  assert.match(JSON.stringify(other), /ended with another answer than it had begun/)
 })

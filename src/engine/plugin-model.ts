@@ -1,6 +1,6 @@
 /**
- * Models that plugins serve, as models of conversations: `plugin:NAME`. The handler of a plugin gets the conversation as one text, and answers
- * with one text: it sees no tools, and nothing of its answer is shown before all of it is there.
+ * Models that plugins serve, as models of conversations: `plugin:NAME`. The handler of a plugin gets the conversation as messages and as one
+ * text, with the tools; it answers with a text and calls of tools, at once or in pieces that are shown as they come.
  */
 import {
   type ErrorCode,
@@ -13,62 +13,157 @@ import {
   type Message,
   type Model,
   type ModelEvent,
+  parseForeignJson,
   textOf,
+  type ToolCallPart,
+  toolCallsOf,
   toFailure,
   type Usage,
 } from '../types/index.ts'
 import { credibleUsage } from './answer.ts'
-import { charsPerToken, maxPluginAnswerChars } from './limits.ts'
+import { charsPerToken, maxPluginAnswerChars, maxPluginToolCalls, maxToolCallIdChars } from './limits.ts'
 import { noUsage } from './model-problem.ts'
 
 /** Asks the handler of a plugin for a type of model. @throws OxbowError */
-export type AskPluginModel = (plugin: string, type: string, params: JsonObject, signal: AbortSignal) => Promise<Json>
+export type AskPluginModel = (
+  plugin: string,
+  type: string,
+  params: JsonObject,
+  signal: AbortSignal,
+  onPiece?: (piece: JsonObject) => void,
+) => Promise<Json>
 
 export function createPluginModel(plugin: string, ask: AskPluginModel): Model {
   return {
     generate: async function* (request, signal): AsyncGenerator<readonly ModelEvent[]> {
+      const shown = createShown()
       try {
-        yield eventsOf(plugin, request, await ask(plugin, request.model, paramsOf(request), signal))
+        const asked = ask(plugin, request.model, paramsOf(request), signal, shown.take)
+        yield* shown.until(asked)
+        yield eventsOf(plugin, request, await asked, shown.soFar())
       } catch (error) {
         const found = failed(toFailure(error, 'model_unreachable', ''), signal.aborted)
         // The plugin has asked its service all the same, as far as anybody knows here.
         const isStopped = found.failure.code === 'cancelled' || found.failure.code === 'timeout'
-        yield [isStopped ? { ...found, usage: estimate(promptOf(request), '') } : found]
+        yield [isStopped ? { ...found, usage: estimate(promptOf(request), shown.soFar().text) } : found]
       }
     },
   }
 }
 
-function eventsOf(plugin: string, request: GenerateRequest, result: Json): readonly ModelEvent[] {
+interface SoFar {
+  readonly text: string
+  readonly reasoning: string
+}
+
+/** What has come of an answer before its end, bounded as the whole is. */
+function createShown() {
+  const whole = { text: '', reasoning: '' }
+  let waiting: ModelEvent[] = []
+  let wake = (): void => {}
+  return {
+    take(piece: JsonObject): void {
+      for (const type of ['reasoning', 'text'] as const) {
+        const { [type]: more } = piece
+        if (typeof more !== 'string' || more === '') continue
+        const text = more.slice(0, maxPluginAnswerChars - whole[type].length)
+        whole[type] += text
+        if (text !== '') waiting.push({ type, text })
+      }
+      wake()
+    },
+    soFar: (): SoFar => whole,
+    /** Yields what comes until the answer has; never throws for it. */
+    async *until(answer: Promise<unknown>): AsyncGenerator<readonly ModelEvent[]> {
+      const end = { isThere: false }
+      const ended = (): void => {
+        end.isThere = true
+        wake()
+      }
+      answer.then(ended, ended)
+      while (!end.isThere || waiting.length > 0) {
+        const batch = waiting
+        waiting = []
+        if (batch.length > 0) yield batch
+        else await new Promise<void>((resolve) => (wake = resolve))
+      }
+    },
+  }
+}
+
+function eventsOf(plugin: string, request: GenerateRequest, result: Json, shown: SoFar): readonly ModelEvent[] {
   const answer = readAnswer(result)
   if (answer === null) return [failed({ ...garbled, message: `The plugin ${plugin} answered with no text.` })]
-  const { text, usage, isCut } = answer
-  const guess = estimate(promptOf(request), text)
+  const { text, reasoning, calls, usage, isCut } = answer
+  if (!text.startsWith(shown.text) || !reasoning.startsWith(shown.reasoning))
+    return [failed({ ...garbled, message: `The plugin ${plugin} ended with another answer than it had begun.` })]
+  const said = text + calls.map((call) => call.name + call.arguments).join('')
+  const guess = estimate(promptOf(request), said)
+  const left = (type: 'text' | 'reasoning', all: string): readonly ModelEvent[] =>
+    all.length > shown[type].length || (type === 'text' && all === '' && calls.length === 0)
+      ? [{ type, text: all.slice(shown[type].length) }]
+      : []
   return [
-    { type: 'text', text },
-    { type: 'finish', reason: isCut ? 'length' : 'stop', usage: usage === null ? guess : credibleUsage(usage, guess) },
+    ...left('reasoning', reasoning),
+    ...left('text', text),
+    ...calls.map((call): ModelEvent => ({ type: 'tool_call', call })),
+    {
+      type: 'finish',
+      reason: isCut ? 'length' : calls.length > 0 ? 'tool_calls' : 'stop',
+      usage: usage === null ? guess : credibleUsage(usage, guess),
+    },
   ]
 }
 
 const garbled: Failure = { code: 'model_garbled', message: '', hint: 'Its log may say why: oxbow plugin logs NAME.' }
 
-/** What a handler of elizaOS expects: one prompt. The messages are there for those that can use them. */
+/** What a handler of elizaOS expects is one prompt; messages and tools are there for those that can use them. */
 function paramsOf(request: GenerateRequest): JsonObject {
-  const { system, maxOutputTokens, settings = {} } = request
-  const { temperature, topP, stop } = settings
+  const { system, maxOutputTokens, tools, settings = {} } = request
+  const { temperature, topP, stop, toolChoice } = settings
   return {
     prompt: promptOf(request),
     system,
-    messages: spoken(request),
+    messages: request.messages.map(messageParam),
+    tools: tools.map(({ name, description, parameters }) => ({ name, description, parameters })),
+    // Pieces of the answer are shown as they are yielded.
+    stream: true,
     maxTokens: maxOutputTokens,
     ...(temperature !== undefined && { temperature }),
     ...(topP !== undefined && { topP }),
+    ...(toolChoice !== undefined && { toolChoice: typeof toolChoice === 'string' ? toolChoice : { ...toolChoice } }),
     ...(stop !== undefined && { stop: [...stop], stopSequences: [...stop] }),
   }
 }
 
+function messageParam(message: Message): JsonObject {
+  const base = { role: message.role, content: contentOf(message) }
+  if (message.role === 'tool') return { ...base, toolCallId: message.parts[0].id, name: message.parts[0].name, ok: message.parts[0].ok }
+  if (message.role === 'user') return base
+  const toolCalls = toolCallsOf(message).map(({ id, name, arguments: text }) => ({ id, name, input: inputOf(text) }))
+  return toolCalls.length === 0 ? base : { ...base, toolCalls }
+}
+
+const contentOf = (message: Message): string => (message.role === 'tool' ? message.parts[0].text : textOf(message))
+
+/** What a model has written as arguments may be no JSON. */
+function inputOf(text: string): JsonObject {
+  try {
+    const input = parseForeignJson(text)
+    return isObject(input) ? input : {}
+  } catch {
+    return {}
+  }
+}
+
+/** With the calls of tools in words, for handlers that only know the prompt. */
 const spoken = ({ messages }: GenerateRequest): { readonly role: Message['role']; readonly content: string }[] =>
-  messages.map((message) => ({ role: message.role, content: textOf(message) })).filter(({ content }) => content !== '')
+  messages
+    .map((message) => {
+      const calls = message.role === 'assistant' ? toolCallsOf(message).map(({ name, arguments: text }) => `${name} ${text}`) : []
+      return { role: message.role, content: [contentOf(message), ...calls].filter((line) => line !== '').join('\n') }
+    })
+    .filter(({ content }) => content !== '')
 
 function promptOf(request: GenerateRequest): string {
   const lines = spoken(request).map(({ role, content }) => `${speakers[role]}: ${content}`)
@@ -79,20 +174,47 @@ const speakers: Readonly<Record<Message['role'], string>> = { user: 'User', assi
 
 interface Answer {
   readonly text: string
+  readonly reasoning: string
+  readonly calls: readonly ToolCallPart[]
   /** Null: it does not say. */
   readonly usage: Usage | null
   readonly isCut: boolean
 }
 
-/** @param result a text, or an object with `text`, `finishReason` and `usage` as ZoeyOS has it; null: it is neither */
+/** @param result a text, or an object with `text`, `toolCalls`, `finishReason` and `usage` as ZoeyOS has it; null: it is neither */
 function readAnswer(result: Json): Answer | null {
-  const { text, usage, finishReason } = isObject(result) ? result : { text: result }
-  if (typeof text !== 'string') return null
-  const shown = text.slice(0, maxPluginAnswerChars).toWellFormed()
-  const isCut = finishReason === 'length' || shown.length < text.length
+  const { text, reasoning = '', toolCalls = [], usage, finishReason }: JsonObject = isObject(result) ? result : { text: result }
+  const calls = callsIn(toolCalls)
+  if ((typeof text !== 'string' && calls.length === 0) || typeof reasoning !== 'string') return null
+  const all = typeof text === 'string' ? text : ''
+  const shown = all.slice(0, maxPluginAnswerChars).toWellFormed()
+  const isCut = finishReason === 'length' || shown.length < all.length
   const counts = isObject(usage ?? null) ? (usage as JsonObject) : {}
   const { promptTokens: input, completionTokens: output } = counts
-  return { text: shown, usage: isCount(input) && isCount(output) ? usageOf(input, output, false) : null, isCut }
+  return {
+    text: shown,
+    reasoning: reasoning.slice(0, maxPluginAnswerChars).toWellFormed(),
+    calls,
+    usage: isCount(input) && isCount(output) ? usageOf(input, output, false) : null,
+    isCut,
+  }
+}
+
+function callsIn(toolCalls: Json): readonly ToolCallPart[] {
+  const list = Array.isArray(toolCalls) ? toolCalls.slice(0, maxPluginToolCalls) : []
+  return list.filter(isObject).flatMap(({ id, name, input = {} }, place): ToolCallPart[] =>
+    typeof name === 'string' && name !== ''
+      ? [
+          {
+            type: 'tool_call',
+            id: typeof id === 'string' && id !== '' ? id.slice(0, maxToolCallIdChars) : `call_${place}`,
+            name,
+            // One that is no object is corrected as that of any other model is.
+            arguments: typeof input === 'string' ? input : JSON.stringify(input),
+          },
+        ]
+      : [],
+  )
 }
 
 const isCount = (value: Json | undefined): value is number => typeof value === 'number' && value >= 0 && Number.isSafeInteger(value)

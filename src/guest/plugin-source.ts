@@ -55,6 +55,7 @@ async function openParts(
     secrets,
     tree: createTreeCheck(),
     stateFolder,
+    maxDataBytes: config.plugins.data_max_mb * 1024 * 1024,
     nowMs: systemClock.monotonicMs,
     onDisabled: (plugin) => noteEvent('plugin_disabled', { plugin }),
   })

@@ -332,6 +332,8 @@ export const maxInputLevels = 64
 export const maxWaitingHooks = 1_000
 /** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
 export const pluginDeadlineMs = 11_000
+/** Events are delivered and evaluators begin so long after what they look at: the turn comes first. Ten plugins held one up by 10 ms. */
+export const pluginEventDelayMs = 50
 /** Events that wait for one plugin; of more, it learns how many were lost. */
 export const maxPluginEvents = 1_000
 /** Tasks and events of plugins are connected so long after the start: what a guest answers with comes first. */

@@ -3,6 +3,7 @@ export { runTests, type TestSuite } from './run-tests.ts'
 export { serveHost } from './serve-host.ts'
 export type { HostAdapter, HostApi } from './serve-host.ts'
 export { adaptPlugins, importPlugin } from './open-plugin.ts'
+export type { ModelPiece, ModelToolCall } from './model-answer.ts'
 export { pluginOf, schemaOf } from './plugin-object.ts'
 export type {
   ActionPart,

@@ -2,8 +2,8 @@
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
 import {
-  type Json,
   type JsonObject,
+  modelPieceCall,
   ownValue,
   type PluginExports,
   type PluginMessage,
@@ -20,6 +20,7 @@ import {
   type ProviderPart,
   schemaOf,
 } from './plugin-object.ts'
+import { gatherAnswer } from './model-answer.ts'
 import { hooksOf, type PluginHooks } from './plugin-hooks.ts'
 import { createRuntime } from './runtime-object.ts'
 import type { HostAdapter, HostApi } from './serve-host.ts'
@@ -191,8 +192,9 @@ function workAnswers(
     async model({ type, params }) {
       const model = plugins.map(({ models = {} }) => ownValue(models, type)).find((one) => one !== undefined)
       if (model === undefined) throw Object.assign(new Error(`The plugin has no model ${type}.`), { code: 'not_found' })
-      const result = await (typeof model === 'function' ? model(runtime, params) : model.handler(runtime, params))
-      return { result: (result ?? null) as Json }
+      const answer = await (typeof model === 'function' ? model(runtime, params) : model.handler(runtime, params))
+      const follows = params['stream'] === true
+      return { result: await gatherAnswer(answer, follows ? (piece) => runtime.call(modelPieceCall, piece) : null) }
     },
     async route(input) {
       const part = find(

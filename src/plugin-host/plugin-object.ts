@@ -139,6 +139,10 @@ interface AliasHook {
 
 export type HookPart = { readonly [Step in HookStep]: OwnHook<Step> }[HookStep] | AliasHook
 
+/**
+ * Answers with a value, or yields pieces: as an async generator it streams. The model of a conversation gets `prompt`, `system`, `messages`, `tools`
+ * and limits; see docs/plugins.md.
+ */
 type ModelHandler = (runtime: PluginRuntime, params: JsonObject) => unknown
 
 export interface PluginObject {

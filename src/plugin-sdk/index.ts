@@ -13,6 +13,8 @@ export type {
   EvaluatorPart,
   HookPart,
   HookVerdict,
+  ModelPiece,
+  ModelToolCall,
   PluginObject,
   PluginRuntime,
   PluginState,

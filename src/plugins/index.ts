@@ -12,7 +12,7 @@ export { type ProposedManifest, proposeManifest } from './package/propose-manife
 export { compareRights, memoryTag, type RightChanges, rightEntries, rightLines } from './package/rights.ts'
 export { type CheckedSettings, checkSettings, wrongSettingsSchema } from './package/settings-schema.ts'
 export { fingerprint, maxSignatureBytes, signatureFile, signerOf, signPackage } from './package/signature.ts'
-export { createTreeCheck, hashOfFiles, listTree, staysInside, type TreeCheck, type TreeFile, treeHash } from './package/tree.ts'
+export { createTreeCheck, hashOf, hashOfFiles, listTree, staysInside, type TreeCheck, type TreeFile, treeHash } from './package/tree.ts'
 export { createSpendCap } from './parts/part-request.ts'
 export { createPluginParts, type PluginParts } from './parts/plugin-parts.ts'
 export { createPluginHosts, type PluginHostDeps } from './host/hosts.ts'

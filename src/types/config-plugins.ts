@@ -10,6 +10,7 @@ export interface PluginsConfig {
   tier: PluginTier
   tiers: Record<string, PluginTier>
   settings: Record<string, Record<string, Json>>
+  data_max_mb: number
 }
 
 export const pluginsConfig: z.ZodType<PluginsConfig> = z
@@ -25,5 +26,11 @@ export const pluginsConfig: z.ZodType<PluginsConfig> = z
       .record(z.string().max(100), z.record(z.string().max(200), z.json()))
       .default({})
       .describe('Settings of single plugins, by name, as the `configSchema` of their manifest has them. Secrets do not belong here.'),
+    data_max_mb: z
+      .int()
+      .min(1)
+      .max(1_048_576)
+      .default(512)
+      .describe('How much each plugin may keep in its folder `/data`, in MB. The host of one that has more is ended.'),
   })
   .prefault({})

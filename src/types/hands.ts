@@ -103,6 +103,8 @@ export interface ServerProgram {
   readonly own?: OwnProgram | undefined
   /** Absolute folder of the host that belongs to this program alone, shown writable at `/data`; absent: none. */
   readonly state?: string | undefined
+  /** The largest file that it may write; absent, or more than `sandbox.max_file_mb`: that. */
+  readonly maxFileMb?: number | undefined
   /** A program of the system or an absolute path inside; `node` is Oxbow's own. */
   readonly command: string
   readonly args: readonly string[]

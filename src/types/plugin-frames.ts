@@ -119,6 +119,9 @@ export interface PluginOps {
 
 export type PluginOp = keyof PluginOps
 
+/** A call that hosts make for the guest alone, of the next piece of an answer that a model of theirs streams. */
+export const modelPieceCall = 'model.piece'
+
 /** The request of a host. */
 export interface PluginCallRequest {
   readonly op: 'call'

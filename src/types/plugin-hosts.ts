@@ -65,6 +65,11 @@ export interface PluginHostState {
   readonly withheld?: readonly string[]
 }
 
+export interface PluginData {
+  readonly bytes: number
+  readonly max_bytes: number
+}
+
 /** How the tests of a plugin make calls; see `PluginRequest`. */
 export type CallForTests = (plugin: HostedPlugin) => NonNullable<PluginRequest['call']>
 
@@ -83,6 +88,8 @@ export interface PluginHosts {
   /** @returns what is kept; null when the plugin has never been described */
   known(plugin: string): PluginExports | null
   state(plugin: string): PluginHostState
+  /** What it keeps in its folder `/data`, and what it may. */
+  data(plugin: string): Promise<PluginData>
   /** The end of what the plugin has written, in the host that runs or in the one before, also of a guest before. Hostile text. */
   log(plugin: string): Promise<string>
   /**

@@ -1,6 +1,6 @@
 /** The first plugin of a guest that runs: it is taken over beside a turn, which goes on, and its parts are there from then on. */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { treeHash } from '../../src/plugins/index.ts'
@@ -14,6 +14,17 @@ import { makeWorkspace } from '../support/workspace.ts'
 
 const source = `export default { name: 'late',
   actions: [{ name: 'hello', effect: 'none', handler: () => ({ success: true, text: 'hello from the plugin' }) }],
+  models: { TEXT_LARGE: async function* (runtime, { messages, tools, stream }) {
+    const last = messages.at(-1)
+    if (last.role !== 'tool') {
+      yield 'I write '
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      yield { text: 'it down.' }
+      return yield { toolCall: { name: tools.find(({ name }) => name === 'file_write').name, input: { path: 'poem.txt', text: 'Oh rose' } } }
+    }
+    yield 'It says: '
+    yield { text: last.ok ? 'done' : last.content, usage: { promptTokens: 9, completionTokens: 4 } }
+  } },
   hooks: [{ step: 'call.before', run: (runtime, { name }) => (name === 'file.read' ? { verdict: 'refuse', reason: 'the plugin says no' } : { verdict: 'pass' }) }],
 }`
 
@@ -34,7 +45,7 @@ void test('the first plugin comes to a guest beside a turn, which goes on', { ti
   const plugin: HostedPlugin = { ...base, name: 'late', folder, tree_hash: await treeHash(folder), rights: [], hooks: ['call.before'] }
   const config = {
     model: model.config,
-    agent: { rights: ['shell.run', 'file.read', 'plugin.late'] },
+    agent: { rights: ['shell.run', 'file.read', 'file.write', 'plugin.late'] },
     approval: { privileged: 'allow' },
     memory: { index_messages: false },
   }
@@ -65,6 +76,14 @@ void test('the first plugin comes to a guest beside a turn, which goes on', { ti
       ['late'],
     )
     assert.match(JSON.stringify(model.results()), /the plugin says no/)
+    // And its model holds a conversation, with tools, which streams to who follows.
+    const own = newId()
+    await terminal.expect('ack', 'send_turn', { session, client_id: own, text: 'Write a poem.', model: 'plugin:late' })
+    const written = await terminal.record((record) => String(record.call) === own && record.phase === 'outcome')
+    assert.equal((written.body as { reply?: string }).reply, 'It says: done')
+    assert.equal(readFileSync(join(workspace.shared, 'poem.txt'), 'utf8'), 'Oh rose')
+    const deltas = terminal.frames.flatMap((frame) => (frame.type === 'delta' ? [(frame.payload as { text: string }).text] : []))
+    assert.ok(deltas.join('|').includes('I write |it down.|'), deltas.join('|'))
   }
   assert.deepEqual(workspace.lines('log.txt'), ['ran'])
   const end = await guest.stop()

@@ -58,6 +58,7 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/recovery/budget-kills.full.test.ts': killed,
   'test/recovery/agent-kills.full.test.ts': killed,
   'test/recovery/tree-kills.full.test.ts': killed,
+  'test/plugins/sdk-types.full.test.ts': 'builds the types, installs the packed package from npm, and compiles against it six times',
   'test/plugins/guest-kills.full.test.ts': killed,
   'test/plugins/every-part.full.test.ts': 'waits for restarts of services and due times of tasks',
   'test/verbs/serve-verbs.full.test.ts': `${guests}, in the background, and stops them again`,

@@ -135,7 +135,7 @@ async function proposeOne(folder: string, source: string, { json, dryRun }: AddO
 }
 
 function shown({ manifest, source, tree_hash, signer, files, bytes, packages, withScripts, changes, reasons }: StagedPlugin): object {
-  return { manifest, source, tree_hash, signer, files, bytes, packages, with_scripts: withScripts, changes, reasons }
+  return { manifest, source, tree_hash, signer, files: files.length, bytes, packages, with_scripts: withScripts, changes, reasons }
 }
 
 type Refused = Pick<StagedPlugin, 'manifest' | 'before'>
@@ -204,7 +204,7 @@ async function stagedText({ manifest, source, before, ...staged }: StagedPlugin)
         ]
   const lines = [
     `${manifest.name} ${manifest.version}${before === null ? '' : ` (installed: ${before.manifest.version})`}${manifest.description === '' ? '' : `: ${manifest.description}`}`,
-    `${plural(files, 'file')}, ${Math.ceil(bytes / 1024)} KiB, hash ${hash}`,
+    `${plural(files.length, 'file')}, ${Math.ceil(bytes / 1024)} KiB, hash ${hash}`,
     ...(source.from === 'npm' ? [`npm integrity ${source.integrity}, with ${packages} other packages`] : []),
     ...list('Scripts of these packages are not run:', withScripts),
     signer === '' ? 'Nobody has signed it.' : `Signed by the key ${fingerprint(signer)}`,

@@ -6,6 +6,7 @@ import { type GuestSetup, type Home, loadPlugins, openHome, type PluginsOfHome }
 import {
   type LockedPlugin,
   OxbowError,
+  type PluginData,
   type PluginExports,
   type PluginHostState,
   type PluginSource,
@@ -45,9 +46,12 @@ export async function pluginList(options: JsonOption, terminal: Terminal): Promi
   return problem === '' ? 0 : 1
 }
 
+const mib = 1024 * 1024
+
 interface Info {
   readonly exports: PluginExports
   readonly state: PluginHostState
+  readonly data: PluginData
   readonly counts: {
     readonly states: { readonly hit_ratio: number; readonly entries: number; readonly bytes: number }
     readonly events: { readonly delivered: number; readonly failed: number; readonly lost: number }
@@ -64,7 +68,14 @@ export async function pluginInfo(name: string, options: CallOptions, terminal: T
   if (options.json === true)
     printLine(
       terminal,
-      JSON.stringify({ ...plugin, granted, exports: info?.exports ?? null, state: info?.state ?? null, counts: info?.counts ?? null }),
+      JSON.stringify({
+        ...plugin,
+        granted,
+        exports: info?.exports ?? null,
+        state: info?.state ?? null,
+        data: info?.data ?? null,
+        counts: info?.counts ?? null,
+      }),
     )
   else {
     const use = granted ? 'Your agent may use it.' : sentence(notGranted(name), '')
@@ -122,7 +133,7 @@ export function rightsText(lines: readonly string[]): string {
   return lines.length === 0 ? 'It may do nothing but compute.' : ['It may', ...lines.map((line) => `  ${line}`)].join('\n')
 }
 
-function partsText({ exports, state, counts }: Info): string {
+function partsText({ exports, state, counts, data }: Info): string {
   const { actions, providers, evaluators, services, models, routes, tasks, events, hooks } = exports
   const parts: readonly (readonly [string, readonly string[]])[] = [
     ['Actions', actions.map(({ name, description }) => `${name}  ${description}`)],
@@ -140,11 +151,12 @@ function partsText({ exports, state, counts }: Info): string {
     .map(([title, list]) => `${title}\n${list.map((line) => `  ${line}`).join('\n')}`)
   const { phase, problem, crashes, withheld = [] } = state
   const host = `Host: ${phase}${crashes > 0 ? `, ${crashes} crashes in ten minutes` : ''}${problem === '' ? '' : `. ${problem}`}`
+  const room = `Data: ${Math.ceil(data.bytes / mib)} of ${Math.floor(data.max_bytes / mib)} MB in /data`
   const { events: sent, states } = counts
   const delivered = `Events: ${sent.delivered} delivered, ${sent.failed} failed, ${sent.lost} lost`
   const cache = `State of messages: ${states.entries} kept, ${Math.ceil(states.bytes / 1024)} KiB, found in ${Math.round(states.hit_ratio * 100)} % of lookups`
   return plainText(
-    [...shown, ...withheld.map((line) => `notice: ${line}`), host, ...(events.length > 0 ? [delivered] : []), cache].join('\n'),
+    [...shown, ...withheld.map((line) => `notice: ${line}`), host, room, ...(events.length > 0 ? [delivered] : []), cache].join('\n'),
   )
 }
 

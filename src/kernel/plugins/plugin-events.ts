@@ -5,7 +5,7 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import { type CallOutcome, type DescribedPlugin, type RecordView, resyncEvent, type SessionId } from '../../types/index.ts'
-import { maxPluginEvents } from '../limits.ts'
+import { maxPluginEvents, pluginEventDelayMs } from '../limits.ts'
 import type { PluginWork } from './plugin-callers.ts'
 import { type PluginEvent, pluginEvents } from './event-names.ts'
 
@@ -31,14 +31,16 @@ interface Subscriber {
 /** Before an event is delivered again that the limits of a plugin have held back. */
 const waitMs = 2_000
 
-/** @param pause for tests */
+/** @param pause, delay for tests: before an event is delivered again, and before the first of several */
 export function createPluginEvents(
   work: PluginWork,
   pause: () => Promise<void> = () => setTimeout(waitMs, undefined, { ref: false }),
+  delay: () => Promise<void> = () => setTimeout(pluginEventDelayMs, undefined, { ref: false }),
 ): PluginEvents {
   const subscribers = new Map<string, Subscriber>()
   const deliver = async (plugin: string, subscriber: Subscriber): Promise<void> => {
     subscriber.delivering = true
+    await delay()
     for (let next = nextOf(subscriber); next !== undefined && subscribers.get(plugin) === subscriber; next = nextOf(subscriber)) {
       const { session, name, payload } = next
       const deliverOnce = (): Promise<CallOutcome | null> => work.call(session, 'plugin.event', { plugin, name, payload }).catch(() => null)

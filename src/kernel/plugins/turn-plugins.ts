@@ -1,5 +1,7 @@
 /** Plugins around a turn: their providers are a section of its context, their evaluators look at its end. Loaded when there is a plugin. */
+import { setTimeout } from 'node:timers/promises'
 import type { TurnResult } from '../../runtime/index.ts'
+import { pluginEventDelayMs } from '../limits.ts'
 import { type DescribedPlugin, fenced, type PluginExports, pluginRight, type Process } from '../../types/index.ts'
 
 /** As the turns of an agent see plugins. */
@@ -20,6 +22,7 @@ export async function provide(process: Process, { plugins, rights, text }: TurnP
 
 export async function evaluate(process: Process, { plugins, rights, text }: TurnPlugins, { status, reply }: TurnResult): Promise<void> {
   if (!haveAny(plugins, rights, 'evaluators')) return
+  await setTimeout(pluginEventDelayMs, undefined, { ref: false })
   await process.call('plugin.evaluate', { text, reply, did_respond: status === 'ok' && reply !== '' })
 }
 

@@ -3,8 +3,9 @@ import { isAbsolute, join } from 'node:path'
 import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
 import { type HostedPlugin, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
 import type { TreeCheck } from '../package/tree.ts'
+import { assertRoom, fullProblem, watchData } from './data-limit.ts'
 import { type HostLink, linkHost } from './host-link.ts'
-import { elizaCheckMs, hostCheckMs, hostStartMs } from './limits.ts'
+import { defaultDataBytes, elizaCheckMs, hostCheckMs, hostStartMs } from './limits.ts'
 
 export interface HostStartDeps {
   readonly sandbox: Pick<Sandbox, 'serve'>
@@ -20,6 +21,8 @@ export interface HostStartDeps {
   readonly tree: TreeCheck
   /** Folder of the host in which each plugin has one of its own. */
   readonly stateFolder: string
+  /** What each may keep there. */
+  readonly maxDataBytes?: number
   /** Shortened by tests. */
   readonly checkMs?: number
 }
@@ -29,13 +32,18 @@ export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog
   // Meanwhile the program starts: it loads nothing of the plugin before its first request, which waits for this.
   const checked = deps.tree.check(plugin.folder, plugin.tree_hash)
   checked.catch(() => undefined)
-  const { server, pass } = await serveHost(plugin, deps)
+  const { maxDataBytes = defaultDataBytes } = deps
+  const data = dataFolder(plugin.name, deps)
+  await assertRoom(plugin.name, data, maxDataBytes)
+  const { server, pass } = await serveHost(plugin, deps, data)
   const refusals = pass === null ? () => {} : noteRefusals(pass, onLog)
   server.errors.on('data', (bytes: Buffer) => {
     onLog(bytes.toString())
     refusals()
   })
   const link = linkHost(plugin.name, server, deps.checkMs ?? (plugin.program === 'eliza-host' ? elizaCheckMs : hostCheckMs))
+  const unwatch = watchData(data, maxDataBytes, () => void link.end(fullProblem(maxDataBytes)))
+  void link.ended.then(unwatch)
   try {
     await checked
     // The greeting need not be waited for: the request waits in the pipe.
@@ -73,10 +81,19 @@ function noteRefusals(pass: EgressPass, onLog: (text: string) => void): () => vo
   }
 }
 
-async function serveHost(plugin: HostedPlugin, { sandbox, secrets, proxy, stateFolder }: HostStartDeps): Promise<Served> {
+/** The folder of the host that a plugin sees as `/data`. */
+export function dataFolder(name: string, { stateFolder }: Pick<HostStartDeps, 'stateFolder'>): string {
+  if (!isAbsolute(stateFolder) || !/^[a-z0-9][a-z0-9._-]*$/i.test(name)) throw new Error(`${name} is no name of a plugin`)
+  return join(stateFolder, name)
+}
+
+async function serveHost(
+  plugin: HostedPlugin,
+  { sandbox, secrets, proxy, maxDataBytes = defaultDataBytes }: HostStartDeps,
+  data: string,
+): Promise<Served> {
   const { name, hosts, paths, program, folder, entries } = plugin
   if (sandbox.serve === undefined) throw noSandbox(name)
-  if (!isAbsolute(stateFolder) || !/^[a-z0-9][a-z0-9._-]*$/i.test(name)) throw new Error(`${name} is no name of a plugin`)
   const env = Object.fromEntries(plugin.secrets.map((secret) => [secret, secrets.get(secret)]).filter(([, value]) => value !== undefined))
   const pass = hosts.length === 0 ? null : await passFor(name, hosts, proxy)
   try {
@@ -88,7 +105,8 @@ async function serveHost(plugin: HostedPlugin, { sandbox, secrets, proxy, stateF
       programFolder: folder,
       folders: paths.map(({ path, writable }) => ({ path, writable })),
       pass: pass?.token ?? null,
-      state: join(stateFolder, name),
+      state: data,
+      maxFileMb: Math.max(1, Math.floor(maxDataBytes / (1024 * 1024))),
     })
     void server.exited.then(() => pass?.end())
     return { server, pass }

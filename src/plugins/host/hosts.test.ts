@@ -1,9 +1,9 @@
 /** Hosts of plugins in a real sandbox: what they answer, what they see, and how they live. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { PluginMessage } from '../../types/index.ts'
+import { isOxbowError, type PluginMessage } from '../../types/index.ts'
 import { done, type HostBench, makeHostBench, usualPlugin } from './host-fixture.ts'
 
 const message: PluginMessage = { id: 'm1', session: 's1', turn: 't1', text: 'hello', user: 'u', agent: 'ox', at: 0 }
@@ -12,7 +12,7 @@ const request = { signal: new AbortController().signal, timeoutMs: 10_000 }
 describe('a host of a plugin', () => {
   let bench: HostBench
   before(async () => {
-    bench = await makeHostBench()
+    bench = await makeHostBench({ deps: { maxDataBytes: 8 * 1024 * 1024 } })
   })
   after(() => bench[Symbol.asyncDispose]())
 
@@ -134,5 +134,25 @@ describe('a host of a plugin', () => {
       assert.equal((await bench.act('usual', 'echo', { text: 'still here' })).text, 'still here')
     }
     assert.match(bench.hosts.state('usual').log, /why\n$/)
+  })
+
+  it('is ended when it fills its folder, and does not start before there is room', async () => {
+    const { hosts, act } = bench
+    const fails = (code: string, about: RegExp) => (error: unknown) =>
+      isOxbowError(error) && error.code === code && about.test(error.message + error.hint)
+    // Alone a file of just the limit is not too much.
+    rmSync(join(bench.bench.root, 'internal/plugins/usual/kept'))
+    const large = `(() => { const fs = process.getBuiltinModule('node:fs')
+      try { writeFileSync('/data/large', Buffer.alloc(9 * 1024 * 1024, 1)) } catch (error) { fs.rmSync('/data/large'); return { text: error.code } } })()`
+    assert.equal((await act('usual', 'run', { code: large })).text, 'EFBIG')
+    const many = `(() => { for (const name of ['a', 'b']) writeFileSync('/data/' + name, Buffer.alloc(5 * 1024 * 1024, 1))
+      return new Promise((resolve) => setTimeout(resolve, 9_000)) })()`
+    await assert.rejects(act('usual', 'run', { code: many }), fails('sandbox_failed', /8 MB that plugins\.data_max_mb allows/))
+    await assert.rejects(hosts.reload('usual'), fails('limit_reached', /more than 8 MB in its folder \/data\..*data_max_mb/))
+    const { bytes, max_bytes: most } = await hosts.data('usual')
+    assert.ok(bytes > most && most === 8 * 1024 * 1024)
+    for (const name of ['a', 'b']) rmSync(join(bench.bench.root, 'internal/plugins/usual', name))
+    await hosts.reload('usual')
+    assert.equal((await act('usual', 'echo', { text: 'again' })).text, 'again')
   })
 })

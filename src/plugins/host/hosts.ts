@@ -6,6 +6,7 @@ import {
   createSlots,
   type HostedPlugin,
   OxbowError,
+  type PluginData,
   type PluginExports,
   type PluginHosts,
   type PluginTestResult,
@@ -16,8 +17,9 @@ import { approvedParts } from '../package/rights.ts'
 import { parseExports } from './frame-schemas.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
-import { type HostStartDeps, startHost } from './host-start.ts'
-import { describedAtOnce, hostStartMs, maxLogChars, maxShownTests, testsMs } from './limits.ts'
+import { countData } from './data-limit.ts'
+import { dataFolder, type HostStartDeps, startHost } from './host-start.ts'
+import { defaultDataBytes, describedAtOnce, hostStartMs, maxLogChars, maxShownTests, testsMs } from './limits.ts'
 
 export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start'> {
   readonly plugins: readonly HostedPlugin[]
@@ -72,6 +74,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     },
     known: (plugin) => known.get(plugin) ?? null,
     state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
+    data: (plugin) => dataOf(find(plugin), deps),
     async log(plugin) {
       return logs.shown(find(plugin).state().log) || (await logs.find(plugin))
     },
@@ -92,6 +95,10 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       await logs.written()
     },
   }
+}
+
+async function dataOf(life: HostLife, deps: PluginHostDeps): Promise<PluginData> {
+  return { bytes: await countData(dataFolder(life.plugin().name, deps)), max_bytes: deps.maxDataBytes ?? defaultDataBytes }
 }
 
 function refuseUnknown(name: string): never {

@@ -30,6 +30,13 @@ export const maxCrashes = 5
 export const firstRestartMs = 1_000
 export const maxRestartFactor = 60
 
+/** What a plugin has in its folder is counted so often: a fast disk takes half a gigabyte meanwhile. A count that takes long waits longer. */
+export const dataCountMs = 500
+export const countAfterShare = 20
+/** A file or folder without content takes an inode, of which a file system has one for 16 KiB or fewer. */
+export const emptyFileBytes: number = 4 * kib
+export const defaultDataBytes: number = 512 * mib
+
 /** One message of a host. */
 export const maxReplyBytes: number = 8 * mib + 64 * kib
 export const maxPendingBytes: number = 24 * mib

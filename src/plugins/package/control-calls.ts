@@ -6,6 +6,7 @@ import {
   type CallForTests,
   type HostedPlugin,
   OxbowError,
+  type PluginData,
   type PluginExports,
   type PluginHosts,
   type PluginHostState,
@@ -76,6 +77,7 @@ function listCall({ hosts }: ControlDeps): Call<object, { plugins: readonly Plug
 interface PluginInfo {
   readonly exports: PluginExports
   readonly state: PluginHostState
+  readonly data: PluginData
   readonly counts: PluginCounts
 }
 
@@ -84,7 +86,7 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
     ...reads,
     name: 'plugin.info',
     summary:
-      'Shows what a plugin has: its actions, providers and other parts, the state of its host, how often state was kept for it, and the end of its log.',
+      'Shows what a plugin has: its actions, providers and other parts, the state of its host, what it keeps in /data, how often state was kept for it, and the end of its log.',
     input: named,
     output: z.custom<PluginInfo>(),
     example: { plugin: 'weather' },
@@ -93,7 +95,14 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
     async run({ plugin }, { signal }) {
       find(hosts, plugin)
       const exports = await hosts.exports(plugin, signal)
-      return { output: { exports, counts: counts(plugin), state: { ...hosts.state(plugin), log: await hosts.log(plugin) } } }
+      return {
+        output: {
+          exports,
+          counts: counts(plugin),
+          data: await hosts.data(plugin),
+          state: { ...hosts.state(plugin), log: await hosts.log(plugin) },
+        },
+      }
     },
   }
 }

@@ -83,6 +83,11 @@ export function hashFiles(folder: string, found: readonly FoundFile[]): readonly
   }))
 }
 
+/** @returns SHA-256 in hex of the content of a file @throws the system's own error */
+export function hashOf(path: string): string {
+  return hashFile(path, Buffer.allocUnsafe(pieceBytes))
+}
+
 function hashFile(path: string, piece: Buffer): string {
   const all = createHash('sha256')
   const file = openSync(path, 'r')

@@ -12,6 +12,7 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  modelPieceCall,
   OxbowError,
   type Spend,
   toFailure,
@@ -141,7 +142,13 @@ function wrongResult(type: string, result: Json): string {
 
 /** A plugin as the model of this guest: nobody's call is behind it, so that it makes none. @returns the answer of its handler @throws OxbowError */
 export function createTurnModel({ hosts, limits }: Pick<PartDeps, 'hosts' | 'limits'>, user: string) {
-  return async (plugin: string, type: string, params: JsonObject, signal: AbortSignal): Promise<Json> => {
+  return async (
+    plugin: string,
+    type: string,
+    params: JsonObject,
+    signal: AbortSignal,
+    onPiece: (piece: JsonObject) => void = () => {},
+  ): Promise<Json> => {
     const { models } = await hosts.exports(plugin, signal)
     if (!models.some((each) => each.type === type))
       throw new OxbowError('not_found', `The plugin ${plugin} serves no model ${type}.`, {
@@ -152,10 +159,27 @@ export function createTurnModel({ hosts, limits }: Pick<PartDeps, 'hosts' | 'lim
       })
     const leave = limits.enter(user, plugin)
     try {
-      return (await hosts.ask(plugin, 'model', { type, params }, { signal, timeoutMs: modelTimeoutMs })).result
+      const call = pieceCall(onPiece)
+      return (await hosts.ask(plugin, 'model', { type, params }, { signal, timeoutMs: modelTimeoutMs, call })).result
     } finally {
       leave()
     }
+  }
+}
+
+/** @returns the only call that the model of a conversation can make */
+function pieceCall(onPiece: (piece: JsonObject) => void) {
+  return async (name: string, input: JsonObject): Promise<CallOutcome> => {
+    if (name === modelPieceCall) {
+      onPiece(input)
+      return { status: 'ok', ok: true, text: '', output: {} }
+    }
+    const failure = {
+      code: 'denied',
+      message: 'The model of a conversation can make no calls.',
+      hint: 'Yield a toolCall instead.',
+    } as const
+    return { status: 'refused', failure, text: `Error (denied): ${failure.message} ${failure.hint}` }
   }
 }
 

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -12,6 +23,7 @@ import { listTree, manifestFile, signatureFile, signPackage, treeHash } from '..
 import { type ErrorCode, isOxbowError, type JsonObject, type LockedPlugin, parseConfig } from '../../types/index.ts'
 import { type Home, lockPath, openHome } from '../home.ts'
 import { commitPlugin, discard, removePlugin, type StagedPlugin, stagePlugin, switchPlugin } from './install.ts'
+import { verifyInstalled } from './author.ts'
 import { listPlugins, versionFolder } from './installed-plugins.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'oxbow-install-'))
@@ -246,4 +258,37 @@ test('a package without a manifest gets the one that a person gives, which is ha
   assert.ok(existsSync(join(versionFolder(home, locked), manifestFile)))
   assert.equal(loaded(home).names, 'bare')
   chmodSync(versionFolder(home, locked), 0o755)
+})
+
+test('packages that plugins bring along are on the disk once, until no plugin has them', async () => {
+  const home = newHome()
+  const bring = (name: string, version = '1.0.0'): string => {
+    const folder = write(name, { version })
+    mkdirSync(join(folder, 'node_modules', 'big'), { recursive: true })
+    writeFileSync(join(folder, 'node_modules', 'big', 'big.js'), 'the same'.repeat(20_000))
+    writeFileSync(join(folder, 'node_modules', 'big', 'tool'), 'the same'.repeat(20_000), { mode: 0o755 })
+    return folder
+  }
+  const store = (): number =>
+    existsSync(join(home.root, 'plugins', '.store')) ? readdirSync(join(home.root, 'plugins', '.store')).length : 0
+  const inside = (locked: LockedPlugin, file: string) => statSync(join(versionFolder(home, locked), 'node_modules', 'big', file))
+  const one = await add(home, bring('one'))
+  const two = await add(home, bring('two'))
+  assert.equal(inside(one, 'big.js').ino, inside(two, 'big.js').ino)
+  assert.equal(inside(one, 'tool').ino, inside(two, 'tool').ino)
+  assert.notEqual(inside(one, 'tool').ino, inside(one, 'big.js').ino, 'one is a program')
+  assert.equal(inside(one, 'big.js').mode & 0o777, 0o444)
+  for (const plugin of [one, two]) await verifyInstalled(home, plugin)
+  // What was changed behind Oxbow's back is refused, and not given to the next plugin.
+  const changed = join(versionFolder(home, one), 'node_modules', 'big', 'big.js')
+  chmodSync(changed, 0o644)
+  writeFileSync(changed, 'worse')
+  await assert.rejects(verifyInstalled(home, two), fails('denied', /not those that were approved/))
+  const three = await add(home, bring('three'))
+  await verifyInstalled(home, three)
+  for (const name of ['one', 'two']) await removePlugin(home, name)
+  assert.equal(store(), 2)
+  await verifyInstalled(home, three)
+  await removePlugin(home, 'three')
+  assert.equal(store(), 0)
 })

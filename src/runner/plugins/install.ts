@@ -25,6 +25,7 @@ import type { Home, HostEnv } from '../home.ts'
 import { fetchAlone, fetchPackage, type Report } from './fetch-package.ts'
 import { pluginFolder } from './installed-plugins.ts'
 import { changeLock, damagedLock, readLock } from './lock-file.ts'
+import { dropUnshared, shareFiles } from './shared-files.ts'
 
 /** A package that is ready to be installed. */
 export interface StagedPlugin {
@@ -34,7 +35,7 @@ export interface StagedPlugin {
   readonly manifest: PluginManifest
   readonly tree_hash: string
   readonly signer: string
-  readonly files: number
+  readonly files: readonly TreeFile[]
   readonly bytes: number
   /** Of a package of npm: how many others came along, and names of those that have a script, which is not run. */
   readonly packages: number
@@ -88,7 +89,7 @@ export async function stagePlugin(from: string, options: StageOptions): Promise<
       manifest,
       tree_hash,
       signer,
-      files: files.length,
+      files,
       bytes: files.reduce((sum, file) => sum + file.bytes, 0),
       before,
       changes,
@@ -182,7 +183,7 @@ function reasonsToAsk(
  * @param by account of the person who approved it
  */
 export async function commitPlugin(home: Home, staged: StagedPlugin, by: string, now: number): Promise<LockedPlugin> {
-  const { manifest, source, root, tree_hash, signer, before } = staged
+  const { manifest, source, root, tree_hash, signer, before, files } = staged
   const locked: LockedPlugin = {
     manifest,
     source,
@@ -197,6 +198,7 @@ export async function commitPlugin(home: Home, staged: StagedPlugin, by: string,
   const parent = pluginFolder(home, manifest.name)
   const place = join(parent, locked.folder)
   await mkdir(parent, { recursive: true, mode: 0o700 })
+  shareFiles(home, staged.folder, files)
   await setModes(staged.folder, 0o555)
   await chmod(staged.folder, 0o700)
   if (before?.tree_hash === tree_hash && before.folder === locked.folder) await discard(place)
@@ -208,6 +210,7 @@ export async function commitPlugin(home: Home, staged: StagedPlugin, by: string,
   if (before?.folder === locked.folder) return locked
   const kept = new Set([locked.folder, before?.folder])
   for (const name of await readdir(parent)) if (!kept.has(name)) await discard(join(parent, name))
+  dropUnshared(home)
   return locked
 }
 
@@ -225,6 +228,7 @@ export async function removePlugin(home: Home, name: string): Promise<LockedPlug
     return plugins.filter(({ manifest }) => manifest.name !== name)
   })
   await discard(pluginFolder(home, name))
+  dropUnshared(home)
   return found
 }
 
@@ -263,7 +267,12 @@ async function setModes(folder: string, mode: number): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) await setModes(path, mode)
-    else if (entry.isFile()) await chmod(path, ((await lstat(path)).mode & 0o111) === 0 ? 0o444 : 0o555)
+    else if (entry.isFile()) {
+      const now = (await lstat(path)).mode & 0o777
+      const wanted = (now & 0o111) === 0 ? 0o444 : 0o555
+      // The time of change of a shared file says to its other plugins that they are to be read again.
+      if (now !== wanted) await chmod(path, wanted)
+    }
   }
   await chmod(folder, mode)
 }

@@ -48,7 +48,7 @@ export async function serverView(
     ...(server.own !== undefined && { dataMb: Math.max(minDataMb, limits.memory_mb) }),
     memoryMb: limits.memory_mb,
     processes: limits.max_processes,
-    maxFileMb: limits.max_file_mb,
+    maxFileMb: Math.min(limits.max_file_mb, server.maxFileMb ?? Infinity),
     cwd: server.cwd ?? '/tmp',
     program: [...waitingShell, ...serverCommand(server, entry)],
     env: pass === null ? base : { ...base, OXBOW_PASS: pass },

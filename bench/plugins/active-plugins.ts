@@ -1,0 +1,88 @@
+/** Turns of a guest with ten active plugins beside those of one with none, as people start them. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { makeHostBench } from '../../src/plugins/host/host-fixture.ts'
+import { type HostedPlugin, parseConfig } from '../../src/types/index.ts'
+import type { BenchContext, Measure } from '../measure.ts'
+import { bounded, ms, type Row, times } from '../report.ts'
+import { median } from '../statistics.ts'
+import type { GatewayClient } from '../subjects/gateway-client.ts'
+import { makeWorkspace, startGuest } from '../subjects/guest.ts'
+import { prompts } from '../subjects/model-server.ts'
+
+const names = Array.from({ length: 10 }, (_, i) => `active-${i}`)
+const rounds = 100
+const warm = 20
+const turnsPerSession = 10
+
+/** What a plugin of every day has: all of it runs in each turn but the action, which the model is told of. */
+const activeParts = {
+  actions: `actions: [{ name: 'look', description: 'Looks something up.', parameters: [{ name: 'what', type: 'string' }], handler: () => ({ success: true, text: 'found' }) }]`,
+  providers: `providers: [{ name: 'now', get: () => ({ text: 'It is a quarter past.' }) }]`,
+  evaluators: `evaluators: [{ name: 'count', handler: () => {} }]`,
+  events: `events: { MESSAGE_RECEIVED: [() => {}], MESSAGE_SENT: [() => {}] }`,
+}
+
+export const activePlugins: Measure = {
+  name: 'active',
+  title: 'Turns with active plugins',
+  how: 'Turns of a guest with ten plugins, each with an action, a provider, an evaluator and two events, beside those of a guest with none, one after the other; the default configuration, all warm, a new session after ten turns.',
+  async run(context) {
+    const { none, ten } = await measureTurns(context, Object.values(activeParts))
+    const ratio = median(ten) / median(none)
+    return [
+      bounded(
+        'a turn with ten active plugins, p50',
+        times(ratio),
+        `${ms(median(ten))}, and ${ms(median(none))} with none`,
+        '≤ 1.3 ×',
+        ratio <= 1.3,
+      ),
+    ] satisfies readonly Row[]
+  },
+}
+
+async function measureTurns(context: BenchContext, parts: readonly string[]): Promise<Record<'none' | 'ten', number[]>> {
+  await using stack = new AsyncDisposableStack()
+  const bench = stack.use(await makeHostBench({ plugins: {} }))
+  const installed: HostedPlugin[] = []
+  for (const name of names) installed.push(await bench.plugin(name, sourceOf(name, parts)))
+  const sides = { none: await openSide(stack, context, []), ten: await openSide(stack, context, installed) }
+  const took: Record<'none' | 'ten', number[]> = { none: [], ten: [] }
+  for (let round = -warm; round < rounds; round += 1)
+    for (const kind of ['none', 'ten'] as const) {
+      const ended = await sides[kind]()
+      if (round >= 0) took[kind].push(ended)
+      // What goes on behind the turn of one side is not to slow that of the other.
+      await pause(150)
+    }
+  return took
+}
+
+const sourceOf = (name: string, parts: readonly string[]): string =>
+  `import { definePlugin } from 'oxbow/plugin'\nexport default definePlugin({ name: '${name}', ${parts.join(', ')} })`
+
+/** @returns takes one turn, and says how long it took */
+async function openSide(
+  stack: AsyncDisposableStack,
+  { programs, modelUrl }: BenchContext,
+  plugins: readonly HostedPlugin[],
+): Promise<() => Promise<number>> {
+  const workspace = stack.use(makeWorkspace())
+  const { agent } = parseConfig({}, 'the bench')
+  const config = { agent: { rights: [...agent.rights, ...plugins.map(({ name }) => `plugin.${name}`)] } }
+  const guest = stack.use(await startGuest({ program: programs.usual, workspace, modelUrl, config, plugins }))
+  const terminal: GatewayClient = stack.use(await guest.connect())
+  let session = await terminal.open()
+  let taken = 0
+  return async () => {
+    if (taken === turnsPerSession) {
+      await terminal.unfollow(session)
+      session = await terminal.open()
+      taken = 0
+    }
+    taken += 1
+    const began = performance.now()
+    await terminal.turn(session, prompts.plain)
+    return performance.now() - began
+  }
+}
