@@ -98,6 +98,30 @@ test('a runner that begins to sign a journal older than its first head warns, ex
     assert.equal((await verifyJournal(store, { seal, isShared: true })).ok, true)
   }))
 
+/** What a version before the chain adds to its file: this line, under this text, without number, format and count. */
+function lineOfFirstFormat({ seq, hash }: ChainHead, at = start): string {
+  return JSON.stringify({ seq, hash, at, signature: signed(JSON.stringify(['oxbow-head-1', ann, seq, hash, at])) })
+}
+
+test('a version without the chain that was run once on an upgraded home leaves a journal that verifies, and hides nothing', () =>
+  onStore(async (store) => {
+    const records = await fill(store, 40)
+    const upgraded = sealOf([records[9]!, records[19]!])
+    const seal = { ...upgraded, lines: [...upgraded.lines, lineOfFirstFormat(records[39]!)] }
+    const report = await verifyJournal(store, { seal })
+    assert.equal(why(report), '')
+    assert.equal(report.ok, true)
+    assert.equal(report.signed_heads?.others, 1)
+    const other = { ...records[39]!, hash: records[38]!.hash }
+    const faults: readonly (readonly [HeadSeal, RegExp])[] = [
+      [{ ...seal, lines: [...upgraded.lines, lineOfFirstFormat(other)] }, /another record here/],
+      [{ ...seal, lines: [...upgraded.lines, lineOfFirstFormat({ ...other, seq: 41 })] }, /its end was cut off/],
+      [{ ...seal, lines: seal.lines.map((line) => line.replace('"seq":40', '"seq":39')) }, /signature is not the runner’s/],
+      [{ ...seal, lines: seal.lines.toSpliced(2, 1) }, /has signed 3 heads/],
+    ]
+    for (const [wrong, expected] of faults) assert.match(why(await verifyJournal(store, { seal: wrong })), expected)
+  }))
+
 /** Appends what a restored journal says of itself. */
 async function tellRestore(store: Store, call: string): Promise<void> {
   const body = { name: restoreCall, at: start }
