@@ -165,6 +165,8 @@ export interface SessionInfo {
   readonly forked_at?: number
   /** Who answers in it now; absent: the usual agent. */
   readonly agent?: string
+  /** Folder of the person in which a program began it; absent: none, or not asked by `session.list`. */
+  readonly folder?: string
 }
 
 /** What a terminal shows about the guest. */
