@@ -89,6 +89,7 @@ export async function startGuest(
       config,
       store,
       storeName: await shownAddress(envelope),
+      isolated: envelope.isolation !== undefined,
       storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox: ways.sandbox,
