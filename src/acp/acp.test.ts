@@ -24,9 +24,11 @@ void describe('a session of an editor', () => {
     assert.match(JSON.stringify(last?.content), /the text/)
     const { sessions } = await editor.agent.request(session.list, {})
     assert.deepEqual(
-      sessions.map(({ sessionId }) => sessionId),
-      [id],
+      sessions.map(({ sessionId, cwd }) => [sessionId, cwd]),
+      [[id, '/home/ada/project']],
     )
+    const inFolder = async (cwd: string) => (await editor.agent.request(session.list, { cwd })).sessions.length
+    assert.deepEqual([await inFolder('/home/ada/project/'), await inFolder('/home/ada')], [1, 0])
 
     await using second = await openEditor({ over: editor })
     const loaded = await second.agent.request(session.load, { sessionId: id, cwd: '/home/ada/project', mcpServers: [] })

@@ -1,9 +1,8 @@
-/** A form that waits for the person, as a question of the editor: asked again until the answer fits, declined or closed. */
+/** A form that waits for the person, as a question of the editor. */
 import type { CreateElicitationRequest, CreateElicitationResponse } from '@agentclientprotocol/sdk'
-import { answerProblem, formOf, type QuestionForm } from '../terminal/index.ts'
+import { formOf, type QuestionForm } from '../terminal/index.ts'
 import { type Json, type JsonObject, isObject, type PendingApproval } from '../types/index.ts'
 import type { Editor } from './editor.ts'
-import { maxFormTries } from './limits.ts'
 import type { Decision } from './permissions.ts'
 
 export interface Filled extends Decision {
@@ -17,18 +16,12 @@ export function editorForm(pending: PendingApproval, editor: Editor): QuestionFo
   return elicitation?.form === undefined || elicitation.form === null ? null : formOf(pending)
 }
 
-/** Rejects when the editor cannot ask, or the signal aborts. */
-export async function fillIn(form: QuestionForm, session: string, editor: Editor, signal: AbortSignal): Promise<Filled> {
-  let problem = ''
-  for (let tries = 0; tries < maxFormTries; tries += 1) {
-    const response = await editor.elicit(requestOf(form, session, problem), signal)
-    if (response.action === 'decline') return { allow: false, reason: 'The person declined.' }
-    if (response.action !== 'accept') return { allow: false, reason: 'The person closed the question.' }
-    const answer = contentOf(response)
-    problem = answerProblem(form, answer)
-    if (problem === '') return { allow: true, input: JSON.stringify({ ...form.input, answer }) }
-  }
-  return { allow: false, reason: `No answer fitted the form: ${problem}` }
+/** @param problem of the answer before; empty: it is asked for the first time. Rejects when the editor cannot ask, or the signal aborts. */
+export async function fillIn(form: QuestionForm, session: string, editor: Editor, problem: string, signal: AbortSignal): Promise<Filled> {
+  const response = await editor.elicit(requestOf(form, session, problem), signal)
+  if (response.action === 'decline') return { allow: false, reason: 'The person declined.' }
+  if (response.action !== 'accept') return { allow: false, reason: 'The person closed the question.' }
+  return { allow: true, input: JSON.stringify({ ...form.input, answer: contentOf(response) }) }
 }
 
 function contentOf(response: CreateElicitationResponse): JsonObject {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { PassThrough, Writable } from 'node:stream'
 import { test } from 'node:test'
 import type { FollowHandler } from '../client/index.ts'
-import { type Json, type JsonObject, parseObject, type SessionInfo } from '../types/index.ts'
+import { type Json, type JsonObject, parseObject } from '../types/index.ts'
 import { runAgent } from './index.ts'
 import { maxOpenRequests, maxStrayMessages, maxUnsentBytes } from './limits.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
@@ -44,9 +44,8 @@ function openRaw(gateway: Partial<Gateway> = {}): RawEditor {
   const logged: string[] = []
   const fake = {
     status: async () => ({ context_tokens: 1_000 }),
-    createSession: async () => ({ id: sessionId }) as unknown as SessionInfo,
     listSessions: async () => [],
-    call: async () => ({ status: 'ok', ok: true, text: '', output: { records: [], next: null } }),
+    call: async () => ({ status: 'ok', ok: true, text: '', output: { id: sessionId, records: [], next: null } }),
     follow: async (_session: unknown, _cursor: unknown, given: FollowHandler) => ((handler = given), { stop: () => {} }),
     ...gateway,
   } as unknown as Gateway

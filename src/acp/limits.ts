@@ -28,7 +28,7 @@ export const listedSessions = 1_000
 export const sessionsPerPage = 100
 /** Models that the editor's menu offers. */
 export const listedModels = 200
-/** Answers to a form that do not fit, after which it counts as closed. */
+/** Answers that do not fit what is asked, after which it is refused. */
 export const maxFormTries = 5
 
 /** Text of a prompt that stands in the message; what is longer becomes a file. */

@@ -2,7 +2,7 @@
 import type { Client } from '../client/index.ts'
 import type { Failure, SentFile } from '../types/index.ts'
 
-export type Gateway = Pick<Client, 'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
+export type Gateway = Pick<Client, 'status' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
 
 /** A connection to a guest. */
 export interface Link {

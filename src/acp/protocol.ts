@@ -21,7 +21,7 @@ import {
   type SessionUpdate,
   type SetSessionConfigOptionResponse,
 } from '@agentclientprotocol/sdk'
-import { isOxbowError } from '../types/index.ts'
+import { failureSentences, isOxbowError } from '../types/index.ts'
 import { createEditorStream, type EditorStreams } from './editor-stream.ts'
 import type { CommandEnd, EditorMachine } from './editor-tools.ts'
 import type { Editor } from './editor.ts'
@@ -133,7 +133,7 @@ async function typed<Value>(answer: Promise<Value>): Promise<Value> {
       limit_reached: -32_602,
       unauthenticated: -32_000,
     }
-    throw new RequestError(numbers[error.code] ?? -32_603, `${error.message} ${error.hint}`.trim(), { code: error.code })
+    throw new RequestError(numbers[error.code] ?? -32_603, failureSentences(error), { code: error.code })
   }
 }
 

@@ -2,6 +2,7 @@
  * `oxbow acp`: Oxbow as an agent inside an editor. A session of the editor is a session of the guest, with the same id, so it also opens
  * in every other terminal, and what the editor loses is read again from the journal.
  */
+import { resolve } from 'node:path'
 import type {
   ListSessionsRequest,
   ListSessionsResponse,
@@ -125,7 +126,9 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
   }
   return {
     async newSession({ cwd, mcpServers }) {
-      const { id } = await (await gatewayWithFacts()).createSession()
+      const made = await (await gatewayWithFacts()).call('session.create', { folder: resolve(cwd) })
+      if (made.status !== 'ok') throw toError(made.failure)
+      const { id } = made.output as { readonly id: SessionId }
       const session = await attach(id, cwd, [], false)
       const configOptions = await session.choice.options()
       // An editor learns the id by the answer, and takes no update before it.
@@ -153,15 +156,21 @@ async function listSessions({ cursor, cwd }: ListSessionsRequest, gateway: Gatew
   const from = cursor === null || cursor === undefined ? 0 : Number(cursor)
   if (!Number.isSafeInteger(from) || from < 0)
     throw new OxbowError('bad_input', 'This cursor is unknown.', { hint: 'Leave it out, or send `nextCursor` of the last answer.' })
-  const all = (await gateway.listSessions(listedSessions)).filter(({ turns, busy }) => turns > 0 || busy)
+  const outcome = await gateway.call('session.list', { limit: listedSessions })
+  if (outcome.status !== 'ok') throw toError(outcome.failure)
+  // Sessions of other terminals are in the workspace.
+  const own = ports.ownPath('/shared') ?? '/'
+  const wanted = cwd === null || cwd === undefined ? null : resolve(cwd)
+  const all = (outcome.output as readonly SessionInfo[])
+    .filter(({ turns, busy }) => turns > 0 || busy)
+    .map((info) => listed(info, own))
+    .filter((session) => wanted === null || session.cwd === wanted)
   const page = all.slice(from, from + sessionsPerPage)
-  const next = from + sessionsPerPage < all.length ? { nextCursor: String(from + sessionsPerPage) } : {}
-  // Sessions of Oxbow belong to no folder: each is listed for the folder that the editor asks about.
-  return { sessions: page.map((info) => listed(info, cwd ?? ports.ownPath('/shared') ?? '/')), ...next }
+  return { sessions: page, ...(from + sessionsPerPage < all.length && { nextCursor: String(from + sessionsPerPage) }) }
 }
 
-function listed({ id, title, active_at: at }: SessionInfo, cwd: string) {
-  return { sessionId: id, cwd, title, updatedAt: new Date(at).toISOString() }
+function listed({ id, title, active_at: at, folder }: SessionInfo, own: string) {
+  return { sessionId: id, cwd: folder ?? own, title, updatedAt: new Date(at).toISOString() }
 }
 
 /** An editor could name any program to run or address to send data to: servers of tools are approved by the person, in Oxbow. */

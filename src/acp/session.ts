@@ -28,7 +28,7 @@ import { askForFolder } from './folder-question.ts'
 import { editorForm, fillIn, type Filled } from './elicit.ts'
 import { clientCallsOf, editorTools, runEditorTool } from './editor-tools.ts'
 import type { GuestLink } from './guest-link.ts'
-import { cancelWaitMs, listedSessions } from './limits.ts'
+import { cancelWaitMs, listedSessions, maxFormTries } from './limits.ts'
 import { showMedia } from './media.ts'
 import type { ModelChoice } from './model-option.ts'
 import { decisionOf, permissionRequest, rulesFor } from './permissions.ts'
@@ -301,7 +301,8 @@ const requestCancelled = -32_800
 function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => ModeId) {
   const open = new Map<string, AbortController>()
   let queue = Promise.resolve()
-  const permit = async (pending: PendingApproval, gateway: Gateway, signal: AbortSignal): Promise<Filled> => {
+  const permit = async (waiting: PendingApproval, gateway: Gateway, problem: string, signal: AbortSignal): Promise<Filled> => {
+    const pending = problem === '' ? waiting : { ...waiting, reason: problem }
     const rules = await rulesFor(pending, gateway)
     const request = { ...permissionRequest(pending, rules, ports), sessionId: id }
     return decisionOf(await editor.ask(request, signal), rules)
@@ -312,11 +313,22 @@ function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => M
     // The mode of a session is not that of the agents below it.
     const isAllowed = mode() === 'approve' && pending.agent === undefined && pending.personal !== true
     const form = editorForm(pending, editor)
-    const answer =
-      form !== null ? await fillIn(form, id, editor, signal) : isAllowed ? { allow: true } : await permit(pending, gateway, signal)
-    if (signal.aborted) return
-    const outcome = await gateway.call('call.decide', { call: pending.call, ...answer })
-    if (outcome.status !== 'ok') throw toError(outcome.failure)
+    let problem = ''
+    for (let tries = 0; tries <= maxFormTries; tries += 1) {
+      const ask = async (): Promise<Filled> => {
+        if (tries === maxFormTries) return { allow: false, reason: `No answer fitted: ${problem}` }
+        if (form !== null) return fillIn(form, id, editor, problem, signal)
+        return isAllowed && tries === 0 ? { allow: true } : permit(pending, gateway, problem, signal)
+      }
+      const answer = await ask()
+      if (signal.aborted) return
+      const outcome = await gateway.call('call.decide', { call: pending.call, ...answer })
+      if (outcome.status === 'ok') return
+      const { code, message, hint } = outcome.failure
+      // The person may answer otherwise: the call waits as before.
+      if (code !== 'bad_input' || !answer.allow) throw toError(outcome.failure)
+      problem = form === null ? `${message} ${hint} The call is ${pending.call}.` : message
+    }
   }
   const explain = (pending: PendingApproval, error: unknown): void => {
     const why = error instanceof Error ? error.message : String(error)

@@ -86,9 +86,13 @@ export function isOnServer({ config, keys }: GuestEnvelope): boolean {
   return storeAddress({ config: config.store, environment: keys }) !== ''
 }
 
-/** @returns for people: `file`, or the address of the database without its password */
-export function shownAddress({ config, keys: environment }: GuestEnvelope): Promise<string> {
-  return shownStore({ config: config.store, environment, path: 'file' })
+/** @returns for people: `file`, or the address of the database without its password; and whether this process is isolated */
+export async function shownFacts({
+  config,
+  keys: environment,
+  isolation,
+}: GuestEnvelope): Promise<{ readonly storeName: string; readonly isolated: boolean }> {
+  return { storeName: await shownStore({ config: config.store, environment, path: 'file' }), isolated: isolation !== undefined }
 }
 
 /** Answers `oxbow secret` and the commands that encrypt the store. */

@@ -30,7 +30,7 @@ import {
   systemRandom,
   takeCrashMark,
 } from '../types/index.ts'
-import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownAddress } from './guest-store.ts'
+import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders, sandboxFolders } from './host-ways.ts'
 import type { GuestPlugins } from './plugin-source.ts'
 import { followFolders, type GuestFolders } from './shown-folders.ts'
@@ -88,7 +88,7 @@ export async function startGuest(
       version,
       config,
       store,
-      storeName: await shownAddress(envelope),
+      ...(await shownFacts(envelope)),
       storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox: ways.sandbox,

@@ -154,7 +154,10 @@ function scriptedEngine(options: FixtureOptions, config: Config): Engine {
   return {
     generate: options.play ?? (() => says('hello')),
     model: facts,
-    facts: async () => facts,
+    facts: async (asked) => {
+      const name = asked.replace(/^scripted\//, '')
+      return config.model.fallback.includes(name) ? { ...facts, name } : facts
+    },
     countTokens,
     decodeTokens: async (lists) => lists.map(() => null),
     estimateInput: (request) => estimate(request, countTokens),

@@ -80,6 +80,8 @@ export interface KernelOptions {
   readonly store: Store
   /** For users: `file`, or an address without its password. */
   readonly storeName?: string
+  /** This process runs in a container without network, which its runner has started. Absent: it does not. */
+  readonly isolated?: boolean
   /** A warning about a store that works; empty: none. */
   readonly storeWarning?: () => string
   readonly engine: Engine

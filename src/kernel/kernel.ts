@@ -156,7 +156,7 @@ function createNotices(watchers: KernelParts['events']['watchers']): Kernel['onN
 }
 
 function statusOf({ journal, memory }: KernelParts, options: KernelOptions): GuestStatus {
-  const { user, version, config, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
+  const { user, version, config, storeName = 'file', storeWarning = () => '', engine, sandbox, isolated = false } = options
   const facts = engine.model
   return {
     user,
@@ -167,6 +167,7 @@ function statusOf({ journal, memory }: KernelParts, options: KernelOptions): Gue
     recording: config.model.recording,
     notice: facts.provider === 'offline' ? offlineNotice : '',
     sandbox: sandbox.status,
+    isolated,
     store: storeName,
     ...(storeWarning() !== '' && { store_warning: storeWarning() }),
     embedder: config.memory.embedder,

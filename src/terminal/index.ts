@@ -17,7 +17,6 @@ export {
 } from './terminal-text.ts'
 export {
   answered,
-  answerProblem,
   commandCall,
   formOf,
   formText,

@@ -70,7 +70,7 @@ function choicesOf({ enum: values, oneOf }: JsonObject): readonly string[] {
 
 /**
  * @param pairs each `field=value`; a value of a field that is no text is JSON
- * @returns the input with these answers
+ * @returns the input with these answers, which the guest compares with the form
  * @throws OxbowError `bad_input`
  */
 export function answered(form: QuestionForm, pairs: readonly string[]): JsonObject {
@@ -86,46 +86,7 @@ export function answered(form: QuestionForm, pairs: readonly string[]): JsonObje
     return [name, valueOf(field, pair.slice(at + 1).trim())]
   })
   const answer: JsonObject = { ...(isObject(input['answer']) ? input['answer'] : {}), ...Object.fromEntries(given) }
-  const problem = answerProblem(form, answer)
-  if (problem !== '') throw new OxbowError('bad_input', problem, { hint: 'Nothing was sent. Answer again by field=value.' })
   return { ...input, answer }
-}
-
-/** @returns why the answer cannot be meant, in words for the person; empty if it fits as far as the form says in its fields */
-export function answerProblem({ fields, required }: QuestionForm, answer: JsonObject): string {
-  const missing = required.filter((name) => ownValue(answer, name) === undefined)
-  if (missing.length > 0) return `The form needs ${plainLine(missing.join(', '), maxFieldChars)}.`
-  for (const [name, value] of Object.entries(answer)) {
-    const field = ownValue(fields, name)
-    if (field === undefined) return `The form has no field ${JSON.stringify(plainLine(name, maxFieldChars))}.`
-    const problem = valueProblem(field, value)
-    if (problem !== '') return `${plainLine(name, maxFieldChars)} must be ${problem}.`
-  }
-  return ''
-}
-
-function valueProblem(field: JsonObject, value: Json): string {
-  const { type, items } = field
-  const isFit =
-    type === 'integer'
-      ? Number.isSafeInteger(value)
-      : type === 'array'
-        ? Array.isArray(value)
-        : typeof type !== 'string' || typeof value === type
-  if (!isFit) return type === 'array' ? 'a list' : `of type ${textOf(type)}`
-  if (Array.isArray(value)) {
-    const each = isObject(items) ? items : {}
-    return value.map((one) => valueProblem(each, one)).find((problem) => problem !== '') ?? ''
-  }
-  const allowed = valuesOf(field)
-  return allowed === null || allowed.includes(value) ? '' : `one of ${plainLine(allowed.map(String).join(', '), maxFieldChars)}`
-}
-
-/** @returns null where every value is allowed */
-function valuesOf({ enum: values, oneOf, anyOf }: JsonObject): readonly Json[] | null {
-  if (Array.isArray(values)) return values
-  const titled = [oneOf, anyOf].find((each) => Array.isArray(each) && each.every((one) => isObject(one) && one['const'] !== undefined))
-  return Array.isArray(titled) ? titled.map((one) => (one as JsonObject)['const'] ?? null) : null
 }
 
 function valueOf({ type }: JsonObject, text: string): Json {
@@ -133,7 +94,7 @@ function valueOf({ type }: JsonObject, text: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch {
-    // A list is written with commas, as people do; the gate checks the type.
+    // A list is written with commas, as people do; the guest checks the type.
     return type === 'array' ? text.split(',').map((each) => each.trim()) : text
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { badgeText, describeChain, describeRecording, isOffline, labelBadges } from './status-text.ts'
+import type { GuestStatus } from '../types/index.ts'
+import { badgeText, describeChain, describeRecording, isOffline, labelBadges, statusRows } from './status-text.ts'
 
 void test('the model is named with its provider and its fallbacks', () => {
   assert.equal(describeChain({ model: 'openai/gpt-5', fallback: [] }), 'openai/gpt-5')
@@ -13,6 +14,24 @@ void test('the status says whether exchanges are recorded', () => {
   assert.match(describeRecording({ model: 'openai/gpt-5', recording: 'raw' }), /^raw exchanges/)
   assert.match(describeRecording({ model: 'openai/gpt-5', recording: 'parsed' }), /^no raw exchanges/)
   assert.match(describeRecording({ model: 'offline/offline', recording: 'raw' }), /^no exchanges/)
+})
+
+void test('the status says whether the guest itself is isolated, beside its sandbox', () => {
+  const sandbox = {
+    asked: 'process',
+    tier: 'process',
+    provider: 'bubblewrap',
+    files: true,
+    shell: true,
+    problem: null,
+    limits: [],
+    degraded: [],
+  }
+  const rows = (more: Partial<GuestStatus>): string =>
+    JSON.stringify(statusRows({ model: 'a/b', fallback: [], sandbox, notice: '', read_only: null, ...more } as unknown as GuestStatus, ''))
+  assert.match(rows({ isolated: true }), /"isolated","yes: the guest runs in a container of its own/)
+  assert.match(rows({ isolated: false }), /"isolated","no: the guest runs as your user/)
+  assert.doesNotMatch(rows({}), /isolated/, 'a guest of an older version does not say')
 })
 
 void test('only the interpreter is offline, not a model that has its name', () => {

@@ -35,12 +35,18 @@ export function statusRows(status: GuestStatus, storeFile: string): readonly (re
     ...(status.store_warning === undefined ? [] : [['!', status.store_warning]]),
     ['embedder', status.embedder],
     ...(status.recalls === undefined ? [] : [['recalled', describeRecalls(status.recalls)]]),
+    ...(status.isolated === undefined ? [] : [['isolated', describeIsolation(status.isolated)]]),
     ['sandbox', held],
     ...limits.map((limit, at) => [at === 0 ? 'limits' : '', limit]),
     ...problems.map((problem) => ['!', problem]),
     ...(status.notice === '' ? [] : [['notice', status.notice]]),
     ...(status.read_only === null ? [] : [['READ-ONLY', `${status.read_only.message} ${status.read_only.hint}`]]),
   ]
+}
+
+/** @returns where the guest itself runs, beside the sandbox of its commands */
+function describeIsolation(isolated: boolean): string {
+  return isolated ? 'yes: the guest runs in a container of its own without network' : 'no: the guest runs as your user'
 }
 
 function describeRecalls({ in_time: inTime, late }: NonNullable<GuestStatus['recalls']>): string {

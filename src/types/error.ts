@@ -149,6 +149,11 @@ export function toError({ code, message, hint }: Failure): OxbowError {
   return new OxbowError(code, message, { hint })
 }
 
+/** @returns what failed and what to do next as sentences, for a protocol that has one text for both */
+export function failureSentences({ message, hint }: Pick<Failure, 'message' | 'hint'>): string {
+  return `${/[.!?]$/.test(message) ? message : `${message}.`} ${hint}`.trim()
+}
+
 /** For unreachable branches: the compiler checks that they are, and a bug that reaches one throws. */
 export function assertNever(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)

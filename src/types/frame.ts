@@ -165,6 +165,8 @@ export interface SessionInfo {
   readonly forked_at?: number
   /** Who answers in it now; absent: the usual agent. */
   readonly agent?: string
+  /** Folder of the person in which a program began it; absent: none, or not asked by `session.list`. */
+  readonly folder?: string
 }
 
 /** What a terminal shows about the guest. */
@@ -182,6 +184,8 @@ export interface GuestStatus {
   /** A sentence for a new user, e.g. that the offline interpreter is not a model; empty if there is none. */
   readonly notice: string
   readonly sandbox: SandboxStatus
+  /** The guest itself runs in a container without network; guests of older versions leave it out. */
+  readonly isolated?: boolean
   /** `file`, or the URL of the database without its password. */
   readonly store: string
   /** A warning about a working store, e.g. that its database lacks pgvector; absent if there is none. */

@@ -15,11 +15,11 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 187,
-  lines: 34_653,
+  files: 188,
+  lines: 34_800,
   folderPairs: 38,
   namesElsewhere: {
-    acp: 17,
+    acp: 19,
     cli: 210,
     connect: 3,
     'eliza-host': 25,

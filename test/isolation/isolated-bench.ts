@@ -116,6 +116,7 @@ export async function guestWorks(sandbox: Partial<Config['sandbox']>, browsing: 
   await using runner = await startRunner(workspace, config, engine)
   {
     using terminal = await openTerminal(runner.url, workspace)
+    assert.equal(terminal.status.isolated, true)
     const end = await (await openConversation(terminal)).say('Work.')
     assert.deepEqual([end.status, end.reply], ['ok', 'Done.'], JSON.stringify(end))
     const [, command, page, models, online, narrow, seen] = model.results()

@@ -106,9 +106,18 @@ describe('a server of the first SDK', () => {
   it('gets what the person writes into its form, who is asked whatever the mode of approvals is', async () => {
     const input = { server: 'old', mode: 'form', message: 'What is your name?' }
     const schema = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] }
-    const result = await callTool(0, 'mcp_old_greet', (guest) =>
-      decide(guest, 'server.elicit', { allow: true, input: { ...input, schema, answer: { name: 'Ada' } } }),
-    )
+    const result = await callTool(0, 'mcp_old_greet', async (guest) => {
+      const { call } = await guest.record(({ name, phase }) => name === 'server.elicit' && phase === 'parked')
+      // A yes alone, and an answer that does not fit, are refused; the question stays.
+      await assert.rejects(guest.kernel.approve(call, true), {
+        code: 'bad_input',
+        message: /form: it must have required property 'name'\./,
+      })
+      const wrong = { call, allow: true, input: { ...input, schema, answer: { name: 7 } } }
+      const refused = await guest.kernel.call('call.decide', wrong)
+      assert.match(refused.text, /form: name must be string\./)
+      await output(guest, 'call.decide', { ...wrong, input: { ...wrong.input, answer: { name: 'Ada' } } })
+    })
     assert.match(result, /accept Ada/)
     assert.match(await callTool(0, 'mcp_old_greet', (guest) => decide(guest, 'server.elicit', { allow: false })), /decline undefined/)
   })

@@ -239,19 +239,18 @@ export interface StatusOptions extends GuestChoice {
 }
 
 export async function status(options: StatusOptions, terminal: Terminal): Promise<number> {
-  return withGuest(options, terminal, async ({ gateway, guest, setup: { home, workspace, config } }) => {
+  return withGuest(options, terminal, async ({ gateway, guest, setup: { home, workspace } }) => {
     const guestStatus = await gateway.status()
     if (options.json === true) {
       printLine(terminal, JSON.stringify({ ...guestStatus, workspace: workspace.root, running: !guest.owned }))
       return 0
     }
-    const isolated = config.sandbox.isolate_guest ? ', in a container of its own without network' : ''
     const files = configFiles(home, workspace).map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
     const rows = [
       ['version', terminal.version],
       ['node', process.version],
       ['workspace', workspace.root],
-      ['guest', guest.owned ? `not running (started to answer this${isolated})` : `running, pid ${guest.pid}, ${guest.url}`],
+      ['guest', guest.owned ? 'not running (started to answer this)' : `running, pid ${guest.pid}, ${guest.url}`],
       ...files.map((path) => ['config', path]),
       ...statusRows(guestStatus, `a file: ${join(workspace.root, 'internal', 'oxbow.db')}`),
     ]

@@ -1,7 +1,7 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
-import { createIdMaker, folderNote, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
+import { createIdMaker, folderNote, isOxbowError, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
 import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnId } from '../../types/index.ts'
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
@@ -150,7 +150,12 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
     if (!isAnswered) reply.breakLine()
     const allow = isAnswered || (await askPerson(pending, terminal, over.signal))
     if (over.signal.aborted) return
-    const next = await gateway.approve(pending.call, allow)
+    const next = await gateway.approve(pending.call, allow).catch((error: unknown) => {
+      // A yes alone is no answer to it: it waits as before.
+      if (!isOxbowError(error, 'bad_input')) throw error
+      stuck.resolve({ ...pending, reason: error.message })
+      return ''
+    })
     if (next === '') return
     if (!isInteractive(terminal)) return stuck.resolve({ ...pending, reason: next })
     printNotice(terminal, plainText(next))

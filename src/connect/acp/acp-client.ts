@@ -13,7 +13,7 @@ import {
   type TerminalOutputResponse,
   type WaitForTerminalExitResponse,
 } from '@agentclientprotocol/sdk'
-import { isOxbowError, OxbowError, type ServerProcess } from '../../types/index.ts'
+import { failureSentences, isOxbowError, OxbowError, type ServerProcess } from '../../types/index.ts'
 import { createAgentStream } from './agent-stream.ts'
 import { cancelWaitMs, connectTimeoutMs } from './limits.ts'
 
@@ -133,7 +133,7 @@ async function typed<Value>(answer: () => Value | Promise<Value>): Promise<Value
   try {
     return await answer()
   } catch (error) {
-    const [code, message] = isOxbowError(error) ? [-32_602, `${error.message} ${error.hint}`] : [-32_603, 'It could not be done.']
+    const [code, message] = isOxbowError(error) ? [-32_602, failureSentences(error)] : [-32_603, 'It could not be done.']
     throw new RequestError(code, message)
   }
 }

@@ -7,13 +7,14 @@ import { z } from 'zod'
 import {
   type Call,
   type CallContext,
+  type Failure,
   isObject,
   type Json,
   type JsonObject,
   nestsDeeper,
   OxbowError,
-  problemLines,
   type SchemaChecker,
+  toError,
 } from '../../types/index.ts'
 import { visible } from './definitions.ts'
 import { maxAskedChars, maxFormFields, maxSampledTokens, maxSamplingChars, maxSchemaDepth } from './limits.ts'
@@ -153,6 +154,20 @@ const elicitInput: z.ZodType<ElicitInput> = z
   })
 
 function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicited> {
+  const unfit = async ({ mode, schema = {}, answer = {} }: ElicitInput): Promise<Failure | null> => {
+    if (mode === 'url') return null
+    const problems = await schemas.validate(schema, answer)
+    const why = problems.map(({ path, message }) => `${path === '' ? 'it' : path.slice(1)} ${message}`).join('; ')
+    const hint = 'Write the answer in `answer`, e.g. by `oxbow approvals approve ID --answer field=value`, or deny the call.'
+    if (why !== '') return { code: 'bad_input', message: `The answer does not fit the form: ${why}.`, hint }
+    const text = JSON.stringify(answer)
+    if (conceal(text) === text) return null
+    return {
+      code: 'denied',
+      message: 'The answer has a secret, which no form of a server gets.',
+      hint: 'Give the server its secrets by `env` or `headers` of its settings.',
+    }
+  }
   return {
     ...shared,
     name: 'server.elicit',
@@ -172,19 +187,11 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
         ? `the server ${server} asks you; \`answer\` is sent to it, and its words may be untrue`
         : `the server ${server} wants you to open an address at ${URL.parse(url)?.host ?? ''} in your browser; Oxbow does not open it`,
     timeoutMs: 10_000,
-    async run({ mode, schema = {}, answer = {} }) {
-      if (mode === 'url') return { output: { answer: {} } }
-      const problems = await schemas.validate(schema, answer)
-      if (problems.length > 0)
-        throw new OxbowError('bad_input', `The answer does not fit the form:\n${problemLines(problems)}`, {
-          hint: 'Change `answer` before you allow it.',
-        })
-      const text = JSON.stringify(answer)
-      if (conceal(text) !== text)
-        throw new OxbowError('denied', 'The answer has a secret, which no form of a server gets.', {
-          hint: 'Give the server its secrets by `env` or `headers` of its settings.',
-        })
-      return { output: { answer } }
+    unfit,
+    async run(input) {
+      const failure = await unfit(input)
+      if (failure !== null) throw toError(failure)
+      return { output: { answer: input.mode === 'url' ? {} : (input.answer ?? {}) } }
     },
   }
 }

@@ -5,7 +5,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { Kernel } from '../../kernel/index.ts'
-import { type ErrorCode, errorTable, type Failure, isOxbowError, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
+import {
+  type ErrorCode,
+  errorTable,
+  type Failure,
+  failureSentences,
+  isOxbowError,
+  type JsonObject,
+  ownValue,
+  OxbowError,
+} from '../../types/index.ts'
 import { isLoopback } from '../admission.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
@@ -264,7 +273,7 @@ function refuse(response: ServerResponse, { code, message, hint }: Failure, retr
   sendJson(
     response,
     status,
-    { error: { code: status, status: code, message: `${message} ${hint}`.trim(), details: [] } },
+    { error: { code: status, status: code, message: failureSentences({ message, hint }), details: [] } },
     {
       ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
       ...(waitS !== undefined && { 'retry-after': String(waitS) }),

@@ -3,7 +3,7 @@
  * a task: its records are followed as the owner, once the kernel has found it to be the program's own.
  */
 import type { Kernel } from '../../kernel/index.ts'
-import { type ErrorCode, isOxbowError, type JsonObject, type SentFile, type SessionId } from '../../types/index.ts'
+import { type ErrorCode, failureSentences, isOxbowError, type JsonObject, type SentFile, type SessionId } from '../../types/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { maxMessageParts, taskWaitMs } from '../limits.ts'
 import {
@@ -180,7 +180,7 @@ async function ask<Output>(context: ServerCallContext, name: string, input: Json
     return await outputOf<Output>(asking.kernel, name, input)
   } catch (error) {
     if (!isOxbowError(error)) throw error
-    const message = `${error.message} ${error.hint}`.trim()
+    const message = failureSentences(error)
     if (error.code === 'not_found' && name === 'task.find') throw new TaskNotFoundError({ message, cause: error })
     if (error.code === 'not_found' || error.code === 'bad_input') throw new RequestMalformedError({ message, cause: error })
     asking.refused = error.code

@@ -3,7 +3,7 @@
  * retries. An address is kept with its task until it has the task's end, also across restarts. Whatever fails here is no concern of the
  * task.
  */
-import { isOxbowError } from '../../types/index.ts'
+import { failureSentences, isOxbowError } from '../../types/index.ts'
 import { maxWatchedTasks, pushRetriesMs, pushTimeoutMs } from '../limits.ts'
 import { isLegacyVersion } from './agent-card.ts'
 import { RequestMalformedError, type StreamResponse, V03PushNotificationSerializer, V1PushNotificationSerializer } from './sdk.ts'
@@ -74,7 +74,7 @@ async function assertReachable({ openFetch }: PushDeps, { url }: TaskTarget): Pr
     await answer.body?.cancel()
   } catch (error) {
     // One that does not answer now may do so later.
-    if (isOxbowError(error, 'denied')) throw new RequestMalformedError(`${error.message} ${error.hint}`.trim())
+    if (isOxbowError(error, 'denied')) throw new RequestMalformedError(failureSentences(error))
   }
 }
 

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { errorTable, type Failure, isObject, isOxbowError, nestsDeeper, OxbowError } from '../../types/index.ts'
+import { errorTable, type Failure, failureSentences, isObject, isOxbowError, nestsDeeper, OxbowError } from '../../types/index.ts'
 import { apiKeyOf } from '../admission.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
@@ -230,6 +230,6 @@ async function sendResponse(response: ServerResponse, { status, headers, body }:
 function sendFailure(response: ServerResponse, { code, message, hint }: Failure, error: unknown): void {
   const retryAfterS = error instanceof TooMany ? error.retryAfterS : undefined
   const status = retryAfterS === undefined ? errorTable[code].http : 429
-  const rpc = { code: code === 'not_found' ? -32_001 : -32_000, message: `${message} ${hint}`.trim(), data: { code } }
+  const rpc = { code: code === 'not_found' ? -32_001 : -32_000, message: failureSentences({ message, hint }), data: { code } }
   sendJson(response, status, { jsonrpc: '2.0', error: rpc, id: null }, failureHeaders({ code }, retryAfterS))
 }

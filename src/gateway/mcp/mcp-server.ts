@@ -13,7 +13,7 @@ import {
   type ServerContext,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
-import { isObject, isOxbowError, type JsonObject } from '../../types/index.ts'
+import { failureSentences, isObject, isOxbowError, type JsonObject } from '../../types/index.ts'
 import { maxMcpEventBytes, maxMcpEvents, maxMcpListeners, streamPingMs } from '../limits.ts'
 import type { Asks, Exchange, Offer } from './offer.ts'
 
@@ -230,7 +230,7 @@ async function answered<Result>(work: () => Promise<Result>): Promise<Result> {
         : error.code === 'bad_input' || error.code === 'unknown_call'
           ? ProtocolErrorCode.InvalidParams
           : ProtocolErrorCode.InternalError
-    throw new ProtocolError(code, `${error.message} ${error.hint}`.trim(), { code: error.code })
+    throw new ProtocolError(code, failureSentences(error), { code: error.code })
   }
 }
 

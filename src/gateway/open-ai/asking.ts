@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { maxStreamBytes, streamPingMs } from '../limits.ts'
 import { statusOf } from '../http/send-json.ts'
-import type { Failure, JsonObject } from '../../types/index.ts'
+import { type Failure, failureSentences, type JsonObject } from '../../types/index.ts'
 
 export interface Asking {
   readonly kernel: Kernel
@@ -30,7 +30,7 @@ export function anthropicErrorOf(failure: Failure, param: string | null = null, 
 }
 
 function wordsOf({ code, message, hint }: Failure, param: string | null): JsonObject {
-  return { message: `${message} ${hint}`.trim(), param, code }
+  return { message: failureSentences({ message, hint }), param, code }
 }
 
 function typeOf(status: number): string {

@@ -1,5 +1,5 @@
 /** What a turn becomes as a response: its object, its items, and the events of its stream, numbered from 0. */
-import type { ClientTools, Failure, JsonObject } from '../../types/index.ts'
+import { type ClientTools, type Failure, failureSentences, type JsonObject } from '../../types/index.ts'
 import { isFailed, type Place, placeId, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import type { Sender } from './asking.ts'
 
@@ -71,7 +71,7 @@ function statusOf(answer: TurnAnswer | null): Status {
 function errorOf(failure: Failure | null): JsonObject {
   return {
     code: failure?.code ?? null,
-    message: failure === null ? 'The turn failed.' : `${failure.message} ${failure.hint}`.trim(),
+    message: failure === null ? 'The turn failed.' : failureSentences(failure),
   }
 }
 

@@ -11,6 +11,7 @@ import {
   OxbowError,
   type PendingApproval,
   type SessionId,
+  toError,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { boundDigest, readInputs } from './command-inputs.ts'
@@ -221,6 +222,7 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   // Its yes lasts, as a rule does.
   if (allow && waiting.personal === true) requireKeeping(rights, 'Allowing what was refused', 'Deny it, or use')
   const edited = await checkEdit(deps, decision, waiting, needed)
+  if (allow) await requireFit(deps, waiting.name, edited ?? JSON.parse(waiting.input))
   const about = edited === undefined ? waiting : { ...waiting, inputs: await inputsOf(deps, waiting.name, edited, context) }
   const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { needed, by, rights, edited })
   const earlier = needed === 1 ? [] : await decisionsOn(deps, context.clock.now(), waiting)
@@ -270,6 +272,13 @@ async function checkEdit(
   const parsed = await registry.parse(name, input)
   if (parsed.ok) return parsed.input as Json
   throw new OxbowError(parsed.failure.code, parsed.failure.message, { hint: parsed.failure.hint })
+}
+
+/** @throws OxbowError where the call says that a yes to this input would only fail */
+async function requireFit({ registry }: ApprovalCallDeps, name: string, input: unknown): Promise<void> {
+  const parsed = await registry.parse(name, input)
+  const failure = parsed.ok ? await parsed.call.unfit?.(parsed.input) : null
+  if (failure !== null && failure !== undefined) throw toError(failure)
 }
 
 /** What a command runs that a person wrote in place of the one that waits. */

@@ -14,7 +14,7 @@ import {
   toError,
   type TurnId,
 } from '../../types/index.ts'
-import type { Store } from '../../store/index.ts'
+import type { SessionRow, Store } from '../../store/index.ts'
 import { clientTools } from './client-calls.ts'
 import { itemsBehind } from '../../runtime/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
@@ -27,9 +27,12 @@ import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from '../
 import { maxBytesPerToken, maxInputBytes, maxPieces } from '../limits.ts'
 import { describeSession, type ListInput, sessionsOf } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'
+import type { Documents } from '../state/documents.ts'
+import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
 export interface SessionCallDeps {
   readonly store: Store
+  readonly documents: Pick<Documents, 'all' | 'put'>
   readonly lanes: Lanes
   readonly journal: Pick<Journal, 'flushed'>
   readonly conversations: Conversations
@@ -60,13 +63,19 @@ export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
   ]
 }
 
-function createSession({ store }: SessionCallDeps): Call<{ title?: string | undefined }, { id: SessionId; title: string }> {
+interface CreateInput {
+  readonly title?: string | undefined
+  readonly folder?: string | undefined
+}
+
+function createSession({ store, documents }: SessionCallDeps): Call<CreateInput, { id: SessionId; title: string }> {
   return {
     name: 'session.create',
     event: ({ id = '' }) => ({ kind: 'session_created', fields: { id } }),
     summary: 'Starts a new session.',
     input: z.strictObject({
       title: z.string().max(200).optional().describe('Title shown in lists. Default: the first line of the first message.'),
+      folder: sessionFolder.optional().describe('Your folder in which it begins, as lists show it. Nothing is added or opened by it.'),
     }),
     output: z.object({ id: sessionId, title: z.string() }),
     example: { title: 'Taxes' },
@@ -78,16 +87,18 @@ function createSession({ store }: SessionCallDeps): Call<{ title?: string | unde
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     recordOutput: (output) => ({ ...output }),
-    async run({ title = '' }, context) {
+    async run({ title = '', folder }, { id: call, caller }) {
       // The session id is the call's id, which the terminal may choose: a repeated request creates no second session.
-      const id = context.id as string as SessionId
-      if ((await store.session(id)) === null) return { output: { id, title } }
-      throw new OxbowError('bad_input', `Session ${id} already exists.`, { hint: 'Use a new id for each session.' })
+      const id = call as string as SessionId
+      if ((await store.session(id)) !== null)
+        throw new OxbowError('bad_input', `Session ${id} already exists.`, { hint: 'Use a new id for each session.' })
+      if (folder !== undefined) await documents.put({ caller, call, name: 'session.create' }, [folderChange(id, folder)])
+      return { output: { id, title } }
     },
   }
 }
 
-function listSessions({ store, lanes, journal, handoffs }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
+function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
   return {
     name: 'session.list',
     summary: 'Lists sessions, newest activity first.',
@@ -108,8 +119,12 @@ function listSessions({ store, lanes, journal, handoffs }: SessionCallDeps): Cal
     async run(input) {
       // The list must show changes that were made just now.
       await journal.flushed()
-      const rows = await sessionsOf(store, input)
-      return { output: rows.map((row) => describeSession(row, lanes.isBusy(row.id), handoffs.answering(row.id))) }
+      const [rows, folders] = await Promise.all([sessionsOf(store, input), foldersOf(documents)])
+      const view = (row: SessionRow): SessionInfo => {
+        const folder = folders.get(row.id)
+        return { ...describeSession(row, lanes.isBusy(row.id), handoffs.answering(row.id)), ...(folder !== undefined && { folder }) }
+      }
+      return { output: rows.map(view) }
     },
   }
 }

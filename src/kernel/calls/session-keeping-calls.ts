@@ -25,6 +25,7 @@ import { inherited } from '../stages/policy.ts'
 import type { Lanes } from '../turns/lanes-interface.ts'
 import type { Documents } from '../state/documents.ts'
 import { sessionId } from './session-calls.ts'
+import { folderChange, folderOf } from './session-folders.ts'
 
 export interface SessionKeepingDeps extends HistoryDeps {
   readonly store: Store
@@ -146,6 +147,8 @@ async function eraseSession(deps: SessionKeepingDeps, id: SessionId, context: Ca
   await eraseEntries(deps.store, id)
   await deps.journal.flushed()
   await eraseTitles(deps, id, context)
+  if ((await folderOf(deps.documents, id)) !== null)
+    await deps.documents.put({ caller: context.caller, call: context.id, name: 'session.delete' }, [folderChange(id, null)])
   await eraseRecords(deps, id, context)
   await deps.memory?.caughtUp()
   await eraseEntries(deps.store, id)
@@ -264,6 +267,8 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
       }
       const made = deps.newSessionId()
       await copyMode(deps.documents, { caller, call, name: 'session.fork' }, { from: id, to: made })
+      const folder = await folderOf(deps.documents, id)
+      if (folder !== null) await deps.documents.put({ caller, call, name: 'session.fork' }, [folderChange(made, folder)])
       return { output: { session: made, change } }
     },
   }

@@ -121,13 +121,15 @@ describe('sessions', () => {
     assert.deepEqual(erased.unexplained, [])
   })
 
-  it('are erased with their titles, also in a fork that inherited one', async () => {
+  it('are erased with their titles and folders, also in a fork that inherited one', async () => {
     await using fixture = await openFixture()
     const { kernel, store } = fixture
-    const { id: session } = await kernel.createSession('heronbird one')
+    const made = await kernel.call('session.create', { title: 'heronbird one', folder: '/home/ada/heronbird' })
+    const { id: session } = (made.status === 'ok' ? made.output : assert.fail(made.text)) as { id: Fixture['session'] }
     const { id: other } = await kernel.createSession(`pelican, not ${session}`)
     await turnIn(fixture, session, 'hello')
     const fork = await ask(fixture, 'session.fork', { session })
+    assert.equal((await listed(fixture)).find(({ id }) => id === fork.session)?.folder, '/home/ada/heronbird')
     const outcome = await kernel.call('session.rename', { session, title: 'heronbird two' }, other)
     assert.equal(outcome.status, 'ok')
     const told = async (): Promise<string> => JSON.stringify(await store.records({ order: 'oldest_first', limit: 1_000, hydrate: true }))
@@ -136,6 +138,7 @@ describe('sessions', () => {
     await ask(fixture, 'session.delete', { session })
     assert.doesNotMatch(await told(), /heronbird/)
     assert.match(await told(), /pelican/)
+    assert.deepEqual(await store.documents({ category: 'system/session_folders', after: '', limit: 10 }), [])
     const { first_bad: firstBad, erased } = await verifyJournal(store, { seal: null })
     assert.equal(firstBad, null)
     assert.deepEqual(erased.unexplained, [])

@@ -12,7 +12,8 @@ import { askCommand, type Attempt, type Finding, type Machine, missing, ok, weak
 export function insideAttempts(machine: Machine): readonly Attempt[] {
   const inside = (name: string, profile: 'work' | 'online' | 'browser', use: (hands: Hands) => Promise<Finding>): Attempt => ({
     name,
-    timeoutMs: startTimeoutMs,
+    // A browser starts after its sandbox.
+    timeoutMs: profile === 'browser' ? startTimeoutMs * 2 : startTimeoutMs,
     run: () =>
       withSandbox(machine, { ...machine.limits, tier: 'process' }, async (sandbox) => {
         if (!sandbox.status.profiles.includes(profile)) return notOffered(machine, profile)

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Config, type DoctorCheck, engineVariables } from '../../types/index.ts'
 import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { findEngine, findImage, installationOf } from '../container/container-engine.ts'
@@ -14,6 +15,7 @@ import { ownSearchPath } from '../host-programs.ts'
 import { bootId, keptAnswer } from '../kept-files.ts'
 import { kvmUsers } from '../micro-vm/accelerator.ts'
 import { handsMark, imagesName } from '../micro-vm/qemu-command.ts'
+import { startTimeoutMs } from './limits.ts'
 import { diskAttempt, workspaceAttempt } from './workspace-attempts.ts'
 import { insideAttempts, limitsAttempt, wasmAttempt } from './inside-attempts.ts'
 import { attempt, type Attempt, type Machine, processTier, tierAttempts } from './tier-attempts.ts'
@@ -33,25 +35,30 @@ export interface DoctorOptions {
 /** Yields each finding when it is made. One at a time: two machines at once would slow each other down. */
 export async function* runDoctor({ config, shared, ...places }: DoctorOptions): AsyncGenerator<DoctorCheck> {
   const workspaceRoot = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-doctor-')))
+  const runs: Promise<unknown>[] = []
+  const tryOut = (each: Attempt): Promise<DoctorCheck> => attempt(each, (running) => void runs.push(running))
   const proxy = createEgressProxy(config.egress, join(workspaceRoot, 'ipc'))
   try {
     const own = { workspaceRoot, cacheFolder: join(workspaceRoot, 'internal') }
     const machine = { ...places, ...own, limits: config.sandbox, browser: config.browser, egressSocket: proxy.socket }
     let inside = true
     for (const each of tierAttempts(machine)) {
-      const check = await keptCheck(each, { ...machine, cacheFolder: places.cacheFolder })
+      const check = await keptCheck(each, { ...machine, cacheFolder: places.cacheFolder }, tryOut)
       // The rest is tried inside the process tier.
       if (each.name === processTier && check.state === 'missing') inside = false
       yield check
     }
     if (inside)
-      for (const each of [limitsAttempt(places.searchPath ?? ownSearchPath()), ...insideAttempts(machine)]) yield await attempt(each)
+      for (const each of [limitsAttempt(places.searchPath ?? ownSearchPath()), ...insideAttempts(machine)]) yield await tryOut(each)
     yield await attempt(wasmAttempt)
     yield await attempt(diskAttempt(shared, config.sandbox.disk_mb))
     yield await attempt(workspaceAttempt(shared))
   } finally {
     await proxy.close()
-    await rm(workspaceRoot, { recursive: true, force: true })
+    // A browser that did not answer in time still writes its profile.
+    await Promise.race([Promise.allSettled(runs), delay(startTimeoutMs, null, { ref: false })])
+    // What is left after that is no finding: the system empties this folder.
+    await rm(workspaceRoot, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }).catch(() => {})
   }
 }
 
@@ -63,15 +70,19 @@ export async function* runDoctor({ config, shared, ...places }: DoctorOptions): 
 const programs = ['bwrap', 'podman', 'docker', 'runc', 'runsc', 'qemu-system-x86_64', 'mke2fs', 'msb']
 
 /** Never rejects. */
-export async function keptCheck(each: Attempt, machine: Machine): Promise<DoctorCheck> {
+export async function keptCheck(
+  each: Attempt,
+  machine: Machine,
+  tryOut: (each: Attempt) => Promise<DoctorCheck> = attempt,
+): Promise<DoctorCheck> {
   // Quick, and everything else is tried inside it.
-  if (each.name === processTier) return attempt(each)
+  if (each.name === processTier) return tryOut(each)
   const folder = machine.cacheFolder
-  if (folder === undefined) return attempt(each)
+  if (folder === undefined) return tryOut(each)
   let isNew = false
   const find = (): Promise<DoctorCheck> => {
     isNew = true
-    return attempt(each)
+    return tryOut(each)
   }
   const file = join(folder, 'doctor', `${each.name.replaceAll(/\W+/g, '-')}.json`)
   const check = await keptAnswer(file, await questionOf(each, machine), find, ({ state }) => state !== 'missing')

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { boundsOfGroups } from './tier-attempts.ts'
+import { attempt, boundsOfGroups, ok } from './tier-attempts.ts'
 
 describe('the bounds of a container', () => {
   let root = ''
@@ -45,5 +45,16 @@ describe('the bounds of a container', () => {
     assert.deepEqual(boundsOfGroups(root, '3:pids:/login\n2:cpu,cpuacct:/login\n4:memory:/nowhere\n'), none)
     assert.deepEqual(boundsOfGroups(root, '0::/../../elsewhere\n'), none)
     assert.deepEqual(boundsOfGroups(root, ''), none)
+  })
+})
+
+describe('an examination that takes too long', () => {
+  it('is a finding, and is told of, so that its workspace is not removed under it', async () => {
+    const slow = Promise.withResolvers<ReturnType<typeof ok>>()
+    const runs: Promise<unknown>[] = []
+    const { state, says } = await attempt({ name: 'browser', timeoutMs: 5, run: () => slow.promise }, (run) => void runs.push(run))
+    assert.deepEqual([state, says], ['missing', 'no answer within 0.005 s'])
+    slow.resolve(ok('late'))
+    assert.deepEqual(await runs[0], ok('late'))
   })
 })

@@ -27,15 +27,23 @@ export const ok = (says: string): Finding => ({ state: 'ok', says, fix: '' })
 export const weak = (says: string, fix: string): Finding => ({ state: 'weak', says, fix })
 export const missing = (says: string, fix: string): Finding => ({ state: 'missing', says, fix })
 
-/** Never rejects. A run that exceeds its time is left to its own limits. */
-export async function attempt({ name, timeoutMs, required = false, run }: Attempt): Promise<DoctorCheck> {
+/**
+ * Never rejects. A run that exceeds its time is left to its own limits.
+ * @param onRun told of the run, which may use its workspace for longer than this waits
+ */
+export async function attempt(
+  { name, timeoutMs, required = false, run }: Attempt,
+  onRun: (running: Promise<unknown>) => void = () => {},
+): Promise<DoctorCheck> {
   const begin = performance.now()
   const over = new AbortController()
   const tooLong = delay(timeoutMs, missing(`no answer within ${timeoutMs / 1000} s`, 'Try again when the machine is less busy.'), {
     signal: over.signal,
   })
   try {
-    const finding = await Promise.race([run(), tooLong])
+    const running = run()
+    onRun(running)
+    const finding = await Promise.race([running, tooLong])
     return { name, ...finding, required, ms: Math.round(performance.now() - begin) }
   } catch (error) {
     const { message, hint } = toFailure(error, 'sandbox_failed', 'Try again, and see docs/isolation.md.')

@@ -164,6 +164,7 @@ function About(): ReactNode {
           ['User', status.user],
           ['Model', <code key="model">{[status.model, ...status.fallback].join(' → ')}</code>],
           ['Sandbox', `${sandbox.tier}${sandbox.provider === '' ? '' : `, ${sandbox.provider}`}`],
+          ['Isolated', status.isolated === true ? 'yes, in a container of its own without network' : 'no, it runs as your user'],
           ['Limits', sandbox.limits.length === 0 ? 'none in force' : <List key="limits" items={sandbox.limits} />],
           ['Store', <code key="store">{status.store}</code>],
           ['Search model', <code key="embedder">{status.embedder}</code>],
