@@ -209,7 +209,8 @@ function printSummary(beganAt: number): void {
   const slowest = [...taken].sort(([, a], [, b]) => b - a).slice(0, 10)
   process.stdout.write('\nThe ten slowest files:\n')
   for (const [file, ms] of slowest) {
-    const reason = slowFiles[file] ?? (ms > slowMs && !file.endsWith('.full.test.ts') ? 'no reason is known: see test/support/slow-files.ts' : '')
+    const reason =
+      slowFiles[file] ?? (ms > slowMs && !file.endsWith('.full.test.ts') ? 'no reason is known: see test/support/slow-files.ts' : '')
     process.stdout.write(`  ${(ms / 1000).toFixed(1).padStart(6)} s  ${file}${reason === '' ? '' : `: ${reason}`}\n`)
   }
   if (skips.size > 0) process.stdout.write('\nSkipped:\n')
