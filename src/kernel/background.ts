@@ -2,6 +2,7 @@
  * Calls that the kernel makes itself: in the background, after turns, and to ask a model for a text or for vectors outside of turns. They
  * pass the gate with records and budgets like any other call, and end with the guest.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { RollingSummary } from '../runtime/index.ts'
 import type { Memory } from '../memory/index.ts'
 import type { Store } from '../store/index.ts'
@@ -21,7 +22,7 @@ import {
   type UserId,
 } from '../types/index.ts'
 import type { Gate } from './gate.ts'
-import { tidyCheckMs } from './limits.ts'
+import { maxEvaluatorWaitMs, tidyCheckMs } from './limits.ts'
 import type { Completion } from './models/side-calls.ts'
 import type { Sessions } from './sessions.ts'
 import { processRight } from './stages/policy.ts'
@@ -29,6 +30,10 @@ import { processRight } from './stages/policy.ts'
 export interface Background {
   /** Never throws; a failure is in the journal. The same call of a session does not run twice at once. */
   run(session: SessionId | '', name: string, input: unknown): Promise<CallOutcome | null>
+  /** Takes on work behind the end of a turn, such as that of evaluators. Never rejects. */
+  follow(work: Promise<void>): Promise<void>
+  /** Resolves when no such work is left, or after some seconds: a one-shot run ends when its evaluators have just begun. */
+  followed(): Promise<void>
   /** Stops the calls of a session, and resolves when they have ended. */
   end(session: SessionId): Promise<void>
   /** Stops all calls, and resolves when they have ended. */
@@ -50,6 +55,7 @@ interface Running {
 export function createBackground({ user, gate, newId }: BackgroundDeps): Background {
   const stopping = new AbortController()
   const running = new Map<string, Running>()
+  const behind = new Set<Promise<void>>()
   const rights: ReadonlySet<string> = new Set([processRight])
   return {
     async run(session, name, input) {
@@ -62,6 +68,14 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       const settled = call.catch(() => null).finally(() => running.delete(key))
       running.set(key, { session, settled, control })
       return settled
+    },
+    async follow(work) {
+      behind.add(work)
+      await work.catch(() => {})
+      behind.delete(work)
+    },
+    async followed() {
+      if (behind.size > 0) await Promise.race([Promise.allSettled(behind), delay(maxEvaluatorWaitMs, undefined, { ref: false })])
     },
     async end(session) {
       const calls = [...running.values()].filter((call) => call.session === session)

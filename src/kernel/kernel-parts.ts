@@ -295,6 +295,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     rolling,
     hooks,
     plugins: calls.servers.plugins,
+    follow: background.follow,
   }
   const handoffs = createHandoffs(documents)
   const profileOf = createProfileOf(documents, config, handoffs, clock)

@@ -185,6 +185,7 @@ async function closeParts(parts: KernelParts, { store, engine, sandbox }: Kernel
   await Promise.all([lanes.stop(), stopGraphs()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.
   await versioning.settle()
+  await background.followed()
   running.stop()
   await background.close()
   // What calls have changed until they were stopped.

@@ -334,6 +334,8 @@ export const maxWaitingHooks = 1_000
 export const pluginDeadlineMs = 11_000
 /** Events are delivered and evaluators begin so long after what they look at: the turn comes first. Ten plugins held one up by 10 ms. */
 export const pluginEventDelayMs = 50
+/** A guest that ends waits so long for evaluators of plugins: those of a one-shot run have just begun. */
+export const maxEvaluatorWaitMs = 5_000
 /** Events that wait for one plugin; of more, it learns how many were lost. */
 export const maxPluginEvents = 1_000
 /** Tasks and events of plugins are connected so long after the start: what a guest answers with comes first. */

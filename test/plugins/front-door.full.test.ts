@@ -89,3 +89,19 @@ void test('the budget of a plugin binds the plugin alone, and goes with it', asy
   assert.equal((await home.oxbow(['call', 'spender.ask', '{}'])).exit, 0)
   assert.match(await scopes(), /plugin:spender/, 'installed again, it has its budget again')
 })
+
+const looker = `import { appendFileSync } from 'node:fs'
+export default { name: 'looker',
+  evaluators: [{ name: 'looks', description: 'Looks.', alwaysRun: true, async validate() { return true },
+    async handler() { appendFileSync('/data/seen', 'x') } }],
+  actions: [{ name: 'seen', description: 'Tells.', effect: 'none', async handler() {
+    const { readFileSync, existsSync } = await import('node:fs')
+    return { success: true, text: existsSync('/data/seen') ? readFileSync('/data/seen', 'utf8') : 'nothing' }
+  } }],
+}`
+
+void test('an evaluator sees the turn of a one-shot run before its guest ends', async () => {
+  assert.equal((await add(home, writePlugin(home, 'looker', looker), '--grant')).exit, 0)
+  for (const text of ['hello', 'hello again']) assert.match((await home.oxbow(['run', text])).out, /still here/)
+  assert.match((await home.oxbow(['call', 'looker.seen', '{}'])).out, /^xx$/m)
+})

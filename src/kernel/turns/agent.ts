@@ -37,6 +37,7 @@ import {
 import { recallTags } from '../access/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from '../agents/agent-record.ts'
 import type { Supervisor } from '../agents/supervisor.ts'
+import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'
 import type { KernelHooks } from '../hooks/hook-port.ts'
 import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts'
@@ -116,6 +117,7 @@ interface AgentDeps {
   readonly agents: () => Promise<Pick<Supervisor, 'pauseOf'>>
   readonly hooks: () => KernelHooks | undefined
   readonly plugins: () => readonly DescribedPlugin[]
+  readonly follow: Background['follow']
 }
 
 export function createAgent(deps: AgentDeps): Agent {
@@ -215,7 +217,10 @@ function createPersona(
     evaluators: [
       {
         name: 'plugins',
-        evaluate: async (process, ended) => aroundTurn(process)?.then(([around, of]) => around.evaluate(process, of, ended)),
+        async evaluate(process, ended) {
+          const looked = aroundTurn(process)?.then(([around, of]) => around.evaluate(process, of, ended))
+          if (looked !== undefined) await deps.follow(looked)
+        },
       },
     ],
     ...(rolling !== undefined && { rolling }),
