@@ -241,7 +241,8 @@ async function askModel(open: OpenFor, { type, params }: PluginOps['model']['inp
   const handler = runtime.models.get(type)?.find(({ provider }) => provider !== 'oxbow')?.handler
   if (handler === undefined)
     throw new OxbowError('not_found', `The plugin has no handler for ${type}.`, { hint: 'See `oxbow plugin info NAME`.' })
-  return { result: plainJson(await handler(runtime, params)) }
+  // What they stream is no plain value.
+  return { result: plainJson(await handler(runtime, { ...params, stream: false })) }
 }
 
 async function evaluate(open: OpenFor, input: PluginOps['evaluate']['input']): Promise<PluginOps['evaluate']['output']> {

@@ -236,8 +236,7 @@ export const maxObjectStreams = 5_000
 
 /** What a plugin answers as a model; the host of a plugin sends no more than some megabytes. */
 export const maxPluginAnswerChars: number = 1024 * 1024
-/** Calls of tools in one answer of a plugin, and characters of the id of one. */
-export const maxPluginToolCalls = 128
+/** Characters of the id of a call of a tool that a plugin gives. */
 export const maxToolCallIdChars = 200
 
 /** What a vendor's framing adds to each message, at most. */

@@ -84,7 +84,7 @@ void test('what a plugin yields is shown as it comes, and its calls of tools are
     { role: 'tool' as const, parts: [{ type: 'tool_result' as const, id: 'a', name: 'file_write', ok: true, text: 'written' }] as const },
   ]
   const tool = { name: 'file_write', description: 'Writes.', parameters: { type: 'object' } }
-  const result = { text: 'One two.', reasoning: 'hm', toolCalls: [{ name: 'file_write', input: { path: 'y' } }, { name: 3 }] }
+  const result = { text: 'One two.', reasoning: 'hm', toolCalls: [{ name: 'file_write', input: { path: 'y' } }] }
   const { events, asked } = await ask('', [result], [{ reasoning: 'hm' }, { text: 'One ' }], { messages, tools: [tool] })
   assert.deepEqual(events.slice(0, -1), [
     { type: 'reasoning', text: 'hm' },
@@ -101,5 +101,5 @@ void test('what a plugin yields is shown as it comes, and its calls of tools are
     { role: 'tool', content: 'written', toolCallId: 'a', name: 'file_write', ok: true },
   ])
   const { events: other } = await ask('plugin:other', ['Two.'], [{ text: 'One' }])
-  assert.match(JSON.stringify(other), /ended with another answer than it had begun/)
+  assert.match(JSON.stringify(other), /does not match what it streamed/)
 })

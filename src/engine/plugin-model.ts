@@ -13,7 +13,6 @@ import {
   type Message,
   type Model,
   type ModelEvent,
-  parseForeignJson,
   textOf,
   type ToolCallPart,
   toolCallsOf,
@@ -21,7 +20,8 @@ import {
   type Usage,
 } from '../types/index.ts'
 import { credibleUsage } from './answer.ts'
-import { charsPerToken, maxPluginAnswerChars, maxPluginToolCalls, maxToolCallIdChars } from './limits.ts'
+import { sendableObject } from './http/request-body.ts'
+import { charsPerToken, maxPluginAnswerChars, maxToolCallIdChars, modelLimits } from './limits.ts'
 import { noUsage } from './model-problem.ts'
 
 /** Asks the handler of a plugin for a type of model. @throws OxbowError */
@@ -45,7 +45,7 @@ export function createPluginModel(plugin: string, ask: AskPluginModel): Model {
         const found = failed(toFailure(error, 'model_unreachable', ''), signal.aborted)
         // The plugin has asked its service all the same, as far as anybody knows here.
         const isStopped = found.failure.code === 'cancelled' || found.failure.code === 'timeout'
-        yield [isStopped ? { ...found, usage: estimate(promptOf(request), shown.soFar().text) } : found]
+        yield [isStopped ? { ...found, usage: estimate(request, shown.soFar()) } : found]
       }
     },
   }
@@ -56,22 +56,33 @@ interface SoFar {
   readonly reasoning: string
 }
 
+const kinds = ['reasoning', 'text'] as const
+
+/** @returns what of a text can be shown: the first half of a character waits for the second @param from where the last part ended */
+function wholeFrom(text: string, from: number, isLast: boolean): string {
+  const isHalf = /[\uD800-\uDBFF]$/.test(text)
+  return text.slice(from, isHalf && !isLast ? -1 : undefined)
+}
+
 /** What has come of an answer before its end, bounded as the whole is. */
 function createShown() {
+  const came = { text: '', reasoning: '' }
   const whole = { text: '', reasoning: '' }
   let waiting: ModelEvent[] = []
   let wake = (): void => {}
   return {
     take(piece: JsonObject): void {
-      for (const type of ['reasoning', 'text'] as const) {
+      for (const type of kinds) {
         const { [type]: more } = piece
         if (typeof more !== 'string' || more === '') continue
-        const text = more.slice(0, maxPluginAnswerChars - whole[type].length)
+        came[type] += more.slice(0, maxPluginAnswerChars - came[type].length)
+        const text = wholeFrom(came[type], whole[type].length, false)
         whole[type] += text
-        if (text !== '') waiting.push({ type, text })
+        if (text !== '') waiting.push({ type, text: text.toWellFormed() })
       }
       wake()
     },
+    /** As it came: what is shown of it has U+FFFD for lone halves of characters. */
     soFar: (): SoFar => whole,
     /** Yields what comes until the answer has; never throws for it. */
     async *until(answer: Promise<unknown>): AsyncGenerator<readonly ModelEvent[]> {
@@ -92,20 +103,20 @@ function createShown() {
 }
 
 function eventsOf(plugin: string, request: GenerateRequest, result: Json, shown: SoFar): readonly ModelEvent[] {
+  const garbled = (message: string): readonly ModelEvent[] => [
+    failed({ code: 'model_garbled', message, hint: `Its log may say why: oxbow plugin logs ${plugin}.` }),
+  ]
   const answer = readAnswer(result)
-  if (answer === null) return [failed({ ...garbled, message: `The plugin ${plugin} answered with no text.` })]
-  const { text, reasoning, calls, usage, isCut } = answer
-  if (!text.startsWith(shown.text) || !reasoning.startsWith(shown.reasoning))
-    return [failed({ ...garbled, message: `The plugin ${plugin} ended with another answer than it had begun.` })]
-  const said = text + calls.map((call) => call.name + call.arguments).join('')
-  const guess = estimate(promptOf(request), said)
-  const left = (type: 'text' | 'reasoning', all: string): readonly ModelEvent[] =>
-    all.length > shown[type].length || (type === 'text' && all === '' && calls.length === 0)
-      ? [{ type, text: all.slice(shown[type].length) }]
-      : []
+  if (typeof answer === 'string') return garbled(`The plugin ${plugin} answered with ${answer}.`)
+  const { calls, usage, isCut } = answer
+  if (kinds.some((type) => !answer[type].startsWith(shown[type])))
+    return garbled(`The final answer of the plugin ${plugin} does not match what it streamed.`)
+  const guess = estimate(request, answer, calls)
   return [
-    ...left('reasoning', reasoning),
-    ...left('text', text),
+    ...kinds.flatMap((type): readonly ModelEvent[] => {
+      const left = answer[type].slice(shown[type].length).toWellFormed()
+      return left !== '' || (type === 'text' && answer.text === '' && calls.length === 0) ? [{ type, text: left }] : []
+    }),
     ...calls.map((call): ModelEvent => ({ type: 'tool_call', call })),
     {
       type: 'finish',
@@ -114,8 +125,6 @@ function eventsOf(plugin: string, request: GenerateRequest, result: Json, shown:
     },
   ]
 }
-
-const garbled: Failure = { code: 'model_garbled', message: '', hint: 'Its log may say why: oxbow plugin logs NAME.' }
 
 /** What a handler of elizaOS expects is one prompt; messages and tools are there for those that can use them. */
 function paramsOf(request: GenerateRequest): JsonObject {
@@ -140,21 +149,11 @@ function messageParam(message: Message): JsonObject {
   const base = { role: message.role, content: contentOf(message) }
   if (message.role === 'tool') return { ...base, toolCallId: message.parts[0].id, name: message.parts[0].name, ok: message.parts[0].ok }
   if (message.role === 'user') return base
-  const toolCalls = toolCallsOf(message).map(({ id, name, arguments: text }) => ({ id, name, input: inputOf(text) }))
+  const toolCalls = toolCallsOf(message).map(({ id, name, arguments: text }) => ({ id, name, input: sendableObject(text) }))
   return toolCalls.length === 0 ? base : { ...base, toolCalls }
 }
 
 const contentOf = (message: Message): string => (message.role === 'tool' ? message.parts[0].text : textOf(message))
-
-/** What a model has written as arguments may be no JSON. */
-function inputOf(text: string): JsonObject {
-  try {
-    const input = parseForeignJson(text)
-    return isObject(input) ? input : {}
-  } catch {
-    return {}
-  }
-}
 
 /** With the calls of tools in words, for handlers that only know the prompt. */
 const spoken = ({ messages }: GenerateRequest): { readonly role: Message['role']; readonly content: string }[] =>
@@ -181,48 +180,55 @@ interface Answer {
   readonly isCut: boolean
 }
 
-/** @param result a text, or an object with `text`, `toolCalls`, `finishReason` and `usage` as ZoeyOS has it; null: it is neither */
-function readAnswer(result: Json): Answer | null {
-  const { text, reasoning = '', toolCalls = [], usage, finishReason }: JsonObject = isObject(result) ? result : { text: result }
-  const calls = callsIn(toolCalls)
-  if ((typeof text !== 'string' && calls.length === 0) || typeof reasoning !== 'string') return null
+/** @param result a text, or an object with `text`, `toolCalls`, `finishReason` and `usage` as ZoeyOS has it @returns what is wrong with it, in words */
+function readAnswer(result: Json): Answer | string {
+  const { text, reasoning, toolCalls, usage, finishReason }: JsonObject = isObject(result) ? result : { text: result }
+  const calls = callsIn(toolCalls ?? [])
+  if (typeof calls === 'string') return calls
+  if (typeof text !== 'string' && calls.length === 0) return 'no text'
   const all = typeof text === 'string' ? text : ''
-  const shown = all.slice(0, maxPluginAnswerChars).toWellFormed()
+  const shown = all.slice(0, maxPluginAnswerChars)
   const isCut = finishReason === 'length' || shown.length < all.length
   const counts = isObject(usage ?? null) ? (usage as JsonObject) : {}
   const { promptTokens: input, completionTokens: output } = counts
   return {
     text: shown,
-    reasoning: reasoning.slice(0, maxPluginAnswerChars).toWellFormed(),
+    reasoning: typeof reasoning === 'string' ? reasoning.slice(0, maxPluginAnswerChars) : '',
     calls,
     usage: isCount(input) && isCount(output) ? usageOf(input, output, false) : null,
     isCut,
   }
 }
 
-function callsIn(toolCalls: Json): readonly ToolCallPart[] {
-  const list = Array.isArray(toolCalls) ? toolCalls.slice(0, maxPluginToolCalls) : []
-  return list.filter(isObject).flatMap(({ id, name, input = {} }, place): ToolCallPart[] =>
-    typeof name === 'string' && name !== ''
-      ? [
-          {
-            type: 'tool_call',
-            id: typeof id === 'string' && id !== '' ? id.slice(0, maxToolCallIdChars) : `call_${place}`,
-            name,
-            // One that is no object is corrected as that of any other model is.
-            arguments: typeof input === 'string' ? input : JSON.stringify(input),
-          },
-        ]
-      : [],
-  )
+/** @returns what is wrong with them, in words */
+function callsIn(toolCalls: Json): readonly ToolCallPart[] | string {
+  if (!Array.isArray(toolCalls)) return 'calls of tools that are no list'
+  if (toolCalls.length > modelLimits.maxToolCalls) return `${toolCalls.length} calls of tools; ${modelLimits.maxToolCalls} are allowed`
+  const calls: ToolCallPart[] = []
+  for (const [place, call] of toolCalls.entries()) {
+    const { id, name, input, arguments: text }: JsonObject = isObject(call) ? call : {}
+    if (typeof name !== 'string' || name === '') return `a call of a tool without a name (number ${place + 1})`
+    // OpenAI calls it `arguments`. One that is no object is corrected as that of any other model is.
+    const given = input ?? text ?? {}
+    calls.push({
+      type: 'tool_call',
+      id: typeof id === 'string' && id !== '' ? id.slice(0, maxToolCallIdChars) : `call_${place}`,
+      name,
+      arguments: typeof given === 'string' ? given : JSON.stringify(given),
+    })
+  }
+  return calls
 }
 
 const isCount = (value: Json | undefined): value is number => typeof value === 'number' && value >= 0 && Number.isSafeInteger(value)
 
 const usageOf = (inputTokens: number, outputTokens: number, estimated: boolean): Usage => ({ inputTokens, outputTokens, estimated })
 
-const estimate = (prompt: string, text: string): Usage =>
-  usageOf(Math.ceil(prompt.length / charsPerToken), Math.ceil(text.length / charsPerToken), true)
+function estimate(request: GenerateRequest, { text, reasoning }: SoFar, calls: readonly ToolCallPart[] = []): Usage {
+  const asked = promptOf(request).length + (request.tools.length === 0 ? 0 : JSON.stringify(request.tools).length)
+  const said = calls.reduce((sum, call) => sum + call.name.length + call.arguments.length, text.length + reasoning.length)
+  return usageOf(Math.ceil(asked / charsPerToken), Math.ceil(said / charsPerToken), true)
+}
 
 /** A plugin that fails is an endpoint that fails: it may be asked again, and a fallback may answer. */
 function failed(failure: Failure, isCancelled = false): ErrorEvent {

@@ -19,7 +19,7 @@ export interface ModelToolCall {
   readonly input: JsonObject
 }
 
-/** Text that came so shortly after the last that was sent waits for more: a word is seen as soon, and a long answer is fewer messages. */
+/** Text that came so shortly after the last that was sent goes with the next that is yielded: a long answer is fewer messages. */
 const pieceMs = 40
 
 type Send = (piece: { readonly text: string; readonly reasoning: string }) => Promise<unknown>
@@ -40,8 +40,9 @@ export async function gatherAnswer(answer: unknown, send: Send | null): Promise<
       finishReason,
       usage,
     }: ModelPiece = typeof yielded === 'string' ? { text: yielded } : yielded
-    whole.text += text
-    whole.reasoning += reasoning
+    // Services send null for what there is none of.
+    if (typeof text === 'string') whole.text += text
+    if (typeof reasoning === 'string') whole.reasoning += reasoning
     if (toolCall !== undefined) toolCalls.push(toolCall)
     rest = { ...rest, ...(finishReason !== undefined && { finishReason }), ...(usage !== undefined && { usage: { ...usage } }) }
     const isNew = whole.text.length > sentText || whole.reasoning.length > sentReasoning

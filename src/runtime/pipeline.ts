@@ -83,21 +83,18 @@ export interface TurnResult {
 
 /** Runs one turn of a process to its end. Never throws because of a model, a tool or a user. */
 export async function runTurn(process: Process, deps: RuntimeDeps): Promise<TurnResult> {
-  const hooks = deps.hooks?.()
-  // What adds to the context is asked while the conversation is read, unless a hook may decide that nothing is to see the message.
-  const early = hooks?.sees('respond.decide') === true ? null : beginSections(process, deps)
-
   // 1. Receive: the message, in the journal since it was acknowledged, with the conversation before it.
   const received = await receive(process)
   if ('status' in received) return received
 
   // 2. Decide: only a message with content gets an answer.
   if (!shouldRespond(received.items)) return result(process, 'ok', '', 0)
+  const hooks = deps.hooks?.()
   const decided = hooks?.sees('respond.decide') === true ? await hooks.decide(process, newestText(received.items)) : null
   if (decided !== null) return decided.failure === null ? result(process, 'ok', '', 0) : stoppedByHook(process, decided.failure)
 
   // 3. Compose the context from the providers.
-  const composed = await compose(process, { ...received, sections: early ?? beginSections(process, deps) }, deps, hooks)
+  const composed = await compose(process, received, deps, hooks)
   if ('code' in composed) return stoppedByHook(process, composed)
 
   // 4. Generate ⇄ act.
@@ -140,10 +137,11 @@ function stoppedByHook(process: Process, failure: Failure): TurnResult {
 
 async function compose(
   process: Process,
-  { items, summary = null, sections }: Received & { readonly sections: readonly Promise<string>[] },
+  { items, summary = null }: Received,
   deps: RuntimeDeps,
   hooks: TurnHooks | undefined,
 ): Promise<Composed | Failure> {
+  const sections = deps.providers.map((provider) => withDeadline(provider, process))
   const [texts, { conversation, late }] = await Promise.all([Promise.all(sections), remind(process, { items, summary }, deps.reminder)])
   const own = texts.filter((section) => section !== '').join('\n\n')
   const hooked = hooks?.sees('context.compose') === true ? await hooks.compose(process, own, newestText(items)) : { system: own }
@@ -156,11 +154,6 @@ async function compose(
 /** Summarizes a conversation that nearly fills the window, before the next message arrives. */
 async function rollWhenFull(process: Process, { room, visible }: LoopRun, { rolling, counter }: RuntimeDeps): Promise<void> {
   if (rolling !== undefined && (await isFuller(visible, room * rolling.triggerRatio, counter))) rolling.later(process, room)
-}
-
-/** They never reject. */
-function beginSections(process: Process, { providers }: RuntimeDeps): readonly Promise<string>[] {
-  return providers.map((provider) => withDeadline(provider, process))
 }
 
 /** A provider that fails or is too slow is left out: the user is waiting. */

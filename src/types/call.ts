@@ -209,8 +209,11 @@ export interface Call<Input = any, Output = any> {
   readonly asks?: (input: Input) => string
   /** Only a person who may change what is allowed answers it, never a mode or an option that allows whatever asks. For a call that `asks`. */
   readonly personal?: true
-  /** Why a yes to this input would only fail, such as an answer that is missing: it does not count, and the call goes on waiting. */
-  readonly unfit?: (input: Input) => Promise<Failure | null>
+  /**
+   * Why allowing this input would certainly fail, such as a required answer that is missing: the yes is refused, and the call keeps waiting.
+   * @param asked the input in question, which a person may have changed
+   */
+  readonly unfit?: (input: Input, asked: Input) => Promise<Failure | null>
   /** The program that an input starts, which the lists of `[exec]` judge; absent: none. */
   readonly starts?: (input: Input) => StartedProgram
   readonly effect: Effect

@@ -3,6 +3,7 @@
  * the gate, `server.elicit` or `server.sample`, in the session of the call that runs, and waits until the person has decided. The person
  * answers a form by approving the call with another `answer`.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import {
   type Call,
@@ -154,7 +155,14 @@ const elicitInput: z.ZodType<ElicitInput> = z
   })
 
 function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicited> {
-  const unfit = async ({ mode, schema = {}, answer = {} }: ElicitInput): Promise<Failure | null> => {
+  const unfit = async ({ answer = {}, ...form }: ElicitInput, asked: ElicitInput): Promise<Failure | null> => {
+    if (!isDeepStrictEqual({ ...form, answer }, { ...asked, answer }))
+      return {
+        code: 'bad_input',
+        message: 'The question is the server’s: only `answer` can be changed.',
+        hint: 'Send the input as it is, with `answer`.',
+      }
+    const { mode, schema = {} } = asked
     if (mode === 'url') return null
     const problems = await schemas.validate(schema, answer)
     const why = problems.map(({ path, message }) => `${path === '' ? 'it' : path.slice(1)} ${message}`).join('; ')
@@ -189,7 +197,7 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
     timeoutMs: 10_000,
     unfit,
     async run(input) {
-      const failure = await unfit(input)
+      const failure = await unfit(input, input)
       if (failure !== null) throw toError(failure)
       return { output: { answer: input.mode === 'url' ? {} : (input.answer ?? {}) } }
     },

@@ -8,6 +8,7 @@ import { after, before, beforeEach, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import type { ErrorCode } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
+import { contentHash } from '../files/file-state.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { createPacker } from './pack-folder.ts'
 import { encodeHeader, encodeRecord, type TarHeader } from './tar-header.ts'
@@ -17,9 +18,8 @@ import { scaled } from '../../../test/support/scale.ts'
 const calm = new AbortController().signal
 
 describe('an archive', () => {
-  let top = ''
+  let [top, count] = ['', 0]
   let roots: readonly Root[] = []
-  let count = 0
   before(async () => {
     top = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-tar-')))
     roots = ['shared', 'tmp'].map((name) => ({ virtual: `/${name}`, real: join(top, name) }))
@@ -255,6 +255,28 @@ describe('an archive', () => {
     assert.deepEqual((await readdir(host('out'))).sort(), ['new', 'sub', 'way'])
     await unpack(tar(header({ name: 'top' })), '', {})
     assert.deepEqual((await readdir(host(''))).sort(), ['out', 'top'])
+  })
+
+  it('of a version puts back links that lead anywhere, and leaves who may read a file', async () => {
+    await mkdir(host('out'))
+    await writeFile(host('out/key'), 'old')
+    await writeFile(host('out/run'), 'old')
+    await chmod(host('out/key'), 0o600)
+    await chmod(host('out/run'), 0o740)
+    const content = tar(
+      header({ name: 'key', bytes: 3 }), body(Buffer.from('new')), header({ name: 'run', bytes: 3, mode: 0o755 }), body(Buffer.from('new')),
+      link('way', '/etc/hostname'),
+    ) // prettier-ignore
+    const replaces = ['key', 'run', 'way'].map((path) => ({ path, hash: path === 'way' ? '' : contentHash(Buffer.from('old')) }))
+    const unpacker = createUnpacker(roots)
+    const { kept } = await unpacker.unpack(
+      { path: '/shared/out', transfer: 'v', offset: 0, content, last: true, overwrite: true, replaces },
+      calm,
+    )
+    await unpacker.close()
+    assert.deepEqual(kept, [])
+    assert.equal(await readlink(host('out/way')), '/etc/hostname')
+    assert.deepEqual([(await stat(host('out/key'))).mode & 0o777, (await stat(host('out/run'))).mode & 0o777], [0o600, 0o750])
   })
 
   it('that is not finished leaves nothing', async () => {

@@ -28,6 +28,7 @@ const becomesOther = 0o6000
 interface Staging {
   readonly folder: string
   readonly check: (path: string) => void
+  readonly anyLink: boolean
   readonly counts: StagedCounts
   /** Folders created here, '' for the stage itself. */
   readonly made: Set<string>
@@ -37,10 +38,13 @@ interface Staging {
   current: { readonly file: FileHandle; readonly modifiedSeconds: number } | null
 }
 
-/** @param folder exists and is empty. @param check refuses a path below the target, by throwing */
-export function createStage(folder: string, check: (path: string) => void): Stage {
+/**
+ * @param folder exists and is empty. @param check refuses a path below the target, by throwing
+ * @param anyLink links may point anywhere: they are those that the workspace had
+ */
+export function createStage(folder: string, check: (path: string) => void, anyLink: boolean): Stage {
   const counts: StagedCounts = { files: 0, folders: 0, links: 0 }
-  const staging: Staging = { folder, check, counts, made: new Set(['']), entries: 0, bytes: 0, current: null }
+  const staging: Staging = { folder, check, anyLink, counts, made: new Set(['']), entries: 0, bytes: 0, current: null }
   return {
     counts,
     async take(event) {
@@ -104,7 +108,7 @@ async function makeFolders(staging: Staging, path: string, name: string): Promis
 async function addLeaf(staging: Staging, entry: TarEntry, path: string): Promise<void> {
   const at = `${staging.folder}/${path}`
   if (entry.kind === 'link') {
-    checkLinkTarget(path, entry.linkName)
+    checkLinkTarget(path, entry.linkName, staging.anyLink)
     await symlink(entry.linkName, at)
     staging.counts.links += 1
     return
@@ -147,12 +151,13 @@ function entryPath(name: string): string {
 }
 
 /** @param at path of the link, from entryPath. @throws the failure `path_refused` when it could point outside the folder */
-function checkLinkTarget(at: string, target: string): void {
+function checkLinkTarget(at: string, target: string, anywhere: boolean): void {
   const parts = target.split('/').filter((part) => part !== '' && part !== '.')
   const upwards = parts.findIndex((part) => part !== '..')
   const ups = upwards === -1 ? parts.length : upwards
   const depth = at.split('/').length - 1
   if (target === '' || Buffer.byteLength(target) > maxPathBytes) throw refused(at, 'it is a link with an invalid target')
+  if (anywhere) return
   if (posix.isAbsolute(target) || ups > depth || parts.slice(ups).includes('..'))
     throw refused(at, 'it is a link that points outside the folder')
 }

@@ -1,5 +1,5 @@
 /** Unpacks an archive into a folder, in chunks: to a staging folder beside it first, and merged into it once the whole archive is valid. */
-import { lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { ArchiveOps, HandsOps, HandlersOf } from '../../types/index.ts'
 import { failed, fromSystemError, isFailureError, throwIfCancelled } from '../failure.ts'
@@ -69,7 +69,7 @@ async function begin(roots: readonly Root[], { path, replaces }: Input): Promise
     throw fromSystemError(error, target.virtual)
   }
   const check = (below: string): void => refuseGuarded(roots, { virtual: `${target.virtual}/${below}`, real: `${target.real}/${below}` })
-  const stage = createStage(staged, check)
+  const stage = createStage(staged, check, replaces !== undefined)
   const close = async (): Promise<void> => {
     await stage.close()
     await rm(staged, { recursive: true, force: true })
@@ -154,14 +154,26 @@ async function mergeExpected(staged: string, target: Place, replaces: ReadonlyMa
   const kept: Kept = []
   for (const [path, hash] of replaces) {
     try {
-      const isThere = (await madeFolder(target.real, posix.dirname(path))) && (await lstat(`${staged}/${path}`).catch(() => null)) !== null
-      if (!isThere || !(await replaceExpected(`${staged}/${path}`, `${target.real}/${path}`, hash))) kept.push({ path, why: 'changed' })
+      const [from, to] = [`${staged}/${path}`, `${target.real}/${path}`]
+      const isThere = (await madeFolder(target.real, posix.dirname(path))) && (await keepsMode(from, to))
+      if (!isThere || !(await replaceExpected(from, to, hash))) kept.push({ path, why: 'changed' })
     } catch (error) {
       kept.push({ path, why: whyNot(fromSystemError(error, path)) })
     }
   }
   await syncFolder(target.real)
   return kept
+}
+
+/** What replaces a file can be read and written by whom that could: a version knows only whether it is a program. @returns whether there is a file */
+async function keepsMode(from: string, to: string): Promise<boolean> {
+  const [next, there] = await Promise.all([from, to].map((path) => lstat(path).catch(() => null)))
+  if (next?.isFile() === true && there?.isFile() === true) {
+    const shared = there.mode & 0o666
+    // Who may read a program may run it.
+    await chmod(from, (next.mode & 0o111) === 0 ? shared : shared | ((shared & 0o444) >> 2))
+  }
+  return next !== null && next !== undefined
 }
 
 function whyNot(error: Error): Kept[number]['why'] {

@@ -222,7 +222,7 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   // Its yes lasts, as a rule does.
   if (allow && waiting.personal === true) requireKeeping(rights, 'Allowing what was refused', 'Deny it, or use')
   const edited = await checkEdit(deps, decision, waiting, needed)
-  if (allow) await requireFit(deps, waiting.name, edited ?? JSON.parse(waiting.input))
+  if (allow) await requireFit(deps, waiting, edited)
   const about = edited === undefined ? waiting : { ...waiting, inputs: await inputsOf(deps, waiting.name, edited, context) }
   const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { needed, by, rights, edited })
   const earlier = needed === 1 ? [] : await decisionsOn(deps, context.clock.now(), waiting)
@@ -275,9 +275,11 @@ async function checkEdit(
 }
 
 /** @throws OxbowError where the call says that a yes to this input would only fail */
-async function requireFit({ registry }: ApprovalCallDeps, name: string, input: unknown): Promise<void> {
-  const parsed = await registry.parse(name, input)
-  const failure = parsed.ok ? await parsed.call.unfit?.(parsed.input) : null
+async function requireFit({ registry }: ApprovalCallDeps, { name, input }: PendingApproval, edited: Json | undefined): Promise<void> {
+  const asked = await registry.parse(name, input)
+  if (!asked.ok || asked.call.unfit === undefined) return
+  // As the schema has read it already.
+  const failure = await asked.call.unfit(edited ?? asked.input, asked.input)
   if (failure !== null && failure !== undefined) throw toError(failure)
 }
 

@@ -275,6 +275,10 @@ async function restore(
   const facts = { ...by, subject: `Restore ${name} to ${short(target)}` }
   const bringing = { target, changes: found.changes, by: facts, serves: 'version.restore', madeSinceMs: version?.at }
   const { commit: after, kept } = await bringBack({ ...deps, versions }, bringing, context)
+  if (kept.length >= found.total)
+    throw new OxbowError('tool_failed', `Nothing was restored: ${shownPath(kept[0]!.path)} was left as it is, ${kept[0]!.why}.`, {
+      hint: 'Change it by hand, or restore it once what keeps it is gone.',
+    })
   const left = [...kept, ...unseen.slice(0, maxListedChanges)].map(({ path: file, why }) => `left ${shownPath(file)} as it is: ${why}`)
   return {
     output: { ...output, after: after! },

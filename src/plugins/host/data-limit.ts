@@ -1,15 +1,16 @@
 /**
- * The room that a plugin has in its folder `/data`. What it holds is counted every half second while its host lives; a host that is over it is
- * ended, and none is started before there is room again. One file can never be larger: there the write itself fails, with `EFBIG`.
+ * The room that a plugin has in its folder `/data`. It is counted every half second while the host lives, and every two seconds where it holds so
+ * many files that a count takes long. A host over the limit is stopped, and restarts only when there is room. One file can never be larger:
+ * there the write itself fails, with `EFBIG`.
  *
- * It does not hold what a plugin writes in the half second before it is counted, nor files that it has removed and keeps open, whose room is
- * free again when its host ends.
+ * What a plugin writes between two counts is not held, nor are files that it has removed and keeps open, whose room is free again when its
+ * host ends. What cannot be counted, such as a folder that forbids it, counts as full.
  */
 import type { Stats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OxbowError } from '../../types/index.ts'
-import { countAfterShare, dataCountMs, emptyFileBytes } from './limits.ts'
+import { dataCountMs, emptyFileBytes, maxDataPauseMs, pauseOfCount } from './limits.ts'
 
 const mib = 1024 * 1024
 
@@ -18,18 +19,30 @@ export async function countData(folder: string, enough = Infinity): Promise<numb
   let bytes = 0
   const folders = [folder]
   for (let next = folders.pop(); next !== undefined && bytes <= enough; next = folders.pop()) {
-    // What goes away meanwhile takes nothing.
-    for (const entry of await readdir(next, { withFileTypes: true }).catch(() => [])) {
+    for (const entry of (await unlessGone(readdir(next, { withFileTypes: true }))) ?? []) {
       const path = join(next, entry.name)
       if (entry.isDirectory()) folders.push(path)
-      bytes += roomOf(await lstat(path).catch(() => null))
+      bytes += roomOf(await unlessGone(lstat(path)))
       if (bytes > enough) break
     }
   }
   return bytes
 }
 
+/** What goes away meanwhile takes nothing. @throws whatever else keeps it from being counted */
+async function unlessGone<Value>(found: Promise<Value>): Promise<Value | null> {
+  try {
+    return await found
+  } catch (error) {
+    if (/^(?:ENOENT|ENOTDIR)$/.test((error as NodeJS.ErrnoException).code ?? '')) return null
+    throw error
+  }
+}
+
 const roomOf = (stats: Stats | null): number => (stats === null ? 0 : Math.max(stats.blocks * 512, emptyFileBytes))
+
+/** As `countData`; infinite where the plugin keeps a part from being counted. */
+const countOrFull = (folder: string, enough: number): Promise<number> => countData(folder, enough).catch(() => Infinity)
 
 /** @returns ends the counting @param onFull is called once */
 export function watchData(folder: string, maxBytes: number, onFull: (bytes: number) => void): () => void {
@@ -37,10 +50,10 @@ export function watchData(folder: string, maxBytes: number, onFull: (bytes: numb
   let timer: NodeJS.Timeout | undefined
   const count = async (): Promise<void> => {
     const began = performance.now()
-    const bytes = await countData(folder, maxBytes)
+    const bytes = await countOrFull(folder, maxBytes)
     if (isOver) return
     if (bytes > maxBytes) return onFull(bytes)
-    later(Math.max(dataCountMs, (performance.now() - began) * countAfterShare))
+    later(Math.min(maxDataPauseMs, Math.max(dataCountMs, (performance.now() - began) * pauseOfCount)))
   }
   const later = (ms: number): void => {
     timer = setTimeout(() => void count(), ms).unref()
@@ -59,7 +72,7 @@ export function fullProblem(maxBytes: number): string {
 
 /** @throws OxbowError `limit_reached` when there is no room, so that a host would be ended at once */
 export async function assertRoom(plugin: string, folder: string, maxBytes: number): Promise<void> {
-  if ((await countData(folder, maxBytes)) <= maxBytes) return
+  if ((await countOrFull(folder, maxBytes)) <= maxBytes) return
   throw new OxbowError('limit_reached', `The plugin ${plugin} has more than ${Math.floor(maxBytes / mib)} MB in its folder /data.`, {
     hint: `Raise plugins.data_max_mb and restart Oxbow, or remove what it does not need from ${folder}; then oxbow plugin reload ${plugin}.`,
   })

@@ -156,7 +156,7 @@ describe('the life of a host', () => {
       bench.links.at(-1)!.crash()
       await bench.tick(0)
       assert.deepEqual([bench.life.state().phase, bench.life.state().problem], ['waiting', 'it crashed'])
-      await assert.rejects(bench.ask(), { code: 'sandbox_failed', hint: `It starts again in ${delay / 1_000} s.` })
+      await assert.rejects(bench.ask(), { code: 'sandbox_failed', hint: new RegExp(`^It may start again in ${delay / 1_000} s\\.`) })
       const before = bench.links.length
       await bench.tick(delay - 1)
       assert.equal(bench.links.length, before)
@@ -194,7 +194,7 @@ describe('the life of a host', () => {
     const bench = makeBench(t)
     bench.failing = true
     await assert.rejects(bench.ask(), { message: 'init failed' })
-    await assert.rejects(bench.ask(), { message: /init failed/, hint: 'It starts again in 1 s.' })
+    await assert.rejects(bench.ask(), { message: /init failed/, hint: /^It may start again in 1 s\./ })
     await bench.tick(100_000)
     assert.deepEqual([bench.links.length, bench.life.state().crashes, bench.life.state().phase], [0, 1, 'stopped'])
     bench.failing = false

@@ -9,6 +9,7 @@
  */
 import {
   type HostedPlugin,
+  isOxbowError,
   OxbowError,
   type PluginHostState,
   type PluginOp,
@@ -153,7 +154,10 @@ function begin(life: Life): Promise<HostLink> {
       life.deps.onEnded?.(life.plugin.name, life.log)
       if (life.current !== starting) return
       life.current = null
-      crashed(life, error instanceof Error ? error.message : String(error), false)
+      const problem = error instanceof Error ? error.message : String(error)
+      // A full folder is no crash: the next request says so again, until there is room.
+      if (isOxbowError(error, 'limit_reached')) life.problem = problem
+      else crashed(life, problem, false)
     },
   )
   return starting
@@ -289,7 +293,7 @@ function tooManyCrashes({ plugin: { name }, problem }: Life): OxbowError {
 }
 
 function waiting({ plugin: { name }, problem }: Life, waitMs: number): OxbowError {
-  return new OxbowError('sandbox_failed', `The host of the plugin ${name} failed: ${problem}.`, {
-    hint: `It starts again in ${Math.ceil(waitMs / 1000)} s.`,
+  return new OxbowError('sandbox_failed', `The host of the plugin ${name} failed: ${problem.replace(/\.$/, '')}.`, {
+    hint: `It may start again in ${Math.ceil(waitMs / 1000)} s. oxbow plugin logs ${name} shows what it wrote.`,
   })
 }

@@ -29,12 +29,11 @@ export interface HostStartDeps {
 
 /** Resolves when the plugin's `init` has run. @throws OxbowError; then nothing of it lives */
 export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog: (text: string) => void): Promise<HostLink> {
-  // Meanwhile the program starts: it loads nothing of the plugin before its first request, which waits for this.
-  const checked = deps.tree.check(plugin.folder, plugin.tree_hash)
-  checked.catch(() => undefined)
   const { maxDataBytes = defaultDataBytes } = deps
   const data = dataFolder(plugin.name, deps)
-  await assertRoom(plugin.name, data, maxDataBytes)
+  // Meanwhile the program starts: it loads nothing of the plugin before its first request, which waits for this.
+  const checked = Promise.all([deps.tree.check(plugin.folder, plugin.tree_hash), assertRoom(plugin.name, data, maxDataBytes)])
+  checked.catch(() => undefined)
   const { server, pass } = await serveHost(plugin, deps, data)
   const refusals = pass === null ? () => {} : noteRefusals(pass, onLog)
   server.errors.on('data', (bytes: Buffer) => {

@@ -1,13 +1,20 @@
 /** Hosts of plugins in a real sandbox: what they answer, what they see, and how they live. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { execFile } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { isOxbowError, type PluginMessage } from '../../types/index.ts'
 import { done, type HostBench, makeHostBench, usualPlugin } from './host-fixture.ts'
 
 const message: PluginMessage = { id: 'm1', session: 's1', turn: 't1', text: 'hello', user: 'u', agent: 'ox', at: 0 }
 const request = { signal: new AbortController().signal, timeoutMs: 10_000 }
+
+/** Node removes no path of more than 4 096 characters. */
+async function removeDeep(folder: string): Promise<void> {
+  await promisify(execFile)('rm', ['-rf', folder])
+}
 
 describe('a host of a plugin', () => {
   let bench: HostBench
@@ -141,7 +148,7 @@ describe('a host of a plugin', () => {
     const fails = (code: string, about: RegExp) => (error: unknown) =>
       isOxbowError(error) && error.code === code && about.test(error.message + error.hint)
     // Alone a file of just the limit is not too much.
-    rmSync(join(bench.bench.root, 'internal/plugins/usual/kept'))
+    rmSync(join(bench.bench.root, 'internal/plugins/usual/kept'), { force: true })
     const large = `(() => { const fs = process.getBuiltinModule('node:fs')
       try { writeFileSync('/data/large', Buffer.alloc(9 * 1024 * 1024, 1)) } catch (error) { fs.rmSync('/data/large'); return { text: error.code } } })()`
     assert.equal((await act('usual', 'run', { code: large })).text, 'EFBIG')
@@ -152,6 +159,13 @@ describe('a host of a plugin', () => {
     const { bytes, max_bytes: most } = await hosts.data('usual')
     assert.ok(bytes > most && most === 8 * 1024 * 1024)
     for (const name of ['a', 'b']) rmSync(join(bench.bench.root, 'internal/plugins/usual', name))
+    // Names so deep that nobody can count what is there.
+    const deep = `(() => { const fs = process.getBuiltinModule('node:fs'); process.chdir('/data')
+      for (let i = 0; i < 30; i += 1) { fs.mkdirSync('d'.repeat(200)); process.chdir('d'.repeat(200)) }
+      return new Promise((resolve) => setTimeout(resolve, 9_000)) })()`
+    await hosts.reload('usual')
+    await assert.rejects(act('usual', 'run', { code: deep }), fails('sandbox_failed', /8 MB that plugins\.data_max_mb allows/))
+    await removeDeep(join(bench.bench.root, 'internal/plugins/usual', 'd'.repeat(200)))
     await hosts.reload('usual')
     assert.equal((await act('usual', 'echo', { text: 'again' })).text, 'again')
   })

@@ -98,7 +98,9 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
 }
 
 async function dataOf(life: HostLife, deps: PluginHostDeps): Promise<PluginData> {
-  return { bytes: await countData(dataFolder(life.plugin().name, deps)), max_bytes: deps.maxDataBytes ?? defaultDataBytes }
+  const max = deps.maxDataBytes ?? defaultDataBytes
+  // What cannot be counted is full, as it is for its host.
+  return { bytes: await countData(dataFolder(life.plugin().name, deps)).catch(() => max + 1), max_bytes: max }
 }
 
 function refuseUnknown(name: string): never {

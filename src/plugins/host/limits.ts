@@ -30,9 +30,11 @@ export const maxCrashes = 5
 export const firstRestartMs = 1_000
 export const maxRestartFactor = 60
 
-/** What a plugin has in its folder is counted so often: a fast disk takes half a gigabyte meanwhile. A count that takes long waits longer. */
+/** Interval between counts of `/data`: a fast disk takes half a gigabyte meanwhile. */
 export const dataCountMs = 500
-export const countAfterShare = 20
+/** After a count that took long the next one waits for so many times its time, up to two seconds. */
+export const pauseOfCount = 20
+export const maxDataPauseMs = 2_000
 /** A file or folder without content takes an inode, of which a file system has one for 16 KiB or fewer. */
 export const emptyFileBytes: number = 4 * kib
 export const defaultDataBytes: number = 512 * mib

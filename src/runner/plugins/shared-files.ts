@@ -3,6 +3,7 @@
  * content in `plugins/.store`. No plugin can change another's: they see their files read-only, and each host start compares them with the
  * hash that a person has approved.
  */
+import { randomUUID } from 'node:crypto'
 import { chmodSync, linkSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { hashOf, type TreeFile } from '../../plugins/index.ts'
@@ -19,15 +20,17 @@ export function shareFiles(home: Pick<Home, 'root'>, folder: string, files: read
   for (const { path, kind, hash } of packages) {
     const file = join(folder, path)
     const kept = join(store, kind === 'program' ? `${hash}.x` : hash)
+    // Not beside the file: a package may have one of any name.
+    const spare = join(store, `.${randomUUID()}`)
     try {
       if (!isWhole(kept, hash)) keepFile(file, kept, kind === 'program' ? 0o555 : 0o444)
       else {
-        linkSync(kept, `${file}.shared`)
-        renameSync(`${file}.shared`, file)
+        linkSync(kept, spare)
+        renameSync(spare, file)
       }
     } catch (error) {
       // A file system without hard links, or with too many of this file: a copy of its own works as well.
-      rmSync(`${file}.shared`, { force: true })
+      rmSync(spare, { force: true })
       if (!/^(?:EPERM|EMLINK|ENOTSUP|EXDEV|EEXIST|ENOENT|ENAMETOOLONG)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
   }
