@@ -16,7 +16,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'no
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { isShortSeries } from '../test/support/scale.ts'
+import { isLongSeries, isShortSeries } from '../test/support/scale.ts'
 import { slowFiles } from '../test/support/slow-files.ts'
 import { buildForTests } from './test-build.ts'
 import type { LaneMessage } from './test-lane.ts'
@@ -27,7 +27,6 @@ const { values: flags, positionals } = parseArgs({
 })
 const full = flags.full === true
 const laneCount = 4
-const isLongSeries = process.env['OXBOW_TEST_SERIES'] === 'long'
 /** A file that takes longer has hung: several times what the slowest takes on two busy cores. */
 const fileDeadlineMs = (isLongSeries ? 240 : full ? 20 : 8) * 60_000
 /** No test is silent for so long, but a series of hours. */

@@ -54,19 +54,19 @@ export function measureCore(tree: SourceTree): CoreShape {
 /** @returns where a number is over what is allowed, and where it has become less, so that it is written down */
 export function checkCore(tree: SourceTree, most: CoreShape): readonly Violation[] {
   const now = measureCore(tree)
-  const rows = [
+  const modules = [...new Set([...Object.keys(now.namesElsewhere), ...Object.keys(most.namesElsewhere)])]
+  const rows: readonly (readonly [what: string, is: number, allowed: number, slack?: number])[] = [
     ['product files of src/kernel', now.files, most.files],
-    ['product lines of src/kernel', now.lines, most.lines],
+    // Lines come and go with every change.
+    ['product lines of src/kernel', now.lines, most.lines, 500],
     ['pairs of folders that import each other', now.folderPairs, most.folderPairs],
-    ...[...new Set([...Object.keys(now.namesElsewhere), ...Object.keys(most.namesElsewhere)])].map(
+    ...modules.map(
       (module) =>
         [`names of calls that others describe in ${module}`, now.namesElsewhere[module] ?? 0, most.namesElsewhere[module] ?? 0] as const,
     ),
-  ] as const
-  return rows.flatMap(([what, is, allowed]): Violation[] => {
+  ]
+  return rows.flatMap(([what, is, allowed, slack = 0]): Violation[] => {
     if (is > allowed) return [{ rule: 'core_grows', path: 'src', what: `${is} ${what}; ${allowed} are allowed` }]
-    // Lines come and go with every change.
-    const slack = what.startsWith('product lines') ? 500 : 0
     return is < allowed - slack
       ? [{ rule: 'core_grows', path: 'test/architecture/core-shape.ts', what: `only ${is} ${what}: write it down` }]
       : []

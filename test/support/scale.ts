@@ -11,9 +11,11 @@ export function scaled(inFull: number, sample: number = Math.max(1, Math.ceil(in
   return isFull ? inFull : sample
 }
 
+export const isLongSeries: boolean = process.env['OXBOW_TEST_SERIES'] === 'long'
+
 /** A series that takes hours: all of it with `OXBOW_TEST_SERIES=long`, a tenth in the full tests, a fortieth in CI. */
 export function longSeries(all: number): number {
-  if (process.env['OXBOW_TEST_SERIES'] === 'long') return all
+  if (isLongSeries) return all
   return Math.ceil(all / (isShortSeries ? 40 : 10))
 }
 

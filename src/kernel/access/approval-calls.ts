@@ -276,6 +276,8 @@ async function checkEdit(
 
 /** @throws OxbowError where the call says that a yes to this input would only fail */
 async function requireFit({ registry }: ApprovalCallDeps, { name, input }: PendingApproval, edited: Json | undefined): Promise<void> {
+  // Few calls have it, and most answers need not read their input again.
+  if (registry.find(name)?.unfit === undefined) return
   const asked = await registry.parse(name, input)
   if (!asked.ok || asked.call.unfit === undefined) return
   // As the schema has read it already.

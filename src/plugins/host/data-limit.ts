@@ -45,14 +45,14 @@ const roomOf = (stats: Stats | null): number => (stats === null ? 0 : Math.max(s
 const countOrFull = (folder: string, enough: number): Promise<number> => countData(folder, enough).catch(() => Infinity)
 
 /** @returns ends the counting @param onFull is called once */
-export function watchData(folder: string, maxBytes: number, onFull: (bytes: number) => void): () => void {
+export function watchData(folder: string, maxBytes: number, onFull: () => void): () => void {
   let isOver = false
   let timer: NodeJS.Timeout | undefined
   const count = async (): Promise<void> => {
     const began = performance.now()
     const bytes = await countOrFull(folder, maxBytes)
     if (isOver) return
-    if (bytes > maxBytes) return onFull(bytes)
+    if (bytes > maxBytes) return onFull()
     later(Math.min(maxDataPauseMs, Math.max(dataCountMs, (performance.now() - began) * pauseOfCount)))
   }
   const later = (ms: number): void => {

@@ -267,12 +267,7 @@ async function setModes(folder: string, mode: number): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) await setModes(path, mode)
-    else if (entry.isFile()) {
-      const now = (await lstat(path)).mode & 0o777
-      const wanted = (now & 0o111) === 0 ? 0o444 : 0o555
-      // The time of change of a shared file says to its other plugins that they are to be read again.
-      if (now !== wanted) await chmod(path, wanted)
-    }
+    else if (entry.isFile()) await chmod(path, ((await lstat(path)).mode & 0o111) === 0 ? 0o444 : 0o555)
   }
   await chmod(folder, mode)
 }
