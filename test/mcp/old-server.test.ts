@@ -116,7 +116,18 @@ describe('a server of the first SDK', () => {
       const wrong = { call, allow: true, input: { ...input, schema, answer: { name: 7 } } }
       const refused = await guest.kernel.call('call.decide', wrong)
       assert.match(refused.text, /form: name must be string\./)
-      await output(guest, 'call.decide', { ...wrong, input: { ...wrong.input, answer: { name: 'Ada' } } })
+      // The question is the server's, whatever the answer.
+      const answered = { ...wrong.input, answer: { name: 'Ada' } }
+      for (const other of [
+        { schema: { type: 'object', properties: { name: {} } } },
+        { message: 'Your key?' },
+        { mode: 'url', url: 'https://x.test/' },
+      ])
+        assert.match(
+          (await guest.kernel.call('call.decide', { ...wrong, input: { ...answered, ...other } })).text,
+          /only `answer` can be changed/,
+        )
+      await output(guest, 'call.decide', { ...wrong, input: answered })
     })
     assert.match(result, /accept Ada/)
     assert.match(await callTool(0, 'mcp_old_greet', (guest) => decide(guest, 'server.elicit', { allow: false })), /decline undefined/)
