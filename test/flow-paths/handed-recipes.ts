@@ -57,8 +57,9 @@ export const handed: readonly Recipe[] = [
     from: 'talk',
     to: 'file',
     steps(route) {
-      route.path = route.next()
-      return [call('graph.run', (read: string) => ({ graph: 'keep', input: { to: route.path, text: grab(route.id)(read) } }))]
+      const to = route.next()
+      route.path = to
+      return [call('graph.run', (read: string) => ({ graph: 'keep', input: { to, text: grab(route.id)(read) } }))]
     },
   },
   {
