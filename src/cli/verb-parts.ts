@@ -1,6 +1,6 @@
 /** Building blocks of the verb definitions: shared options, examples and argument parsers. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { editDistance } from '../types/index.ts'
+import { nearestNames } from '../types/index.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs the verb. @returns the exit code */
@@ -84,8 +84,8 @@ export function parseAmount(text: string): number {
 
 /** @returns `; did you mean …?`, or nothing where no name is near */
 export function suggestion(typed: string, names: readonly string[]): string {
-  const [nearest] = names.map((name) => ({ name, edits: editDistance(typed, name) })).toSorted((a, b) => a.edits - b.edits)
-  return nearest === undefined || nearest.edits > maxTypos ? '' : `; did you mean ${nearest.name}?`
+  const [nearest] = nearestNames(typed, names, maxTypos)
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`
 }
 
 /** With more edits it is another word, not a typo. */

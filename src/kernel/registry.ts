@@ -13,9 +13,9 @@ import {
   type HookSource,
   type Label,
   type Message,
+  nearestNames,
   once,
   parseForeignJson,
-  editDistance,
   type RecentMap,
   type SchemaChecker,
   type SessionId,
@@ -222,12 +222,8 @@ function tooLarge(call: Call, length: number): Failure {
 }
 
 function unknownCall(name: string, calls: readonly Call[]): Failure {
-  const near = calls
-    .map((call) => ({ name: toolName(call.name), distance: editDistance(toolName(call.name), name.slice(0, 60)) }))
-    .filter((candidate) => candidate.distance <= 4)
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3)
-    .map((candidate) => candidate.name)
+  const own = calls.map((call) => toolName(call.name))
+  const near = nearestNames(name, own, 4).slice(0, 3)
   const shown = name.slice(0, 60)
   return {
     code: 'unknown_call',

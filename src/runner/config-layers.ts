@@ -9,7 +9,10 @@ import {
   builtinProviders,
   commonKeyEnv,
   type Config,
+  configJsonSchema,
   configSchema,
+  isObject,
+  nearestNames,
   ownValue,
   OxbowError,
   parseConfig,
@@ -105,11 +108,34 @@ export function readLayer(path: string): Table {
 /** @param path names the file in errors @returns the table @throws OxbowError `bad_config` that names each wrong line */
 export function checkConfigText(path: string, text: string): Table {
   const table = parseToml(path, text)
-  const secrets = misplacedKeys(table)
-  const wrong = [...secrets, ...schemaErrors(table)].map(({ key, message }) => `line ${lineOfKey(text, key)}, ${key.join('.')}: ${message}`)
-  if (wrong.length > 0) throw badConfig(`${path} cannot be used: ${wrong.join('; ')}`, undefined, secrets[0]?.variable)
+  const { faults, variable } = faultsOf(table)
+  const wrong = faults.map(({ key, message }) => `line ${lineOfKey(text, key)}, ${key.join('.')}: ${message}`)
+  if (wrong.length > 0) throw badConfig(`${path} cannot be used: ${wrong.join('; ')}`, undefined, variable)
   anchorPaths(table, dirname(path))
   return table
+}
+
+/**
+ * Checks a change before it is saved: a fault of a file without faults is in what was to be set, and not in a line that a person could find.
+ * @throws OxbowError `bad_input` that names each wrong key; `bad_config` for a file that is faulty already
+ */
+export function checkConfigChange(path: string, before: string, after: string): void {
+  if (faultsOf(parseToml(path, before)).faults.length === 0) {
+    const { faults, variable } = faultsOf(parseToml(path, after))
+    const hint =
+      variable === undefined
+        ? '`oxbow config list --all` lists the keys; docs/configuration.md explains them.'
+        : `Store the key: oxbow secret set ${variable}`
+    const wrong = faults.map(({ key, message }) => `${key.join('.')}: ${message}`)
+    if (wrong.length > 0) throw new OxbowError('bad_input', `Nothing was changed. ${wrong.join('; ')}`, { hint })
+  }
+  checkConfigText(path, after)
+}
+
+/** @returns what is wrong, and of a key that does not belong in a file the variable for it */
+function faultsOf(table: Table): { readonly faults: readonly KeyError[]; readonly variable: string | undefined } {
+  const secrets = misplacedKeys(table)
+  return { faults: [...secrets, ...schemaErrors(table)], variable: secrets[0]?.variable }
 }
 
 interface KeyError {
@@ -125,8 +151,21 @@ function schemaErrors(table: Table): readonly KeyError[] {
     if (issue.code !== 'unrecognized_keys') return [{ key: path, message: issue.message }]
     const isService = path[0] === 'model' || path[0] === 'providers'
     const unknown = issue.keys.filter((name) => name !== 'api_key' || !isService)
-    return unknown.map((name) => ({ key: [...path, name], message: 'unknown key' }))
+    return unknown.map((name) => ({ key: [...path, name], message: `unknown key${meantKey(path, name)}` }))
   })
+}
+
+/** @returns `; did you mean …?` for a misspelt key of the table at this path, or nothing */
+function meantKey(path: readonly string[], name: string): string {
+  let place: unknown = configJsonSchema()
+  for (const part of path) {
+    if (!isObject(place)) return ''
+    const { properties, additionalProperties } = place
+    place = (isObject(properties) ? ownValue(properties, part) : undefined) ?? additionalProperties
+  }
+  const keys = isObject(place) && isObject(place['properties']) ? Object.keys(place['properties']) : []
+  const [nearest] = nearestNames(name, keys, 2)
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`
 }
 
 /** API keys written into the file itself, where backups and agents could read them. The messages do not repeat them. */

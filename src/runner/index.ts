@@ -1,5 +1,5 @@
 export { changeFile, changeText, replaceConfig, valueOf } from './config-file.ts'
-export { checkConfigText, configFiles, draftConfig, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
+export { checkConfigChange, checkConfigText, configFiles, draftConfig, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
 export { chooseEmbedder } from './embedders/choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embedders/embed-models.ts'
 export { countFolderSkills } from './skill-files.ts'

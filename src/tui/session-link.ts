@@ -1,7 +1,7 @@
 /** The session on the screen: opening one, starting one with its first message, following it across guests, and its older records. */
 import type { FollowEvent } from '../client/index.ts'
 import { inRecordOrder } from '../terminal/index.ts'
-import { OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
+import { nearestNames, OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
 import { maxListed, pageRecords } from './limits.ts'
 import type { Gateway, Ports } from './ports.ts'
 import type { Event } from './state.ts'
@@ -176,8 +176,11 @@ async function assertAgent(gateway: Gateway, name: string): Promise<void> {
   const outcome = await gateway.call('definition.list', { kind: 'agents' })
   if (outcome.status !== 'ok') throw toError(outcome.failure)
   const { definitions } = outcome.output as { readonly definitions: readonly { readonly name: string; readonly state: string }[] }
-  if (definitions.some((one) => one.name === name && one.state === 'ready')) return
-  throw new OxbowError('not_found', `There is no agent ${JSON.stringify(name.slice(0, 60))}.`, { hint: '/agent lists them.' })
+  const ready = definitions.flatMap((one) => (one.state === 'ready' ? [one.name] : []))
+  if (ready.includes(name)) return
+  const [nearest] = nearestNames(name, ready, 2)
+  const hint = nearest === undefined ? '/agent lists them.' : `Did you mean ${nearest}? /agent lists them.`
+  throw new OxbowError('not_found', `There is no agent ${JSON.stringify(name.slice(0, 60))}.`, { hint })
 }
 
 async function newestSession(gateway: Gateway, current: SessionId | null): Promise<SessionInfo> {

@@ -116,15 +116,34 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`
 }
 
-/** Levenshtein distance over UTF-16 units, one row at a time. */
+/**
+ * Names that a misspelt one may stand for.
+ * @param maxEdits with more it is another word, not a typo
+ * @returns the nearest first, those of the same distance in alphabetical order
+ */
+export function nearestNames(typed: string, names: Iterable<string>, maxEdits: number): readonly string[] {
+  const short = typed.slice(0, longestCompared)
+  return Array.from(new Set(names), (name) => ({ name, edits: editDistance(name, short) }))
+    .filter(({ edits }) => edits <= maxEdits)
+    .toSorted((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))
+    .map(({ name }) => name)
+}
+
+/** Characters of a name from outside that are compared: the cost grows with both lengths. */
+const longestCompared = 100
+
+/** Insertions, deletions, replacements and exchanges of neighbours that make one text of the other, over UTF-16 units. */
 export function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  let before: readonly number[] = []
+  let row: readonly number[] = Array.from({ length: b.length + 1 }, (_, at) => at)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : Infinity
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, replaced, exchanged))
     }
+    before = row
     row = next
   }
   return row[b.length]!

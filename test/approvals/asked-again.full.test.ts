@@ -50,6 +50,28 @@ describe('a call that asks again after it was approved', { timeout: 120_000 }, (
       assert.equal(readFileSync(shared('ran.txt'), 'utf8'), 'exchanged\n')
     })
 
+  it('is followed to its answer after a decision beyond yes and no, too', async () => {
+    const changed = JSON.stringify({ command: 'echo edited > /shared/ran.txt' })
+    for (const [decision, shown] of [
+      [['approve', '--input', changed], 'It is done.\n'],
+      [['approve', '--always', 'call'], /^Allowed from now on: shell\.exec [^]+\nIt is done\.\n$/],
+      [['deny', '--reason', 'Not now.'], 'Denied; the agent reads your reason.\nIt is done.\n'],
+    ] as const) {
+      writeFileSync(shared('t.sh'), `echo ${decision[0]} ${decision[1]}\n`)
+      const asked = await home.oxbow(['run', 'Run it.'])
+      exits(asked, 'approval_required')
+      const [verb, ...options] = decision
+      const { exit, out, err } = await home.oxbow(['approvals', verb, waiting(asked), ...options])
+      assert.equal(exit, 0, err)
+      if (typeof shown === 'string') assert.equal(out, shown)
+      else assert.match(out, shown)
+      if (verb === 'approve' && options[0] === '--input') assert.equal(readFileSync(shared('ran.txt'), 'utf8'), 'edited\n')
+      if (options[0] !== '--always') continue
+      const [rule = ''] = /^\w+/.exec((await home.oxbow(['approvals', 'rules'])).out) ?? []
+      assert.equal((await home.oxbow(['approvals', 'revoke', rule])).exit, 0)
+    }
+  })
+
   it('is allowed again by `oxbow run --yes`, beside a log that is written all the time', async () => {
     let lines = 0
     const log = setInterval(() => writeFileSync(shared('server.log'), String((lines += 1))), 5)

@@ -1,13 +1,12 @@
 /** `oxbow approvals`: what waits for a person, deciding it, and the rules that were learned from decisions. */
-import { OxbowError } from '../../types/index.ts'
+import { type JsonObject, OxbowError, type PendingApproval } from '../../types/index.ts'
 import { type Connection, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
-import { type ApproveOptions, approve, findPending, listPending } from '../verbs/approve.ts'
+import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'
 import { answered, exactInput, exactText, formatTime, formOf, plainLine, plainText, table, whyAsked } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, findListed, outputOf, parseInput, showDestruction, showOutput } from './call.ts'
 
-interface Waiting {
-  readonly call: string
+interface Waiting extends Pick<PendingApproval, 'call' | 'session' | 'turn'> {
   readonly name: string
   readonly input: string
   readonly reason?: string
@@ -61,7 +60,10 @@ export function approvalsApprove(id: string, options: DecideOptions, terminal: T
     const rule = rules.find(({ scope }) => scope === always)
     if (always !== undefined && rule === undefined)
       throw new OxbowError('bad_input', `there is no rule of the scope ${always} for this call`, {
-        hint: '`oxbow approvals list` shows its rules.',
+        hint:
+          rules.length === 0
+            ? 'None can allow it: approval.mode is "manual", or it needs two people.'
+            : '`oxbow approvals list` shows its rules.',
       })
     // An edited input makes another rule than the one in the list.
     const remember = rule && { scope: rule.scope, labels: labels.length > 0, ...(input === undefined && { rule: rule.id }) }
@@ -70,28 +72,26 @@ export function approvalsApprove(id: string, options: DecideOptions, terminal: T
       throw new OxbowError('bad_input', `${call} is no form of a server`, { hint: 'Approve it without --answer, or with --input.' })
     const changed = form === null ? input : JSON.stringify(answered(form, answer!))
     const edited = changed === undefined ? {} : { input: parseInput(changed) }
-    const output = await outputOf(connection.gateway, 'call.decide', {
-      call,
-      allow: true,
-      ...edited,
-      ...(remember && { remember }),
-    })
-    const { next } = output as { next: string }
-    if (options.json === true) printLine(terminal, JSON.stringify(output))
-    else if (next !== '') printText(terminal, plainText(next))
-    else printText(terminal, rule === undefined || changed !== undefined ? 'Approved.' : `Allowed from now on: ${exactText(rule.text)}`)
-    return 0
+    const said = rule === undefined || changed !== undefined ? '' : `Allowed from now on: ${exactText(rule.text)}`
+    return decideAndFollow(connection, pending, options, terminal, () =>
+      decided(connection, { call, allow: true, ...edited, ...(remember && { remember }) }, said),
+    )
   })
+}
+
+async function decided({ gateway }: Connection, input: JsonObject, said: string): Promise<Decided> {
+  const output = (await outputOf(gateway, 'call.decide', input)) as { readonly next: string }
+  return { next: output.next, output, said: plainText(said) }
 }
 
 export function approvalsDeny(id: string, options: DecideOptions, terminal: Terminal): Promise<number> {
   const { reason } = options
   if (reason === undefined) return approve(id, { ...options, deny: true }, terminal)
   return withGuest(options, terminal, async (connection) => {
-    const { call } = findPending(await waitingCalls(connection), id)
-    const output = await outputOf(connection.gateway, 'call.decide', { call, allow: false, reason })
-    printText(terminal, options.json === true ? JSON.stringify(output) : 'Denied; the agent reads your reason.')
-    return 0
+    const pending = findPending(await waitingCalls(connection), id)
+    return decideAndFollow(connection, pending, { ...options, deny: true }, terminal, () =>
+      decided(connection, { call: pending.call, allow: false, reason }, 'Denied; the agent reads your reason.'),
+    )
   })
 }
 

@@ -1,6 +1,5 @@
 /** `oxbow approve`: decides a waiting call and follows its turn to the end, so that the decision takes effect. */
-import { OxbowError, toError } from '../../types/index.ts'
-import type { PendingApproval, SessionId } from '../../types/index.ts'
+import { type JsonObject, OxbowError, type PendingApproval, type SessionId, toError } from '../../types/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type Connection, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { journalEnd, readRecent, watchTurn } from '../turn-watch.ts'
@@ -78,13 +77,35 @@ async function pendingIn(
   }
 }
 
-async function decideAndFollow(
+/** What a decision beyond yes and no came to. */
+export interface Decided {
+  /** What the call asks now instead; empty: it runs. */
+  readonly next: string
+  /** For JSON. */
+  readonly output: JsonObject
+  /** For a person, before what the turn answers; empty: nothing. */
+  readonly said: string
+}
+
+/**
+ * Decides, and follows the turn of the call, if it has one, until it ends or asks again.
+ * @param decide default: a plain yes or no
+ */
+export async function decideAndFollow(
   { gateway, setup }: Connection,
-  pending: PendingApproval,
+  pending: Pick<PendingApproval, 'call' | 'session' | 'turn'>,
   { deny, json }: ApproveOptions,
   terminal: Terminal,
-) {
+  decide?: () => Promise<Decided>,
+): Promise<number> {
   const allow = deny !== true
+  const plain = async (): Promise<Decided> => ({ next: await gateway.approve(pending.call, allow), output: {}, said: '' })
+  if (pending.turn === '') {
+    const { next, output, said } = await (decide ?? plain)()
+    const text = next !== '' ? plainText(next) : said !== '' ? said : allow ? 'Approved.' : 'Denied.'
+    printLine(terminal, json === true ? JSON.stringify({ call: pending.call, allowed: allow, ...output, next }) : text)
+    return 0
+  }
   const past = await readRecent(setup, pending.session)
   const next = Promise.withResolvers<PendingApproval>()
   const watch = await watchTurn({
@@ -97,11 +118,13 @@ async function decideAndFollow(
     onPending: next.resolve,
   })
   try {
-    const open = await gateway.approve(pending.call, allow)
+    const { next: open, output, said } = await (decide ?? plain)()
+    const facts = { call: pending.call, allowed: allow, ...output }
     if (open !== '') {
-      printLine(terminal, json === true ? JSON.stringify({ call: pending.call, allowed: allow, next: open }) : plainText(open))
+      printLine(terminal, json === true ? JSON.stringify({ ...facts, next: open }) : plainText(open))
       return 0
     }
+    if (said !== '' && json !== true) printLine(terminal, said)
     const ended = await Promise.race([watch.over, next.promise])
     if ('call' in ended) {
       return printFailure(terminal, {
@@ -110,7 +133,7 @@ async function decideAndFollow(
         hint: `oxbow approve ${ended.call}${ofUser(setup.workspace.user)} runs it; add --deny to refuse it.`,
       })
     }
-    if (json === true) printLine(terminal, JSON.stringify({ call: pending.call, allowed: allow, status: ended.status, reply: ended.reply }))
+    if (json === true) printLine(terminal, JSON.stringify({ ...facts, status: ended.status, reply: ended.reply }))
     else if (ended.reply !== '') printLine(terminal, plainText(ended.reply))
     if (ended.status === 'ok' && ended.failure === null) return 0
     return ended.failure === null

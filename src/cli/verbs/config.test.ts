@@ -51,6 +51,12 @@ test('a value that cannot be used changes nothing, and neither does an edit', as
     assert.match(err, /^error: .+\nhint: /s)
     assert.doesNotMatch(err, /sk-1234/)
   }
+  const misspelt = await config(['set', 'agent.rihgts', 'x', 'aproval.mode', 'auto'])
+  assert.match(misspelt.err, /agent\.rihgts: unknown key; did you mean rights\?/)
+  assert.match(misspelt.err, /aproval: unknown key; did you mean approval\?/)
+  // The line of a file that was not written would tell nobody anything.
+  assert.doesNotMatch(misspelt.err, /line \d|config\.toml/)
+  assert.match((await config(['get', 'model.nam'])).err, /"model\.nam"; did you mean model\.name\?\n/)
   const wrong = await config(['edit'], { EDITOR: 'sed -i s/manual/nonsense/' })
   const [, draft] = /your text is in (\S+)\./.exec(wrong.err.replaceAll(/\n +/g, ' ')) ?? []
   assert.match(readFileSync(draft!, 'utf8'), /nonsense/)

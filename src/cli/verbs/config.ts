@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import {
   changeText,
+  checkConfigChange,
   checkConfigText,
   checkStartOf,
   configFiles,
@@ -21,7 +22,7 @@ import {
 } from '../../runner/index.ts'
 import { type Config, configJsonSchema, configSchema, isObject, OxbowError } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { defaultUser } from '../verb-parts.ts'
+import { defaultUser, suggestion } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
 
 interface ConfigOptions {
@@ -56,8 +57,13 @@ export function configList(options: ConfigOptions & { readonly all?: boolean | u
 
 export function configGet(key: string, options: ConfigOptions, terminal: Terminal): number {
   const { home, workspace } = placeOf(options, terminal)
-  const found = valueAt(loadConfig(home, workspace), partsOf(key))
-  if (found === undefined) throw unknownKey(key)
+  const config = loadConfig(home, workspace)
+  const found = valueAt(config, partsOf(key))
+  if (found === undefined)
+    throw unknownKey(
+      key,
+      Array.from(flat(config), ([name]) => name),
+    )
   const isPlain = options.json !== true && typeof found === 'string'
   printLine(terminal, isPlain ? plainText(found) : JSON.stringify(found, null, isObject(found) ? 2 : undefined))
   return 0
@@ -74,7 +80,7 @@ export async function configSet(words: readonly string[], options: ConfigOptions
   const before = new Map(set.map(({ file }) => [file, readConfigFile(file) ?? '']))
   const texts = new Map(before)
   for (const { file, path, value } of set) texts.set(file, changeText(file, texts.get(file)!, [{ key: path, value }]))
-  for (const [file, text] of texts) checkConfigText(file, text)
+  for (const [file, text] of texts) checkConfigChange(file, before.get(file)!, text)
   await assertStarts(texts, options, terminal)
   for (const [file, text] of texts) if (text !== before.get(file)) replaceConfig(file, text)
   for (const { key, value, file } of set) {
@@ -188,8 +194,8 @@ function partsOf(key: string): readonly string[] {
   return parts
 }
 
-function unknownKey(key: string): OxbowError {
-  return new OxbowError('bad_input', `There is no key ${JSON.stringify(key)}.`, {
+function unknownKey(key: string, keys: readonly string[] = []): OxbowError {
+  return new OxbowError('bad_input', `There is no key ${JSON.stringify(key)}${suggestion(key, keys) || '.'}`, {
     hint: '`oxbow config list --all` lists the keys; docs/configuration.md explains them.',
   })
 }

@@ -105,7 +105,7 @@ function standing({ approvalConfig }: ApprovalCallDeps, waiting: PendingApproval
 
 /** @returns the rules that can be learned from a waiting call, the narrowest first, each once */
 function rulesFor(deps: ApprovalCallDeps, waiting: PendingApproval, { actor }: Caller): ApprovalView['rules'] {
-  if (neededApprovals(waiting.name, deps.approvalConfig) > 1) return []
+  if (noRule(deps, waiting.name) !== '') return []
   const found = new Map<string, ApprovalView['rules'][number]>()
   for (const scope of ruleScopes) {
     try {
@@ -116,6 +116,12 @@ function rulesFor(deps: ApprovalCallDeps, waiting: PendingApproval, { actor }: C
     }
   }
   return [...found.values()]
+}
+
+/** @returns why no rule can allow a call; empty: one can */
+function noRule({ approvalConfig }: ApprovalCallDeps, name: string): string {
+  if (approvalConfig.mode === 'manual') return 'approval.mode is "manual", which asks about each call, so no rule can allow one.'
+  return neededApprovals(name, approvalConfig) > 1 ? `${name} needs two people each time, so no rule can allow it.` : ''
 }
 
 interface Remember {
@@ -224,7 +230,7 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   const edited = await checkEdit(deps, decision, waiting, needed)
   if (allow) await requireFit(deps, waiting, edited)
   const about = edited === undefined ? waiting : { ...waiting, inputs: await inputsOf(deps, waiting.name, edited, context) }
-  const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { needed, by, rights, edited })
+  const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { by, rights, edited })
   const earlier = needed === 1 ? [] : await decisionsOn(deps, context.clock.now(), waiting)
   if (allow && earlier.some((one) => one.by === by))
     throw new OxbowError('denied', `${by} has allowed this call already; another person must, too.`, {
@@ -292,7 +298,6 @@ async function inputsOf({ registry }: ApprovalCallDeps, name: string, input: Jso
 }
 
 interface Learning {
-  readonly needed: number
   readonly by: string
   readonly rights: ReadonlySet<string>
   readonly edited: Json | undefined
@@ -302,17 +307,11 @@ async function checkRule(
   deps: ApprovalCallDeps,
   { allow, remember }: DecideInput,
   waiting: PendingApproval,
-  { needed, by, rights, edited }: Learning,
+  { by, rights, edited }: Learning,
 ): Promise<Rule | null> {
   if (remember === undefined) return null
-  if (!allow || needed > 1)
-    throw new OxbowError(
-      'bad_input',
-      allow ? `${waiting.name} needs two people each time, so no rule can allow it.` : 'Only what is allowed is remembered.',
-      {
-        hint: 'Leave `remember` out.',
-      },
-    )
+  const why = allow ? noRule(deps, waiting.name) : 'Only what is allowed is remembered.'
+  if (why !== '') throw new OxbowError('bad_input', why, { hint: 'Leave `remember` out.' })
   requireKeeping(rights, 'Keeping a rule', 'Approve it only this time, or use')
   if ((await readRules(deps.documents)).length >= maxRules)
     throw new OxbowError('limit_reached', `There are ${maxRules} rules already.`, {

@@ -286,6 +286,13 @@ describe('approvals', () => {
       await parkedCall(asking.fixture)
       const [rule] = outputOf(await asking.fixture.kernel.call('approval.rules', {})) as { applies: boolean }[]
       assert.equal(rule!.applies, false)
+      if ('mode' in config.approval) {
+        // A rule would be kept for nothing where each call is asked about.
+        const [waits] = outputOf(await asking.fixture.kernel.call('approval.list', {})) as { call: string; rules: readonly unknown[] }[]
+        assert.deepEqual(waits!.rules, [])
+        const kept = await asking.fixture.kernel.call('call.decide', { call: waits!.call, allow: true, remember: { scope: 'call' } })
+        assert.equal(codeOf(kept), 'bad_input')
+      }
       await asking.fixture.kernel.close()
       assert.deepEqual([denying.ran, asking.ran], [[], []])
     }

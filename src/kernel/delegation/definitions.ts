@@ -17,6 +17,7 @@ import {
   maxCharacterBytes,
   maxDefinitionBytes,
   maxDefinitions,
+  nearestNames,
   OxbowError,
   type RecentMap,
   type Sandbox,
@@ -111,7 +112,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
           hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
         })
       throw new OxbowError('not_found', `There is no definition ${kind}/${name} that counts.`, {
-        hint: `See \`${verbOf(kind)} list\`. One of the workspace counts once a person has approved it.`,
+        hint: `${meant(name, await read(kind, false))}See \`${verbOf(kind)} list\`. One of the workspace counts once a person has approved it.`,
       })
     },
     list: async (kind) => await read(kind, true),
@@ -185,6 +186,13 @@ async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: '
 
 function asDefinition({ kind, name, toml, text, character, problem, from, hash, table }: Judged): Definition {
   return { kind, name, toml, text, ...(character !== undefined && { character }), problem, from, hash, table }
+}
+
+/** A misspelt name, as the beginning of a hint. */
+function meant(name: string, found: readonly ListedDefinition[]): string {
+  const ready = found.flatMap((each) => (each.state === 'ready' ? [each.name] : []))
+  const [nearest] = nearestNames(name, ready, 2)
+  return nearest === undefined ? '' : `Did you mean ${nearest}? `
 }
 
 function unusable({ kind, name, problem }: ListedDefinition): OxbowError {

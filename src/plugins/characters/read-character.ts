@@ -2,7 +2,7 @@
  * Reads the file of a character, whatever wrote it, and says what is wrong with it. A key that no form has is a warning with the nearest
  * name, because a typing error would otherwise drop a part of the character without a word; `strict` refuses it.
  */
-import { isObject, type Json, type JsonObject, maxCharacterBytes, nestsDeeper } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, maxCharacterBytes, nearestNames, nestsDeeper } from '../../types/index.ts'
 import { asList, formOf, readFields } from './character-fields.ts'
 import { type CharacterForm, type CharacterReading, maxCharacterDepth, maxReported } from './character.ts'
 
@@ -125,25 +125,7 @@ function* objectsOf(original: JsonObject): Generator<readonly [place: string, va
 function suggestion(key: string, keys: readonly string[]): string {
   // A long key is no typing error.
   if (key.length > 40) return ''
-  const [nearest] = keys
-    .map((each) => ({ each, edits: editDistance(key.toLowerCase().replaceAll(/[_-]/g, ''), each.toLowerCase()) }))
-    .toSorted((a, b) => a.edits - b.edits)
-  return nearest !== undefined && nearest.edits <= Math.max(1, Math.floor(key.length / 4)) ? `; did you mean ${nearest.each}?` : ''
-}
-
-/** Insertions, deletions, replacements, and exchanges of neighbours. */
-function editDistance(a: string, b: string): number {
-  let before: readonly number[] = []
-  let row: readonly number[] = Array.from({ length: b.length + 1 }, (_, at) => at)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : Infinity
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, replaced, exchanged))
-    }
-    before = row
-    row = next
-  }
-  return row[b.length]!
+  const byName = new Map(keys.map((each) => [each.toLowerCase(), each]))
+  const [nearest = ''] = nearestNames(key.toLowerCase().replaceAll(/[_-]/g, ''), byName.keys(), Math.max(1, Math.floor(key.length / 4)))
+  return nearest === '' ? '' : `; did you mean ${byName.get(nearest)}?`
 }
