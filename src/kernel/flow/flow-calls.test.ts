@@ -139,6 +139,52 @@ describe('rules of [flow]', () => {
     assert.equal(to({ model: { name: 'x/y', isLocal: true } }), 'ask')
   })
 
+  it('fit names that begin with a dot and take every character but the star as itself', () => {
+    const held = (pattern: string, path: string): boolean =>
+      compileRules(flowOf({ source: [{ path: pattern, labels: ['private'] }] }))
+        .path(path, false)
+        .labels.includes('private')
+    for (const [pattern, path] of [
+      ['/shared/finance/**', '/shared/finance/.env'],
+      ['/shared/finance/**', '/shared/finance/.h/a.txt'],
+      ['/shared/finance', '/shared/finance/.h/.a'],
+      ['/shared/**/*.key', '/shared/.keys/a.key'],
+      ['/shared/**/*.key', '/shared/a.key'],
+      ['/shared/*.env', '/shared/.env'],
+      ['/shared/*/secret', '/shared/.x/secret/deep'],
+      ['/shared/[hr]', '/shared/[hr]/a.txt'],
+      ['/shared/{a,b}?', '/shared/{a,b}?'],
+      ['/shared/a\\b', '/shared/a\\b'],
+      ['/shared/x*', '/shared/x\ny'],
+    ] as const)
+      assert.ok(held(pattern, path), `${pattern} fits ${path}`)
+    for (const [pattern, path] of [
+      ['/shared/finance', '/shared/finances'],
+      ['/shared/*.key', '/shared/a/b.key'],
+      ['/shared/[hr]', '/shared/h'],
+      ['/shared/a?', '/shared/ab'],
+    ] as const)
+      assert.ok(!held(pattern, path), `${pattern} does not fit ${path}`)
+  })
+
+  it('label by a host what names it or may have reached it, and not the clock', () => {
+    const rules = compileRules(flowOf({ source: [{ host: 'intranet.example', labels: ['private'] }] }))
+    const labels = (name: string, own: object, input: object = {}): readonly string[] =>
+      rules.source({ name, labels: { adds: [], sink: false, ...own } }, { actor: 'agent:ox' }, input).labels
+    const outside = { adds: ['untrusted'], sink: true } as const
+    assert.deepEqual(labels('web.fetch', outside, { url: 'https://intranet.example/a' }), ['private'])
+    assert.deepEqual(labels('web.fetch', outside, { url: 'https://else.example/a' }), [])
+    assert.deepEqual(labels('shell.online', outside, { command: 'x', hosts: ['*'] }), ['private'])
+    assert.deepEqual(labels('mcp.desk.ask', outside), ['private'])
+    for (const [name, own] of [
+      ['time.now', {}],
+      ['session.history', {}],
+      ['model.generate', { sink: true }],
+      ['file.read', { adds: ['untrusted'] }],
+    ] as const)
+      assert.deepEqual(labels(name, own), [], name)
+  })
+
   it('never allow more to more labels', () => {
     const decision = fc.option(fc.constantFrom<Decision>('allow', 'ask', 'deny'))
     const rule = fc.record({

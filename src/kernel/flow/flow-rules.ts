@@ -6,7 +6,6 @@
  * All conditions of a rule must hold. Where a rule names a host and the call does not, the rule is applied if it is stricter: a command with
  * network may reach any host.
  */
-import { posix } from 'node:path'
 import {
   type Call,
   type Caller,
@@ -34,7 +33,7 @@ export interface Destination {
 
 export interface CompiledRules {
   /** Labels of what this call of this agent returns. */
-  source(call: string, caller: Pick<Caller, 'actor'>, input: unknown): Provenance
+  source(call: Pick<Call, 'name' | 'labels'>, caller: Pick<Caller, 'actor'>, input: unknown): Provenance
   /** Labels of a file. @param below of anything below it */
   path(path: string, below: boolean): Provenance
   readonly hasPaths: boolean
@@ -50,14 +49,16 @@ export function compileRules({ source, sink }: Pick<FlowPolicy, 'source' | 'sink
   })
   return {
     hasPaths: byPath.length > 0,
-    source(call, { actor }, input) {
+    source({ name: call, labels: { adds, sink: isSink } }, { actor }, input) {
       const { hosts, server } = destinationOf(call, input)
+      // Of calls that name no host, those that talk to somebody outside may have reached it; the clock has not.
+      const mayReach = (host: string): boolean => (hosts === null ? isSink && adds.length > 0 : hosts.some((one) => fitsHost(host, one)))
       const agent = agentOf(call, actor)
       const matching = source.filter(
         (rule) =>
           rule.path === undefined &&
           fits(rule.call, call) &&
-          (rule.host === undefined || hosts === null || hosts.some((host) => fitsHost(rule.host!, host))) &&
+          (rule.host === undefined || mayReach(rule.host)) &&
           fits(rule.server, server) &&
           (rule.agent === undefined || agent.some((name) => fits(rule.agent, name))),
       )
@@ -149,18 +150,24 @@ function fitsModel(pattern: string, { name, isLocal }: NonNullable<Destination['
   return pattern === 'remote' ? !isLocal : pattern === 'local' ? isLocal : matches(pattern, name)
 }
 
-/** `*` fits within a name, `**` across folders; a path without either is a file, or a folder with everything in it. */
+/**
+ * `*` fits within a name, `**` across folders, also where names begin with a dot; every other character is itself. What a pattern fits has
+ * with it everything below.
+ */
 function fitsPath(pattern: string, path: string, below: boolean): boolean {
   const whole = workspacePath(pattern.replace(/\/\*\*$/, '')) ?? pattern
-  if (posix.matchesGlob(path, whole) || posix.matchesGlob(path, `${whole}/**`)) return true
+  const names = whole.split('/').slice(1)
+  const source = names.map((name) => (name === '**' ? '(?:/[^/]+)*' : `/${name.split('*').map(literal).join('[^/]*')}`)).join('')
+  if (new RegExp(`^${source}(?:/|$)`, 's').test(path)) return true
   if (!below) return false
   const fixed = whole.split('/').findIndex((name) => name.includes('*'))
   const folder = fixed < 0 ? whole : whole.split('/').slice(0, fixed).join('/')
   return path === '/' || folder === path || folder.startsWith(`${path}/`) || (fixed >= 0 && path.startsWith(`${folder}/`))
 }
 
+const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+
 function matches(pattern: string, name: string): boolean {
   if (!pattern.includes('*')) return pattern === name
-  const source = pattern.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'))
-  return new RegExp(`^${source.join('.*')}$`, 's').test(name)
+  return new RegExp(`^${pattern.split('*').map(literal).join('.*')}$`, 's').test(name)
 }

@@ -62,8 +62,8 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     return found
   }
   const everywhere = (): Provenance => files.everywhere()
-  const sourced: Flow['sourced'] = ({ caller, name }, call, input) =>
-    joined(rules.source(name, caller, input), call.files === 'past' ? pastAt(files, rules, input) : nothing)
+  const sourced: Flow['sourced'] = ({ caller }, call, input) =>
+    joined(rules.source(call, caller, input), call.files === 'past' ? pastAt(files, rules, input) : nothing)
   const heldBy = (caller: Caller): Provenance => ({ labels: parts.sessions.held(caller), from: parts.sessions.origins(caller) })
   const { source, sink } = parts.config.flow
   const hasRules = source.length > 0 || sink.length > 0
