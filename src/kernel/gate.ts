@@ -46,6 +46,7 @@ import {
   isShutdown,
   type RunningCalls,
   startsWhileUnchanged,
+  stoppedForRestart,
   stopReason,
   type Watch,
   whileHeld,
@@ -53,8 +54,8 @@ import {
 import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
-import { labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
-import { judgeAgain, judgeCall, type JudgeDeps, refuseCaller } from './stages/judging.ts'
+import type { Sessions, WatchedFiles } from './sessions.ts'
+import { judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
 import {
   flowRefusal,
   holdsHandle,
@@ -67,7 +68,7 @@ import {
   scoped,
 } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
-import { clean, type Cleaner, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
+import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
 
@@ -319,13 +320,11 @@ async function intend(
   return { firstSeq: 0, duplicate: false }
 }
 
-const stoppedForRestart = Symbol('stopped for restart')
-
 /** Stage 8. */
 async function run(
   deps: Deps,
   passing: Passing,
-  { call, hold, unchanged }: Admitted,
+  { call, input: asked, hold, unchanged }: Admitted,
   use: SecretUse,
   watched: WatchedFiles | null,
 ): Promise<Ran | typeof stoppedForRestart> {
@@ -364,6 +363,7 @@ async function run(
       deps.journal.note([entryOf(own, 'refused', name, refusalBody(refusal(judged)))])
       return refusal(judged)
     },
+    leadsTo: (next) => judgeNext(deps, { caller, call, input: asked, own: [] }, next, watched),
     readApart: (scope, name, input) => callWithin(deps, passing, watch, { caller: scoped(caller, scope), name, input }),
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),

@@ -8,7 +8,6 @@ import {
   createRecentMap,
   type Config,
   type DataOrigin,
-  type Done,
   type FlowPolicy,
   type Hands,
   joinOrigins,
@@ -18,7 +17,6 @@ import {
   truncate,
   type Label,
   once,
-  originOfCall,
   OxbowError,
   type Profile,
   type ProgramSees,
@@ -37,6 +35,7 @@ import {
   type LabelHistory,
   noLabels,
   freeFlow,
+  joined,
   lastingEffect,
   judgeFlow,
   type FlowVerdict,
@@ -248,32 +247,6 @@ export function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, c
   return more === null ? { held, flow: plain() } : more.then((verdict) => ({ held, flow: verdict ?? plain() }))
 }
 
-/**
- * @param files what the call has read @param more labels from elsewhere
- * @returns all labels of a result with their origins, and the part of its record that names those that its input does not
- */
-export function labelsOfResult(
-  call: Call,
-  input: unknown,
-  ran: { readonly done: Done<unknown> } | { readonly labels: Labels },
-  files: WatchedFiles | null,
-  more: Labels,
-): Provenance & { readonly origins: { readonly origins?: DataOrigin[] } } {
-  const seen = files === null ? nothing : files.seen()
-  const done = 'done' in ran ? ran.done : undefined
-  const own = join('labels' in ran ? ran.labels : join(call.labels.adds, done?.labels ?? []), more)
-  const labels = join(own, seen.labels)
-  if (labels.length === 0) return { ...nothing, origins: {} }
-  const from = [...originsOf(call, input, own, done?.origins), ...seen.from]
-  const isPlain = done?.origins === undefined && seen.from.length === 0
-  return { labels, from, origins: isPlain ? {} : { origins: [...new Set(from.map((one) => one.from))] } }
-}
-
-/** @returns the origins of the labels of a call's result. @param own what the call names; by default what its input names */
-export function originsOf(call: Call, input: unknown, labels: Labels, own?: readonly DataOrigin[]): readonly LabelOrigin[] {
-  return labels.length === 0 ? [] : labelOrigins(labels, own ?? [originOfCall(call.name, input)])
-}
-
 /** Documents of labels of files, and of what may be writing such. */
 export const fileFlowCategories = ['system/file-labels', 'system/file-writers'] as const
 
@@ -320,6 +293,8 @@ export interface FileFlow {
 }
 
 export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
+  /** The call has been led to this input: its labels are those of the result, too. */
+  leadsTo(input: unknown): void
   sandbox(inner: Sandbox): Sandbox
   /** Runs the call. */
   run<Result>(work: () => Promise<Result>): Promise<Result>
@@ -357,6 +332,7 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
       const isWatched = call.files === 'past' || call.files === 'workspace'
       if (isQuiet(of.caller) && !isWatched) return null
       let guard: FileGuard | null = null
+      let led = nothing
       const ready = once(async () => {
         await begin()
         if (!isQuiet(of.caller)) guard = (await load()).guard(of, call, input)
@@ -364,9 +340,12 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
       })
       return {
         seen() {
-          if (guard !== null) return guard.seen()
+          if (guard !== null) return joined(guard.seen(), led)
           if (opened === null) return nothing
-          return call.files === 'workspace' ? opened.everywhere() : opened.sourced(of, call, input)
+          return joined(call.files === 'workspace' ? opened.everywhere() : opened.sourced(of, call, input), led)
+        },
+        leadsTo(next) {
+          if (opened !== null) led = joined(led, opened.sourced(of, call, next))
         },
         run: (work) => (isWatched && !isKnown ? begin().then(work) : work()),
         async whileProgram(find, sees, work) {

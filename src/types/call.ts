@@ -107,6 +107,12 @@ export interface CallContext {
    * @param approved entries of rights that a person has approved for the plugin
    */
   callAs(plugin: string, approved: readonly string[], name: string, input: unknown): Promise<CallOutcome>
+  /**
+   * Judges an input to which this call is led by what it reads, such as the address of a redirect, by the rights of the caller and the rules
+   * about data. Nobody is asked. The labels that rules give to it are those of the call's result, too.
+   * @returns why it must not go there; null: it may
+   */
+  leadsTo(input: unknown): Promise<Failure | null>
   /** Shows those who follow the session the end of what the call has put out so far. Not recorded; hostile text. */
   progress(output: string): void
   /** Appends a record about this call before its outcome; see the phase `exchange`. */

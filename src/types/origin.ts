@@ -40,6 +40,17 @@ export function originOfCall(call: string, input: unknown): DataOrigin {
     : originOf('call', call)
 }
 
+/** @returns the host as the network reads it: in lower case and punycode, without the dot that may end it; null for what is no URL */
+export function hostOfUrl(url: string): string | null {
+  const parsed = URL.parse(url)
+  return parsed === null ? null : parsed.hostname.toLowerCase().replace(/\.+$/, '')
+}
+
+/** @param name of a host, as a rule or a list spells it, with a port or without @returns it as `hostOfUrl` does */
+export function hostNamed(name: string): string {
+  return hostOfUrl(`http://${name}/`) ?? name.toLowerCase()
+}
+
 /** A query may hold secrets. */
 function withoutQuery({ origin, pathname, protocol, hostname }: URL): string {
   return `${origin === 'null' ? `${protocol}//${hostname}` : origin}${pathname}`

@@ -12,8 +12,8 @@ import type { Caller, Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '
 import { snapshotTimeoutMs } from '../limits.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import type { FileGuard } from '../sessions.ts'
-import { isKept, nothing, type Provenance } from '../stages/policy.ts'
-import { type FileLabels, joined, type Of } from './file-labels.ts'
+import { isKept, nothing, type Provenance, joined } from '../stages/policy.ts'
+import { type FileLabels, type Of } from './file-labels.ts'
 import { labelLinked, realPathsOf } from './linked-files.ts'
 import {
   type AskOptions,

@@ -3,8 +3,8 @@
  * calls private to another name, before or after something private is in it, changes nothing about its labels. The names get entries, so
  * that versions of each, and what is left when one is removed, keep them.
  */
-import { isKept, join, type Provenance } from '../stages/policy.ts'
-import { type FileLabels, joined, type Of } from './file-labels.ts'
+import { isKept, join, type Provenance, joined } from '../stages/policy.ts'
+import { type FileLabels, type Of } from './file-labels.ts'
 import { type AskOptions, realPlace, type Survey, surveyOf } from './workspace-survey.ts'
 
 interface Linking {

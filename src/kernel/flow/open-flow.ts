@@ -16,11 +16,12 @@ import {
   nothing,
   type Provenance,
   verdictOf,
+  joined,
 } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import type { Documents } from '../state/documents.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
-import { type FileLabels, joined, loadFileLabels } from './file-labels.ts'
+import { type FileLabels, loadFileLabels } from './file-labels.ts'
 import { type CompiledRules, compileRules, decideAll, type Destination, destinationOf, effectsOf } from './flow-rules.ts'
 import { labelsOfContent } from './attached-labels.ts'
 import { hasSessions, surveyOf } from './workspace-survey.ts'

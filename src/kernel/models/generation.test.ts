@@ -117,6 +117,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     record: () => undefined,
     erase: async () => ({ bodies: 0, blobs: 0, kept: [] }),
     call: () => Promise.reject(new Error('no calls')),
+    leadsTo: () => Promise.resolve(null),
     readApart: () => Promise.reject(new Error('no calls')),
     callAs: () => Promise.reject(new Error('no calls')),
     branch: () => Promise.reject(new Error('no branches')),

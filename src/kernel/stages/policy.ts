@@ -318,6 +318,12 @@ export interface Provenance {
 
 export const nothing: Provenance = { labels: [], from: [] }
 
+/** @returns both; the same object when the second has nothing new */
+export function joined(a: Provenance, b: Provenance): Provenance {
+  const [labels, from] = [join(a.labels, b.labels), joinOrigins(a.from, b.from)]
+  return labels === a.labels && from === a.from ? a : { labels, from }
+}
+
 /** @returns whether these labels say more than that others may have written it, which is so of every file */
 export function isKept(labels: Labels): boolean {
   return labels.some((label) => label !== 'untrusted')

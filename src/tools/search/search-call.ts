@@ -118,7 +118,7 @@ async function ask(
   { url, accept, headers }: SearchRequest,
   signal: AbortSignal,
 ): Promise<readonly SearchHit[]> {
-  const answer = await egress.fetch(url, accept, signal, headers)
+  const answer = await egress.fetch(url, accept, signal, { headers })
   if (answer.status === 429) throw failure(`${name} is throttling searches (429)`, 'Wait a while, or search less often.')
   if (answer.status === 401 || answer.status === 403)
     throw failure(`${name} refuses the search (${answer.status})`, 'The person must check its key and settings.')
