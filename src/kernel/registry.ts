@@ -22,6 +22,7 @@ import {
   toolName,
   type ToolSpec,
   type TurnId,
+  wellFormed,
 } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
 import {
@@ -138,7 +139,7 @@ export function createRegistry(
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
       const value = typeof input === 'string' ? parseArguments(input) : { json: input }
       if ('problem' in value) return { ok: false, failure: badInput(call, `the arguments are not valid JSON (${value.problem})`) }
-      const parsed = call.input.safeParse(value.json)
+      const parsed = call.input.safeParse(wellFormed(value.json))
       return parsed.success ? { ok: true, call, input: parsed.data } : { ok: false, failure: badInput(call, explain(parsed.error)) }
     },
     tools: (rights, conversation) => withLoaded(toolsFor(rights), conversation, maxLoadedChars),

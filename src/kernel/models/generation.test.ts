@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, test } from 'node:test'
 import {
   type CallContext,
   type CallId,
@@ -22,7 +22,7 @@ import {
 } from '../../types/index.ts'
 import type { Events } from '../events.ts'
 import { knowing } from '../kernel-fixture.ts'
-import { runGeneration } from './generation.ts'
+import { createMeter, runGeneration } from './generation.ts'
 
 const price: ModelPrice = { inputPerMillion: 1_000_000, outputPerMillion: 2_000_000 }
 const dear: ModelPrice = { inputPerMillion: 10_000_000, outputPerMillion: 20_000_000 }
@@ -287,4 +287,22 @@ void describe('a generation', () => {
   void it('whose stream ends early is a failure of the model', async () => {
     assert.equal((await run({ batches: [[say('x')]] })).failure?.code, 'model_garbled')
   })
+})
+
+test('an answer that is longer than its request allowed is paid as the longest that it allowed', async () => {
+  const priced = facts('m', { inputPerMillion: 1_000_000, outputPerMillion: 1_000_000 })
+  const paid = async (end: (meter: ReturnType<typeof createMeter>) => void): Promise<number> => {
+    const context = { reserveMore: () => false, reserveUpTo: (more: Spend) => more }
+    const reserved = { inputTokens: 10, outputTokens: 20 }
+    const meter = createMeter({ context, facts: priced, reserved, moneyIsLimited: () => true, inputFor: async () => 10 })
+    assert.equal(await meter.admit({ facts: priced, maxOutputTokens: 400, unreported: [] }), null)
+    end(meter)
+    return meter.spent().tokens
+  }
+  assert.equal(await paid((meter) => meter.chargeStopped(250_000)), 410)
+  assert.equal(await paid((meter) => meter.chargeStopped(250)), 260)
+  assert.equal(
+    await paid((meter) => void meter.charge({ model: 'test/m', usage: { inputTokens: 10, outputTokens: 0, estimated: true } }, 250_000)),
+    410,
+  )
 })
