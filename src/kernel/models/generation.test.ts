@@ -56,6 +56,8 @@ interface Run {
   readonly covers?: number
   readonly moneyIsLimited?: boolean
   readonly maxOutputTokens?: number
+  /** Output tokens that the request allows, where that is more than what is reserved. */
+  readonly allowed?: number
 }
 
 /** Asks before each request, as a chain does: for the first model, and for each one that a batch restarts with. */
@@ -89,7 +91,13 @@ function fakeEngine(batches: Run['batches']): Engine {
   } as Partial<Engine> as Engine
 }
 
-async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutputTokens = 100 }: Run): Promise<Ran> {
+async function run({
+  batches,
+  covers = Infinity,
+  moneyIsLimited = false,
+  maxOutputTokens = 100,
+  allowed = maxOutputTokens,
+}: Run): Promise<Ran> {
   const told: string[] = []
   const reserved: Spend[] = []
   const events = {
@@ -127,7 +135,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     blobs: { keep: async () => '', read: async () => null },
   }
   const secrets = knowing(new Map([['KEY', secret]]))
-  const asked = { model: 'test/m', system: '', messages: [userMessage('x')], tools: [], maxOutputTokens }
+  const asked = { model: 'test/m', system: '', messages: [userMessage('x')], tools: [], maxOutputTokens: allowed }
   try {
     const { output, spent } = await runGeneration(asked, { inputTokens: 50, outputTokens: maxOutputTokens }, context, {
       engine,
@@ -244,7 +252,7 @@ void describe('a generation', () => {
     assert.equal(wide.output?.finish, 'stop')
     assert.deepEqual(wide.reserved[0], { microDollars: 512, tokens: 256 })
 
-    const { failure, spent, told } = await run({ batches, covers: 1 })
+    const { failure, spent, told } = await run({ batches, covers: 1, allowed: 10_000 })
     assert.equal(failure?.code, 'budget_exhausted')
     assert.match(failure?.hint ?? '', /budget/)
     // 100 tokens were reserved, then 256 more: the second piece is past them, and nothing after it was taken.
@@ -255,7 +263,7 @@ void describe('a generation', () => {
 
   void it('whose tool call outgrows the budget is stopped, although none of it was streamed', async () => {
     const batches = [[say('I write. ')], 300, 1_500, 3_000, 1_000_000, [finish()]]
-    const { failure, spent, reserved } = await run({ batches, covers: 2 })
+    const { failure, spent, reserved } = await run({ batches, covers: 2, allowed: 10_000 })
     assert.equal(failure?.code, 'budget_exhausted')
     assert.deepEqual(kept(failure), [{ type: 'text', text: 'I write. ' }])
     assert.equal(reserved.length, 4, 'what was covered, and the two sizes that were not')
