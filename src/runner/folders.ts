@@ -133,24 +133,28 @@ const isWithin = (path: string, folder: string): boolean => path === folder || p
 const ofSystem = ['/dev', '/proc', '/sys', '/run', '/etc', '/boot', '/usr', '/bin', '/sbin', '/lib', '/lib64', '/var']
 
 /** Homes hold keys and settings of every program; so do dot folders. */
-function assertAllowed(real: string, { home, env }: FolderPlace): void {
-  const refuse = (why: string): never => {
+function assertAllowed(real: string, place: Pick<FolderPlace, 'home' | 'env'>): void {
+  const why = whyHidden(real, place) || (hasDotFolder(real) ? 'a part of its path begins with a dot' : '')
+  if (why !== '')
     throw new OxbowError('path_refused', `agents cannot work in ${real}: ${why}`, { hint: 'Choose the folder of one project.' })
-  }
+}
+
+/** @param real a real path @returns why no program of a sandbox may ever see the folder; empty if it may */
+export function whyHidden(real: string, { home, env }: Pick<FolderPlace, 'home' | 'env'>): string {
   const own = realpathSync(home.root)
-  if (isWithin(real, own) || isWithin(own, real)) refuse('Oxbow keeps its own files there')
+  if (isWithin(real, own) || isWithin(own, real)) return 'Oxbow keeps its own files there'
   for (const person of [env['HOME'] || homedir(), homedir()]) {
     const folder = existsSync(person) ? realpathSync(person) : person
-    if (isWithin(folder, real)) refuse('it is or contains a home folder')
+    if (isWithin(folder, real)) return 'it is or contains a home folder'
   }
-  if (/^\/(?:home|Users)\/[^/]+$/.test(real)) refuse('it is a home folder')
-  if (ofSystem.some((folder) => isWithin(real, folder))) refuse('it belongs to the system')
-  if (
-    relative(sep, real)
-      .split(sep)
-      .some((part) => part.startsWith('.'))
-  )
-    refuse('a part of its path begins with a dot')
+  if (/^\/(?:home|Users)\/[^/]+$/.test(real)) return 'it is a home folder'
+  return ofSystem.some((folder) => isWithin(real, folder)) ? 'it belongs to the system' : ''
+}
+
+export function hasDotFolder(real: string): boolean {
+  return relative(sep, real)
+    .split(sep)
+    .some((part) => part.startsWith('.'))
 }
 
 const writeBits = { owner: 0o200, group: 0o020, others: 0o002 }

@@ -266,6 +266,8 @@ export interface Call<Input = any, Output = any> {
   readonly projection?: 'new_session' | 'session' | 'scratchpad'
   /** The part of the input to record, when the input is stored elsewhere or must not be stored. */
   readonly recordInput?: (input: Input, caller: Caller) => Json
+  /** Its input is a secret: what the caller wrote comes to it as it is, also what is known as a secret. `recordInput` leaves it out. */
+  readonly keepsSecret?: true
   /** Fields of the outcome record, in addition to the `text` that `run` returns, if any. A `status` here replaces the general one. */
   readonly recordOutput?: (output: Output) => JsonObject
   run(input: Input, context: CallContext): Promise<Done<Output>>

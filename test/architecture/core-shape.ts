@@ -20,7 +20,7 @@ export const coreNow: CoreShape = {
   folderPairs: 38,
   namesElsewhere: {
     acp: 19,
-    cli: 209,
+    cli: 206,
     connect: 3,
     'eliza-host': 25,
     gateway: 179,

@@ -35,6 +35,7 @@ import {
 } from '../../types/index.ts'
 import type { Secrets } from '../../secrets/index.ts'
 import type { Events } from '../events.ts'
+import { unpriced } from './usable-models.ts'
 import { bytesPerToken, minReservedTokens } from '../limits.ts'
 import { stopReason } from '../stages/running-calls.ts'
 
@@ -345,8 +346,7 @@ export function createMeter({ context, facts: first, reserved, moneyIsLimited, i
       return null
     },
     chargeStopped(outputTokens) {
-      const { facts, inputTokens, most } = current
-      purse.owe(costOf(facts, { inputTokens, outputTokens: Math.min(outputTokens, most), estimated: true }))
+      purse.owe(costOf(current.facts, boundedGuess(current, { ...current, outputTokens: 0, estimated: true }, outputTokens)))
     },
     spent: purse.spent,
   }
@@ -393,12 +393,4 @@ const usedUp: Failure = {
   code: 'budget_exhausted',
   message: 'The answer was stopped: its reservation is used up, and the budget does not cover more.',
   hint: 'Raise [budget.session] or [budget.user] in config.toml, then send another message to continue.',
-}
-
-/** @param otherwise what to do when the price is unknown */
-export function unpriced({ provider, name }: Pick<ModelFacts, 'provider' | 'name'>, otherwise = 'remove the money budget'): OxbowError {
-  const section = `[providers.${/^[\w-]+$/.test(provider) ? provider : JSON.stringify(provider)}.models."${name}"]`
-  return new OxbowError('budget_exhausted', `The price of ${provider}/${name} is unknown, so a money budget cannot cover it.`, {
-    hint: `In ${section} of config.toml set input_price and output_price (micro-dollars per million tokens), and context_tokens if it is unknown; or ${otherwise}.`,
-  })
 }
