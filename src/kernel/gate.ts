@@ -87,7 +87,7 @@ export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly fillHandles: DataHandles['fill']
   readonly blobs: Blobs
   /** Files that came with the messages of a turn. */
-  readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
+  readonly attachments: (caller: Caller) => Promise<readonly Attachment[]>
   /** Undefined: no plugin has any. */
   readonly hooks: () => KernelHooks | undefined
 }
@@ -366,7 +366,7 @@ async function run(
     leadsTo: (next) => judgeNext(deps, { caller, call, input: asked, own: [] }, next, watched),
     readApart: (scope, name, input) => callWithin(deps, passing, watch, { caller: scoped(caller, scope), name, input }),
     blobs: deps.blobs,
-    attachments: () => deps.attachments(caller.turn),
+    attachments: () => deps.attachments(caller),
     erase: (seqs, reason) => deps.journal.erase({ caller, call: id, name: call.name }, seqs, reason),
     progress: (output) => watch.progress(use.show(output)),
     record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, use.record(body))], { lazy: true }),

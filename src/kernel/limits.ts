@@ -171,6 +171,8 @@ export const maxRecordsBehind = 10_000
 
 /** Pieces of one attachment: as many as the largest one needs, and some for senders that cut smaller ones. */
 export const maxPieces = 16
+/** Records of a session in which files of earlier messages are looked for, the newest. */
+export const maxMessagesSearched = 2_000
 /** Bytes of the files in one generation: what vendors accept in a request. */
 export const maxShownFileBytes = 20_000_000
 /** Bytes of files cached in their sent form, so that each step of a turn does not read them again. */

@@ -125,8 +125,8 @@ export interface CallContext {
     seqs: readonly number[],
     reason: string,
   ): Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
-  /** Files attached to the messages of the current turn, by index. */
-  attachments(): readonly Attachment[]
+  /** Files attached to the messages of the current turn, by index; behind them those of earlier turns of the session, the newest first. */
+  attachments(): Promise<readonly Attachment[]>
   /** Content-addressed storage of the journal. */
   readonly blobs: Blobs
   /** Labels of the files that this call has read so far, as far as they say more than that others may have written them. */

@@ -131,7 +131,7 @@ async function run({
     branch: () => Promise.reject(new Error('no branches')),
     labels: () => [],
     whileProgram: (_, work) => work(),
-    attachments: () => [],
+    attachments: async () => [],
     blobs: { keep: async () => '', read: async () => null },
   }
   const secrets = knowing(new Map([['KEY', secret]]))
