@@ -153,7 +153,7 @@ export async function earlierFiles(store: Pick<Store, 'records'>, session: Sessi
   const begun = { session, phases: ['started'], order: 'newest_first', limit: maxMessagesSearched, hydrate: true } as const
   const records = await store.records(begun)
   return records
-    .filter(({ name, call }) => name === 'turn.send' && call !== turn)
+    .filter(({ call }) => call !== turn)
     .flatMap(({ body }) => (parseObject(body)?.['attachments'] ?? []) as unknown as readonly Attachment[])
     .map((file) => ({ ...file, earlier: true }))
 }

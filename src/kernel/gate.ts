@@ -21,6 +21,7 @@ import {
   noSpend,
   once,
   type Phase,
+  type Labels,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
 import { createFlights, type Intended, type StartedCall } from './stages/flights.ts'
@@ -56,17 +57,7 @@ import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
 import type { Sessions, WatchedFiles } from './sessions.ts'
 import { judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
-import {
-  flowRefusal,
-  holdsHandle,
-  judgeInput,
-  mayBeCautious,
-  type Labels,
-  mustAsk,
-  repeatedLabels,
-  runtimeCaller,
-  scoped,
-} from './stages/policy.ts'
+import { flowRefusal, holdsHandle, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'

@@ -23,6 +23,9 @@ import {
   type Sandbox,
   type SessionId,
   type SessionInfo,
+  joinLabels,
+  type Labels,
+  parseLabels,
 } from '../types/index.ts'
 import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import type { Documents } from './state/documents.ts'
@@ -40,11 +43,8 @@ import {
   judgeFlow,
   type FlowVerdict,
   isKept,
-  join,
-  type Labels,
   leadsOutside,
   nothing,
-  parseLabels,
   type Provenance,
 } from './stages/policy.ts'
 
@@ -139,7 +139,7 @@ export function createSessions(store: Store): Sessions {
 function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: (row: SessionRow) => void) {
   // A row may be evicted during a call that waits for days: until it is loaded again, the session counts as having all labels.
   const heldBy = (session: SessionId | ''): Labels => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
-  const held: Sessions['held'] = ({ session, scope }) => (scope === undefined ? heldBy(session) : join(heldBy(session), scope.labels))
+  const held: Sessions['held'] = ({ session, scope }) => (scope === undefined ? heldBy(session) : joinLabels(heldBy(session), scope.labels))
   /** Each call that reads joins its labels: a row is parsed once. */
   const histories = new WeakMap<SessionRow, LabelHistory>()
   const known = (row: SessionRow): LabelHistory => {
@@ -169,7 +169,7 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
       if (row === undefined) return false
       const before = known(row)
       const others = before.freed.filter((label) => !labels.includes(label))
-      change({ ...row, ...labelColumns({ ...before, freed: isFreed ? join(others, labels) : others }) })
+      change({ ...row, ...labelColumns({ ...before, freed: isFreed ? joinLabels(others, labels) : others }) })
       return true
     },
     origins({ session, scope }) {
@@ -179,7 +179,7 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
     join: ({ session }, added, origins = []) => add(session, added, labelOrigins(added, origins), true),
     read({ session, scope }, added, origins) {
       if (scope?.kind !== 'apart') return add(session, added, origins, false)
-      scope.labels = join(scope.labels, added)
+      scope.labels = joinLabels(scope.labels, added)
       scope.origins = joinOrigins(scope.origins, origins)
     },
   }
@@ -363,7 +363,7 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
     },
     judge(caller, call, input) {
       wasOnline ||= call.right === 'shell.network'
-      if (!hasRules && !leadsOutside(caller, call) && !(wasOnline && isKept(join(held(caller), call.labels.adds)))) return null
+      if (!hasRules && !leadsOutside(caller, call) && !(wasOnline && isKept(joinLabels(held(caller), call.labels.adds)))) return null
       if (isQuiet(caller) && !isKept(call.labels.adds)) return null
       return begin().then(async () => (isQuiet(caller) && !isKept(call.labels.adds) ? null : (await load()).judge(caller, call, input)))
     },

@@ -17,9 +17,11 @@ import {
   type LabelOrigin,
   originOf,
   originOfCall,
+  joinLabels,
+  type Labels,
 } from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
-import { decideFlow, type FlowDecisions, join, joined, type Labels, nothing, type Provenance } from '../stages/policy.ts'
+import { decideFlow, type FlowDecisions, joined, nothing, type Provenance } from '../stages/policy.ts'
 
 export type FlowEffect = FlowPolicy['sink'][number]['effect']
 
@@ -46,7 +48,7 @@ export interface CompiledRules {
 export function compileRules({ source, sink }: Pick<FlowPolicy, 'source' | 'sink'>): CompiledRules {
   const byPath = source.filter(({ path }) => path !== undefined)
   const labelled = (labels: Labels, from: LabelOrigin['from']): Provenance => ({
-    labels: join([], labels),
+    labels: joinLabels([], labels),
     from: labels.map((label) => ({ label, from })),
   })
   return {

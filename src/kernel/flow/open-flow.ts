@@ -2,7 +2,17 @@
  * The flow of labels beyond the conversation: labels of files, and the rules of `[flow]`. Loaded with the first session that reads private
  * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
  */
-import { type Call, type Caller, type Clock, type Config, type FlowPolicy, isObject, ownValue, type Sandbox } from '../../types/index.ts'
+import {
+  type Call,
+  type Caller,
+  type Clock,
+  type Config,
+  type FlowPolicy,
+  isObject,
+  ownValue,
+  type Sandbox,
+  joinLabels,
+} from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import type { FileFlow, OpenedFlow, Sessions } from '../sessions.ts'
 import {
@@ -11,7 +21,6 @@ import {
   freeFlow,
   isForPerson,
   isKept,
-  join,
   leadsOutside,
   nothing,
   type Provenance,
@@ -153,11 +162,11 @@ function isThisMachine(host: string): boolean {
 /** A write that a program with network can see sends data outside; what that program has read, nobody knows. */
 async function judgeShared({ policy, running, sandbox }: Judging, session: Provenance, caller: Caller, call: Call): Promise<FlowVerdict> {
   const adds = call.effect === 'once' ? call.labels.adds : []
-  const written = join(session.labels, adds)
+  const written = joinLabels(session.labels, adds)
   if (caller.audience !== 'model' || call.tier === 'read_only' || !isKept(written) || call.files === undefined) return freeFlow
   const isOnline = running.all().some(({ name }) => name.startsWith('shell.online')) || (await hasOnlineSession(sandbox))
   if (!isOnline) return freeFlow
-  const held = { labels: join(written, ['untrusted']), from: session.from }
+  const held = { labels: joinLabels(written, ['untrusted']), from: session.from }
   const decision = decideAll(held.labels, [], ownValue(policy.sinks, call.name) ?? {}, policy)
   return verdictOf(decision, `${call.name} changes files that a running program with network can read`, held)
 }

@@ -19,12 +19,14 @@ import {
   originOfCall,
   type Spend,
   toFailure,
+  joinLabels,
+  type Labels,
 } from '../../types/index.ts'
 import type { Secrets, SecretUse } from '../../secrets/index.ts'
 import type { Store } from '../../store/index.ts'
 import { maxKnownOutputs, maxResultBytes } from '../limits.ts'
 import type { WatchedFiles } from '../sessions.ts'
-import { failureLabels, join, type Labels, nothing, type Provenance } from './policy.ts'
+import { failureLabels, nothing, type Provenance } from './policy.ts'
 import { refusalText, stopFailure } from './refusals.ts'
 import type { StopReason } from './running-calls.ts'
 
@@ -200,7 +202,7 @@ export function createKeptOutputs({ putBlob }: Pick<Store, 'putBlob'>): KeptOutp
   return {
     async keep(bytes, labels) {
       const hash = await putBlob(bytes)
-      known.put(hash, join(known.get(hash) ?? [], labels))
+      known.put(hash, joinLabels(known.get(hash) ?? [], labels))
       return hash
     },
     labelsOf: (hash) => known.get(hash) ?? ['private', 'untrusted'],
@@ -220,8 +222,8 @@ export function labelsOfResult(
 ): Provenance & { readonly origins: { readonly origins?: DataOrigin[] } } {
   const seen = files === null ? nothing : files.seen()
   const done = 'done' in ran ? ran.done : undefined
-  const own = join('labels' in ran ? ran.labels : join(call.labels.adds, done?.labels ?? []), more)
-  const labels = join(own, seen.labels)
+  const own = joinLabels('labels' in ran ? ran.labels : joinLabels(call.labels.adds, done?.labels ?? []), more)
+  const labels = joinLabels(own, seen.labels)
   if (labels.length === 0) return { ...nothing, origins: {} }
   const from = [...originsOf(call, input, own, done?.origins), ...seen.from]
   const isPlain = done?.origins === undefined && seen.from.length === 0
