@@ -49,7 +49,7 @@ interface Value {
 /** Without a digest it shows the exact content, and the command that declassifies it. */
 export function flowDeclassify(value: string, { digest, reason = '', ...options }: DeclassifyOptions, terminal: Terminal): Promise<number> {
   const named = value.includes('/') ? { path: value } : { call: value }
-  if (digest !== undefined) return showText('flow.declassify', { ...named, digest, reason }, options, terminal)
+  if (digest !== undefined) return showText('flow.declassify', async () => ({ ...named, digest, reason }), options, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
     const found = (await outputOf(gateway, 'flow.declassify', named)) as Value
     if (options.json === true) printLine(terminal, JSON.stringify(found))
