@@ -33,6 +33,7 @@ export async function runAgent(streams: Pick<EditorStreams, 'input' | 'output'>,
   )
   await closed
   for (const session of sessions.values()) session.detach()
+  sessions.clear()
   await link.close()
 }
 
@@ -131,7 +132,10 @@ function createOpenings({
       const all = await allCommands(await link.gateway())
       if (all.length > availableCommands.length) editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands: all })
     }
-    showAll().catch((error: unknown) => ports.log(`The commands are not known: ${String(error)}`))
+    showAll().catch((error: unknown) => {
+      // An editor that has gone needs none.
+      if (sessions.has(id)) ports.log(`The commands are not known: ${String(error)}`)
+    })
     const addresses = named.filter((server) => !('command' in server))
     if (addresses.length === 0) return
     const notice = noticeOf(addresses)

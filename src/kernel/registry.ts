@@ -232,7 +232,7 @@ function unknownCall(name: string, calls: readonly Call[]): Failure {
     hint:
       near.length > 0
         ? `Did you mean ${near.join(' or ')}?`
-        : 'Use only the tools you were given; `oxbow calls` lists what a terminal can call.',
+        : 'Only the tools that are offered can be called; `oxbow calls` lists what a terminal can call.',
   }
 }
 
