@@ -147,7 +147,7 @@ async function* exportRecords(store: Store, after: number): AsyncGenerator<objec
     after === 0 ? [] : await store.records({ after: after - 1, before: after + 1, order: 'oldest_first', limit: 1, hydrate: false })
   if (after > 0 && before === undefined)
     throw new OxbowError('not_found', `There is no record ${after}.`, { hint: 'See `oxbow audit show` for the newest.' })
-  yield { oxbow: 'export', format: 1, user: store.user, after: { seq: after, hash: before?.hash ?? emptyChain.hash } }
+  yield { oxbow: 'export', format: 2, user: store.user, after: { seq: after, hash: before?.hash ?? emptyChain.hash } }
   for (let cursor = after; ;) {
     const page = await store.records({ after: cursor, order: 'oldest_first', limit: recordingPage * 5, hydrate: false })
     for (const { seq, at, actor, session, turn, call, name, phase, body, previous, hash } of page) {
