@@ -213,13 +213,14 @@ function statusOf(
   { limits: { tier: asked }, folders }: TierOptions,
   missing: Failure | null,
 ): SandboxStatus {
-  const { provider, profiles, limits, shell = true } = plan
+  const { provider, profiles, lacking, limits, shell = true } = plan
   const unseen = (folders.mounts ?? [])
     .filter(({ writable }) => plan.mounts === undefined || (plan.mounts === 'writable' && !writable))
     .map(({ inside }) => `folders: ${inside} ${plan.mounts === undefined ? 'is not visible in this tier' : readOnlyUnseen}`)
   const degraded = [...plan.degraded, ...unseen]
   const problem = missing === null ? null : { ...missing, message: `Weaker than asked for (${asked}): ${missing.message}` }
-  return { asked, tier, provider, files: true, shell, profiles, problem, limits, degraded }
+  const lacks = lacking !== undefined && { lacking }
+  return { asked, tier, provider, files: true, shell, profiles, ...lacks, problem, limits, degraded }
 }
 
 function withoutHands(problem: Failure, asked: SandboxTier): Sandbox {

@@ -91,14 +91,9 @@ function closedFailure(): OxbowError {
   return new OxbowError('sandbox_failed', 'The sandbox is closed.', { hint: 'Start again.' })
 }
 
-function notOffered(profile: Profile, { tier }: SandboxStatus): OxbowError {
-  const hints: Readonly<Partial<Record<string, string>>> = {
-    'container browser': 'Build an image with one: oxbow image build --with browser (and kernel = "runc").',
-    'micro_vm browser': 'A micro VM has no browser. sandbox.tier = "container" has one, with kernel = "runc".',
-    'micro_vm online': 'Machines of microsandbox have no way to the web. sandbox.micro_vm.provider = "qemu" has one.',
-  }
+function notOffered(profile: Profile, { tier, lacking }: SandboxStatus): OxbowError {
   return new OxbowError('sandbox_missing', `This sandbox (${tier}) has no profile "${profile}".`, {
-    hint: hints[`${tier} ${profile}`] ?? 'oxbow status says what it has; oxbow doctor says what is missing.',
+    hint: lacking?.[profile]?.hint ?? 'oxbow status says what it has; oxbow doctor says what is missing.',
   })
 }
 

@@ -248,6 +248,8 @@ export interface Call<Input = any, Output = any> {
   readonly content?: readonly string[]
   /** The runtime makes it with what a model wrote: it is judged as a call of that model. */
   readonly forModel?: true
+  /** Why this guest cannot make it, e.g. a browser in a tier without one: it is not offered, and whoever asks for it is told. Absent: it can. */
+  readonly unavailable?: Failure
   /** It means something within a turn only: programs with a key are not offered it. */
   readonly inTurn?: true
   /** The event that a successful outcome is. @param body of the outcome's record; only ids, names, counts and reasons may be in the fields */

@@ -276,6 +276,8 @@ interface DescribedCall {
   readonly right: string
   readonly effect: string
   readonly audience: readonly string[]
+  /** Why a guest cannot make it here; empty if it can. */
+  readonly unavailable?: string
   readonly example?: unknown
   readonly input?: unknown
 }
@@ -300,13 +302,17 @@ export async function calls(name: string | undefined, options: CallsOptions, ter
 }
 
 function callTable(described: readonly DescribedCall[]): string {
-  const rows = described.map((call) => [call.name, call.tier, call.right, call.effect, call.audience.join(','), call.summary])
+  const rows = described.map(({ name, tier, right, effect, audience, summary, unavailable = '' }) => {
+    const what = unavailable === '' ? summary : `NOT HERE: ${unavailable.replace(`${name} `, '')}`
+    return [name, tier, right, effect, audience.join(','), what]
+  })
   return table([['CALL', 'TIER', 'RIGHT', 'EFFECT', 'FOR', 'WHAT IT DOES'], ...rows])
 }
 
 function describe(call: DescribedCall): string {
   return [
     `${call.name}: ${call.summary}`,
+    ...((call.unavailable ?? '') === '' ? [] : [`not here: ${call.unavailable}`]),
     `tier ${call.tier}, right ${call.right}, effect ${call.effect}, for ${call.audience.join(', ')}`,
     `example: ${JSON.stringify(call.example)}`,
     `input: ${JSON.stringify(call.input, null, 2)}`,

@@ -224,3 +224,11 @@ export async function openSearch(
   const access = searchAccess(web, keys)
   return access === null ? null : webSearch(access, await openWay(searchEgress(egress, access)))
 }
+
+/** The call where searching is off: it says so. */
+export function searchIsOff(): Call {
+  const off = (): Promise<never> => Promise.reject(new Error('searching is off'))
+  const call = webSearch({ name: 'off', service: duckduckgo, baseUrl: '', key: '', engineId: '' }, { fetch: off })
+  const message = `${call.name} needs a search service, and web.search is "off" in config.toml.`
+  return { ...call, unavailable: { code: 'bad_config', message, hint: 'Set web.search to a service, e.g. "duckduckgo".' } }
+}
