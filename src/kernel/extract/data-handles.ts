@@ -2,9 +2,9 @@
  * Texts that an agent passes on without having read them. A reading gives a handle for each, `[data:…]`; in the input of a call the gate puts the
  * text in its place, and the call has the labels of the text, too.
  */
-import { type Caller, type CallId, isObject, joinOrigins, type Label, type LabelOrigin, ownValue } from '../../types/index.ts'
+import { type Caller, type CallId, isObject, joinOrigins, type Label, type LabelOrigin, holdsHandle, ownValue } from '../../types/index.ts'
 import { maxKeptTexts } from '../limits.ts'
-import { holdsHandle, join, type Labels } from '../stages/policy.ts'
+import { join, type Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 export interface KeptText {
