@@ -94,7 +94,8 @@ void test('a plugin that rewrites or supersedes a note of a person makes it its 
         ...editor,
         async action(input, request) {
           const found = await request.call!('memory.search', { query: 'gate' })
-          const [{ note_id: id }] = (found.status === 'ok' ? found.output : []) as unknown as [Hit]
+          assert.ok(found.status === 'ok')
+          const id = (found.output as readonly Hit[])[0]!.note_id
           made.push(['memory.update', { note_id: id, content: 'The gate is blue.' }])
           made.push(['memory.supersede', { note_id: id, content: 'The gate is red.' }])
           return store(input, request)
@@ -104,10 +105,13 @@ void test('a plugin that rewrites or supersedes a note of a person makes it its 
     async (fixture) => {
       assert.equal(outcomes[0]?.status, 'ok', outcomes[0]?.text)
       const hits = (await search(fixture, 'gate')).filter(({ text }) => /gate/.test(text))
-      assert.deepEqual(hits.map(({ text, author, labels }) => [text, author, labels]).sort(), [
-        ['The gate is blue.', 'plugin:editor', ['untrusted']],
-        ['The gate is red.', 'plugin:editor', ['untrusted']],
-      ])
+      assert.deepEqual(
+        hits.map(({ text, author, labels }) => [text, author, labels]).toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+        [
+          ['The gate is blue.', 'plugin:editor', ['untrusted']],
+          ['The gate is red.', 'plugin:editor', ['untrusted']],
+        ],
+      )
     },
   )
 })
@@ -126,7 +130,7 @@ void test('the same text of two plugins and a person are three notes, and each p
     assert.match(second[0]!.text, /^Noted\./)
     assert.doesNotMatch(second[1]!.text, /weather/)
     const notes = (await search(fixture, 'gate green')).filter((each) => each.text === text)
-    assert.deepEqual(notes.map(({ author, tags }) => `${author} ${tags.join()}`).sort(), [
+    assert.deepEqual(notes.map(({ author, tags }) => `${author} ${tags.join()}`).toSorted(), [
       'plugin:guess plugin.guess',
       'plugin:weather plugin.weather',
       'user home',
