@@ -14,6 +14,7 @@ import {
   type CallContext,
   type CallId,
   type CallOutcome,
+  holdsHandle,
   type Json,
   type Hold,
   type JournalRecord,
@@ -57,7 +58,7 @@ import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
 import type { Sessions, WatchedFiles } from './sessions.ts'
 import { judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
-import { flowRefusal, holdsHandle, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
+import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
@@ -73,7 +74,7 @@ export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly secrets: SecretUses
   readonly running: RunningCalls
   /** Labels of the session's context, their origins, and how to join new ones. */
-  readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins' | 'read'>
+  readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins' | 'read'>
   /** Puts texts in the place of their handles. */
   readonly fillHandles: DataHandles['fill']
   readonly blobs: Blobs
@@ -346,9 +347,10 @@ async function run(
     },
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
-    callAs: async (plugin, approved, name, input) => {
+    callAs: async (plugin, approved, name, input, scope) => {
       const { pluginCaller } = await import('./delegation/plugin-caller.ts')
-      const judged = pluginCaller({ plugin, approved, caller: files.caller(), within: call, call: deps.registry.find(name), input })
+      const by = scoped(files.caller(), scope)
+      const judged = pluginCaller({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
       if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })
       const own = { ...passing, caller: { ...caller, actor: `plugin:${plugin}` }, id: deps.newId() as CallId }
       deps.journal.note([entryOf(own, 'refused', name, refusalBody(refusal(judged)))])
@@ -386,6 +388,5 @@ function callWithin(
     watch.pause(waiting)
     onWait?.(waiting)
   }
-  const within = { caller, id: deps.newId() as CallId, signal: watch.signal, onWait: wait, onIntended: () => {} }
-  return passGate(deps, within, name, input)
+  return passGate(deps, { caller, id: deps.newId() as CallId, signal: watch.signal, onWait: wait, onIntended: () => {} }, name, input)
 }

@@ -269,7 +269,7 @@ function approvalReads(
 ): Pick<GateDeps, 'findRule' | 'readBound' | 'flow' | 'hosts'> {
   return {
     flow: config.flow,
-    hosts: createKnownHosts({ documents, config, judgedLabels: sessions.judged }),
+    hosts: createKnownHosts({ documents, config, labels: sessions }),
     async findRule(asking, readInputs) {
       const { findRule, settingsDigest } = await import('./access/rules.ts')
       return findRule(documents, settingsDigest(config), asking, readInputs)

@@ -10,7 +10,9 @@ import {
   type DataOrigin,
   type FlowPolicy,
   type Hands,
+  isOwnText,
   joinOrigins,
+  joinScope,
   type KeptFile,
   type LabelOrigin,
   labelOrigins,
@@ -56,6 +58,8 @@ export interface Sessions {
   held(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** Those by which sinks are judged: without what a person has declassified, which nothing else inherits. */
   judged(caller: Pick<Caller, 'session' | 'scope'>): Labels
+  /** Whether these labels, of those that are judged, come from the plugin alone whose call it is; see `isOwnText`. */
+  areOwn(caller: Caller, call: Call, labels: Labels): boolean
   /** Takes labels out of `judged`, or puts them back. @returns whether the session is known */
   declassify(session: SessionId, labels: Labels, isFreed: boolean): boolean
   history(session: SessionId): LabelHistory
@@ -154,9 +158,17 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
     const after = addLabels(before, added, origins, isGiven)
     if (after !== before) change({ ...row, ...labelColumns(after) })
   }
-  const of: Pick<Sessions, 'held' | 'origins' | 'join' | 'read' | 'judged' | 'declassify' | 'history'> = {
+  const history: Sessions['history'] = (session) => known(rows.get(session) ?? noRow)
+  const originsOf: Sessions['origins'] = ({ session, scope }) => {
+    const { from } = history(session as SessionId)
+    return scope === undefined ? from : joinOrigins(from, scope.origins)
+  }
+  const of: Pick<Sessions, 'held' | 'origins' | 'join' | 'read' | 'judged' | 'areOwn' | 'declassify' | 'history'> = {
     held,
-    history: (session) => known(rows.get(session) ?? noRow),
+    history,
+    origins: originsOf,
+    areOwn: (caller, call, labels) =>
+      isOwnText(caller, call, labels, { given: history(caller.session as SessionId).given, from: originsOf(caller) }),
     judged(caller) {
       const { session, scope } = caller
       const row = session === '' ? undefined : rows.get(session)
@@ -172,15 +184,16 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
       change({ ...row, ...labelColumns({ ...before, freed: isFreed ? joinLabels(others, labels) : others }) })
       return true
     },
-    origins({ session, scope }) {
-      const from = session === '' ? [] : known(rows.get(session) ?? noRow).from
-      return scope === undefined ? from : joinOrigins(from, scope.origins)
-    },
     join: ({ session }, added, origins = []) => add(session, added, labelOrigins(added, origins), true),
-    read({ session, scope }, added, origins) {
-      if (scope?.kind !== 'apart') return add(session, added, origins, false)
-      scope.labels = joinLabels(scope.labels, added)
-      scope.origins = joinOrigins(scope.origins, origins)
+    read({ session, scope }, added, from) {
+      if (scope?.kind !== 'apart') return add(session, added, from, false)
+      const both = joinScope(scope, added, from)
+      return add(
+        session,
+        both,
+        from.filter(({ label }) => both.includes(label)),
+        false,
+      )
     },
   }
   return { of, known }
@@ -230,7 +243,7 @@ export interface Judged {
 }
 
 interface FlowDeps {
-  readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins'>
+  readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly flow: FlowPolicy
   readonly files: FileFlow
 }
@@ -240,7 +253,8 @@ export function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, c
   const held = labels.held(caller)
   const judged = labels.judged(caller)
   const plain = (): FlowVerdict => {
-    const matter = judged.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input))
+    const matter =
+      judged.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input), labels.areOwn(caller, call, judged))
     return matter === null ? freeFlow : judgeFlow(judged, call, flow, matter, () => labels.origins(caller))
   }
   const more = files.judge(caller, call, input)

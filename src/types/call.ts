@@ -12,7 +12,7 @@ import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
 import type { ToolSpec } from './model.ts'
-import type { DataOrigin, LabelOrigin } from './origin.ts'
+import { type DataOrigin, joinOrigins, type LabelOrigin, labelOrigins } from './origin.ts'
 
 /** Determines scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -67,6 +67,17 @@ export interface LabelScope {
   readonly kind: 'carried' | 'apart'
   /** Fields of the input that hold such texts. */
   readonly fields: readonly string[]
+  /** Of a plugin that reads apart: untrusted text that it reads becomes its own words, with this origin; the rest joins the session as well. */
+  readonly by?: DataOrigin
+}
+
+/** Adds to what a call reads apart. @returns the labels that the session reads as well */
+export function joinScope(scope: LabelScope, labels: readonly Label[], from: readonly LabelOrigin[]): readonly Label[] {
+  const { by } = scope
+  const words = by === undefined ? labels : labels.filter((label) => label === 'untrusted')
+  scope.labels = [...new Set([...scope.labels, ...words])].sort()
+  scope.origins = joinOrigins(scope.origins, by === undefined ? from : labelOrigins(words, [by]))
+  return by === undefined ? [] : labels.filter((label) => label !== 'untrusted')
 }
 
 /** The files that a program of a call sees by itself. */
@@ -105,8 +116,9 @@ export interface CallContext {
    * Makes a call for a plugin, in the session and turn of this one, as the actor `plugin:NAME`: one that models may make, or one that is
    * `forPlugins`, with the rights that both this caller and the plugin have.
    * @param approved entries of rights that a person has approved for the plugin
+   * @param scope what it reads apart
    */
-  callAs(plugin: string, approved: readonly string[], name: string, input: unknown): Promise<CallOutcome>
+  callAs(plugin: string, approved: readonly string[], name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
   /**
    * Judges an input to which this call is led by what it reads, such as the address of a redirect, by the rights of the caller and the rules
    * about data. Nobody is asked. The labels that rules give to it are those of the call's result, too.
@@ -194,6 +206,8 @@ interface CallLabels {
   readonly loads?: true
   /** Fields of its input whose text its result never repeats. */
   readonly silent?: readonly string[]
+  /** Of an action, the plugin that has it: untrusted text of this origin alone does not make the call ask. */
+  readonly own?: DataOrigin
 }
 
 export interface Call<Input = any, Output = any> {
@@ -273,6 +287,23 @@ export interface Call<Input = any, Output = any> {
   /** Fields of the outcome record, in addition to the `text` that `run` returns, if any. A `status` here replaces the general one. */
   readonly recordOutput?: (output: Output) => JsonObject
   run(input: Input, context: CallContext): Promise<Done<Output>>
+}
+
+/**
+ * Whether all untrusted text of a conversation is that of the plugin whose call it is, which then reaches only hosts approved for the plugin: it
+ * can send there itself whatever it has. Private data it may not have. What has no origin, or was given to the conversation, is nobody's.
+ */
+export function isOwnText(
+  { actor, limits }: Pick<Caller, 'actor' | 'limits'>,
+  { labels, right, reaches }: Pick<Call, 'labels' | 'right' | 'reaches'>,
+  held: readonly Label[],
+  { given, from }: { readonly given: readonly Label[]; readonly from: readonly LabelOrigin[] },
+): boolean {
+  const toOwnHosts = actor.startsWith('plugin:') && reaches?.kind === 'url' && limits?.only.has(right) === true
+  const own = labels.own ?? (toOwnHosts ? actor : undefined)
+  const origins = from.filter(({ label }) => label === 'untrusted')
+  if (own === undefined || held.join() !== 'untrusted' || given.includes('untrusted')) return false
+  return origins.length > 0 && origins.every((origin) => origin.from === own)
 }
 
 /** How a call ended. A failure is a value, so that no caller can forget to catch it. */

@@ -5,16 +5,16 @@
 import {
   type Caller,
   type CallId,
+  holdsHandle,
   isObject,
+  joinLabels,
   joinOrigins,
   type Label,
   type LabelOrigin,
-  ownValue,
-  joinLabels,
   type Labels,
+  ownValue,
 } from '../../types/index.ts'
 import { maxKeptTexts } from '../limits.ts'
-import { holdsHandle } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 export interface KeptText {

@@ -37,7 +37,7 @@ import { hasSessions, surveyOf } from './workspace-survey.ts'
 
 export interface FlowParts {
   readonly documents: Documents
-  readonly sessions: Pick<Sessions, 'held' | 'judged' | 'origins'>
+  readonly sessions: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly config: Pick<Config, 'flow' | 'model' | 'providers'>
   readonly running: Pick<RunningCalls, 'all'>
   readonly sandbox: Sandbox
@@ -126,7 +126,8 @@ async function judgeCall(deps: Judging, session: Provenance, caller: Caller, cal
       ? rules.decisions(call.name, { ...to, model: null })
       : models.flatMap((model) => rules.decisions(call.name, { ...to, hosts: [], model }))
   const isRuled = places.some((place) => Object.values(place).some((decision) => decision !== undefined))
-  const matter = flowMatter(caller, call, policy, deps.lasting(call, input))
+  const isOwn = held === session && deps.sessions.areOwn(caller, call, held.labels)
+  const matter = flowMatter(caller, call, policy, deps.lasting(call, input), isOwn)
   if (!isRuled && isForPerson(call, policy)) return freeFlow
   if (matter === null && !isRuled) return judgeShared(deps, held, caller, call)
   const own = ownValue(policy.sinks, call.name) ?? {}

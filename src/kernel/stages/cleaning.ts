@@ -225,7 +225,10 @@ export function labelsOfResult(
   const own = joinLabels('labels' in ran ? ran.labels : joinLabels(call.labels.adds, done?.labels ?? []), more)
   const labels = joinLabels(own, seen.labels)
   if (labels.length === 0) return { ...nothing, origins: {} }
-  const from = [...originsOf(call, input, own, done?.origins), ...seen.from]
+  const named = [...originsOf(call, input, own, done?.origins), ...seen.from]
+  // Every label has an origin: one that had none would pass for that of another reading.
+  const unnamed = labels.filter((label) => named.every((one) => one.label !== label))
+  const from = [...named, ...originsOf(call, input, unnamed)]
   const isPlain = done?.origins === undefined && seen.from.length === 0
   return { labels, from, origins: isPlain ? {} : { origins: [...new Set(from.map((one) => one.from))] } }
 }

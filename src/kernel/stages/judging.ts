@@ -13,7 +13,7 @@ export interface JudgeDeps {
   readonly approval: Config['approval']
   readonly flow: Config['flow']
   readonly secrets: Pick<SecretUses, 'judge'>
-  readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins'>
+  readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly files: FileFlow
   readonly hosts: KnownHosts
   /** Whether the lists of `[exec]` let the call start this program. @param isExcused a program that is on no list may start, too */

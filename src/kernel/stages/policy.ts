@@ -225,12 +225,13 @@ export interface FlowMatter {
 }
 
 /**
- * @param lasting what the call does that nobody can take back; empty: nothing
+ * @param lasting what the call does that nobody can take back; empty: nothing @param isOwn see `isOwnText`
  * @returns null where labels do not matter
  */
-export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting: string): FlowMatter | null {
+export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting: string, isOwn: boolean): FlowMatter | null {
   const { untrusted, irreversible } = flow
   if (leadsOutside(caller, call)) {
+    if (isOwn) return { what: `${call.name} sends data outside`, decisions: { ...flow, untrusted: 'allow' } }
     // A tool of a program is judged by the program's own approvals, too.
     const acts = call.effect === 'once' && caller.audience === 'model' && call.labels.loads !== true
     return { what: `${call.name} sends data outside`, decisions: acts ? { ...flow, untrusted: stricter(untrusted, irreversible) } : flow }
@@ -282,15 +283,7 @@ function stricter(a: Decision, b: Decision): Decision {
   return order.indexOf(a) < order.indexOf(b) ? b : a
 }
 
-/** @returns whether the input has handles of texts that its caller has not read */
-export function holdsHandle(input: unknown): boolean {
-  if (typeof input === 'string') return input.includes('[data:')
-  if (typeof input !== 'object' || input === null) return false
-  for (const key in input) if (holdsHandle(ownValue(input as Record<string, unknown>, key))) return true
-  return false
-}
-
-/** @returns labels of such texts in the input of a call, if its result may repeat them */
+/** @returns labels of texts behind handles in the input of a call, if its result may repeat them */
 export function repeatedLabels({ scope }: Caller, { labels }: Call): Labels {
   if (scope === undefined || scope.fields.every((field) => labels.silent?.includes(field) === true)) return []
   return scope.labels
