@@ -93,13 +93,8 @@ interface Opened {
 }
 
 /** New sessions, and those that go on. */
-function createOpenings({
-  ports,
-  link,
-  sessions,
-  editor,
-  servers,
-}: Parts): Pick<AgentHandlers, 'newSession' | 'loadSession' | 'resumeSession'> {
+function createOpenings(parts: Parts): Pick<AgentHandlers, 'newSession' | 'loadSession' | 'resumeSession'> {
+  const { ports, link, sessions, editor, servers } = parts
   let contextTokens = 0
   const gatewayWithFacts = async (): Promise<Gateway> => {
     const gateway = await link.gateway()
@@ -127,15 +122,7 @@ function createOpenings({
   }
   const greet = ({ id }: EditorSession, named: readonly McpServer[]): void => {
     editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands })
-    // Those of the person may take hands, which have to start.
-    const showAll = async (): Promise<void> => {
-      const all = await allCommands(await link.gateway())
-      if (all.length > availableCommands.length) editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands: all })
-    }
-    showAll().catch((error: unknown) => {
-      // An editor that has gone needs none.
-      if (sessions.has(id)) ports.log(`The commands are not known: ${String(error)}`)
-    })
+    void showCommands(id, parts)
     const addresses = named.filter((server) => !('command' in server))
     if (addresses.length === 0) return
     const notice = noticeOf(addresses)
@@ -163,6 +150,17 @@ function createOpenings({
     },
     loadSession: (request) => open(request, true),
     resumeSession: (request) => open(request, false),
+  }
+}
+
+/** Shows the commands of the person as well: they may take hands, which have to start. Never throws. */
+async function showCommands(id: SessionId, { ports, link, sessions, editor }: Parts): Promise<void> {
+  try {
+    const all = await allCommands(await link.gateway())
+    if (all.length > availableCommands.length) editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands: all })
+  } catch (error) {
+    // An editor that has gone needs none.
+    if (sessions.has(id)) ports.log(`The commands are not known: ${String(error)}`)
   }
 }
 

@@ -12,7 +12,7 @@ import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
 import type { ToolSpec } from './model.ts'
-import { type DataOrigin, joinOrigins, type LabelOrigin, labelOrigins } from './origin.ts'
+import type { DataOrigin, LabelOrigin, LabelScope } from './origin.ts'
 
 /** Determines scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -55,29 +55,6 @@ export interface Caller {
   readonly scope?: LabelScope
   /** Aborted when the rights are gone, with an OxbowError as the reason: what the caller has running is cancelled. Absent: they stay. */
   readonly ended?: AbortSignal
-}
-
-/**
- * Labels that one call has in addition to those of its session. `carried`: its input holds texts that the session has not read. `apart`: what it
- * reads is for another reader, and joins this scope instead of the session.
- */
-export interface LabelScope {
-  labels: readonly Label[]
-  origins: readonly LabelOrigin[]
-  readonly kind: 'carried' | 'apart'
-  /** Fields of the input that hold such texts. */
-  readonly fields: readonly string[]
-  /** Of a plugin that reads apart: untrusted text that it reads becomes its own words, with this origin; the rest joins the session as well. */
-  readonly by?: DataOrigin
-}
-
-/** Adds to what a call reads apart. @returns the labels that the session reads as well */
-export function joinScope(scope: LabelScope, labels: readonly Label[], from: readonly LabelOrigin[]): readonly Label[] {
-  const { by } = scope
-  const words = by === undefined ? labels : labels.filter((label) => label === 'untrusted')
-  scope.labels = [...new Set([...scope.labels, ...words])].sort()
-  scope.origins = joinOrigins(scope.origins, by === undefined ? from : labelOrigins(words, [by]))
-  return by === undefined ? [] : labels.filter((label) => label !== 'untrusted')
 }
 
 /** The files that a program of a call sees by itself. */

@@ -2,7 +2,7 @@
  * Origins: where the labelled data of a conversation comes from, so that a person who is asked can see what may meet in a call. They explain
  * a decision and never make one: labels alone do. Names in them are hostile text.
  */
-import type { Label } from './record.ts'
+import { joinLabels, type Label } from './record.ts'
 import { isObject } from './text.ts'
 
 const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session', 'schedule', 'plugin'] as const
@@ -101,4 +101,27 @@ export function parseOrigins(value: unknown): readonly LabelOrigin[] {
 /** For records and rows. */
 export function writeOrigins(origins: readonly LabelOrigin[]): [Label, DataOrigin][] {
   return origins.map(({ label, from }) => [label, from])
+}
+
+/**
+ * Labels that one call has in addition to those of its session. `carried`: its input holds texts that the session has not read. `apart`: what it
+ * reads is for another reader, and joins this scope instead of the session.
+ */
+export interface LabelScope {
+  labels: readonly Label[]
+  origins: readonly LabelOrigin[]
+  readonly kind: 'carried' | 'apart'
+  /** Fields of the input that hold such texts. */
+  readonly fields: readonly string[]
+  /** Of a plugin that reads apart: untrusted text that it reads becomes its own words, with this origin; the rest joins the session as well. */
+  readonly by?: DataOrigin
+}
+
+/** Adds to what a call reads apart. @returns the labels that the session reads as well */
+export function joinScope(scope: LabelScope, labels: readonly Label[], from: readonly LabelOrigin[]): readonly Label[] {
+  const { by } = scope
+  const words = by === undefined ? labels : labels.filter((label) => label === 'untrusted')
+  scope.labels = joinLabels(scope.labels, words)
+  scope.origins = joinOrigins(scope.origins, by === undefined ? from : labelOrigins(words, [by]))
+  return by === undefined ? [] : labels.filter((label) => label !== 'untrusted')
 }
