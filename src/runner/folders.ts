@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join, posix, relative, resolve, sep } from 'node:path'
-import { type HostFolder, isObject, OxbowError, sandboxUid, type UserId, writeWhole } from '../types/index.ts'
+import { type Config, type HostFolder, isObject, OxbowError, sandboxUid, type UserId, writeWhole } from '../types/index.ts'
 import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
 import { asOwner } from './file-owner.ts'
 
@@ -183,4 +183,10 @@ function assertName(name: string, others: readonly HostFolder[], { shared }: Wor
   const stats = statSync(point, { throwIfNoEntry: false })
   // What is below a mount point cannot be seen.
   if (stats !== undefined && (!stats.isDirectory() || readdirSync(point).length > 0)) refuse(`/shared/${name} exists in the workspace`)
+}
+
+/** @returns why a guest with this configuration would not show the folder; empty if it would */
+export async function unseenFolder({ sandbox: { tier } }: Pick<Config, 'sandbox'>, folder: Pick<HostFolder, 'readOnly'>): Promise<string> {
+  const { unseenIn } = await import('../sandbox/index.ts')
+  return unseenIn(tier === 'micro_vm' ? 'writable' : true, folder)
 }

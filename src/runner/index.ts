@@ -4,7 +4,17 @@ export { chooseEmbedder } from './embedders/choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embedders/embed-models.ts'
 export { countFolderSkills } from './skill-files.ts'
 export { findGuest } from './find-guest.ts'
-export { addFolder, assertAddable, findFolder, hasDotFolder, sharedPathOf, listFolders, removeFolder, whyHidden } from './folders.ts'
+export {
+  addFolder,
+  assertAddable,
+  findFolder,
+  hasDotFolder,
+  sharedPathOf,
+  unseenFolder,
+  listFolders,
+  removeFolder,
+  whyHidden,
+} from './folders.ts'
 export { askOffline, checkStartOf, ensureGuest, type GuestSetup, loadPlugins, type PluginsOfHome, type RunningGuest } from './guest.ts'
 export { fallbackNotice, loadLastGood } from './good-config.ts'
 export { assertListens, checkHost, checkPort, type HostCheck } from './host-checks.ts'
