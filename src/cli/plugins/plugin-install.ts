@@ -21,7 +21,7 @@ import {
   usersOf,
 } from '../../runner/index.ts'
 import { OxbowError, type PluginExports, pluginRight, systemClock, toError, toFailure, plural } from '../../types/index.ts'
-import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { type CallOptions, restartGuest, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { assertLoaded, infoOf, notGranted, rightsText, whyNotLoaded } from './plugins.ts'
@@ -193,7 +193,7 @@ const ownFailures: ReadonlySet<string> = new Set(['tool_failed', 'bad_input', 'b
 const doesNotLoad = /^The plugin (?:imports `|does not load)|exports no plugin of elizaOS|does not contain @elizaos\/core/
 
 function partCounts(parts: PluginExports | null): readonly string[] {
-  const counts = Object.entries(parts ?? {}).flatMap(([part, list]) => (list.length === 0 ? [] : [`${part} ${list.length}`]))
+  const counts = Object.entries(parts ?? {}).flatMap(([part, list]) => (list.length === 0 ? [] : [plural(list.length, part.slice(0, -1))]))
   return counts.length === 0 ? [] : [`It has ${counts.join(', ')}.`]
 }
 
@@ -268,13 +268,25 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   await removePlugin(home, name)
   // Another plugin of that name must not inherit it.
   grantRight(home, workspace, pluginRight(name), false)
+  const isRunning = (await findGuest(workspace)) !== null
   const problems = await syncGuests(home, terminal, { removed: [name] })
+  if (!isRunning) problems.push(...(await forgetBudget(name, options, terminal)))
   const kept = join(workspace.root, 'internal', 'plugins', name)
   const text = [
     `Removed ${name}.`,
     ...(existsSync(kept) && readdirSync(kept).length > 0 ? [`What it has written stays in ${kept}.`] : []),
   ].join('\n')
   return report({ plugin: name, removed: true }, text, problems, options, terminal)
+}
+
+/** Without a guest that runs, one is started for it: the budget of the plugin would stay. @returns what did not work */
+async function forgetBudget(name: string, options: SwitchOptions, terminal: Terminal): Promise<readonly SyncProblem[]> {
+  try {
+    const synced = await withGuest(options, terminal, ({ gateway }) => gateway.call('plugin.sync', { removed: [name] }))
+    return synced.status === 'ok' ? [] : [{ plugin: name, why: `its budget stays: ${synced.failure.message}` }]
+  } catch (error) {
+    return [{ plugin: name, why: `its budget stays: ${toFailure(error, 'internal_failure', '').message}` }]
+  }
 }
 
 export async function pluginReload(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
