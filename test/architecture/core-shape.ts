@@ -20,7 +20,7 @@ export const coreNow: CoreShape = {
   folderPairs: 36,
   namesElsewhere: {
     acp: 19,
-    cli: 206,
+    cli: 207,
     connect: 3,
     'eliza-host': 25,
     gateway: 179,
