@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Caller, configSchema } from '../types/index.ts'
 import { done, testCall } from './kernel-fixture.ts'
 import { createRegistry } from './registry.ts'
+import { authorize } from './stages/policy.ts'
 
 test('calls that fail to load once are loaded on the next request', async () => {
   let times = 0
@@ -19,7 +21,15 @@ test('a call that this guest cannot make is offered to nobody, and says why to w
     testCall('a.file', async () => done('')),
     { ...testCall('a.page', async () => done('')), unavailable },
   ])
-  for (const name of ['a.page', 'a_page']) assert.deepEqual(await registry.parse(name, {}), { ok: false, failure: unavailable })
+  for (const name of ['a.page', 'a_page']) {
+    const parsed = await registry.parse(name, {})
+    assert.ok(parsed.ok)
+    const rights = new Set([parsed.call.right])
+    const caller = { audience: 'model', actor: 'agent:ox', rights, turn: '' } as unknown as Caller
+    const { approval } = configSchema.parse({})
+    assert.deepEqual(authorize(caller, parsed.call, approval), unavailable)
+    assert.equal(authorize({ ...caller, rights: new Set() }, parsed.call, approval)?.code, 'denied', 'who may not make it learns no more')
+  }
   const rights = new Set(registry.references().map(({ right }) => right))
   assert.deepEqual(
     registry.tools(rights, []).map(({ name }) => name),

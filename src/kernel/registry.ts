@@ -96,7 +96,8 @@ export function createRegistry(
   const maxLoadedChars = contextTokens * maxLoadedShare * toolBytesPerToken
   const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
-    const changing = calls.filter(({ starts, audience }) => starts !== undefined && audience.includes('model'))
+    const isHere = ({ starts, unavailable }: Call): boolean => starts !== undefined && unavailable === undefined
+    const changing = calls.filter((call) => isHere(call) && call.audience.includes('model'))
     return (loaded = { ...reference, byName: indexed(calls), changing })
   })
   const requireLoaded = (): Loaded => {
@@ -137,7 +138,9 @@ export function createRegistry(
       if (loaded === null) await load()
       if (known(name) === undefined) await loading()
       const call = known(name)
-      if (call === undefined || call.unavailable !== undefined) return { ok: false, failure: call?.unavailable ?? unknownCall(name, all()) }
+      if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
+      // It is refused with the reason, whatever its input is.
+      if (call.unavailable !== undefined) return { ok: true, call, input: {} }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
       const value = typeof input === 'string' ? parseArguments(input) : { json: input }
       if ('problem' in value) return { ok: false, failure: badInput(call, `the arguments are not valid JSON (${value.problem})`) }

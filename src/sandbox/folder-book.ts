@@ -25,6 +25,8 @@ export interface FolderBook {
   open(folders: readonly HostFolder[], shows: Shows): Promise<void>
   mounts(): readonly FolderMount[]
   list(): readonly ShownFolder[]
+  /** Those of them that agents do not see; what a turn records of its sandbox names them. */
+  readonly unseen: readonly ShownFolder[]
   /** Looks at the folders and makes their mount points. @throws OxbowError `bad_config` if something else has the name */
   plan(folders: readonly HostFolder[]): Promise<FolderChange>
 }
@@ -33,10 +35,12 @@ export interface FolderBook {
 export function createFolderBook(shared: string, logger: (message: string) => void): FolderBook {
   let shows: Shows
   let shown: readonly ShownFolder[] = []
+  const unseen: ShownFolder[] = []
   let mounts: readonly FolderMount[] = []
   const book: FolderBook = {
     mounts: () => mounts,
     list: () => shown,
+    unseen,
     async open(folders, tierShows) {
       shows = tierShows
       const { use, tidy } = await book.plan(folders)
@@ -57,11 +61,12 @@ export function createFolderBook(shared: string, logger: (message: string) => vo
             if (problem !== '' && shown.find((one) => one.name === name)?.problem !== problem)
               logger(`the folder ${path} ${problem}, so /shared/${name} is not mounted`)
           shown = next
+          unseen.splice(0, Infinity, ...next.filter(({ problem }) => problem !== ''))
           mounts = nextMounts
         },
         async tidy() {
-          const unseen = shown.filter(({ problem }) => problem !== '').map(({ name }) => ({ inside: `/shared/${name}` }))
-          const gone = [...taken, ...unseen].filter(({ inside }) => !mounts.some((mount) => mount.inside === inside))
+          const hidden = unseen.map(({ name }) => ({ inside: `/shared/${name}` }))
+          const gone = [...taken, ...hidden].filter(({ inside }) => !mounts.some((mount) => mount.inside === inside))
           // One that is not empty has something of the workspace's own.
           for (const { inside } of gone) await rmdir(join(shared, inside.slice('/shared/'.length))).catch(() => {})
         },

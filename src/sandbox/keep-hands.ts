@@ -57,7 +57,7 @@ export function keepHands(
   }
   return {
     get status() {
-      const unseen = (parts?.book.list() ?? []).filter(({ problem }) => problem !== '')
+      const unseen = parts?.book.unseen ?? []
       if (unseen.length === 0 || status.tier === 'none') return status
       return { ...status, degraded: [...status.degraded, ...unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)] }
     },

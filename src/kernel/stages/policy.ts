@@ -43,7 +43,8 @@ export function authorize(caller: Caller, call: Call, approval: Config['approval
   if (!isExcused && !caller.rights.has(everyRight) && !caller.rights.has(call.right)) return lacking(caller, call)
   if (call.name === 'turn.send' && caller.turn === '') return notAsCall
   if (decide(call, approval) === 'deny') return deniedByPolicy(call, approval)
-  return null
+  // Only to who may make it: why it cannot be made.
+  return call.unavailable ?? null
 }
 
 /** A message must have its turn's id, a place in its lane and checked files before it passes the gate. */

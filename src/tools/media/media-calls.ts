@@ -133,7 +133,7 @@ export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => 
   summary: 'Saves a file attached to a message.',
   input: z.strictObject({
     index: z.int().min(0).meta(evident('Index of the attachment, as shown in the message.')),
-    name: z.string().max(200).describe('Its name, for one of an earlier message; the newest of that name counts.').optional(),
+    name: z.string().max(200).meta(evident('Its name, for one of an earlier message; the newest of that name counts.')).optional(),
     path: pathField,
     overwrite: overwriteField,
   }),
