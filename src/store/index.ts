@@ -15,4 +15,5 @@ export {
   storedSecrets,
   zoeyMethods,
 } from './upkeep/on-demand.ts'
+export { marksCall, type RowMark } from './memory/memory-marks.ts'
 export type * from './memory.ts'

@@ -169,3 +169,6 @@ export const maxArchiveNameBytes = 4_096
 export const maxArchivedConfigBytes: number = 1024 * 1024
 /** Sealed at once, and held in memory when it is opened. */
 export const sealedPieceBytes: number = 1024 * 1024
+
+/** Marks of memories in one record of the journal: a body of some 70 kB. */
+export const marksPerRecord = 1_000

@@ -214,6 +214,15 @@ export interface MemoryStats {
   readonly bytes: number
 }
 
+/** A memory, and what the journal's marks of it must be: see `memory/memory-marks.ts`. */
+export interface StoredMark extends Pick<MemoryEntry, 'id' | 'kind' | 'seq'> {
+  readonly key: number
+  /** Of its id. */
+  readonly mark: string
+  readonly entry: string
+  readonly text: string
+}
+
 /** Reads see every change that was acknowledged before. Errors as of the store. */
 export interface MemoryStore {
   /** All of them or none, in order. Text is found at once. @throws OxbowError `bad_input`, also for a vector of the wrong size */
@@ -233,4 +242,6 @@ export interface MemoryStore {
   /** What vectors there are, by the name of their model. Costs nothing, unlike `stats`, which looks at everything. */
   models(): Promise<readonly MemoryModel[]>
   stats(): Promise<MemoryStats>
+  /** For an audit: what the marks of memories must be, in the order in which they were written, behind `after`; at most 1 000 at once. */
+  marks(after: number, limit: number): Promise<readonly StoredMark[]>
 }

@@ -4,8 +4,9 @@
  * serves other reads.
  */
 import { parseErased } from './chain.ts'
+import { marksCall } from './memory/memory-marks.ts'
 import { scanPage, scanSliceMs } from './limits.ts'
-import type { ScanAnswer } from './store-message.ts'
+import { recordColumns, type ScanAnswer } from './store-message.ts'
 import type { ScanQuery } from './store.ts'
 
 /** How deep nested JSON is searched: arguments of a tool call within a message within an exchange. */
@@ -93,6 +94,7 @@ function eventText(event: unknown): string {
 }
 
 type Row = readonly (string | number)[]
+const nameColumn = recordColumns.indexOf('name')
 
 interface ScanSlice {
   /** Where the next page begins; null when the slice is over. */
@@ -114,8 +116,9 @@ export function openScanSlice({ after, before, phrases }: ScanQuery, now: () => 
     take(rows, bodies) {
       for (const [at, row] of rows.entries()) {
         upto = row[0] as number
-        const body = bodies(at)
-        if (parseErased(body) === null && match.inBody(body)) fields.push(...row)
+        // Marks are no words, whatever they look like.
+        const body = row[nameColumn] === marksCall ? null : bodies(at)
+        if (body !== null && parseErased(body) === null && match.inBody(body)) fields.push(...row)
         over = now() >= until
         if (over) return
       }

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { createMemoryAudit } from '../../memory/index.ts'
 import { type BudgetUse, parseErased, type SessionRow, type Store } from '../../store/index.ts'
 import {
   addSpend,
@@ -69,16 +70,19 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
   const titles = createTitleAudit(store)
   const documents = createDocumentAudit(store)
   const indexes = createIndexAudit(store)
+  const memory = createMemoryAudit(store)
   return {
     reads: ({ name, phase }) => mayHoldDocuments(name, phase) || (phase !== 'exchange' && phase !== 'parked' && phase !== 'decided'),
     take(record, text) {
       if (parseErased(text) !== null) {
         indexes.take(record, null)
+        memory.take(record, null)
         accounts.takeErased(record)
         titles.takeErased(record)
         return
       }
       if (mayHoldDocuments(record.name, record.phase)) documents.take(record, text)
+      memory.take(record, text)
       const isParsed = decides(record) || mayCount(text)
       const body = isParsed ? parseBody(text) : {}
       indexes.take(record, body)
@@ -86,7 +90,7 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
       titles.take(record, body ?? {}, rowIn(text))
     },
     async compare(open) {
-      const wrong = [accounts.compare(), titles.compare(), documents.compare(), indexes.compare(open)]
+      const wrong = [accounts.compare(), titles.compare(), documents.compare(), indexes.compare(open), memory.compare()]
       return (await Promise.all(wrong)).flat().slice(0, maxNamed)
     },
   }

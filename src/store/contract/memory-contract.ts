@@ -4,6 +4,7 @@ import { describeEntries } from './memory-entry-contract.ts'
 import { describeFilters } from './memory-filter-contract.ts'
 import type { MemoryCase, MemorySubject } from './memory-fixture.ts'
 import { describeHostile } from './memory-hostile-contract.ts'
+import { describeMarks } from './memory-mark-contract.ts'
 import { describeText } from './memory-text-contract.ts'
 import { describeVectors } from './memory-vector-contract.ts'
 
@@ -24,5 +25,6 @@ export function describeMemoryContract(name: string, make: () => Promise<MemoryS
     describeFilters(holds)
     describeVectors(holds)
     describeHostile(holds)
+    describeMarks(holds)
   })
 }

@@ -15,6 +15,7 @@ import type {
   MemorySearch,
   MemoryStats,
   MemoryStore,
+  StoredMark,
 } from '../memory.ts'
 import { checkedChanges, checkedSearch } from './memory-input.ts'
 
@@ -38,6 +39,7 @@ export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
     cursor: (name) => send({ ask: 'cursor', name }),
     models: () => send({ ask: 'models' }),
     stats: () => send({ ask: 'stats' }),
+    marks: (after, limit) => send({ ask: 'marks', after, limit }),
   }
 }
 
@@ -51,6 +53,7 @@ export type MemoryRead =
   | { readonly ask: 'cursor'; readonly name: string }
   | { readonly ask: 'models' }
   | { readonly ask: 'stats' }
+  | { readonly ask: 'marks'; readonly after: number; readonly limit: number }
 
 export interface ListAfter {
   readonly createdAt: number
@@ -74,6 +77,7 @@ export interface MemoryAnswers {
   cursor: number
   models: readonly MemoryModel[]
   stats: MemoryStats
+  marks: readonly StoredMark[]
 }
 
 /**

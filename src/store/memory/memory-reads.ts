@@ -107,6 +107,9 @@ const neighbours = (side: string, order: string): string =>
 
 type Name =
   | 'state'
+  | 'marked'
+  | 'entriesByKey'
+  | 'passagesByEntry'
   | 'entry'
   | 'passagesOf'
   | 'found'
@@ -126,7 +129,11 @@ type Name =
 
 export const readTexts: Readonly<Record<Name, string>> = {
   state: 'select * from memory_state where "user" = :user',
+  /** Whether the journal has records of this call, which neither begins nor ends. */
+  marked: 'select 1 as found from journal where "user" = :user and call = :call limit 1',
   entry: `select e.key, ${columns} from memory_entry e where e."user" = :user and e.id = :id`,
+  entriesByKey: `select e.key, ${columns} from memory_entry e where e."user" = :user and e.key > :after order by e.key limit :limit`,
+  passagesByEntry: `select entry, part, start, body from memory_passage where "user" = :user and entry > :after and entry <= :upto order by entry, part, id`,
   passagesOf: 'select id, part, start, body from memory_passage where "user" = :user and entry = :entry order by part, id',
   found: `select ${foundColumns} from memory_passage p join memory_entry e on e."user" = p."user" and e.key = p.entry
     where p."user" = :user and p.id in (${foundSlots.map((slot) => `:${slot}`).join(', ')})`,

@@ -51,6 +51,8 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(13, 'label-origins', [8, 10], '54ebbc8ba25188be62b34a18b24ca26cbeeac648ad96dd2aa223fc2f3edd96eb'),
   // Programs before it stop at a second end of a call instead of writing it.
   step(14, 'once', [8, 10], 'fe5570e09ebf24d4184e354b555ec47e1f9a78d132460185dd24c379b88a39cc'),
+  // Programs before it would change memory without telling the journal.
+  step(15, 'memory-marks', [8, 15], '1a04ca6bc512b19adc2366c835498ceb4685ea7842203226ff8888689e30d944'),
 ]
 
 /** The version of a database in which every step has run. */

@@ -16,13 +16,16 @@ import {
   rowEntry,
   type StateRow,
 } from '../memory/memory-rows.ts'
+import { markRecords } from '../memory/memory-marks.ts'
+import { runAsync } from '../memory/memory-reads.ts'
 import { lengthOfBody, packBody, unpackBody } from '../memory/passage-body.ts'
 import { type BlockChange, blockOf, changedBlock, modelOf, modelsAfter, putting, removing } from '../search/vector-block.ts'
-import type { Extra } from '../store-message.ts'
 import { entryTypes, hexOf, memoryWrites } from './memory-statements.ts'
 import { dropNear, removeNear } from './near-index.ts'
+import { createAnswers } from './postgres-memory.ts'
 import { jsonRows, type PostgresSession } from './postgres-session.ts'
 import { indexAll, indexFull, removePostings } from './posting-index.ts'
+import type { OwnWrite } from './write-transaction.ts'
 
 interface Work {
   readonly session: PostgresSession
@@ -36,11 +39,15 @@ const firstAnalyzed = 200
 
 type EntryChange = Extract<MemoryChange, { change: 'put' | 'patch' | 'erase' }>
 
-/** The write of an engine's batch. */
-export function memoryWrite(user: UserId): (session: PostgresSession, extra: Extra) => Promise<null> {
-  return async (session, extra) => {
-    if (extra.kind === 'memory') await changeMemory(session, user, extra.changes)
-    return null
+/** The write of an engine's batch; with it come the records that tell the journal of it. */
+export function memoryWrite(user: UserId): OwnWrite {
+  const answersOf = createAnswers()
+  return async (session, extra, now) => {
+    if (extra.kind !== 'memory') return { result: null }
+    const { answer, ahead } = answersOf(session)
+    const records = await runAsync(markRecords(user, extra.changes, now), answer, ahead)
+    await changeMemory(session, user, extra.changes)
+    return { result: null, records }
   }
 }
 

@@ -16,7 +16,7 @@ import type { PostgresSession, Query } from './postgres-session.ts'
 type PostgresMemory = (session: PostgresSession, read: MemoryRead) => Promise<unknown>
 
 export function createPostgresMemory(user: UserId): PostgresMemory {
-  const queryOf = createQueries()
+  const answersOf = createAnswers()
   const ranking = createPostingRanking(user)
   const vectorReading = readVectors(user)
   const reader = createMemoryReader({
@@ -34,14 +34,12 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
   /** Searches run one after the other: what they hold is a snapshot. */
   let last: Promise<unknown> = Promise.resolve()
   const run = async (session: PostgresSession, read: MemoryRead): Promise<unknown> => {
-    const send = (query: ReadQuery): Promise<readonly unknown[]> =>
-      query.arrays === true ? session.rows(queryOf(query)) : session.objects(queryOf(query))
     const began = session.exec('begin isolation level repeatable read read only')
-    const early = createEarly(send)
-    for (const query of foreseen(user, ranking, read)) early.send(query)
+    const { answer, ahead } = answersOf(session)
+    for (const query of foreseen(user, ranking, read)) ahead(query)
     try {
       await began
-      return await runAsync(reader(read), (query) => early.answer(query) ?? send(query), early.send)
+      return await runAsync(reader(read), answer, ahead)
     } finally {
       // A transaction that only read need not be awaited; the session answers its next user after it.
       if (!session.isLost()) session.exec('commit').catch(ignore)
@@ -52,6 +50,23 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
     const result = last.then(() => run(session, read))
     last = result.catch(ignore)
     return result
+  }
+}
+
+interface Answering {
+  readonly answer: (query: ReadQuery) => Promise<readonly unknown[]>
+  /** Sends a query that follows later. */
+  readonly ahead: (query: ReadQuery) => void
+}
+
+/** @returns what answers the queries of memory in a session; what is sent ahead is known until it is asked for */
+export function createAnswers(): (session: PostgresSession) => Answering {
+  const queryOf = createQueries()
+  return (session) => {
+    const send = (query: ReadQuery): Promise<readonly unknown[]> =>
+      query.arrays === true ? session.rows(queryOf(query)) : session.objects(queryOf(query))
+    const early = createEarly(send)
+    return { answer: async (query) => early.answer(query) ?? send(query), ahead: early.send }
   }
 }
 

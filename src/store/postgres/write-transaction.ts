@@ -5,7 +5,7 @@
  * The head is read under an advisory lock of the user, so that two processes cannot fork a chain; the primary key of the journal would
  * refuse the second in any case.
  */
-import { emptyChain, type Phase, type UserId } from '../../types/index.ts'
+import { emptyChain, type NewRecord, type Phase, type UserId } from '../../types/index.ts'
 import type { Hasher } from '../chain.ts'
 import { type ChainDeps, eraseBodies } from '../sql/journal-rules.ts'
 import type { EraseStatements } from '../sql/statements.ts'
@@ -15,8 +15,17 @@ import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } 
 import { flushQueries, knownQueries } from './batch-statements.ts'
 import type { PostgresSession } from './postgres-session.ts'
 
-/** Writes that are not rows of the journal: each runs its own statements in the transaction of its batch. */
-type OwnWrites = Readonly<Partial<Record<Extra['kind'], (session: PostgresSession, extra: Extra) => Promise<WriteResult>>>>
+/**
+ * A write that is no row of the journal: it runs its own statements in the transaction of its batch. `records` are appended behind it.
+ * @param now the database's clock, unix milliseconds
+ */
+export type OwnWrite = (
+  session: PostgresSession,
+  extra: Extra,
+  now: number,
+) => Promise<{ readonly result: WriteResult; readonly records?: readonly NewRecord[] }>
+
+type OwnWrites = Readonly<Partial<Record<Extra['kind'], OwnWrite>>>
 
 export interface TransactionDeps extends ChainDeps {
   readonly own: OwnWrites
@@ -58,7 +67,9 @@ export async function transact(
       }
       // It may depend on writes before it.
       await Promise.all(flush(session, deps.user, effects))
-      results.push(await own(session, write.extra))
+      const { result, records = [] } = await own(session, write.extra, effects.now)
+      results.push(result)
+      addWrite(deps, effects, { records, fence: null, extra: null })
     }
     sent = flush(session, deps.user, effects)
   } catch (error) {
@@ -173,12 +184,12 @@ interface EraseDeps {
 }
 
 /** @returns what an `erase` of a batch runs. The old rows stay in the table's file until it is vacuumed. */
-export function createEraser({ statements, user, hash }: EraseDeps): (session: PostgresSession, extra: Extra) => Promise<WriteResult> {
+export function createEraser({ statements, user, hash }: EraseDeps): OwnWrite {
   return async (session, extra) => {
-    if (extra.kind !== 'erase') return null
+    if (extra.kind !== 'erase') return { result: null }
     const steps = eraseBodies({ user, hash }, extra.seqs, extra.reason)
     for (let step = steps.next(); ;) {
-      if (step.done === true) return JSON.stringify(step.value)
+      if (step.done === true) return { result: JSON.stringify(step.value) }
       const { sql, parameters } = statements[step.value.statement]
       step = steps.next(await session.objects({ text: sql, values: bind(parameters, step.value.args) }))
     }

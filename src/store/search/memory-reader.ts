@@ -2,6 +2,7 @@
 import type { UserId } from '../../types/index.ts'
 import type { MemoryItem, MemoryKind, MemoryModel, MemoryStats } from '../memory.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
+import { storedMarks } from '../memory/memory-marks.ts'
 import { queryRows, type QuerySteps, listQuery, readTexts } from '../memory/memory-reads.ts'
 import {
   type EntryRow,
@@ -63,6 +64,7 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
     },
     models: () => readModels(user),
     stats: () => readStats(user, indexBytes),
+    marks: ({ after, limit }) => storedMarks(user, after, listLimit(limit)),
   }
   return (read) => {
     const answer: (read: never) => QuerySteps<MemoryAnswers[MemoryRead['ask']]> = answers[read.ask]

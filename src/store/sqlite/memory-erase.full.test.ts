@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import fc from 'fast-check'
-import type { UserId } from '../../types/index.ts'
-import { embedAll, foundByText, put, textSearch, vectorOf } from '../contract/memory-fixture.ts'
+import { embedAll, foundByText, put, vectorOf } from '../contract/memory-fixture.ts'
 import type { MemoryChange } from '../memory.ts'
 import { createStoreClient } from '../store-client.ts'
 import { ann, storeFolder } from '../store-fixture.ts'
@@ -108,19 +107,6 @@ test('whatever is put, put again, patched and erased, the index of words stays s
   raw.exec(`insert into ${textTable(ann)} (${textTable(ann)}) values ('integrity-check')`)
   assert.equal(raw.pragma('integrity_check', { simple: true }), 'ok')
   raw.close()
-})
-
-test('20 000 memories of another user in the same file change neither order nor scores', async () => {
-  await using files = storeFolder()
-  const store = await files.open()
-  await store.memory.change(Array.from({ length: 60 }, (_, i) => put(`e${i}`, `shared word${i % 7} word${i % 11}`)))
-  const before = await store.memory.search(textSearch('word3 word4 shared'))
-  const bob = await files.open({ user: 'bob' as UserId })
-  for (let from = 0; from < 20_000; from += 2_000) {
-    await bob.memory.change(Array.from({ length: 2_000 }, (_, i) => put(`b${from + i}`, 'word3 word3 shared')))
-  }
-  assert.equal((await bob.memory.stats()).passages, 20_000)
-  assert.deepEqual(await store.memory.search(textSearch('word3 word4 shared')), before)
 })
 
 test('a search whose thread died is answered by another, and no turn waits for it', async () => {

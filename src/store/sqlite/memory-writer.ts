@@ -1,8 +1,9 @@
 /** Changes of memory in SQLite: one call is one transaction, which the engine around it holds. */
-import type { UserId } from '../../types/index.ts'
+import type { NewRecord, UserId } from '../../types/index.ts'
 import { keptRemovals } from '../limits.ts'
 import type { MemoryChange, MemoryItem, MemoryPatch, PassageVector } from '../memory.ts'
-import { statementMaker } from '../memory/memory-reads.ts'
+import { markRecords } from '../memory/memory-marks.ts'
+import { runSync, statementMaker } from '../memory/memory-reads.ts'
 import {
   type BlockRow,
   entryColumns,
@@ -16,12 +17,13 @@ import {
 } from '../memory/memory-rows.ts'
 import { lengthOfBody, packBody, type PassageBody, unpackBody } from '../memory/passage-body.ts'
 import { type BlockChange, blockOf, changedBlock, modelOf, modelsAfter, putting, removing } from '../search/vector-block.ts'
+import { createAnswers } from './memory-answers.ts'
 import { createTextIndex, indexAll, openTextIndex, scopeOf, scopeOfRow, type TextIndex, textIndexCheck } from './text-index.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
 export interface MemoryWriter {
-  /** Within a transaction. @throws OxbowError `bad_input` */
-  apply(changes: readonly MemoryChange[]): void
+  /** Within a transaction. @returns records that tell the journal of it, to be appended. @throws OxbowError `bad_input` */
+  apply(changes: readonly MemoryChange[], now: number): readonly NewRecord[]
   /** After a commit: makes sure that what was erased is in no file any more. */
   settle(): void
 }
@@ -46,6 +48,7 @@ interface Work extends WriterParts {
 export function createMemoryWriter(database: Database, user: UserId): MemoryWriter {
   const hasIndex = textIndexCheck(database, user)
   let parts: WriterParts | null = null
+  const answer = createAnswers(database)
   let erasing = false
   const open = (): WriterParts => {
     const fresh = !hasIndex()
@@ -58,7 +61,8 @@ export function createMemoryWriter(database: Database, user: UserId): MemoryWrit
     return parts
   }
   return {
-    apply(changes) {
+    apply(changes, now) {
+      const records = runSync(markRecords(user, changes, now), answer)
       const opened = open()
       const state = opened.writes.state.get({ user }) ?? { user, ...noState }
       const work: Work = { ...opened, state, version: state.version + 1, erased: new Set() }
@@ -68,6 +72,7 @@ export function createMemoryWriter(database: Database, user: UserId): MemoryWrit
         opened.text.scrub(work.erased)
         erasing = true
       }
+      return records
     },
     settle() {
       if (erasing) database.emptyLog()

@@ -2,29 +2,20 @@
 import { createRecentMap, type UserId } from '../../types/index.ts'
 import { maxHeldFrequencies, maxPlaces } from '../limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
-import { runSync, queryRows, type ReadQuery, statementMaker } from '../memory/memory-reads.ts'
+import { runSync, queryRows } from '../memory/memory-reads.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
 import type { CommonTerms, TextRanking } from '../search/memory-search.ts'
 import { readBlocks } from '../search/vector-block.ts'
 import { createWordRanking, type Occurrences } from '../search/word-ranking.ts'
+import { createAnswers } from './memory-answers.ts'
 import { hasTextIndex, textTable } from './text-index.ts'
-import type { Database, Statement } from './sqlite-database.ts'
+import type { Database } from './sqlite-database.ts'
 
 /** @throws OxbowError `bad_input`, `store_corrupt` or `store_failed` */
 export type SqliteMemory = (read: MemoryRead) => MemoryAnswers[MemoryRead['ask']]
 
 export function createSqliteMemory(database: Database, user: UserId): SqliteMemory {
-  const sql = statementMaker('sqlite')
-  const prepared = new Map<string, Statement<object, object>>()
-  const statementOf = ({ text, once }: ReadQuery): Statement<object, object> => {
-    const statement = prepared.get(text) ?? database.prepare<object, object>(sql(text))
-    if (once !== true) prepared.set(text, statement)
-    return statement
-  }
-  const answer = (query: ReadQuery): readonly unknown[] => {
-    const statement = statementOf(query)
-    return query.arrays === true ? statement.rows(query.args) : statement.all(query.args)
-  }
+  const answer = createAnswers(database)
   const reader = createMemoryReader({
     dialect: 'sqlite',
     user,

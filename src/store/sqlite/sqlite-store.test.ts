@@ -3,7 +3,6 @@ import { statSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import type { UserId } from '../../types/index.ts'
 import { describeMemoryContract } from '../contract/memory-contract.ts'
 import { buildStatements } from '../sql/statements.ts'
 import { recordsShape } from '../sql/read-statements.ts'
@@ -25,7 +24,8 @@ describeStoreContract('the SQLite store', async () => {
 describeMemoryContract('the SQLite store', async () => {
   const files = storeFolder()
   const store = await files.open()
-  return { store, other: () => files.open({ user: 'bob' as UserId }), drop: () => files[Symbol.asyncDispose]() }
+  // A file holds one user.
+  return { store, drop: () => files[Symbol.asyncDispose]() }
 })
 
 const all: RecordQuery = { order: 'oldest_first', limit: 10_000, hydrate: true }

@@ -147,7 +147,7 @@ function applyWrite(work: Work, write: DecodedWrite): WriteResult {
 }
 
 function changeMemory(work: Work, { changes }: Extra & { kind: 'memory' }): null {
-  work.memory.apply(changes)
+  for (const record of work.memory.apply(changes, work.now())) appendRecord(work, record)
   return null
 }
 

@@ -47,7 +47,7 @@ test('a backup of a store that is being written is a consistent snapshot, report
   const writing = Promise.all(Array.from({ length: 200 }, (_, i) => store.append({ records: [recordOf(`w${i}`, 'intent')] })))
   const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
   await writing
-  assert.ok(manifest.head.seq >= 66 && manifest.head.seq <= 266)
+  assert.ok(manifest.head.seq >= 67 && manifest.head.seq <= 266)
   assert.equal(manifest.rows['journal'], manifest.head.seq)
   assert.equal(manifest.rows['memory_entry'], 40)
   assert.equal(statSync(path).mode & 0o077, 0)
@@ -197,11 +197,11 @@ test('a backup of an older version is brought up to date on its way back', async
   const place = placeIn(files.folder)
   await ask(place, { ask: 'migrate', to: 2, dryRun: false, withoutCopy: true })
   const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
-  assert.deepEqual([manifest.schema, manifest.head.seq], [2, 66])
+  assert.deepEqual([manifest.schema, manifest.head.seq], [2, 67])
   await using empty = storeFolder()
   await ask<RestoreReport>(placeIn(empty.folder), { ask: 'restore', path, replace: false, by: 'ann' })
   const status = await ask<StoreStatus>(placeIn(empty.folder), { ask: 'status' })
-  assert.deepEqual([status.state, status.head.seq, status.rows['message']], ['current', 68, 60])
+  assert.deepEqual([status.state, status.head.seq, status.rows['message']], ['current', 69, 60])
 })
 
 test('of older backups as many are kept as are asked for, and nothing else in the folder is removed', async () => {
@@ -239,7 +239,7 @@ test('a backup never replaces a file, and a replaced store is kept even when it 
   const damaged = readFileSync(files.path)
   const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true, by: 'ann' })
   assert.deepEqual(readFileSync(replaced ?? ''), damaged)
-  assert.equal((await (await files.open()).head()).seq, 68)
+  assert.equal((await (await files.open()).head()).seq, 69)
 })
 
 test('a store that a guest holds is neither restored nor vacuumed nor migrated', async () => {
@@ -253,5 +253,5 @@ test('a store that a guest holds is neither restored nor vacuumed nor migrated',
   await assertRejects(ask(place, { ask: 'restore', path, replace: true, by: 'ann' }), 'workspace_busy')
   await assertRejects(ask(place, { ask: 'vacuum' }), 'workspace_busy')
   await assertRejects(ask(place, { ask: 'migrate', dryRun: false, withoutCopy: false }), 'workspace_busy')
-  assert.equal((await guest.head()).seq, 66)
+  assert.equal((await guest.head()).seq, 67)
 })

@@ -54,17 +54,17 @@ test('a file moves to Postgres and back; both sides are compared, and the source
   const before = readFileSync(files.path)
   const there = await ask<MoveReport>(place, { ask: 'move', to: database.url })
   assert.deepEqual(readFileSync(files.path), before)
-  assert.equal(there.rows['journal'], 66)
+  assert.equal(there.rows['journal'], 67)
   assert.equal(there.rows['memory_passage'], 40)
   assert.equal(there.resumed, false)
   assert.match(there.configure, /^store\.url = "postgres:/)
   assert.deepEqual(await database.sql('select * from move_cursor'), [])
   const far = { ...place, url: database.url }
-  await assertWorks(far, 66)
+  await assertWorks(far, 67)
   await using home = storeFolder()
   const back = await ask<MoveReport>({ ...placeIn(home.folder), url: database.url }, { ask: 'move', to: 'file' })
-  assert.equal(back.rows['journal'], 67)
-  await assertWorks(placeIn(home.folder), 67)
+  assert.equal(back.rows['journal'], 68)
+  await assertWorks(placeIn(home.folder), 68)
   assert.equal((await ask<StoreVerifyReport>(far, { ask: 'verify' })).ok, true)
 })
 
@@ -74,15 +74,15 @@ test('a store comes back to the workspace that it was moved from, and the old fi
   const file = await filled(files)
   await ask(file, { ask: 'move', to: database.url })
   const place = { ...file, url: database.url }
-  await assertWorks(place, 66)
+  await assertWorks(place, 67)
   await assert.rejects(ask(place, { ask: 'move', to: 'file' }), (error) => {
     assert.match(String((error as { hint?: string }).hint), /store move file --replace/)
     return true
   })
   const { kept } = await ask<MoveReport>(place, { ask: 'move', to: 'file', replace: true })
   assert.ok(kept !== null && existsSync(kept))
-  await assertWorks(file, 67)
-  await assertWorks({ ...file, file: kept }, 66)
+  await assertWorks(file, 68)
+  await assertWorks({ ...file, file: kept }, 67)
 })
 
 test('a move that was stopped goes on where it stopped; one whose source was written since begins anew', { skip }, async () => {
@@ -96,7 +96,7 @@ test('a move that was stopped goes on where it stopped; one whose source was wri
   })
   await assert.rejects(ask(place, { ask: 'move', to: database.url }, stopAt('session')), /planted/)
   const [journal] = await database.sql<{ rows: string }>('select count(*) as rows from journal')
-  assert.equal(Number(journal?.rows), 66)
+  assert.equal(Number(journal?.rows), 67)
   // Half of it is no store: neither is it taken for one, nor is it moved into by others.
   const resumed = await ask<MoveReport>(place, { ask: 'move', to: database.url })
   assert.deepEqual([resumed.resumed, resumed.rows['session']], [true, 6])
@@ -108,7 +108,7 @@ test('a move that was stopped goes on where it stopped; one whose source was wri
   await store.append({ records: [recordOf('since', 'refused')] })
   await store.close()
   const anew = await ask<MoveReport>(place, { ask: 'move', to: other.url })
-  assert.deepEqual([anew.resumed, anew.rows['journal']], [false, 67])
+  assert.deepEqual([anew.resumed, anew.rows['journal']], [false, 68])
 
   // What changed since is no record of the journal: the comparison finds it, and then the move begins anew.
   await using third = await postgres.database()
@@ -143,8 +143,8 @@ test('users of one database move in and out beside each other', { skip }, async 
   await store.close()
   await ask(ann, { ask: 'move', to: database.url })
   const moved = await ask<MoveReport>(bob, { ask: 'move', to: database.url })
-  assert.equal(moved.rows['journal'], 11)
-  await assertWorks({ ...ann, url: database.url }, 66)
+  assert.equal(moved.rows['journal'], 12)
+  await assertWorks({ ...ann, url: database.url }, 67)
 })
 
 test('a move is refused while a guest works, on either side, and to where the store is', { skip }, async () => {
@@ -166,16 +166,16 @@ test('a backup of Postgres is a file like any other, and is restored to a file o
   await ask(file, { ask: 'move', to: database.url })
   const place = { ...file, url: database.url }
   const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
-  assert.deepEqual([manifest.head.seq, manifest.rows['memory_entry']], [66, 40])
+  assert.deepEqual([manifest.head.seq, manifest.rows['memory_entry']], [67, 40])
   await using home = storeFolder()
   await ask<RestoreReport>(placeIn(home.folder), { ask: 'restore', path, replace: false, by: 'ann' })
-  await assertWorks(placeIn(home.folder), 68)
+  await assertWorks(placeIn(home.folder), 69)
 
-  await assertWorks(place, 66)
+  await assertWorks(place, 67)
   await assertRejects(ask(place, { ask: 'restore', path, replace: false, by: 'ann' }), 'bad_input', /is not empty/)
   const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true, by: 'ann' })
   assert.ok(replaced !== null && existsSync(replaced))
-  await assertWorks(place, 68)
+  await assertWorks(place, 69)
   const old = depsOf(place)
   assert.deepEqual(await old.verifyChain({ url: database.url }), [])
 })
@@ -190,7 +190,7 @@ test(
     await ask(file, { ask: 'move', to: database.url })
     const place = { ...file, url: database.url }
     const { path } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
-    await assertWorks(place, 66)
+    await assertWorks(place, 67)
     const restore = { ask: 'restore', path, replace: true, by: 'ann' } as const
     for (const last of ['session', 'indexing memory', 'comparing zoey']) {
       const meanwhile: Promise<unknown>[] = []
@@ -202,15 +202,15 @@ test(
         },
       }
       await assert.rejects(ask(place, restore, stop), /planted/)
-      assert.deepEqual([...new Set(await Promise.all(meanwhile))], [67])
+      assert.deepEqual([...new Set(await Promise.all(meanwhile))], [68])
     }
     assert.equal((await ask<StoreVerifyReport>(place, { ask: 'verify' })).ok, true)
     const store = await openAt(place)
-    assert.equal((await store.head()).seq, 67)
+    assert.equal((await store.head()).seq, 68)
     await store.close()
     await ask<RestoreReport>(place, restore)
     assert.deepEqual(await database.sql('select * from move_cursor'), [])
-    await assertWorks(place, 68)
+    await assertWorks(place, 69)
   },
 )
 
@@ -266,6 +266,6 @@ test(
     await store.close()
     const forth = await ask<MigrateReport>(place, { ask: 'migrate', dryRun: false, withoutCopy: true })
     assert.deepEqual([forth.from, forth.to], [5, newestStep])
-    await assertWorks(place, 66)
+    await assertWorks(place, 67)
   },
 )
