@@ -8,8 +8,8 @@ export interface Row {
   readonly beside: string
   /** Empty for figures that are only shown. */
   readonly bound: string
-  /** Null where there is no bound. */
-  readonly met: boolean | null
+  /** Null where there is no bound; a reason where the figure cannot say whether it is met. */
+  readonly met: boolean | null | 'search skipped'
 }
 
 export interface Section {
@@ -23,6 +23,11 @@ export interface Section {
 /** A figure with its bound. */
 export function bounded(what: string, measured: string, beside: string, bound: string, met: boolean): Row {
   return { what, measured, beside, bound, met }
+}
+
+/** What recall adds to turns whose search is skipped, because every word of theirs is common: no measure of the bound beside it. */
+export function unsearched(what: string, measured: string, beside: string, bound: string): Row {
+  return { what, measured, beside, bound, met: 'search skipped' }
 }
 
 /** A figure that is only shown. */
@@ -42,7 +47,7 @@ export const perSecond = (value: number): string => `${figure(value)}/s`
 export const times = (value: number): string => `${value.toFixed(2)} ×`
 export const megabytes = (bytes: number): string => `${figure(bytes / 1e6)} MB`
 
-const verdict = (met: boolean | null): string => (met === null ? '' : met ? 'met' : '**not met**')
+const verdict = (met: Row['met']): string => (met === null ? '' : typeof met === 'string' ? met : met ? 'met' : '**not met**')
 
 function line(cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`

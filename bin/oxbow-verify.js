@@ -189,14 +189,18 @@ function createCalls(fail) {
   }
 }
 
-/** Checks the last line: its signature, and the heads that the runner had signed before. */
-function checkEnd(user, check, trailer, pinned, fail) {
+/**
+ * Checks the last line: its signature, and the heads that the runner had signed before. The signature covers them, too, except in the
+ * first format.
+ */
+function checkEnd({ user, format }, check, trailer, pinned, fail) {
   const { end, public_key: pem, heads } = trailer
   if (Object.keys(trailer).join() !== 'end,public_key,heads') fail('the last line is not the end of an export')
   if (pinned !== null && keyText(pinned) !== keyText(pem)) fail('the file is signed with another key than the one given with --key')
   const key = createPublicKey(pem)
   const head = check.head()
-  const text = JSON.stringify(['oxbow-export-1', user, end.after, end.seq, end.hash, end.records, end.at])
+  const signed = [`oxbow-export-${format}`, user, end.after, end.seq, end.hash, end.records, end.at]
+  const text = JSON.stringify(format === 1 ? signed : [...signed, link(heads)])
   if (!verify(null, Buffer.from(text), key, Buffer.from(end.signature, 'base64'))) fail('the end of the file is not signed with its key')
   if (end.seq !== head.seq || end.hash !== head.hash || end.records !== check.counts.records)
     fail(`the file ends with record ${head.seq}, and record ${end.seq} was signed as its last: records were cut off`)
@@ -213,7 +217,6 @@ function checkHeads(user, check, { heads: lines, key }, fail) {
     if (!verify(null, Buffer.from(signedHeadText(user, signed)), key, Buffer.from(signed.signature, 'base64')))
       fail(`the signed head of record ${signed.seq} was changed`)
   }
-  const link = (texts) => createHash('sha256').update(texts.join('\n')).digest('hex')
   const base = heads.findLastIndex(({ covers }) => covers !== undefined)
   const end = heads.findLastIndex(({ n }) => n !== undefined)
   if (base < 0 && end >= 0) fail('signed heads were removed')
@@ -241,7 +244,12 @@ function checkHeads(user, check, { heads: lines, key }, fail) {
   return checked
 }
 
+const link = (lines) => createHash('sha256').update(lines.join('\n')).digest('hex')
+
 const keyText = (pem) => createPublicKey(pem).export({ type: 'spki', format: 'der' }).toString('base64')
+
+/** Those of this program. */
+const formats = [1, 2]
 
 /** @param lines of the file. @param pinned the key as PEM, or null. @returns the report; `error` says what does not hold */
 export async function verifyExport(lines, pinned = null) {
@@ -258,8 +266,8 @@ export async function verifyExport(lines, pinned = null) {
       if (last !== null) fail('there are lines behind the end')
       if (header === null) {
         header = line
-        if (header.oxbow !== 'export' || header.format !== 1 || Object.keys(header).join() !== 'oxbow,format,user,after')
-          fail('this is no export of Oxbow')
+        if (header.oxbow !== 'export' || Object.keys(header).join() !== 'oxbow,format,user,after') fail('this is no export of Oxbow')
+        if (!formats.includes(header.format)) fail('it is in a format of another version: use its oxbow-verify')
         check = createCheck(header, fail)
       } else if ('end' in line) last = line
       else check.take(line)
@@ -267,10 +275,10 @@ export async function verifyExport(lines, pinned = null) {
     if (header === null) fail('the file is empty')
     if (last === null) fail('the file has no end: it was cut off')
     check.assertReconciled()
-    const { checked, fingerprint } = checkEnd(header.user, check, last, pinned, fail)
+    const { checked, fingerprint } = checkEnd(header, check, last, pinned, fail)
     if (JSON.stringify(last.end.after) !== JSON.stringify(header.after.seq))
       fail('the beginning of the file is not the one that was signed')
-    return { ok: true, user: header.user, ...check.counts, heads: checked, key: fingerprint }
+    return { ok: true, user: header.user, ...check.counts, heads: checked, heads_signed: header.format > 1, key: fingerprint }
   } catch (error) {
     if (error instanceof Fault) return { ok: false, error: error.message }
     return { ok: false, error: `a line of the file cannot be understood: ${error.message}` }
@@ -298,11 +306,15 @@ async function main(args) {
     process.stdout.write(`The export does NOT verify: ${report.error}\n`)
     return 12
   }
-  const { records, blobs, missing, erased, unchecked, heads, key } = report
+  const { records, blobs, missing, erased, unchecked, heads, heads_signed: areSigned, key } = report
   process.stdout.write(`The export verifies.\n  ${records} records, ${blobs} contents and ${heads} signed heads of ${report.user}\n`)
   if (missing > 0) process.stdout.write(`  ${missing} contents are not in the file; their hashes are\n`)
   if (erased > 0) process.stdout.write(`  ${erased} bodies were erased; the chain holds by their hashes\n`)
   if (unchecked > 0) process.stdout.write(`  of ${unchecked} of them only the place can be checked\n`)
+  if (!areSigned)
+    process.stdout.write(
+      '  in format 1, whose end does not cover the signed heads: some may have been removed, with the records behind them\n',
+    )
   process.stdout.write(`  signed with the key ${key}${keyFile === null ? ': compare it with `oxbow audit key`' : ''}\n`)
   return 0
 }

@@ -117,6 +117,8 @@ test('a first-run setup with a key ends in an answer; the key is in no file, no 
   const draft = { changes: setupChanges({ model: choice, tier: 'process' }) } as unknown as Json
   await ask('config.save', { draft, base: hash })
   await restart()
+  // The guest knows it by now: it is stored as the value that it is, and not as the name that stands for it.
+  assert.deepEqual(await ask('secret.set', { name: 'OPENAI_API_KEY', value: key }), { name: 'OPENAI_API_KEY', changed: false })
   const services = await ask<{ services: { id: string; key: string; is_default: boolean }[] }>('model.services')
   const openai = services.services.find(({ id }) => id === 'openai')
   assert.deepEqual([openai?.key, openai?.is_default], ['present', true])

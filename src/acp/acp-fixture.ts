@@ -15,7 +15,8 @@ import { createToken, startGateway } from '../gateway/index.ts'
 import { type Fixture, type FixtureOptions, openFixture } from '../kernel/kernel-fixture.ts'
 import { type Failure, systemRandom } from '../types/index.ts'
 import { runAgent } from './index.ts'
-import type { AcpPorts } from './ports.ts'
+import type { AcpPorts, ServerPorts } from './ports.ts'
+import { serverCalls } from '../cli/acp/editor-servers.ts'
 
 export interface TestEditor extends AsyncDisposable {
   readonly agent: ClientConnection['agent']
@@ -74,6 +75,7 @@ export async function openEditor(options: EditorOptions = {}): Promise<TestEdito
     guestPath: (path) => (path.startsWith('/home/ada/project') ? path.replace('/home/ada/project', '/shared/project') : undefined),
     ownPath: (path) => (path.startsWith('/shared/project') ? path.replace('/shared/project', '/home/ada/project') : undefined),
     addFolder: () => '/shared/added',
+    servers: testServers(),
     showFolder: async () => {},
     attach: async (path) => ({ name: path.split('/').at(-1)!, media_type: 'text/plain', data: Buffer.from(path).toString('base64') }),
     log: (text) => void logged.push(text),
@@ -162,4 +164,31 @@ function webReadable(stream: PassThrough): ReadableStream<Uint8Array> {
       stream.once('end', () => controller.close())
     },
   })
+}
+
+/** Calls of the kernel, without a host: no program of this machine can be shown, and rights and secrets are kept in memory. */
+export function testServers(): ServerPorts & {
+  readonly rights: Set<string>
+  readonly secrets: Map<string, string>
+  readonly restarts: () => number
+} {
+  const rights = new Set<string>()
+  const secrets = new Map<string, string>()
+  let restarts = 0
+  return {
+    ...serverCalls,
+    rights,
+    secrets,
+    restarts: () => restarts,
+    placeProgram: () => null,
+    async storeSecret(name, value) {
+      const isChanged = secrets.get(name) !== value
+      secrets.set(name, value)
+      return isChanged
+    },
+    removeSecret: async (name) => void secrets.delete(name),
+    hasRight: (right) => rights.has(right),
+    grant: (right) => void rights.add(right),
+    restart: async () => void (restarts += 1),
+  }
 }

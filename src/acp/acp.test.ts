@@ -145,10 +145,10 @@ void describe('a session of an editor', () => {
 
   void it('says which servers of the editor are not connected, and why', async () => {
     await using editor = await openEditor()
-    const mcpServers: McpServer[] = [{ name: 'evil', command: 'sh', args: [], env: [] }]
+    const mcpServers: McpServer[] = [{ type: 'http', name: 'evil', url: 'https://example.com', headers: [] }]
     const { sessionId } = await editor.agent.request(methods.agent.session.new, { cwd: '/home/ada/project', mcpServers })
     await editor.until(() => editor.text() !== '')
-    assert.match(editor.text(), /Not connected: the MCP servers of the editor \(evil\).*oxbow servers add/)
+    assert.match(editor.text(), /Not connected: the MCP servers of the editor that have an address \(evil\).*oxbow servers add/)
     await editor.agent.request(session.close, { sessionId })
     await assert.rejects(editor.say(sessionId, 'x'), { code: -32_002 })
   })

@@ -4,6 +4,7 @@ import { PassThrough, Writable } from 'node:stream'
 import { test } from 'node:test'
 import type { FollowHandler } from '../client/index.ts'
 import { type Json, type JsonObject, parseObject } from '../types/index.ts'
+import { testServers } from './acp-fixture.ts'
 import { runAgent } from './index.ts'
 import { maxOpenRequests, maxStrayMessages, maxUnsentBytes } from './limits.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
@@ -55,6 +56,7 @@ function openRaw(gateway: Partial<Gateway> = {}): RawEditor {
     guestPath: () => '/shared',
     ownPath: () => undefined,
     addFolder: () => '',
+    servers: testServers(),
     showFolder: async () => {},
     attach: () => Promise.reject(new Error('none')),
     log: (text) => void logged.push(text),

@@ -1,3 +1,3 @@
 /** Oxbow as an agent of editors that speak the Agent Client Protocol. */
 export { runAgent } from './run-agent.ts'
-export type { AcpPorts } from './ports.ts'
+export type { AcpPorts, Gateway, HeldServer, OfferedTools, ServerPorts } from './ports.ts'

@@ -44,6 +44,18 @@ export const maxToolChars: number = 64 * kib
 /** Rules that a question offers, the narrowest first. */
 export const maxOfferedRules = 2
 
+/** Servers of an editor that one session asks about; more would not be read. */
+export const maxAskedServers = 10
+/** Servers of an editor that are looked at: as many as Oxbow keeps. */
+export const maxEditorServers = 50
+/** The command line of a server, which a person must be able to read as a whole. */
+export const maxCommandChars = 4_000
+export const maxServerVariables = 50
+/** Of one variable: what `secret.set` takes. */
+export const maxVariableChars: number = 64 * kib
+/** The end of the log of a server that did not start. */
+export const maxLogChars = 300
+
 /** Guests that die young, one after another, after which no other is started until the editor asks for something. */
 export const maxShortLives = 3
 export const shortLifeMs = 30_000

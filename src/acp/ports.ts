@@ -1,6 +1,6 @@
 /** What the program around an editor's connection gives it: a guest, the person's folders and files. */
 import type { Client } from '../client/index.ts'
-import type { Failure, SentFile } from '../types/index.ts'
+import type { Failure, McpServer, SentFile } from '../types/index.ts'
 
 export type Gateway = Pick<Client, 'status' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
 
@@ -26,6 +26,53 @@ export interface AcpPorts {
   showFolder(path: string, gateway: Gateway): Promise<void>
   /** Uploads a file of the person. @throws OxbowError */
   attach(path: string, gateway: Gateway): Promise<SentFile>
+  readonly servers: ServerPorts
   /** For the person who looks at the log of the editor. */
   log(text: string): void
+}
+
+/** What `oxbow servers` does, for the servers of tools that an editor names. Each throws OxbowError. */
+export interface ServerPorts {
+  list(gateway: Gateway): Promise<readonly HeldServer[]>
+  /** Adds a server, or changes its settings. */
+  add(name: string, settings: McpServer, gateway: Gateway): Promise<void>
+  /** Starts it in the sandbox. */
+  look(name: string, gateway: Gateway): Promise<OfferedTools>
+  /** @param digest of what the person has seen @param tools those that they have seen */
+  approve(name: string, digest: string, tools: readonly string[], gateway: Gateway): Promise<void>
+  switchOff(name: string, gateway: Gateway): Promise<void>
+  remove(name: string, gateway: Gateway): Promise<void>
+  /** @returns how a server sees a program of this machine; null for one of the system, and where there is none */
+  placeProgram(path: string): { readonly folder: string; readonly path: string } | null
+  /** @returns whether it had another value; a guest knows it after a restart */
+  storeSecret(name: string, value: string, gateway: Gateway): Promise<boolean>
+  removeSecret(name: string, gateway: Gateway): Promise<void>
+  /** @returns whether the agent of the configuration has the right */
+  hasRight(right: string): boolean
+  /** Writes the right into the configuration, which a guest reads when it starts. */
+  grant(right: string): void
+  /** Resolves when the guest answers again. */
+  restart(gateway: Gateway): Promise<void>
+}
+
+/** A server of tools that Oxbow has. */
+export interface HeldServer {
+  readonly name: string
+  /** Without the values of variables that name no secret. */
+  readonly settings: McpServer
+  readonly enabled: boolean
+  /** How many of its tools are. */
+  readonly approved: number
+  /** The end of what its program has written to its standard error. */
+  readonly log: string
+}
+
+export interface OfferedTools {
+  /** Stands for all of it. */
+  readonly digest: string
+  readonly instructions: string
+  readonly resources: boolean
+  readonly prompts: boolean
+  /** `problem`: why it cannot be approved; empty if it can. */
+  readonly tools: readonly { readonly name: string; readonly description: string; readonly problem: string }[]
 }

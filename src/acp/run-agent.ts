@@ -17,10 +17,11 @@ import { allCommands, availableCommands } from './commands.ts'
 import type { EditorStreams } from './editor-stream.ts'
 import type { Editor } from './editor.ts'
 import { createGuestLink, type GuestLink } from './guest-link.ts'
-import { listedSessions, maxOpenSessions, maxReplayedRecords, recordsPerPage, sessionsPerPage } from './limits.ts'
+import { listedSessions, maxAskedServers, maxOpenSessions, maxReplayedRecords, recordsPerPage, sessionsPerPage } from './limits.ts'
 import { createModelChoice } from './model-option.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
 import { type AgentHandlers, connectEditor } from './protocol.ts'
+import { createEditorServers, type EditorServers } from './servers/editor-servers.ts'
 import { createEditorSession, type EditorSession, type ModeId, modes, noSession } from './session.ts'
 
 /** Serves one editor until it has gone. */
@@ -28,10 +29,11 @@ export async function runAgent(streams: Pick<EditorStreams, 'input' | 'output'>,
   const link = createGuestLink(ports)
   const sessions = new Map<string, EditorSession>()
   const { closed } = connectEditor({ ...streams, log: ports.log }, ports.version, (editor) =>
-    createHandlers({ ports, link, sessions, editor }),
+    createHandlers({ ports, link, sessions, editor, servers: createEditorServers({ editor, link, ports }) }),
   )
   await closed
   for (const session of sessions.values()) session.detach()
+  sessions.clear()
   await link.close()
 }
 
@@ -40,6 +42,7 @@ interface Parts {
   readonly link: GuestLink
   readonly sessions: Map<string, EditorSession>
   readonly editor: Editor
+  readonly servers: EditorServers
 }
 
 function createHandlers(parts: Parts): AgentHandlers {
@@ -83,43 +86,53 @@ function createHandlers(parts: Parts): AgentHandlers {
   }
 }
 
+interface Opened {
+  readonly cwd: string
+  readonly mcpServers: readonly McpServer[]
+  readonly isNew: boolean
+}
+
 /** New sessions, and those that go on. */
-function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHandlers, 'newSession' | 'loadSession' | 'resumeSession'> {
+function createOpenings(parts: Parts): Pick<AgentHandlers, 'newSession' | 'loadSession' | 'resumeSession'> {
+  const { ports, link, sessions, editor, servers } = parts
   let contextTokens = 0
   const gatewayWithFacts = async (): Promise<Gateway> => {
     const gateway = await link.gateway()
     contextTokens ||= (await gateway.status()).context_tokens ?? 0
     return gateway
   }
-  const attach = async (id: SessionId, folder: string, past: readonly RecordView[], replays: boolean): Promise<EditorSession> => {
+  const attach = async (
+    id: SessionId,
+    { cwd, mcpServers, isNew }: Opened,
+    past: readonly RecordView[],
+    replays: boolean,
+  ): Promise<EditorSession> => {
     if (sessions.size >= maxOpenSessions && !sessions.has(id)) throw tooManySessions()
     sessions.get(id)?.detach()
     const mode = await modeOf(id, await link.gateway())
     // Loaded again by the same editor, it keeps what was chosen there.
     const choice = sessions.get(id)?.choice ?? createModelChoice(link)
-    const session = createEditorSession({ id, editor, link, ports, contextTokens: () => contextTokens, folder, mode, choice })
+    const place = { folder: isNew ? cwd : '', named: { servers: mcpServers, folder: resolve(cwd) } }
+    const shared = { editor, link, ports, servers, contextTokens: () => contextTokens }
+    const session = createEditorSession({ id, ...shared, ...place, mode, choice })
     if (replays) session.replay(past)
     await session.follow(past)
     sessions.set(id, session)
     return session
   }
-  const greet = ({ id }: EditorSession, servers: readonly McpServer[]): void => {
+  const greet = ({ id }: EditorSession, named: readonly McpServer[]): void => {
     editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands })
-    // Those of the person may take hands, which have to start.
-    const showAll = async (): Promise<void> => {
-      const all = await allCommands(await link.gateway())
-      if (all.length > availableCommands.length) editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands: all })
-    }
-    showAll().catch((error: unknown) => ports.log(`The commands are not known: ${String(error)}`))
-    if (servers.length === 0) return
-    const notice = noticeOf(servers)
+    void showCommands(id, parts)
+    const addresses = named.filter((server) => !('command' in server))
+    if (addresses.length === 0) return
+    const notice = noticeOf(addresses)
     ports.log(notice)
     editor.update(id, { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `*${notice}*\n\n` } })
   }
-  const open = async ({ sessionId, mcpServers }: LoadSessionRequest, replays: boolean): Promise<LoadSessionResponse> => {
+  const open = async ({ sessionId, cwd, mcpServers }: LoadSessionRequest, replays: boolean): Promise<LoadSessionResponse> => {
     if (!isUuid(sessionId)) throw noSession(sessionId)
     const past = await readPast(await gatewayWithFacts(), sessionId as SessionId, replays ? maxReplayedRecords : 1)
-    const session = await attach(sessionId as SessionId, '', past, replays)
+    const session = await attach(sessionId as SessionId, { cwd, mcpServers, isNew: false }, past, replays)
     greet(session, mcpServers)
     await editor.written()
     return { modes: modesOf(session), configOptions: await session.choice.options() }
@@ -129,7 +142,7 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
       const made = await (await gatewayWithFacts()).call('session.create', { folder: resolve(cwd) })
       if (made.status !== 'ok') throw toError(made.failure)
       const { id } = made.output as { readonly id: SessionId }
-      const session = await attach(id, cwd, [], false)
+      const session = await attach(id, { cwd, mcpServers, isNew: true }, [], false)
       const configOptions = await session.choice.options()
       // An editor learns the id by the answer, and takes no update before it.
       setImmediate(() => greet(session, mcpServers))
@@ -137,6 +150,17 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
     },
     loadSession: (request) => open(request, true),
     resumeSession: (request) => open(request, false),
+  }
+}
+
+/** Shows the commands of the person as well: they may take hands, which have to start. Never throws. */
+async function showCommands(id: SessionId, { ports, link, sessions, editor }: Parts): Promise<void> {
+  try {
+    const all = await allCommands(await link.gateway())
+    if (all.length > availableCommands.length) editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands: all })
+  } catch (error) {
+    // An editor that has gone needs none.
+    if (sessions.has(id)) ports.log(`The commands are not known: ${String(error)}`)
   }
 }
 
@@ -173,10 +197,11 @@ function listed({ id, title, active_at: at, folder }: SessionInfo, own: string) 
   return { sessionId: id, cwd: folder ?? own, title, updatedAt: new Date(at).toISOString() }
 }
 
-/** An editor could name any program to run or address to send data to: servers of tools are approved by the person, in Oxbow. */
+/** Editors are told that Oxbow takes none of these: what an address is sent leaves this machine. */
 function noticeOf(servers: readonly McpServer[]): string {
-  const names = servers.map(({ name }) => plainLine(name, 50)).join(', ')
-  return `Not connected: the MCP servers of the editor (${names}). Oxbow runs only servers that you have approved: \`oxbow servers add NAME\`, then \`oxbow servers approve NAME\`.`
+  const shown = servers.slice(0, maxAskedServers).map(({ name }) => plainLine(name, 50))
+  const names = [...shown, ...(servers.length > shown.length ? [`${servers.length - shown.length} more`] : [])].join(', ')
+  return `Not connected: the MCP servers of the editor that have an address (${names}): \`oxbow servers add NAME --url URL\`, then \`oxbow servers approve NAME\`.`
 }
 
 /** @returns the newest records of a session, oldest first, from the beginning of a turn */

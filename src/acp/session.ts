@@ -2,7 +2,7 @@
  * One session in an editor: prompts become turns, events become updates, and what waits for approval becomes a question. The session
  * itself is the guest's: it goes on when the editor, this program or the guest ends.
  */
-import type { ContentBlock, PromptResponse, SessionUpdate } from '@agentclientprotocol/sdk'
+import type { ContentBlock, McpServer, PromptResponse, SessionUpdate } from '@agentclientprotocol/sdk'
 import type { FollowEvent } from '../client/index.ts'
 import { isEnd, pendingOf, type SentMedia } from '../terminal/index.ts'
 import {
@@ -35,6 +35,7 @@ import { decisionOf, permissionRequest, rulesFor } from './permissions.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
 import { messageOf } from './prompt.ts'
 import { fieldsOf } from './tool-view.ts'
+import type { EditorServers } from './servers/editor-servers.ts'
 import { createUpdateFold } from './updates.ts'
 
 /** How much is asked. `configured`: as `[approval]` says. The others are stricter, but for `approve`, which answers for the person. */
@@ -77,6 +78,9 @@ interface SessionDeps {
   readonly choice: ModelChoice
   /** Folder of the person in which the editor works: the first message names it. Empty: it was named in an earlier one. */
   readonly folder: string
+  readonly servers: EditorServers
+  /** Servers of tools that the editor names for this session, and the folder in which it opened it. */
+  readonly named: { readonly servers: readonly McpServer[]; readonly folder: string }
 }
 
 const newId = createIdMaker(systemClock, systemRandom) as () => CallId
@@ -84,7 +88,7 @@ const newId = createIdMaker(systemClock, systemRandom) as () => CallId
 export function createEditorSession(deps: SessionDeps): EditorSession {
   const { id, editor, link, ports } = deps
   const turns = createTurns()
-  let { mode, folder } = deps
+  let { mode, folder, named } = deps
   let stop = (): void => {}
   const show = (update: SessionUpdate): void => editor.update(id, update)
   const onMedia = (media: SentMedia): void => {
@@ -108,9 +112,11 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     const place = folder === '' ? '' : await askForFolder(id, folder, deps, cancelled)
     // Not where it failed: the next message tries again.
     folder = ''
+    const { servers } = named
+    if (servers.length > 0 && (await deps.servers.offer(id, servers, named.folder, cancelled))) named = { ...named, servers: [] }
     if (cancelled.aborted) return { stopReason: 'cancelled' }
-    const named = place === '' ? text : text + folderNote(place, 'The editor works')
-    return converse(deps, turns, wish, { text: named, attachments, client: wish() }, cancelled)
+    const note = place === '' ? '' : folderNote(place, 'The editor works')
+    return converse(deps, turns, wish, { text: text + note, attachments, client: wish() }, cancelled)
   }
   const answer = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
     const command = await runCommand(blocks, id, link)
@@ -119,10 +125,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     return { stopReason: 'end_turn' }
   }
   const showTitle = createTitle(id, link, show)
-  const leave = (): void => {
-    questions.close()
-    turns.cancel()
-  }
+  const leave = (): void => (questions.close(), turns.cancel())
   return {
     id,
     choice: deps.choice,

@@ -215,8 +215,12 @@ export function countOf(value: unknown): number {
   return isCount(value) ? value : 0
 }
 
-/** @returns reported usage. Parts never exceed the whole, whatever is reported: a price is made of them. */
-export function reportedUsage(input: number, output: number, parts: { read: number; write: number; reasoning: number }): Usage {
+/**
+ * @returns reported usage. Parts never exceed the whole, whatever is reported: a price is made of them. An input that is less than what of
+ * it came from the cache is nonsense, and counts as not reported.
+ */
+export function reportedUsage(sent: number, output: number, parts: { read: number; write: number; reasoning: number }): Usage {
+  const input = parts.read > sent ? 0 : sent
   const read = Math.min(parts.read, input)
   const write = Math.min(parts.write, input - read)
   const reasoning = Math.min(parts.reasoning, output)

@@ -122,8 +122,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
+/** @throws OxbowError `bad_config` as a start would. @param isIsolated as a guest in a container, whose runner listens for it */
+export async function checkGateway(config: Config['gateway'], isIsolated: boolean): Promise<void> {
+  await exposureOf({ ...config, ...(isIsolated && { socket: { path: '', url: '' } }) })
+}
+
 /** The certificate, or null for plain HTTP. Read only where other machines can connect. */
-async function exposureOf(options: GatewayOptions): Promise<Tls | null> {
+async function exposureOf(options: Pick<GatewayOptions, 'socket' | keyof Config['gateway']>): Promise<Tls | null> {
   const { host, socket, tls_cert = '', tls_key = '', public_url = '', allow_plain = false } = options
   const isLocal = socket !== undefined || isLoopback(host)
   if (isLocal && tls_cert === '' && tls_key === '' && public_url === '') return null

@@ -1,4 +1,4 @@
 /** The gateway: WebSocket frames for terminals, over the kernel's facade. */
-export { type Gateway, startGateway } from './gateway.ts'
+export { checkGateway, type Gateway, startGateway } from './gateway.ts'
 
 export { createToken } from './admission.ts'

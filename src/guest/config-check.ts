@@ -1,7 +1,9 @@
 /** Whether a guest would start with a configuration: opens what a start opens by it, and neither a store nor a sandbox. */
 import { openEngine } from '../engine/index.ts'
+import { checkGateway } from '../gateway/index.ts'
 import { openEgress } from '../sandbox/index.ts'
 import { type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
+import { assertReachable } from './guest-store.ts'
 import { openSearch } from './host-ways.ts'
 
 /** @throws OxbowError `bad_config` with what a start would fail with. A missing key is no fault of the configuration. */
@@ -18,7 +20,9 @@ export async function checkConfig({ config, keys: env, catalogFolder }: GuestEnv
     })
     await engine.close()
   }
-  for (const open of [openModel, () => openEgress(config.egress), () => openSearch(config, env, openEgress)]) {
+  const checkListening = (): Promise<void> => checkGateway(config.gateway, config.sandbox.isolate_guest)
+  const assertStore = async (): Promise<void> => assertReachable({ config: config.store, environment: env }, config.sandbox.isolate_guest)
+  for (const open of [checkListening, assertStore, openModel, () => openEgress(config.egress), () => openSearch(config, env, openEgress)]) {
     try {
       await open()
     } catch (error) {

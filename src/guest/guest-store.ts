@@ -27,6 +27,14 @@ import {
   toFailure,
 } from '../types/index.ts'
 
+/** @throws OxbowError `bad_config` for a store that an isolated guest cannot reach */
+export function assertReachable(choice: Parameters<typeof storeAddress>[0], isIsolated: boolean): void {
+  if (!isIsolated || storeAddress(choice) === '') return
+  throw new OxbowError('bad_config', 'An isolated guest has no network and cannot reach a store in Postgres.', {
+    hint: 'Set sandbox.isolate_guest = false (tools stay in their sandbox), or leave store.url empty.',
+  })
+}
+
 /** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
 export async function openGuestStore({
   user,
@@ -38,11 +46,7 @@ export async function openGuestStore({
 }: GuestEnvelope): Promise<OpeningStore> {
   const path = join(workspaceRoot, 'internal', 'oxbow.db')
   const choice = { config: config.store, environment: keys, path, user, exclusive: true, ...(masters !== undefined && { masters }) }
-  if (isolation !== undefined && storeAddress(choice) !== '') {
-    throw new OxbowError('bad_config', 'An isolated guest has no network and cannot reach a store in Postgres.', {
-      hint: 'Set sandbox.isolate_guest = false (tools stay in their sandbox), or leave store.url empty.',
-    })
-  }
+  assertReachable(choice, isolation !== undefined)
   const cipher = cipherChoice(choice)
   await prepareStore(
     { user, file: path, url: storeAddress(choice), backups: '', ...(cipher !== null && { cipher }) },

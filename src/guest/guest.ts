@@ -31,7 +31,7 @@ import {
   takeCrashMark,
 } from '../types/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
-import { type HostWays, openHostWays, ownFolders, sandboxFolders } from './host-ways.ts'
+import { type HostWays, openHostWays, ownFolders, sandboxFolders, showsSkills, withScripts } from './host-ways.ts'
 import type { GuestPlugins } from './plugin-source.ts'
 import { followFolders, type GuestFolders } from './shown-folders.ts'
 
@@ -189,10 +189,10 @@ async function loadCalls(
   memory: Memory,
   data: GuestPluginData,
 ): Promise<readonly Call[]> {
-  const { builtinCalls, memoryCalls, pluginDataCalls } = await import('../tools/index.ts')
+  const { builtinCalls, memoryCalls, pluginDataCalls, searchIsOff } = await import('../tools/index.ts')
   const outside = { egress, robots: web.robots, ...(proxy !== undefined && { proxy }) }
   const kept = pluginDataCalls({ ...(await data.methods()), ask: data.ask, embed: (texts) => memory.embed(texts) })
-  return [...builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)]), ...kept]
+  return [...builtinCalls(sandbox.status, outside, [search ?? searchIsOff(), ...memoryCalls(memory)]), ...kept]
 }
 
 /** Programs of others whose calls come and go; nothing is started. Each SDK is loaded with the first that is. */
@@ -218,9 +218,8 @@ async function openServers(
   if (plugins !== null) onPlugins(plugins)
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
   const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
-  // Scripts need a sandbox that shows skills and starts programs.
-  const runsScripts = showsSkills(envelope, sandbox) && sandbox.serve !== undefined
-  const calls = [...joined.calls, ...skills.calls.filter(({ name }) => name !== 'skill.run' || runsScripts)]
+  const isIsolated = envelope.isolation !== undefined
+  const calls = [...joined.calls, ...withScripts(skills.calls, sandbox.status, isIsolated, sandbox.serve !== undefined)]
   const opened = { ...joined, calls, section: skills.section }
   if (plugins === null) return opened
   return {
@@ -259,14 +258,9 @@ interface SkillParts {
   readonly host: HostPort | undefined
 }
 
-/** The folder that an isolated guest would write is its runner's, and the other tiers do not show it. */
-function showsSkills({ isolation }: GuestEnvelope, { status }: Sandbox): boolean {
-  return isolation === undefined && ['process', 'container'].includes(status.tier)
-}
-
 function openSkills(create: typeof createSkills, { sandbox, config, envelope, documents, engine, host, folders }: SkillParts): Skills {
   const shown = once(() => openShownSkills(sandboxFolders(envelope).cacheFolder))
-  const canShow = showsSkills(envelope, sandbox)
+  const canShow = showsSkills(sandbox.status, envelope.isolation !== undefined)
   return create({
     documents,
     host,

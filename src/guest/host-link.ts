@@ -88,7 +88,8 @@ export function createHostPort({ link, envelope, renew }: HostPortDeps): HostPor
     save: (draft, base) => link.ask({ ask: 'propose', draft, save: true, base }),
     async setSecret(name, value) {
       const { masterKeys = [] } = await link.ask({ ask: 'envelope', masters: true })
-      await answerKeyQuestion(value === null ? { ask: 'remove', name } : { ask: 'set', name, value }, { ...envelope, masterKeys })
+      const question = value === null ? { ask: 'remove' as const, name } : { ask: 'set' as const, name, value }
+      return (await answerKeyQuestion(question, { ...envelope, masterKeys })).changed > 0
     },
     async restart() {
       const next = await withStoredSecrets(await link.ask({ ask: 'envelope', masters: false }))

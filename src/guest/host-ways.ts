@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { createSandbox, loadRemoteEnds, openEgress, openEgressFetch, openEgressProxy } from '../sandbox/index.ts'
 import type { Egress, EgressFetch, EgressProxy } from '../sandbox/index.ts'
-import type { Call, Config, GuestEnvelope, GuestIsolation, Sandbox } from '../types/index.ts'
+import type { Call, Config, Failure, GuestEnvelope, GuestIsolation, Sandbox, SandboxStatus } from '../types/index.ts'
 
 export interface HostWays {
   readonly sandbox: Sandbox
@@ -82,4 +82,26 @@ async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: Gues
 /** Tools are loaded with the first call; only an enabled search is loaded now, to check its configuration. */
 export async function openSearch(config: Config, keys: GuestEnvelope['keys'], open: typeof openEgress): Promise<Call | null> {
   return config.web.search === 'off' ? null : (await import('../tools/index.ts')).openSearch(config, keys, open)
+}
+
+/** The folder that an isolated guest would write is its runner's, and the other tiers do not show it. */
+export function showsSkills({ tier }: Pick<SandboxStatus, 'tier'>, isIsolated: boolean): boolean {
+  return !isIsolated && ['process', 'container'].includes(tier)
+}
+
+/** Scripts need a sandbox that shows skills and starts programs. @returns the calls, with the one that runs them marked where it cannot */
+export function withScripts(
+  calls: readonly Call[],
+  { tier }: Pick<SandboxStatus, 'tier'>,
+  isIsolated: boolean,
+  starts: boolean,
+): readonly Call[] {
+  if (showsSkills({ tier }, isIsolated) && starts) return calls
+  const where = isIsolated ? 'an isolated guest does not have' : tier === 'none' ? 'is off' : `the tier ${tier} does not have`
+  const unavailable: Failure = {
+    code: 'sandbox_missing',
+    message: `skill.run needs a sandbox that shows skills and starts programs, which ${where}.`,
+    hint: 'Commands of a skill can be read with skill_load; oxbow status says what the sandbox has.',
+  }
+  return calls.map((call) => (call.name === 'skill.run' ? { ...call, unavailable } : call))
 }

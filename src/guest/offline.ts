@@ -4,10 +4,10 @@ import { describedCoderCalls, describedRemoteCalls, describedServerCalls } from 
 import { describedPluginCalls } from '../plugins/index.ts'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
-import { openEgress, openEgressProxy } from '../sandbox/index.ts'
+import { createSandbox, openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { describedSkillCalls } from '../skills/index.ts'
 import { openStore, parseReference, type Store, storeAddress, zoeyMethods } from '../store/index.ts'
-import { builtinCalls, memoryCalls, openSearch, pluginDataCalls } from '../tools/index.ts'
+import { builtinCalls, memoryCalls, openSearch, pluginDataCalls, searchIsOff } from '../tools/index.ts'
 import {
   type Call,
   type Config,
@@ -18,8 +18,10 @@ import {
   isUuid,
   type JournalRecord,
   OxbowError,
+  type SandboxStatus,
   type SessionId,
 } from '../types/index.ts'
+import { sandboxFolders, withScripts } from './host-ways.ts'
 
 type Question<Command extends GuestQuestion['command']> = Extract<GuestQuestion, { command: Command }>
 
@@ -33,7 +35,7 @@ export async function* answer(
   envelope: GuestEnvelope,
 ): AsyncGenerator<object> {
   if (question.command === 'calls') {
-    yield* (await describedCalls(envelope.config)).map(describeCall)
+    yield* (await callsHere(envelope)).map(describeCall)
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
@@ -58,15 +60,34 @@ export async function* answer(
   }
 }
 
+/** Every call; those that a guest with this configuration could not make on this machine say why. Starts nothing. */
+async function callsHere(envelope: GuestEnvelope): Promise<readonly Call[]> {
+  const { config, workspaceRoot, insecure } = envelope
+  const { status, close } = await createSandbox({
+    workspaceRoot,
+    // Only what is installed matters here: no disk is mounted for it.
+    limits: { ...config.sandbox, disk: 'folder' },
+    browser: config.browser,
+    insecure,
+    egressSocket: () => Promise.reject(new Error('calls are only described here')),
+    ...sandboxFolders(envelope),
+  })
+  await close()
+  return describedCalls(config, status)
+}
+
 /**
  * Every call for the reference, which describes calls and runs none: also those that this machine's sandbox could not serve. What they
  * would ask is opened for none of them.
+ * @param status of a sandbox, so that calls which it does not serve are marked; absent: none is
  */
-export async function describedCalls(config: Config): Promise<readonly Call[]> {
+export async function describedCalls(config: Config, status?: SandboxStatus): Promise<readonly Call[]> {
   // One service stands for all: the call is the same.
-  const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
+  const isOff = status !== undefined && config.web.search === 'off'
+  const search = isOff ? searchIsOff() : await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
   const web = { egress: await openEgress(config.egress), robots: 'ignore', proxy: openEgressProxy(config.egress, '') } as const
-  const given = builtinCalls({ files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] }, web)
+  const given = builtinCalls(status ?? everything, web)
+  const skills = describedSkillCalls()
   return [
     ...given,
     ...(search === null ? [] : [search]),
@@ -76,10 +97,12 @@ export async function describedCalls(config: Config): Promise<readonly Call[]> {
     ...describedPluginCalls(),
     ...describedRemoteCalls(),
     ...describedCoderCalls(),
-    ...describedSkillCalls(),
+    ...(status === undefined ? skills : withScripts(skills, status, config.sandbox.isolate_guest, status.shell)),
     ...(await describedKernelCalls(config)),
   ]
 }
+
+const everything = { files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] } as const
 
 const noData = (): Promise<never> => Promise.reject(new Error('calls are only described here'))
 
@@ -147,7 +170,7 @@ async function* exportRecords(store: Store, after: number): AsyncGenerator<objec
     after === 0 ? [] : await store.records({ after: after - 1, before: after + 1, order: 'oldest_first', limit: 1, hydrate: false })
   if (after > 0 && before === undefined)
     throw new OxbowError('not_found', `There is no record ${after}.`, { hint: 'See `oxbow audit show` for the newest.' })
-  yield { oxbow: 'export', format: 1, user: store.user, after: { seq: after, hash: before?.hash ?? emptyChain.hash } }
+  yield { oxbow: 'export', format: 2, user: store.user, after: { seq: after, hash: before?.hash ?? emptyChain.hash } }
   for (let cursor = after; ;) {
     const page = await store.records({ after: cursor, order: 'oldest_first', limit: recordingPage * 5, hydrate: false })
     for (const { seq, at, actor, session, turn, call, name, phase, body, previous, hash } of page) {

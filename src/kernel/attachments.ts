@@ -3,12 +3,16 @@
  * conversation contain only names and hashes. Before a generation, the newest files that fit become parts of their messages; older ones
  * remain lines that name them. So a turn costs the same however much was attached to older ones, and bytes are read rarely.
  */
+import type { Store } from '../store/index.ts'
 import {
+  type Attachment,
   type Blobs,
   cleanFileName,
   createRecentMap,
+  headOf,
   type InputKind,
   type KeptFile,
+  maxAttachedHead,
   maxAttachmentBytes,
   maxAttachments,
   maxPieceBytes,
@@ -18,11 +22,13 @@ import {
   type Message,
   type ModelFacts,
   OxbowError,
+  parseObject,
   type SentFile,
+  type SessionId,
   type ToolMessage,
   type UserMessage,
 } from '../types/index.ts'
-import { maxHeldFileBytes, maxPieces, maxShownFileBytes } from './limits.ts'
+import { maxHeldFileBytes, maxMessagesSearched, maxPieces, maxShownFileBytes } from './limits.ts'
 
 /** @returns the messages with their newest files as parts; the same objects where nothing changes, and for the same files */
 export type ShowFiles = (messages: readonly Message[], facts: Pick<ModelFacts, 'input'>) => Promise<readonly Message[]>
@@ -124,7 +130,32 @@ async function takeFile({ name, media_type: said, data, pieces = [] }: SentFile,
   const cleaned = cleanFileName(name)
   const content = data === undefined ? await uploaded(pieces, cleaned, blobs) : await inline(data, cleaned, blobs)
   if (content.bytes === 0) throw new OxbowError('bad_input', `${cleaned} is empty.`, { hint: 'Attach a file with something in it.' })
-  return { name: cleaned, media_type: mediaTypeOf(content.head, said), bytes: content.bytes, pieces: content.pieces }
+  const type = mediaTypeOf(content.head, said)
+  const head = isTextType(type) ? textHead(content.head) : ''
+  return { name: cleaned, media_type: type, bytes: content.bytes, pieces: content.pieces, ...(head !== '' && { head }) }
+}
+
+const isTextType = (type: string): boolean => type.startsWith('text/') || /^application\/(?:json|xml|x-ndjson|toml|yaml)$/.test(type)
+
+/** @returns the first characters of a text; empty for what is no UTF-8 after all */
+function textHead(bytes: Uint8Array): string {
+  try {
+    // A character has at most four bytes, and the last one may be cut.
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, 4 * maxAttachedHead), { stream: true })
+    return headOf(text, maxAttachedHead)
+  } catch {
+    return ''
+  }
+}
+
+/** @returns files that came with turns of the session before this one, those of the newest message first */
+export async function earlierFiles(store: Pick<Store, 'records'>, session: SessionId, turn: string): Promise<readonly Attachment[]> {
+  const begun = { session, phases: ['started'], order: 'newest_first', limit: maxMessagesSearched, hydrate: true } as const
+  const records = await store.records(begun)
+  return records
+    .filter(({ call }) => call !== turn)
+    .flatMap(({ body }) => (parseObject(body)?.['attachments'] ?? []) as unknown as readonly Attachment[])
+    .map((file) => ({ ...file, earlier: true }))
 }
 
 interface Content {

@@ -19,6 +19,8 @@ export interface CallReference {
   readonly audience: readonly Audience[]
   /** See `Call.rare`. */
   readonly rare: boolean
+  /** Why this guest cannot make it; empty if it can. */
+  readonly unavailable: string
   readonly timeout_ms: number | null
   readonly input: JsonObject
   /** Empty where the output is not described. */
@@ -35,6 +37,7 @@ export function describeCall(call: Call): CallReference {
     effect: call.effect,
     audience: call.audience,
     rare: call.rare === true,
+    unavailable: call.unavailable?.message ?? '',
     timeout_ms: Number.isFinite(call.timeoutMs) ? call.timeoutMs : null,
     input: withoutMarks(schemaOf(call)) as JsonObject,
     output: withoutMarks(schemaOf(call, 'output')) as JsonObject,

@@ -14,6 +14,7 @@ import {
   type CallContext,
   type CallId,
   type CallOutcome,
+  holdsHandle,
   type Json,
   type Hold,
   type JournalRecord,
@@ -21,6 +22,7 @@ import {
   noSpend,
   once,
   type Phase,
+  type Labels,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
 import { createFlights, type Intended, type StartedCall } from './stages/flights.ts'
@@ -46,6 +48,7 @@ import {
   isShutdown,
   type RunningCalls,
   startsWhileUnchanged,
+  stoppedForRestart,
   stopReason,
   type Watch,
   whileHeld,
@@ -53,21 +56,11 @@ import {
 import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
-import { labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
-import { judgeAgain, judgeCall, type JudgeDeps, refuseCaller } from './stages/judging.ts'
-import {
-  flowRefusal,
-  holdsHandle,
-  judgeInput,
-  mayBeCautious,
-  type Labels,
-  mustAsk,
-  repeatedLabels,
-  runtimeCaller,
-  scoped,
-} from './stages/policy.ts'
+import type { Sessions, WatchedFiles } from './sessions.ts'
+import { judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
+import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
-import { clean, type Cleaner, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
+import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
 
@@ -81,12 +74,12 @@ export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly secrets: SecretUses
   readonly running: RunningCalls
   /** Labels of the session's context, their origins, and how to join new ones. */
-  readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins' | 'read'>
+  readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins' | 'read'>
   /** Puts texts in the place of their handles. */
   readonly fillHandles: DataHandles['fill']
   readonly blobs: Blobs
   /** Files that came with the messages of a turn. */
-  readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
+  readonly attachments: (caller: Caller) => Promise<readonly Attachment[]>
   /** Undefined: no plugin has any. */
   readonly hooks: () => KernelHooks | undefined
 }
@@ -319,13 +312,11 @@ async function intend(
   return { firstSeq: 0, duplicate: false }
 }
 
-const stoppedForRestart = Symbol('stopped for restart')
-
 /** Stage 8. */
 async function run(
   deps: Deps,
   passing: Passing,
-  { call, hold, unchanged }: Admitted,
+  { call, input: asked, hold, unchanged }: Admitted,
   use: SecretUse,
   watched: WatchedFiles | null,
 ): Promise<Ran | typeof stoppedForRestart> {
@@ -356,17 +347,19 @@ async function run(
     },
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
-    callAs: async (plugin, approved, name, input) => {
+    callAs: async (plugin, approved, name, input, scope) => {
       const { pluginCaller } = await import('./delegation/plugin-caller.ts')
-      const judged = pluginCaller({ plugin, approved, caller: files.caller(), within: call, call: deps.registry.find(name), input })
+      const by = scoped(files.caller(), scope)
+      const judged = pluginCaller({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
       if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })
       const own = { ...passing, caller: { ...caller, actor: `plugin:${plugin}` }, id: deps.newId() as CallId }
       deps.journal.note([entryOf(own, 'refused', name, refusalBody(refusal(judged)))])
       return refusal(judged)
     },
+    leadsTo: (next) => judgeNext(deps, { caller, call, input: asked, own: [] }, next, watched),
     readApart: (scope, name, input) => callWithin(deps, passing, watch, { caller: scoped(caller, scope), name, input }),
     blobs: deps.blobs,
-    attachments: () => deps.attachments(caller.turn),
+    attachments: () => deps.attachments(caller),
     erase: (seqs, reason) => deps.journal.erase({ caller, call: id, name: call.name }, seqs, reason),
     progress: (output) => watch.progress(use.show(output)),
     record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, use.record(body))], { lazy: true }),
@@ -395,6 +388,5 @@ function callWithin(
     watch.pause(waiting)
     onWait?.(waiting)
   }
-  const within = { caller, id: deps.newId() as CallId, signal: watch.signal, onWait: wait, onIntended: () => {} }
-  return passGate(deps, within, name, input)
+  return passGate(deps, { caller, id: deps.newId() as CallId, signal: watch.signal, onWait: wait, onIntended: () => {} }, name, input)
 }

@@ -199,7 +199,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     await made.load()
     return (lists = made)
   })
-  const runningTurns = createRunningTurns()
+  const runningTurns = createRunningTurns(store)
   const messageOf = (turn: TurnId | ''): string | null => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null))
   const openHooks = (source: HookSource): KernelHooks => lazyHooks(source, events, () => loadHooks(source))
   const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }), openHooks })
@@ -269,7 +269,7 @@ function approvalReads(
 ): Pick<GateDeps, 'findRule' | 'readBound' | 'flow' | 'hosts'> {
   return {
     flow: config.flow,
-    hosts: createKnownHosts({ documents, config, judgedLabels: sessions.judged }),
+    hosts: createKnownHosts({ documents, config, labels: sessions }),
     async findRule(asking, readInputs) {
       const { findRule, settingsDigest } = await import('./access/rules.ts')
       return findRule(documents, settingsDigest(config), asking, readInputs)

@@ -171,6 +171,8 @@ export const maxRecordsBehind = 10_000
 
 /** Pieces of one attachment: as many as the largest one needs, and some for senders that cut smaller ones. */
 export const maxPieces = 16
+/** Records of a session in which files of earlier messages are looked for, the newest. */
+export const maxMessagesSearched = 2_000
 /** Bytes of the files in one generation: what vendors accept in a request. */
 export const maxShownFileBytes = 20_000_000
 /** Bytes of files cached in their sent form, so that each step of a turn does not read them again. */
@@ -226,11 +228,6 @@ export const maxSessionsRead = 10_000
 /** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
 export const maxErasedAtOnce = 200
 
-/** Packs of the versions; with more, those under `maxJoinedPackBytes` are joined into one. */
-export const maxPacks = 40
-export const maxJoinedPackBytes: number = 16 * 1024 * 1024
-/** Bytes of a checkpoint that are held before they are written as a pack. */
-export const maxPendingPackBytes: number = 64 * 1024 * 1024
 /** The thread of the versions ends after this long without a request, and its memory with it. */
 export const versionsIdleMs = 60_000
 /** Time limit of one request to hands for versions, and of one whole checkpoint. */
@@ -253,9 +250,8 @@ export const maxTurnRecords = 10_000
 export const maxListedTurns = 100
 /** Bytes of files in one reply of hands. */
 export const maxCollectedBytes: number = 4 * 1024 * 1024
-/** Commits of one log, and commits that it looks through for those of a path. */
+/** Commits of one log. */
 export const maxLogged = 200
-export const maxLogScan = 5_000
 /** Files whose names are compared with one that no version has. */
 export const maxNamesCompared = 20_000
 /** Files of one comparison or preview that are listed. */

@@ -12,3 +12,25 @@ test('calls that fail to load once are loaded on the next request', async () => 
   await assert.rejects(registry.parse('a.b', {}), /EMFILE/)
   assert.equal((await registry.parse('a.b', {})).ok, true)
 })
+
+test('a call that this guest cannot make is offered to nobody, and says why to whoever asks for it', async () => {
+  const unavailable = { code: 'sandbox_missing', message: 'a.page needs a browser.', hint: 'Install one.' } as const
+  const registry = createRegistry(async () => [
+    testCall('a.file', async () => done('')),
+    { ...testCall('a.page', async () => done('')), unavailable },
+  ])
+  for (const name of ['a.page', 'a_page']) assert.deepEqual(await registry.parse(name, {}), { ok: false, failure: unavailable })
+  const rights = new Set(registry.references().map(({ right }) => right))
+  assert.deepEqual(
+    registry.tools(rights, []).map(({ name }) => name),
+    ['a_file'],
+  )
+  assert.equal(registry.find('a.page'), undefined)
+  assert.deepEqual(
+    registry.references().map(({ name, unavailable: why }) => [name, why]),
+    [
+      ['a.file', ''],
+      ['a.page', 'a.page needs a browser.'],
+    ],
+  )
+})

@@ -22,6 +22,7 @@ import {
   toolName,
   type ToolSpec,
   type TurnId,
+  wellFormed,
 } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
 import {
@@ -45,8 +46,10 @@ type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown 
 export interface Registry {
   /** References of all calls, in the order of their descriptions. */
   references(): readonly CallReference[]
-  /** Finds a call by `family.verb` or by the tool name `family_verb`. Undefined for all before the first `parse`. */
+  /** Finds a call that this guest can make by `family.verb` or by the tool name `family_verb`. Undefined for all before the first `parse`. */
   find(name: string): Call | undefined
+  /** As `find`, also those that this guest cannot make: `unavailable` says why. */
+  known(name: string): Call | undefined
   /**
    * Finds the call and validates the input; a string is parsed as JSON, as models write it. Loads the descriptions: all other methods
    * but `find` may be used only after the first `parse`.
@@ -101,7 +104,8 @@ export function createRegistry(
     return loaded
   }
   const comingNow = indexComing(coming)
-  const find = (name: string): Call | undefined => loaded?.byName.get(name) ?? comingNow().byName.get(name)
+  const known = (name: string): Call | undefined => loaded?.byName.get(name) ?? comingNow().byName.get(name)
+  const find = (name: string): Call | undefined => [known(name)].find((call) => call?.unavailable === undefined)
   const all = (): readonly Call[] => [...new Set(requireLoaded().byName.values()), ...comingNow().calls]
   const toolCache = new WeakMap<ReadonlySet<string>, ToolSet>()
   const toolsFor = (rights: ReadonlySet<string>): ToolSet => {
@@ -113,7 +117,8 @@ export function createRegistry(
       tools.hidden.length !== hidden.length ||
       hidden.some((call) => !tools!.hidden.includes(call))
     ) {
-      const offered = all().filter((call) => call.audience.includes('model') && rights.has(call.right) && !hidden.includes(call))
+      const mayUse = ({ name, audience, right }: Call) => audience.includes('model') && rights.has(right) && find(name) !== undefined
+      const offered = all().filter((call) => mayUse(call) && !hidden.includes(call))
       const made = {
         ...requireLoaded().toTools(offered, maxToolBytes),
         hidden,
@@ -126,19 +131,17 @@ export function createRegistry(
   }
   return {
     find,
+    known,
     references: () => all().map(requireLoaded().describeCall),
     async parse(name, input) {
       if (loaded === null) await load()
-      let call = find(name)
-      if (call === undefined && loading() !== null) {
-        await loading()
-        call = find(name)
-      }
-      if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
+      if (known(name) === undefined) await loading()
+      const call = known(name)
+      if (call === undefined || call.unavailable !== undefined) return { ok: false, failure: call?.unavailable ?? unknownCall(name, all()) }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
       const value = typeof input === 'string' ? parseArguments(input) : { json: input }
       if ('problem' in value) return { ok: false, failure: badInput(call, `the arguments are not valid JSON (${value.problem})`) }
-      const parsed = call.input.safeParse(value.json)
+      const parsed = call.input.safeParse(wellFormed(value.json))
       return parsed.success ? { ok: true, call, input: parsed.data } : { ok: false, failure: badInput(call, explain(parsed.error)) }
     },
     tools: (rights, conversation) => withLoaded(toolsFor(rights), conversation, maxLoadedChars),
@@ -222,16 +225,15 @@ function tooLarge(call: Call, length: number): Failure {
 }
 
 function unknownCall(name: string, calls: readonly Call[]): Failure {
-  const own = calls.map((call) => toolName(call.name))
+  const own = calls.flatMap(({ name: each, unavailable }) => (unavailable === undefined ? [toolName(each)] : []))
   const near = nearestNames(name, own, 4).slice(0, 3)
-  const shown = name.slice(0, 60)
   return {
     code: 'unknown_call',
-    message: `There is no call named ${JSON.stringify(shown)}.`,
+    message: `There is no call named ${JSON.stringify(name.slice(0, 60))}.`,
     hint:
       near.length > 0
         ? `Did you mean ${near.join(' or ')}?`
-        : 'Use only the tools you were given; `oxbow calls` lists what a terminal can call.',
+        : 'Only the tools that are offered can be called; `oxbow calls` lists what a terminal can call.',
   }
 }
 

@@ -8,23 +8,26 @@ import {
   createRecentMap,
   type Config,
   type DataOrigin,
-  type Done,
   type FlowPolicy,
   type Hands,
+  isOwnText,
   joinOrigins,
+  joinScope,
   type KeptFile,
   type LabelOrigin,
   labelOrigins,
   truncate,
   type Label,
   once,
-  originOfCall,
   OxbowError,
   type Profile,
   type ProgramSees,
   type Sandbox,
   type SessionId,
   type SessionInfo,
+  joinLabels,
+  type Labels,
+  parseLabels,
 } from '../types/index.ts'
 import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import type { Documents } from './state/documents.ts'
@@ -37,15 +40,13 @@ import {
   type LabelHistory,
   noLabels,
   freeFlow,
+  joined,
   lastingEffect,
   judgeFlow,
   type FlowVerdict,
   isKept,
-  join,
-  type Labels,
   leadsOutside,
   nothing,
-  parseLabels,
   type Provenance,
 } from './stages/policy.ts'
 
@@ -57,6 +58,8 @@ export interface Sessions {
   held(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** Those by which sinks are judged: without what a person has declassified, which nothing else inherits. */
   judged(caller: Pick<Caller, 'session' | 'scope'>): Labels
+  /** Whether these labels, of those that are judged, come from the plugin alone whose call it is; see `isOwnText`. */
+  areOwn(caller: Caller, call: Call, labels: Labels): boolean
   /** Takes labels out of `judged`, or puts them back. @returns whether the session is known */
   declassify(session: SessionId, labels: Labels, isFreed: boolean): boolean
   history(session: SessionId): LabelHistory
@@ -140,7 +143,7 @@ export function createSessions(store: Store): Sessions {
 function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: (row: SessionRow) => void) {
   // A row may be evicted during a call that waits for days: until it is loaded again, the session counts as having all labels.
   const heldBy = (session: SessionId | ''): Labels => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
-  const held: Sessions['held'] = ({ session, scope }) => (scope === undefined ? heldBy(session) : join(heldBy(session), scope.labels))
+  const held: Sessions['held'] = ({ session, scope }) => (scope === undefined ? heldBy(session) : joinLabels(heldBy(session), scope.labels))
   /** Each call that reads joins its labels: a row is parsed once. */
   const histories = new WeakMap<SessionRow, LabelHistory>()
   const known = (row: SessionRow): LabelHistory => {
@@ -155,9 +158,17 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
     const after = addLabels(before, added, origins, isGiven)
     if (after !== before) change({ ...row, ...labelColumns(after) })
   }
-  const of: Pick<Sessions, 'held' | 'origins' | 'join' | 'read' | 'judged' | 'declassify' | 'history'> = {
+  const history: Sessions['history'] = (session) => known(rows.get(session) ?? noRow)
+  const originsOf: Sessions['origins'] = ({ session, scope }) => {
+    const { from } = history(session as SessionId)
+    return scope === undefined ? from : joinOrigins(from, scope.origins)
+  }
+  const of: Pick<Sessions, 'held' | 'origins' | 'join' | 'read' | 'judged' | 'areOwn' | 'declassify' | 'history'> = {
     held,
-    history: (session) => known(rows.get(session) ?? noRow),
+    history,
+    origins: originsOf,
+    areOwn: (caller, call, labels) =>
+      isOwnText(caller, call, labels, { given: history(caller.session as SessionId).given, from: originsOf(caller) }),
     judged(caller) {
       const { session, scope } = caller
       const row = session === '' ? undefined : rows.get(session)
@@ -170,18 +181,19 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
       if (row === undefined) return false
       const before = known(row)
       const others = before.freed.filter((label) => !labels.includes(label))
-      change({ ...row, ...labelColumns({ ...before, freed: isFreed ? join(others, labels) : others }) })
+      change({ ...row, ...labelColumns({ ...before, freed: isFreed ? joinLabels(others, labels) : others }) })
       return true
     },
-    origins({ session, scope }) {
-      const from = session === '' ? [] : known(rows.get(session) ?? noRow).from
-      return scope === undefined ? from : joinOrigins(from, scope.origins)
-    },
     join: ({ session }, added, origins = []) => add(session, added, labelOrigins(added, origins), true),
-    read({ session, scope }, added, origins) {
-      if (scope?.kind !== 'apart') return add(session, added, origins, false)
-      scope.labels = join(scope.labels, added)
-      scope.origins = joinOrigins(scope.origins, origins)
+    read({ session, scope }, added, from) {
+      if (scope?.kind !== 'apart') return add(session, added, from, false)
+      const both = joinScope(scope, added, from)
+      return add(
+        session,
+        both,
+        from.filter(({ label }) => both.includes(label)),
+        false,
+      )
     },
   }
   return { of, known }
@@ -231,7 +243,7 @@ export interface Judged {
 }
 
 interface FlowDeps {
-  readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins'>
+  readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly flow: FlowPolicy
   readonly files: FileFlow
 }
@@ -241,37 +253,12 @@ export function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, c
   const held = labels.held(caller)
   const judged = labels.judged(caller)
   const plain = (): FlowVerdict => {
-    const matter = judged.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input))
+    const matter =
+      judged.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input), labels.areOwn(caller, call, judged))
     return matter === null ? freeFlow : judgeFlow(judged, call, flow, matter, () => labels.origins(caller))
   }
   const more = files.judge(caller, call, input)
   return more === null ? { held, flow: plain() } : more.then((verdict) => ({ held, flow: verdict ?? plain() }))
-}
-
-/**
- * @param files what the call has read @param more labels from elsewhere
- * @returns all labels of a result with their origins, and the part of its record that names those that its input does not
- */
-export function labelsOfResult(
-  call: Call,
-  input: unknown,
-  ran: { readonly done: Done<unknown> } | { readonly labels: Labels },
-  files: WatchedFiles | null,
-  more: Labels,
-): Provenance & { readonly origins: { readonly origins?: DataOrigin[] } } {
-  const seen = files === null ? nothing : files.seen()
-  const done = 'done' in ran ? ran.done : undefined
-  const own = join('labels' in ran ? ran.labels : join(call.labels.adds, done?.labels ?? []), more)
-  const labels = join(own, seen.labels)
-  if (labels.length === 0) return { ...nothing, origins: {} }
-  const from = [...originsOf(call, input, own, done?.origins), ...seen.from]
-  const isPlain = done?.origins === undefined && seen.from.length === 0
-  return { labels, from, origins: isPlain ? {} : { origins: [...new Set(from.map((one) => one.from))] } }
-}
-
-/** @returns the origins of the labels of a call's result. @param own what the call names; by default what its input names */
-export function originsOf(call: Call, input: unknown, labels: Labels, own?: readonly DataOrigin[]): readonly LabelOrigin[] {
-  return labels.length === 0 ? [] : labelOrigins(labels, own ?? [originOfCall(call.name, input)])
 }
 
 /** Documents of labels of files, and of what may be writing such. */
@@ -320,6 +307,8 @@ export interface FileFlow {
 }
 
 export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
+  /** The call has been led to this input: its labels are those of the result, too. */
+  leadsTo(input: unknown): void
   sandbox(inner: Sandbox): Sandbox
   /** Runs the call. */
   run<Result>(work: () => Promise<Result>): Promise<Result>
@@ -357,6 +346,7 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
       const isWatched = call.files === 'past' || call.files === 'workspace'
       if (isQuiet(of.caller) && !isWatched) return null
       let guard: FileGuard | null = null
+      let led = nothing
       const ready = once(async () => {
         await begin()
         if (!isQuiet(of.caller)) guard = (await load()).guard(of, call, input)
@@ -364,9 +354,12 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
       })
       return {
         seen() {
-          if (guard !== null) return guard.seen()
+          if (guard !== null) return joined(guard.seen(), led)
           if (opened === null) return nothing
-          return call.files === 'workspace' ? opened.everywhere() : opened.sourced(of, call, input)
+          return joined(call.files === 'workspace' ? opened.everywhere() : opened.sourced(of, call, input), led)
+        },
+        leadsTo(next) {
+          if (opened !== null) led = joined(led, opened.sourced(of, call, next))
         },
         run: (work) => (isWatched && !isKnown ? begin().then(work) : work()),
         async whileProgram(find, sees, work) {
@@ -384,7 +377,7 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
     },
     judge(caller, call, input) {
       wasOnline ||= call.right === 'shell.network'
-      if (!hasRules && !leadsOutside(caller, call) && !(wasOnline && isKept(join(held(caller), call.labels.adds)))) return null
+      if (!hasRules && !leadsOutside(caller, call) && !(wasOnline && isKept(joinLabels(held(caller), call.labels.adds)))) return null
       if (isQuiet(caller) && !isKept(call.labels.adds)) return null
       return begin().then(async () => (isQuiet(caller) && !isKept(call.labels.adds) ? null : (await load()).judge(caller, call, input)))
     },

@@ -2,6 +2,7 @@ export { createMemory, type Memory, type MemoryHost, type MemoryReport, type Rei
 export type { Forgettable, Forgotten } from './forget/forget.ts'
 export type { GoneFact } from './forget/aftermath.ts'
 export type { Ingested } from './keep/documents.ts'
+export { memoryCursors } from './keep/keep-limits.ts'
 export { cleanTag, looksLikeId } from './keep/note-rules.ts'
 export type { Imported, ExportPage } from './keep/transfer.ts'
 export type { Provenance } from './keep/provenance.ts'

@@ -1,6 +1,7 @@
 /** A plugin as its entry exports it, made by `definePlugin`. What is missing has a default; what is wrong fails here, with its name. */
 import type { TestSuite } from './run-tests.ts'
 import {
+  nearestNames,
   type DecidingStep,
   type Effect,
   type HookAlias,
@@ -166,11 +167,38 @@ export interface PluginObject {
   readonly tests?: readonly TestSuite<PluginRuntime>[]
 }
 
+const partNames: readonly string[] = Object.keys({
+  name: true,
+  description: true,
+  init: true,
+  dispose: true,
+  actions: true,
+  providers: true,
+  evaluators: true,
+  services: true,
+  models: true,
+  routes: true,
+  tasks: true,
+  events: true,
+  hooks: true,
+  tests: true,
+} satisfies Record<keyof PluginObject, true>)
+
+/** What plugins of elizaOS have as well, which has no meaning here. */
+const elizaFields: ReadonlySet<string> = new Set(
+  'adapter app componentTypes config dependencies priority schema testDependencies'.split(' '),
+)
+
 /** @returns the plugin that a module exports, as `default` or by another name @throws Error that names what is wrong */
 export function pluginOf(module: Readonly<Record<string, unknown>>, entry: string): PluginObject {
   const exported = [module['default'], module['plugin'], ...Object.values(module)]
   const found = exported.find(isPlugin)
   if (found === undefined) throw new Error(`${entry} exports no plugin: export default definePlugin({ name, … }).`)
+  const unknown = Object.keys(found).find((field) => !partNames.includes(field) && !elizaFields.has(field))
+  if (unknown !== undefined) {
+    const [nearest] = nearestNames(unknown, partNames, 3)
+    throw new Error(`${found.name} has ${unknown}, which is no part of a plugin${nearest === undefined ? '' : `: is it ${nearest}`}.`)
+  }
   for (const { list, parts, needs } of partsOf(found)) {
     if (!Array.isArray(parts)) throw new Error(`${list} of ${found.name} must be a list.`)
     for (const [place, part] of (parts as readonly Readonly<Record<string, unknown>>[]).entries()) {

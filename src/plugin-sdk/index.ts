@@ -25,10 +25,13 @@ export type {
   TestSuite,
 } from '../plugin-host/index.ts'
 export { checkSettings, parseManifest, sdkVersion, wrongSettingsSchema } from '../plugins/index.ts'
-export type { PluginActionResult, PluginCallResult, PluginManifest, PluginMessage, PluginRights } from '../types/index.ts'
+export type { JsonObject, PluginActionResult, PluginCallResult, PluginManifest, PluginMessage, PluginRights } from '../types/index.ts'
+
+/** A misspelt part is an error of types, too. */
+type NoOtherPart<Plugin> = { readonly [Field in Exclude<keyof Plugin, keyof PluginObject>]: never }
 
 /** @returns the plugin as it is @throws Error that names a part that is wrong */
-export function definePlugin<const Plugin extends PluginObject>(plugin: Plugin): Plugin {
+export function definePlugin<const Plugin extends PluginObject>(plugin: Plugin & NoOtherPart<Plugin>): Plugin {
   pluginOf({ default: plugin }, plugin.name)
   return plugin
 }

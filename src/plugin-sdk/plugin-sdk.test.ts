@@ -116,3 +116,13 @@ test('memory of a plugin has its tag, and rejects what is refused', async () => 
   const refused = await createFakeProcess(plugin)
   for (const name of ['keep', 'look', 'emit']) await assert.rejects(refused.action(name), /may not call/, name)
 })
+
+test('a misspelt part is refused, by its types and when it is defined or imported', () => {
+  assert.throws(
+    // @ts-expect-error -- no part of a plugin
+    () => definePlugin({ name: 'weather', actionz: [] }),
+    /weather has actionz, which is no part of a plugin: is it actions\./,
+  )
+  // @ts-expect-error -- neither
+  assert.throws(() => definePlugin({ name: 'weather', zzzzzzzzzzzz: 1 }), /has zzzzzzzzzzzz, which is no part of a plugin\.$/)
+})

@@ -6,8 +6,19 @@ import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, r
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { parse, stringify } from 'smol-toml'
-import { type ConfigChange, configSchema, OxbowError, ownValue, setOwn, type TomlValue } from '../types/index.ts'
-import { checkConfigText, readConfigFile } from './config-layers.ts'
+import {
+  type Config,
+  type ConfigChange,
+  configSchema,
+  grantOf,
+  isObject,
+  OxbowError,
+  ownValue,
+  setOwn,
+  type TomlValue,
+} from '../types/index.ts'
+import { checkConfigText, configFiles, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
+import type { Home, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
 
 /**
@@ -186,4 +197,28 @@ function parsed(text: string): Table | null {
   } catch {
     return null
   }
+}
+
+// Rights of the agent of the configuration, which come and go with plugins and servers of tools.
+
+export function hasRight({ agent }: Config, right: string): boolean {
+  const { rights } = grantOf(agent.rights)
+  return rights.has('*') || rights.has(right)
+}
+
+/**
+ * Gives the agent a right by `agent.rights` in the configuration, or takes it away.
+ * @returns the file that was changed; null: nothing had to be @throws OxbowError `bad_config`
+ */
+export function grantRight(home: Home, workspace: Workspace, right: string, isOn: boolean): string | null {
+  const config = loadConfig(home, workspace)
+  if (isOn && hasRight(config, right)) return null
+  // The file that decides: of the user if it has the key, else of all users.
+  const files = configFiles(home, workspace).map(({ path }) => ({ path, agent: readLayer(path)['agent'] }))
+  const { path, agent } = files.findLast((file) => isObject(file.agent) && file.agent['rights'] !== undefined) ?? files[0]!
+  const written = isObject(agent) ? agent['rights'] : undefined
+  const entries = typeof written === 'string' ? [written] : Array.isArray(written) ? written.map(String) : config.agent.rights
+  const kept = entries.filter((entry) => entry !== right && entry !== `!${right}`)
+  const next = isOn ? [...kept, right] : kept
+  return next.length === entries.length && !isOn ? null : setInFile(path, ['agent', 'rights'], next) ? path : null
 }

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join, posix, relative, resolve, sep } from 'node:path'
-import { type HostFolder, isObject, OxbowError, sandboxUid, type UserId, writeWhole } from '../types/index.ts'
+import { type Config, type HostFolder, isObject, OxbowError, sandboxUid, type UserId, writeWhole } from '../types/index.ts'
 import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
 import { asOwner } from './file-owner.ts'
 
@@ -133,24 +133,28 @@ const isWithin = (path: string, folder: string): boolean => path === folder || p
 const ofSystem = ['/dev', '/proc', '/sys', '/run', '/etc', '/boot', '/usr', '/bin', '/sbin', '/lib', '/lib64', '/var']
 
 /** Homes hold keys and settings of every program; so do dot folders. */
-function assertAllowed(real: string, { home, env }: FolderPlace): void {
-  const refuse = (why: string): never => {
+function assertAllowed(real: string, place: Pick<FolderPlace, 'home' | 'env'>): void {
+  const why = whyHidden(real, place) || (hasDotFolder(real) ? 'a part of its path begins with a dot' : '')
+  if (why !== '')
     throw new OxbowError('path_refused', `agents cannot work in ${real}: ${why}`, { hint: 'Choose the folder of one project.' })
-  }
+}
+
+/** @param real a real path @returns why no program of a sandbox may ever see the folder; empty if it may */
+export function whyHidden(real: string, { home, env }: Pick<FolderPlace, 'home' | 'env'>): string {
   const own = realpathSync(home.root)
-  if (isWithin(real, own) || isWithin(own, real)) refuse('Oxbow keeps its own files there')
+  if (isWithin(real, own) || isWithin(own, real)) return 'Oxbow keeps its own files there'
   for (const person of [env['HOME'] || homedir(), homedir()]) {
     const folder = existsSync(person) ? realpathSync(person) : person
-    if (isWithin(folder, real)) refuse('it is or contains a home folder')
+    if (isWithin(folder, real)) return 'it is or contains a home folder'
   }
-  if (/^\/(?:home|Users)\/[^/]+$/.test(real)) refuse('it is a home folder')
-  if (ofSystem.some((folder) => isWithin(real, folder))) refuse('it belongs to the system')
-  if (
-    relative(sep, real)
-      .split(sep)
-      .some((part) => part.startsWith('.'))
-  )
-    refuse('a part of its path begins with a dot')
+  if (/^\/(?:home|Users)\/[^/]+$/.test(real)) return 'it is a home folder'
+  return ofSystem.some((folder) => isWithin(real, folder)) ? 'it belongs to the system' : ''
+}
+
+export function hasDotFolder(real: string): boolean {
+  return relative(sep, real)
+    .split(sep)
+    .some((part) => part.startsWith('.'))
 }
 
 const writeBits = { owner: 0o200, group: 0o020, others: 0o002 }
@@ -179,4 +183,10 @@ function assertName(name: string, others: readonly HostFolder[], { shared }: Wor
   const stats = statSync(point, { throwIfNoEntry: false })
   // What is below a mount point cannot be seen.
   if (stats !== undefined && (!stats.isDirectory() || readdirSync(point).length > 0)) refuse(`/shared/${name} exists in the workspace`)
+}
+
+/** @returns why a guest with this configuration would not show the folder; empty if it would */
+export async function unseenFolder({ sandbox: { tier } }: Pick<Config, 'sandbox'>, folder: Pick<HostFolder, 'readOnly'>): Promise<string> {
+  const { unseenIn } = await import('../sandbox/index.ts')
+  return unseenIn(tier === 'micro_vm' ? 'writable' : true, folder)
 }

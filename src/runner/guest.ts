@@ -186,6 +186,14 @@ function isolate({ home, workspace }: GuestSetup, envelope: GuestEnvelope, { ent
   )
 }
 
+/** @throws OxbowError as the start of an isolated guest would; starts nothing */
+async function checkIsolation(options: GuestSetup): Promise<void> {
+  const { home, workspace, config } = options
+  const { entry } = options.program ?? ownGuestProgram()
+  const parts = { home, workspace, entry, flags: guestFlags, variables: guestVariables }
+  await (await import('./isolated-guest.ts')).checkIsolation(parts, config)
+}
+
 /** Closes what was opened for a guest when the guest is gone. */
 function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
   const gone = guest.gone.then(async (end) => {
@@ -356,6 +364,7 @@ export async function checkStartOf(options: Omit<GuestSetup, 'warn'>): Promise<v
   const keys = config.model.provider === 'auto' ? [] : keyNames(config).filter((name) => !/_(?:URL|HOST)$/.test(name))
   const filled = { ...Object.fromEntries(keys.map((name) => [name, 'missing'])), ...env }
   for await (const _ of askOffline({ ...options, env: filled }, { command: 'config-check' })) continue
+  if (config.sandbox.isolate_guest) await checkIsolation({ ...options, warn: () => {} })
 }
 
 /** Signs a restore, but only when the request was one. */

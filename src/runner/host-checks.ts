@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
-import { type Config, type DoctorCheck, isAlive, isObject, type UserId } from '../types/index.ts'
+import { type Config, type DoctorCheck, isAlive, isObject, OxbowError, type UserId } from '../types/index.ts'
 import { markedBy } from './guest-users.ts'
 import { homeRoot, type HostEnv, makeFolder, usersFolder, workspaceFolders } from './home.ts'
 
@@ -138,12 +138,7 @@ export async function checkPort({ gateway: { host, port } }: Pick<Config, 'gatew
     return { name: 'port', ...finding, required: false, ms: Math.round(performance.now() - began) }
   }
   if (url !== null) return done(ok(`a guest answers at ${url}`))
-  const server = createServer()
-  const problem = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
-    server.once('error', resolve)
-    server.listen({ host, port, exclusive: true }, () => resolve(null))
-  })
-  await new Promise((resolve) => server.close(resolve))
+  const problem = await listenProblem(host, port)
   if (problem === null) return done(ok(port === 0 ? `any free one on ${host}` : `${host}:${port} is free`))
   if (problem.code === 'EADDRINUSE')
     return done({
@@ -155,5 +150,29 @@ export async function checkPort({ gateway: { host, port } }: Pick<Config, 'gatew
     state: 'missing',
     says: `Oxbow cannot listen on ${host}:${port}: ${problem.message}`,
     fix: 'Change gateway.host or gateway.port.',
+  })
+}
+
+/** @returns why nothing can listen there now; null if it can */
+async function listenProblem(host: string, port: number): Promise<NodeJS.ErrnoException | null> {
+  const server = createServer()
+  const problem = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+    server.once('error', resolve)
+    server.listen({ host, port, exclusive: true }, () => resolve(null))
+  })
+  await new Promise((resolve) => server.close(resolve))
+  return problem
+}
+
+/**
+ * Whether the next guest could listen where the configuration says, while this one runs.
+ * @param url of the guest that runs: its own port is free for the next one @throws OxbowError `bad_config`
+ */
+export async function assertListens({ gateway: { host, port } }: Pick<Config, 'gateway'>, url: string): Promise<void> {
+  const problem = await listenProblem(host, Number(URL.parse(url)?.port) === port ? 0 : port)
+  if (problem === null) return
+  throw new OxbowError('bad_config', `The gateway cannot listen on ${host}:${port} (${problem.code ?? problem.message}).`, {
+    hint: 'Choose another gateway.port (0 lets the system choose) or gateway.host in config.toml.',
+    cause: problem,
   })
 }

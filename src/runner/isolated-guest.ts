@@ -118,6 +118,13 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
   }
 }
 
+/** Whether the guest could be isolated: what `isolateGuest` refuses, without starting anything. @throws OxbowError as that does */
+export async function checkIsolation(options: Omit<IsolateOptions, 'envelope'>, config: Config): Promise<void> {
+  const { home, workspace } = options
+  const models = embedderFolders(config.memory.embedder, [home.root, workspace.root])
+  await planContainer(options, config, join(workspace.root, 'hands'), models)
+}
+
 /** The proxy makes its sockets accessible to hands; this one belongs to the guest, which runs as this process's user. @returns its path */
 async function openGuestSocket(proxy: EgressProxy): Promise<string> {
   const path = await proxy.socket('online')
@@ -126,7 +133,7 @@ async function openGuestSocket(proxy: EgressProxy): Promise<string> {
 }
 
 function planContainer(
-  { home, workspace, entry, flags, variables }: IsolateOptions,
+  { home, workspace, entry, flags, variables }: Omit<IsolateOptions, 'envelope'>,
   config: Config,
   unseen: string,
   models: readonly string[],

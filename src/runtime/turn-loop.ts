@@ -191,7 +191,7 @@ async function takeMail(process: Process): Promise<readonly ConversationItem[]> 
   const outcome = await process.call('turn.inbox', {})
   if (outcome.status !== 'ok') return []
   const mail = outcome.output as { readonly messages: readonly Mail[] }
-  return mail.messages.map(({ id, text, attachments }) => conversationItem(id, sentMessage(text, attachments)))
+  return mail.messages.map(({ id, text, attachments }) => conversationItem(id, sentMessage(text, attachments ?? [], id)))
 }
 
 interface Mail {

@@ -5,10 +5,10 @@ import { once, sandboxTiers, toError } from '../types/index.ts'
 import type { Config, Failure, HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'
-import { keepHands, readOnlyUnseen } from './keep-hands.ts'
+import { keepHands } from './keep-hands.ts'
 import { shownFolder } from './shown-skills.ts'
 import { isPlan } from './tier-plan.ts'
-import { openFolderBook, type FolderBook } from './folder-book.ts'
+import { createFolderBook, type FolderBook } from './folder-book.ts'
 import type { EgressSocket, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from './tier-plan.ts'
 
 export interface SandboxOptions {
@@ -36,7 +36,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { limits, logger = () => undefined, egressSocket, cacheFolder = join(options.workspaceRoot, 'internal') } = options
   const diskProblem = await putDisk(options.workspaceRoot, limits)
   const own = { ...(await prepareFolders(options.workspaceRoot)), ...(await withSkills(cacheFolder)) }
-  const book = await openFolderBook(own.shared, options.mounts ?? [], logger)
+  const book = createFolderBook(own.shared, logger)
   const folders: WorkspaceFolders = {
     ...own,
     get mounts() {
@@ -54,8 +54,10 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     logger,
     ...(egressSocket !== undefined && { egressSocket }),
   }
-  const kept = (status: SandboxStatus, plan: KeptPlan, again: PlanAgain): Sandbox =>
-    keepWithBranches({ status, plan, again, options: tierOptions, root: branchesFolder(options.workspaceRoot, tierOptions), book })
+  const kept = async (status: SandboxStatus, plan: KeptPlan, again: PlanAgain): Promise<Sandbox> => {
+    await book.open(options.mounts ?? [], plan.mounts)
+    return keepWithBranches({ status, plan, again, options: tierOptions, root: branchesFolder(options.workspaceRoot, tierOptions), book })
+  }
   if (options.insecure) return kept({ ...insecureStatus, asked: limits.tier }, await planInsecure(tierOptions), planInsecure)
   const problems: Failure[] = []
   for (const tier of tiersToTry(limits)) {
@@ -207,19 +209,11 @@ const insecureStatus: Omit<SandboxStatus, 'asked'> = {
   degraded: ['everything: no sandbox; paths are checked, nothing else is limited'],
 }
 
-function statusOf(
-  tier: SandboxTier,
-  plan: TierPlan,
-  { limits: { tier: asked }, folders }: TierOptions,
-  missing: Failure | null,
-): SandboxStatus {
-  const { provider, profiles, limits, shell = true } = plan
-  const unseen = (folders.mounts ?? [])
-    .filter(({ writable }) => plan.mounts === undefined || (plan.mounts === 'writable' && !writable))
-    .map(({ inside }) => `folders: ${inside} ${plan.mounts === undefined ? 'is not visible in this tier' : readOnlyUnseen}`)
-  const degraded = [...plan.degraded, ...unseen]
+function statusOf(tier: SandboxTier, plan: TierPlan, { limits: { tier: asked } }: TierOptions, missing: Failure | null): SandboxStatus {
+  const { provider, profiles, lacking, limits, degraded, shell = true } = plan
   const problem = missing === null ? null : { ...missing, message: `Weaker than asked for (${asked}): ${missing.message}` }
-  return { asked, tier, provider, files: true, shell, profiles, problem, limits, degraded }
+  const lacks = lacking !== undefined && { lacking }
+  return { asked, tier, provider, files: true, shell, profiles, ...lacks, problem, limits, degraded }
 }
 
 function withoutHands(problem: Failure, asked: SandboxTier): Sandbox {

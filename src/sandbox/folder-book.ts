@@ -2,7 +2,7 @@
 import { lstat, mkdir, realpath, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type HostFolder, OxbowError, type ShownFolder } from '../types/index.ts'
-import type { FolderMount } from './tier-plan.ts'
+import type { FolderMount, TierPlan } from './tier-plan.ts'
 
 interface FolderChange {
   /** Whether there is a mount that was not there. */
@@ -17,27 +17,35 @@ interface FolderChange {
   tidy(): Promise<void>
 }
 
+/** Which folders a tier shows; see `TierPlan.mounts`. */
+type Shows = TierPlan['mounts']
+
 export interface FolderBook {
+  /** Takes the first list, for the tier that was chosen. @throws as `plan` */
+  open(folders: readonly HostFolder[], shows: Shows): Promise<void>
   mounts(): readonly FolderMount[]
   list(): readonly ShownFolder[]
   /** Looks at the folders and makes their mount points. @throws OxbowError `bad_config` if something else has the name */
   plan(folders: readonly HostFolder[]): Promise<FolderChange>
 }
 
-/** @param shared the workspace's folder of that name @param logger is told of folders that cannot be shown @throws as `plan` */
-export async function openFolderBook(
-  shared: string,
-  folders: readonly HostFolder[],
-  logger: (message: string) => void,
-): Promise<FolderBook> {
+/** @param shared the workspace's folder of that name @param logger is told of folders that cannot be shown */
+export function createFolderBook(shared: string, logger: (message: string) => void): FolderBook {
+  let shows: Shows
   let shown: readonly ShownFolder[] = []
   let mounts: readonly FolderMount[] = []
   const book: FolderBook = {
     mounts: () => mounts,
     list: () => shown,
+    async open(folders, tierShows) {
+      shows = tierShows
+      const { use, tidy } = await book.plan(folders)
+      use()
+      await tidy()
+    },
     async plan(wanted) {
       const next: ShownFolder[] = []
-      for (const folder of wanted) next.push({ ...folder, problem: await prepare(shared, folder) })
+      for (const folder of wanted) next.push({ ...folder, problem: unseenIn(shows, folder) || (await prepare(shared, folder)) })
       const nextMounts = next.filter(({ problem }) => problem === '').map(mountOf)
       const taken = mounts.filter((mount) => !nextMounts.some((other) => same(other, mount) && (other.writable || !mount.writable)))
       return {
@@ -52,15 +60,21 @@ export async function openFolderBook(
           mounts = nextMounts
         },
         async tidy() {
-          const gone = taken.filter(({ inside }) => !mounts.some((mount) => mount.inside === inside))
+          const unseen = shown.filter(({ problem }) => problem !== '').map(({ name }) => ({ inside: `/shared/${name}` }))
+          const gone = [...taken, ...unseen].filter(({ inside }) => !mounts.some((mount) => mount.inside === inside))
           // One that is not empty has something of the workspace's own.
           for (const { inside } of gone) await rmdir(join(shared, inside.slice('/shared/'.length))).catch(() => {})
         },
       }
     },
   }
-  ;(await book.plan(folders)).use()
   return book
+}
+
+/** @returns why a tier does not show the folder; empty if it does. A mount point without the folder would be a writable decoy. */
+export function unseenIn(shows: Shows, { readOnly }: Pick<HostFolder, 'readOnly'>): string {
+  if (shows === undefined) return 'is not visible in this tier'
+  return shows === 'writable' && readOnly ? 'is read-only, which only the process and the container tier can show' : ''
 }
 
 const mountOf = ({ name, path, readOnly }: HostFolder): FolderMount => ({ host: path, inside: `/shared/${name}`, writable: !readOnly })

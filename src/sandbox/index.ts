@@ -20,6 +20,7 @@ import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 export { createSandbox } from './create-sandbox.ts'
+export { unseenIn } from './folder-book.ts'
 
 export type { EgressFetch } from './egress/egress-fetch.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'

@@ -57,7 +57,9 @@ export function keepHands(
   }
   return {
     get status() {
-      return status
+      const unseen = (parts?.book.list() ?? []).filter(({ problem }) => problem !== '')
+      if (unseen.length === 0 || status.tier === 'none') return status
+      return { ...status, degraded: [...status.degraded, ...unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)] }
     },
     hands(profile) {
       if (closed) return Promise.reject(closedFailure())
@@ -77,7 +79,7 @@ export function keepHands(
       },
     }),
     ...(branches !== undefined && { branches }),
-    ...(parts !== undefined && plan.mounts !== undefined && { folders: showFolders({ ...parts, mounts: plan.mounts, keepers, servers }) }),
+    ...(parts !== undefined && plan.mounts !== undefined && { folders: showFolders({ ...parts, keepers, servers }) }),
     async close() {
       closed = true
       await branches?.close()
@@ -91,22 +93,13 @@ function closedFailure(): OxbowError {
   return new OxbowError('sandbox_failed', 'The sandbox is closed.', { hint: 'Start again.' })
 }
 
-function notOffered(profile: Profile, { tier }: SandboxStatus): OxbowError {
-  const hints: Readonly<Partial<Record<string, string>>> = {
-    'container browser': 'Build an image with one: oxbow image build --with browser (and kernel = "runc").',
-    'micro_vm browser': 'A micro VM has no browser. sandbox.tier = "container" has one, with kernel = "runc".',
-    'micro_vm online': 'Machines of microsandbox have no way to the web. sandbox.micro_vm.provider = "qemu" has one.',
-  }
+function notOffered(profile: Profile, { tier, lacking }: SandboxStatus): OxbowError {
   return new OxbowError('sandbox_missing', `This sandbox (${tier}) has no profile "${profile}".`, {
-    hint: hints[`${tier} ${profile}`] ?? 'oxbow status says what it has; oxbow doctor says what is missing.',
+    hint: lacking?.[profile]?.hint ?? 'oxbow status says what it has; oxbow doctor says what is missing.',
   })
 }
 
-/** Why a micro VM does not show a folder. */
-export const readOnlyUnseen = 'is read-only, which only the process and the container tier can show'
-
 interface ShowParts extends KeptParts {
-  readonly mounts: true | 'writable'
   readonly keepers: ReadonlyMap<Profile, ProfileKeeper>
   readonly servers: ReadonlyMap<ServerProcess, ServerProgram>
 }
@@ -114,11 +107,8 @@ interface ShowParts extends KeptParts {
 /** The profiles that see the folders of the person. */
 const showing: readonly Profile[] = ['work', 'online']
 
-function showFolders({ book, mounts, branches, keepers, servers }: ShowParts): SandboxFolders {
-  const list = (): readonly ShownFolder[] =>
-    book
-      .list()
-      .map((folder) => (mounts === 'writable' && folder.readOnly ? { ...folder, problem: folder.problem || readOnlyUnseen } : folder))
+function showFolders({ book, branches, keepers, servers }: ShowParts): SandboxFolders {
+  const list = (): readonly ShownFolder[] => book.list()
   const seen = (): readonly ProfileKeeper[] => showing.flatMap((profile) => keepers.get(profile) ?? [])
   let last: Promise<unknown> = Promise.resolve()
   const change = async (folders: Parameters<SandboxFolders['show']>[0]): ReturnType<SandboxFolders['show']> => {
@@ -126,7 +116,10 @@ function showFolders({ book, mounts, branches, keepers, servers }: ShowParts): S
     const endsAll = taken.length > 0
     if (isMore && !endsAll) for (const keeper of seen()) assertNothingRuns(await sessionsOf(await keeper.running()))
     use()
-    if (!isMore && !endsAll) return list()
+    if (!isMore && !endsAll) {
+      await tidy()
+      return list()
+    }
     const stale = [...servers].filter(([, program]) => program.folders.some(({ path }) => taken.includes(path)))
     await Promise.all([
       ...seen().map((keeper) => keeper.replace(endsAll)),

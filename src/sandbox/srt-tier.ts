@@ -9,7 +9,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Failure, OxbowError, type Profile } from '../types/index.ts'
+import { type Failure, type Lack, OxbowError, type Profile } from '../types/index.ts'
 import { loadHandsProgram } from './bubblewrap/hands-program.ts'
 import { quote } from './bubblewrap/launch-command.ts'
 import { findDiskLimit } from './disk.ts'
@@ -96,6 +96,11 @@ function missing(what: string, hint: string): Failure {
   return { code: 'sandbox_missing', message: `No sandbox: ${what} File and shell tools are off.`, hint }
 }
 
+const lack: Lack = {
+  why: 'the provider sandbox-runtime does not have',
+  hint: 'Set sandbox.tier = "container" in config.toml.',
+}
+
 export function tierPlan(runtime: Runtime, options: TierOptions): TierPlan {
   const { folders, limits, diskProblem } = options
   const disk = findDiskLimit(folders, limits.disk_mb, diskProblem)
@@ -103,6 +108,7 @@ export function tierPlan(runtime: Runtime, options: TierOptions): TierPlan {
   return {
     provider: 'sandbox-runtime',
     profiles: ['work', 'vault-read'],
+    lacking: { online: lack, browser: lack },
     shell: false,
     limits: ['network: none', `largest file: ${limits.max_file_mb} MB`, ...disk.inForce],
     degraded: [

@@ -1,5 +1,5 @@
 /** What each tier brings: how to find out whether this machine has it, and how to start hands in it. */
-import type { Config, Failure, OwnProgram, Profile, SandboxTier, ServerProcess, ServerProgram } from '../types/index.ts'
+import type { Config, Failure, Lack, Lacking, OwnProgram, Profile, SandboxTier, ServerProcess, ServerProgram } from '../types/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 
 export { sandboxUid } from '../types/index.ts'
@@ -79,6 +79,8 @@ export interface TierOptions {
 export interface TierPlan {
   readonly provider: string
   readonly profiles: readonly Profile[]
+  /** Why it does not have one of the others. */
+  readonly lacking?: Lacking
   readonly limits: readonly string[]
   readonly degraded: readonly string[]
   /** Which folders of the person can be shown: all, or those that agents may change; absent: none. */
@@ -91,6 +93,12 @@ export interface TierPlan {
   readonly serve?: (program: ServerProgram) => Promise<ServerProcess>
   /** Ends what outlives single hands: a pool, a container of the user. */
   close(): Promise<void>
+}
+
+/** Of every provider of micro VMs. */
+export const noBrowserInVm: Lack = {
+  why: 'the tier micro_vm does not have',
+  hint: 'Set sandbox.tier = "process", or "container" with an image that has one: oxbow image build --with browser',
 }
 
 export interface TierProvider {

@@ -92,7 +92,11 @@ export function createSecretUses(secrets: Secrets): SecretUses {
       return null
     },
     begin(origin, call, input, own) {
-      const used = isEdge(call) ? handlesIn(secrets, input) : new Map<string, string>()
+      const used = new Map(
+        isEdge(call) || call.keepsSecret === true
+          ? [...handlesIn(secrets, input)].filter(([, name]) => isEdge(call) || own.includes(name))
+          : [],
+      )
       const names = new Set(used.values())
       const variables =
         isInside(call) || isOnline(call) ? variablesFor(secrets, call, input, names).filter(({ name }) => mayUse(origin.caller, name)) : []

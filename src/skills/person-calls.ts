@@ -103,14 +103,15 @@ async function showOne(which: string, deps: PersonCallDeps): Promise<Shown> {
 /** @returns a skill or command of the host, which needs no trust; null if none has the name */
 async function ownOne(which: string, { catalog, agent }: PersonCallDeps): Promise<Shown | null> {
   const { entries, prompts } = await catalog.host()
-  const shown = (kind: Item['kind'], files: Shown['files'], problem: string): Shown => {
-    return { name: which, kind, path: '', hash: '', state: problem === '' ? 'ready' : 'broken', problem, files, difference: '' }
+  const shown = (kind: Item['kind'], files: Shown['files'], problem: string, warning = ''): Shown => {
+    const state = problem === '' ? 'ready' : 'broken'
+    return { name: which, kind, path: '', hash: '', state, problem: problem === '' ? warning : problem, files, difference: '' }
   }
   const prompt = prompts.find(({ name }) => which === `/${name}`)
   if (prompt !== undefined) return shown('command', [{ path: `${prompt.name}.md`, executable: false, text: prompt.text }], prompt.problem)
   const entry = entries.find(({ skill, head }) => (head?.name ?? skill.folder) === which && ['', agent].includes(skill.agent))
   if (entry === undefined) return null
-  return shown('skill', shownFiles(keptFiles(await catalog.hostFiles(entry.skill))), entry.errors.join('; '))
+  return shown('skill', shownFiles(keptFiles(await catalog.hostFiles(entry.skill))), entry.errors.join('; '), entry.warnings.join('; '))
 }
 
 const shownFiles = (files: readonly TrustedFile[]): Shown['files'] =>

@@ -98,6 +98,7 @@ type Reads =
   | 'openIntents'
   | 'head'
   | 'indexRows'
+  | 'structure'
   | 'blob'
   | 'session'
   | 'sessions'
@@ -118,6 +119,7 @@ function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
     openIntents: async () => decodeRecords(await read({ kind: 'open_intents' })),
     head: (): Promise<ChainHead> => read({ kind: 'head' }),
     indexRows: (table, after, limit) => read({ kind: 'index_rows', table, after, limit }),
+    structure: () => read({ kind: 'structure' }),
     blob: (hash) => read({ kind: 'blob', hash }),
     session: (id) => read({ kind: 'session', id }),
     sessions: (limit) => read({ kind: 'sessions', limit }),

@@ -296,6 +296,12 @@ function describeReads(holds: Case): void {
     assert.deepEqual(await store.history(sessionA, 2, 10), [])
   })
 
+  holds('its database contains what Oxbow makes, and nothing else', async (store) => {
+    await store.append({ records: [recordOf('a', 'intent')] })
+    await store.memory.change([{ change: 'cursor', cursor: { name: 'journal', seq: 1 } }])
+    assert.deepEqual(await store.structure(), [])
+  })
+
   holds('an intent is open until its outcome, refusal or reconciliation, and no longer', async (store) => {
     const long = JSON.stringify('z'.repeat(5_000))
     await store.append({ records: ['a', 'b', 'c', 'd', 'e'].map((call) => recordOf(call, 'intent', call === 'e' ? { body: long } : {})) })

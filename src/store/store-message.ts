@@ -61,6 +61,7 @@ export type Read =
   | { readonly kind: 'open_intents' }
   | { readonly kind: 'head' }
   | { readonly kind: 'index_rows'; readonly table: IndexTable; readonly after: readonly [string, number]; readonly limit: number }
+  | { readonly kind: 'structure' }
   | { readonly kind: 'blob'; readonly hash: string }
   | { readonly kind: 'session'; readonly id: SessionId }
   | { readonly kind: 'sessions'; readonly limit: number }
@@ -86,6 +87,7 @@ export interface ReadResults {
   open_intents: Flat
   head: ChainHead
   index_rows: readonly (readonly [string, number])[]
+  structure: readonly string[]
   blob: Uint8Array | null
   session: SessionRow | null
   sessions: readonly SessionRow[]

@@ -192,6 +192,11 @@ export interface Store {
    * of these two, after `after`.
    */
   indexRows(table: IndexTable, after: readonly [string, number], limit: number): Promise<readonly (readonly [string, number])[]>
+  /**
+   * @returns in words, what the database contains that Oxbow never creates there (triggers, views, in a file also tables), and which
+   * indexes are not as Oxbow makes them
+   */
+  structure(): Promise<readonly string[]>
   /** @returns the hash under which the bytes can be read, now durable. @throws `limit_reached` over 64 MiB. */
   putBlob(bytes: Uint8Array): Promise<string>
   blob(hash: string): Promise<Uint8Array | null>

@@ -32,6 +32,9 @@ void test('the status says whether the guest itself is isolated, beside its sand
   assert.match(rows({ isolated: true }), /"isolated","yes: the guest runs in a container of its own/)
   assert.match(rows({ isolated: false }), /"isolated","no: the guest runs as your user/)
   assert.doesNotMatch(rows({}), /isolated/, 'a guest of an older version does not say')
+  const lacking = { browser: { why: 'the tier micro_vm does not have', hint: 'Use another.' } }
+  const withLack = rows({ sandbox: { ...sandbox, lacking } as unknown as GuestStatus['sandbox'] })
+  assert.match(withLack, /"not there","browser, which the tier micro_vm does not have\. Use another\."/)
 })
 
 void test('only the interpreter is offline, not a model that has its name', () => {

@@ -39,6 +39,7 @@ export function statusRows(status: GuestStatus, storeFile: string): readonly (re
     ['sandbox', held],
     ...limits.map((limit, at) => [at === 0 ? 'limits' : '', limit]),
     ...problems.map((problem) => ['!', problem]),
+    ...Object.entries(status.sandbox.lacking ?? {}).map(([profile, { why, hint }]) => ['not there', `${profile}, which ${why}. ${hint}`]),
     ...(status.notice === '' ? [] : [['notice', status.notice]]),
     ...(status.read_only === null ? [] : [['READ-ONLY', `${status.read_only.message} ${status.read_only.hint}`]]),
   ]

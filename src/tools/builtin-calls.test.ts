@@ -5,7 +5,9 @@ import { createFakeSandbox, type FakeSandboxOptions } from '../sandbox/fake/fake
 import type { Call, CallContext, Done } from '../types/index.ts'
 import { builtinCalls } from './index.ts'
 
-const everything = builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read'] })
+const served = (...options: Parameters<typeof builtinCalls>) =>
+  builtinCalls(...options).filter(({ unavailable }) => unavailable === undefined)
+const everything = served({ files: true, shell: true, profiles: ['work', 'vault-read'] })
 
 /** A workspace with its calls; inputs are parsed as the kernel does. */
 function workspace(files: Record<string, string> = {}, options: FakeSandboxOptions = {}) {
@@ -26,10 +28,31 @@ function workspace(files: Record<string, string> = {}, options: FakeSandboxOptio
 
 describe('every built-in call', () => {
   it('is offered only where the sandbox can serve it', () => {
-    const names = (files: boolean, shell: boolean) => builtinCalls({ files, shell }).map((call) => call.name)
+    const names = (files: boolean, shell: boolean) => served({ files, shell }).map((call) => call.name)
     assert.deepEqual(names(false, false), ['time.now'])
     assert.ok(names(true, false).includes('file.read') && !names(true, false).includes('shell.exec'))
     assert.ok(names(true, true).includes('shell.exec'))
+  })
+
+  it('that the sandbox does not serve says what it needs, and why that is missing', () => {
+    const whyNot = (name: string, sandbox: Parameters<typeof builtinCalls>[0]) =>
+      builtinCalls(sandbox).find((call) => call.name === name)?.unavailable
+    const problem = { code: 'sandbox_missing', message: 'No container: docker does not answer.', hint: 'Start docker.' } as const
+    const off = { tier: 'none', files: false, shell: false, profiles: [], problem } as const
+    assert.deepEqual(whyNot('shell.exec', off), {
+      code: 'sandbox_missing',
+      message: 'shell.exec needs the sandbox, which is off: No container: docker does not answer.',
+      hint: 'Start docker.',
+    })
+    const lacking = { browser: { why: 'the tier micro_vm does not have', hint: 'Use another.' } }
+    const machine = { tier: 'micro_vm', files: true, shell: true, profiles: ['work', 'online', 'vault-read'], lacking } as const
+    assert.equal(whyNot('browser.open', machine)?.message, 'browser.open needs a browser, which the tier micro_vm does not have.')
+    assert.equal(whyNot('browser.open', machine)?.hint, 'Use another.')
+    assert.equal(whyNot('shell.exec', machine), undefined)
+    const insecure = { tier: 'insecure', files: true, shell: false, profiles: ['work'] } as const
+    assert.equal(whyNot('shell.exec', insecure)?.message, 'shell.exec needs commands, which --insecure turns off.')
+    assert.equal(whyNot('vault.list', insecure)?.message, 'vault.list needs the vault, which --insecure turns off.')
+    assert.equal(whyNot('file.read', insecure), undefined)
   })
 
   for (const call of everything) {

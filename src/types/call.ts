@@ -12,7 +12,7 @@ import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
 import type { ToolSpec } from './model.ts'
-import type { DataOrigin, LabelOrigin } from './origin.ts'
+import type { DataOrigin, LabelOrigin, LabelScope } from './origin.ts'
 
 /** Determines scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -57,18 +57,6 @@ export interface Caller {
   readonly ended?: AbortSignal
 }
 
-/**
- * Labels that one call has in addition to those of its session. `carried`: its input holds texts that the session has not read. `apart`: what it
- * reads is for another reader, and joins this scope instead of the session.
- */
-export interface LabelScope {
-  labels: readonly Label[]
-  origins: readonly LabelOrigin[]
-  readonly kind: 'carried' | 'apart'
-  /** Fields of the input that hold such texts. */
-  readonly fields: readonly string[]
-}
-
 /** The files that a program of a call sees by itself. */
 export interface ProgramSees {
   /** Of files; absent: the workspace. */
@@ -105,8 +93,15 @@ export interface CallContext {
    * Makes a call for a plugin, in the session and turn of this one, as the actor `plugin:NAME`: one that models may make, or one that is
    * `forPlugins`, with the rights that both this caller and the plugin have.
    * @param approved entries of rights that a person has approved for the plugin
+   * @param scope what it reads apart
    */
-  callAs(plugin: string, approved: readonly string[], name: string, input: unknown): Promise<CallOutcome>
+  callAs(plugin: string, approved: readonly string[], name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
+  /**
+   * Judges an input to which this call is led by what it reads, such as the address of a redirect, by the rights of the caller and the rules
+   * about data. Nobody is asked. The labels that rules give to it are those of the call's result, too.
+   * @returns why it must not go there; null: it may
+   */
+  leadsTo(input: unknown): Promise<Failure | null>
   /** Shows those who follow the session the end of what the call has put out so far. Not recorded; hostile text. */
   progress(output: string): void
   /** Appends a record about this call before its outcome; see the phase `exchange`. */
@@ -119,8 +114,8 @@ export interface CallContext {
     seqs: readonly number[],
     reason: string,
   ): Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
-  /** Files attached to the messages of the current turn, by index. */
-  attachments(): readonly Attachment[]
+  /** Files attached to the messages of the current turn, by index; behind them those of earlier turns of the session, the newest first. */
+  attachments(): Promise<readonly Attachment[]>
   /** Content-addressed storage of the journal. */
   readonly blobs: Blobs
   /** Labels of the files that this call has read so far, as far as they say more than that others may have written them. */
@@ -188,6 +183,8 @@ interface CallLabels {
   readonly loads?: true
   /** Fields of its input whose text its result never repeats. */
   readonly silent?: readonly string[]
+  /** Of an action, the plugin that has it: untrusted text of this origin alone does not make the call ask. */
+  readonly own?: DataOrigin
 }
 
 export interface Call<Input = any, Output = any> {
@@ -242,6 +239,8 @@ export interface Call<Input = any, Output = any> {
   readonly content?: readonly string[]
   /** The runtime makes it with what a model wrote: it is judged as a call of that model. */
   readonly forModel?: true
+  /** Why this guest cannot make it, e.g. a browser in a tier without one: it is not offered, and whoever asks for it is told. Absent: it can. */
+  readonly unavailable?: Failure
   /** It means something within a turn only: programs with a key are not offered it. */
   readonly inTurn?: true
   /** The event that a successful outcome is. @param body of the outcome's record; only ids, names, counts and reasons may be in the fields */
@@ -260,9 +259,28 @@ export interface Call<Input = any, Output = any> {
   readonly projection?: 'new_session' | 'session' | 'scratchpad'
   /** The part of the input to record, when the input is stored elsewhere or must not be stored. */
   readonly recordInput?: (input: Input, caller: Caller) => Json
+  /** Its input is a secret: what the caller wrote comes to it as it is, also what is known as a secret. `recordInput` leaves it out. */
+  readonly keepsSecret?: true
   /** Fields of the outcome record, in addition to the `text` that `run` returns, if any. A `status` here replaces the general one. */
   readonly recordOutput?: (output: Output) => JsonObject
   run(input: Input, context: CallContext): Promise<Done<Output>>
+}
+
+/**
+ * Whether all untrusted text of a conversation is that of the plugin whose call it is, which then reaches only hosts approved for the plugin: it
+ * can send there itself whatever it has. Private data it may not have. What has no origin, or was given to the conversation, is nobody's.
+ */
+export function isOwnText(
+  { actor, limits }: Pick<Caller, 'actor' | 'limits'>,
+  { labels, right, reaches }: Pick<Call, 'labels' | 'right' | 'reaches'>,
+  held: readonly Label[],
+  { given, from }: { readonly given: readonly Label[]; readonly from: readonly LabelOrigin[] },
+): boolean {
+  const toOwnHosts = actor.startsWith('plugin:') && reaches?.kind === 'url' && limits?.only.has(right) === true
+  const own = labels.own ?? (toOwnHosts ? actor : undefined)
+  const origins = from.filter(({ label }) => label === 'untrusted')
+  if (own === undefined || held.join() !== 'untrusted' || given.includes('untrusted')) return false
+  return origins.length > 0 && origins.every((origin) => origin.from === own)
 }
 
 /** How a call ended. A failure is a value, so that no caller can forget to catch it. */

@@ -73,6 +73,16 @@ export interface Hands {
 }
 
 /** How hands are isolated, and what is missing. Shown by the status line, sent in `hello_ack`, and recorded. */
+/** Why a sandbox does not have a profile. */
+export interface Lack {
+  /** Continues `browser.open needs a browser, which`. */
+  readonly why: string
+  /** What the person can do about it. */
+  readonly hint: string
+}
+
+export type Lacking = Readonly<Partial<Record<Profile, Lack>>>
+
 export interface SandboxStatus {
   /** The configured minimum. */
   readonly asked: SandboxTier
@@ -83,6 +93,8 @@ export interface SandboxStatus {
   readonly shell: boolean
   /** The available profiles. */
   readonly profiles: readonly Profile[]
+  /** Why it does not have one of the others. Absent: nothing more is known. */
+  readonly lacking?: Lacking
   /** Why something is off, and what to install; null if everything is on. */
   readonly problem: Failure | null
   /** Limits in force, e.g. `memory: 1024 MB for all together`. */

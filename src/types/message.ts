@@ -88,10 +88,10 @@ export function userMessage(text: string): UserMessage {
   return { role: 'user', parts: [{ type: 'text', text }] }
 }
 
-/** A message of a person: its text, and a part that lists the attached files. */
-export function sentMessage(text: string, files: readonly Attachment[] = []): UserMessage {
+/** A message of a person: its text, and a part that lists the attached files. @param call of the message, for the marks around what they hold */
+export function sentMessage(text: string, files: readonly Attachment[], call: CallId): UserMessage {
   if (files.length === 0) return userMessage(text)
-  const parts = [text, `\n\n${attachmentLines(files)}`].map((each) => ({ type: 'text' as const, text: each }))
+  const parts = [text, `\n\n${attachmentLines(files, call)}`].map((each) => ({ type: 'text' as const, text: each }))
   return { role: 'user', parts, files }
 }
 
@@ -208,11 +208,18 @@ export interface KeptFile {
   readonly bytes: number
   /** Hashes of its pieces in order; empty for an empty file. */
   readonly pieces: readonly string[]
+  /** The beginning of an attached text, at most `maxAttachedHead` characters; absent: it is no text. */
+  readonly head?: string | undefined
 }
+
+/** Characters of an attached text that its message shows to models: more is read from the file. */
+export const maxAttachedHead = 4_000
 
 /** A file attached to a message. `index` counts the attachments of its turn from 0. */
 export interface Attachment extends KeptFile {
   readonly index: number
+  /** It came with an earlier turn. */
+  readonly earlier?: true
 }
 
 /** Content-addressed storage for pieces of files. */
@@ -302,7 +309,11 @@ function isText(head: Uint8Array): boolean {
 }
 
 /** @returns the lines about a message's attachments for the model */
-function attachmentLines(files: readonly Attachment[]): string {
-  const lines = files.map(({ index, name, media_type: type, bytes }) => `${index}: ${JSON.stringify(name)}, ${type}, ${bytes} bytes`)
+function attachmentLines(files: readonly Attachment[], call: CallId): string {
+  const lines = files.map(({ index, name, media_type: type, bytes, head }) => {
+    const line = `${index}: ${JSON.stringify(name)}, ${type}, ${bytes} bytes`
+    if (head === undefined) return line
+    return `${line}, ${Buffer.byteLength(head) === bytes ? 'all of it' : 'its beginning'}:\n${fenced(head, call)}`
+  })
   return `[Attached to this message; attachment_save saves one by its index:\n${lines.join('\n')}]`
 }

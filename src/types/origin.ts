@@ -2,7 +2,7 @@
  * Origins: where the labelled data of a conversation comes from, so that a person who is asked can see what may meet in a call. They explain
  * a decision and never make one: labels alone do. Names in them are hostile text.
  */
-import type { Label } from './record.ts'
+import { joinLabels, type Label } from './record.ts'
 import { isObject } from './text.ts'
 
 const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session', 'schedule', 'plugin'] as const
@@ -38,6 +38,17 @@ export function originOfCall(call: string, input: unknown): DataOrigin {
   return typeof file === 'string' && file !== ''
     ? originOf('path', file.startsWith('/') ? file : `/shared/${file}`)
     : originOf('call', call)
+}
+
+/** @returns the host as the network reads it: in lower case and punycode, without the dot that may end it; null for what is no URL */
+export function hostOfUrl(url: string): string | null {
+  const parsed = URL.parse(url)
+  return parsed === null ? null : parsed.hostname.toLowerCase().replace(/\.+$/, '')
+}
+
+/** @param name of a host, as a rule or a list spells it, with a port or without @returns it as `hostOfUrl` does */
+export function hostNamed(name: string): string {
+  return hostOfUrl(`http://${name}/`) ?? name.toLowerCase()
 }
 
 /** A query may hold secrets. */
@@ -90,4 +101,27 @@ export function parseOrigins(value: unknown): readonly LabelOrigin[] {
 /** For records and rows. */
 export function writeOrigins(origins: readonly LabelOrigin[]): [Label, DataOrigin][] {
   return origins.map(({ label, from }) => [label, from])
+}
+
+/**
+ * Labels that one call has in addition to those of its session. `carried`: its input holds texts that the session has not read. `apart`: what it
+ * reads is for another reader, and joins this scope instead of the session.
+ */
+export interface LabelScope {
+  labels: readonly Label[]
+  origins: readonly LabelOrigin[]
+  readonly kind: 'carried' | 'apart'
+  /** Fields of the input that hold such texts. */
+  readonly fields: readonly string[]
+  /** Of a plugin that reads apart: untrusted text that it reads becomes its own words, with this origin; the rest joins the session as well. */
+  readonly by?: DataOrigin
+}
+
+/** Adds to what a call reads apart. @returns the labels that the session reads as well */
+export function joinScope(scope: LabelScope, labels: readonly Label[], from: readonly LabelOrigin[]): readonly Label[] {
+  const { by } = scope
+  const words = by === undefined ? labels : labels.filter((label) => label === 'untrusted')
+  scope.labels = joinLabels(scope.labels, words)
+  scope.origins = joinOrigins(scope.origins, by === undefined ? from : labelOrigins(words, [by]))
+  return by === undefined ? [] : labels.filter((label) => label !== 'untrusted')
 }

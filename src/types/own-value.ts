@@ -25,3 +25,11 @@ export function parseForeignJson(text: string): unknown {
 export function setOwn<Value>(table: Record<string, Value>, key: string, value: Value): void {
   Object.defineProperty(table, key, { value, writable: true, enumerable: true, configurable: true })
 }
+
+/** @returns whether the input has handles of texts that its caller has not read */
+export function holdsHandle(input: unknown): boolean {
+  if (typeof input === 'string') return input.includes('[data:')
+  if (typeof input !== 'object' || input === null) return false
+  for (const key in input) if (holdsHandle(ownValue(input as Record<string, unknown>, key))) return true
+  return false
+}

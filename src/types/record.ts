@@ -67,3 +67,19 @@ export const emptyChain: ChainHead = { seq: 0, hash: '0'.repeat(64) }
 
 /** The kinds of events that are notices. Of `schedule_ended` only those runs whose schedule asks for it. */
 export const noticeKinds = ['schedule_ended', 'schedule_disabled', 'budget_warning', 'plugin_disabled'] as const
+
+/**
+ * The labels of what a session has read. They are added with each read and never removed, so that a sink is judged by everything that
+ * could have influenced it.
+ */
+export type Labels = readonly Label[]
+
+/** @returns the union, sorted; the same array when nothing is new */
+export function joinLabels(held: Labels, added: Labels): Labels {
+  const fresh = added.filter((label) => !held.includes(label))
+  return fresh.length === 0 ? held : [...held, ...fresh].sort()
+}
+
+export function parseLabels(text: string): Labels {
+  return text.split(',').filter((label): label is Label => label === 'untrusted' || label === 'private')
+}

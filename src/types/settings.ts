@@ -135,8 +135,8 @@ export interface HostPort {
   propose(draft: ConfigDraft): Promise<ConfigProposal>
   /** @param base see `HostQuestion` @throws OxbowError `bad_config`, or `edit_mismatch` if the file has changed since */
   save(draft: ConfigDraft, base: string): Promise<ConfigProposal>
-  /** Stores a secret, or removes it; it is known after a restart. */
-  setSecret(name: string, value: string | null): Promise<void>
+  /** Stores a secret, or removes it; it is known after a restart. @returns whether that changed anything */
+  setSecret(name: string, value: string | null): Promise<boolean>
   /**
    * Resolves as soon as it is certain that the configuration can be used; the guest then restarts, and continues its turns.
    * @throws OxbowError `bad_config`

@@ -3,6 +3,7 @@
  * before anything recurses over it. Half a surrogate pair shows as damage, and services that validate refuse it.
  */
 import type { CallId } from './id.ts'
+import { setOwn } from './own-value.ts'
 
 /** @param maxChars in UTF-16 units @returns the beginning of `text`, without a trailing half of a surrogate pair */
 export function headOf(text: string, maxChars: number): string {
@@ -94,6 +95,30 @@ export function nestsDeeper(value: unknown, levels: number): boolean {
     level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
   }
   return false
+}
+
+/**
+ * Texts with half a character, which JSON can write and no database keeps as it is.
+ * @returns the value, each such half replaced by U+FFFD; the same value when there is none
+ */
+export function wellFormed<Value>(value: Value): Value {
+  if (typeof value === 'string') return (value.isWellFormed() ? value : value.toWellFormed()) as Value
+  if (Array.isArray(value)) {
+    const items = value.map(wellFormed)
+    return (items.some((item, at) => item !== value[at]) ? items : value) as Value
+  }
+  if (typeof value !== 'object' || value === null || !isPlain(value)) return value
+  const fields = Object.entries(value).map(([key, field]) => [wellFormed(key), wellFormed(field), key, field] as const)
+  const isSame = fields.every(([key, field, oldKey, old]) => key === oldKey && field === old)
+  if (isSame) return value
+  const copy = {}
+  for (const [key, field] of fields) setOwn(copy, key, field)
+  return copy as Value
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 /** Whether a value is a JSON object: not null, not an array. */

@@ -15,12 +15,12 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 188,
-  lines: 34_800,
-  folderPairs: 38,
+  files: 184,
+  lines: 34_400,
+  folderPairs: 36,
   namesElsewhere: {
     acp: 19,
-    cli: 209,
+    cli: 207,
     connect: 3,
     'eliza-host': 25,
     gateway: 179,

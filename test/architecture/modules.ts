@@ -126,7 +126,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
+  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets', 'repository'], {
     packages: {
       zod,
       croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
@@ -134,7 +134,6 @@ export const modules: readonly ModuleRow[] = [
     },
     buildTime: {
       re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
-      'isomorphic-git': 'reads the repository of the versions, so that no git has to be installed; in a thread',
       diff: 'what changed between two versions, by lines; in the same thread',
     },
     builtins: {
@@ -256,6 +255,10 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the catalog, a scenario and a recording are files',
       'node:module': 'finds a provider package where the person installed it',
     },
+  }),
+  row('repository', 'base', [], {
+    buildTime: { 'isomorphic-git': 'reads the repository of the versions, so that no git has to be installed; in a thread' },
+    builtins: { 'node:fs': 'it is a folder that agents do not see' },
   }),
   row('store', 'base', [], {
     packages: {

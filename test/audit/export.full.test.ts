@@ -1,10 +1,11 @@
 /** An export of a journal, made by the real program, and the verifier that uses none of its code. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto'
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createHasher } from '../../src/store/index.ts'
@@ -18,6 +19,7 @@ interface Report {
   readonly records?: number
   readonly blobs?: number
   readonly heads?: number
+  readonly heads_signed?: boolean
 }
 
 const verifier = fileURLToPath(new URL('../../bin/oxbow-verify.js', import.meta.url))
@@ -77,9 +79,81 @@ test('a part of a journal verifies from its first record on', async () => {
   assert.match((await verifyExport([part[0]!.replace('"seq":5', '"seq":4'), ...part.slice(1)], key)).error ?? '', /record 5 is missing/)
 })
 
+test('the export of a journal that was cut is written, and names the head that it lacks', async () => {
+  const copy = mkdtempSync(join(tmpdir(), 'oxbow-cut-'))
+  try {
+    cpSync(home, copy, { recursive: true })
+    const [file] = globSync(join(copy, '**', 'internal', 'oxbow.db'))
+    const database = new DatabaseSync(file!)
+    const { seq: newest } = database.prepare('select max(seq) as seq from journal').get() as { seq: number }
+    database.exec(`delete from journal where seq > ${newest - 3}; delete from open_call where seq > ${newest - 3}`)
+    database.close()
+    const env = { PATH: process.env['PATH'], HOME: copy, OXBOW_HOME: copy }
+    const ran = spawnSync(process.execPath, [program, 'audit', 'export'], { env, encoding: 'utf8' })
+    assert.equal(ran.status, 17, ran.stderr)
+    assert.match(ran.stderr, new RegExp(`has signed record \\d+ on .*the journal ends with record ${newest - 3}: its end was cut off`))
+    const cut = ran.stdout.trimEnd().split('\n')
+    assert.equal(cut.length, newest - 3 + 2)
+    assert.match((await verifyExport(cut, key)).error ?? '', /its end was cut off/)
+    assert.match(
+      (
+        await verifyExport(
+          withHeads(cut, () => []),
+          key,
+        )
+      ).error ?? '',
+      /not signed with its key/,
+    )
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+})
+
 test('an export that another key has signed is not that of the runner', async () => {
   const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
   assert.match((await verifyExport(lines, other)).error ?? '', /signed with another key/)
+})
+
+/** @returns the export with this in place of its heads */
+function withHeads(all: readonly string[], change: (heads: readonly string[]) => readonly string[]): readonly string[] {
+  const last = JSON.parse(all.at(-1)!) as { heads: readonly string[] }
+  return [...all.slice(0, -1), JSON.stringify({ ...last, heads: change(last.heads) })]
+}
+
+test('signed heads cannot be removed from an export, nor reordered or repeated', async () => {
+  for (const change of [
+    (heads: readonly string[]) => heads.slice(0, -1),
+    () => [],
+    (heads: readonly string[]) => heads.slice(1),
+    (heads: readonly string[]) => [...heads, heads.at(-1)!],
+  ])
+    assert.match((await verifyExport(withHeads(lines, change), key)).error ?? '', /the end of the file is not signed with its key/)
+  const asFirst = [lines[0]!.replace('"format":2', '"format":1'), ...lines.slice(1)]
+  assert.match((await verifyExport(asFirst, key)).error ?? '', /the end of the file is not signed with its key/)
+})
+
+test('an export of the first format verifies, and the report says that its heads are not covered', async () => {
+  const privateKey = createPrivateKey(readFileSync(join(home, 'runner', 'signing-key.pem'), 'utf8'))
+  const { user } = JSON.parse(lines[0]!) as { user: string }
+  const { end, ...rest } = JSON.parse(lines.at(-1)!) as { end: Record<string, unknown> }
+  const signed = JSON.stringify(['oxbow-export-1', user, end['after'], end['seq'], end['hash'], end['records'], end['at']])
+  const signature = sign(null, Buffer.from(signed), privateKey).toString('base64')
+  const old = [
+    lines[0]!.replace('"format":2', '"format":1'),
+    ...lines.slice(1, -1),
+    JSON.stringify({ end: { ...end, signature }, ...rest }),
+  ]
+  assert.deepEqual(
+    [await verifyExport(old, key), await verifyExport(lines, key)].map(({ ok, heads_signed: areSigned }) => [ok, areSigned]),
+    [
+      [true, false],
+      [true, true],
+    ],
+  )
+  const file = join(home, 'old.jsonl')
+  writeFileSync(file, `${old.join('\n')}\n`)
+  const ran = spawnSync(process.execPath, [verifier, file], { encoding: 'utf8' })
+  assert.deepEqual([ran.status, /format 1, whose end does not cover the signed heads/.test(ran.stdout)], [0, true])
 })
 
 test('of a thousand mutations none is missed: bytes, records removed, repeated, reordered, exchanged and cut off', async () => {

@@ -43,7 +43,7 @@ bio = "Ada sails."
     assert.match(proposed, /packages: @elizaos\/core, zod/)
     assert.match(shown, /Scripts of these packages are not run:\s+esbuild/)
     assert.match(shown, /ask any model\s+spend \$1 a day/)
-    assert.match(shown, /It has actions 13, providers 16, evaluators 1, services 2, tasks 1, events 15\./)
+    assert.match(shown, /It has 13 actions, 16 providers, 1 evaluator, 2 services, 1 task, 15 events\./)
   })
   it('replies as its character, by the model of the guest', async () => {
     const reply = await home.call('plugin-bootstrap.reply', { text: 'Good morning' })

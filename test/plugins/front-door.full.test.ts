@@ -90,6 +90,19 @@ void test('the budget of a plugin binds the plugin alone, and goes with it', asy
   assert.match(await scopes(), /plugin:spender/, 'installed again, it has its budget again')
 })
 
+void test('the budget of a plugin goes with it without a guest that runs, too', async () => {
+  const folder = writePlugin(home, 'thrifty', spender.replace("'spender'", "'thrifty'"), {
+    rights: { calls: ['memory.read'], memory: 'read', spend_per_day: 0.5 },
+  })
+  await home.oxbow(['stop'])
+  const added = await add(home, folder, '--grant')
+  assert.match(added.out, /It has 1 action\./)
+  assert.equal((await home.oxbow(['call', 'thrifty.ask', '{}'])).exit, 0)
+  assert.match(JSON.stringify(await home.json('budget', 'list')), /plugin:thrifty/)
+  assert.equal((await home.oxbow(['plugin', 'remove', 'thrifty'])).exit, 0)
+  assert.doesNotMatch(JSON.stringify(await home.json('budget', 'list')), /plugin:thrifty/)
+})
+
 const looker = `import { appendFileSync } from 'node:fs'
 export default { name: 'looker',
   evaluators: [{ name: 'looks', description: 'Looks.', alwaysRun: true, async validate() { return true },

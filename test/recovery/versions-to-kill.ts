@@ -1,7 +1,7 @@
 /** Changes files and commits them until it is killed: its argument is the folder of the repository. Prints each commit. */
 import { mkdirSync } from 'node:fs'
 import { createCheckpoints } from '../../src/kernel/versions/checkpoint.ts'
-import { openRepository } from '../../src/kernel/repository/repository.ts'
+import { openRepository } from '../../src/repository/repository.ts'
 
 const folder = process.argv[2] ?? ''
 mkdirSync(folder, { recursive: true })

@@ -53,7 +53,12 @@ test('it starts in the background once, serves, restarts, and stops with everyth
   const second = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; guest: number }
   assert.notEqual(second.guest, first.guest)
   const config = join(home, 'oxbow/users/default/config.toml')
-  for (const broken of ['[model\n', '[model]\nprovider = "anthropic"\nname = "claud-nonsense"\n']) {
+  for (const broken of [
+    '[model\n',
+    '[model]\nprovider = "anthropic"\nname = "claud-nonsense"\n',
+    '[gateway]\nhost = "10.99.99.99"\n',
+    '[gateway]\nhost = "10.99.99.99"\nallow_plain = true\n',
+  ]) {
     writeFileSync(config, broken)
     const refused = await oxbow('restart')
     assert.notEqual(refused.exit, 0)

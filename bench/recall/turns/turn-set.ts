@@ -1,6 +1,6 @@
 /** Messages as people write them to an assistant: those that need something that they once told it, and those that need nothing. */
 
-interface ToldFact {
+export interface ToldFact {
   readonly told: string
   /** Asks with words of the fact. */
   readonly direct: string

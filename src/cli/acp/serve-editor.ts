@@ -9,6 +9,7 @@ import { assertMountable, assertShown } from '../kernel/folders.ts'
 import { findLocalFile, uploadFiles } from '../own-files.ts'
 import { isInteractive, printNotice, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
+import { createServerPorts } from './editor-servers.ts'
 
 /** @returns the exit code */
 export async function acp(options: GuestChoice, terminal: Terminal): Promise<number> {
@@ -46,6 +47,7 @@ function createPorts(options: GuestChoice, terminal: Terminal): AcpPorts {
       assertMountable(setup)
       return `/shared/${addFolder({ ...setup, env: terminal.env }, { path, readOnly: false }).name}`
     },
+    servers: createServerPorts(setup),
     showFolder: (path, gateway) => assertShown(path, gateway, setup),
     async attach(path, gateway) {
       const [sent] = await uploadFiles([await findLocalFile(path, usersFolder(home))], gateway)

@@ -1,14 +1,20 @@
 /** `oxbow flow`: where labelled data came from, what was kept back because of it, and taking labels off one value. */
-import { type Json, OxbowError, toError } from '../../types/index.ts'
+import { isUuid, type Json, OxbowError, toError } from '../../types/index.ts'
 import { exactText, plainLine, plainText } from '../../terminal/index.ts'
-import { withGuest } from '../guest-connection.ts'
+import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction } from '../kernel/call.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
+import { findSession } from '../verbs/sessions.ts'
 
 /** Makes a call whose text is for people. */
-function showText(name: string, input: Json, options: CallOptions, terminal: Terminal): Promise<number> {
+function showText(
+  name: string,
+  inputOf: (gateway: GatewayPort) => Promise<Json>,
+  options: CallOptions,
+  terminal: Terminal,
+): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const outcome = await gateway.call(name, input)
+    const outcome = await gateway.call(name, await inputOf(gateway))
     if (outcome.status !== 'ok') throw toError(outcome.failure)
     if (options.json === true) printLine(terminal, JSON.stringify(outcome.output))
     else printText(terminal, plainText(outcome.text))
@@ -16,12 +22,17 @@ function showText(name: string, input: Json, options: CallOptions, terminal: Ter
   })
 }
 
+const wholeId = async (gateway: GatewayPort, prefix: string): Promise<string> => (await findSession(gateway, prefix, { archived: true })).id
+
+/** @param id of a call, or what that of a session begins with */
 export function flowWhy(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showText('flow.why', { id }, options, terminal)
+  const isWhole = isUuid(id) || id.includes('.')
+  return showText('flow.why', async (gateway) => ({ id: isWhole ? id : await wholeId(gateway, id) }), options, terminal)
 }
 
 export function flowShow(session: string | undefined, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showText('flow.show', session === undefined ? {} : { session }, options, terminal)
+  const inputOf = async (gateway: GatewayPort): Promise<Json> => (session === undefined ? {} : { session: await wholeId(gateway, session) })
+  return showText('flow.show', inputOf, options, terminal)
 }
 
 export interface DeclassifyOptions extends CallOptions {
@@ -38,7 +49,7 @@ interface Value {
 /** Without a digest it shows the exact content, and the command that declassifies it. */
 export function flowDeclassify(value: string, { digest, reason = '', ...options }: DeclassifyOptions, terminal: Terminal): Promise<number> {
   const named = value.includes('/') ? { path: value } : { call: value }
-  if (digest !== undefined) return showText('flow.declassify', { ...named, digest, reason }, options, terminal)
+  if (digest !== undefined) return showText('flow.declassify', async () => ({ ...named, digest, reason }), options, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
     const found = (await outputOf(gateway, 'flow.declassify', named)) as Value
     if (options.json === true) printLine(terminal, JSON.stringify(found))

@@ -1,9 +1,10 @@
 /** `oxbow call` and `oxbow state`: make a system call as the user, from a terminal or a script. */
 import { text as readText } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type Json, type JsonObject, OxbowError, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
-import { maxCallInputBytes } from '../limits.ts'
+import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
 import { type Preview, printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
 
@@ -47,6 +48,23 @@ export async function outputOf(gateway: Pick<GatewayPort, 'call'>, name: string,
   const outcome = await gateway.call(name, input)
   if (outcome.status === 'ok') return outcome.output
   throw toError(outcome.failure)
+}
+
+/**
+ * A guest starts anew inside of its process, and its turns go on. Resolves when it answers again: a verb that found none in between would
+ * start another.
+ */
+export async function restartGuest(gateway: Pick<GatewayPort, 'call' | 'status'>): Promise<void> {
+  await outputOf(gateway, 'guest.restart', {})
+  // It begins a moment after its answer.
+  for (const until = performance.now() + restartWaitMs; performance.now() < until;) {
+    await sleep(restartPollMs)
+    const answers = await gateway.status().then(
+      () => true,
+      () => false,
+    )
+    if (answers) return
+  }
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   openHome,
   removeFolder,
   sharedPathOf,
+  unseenFolder,
 } from '../../runner/index.ts'
 import { type HostFolder, isOxbowError, OxbowError, toFailure, plural } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest } from '../guest-connection.ts'
@@ -35,15 +36,18 @@ export interface AddOptions extends UserChoice {
 export async function folderAdd(path: string, options: AddOptions, terminal: Terminal): Promise<number> {
   const place = placeOf(options, terminal)
   const folder = addFolder(place, { path, name: options.as, readOnly: options.readOnly === true })
-  const problem = await tellGuest(place.workspace, options, terminal, folder.name)
+  const told = await tellGuest(place.workspace, options, terminal, folder.name)
+  const problem = told ?? { text: await unseenFolder(guestSetup(options, terminal).config, folder), later: false }
   if (options.json === true) printLine(terminal, JSON.stringify(folder))
-  else
-    printText(
-      terminal,
-      [`Agents see ${describe(folder)}${problem === '' ? '' : ' from the next start of the guest'}.`, ...waitingLine(folder)].join('\n'),
-    )
-  if (problem !== '') printNotice(terminal, `notice: the guest that runs does not show it: ${problem}`)
+  else printText(terminal, [addedLine(folder, problem), ...waitingLine(folder)].join('\n'))
+  if (problem.later) printNotice(terminal, `notice: the guest that runs does not show it yet: ${problem.text}`)
   return 0
+}
+
+function addedLine(folder: HostFolder, { text, later }: Unshown): string {
+  if (text === '') return `Agents see ${describe(folder)}.`
+  if (later) return `Agents see ${describe(folder)} from the next start of the guest.`
+  return `Agents do not see ${describe(folder)}: it ${text}. It stays on the list.`
 }
 
 /** What agents follow only when the person trusts it. */
@@ -58,14 +62,36 @@ function waitingLine({ path }: HostFolder): readonly string[] {
 export async function folderList(options: UserChoice, terminal: Terminal): Promise<number> {
   const { home, workspace } = placeOf(options, terminal)
   const folders = listFolders(home, workspace.user)
+  const unseen = await unseenFolders(workspace, options, terminal)
   if (options.json === true) for (const folder of folders) printLine(terminal, JSON.stringify(folder))
   else if (folders.length === 0) printNotice(terminal, 'There are no folders: oxbow folder add PATH adds one.')
   else
     printText(
       terminal,
-      table(folders.map(({ name, path, readOnly }) => [`/shared/${name}`, plainLine(path, 400), readOnly ? 'read-only' : ''])),
+      table(
+        folders.map(({ name, path, readOnly }) => {
+          const why = unseen.get(name)
+          return [`/shared/${name}`, plainLine(path, 400), readOnly ? 'read-only' : '', why === undefined ? '' : `NOT SHOWN: ${why}`]
+        }),
+      ),
     )
   return 0
+}
+
+/** @returns why the guest that runs does not show a folder, by name */
+async function unseenFolders(
+  workspace: Parameters<typeof findGuest>[0],
+  options: UserChoice,
+  terminal: Terminal,
+): Promise<ReadonlyMap<string, string>> {
+  const why = new Map<string, string>()
+  if ((await findGuest(workspace)) === null) return why
+  const { sandbox } = await withGuest(options, terminal, ({ gateway }) => gateway.status())
+  for (const line of sandbox.degraded) {
+    const [, name, problem] = /^folders: \/shared\/(\S+) (.*)$/.exec(line) ?? []
+    if (name !== undefined && problem !== undefined) why.set(name, problem)
+  }
+  return why
 }
 
 export async function folderRemove(
@@ -79,7 +105,7 @@ export async function folderRemove(
   }
   const place = placeOf(options, terminal)
   const folder = removeFolder(place, which)
-  const problem = await tellGuest(place.workspace, options, terminal)
+  const problem = (await tellGuest(place.workspace, options, terminal))?.text ?? ''
   if (options.json === true) printLine(terminal, JSON.stringify(folder))
   else if (problem === '') printText(terminal, `Agents no longer see ${describe(folder)}. Its files are untouched.`)
   if (problem === '') return 0
@@ -88,23 +114,29 @@ export async function folderRemove(
   })
 }
 
+/** Why agents do not see a folder; the text is empty if they do. `later`: the next start shows it. */
+interface Unshown {
+  readonly text: string
+  readonly later: boolean
+}
+
 /**
  * Makes a guest that runs take over the list of now.
- * @param added name of the folder that it is to show @returns why it does not; empty if it does, or none runs
+ * @param added name of the folder that it is to show @returns why it does not; null if none runs
  */
 async function tellGuest(
   workspace: Parameters<typeof findGuest>[0],
   options: UserChoice,
   terminal: Terminal,
   added?: string,
-): Promise<string> {
-  if ((await findGuest(workspace)) === null) return ''
+): Promise<Unshown | null> {
+  if ((await findGuest(workspace)) === null) return null
   try {
     const shown = await withGuest(options, terminal, ({ gateway }) => syncFolders(gateway))
-    return shown.find(({ name }) => name === added)?.problem ?? ''
+    return { text: shown.find(({ name }) => name === added)?.problem ?? '', later: false }
   } catch (error) {
     const { message, hint } = toFailure(error, 'internal_failure', '')
-    return `${message} ${hint}`.trim()
+    return { text: `${message} ${hint}`.trim(), later: true }
   }
 }
 

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { dropTypedAhead } from '../input.ts'
-import { withGuest } from '../guest-connection.ts'
+import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
@@ -41,6 +41,20 @@ export function secretShow(name: string, options: CallOptions, terminal: Termina
       ['uses', usesOf(secret)],
     ]),
   )
+}
+
+/** @returns whether that changed it; a guest that runs knows it after a restart @throws OxbowError */
+export async function storeSecret(
+  secret: { readonly name: string; readonly value: string },
+  gateway: Pick<GatewayPort, 'call'>,
+): Promise<boolean> {
+  const { changed } = (await outputOf(gateway, 'secret.set', { ...secret })) as { readonly changed: boolean }
+  return changed
+}
+
+/** @throws OxbowError */
+export async function removeSecret(name: string, gateway: Pick<GatewayPort, 'call'>): Promise<void> {
+  await outputOf(gateway, 'secret.remove', { name })
 }
 
 export function secretFound(options: CallOptions, terminal: Terminal): Promise<number> {

@@ -7,14 +7,22 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { plainLine, plainText } from '../../terminal/index.ts'
 import { type Client, connect } from '../../client/index.ts'
-import { findGuest, type Home, loadPlugins, openHome, openWorkspace, type StagedPlugin, usersOf } from '../../runner/index.ts'
-import { OxbowError, type PluginExports, systemClock, toError, toFailure, plural } from '../../types/index.ts'
-import { type GuestChoice, guestSetup } from '../guest-connection.ts'
-import { type CallOptions, outputOf, showOutput } from '../kernel/call.ts'
-import { restartPollMs, restartWaitMs } from '../limits.ts'
+import {
+  findGuest,
+  grantRight,
+  hasRight,
+  type Home,
+  loadPlugins,
+  openHome,
+  openWorkspace,
+  type StagedPlugin,
+  usersOf,
+} from '../../runner/index.ts'
+import { OxbowError, type PluginExports, pluginRight, systemClock, toError, toFailure, plural } from '../../types/index.ts'
+import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { type CallOptions, restartGuest, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { assertLoaded, infoOf, notGranted, rightsText, whyNotLoaded } from './plugins.ts'
 
@@ -185,7 +193,7 @@ const ownFailures: ReadonlySet<string> = new Set(['tool_failed', 'bad_input', 'b
 const doesNotLoad = /^The plugin (?:imports `|does not load)|exports no plugin of elizaOS|does not contain @elizaos\/core/
 
 function partCounts(parts: PluginExports | null): readonly string[] {
-  const counts = Object.entries(parts ?? {}).flatMap(([part, list]) => (list.length === 0 ? [] : [`${part} ${list.length}`]))
+  const counts = Object.entries(parts ?? {}).flatMap(([part, list]) => (list.length === 0 ? [] : [plural(list.length, part.slice(0, -1))]))
   return counts.length === 0 ? [] : [`It has ${counts.join(', ')}.`]
 }
 
@@ -251,7 +259,7 @@ export async function pluginSwitch(name: string, isOn: boolean, options: SwitchO
 
 export async function pluginRemove(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
   const { home, workspace } = guestSetup(options, terminal)
-  const { findPlugin, grantPlugin, removePlugin } = await loadPlugins()
+  const { findPlugin, removePlugin } = await loadPlugins()
   const { manifest, tree_hash, source } = findPlugin(home, name)
   if (options.dryRun === true) {
     const target = { plugin: name, version: manifest.version, tree_hash, source }
@@ -259,14 +267,26 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   }
   await removePlugin(home, name)
   // Another plugin of that name must not inherit it.
-  grantPlugin(home, workspace, name, false)
+  grantRight(home, workspace, pluginRight(name), false)
+  const isRunning = (await findGuest(workspace)) !== null
   const problems = await syncGuests(home, terminal, { removed: [name] })
+  if (!isRunning) problems.push(...(await forgetBudget(name, options, terminal)))
   const kept = join(workspace.root, 'internal', 'plugins', name)
   const text = [
     `Removed ${name}.`,
     ...(existsSync(kept) && readdirSync(kept).length > 0 ? [`What it has written stays in ${kept}.`] : []),
   ].join('\n')
   return report({ plugin: name, removed: true }, text, problems, options, terminal)
+}
+
+/** Without a guest that runs, one is started for it: the budget of the plugin would stay. @returns what did not work */
+async function forgetBudget(name: string, options: SwitchOptions, terminal: Terminal): Promise<readonly SyncProblem[]> {
+  try {
+    const synced = await withGuest(options, terminal, ({ gateway }) => gateway.call('plugin.sync', { removed: [name] }))
+    return synced.status === 'ok' ? [] : [{ plugin: name, why: `its budget stays: ${synced.failure.message}` }]
+  } catch (error) {
+    return [{ plugin: name, why: `its budget stays: ${toFailure(error, 'internal_failure', '').message}` }]
+  }
 }
 
 export async function pluginReload(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
@@ -312,13 +332,13 @@ async function grantIfWanted(
   const loaded = await loadPlugins()
   const why = whyNotLoaded(loaded.findPlugin(setup.home, plugin), setup, loaded)
   if (why !== '') printNotice(terminal, `warning: ${plainText(why)}`)
-  if (loaded.isGranted(setup.config, plugin)) return { granted: true, changed: false }
+  if (hasRight(setup.config, pluginRight(plugin))) return { granted: true, changed: false }
   const asks = options.asks === true && options.digest === undefined && options.json !== true && isInteractive(terminal)
   if (options.grant !== true && !(asks && (await isYes(`May your agent use it? [y/N] `, terminal)))) {
     printNotice(terminal, `notice: ${notGranted(plugin)}`)
     return { granted: false, changed: false }
   }
-  const file = loaded.grantPlugin(setup.home, setup.workspace, plugin, true)
+  const file = grantRight(setup.home, setup.workspace, pluginRight(plugin), true)
   if (file !== null) printNotice(terminal, `notice: added "plugin.${plugin}" to agent.rights in ${file}`)
   return { granted: true, changed: file !== null }
 }
@@ -345,23 +365,6 @@ async function syncGuests(
     if (restart) await restartGuest(gateway)
     return (synced.output as { readonly problems: Readonly<Record<string, string>> }).problems
   })
-}
-
-/**
- * A guest starts anew inside of its process, and its turns go on. Resolves when it answers again: a verb that found none in between would
- * start another.
- */
-async function restartGuest(gateway: Client): Promise<void> {
-  await outputOf(gateway, 'guest.restart', {})
-  // It begins a moment after its answer.
-  for (const until = performance.now() + restartWaitMs; performance.now() < until;) {
-    await sleep(restartPollMs)
-    const answers = await gateway.call('plugin.sync', {}).then(
-      () => true,
-      () => false,
-    )
-    if (answers) return
-  }
 }
 
 /** @param work resolves with problems by plugin */

@@ -2,13 +2,14 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type GuestSetup, type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
+import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
 import {
   type LockedPlugin,
   OxbowError,
   type PluginData,
   type PluginExports,
   type PluginHostState,
+  pluginRight,
   type PluginSource,
   type PluginTestResult,
 } from '../../types/index.ts'
@@ -62,7 +63,7 @@ export async function pluginInfo(name: string, options: CallOptions, terminal: T
   const loaded = await loadPlugins()
   const setup = guestSetup(options, terminal)
   const plugin = loaded.findPlugin(setup.home, name)
-  const granted = loaded.isGranted(setup.config, name)
+  const granted = hasRight(setup.config, pluginRight(name))
   const problem = whyNotLoaded(plugin, setup, loaded)
   const info = problem === '' ? await infoOf(name, options, terminal) : null
   if (options.json === true)

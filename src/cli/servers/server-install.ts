@@ -15,6 +15,7 @@ import { guestSetup, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { outputOf } from '../kernel/call.ts'
+import { addRequest } from './server-requests.ts'
 import { type AddOptions, programFolder, settingsOf } from './servers.ts'
 
 export interface InstallOptions extends AddOptions {
@@ -53,7 +54,7 @@ export async function serversInstall(
     await rename(staging, folder)
     const settings = await settingsOf(name, ['node', `/opt/server/${entry}`, ...args], { ...options, programFolder: folder })
     return await withGuest(options, terminal, async ({ gateway }) => {
-      const output = await outputOf(gateway, 'server.add', { server: name, settings: { ...settings, lock: digest } })
+      const output = await outputOf(gateway, ...addRequest(name, { ...settings, lock: digest }))
       if (options.json === true) printLine(terminal, JSON.stringify(output))
       else printLine(terminal, `Installed ${spec}. \`oxbow servers approve ${name}\` shows what it offers.`)
       return 0

@@ -9,22 +9,23 @@ import { maxCallInputBytes } from '../limits.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, promptCall, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
-
-interface ServerLine {
-  readonly server: string
-  readonly from: string
-  readonly what: string
-  readonly enabled: boolean
-  readonly running: boolean
-  readonly approved: number
-  readonly quarantined: readonly string[]
-  readonly log: string
-}
+import {
+  addRequest,
+  approveRequest,
+  type Definition,
+  diffRequest,
+  listRequest,
+  type Offers,
+  removeRequest,
+  type ServerDiff,
+  type ServerLine,
+  switchRequest,
+} from './server-requests.ts'
 
 const whatChars = 80
 
 export function serversList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['server.list', {}], options, terminal, ({ servers }: { servers: readonly ServerLine[] }) => {
+  return showOutput(listRequest, options, terminal, ({ servers }: { servers: readonly ServerLine[] }) => {
     if (servers.length === 0) return 'There is no server of tools. `oxbow servers add` adds one.'
     const rows = servers.map(({ server, from, what, enabled, running, approved, quarantined }) => [
       server,
@@ -74,7 +75,7 @@ export async function settingsOf(name: string, words: readonly string[], options
 
 export async function serversAdd(name: string, words: readonly string[], options: AddOptions, terminal: Terminal): Promise<number> {
   const settings = await settingsOf(name, words, options)
-  return showOutput(['server.add', { server: name, settings }], options, terminal, () =>
+  return showOutput(addRequest(name, settings), options, terminal, () =>
     [
       `Added ${name}. Nothing of it is offered yet: \`oxbow servers approve ${name}\` shows what it offers.`,
       `Agents need the right for it: "mcp.${name}" in rights under [agent] in config.toml.`,
@@ -120,41 +121,11 @@ function dollars(value: Json): Json {
   return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, dollars(each)])) : value
 }
 
-interface Definition {
-  readonly title: string
-  readonly description: string
-  readonly inputSchema: JsonObject
-  readonly outputSchema: JsonObject | null
-  readonly annotations: JsonObject
-}
-
-interface Offers {
-  readonly resources: boolean
-  readonly prompts: boolean
-}
-
-interface Diff {
-  readonly server: string
-  readonly digest: string
-  readonly identity: { readonly approved: string; readonly now: string }
-  readonly instructions: { readonly approved: string; readonly now: string }
-  readonly offers: { readonly approved: Offers; readonly now: Offers }
-  readonly tools: readonly {
-    readonly tool: string
-    readonly state: string
-    readonly problem: string
-    readonly approved: Definition | null
-    readonly now: Definition | null
-    readonly read_only: boolean
-    readonly sink: boolean
-  }[]
-}
-
 export function serversDiff(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['server.diff', { server: name }], options, terminal, diffText)
+  return showOutput(diffRequest(name), options, terminal, diffText)
 }
 
-function diffText({ server, identity, instructions, offers, tools }: Diff): string {
+function diffText({ server, identity, instructions, offers, tools }: ServerDiff): string {
   const parts = [
     ...changed('Runs', identity.approved, identity.now),
     ...changed('Instructions', instructions.approved, instructions.now),
@@ -213,7 +184,7 @@ export function serversApprove(name: string, options: ApproveOptions, terminal: 
   return withGuest(options, terminal, async ({ gateway }) => {
     let digest = seen
     if (digest === undefined) {
-      const diff = (await outputOf(gateway, 'server.diff', { server: name })) as Diff
+      const diff = (await outputOf(gateway, ...diffRequest(name))) as ServerDiff
       printText({ output: terminal.errors }, diffText(diff))
       if (!(await confirmApproval(name, seenBefore(name), terminal))) return 0
       digest = diff.digest
@@ -228,7 +199,7 @@ export function serversApprove(name: string, options: ApproveOptions, terminal: 
       ...(resources === false && { resources }),
       ...(prompts === false && { prompts }),
     }
-    const output = (await outputOf(gateway, 'server.approve', input)) as { readonly approved: readonly string[] }
+    const output = (await outputOf(gateway, ...approveRequest(input))) as { readonly approved: readonly string[] }
     if (json === true) printLine(terminal, JSON.stringify(output))
     else printLine(terminal, `Approved: ${output.approved.length} tools. Agents with the right mcp.${name} are offered them.`)
     return 0
@@ -324,7 +295,7 @@ function tooLate(name: string): OxbowError {
 }
 
 export function serversSwitch(name: string, enabled: boolean, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['server.switch', { server: name, enabled }], options, terminal, () =>
+  return showOutput(switchRequest(name, enabled), options, terminal, () =>
     enabled ? `${name} is on.` : `${name} is off; its tools are not offered.`,
   )
 }
@@ -337,8 +308,8 @@ export function programFolder(env: Terminal['env'], server: string): string {
 export async function serversRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
   const removed = (output: { removed: boolean }): string =>
     output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
-  const code = await showDestruction(['server.remove', { server: name }], options, terminal, removed, async (gateway) => {
-    const { servers } = (await outputOf(gateway, 'server.list', {})) as { readonly servers: readonly ServerLine[] }
+  const code = await showDestruction(removeRequest(name), options, terminal, removed, async (gateway) => {
+    const { servers } = (await outputOf(gateway, ...listRequest)) as { readonly servers: readonly ServerLine[] }
     const target = servers.find(({ server }) => server === name)
     if (target === undefined)
       throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })

@@ -45,7 +45,9 @@ export function skillsList(options: CallOptions, terminal: Terminal): Promise<nu
     const waiting = items.filter(({ state }) => state === 'new' || state === 'changed')
     const hint =
       waiting.length === 0 ? '' : `\n\n${waiting.length} came with a folder and count once you trust them: oxbow skills trust NAME or PATH`
-    return rows.length === 0 ? 'There are no skills.' : `${table([['NAME', 'FROM', 'STATE', ''], ...rows])}${hint}`
+    const long = items.filter(({ problem }) => problem.length > noteChars)
+    const whole = long.map(({ name, problem }) => `\n\n${plainLine(name, 64)}: ${plainLine(problem, 2_000)}`).join('')
+    return rows.length === 0 ? 'There are no skills.' : `${table([['NAME', 'FROM', 'STATE', ''], ...rows])}${whole}${hint}`
   })
 }
 
@@ -83,10 +85,11 @@ function shownText(shown: Shown): string {
 
 export async function skillVerify(which: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const folder = folderOf(which)
-  const { name, errors } = folder === null ? await verdictOfGuest(which, options, terminal) : await verdictOfFolder(folder)
-  if (options.json === true) printLine(terminal, JSON.stringify({ name, valid: errors.length === 0, errors }))
+  const { name, errors, warnings } = folder === null ? await verdictOfGuest(which, options, terminal) : await verdictOfFolder(folder)
+  if (options.json === true) printLine(terminal, JSON.stringify({ name, valid: errors.length === 0, errors, warnings }))
   else if (errors.length === 0) printLine(terminal, `${plainLine(name, 200)} is valid.`)
   else printText(terminal, [`${plainLine(name, 200)} is not valid:`, ...errors.map((error) => `  ${plainLine(error, 600)}`)].join('\n'))
+  if (options.json !== true) for (const warning of warnings) printNotice(terminal, `warning: ${plainLine(warning, 600)}`)
   return errors.length === 0 ? 0 : errorTable.bad_input.exit
 }
 
@@ -105,14 +108,17 @@ function folderOf(which: string): string | null {
 interface Verdict {
   readonly name: string
   readonly errors: readonly string[]
+  readonly warnings: readonly string[]
 }
 
 async function verdictOfFolder(folder: string): Promise<Verdict> {
   const name = basename(folder)
   const file = ['SKILL.md', 'skill.md'].map((each) => join(folder, each)).find((each) => existsSync(each))
-  if (file === undefined) return { name, errors: ['Missing required file: SKILL.md'] }
-  if (statSync(file).size > maxSkillMdBytes) return { name, errors: [`SKILL.md is larger than ${maxSkillMdBytes / 1024} KiB`] }
-  return { name, errors: (await readSkill(readFileSync(file, 'utf8'), name)).errors }
+  if (file === undefined) return { name, errors: ['Missing required file: SKILL.md'], warnings: [] }
+  if (statSync(file).size > maxSkillMdBytes)
+    return { name, errors: [`SKILL.md is larger than ${maxSkillMdBytes / 1024} KiB`], warnings: [] }
+  const { errors, warnings } = await readSkill(readFileSync(file, 'utf8'), name)
+  return { name, errors, warnings }
 }
 
 function verdictOfGuest(which: string, options: CallOptions, terminal: Terminal): Promise<Verdict> {
@@ -121,7 +127,9 @@ function verdictOfGuest(which: string, options: CallOptions, terminal: Terminal)
     const found = items.filter(({ kind, name, path }) => kind === 'skill' && (name === which || path === which))
     if (found.length === 0)
       throw new OxbowError('not_found', `there is no skill ${JSON.stringify(which)}`, { hint: 'oxbow skills list shows them.' })
-    return { name: which, errors: found.flatMap(({ state, problem }) => (state === 'broken' ? [problem] : [])) }
+    const of = (isBroken: boolean): readonly string[] =>
+      found.flatMap(({ state, problem }) => (problem !== '' && (state === 'broken') === isBroken ? [problem] : []))
+    return { name: which, errors: of(true), warnings: of(false) }
   })
 }
 

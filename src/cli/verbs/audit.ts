@@ -1,7 +1,7 @@
 /** `oxbow audit` and `oxbow calls`: read the journal and the call table offline, also while a guest runs. */
 import { createHash, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
-import { askOffline, readSeal, signExport } from '../../runner/index.ts'
+import { askOffline, createExportHeads, readSeal, signExport } from '../../runner/index.ts'
 import { erasedText, isErased, type JournalRecord, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { columnsOf, exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
@@ -89,16 +89,19 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
 
 /**
  * Prints the journal with a signed end, for `oxbow-verify` and for keeping: one JSON document per line, exactly as
- * it is checked.
+ * it is checked. A journal that lacks what the runner has signed is printed, too: it is evidence.
+ * @returns 0, or the code of `audit_failed` for such a journal
  */
 export async function auditExport(options: AuditOptions & { readonly after: number }, terminal: Terminal): Promise<number> {
   const setup = guestSetup(options, terminal)
   const { after } = options
   const seal = readSeal(setup.home, setup.workspace.user)
+  const heads = createExportHeads(seal, after)
   let last: { readonly seq: number; readonly hash: string } | null = null
   let records = -1
   for await (const line of askOffline(setup, { command: 'audit-export', after })) {
     const { after: from } = line as { after?: { seq: number; hash: string } }
+    if (from === undefined) heads.take(line as JournalRecord)
     last = from ?? (line as JournalRecord)
     records += 1
     await written(terminal, JSON.stringify(line))
@@ -108,7 +111,15 @@ export async function auditExport(options: AuditOptions & { readonly after: numb
   const end = { after, seq, hash, records, at: Date.now() }
   await written(terminal, JSON.stringify(signExport(setup.home, setup.workspace.user, seal, end)))
   printNotice(terminal, `${records} records exported; \`npx oxbow-verify FILE\` checks them without Oxbow's code`)
-  return 0
+  const [missing, ...others] = heads.missing()
+  if (missing === undefined) return 0
+  const there = missing.isOther ? 'has another record in its place' : `ends with record ${seq}: its end was cut off`
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`
+  return printFailure(terminal, {
+    code: 'audit_failed',
+    message: `the runner has signed record ${missing.seq} on ${formatTime(missing.at)}${more}, and the journal ${there}`,
+    hint: 'The export holds what is there, and will not verify. Keep it, copy the workspace, and run `oxbow audit verify`.',
+  })
 }
 
 /** As it is, and no faster than it is read. */
@@ -265,6 +276,8 @@ interface DescribedCall {
   readonly right: string
   readonly effect: string
   readonly audience: readonly string[]
+  /** Why a guest cannot make it here; empty if it can. */
+  readonly unavailable?: string
   readonly example?: unknown
   readonly input?: unknown
 }
@@ -289,13 +302,17 @@ export async function calls(name: string | undefined, options: CallsOptions, ter
 }
 
 function callTable(described: readonly DescribedCall[]): string {
-  const rows = described.map((call) => [call.name, call.tier, call.right, call.effect, call.audience.join(','), call.summary])
+  const rows = described.map(({ name, tier, right, effect, audience, summary, unavailable = '' }) => {
+    const what = unavailable === '' ? summary : `NOT HERE: ${unavailable.replace(`${name} `, '')}`
+    return [name, tier, right, effect, audience.join(','), what]
+  })
   return table([['CALL', 'TIER', 'RIGHT', 'EFFECT', 'FOR', 'WHAT IT DOES'], ...rows])
 }
 
 function describe(call: DescribedCall): string {
   return [
     `${call.name}: ${call.summary}`,
+    ...((call.unavailable ?? '') === '' ? [] : [`not here: ${call.unavailable}`]),
     `tier ${call.tier}, right ${call.right}, effect ${call.effect}, for ${call.audience.join(', ')}`,
     `example: ${JSON.stringify(call.example)}`,
     `input: ${JSON.stringify(call.input, null, 2)}`,

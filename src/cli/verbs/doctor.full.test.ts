@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { configSchema, type DoctorCheck, errorTable } from '../../types/index.ts'
+import { tierAttempts } from '../../sandbox/doctor/tier-attempts.ts'
 import { checkNames, describeCheck, describeVerdict } from './doctor.ts'
 import { program } from '../../../test/support/built.ts'
 
@@ -37,7 +38,7 @@ describe('oxbow doctor', () => {
     for (const name of ['folders', 'private files', 'leftovers', 'port', 'database', 'clock', 'versions'])
       assert.equal(stateOf(name), 'ok', name)
     assert.ok(stateOf('model'))
-    for (const name of ['container tier', 'with gVisor', 'micro_vm tier', 'limits', 'terminals', 'browser']) assert.ok(stateOf(name), name)
+    for (const name of ['container tier', 'gVisor tier', 'micro_vm tier', 'limits', 'terminals', 'browser']) assert.ok(stateOf(name), name)
     for (const { state, fix, name } of checks) assert.equal(fix === '', state === 'ok', name)
     assert.deepEqual(readdirSync(join(home, 'tmp')), [])
   })
@@ -93,6 +94,17 @@ describe('the findings as text', () => {
       'weak    process tier     bubblewrap  (sandbox.tier)',
       '                         → do this',
     ])
+  })
+
+  it('name the tier that is configured, also with gVisor', () => {
+    for (const kernel of ['runc', 'gvisor'] as const) {
+      const { sandbox, browser } = configSchema.parse({ sandbox: { tier: 'container', container: { kernel } } })
+      const [configured, ...others] = tierAttempts({ workspaceRoot: '', limits: sandbox, browser }).filter(({ required }) => required)
+      assert.deepEqual(others, [])
+      const found: DoctorCheck = { ...check, name: configured!.name }
+      assert.match(describeCheck(found)[0]!, /\(sandbox\.tier\)$/)
+      assert.equal(describeVerdict([found]), `The configured ${kernel === 'runc' ? 'container' : 'gVisor'} tier works.`)
+    }
   })
 
   it('begin with whether agents can work, then what is missing', () => {

@@ -8,6 +8,7 @@ import { plainText, table } from '../../terminal/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { dailyLimit } from '../kernel/budget.ts'
 import { outputOf } from '../kernel/call.ts'
+import { storeSecret } from '../kernel/secrets.ts'
 import { isInteractive, printLine, printPreview, printText, reportFailure, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { assertUsable, changesOf, describePlan, type InitOptions, planOf, publicPlan, type SetupPlan } from './init-plan.ts'
@@ -71,7 +72,7 @@ async function useGuest(
   terminal: Terminal,
 ): Promise<Pick<SetupReport, 'budget' | 'restarted'>> {
   return withGuest({ user, model: 'offline' }, terminal, async ({ gateway, guest }) => {
-    if (key !== null && 'value' in key) await outputOf(gateway, 'secret.set', { ...key })
+    if (key !== null && 'value' in key) await storeSecret(key, gateway)
     const limit = { scope: 'user', window: 'day', micro_dollars: Math.round((budget ?? 0) * 1_000_000) }
     if (budget !== null) await outputOf(gateway, 'budget.set', limit)
     const holds = await dailyLimit(gateway)

@@ -93,7 +93,8 @@ function hitText(hit: ShownHit, withWhy: boolean): string {
 
 function sourceText({ source, author }: Pick<ShownHit, 'source' | 'author'>): string {
   if (source === 'document') return plainLine(author, 60)
-  const who = author === 'user' ? 'you' : 'the agent'
+  const plugin = /^plugin:(.+)$/s.exec(author)?.[1]
+  const who = author === 'user' ? 'you' : plugin === undefined ? 'the agent' : `the plugin ${plainLine(plugin, 60)}`
   return source === 'conversation' ? `said by ${who}` : source === 'summary' ? 'summary' : `noted by ${who}`
 }
 

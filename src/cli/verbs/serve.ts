@@ -3,7 +3,17 @@ import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkStartOf, ensureGuest, findGuest, loadConfig, openHome, parseUser, openWorkspace, type Workspace } from '../../runner/index.ts'
+import {
+  assertListens,
+  checkStartOf,
+  ensureGuest,
+  findGuest,
+  loadConfig,
+  openHome,
+  parseUser,
+  openWorkspace,
+  type Workspace,
+} from '../../runner/index.ts'
 import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
@@ -147,22 +157,25 @@ async function stopServer({ user }: Pick<ServeOptions, 'user'>, terminal: Termin
   })
 }
 
-/** @throws OxbowError `bad_config` for a configuration with which Oxbow would not start; what runs goes on */
+/** @throws OxbowError with what a start would refuse, or use the last configuration for; what runs goes on */
 export async function restart(choice: ServeOptions, terminal: Terminal): Promise<number> {
-  if ((await findGuest(openWorkspace(openHome(terminal.env), parseUser(choice.user)))) !== null) await assertStarts(choice, terminal)
+  const guest = await findGuest(openWorkspace(openHome(terminal.env), parseUser(choice.user)))
+  if (guest !== null) await assertStarts(choice, terminal, guest.url)
   if ((await stopServer(choice, terminal)) && choice.json !== true) printText(terminal, 'Oxbow has stopped.')
   return start(choice, terminal)
 }
 
-async function assertStarts(choice: ServeOptions, terminal: Terminal): Promise<void> {
+async function assertStarts(choice: ServeOptions, terminal: Terminal, url: string): Promise<void> {
   try {
     const [home, overrides] = [openHome(terminal.env), { model: choice.model, baseUrl: choice.baseUrl }]
     loadConfig(home, openWorkspace(home, parseUser(choice.user)), overrides)
-    await checkStartOf(guestSetup(choice, terminal))
+    const setup = guestSetup(choice, terminal)
+    await checkStartOf(setup)
+    await assertListens(setup.config, url)
   } catch (error) {
-    if (!isOxbowError(error, 'bad_config')) throw error
-    const { message, hint } = error
-    throw new OxbowError('bad_config', `${message.replace(/\.?$/, '.')} Oxbow was not restarted and goes on as it is.`, {
+    if (!isOxbowError(error)) throw error
+    const { code, message, hint } = error
+    throw new OxbowError(code, `${message.replace(/\.?$/, '.')} Oxbow was not restarted and goes on as it is.`, {
       hint,
       cause: error,
     })

@@ -23,6 +23,8 @@ interface ServerLine {
   readonly server: string
   readonly from: string
   readonly what: string
+  /** As it was added. Of variables and headers only those values are shown that name a secret; the others are empty. */
+  readonly settings: McpServer
   readonly enabled: boolean
   readonly running: boolean
   readonly approved: number
@@ -56,6 +58,7 @@ function listServers({ held, quarantined }: ServerTable): Call<object, { servers
           server: own,
           from,
           what,
+          settings: withoutValues(settings),
           enabled: !kept.disabled,
           running,
           approved: kept.tools.length,
@@ -66,6 +69,14 @@ function listServers({ held, quarantined }: ServerTable): Call<object, { servers
       return { output: { servers } }
     },
   }
+}
+
+function withoutValues(settings: McpServer): McpServer {
+  const shown = (value: string): string => (/^\$\w+$/.test(value) ? value : '')
+  const names = (values: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(values).map(([key, value]) => [key, shown(value)]))
+  const { env, headers, client_secret: secret } = settings
+  return { ...settings, env: names(env), headers: names(headers), client_secret: shown(secret) }
 }
 
 type AddInput = { readonly server: string; readonly settings: McpServer }

@@ -273,7 +273,8 @@ function takeCounts(counts: TokenCounts, reported: Reported): void {
 function geminiUsage(answer: Answer, { prompt, toolUse, cached, output, thought }: TokenCounts): Usage {
   const guess = usageOf(answer)
   const outputKnown = output !== null || thought !== null || answer.outputChars === 0
-  const inputTokens = prompt === null ? guess.inputTokens : prompt + (toolUse ?? 0)
+  const sent = prompt === null ? guess.inputTokens : prompt + (toolUse ?? 0)
+  const inputTokens = (cached ?? 0) > sent ? 0 : sent
   const cacheReadTokens = Math.min(cached ?? 0, inputTokens)
   const usage = {
     inputTokens,

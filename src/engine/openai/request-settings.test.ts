@@ -45,6 +45,8 @@ void describe('reported usage', () => {
   void it('never has parts larger than the whole, and is nothing when it is nonsense', () => {
     const wild = { prompt_tokens_details: { cached_tokens: 90, cache_write_tokens: 90 }, completion_tokens_details: { reasoning_tokens: 60 } } // prettier-ignore
     assert.deepEqual(chat(wild), { ...plain, cacheReadTokens: 90, cacheWriteTokens: 10, reasoningTokens: 50 })
+    // Estimated: no request has read more from a cache than it had.
+    assert.deepEqual(chat({ prompt_tokens_details: { cached_tokens: 101 } }), { ...plain, inputTokens: 0 })
     assert.deepEqual(chat({ prompt_tokens_details: { cached_tokens: -1 }, completion_tokens_details: 'x' }), plain)
     for (const usage of [null, 1, [], { prompt_tokens: 1.5, completion_tokens: 1 }, { prompt_tokens: 1 }]) {
       assert.deepEqual([readChatUsage(usage), readResponseUsage(usage)], [null, null])

@@ -162,12 +162,17 @@ describe('an API key', () => {
       config: { approval: { two_person: ['test.act'] } },
     })
     const { kernel } = fixture
-    const { key } = outputOf(await kernel.call('key.create', { name: 'second', rights: ['call.decide'] })) as { key: string }
+    const { key } = outputOf(await kernel.call('key.create', { name: 'second', rights: ['call.decide', 'access.write'] })) as {
+      key: string
+    }
     const turn = fixture.turn('act')
     const { call } = await fixture.record(({ phase }) => phase === 'parked')
     const keyed = await kernel.withKey(key)
     assert.equal((outputOf(await keyed.call('call.decide', { call, allow: true })) as { decided: boolean }).decided, false)
     assert.equal(codeOf(await keyed.call('call.decide', { call, allow: true })), 'denied')
+    const own = outputOf(await keyed.call('key.create', { name: 'mine', rights: ['call.decide'] })) as { key: string }
+    const again = await (await kernel.withKey(own.key)).call('call.decide', { call, allow: true })
+    assert.equal(codeOf(again), 'denied', 'a key that it made is no other person')
     await kernel.approve(call, true)
     assert.equal((await turn)['reply'], 'done')
     await fixture.record(({ name, phase }) => name === 'test.act' && phase === 'outcome')

@@ -106,7 +106,7 @@ export interface ForeignCalls {
 
 export interface ForeignDeps {
   readonly gate: Gate
-  readonly registry: Pick<Registry, 'parse' | 'references' | 'find' | 'tools' | 'laterTools' | 'coming'>
+  readonly registry: Pick<Registry, 'parse' | 'references' | 'find' | 'known' | 'tools' | 'laterTools' | 'coming'>
   readonly journal: Pick<Journal, 'flushed' | 'store'>
   readonly sessions: Pick<Sessions, 'load' | 'held'>
   readonly approvals: Pick<Approvals, 'find'>
@@ -177,7 +177,7 @@ function aboutCalls(
     tools: async () => toolsFor(deps, await callerOf('', ''), describe),
     async find(tool) {
       await registry.parse(clientReply, {})
-      const call = registry.find(tool)
+      const call = registry.known(tool)
       if (call === undefined || call.inTurn === true) return null
       const { name, right, audience } = call
       if (audience.includes('model')) return { name, right, by: 'model' }

@@ -69,6 +69,15 @@ export async function rightsOfKey(documents: Pick<Documents, 'get' | 'all'>, nam
   return key === undefined ? null : withOwnRoles(documents, key.rights)
 }
 
+/** @returns the key that made this one, or the one that made that; any other actor as it is. Whoever makes a key can act as it */
+export async function makerOf(documents: Pick<Documents, 'all'>, actor: string): Promise<string> {
+  const makers = new Map((await documents.all<StoredKey>(keyCategory)).map(({ value }) => [`key:${value.name}`, value.created_by]))
+  const seen = new Set<string>()
+  let maker = actor
+  for (let next: string | undefined = maker; next?.startsWith('key:') && !seen.has(next); next = makers.get(next)) seen.add((maker = next))
+  return maker
+}
+
 export interface Keys {
   /** @returns the id of the key, whose caller `callerOf` makes. @throws OxbowError `unauthenticated`, `limit_reached` */
   check(key: string): Promise<string>

@@ -154,7 +154,7 @@ export function createRefusedCalls(deps: RefusedDeps): RefusedCalls {
         const bound = before?.bound ?? boundDigest(await boundNow(desk, refused, ''))
         const question = { question: before?.question ?? (desk.newId() as CallId), list, bound, make }
         const answer = await ask(desk, passing, refused, question)
-        if (answer.status === 'ok') return settle(desk, judging, { ...refused, more: list.size - 1 }, bound, forbidden)
+        if (answer.status === 'ok') return await settle(desk, judging, { ...refused, more: list.size - 1 }, bound, forbidden)
         if (answer.failure.code === 'cancelled') return answer
         const { refused: refusedNow } = await answersOf(desk, top)
         return refusal(refusedNow.includes(key) ? answeredNo(forbidden) : forbidden)

@@ -1,6 +1,6 @@
 /** Rights that are limited to resources: which files, hosts and skills a call reaches, and whether its caller's rights cover them. A denial wins. */
 import { posix } from 'node:path'
-import { type Call, type Caller, type Failure, isObject, ownValue, type RightLimits } from '../../types/index.ts'
+import { type Call, type Caller, type Failure, hostNamed, hostOfUrl, isObject, ownValue, type RightLimits } from '../../types/index.ts'
 
 /**
  * @param isExcused what a right does not cover is allowed, unless it is denied
@@ -69,18 +69,14 @@ function resourcesOf({ reaches }: Call, input: unknown): readonly string[] | nul
 
 const resourceReaders: Readonly<Record<'paths' | 'url' | 'name', (value: string) => string | null>> = {
   paths: workspacePath,
-  url: hostOf,
+  url: hostOfUrl,
   name: (value) => value.normalize('NFKC'),
-}
-
-function hostOf(url: string): string | null {
-  return URL.canParse(url) ? new URL(url).hostname.toLowerCase() : null
 }
 
 /** @param pattern a path, with everything below it; a host, or `*.` and a domain; the name of a skill */
 function isInside(resource: string, pattern: string): boolean {
-  if (!pattern.startsWith('/'))
-    return pattern.startsWith('*.') ? resource.endsWith(pattern.slice(1).toLowerCase()) : resource === pattern.toLowerCase()
+  if (pattern.startsWith('*.')) return resource.endsWith(pattern.slice(1).toLowerCase().replace(/\.$/, ''))
+  if (!pattern.startsWith('/')) return resource === pattern.toLowerCase() || resource === hostNamed(pattern)
   const folder = workspacePath(pattern.replace(/\/\*{1,2}$/, ''))
   return folder !== null && (resource === folder || resource.startsWith(`${folder}/`))
 }

@@ -15,6 +15,8 @@ import {
   truncate,
   expandRights,
   grantOf,
+  joinLabels,
+  type Labels,
 } from '../../types/index.ts'
 import { assertNoBranch, type BranchBy, type Branches } from '../branches/branches.ts'
 import { carvedOf } from '../budgets/book.ts'
@@ -25,7 +27,7 @@ import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { Approvals } from '../stages/approval-queue.ts'
-import { join, type Labels, type Provenance } from '../stages/policy.ts'
+import { type Provenance } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { type Admission, type AdmissionState, priorities } from './admission.ts'
@@ -291,7 +293,7 @@ function headOf({ name, id, state, reason }: AgentRecord): string {
 }
 
 function labelsOf(agents: readonly AgentRecord[]): Labels {
-  return agents.reduce<Labels>((all, { labels }) => join(all, labels), [])
+  return agents.reduce<Labels>((all, { labels }) => joinLabels(all, labels), [])
 }
 
 function firstLine(text: string): string {

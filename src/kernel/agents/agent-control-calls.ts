@@ -2,12 +2,11 @@
  * The calls by which a person, or an agent above, controls agents that run: mail at the next step, pause and resume, a larger budget, the end.
  */
 import { z } from 'zod'
-import { type Call, type Caller, type CallId, evident, OxbowError } from '../../types/index.ts'
+import { type Call, type Caller, type CallId, evident, OxbowError, type Labels } from '../../types/index.ts'
 import { carvedOf } from '../budgets/book.ts'
 import { limitFields, type Limits } from '../budgets/definitions.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
-import type { Labels } from '../stages/policy.ts'
 import { type AgentRecord, isOver } from './agent-record.ts'
 import type { Supervisor } from './supervisor.ts'
 

@@ -17,11 +17,12 @@ import {
   toFailure,
   truncate,
   type TurnId,
+  type Labels,
 } from '../../types/index.ts'
 import { giveBack } from '../budgets/definitions.ts'
 import { agentEndMs, maxAgentMessages, maxReplyCharacters } from '../limits.ts'
 import { maxResultCharacters } from '../delegation/limits.ts'
-import { type Labels, userCaller } from '../stages/policy.ts'
+import { userCaller } from '../stages/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import {
   type AgentMessage,

@@ -13,10 +13,10 @@ import {
   type SessionId,
   truncate,
   type TurnId,
+  type Labels,
 } from '../../types/index.ts'
 import { maxMailCharacters } from '../limits.ts'
 import type { Limits } from '../budgets/definitions.ts'
-import type { Labels } from '../stages/policy.ts'
 import type { Priority } from './admission.ts'
 
 /**

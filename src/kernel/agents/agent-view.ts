@@ -1,8 +1,18 @@
 /** An agent as calls show it: its record, what it does at the moment, and what its commands use. */
-import { amountKinds, inUse, writeOrigins, type Sandbox, type SessionId, sessionScope, type Spend, truncate } from '../../types/index.ts'
+import {
+  amountKinds,
+  inUse,
+  writeOrigins,
+  type Sandbox,
+  type SessionId,
+  sessionScope,
+  type Spend,
+  truncate,
+  joinLabels,
+} from '../../types/index.ts'
 import { usageTimeoutMs } from '../limits.ts'
 import type { Approvals } from '../stages/approval-queue.ts'
-import { join, type Provenance } from '../stages/policy.ts'
+import { type Provenance } from '../stages/policy.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { RunningCall, RunningCalls } from '../stages/running-calls.ts'
 import { type Amounts, limitsOf } from '../budgets/notices.ts'
@@ -66,7 +76,7 @@ export async function viewOf(
     usage: usage.get(session) ?? null,
     spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
     left: await leftOf(budgets, record),
-    labels: join(record.labels, read.labels),
+    labels: joinLabels(record.labels, read.labels),
     origins: writeOrigins(read.from),
   }
 }

@@ -5,10 +5,19 @@
  *
  * The end of an agent is reported to its parent: as the result of a wait where one waits for it, else by mail to the parent's session.
  */
-import { type CallId, grantOf, type JsonObject, OxbowError, type RecordView, type SessionId, type TurnId } from '../../types/index.ts'
+import {
+  type CallId,
+  grantOf,
+  type JsonObject,
+  OxbowError,
+  type RecordView,
+  type SessionId,
+  type TurnId,
+  type Labels,
+} from '../../types/index.ts'
 import { agentSweepMs } from '../limits.ts'
 import { carve } from '../budgets/definitions.ts'
-import { type Labels, processRight } from '../stages/policy.ts'
+import { processRight } from '../stages/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import type { Limits } from '../budgets/definitions.ts'
 import { armDeadline, begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'

@@ -1,6 +1,10 @@
-/** The part of an audit that compares the store's indexes of the journal with it: which records carry conversation, which calls are open, and lanes. */
+/**
+ * The part of an audit that compares the store's indexes of the journal with it: which records carry conversation, which calls are open, which
+ * records begin or end a call once more, how far memory has read, and lanes; and names what the database has that Oxbow never makes.
+ */
 import type { Store } from '../../store/index.ts'
-import type { CallId, JournalRecord, JsonObject, SessionId } from '../../types/index.ts'
+import { memoryCursors } from '../../memory/index.ts'
+import type { CallId, JournalRecord, JsonObject, Phase, SessionId } from '../../types/index.ts'
 import { carriesConversation } from '../conversation/conversations.ts'
 
 export interface IndexAudit {
@@ -47,6 +51,9 @@ export function createIndexAudit(store: Store): IndexAudit {
         ...(await compareMessages(store, messages, doubtful)),
         ...(await compareCalls(store, open)),
         ...(await lanesOf(store, withTurns)),
+        ...(await compareAgain(store)),
+        ...(await compareCursors(store)),
+        ...(await store.structure()),
       ]
     },
   }
@@ -90,7 +97,36 @@ async function lanesOf(store: Store, sessions: ReadonlySet<SessionId>): Promise<
   return [...left].map((session) => `session ${session} has had turns, and its lane is missing`)
 }
 
-async function* rowsOf(store: Store, table: 'message' | 'open_call' | 'lane'): AsyncGenerator<readonly [string, number]> {
+/** A record that is marked so is past the rule that a call begins once and ends once. Only older versions have left some. */
+async function compareAgain(store: Store): Promise<readonly string[]> {
+  const wrong: string[] = []
+  for await (const [call, seq] of rowsOf(store, 'again')) {
+    const [record] = await store.records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1, hydrate: false })
+    const phases = record === undefined ? [] : record.phase === 'intent' ? beginnings : ends.includes(record.phase) ? ends : []
+    const earlier = await store.records({ call: call as CallId, phases, before: seq, order: 'oldest_first', limit: 1, hydrate: false })
+    if (earlier.length === 0) wrong.push(`record ${seq} is marked as one that repeats another, and repeats none`)
+    if (wrong.length >= maxWrong) break
+  }
+  return wrong
+}
+
+const beginnings: readonly Phase[] = ['intent']
+const ends: readonly Phase[] = ['outcome', 'reconciled']
+/** Each takes two reads. */
+const maxWrong = 100
+
+/** A cursor ahead of the journal: what is said from now on would not be found. */
+async function compareCursors(store: Store): Promise<readonly string[]> {
+  const wrong: string[] = []
+  const places = await Promise.all(memoryCursors.map(async (name) => [name, await store.memory.cursor(name)] as const))
+  // Asked last: a guest goes on writing.
+  const { seq } = await store.head()
+  for (const [name, at] of places)
+    if (at > seq) wrong.push(`memory has read the journal up to record ${at} (${name}), and it ends with record ${seq}`)
+  return wrong
+}
+
+async function* rowsOf(store: Store, table: 'message' | 'open_call' | 'lane' | 'again'): AsyncGenerator<readonly [string, number]> {
   for (let after: readonly [string, number] | null = ['', 0]; after !== null;) {
     const page: readonly (readonly [string, number])[] = await store.indexRows(table, after, pageRows)
     yield* page

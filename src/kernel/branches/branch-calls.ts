@@ -14,10 +14,11 @@ import {
   OxbowError,
   type SessionId,
   plural,
+  joinLabels,
+  type Labels,
 } from '../../types/index.ts'
 import type { AgentRecord } from '../agents/agent-record.ts'
 import { branchTimeoutMs } from '../limits.ts'
-import { join, type Labels } from '../stages/policy.ts'
 import type { Difference } from '../versions/history.ts'
 import type { Branches, BranchBy, BranchRecord, Merged } from './branches.ts'
 import { isEnded } from './branches.ts'
@@ -75,7 +76,7 @@ async function find(deps: BranchCallDeps, caller: Caller, ref: string): Promise<
 }
 
 function labelsOf({ heldLabels }: BranchCallDeps, { labels, session }: BranchRecord): Labels {
-  return session === '' ? labels : join(labels, heldLabels({ session }))
+  return session === '' ? labels : joinLabels(labels, heldLabels({ session }))
 }
 
 function createCall(deps: BranchCallDeps): Call<{ name: string; at: string }, BranchRecord> {
@@ -113,7 +114,7 @@ function listCall(deps: BranchCallDeps): Call<{ ended: boolean }, { branches: re
       found.sort((a, b) => a.created_at - b.created_at)
       const lines = found.map(({ name, state, by, version }) => `${name}: ${state}, of ${version.slice(0, 8)}, by ${by}`)
       const text = lines.join('\n') || 'There are no branches of files.'
-      return { output: { branches: found }, text, labels: found.reduce<Labels>((all, { labels }) => join(all, labels), []) }
+      return { output: { branches: found }, text, labels: found.reduce<Labels>((all, { labels }) => joinLabels(all, labels), []) }
     },
   }
 }

@@ -3,12 +3,21 @@
  * is a copy that a sandbox keeps (`SandboxBranches`); its versions are commits beside those of the workspace. What is merged, and what it
  * replaces, are versions of the workspace, so that a merge can be taken back.
  */
-import { type Caller, type CallId, type Clock, OxbowError, type Sandbox, type SandboxBranches, type SessionId } from '../../types/index.ts'
+import {
+  type Caller,
+  type CallId,
+  type Clock,
+  OxbowError,
+  type Sandbox,
+  type SandboxBranches,
+  type SessionId,
+  joinLabels,
+  type Labels,
+} from '../../types/index.ts'
 import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
-import { join, type Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import type { Difference, FileChange } from '../versions/history.ts'
-import { trailersOf } from '../repository/message-labels.ts'
+import { trailersOf } from '../versions/message-labels.ts'
 import type { Conflict, MergedTree, MergeRequest } from '../versions/merge-trees.ts'
 import { type Committed, fileName } from '../versions/checkpoint.ts'
 import type { Versions } from '../versions/versions.ts'
@@ -176,7 +185,7 @@ async function versionsOf({ versions }: BranchesDeps): Promise<Versions> {
 
 /** @param named labels of the branch that the subject names, whose name its maker chose */
 function factsOf({ clock, heldLabels }: BranchesDeps, { caller }: BranchBy, subject: string, named: Labels = []): MergeRequest['facts'] {
-  return { author: caller.actor, at: clock.now(), subject, trailers: trailersOf(caller, join(heldLabels(caller), named)) }
+  return { author: caller.actor, at: clock.now(), subject, trailers: trailersOf(caller, joinLabels(heldLabels(caller), named)) }
 }
 
 async function save({ documents }: BranchesDeps, by: BranchBy, record: BranchRecord, more: readonly DocumentChange[] = []): Promise<void> {
@@ -306,7 +315,7 @@ async function planAgain(versions: Versions, begun: NonNullable<BranchRecord['me
 async function end(deps: BranchesDeps, by: BranchBy, record: BranchRecord, state: 'merged' | 'dropped'): Promise<BranchRecord> {
   const { clock, heldLabels, documents } = deps
   const read = record.session === '' ? [] : heldLabels({ session: record.session })
-  const ended: BranchRecord = { ...record, state, labels: join(record.labels, read), ended_at: clock.now() }
+  const ended: BranchRecord = { ...record, state, labels: joinLabels(record.labels, read), ended_at: clock.now() }
   const others = (await documents.all<BranchRecord>(branchCategory)).map(({ value }) => value).filter((one) => one.name !== record.name)
   const oldest = others.filter(isEnded).sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0))
   const forgotten = oldest.slice(maxEndedBranches).map(({ name }) => ({ category: branchCategory, name, value: null }))

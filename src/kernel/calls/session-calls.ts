@@ -7,6 +7,7 @@ import {
   isUuid,
   type JsonObject,
   type KeptFile,
+  maxAttachedHead,
   maxAttachments,
   OxbowError,
   type SessionId,
@@ -137,6 +138,7 @@ const keptFile: z.ZodType<KeptFile> = z.strictObject({
     .array(z.string().regex(/^[0-9a-f]{64}$/))
     .max(maxPieces)
     .describe('Hashes of its pieces, as attachment.put returned them.'),
+  head: z.string().max(maxAttachedHead).describe('Beginning of a text.').optional(),
 })
 
 const noPast: TurnPast = { started: false, into: null, cancelled: false }

@@ -27,6 +27,7 @@ import {
   sentMessage,
   type SessionId,
   toolCallsOf,
+  userMessage,
   toolPlace,
   toolResult,
 } from '../../types/index.ts'
@@ -204,7 +205,9 @@ export function toItem(record: FoldInput, generationOf: (generation: CallId) => 
   if (isErased(record.body)) return toErasedItem(record, generationOf)
   if (place === null && record.name === 'turn.send') {
     if (record.phase === 'started')
-      return body.continues === true ? null : conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
+      return body.continues === true
+        ? null
+        : conversationItem(record.call, sentMessage(body.text ?? '', body.attachments ?? [], record.call))
     // When a turn ends without an answer of the model, the notice shown to the person becomes part of the conversation.
     if (record.phase === 'outcome' && body.status !== 'ok' && body.status !== 'merged' && body.reply)
       return conversationItem(record.call, { role: 'assistant', parts: [{ type: 'text', text: body.reply }] })
@@ -230,7 +233,7 @@ function toErasedItem(
   generationOf: (generation: CallId) => AssistantMessage | undefined,
 ): ConversationItem | null {
   const place = toolPlace(call)
-  if (place === null && name === 'turn.send' && phase === 'started') return conversationItem(call, sentMessage(erasedText))
+  if (place === null && name === 'turn.send' && phase === 'started') return conversationItem(call, userMessage(erasedText))
   if (place === null) return conversationItem(call, { role: 'assistant', parts: [{ type: 'text', text: erasedText }] })
   const generation = generationOf(place.generation)
   const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]

@@ -1,10 +1,9 @@
 /** What a delegation or a handoff is given: the request as calls take it, and the brief that the other agent reads. */
 import { z } from 'zod'
-import { type Caller, type CallId, evident, type JsonObject } from '../../types/index.ts'
+import { type Caller, type CallId, evident, type JsonObject, type Labels } from '../../types/index.ts'
 import type { AgentRecord } from '../agents/agent-record.ts'
 import { type Limits, limitsSchema } from '../budgets/definitions.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
-import type { Labels } from '../stages/policy.ts'
 import { maxKeyFactCharacters, maxKeyFacts } from './limits.ts'
 
 export interface DelegateRequest {

@@ -13,6 +13,8 @@ import {
   OxbowError,
   type Sandbox,
   type SchemaChecker,
+  joinLabels,
+  type Labels,
 } from '../../types/index.ts'
 import { branchFor } from '../agents/agent-calls.ts'
 import type { AgentRecord } from '../agents/agent-record.ts'
@@ -22,7 +24,6 @@ import { carvedOf } from '../budgets/book.ts'
 import type { Limits } from '../budgets/definitions.ts'
 import { longestTimerMs } from './limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
-import { join, type Labels } from '../stages/policy.ts'
 import { stopReason } from '../stages/running-calls.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { type Entries, lost, meet, passedOn } from './attenuation.ts'
@@ -118,7 +119,7 @@ async function start(
     priority: 'normal',
     keep: false,
     orphans: request.orphans ?? 'kill',
-    labels: join(deps.heldLabels(caller), request.labels ?? []),
+    labels: joinLabels(deps.heldLabels(caller), request.labels ?? []),
     budget,
     branch,
     delegation: {

@@ -13,6 +13,7 @@ import {
   type SessionId,
   sessionScope,
   truncate,
+  type Labels,
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { writtenPaths } from '../access/right-limits.ts'
@@ -22,7 +23,6 @@ import { maxMailCharacters } from '../limits.ts'
 import { maxFileRecords, maxPartialRecords, maxRepairs, maxResultCharacters, maxResultFiles } from './limits.ts'
 import type { Registry } from '../registry.ts'
 import type { Budgets } from '../stages/budgets.ts'
-import type { Labels } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 
 type DelegationStatus = 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'

@@ -3,11 +3,10 @@
  * from the call's, so that a call which a crash interrupted finds those that began, and begins only the others. As many run at once as the
  * caller may have live children. When enough have succeeded, or one has failed and that ends it, those that still run are ended.
  */
-import { type CallId, derivedId, fenced, originOf, OxbowError, truncate } from '../../types/index.ts'
+import { type CallId, derivedId, fenced, originOf, OxbowError, truncate, joinLabels, type Labels } from '../../types/index.ts'
 import { isOver } from '../agents/agent-record.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
 import type { Sessions } from '../sessions.ts'
-import { join, type Labels } from '../stages/policy.ts'
 import { stopReason } from '../stages/running-calls.ts'
 import type { DelegateRequest, Delegating } from './brief.ts'
 import { delegate, type DelegateDeps } from './delegate.ts'
@@ -56,7 +55,7 @@ export async function fanOut(deps: FanOutDeps, by: Delegating, request: FanOut, 
   const tasks = request.tasks.map(({ id }) => ends.get(id)!)
   const succeeded = tasks.filter(({ status }) => status === 'success').length
   const status = succeeded >= wanted(request) ? 'success' : 'failure'
-  const labels = tasks.reduce<Labels>((all, end) => join(all, end.labels), [])
+  const labels = tasks.reduce<Labels>((all, end) => joinLabels(all, end.labels), [])
   const { synthesis } = request
   if (synthesis === undefined || succeeded === 0 || (status === 'failure' && request.on_failure === 'stop'))
     return { status, succeeded, tasks, synthesis: null, labels }
@@ -69,7 +68,7 @@ export async function fanOut(deps: FanOutDeps, by: Delegating, request: FanOut, 
     succeeded,
     tasks,
     synthesis: joined,
-    labels: join(labels, joined.labels),
+    labels: joinLabels(labels, joined.labels),
   }
 }
 
@@ -116,7 +115,7 @@ async function startRun(deps: FanOutDeps, by: Delegating, request: FanOut, signa
   const runTask = async (task: FanTask): Promise<void> => {
     const call = idOf(task)
     const needed = task.needs.map((need) => ends.get(need)!)
-    const labels = needed.reduce<Labels>((all, end) => join(all, end.labels), [])
+    const labels = needed.reduce<Labels>((all, end) => joinLabels(all, end.labels), [])
     const goal = withResults(task.goal, needed, call)
     // A remote agent gets them in a call of this session.
     deps.joinLabels(by.caller, labels, originsOf(needed))

@@ -2,9 +2,19 @@
  * Texts that an agent passes on without having read them. A reading gives a handle for each, `[data:…]`; in the input of a call the gate puts the
  * text in its place, and the call has the labels of the text, too.
  */
-import { type Caller, type CallId, isObject, joinOrigins, type Label, type LabelOrigin, ownValue } from '../../types/index.ts'
+import {
+  type Caller,
+  type CallId,
+  holdsHandle,
+  isObject,
+  joinLabels,
+  joinOrigins,
+  type Label,
+  type LabelOrigin,
+  type Labels,
+  ownValue,
+} from '../../types/index.ts'
 import { maxKeptTexts } from '../limits.ts'
-import { holdsHandle, join, type Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 export interface KeptText {
@@ -74,7 +84,7 @@ async function fill(
   }
   if (texts.size === 0) return { caller, input }
   const found = [...texts.values()]
-  const labels = found.reduce<Labels>((all, one) => join(all, one.labels), caller.scope?.labels ?? [])
+  const labels = found.reduce<Labels>((all, one) => joinLabels(all, one.labels), caller.scope?.labels ?? [])
   const origins = found.reduce((all, one) => joinOrigins(all, one.origins), caller.scope?.origins ?? [])
   // Whoever reads apart sees the labels in its scope afterwards.
   if (caller.scope !== undefined)

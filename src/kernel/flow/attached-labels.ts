@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto'
 import { type Blobs, hashDigits, type KeptFile, type Sandbox } from '../../types/index.ts'
 import { snapshotTimeoutMs } from '../limits.ts'
-import { isKept, nothing, type Provenance } from '../stages/policy.ts'
-import { type FileLabels, joined } from './file-labels.ts'
+import { isKept, nothing, type Provenance, joined } from '../stages/policy.ts'
+import { type FileLabels } from './file-labels.ts'
 import type { CompiledRules } from './flow-rules.ts'
 import { filesOfSize, hashesOf } from './workspace-survey.ts'
 

@@ -14,10 +14,11 @@ import {
   originOfCall,
   OxbowError,
   type SessionId,
+  type Labels,
+  parseLabels,
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Sessions } from '../sessions.ts'
-import { type Labels, parseLabels } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 import type { FileLabels } from './file-labels.ts'
 

@@ -103,6 +103,20 @@ describe('labels travel with files', () => {
     assert.equal(await desk.session(['file_list', { path: '/shared' }]), 'private,untrusted', 'its name may say something')
   })
 
+  it('the name of a folder that such a session has made keeps its labels when its file is gone', async () => {
+    for (const gone of [
+      ['file_delete', { path: '/shared/a/told/deep/x.txt', recursive: false }],
+      ['file_move', { from: '/shared/a/told/deep/x.txt', to: '/shared/other.txt' }],
+    ] as const) {
+      await using desk = await openDesk({ files: new Map([['/shared/a/plain.txt', 'hello']]) })
+      await desk.session(copy, read('letter.txt'), ['file_write', { path: '/shared/a/told/deep/x.txt', text: 'x' }], gone)
+      for (const path of ['/shared/a', '/shared/a/told'])
+        assert.equal(await desk.session(['file_list', { path, depth: 1 }]), 'private,untrusted', `${gone[0]} ${path}`)
+      // What was there before says nothing of the conversation.
+      assert.equal(await desk.session(read('/shared/a/plain.txt')), 'untrusted')
+    }
+  })
+
   it('what such a session writes, moves and edits carries its labels', async () => {
     await using desk = await openDesk({ files: new Map([['/shared/plain.txt', 'hello']]) })
     await desk.session(

@@ -12,8 +12,8 @@ import type { Caller, Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '
 import { snapshotTimeoutMs } from '../limits.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import type { FileGuard } from '../sessions.ts'
-import { isKept, nothing, type Provenance } from '../stages/policy.ts'
-import { type FileLabels, joined, type Of } from './file-labels.ts'
+import { isKept, nothing, type Provenance, joined } from '../stages/policy.ts'
+import { type FileLabels, type Of } from './file-labels.ts'
 import { labelLinked, realPathsOf } from './linked-files.ts'
 import {
   type AskOptions,
@@ -159,7 +159,11 @@ async function change<Op extends HandsOp>(asking: Asking, op: Op, input: Input<O
   const all = asking.writer()
   if (isKept(all.labels) && files.isEmpty()) await watchWhatRuns(asking)
   if (moved !== '' && paths[0] !== undefined) await carryOver(asking, moved, paths[0])
-  if (isKept(all.labels)) await files.mark(of, paths, all, op === 'unpack')
+  if (isKept(all.labels)) {
+    await files.mark(of, paths, all, op === 'unpack')
+    // Their names stay when the file is gone.
+    await files.mark(of, await foldersToMake(asking, paths), all)
+  }
   const reply = await ask(op, input, options)
   if (isKept(all.labels)) {
     const { hash, files: patched = [] } = reply as { hash?: string; files?: readonly { path: string }[] }
@@ -172,6 +176,17 @@ async function change<Op extends HandsOp>(asking: Asking, op: Op, input: Input<O
   } else if (op === 'write' || (op === 'put' && (input as Input<'put'>).last)) await files.setPast(of, paths)
   if (moved !== '') await files.setPast(of, [moved], true)
   return reply
+}
+
+/** @returns the folders above these files that are not there */
+async function foldersToMake({ ask, options }: Asking, paths: readonly string[]): Promise<readonly string[]> {
+  const missing = new Set<string>()
+  for (const path of paths)
+    for (let folder = posix.dirname(path); /^\/(?:shared|tmp)\/./.test(folder) && !missing.has(folder); folder = posix.dirname(folder)) {
+      if ((await ask('stat', { path: folder }, options)).kind !== 'missing') break
+      missing.add(folder)
+    }
+  return [...missing]
 }
 
 /** Gives what is moved the labels that its present place has, by entries and by rules: no rule may know of the new place. */

@@ -6,16 +6,11 @@
  * Entries are by path and by content: a file that somebody has renamed behind the back of this guest is found by its hash. An entry of what
  * is gone or replaced stays, because versions of it may be read (`past`). Where too many files are labelled, whole folders are (`tree`).
  */
-import { type CallId, type Caller, joinOrigins, type Label, parseOrigins, writeOrigins } from '../../types/index.ts'
+import { type CallId, type Caller, type Label, parseOrigins, writeOrigins } from '../../types/index.ts'
 import { maxFileLabels } from '../limits.ts'
 import { fileFlowCategories } from '../sessions.ts'
-import { join, nothing, type Provenance } from '../stages/policy.ts'
+import { joined, nothing, type Provenance } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
-
-export function joined(a: Provenance, b: Provenance): Provenance {
-  const [labels, from] = [join(a.labels, b.labels), joinOrigins(a.from, b.from)]
-  return labels === a.labels && from === a.from ? a : { labels, from }
-}
 
 interface Entry extends Provenance {
   readonly path: string

@@ -13,9 +13,9 @@ import {
   OxbowError,
   type SessionId,
   writeOrigins,
+  type Labels,
 } from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
-import type { Labels } from '../stages/policy.ts'
 import {
   type Declassified,
   declassifiedCategory,

@@ -11,13 +11,17 @@ import {
   type Caller,
   type Decision,
   type FlowPolicy,
+  hostNamed,
+  hostOfUrl,
   isObject,
   type LabelOrigin,
   originOf,
   originOfCall,
+  joinLabels,
+  type Labels,
 } from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
-import { decideFlow, type FlowDecisions, join, type Labels, nothing, type Provenance } from '../stages/policy.ts'
+import { decideFlow, type FlowDecisions, joined, nothing, type Provenance } from '../stages/policy.ts'
 
 export type FlowEffect = FlowPolicy['sink'][number]['effect']
 
@@ -44,7 +48,7 @@ export interface CompiledRules {
 export function compileRules({ source, sink }: Pick<FlowPolicy, 'source' | 'sink'>): CompiledRules {
   const byPath = source.filter(({ path }) => path !== undefined)
   const labelled = (labels: Labels, from: LabelOrigin['from']): Provenance => ({
-    labels: join([], labels),
+    labels: joinLabels([], labels),
     from: labels.map((label) => ({ label, from })),
   })
   return {
@@ -62,11 +66,11 @@ export function compileRules({ source, sink }: Pick<FlowPolicy, 'source' | 'sink
           fits(rule.server, server) &&
           (rule.agent === undefined || agent.some((name) => fits(rule.agent, name))),
       )
-      return matching.reduce((all, { labels }) => both(all, labelled(labels, originOfCall(call, input))), nothing)
+      return matching.reduce((all, { labels }) => joined(all, labelled(labels, originOfCall(call, input))), nothing)
     },
     path(path, below) {
       const matching = byPath.filter((rule) => fitsPath(rule.path!, path, below))
-      return matching.reduce((all, { labels }) => both(all, labelled(labels, originOf('path', path))), nothing)
+      return matching.reduce((all, { labels }) => joined(all, labelled(labels, originOf('path', path))), nothing)
     },
     decisions(call, { hosts, server, model, effects }) {
       const matching = sink.filter(
@@ -98,9 +102,10 @@ export function destinationOf(call: string, input: unknown): Pick<Destination, '
   const [family = '', second = ''] = call.split('.', 2)
   if (family === 'mcp' || family === 'a2a' || family === 'acp') return { hosts: null, server: second }
   const { url, hosts } = isObject(input) ? input : {}
-  if (typeof url === 'string') return { hosts: URL.canParse(url) ? [new URL(url).hostname.toLowerCase()] : null, server: noServer }
-  if (Array.isArray(hosts) && hosts.length > 0 && hosts.every((host) => typeof host === 'string' && !host.includes('*')))
-    return { hosts: hosts.map((host) => String(host).toLowerCase().replace(/:\d+$/, '')), server: noServer }
+  const host = typeof url === 'string' ? hostOfUrl(url) : null
+  if (typeof url === 'string') return { hosts: host === null ? null : [host], server: noServer }
+  if (Array.isArray(hosts) && hosts.length > 0 && hosts.every((each) => typeof each === 'string' && !each.includes('*')))
+    return { hosts: hosts.map((each) => hostNamed(String(each))), server: noServer }
   return { hosts: null, server: noServer }
 }
 
@@ -123,10 +128,6 @@ function agentOf(call: string, actor: string): readonly string[] {
   return family === 'a2a' || family === 'acp' ? [name, ...own] : own
 }
 
-function both(a: Provenance, b: Provenance): Provenance {
-  return { labels: join(a.labels, b.labels), from: [...a.from, ...b.from] }
-}
-
 /** @returns for each label the strictest that any of them decides */
 function strictestOf(rules: readonly FlowDecisions[]): FlowDecisions {
   const strictest = (label: keyof FlowDecisions): Decision | undefined => {
@@ -143,7 +144,8 @@ function fits(pattern: string | undefined, name: string): boolean {
 
 /** @param pattern `*.example.com` fits every host below it */
 function fitsHost(pattern: string, host: string): boolean {
-  return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1).toLowerCase()) : matches(pattern.toLowerCase(), host)
+  const plain = pattern.includes('*') ? pattern.toLowerCase().replace(/\.$/, '') : hostNamed(pattern)
+  return plain.startsWith('*.') ? host.endsWith(plain.slice(1)) : matches(plain, host)
 }
 
 function fitsModel(pattern: string, { name, isLocal }: NonNullable<Destination['model']>): boolean {

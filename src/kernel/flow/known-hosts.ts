@@ -5,7 +5,7 @@
  */
 import { hostsAllowed } from '../../sandbox/index.ts'
 import { type Call, type Caller, type CallId, type Config, type Decision, once } from '../../types/index.ts'
-import type { Judged } from '../sessions.ts'
+import type { Judged, Sessions } from '../sessions.ts'
 import { leadsOutside, verdictOf } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 
@@ -21,11 +21,11 @@ export interface KnownHosts {
 interface KnownHostsDeps {
   readonly documents: Pick<Documents, 'all' | 'put'>
   readonly config: Pick<Config, 'flow' | 'egress'>
-  /** Of whom the labels that decide are. */
-  readonly judgedLabels: (caller: Caller) => Judged['held']
+  /** The labels that decide. */
+  readonly labels: Pick<Sessions, 'judged' | 'areOwn'>
 }
 
-export function createKnownHosts({ documents, config, judgedLabels }: KnownHostsDeps): KnownHosts {
+export function createKnownHosts({ documents, config, labels }: KnownHostsDeps): KnownHosts {
   const decision: Decision = config.flow.new_host
   const load = once(async () => {
     const { destinationOf } = await import('./flow-rules.ts')
@@ -48,8 +48,9 @@ export function createKnownHosts({ documents, config, judgedLabels }: KnownHosts
   }
   const judge: KnownHosts['judge'] = (caller, call, input, judged) => {
     if (judged instanceof Promise) return judged.then((found) => judge(caller, call, input, found))
-    if (judged.flow.decision !== 'allow' || !concerns(caller, call) || !judgedLabels(caller).includes('untrusted')) return judged
-    return refine(caller, call, input, judged)
+    if (judged.flow.decision !== 'allow' || !concerns(caller, call)) return judged
+    const held = labels.judged(caller)
+    return held.includes('untrusted') && !labels.areOwn(caller, call, held) ? refine(caller, call, input, judged) : judged
   }
   return {
     judge,

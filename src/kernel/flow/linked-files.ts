@@ -3,8 +3,9 @@
  * calls private to another name, before or after something private is in it, changes nothing about its labels. The names get entries, so
  * that versions of each, and what is left when one is removed, keep them.
  */
-import { isKept, join, type Provenance } from '../stages/policy.ts'
-import { type FileLabels, joined, type Of } from './file-labels.ts'
+import { joinLabels } from '../../types/index.ts'
+import { isKept, type Provenance, joined } from '../stages/policy.ts'
+import { type FileLabels, type Of } from './file-labels.ts'
 import { type AskOptions, realPlace, type Survey, surveyOf } from './workspace-survey.ts'
 
 interface Linking {
@@ -21,7 +22,7 @@ export async function labelLinked({ files, byRule, of }: Pick<Linking, 'files' |
   for (const names of survey.linked()) {
     const each = names.map((path) => ({ path, own: joined(files.at(path), byRule(path, false)) }))
     const all = each.map(({ own }) => own).reduce(joined)
-    const lacking = each.filter(({ own: { labels } }) => join(labels, all.labels) !== labels)
+    const lacking = each.filter(({ own: { labels } }) => joinLabels(labels, all.labels) !== labels)
     if (isKept(all.labels) && lacking.length > 0)
       await files.mark(
         of,

@@ -2,7 +2,17 @@
  * The flow of labels beyond the conversation: labels of files, and the rules of `[flow]`. Loaded with the first session that reads private
  * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
  */
-import { type Call, type Caller, type Clock, type Config, type FlowPolicy, isObject, ownValue, type Sandbox } from '../../types/index.ts'
+import {
+  type Call,
+  type Caller,
+  type Clock,
+  type Config,
+  type FlowPolicy,
+  isObject,
+  ownValue,
+  type Sandbox,
+  joinLabels,
+} from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import type { FileFlow, OpenedFlow, Sessions } from '../sessions.ts'
 import {
@@ -11,23 +21,23 @@ import {
   freeFlow,
   isForPerson,
   isKept,
-  join,
   leadsOutside,
   nothing,
   type Provenance,
   verdictOf,
+  joined,
 } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import type { Documents } from '../state/documents.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
-import { type FileLabels, joined, loadFileLabels } from './file-labels.ts'
+import { type FileLabels, loadFileLabels } from './file-labels.ts'
 import { type CompiledRules, compileRules, decideAll, type Destination, destinationOf, effectsOf } from './flow-rules.ts'
 import { labelsOfContent } from './attached-labels.ts'
 import { hasSessions, surveyOf } from './workspace-survey.ts'
 
 export interface FlowParts {
   readonly documents: Documents
-  readonly sessions: Pick<Sessions, 'held' | 'judged' | 'origins'>
+  readonly sessions: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly config: Pick<Config, 'flow' | 'model' | 'providers'>
   readonly running: Pick<RunningCalls, 'all'>
   readonly sandbox: Sandbox
@@ -116,7 +126,8 @@ async function judgeCall(deps: Judging, session: Provenance, caller: Caller, cal
       ? rules.decisions(call.name, { ...to, model: null })
       : models.flatMap((model) => rules.decisions(call.name, { ...to, hosts: [], model }))
   const isRuled = places.some((place) => Object.values(place).some((decision) => decision !== undefined))
-  const matter = flowMatter(caller, call, policy, deps.lasting(call, input))
+  const isOwn = held === session && deps.sessions.areOwn(caller, call, held.labels)
+  const matter = flowMatter(caller, call, policy, deps.lasting(call, input), isOwn)
   if (!isRuled && isForPerson(call, policy)) return freeFlow
   if (matter === null && !isRuled) return judgeShared(deps, held, caller, call)
   const own = ownValue(policy.sinks, call.name) ?? {}
@@ -152,11 +163,11 @@ function isThisMachine(host: string): boolean {
 /** A write that a program with network can see sends data outside; what that program has read, nobody knows. */
 async function judgeShared({ policy, running, sandbox }: Judging, session: Provenance, caller: Caller, call: Call): Promise<FlowVerdict> {
   const adds = call.effect === 'once' ? call.labels.adds : []
-  const written = join(session.labels, adds)
+  const written = joinLabels(session.labels, adds)
   if (caller.audience !== 'model' || call.tier === 'read_only' || !isKept(written) || call.files === undefined) return freeFlow
   const isOnline = running.all().some(({ name }) => name.startsWith('shell.online')) || (await hasOnlineSession(sandbox))
   if (!isOnline) return freeFlow
-  const held = { labels: join(written, ['untrusted']), from: session.from }
+  const held = { labels: joinLabels(written, ['untrusted']), from: session.from }
   const decision = decideAll(held.labels, [], ownValue(policy.sinks, call.name) ?? {}, policy)
   return verdictOf(decision, `${call.name} changes files that a running program with network can read`, held)
 }

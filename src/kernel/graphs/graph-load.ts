@@ -105,6 +105,8 @@ function stepProblems(at: string, { call, input }: CallStep, reference: CallRefe
     if (/^(?:mcp|a2a|acp)[._]/.test(call)) return []
     return [{ at, message: `makes the call ${call}, which does not exist.`, hint: '`oxbow calls` lists what there is.' }]
   }
+  if (reference.unavailable !== '')
+    return [{ at, message: `makes the call ${call}: ${reference.unavailable}`, hint: 'See `oxbow status`.' }]
   if (!reference.audience.includes('model'))
     return [{ at, message: `makes the call ${call}, which only people make.`, hint: 'Ask the person with a node of type "ask".' }]
   const { properties, required } = reference.input as { readonly properties?: JsonObject; readonly required?: readonly string[] }

@@ -14,9 +14,9 @@ import {
   type SandboxTier,
   type SessionId,
   type TurnId,
+  type Labels,
 } from '../../types/index.ts'
 import type { Limits } from '../budgets/definitions.ts'
-import type { Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 /** `success` and `failure`: an end node said so. `failed`: a node did, or a limit was reached. Those and `cancelled` can be resumed. */

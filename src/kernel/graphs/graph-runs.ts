@@ -12,10 +12,10 @@ import {
   type SessionId,
   toFailure,
   type TurnId,
+  type Labels,
 } from '../../types/index.ts'
 import { giveBack, type Limits } from '../budgets/definitions.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
-import type { Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import {
   carving,

@@ -16,10 +16,11 @@ import {
   OxbowError,
   truncate,
   type UserId,
+  type Labels,
 } from '../../types/index.ts'
 import { meet } from '../delegation/attenuation.ts'
 import type { Gate } from '../gate.ts'
-import { type Labels, processRight } from '../stages/policy.ts'
+import { processRight } from '../stages/policy.ts'
 import type { AgentNode, AskNode, CallNode, CallStep, GraphNode, WaitNode } from './graph-definition.ts'
 import { Interrupted, type Path, readerOf, type EngineDeps, type LiveRun } from './graph-path.ts'
 import { type GraphRun, nodeCallId } from './graph-record.ts'

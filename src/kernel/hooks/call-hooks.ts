@@ -20,13 +20,14 @@ import {
   textOf,
   toError,
   toolCallsOf,
+  joinLabels,
 } from '../../types/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import type { Gate } from '../gate.ts'
 import type { Registry } from '../registry.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Cleaner } from '../stages/cleaning.ts'
-import { join, runtimeCaller } from '../stages/policy.ts'
+import { runtimeCaller } from '../stages/policy.ts'
 import { type Refusal, refusal, refusalText } from '../stages/refusals.ts'
 import { askPerson } from './hook-approval.ts'
 import type { HookedCall, HookedPassing, KernelHooks } from './hook-port.ts'
@@ -240,7 +241,7 @@ function taint(
   const origins = plugins.map((plugin) => originOf('plugin', plugin))
   if (caller.scope?.kind === 'apart') sessions.read(caller, ['untrusted'], labelOrigins(['untrusted'], origins))
   else sessions.join(caller, ['untrusted'], origins)
-  return join(held, ['untrusted'])
+  return joinLabels(held, ['untrusted'])
 }
 
 /** @returns why the hooks refuse it; null: they do not */

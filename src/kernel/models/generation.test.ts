@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, test } from 'node:test'
 import {
   type CallContext,
   type CallId,
@@ -22,7 +22,7 @@ import {
 } from '../../types/index.ts'
 import type { Events } from '../events.ts'
 import { knowing } from '../kernel-fixture.ts'
-import { runGeneration } from './generation.ts'
+import { createMeter, runGeneration } from './generation.ts'
 
 const price: ModelPrice = { inputPerMillion: 1_000_000, outputPerMillion: 2_000_000 }
 const dear: ModelPrice = { inputPerMillion: 10_000_000, outputPerMillion: 20_000_000 }
@@ -56,6 +56,8 @@ interface Run {
   readonly covers?: number
   readonly moneyIsLimited?: boolean
   readonly maxOutputTokens?: number
+  /** Output tokens that the request allows, where that is more than what is reserved. */
+  readonly allowed?: number
 }
 
 /** Asks before each request, as a chain does: for the first model, and for each one that a batch restarts with. */
@@ -89,7 +91,13 @@ function fakeEngine(batches: Run['batches']): Engine {
   } as Partial<Engine> as Engine
 }
 
-async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutputTokens = 100 }: Run): Promise<Ran> {
+async function run({
+  batches,
+  covers = Infinity,
+  moneyIsLimited = false,
+  maxOutputTokens = 100,
+  allowed = maxOutputTokens,
+}: Run): Promise<Ran> {
   const told: string[] = []
   const reserved: Spend[] = []
   const events = {
@@ -117,16 +125,17 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     record: () => undefined,
     erase: async () => ({ bodies: 0, blobs: 0, kept: [] }),
     call: () => Promise.reject(new Error('no calls')),
+    leadsTo: () => Promise.resolve(null),
     readApart: () => Promise.reject(new Error('no calls')),
     callAs: () => Promise.reject(new Error('no calls')),
     branch: () => Promise.reject(new Error('no branches')),
     labels: () => [],
     whileProgram: (_, work) => work(),
-    attachments: () => [],
+    attachments: async () => [],
     blobs: { keep: async () => '', read: async () => null },
   }
   const secrets = knowing(new Map([['KEY', secret]]))
-  const asked = { model: 'test/m', system: '', messages: [userMessage('x')], tools: [], maxOutputTokens }
+  const asked = { model: 'test/m', system: '', messages: [userMessage('x')], tools: [], maxOutputTokens: allowed }
   try {
     const { output, spent } = await runGeneration(asked, { inputTokens: 50, outputTokens: maxOutputTokens }, context, {
       engine,
@@ -243,7 +252,7 @@ void describe('a generation', () => {
     assert.equal(wide.output?.finish, 'stop')
     assert.deepEqual(wide.reserved[0], { microDollars: 512, tokens: 256 })
 
-    const { failure, spent, told } = await run({ batches, covers: 1 })
+    const { failure, spent, told } = await run({ batches, covers: 1, allowed: 10_000 })
     assert.equal(failure?.code, 'budget_exhausted')
     assert.match(failure?.hint ?? '', /budget/)
     // 100 tokens were reserved, then 256 more: the second piece is past them, and nothing after it was taken.
@@ -254,7 +263,7 @@ void describe('a generation', () => {
 
   void it('whose tool call outgrows the budget is stopped, although none of it was streamed', async () => {
     const batches = [[say('I write. ')], 300, 1_500, 3_000, 1_000_000, [finish()]]
-    const { failure, spent, reserved } = await run({ batches, covers: 2 })
+    const { failure, spent, reserved } = await run({ batches, covers: 2, allowed: 10_000 })
     assert.equal(failure?.code, 'budget_exhausted')
     assert.deepEqual(kept(failure), [{ type: 'text', text: 'I write. ' }])
     assert.equal(reserved.length, 4, 'what was covered, and the two sizes that were not')
@@ -286,4 +295,22 @@ void describe('a generation', () => {
   void it('whose stream ends early is a failure of the model', async () => {
     assert.equal((await run({ batches: [[say('x')]] })).failure?.code, 'model_garbled')
   })
+})
+
+test('an answer that is longer than its request allowed is paid as the longest that it allowed', async () => {
+  const priced = facts('m', { inputPerMillion: 1_000_000, outputPerMillion: 1_000_000 })
+  const paid = async (end: (meter: ReturnType<typeof createMeter>) => void): Promise<number> => {
+    const context = { reserveMore: () => false, reserveUpTo: (more: Spend) => more }
+    const reserved = { inputTokens: 10, outputTokens: 20 }
+    const meter = createMeter({ context, facts: priced, reserved, moneyIsLimited: () => true, inputFor: async () => 10 })
+    assert.equal(await meter.admit({ facts: priced, maxOutputTokens: 400, unreported: [] }), null)
+    end(meter)
+    return meter.spent().tokens
+  }
+  assert.equal(await paid((meter) => meter.chargeStopped(250_000)), 410)
+  assert.equal(await paid((meter) => meter.chargeStopped(250)), 260)
+  assert.equal(
+    await paid((meter) => void meter.charge({ model: 'test/m', usage: { inputTokens: 10, outputTokens: 0, estimated: true } }, 250_000)),
+    410,
+  )
 })

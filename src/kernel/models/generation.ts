@@ -35,6 +35,7 @@ import {
 } from '../../types/index.ts'
 import type { Secrets } from '../../secrets/index.ts'
 import type { Events } from '../events.ts'
+import { unpriced } from './usable-models.ts'
 import { bytesPerToken, minReservedTokens } from '../limits.ts'
 import { stopReason } from '../stages/running-calls.ts'
 
@@ -289,12 +290,14 @@ interface MeterDeps {
 /** What is reserved for a model. */
 interface Try extends ReservedTokens {
   readonly facts: ModelFacts
+  /** Tokens that the request allowed its answer to have: whatever arrives, no more are paid without a report. */
+  readonly most: number
 }
 
 export function createMeter({ context, facts: first, reserved, moneyIsLimited, inputFor }: MeterDeps): Meter {
   const firstLabel = modelLabel(first)
-  const tries = new Map<string, Try>([[firstLabel, { ...reserved, facts: first }]])
-  let current: Try = { ...reserved, facts: first }
+  let current: Try = { ...reserved, facts: first, most: Infinity }
+  const tries = new Map<string, Try>([[firstLabel, current]])
   const purse = createPurse(context, reservationOf(current))
   const tokensFor = async ({ facts, maxOutputTokens }: ModelAsk): Promise<ReservedTokens> => {
     const { outputTokens } = current
@@ -311,7 +314,7 @@ export function createMeter({ context, facts: first, reserved, moneyIsLimited, i
     async admit(ask) {
       const { facts, unreported } = ask
       if (moneyIsLimited() && facts.price === null) return toFailure(unpriced(facts), 'budget_exhausted', '')
-      const asked: Try = { ...(await tokensFor(ask)), facts }
+      const asked: Try = { ...(await tokensFor(ask)), facts, most: ask.maxOutputTokens }
       const lost = unreported.map(({ model, usage }) => costOf((tries.get(model) ?? current).facts, usage))
       if (!purse.provide(lost.reduce((sum, cost) => addSpend(sum, cost), reservationOf(asked)))) return uncovered(facts)
       current = asked
@@ -343,15 +346,16 @@ export function createMeter({ context, facts: first, reserved, moneyIsLimited, i
       return null
     },
     chargeStopped(outputTokens) {
-      purse.owe(costOf(current.facts, { inputTokens: current.inputTokens, outputTokens, estimated: true }))
+      purse.owe(costOf(current.facts, boundedGuess(current, { ...current, outputTokens: 0, estimated: true }, outputTokens)))
     },
     spent: purse.spent,
   }
 }
 
-/** An estimate by length takes a picture for text: it is never more than was counted before. */
+/** An estimate by length takes a picture for text: it is never more than was counted before, and no more than the request allowed. */
 function boundedGuess(its: Try, usage: Usage, arrived: number): Usage {
-  return { ...usage, inputTokens: Math.min(usage.inputTokens, its.inputTokens), outputTokens: Math.max(usage.outputTokens, arrived) }
+  const outputTokens = Math.min(Math.max(usage.outputTokens, arrived), its.most)
+  return { ...usage, inputTokens: Math.min(usage.inputTokens, its.inputTokens), outputTokens }
 }
 
 /** No request can read or write more than the whole window. */
@@ -389,12 +393,4 @@ const usedUp: Failure = {
   code: 'budget_exhausted',
   message: 'The answer was stopped: its reservation is used up, and the budget does not cover more.',
   hint: 'Raise [budget.session] or [budget.user] in config.toml, then send another message to continue.',
-}
-
-/** @param otherwise what to do when the price is unknown */
-export function unpriced({ provider, name }: Pick<ModelFacts, 'provider' | 'name'>, otherwise = 'remove the money budget'): OxbowError {
-  const section = `[providers.${/^[\w-]+$/.test(provider) ? provider : JSON.stringify(provider)}.models."${name}"]`
-  return new OxbowError('budget_exhausted', `The price of ${provider}/${name} is unknown, so a money budget cannot cover it.`, {
-    hint: `In ${section} of config.toml set input_price and output_price (micro-dollars per million tokens), and context_tokens if it is unknown; or ${otherwise}.`,
-  })
 }

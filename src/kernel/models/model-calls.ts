@@ -29,7 +29,8 @@ import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, 
 import type { LaneTurn } from '../turns/lanes-interface.ts'
 import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
-import { type GenerationDeps, type ReservedTokens, runGeneration, unpriced } from './generation.ts'
+import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
+import { unpriced } from './usable-models.ts'
 
 interface GenerateInput {
   readonly model: string

@@ -28,7 +28,8 @@ import {
 import type { Memory } from '../../memory/index.ts'
 import { maxCompletionTokens, maxEmbedCharacters, maxEmbeddedTexts, maxEmbedTexts } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
-import { type GenerationDeps, runGeneration, unpriced } from './generation.ts'
+import { type GenerationDeps, runGeneration } from './generation.ts'
+import { unpriced } from './usable-models.ts'
 
 export interface CompleteInput {
   model: string

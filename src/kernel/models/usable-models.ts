@@ -95,3 +95,11 @@ function modelIn(body: string): string {
   const model = isObject(outcome) ? ownValue(outcome, 'model') : undefined
   return typeof model === 'string' ? model : ''
 }
+
+/** @param otherwise what to do when the price is unknown */
+export function unpriced({ provider, name }: Pick<ModelFacts, 'provider' | 'name'>, otherwise = 'remove the money budget'): OxbowError {
+  const section = `[providers.${/^[\w-]+$/.test(provider) ? provider : JSON.stringify(provider)}.models."${name}"]`
+  return new OxbowError('budget_exhausted', `The price of ${provider}/${name} is unknown, so a money budget cannot cover it.`, {
+    hint: `In ${section} of config.toml set input_price and output_price (micro-dollars per million tokens), and context_tokens if it is unknown; or ${otherwise}.`,
+  })
+}

@@ -1,8 +1,7 @@
 /** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
 import { z } from 'zod'
-import { type Call, type CallContext, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
 import { maxEventBytes, maxEventsRead, maxEventWaitS, maxSubscribers } from '../limits.ts'
-import { join, type Labels } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 import type { EventBus, EventPage } from './event-bus.ts'
 import type { EventFilter } from './event-kinds.ts'
@@ -83,7 +82,7 @@ function nextCall({ eventBus, documents }: EventCallDeps): Call<NextInput, Event
           : await eventBus.after(own?.cursor ?? after ?? (await eventBus.now()), own ?? filter, limit, waitS * 1_000, context.signal)
       // A subscriber gets an event again until it confirms it.
       const text = page.events.map((event) => JSON.stringify(event)).join('\n') || 'Nothing has happened.'
-      return { output: page, text, labels: page.events.reduce<Labels>((all, { fields }) => join(all, labelsIn(fields)), []) }
+      return { output: page, text, labels: page.events.reduce<Labels>((all, { fields }) => joinLabels(all, labelsIn(fields)), []) }
     },
   }
 }

@@ -1,8 +1,7 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
-import { type Call, type CallContext, type Config, type JsonObject, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Config, type JsonObject, OxbowError, type Labels } from '../../types/index.ts'
 import { limitsSchema } from '../budgets/definitions.ts'
-import type { Labels } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from './cadence.ts'
 import { runName, runCategory, runsOf, type Schedule, scheduleCategory, type ScheduleRun } from './schedule-record.ts'

@@ -170,19 +170,17 @@ const secretName = z
 
 const changesSecret = { ...writes, right: 'secret.write' } as const satisfies Partial<Call>
 
-function setSecretCall(port: Port): Call<{ name: string; value: string }, { name: string }> {
+function setSecretCall(port: Port): Call<{ name: string; value: string }, { name: string; changed: boolean }> {
   return {
     ...changesSecret,
     name: 'secret.set',
     summary: 'Stores a secret, such as the key of a model service. It is encrypted, never shown again, and known after a restart.',
     input: z.strictObject({ name: secretName, value: z.string().min(1).max(65_536).describe('The value. No record contains it.') }),
-    output: z.strictObject({ name: z.string() }),
+    output: z.strictObject({ name: z.string(), changed: z.boolean().describe('False: it had this value already.') }),
     example: { name: 'OPENAI_API_KEY', value: '…' },
+    keepsSecret: true,
     recordInput: ({ name }) => ({ name }),
-    async run({ name, value }) {
-      await port().setSecret(name, value.trim())
-      return { output: { name } }
-    },
+    run: async ({ name, value }) => ({ output: { name, changed: await port().setSecret(name, value.trim()) } }),
   }
 }
 

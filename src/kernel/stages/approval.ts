@@ -20,6 +20,7 @@ import {
   type TurnId,
   type Caller,
   writeOrigins,
+  type Labels,
 } from '../../types/index.ts'
 import type { Binding, Bound } from '../access/command-inputs.ts'
 import { writtenPaths } from '../access/right-limits.ts'
@@ -28,7 +29,7 @@ import { approvalWarningMs, maxRestlessFiles } from '../limits.ts'
 import type { Entry, Journal } from '../journal.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import type { Registry } from '../registry.ts'
-import type { FlowVerdict, Labels } from './policy.ts'
+import type { FlowVerdict } from './policy.ts'
 import { cancelledOutcome, type Refusal, refusal } from './refusals.ts'
 import type { Answer, Approvals } from './approval-queue.ts'
 import { stopReason } from './running-calls.ts'

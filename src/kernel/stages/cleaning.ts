@@ -7,19 +7,26 @@ import {
   type Call,
   type CallOutcome,
   createRecentMap,
+  type DataOrigin,
   type Done,
   type Failure,
   isOxbowError,
   type Json,
   type JsonObject,
+  type LabelOrigin,
+  labelOrigins,
   noSpend,
+  originOfCall,
   type Spend,
   toFailure,
+  joinLabels,
+  type Labels,
 } from '../../types/index.ts'
 import type { Secrets, SecretUse } from '../../secrets/index.ts'
 import type { Store } from '../../store/index.ts'
 import { maxKnownOutputs, maxResultBytes } from '../limits.ts'
-import { failureLabels, join, type Labels } from './policy.ts'
+import type { WatchedFiles } from '../sessions.ts'
+import { failureLabels, nothing, type Provenance } from './policy.ts'
 import { refusalText, stopFailure } from './refusals.ts'
 import type { StopReason } from './running-calls.ts'
 
@@ -195,9 +202,38 @@ export function createKeptOutputs({ putBlob }: Pick<Store, 'putBlob'>): KeptOutp
   return {
     async keep(bytes, labels) {
       const hash = await putBlob(bytes)
-      known.put(hash, join(known.get(hash) ?? [], labels))
+      known.put(hash, joinLabels(known.get(hash) ?? [], labels))
       return hash
     },
     labelsOf: (hash) => known.get(hash) ?? ['private', 'untrusted'],
   }
+}
+
+/**
+ * @param files what the call has read @param more labels from elsewhere
+ * @returns all labels of a result with their origins, and the part of its record that names those that its input does not
+ */
+export function labelsOfResult(
+  call: Call,
+  input: unknown,
+  ran: { readonly done: Done<unknown> } | { readonly labels: Labels },
+  files: WatchedFiles | null,
+  more: Labels,
+): Provenance & { readonly origins: { readonly origins?: DataOrigin[] } } {
+  const seen = files === null ? nothing : files.seen()
+  const done = 'done' in ran ? ran.done : undefined
+  const own = joinLabels('labels' in ran ? ran.labels : joinLabels(call.labels.adds, done?.labels ?? []), more)
+  const labels = joinLabels(own, seen.labels)
+  if (labels.length === 0) return { ...nothing, origins: {} }
+  const named = [...originsOf(call, input, own, done?.origins), ...seen.from]
+  // Every label has an origin: one that had none would pass for that of another reading.
+  const unnamed = labels.filter((label) => named.every((one) => one.label !== label))
+  const from = [...named, ...originsOf(call, input, unnamed)]
+  const isPlain = done?.origins === undefined && seen.from.length === 0
+  return { labels, from, origins: isPlain ? {} : { origins: [...new Set(from.map((one) => one.from))] } }
+}
+
+/** @returns the origins of the labels of a call's result. @param own what the call names; by default what its input names */
+export function originsOf(call: Call, input: unknown, labels: Labels, own?: readonly DataOrigin[]): readonly LabelOrigin[] {
+  return labels.length === 0 ? [] : labelOrigins(labels, own ?? [originOfCall(call.name, input)])
 }

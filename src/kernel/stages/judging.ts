@@ -5,7 +5,7 @@
 import type { Call, Caller, ClientTools, Config, Failure, StartedProgram } from '../../types/index.ts'
 import { refuseLimited } from '../access/right-limits.ts'
 import type { KnownHosts } from '../flow/known-hosts.ts'
-import { type FileFlow, type Judged, judgeLabels, type Sessions } from '../sessions.ts'
+import { type FileFlow, type Judged, judgeLabels, type Sessions, type WatchedFiles } from '../sessions.ts'
 import type { SecretUses } from '../../secrets/index.ts'
 import { authorize, flowRefusal, judgeInput, mayBeCautious } from './policy.ts'
 
@@ -13,7 +13,7 @@ export interface JudgeDeps {
   readonly approval: Config['approval']
   readonly flow: Config['flow']
   readonly secrets: Pick<SecretUses, 'judge'>
-  readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins'>
+  readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly files: FileFlow
   readonly hosts: KnownHosts
   /** Whether the lists of `[exec]` let the call start this program. @param isExcused a program that is on no list may start, too */
@@ -61,6 +61,26 @@ export async function judgeAgain(deps: JudgeDeps, judged: JudgedCall, isExcused 
   if (refused !== null) return refused
   const verdict = await judgeCall(deps, judged)
   return verdict.flow.decision === 'deny' ? flowRefusal(verdict.flow) : verdict
+}
+
+/**
+ * Stages 3 and 4 for an input to which a call under way is led. Nobody is asked: what rules would ask about is refused, unless they asked about
+ * the call itself, too. A host that was not reached before is the business of whoever led there.
+ */
+export async function judgeNext(
+  deps: JudgeDeps,
+  judged: JudgedCall,
+  next: unknown,
+  watched: Pick<WatchedFiles, 'leadsTo'> | null,
+): Promise<Failure | null> {
+  watched?.leadsTo(next)
+  const { caller, call, input } = judged
+  const refused = await refuseCaller(deps, { ...judged, input: next })
+  if (refused !== null) return refused
+  const { flow } = await judgeLabels(deps, caller, call, next)
+  if (flow.decision === 'allow') return null
+  const wasAsked = flow.decision === 'ask' && (await judgeLabels(deps, caller, call, input)).flow.decision === 'ask'
+  return wasAsked ? null : flowRefusal(flow)
 }
 
 /** @returns why no person could allow the call that stage 3 refuses, since something denies it; null: one could */

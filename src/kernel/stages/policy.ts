@@ -15,11 +15,13 @@ import {
   type FlowRules,
   isObject,
   isOxbowError,
+  joinLabels,
   joinOrigins,
-  type Label,
+  type Labels,
   type LabelOrigin,
   type LabelScope,
   ownValue,
+  parseLabels,
   parseObject,
   parseOrigins,
   type SessionId,
@@ -149,12 +151,6 @@ const runtimeRights: ReadonlySet<string> = new Set([processRight])
 
 const ownersRights: ReadonlySet<string> = new Set([everyRight])
 
-/**
- * The labels of what a session has read. They are added with each read and never removed, so that a sink is judged by everything that
- * could have influenced it.
- */
-export type Labels = readonly Label[]
-
 /** The call by which a turn asks a program to run a tool; made by the runtime, with what a model wrote. */
 export const clientAsk = 'client.ask'
 
@@ -171,23 +167,13 @@ export function mustAsk({ actor, audience }: Caller, { labels }: Call): boolean 
   return actor.startsWith('agent:') || audience === 'model' || labels.toProgram === true
 }
 
-/** @returns the union, sorted; the same array when nothing is new */
-export function join(held: Labels, added: Labels): Labels {
-  const fresh = added.filter((label) => !held.includes(label))
-  return fresh.length === 0 ? held : [...held, ...fresh].sort()
-}
-
 /**
  * An error may quote what was read, so it has the labels of a result; one from the sandbox names its labels itself. A call that was
  * stopped has a message of the kernel, without labels.
  */
 export function failureLabels({ labels }: Call, error: unknown): Labels {
   const own = isOxbowError(error) ? error.data['labels'] : undefined
-  return Array.isArray(own) ? join(labels.adds, parseLabels(own.join(','))) : labels.adds
-}
-
-export function parseLabels(text: string): Labels {
-  return text.split(',').filter((label): label is Label => label === 'untrusted' || label === 'private')
+  return Array.isArray(own) ? joinLabels(labels.adds, parseLabels(own.join(','))) : labels.adds
 }
 
 /**
@@ -239,12 +225,13 @@ export interface FlowMatter {
 }
 
 /**
- * @param lasting what the call does that nobody can take back; empty: nothing
+ * @param lasting what the call does that nobody can take back; empty: nothing @param isOwn see `isOwnText`
  * @returns null where labels do not matter
  */
-export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting: string): FlowMatter | null {
+export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting: string, isOwn: boolean): FlowMatter | null {
   const { untrusted, irreversible } = flow
   if (leadsOutside(caller, call)) {
+    if (isOwn) return { what: `${call.name} sends data outside`, decisions: { ...flow, untrusted: 'allow' } }
     // A tool of a program is judged by the program's own approvals, too.
     const acts = call.effect === 'once' && caller.audience === 'model' && call.labels.loads !== true
     return { what: `${call.name} sends data outside`, decisions: acts ? { ...flow, untrusted: stricter(untrusted, irreversible) } : flow }
@@ -296,15 +283,7 @@ function stricter(a: Decision, b: Decision): Decision {
   return order.indexOf(a) < order.indexOf(b) ? b : a
 }
 
-/** @returns whether the input has handles of texts that its caller has not read */
-export function holdsHandle(input: unknown): boolean {
-  if (typeof input === 'string') return input.includes('[data:')
-  if (typeof input !== 'object' || input === null) return false
-  for (const key in input) if (holdsHandle(ownValue(input as Record<string, unknown>, key))) return true
-  return false
-}
-
-/** @returns labels of such texts in the input of a call, if its result may repeat them */
+/** @returns labels of texts behind handles in the input of a call, if its result may repeat them */
 export function repeatedLabels({ scope }: Caller, { labels }: Call): Labels {
   if (scope === undefined || scope.fields.every((field) => labels.silent?.includes(field) === true)) return []
   return scope.labels
@@ -317,6 +296,12 @@ export interface Provenance {
 }
 
 export const nothing: Provenance = { labels: [], from: [] }
+
+/** @returns both; the same object when the second has nothing new */
+export function joined(a: Provenance, b: Provenance): Provenance {
+  const [labels, from] = [joinLabels(a.labels, b.labels), joinOrigins(a.from, b.from)]
+  return labels === a.labels && from === a.from ? a : { labels, from }
+}
 
 /** @returns whether these labels say more than that others may have written it, which is so of every file */
 export function isKept(labels: Labels): boolean {
@@ -362,8 +347,8 @@ export function inherited(row: Pick<SessionRow, 'labels' | 'origins'>): Pick<Ses
 /** @returns the same where nothing is new */
 export function addLabels(before: LabelHistory, added: Labels, origins: readonly LabelOrigin[], isGiven: boolean): LabelHistory {
   const after: LabelHistory = {
-    labels: join(before.labels, added),
-    given: isGiven ? join(before.given, added) : before.given,
+    labels: joinLabels(before.labels, added),
+    given: isGiven ? joinLabels(before.given, added) : before.given,
     freed: before.freed.some((label) => added.includes(label)) ? before.freed.filter((label) => !added.includes(label)) : before.freed,
     from: joinOrigins(before.from, origins),
   }
@@ -372,5 +357,5 @@ export function addLabels(before: LabelHistory, added: Labels, origins: readonly
 
 export function joinHistories(a: LabelHistory, b: LabelHistory): LabelHistory {
   const freed = a.freed.filter((label) => b.freed.includes(label))
-  return { labels: join(a.labels, b.labels), given: join(a.given, b.given), freed, from: joinOrigins(a.from, b.from) }
+  return { labels: joinLabels(a.labels, b.labels), given: joinLabels(a.given, b.given), freed, from: joinOrigins(a.from, b.from) }
 }

@@ -329,6 +329,9 @@ function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   })
 }
 
+/** What a call that goes on after the next start ends with. */
+export const stoppedForRestart: unique symbol = Symbol('stopped for restart')
+
 /** Turns, their repeatable tool calls and durable calls continue after a restart; any other call that a stop interrupts is recorded as cancelled. */
 export function continuesAfterRestart(
   call: Pick<Call, 'name' | 'effect'>,

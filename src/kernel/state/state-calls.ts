@@ -3,9 +3,8 @@
  * writer had read, so that what a session saves and another loads is judged as if it had been read there.
  */
 import { z } from 'zod'
-import { type Call, type CallContext, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
 import { maxDocumentBytes, maxListedDocuments } from '../limits.ts'
-import { join, type Labels } from '../stages/policy.ts'
 import type { Documents } from './documents.ts'
 
 export interface StateCallDeps {
@@ -217,7 +216,7 @@ function listCall({ documents }: StateCallDeps): Call<{ category: string; after:
       const next = rows.length < limit ? null : (rows.at(-1)?.name ?? null)
       const text = found.length === 0 ? `There is no document in ${in_}.` : found.map((row) => row.name).join('\n')
       // Names were chosen by those who saved.
-      return { output: { documents: found, next }, text, labels: rows.reduce<Labels>((all, row) => join(all, row.value.labels), []) }
+      return { output: { documents: found, next }, text, labels: rows.reduce<Labels>((all, row) => joinLabels(all, row.value.labels), []) }
     },
   }
 }

@@ -41,6 +41,7 @@ import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'
 import type { KernelHooks } from '../hooks/hook-port.ts'
 import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts'
+import type { Store } from '../../store/index.ts'
 import type { TurnPlugins } from '../plugins/turn-plugins.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import type { Registry } from '../registry.ts'
@@ -49,8 +50,8 @@ import { clientAsk, processRight } from '../stages/policy.ts'
 /** The turns that are running, for the calls that a process makes about its own turn. */
 export interface RunningTurns {
   find(id: TurnId): LaneTurn | undefined
-  /** Files of the messages of a turn. */
-  attachments(id: TurnId | ''): readonly Attachment[]
+  /** See `CallContext.attachments`. */
+  attachments(caller: Pick<Caller, 'session' | 'turn'>): Promise<readonly Attachment[]>
   /** How much stricter than the policy a turn was sent. */
   cautionOf(id: TurnId | ''): ClientTools['caution']
   /** Takes rights from a session at once, also from a turn that runs. @param grant null: its turns have what their profile says */
@@ -65,7 +66,7 @@ export interface RunningTurns {
   during<Value>(turn: LaneTurn, run: () => Promise<Value>): Promise<Value>
 }
 
-export function createRunningTurns(): RunningTurns {
+export function createRunningTurns(store: Pick<Store, 'records'>): RunningTurns {
   const turns = new Map<TurnId, LaneTurn>()
   const grants = new Map<SessionId, Grant>()
   const successors = new Map<TurnId, string>()
@@ -75,7 +76,10 @@ export function createRunningTurns(): RunningTurns {
     handOver: (turn, successor) => void (turns.has(turn) && successors.set(turn, successor)),
     successor: (turn) => successors.get(turn) ?? '',
     find: (id) => turns.get(id),
-    attachments: (id) => (id === '' ? [] : (turns.get(id)?.attachments() ?? [])),
+    attachments: async ({ session, turn }) => {
+      const own = turn === '' ? [] : (turns.get(turn)?.attachments() ?? [])
+      return session === '' ? own : [...own, ...(await (await import('../attachments.ts')).earlierFiles(store, session, turn))]
+    },
     cautionOf: (id) => (id === '' ? undefined : turns.get(id)?.input.client?.caution),
     async during(turn, run) {
       turns.set(turn.id, turn)

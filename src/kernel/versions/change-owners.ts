@@ -5,10 +5,9 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Store } from '../../store/index.ts'
-import type { CallId, Clock, SessionId, UserId } from '../../types/index.ts'
+import type { CallId, Clock, SessionId, UserId, Labels } from '../../types/index.ts'
 import { maxTitleLength } from '../limits.ts'
-import { trailersOf, unknownTurn } from '../repository/message-labels.ts'
-import type { Labels } from '../stages/policy.ts'
+import { trailersOf, unknownTurn } from './message-labels.ts'
 import type { CommitBy } from './version-questions.ts'
 
 /** Who changes files: a turn, or a person (or a program of the kernel) outside of any. */

@@ -6,10 +6,17 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { saveStampsMs } from '../limits.ts'
 import type { HandsOps, SnapshotEntry } from '../../types/index.ts'
-import { unversioned } from '../repository/large-files.ts'
-import { objectId } from '../repository/pack-file.ts'
-import type { NewCommit, Repository } from '../repository/repository.ts'
-import { createWorkTree, type FileMode, folderMode, readStamps, type WorkTree } from '../repository/work-tree.ts'
+import {
+  unversioned,
+  objectId,
+  type NewCommit,
+  type Repository,
+  createWorkTree,
+  type FileMode,
+  folderMode,
+  readStamps,
+  type WorkTree,
+} from '../../repository/index.ts'
 
 type Collected = HandsOps['collect']['output']['files'][number]
 

@@ -3,14 +3,11 @@ import { createTwoFilesPatch } from 'diff'
 import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { posix } from 'node:path'
-import { maxDiffBytes, maxDiffedBytes, maxLogScan, maxNamesCompared, maxShownBytes } from '../limits.ts'
-import { editDistance, hashDigits, OxbowError } from '../../types/index.ts'
-import type { Labels } from '../stages/policy.ts'
-import { labelsOfCommit } from '../repository/message-labels.ts'
+import { maxDiffBytes, maxDiffedBytes, maxNamesCompared, maxShownBytes } from '../limits.ts'
+import { editDistance, hashDigits, OxbowError, type Labels } from '../../types/index.ts'
+import { labelsOfCommit, labelsOfTag } from './message-labels.ts'
 import { fileName } from './checkpoint.ts'
-import type { LargeFiles } from '../repository/large-files.ts'
-import type { CommitFacts, Repository } from '../repository/repository.ts'
-import { folderMode, type TreeEntry } from '../repository/work-tree.ts'
+import { type LargeFiles, type CommitFacts, type Repository, folderMode, maxLogScan, type TreeEntry } from '../../repository/index.ts'
 
 export interface FileChange {
   /** From the top of the tree: `shared/…` or `state/…`. */
@@ -82,7 +79,7 @@ export async function listLog(repository: Repository, from: string, path: string
     const parent: string | undefined = parents[0]
     if (path === '' || (await differs(repository, tree, parent, path))) {
       const own = tags.filter(({ commit }) => commit === oid)
-      const labels = [labelsOfCommit(facts.trailers), ...own.map((tag) => tag.labels)]
+      const labels = [labelsOfCommit(facts.trailers), ...own.map(({ text }) => labelsOfTag(text))]
       found.push({
         ...facts,
         parents,

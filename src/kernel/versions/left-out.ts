@@ -7,7 +7,7 @@ import { posix } from 'node:path'
 import { fitsAnyName, isRepositoryName } from '../../types/index.ts'
 import { maxRemovedNames } from '../limits.ts'
 import { ownValue } from '../../types/index.ts'
-import type { NewCommit } from '../repository/repository.ts'
+import type { NewCommit } from '../../repository/index.ts'
 
 const foldersTrailer = 'Oxbow-Folders'
 

@@ -7,9 +7,15 @@ import { diffArrays } from 'diff'
 import { maxDiffedBytes, mergeDiffMs } from '../limits.ts'
 import { files, fromTree } from './checkpoint.ts'
 import { compare, entryAt, type FileChange, isText, pairs, rootOf } from './history.ts'
-import type { LargeFiles } from '../repository/large-files.ts'
-import type { NewCommit, Repository } from '../repository/repository.ts'
-import { type FileMode, folderMode, type TreeEntry, type WorkTree } from '../repository/work-tree.ts'
+import {
+  type LargeFiles,
+  type NewCommit,
+  type Repository,
+  type FileMode,
+  folderMode,
+  type TreeEntry,
+  type WorkTree,
+} from '../../repository/index.ts'
 
 export interface MergeRequest {
   /** The branch of files, which then has the merge as its newest commit. */

@@ -16,7 +16,7 @@ import { changedWhy } from './restore-files.ts'
 import { type Committed, shownPath } from './checkpoint.ts'
 import { partsOf, type TurnParts, type TurnPartsDeps } from './turn-parts.ts'
 import { open, reads, shared, type VersionCallDeps, writes } from './version-calls.ts'
-import { trailersOf } from '../repository/message-labels.ts'
+import { trailersOf } from './message-labels.ts'
 
 export interface UndoCallDeps extends VersionCallDeps, Omit<TurnPartsDeps, 'store' | 'documents'> {
   readonly store: Pick<Store, 'records' | 'session'>

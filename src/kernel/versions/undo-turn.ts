@@ -4,16 +4,21 @@
  * gets its old content; in a text that others have changed elsewhere only the turn's lines are taken back; everything else is left as it is,
  * and named. An undo is a commit with a turn of its own, so that it is undone in the same way.
  */
-import { maxLogScan } from '../limits.ts'
+import {
+  maxLogScan,
+  type LargeFiles,
+  type CommitFacts,
+  type NewCommit,
+  type Repository,
+  folderMode,
+  type TreeEntry,
+} from '../../repository/index.ts'
 import { OxbowError } from '../../types/index.ts'
-import { unknownTurn } from '../repository/message-labels.ts'
+import { unknownTurn } from './message-labels.ts'
 import { movedFolder } from './left-out.ts'
 import { fromTree } from './checkpoint.ts'
 import { compare, entryAt, type FileChange, pairs } from './history.ts'
-import type { LargeFiles } from '../repository/large-files.ts'
 import { type Conflict, isSame, mergeFile, putAll, type Write } from './merge-trees.ts'
-import type { CommitFacts, NewCommit, Repository } from '../repository/repository.ts'
-import { folderMode, type TreeEntry } from '../repository/work-tree.ts'
 
 export interface UndoRequest {
   /** Undone together: a turn, and those that it has started. */

@@ -4,11 +4,11 @@
  */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, type CallContext, type Caller, type Done, type Label, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Caller, type Done, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { checkpointTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
 import type { Store } from '../../store/index.ts'
-import { join, type Labels, processRight } from '../stages/policy.ts'
+import { processRight } from '../stages/policy.ts'
 import type { CallOf } from '../sessions.ts'
 import type { Documents } from '../state/documents.ts'
 import { bringBack } from './bring-back.ts'
@@ -16,7 +16,7 @@ import { movedFolder } from './left-out.ts'
 import type { Conflict } from './merge-trees.ts'
 import { type Committed, documentPath, shownPath, treeName } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
-import { labelLine, messageLabels, trailersOf } from '../repository/message-labels.ts'
+import { labelLine, messageLabels, trailersOf } from './message-labels.ts'
 import type { Versioning } from './versioning.ts'
 import type { Versions } from './versions.ts'
 
@@ -258,7 +258,7 @@ async function restore(
   // Before anything is committed, since `HEAD~1` would then be another version.
   const target = await versions.resolve({ at: wanted })
   // The subject names files.
-  const labels = join(deps.heldLabels(caller), context.labels())
+  const labels = joinLabels(deps.heldLabels(caller), context.labels())
   const by = { author: caller.actor, at: clock.now(), trailers: trailersOf(caller, labels) }
   const name = inTree === '' ? 'everything' : shownPath(inTree)
   const before = (await deps.versioning.sync()).commit!

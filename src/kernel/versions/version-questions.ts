@@ -3,7 +3,7 @@ import type { HandsOps, SnapshotEntry } from '../../types/index.ts'
 import type { Committed, StateText, Wanted } from './checkpoint.ts'
 import type { ArchivePiece, Comparison, Difference, LargeFile, LoggedCommit, ShownFile } from './history.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'
-import type { NewCommit } from '../repository/repository.ts'
+import type { NewCommit } from '../../repository/index.ts'
 import type { UndoneTurn, UndoRequest, VersionedTurn } from './undo-turn.ts'
 
 export type CommitBy = Omit<NewCommit, 'tree' | 'parents'>

@@ -15,13 +15,11 @@ import {
   showFile,
   taggedIn,
 } from './history.ts'
-import { createLargeFiles, type LargeFiles } from '../repository/large-files.ts'
+import { createLargeFiles, type LargeFiles, openRepository, type Repository, folderMode } from '../../repository/index.ts'
 import { mergeTrees } from './merge-trees.ts'
-import { openRepository, type Repository } from '../repository/repository.ts'
 import { leftOutBy } from './left-out.ts'
 import { listTurns, undoTurn } from './undo-turn.ts'
 import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
-import { folderMode } from '../repository/work-tree.ts'
 
 interface Opened {
   readonly folder: string

@@ -6,7 +6,7 @@ import { readQuestion } from '../text/read-question.ts'
 import { termsOf } from '../text/terms.ts'
 import type { AskedTerms } from '../text/text-engine.ts'
 import { createLocalTextEngine } from '../text/text-thread.ts'
-import { encodeWordTable, namesIn, readWordTable } from './word-table.ts'
+import { encodeWordTable, namesIn, partsOfTerm, readWordTable } from './word-table.ts'
 import { createWordEmbedder, openBuiltInWords } from './word-embedder.ts'
 import { scaled } from '../../../test/support/scale.ts'
 
@@ -33,6 +33,15 @@ void describe('a table of word vectors', () => {
         }
       }),
     )
+  })
+
+  void it('has a word that it does not know by its two parts, and by none where one is missing', () => {
+    const known = ['moon', 'light', 'moonl', 'moonlit'].map((word, i) => ({ word, vector: [1, i] }))
+    const table = readWordTable(copyOf(encodeWordTable(known, 2)))
+    const parts = (term: string): readonly string[] => partsOfTerm(table, term).map((place) => table.wordAt(place))
+    assert.deepEqual(parts('moonlight'), ['moon', 'light'])
+    assert.deepEqual(parts('moonlit'), ['moonlit'])
+    assert.deepEqual([parts('moonbeam'), parts('mo')], [[], []])
   })
 
   void it('refuses a file that is damaged anywhere, cut off, or something else', () => {

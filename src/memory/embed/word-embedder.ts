@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { OxbowError } from '../../types/index.ts'
-import { classTermsFor, topicTermsFor } from '../text/classes.ts'
+import { classTermsFor, isPlace, topicTermsFor } from '../text/classes.ts'
 import { isStopWord } from '../text/english-words.ts'
 import { stem } from '../text/terms.ts'
 import { type AskedTerms, type Embedder, type EmbedPurpose, type PassageTerms, classPart, toUnit, wordPart } from '../text/text-engine.ts'
@@ -22,7 +22,17 @@ import {
   secondNearest,
   tableWeights,
 } from './embed-limits.ts'
-import { isLightTerm, namesIn, placeOfTerm, placesOf, readWordTable, tellingWords, withoutShared, type WordTable } from './word-table.ts'
+import {
+  isLightTerm,
+  namesIn,
+  partsOfTerm,
+  placeOfTerm,
+  placesOf,
+  readWordTable,
+  tellingWords,
+  withoutShared,
+  type WordTable,
+} from './word-table.ts'
 
 /** Changes with the table and with how texts are read: vectors of different ids are never compared. */
 const builtInId = 'words-50k-v1'
@@ -77,7 +87,8 @@ function embedOne(table: WordTable, whole: string, purpose: EmbedPurpose = 'docu
  * A question word that has a near word in every passage does not discriminate: its weight is the mean of its own rarity and of the rarity
  * of words near it.
  *
- * A noun of a class that a question word names is near that word, whatever their vectors say, and a word of its topic even more. Words are compared as terms of the index. Names and words missing from the table match only themselves.
+ * A noun of a class that a question word names is near that word, whatever their vectors say, and a word of its topic even more. Words are compared as terms of the index. A word that the
+ * table does not know is compared by its two parts ("seasick"). Names match only themselves, but those of places are near what lies there.
  */
 
 /** @returns 0 to 1 for each passage, in order; null if too few words of the question are known, as in another language. Never throws. */
@@ -86,23 +97,28 @@ export type WordCloseness = (question: AskedTerms, passages: readonly PassageTer
 type Vector = Float32Array | null
 
 export function createWordCloseness(table: WordTable): WordCloseness {
-  let clean: ((place: number) => Float32Array) | null = null
+  let clean: ((place: number) => Float32Array<ArrayBuffer>) | null = null
   const held = new Map<string, Vector>()
   const vectorOf = (term: string): Vector => {
     const known = held.get(term)
     if (known !== undefined) return known
     if (held.size >= maxHeldWords) held.clear()
-    clean ??= withoutShared(table)
-    const place = placeOfTerm(table, term)
+    const places = partsOfTerm(table, term)
     // Vectors of stop words are near each other.
-    const vector = place < 0 || isStopWord(table.wordAt(place)) ? null : clean(place)
+    const isVoid = places.length === 0 || places.some((place) => isStopWord(table.wordAt(place)))
+    const vector = isVoid ? null : meanOf(places.map((clean ??= withoutShared(table))))
     held.set(term, vector)
     return vector
   }
   return ({ question, terms }, passages) => {
     const names = new Set([...namesIn(question)].flatMap((name) => name.split(/['-]/)).map((name) => stem(name)))
     const common = terms.filter((term) => !names.has(term) && !/\d/.test(term))
-    if (common.filter((term) => vectorOf(term) !== null).length < leastKnownShare * Math.max(1, common.length)) return null
+    // A word of another language may happen to have two English parts.
+    if (
+      common.filter((term) => placeOfTerm(table, term) >= 0 && vectorOf(term) !== null).length <
+      leastKnownShare * Math.max(1, common.length)
+    )
+      return null
     const numbers = numberTerms()
     const own = passages.map((passage) => numbers.of(passage.terms))
     const classes = passages.map((passage) => ` ${classPart(passage.terms)} `)
@@ -114,7 +130,7 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     const sums = passages.map(() => 0)
     let all = 0
     for (const { term, having } of asked) {
-      const near = nearTo(term, names.has(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
+      const near = nearTo(term, names.has(term) && !isPlace(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
       const wanted = names.has(term) || isLightTerm(term) ? [] : classTermsFor(term)
       const topics = names.has(term) ? [] : topicTermsFor(term)
       const nearest = own.map((each, i) => {
@@ -133,6 +149,13 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     }
     return sums.map((sum) => (all === 0 ? 0 : Math.min(1, sum / all)))
   }
+}
+
+/** Of vectors with length 1, and with that length too. */
+function meanOf(vectors: readonly Float32Array<ArrayBuffer>[]): Float32Array<ArrayBuffer> {
+  const [first, second] = vectors
+  if (first === undefined || second === undefined) return first ?? new Float32Array(0)
+  return toUnit(first.map((value, i) => value + (second[i] as number)))
 }
 
 /** Numbers the terms of a question and its passages, so that each pair is compared once. */

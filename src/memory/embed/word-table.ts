@@ -265,6 +265,20 @@ export function placeOfTerm(table: WordTable, term: string): number {
   return -1
 }
 
+/** Shorter parts are found in any word. */
+const leastPart = 3
+
+/** The place of a term; of one that the table does not know the places of its two parts, the first as long as possible; or none. */
+export function partsOfTerm(table: WordTable, term: string): readonly number[] {
+  const whole = placeOfTerm(table, term)
+  if (whole >= 0) return [whole]
+  for (let cut = term.length - leastPart; cut >= leastPart; cut--) {
+    const parts = [table.find(term.slice(0, cut)), placeOfTerm(table, term.slice(cut))]
+    if (parts.every((place) => place >= 0)) return parts
+  }
+  return []
+}
+
 /** -1 when there is none. */
 function findForm(table: WordTable, word: string): number {
   const whole = table.find(word)

@@ -7,7 +7,7 @@ import { maxRelations } from './keep-limits.ts'
 import { noteIdOf, type Notes } from './notes.ts'
 import { pinTag, protectionNow } from '../tidy/decay.ts'
 import { withRelated } from '../tidy/tidy-change.ts'
-import { byAgent } from './provenance.ts'
+import { authorOf } from './provenance.ts'
 import { cleanTags } from './note-rules.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
@@ -51,7 +51,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
           hint: `Give a later date, or none for now. To change its start: memory_valid, oxbow memory edit ${id} --from DATE.`,
         })
       }
-      const isPerson = !byAgent(asking)
+      const isPerson = authorOf(asking) === 'user'
       const { id: next } = await notes.save({ content, tags: tags ?? (isPerson ? trustedTags(before) : before.tags) }, asking, {
         validFrom: since,
         supersedes: [id],

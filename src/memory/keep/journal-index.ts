@@ -17,7 +17,16 @@ import type { OwedForgetting } from '../forget/aftermath.ts'
 import { bodyOf, heldLabels, mayMatter, saidIn, type SaidMessage } from './message-record.ts'
 import type { TextEngine } from '../text/text-engine.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
-import { catchUpMs, forgetItems, indexLingerMs, indexPage, indexRestMs, indexStretchBytes, maxHeldContexts } from './keep-limits.ts'
+import {
+  catchUpMs,
+  forgetItems,
+  indexLingerMs,
+  indexPage,
+  indexRestMs,
+  indexStretchBytes,
+  maxHeldContexts,
+  type memoryCursors,
+} from './keep-limits.ts'
 import { type Draft, entryPages, freshFacts, makeItem, wholeText } from './memory-item.ts'
 import { baseImportance } from '../tidy/decay.ts'
 
@@ -45,7 +54,7 @@ export interface JournalIndexDeps extends KeepDeps {
   readonly catchUpMs?: number | undefined
 }
 
-const cursorOf = ({ keeps }: Pick<JournalIndexDeps, 'keeps'>): string => (keeps ? 'journal' : 'forgets')
+const cursorOf = ({ keeps }: Pick<JournalIndexDeps, 'keeps'>): (typeof memoryCursors)[number] => (keeps ? 'journal' : 'forgets')
 
 interface Run {
   readonly deps: JournalIndexDeps

@@ -67,3 +67,6 @@ export const transferPage = 200
 /** Ids recently shown in a session, which are not shown again immediately. */
 export const maxShown = 200
 export const maxShownSessions = 500
+
+/** Names of cursors that are places in the journal: of messages, of what is to be forgotten where messages are not kept, and of the newest report. */
+export const memoryCursors = ['journal', 'forgets', 'tidy.report'] as const

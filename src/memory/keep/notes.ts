@@ -5,9 +5,9 @@ import { type CallContext, type CallId, type Label, OxbowError } from '../../typ
 import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './memory-item.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { maxNoteCharacters, maxTags } from './keep-limits.ts'
-import { baseImportance, personProtection, typeOf } from '../tidy/decay.ts'
+import { baseImportance, personProtection, pinTag, typeOf } from '../tidy/decay.ts'
 import { cleanTags, secretIn } from './note-rules.ts'
-import { byAgent, joinedLabels, type Origin, originOf } from './provenance.ts'
+import { authorOf, isByPlugin, joinedLabels, mayShare, type Origin, originOf } from './provenance.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
 
@@ -88,9 +88,9 @@ function rewritten(
   return {
     ...before,
     type: typeOf(text),
-    // A note that an agent rewrites is no longer the person's statement.
-    author: byAgent(asking) ? 'agent' : before.author,
-    tags: tags === null ? before.tags : cleanTags(tags),
+    // A note that somebody else rewrites is no longer the person's statement.
+    author: authorOf(asking) === 'user' ? before.author : authorOf(asking),
+    tags: tags === null ? before.tags : tagsBy(asking, tags, before.tags),
     // Rewriting never removes a label.
     labels: joinedLabels(before.labels, origin.labels),
     updatedAt: now,
@@ -108,18 +108,19 @@ async function saveNote(
 ): Promise<SavedNote> {
   const { clock } = deps
   const text = cleanNote(content)
-  const tags = cleanTags(given)
+  const tags = tagsBy(asking, given)
   const origin = await originOf(deps, asking)
   const now = clock.now()
   const type = more.type ?? typeOf(text)
-  const byPerson = !byAgent(asking)
+  const author = authorOf(asking)
+  const byPerson = author === 'user'
   const extra: EntryExtra = { ...origin.extra, ...(more.supersedes !== undefined && { supersedes: more.supersedes }) }
   const entry = {
     ...freshFacts,
     id: noteIdOf(asking.id),
     kind: 'note',
     type,
-    author: byPerson ? 'user' : 'agent',
+    author,
     tags,
     labels: joinedLabels(origin.labels, more.labels ?? []),
     createdAt: now,
@@ -142,6 +143,15 @@ async function saveNote(
   if (known !== null) return { id: known.id, fresh: false }
   deps.changed({ put: [item.entry] })
   return { id: item.entry.id, fresh: true }
+}
+
+/** A plugin neither pins, nor writes among the memories of another plugin, whose tag says whose they are. @param before stay as they are */
+function tagsBy(asking: Asking, tags: readonly string[], before: readonly string[] = []): readonly string[] {
+  const { actor } = asking.caller
+  const clean = cleanTags(tags)
+  if (!isByPlugin(actor)) return clean
+  const own = `plugin.${actor.slice('plugin:'.length)}`
+  return clean.filter((tag) => tag === own || before.includes(tag) || !(tag === pinTag || tag.startsWith('plugin.')))
 }
 
 /** Tags are text too: untrusted tags are never added to a trusted note. */
@@ -178,11 +188,15 @@ function cleanNote(content: string): string {
 }
 
 /** Finds a valid note with the same text. Texts are compared, because an import can claim any hash. */
-async function sameNote({ memory }: KeepDeps, { entry: { hash, id, validFrom }, passages }: MemoryItem): Promise<MemoryEntry | null> {
+async function sameNote(
+  { memory }: KeepDeps,
+  { entry: { author, hash, id, validFrom }, passages }: MemoryItem,
+): Promise<MemoryEntry | null> {
   const items = await memory.items(await memory.withHash(hash))
   const words = (each: MemoryItem['passages']): string => wholeText(each).replace(/\s+/gu, ' ')
   const isSame = ({ entry, passages: there }: MemoryItem): boolean =>
     entry.kind === 'note' &&
+    mayShare(entry.author, author) &&
     entry.id !== id &&
     entry.supersededBy === '' &&
     entry.validFrom <= validFrom &&

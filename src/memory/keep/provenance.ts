@@ -116,14 +116,24 @@ async function related({ memory }: Pick<KeepDeps, 'memory'>, ids: readonly strin
 export interface Origin {
   /** Seq of the intent; 0 if not found. */
   readonly seq: number
-  /** Empty for a person; for an agent, all labels of its context. */
+  /** Empty for a person; for an agent, all labels of its context; for a plugin `untrusted` as well. */
   readonly labels: readonly Label[]
   readonly extra: { readonly call: string; readonly actor: string; readonly session: string; readonly turn: string }
 }
 
-/** Whether an agent, not a person, makes the call. */
-export function byAgent({ caller }: Pick<CallContext, 'caller'>): boolean {
-  return caller.actor.startsWith('agent:')
+/** Who a memory is by: a person, an agent, or `plugin:NAME`. */
+export function authorOf({ caller: { actor } }: Pick<CallContext, 'caller'>): string {
+  return isByPlugin(actor) ? actor : actor.startsWith('agent:') ? 'agent' : 'user'
+}
+
+/** @param author of a memory, or the actor of a call */
+export function isByPlugin(author: string): boolean {
+  return author.startsWith('plugin:')
+}
+
+/** Whether a memory of one may count as one of the other: plugins learn nothing of each other, and put nothing into the mouth of anybody else. */
+export function mayShare(author: string, other: string): boolean {
+  return author === other || !(isByPlugin(author) || isByPlugin(other))
 }
 
 /** Distinct labels, sorted. */
@@ -136,8 +146,9 @@ export async function originOf({ store }: Pick<KeepDeps, 'store'>, asking: Pick<
   const { id, caller } = asking
   const [intent] = await store.records({ call: id, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
   const extra = { call: id, actor: caller.actor, session: caller.session, turn: caller.turn }
-  const labels = intent === undefined || !byAgent(asking) ? [] : heldLabels(JSON.parse(intent.body))
-  return { seq: intent?.seq ?? 0, labels, extra }
+  const author = authorOf(asking)
+  const held = intent === undefined || author === 'user' ? [] : heldLabels(JSON.parse(intent.body))
+  return { seq: intent?.seq ?? 0, labels: isByPlugin(author) ? joinedLabels(held, ['untrusted']) : held, extra }
 }
 
 /** @returns null if no record has this seq. Erased bodies are returned as their marks. */

@@ -2,6 +2,7 @@
  * From ranked candidates to results: merges near-duplicates, fits texts into the token budget, joins neighbouring passages and finds the
  * matching sentence.
  */
+import { mayShare } from '../keep/provenance.ts'
 import type { FoundPassage, MemoryEntry, MemoryFilter } from '../../store/index.ts'
 import type { AskedTerms, TextEngine } from '../text/text-engine.ts'
 import type { Candidate } from './fuse-lists.ts'
@@ -29,6 +30,7 @@ export function collapse(list: readonly Candidate[], enough: number): Candidate[
 function isDuplicate(a: Candidate, ofA: ReadonlySet<string>, b: Candidate, ofB: ReadonlySet<string>): boolean {
   // Ended entries and entries with other labels are never merged.
   if (a.holds !== b.holds || a.passage.entry.labels.join() !== b.passage.entry.labels.join()) return false
+  if (!mayShare(a.passage.entry.author, b.passage.entry.author)) return false
   if (a.passage.text === b.passage.text) return true
   if (Math.min(ofA.size, ofB.size) < duplicateWords) return false
   return overlap(ofA, ofB) >= duplicateShare

@@ -1,7 +1,7 @@
 /** Whose matter a message is, by its words. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isRequest, namesInside, pointedAt, whoseMatter } from './message-cues.ts'
+import { definitePhrases, isRequest, namesInside, pointedAt, whoseMatter } from './message-cues.ts'
 
 const messages: Readonly<Record<ReturnType<typeof whoseMatter>, readonly string[]>> = {
   personal: [
@@ -45,6 +45,16 @@ test('a message points by names and by what stands behind "the", and not by the 
   assert.deepEqual(pointedAt('What does the gateway of Bruno need?'), ['gateway', 'of', 'Bruno', 'Bruno'])
   assert.deepEqual(pointedAt('Which is the largest lake?'), [])
   assert.deepEqual(namesInside('Bruno met Ida.'), ['Ida'])
+  assert.deepEqual(definitePhrases('Who is the best man, and where is the ring?'), ['best man'])
+})
+
+test('what must or may be is somebody’s own rule, unless it is asked of everybody or for advice', () => {
+  for (const text of ['Who has to sign the lease?', 'Until when may the hall be used?', 'Whose turn is it to sweep?'])
+    assert.equal(whoseMatter(text), 'speaker', text)
+  for (const text of ['How often must one water a fern?', 'do people have to tip?', 'What is the salt in bread used for?'])
+    assert.notEqual(whoseMatter(text), 'speaker', text)
+  assert.notEqual(whoseMatter('Which one should I buy?'), 'speaker')
+  assert.equal(whoseMatter('On which days do lorries of the dairy come?'), 'plain')
 })
 
 test('what neither asks nor commands is no request', () => {

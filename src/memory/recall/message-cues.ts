@@ -34,27 +34,31 @@ const theirs = [
 
 /** What a person says of themselves although nothing of theirs is asked for: "tell me", "can I", "I need a function". */
 const empty =
-  /\b(?:give|tell|show|help|let|send|get|teach|explain to|remind|ask|correct) (?:me|us)\b|\b(?:how|where|when|what|which|who)\b[^?]{0,20}?\b(?:do|can|could|would|should|to) I\b|^\W*(?:can|could|may|should|shall) I\b|\bI (?:need|want|think|mean|meant|get|got|see|would like|should like|guess|wonder|have)\b|\blike I(?:'m| am)\b|\bif I\b/giu
+  /\b(?:give|tell|show|help|let|send|get|teach|explain to|remind|ask|correct|hear|see|understand) (?:me|us)\b|\b(?:how|where|when|what|which|who)\b[^?]{0,20}?\b(?:do|can|could|would|should|to) I\b|^\W*(?:can|could|may|should|shall) I\b|\bI (?:need|want|think|mean|meant|get|got|see|would like|should like|guess|wonder|have)\b|\blike I(?:'m| am)\b|^\W*(?:please )?(?:explain|describe|read|show|write|translate|draw)\b[^.?!]*?\b(?:to|for) me\b|\bif I\b/giu
 const speaker = /\b(?:I|I'm|I've|I'd|me|us)\b/u
 /** Who and what a household has one of. */
 const household =
   /\bthe (?:kids|kid|children|baby|twins|girls|boys|wife|husband|family|in-laws|dog|cat|boss|landlord|landlady|neighbou?rs?|lady next door|house|flat|garden|car|van)\b/iu
+
+/** What must or may be, and whose something is: such rules are somebody's own, as far as nobody asks about everybody. */
+const arrangement =
+  /\b(?:must|may|ha(?:s|ve) to|needs? to|(?:is|are|am) (?:\w+ )?(?:allowed|supposed|due|meant)|should (?:I|we)(?! (?:use|start|begin|try|learn|choose|pick|buy|read|watch|do|go|know|expect|worry)\b))\b|^\W*(?:\p{L}+ )?whose\b/iu
 
 /** A question that is about no one: what something is, how it is done, what one does. */
 const impersonal = [
   // "What is a mortgage?", "how fast can a lurcher run?"
   /\b(?:is|are|was|were|do|does|did|can|could|should|would|will|has|have) an?\s/iu,
   // "How do you calculate it?", "what do people eat there?"
-  /^\W*(?:how|what|when|why|where|which|is|should|do)\b.*\b(?:do|does|can|should|would|could|did|to) (?:you|one|people|someone|somebody|anyone|they)\b/iu,
+  /^\W*(?:how|what|when|why|where|which|is|should|do)\b.*\b(?:do|does|can|should|would|could|did|to|must|may) (?:you|one|people|someone|somebody|anyone|they)\b/iu,
   /\b(?:one's|oneself|in general|generally)\b/iu,
   // "Why do cats purr?", "are mushrooms plants?"
-  /\b(?:do|are|can|should|could|would) (?!(?:the|this|that|these|those|his|hers?|their|theirs|yours?|its?)\b)(?:\p{Ll}+ )?(?:\p{Ll}{2,}s|children|people|men|women|mice|geese|fish|sheep)\b/u,
+  /\b(?:do|are|can|should|could|would) (?!(?:the|this|that|these|those|his|hers?|their|theirs|yours?|its?)\b)(?:\p{Ll}+ )?(?:\p{Ll}{2,}s|children|people|men|women|mice|geese|fish|sheep)\b(?! (?:of|from|for|to|with|in|on) (?:the|my|our|this|that)\b)/u,
   // "How is glass made?", "how does wifi work?"
   /^\W*how (?:is|are|was|were) [^?]*(?:\p{L}ed|\b(?:made|built|set|done|grown|spoken|written))\b/iu,
   /^\W*how (?:does|do|did) [^?]* (?:work|form|function|happen)\b/iu,
   /^\W*(?:what|who) (?:first |else )?(?:causes?|caused|invented|discovered|wrote|painted|composed|founded|created|designed|built|directed|won|sang)\b/iu,
   /^\W*(?:when|where|why) (?:was|were|did) [^?]*\b(?:invented|discovered|founded|built|written|painted|published|fall|begin|end|break out)\b/iu,
-  /\b(?:stand|stands) for\b|^\W*what (?:does|do) [^?]* mean\b|\bthe meaning of\b/iu,
+  /\b(?:stand|stands) for\b|^\W*what (?:is|are) (?!the|my|our)[^?]* (?:used|good) for\b|^\W*what (?:does|do) [^?]* mean\b|\bthe meaning of\b/iu,
   /\b(?:difference|differences) between\b|\b(?:signs|symptoms|effects|rules|ingredients|advantages|downsides|benefits|pros|causes|history|capital|population|plural|definition) of\b/iu,
   /^\W*how (?:big|large|far|tall|high|deep|heavy|wide|hot|cold|safe|dangerous|hard|common) (?:is|are)\b/iu,
   /^\W*how (?:many|much) [^?]*\b(?:in|live|are there|speak)\b/iu,
@@ -67,7 +71,8 @@ const reference = /^(?:the|my|our|his|her|their|its|this|that|these|those|it|he|
 export function whoseMatter(text: string): 'personal' | 'speaker' | 'impersonal' | 'plain' {
   if (isTheirs(text)) return 'personal'
   if (household.test(text) || speaker.test(text.replaceAll(empty, ' '))) return 'speaker'
-  return isImpersonal(text) ? 'impersonal' : 'plain'
+  if (isImpersonal(text)) return 'impersonal'
+  return isQuestion(text) && arrangement.test(text) ? 'speaker' : 'plain'
 }
 
 export function isTheirs(text: string): boolean {
@@ -90,6 +95,14 @@ const picked = /^(?:best|most|least|first|last|only|same|other|next|biggest|larg
 export function pointedAt(text: string): readonly string[] {
   const behind = [...text.matchAll(definite)].flatMap(([, words = '']) => (picked.test(words) ? [] : words.trim().split(/\s+/)))
   return [...behind, ...namesInside(text)]
+}
+
+/** @returns what stands behind "the", two words of it, in lower case: `best man` */
+export function definitePhrases(text: string): readonly string[] {
+  return [...text.toLowerCase().matchAll(definite)].flatMap(([, words = '']) => {
+    const [first, second] = words.trim().split(/\s+/)
+    return second === undefined ? [] : [`${first} ${second}`]
+  })
 }
 
 /** @returns words with a capital that begin no sentence */

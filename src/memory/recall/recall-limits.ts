@@ -83,12 +83,15 @@ export const leastNearness = 0.7
 /** What a turn about the person's own must be near to, word by word, for anything to be given. */
 export const leastPersonalCloseness = 0.2
 /** The same of a message in which the person only occurs. */
-export const leastSpeakerCloseness = 0.4
+export const leastSpeakerCloseness = 0.3
 /** The same by the share of words in common, where words cannot be compared one by one. */
 export const leastPersonalCoverage = 0.3
 /** Of other turns: share of words that a memory has too, and how close it must be. */
 export const leastCoverage = 0.5
 export const leastPlainCloseness = 0.6
+/** The same for one that stands alone: so far before the next, as a share of its score. */
+export const leastAloneCloseness = 0.5
+export const aloneBy = 0.4
 /** The share where closeness says nothing: without a table of words, and in languages that it does not know. */
 export const leastCoverageAlone = 0.5
 /** How far behind the best, of the way to the last result, a memory may be. */
@@ -97,3 +100,11 @@ export const sameAsBest = 0.5
 export const fewestForFloor = 5
 /** A gap of this share of the best score separates. */
 export const leastGap = 0.2
+/** A best score from which a memory answers by itself: below it the search of a turn is not sure. */
+export const standsOut = 0.75
+/** What a turn about the person's own is given then: so many of the best, no further behind it, and of those found so many nearest by their vectors. */
+export const bestWhenUnsure = 4
+export const leastWhenUnsure = 0.6
+export const nearestWhenUnsure = 2
+/** So many more results than it is given a turn looks through, as a share: the nearest by their vectors may be among the last. */
+export const lookedThrough = 0.25

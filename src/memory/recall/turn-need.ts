@@ -10,6 +10,8 @@ import { isLightTerm } from '../embed/word-table.ts'
 import { stem, termsOf } from '../text/terms.ts'
 import { wordPart } from '../text/text-engine.ts'
 import {
+  aloneBy,
+  leastAloneCloseness,
   leastCoverage,
   leastCoverageAlone,
   leastPersonalCloseness,
@@ -20,10 +22,15 @@ import {
   sameAsBest,
   leastGap,
   fewestForFloor,
+  bestWhenUnsure,
+  leastWhenUnsure,
+  nearestWhenUnsure,
+  standsOut,
 } from './recall-limits.ts'
 import {
   asksInEnglish,
   commandOf,
+  definitePhrases,
   isQuestion,
   isRequest,
   isTheirs,
@@ -43,6 +50,8 @@ export interface TurnNeed {
   readonly owners: readonly string[]
   /** Of a question in English, terms that point at something both know of: names, and what stands behind "the". Null for all else. */
   readonly pointed: readonly string[] | null
+  /** What it calls "the best man". */
+  readonly phrases: readonly string[]
   readonly isQuestion: boolean
 }
 
@@ -67,33 +76,50 @@ const contraction = /^(?:what|where|who|when|how|that|it|there|here|let|she|he|e
 export function readNeed(message: string): TurnNeed {
   const text = withoutMaterial(message).replaceAll(secretHandle, ' ')
   const verb = commandOf(text)
-  const telling = tellingTerms(text, isTheirs(text)).filter((term) => term !== verb)
+  const telling = wordsOf(text).filter((term) => term !== verb)
   const owners = [...text.matchAll(/(\p{L}{2,})['’]s\b/gu)].flatMap(([, word = '']) =>
     contraction.test(word) ? [] : [stem(word.toLowerCase())],
   )
   const kind = telling.length === 0 ? 'nothing' : isRequest(text) ? whoseMatter(text) : 'plain'
   const asks = isQuestion(text)
   const pointed = asks && asksInEnglish(text) ? pointedAt(text).flatMap((word) => termsOf(word, 'asked')) : null
-  return { kind, telling, owners, pointed, isQuestion: asks }
+  return { kind, telling, owners, pointed, phrases: definitePhrases(text), isQuestion: asks }
+}
+
+/** Of a question about what is theirs that has no telling word ("where do I work?") also those that many questions have. */
+function wordsOf(text: string): readonly string[] {
+  const own = isTheirs(text)
+  const telling = tellingTerms(text, own)
+  return telling.length === 0 && own && isQuestion(text) ? tellingTerms(text, own, isLightTerm) : telling
 }
 
 /** @param withNumbers of two digits or more: "when do I turn 42?" */
-function tellingTerms(text: string, withNumbers: boolean): readonly string[] {
+function tellingTerms(text: string, withNumbers: boolean, tells = isContent): readonly string[] {
   const plain = text.replaceAll(/[\p{L}\p{M}\p{N}']+/gu, (word) => (isStopWord(word.replaceAll("'", '').toLowerCase()) ? ' ' : word))
-  return [...new Set(termsOf(plain, 'asked'))].filter(
-    (term) => isTelling(term) && (!/^\d+$/u.test(term) || (withNumbers && term.length > 1)),
-  )
+  return [...new Set(termsOf(plain, 'asked'))].filter((term) => tells(term) && (!/^\d+$/u.test(term) || (withNumbers && term.length > 1)))
 }
 
 function isTelling(term: string): boolean {
-  return !isStopWord(term) && !small.has(term) && !isLightTerm(term)
+  return !isStopWord(term) && isContent(term)
+}
+
+/** Of a word that is no stop word: its term may be one by chance, as that of Ines. */
+function isContent(term: string): boolean {
+  return !small.has(term) && !isLightTerm(term)
 }
 
 /** @param found best first @returns those that the turn is given */
 export function fitting(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
   if (need.kind === 'nothing') return []
-  const tells = found.filter(({ passage: { entry, text, terms } }) => (entry.author !== 'user' || !onlyAsks(text)) && saysMore(terms, need))
-  return tells.some((each) => opens(each, need)) ? untilGap(tells) : []
+  const tells = found.filter((each) => saysSomething(each) && saysMore(each.passage.terms, need))
+  const closeEnough = standsAlone(tells) ? leastAloneCloseness : leastPlainCloseness
+  return tells.some((each) => opens(each, need, closeEnough)) ? nearBest(tells, need) : []
+}
+
+/** A question of the person says nothing, and neither does an answer such as "Noted.". */
+function saysSomething({ passage: { entry, text, terms } }: Recalled): boolean {
+  if (entry.author === 'user') return !onlyAsks(text)
+  return entry.kind !== 'message' || wordPart(terms).split(' ').filter(isTelling).length > 1
 }
 
 /** What the message says itself is no help, unless it asks whether that is so. */
@@ -115,7 +141,12 @@ function onlyAsks(text: string): boolean {
 const keeps = /\b(?:remember|remind|note|save|keep|put|add|store|write down|from now on|always|never|because|since)\b/iu
 const saysMoreThanOnce = /[.!;:]\s+\S|\b(?:it|he|she|they|which|who|that|I|we)\s+(?:is|are|was|were|has|have|had|am)\b/iu
 
-function opens({ why: { closeness, exact, vectorScore }, passage: { terms, text, entry } }: Recalled, need: TurnNeed): boolean {
+/** @param closeEnough for a turn that is about nobody's own */
+function opens(
+  { why: { closeness, exact, vectorScore }, passage: { terms, text, entry } }: Recalled,
+  need: TurnNeed,
+  closeEnough: number,
+): boolean {
   if (exact.some((name) => !isPlace(name))) return true
   const { kind, telling, owners } = need
   const has = new Set(wordPart(terms).split(' '))
@@ -130,13 +161,19 @@ function opens({ why: { closeness, exact, vectorScore }, passage: { terms, text,
   // What was done once on a like command is no reason to tell of it, and one word in common with a command is a coincidence.
   if (!need.isQuestion && (telling.length < 2 || (entry.kind === 'message' && entry.author === 'agent'))) return false
   if (closeness === null) return covered >= (unspaced.test(telling.join('')) ? leastPersonalCoverage : leastCoverageAlone)
-  if (covered < leastCoverage || closeness < leastPlainCloseness) return false
+  if (covered < leastCoverage || closeness < closeEnough) return false
   return (
     need.pointed === null ||
     (telling.length > 1 && covered === 1) ||
     need.pointed.some((term) => has.has(term)) ||
+    need.phrases.some((phrase) => text.toLowerCase().includes(phrase)) ||
     namesAnyOf(text, telling)
   )
+}
+
+function standsAlone(found: readonly Recalled[]): boolean {
+  const [best = 0, next = 0] = found.map(({ score }) => score).sort((a, b) => b - a)
+  return best - next >= best * aloneBy
 }
 
 /** A name that the person wrote as one, when they told of it. */
@@ -154,6 +191,27 @@ const unspaced =
 /** A file or an address: what it holds is there, and many messages of one work name it. */
 function isPlace(name: string): boolean {
   return /[/\\]|\.\p{L}\w{0,4}$/u.test(name)
+}
+
+/**
+ * Of a sure search what stands out. Words of another's asking are compared badly, so that of an unsure one more is given: the best, and what
+ * is nearest as a whole, which finds other memories than words one by one.
+ */
+function nearBest(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
+  const certain = untilGap(found)
+  const best = Math.max(...found.map(({ score }) => score))
+  if (best >= standsOut || !isTheirMatter(need)) return certain
+  const nearness = ({ why }: Recalled): number => why.vectorScore ?? 0
+  const nearest = found
+    .filter((each) => nearness(each) > 0)
+    .sort((a, b) => nearness(b) - nearness(a))
+    .slice(0, nearestWhenUnsure)
+  const behind = found.slice(0, bestWhenUnsure).filter(({ score }) => score >= best * leastWhenUnsure)
+  return found.filter((each) => certain.includes(each) || nearest.includes(each) || behind.includes(each))
+}
+
+function isTheirMatter({ kind, isQuestion: asks }: TurnNeed): boolean {
+  return kind === 'personal' || (kind === 'speaker' && asks)
 }
 
 /** @returns those that are nearer to the best than to the last, and of these those before the widest gap, if it is wide */

@@ -124,3 +124,30 @@ test('a search that began with the message answers its turn, and no other messag
   turns.foresee(other, 'Does Clara play?', [])
   assert.equal((await turns.recall({ session: other, text: 'Was the boiler repaired?', oldest: '', message })).ids[0], 'e1')
 })
+
+test('where a search is not sure, a turn about the person’s own is given more than one, and no answer of a word', async () => {
+  const many = [
+    'I sing in the church choir on Sundays.',
+    'My piano was tuned by a man called Otto.',
+    'We keep the tent in the attic.',
+    'My bicycle has a flat tyre.',
+    'Our dentist is called Ruth.',
+  ]
+  const unsure = await remindedOf('words-50k', many, 'Who looks after my musical instrument?')
+  assert.ok(unsure.includes('e1') && unsure.length > 1 && unsure.length <= 6, unsure.join())
+  assert.deepEqual(await remindedOf('words-50k', many, 'What is our dentist called?'), ['e4'])
+})
+
+test('a question of light words alone is one, if it is about the person, and a name is a word whatever it is stemmed to', async () => {
+  assert.ok((await remindedOf('words-50k', [...facts, 'I work at a mill near Ghent.'], 'Where do I work?')).includes('e4'))
+  assert.deepEqual(
+    (
+      await remindedOf(
+        'words-50k',
+        ['Our daughter Ines has violin lessons with a teacher called Pawel.', ...facts],
+        'Who teaches Ines the violin?',
+      )
+    ).slice(0, 1),
+    ['e0'],
+  )
+})

@@ -8,6 +8,7 @@ import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance.ts'
 import { messageId } from '../keep/message-record.ts'
+import { lookedThrough } from './recall-limits.ts'
 import { describeRecalled, type Recall, type Recalled } from './recalled.ts'
 import { fitting, readNeed, type TurnNeed } from './turn-need.ts'
 
@@ -109,6 +110,10 @@ function isTold(shownBefore: Told, { id, joined }: Recalled): boolean {
   return how === 'found' || (how === 'beside' && joined.some((other) => shownBefore.get(other) === 'found'))
 }
 
+function first(most: number, found: readonly Recalled[], isWanted: (each: Recalled) => boolean): readonly Recalled[] {
+  return found.filter(isWanted).slice(0, most)
+}
+
 function describeAll(fresh: readonly Recalled[], now: number): TurnMemory {
   const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
   return { text: fresh.map((each) => describeRecalled(each, now)).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
@@ -178,7 +183,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
     const engine = await recall()
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
     const more = { used: (found: readonly Recalled[]) => fitting(found, needOf(text)), whenCommon: () => common.add(text) }
-    return engine.recall({ text, filter, session, limit, tokens, ...more })
+    return engine.recall({ text, filter, session, limit: limit + Math.floor(limit * lookedThrough), tokens, ...more })
   }
   return {
     isCommon: (text) => common.has(text.slice(0, askedCharacters)),
@@ -209,7 +214,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))
       const isKnown = (each: Recalled): boolean =>
         isTold(shownBefore, each) || isOwnNote(each, session) || told.some((before) => before.includes(each.passage.text.trim()))
-      const fresh = fitting(found, need).filter((each) => !isKnown(each))
+      const fresh = first(limit, fitting(found, need), (each) => !isKnown(each))
       if (fresh.length === 0 || signal?.aborted === true) return nothing
       tell(shownBefore, fresh)
       return describeAll(fresh, deps.clock.now())

@@ -87,6 +87,11 @@ export function topicTermsFor(term: string): readonly string[] {
   return topicsOfTerm(term).map(topicTerm)
 }
 
+/** @returns whether a term is the name of a town, a country or the like. Reads the table on first use. @throws as `classTermsOf` */
+export function isPlace(term: string): boolean {
+  return table().classesOf(term).includes(`${kindMark}place`)
+}
+
 function topicTerm(topic: string): string {
   return `${classMark}${topicMark}${topic}`
 }

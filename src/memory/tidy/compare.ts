@@ -3,6 +3,7 @@
  */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryEntry } from '../../store/index.ts'
+import { mayShare } from '../keep/provenance.ts'
 import { pinTag, protections } from './decay.ts'
 import { sameValue, type Statement, topicOf } from './statements.ts'
 import { changeOf, type TidyChange, type TidyStep, withRelated } from './tidy-change.ts'
@@ -52,6 +53,7 @@ export async function mergeDuplicates(known: readonly Known[], now: number): Pro
 
 /** Pinned entries merge only with identical text, and no entry merges into one that ends earlier. */
 function mayMerge(kept: Known, other: Known): boolean {
+  if (!mayShare(kept.entry.author, other.entry.author)) return false
   if ((kept.entry.validTo ?? Infinity) < (other.entry.validTo ?? Infinity)) return false
   const [a, b] = [kept.statement, other.statement]
   if (a !== null && b !== null && topicOf(a) === topicOf(b) && !sameValue(a.value, b.value)) return false

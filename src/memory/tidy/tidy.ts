@@ -8,6 +8,7 @@ import type { MemoryChange, MemoryEntry, MemoryStore } from '../../store/index.t
 import { entryPages, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'
+import type { memoryCursors } from '../keep/keep-limits.ts'
 import { comparable, findContradictions, type Known, mergeDuplicates } from './compare.ts'
 import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
 import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
@@ -48,7 +49,7 @@ export interface Tidy {
 const gatheredTo = 'tidy.gathered'
 const phaseDone = 'tidy.phase'
 const doneAt = 'tidy.done'
-const newestReport = 'tidy.report'
+const newestReport: (typeof memoryCursors)[number] = 'tidy.report'
 
 type Run = TidyPorts & { readonly deps: KeepDeps; readonly steps: TidyStep[]; readonly limits: PruneLimits | undefined; report: number }
 

@@ -15,13 +15,47 @@ const lookOf = (name: string): string => looks.reduce((text, [from, to]) => text
 /** Shorter names differ in one letter by chance. */
 const minLetters = 5
 
-/** @returns those of the others that a person may take for this one: they look the same, or differ in one letter or in two that are swapped */
+/** The name of the product, which no plugin of somebody else has. */
+const product = 'oxbow'
+
+/** Words that make no other name: `weather-plugin` and `the-weather` pass for `weather`. */
+const fillers: ReadonlySet<string> = new Set(
+  `${product} app core ext extension helper lib module my new official original plugin plugins pro real service the tool tools true v`.split(
+    ' ',
+  ),
+)
+
+/** @returns the words of a name that say what it is, without numbers and plural */
+function wordsOf(name: string): readonly string[] {
+  const words = name.split('-').map((word) => word.replace(/\d+$/, ''))
+  return words
+    .filter((word) => word !== '' && !fillers.has(word))
+    .map((word) => (word.length > minLetters - 1 ? word.replace(/s$/, '') : word))
+}
+
+/**
+ * @returns those of the others, and the name of the product, that a person may take for this one: they look the same, differ in one letter or in
+ * two that are swapped, in a number, a plural or a word such as `plugin`; or the name is made of theirs
+ */
 export function alikeNames(name: string, others: Iterable<string>): readonly string[] {
-  return [...others].filter((other) => {
-    if (other === name) return false
-    if (lookOf(other) === lookOf(name)) return true
-    return Math.min(name.length, other.length) >= minLetters && isOneOff(name, other)
-  })
+  const all = [...others]
+  const words = wordsOf(name)
+  const core = lookOf(words.join('-'))
+  const cores = new Map(all.map((other) => [other, lookOf(wordsOf(other).join('-'))]))
+  const isMadeOfOthers = words.length > 1 && words.every((word) => all.some((other) => other !== name && other === word))
+  const isProduct = looksLike(name, product) || (core === '' && name.split('-').includes(product))
+  return [
+    ...all.filter(
+      (other) =>
+        other !== name &&
+        (looksLike(name, other) || (core !== '' && cores.get(other) === core) || (isMadeOfOthers && words.includes(other))),
+    ),
+    ...(isProduct ? [product] : []),
+  ]
+}
+
+function looksLike(name: string, other: string): boolean {
+  return lookOf(other) === lookOf(name) || (Math.min(name.length, other.length) >= minLetters && isOneOff(name, other))
 }
 
 function isOneOff(a: string, b: string): boolean {

@@ -2,7 +2,17 @@
 import { z } from 'zod'
 import { type Call, isObject, type JsonObject, nestsDeeper, OxbowError, resyncEvent, truncate } from '../../types/index.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
-import { askPlugin, lostAsUnknown, mayUse, type PartDeps, pluginNamed, runtimePart, withheld } from './part-request.ts'
+import {
+  askPlugin,
+  besideWords,
+  lostAsUnknown,
+  mayUse,
+  ownReading,
+  type PartDeps,
+  pluginNamed,
+  runtimePart,
+  withheld,
+} from './part-request.ts'
 
 export interface EventCounts {
   readonly delivered: number
@@ -79,11 +89,12 @@ function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call<Event
         return { output: { delivered: false }, text: '' }
       const { delivered, failed, lost } = counts.get(name) ?? noEvents
       counts.set(name, { delivered, failed: failed + 1, lost })
-      await askPlugin(deps, context, { plugin, timeoutMs: eventTimeoutMs }, 'event', { name: event, payload })
+      const reads = ownReading(plugin)
+      await askPlugin(deps, context, { plugin, timeoutMs: eventTimeoutMs, reads }, 'event', { name: event, payload })
       const missed = event === resyncEvent ? Number(payload['lost']) : 0
       const now = counts.get(name)!
       counts.set(name, { delivered: now.delivered + 1, failed: now.failed - 1, lost: now.lost + missed })
-      return { output: { delivered: true }, text: '' }
+      return { ...besideWords([reads]), output: { delivered: true }, text: '' }
     },
   }
 }

@@ -4,9 +4,12 @@ import {
   type CallContext,
   type CallOutcome,
   type Caller,
+  type DataOrigin,
   type HostedPlugin,
   isOxbowError,
   type Label,
+  type LabelScope,
+  originOf,
   OxbowError,
   type PluginHosts,
   type PluginMessage,
@@ -126,6 +129,19 @@ function overOwnBudget(
 interface Asked {
   readonly plugin: HostedPlugin
   readonly timeoutMs: number
+  /** For what a conversation does not read itself; see `ownReading`. */
+  readonly reads?: LabelScope
+}
+
+/** What a plugin reads for itself around a turn: the conversation reads no more of it than what the plugin then says in its own words. */
+export function ownReading({ name }: HostedPlugin): LabelScope {
+  return { kind: 'apart', labels: [], origins: [], fields: [], by: originOf('plugin', name) }
+}
+
+/** @returns of such readings, what the conversation has all the same: that private data was read */
+export function besideWords(reads: readonly LabelScope[]): { readonly labels: readonly Label[]; readonly origins: readonly DataOrigin[] } {
+  const all = reads.flatMap(({ origins }) => origins.filter(({ label }) => label !== 'untrusted'))
+  return { labels: [...new Set(all.map(({ label }) => label))], origins: [...new Set(all.map(({ from }) => from))] }
 }
 
 /**
@@ -135,7 +151,7 @@ interface Asked {
 export async function askPlugin<Op extends PluginOp>(
   { hosts, limits, capSpend, labelsOf, flowsFreely }: Pick<PartDeps, 'hosts' | 'limits' | 'capSpend' | 'labelsOf' | 'flowsFreely'>,
   { caller, id, signal, callAs, whileProgram }: Pick<CallContext, 'caller' | 'id' | 'signal' | 'callAs' | 'whileProgram'>,
-  { plugin, timeoutMs }: Asked,
+  { plugin, timeoutMs, reads }: Asked,
   op: Op,
   input: PluginOps[Op]['input'],
 ): Promise<PluginOps[Op]['output']> {
@@ -144,7 +160,7 @@ export async function askPlugin<Op extends PluginOp>(
   try {
     const call = async (name: string, value: object): ReturnType<typeof callAs> => {
       await capSpend({ caller, id }, plugin)
-      const outcome = await callAs(plugin.name, plugin.rights, name, value)
+      const outcome = await callAs(plugin.name, plugin.rights, name, value, reads)
       if (learnsTooMuch(plugin, before, outcome)) return keptFrom(plugin, name)
       return isOverOwnBudget(plugin, outcome) ? overOwnBudget(plugin, outcome) : outcome
     }

@@ -3,8 +3,12 @@ import { z } from 'zod'
 import {
   type Call,
   type CallContext,
+  type Done,
   type HostedPlugin,
   type JsonObject,
+  type Label,
+  type LabelScope,
+  originOf,
   type PluginEvaluator,
   type PluginProvided,
   type PluginProvider,
@@ -12,7 +16,7 @@ import {
   truncate,
 } from '../../types/index.ts'
 import { evaluatorTimeoutMs, hostMarginMs, maxMessageChars, maxProvidedChars, maxProviderDeadlineMs } from './limits.ts'
-import { askPlugin, mayUse, messageFor, type PartDeps, runtimePart, withheld } from './part-request.ts'
+import { askPlugin, besideWords, mayUse, messageFor, ownReading, type PartDeps, runtimePart, withheld } from './part-request.ts'
 import { type Provided, shownState } from './turn-states.ts'
 
 /** A part that added nothing, and why. */
@@ -51,7 +55,8 @@ function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
     }),
     output: z.custom<ProvideOutput>(),
     example: { text: 'What is the weather?' },
-    labels: { adds: ['untrusted'], sink: false },
+    // Those of what is said, by whom.
+    labels: { adds: [], sink: false },
     timeoutMs: maxProviderDeadlineMs + 2 * hostMarginMs,
     // The message is in the record of its turn.
     recordInput: ({ names }) => (names === undefined ? {} : { names: [...names] }),
@@ -66,7 +71,8 @@ function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
         plugin,
         providers: providers.filter(({ name }) => before?.provided.has(`${plugin.name}/${name}`) !== true),
       }))
-      const found = (await Promise.all(asked.map((each) => provide(deps, context, each, text)))).flat()
+      const reads = new Map(asked.map(({ plugin }) => [plugin.name, ownReading(plugin)]))
+      const found = (await Promise.all(asked.map((each) => provide(deps, context, each, text, reads.get(each.plugin.name)!)))).flat()
       let state = before
       for (const { of, said } of found) if (said.problem === '') state = deps.states.merge(message, stateOf(of, said))
       const now = [
@@ -74,6 +80,7 @@ function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
         ...found.flatMap(({ of, said }) => (said.problem === '' ? [entryOf(of, said)] : [])),
       ]
       return {
+        ...provenanceOf(now, found, [...reads.values()]),
         output: {
           text: joined(now.map(([, each]) => each)),
           values: state?.values ?? {},
@@ -124,8 +131,30 @@ interface Found {
   readonly said: PluginProvided
 }
 
+/** What plugins say is untrusted, and theirs; one that says nothing has added nothing to the conversation. */
+function provenanceOf(
+  now: readonly (readonly [name: string, Provided])[],
+  found: readonly Found[],
+  reads: readonly LabelScope[],
+): Required<Pick<Done<unknown>, 'labels' | 'origins'>> {
+  const hasMore = ({ said }: Found): boolean => said.problem === '' && [said.values, said.data].some((each) => Object.keys(each).length > 0)
+  const speakers = [
+    ...now.flatMap(([name, { text }]) => (text.trim() === '' ? [] : [name.slice(0, name.indexOf('/'))])),
+    ...found.filter(hasMore).map(({ of }) => of.plugin),
+  ]
+  const beside = besideWords(reads)
+  const labels: readonly Label[] = speakers.length === 0 ? beside.labels : [...beside.labels, 'untrusted']
+  return { labels, origins: [...new Set([...speakers.map((plugin) => originOf('plugin', plugin)), ...beside.origins])] }
+}
+
 /** One request for all providers of a plugin: its host runs them in parallel, each under its own deadline. Never rejects. */
-async function provide(deps: PartDeps, context: CallContext, { plugin, providers }: Wanted, text: string): Promise<readonly Found[]> {
+async function provide(
+  deps: PartDeps,
+  context: CallContext,
+  { plugin, providers }: Wanted,
+  text: string,
+  reads: LabelScope,
+): Promise<readonly Found[]> {
   if (providers.length === 0) return []
   const deadlineMs = Math.min(Math.max(...providers.map((each) => each.deadline_ms)), maxProviderDeadlineMs)
   const input = { names: providers.map(({ name }) => name), message: messageFor(context, text), state: {} }
@@ -134,7 +163,7 @@ async function provide(deps: PartDeps, context: CallContext, { plugin, providers
     said: said ?? { name, text: '', values: {}, data: {}, problem },
   })
   try {
-    const { provided } = await askPlugin(deps, context, { plugin, timeoutMs: deadlineMs + hostMarginMs }, 'provide', input)
+    const { provided } = await askPlugin(deps, context, { plugin, timeoutMs: deadlineMs + hostMarginMs, reads }, 'provide', input)
     return providers.map((each) =>
       of(
         each,
@@ -194,9 +223,11 @@ function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
         const all = mayUse(caller, plugin.name) ? (deps.hosts.known(plugin.name)?.evaluators ?? []) : []
         return all.filter(({ always }) => always || input.did_respond).map((evaluator) => ({ plugin, evaluator }))
       })
-      const results = await Promise.all(due.map((each) => evaluate(deps, context, each, input)))
+      const reads = due.map(({ plugin }) => ownReading(plugin))
+      const results = await Promise.all(due.map((each, i) => evaluate(deps, context, { ...each, reads: reads[i]! }, input)))
       const failed = results.filter((each) => each.problem !== '')
       return {
+        ...besideWords(reads),
         output: {
           ran: results.filter((each) => each.ran).map(({ plugin, name }) => `${plugin}/${name}`),
           problems: failed.map(({ plugin, name, problem }) => ({ plugin, name, problem })),
@@ -210,13 +241,14 @@ function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
 interface Due {
   readonly plugin: HostedPlugin
   readonly evaluator: PluginEvaluator
+  readonly reads: LabelScope
 }
 
 /** Never rejects: evaluators do not affect each other. */
 async function evaluate(
   deps: PartDeps,
   context: CallContext,
-  { plugin, evaluator: { name } }: Due,
+  { plugin, evaluator: { name }, reads }: Due,
   { text, reply, did_respond }: EvaluateInput,
 ): Promise<Problem & { readonly ran: boolean }> {
   const message = messageFor(context, text)
@@ -226,7 +258,7 @@ async function evaluate(
   const reason = withheld(deps, plugin, context.caller.session)
   if (reason !== '') return { plugin: plugin.name, name, ran: false, problem: reason }
   try {
-    const { ran } = await askPlugin(deps, context, { plugin, timeoutMs: evaluatorTimeoutMs }, 'evaluate', input)
+    const { ran } = await askPlugin(deps, context, { plugin, timeoutMs: evaluatorTimeoutMs, reads }, 'evaluate', input)
     return { plugin: plugin.name, name, ran, problem: '' }
   } catch (error) {
     const { message: problem } = toFailure(error, 'tool_failed', '')

@@ -11,6 +11,7 @@ import {
   type HeadSeal,
   isObject,
   type JsonObject,
+  linkHash,
   type NewestHead,
   OxbowError,
   type RestoreFact,
@@ -142,7 +143,7 @@ export interface ExportEnd {
   readonly records: number
   /** When it was made, unix milliseconds. */
   readonly at: number
-  /** Ed25519 over `["oxbow-export-1", user, after, seq, hash, records, at]` as JSON, base64. */
+  /** Ed25519 over `["oxbow-export-2", user, after, seq, hash, records, at, linkHash(...heads)]` as JSON, base64. */
   readonly signature: string
 }
 
@@ -153,7 +154,8 @@ export function signExport(
   { lines: heads, publicKey }: HeadSeal,
   { after, seq, hash, records, at }: Omit<ExportEnd, 'signature'>,
 ): { readonly end: ExportEnd; readonly public_key: string; readonly heads: readonly string[] } {
-  const text = JSON.stringify(['oxbow-export-1', user, after, seq, hash, records, at])
+  // The heads, too: else the newest could be cut off, and the file with them.
+  const text = JSON.stringify(['oxbow-export-2', user, after, seq, hash, records, at, linkHash(...heads)])
   const signature = sign(
     null,
     Buffer.from(text),

@@ -1,21 +1,9 @@
 /** Installed plugins as a guest gets them: those that are enabled, can be loaded, and have settings that fit, in the order of loading. */
 import { join } from 'node:path'
 import { checkSettings, elizaCharacter, orderLoadable, rightEntries } from '../../plugins/index.ts'
-import {
-  type Config,
-  grantOf,
-  type HostedPlugin,
-  isObject,
-  type JsonObject,
-  type LockedPlugin,
-  ownValue,
-  parseObject,
-  pluginRight,
-} from '../../types/index.ts'
-import { setInFile } from '../config-file.ts'
-import { configFiles, loadConfig, readLayer } from '../config-layers.ts'
+import { type Config, type HostedPlugin, isObject, type JsonObject, type LockedPlugin, ownValue, parseObject } from '../../types/index.ts'
 import { readDefinitions } from '../definition-files.ts'
-import type { Home, Workspace } from '../home.ts'
+import type { Home } from '../home.ts'
 import { maxHandedCharacters } from '../limits.ts'
 import { readLock } from './lock-file.ts'
 
@@ -46,30 +34,6 @@ export function listPlugins(home: Home, config: Config, warn: (text: string) => 
     warn(`the plugin ${name} is not loaded: in [plugins.settings.${name}] of config.toml ${problems.join('; ')}`)
     return []
   })
-}
-
-/** @returns whether the agent of the configuration has the right to the plugin */
-export function isGranted({ agent }: Config, plugin: string): boolean {
-  const { rights } = grantOf(agent.rights)
-  return rights.has('*') || rights.has(pluginRight(plugin))
-}
-
-/**
- * Gives `agent.rights` in the configuration the right to a plugin, or takes it away.
- * @returns the file that was changed; null: nothing had to be @throws OxbowError `bad_config`
- */
-export function grantPlugin(home: Home, workspace: Workspace, plugin: string, isOn: boolean): string | null {
-  const config = loadConfig(home, workspace)
-  const right = pluginRight(plugin)
-  if (isOn && isGranted(config, plugin)) return null
-  // The file that decides: of the user if it has the key, else of all users.
-  const files = configFiles(home, workspace).map(({ path }) => ({ path, agent: readLayer(path)['agent'] }))
-  const { path, agent } = files.findLast((file) => isObject(file.agent) && file.agent['rights'] !== undefined) ?? files[0]!
-  const written = isObject(agent) ? agent['rights'] : undefined
-  const entries = typeof written === 'string' ? [written] : Array.isArray(written) ? written.map(String) : config.agent.rights
-  const kept = entries.filter((entry) => entry !== right && entry !== `!${right}`)
-  const next = isOn ? [...kept, right] : kept
-  return next.length === entries.length && !isOn ? null : setInFile(path, ['agent', 'rights'], next) ? path : null
 }
 
 function settingsOf({ plugins }: Config, name: string): JsonObject {

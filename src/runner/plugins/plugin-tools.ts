@@ -2,5 +2,5 @@
 export { alikeNames, fingerprint, proposeManifest, reservedNames, rightLines } from '../../plugins/index.ts'
 export { checkFolder, newPlugin, signFolder, verifyInstalled } from './author.ts'
 export { commitPlugin, discard, findPlugin, removePlugin, revertPlugin, stagePlugin, switchPlugin } from './install.ts'
-export { grantPlugin, isGranted, listPlugins } from './installed-plugins.ts'
+export { listPlugins } from './installed-plugins.ts'
 export { readLock, sealRestoredLock } from './lock-file.ts'

@@ -1,5 +1,5 @@
 /** The Linux sandbox as a tier: its profiles, and its limits in force and missing. */
-import { once, type Profile } from '../../types/index.ts'
+import { once } from '../../types/index.ts'
 import { findBrowser } from '../browser.ts'
 import { findDiskLimit } from '../disk.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
@@ -18,7 +18,7 @@ function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
   const starter = once(async () => (await import('./bubblewrap-start.ts')).createStarter(plan, options))
   return {
     provider: 'bubblewrap',
-    profiles: profilesOf(options),
+    ...profilesOf(options),
     mounts: true,
     limits: limitsInForce(plan, options),
     degraded: [...plan.degraded, ...notInForce(plan, options)],
@@ -28,9 +28,12 @@ function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
   }
 }
 
-function profilesOf({ egressSocket, browser }: TierOptions): readonly Profile[] {
-  if (egressSocket === undefined) return ['work', 'vault-read']
-  return 'code' in findBrowser(browser) ? ['work', 'online', 'vault-read'] : ['work', 'online', 'browser', 'vault-read']
+function profilesOf({ egressSocket, browser }: TierOptions): Pick<TierPlan, 'profiles' | 'lacking'> {
+  if (egressSocket === undefined) return { profiles: ['work', 'vault-read'] }
+  const found = findBrowser(browser)
+  if (!('code' in found)) return { profiles: ['work', 'online', 'browser', 'vault-read'] }
+  const why = `this machine does not have: ${found.message.replace(/^No browser: /, '').replace(/\.$/, '')}`
+  return { profiles: ['work', 'online', 'vault-read'], lacking: { browser: { why, hint: found.hint } } }
 }
 
 function limitsInForce({ cgroups }: BubblewrapPlan, { folders, limits, egressSocket, diskProblem }: TierOptions): readonly string[] {

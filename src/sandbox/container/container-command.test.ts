@@ -100,6 +100,9 @@ describe('the line that starts a container', () => {
   })
 
   it('leaves the kernel of gVisor the processes that it is made of', () => {
+    const socketsOf = (more: object) => runArguments({ ...plan, kernel: 'gvisor', ...more }).filter((each) => each.includes('uds'))
+    assert.deepEqual(socketsOf({}), ['--runtime-flag=fsgofer-host-uds=true'], 'hands only connect to sockets of the host')
+    assert.deepEqual(socketsOf({ makesSockets: true }), ['--runtime-flag=host-uds=all'], 'an isolated guest makes its own')
     const args = runArguments({ ...plan, kernel: 'gvisor' })
     includesAll(args, ['--runtime=runsc', '--runtime-flag=network=none', '--runtime-flag=platform=ptrace', '--pids-limit=3328'])
     assert.ok(args.indexOf('--runtime=runsc') < args.indexOf('run'))

@@ -34,6 +34,8 @@ export interface ContainerPlan {
   /** The limits that the engine can enforce. */
   readonly held: readonly HeldLimit[]
   readonly env?: Readonly<Record<string, string>>
+  /** It makes sockets in what is mounted, which gVisor must be told. */
+  readonly makesSockets?: true
   /** Where it starts; `/` when absent. */
   readonly cwd?: string
   /** What starts inside; Node when absent. */
@@ -66,12 +68,14 @@ export function removeArguments(engine: ContainerPlan['engine'], container: stri
   return engine === 'podman' ? ['rm', '--force', '--time=0', '--ignore', container] : ['rm', '--force', container]
 }
 
-function runtime({ engine, kernel, rootless }: ContainerPlan): readonly string[] {
+function runtime({ engine, kernel, rootless, makesSockets }: ContainerPlan): readonly string[] {
   if (engine === 'docker') return []
   if (kernel === 'runc') return ['--runtime=runc']
   // The emulated platform: kvm hangs on machines whose /dev/kvm does not work. The filter applies inside too.
   // Without root it would try to make a control group of its own, and fail.
-  const flags = ['network=none', 'platform=ptrace', 'fsgofer-host-uds=true', ...(rootless ? ['ignore-cgroups=true'] : [])]
+  // Hands only connect to sockets of the host. `host-uds` is not known to the oldest versions, which cannot make any.
+  const sockets = makesSockets === true ? 'host-uds=all' : 'fsgofer-host-uds=true'
+  const flags = ['network=none', 'platform=ptrace', sockets, ...(rootless ? ['ignore-cgroups=true'] : [])]
   return ['--runtime=runsc', ...flags.map((flag) => `--runtime-flag=${flag}`)]
 }
 

@@ -1,7 +1,7 @@
 /** The container tier: one container for each profile, with hands in it, over the same workspace. */
 import { basename, dirname, join } from 'node:path'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
-import type { OwnProgram, Profile, ServerProcess, ServerProgram } from '../../types/index.ts'
+import type { Lack, OwnProgram, Profile, ServerProcess, ServerProgram } from '../../types/index.ts'
 import type { FolderMount, GuardedPath, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from '../tier-plan.ts'
 import { browserFileMb, browserProcesses } from '../limits.ts'
 import { noNetwork, serverCommand, serverSearchPath, startServer, type WaitingServer, waitingShell } from '../bubblewrap/server-start.ts'
@@ -60,7 +60,7 @@ function tierPlan(parts: Parts): TierPlan {
   const { start, serve, close } = createStarter(parts)
   return {
     provider: `${engine.name} with ${limits.container.kernel === 'gvisor' ? 'gVisor' : 'runc'}`,
-    profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', ...browserProfile(parts), 'vault-read'],
+    ...(egressSocket === undefined ? { profiles: ['work', 'vault-read'] } : profilesOf(parts)),
     mounts: true,
     limits: limitsInForce(options, engineLimits),
     degraded: limitsMissing(options, engineLimits),
@@ -83,8 +83,19 @@ interface Starter {
 }
 
 /** Chromium is untested in gVisor, which lacks some system calls. */
-function browserProfile({ browser, options }: Parts): readonly Profile[] {
-  return browser !== '' && options.limits.container.kernel === 'runc' ? ['browser'] : []
+function profilesOf({ browser, options }: Parts): Pick<TierPlan, 'profiles' | 'lacking'> {
+  const isRunc = options.limits.container.kernel === 'runc'
+  if (browser !== '' && isRunc) return { profiles: ['work', 'online', 'browser', 'vault-read'] }
+  return { profiles: ['work', 'online', 'vault-read'], lacking: { browser: isRunc ? notInImage : notInGvisor } }
+}
+
+const notInImage: Lack = {
+  why: 'the image of the container tier does not have',
+  hint: 'Build an image with one: oxbow image build --with browser',
+}
+const notInGvisor: Lack = {
+  why: 'the container tier does not have with gVisor',
+  hint: 'Set sandbox.container.kernel = "runc", and build an image with one: oxbow image build --with browser',
 }
 
 function createStarter(parts: Parts): Starter {

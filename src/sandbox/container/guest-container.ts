@@ -5,10 +5,10 @@
 import { toError } from '../../types/index.ts'
 import type { Config, Failure, OxbowError } from '../../types/index.ts'
 import { join } from 'node:path'
-import { ownSearchPath, runOnHost } from '../host-programs.ts'
+import { findProgram, ownSearchPath, runOnHost } from '../host-programs.ts'
 import { guestMemoryMb, guestProcesses, noFileLimitMb } from '../limits.ts'
 import { removeArguments, runArguments } from './container-command.ts'
-import { findEngine, findImage, installationOf } from './container-engine.ts'
+import { type ContainerEngine, findEngine, findImage, installationOf } from './container-engine.ts'
 import { containerName, endRemains, reapOrphans, takeId } from './container-process.ts'
 import { findEngineLimits } from './container-limits.ts'
 import { keepFile } from '../kept-files.ts'
@@ -48,6 +48,8 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
   const kept = join(cacheFolder, 'container')
   const engineLimits = await findEngineLimits(engine, limits.container.kernel)
   if ('code' in engineLimits) throw refused(engineLimits)
+  const unmade = await socketProblem(engine, limits.container.kernel)
+  if (unmade !== null) throw refused(unmade)
   const found = await findImage(engine, limits.container.image, installationOf(imageFolder))
   if ('code' in found) throw refused(found)
   const name = containerName(`${process.hrtime.bigint().toString(36)}g`)
@@ -72,6 +74,7 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
     // Only the guest's own code runs there; a journal may grow as large as the disk allows.
     limits: { ...limits, memory_mb: guestMemoryMb, max_processes: guestProcesses, max_file_mb: noFileLimitMb },
     held: engineLimits.held,
+    makesSockets: true,
     env: options.env,
     program: options.program,
   })
@@ -84,6 +87,26 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
   return { file: engine.file, args, env: engine.env, remove }
 }
 
+/** An isolated guest is reached by a socket that it makes itself, which gVisor refuses unless told. @returns why it would; null if not */
+async function socketProblem({ name, file, env }: ContainerEngine, kernel: 'runc' | 'gvisor'): Promise<Failure | null> {
+  if (kernel === 'runc') return null
+  const message = 'No isolated guest: this gVisor lets no container create a socket on the host'
+  if (name === 'docker') {
+    const { stdout } = await runOnHost(file, ['info', '--format', '{{json .Runtimes}}'], { env })
+    if (/host-uds=(?:all|create)\b/.test(stdout)) return null
+    const hint = 'Add "--host-uds=all" to the runtimeArgs of runsc in daemon.json, or use podman or sandbox.container.kernel = "runc".'
+    return { code: 'sandbox_missing', message: `${message}.`, hint }
+  }
+  const runsc = findProgram('runsc', ownSearchPath())
+  const { stdout, stderr } = runsc === null ? { stdout: '', stderr: '' } : await runOnHost(runsc, ['flags'])
+  if (/^\s*-host-uds\b/m.test(stdout + stderr)) return null
+  const hint = 'Install a runsc of December 2022 or newer, or set sandbox.container.kernel = "runc".'
+  return { code: 'sandbox_missing', message: `${message} (it does not know --host-uds).`, hint }
+}
+
 function refused(failure: Failure): OxbowError {
-  return toError({ ...failure, hint: `${failure.hint} Or set sandbox.isolate_guest = false in config.toml.`.trim() })
+  return toError({
+    ...failure,
+    hint: `${failure.hint.replace(/([^.])$/, '$1.')} Or set sandbox.isolate_guest = false in config.toml.`.trim(),
+  })
 }

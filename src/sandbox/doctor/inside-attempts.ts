@@ -1,24 +1,23 @@
 /** Tries, inside the process tier, what must fail there and what the tools need; then its control groups, and the threads of WASM tools. */
-import { type Hands, truncate } from '../../types/index.ts'
-import { findBrowser } from '../browser.ts'
+import { type Hands, type Profile, type SandboxTier, truncate } from '../../types/index.ts'
 import { type BubblewrapPlan, planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
 import type { CgroupLimit } from '../cgroup/cgroup-delegation.ts'
 import { createCgroup } from '../cgroup/cgroup-limits.ts'
 import { findProgram, runOnHost } from '../host-programs.ts'
 import { runTool } from '../wasm/run-tool.ts'
-import { commandTimeoutMs, spinMs, startTimeoutMs } from './limits.ts'
+import { commandTimeoutMs, containerTimeoutMs, spinMs, startTimeoutMs } from './limits.ts'
 import { askCommand, type Attempt, type Finding, type Machine, missing, ok, weak, withSandbox, groupsFix } from './tier-attempts.ts'
 
+/** In the process tier, whichever is configured; they say so where it is another. */
 export function insideAttempts(machine: Machine): readonly Attempt[] {
-  const inside = (name: string, profile: 'work' | 'online' | 'browser', use: (hands: Hands) => Promise<Finding>): Attempt => ({
+  const { tier } = machine.limits
+  const inside = (name: string, profile: 'work' | 'online', use: (hands: Hands) => Promise<Finding>): Attempt => ({
     name,
-    // A browser starts after its sandbox.
-    timeoutMs: profile === 'browser' ? startTimeoutMs * 2 : startTimeoutMs,
-    run: () =>
-      withSandbox(machine, { ...machine.limits, tier: 'process' }, async (sandbox) => {
-        if (!sandbox.status.profiles.includes(profile)) return notOffered(machine, profile)
-        return use(await sandbox.hands(profile))
-      }),
+    timeoutMs: startTimeoutMs,
+    run: async () => {
+      const found = await tryProfile(machine, 'process', profile, use)
+      return tier === 'process' ? found : { ...found, says: `${found.says} (process tier)` }
+    },
   })
   return [
     inside('system calls', 'work', filtered),
@@ -26,14 +25,27 @@ export function insideAttempts(machine: Machine): readonly Attempt[] {
     inside('privileges', 'work', stepsDown),
     inside('terminals', 'work', terminal),
     inside('way out', 'online', proxied),
-    inside('browser', 'browser', browses),
   ]
 }
 
-function notOffered({ browser }: Machine, profile: string): Finding {
-  const parts = findBrowser(browser)
-  if (profile === 'browser' && 'code' in parts) return missing(parts.message, parts.hint)
-  return missing(`no profile "${profile}" here`, 'See docs/isolation.md.')
+/** In the configured tier: not all that have one elsewhere have one there. */
+export function browserAttempt(machine: Machine): Attempt {
+  const { tier } = machine.limits
+  return {
+    name: 'browser',
+    // It starts after its sandbox.
+    timeoutMs: (tier === 'process' ? startTimeoutMs : containerTimeoutMs) * 2,
+    run: () => tryProfile(machine, tier, 'browser', browses),
+  }
+}
+
+function tryProfile(machine: Machine, tier: SandboxTier, profile: Profile, use: (hands: Hands) => Promise<Finding>): Promise<Finding> {
+  return withSandbox(machine, { ...machine.limits, tier }, async (sandbox) => {
+    const { profiles, lacking = {} } = sandbox.status
+    if (profiles.includes(profile)) return use(await sandbox.hands(profile))
+    const { why = 'this sandbox does not have', hint = 'See docs/isolation.md.' } = lacking[profile] ?? {}
+    return missing(`its calls need one, which ${why}`, hint)
+  })
 }
 
 async function filtered(hands: Hands): Promise<Finding> {

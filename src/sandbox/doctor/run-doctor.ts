@@ -17,7 +17,7 @@ import { kvmUsers } from '../micro-vm/accelerator.ts'
 import { handsMark, imagesName } from '../micro-vm/qemu-command.ts'
 import { startTimeoutMs } from './limits.ts'
 import { diskAttempt, workspaceAttempt } from './workspace-attempts.ts'
-import { insideAttempts, limitsAttempt, wasmAttempt } from './inside-attempts.ts'
+import { browserAttempt, insideAttempts, limitsAttempt, wasmAttempt } from './inside-attempts.ts'
 import { attempt, type Attempt, type Machine, processTier, tierAttempts } from './tier-attempts.ts'
 
 export interface DoctorOptions {
@@ -44,12 +44,13 @@ export async function* runDoctor({ config, shared, ...places }: DoctorOptions): 
     let inside = true
     for (const each of tierAttempts(machine)) {
       const check = await keptCheck(each, { ...machine, cacheFolder: places.cacheFolder }, tryOut)
-      // The rest is tried inside the process tier.
+      // Most of the rest is tried inside the process tier.
       if (each.name === processTier && check.state === 'missing') inside = false
       yield check
     }
     if (inside)
       for (const each of [limitsAttempt(places.searchPath ?? ownSearchPath()), ...insideAttempts(machine)]) yield await tryOut(each)
+    yield await tryOut(browserAttempt(machine))
     yield await attempt(wasmAttempt)
     yield await attempt(diskAttempt(shared, config.sandbox.disk_mb))
     yield await attempt(workspaceAttempt(shared))

@@ -103,7 +103,7 @@ export function tierAttempts(machine: Machine): readonly Attempt[] {
       ...inTier('container', { container: { ...container, kernel: 'runc' } }),
     },
     {
-      name: 'with gVisor',
+      name: 'gVisor tier',
       timeoutMs: containerTimeoutMs,
       required: isRequired('container', 'gvisor'),
       ...inTier('container', { container: { ...container, kernel: 'gvisor' } }),
@@ -118,7 +118,7 @@ async function answers(sandbox: Sandbox, { searchPath }: Machine, limits: Config
   if (stdout !== 'alive\n') return missing(`${provider} starts, and its commands do not answer`, 'See docs/isolation.md.')
   const seen = tier === 'container' ? await containerFinding(sandbox.status.limits, limits, searchPath) : { says: '', lacking: [] }
   const lacking = [...degraded, ...seen.lacking]
-  const says = `${provider}${seen.says}`
+  const says = `${provider}${seen.says}${sandbox.status.lacking?.browser === undefined ? '' : '; no browser'}`
   return lacking.length === 0 ? ok(says) : weak(`${says}; not in force: ${lacking.map(subject).join(', ')}`, fixFor(lacking))
 }
 

@@ -26,9 +26,15 @@ export interface Egress {
   /**
    * @throws OxbowError `bad_input` (no such URL is fetched), `denied` (policy), `not_found` (no such name), `tool_failed` (no usable
    * answer), `timeout`, `limit_reached` (too many redirects), or the signal's reason
-   * @param headers in addition to `accept`, e.g. a key; not sent on a redirect to another origin
    */
-  fetch(url: string, accept: string, signal: AbortSignal, headers?: ExtraHeaders): Promise<Fetched>
+  fetch(url: string, accept: string, signal: AbortSignal, more?: FetchMore): Promise<Fetched>
+}
+
+interface FetchMore {
+  /** In addition to `accept`, e.g. a key; not sent on a redirect to another origin. */
+  readonly headers?: ExtraHeaders
+  /** Judges the address of a redirect, beside the policy. Throws for one that is not followed. */
+  readonly judge?: (url: string) => Promise<void>
 }
 
 export interface EgressOptions extends PolicyOptions {
@@ -45,12 +51,12 @@ export function createEgress(config: Config['egress'], options: EgressOptions = 
   const admit = options.through === undefined ? openPolicy(config, options) : admitThrough(options.through)
   const inSlot = createSlots(maxFetches)
   return {
-    async fetch(url, accept, signal, headers = {}) {
+    async fetch(url, accept, signal, { headers = {}, judge } = {}) {
       const deadline = new AbortController()
       const timer = setTimeout(() => deadline.abort(tooSlow(timeoutMs)), timeoutMs)
       try {
         const either = AbortSignal.any([signal, deadline.signal])
-        return await inSlot(either, () => follow(admit, url, { accept, headers, maxBytes, signal: either }))
+        return await inSlot(either, () => follow(admit, url, { accept, headers, judge, maxBytes, signal: either }))
       } finally {
         clearTimeout(timer)
       }
@@ -61,6 +67,7 @@ export function createEgress(config: Config['egress'], options: EgressOptions = 
 interface Wanted {
   readonly accept: string
   readonly headers: ExtraHeaders
+  readonly judge: FetchMore['judge'] | undefined
   readonly maxBytes: number
   readonly signal: AbortSignal
 }
@@ -69,7 +76,7 @@ async function follow(admit: Admit, first: string, wanted: Wanted): Promise<Fetc
   const urls: string[] = []
   const home = URL.parse(first)?.origin
   for (let next = first; ;) {
-    const to = await admitHop(admit, next, urls, wanted.signal)
+    const to = await admitHop(admit, next, urls, wanted)
     urls.push(to.url.href)
     const { status, message, address } = await requestPinned(
       to,
@@ -98,8 +105,9 @@ function textOf(header: string): string {
 }
 
 /** The error mentions the redirect: the requested URL is not at fault. */
-async function admitHop(admit: Admit, url: string, before: readonly string[], signal: AbortSignal): ReturnType<Admit> {
+async function admitHop(admit: Admit, url: string, before: readonly string[], { judge, signal }: Wanted): ReturnType<Admit> {
   try {
+    if (before.length > 0) await judge?.(url)
     return await admit(url, signal)
   } catch (error) {
     if (before.length === 0 || !isOxbowError(error)) throw error

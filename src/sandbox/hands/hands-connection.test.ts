@@ -125,6 +125,15 @@ describe('the connection to hands', () => {
     )
   })
 
+  it('says once that the sandbox failed, also where a runner passes on what its own hands said', async () => {
+    const { write, say, hands } = connect()
+    const request = write()
+    say(1, JSON.stringify({ failure: { code: 'sandbox_failed', message: 'The sandbox failed: it ended.', hint: '' } }))
+    // The end of these hands settles what has broken off.
+    hands.end('it ended')
+    await assert.rejects(request, { message: 'The sandbox failed: it ended.' })
+  })
+
   it('refuses more requests than can be in work', async () => {
     const { write, hands } = connect()
     const many = Array.from({ length: 48 }, () => write())

@@ -157,8 +157,10 @@ function end(connection: Connection, why: string): void {
   pending.clear()
 }
 
+/** @param problem of these hands, or the whole message of those behind them, which a runner passes on */
 function failure(problem: string): OxbowError {
-  return new OxbowError('sandbox_failed', `The sandbox failed: ${problem}.`, {
+  const why = problem.replace(/^The sandbox failed: /, '').replace(/\.$/, '')
+  return new OxbowError('sandbox_failed', `The sandbox failed: ${why}.`, {
     hint: 'Try again: it is restarted for the next request.',
   })
 }

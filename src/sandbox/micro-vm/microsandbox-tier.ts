@@ -5,14 +5,14 @@
  * The workspace is not copied: microsandbox's file service exposes the folders themselves. QEMU isolates the host's file system better.
  */
 import { join } from 'node:path'
-import { type Failure, OxbowError, type Profile, truncate } from '../../types/index.ts'
+import { type Failure, type Lack, OxbowError, type Profile, truncate } from '../../types/index.ts'
 import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { containerName, isOrphan } from '../container/container-process.ts'
 import { attachHands, collectDiagnostics, type HandsProcess, spawnWithStreams } from '../hands/hands-process.ts'
 import { findProgram, runOnHost } from '../host-programs.ts'
 import { bootId, keepFile, keptAnswer } from '../kept-files.ts'
 import { bootTimeoutMs, containerProcessLimit, maxOpenFiles } from '../limits.ts'
-import { sandboxUid, type TierOptions, type TierPlan, type TierProvider } from '../tier-plan.ts'
+import { noBrowserInVm, sandboxUid, type TierOptions, type TierPlan, type TierProvider } from '../tier-plan.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 
 /** In no image: a mount would hide an existing folder. */
@@ -68,6 +68,11 @@ async function remove(msb: string, name: string): Promise<void> {
   await runOnHost(msb, removeArguments(name), { env: environment() })
 }
 
+const noNetwork: Lack = {
+  why: 'machines of microsandbox do not have',
+  hint: 'Set sandbox.micro_vm.provider = "qemu", whose machines have a way to the web.',
+}
+
 const smallest: Omit<MsbStart, 'name' | 'image' | 'program'> = {
   mounts: [],
   memoryMb: minMachineMb,
@@ -84,6 +89,7 @@ function tierPlan(msb: string, options: TierOptions): TierPlan {
   return {
     provider: 'microsandbox',
     profiles: ['work', 'vault-read'],
+    lacking: { online: noNetwork, browser: noBrowserInVm },
     limits: [
       'network: none',
       `memory: ${Math.max(limits.memory_mb, minMachineMb)} MB for the machine`,
@@ -92,7 +98,7 @@ function tierPlan(msb: string, options: TierOptions): TierPlan {
       `largest file: ${limits.max_file_mb} MB`,
       limits.disk_mb === null ? 'disk: no limit in all, sandbox.disk_mb is not set' : `disk: ${limits.disk_mb} MB for each folder`,
     ],
-    degraded: options.egressSocket === undefined ? [] : ['network: profiles online and browser are missing in a micro VM'],
+    degraded: [],
     async start(profile) {
       const leave = await enter(profile)
       try {

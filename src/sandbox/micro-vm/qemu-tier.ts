@@ -7,7 +7,7 @@ import { type Config, type Failure, OxbowError, type Profile } from '../../types
 import { type BubblewrapPlan, planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
 import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { kvmProbeMs, machineDiskMb } from '../limits.ts'
-import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
+import { noBrowserInVm, type TierOptions, type TierPlan, type TierProvider } from '../tier-plan.ts'
 import { type Accelerator, findAccelerator, hostFacts } from './accelerator.ts'
 import type { GuestSettings } from './guest-init.ts'
 import { sandboxUser } from './launched-program.ts'
@@ -67,6 +67,7 @@ function tierPlan(
   return {
     provider: accel === 'kvm' ? 'QEMU, KVM' : 'QEMU, emulated',
     profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'vault-read'],
+    lacking: { browser: noBrowserInVm },
     limits: limitsInForce(options.limits, partsOf('work')),
     degraded: reason === '' ? [] : [`speed: emulated, about 50 times slower: ${reason}`],
     mounts: 'writable',

@@ -14,7 +14,8 @@ import { createPostgresMemory } from './postgres-memory.ts'
 import { createEraser, type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write-transaction.ts'
 import { postgresFault, retryWaitMs } from './postgres-fault.ts'
 import { createReader } from './postgres-reader.ts'
-import { checkTables, migrateTables, noPgvector, pgvectorVersion } from './postgres-schema.ts'
+import { checkTables, noPgvector, pgvectorVersion } from './postgres-schema.ts'
+import { prepareTables } from './postgres-structure.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 import { createWriteSession, type WriteSession } from './write-session.ts'
 import texts from './statements.json' with { type: 'json' }
@@ -53,7 +54,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     ...options,
     patienceMs,
     async prepare(session) {
-      await migrateTables(session, shown)
+      await prepareTables(session, shown)
       warning = (await pgvectorVersion(session)) === null ? noPgvector : ''
     },
     mended: options.mended ?? (() => {}),

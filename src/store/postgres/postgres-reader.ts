@@ -1,5 +1,5 @@
 /** Executes reads of the journal, each by an index and within a limit, with the same statements as SQLite. */
-import { emptyChain, noSpend, ownValue, type UserId } from '../../types/index.ts'
+import { emptyChain, noSpend, ownValue, type Spend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { indexStatements, type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow } from '../sql/journal-rules.ts'
@@ -11,6 +11,7 @@ import { type Flat, historyBodyColumn, type Read, type ReadResults, recordBodyCo
 import { openScanSlice } from '../phrase-scan.ts'
 import type { BudgetUse, DocumentRow, RecordQuery, SessionRow } from '../store.ts'
 import type { PostgresSession, Query, Row } from './postgres-session.ts'
+import { postgresFaults } from './postgres-structure.ts'
 
 /** @throws what the driver throws, or OxbowError `store_corrupt` */
 export type PostgresReader = (session: PostgresSession, read: Read) => Promise<ReadResults[Read['kind']]>
@@ -72,6 +73,7 @@ export function createReader(deps: ReaderDeps): PostgresReader {
       return row === undefined ? emptyChain : { seq: row[0] as number, hash: row[1] as string }
     },
     index_rows: async (session, read) => (await run(session, ...indexQuery(read))) as unknown as ReadResults['index_rows'],
+    structure: postgresFaults,
     async blob(session, { hash }) {
       const [row] = await run(session, 'blob', { hash })
       // A copy: a view of a larger buffer would be sent with all of it.
@@ -84,10 +86,7 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     documents: (session, { query: { category, after = '', limit } }) =>
       documentRows(session, 'documents', { category, after, limit: rowLimit(limit) }),
     used: async (session, { budget }) => useOf((await run(session, 'used', { budget }))[0]),
-    async spent(session, { scope }) {
-      const [row] = await run(session, 'spent', { scope })
-      return row === undefined ? noSpend : { microDollars: row[0] as number, tokens: row[1] as number }
-    },
+    spent: async (session, { scope }) => spentOf((await run(session, 'spent', { scope }))[0]),
     memory: (session, { read }) => deps.memory(session, read),
   }
   return (session, read) => {
@@ -98,6 +97,10 @@ export function createReader(deps: ReaderDeps): PostgresReader {
 
 function indexQuery({ table, after: [name, place], limit }: Read & { kind: 'index_rows' }): [keyof ReadStatements, object] {
   return [indexStatements[table], { name, place, limit: rowLimit(limit) }]
+}
+
+function spentOf(row: Row | undefined): Spend {
+  return row === undefined ? noSpend : { microDollars: row[0] as number, tokens: row[1] as number }
 }
 
 function useOf(row: Row | undefined): BudgetUse | null {

@@ -1,5 +1,5 @@
 /** What a Postgres database has: the version of its tables, with the driver that migrates them, and pgvector. */
-import { appliedSteps, migrate, type MigrationDriver } from '../migrations/migration-runner.ts'
+import { appliedSteps, type MigrationDriver } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import type { PostgresSession } from './postgres-session.ts'
 
@@ -23,11 +23,6 @@ export function postgresMigrationDriver(session: PostgresSession, shown: string)
     },
     copy: null,
   }
-}
-
-/** @throws OxbowError for a database that this program may not write, or what the driver throws */
-export async function migrateTables(session: PostgresSession, shown: string): Promise<void> {
-  await migrate(postgresMigrationDriver(session, shown), { now: Date.now })
 }
 
 /** @throws OxbowError for a database that this program may not read */

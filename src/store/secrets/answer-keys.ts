@@ -29,10 +29,20 @@ export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<
     return report(deps, [], changed)
   }
   return withSecrets(deps, ask === 'list' ? 'read' : 'write', async (secrets) => {
-    if (ask === 'set') await secrets.set(question.name, question.value)
-    const changed = ask === 'remove' ? Number(await secrets.remove(question.name)) : ask === 'rotate_data' ? await secrets.rotateData() : 1
-    return report(deps, ask === 'list' ? await secrets.list() : [], changed)
+    return report(deps, ask === 'list' ? await secrets.list() : [], await changedBy(question, secrets))
   })
+}
+
+/** @returns how many secrets or data keys the question has changed */
+async function changedBy(question: KeyQuestion, secrets: Secrets): Promise<number> {
+  if (question.ask === 'remove') return Number(await secrets.remove(question.name))
+  if (question.ask === 'rotate_data') return secrets.rotateData()
+  if (question.ask !== 'set') return 1
+  // One that does not open is replaced.
+  const before = await secrets.get(question.name).catch(() => null)
+  if (before === question.value) return 0
+  await secrets.set(question.name, question.value)
+  return 1
 }
 
 /**

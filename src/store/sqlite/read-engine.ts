@@ -8,6 +8,7 @@ import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
 import { openScanSlice } from '../phrase-scan.ts'
 import type { RecordQuery } from '../store.ts'
+import { sqliteFaults } from './sqlite-structure.ts'
 import { createSqliteMemory, type SqliteMemory } from './sqlite-memory.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 import texts from './statements.json' with { type: 'json' }
@@ -67,7 +68,7 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     },
     open_intents: () => flatten(openIntents.rows({ user }), recordBodyColumn, hydrate),
     head: () => head.get({ user }) ?? emptyChain,
-    index_rows: createIndexReader(database, user),
+    ...createAuditAnswers(database, user),
     blob: ({ hash }) => bytesOf(hash),
     session: ({ id }) => session.all({ user, id }).map(sessionRow)[0] ?? null,
     sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
@@ -92,11 +93,14 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
   }
 }
 
-/** Only audits ask. */
-function createIndexReader(database: Database, user: UserId): Answers['index_rows'] {
-  return ({ table, after: [name, place], limit }) => {
-    const statement = database.prepare(statements[indexStatements[table]])
-    return statement.rows({ user, name, place, limit: rowLimit(limit) }) as unknown as ReadResults['index_rows']
+/** What only audits ask. */
+function createAuditAnswers(database: Database, user: UserId): Pick<Answers, 'index_rows' | 'structure'> {
+  return {
+    index_rows({ table, after: [name, place], limit }) {
+      const statement = database.prepare(statements[indexStatements[table]])
+      return statement.rows({ user, name, place, limit: rowLimit(limit) }) as unknown as ReadResults['index_rows']
+    },
+    structure: () => sqliteFaults(database),
   }
 }
 

@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../types/index.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
+import { assertOwnObjects } from './sqlite-structure.ts'
 import type { ReadEngine } from './read-engine.ts'
 import { lowerThreadPriority } from '../thread-priority.ts'
 import { type WorkerRequest, serveWorker, type SqliteRole } from '../worker-link.ts'
@@ -30,6 +31,7 @@ function createAnswers(role: SqliteRole): Answers {
       // Left by an attempt that failed after this point.
       database?.close()
       database = openDatabase({ path: role.path, readOnly: role.role !== 'writer', ...cipher })
+      if (role.role === 'writer') assertOwnObjects(database)
     },
     async serve() {
       const [{ createReadEngine }, { createWriteEngine }] = await Promise.all([import('./read-engine.ts'), import('./write-engine.ts')])

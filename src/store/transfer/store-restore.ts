@@ -20,6 +20,7 @@ import {
 import { migrate } from '../migrations/migration-runner.ts'
 import { removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { openSqliteStore } from '../sqlite/sqlite-store.ts'
+import { foreignObjects } from '../sqlite/sqlite-structure.ts'
 import { fileFault } from '../store-fault.ts'
 import {
   alone,
@@ -160,12 +161,12 @@ function notReplaced(why: string): OxbowError {
 
 /** Migrates the copy, and checks that it is intact and matches its manifest. @returns what does not verify in its journal */
 async function makeReady(deps: UpkeepDeps, copy: string, head: ChainHead): Promise<readonly string[]> {
-  await using(connectSqlite(copy, 'write', deps.place.cipher), async (db) => {
+  const connection = connectSqlite(copy, 'write', deps.place.cipher)
+  await using(connection, async (db) => {
     const [found] = await db.rows('pragma quick_check(1)')
     if (found?.[0] !== 'ok') throw notWhole(String(found?.[0]))
-    // Oxbow creates neither. A trigger would run with each write, and a view could replace a table, unnoticed by checks of rows.
-    const [code] = await db.rows("select type from sqlite_master where type in ('trigger', 'view') limit 1")
-    if (code !== undefined) throw notWhole(`it contains a ${String(code[0])}, which Oxbow never creates`)
+    const [foreign] = foreignObjects(connection.database)
+    if (foreign !== undefined) throw notWhole(`it contains a ${foreign.kind}, which Oxbow never creates`)
     await migrate(db.migration, { now: deps.now, withoutCopy: true })
     const own = await headOf(db, deps.place.user)
     if (own.seq !== head.seq || own.hash !== head.hash) throw notWhole('its journal does not end where its manifest says')

@@ -29,7 +29,7 @@ function turn(files: Record<string, string> = {}, attached: readonly (readonly s
       caller: { session: 's' },
       signal: new AbortController().signal,
       sandbox: createFakeSandbox(map),
-      attachments: () => found,
+      attachments: async () => found,
       blobs: { keep, read: async (hash: string) => stored.get(hash) ?? null },
     } as unknown as CallContext
     const done = await call.run(call.input.parse(input), context)
@@ -69,7 +69,10 @@ describe('attachment.save', () => {
 
   it('refuses an index that is not attached, and names those that are', async () => {
     assert.match(await turn().refusal(save, { index: 0, path: 'x' }), /^not_found: Nothing is attached/)
-    assert.match(await turn({}, [['a'], ['b']]).refusal(save, { index: 2, path: 'x' }), /no attachment 2\. Use an index from 0 to 1/)
+    assert.match(
+      await turn({}, [['a'], ['b']]).refusal(save, { index: 2, path: 'x' }),
+      /no attachment 2\. Attached are 0: "0\.txt", 1: "1\.txt"/,
+    )
   })
 
   it('replaces a file only with overwrite', async () => {

@@ -112,6 +112,7 @@ async function keepFile(path: string, context: CallContext): Promise<{ head: Uin
 
 interface SaveInput {
   index: number
+  name?: string | undefined
   path: string
   overwrite: boolean
 }
@@ -129,9 +130,10 @@ export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => 
   name: 'attachment.save',
   reaches: { kind: 'paths', fields: ['path'] },
   inTurn: true,
-  summary: 'Saves a file attached to a message of this turn.',
+  summary: 'Saves a file attached to a message.',
   input: z.strictObject({
     index: z.int().min(0).meta(evident('Index of the attachment, as shown in the message.')),
+    name: z.string().max(200).describe('Its name, for one of an earlier message; the newest of that name counts.').optional(),
     path: pathField,
     overwrite: overwriteField,
   }),
@@ -153,32 +155,46 @@ export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => 
   labels: { adds: [], sink: false },
   timeoutMs: attachmentTimeoutMs,
   async run(input, context) {
-    const attachment = choose(input.index, context.attachments())
+    const attachment = choose(input, await context.attachments())
     const path = toWorkspacePath(input.path)
     const { bytes, created, hash, was } = await putPieces(attachment, path, input.overwrite, context)
-    const facts = { mime_type: attachment.media_type, bytes_written: bytes, created, hash, source_index: input.index }
+    const facts = { mime_type: attachment.media_type, bytes_written: bytes, created, hash, source_index: attachment.index }
     const changed = seen.replace(context.caller, path, was, hash)
       ? ' The replaced file had been changed by someone else since you last read it.'
       : ''
     const replaced = created ? '' : ', replacing the existing file'
-    const text = `Saved attachment ${input.index} to ${path}${replaced}: ${plural(bytes, 'byte')}, ${attachment.media_type} (hash ${hash}).${changed}`
+    const text = `Saved attachment ${attachment.index} to ${path}${replaced}: ${plural(bytes, 'byte')}, ${attachment.media_type} (hash ${hash}).${changed}`
     return { output: { saved: true, path, ...facts }, text }
   },
 })
 
-function choose(index: number, attachments: readonly Attachment[]): Attachment {
-  const found = attachments.find((each) => each.index === index)
+/** Without a name, files of this turn come before those of earlier ones, which may have the same index. */
+function choose({ index, name }: Pick<SaveInput, 'index' | 'name'>, attachments: readonly Attachment[]): Attachment {
+  const found = attachments.find((each) => (name === undefined ? each.index === index : each.name === name))
   if (found === undefined) {
-    const hint = 'Only files that came with the messages of this turn can be saved: ask the person to attach it again.'
-    if (attachments.length === 0) throw new OxbowError('not_found', 'Nothing is attached to this message.', { hint })
-    const last = attachments.length - 1
-    throw new OxbowError('not_found', `There is no attachment ${index}.`, { hint: `Use an index from 0 to ${last}. ${hint}` })
+    if (attachments.length === 0)
+      throw new OxbowError('not_found', 'Nothing is attached to the messages of this conversation.', {
+        hint: 'Ask the person to attach it.',
+      })
+    const listed = attachments
+      .slice(0, maxListed)
+      .map((each) => `${each.index}: ${JSON.stringify(each.name)}${each.earlier ? ' (earlier)' : ''}`)
+    throw new OxbowError(
+      'not_found',
+      name === undefined ? `There is no attachment ${index}.` : `Nothing attached is named ${JSON.stringify(name)}.`,
+      {
+        hint: `Attached are ${listed.join(', ')}.`,
+      },
+    )
   }
   if (found.bytes <= maxSavedBytes) return found
-  throw new OxbowError('limit_reached', `Attachment ${index} has ${found.bytes} bytes; the limit is ${maxSavedBytes}.`, {
+  throw new OxbowError('limit_reached', `Attachment ${found.index} has ${found.bytes} bytes; the limit is ${maxSavedBytes}.`, {
     hint: 'Ask the person to put it into the `shared` folder of the workspace.',
   })
 }
+
+/** Attachments that an error names. */
+const maxListed = 10
 
 /** All or nothing: hands create the file when its last piece has arrived. */
 async function putPieces(

@@ -118,7 +118,7 @@ async function ask(
   { url, accept, headers }: SearchRequest,
   signal: AbortSignal,
 ): Promise<readonly SearchHit[]> {
-  const answer = await egress.fetch(url, accept, signal, headers)
+  const answer = await egress.fetch(url, accept, signal, { headers })
   if (answer.status === 429) throw failure(`${name} is throttling searches (429)`, 'Wait a while, or search less often.')
   if (answer.status === 401 || answer.status === 403)
     throw failure(`${name} refuses the search (${answer.status})`, 'The person must check its key and settings.')
@@ -223,4 +223,12 @@ export async function openSearch(
 ): Promise<Call | null> {
   const access = searchAccess(web, keys)
   return access === null ? null : webSearch(access, await openWay(searchEgress(egress, access)))
+}
+
+/** The call where searching is off: it says so. */
+export function searchIsOff(): Call {
+  const off = (): Promise<never> => Promise.reject(new Error('searching is off'))
+  const call = webSearch({ name: 'off', service: duckduckgo, baseUrl: '', key: '', engineId: '' }, { fetch: off })
+  const message = `${call.name} needs a search service, and web.search is "off" in config.toml.`
+  return { ...call, unavailable: { code: 'bad_config', message, hint: 'Set web.search to a service, e.g. "duckduckgo".' } }
 }

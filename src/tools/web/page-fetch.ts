@@ -1,6 +1,6 @@
 /** Fetches a URL through the egress (checking robots.txt if configured), converts it to text, and caches recent pages for paging. */
 import type { Egress } from '../../sandbox/index.ts'
-import { type CallContext, type KeptFile, OxbowError } from '../../types/index.ts'
+import { type CallContext, type KeptFile, OxbowError, toError } from '../../types/index.ts'
 import { maxKeptBytes, maxKeptPages } from '../limits.ts'
 import type { PdfAnswer } from '../pdf/pdf-text.ts'
 import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from './decode-text.ts'
@@ -8,7 +8,7 @@ import type { MayFetch } from './robots-rules.ts'
 
 export type PageFormat = 'text' | 'markdown' | 'raw'
 
-type PageContext = Pick<CallContext, 'signal' | 'clock' | 'blobs'>
+type PageContext = Pick<CallContext, 'signal' | 'clock' | 'blobs' | 'leadsTo'>
 
 const accept =
   'text/html,application/xhtml+xml,text/markdown,text/plain,application/json;q=0.9,application/xml;q=0.9,application/pdf;q=0.8,*/*;q=0.5'
@@ -17,7 +17,11 @@ const accept =
 export async function fetchPage(egress: Egress, url: string, format: PageFormat, context: PageContext, robots?: MayFetch): Promise<Page> {
   const { signal } = context
   await refuseByRobots(robots, url, context)
-  const { urls, status, contentType, body, cut } = await egress.fetch(url, accept, signal)
+  const judge = async (next: string): Promise<void> => {
+    const refused = await context.leadsTo({ url: next })
+    if (refused !== null) throw toError(refused)
+  }
+  const { urls, status, contentType, body, cut } = await egress.fetch(url, accept, signal, { judge })
   const finalUrl = urls.at(-1) ?? url
   if (finalUrl !== urls[0]) await refuseByRobots(robots, finalUrl, context)
   const facts = { finalUrl, redirects: urls.length - 1, status, contentType: withoutHidden(contentType), bytes: body.length }

@@ -34,7 +34,7 @@ function sites(robots: Record<string, Answer>, redirects: Record<string, string>
 
 const clockAt = (time: { now: number }) => ({ ...systemClock, now: () => time.now })
 const blobs = { keep: () => Promise.reject(new Error('nothing is kept here')), read: () => Promise.resolve(null) }
-const asking = { signal: new AbortController().signal, clock: systemClock, blobs }
+const asking = { signal: new AbortController().signal, clock: systemClock, blobs, leadsTo: () => Promise.resolve(null) }
 
 describe('robots.txt', () => {
   it('is obeyed, the rules for our name before those for all', async () => {

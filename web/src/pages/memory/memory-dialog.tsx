@@ -160,7 +160,7 @@ function Shown({ origin, onOpen }: { readonly origin: Origin; readonly onOpen: (
       <h3>Where it comes from</h3>
       <Facts
         facts={[
-          ['Written by', [by.author, by.actor].filter((part) => part !== '').join(', ') || 'unknown'],
+          ['Written by', [...new Set([by.author, by.actor])].filter((part) => part !== '').join(', ') || 'unknown'],
           ['When', <Time key="at" at={origin.created_at} />],
           [
             'Record',

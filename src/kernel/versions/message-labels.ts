@@ -3,8 +3,7 @@
  * it goes wherever the repository goes.
  */
 import type { Store } from '../../store/index.ts'
-import { isUuid, type Label, ownValue, type SessionId } from '../../types/index.ts'
-import { join, type Labels, parseLabels } from '../stages/policy.ts'
+import { isUuid, type Label, ownValue, type SessionId, joinLabels, type Labels, parseLabels } from '../../types/index.ts'
 
 const trailer = 'Oxbow-Labels'
 
@@ -55,7 +54,7 @@ export async function messageLabels(store: Pick<Store, 'session'>, commits: read
       return row === null ? ['private'] : parseLabels(row.labels)
     }),
   )
-  return all.reduce<Labels>(join, [])
+  return all.reduce<Labels>(joinLabels, [])
 }
 
 /** Stands among the turns of a commit for whoever else may have changed something. */

@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mock, test } from 'node:test'
-import { maxPacks } from '../limits.ts'
+import { maxPacks } from './limits.ts'
 import { openRepository, type Repository } from './repository.ts'
 
 async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
@@ -91,7 +91,9 @@ test('drafts that a kill left are removed when the repository is opened, and tag
     for (const place of places) writeFileSync(join(folder, `${place}.${draft}`), '')
     const repository = await openRepository(folder)
     assert.equal(await repository.resolve('HEAD'), commit)
-    assert.deepEqual(await repository.tags(), [{ name: 'v1.new', commit, labels: [] }])
+    const [tag, ...others] = await repository.tags()
+    assert.deepEqual([tag!.name, tag!.commit, others], ['v1.new', commit, []])
+    assert.match(tag!.text, /\n\nfirst\n?$/)
     git(folder, 'fsck', '--strict', '--full')
     assert.deepEqual(
       readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith(draft)),

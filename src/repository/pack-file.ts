@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
-import { maxJoinedPackBytes, maxPacks } from '../limits.ts'
+import { maxJoinedPackBytes, maxPacks } from './limits.ts'
 
 export type ObjectKind = 'commit' | 'tree' | 'blob' | 'tag'
 

@@ -6,10 +6,8 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import git from 'isomorphic-git'
-import { OxbowError, writeWhole } from '../../types/index.ts'
-import { maxLogScan, maxPendingPackBytes } from '../limits.ts'
-import type { Labels } from '../stages/policy.ts'
-import { labelsOfTag } from './message-labels.ts'
+import { OxbowError, writeWhole } from '../types/index.ts'
+import { maxLogScan, maxPendingPackBytes } from './limits.ts'
 import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
 import { decodeTree, type TreeEntry } from './work-tree.ts'
 
@@ -52,7 +50,7 @@ export interface Repository {
   /** @throws OxbowError `bad_input` if the name is invalid or taken */
   tag(name: string, commit: string, message: string, author: string, at: number): void
   /** Tags, and the commits that they name. */
-  tags(): Promise<readonly { readonly name: string; readonly commit: string; readonly labels: Labels }[]>
+  tags(): Promise<readonly { readonly name: string; readonly commit: string; readonly text: string }[]>
   /** @param name a commit, the first characters of one, a tag, or `HEAD` @throws OxbowError `not_found` */
   resolve(name: string): Promise<string>
 }
@@ -189,7 +187,7 @@ function createReader(folder: string): Reader {
           const text = (await read(oid, 'tag')).toString()
           const target = /^object ([0-9a-f]{40})$/m.exec(text)?.[1]
           if (target === undefined) throw damaged(oid)
-          return { name, commit: target, labels: labelsOfTag(text) }
+          return { name, commit: target, text }
         }),
       )
     },
