@@ -210,6 +210,17 @@ export const maxSnapshotFiles = 100_000
 export const freshMs = 20
 /** Entries of a workspace that are compared before an approved command runs: looking at more takes seconds. */
 export const maxFingerprintEntries = 500_000
+/**
+ * How long the content counts of a file that has changed. Linux writes mapped pages back within 35 s, and with the settings for laptops within
+ * ten minutes; before that a program that holds one changes the file without a new time.
+ */
+export const recentMs = 900_000
+/** What is read for one comparison: a second. */
+export const maxFingerprintBytes: number = 1024 * mib
+/** What is read of a folder that is moved or deleted. */
+export const maxTargetBytes: number = 256 * mib
+/** What is read before other requests run: some milliseconds. */
+export const readAtOnceBytes: number = 8 * mib
 /** Comparisons that hands remember, to name what has changed: questions that wait at once. */
 export const keptFingerprints = 8
 /** Paths that one comparison names. */

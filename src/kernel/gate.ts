@@ -38,8 +38,8 @@ import {
   replay,
 } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
-import type { Excuse, RefusedCalls } from './access/refused-calls.ts'
-import { approve, type ApprovalDeps, type Approved, withEditNote } from './stages/approval.ts'
+import type { RefusedCalls } from './access/refused-calls.ts'
+import { approve, type ApprovalDeps, type Approved, type Excuse, isStale, withEditNote } from './stages/approval.ts'
 import {
   type CallOptions,
   continuesAfterRestart,
@@ -215,10 +215,10 @@ async function admit(
   const caution = mayBeCautious(caller, call) ? await deps.cautionOf(caller) : undefined
   const policy = judgeInput(deps.approval, caution, caller, call, input)
   if (typeof policy !== 'string') return refusal(policy)
-  const asks = call.asks !== undefined || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
+  const asks = call.asks !== undefined || isStale(excuse) || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, { ...judged, call }, excuse !== null)
   const asking = { call, input, flow, held, judge, excuse }
-  const approved = asks ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: null }
+  const approved = asks ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: excuse?.unchanged ?? null }
   if ('status' in approved) return approved
   const again = approved.edited ? await judgeAgain(deps, { ...judged, call, input: approved.input }) : null
   const beyond = again !== null && 'code' in again ? again : null

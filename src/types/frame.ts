@@ -232,6 +232,8 @@ export interface CommandInputs {
 interface WorkspaceState {
   /** Empty: too many files to compare. */
   readonly digest: string
+  /** Files whose content was too much to compare; absent: none. */
+  readonly unread?: number
   /** What has changed since it was asked about before, the first ones. */
   readonly changed: readonly string[]
   /** Files that keep changing, and are left out. */

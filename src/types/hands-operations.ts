@@ -325,11 +325,18 @@ const commands = {
   },
   /**
    * What the files are that commands can see: `digest` differs once one of them has changed, but for those in `except`; empty: there are too
-   * many. `changed` names what differs from the fingerprint `since`. `running` counts programs that run now and could change files.
+   * many. It is to be compared with that of `since` alone, from which `changed` names what differs. `unread` counts files whose content should
+   * count, but would be too much to read. `running` counts programs that run now and could change files.
    */
   fingerprint: {
     input: z.strictObject({ since: z.string().max(100), except: z.array(z.string().max(4_096)).max(100) }),
-    output: z.strictObject({ digest: z.string().max(100), files: count, changed: z.array(z.string().max(4_096)).max(100), running: count }),
+    output: z.strictObject({
+      digest: z.string().max(100),
+      files: count,
+      unread: count,
+      changed: z.array(z.string().max(4_096)).max(100),
+      running: count,
+    }),
   },
   /** The tail of a running command's output, both streams in order of arrival; empty if it has written nothing, or does not run. */
   execOutput: {

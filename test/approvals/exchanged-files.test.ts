@@ -13,9 +13,9 @@ interface Case {
   readonly does: string
   readonly call: { readonly name: string; readonly arguments: JsonObject }
   /** Before the question. */
-  readonly begin: () => void
+  readonly begin: () => void | Promise<void>
   /** Between question and answer. */
-  readonly exchange: () => void
+  readonly exchange: () => void | Promise<void>
   /** What the question says has changed. */
   readonly says: RegExp
 }
@@ -38,6 +38,43 @@ const script = (path: string, command: string, says = new RegExp(path.replaceAll
   exchange: () => put(path, evil),
   says,
 })
+
+/** A running program that holds the file in its memory, dirty already, so that writing to it sets no new time. */
+const mapping = (path: string): string => `import mmap, os, signal
+file = os.open('${path}', os.O_RDWR | os.O_CREAT, 0o666)
+os.write(file, b'echo harmless'.ljust(60))
+os.fsync(file)
+held = mmap.mmap(file, 60)
+held[:] = b'echo harmless >> /shared/ran.txt'.ljust(60)
+def exchange(*_):
+    held[:] = b'echo exchanged >> /shared/ran.txt'.ljust(60)
+    print('exchanged', flush=True)
+signal.signal(signal.SIGUSR1, exchange)
+print('ready', flush=True)
+while True: signal.pause()
+`
+
+function mappedCase(path: string, holds: Case['call']): Case {
+  let job = ''
+  const until = async (said: string): Promise<void> => {
+    for (let text = ''; !text.includes(said);) ({ text } = await guest.kernel.call('shell.session_read', { id: job, wait_s: 1 }))
+  }
+  return {
+    does: `what a program that runs holds of ${path}`,
+    call: holds,
+    async begin() {
+      put('hold.py', mapping(path))
+      job = (await call('shell.background', { command: 'exec python3 hold.py', wait_s: 0 })).id
+      await until('ready')
+    },
+    async exchange() {
+      await call('shell.session_signal', { id: job, signal: 'SIGUSR1' })
+      await until('exchanged')
+      await call('shell.session_close', { id: job })
+    },
+    says: new RegExp(path.replaceAll('.', '\\.')),
+  }
+}
 
 function folderCase(does: string, folderCall: Case['call'], exchange: () => void): Case {
   const begin = (): void => {
@@ -117,6 +154,9 @@ const cases: readonly Case[] = [
     name: 'vault_copy_to',
     arguments: { source_path: '/vault/letter.txt', destination_path: '/shared/plain.txt', overwrite: true },
   }),
+  ...['/shared/mapped.sh', '/tmp/mapped.sh', '/dev/shm/mapped.sh'].map((path) =>
+    mappedCase(path, shell(`F=${path.slice(0, -3)}; sh $F.sh`)),
+  ),
   folderCase('a file that came into a folder that is deleted', { name: 'file_delete', arguments: { path: 'old', recursive: true } }, () =>
     put('old/deep/new.txt', 'new'),
   ),
@@ -193,11 +233,11 @@ describe('what is exchanged between question and answer', () => {
   for (const { does, begin, exchange, says } of cases)
     it(`asks again: ${does}`, { timeout: 30_000 }, async () => {
       rmSync(shared('ran.txt'), { force: true })
-      begin()
+      await begin()
       const turn = await ask(`Run ${does}.`)
       const first = await turn.question(1)
       assert.ok(first !== null, 'it did not ask')
-      exchange()
+      await exchange()
       await call('call.decide', { call: first.call, allow: true })
       const second = await turn.question(2)
       assert.ok(second !== null, `it ran: ${ran()}`)

@@ -98,8 +98,8 @@ async function open(session?: SessionId) {
     async question(): Promise<{ readonly call: CallId; readonly paths: readonly unknown[]; readonly shown: PendingApproval }> {
       await until(() => records.findLast(({ phase }) => phase === 'parked' || phase === 'decided')?.phase === 'parked' || undefined)
       const [shown] = (await call('approval.list', { session: id })) as readonly (PendingApproval & { rules: readonly unknown[] })[]
-      const { calls } = JSON.parse(shown!.input) as { readonly calls: readonly { readonly input: JsonObject }[] }
-      return { call: shown!.call, paths: calls.map(({ input }) => input['path'] ?? input['args']), shown: shown! }
+      const { calls } = JSON.parse(shown!.input) as { readonly calls?: readonly { readonly input: JsonObject }[] }
+      return { call: shown!.call, paths: (calls ?? []).map(({ input }) => input['path'] ?? input['args']), shown: shown! }
     },
   }
 }
@@ -180,11 +180,18 @@ describe('three refusals in a row', () => {
     await call('call.decide', { call: id, allow: true })
     await ended()
     assert.deepEqual([exists('2.run'), exists('3.run')], [false, true])
-    await (
-      await session.send('Run programs.')
-    )()
-    assert.deepEqual([exists('1.run'), exists('2.run'), session.questions().length], [true, true, 1])
     assert.equal(session.records.filter(({ phase }) => phase === 'parked').length, 1)
+    // The program itself has changed the files for which the others were allowed.
+    const again = await session.send('Run programs.')
+    const { shown } = await session.question()
+    assert.match(shown.reason ?? '', /\/shared\/3\.run changed after it was allowed/)
+    await call('call.decide', { call: shown.call, allow: false })
+    const { shown: next } = await session.question()
+    await call('call.decide', { call: next.call, allow: true })
+    const { shown: last } = await session.question()
+    await call('call.decide', { call: last.call, allow: true })
+    await again()
+    assert.deepEqual([exists('1.run'), exists('2.run'), session.questions().length], [false, true, 1])
   })
 
   it('are no question where a rule denies: a call, a right, a program', { timeout }, async () => {

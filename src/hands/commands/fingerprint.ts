@@ -1,16 +1,15 @@
 /**
  * Whether anything in the workspace has changed between a question and the command that was allowed: every file that commands can see,
- * ignored ones, repositories and packages too, since any of them can be what the command runs. A file is known by its stamp: inode, size,
- * mode, and times, of which no command can set the time of change.
+ * ignored ones, repositories and packages too, since any of them can be what the command runs.
  *
  * What changes while the command runs is not seen: other programs of the workspace run on.
  */
-import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FilesState, HandsOps } from '../../types/index.ts'
 import { failed, throwIfCancelled } from '../failure.ts'
 import type { Root } from '../files/workspace-path.ts'
-import { freshMs, keptFingerprints, maxFingerprintEntries, maxNamedChanges, surveyAtOnce } from '../limits.ts'
+import { keptFingerprints, maxFingerprintBytes, maxNamedChanges, maxTargetBytes, recentMs } from '../limits.ts'
+import { atOnce, type Stamps, surveyFiles } from './file-stamps.ts'
 
 type Input = HandsOps['fingerprint']['input']
 type Output = HandsOps['fingerprint']['output']
@@ -25,33 +24,37 @@ export interface Fingerprints {
   assertUnchanged(state: FilesState | undefined): void
 }
 
-/** Stamps by virtual path. */
-type Stamps = ReadonlyMap<string, string>
-
 /** @param running programs that commands have left running */
 export function openFingerprints(roots: readonly Root[], running: () => number): Fingerprints {
   const held = new Map<string, Stamps>()
+  const start = (digest: string, except: ReadonlySet<string>) => {
+    const recentSince = recentSinceOf(digest) ?? Date.now() - recentMs
+    return { recentSince, work: surveyFiles(roots, { recentSince, except, maxBytes: maxFingerprintBytes }) }
+  }
   return {
     async take({ since, except }, signal) {
-      const stamps = await lookAtAll(roots, signal)
-      if (stamps === null) return { digest: '', files: 0, changed: [], running: running() }
       const left = new Set(except)
-      const digest = digestOf(stamps, left)
+      const { recentSince, work } = start(since, left)
+      const survey = await inPieces(work, signal)
+      if (survey === null) return { digest: '', files: 0, unread: 0, changed: [], running: running() }
+      const { stamps, unread } = survey
+      const digest = digestOf(stamps, left, recentSince)
       const before = held.get(since)
       held.delete(digest)
       held.set(digest, stamps)
       for (const old of [...held.keys()].slice(0, -keptFingerprints)) held.delete(old)
-      return { digest, files: stamps.size, changed: before === undefined ? [] : changesIn(before, stamps, left), running: running() }
+      const changed = before === undefined ? [] : changesIn(before, stamps, left)
+      return { digest, files: stamps.size, unread, changed, running: running() }
     },
     assertUnchanged(state) {
       if (state === undefined) return
-      const walk = startWalk(roots)
-      while (walk.next(surveyAtOnce));
       const except = new Set(state.except)
+      const { recentSince, work } = start(state.digest, except)
+      const survey = atOnce(work)
+      if (survey !== null && digestOf(survey.stamps, except, recentSince) === state.digest) return
       // Hands that did not take it cannot name what has changed.
       const before = held.get(state.digest)
-      const changed = before === undefined ? [] : changesIn(before, walk.stamps, except)
-      if (before === undefined ? digestOf(walk.stamps, except) === state.digest : changed.length === 0) return
+      const changed = survey === null || before === undefined ? [] : changesIn(before, survey.stamps, except)
       throw failed(
         'tool_failed',
         `${changed.length === 0 ? 'A file' : changed.join(', ')} changed after this was allowed. Nothing was run.`,
@@ -63,97 +66,32 @@ export function openFingerprints(roots: readonly Root[], running: () => number):
 
 /** @returns a text that differs once a file below the folder has changed; for too many files, always the same one */
 export async function folderStamp(folder: Root, signal: AbortSignal): Promise<string> {
-  const stamps = await lookAtAll([folder], signal)
-  return stamps === null ? 'folder' : digestOf(stamps, new Set())
+  const except = new Set<string>()
+  const survey = await inPieces(surveyFiles([folder], { recentSince: 0, except, maxBytes: maxTargetBytes }), signal)
+  return survey === null ? 'folder' : digestOf(survey.stamps, except, 0)
 }
 
-/** @returns null for a workspace with too many files */
-async function lookAtAll(roots: readonly Root[], signal: AbortSignal): Promise<Stamps | null> {
-  const walk = startWalk(roots)
-  while (walk.next(surveyAtOnce)) {
-    if (walk.stamps.size > maxFingerprintEntries) return null
+/** Lets other requests run in between. @throws the failure `cancelled` */
+async function inPieces<Result>(work: Generator<void, Result>, signal: AbortSignal): Promise<Result> {
+  for (;;) {
+    const step = work.next()
+    if (step.done === true) return step.value
     await delay(0)
     throwIfCancelled(signal)
   }
-  // File systems count time in steps: a second change within one would not show. What is still changing then differs from everything.
-  if (walk.fresh.length > 0) await delay(freshMs)
-  for (const { real, virtual } of walk.fresh) {
-    const stats = lookAt(real)
-    walk.stamps.set(virtual, stats === null ? '' : isFresh(stats) ? `changing ${process.hrtime.bigint()}` : stampOf(stats))
-  }
-  return walk.stamps
 }
 
-interface Place {
-  readonly real: string
-  readonly virtual: string
-}
-
-interface FilesWalk {
-  readonly stamps: Map<string, string>
-  /** Files that changed a moment ago. */
-  readonly fresh: readonly Place[]
-  /** Looks at some more. @returns whether any are left */
-  next(entries: number): boolean
-}
-
-function startWalk(roots: readonly Root[]): FilesWalk {
-  const stamps = new Map<string, string>()
-  const fresh: Place[] = []
-  const folders: Place[] = roots.map(({ real, virtual }) => ({ real, virtual }))
-  return {
-    stamps,
-    fresh,
-    next(entries) {
-      const until = stamps.size + entries
-      for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-        stamps.set(`${folder.virtual}/`, 'folder')
-        for (const entry of entriesIn(folder.real)) {
-          const place = { real: `${folder.real}/${entry.name}`, virtual: `${folder.virtual}/${entry.name}` }
-          if (entry.isDirectory()) {
-            folders.push(place)
-            continue
-          }
-          const stats = lookAt(place.real)
-          if (stats === null) continue
-          stamps.set(place.virtual, stampOf(stats))
-          if (isFresh(stats)) fresh.push(place)
-        }
-        if (stamps.size >= until) return folders.length > 0
-      }
-      return false
-    },
-  }
-}
-
-function entriesIn(folder: string) {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-  } catch {
-    return []
-  }
-}
-
-function lookAt(path: string): Stats | null {
-  try {
-    return lstatSync(path)
-  } catch {
-    return null
-  }
-}
-
-export function stampOf({ ino, size, mode, mtimeMs, ctimeMs }: Stats): string {
-  return `${ino} ${size} ${mode} ${mtimeMs} ${ctimeMs}`
-}
-
-function isFresh({ ctimeMs }: Stats): boolean {
-  return Math.abs(Date.now() - ctimeMs) < freshMs
-}
-
-function digestOf(stamps: Stamps, except: ReadonlySet<string>): string {
+/** It ends with the time since which contents count: later states are comparable only where they take the same. */
+function digestOf(stamps: Stamps, except: ReadonlySet<string>, recentSince: number): string {
   const hash = process.getBuiltinModule('node:crypto').createHash('sha256')
   for (const path of [...stamps.keys()].sort()) if (!except.has(path)) hash.update(`${path}\0${stamps.get(path)}\0`)
-  return hash.digest('hex').slice(0, 32)
+  return `${hash.digest('hex').slice(0, 32)}-${recentSince.toString(36)}`
+}
+
+/** @returns null where the text is no digest */
+function recentSinceOf(digest: string): number | null {
+  const [, since] = /^[0-9a-f]{32}-([0-9a-z]{1,12})$/.exec(digest) ?? []
+  return since === undefined ? null : Number.parseInt(since, 36)
 }
 
 /** @returns paths, as many as are named */

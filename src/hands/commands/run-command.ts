@@ -8,7 +8,8 @@ import { withoutSequences } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { openRegularFile, resolveNew, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { drainMs, maxCommandBytes, maxHashedBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
-import { folderStamp, stampOf } from './fingerprint.ts'
+import { stampOf, stampWithContent } from './file-stamps.ts'
+import { folderStamp } from './fingerprint.ts'
 import { keepsMemory } from './kept-memory.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
 import type { OwnerUsage } from './process-tree.ts'
@@ -90,7 +91,7 @@ async function inputsOf(roots: readonly Root[], name: string, paths: readonly st
     if (opened === null) continue
     const { file, stats } = opened
     try {
-      const hash = stats.size > maxHashedBytes ? `${stats.size} ${stats.mtimeMs} ${stats.ino}` : sha256(await file.readFile())
+      const hash = stats.size > maxHashedBytes ? stampOf(stats) : sha256(await file.readFile())
       files.push({ path, hash })
     } finally {
       await file.close()
@@ -115,7 +116,7 @@ async function targetsOf(
 }
 
 async function targetStamp(roots: readonly Root[], real: string, stats: Stats, signal: AbortSignal): Promise<string> {
-  if (!stats.isDirectory()) return stampOf(stats)
+  if (!stats.isDirectory()) return stampWithContent(real, stats)
   const isOurs = roots.some((root) => real === root.real || real.startsWith(`${root.real}/`))
   return isOurs ? folderStamp({ real, virtual: '' }, signal) : 'folder'
 }

@@ -37,7 +37,7 @@ export interface Bound {
 }
 
 /**
- * @param binding absent: without the state of all files
+ * @param binding absent: without the state of all files, which other calls than those that start a program need not have
  * @returns null where nothing can be read
  */
 export async function readBound(
@@ -46,8 +46,7 @@ export async function readBound(
   signal: AbortSignal,
   binding?: Binding,
 ): Promise<CommandInputs | null> {
-  if (started === undefined) return readTargets(sandbox, targets, signal)
-  const inputs = await readInputs(sandbox, started, signal)
+  const inputs = started === undefined ? await readTargets(sandbox, targets, signal) : await readInputs(sandbox, started, signal)
   if (binding === undefined) return inputs
   try {
     const hands = await sandbox.hands('work')
@@ -105,6 +104,12 @@ export function boundDigest(inputs: CommandInputs | null | undefined): string {
   return state === '' ? own : `${own}.${state}`
 }
 
+/** @param bound a digest of all that a decision holds for @returns its parts: of program and files, and of the state of all files */
+export function partsOf(bound: string): { readonly own: string; readonly state: string } {
+  const [own = '', state = ''] = bound.split('.')
+  return { own, state }
+}
+
 /** @returns what differs, in words; empty when nothing does */
 export function inputsChange(before: CommandInputs | null, now: CommandInputs | null): string {
   if (boundDigest(before) === boundDigest(now)) return ''
@@ -119,7 +124,8 @@ export function inputsChange(before: CommandInputs | null, now: CommandInputs | 
   return changed.length === 0 ? 'the program was replaced' : `${changed.slice(0, 3).join(', ')} changed`
 }
 
-function stateChange(now: CommandInputs | null): string {
+/** @returns in words, what has changed of the files that it can see */
+export function stateChange(now: CommandInputs | null): string {
   const changed = now?.workspace?.changed ?? []
   if (now?.workspace === undefined || now.workspace.digest === '') return 'the files that it can see could not be compared'
   const shown = changed.slice(0, maxShownChanges).join(', ')

@@ -5,6 +5,7 @@
  *
  * A yes holds for the session and for exactly the calls of the list: the same agent, call, input and files that its program reads. It excuses them
  * from the right, the limit or the list of programs that was lacking, and answers the policy's question as a learned rule for this input would.
+ * A program runs so only while all files are as they were when the person was asked; otherwise it asks by itself, and says what has changed.
  * Deny rules, the flow of data, secrets and budgets are judged as always. What was answered is never asked again, whatever the answer.
  */
 import { z } from 'zod'
@@ -13,10 +14,12 @@ import {
   type Caller,
   type CallId,
   type CallOutcome,
+  type CommandInputs,
   type Config,
   createRecentMap,
   type Failure,
   type Json,
+  ownValue,
   type RecentMap,
   type SessionId,
   truncate,
@@ -30,12 +33,14 @@ import {
   maxRefusedInSession,
   maxWhyLength,
 } from '../limits.ts'
-import type { ApprovalDeps } from '../stages/approval.ts'
+import type { ApprovalDeps, Excuse } from '../stages/approval.ts'
 import { type JudgeDeps, type JudgedCall, whyNeverExcused } from '../stages/judging.ts'
 import { processRight, runtimeCaller } from '../stages/policy.ts'
 import { type Refusal, refusal } from '../stages/refusals.ts'
 import type { CallOptions } from '../stages/running-calls.ts'
 import type { Documents } from '../state/documents.ts'
+import { boundDigest, inputsDigest, partsOf, stateChange } from './command-inputs.ts'
+import { writtenPaths } from './right-limits.ts'
 import { canonical, digest } from './rules.ts'
 
 const category = 'system/refusals'
@@ -54,8 +59,10 @@ interface Answers {
   readonly allowed: readonly string[]
   readonly refused: readonly string[]
   readonly questions: number
-  /** The question that waits, and the call at which it is asked; null: none. A restart continues it. */
-  readonly asking: { readonly call: CallId; readonly question: CallId; readonly keys: readonly string[] } | null
+  /** By the names of allowed calls: the digest of the files for which they were allowed. Older versions leave it out. */
+  readonly states?: Readonly<Record<string, string>>
+  /** The question that waits, and the call at which it is asked, with what a yes to it holds for; null: none. A restart continues it. */
+  readonly asking: { readonly call: CallId; readonly question: CallId; readonly keys: readonly string[]; readonly bound?: string } | null
 }
 
 const noAnswers: Answers = { allowed: [], refused: [], questions: 0, asking: null }
@@ -66,14 +73,6 @@ interface Count {
   inAll: number
   /** By key, the newest last. */
   readonly open: Map<string, Listed>
-}
-
-/** Why a refused call runs all the same. */
-export interface Excuse {
-  /** Key of the answer. */
-  readonly by: string
-  /** Calls that were allowed with this one just now. */
-  readonly more: number
 }
 
 /** Makes a call of the runtime. */
@@ -110,9 +109,14 @@ interface RefusedDeps extends Pick<ApprovalDeps, 'approvals' | 'journal' | 'appr
 
 /** A refused call, and what is known about it. */
 interface Refused extends JudgedCall {
+  readonly id: CallId
   readonly top: SessionId
   readonly key: string
-  readonly listed: Listed
+  /** Its key without the program and files that it starts and names. */
+  readonly named: string
+  /** Calls that are asked about with it. */
+  readonly more: number
+  readonly signal: AbortSignal
 }
 
 /** What this guest knows of its sessions' refusals. */
@@ -135,20 +139,28 @@ export function createRefusedCalls(deps: RefusedDeps): RefusedCalls {
       const top = approvals.top(session)
       const key = await keyOf(desk, judged)
       const answers = await answersOf(desk, top)
-      if (answers.allowed.includes(key)) return { by: key, more: 0 }
+      const named = nameOf({ agent: caller.actor, call: call.name, input: input as Json })
+      const refused = { ...judged, id: passing.id, top, key, named, more: 0, signal: passing.signal ?? new AbortController().signal }
+      if (answers.allowed.includes(key) || ownValue(answers.states ?? {}, named) !== undefined) return excuseNow(desk, refused, answers)
       if (answers.refused.includes(key)) return refusal(answeredNo(forbidden))
       const listed = { agent: caller.actor, call: call.name, input: input as Json, refused: truncate(forbidden.message, maxWhyLength) }
       // What a person would not read to its end is not asked about.
       if (approval.ask_after_refusals === 0 || JSON.stringify(listed).length > maxListedInputChars) return refusal(forbidden)
-      const refused = { ...judged, top, key, listed }
       const before = passing.resumed === true && answers.asking?.call === passing.id ? await askedBefore(desk, answers.asking) : null
-      const list = before?.list ?? count(desk, refused, answers)
+      const list = before?.list ?? count(desk, refused, listed, answers)
       if (list === null) return refusal(forbidden)
-      const answer = await ask(desk, passing, refused, { question: before?.question ?? (desk.newId() as CallId), list, make })
-      if (answer.status === 'ok') return settle(desk, judging, refused, forbidden, list.size - 1)
-      if (answer.failure.code === 'cancelled') return answer
-      const { refused: refusedNow } = await answersOf(desk, top)
-      return refusal(refusedNow.includes(key) ? answeredNo(forbidden) : forbidden)
+      desk.asked.add(top)
+      try {
+        const bound = before?.bound ?? boundDigest(await boundNow(desk, refused, ''))
+        const question = { question: before?.question ?? (desk.newId() as CallId), list, bound, make }
+        const answer = await ask(desk, passing, refused, question)
+        if (answer.status === 'ok') return await settle(desk, judging, { ...refused, more: list.size - 1 }, bound, forbidden)
+        if (answer.failure.code === 'cancelled') return answer
+        const { refused: refusedNow } = await answersOf(desk, top)
+        return refusal(refusedNow.includes(key) ? answeredNo(forbidden) : forbidden)
+      } finally {
+        desk.asked.delete(top)
+      }
     },
     ended(caller, excuse, outcome) {
       if (outcome.status === 'ok' && caller.audience === 'model' && caller.session !== '') {
@@ -167,7 +179,7 @@ async function answersOf({ documents }: Desk, top: SessionId): Promise<Answers> 
 }
 
 /** @returns the calls to ask about, by their keys; null: not now */
-function count(desk: Desk, { top, key, listed }: Refused, { questions }: Answers): ReadonlyMap<string, Listed> | null {
+function count(desk: Desk, { top, key }: Refused, listed: Listed, { questions }: Answers): ReadonlyMap<string, Listed> | null {
   const { counts, asked, approval } = desk
   const now = counts.get(top) ?? { inRow: 0, inAll: 0, open: new Map<string, Listed>() }
   now.inRow += 1
@@ -183,51 +195,85 @@ function count(desk: Desk, { top, key, listed }: Refused, { questions }: Answers
 interface Question {
   readonly question: CallId
   readonly list: ReadonlyMap<string, Listed>
+  /** What a yes holds for. */
+  readonly bound: string
   readonly make: MakeCall
 }
 
 /** Asks the person, and keeps the answer. @returns the outcome of the question */
-async function ask(desk: Desk, passing: PassingCall, { top, call }: Refused, { question, list, make }: Question): Promise<CallOutcome> {
-  const { documents, counts, asked } = desk
-  const { caller, id, signal, onWait, resumed } = passing
-  const of = { caller, call: id, name: call.name }
-  const change = (next: (now: Answers) => Answers): Promise<unknown> =>
-    documents.change<Answers>(of, category, top, (now) => next(now?.value ?? noAnswers))
-  asked.add(top)
-  try {
-    await change((now) => ({ ...now, asking: { call: id, question, keys: [...list.keys()] } }))
-    const options = { id: question, signal, ...(resumed !== undefined && { resumed }), ...(onWait !== undefined && { onWait }) }
-    const asRuntime = { ...options, caller: runtimeCaller(caller, caller.actor), onIntended: () => {} }
-    const answer = await make(asRuntime, allowName, { calls: [...list.values()] })
-    // The guest is stopping; the question still waits.
-    if (answer.status === 'cancelled') return answer
-    const isAnswered = answer.status === 'ok' || (answer.failure.code === 'denied' && !(await hasExpired(desk, question)))
-    const kept = answer.status === 'ok' ? (answer.output as AllowInput).calls.map(exactly) : []
-    const allowed = [...list].filter(([, listed]) => kept.includes(exactly(listed))).map(([key]) => key)
-    await change((now) => ({
-      allowed: [...now.allowed, ...allowed],
-      refused: isAnswered ? [...now.refused, ...[...list.keys()].filter((key) => !allowed.includes(key))] : now.refused,
-      questions: now.questions + 1,
-      asking: null,
-    }))
-    counts.delete(top)
-    return answer
-  } finally {
-    asked.delete(top)
+async function ask(desk: Desk, passing: PassingCall, refused: Refused, { question, list, bound, make }: Question): Promise<CallOutcome> {
+  const { id, caller, signal, onWait, resumed } = passing
+  await change(desk, refused, (now) => ({ ...now, asking: { call: id, question, keys: [...list.keys()], bound } }))
+  const options = { id: question, signal, ...(resumed !== undefined && { resumed }), ...(onWait !== undefined && { onWait }) }
+  const asRuntime = { ...options, caller: runtimeCaller(caller, caller.actor), onIntended: () => {} }
+  const answer = await make(asRuntime, allowName, { calls: [...list.values()] })
+  // The guest is stopping; the question still waits.
+  if (answer.status === 'cancelled') return answer
+  const isAnswered = answer.status === 'ok' || (answer.failure.code === 'denied' && !(await hasExpired(desk, question)))
+  const kept = answer.status === 'ok' ? (answer.output as AllowInput).calls.map(exactly) : []
+  const yes = [...list].filter(([, listed]) => kept.includes(exactly(listed)))
+  const allowed = yes.map(([key]) => key)
+  const { state } = partsOf(bound)
+  await change(desk, refused, (now) => ({
+    allowed: [...now.allowed, ...allowed],
+    refused: isAnswered ? [...now.refused, ...[...list.keys()].filter((key) => !allowed.includes(key))] : now.refused,
+    questions: now.questions + 1,
+    states: { ...now.states, ...Object.fromEntries(yes.map(([, listed]) => [nameOf(listed), state])) },
+    asking: null,
+  }))
+  desk.counts.delete(refused.top)
+  return answer
+}
+
+function change({ documents }: Desk, { caller, call, id, top }: Refused, next: (now: Answers) => Answers): Promise<unknown> {
+  return documents.change<Answers>({ caller, call: id, name: call.name }, category, top, (now) => next(now?.value ?? noAnswers))
+}
+
+/** After a yes: what denies may have come in the meantime, and other files to the place of those that it was asked about. */
+async function settle(desk: Desk, judging: JudgeDeps, refused: Refused, bound: string, forbidden: Failure): Promise<Excuse | Refusal> {
+  const { call, input } = refused
+  const never = await whyNeverExcused(judging, refused)
+  if (never !== null) return refusal(never)
+  const answers = await answersOf(desk, refused.top)
+  if (!answers.allowed.includes(refused.key)) return refusal(answeredNo(forbidden))
+  if (call.starts !== undefined) return excuseNow(desk, { ...refused, key: await keyOf(desk, refused) }, answers)
+  const isSame = inputsDigest(await boundNow(desk, refused, '')) === partsOf(bound).own
+  return makeExcuse(desk, refused, '', isSame ? '' : `${writtenPaths(call, input).join(', ')} changed`)
+}
+
+/** For an answer of before: a program that was allowed is so for the files as they were. */
+async function excuseNow(desk: Desk, refused: Refused, { allowed, states = {} }: Answers): Promise<Excuse> {
+  if (refused.call.starts === undefined) return makeExcuse(desk, refused, '', '')
+  const state = ownValue(states, refused.named) ?? ''
+  const now = await boundNow(desk, refused, state)
+  if (state === '' || now?.workspace?.digest !== state) return makeExcuse(desk, refused, state, stateChange(now))
+  return makeExcuse(desk, refused, state, allowed.includes(refused.key) ? '' : 'the program was replaced')
+}
+
+/** @param state digest of the files for which it was allowed @param what has changed since, in words */
+function makeExcuse(desk: Desk, refused: Refused, state: string, what: string): Excuse {
+  const { key, named, more } = refused
+  return {
+    by: key,
+    more,
+    unchanged: state === '' || what !== '' ? null : { digest: state, except: [] },
+    change: what === '' ? '' : `${what} after it was allowed`,
+    async renew(unchanged) {
+      // A yes whatever some files hold is for once.
+      const states = unchanged === null || unchanged.except.length > 0 ? {} : { [named]: unchanged.digest }
+      const allowed = (now: Answers): readonly string[] => [...new Set([...now.allowed, key])]
+      await change(desk, refused, (now) => ({ ...now, allowed: allowed(now), states: { ...now.states, ...states } }))
+    },
   }
 }
 
-/** After a yes: what denies may have come in the meantime, and other files to the place of those that its program reads. */
-async function settle(desk: Desk, judging: JudgeDeps, refused: Refused, forbidden: Failure, more: number): Promise<Excuse | Refusal> {
-  const never = await whyNeverExcused(judging, refused)
-  if (never !== null) return refusal(never)
-  const [key, { allowed }] = await Promise.all([keyOf(desk, refused), answersOf(desk, refused.top)])
-  return allowed.includes(key) ? { by: key, more } : refusal(answeredNo(forbidden))
+/** What a yes holds for, as it is now: what it runs or writes, and the state of all files. @param since digest of an earlier state */
+function boundNow({ readBound }: Desk, { caller, call, input, signal }: Refused, since: string): Promise<CommandInputs | null> {
+  return readBound(caller, { started: call.starts?.(input), targets: writtenPaths(call, input) }, signal, { since, except: [] })
 }
 
 /** What an answer holds for: the agent, the call, its exact input, and the program and files that it starts and names, as they are now. */
 async function keyOf({ readBound }: Desk, { caller, call, input }: JudgedCall): Promise<string> {
-  const { inputsDigest } = await import('./command-inputs.ts')
   const started = call.starts?.(input)
   const inputs = started === undefined ? null : await readBound(caller, { started }, new AbortController().signal)
   return digest([caller.actor, call.name, input, inputsDigest(inputs)]).slice(0, 32)
@@ -245,11 +291,11 @@ function newestOf(open: ReadonlyMap<string, Listed>): ReadonlyMap<string, Listed
 }
 
 /** The question that waited when the guest stopped: its record has the list. */
-async function askedBefore({ journal }: RefusedDeps, { question, keys }: NonNullable<Answers['asking']>) {
+async function askedBefore({ journal }: RefusedDeps, { question, keys, bound }: NonNullable<Answers['asking']>) {
   const [parked] = await journal.store.records({ call: question, phases: ['parked'], order: 'newest_first', limit: 1, hydrate: true })
   if (parked === undefined) return null
   const { calls } = JSON.parse((JSON.parse(parked.body) as { readonly input: string }).input) as AllowInput
-  return { question, list: new Map(keys.map((key, at) => [key, calls[at]!])) }
+  return { question, bound, list: new Map(keys.map((key, at) => [key, calls[at]!])) }
 }
 
 /** Nobody has answered it in time: that is no answer. */
@@ -262,8 +308,14 @@ function answeredNo(forbidden: Failure): Failure {
   return { ...forbidden, hint: 'The user was asked about this, and has not allowed it. Continue without it, and do not call it again.' }
 }
 
-function exactly({ agent, call, input }: Listed): string {
+type Exact = Pick<Listed, 'agent' | 'call' | 'input'>
+
+function exactly({ agent, call, input }: Exact): string {
   return canonical([agent, call, input])
+}
+
+function nameOf(exact: Exact): string {
+  return digest(exactly(exact)).slice(0, 32)
 }
 
 const allowName = 'refusal.allow'
@@ -290,7 +342,7 @@ export function refusalCall(approval: Config['approval']): Call<AllowInput, Allo
     asks: ({ calls }) =>
       `${calls.length === 1 ? 'this call was' : `these ${calls.length} calls were`} refused; a yes lets exactly ${
         calls.length === 1 ? 'it' : 'them'
-      } run for the rest of this session${approval.mode === 'manual' ? '' : ', without asking again'}`,
+      } run for the rest of this session${approval.mode === 'manual' ? '' : ', without asking again; a command only while no file has changed'}`,
     personal: true,
     effect: 'idempotent',
     audience: ['runtime'],

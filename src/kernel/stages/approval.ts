@@ -74,6 +74,20 @@ export interface ApprovalDeps {
   readonly noteEvent: NoteEvent
 }
 
+/** A person has allowed this call in this session, after it was refused. */
+export interface Excuse {
+  /** Key of the answer. */
+  readonly by: string
+  /** Calls that were allowed with this one just now. */
+  readonly more: number
+  /** State of the files for which it was allowed, so that its program starts for no others; null: of none. */
+  readonly unchanged: FilesState | null
+  /** What has changed since, in words: a person must allow it again; empty: nothing. */
+  readonly change: string
+  /** Keeps that it was allowed again. @param state of the files for which */
+  readonly renew: (state: FilesState | null) => Promise<void>
+}
+
 /** A call at stage 5. */
 interface AskingCall {
   readonly call: Call
@@ -82,8 +96,8 @@ interface AskingCall {
   readonly held: Labels
   /** Judges the call again, after a wait in which rights, lists and labels may have changed. */
   readonly judge: () => Promise<Failure | Judged>
-  /** A person has allowed this call in this session, after it was refused; null: nobody has. */
-  readonly excuse: { readonly by: string } | null
+  /** Null: it needs none. */
+  readonly excuse: Excuse | null
 }
 
 interface Judged {
@@ -119,7 +133,7 @@ export async function approve(
   asking: AskingCall,
   past: readonly JournalRecord[],
 ): Promise<Approved | Refusal> {
-  const { call, input } = asking
+  const { call, input, excuse } = asking
   const exact = JSON.stringify(input)
   const hasBegun = past.some(({ phase }) => phase === 'intent')
   const readInputs = (): Promise<CommandInputs | null> => inputsOf(deps, passing, call, input)
@@ -129,8 +143,9 @@ export async function approve(
     .map(({ body }) => JSON.parse(body) as Decided)
     .filter((decision) => decision.input === exact)
   if (decided.length > 0 && isBound(call, input) && !hasBegun) {
-    const { boundDigest } = await import('../access/command-inputs.ts')
-    const inputs = await inputsOf(deps, passing, call, input, noBinding)
+    const { boundDigest, partsOf } = await import('../access/command-inputs.ts')
+    const since = partsOf(decided.at(-1)?.inputs ?? '').state
+    const inputs = await inputsOf(deps, passing, call, input, { since, except: [] })
     const now = boundDigest(inputs)
     unchanged = stateOf(inputs)
     decided = decided.filter((one) => one.by.startsWith('rule:') || (one.inputs ?? '') === now)
@@ -143,10 +158,18 @@ export async function approve(
       : ((await answerByRule(deps, passing, asking, exact, readInputs)) ?? (await askUntilCurrent(deps, passing, asking, exact))))
   if ('status' in answer) return answer
   if (!answer.allow) return refusal(deniedBy(call, answer))
-  if (answer.unchanged !== undefined) unchanged = answer.unchanged
-  if (answer.edited === undefined) return { input, edited: false, unchanged }
+  unchanged = answer.unchanged ?? unchanged ?? excuse?.unchanged ?? null
+  if (answer.edited === undefined) {
+    if (excuse !== null && isStale(excuse) && !hasBegun) await excuse.renew(unchanged)
+    return { input, edited: false, unchanged }
+  }
   const parsed = await deps.registry.parse(call.name, answer.edited)
   return parsed.ok ? { input: parsed.input, edited: true, unchanged } : refusal(parsed.failure)
+}
+
+/** Whether a person must allow it again, whatever the policy is. */
+export function isStale(excuse: Excuse | null): boolean {
+  return excuse !== null && excuse.change !== ''
 }
 
 /** @returns null where the files were not compared */
@@ -154,8 +177,6 @@ function stateOf(inputs: CommandInputs | null): FilesState | null {
   const { digest = '', except = [] } = inputs?.workspace ?? {}
   return digest === '' ? null : { digest, except }
 }
-
-const noBinding: Binding = { since: '', except: [] }
 
 /** Whether a decision about the call holds for files, too. */
 function isBound(call: Call, input: unknown): boolean {
@@ -174,7 +195,7 @@ async function inputsOf(
 ): Promise<CommandInputs | null> {
   if (!isBound(call, input)) return null
   const bound = { started: call.starts?.(input), targets: writtenPaths(call, input) }
-  return readBound(caller, bound, signal ?? new AbortController().signal, binding)
+  return readBound(caller, bound, signal ?? new AbortController().signal, call.starts === undefined ? undefined : binding)
 }
 
 async function answerByRule(
@@ -185,7 +206,8 @@ async function answerByRule(
   readInputs: () => Promise<CommandInputs | null>,
 ): Promise<Answer | null> {
   const { call, input, flow, held, excuse } = asking
-  if (call.asks !== undefined || deps.approval.mode === 'manual' || neededApprovals(call.name, deps.approval) > 1) return null
+  if (call.asks !== undefined || isStale(excuse)) return null
+  if (deps.approval.mode === 'manual' || neededApprovals(call.name, deps.approval) > 1) return null
   const labels = flow.decision === 'ask' ? held : []
   const rule =
     flow.decision !== 'ask' && excuse !== null
@@ -201,14 +223,17 @@ async function answerByRule(
 async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking: AskingCall, exact: string): Promise<Answered | Refusal> {
   const { call, input } = asking
   const { inputsChange } = await import('../access/command-inputs.ts')
-  const tier = call.tierOf?.(input, passing.caller) ?? call.tier
   let judged: Judged = asking
-  let binding = noBinding
-  let inputs = await inputsOf(deps, passing, call, input, binding)
+  let binding: Binding = { since: '', except: [] }
   // Asked before a restart: whoever has read the question then did so for the files as they were.
-  let change = isBound(call, input) ? await changeSince(deps, passing.id, exact, inputs) : ''
+  const asked = isBound(call, input) ? await askedBefore(deps, passing.id, exact) : null
+  let inputs = await inputsOf(deps, passing, call, input, { ...binding, since: asked?.workspace?.digest ?? '' })
+  const missed = asked === null ? '' : inputsChange(asked, inputs)
+  let change = missed === '' ? (asking.excuse?.change ?? '') : `${missed} since it was asked about, before a restart`
+  const personal = call.personal === true || isStale(asking.excuse)
+  const question = { call, personal, asked: call.asks?.(input) ?? '', tier: call.tierOf?.(input, passing.caller) ?? call.tier }
   for (let before: readonly string[] = []; ;) {
-    const answer = await askPerson(deps, passing, { call, ...judged, inputs, change, asked: call.asks?.(input) ?? '', tier }, exact)
+    const answer = await askPerson(deps, passing, { ...question, ...judged, inputs, change }, exact)
     if ('status' in answer || !answer.allow) return answer
     const since = inputs?.workspace?.digest ?? ''
     const now = await inputsOf(deps, passing, call, input, { ...binding, since })
@@ -234,14 +259,12 @@ async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking:
   }
 }
 
-/** @returns what has changed since the call was asked about before a restart, in words */
-async function changeSince({ journal }: ApprovalDeps, id: CallId, exact: string, now: CommandInputs | null): Promise<string> {
+/** @returns what it would have run when it was asked about before a restart; null: it was not, or for another input, or nothing is known */
+async function askedBefore({ journal }: ApprovalDeps, id: CallId, exact: string): Promise<CommandInputs | null> {
   const [asked] = await journal.store.records({ call: id, phases: ['parked'], order: 'newest_first', limit: 1, hydrate: true })
-  if (asked === undefined) return ''
+  if (asked === undefined) return null
   const { input, inputs = null } = JSON.parse(asked.body) as { readonly input?: string; readonly inputs?: CommandInputs | null }
-  const { inputsChange } = await import('../access/command-inputs.ts')
-  const change = input === exact ? inputsChange(inputs, now) : ''
-  return change === '' ? '' : `${change} since it was asked about, before a restart`
+  return input === exact ? inputs : null
 }
 
 interface Question extends Judged {
@@ -249,6 +272,7 @@ interface Question extends Judged {
   readonly inputs: CommandInputs | null
   /** What has changed since a person allowed it; empty: this is the first question. */
   readonly change: string
+  readonly personal: boolean
   /** The call's own reason; empty: it asks by policy. */
   readonly asked: string
   /** Of this input. */
@@ -259,20 +283,17 @@ interface Question extends Judged {
 async function askPerson(
   deps: ApprovalDeps,
   passing: PassingCall,
-  { call, flow, held, inputs, change, asked, tier }: Question,
+  { call, flow, held, inputs, change, personal, asked, tier }: Question,
   exact: string,
 ): Promise<Answer | Refusal> {
   const { caller, id } = passing
   const { approvals, journal, clock, approval } = deps
   const signal = passing.signal ?? new AbortController().signal
   const policy = flow.shown || asked || `${call.name} is ${tier.replace('_', '-')} and the policy is to ask`
-  const running = inputs?.workspace?.running ?? 0
-  const others = running === 0 ? '' : `; ${running} running ${running === 1 ? 'program' : 'programs'} can change files meanwhile`
-  const reason = `${change === '' ? policy : change}${others}`
+  const reason = `${change === '' ? policy : change}${call.starts === undefined ? '' : unsure(inputs)}`
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held, origins: writeOrigins(flow.origins) } : {}
-  const personal = call.personal === undefined ? {} : { personal: call.personal }
-  const shown = { input: exact, reason, ...labels, ...personal, ...(inputs !== null && { inputs }) }
+  const shown = { input: exact, reason, ...labels, ...(personal && { personal }), ...(inputs !== null && { inputs }) }
   const question = { call: id, name: call.name, ...shown, at: clock.now() }
   const waiting = approvals.wait({ ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }, signal)
   waiting.catch(() => {})
@@ -294,6 +315,14 @@ async function askPerson(
     expiry?.[Symbol.dispose]()
     passing.onWait?.(false)
   }
+}
+
+/** @returns what may change unnoticed until it is allowed, as the end of a sentence; empty: nothing */
+function unsure(inputs: CommandInputs | null): string {
+  const { digest = '', unread = 0, running = 0 } = inputs?.workspace ?? {}
+  const missed = digest === '' ? '; the files that it can see could not be compared: an exchanged one would not be noticed' : ''
+  const large = unread === 0 ? '' : `; the content of ${unread} files is too much to compare`
+  return `${missed}${large}${running === 0 ? '' : `; ${running} running ${running === 1 ? 'program' : 'programs'} can change files meanwhile`}`
 }
 
 /** Counts from the first time that the call was parked: a restart gives no more time. */

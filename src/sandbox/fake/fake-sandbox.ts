@@ -137,7 +137,7 @@ function fakeFingerprints(files: ReadonlyMap<string, string>) {
     taken.set(digest, new Map(files))
     const paths = before === undefined ? [] : [...new Set([...before.keys(), ...files.keys()])]
     const changed = paths.filter((path) => before!.get(path) !== files.get(path) && !except.includes(path))
-    return { digest, files: files.size, changed, running: 0 }
+    return { digest, files: files.size, unread: 0, changed, running: 0 }
   }
   const assertUnchanged = (state: FilesState | undefined): void => {
     if (state !== undefined && digestOf(files, state.except) !== state.digest) throw fail('tool_failed', 'A file changed. Nothing was run.')
