@@ -1,6 +1,6 @@
 /** What the runner has signed must be there: a journal whose end was cut off, in an export of it, and the heads of two versions of the program. */
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createPrivateKey, sign } from 'node:crypto'
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,16 +33,16 @@ const headLines = (home: string): readonly string[] =>
     .trimEnd()
     .split('\n')
 
-/** @returns the answer of the verifier to an export of this home, with the key that the person has kept */
-function verified(home: string): { readonly status: number | null; readonly stdout: string } {
+/** @returns how the export of this home ended, and the answer of the verifier to it, with the key that the person has kept */
+function verified(home: string): { readonly exported: number | null; readonly status: number | null; readonly stdout: string } {
   const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
-  const run = (...args: readonly string[]): string =>
-    execFileSync(process.execPath, [program, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const run = (...args: readonly string[]) => spawnSync(process.execPath, [program, ...args], { env, encoding: 'utf8' })
   const [file, key] = [join(home, 'export.jsonl'), join(home, 'key.pem')]
-  writeFileSync(file, run('audit', 'export'))
-  writeFileSync(key, run('audit', 'key'))
+  const exported = run('audit', 'export')
+  writeFileSync(file, exported.stdout)
+  writeFileSync(key, run('audit', 'key').stdout)
   const { status, stdout } = spawnSync(process.execPath, [verifier, file, '--key', key], { encoding: 'utf8' })
-  return { status, stdout }
+  return { exported: exported.status, status, stdout }
 }
 
 before(() => {
@@ -66,8 +66,8 @@ test('an export of a journal whose end was cut off does not verify', () => {
   const db = database(home)
   db.exec('delete from journal where seq >= (select max(seq) - 1 from journal)')
   db.close()
-  const { status, stdout } = verified(home)
-  assert.equal(status, 12)
+  const { exported, status, stdout } = verified(home)
+  assert.deepEqual([exported, status], [17, 12])
   assert.match(stdout, /does NOT verify: the runner has signed record \d+ on .*, and the file ends with record \d+: its end was cut off/)
   assert.equal(oxbow(home, 'audit', 'verify').status, 17)
 })
