@@ -215,7 +215,8 @@ async function admit(
   const caution = mayBeCautious(caller, call) ? await deps.cautionOf(caller) : undefined
   const policy = judgeInput(deps.approval, caution, caller, call, input)
   if (typeof policy !== 'string') return refusal(policy)
-  const asks = call.asks !== undefined || isStale(excuse) || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
+  const isAsked = call.asks !== undefined || (excuse !== null && isStale(excuse))
+  const asks = isAsked || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, { ...judged, call }, excuse !== null)
   const asking = { call, input, flow, held, judge, excuse }
   const approved = asks ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: excuse?.unchanged ?? null }
