@@ -91,10 +91,10 @@ describe('a browser in a container', { skip: noBrowser || withoutContainers() },
 
 describe('a profile that a tier has not', () => {
   it('is refused with what to do about it', async () => {
-    const hint = async (tier: SandboxStatus['tier'], profile: 'online' | 'browser'): Promise<string> => {
+    const hint = async (lacking: SandboxStatus['lacking'], profile: 'online' | 'browser'): Promise<string> => {
       const status: SandboxStatus = {
         asked: 'process',
-        tier,
+        tier: 'container',
         provider: 'x',
         files: true,
         shell: true,
@@ -102,6 +102,7 @@ describe('a profile that a tier has not', () => {
         problem: null,
         limits: [],
         degraded: [],
+        ...(lacking !== undefined && { lacking }),
       }
       const sandbox = keepHands(status, { start: () => Promise.reject(new Error('not now')), close: async () => {} }, () => undefined)
       return sandbox.hands(profile).then(
@@ -109,9 +110,9 @@ describe('a profile that a tier has not', () => {
         (error: { hint: string }) => error.hint,
       )
     }
-    assert.match(await hint('container', 'browser'), /oxbow image build --with browser/)
-    assert.match(await hint('micro_vm', 'browser'), /no browser.*"container"/)
-    assert.match(await hint('micro_vm', 'online'), /microsandbox have no way.*"qemu"/)
-    assert.match(await hint('process', 'browser'), /oxbow doctor/)
+    const lacking = { browser: { why: 'the image does not have', hint: 'Build one with a browser.' } }
+    assert.equal(await hint(lacking, 'browser'), 'Build one with a browser.')
+    assert.match(await hint(lacking, 'online'), /oxbow doctor/)
+    assert.match(await hint(undefined, 'browser'), /oxbow doctor/)
   })
 })
