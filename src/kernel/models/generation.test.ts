@@ -297,7 +297,7 @@ void describe('a generation', () => {
   })
 })
 
-test('an answer that is longer than its request allowed is paid as the longest that it allowed', async () => {
+test('of an answer that outgrew its reservation in one event, as much is paid as one read brings', async () => {
   const priced = facts('m', { inputPerMillion: 1_000_000, outputPerMillion: 1_000_000 })
   const paid = async (end: (meter: ReturnType<typeof createMeter>) => void): Promise<number> => {
     const context = { reserveMore: () => false, reserveUpTo: (more: Spend) => more }
@@ -307,10 +307,10 @@ test('an answer that is longer than its request allowed is paid as the longest t
     end(meter)
     return meter.spent().tokens
   }
-  assert.equal(await paid((meter) => meter.chargeStopped(250_000)), 410)
+  assert.equal(await paid((meter) => meter.chargeStopped(250_000)), 30 + 16_384)
   assert.equal(await paid((meter) => meter.chargeStopped(250)), 260)
   assert.equal(
     await paid((meter) => void meter.charge({ model: 'test/m', usage: { inputTokens: 10, outputTokens: 0, estimated: true } }, 250_000)),
-    410,
+    30 + 16_384,
   )
 })

@@ -257,6 +257,9 @@ function withoutSecrets(parts: readonly Part[], { secrets }: GenerationDeps): re
   )
 }
 
+/** Tokens of an answer that one read of the network brings at most: 64 KiB. */
+const tokensOfARead = (64 * 1024) / bytesPerToken
+
 /** Tokens that a generation reserves before it begins. */
 export interface ReservedTokens {
   readonly inputTokens: number
@@ -290,13 +293,11 @@ interface MeterDeps {
 /** What is reserved for a model. */
 interface Try extends ReservedTokens {
   readonly facts: ModelFacts
-  /** Tokens that the request allowed its answer to have: whatever arrives, no more are paid without a report. */
-  readonly most: number
 }
 
 export function createMeter({ context, facts: first, reserved, moneyIsLimited, inputFor }: MeterDeps): Meter {
   const firstLabel = modelLabel(first)
-  let current: Try = { ...reserved, facts: first, most: Infinity }
+  let current: Try = { ...reserved, facts: first }
   const tries = new Map<string, Try>([[firstLabel, current]])
   const purse = createPurse(context, reservationOf(current))
   const tokensFor = async ({ facts, maxOutputTokens }: ModelAsk): Promise<ReservedTokens> => {
@@ -314,7 +315,7 @@ export function createMeter({ context, facts: first, reserved, moneyIsLimited, i
     async admit(ask) {
       const { facts, unreported } = ask
       if (moneyIsLimited() && facts.price === null) return toFailure(unpriced(facts), 'budget_exhausted', '')
-      const asked: Try = { ...(await tokensFor(ask)), facts, most: ask.maxOutputTokens }
+      const asked: Try = { ...(await tokensFor(ask)), facts }
       const lost = unreported.map(({ model, usage }) => costOf((tries.get(model) ?? current).facts, usage))
       if (!purse.provide(lost.reduce((sum, cost) => addSpend(sum, cost), reservationOf(asked)))) return uncovered(facts)
       current = asked
@@ -352,9 +353,12 @@ export function createMeter({ context, facts: first, reserved, moneyIsLimited, i
   }
 }
 
-/** An estimate by length takes a picture for text: it is never more than was counted before, and no more than the request allowed. */
+/**
+ * An estimate by length takes a picture for text: it is never more than was counted before. Of an answer that outgrew its reservation in one
+ * event, no more is paid than one read of the network brings.
+ */
 function boundedGuess(its: Try, usage: Usage, arrived: number): Usage {
-  const outputTokens = Math.min(Math.max(usage.outputTokens, arrived), its.most)
+  const outputTokens = Math.min(Math.max(usage.outputTokens, arrived), its.outputTokens + tokensOfARead)
   return { ...usage, inputTokens: Math.min(usage.inputTokens, its.inputTokens), outputTokens }
 }
 
