@@ -21,11 +21,15 @@ interface WireMessage {
 const messagesOf = ({ body }: Asked): readonly WireMessage[] => (JSON.parse(body) as { messages: WireMessage[] }).messages
 const isSummaryQuestion = (asked: Asked): boolean => messagesOf(asked)[0]?.content.startsWith('You keep the memory') === true
 
-/** Without bytes of exchanges, so that the first step that is on record is that of a summary. */
+/** Without bytes of exchanges, and rows of memory, so that the first step that is on record is that of a summary. */
 function configFor(endpoint: PlainEndpoint, contextTokens: number): object {
   const given = provider(endpoint) as { readonly models: { readonly m: object } }
   const mine = { ...given, models: { m: { ...given.models.m, context_tokens: contextTokens } } }
-  return { model: { name: 'mine/m', recording: 'parsed' }, providers: { mine }, memory: { embedder: 'none', recall: false } }
+  return {
+    model: { name: 'mine/m', recording: 'parsed' },
+    providers: { mine },
+    memory: { embedder: 'none', recall: false, index_messages: false },
+  }
 }
 
 async function begin(terminal: Terminal): Promise<string> {
