@@ -11,6 +11,7 @@ import {
   createRecentMap,
   headOf,
   type InputKind,
+  isTextType,
   type KeptFile,
   maxAttachedHead,
   maxAttachmentBytes,
@@ -134,8 +135,6 @@ async function takeFile({ name, media_type: said, data, pieces = [] }: SentFile,
   const head = isTextType(type) ? textHead(content.head) : ''
   return { name: cleaned, media_type: type, bytes: content.bytes, pieces: content.pieces, ...(head !== '' && { head }) }
 }
-
-const isTextType = (type: string): boolean => type.startsWith('text/') || /^application\/(?:json|xml|x-ndjson|toml|yaml)$/.test(type)
 
 /** @returns the first characters of a text; empty for what is no UTF-8 after all */
 function textHead(bytes: Uint8Array): string {

@@ -1,7 +1,7 @@
 /** The session on the screen: opening one, starting one with its first message, following it across guests, and its older records. */
 import type { FollowEvent } from '../client/index.ts'
 import { inRecordOrder } from '../terminal/index.ts'
-import { nearestNames, OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
+import { didYouMean, OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
 import { maxListed, pageRecords } from './limits.ts'
 import type { Gateway, Ports } from './ports.ts'
 import type { Event } from './state.ts'
@@ -178,8 +178,7 @@ async function assertAgent(gateway: Gateway, name: string): Promise<void> {
   const { definitions } = outcome.output as { readonly definitions: readonly { readonly name: string; readonly state: string }[] }
   const ready = definitions.flatMap((one) => (one.state === 'ready' ? [one.name] : []))
   if (ready.includes(name)) return
-  const [nearest] = nearestNames(name, ready, 2)
-  const hint = nearest === undefined ? '/agent lists them.' : `Did you mean ${nearest}? /agent lists them.`
+  const hint = `${didYouMean(name, ready, 2)}/agent lists them.`
   throw new OxbowError('not_found', `There is no agent ${JSON.stringify(name.slice(0, 60))}.`, { hint })
 }
 

@@ -285,7 +285,11 @@ export function mediaTypeOf(head: Uint8Array, declared: string): string {
   // MPEG audio without a tag begins with eleven set bits.
   if (head[0] === 0xff && ((head[1] ?? 0) & 0xe6) === 0xe2) return 'audio/mpeg'
   if (!isText(head)) return 'application/octet-stream'
-  return /^(text\/[a-z0-9.+-]+|application\/(json|xml|x-ndjson|toml|yaml))$/.test(declared) ? declared : 'text/plain'
+  return isTextType(declared) ? declared : 'text/plain'
+}
+
+export function isTextType(mediaType: string): boolean {
+  return /^(text\/[a-z0-9.+-]+|application\/(json|xml|x-ndjson|toml|yaml))$/.test(mediaType)
 }
 
 function startsWith(bytes: Uint8Array, hex: string): boolean {

@@ -154,6 +154,12 @@ export function nearestNames(typed: string, names: Iterable<string>, maxEdits: n
     .map(({ name }) => name)
 }
 
+/** @returns the beginning of a hint that names the nearest one, `Did you mean …? `; empty where none is near */
+export function didYouMean(typed: string, names: Iterable<string>, maxEdits: number): string {
+  const [nearest] = nearestNames(typed, names, maxEdits)
+  return nearest === undefined ? '' : `Did you mean ${nearest}? `
+}
+
 /** Characters of a name from outside that are compared: the cost grows with both lengths. */
 const longestCompared = 100
 

@@ -19,7 +19,7 @@ import { decisionsOn, findParked, notWaiting } from './parked-calls.ts'
 import { maxRules } from '../limits.ts'
 import type { Registry } from '../registry.ts'
 import { answerOf, type Decided, neededApprovals } from '../stages/approval.ts'
-import { makerOf } from './keys.ts'
+import { makersOf } from './keys.ts'
 import type { Answer, Approvals } from '../stages/approval-queue.ts'
 import type { Documents } from '../state/documents.ts'
 import {
@@ -233,8 +233,8 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   const about = edited === undefined ? waiting : { ...waiting, inputs: await inputsOf(deps, waiting.name, edited, context) }
   const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { by, rights, edited })
   const earlier = needed === 1 ? [] : await decisionsOn(deps, context.clock.now(), waiting)
-  const makers = await Promise.all([by, ...earlier.map((one) => one.by)].map((one) => makerOf(documents, one)))
-  if (allow && makers.lastIndexOf(makers[0]!) > 0)
+  const [maker, ...makers] = earlier.length === 0 ? [] : await makersOf(documents, [by, ...earlier.map((one) => one.by)])
+  if (allow && maker !== undefined && makers.includes(maker))
     throw new OxbowError('denied', `${by} has allowed this call already, itself or by a key of the same maker; another person must, too.`, {
       hint: 'Decide it as another user, or with an API key that was not made with that key.',
     })

@@ -69,13 +69,16 @@ export async function rightsOfKey(documents: Pick<Documents, 'get' | 'all'>, nam
   return key === undefined ? null : withOwnRoles(documents, key.rights)
 }
 
-/** @returns the key that made this one, or the one that made that; any other actor as it is. Whoever makes a key can act as it */
-export async function makerOf(documents: Pick<Documents, 'all'>, actor: string): Promise<string> {
+/** @returns of each actor the key that made it, or the one that made that; any other as it is. Whoever makes a key can act as it */
+export async function makersOf(documents: Pick<Documents, 'all'>, actors: readonly string[]): Promise<readonly string[]> {
   const makers = new Map((await documents.all<StoredKey>(keyCategory)).map(({ value }) => [`key:${value.name}`, value.created_by]))
-  const seen = new Set<string>()
-  let maker = actor
-  for (let next: string | undefined = maker; next?.startsWith('key:') && !seen.has(next); next = makers.get(next)) seen.add((maker = next))
-  return maker
+  return actors.map((actor) => {
+    const seen = new Set<string>()
+    let maker = actor
+    for (let next: string | undefined = maker; next?.startsWith('key:') && !seen.has(next); next = makers.get(next))
+      seen.add((maker = next))
+    return maker
+  })
 }
 
 export interface Keys {

@@ -4,7 +4,7 @@
  * at the moment; an agent those that they had when it was spawned. A role cannot hold another one that was added, so there are no cycles.
  */
 import { z } from 'zod'
-import { type Call, type Caller, type Grant, grantOf, nearestNames, OxbowError, roles } from '../../types/index.ts'
+import { type Call, type Caller, didYouMean, type Grant, grantOf, OxbowError, roles } from '../../types/index.ts'
 import { maxRoles } from '../limits.ts'
 import type { Registry } from '../registry.ts'
 import type { Documents } from '../state/documents.ts'
@@ -58,10 +58,8 @@ export function assertKnownRights(registry: Pick<Registry, 'references'>, list: 
   const named = [...rights, ...(limits === undefined ? [] : [...limits.denied, ...limits.only.keys(), ...limits.except.keys()])]
   const unknown = named.find((right) => !known.has(right) && !open.test(right))
   if (unknown === undefined) return
-  const [nearest] = nearestNames(unknown, known, maxEdits)
-  const meant = nearest === undefined ? '' : `Did you mean ${nearest}? `
   throw new OxbowError('bad_input', `There is no right ${JSON.stringify(unknown)}.`, {
-    hint: `${meant}\`oxbow calls\` lists calls and rights.`,
+    hint: `${didYouMean(unknown, known, maxEdits)}\`oxbow calls\` lists calls and rights.`,
   })
 }
 

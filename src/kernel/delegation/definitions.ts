@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import {
   type Clock,
   createRecentMap,
+  didYouMean,
   type DefinitionKind,
   definitionName,
   type DefinitionText,
@@ -17,7 +18,6 @@ import {
   maxCharacterBytes,
   maxDefinitionBytes,
   maxDefinitions,
-  nearestNames,
   OxbowError,
   type RecentMap,
   type Sandbox,
@@ -191,8 +191,7 @@ function asDefinition({ kind, name, toml, text, character, problem, from, hash, 
 /** A misspelt name, as the beginning of a hint. */
 function meant(name: string, found: readonly ListedDefinition[]): string {
   const ready = found.flatMap((each) => (each.state === 'ready' ? [each.name] : []))
-  const [nearest] = nearestNames(name, ready, 2)
-  return nearest === undefined ? '' : `Did you mean ${nearest}? `
+  return didYouMean(name, ready, 2)
 }
 
 function unusable({ kind, name, problem }: ListedDefinition): OxbowError {

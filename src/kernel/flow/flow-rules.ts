@@ -46,7 +46,7 @@ export interface CompiledRules {
 }
 
 export function compileRules({ source, sink }: Pick<FlowPolicy, 'source' | 'sink'>): CompiledRules {
-  const byPath = source.filter(({ path }) => path !== undefined)
+  const byPath = source.flatMap(({ path, labels }) => (path === undefined ? [] : [{ labels, fits: pathPattern(path) }]))
   const labelled = (labels: Labels, from: LabelOrigin['from']): Provenance => ({
     labels: joinLabels([], labels),
     from: labels.map((label) => ({ label, from })),
@@ -69,7 +69,7 @@ export function compileRules({ source, sink }: Pick<FlowPolicy, 'source' | 'sink
       return matching.reduce((all, { labels }) => joined(all, labelled(labels, originOfCall(call, input))), nothing)
     },
     path(path, below) {
-      const matching = byPath.filter((rule) => fitsPath(rule.path!, path, below))
+      const matching = byPath.filter(({ fits: holds }) => holds(path, below))
       return matching.reduce((all, { labels }) => joined(all, labelled(labels, originOf('path', path))), nothing)
     },
     decisions(call, { hosts, server, model, effects }) {
@@ -155,16 +155,18 @@ function fitsModel(pattern: string, { name, isLocal }: NonNullable<Destination['
 /**
  * `*` fits within a name, `**` across folders, also where names begin with a dot; every other character is itself. What a pattern fits has
  * with it everything below.
+ * @returns whether a path fits; with `below` also whether something below it may
  */
-function fitsPath(pattern: string, path: string, below: boolean): boolean {
+function pathPattern(pattern: string): (path: string, below: boolean) => boolean {
   const whole = workspacePath(pattern.replace(/\/\*\*$/, '')) ?? pattern
   const names = whole.split('/').slice(1)
   const source = names.map((name) => (name === '**' ? '(?:/[^/]+)*' : `/${name.split('*').map(literal).join('[^/]*')}`)).join('')
-  if (new RegExp(`^${source}(?:/|$)`, 's').test(path)) return true
-  if (!below) return false
+  const fitting = new RegExp(`^${source}(?:/|$)`, 's')
   const fixed = whole.split('/').findIndex((name) => name.includes('*'))
   const folder = fixed < 0 ? whole : whole.split('/').slice(0, fixed).join('/')
-  return path === '/' || folder === path || folder.startsWith(`${path}/`) || (fixed >= 0 && path.startsWith(`${folder}/`))
+  const mayHold = (path: string): boolean =>
+    path === '/' || folder === path || folder.startsWith(`${path}/`) || (fixed >= 0 && path.startsWith(`${folder}/`))
+  return (path, below) => fitting.test(path) || (below && mayHold(path))
 }
 
 const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
