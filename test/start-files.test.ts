@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../src', import.meta.url))
 const imports = /^(?:import|export)\s+(?!type\b)(?:[^'"]*?from\s+)?['"]([^'"]+)['"]/gms
 
 /** In the sources a public API brings them along; the bundle leaves out what a start does not use of it. */
-const shaken = /^types\/|^kernel\/call-reference\.ts$/
+const shaken = /^types\/|^kernel\/(?:call-reference|cadence|budgets\/definitions)\.ts$/
 
 /** @returns the files that are loaded with this one, without those of imports of types and imports at run time */
 function loadedWith(entry: string): ReadonlySet<string> {

@@ -1,6 +1,7 @@
 /** Agents in a kernel in this process over a real store: from the call that spawns one until it runs, and what many idle ones cost. */
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
+import { services } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { type Engine, type HostPort, parseConfig, plainFacts, systemClock, systemRandom } from '../../src/types/index.ts'
 import type { Measure } from '../measure.ts'
@@ -94,6 +95,7 @@ export async function openKernel(path: string, onAsked: () => void, words: reado
     close: async () => {},
   }
   return createKernel({
+    services,
     user: benchUser,
     version: 'bench',
     config: parseConfig({ agents: limits, resources }, 'the bench'),

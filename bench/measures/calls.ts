@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { createKernel, type Kernel, type KernelOptions } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
+import { services } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import {
   type Call,
@@ -111,6 +112,7 @@ export async function openKernel(
 ): Promise<Kernel> {
   const config = parseConfig({ store: { durability }, ...more }, 'the bench')
   return createKernel({
+    services,
     user: benchUser,
     version: 'bench',
     config,

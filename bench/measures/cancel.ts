@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createSandbox } from '../../src/sandbox/index.ts'
+import { services } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import {
   type Call,
@@ -113,6 +114,7 @@ async function openKernel(root: string, database: string, call: Call): Promise<K
   const config = parseConfig({ agents: limits, resources, approval: { privileged: 'allow' } }, 'the benchmark')
   const { sandbox: bounds, browser } = config
   return createKernel({
+    services,
     user: benchUser,
     version: '0.0.0',
     config,

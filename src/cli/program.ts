@@ -9,6 +9,7 @@ import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
+import { addServiceVerbs, loadVerbInputs, type VerbInputs } from './service-verbs.ts'
 import { addRemoteVerbs, addServerVerbs } from './servers/server-verbs.ts'
 import { addBranchVerbs, addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addSkillVerbs } from './skills/skill-verbs.ts'
@@ -54,9 +55,8 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
   const args = typed[0] === 'help' && typed.length > 1 ? [...typed.slice(1), '--help'] : typed
   const terminal = { ...given, isJson: wantsJson(args) }
   let verb: Verb = () => Promise.resolve(0)
-  const program = buildProgram(terminal, (chosen) => {
-    verb = chosen
-  })
+  const inputs = await loadVerbInputs(args)
+  const program = buildProgram(terminal, (chosen) => void (verb = chosen), inputs)
   const unknown = findUnknown(args, program)
   if (unknown !== null) return printFailure(terminal, unknown)
   try {
@@ -101,7 +101,8 @@ function namesOf(command: Command): readonly string[] {
   return [command.name(), ...command.aliases()]
 }
 
-export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): Command {
+/** @param inputs of the verbs of services that are typed: their fields are options */
+export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, inputs: VerbInputs = new Map()): Command {
   const program = new Command('oxbow')
   // Inherited by the verbs below, so it comes first.
   program
@@ -125,6 +126,7 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
     program.commandsGroup(heading)
     for (const add of adds) add(program, terminal, choose)
   }
+  addServiceVerbs(inputs)(program, terminal, choose)
   program.commandsGroup('Help:').helpCommand('help [verb...]', 'show the help of a verb')
   return program
 }

@@ -14,6 +14,7 @@ import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory, type MemoryHost } from '../memory/index.ts'
 import { openShownSkills } from '../sandbox/index.ts'
+import { services } from '../services/index.ts'
 import type { createSkills, Skills } from '../skills/index.ts'
 import { createHasher, fileFault, type OpeningStore, type Store } from '../store/index.ts'
 import {
@@ -92,13 +93,12 @@ export async function startGuest(
       storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox: ways.sandbox,
+      services,
       calls: (memory) => loadCalls(ways, config, memory!, data),
       servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, folders, onPlugins }),
       memory: (host) =>
         (held.memory = createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) })),
-      workspaceRoot,
-      crashedBefore: takeCrashMark(workspaceRoot),
-      versionsFolder: join(workspaceRoot, 'internal', 'versions'),
+      ...workspaceOf(envelope),
       mounts: folders.names,
       coveredFolders: folders.covered,
       showFolders: folders.show,
@@ -133,6 +133,10 @@ export async function startGuest(
     for (const part of open) await part.close()
     throw error
   }
+}
+
+function workspaceOf({ workspaceRoot }: GuestEnvelope): Pick<KernelOptions, 'workspaceRoot' | 'crashedBefore' | 'versionsFolder'> {
+  return { workspaceRoot, crashedBefore: takeCrashMark(workspaceRoot), versionsFolder: join(workspaceRoot, 'internal', 'versions') }
 }
 
 function openGuestEngine(

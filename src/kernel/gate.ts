@@ -55,7 +55,6 @@ import {
 } from './stages/running-calls.ts'
 import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
-import type { DataHandles } from './extract/data-handles.ts'
 import type { Sessions, WatchedFiles } from './sessions.ts'
 import { judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
 import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
@@ -76,13 +75,16 @@ export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   /** Labels of the session's context, their origins, and how to join new ones. */
   readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins' | 'read'>
   /** Puts texts in the place of their handles. */
-  readonly fillHandles: DataHandles['fill']
+  readonly fillHandles: FillInput
   readonly blobs: Blobs
   /** Files that came with the messages of a turn. */
   readonly attachments: (caller: Caller) => Promise<readonly Attachment[]>
   /** Undefined: no plugin has any. */
   readonly hooks: () => KernelHooks | undefined
 }
+
+/** Puts texts in the place of what an input refers to, before the call is judged. @returns the caller with the labels of those texts */
+export type FillInput = (caller: Caller, input: unknown) => Promise<{ readonly caller: Caller; readonly input: unknown }>
 
 export interface Gate {
   /** Starts a call; the caller can wait for the intent alone, which acknowledges a message before its turn has run. */

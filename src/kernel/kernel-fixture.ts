@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
 import { createSecrets, noKeeper, type Origin, type SecretKeeper, type Secrets } from '../secrets/index.ts'
+import { services } from '../services/index.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import {
   type Call,
@@ -65,6 +66,7 @@ export interface FixtureOptions {
   readonly vaultFolder?: string
   readonly countTokens?: Engine['countTokens']
   readonly health?: HealthProbe
+  readonly services?: KernelOptions['services']
   readonly servers?: KernelOptions['servers']
   readonly hasPlugins?: boolean
   readonly host?: HostPort
@@ -178,6 +180,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     store,
     engine,
     sandbox: options.sandbox ?? createFakeSandbox(),
+    services: options.services ?? services,
     calls: async (memory) => [...(memory === undefined ? [] : (options.memory?.calls(memory) ?? [])), ...(options.calls ?? [])],
     ...(options.memory !== undefined && { memory: options.memory.make }),
     workspaceRoot: '/home/ada/ws',

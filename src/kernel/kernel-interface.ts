@@ -27,6 +27,7 @@ import type { KernelEvent, PastDelivery } from './events.ts'
 import type { HealthProbe } from './observe/health-call.ts'
 import type { DiskProbe } from './observe/resources.ts'
 import type { OpenServers } from './registry.ts'
+import type { Service } from './service.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
 export interface Kernel {
@@ -86,6 +87,8 @@ export interface KernelOptions {
   readonly storeWarning?: () => string
   readonly engine: Engine
   readonly sandbox: Sandbox
+  /** What the kernel offers beyond its core. */
+  readonly services: readonly Service[]
   /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
   readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
   /** Opens the servers of tools, with the first call; absent: there are none. */

@@ -49,7 +49,6 @@ import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from '
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
-import type { DataHandles } from './extract/data-handles.ts'
 import type { Branches } from './branches/branches.ts'
 import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
@@ -60,7 +59,7 @@ import type { Supervisor } from './agents/supervisor.ts'
 import { createHandoffs, type Handoffs } from './delegation/handoffs.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
 import { createGraphing, type Graphing } from './graphs/graphing.ts'
-import { createScheduling, type Scheduling } from './schedules/scheduling.ts'
+import { type Core, holdServices, type Services } from './service.ts'
 
 const noDisk: DiskProbe = { space: async () => null, openFiles: () => 0 }
 
@@ -84,7 +83,7 @@ interface Records {
 
 /** The calls, the gate, and what makes calls of its own. */
 interface Calls {
-  readonly data: () => Promise<DataHandles>
+  readonly services: Services
   /** Loaded with the descriptions of the calls. */
   readonly execLists: () => Promise<ExecLists>
   readonly versioning: Versioning
@@ -108,7 +107,7 @@ interface Calls {
   readonly completeBy: (model: string) => Complete
 }
 
-interface Turns extends Scheduling, Supervision, Graphing {
+interface Turns extends Supervision, Graphing {
   readonly handoffs: Handoffs
   readonly profileOf: ReturnType<typeof createProfileOf>
   readonly lanes: Lanes
@@ -123,15 +122,18 @@ export type KernelParts = Records & Calls & Turns
 
 export function assembleParts(options: KernelOptions): KernelParts {
   const records = buildRecords(options)
-  const calls = buildCalls(options, records, async () => {
-    const [tools, { kernelCalls }, execLists, servers] = await Promise.all([
+  const services = holdServices(options.services, () => coreOf(options, parts))
+  const describe = async (): Promise<readonly Call[]> => {
+    const [tools, { kernelCalls }, execLists, servers, ofServices] = await Promise.all([
       options.calls(parts.memory),
       import('./calls/kernel-calls.ts'),
       parts.execLists(),
       parts.servers.open(),
+      services.calls(),
     ])
-    return [...tools, ...servers, ...kernelCalls({ ...callDeps(options, parts), execLists })]
-  })
+    return [...tools, ...servers, ...kernelCalls({ ...callDeps(options, parts), execLists }), ...ofServices]
+  }
+  const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
   const parts: KernelParts = { ...records, ...calls, ...turns }
   attachAfterTurns(options, parts)
@@ -189,7 +191,7 @@ function buildRecords(options: KernelOptions): Records {
 }
 
 /** @param describe loads the descriptions of all calls, with the first one that is made */
-function buildCalls(options: KernelOptions, records: Records, describe: () => Promise<readonly Call[]>): Calls {
+function buildCalls(options: KernelOptions, records: Records, services: Services, describe: () => Promise<readonly Call[]>): Calls {
   const { user, config, store, engine, sandbox, clock, workspaceRoot, hostFolders = [] } = options
   const { newId, sessions, journal, events, secrets } = records
   let lists: ExecLists | undefined
@@ -205,17 +207,15 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }), openHooks })
   const hides = (call: Call): boolean => lists?.hides(call) === true
   const registry = createRegistry(describe, hides, servers.tools, engine.model.contextTokens, servers.loading)
-  const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find)
+  const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find, options.services)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
   const branches = once(async () => {
     const { createBranches } = await import('./branches/branches.ts')
-    const { documents } = records
-    return createBranches({ sandbox, versions: versioning.versions, versioning, documents, heldLabels: sessions.held, clock })
+    return createBranches({ ...records, sandbox, versions: versioning.versions, versioning, heldLabels: sessions.held, clock })
   })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
-  const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
   const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
   const files = createFileFlow({ ...records, config, open: openFlow })
   const loadHooks = async (source: HookSource): Promise<LoadedHooks> =>
@@ -245,7 +245,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     ...approvalReads(config, records, sandbox, branches),
     refuseStart: async (...start) => (await execLists()).refuse(...start),
     labels: sessions,
-    fillHandles: async (caller, input) => (await data()).fill(caller, input),
+    fillHandles: services.fill,
     attachments: runningTurns.attachments,
     cautionOf: cautionBy({ documents: records.documents, clock, topOf: records.approvals.top }, runningTurns),
   })
@@ -256,7 +256,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches, hooks }
+  const own = { services, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches, hooks }
   return { ...own, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
 }
 
@@ -289,7 +289,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const rolling = rollingBy(background, config.memory.summary)
   const given = {
     scrub: cleaner.scrub,
-    section: calls.servers.section,
+    sections: { skills: calls.servers.section, services: calls.services.section },
     scratchpad,
     reminder: memory,
     rolling,
@@ -329,8 +329,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
   const supervision = createSupervision({ ...own, restBranch, changedIn: calls.versioning.changedIn, findCall: registry.find })
   const graphing = createGraphing({ ...own, ...supervision, ...calls.versioning, profileOf, references: registry.references })
-  const scheduling = createScheduling({ ...own, admission: supervision.admission })
-  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing, ...scheduling }
+  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing }
 }
 
 /** What happens after each turn. */
@@ -347,19 +346,29 @@ function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
   if (titles.model !== '') events.onTurnEnd(createTitleDue({ sessions, background }))
 }
 
+/** What services use. */
+function coreOf(options: KernelOptions, parts: KernelParts): Core {
+  const { showFolders } = options
+  return {
+    ...options,
+    ...parts,
+    ...(showFolders !== undefined && { showFolders: () => parts.versioning.whileFoldersChange(showFolders) }),
+    noteEvent: parts.noteEvent as Core['noteEvent'],
+    references: parts.registry.references,
+    sections: options.services.flatMap((service) => service.config ?? []),
+  }
+}
+
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
-  const { user, config, store, engine, sandbox, clock, random, health, host, catalog, secrets, storeWarning = () => '' } = options
+  const { config, engine, clock, health, secrets, storeWarning = () => '' } = options
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
   return {
+    ...options,
     ...parts,
     changedIn: parts.versioning.changedIn,
-    mounts: options.mounts,
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
-    user,
-    store,
-    engine,
     consolidation,
     titles,
     config: config.model,
@@ -367,7 +376,6 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     history: sessions.history,
     addsOf: (call) => registry.find(call)?.labels.adds ?? ['private', 'untrusted'],
     joinLabels: sessions.join,
-    sandbox,
     now: clock.now,
     flushed: parts.journal.flushed,
     all: parts.agentsNow,
@@ -376,19 +384,15 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     moneyIsLimited: parts.budgets.limitsMoney,
     askForFacts: completeBy(consolidation.model),
     askForTitle: completeBy(titles.model === 'session' ? '' : titles.model),
-    scheduleConfig: config.schedules,
     agentConfig: config.agents,
     defaultRights: config.agent.rights,
     approvalConfig: config.approval,
     execConfig: config.exec,
-    random,
     health,
     storeWarning,
     fault: parts.journal.fault,
+    serviceHealth: parts.services.health,
     settings: config,
-    host,
-    showFolders: options.showFolders && (() => parts.versioning.whileFoldersChange(options.showFolders!)),
-    catalog,
     keyNames: new Set([...secrets.keys()].map((name) => name.replace(/\.stored$/, ''))),
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,

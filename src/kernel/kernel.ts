@@ -23,6 +23,7 @@ import { assembleParts, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
 import { reconcile } from './turns/recovery.ts'
+import { describedServiceCalls, type Service } from './service.ts'
 import { refusedAs } from './turns/start-turn.ts'
 
 /**
@@ -36,7 +37,7 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, goesOn, handoffs, versioning, startAgents, startGraphs, startSchedules }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, goesOn, handoffs, versioning, startAgents, startGraphs, services }: KernelParts,
   { store, user, crashedBefore }: KernelOptions,
 ): Promise<void> {
   try {
@@ -53,7 +54,7 @@ async function resume(
     }
     await Promise.all([startAgents(), budgets.load({ session: '', actor: '' })])
     await startGraphs()
-    await startSchedules()
+    await services.recover()
   } catch (error) {
     journal.fail(error)
   }
@@ -155,7 +156,7 @@ function createNotices(watchers: KernelParts['events']['watchers']): Kernel['onN
   }
 }
 
-function statusOf({ journal, memory }: KernelParts, options: KernelOptions): GuestStatus {
+function statusOf({ journal, memory, services }: KernelParts, options: KernelOptions): GuestStatus {
   const { user, version, config, storeName = 'file', storeWarning = () => '', engine, sandbox, isolated = false } = options
   const facts = engine.model
   return {
@@ -172,17 +173,17 @@ function statusOf({ journal, memory }: KernelParts, options: KernelOptions): Gue
     ...(storeWarning() !== '' && { store_warning: storeWarning() }),
     embedder: config.memory.embedder,
     ...(memory !== undefined && { recalls: memory.recalls() }),
+    ...(services.problems().length > 0 && { services: services.problems() }),
     read_only: journal.fault(),
   }
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, stopAgents, stopGraphs, stopSchedules, lanes, background, memory, versioning, journal, servers, running, schemas } =
-    parts
+  const { resources, stopAgents, stopGraphs, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
   resources.stop()
   stopAgents()
-  stopSchedules()
-  await Promise.all([lanes.stop(), stopGraphs()])
+  // First of all: they are not to begin anything more.
+  await Promise.all([services.close(), lanes.stop(), stopGraphs()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.
   await versioning.settle()
   await background.followed()
@@ -219,7 +220,7 @@ function expectOk(outcome: CallOutcome): unknown {
 }
 
 /** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration */
-export async function describedKernelCalls({ model }: Config): Promise<readonly Call[]> {
+export async function describedKernelCalls(config: Config, services: readonly Service[]): Promise<readonly Call[]> {
   const { kernelCalls } = await import('./calls/kernel-calls.ts')
-  return kernelCalls({ config: model } as KernelCallDeps)
+  return [...kernelCalls({ config: config.model } as KernelCallDeps), ...(await describedServiceCalls(services, config))]
 }

@@ -29,10 +29,6 @@ export const historyPage = 200
 export const firstHistoryPage = 32
 /** Upper bound of the bytes per token: at most window × this is read of a conversation. */
 export const maxBytesPerToken = 6
-/** Newest runs of a schedule by which the next one is forecast. */
-export const forecastRuns = 10
-/** A run that no budget covers and that has no other time is tried again after this long. */
-export const budgetRetryMs: number = 60 * 60_000
 /** The part of a budget at whose use people are warned. */
 export const warningRatio = 0.8
 /** Records sent at once to a follower that is catching up. */
@@ -120,23 +116,10 @@ export const keyUseMs = 60_000
 /** How long a key that was read is used without reading it again. */
 export const heldKeyMs = 1_000
 
-/** How often schedules are looked at although none is due: another guest may have changed one, and clocks are set. */
-export const scheduleCheckMs = 60_000
-/** How late a run may begin where nobody said it. */
-export const defaultGraceS = 300
-/** A guest that restarts is away for a few seconds: what was due then has not been missed. */
-export const scheduleRestartMs = 10_000
-/** Missed due times that are made up for, and runs that wait for the one before. */
-export const maxMisfires = 100
-export const maxQueuedRuns = 10
 /** Due times whose distance is checked when a cron expression is taken in. */
 export const maxCadenceChecks = 200
 /** Characters of a cron expression. */
 export const maxCronLength = 200
-
-/** Records of one answer of `audit.query`, and the most that it looks through. */
-export const maxAuditShown = 200
-export const maxAuditScan = 50_000
 
 /** Records of one answer of `session.records`, and characters of their bodies: it is one frame, and a screen shows a few dozen. */
 export const maxRecordsShown = 1_000
@@ -285,8 +268,6 @@ export const fingerprintTimeoutMs = 60_000
 export const maxRoles = 200
 /** Time that the list of agents waits for what their commands use. */
 export const usageTimeoutMs = 2_000
-/** How often schedules are looked at while an overload holds them back. */
-export const overloadCheckMs = 5_000
 
 /** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */
 export const maxClientTools = 128
@@ -296,24 +277,6 @@ export const maxClientToolDepth = 32
 /** Texts that a program has embedded by one request, as many as OpenAI takes, and the characters of each. */
 export const maxEmbeddedTexts = 2_048
 export const maxEmbedCharacters = 100_000
-
-/** Bits that one reading of a source may carry to the agent that asked, and all readings of a session: enough of them would be a text. */
-export const maxReadingBits: number = 64
-export const maxSessionReadingBits: number = 256
-/** Deepest nesting of a reading's schema. */
-export const maxReadingLevels: number = 8
-/** Characters of a question, of a source that is read, and of a text behind a handle. */
-export const maxQuestionCharacters: number = 2_000
-export const maxSourceCharacters: number = 200_000
-export const maxKeptTextCharacters: number = 64 * 1024
-/** Texts behind handles; the oldest are dropped. */
-export const maxKeptTexts: number = 500
-/** Open tasks of one program: each may run a model for an hour. */
-export const maxOpenTasks = 16
-/** Tasks of one program that are listed, the newest. */
-export const maxListedTasks = 1_000
-/** Addresses that are notified of one task. */
-export const maxTaskTargets = 5
 
 /** Files with labels that are listed one by one; of more, whole folders are labelled. About 300 bytes each. */
 export const maxFileLabels = 4_000

@@ -256,7 +256,7 @@ interface ToolServers {
 }
 
 /** For whom a section of the system prompt is. */
-interface SectionAgent extends Pick<Caller, 'rights' | 'limits'> {
+export interface SectionAgent extends Pick<Caller, 'rights' | 'limits'> {
   readonly name: string
 }
 

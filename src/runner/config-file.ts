@@ -6,18 +6,8 @@ import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, r
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { parse, stringify } from 'smol-toml'
-import {
-  type Config,
-  type ConfigChange,
-  configSchema,
-  grantOf,
-  isObject,
-  OxbowError,
-  ownValue,
-  setOwn,
-  type TomlValue,
-} from '../types/index.ts'
-import { checkConfigText, configFiles, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
+import { type Config, type ConfigChange, grantOf, isObject, OxbowError, ownValue, setOwn, type TomlValue } from '../types/index.ts'
+import { checkConfigText, configFiles, configSchema, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
 import type { Home, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
 

@@ -5,12 +5,13 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
+import { services } from '../services/index.ts'
 import {
   builtinProviders,
   commonKeyEnv,
   type Config,
   configJsonSchema,
-  configSchema,
+  configSchemaWith,
   isObject,
   nearestNames,
   ownValue,
@@ -21,6 +22,9 @@ import {
 } from '../types/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
+
+/** With the sections of services: the only source of defaults and of `docs/configuration.md`. */
+export const configSchema: ReturnType<typeof configSchemaWith> = configSchemaWith(services.flatMap(({ config }) => config ?? []))
 
 export type Table = { [key: string]: unknown }
 
@@ -45,7 +49,7 @@ export function draftConfig(home: Home, workspace: Workspace, texts: ReadonlyMap
 
 /** @param layers lowest first */
 export function mergeLayers(layers: readonly Table[]): Config {
-  return parseConfig(layers.reduce(mergeTables, {}), 'the configuration')
+  return parseConfig(layers.reduce(mergeTables, {}), 'the configuration', configSchema)
 }
 
 /** @returns the layer above all files */
@@ -157,7 +161,7 @@ function schemaErrors(table: Table): readonly KeyError[] {
 
 /** @returns `; did you mean …?` for a misspelt key of the table at this path, or nothing */
 function meantKey(path: readonly string[], name: string): string {
-  let place: unknown = configJsonSchema()
+  let place: unknown = configJsonSchema(configSchema)
   for (const part of path) {
     if (!isObject(place)) return ''
     const { properties, additionalProperties } = place

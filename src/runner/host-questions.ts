@@ -12,7 +12,6 @@ import {
   type ConfigProposal,
   type ConfigSource,
   type ConfigState,
-  configSchema,
   type GuestEnvelope,
   type HostedPlugin,
   type HostFolders,
@@ -34,6 +33,7 @@ import {
   readConfigFile,
   readLayer,
   type Table,
+  configSchema,
 } from './config-layers.ts'
 import { readDefinitions } from './definition-files.ts'
 import { listFolders } from './folders.ts'

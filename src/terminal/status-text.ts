@@ -41,6 +41,7 @@ export function statusRows(status: GuestStatus, storeFile: string): readonly (re
     ...problems.map((problem) => ['!', problem]),
     ...Object.entries(status.sandbox.lacking ?? {}).map(([profile, { why, hint }]) => ['not there', `${profile}, which ${why}. ${hint}`]),
     ...(status.notice === '' ? [] : [['notice', status.notice]]),
+    ...(status.services ?? []).map(({ name, problem }) => ['!', `the service ${name} does not work: ${problem}`] as const),
     ...(status.read_only === null ? [] : [['READ-ONLY', `${status.read_only.message} ${status.read_only.hint}`]]),
   ]
 }

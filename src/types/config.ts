@@ -1,7 +1,6 @@
 /** The configuration schema: the only source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
 import { expandRights, wrongAgentRights } from './access.ts'
-import { OxbowError } from './error.ts'
 import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
 import { type AcpConfig, acpConfig } from './config-acp.ts'
@@ -141,7 +140,7 @@ const provider = z.strictObject({
   models: z.record(z.string(), z.strictObject(overrides)).default({}).describe('Facts about single models of this service, by model name.'),
 })
 
-export const configSchema: z.ZodType<Config> = z.strictObject({
+export const ownSections = z.strictObject({
   model: z
     .strictObject({
       provider: z
@@ -378,21 +377,3 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     })
     .prefault({}),
 })
-
-/**
- * @param value a parsed TOML document, not yet checked
- * @throws OxbowError `bad_config` that names each wrong key, where it was found, and what was expected
- */
-export function parseConfig(value: unknown, where: string): Config {
-  const parsed = configSchema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'top level'}: ${issue.message}`)
-  throw new OxbowError('bad_config', `${where} cannot be used: ${wrong.join('; ')}`, {
-    hint: 'Correct the keys named above; docs/configuration.md lists every key with its default.',
-  })
-}
-
-/** @returns the JSON Schema of a configuration file */
-export function configJsonSchema(): unknown {
-  return z.toJSONSchema(configSchema, { io: 'input' })
-}

@@ -194,8 +194,27 @@ export interface GuestStatus {
   readonly embedder: string
   /** Turns since the start that memory was recalled for: before the first request to the model, or too late for it. Older guests leave it out. */
   readonly recalls?: { readonly in_time: number; readonly late: number }
+  /** Services that could not be opened; absent: none. The rest works. */
+  readonly services?: readonly ServiceProblem[]
   /** Why the guest only reads: the store is damaged or full. Null if it is not. */
   readonly read_only: Failure | null
+}
+
+/** A service of the guest that does not work, and why. */
+export interface ServiceProblem {
+  readonly name: string
+  readonly problem: string
+}
+
+/** A verb of the command line that makes a call of a service. Options, help and `--json` follow from the schema of the call. */
+export interface ServiceVerb {
+  /** What people type behind `oxbow`: `counter add`. */
+  readonly words: string
+  /** Name of the call. */
+  readonly call: string
+  readonly summary: string
+  /** Fields of its input that are written without their names, in this order. */
+  readonly positional?: readonly string[]
 }
 
 /** A call that waits for approval. */

@@ -179,3 +179,18 @@ export function editDistance(a: string, b: string): number {
   }
   return row[b.length]!
 }
+
+/** @returns the JSON value of an answer: all of it, its last fenced block, or what its braces hold */
+export function jsonIn(reply: string): Json | undefined {
+  const blocks = [...reply.matchAll(/```(?:json)?[ \t]*\n([\s\S]*?)\n?```/g)].map(([, block = '']) => block)
+  const [first, last] = [reply.search(/[[{]/), Math.max(reply.lastIndexOf('}'), reply.lastIndexOf(']'))]
+  for (const text of [reply, blocks.at(-1), first >= 0 && last > first ? reply.slice(first, last + 1) : undefined]) {
+    if (text === undefined || text.trim() === '') continue
+    try {
+      return JSON.parse(text) as Json
+    } catch {
+      // Another reading may fit.
+    }
+  }
+  return undefined
+}

@@ -26,7 +26,7 @@ export interface ModuleRow {
 type Reasons = Readonly<Record<string, string>>
 
 /** From the bottom up. */
-export const layers = ['base', 'engine', 'core', 'runtime', 'kernel', 'gateway', 'guest', 'host', 'terminal'] as const
+export const layers = ['base', 'engine', 'core', 'runtime', 'kernel', 'services', 'gateway', 'guest', 'host', 'terminal'] as const
 type Layer = (typeof layers)[number]
 
 const row = (
@@ -63,7 +63,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
+  row('cli', 'terminal', ['runner', 'services', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
     packages: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
@@ -94,7 +94,7 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('terminal', 'terminal', ['client']),
   row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
-  row('runner', 'host', ['sandbox', 'plugins'], {
+  row('runner', 'host', ['sandbox', 'plugins', 'services'], {
     packages: { 'smol-toml': 'layered configuration files', 'tar-stream': 'tarballs of plugins; loaded when one is installed' },
     builtins: {
       'node:fs': 'workspaces, tokens and configuration are files of the host',
@@ -107,7 +107,22 @@ export const modules: readonly ModuleRow[] = [
   row(
     'guest',
     'guest',
-    ['gateway', 'kernel', 'runtime', 'tools', 'connect', 'plugins', 'skills', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'],
+    [
+      'gateway',
+      'services',
+      'kernel',
+      'runtime',
+      'tools',
+      'connect',
+      'plugins',
+      'skills',
+      'memory',
+      'sandbox',
+      'hands',
+      'engine',
+      'store',
+      'secrets',
+    ],
     {
       packages: { zod },
       builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
@@ -126,6 +141,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
+  row('services', 'services', ['kernel', 'store'], { packages: { zod } }),
   row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets', 'repository'], {
     packages: {
       zod,

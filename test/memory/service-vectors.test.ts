@@ -6,6 +6,7 @@ import { openEngine } from '../../src/engine/index.ts'
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createMemory, type MemoryReport } from '../../src/memory/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
+import { services } from '../../src/services/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
 import { configSchema, systemClock, systemRandom, type UserId } from '../../src/types/index.ts'
@@ -55,6 +56,7 @@ async function openAt(endpoint: PlainEndpoint, more: Known = {}) {
   const engine = await openEngine({ config, env: {}, clock: systemClock, random: systemRandom, limits: { maxTries: 1 } })
   const { store, vectorsMade, refused } = watched(await openMemoryStore({ user }))
   const kernel = createKernel({
+    services,
     user,
     version: '0',
     config,

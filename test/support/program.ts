@@ -24,11 +24,12 @@ export interface Home extends AsyncDisposable {
 /**
  * @param config of its config.toml. Its guest serves until it is disposed of.
  * @param folder a home that exists, with the configuration that it has; a new one when absent
+ * @param main of another copy of the product
  */
-export async function openHome(config = '', folder: string = newHome(config)): Promise<Home> {
+export async function openHome(config = '', folder: string = newHome(config), main: string = program): Promise<Home> {
   const env = { PATH: process.env['PATH'], HOME: folder, OXBOW_HOME: folder }
   const start = (args: readonly string[], piped: string) => {
-    const child = spawn(process.execPath, [program, ...args], { env, cwd: folder })
+    const child = spawn(process.execPath, [main, ...args], { env, cwd: folder })
     const said = { out: '', err: '' }
     child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()))

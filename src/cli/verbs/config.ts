@@ -12,6 +12,7 @@ import {
   configFiles,
   draftConfig,
   loadConfig,
+  configSchema,
   openHome,
   openWorkspace,
   parseUser,
@@ -20,7 +21,7 @@ import {
   replaceConfig,
   valueOf,
 } from '../../runner/index.ts'
-import { type Config, configJsonSchema, configSchema, isObject, OxbowError } from '../../types/index.ts'
+import { type Config, configJsonSchema, isObject, OxbowError } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser, suggestion } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
@@ -150,7 +151,7 @@ export function configValidate(options: ConfigOptions, terminal: Terminal): numb
 }
 
 export function configSchemaText(terminal: Terminal): number {
-  printLine(terminal, JSON.stringify(configJsonSchema(), null, 2))
+  printLine(terminal, JSON.stringify(configJsonSchema(configSchema), null, 2))
   return 0
 }
 

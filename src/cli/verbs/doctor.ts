@@ -54,7 +54,10 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
   for (const check of options.fix === true && options.dryRun !== true ? checkHost(terminal.env, user) : found) show(check)
   const place = await findPlace(options, terminal)
   if ('failure' in place) show(failedCheck('configuration', place.failure))
-  else for await (const check of examine(place.setup)) show(check)
+  else {
+    for await (const check of examine(place.setup)) show(check)
+    for (const check of await ofGuest(options, terminal, place.setup)) if (!checks.some(({ name }) => name === check.name)) show(check)
+  }
   const works = checks.some(({ required }) => required) && checks.every(({ required, state }) => !required || state !== 'missing')
   if (options.json === true) printLine(terminal, JSON.stringify({ works, checks, mended }))
   else for (const text of ['', ...mended, describeVerdict(checks)]) printText(terminal, plainText(text))
@@ -116,6 +119,21 @@ async function* examine(setup: GuestSetup): AsyncGenerator<DoctorCheck> {
   }
   yield* [await database, await clock, await names]
   for await (const line of askOffline(setup, { command: 'doctor' }, masters)) yield line as DoctorCheck
+}
+
+/** @returns what the guest that runs finds of itself and its services; nothing where none runs, which a start would not make better */
+async function ofGuest(options: DoctorOptions, terminal: Terminal, { workspace }: GuestSetup): Promise<readonly DoctorCheck[]> {
+  if ((await findGuest(workspace)) === null) return []
+  try {
+    return await withGuest(options, terminal, async ({ gateway }) => {
+      const outcome = await gateway.call('system.health', { part: 'guest' })
+      if (outcome.status !== 'ok') throw new Error(outcome.text)
+      return (outcome.output as { checks: readonly DoctorCheck[] }).checks
+    })
+  } catch (error) {
+    const says = `the guest that runs does not say how it is: ${error instanceof Error ? error.message : String(error)}`
+    return [{ name: 'guest', state: 'weak', says, fix: 'oxbow restart', required: false, ms: 0 }]
+  }
 }
 
 /** Larger stores take longer to verify than a person waits. */

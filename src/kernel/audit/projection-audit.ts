@@ -22,7 +22,7 @@ import {
   userScope,
 } from '../../types/index.ts'
 import { createIndexAudit, decides } from './index-audit.ts'
-import { rowIn, rowMark } from './session-row.ts'
+import { rowIn, rowMark } from '../journal.ts'
 import { documentBody, documentChanges } from '../state/documents.ts'
 import { maxSessionsRead, maxTitleLength } from '../limits.ts'
 import { firstLine } from '../sessions.ts'

@@ -1,22 +1,10 @@
-/** The calls about budgets: show, check, set, reset and remove them, and forecast what a schedule needs. */
+/** The calls about budgets: show, check, set, reset and remove them. */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import {
-  type Call,
-  type Caller,
-  type CallId,
-  type Config,
-  evident,
-  noAmount,
-  OxbowError,
-  sessionScope,
-  userScope,
-} from '../../types/index.ts'
-import { type Forecast, type Schedule, scheduleCategory } from '../schedules/schedule-record.ts'
+import { type Call, type Caller, type CallId, evident, noAmount, OxbowError, sessionScope, userScope } from '../../types/index.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { Documents } from '../state/documents.ts'
 import { amountOf, type Book } from './book.ts'
-import { forecast } from './forecast.ts'
 import { type Amounts, type BudgetLine, limitsOf, lineOf } from './notices.ts'
 import { budgetCategory, budgetName, type Definition, limitFields, type Limits, scopeSchema, windowSchema } from './definitions.ts'
 
@@ -24,7 +12,6 @@ export interface BudgetCallDeps {
   readonly user: string
   readonly budgets: Budgets
   readonly documents: Documents
-  readonly settings: Pick<Config, 'agent'>
 }
 
 type Overview = Pick<ReturnType<Budgets['view']>, 'spent' | 'reserved' | 'limit'>
@@ -41,7 +28,7 @@ const reads = { ...shared, tier: 'read_only', right: 'system.read', effect: 'non
 const writes = { ...shared, tier: 'privileged', right: 'budget.write', effect: 'idempotent', audience: ['terminal'] } as const
 
 export function budgetCalls(deps: BudgetCallDeps): readonly Call[] {
-  return [showCall(deps), checkCall(deps), setCall(deps), resetCall(deps), removeCall(deps), forecastCall(deps)]
+  return [showCall(deps), checkCall(deps), setCall(deps), resetCall(deps), removeCall(deps)]
 }
 
 function showCall({ budgets, user }: BudgetCallDeps): Call<object, Shown> {
@@ -105,26 +92,6 @@ function checkCall({ budgets }: BudgetCallDeps): Call<{ tokens: number; calls: n
       const short = book.uncovered(caller, { ...noAmount, tokens, calls })
       const left = limitsOf(book.left(caller))
       return { output: { covered: short === null, reason: short === null ? '' : short.failure.message, left } }
-    },
-  }
-}
-
-function forecastCall({ budgets, documents, settings }: BudgetCallDeps): Call<{ schedule: string }, Forecast> {
-  return {
-    ...shared,
-    name: 'budget.forecast',
-    summary: 'Forecasts what the next run of a schedule takes, and whether the budgets cover it.',
-    input: z.strictObject({ schedule: z.string().min(1).max(64).describe('Id of the schedule.') }),
-    output: z.custom<Forecast>(),
-    example: { schedule: '01890a5d-ac96-774b-bcce-b302099a8057' },
-    tier: 'read_only',
-    right: 'system.read',
-    effect: 'none',
-    audience: ['terminal'],
-    async run({ schedule: id }, { clock }) {
-      const found = await documents.get<Schedule>(scheduleCategory, id)
-      if (found === null) throw new OxbowError('not_found', `There is no schedule ${id}.`, { hint: 'List them with schedule.search.' })
-      return { output: await forecast({ budgets, documents, clock, agent: settings.agent.name }, found.value) }
     },
   }
 }

@@ -13,7 +13,6 @@ import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
 import { type BudgetCallDeps, budgetCalls } from '../budgets/budget-calls.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
-import { extractCall, type ExtractDeps } from '../extract/extract-call.ts'
 import type { CallReference } from '../call-reference.ts'
 import { hookAskCall } from '../hooks/hook-approval.ts'
 import { healthCall, type HealthCallDeps } from '../observe/health-call.ts'
@@ -23,22 +22,18 @@ import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { type ModelBookDeps, modelBookCalls } from '../models/model-book-calls.ts'
 import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
-import { type SettingsCallDeps, settingsCalls } from '../settings/settings-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
-import { type AuditCallDeps, auditCalls } from '../audit/audit-calls.ts'
 import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
 import { type DelegateCallDeps, delegateCalls } from '../delegation/delegate-calls.ts'
 import type { FanOutDeps } from '../delegation/fan-out.ts'
 import { fanOutCall } from '../delegation/fan-out-call.ts'
 import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
-import { type PublishedCallDeps, publishedCalls } from '../published/published-calls.ts'
 import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
-import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type FlowCallDeps, flowCalls } from '../flow/flow-calls.ts'
 import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
 import { versionCalls } from '../versions/version-calls.ts'
@@ -60,7 +55,6 @@ export type KernelCallDeps = SystemCallDeps &
   TranscriptCallDeps &
   TidyCallDeps &
   ToolSearchDeps &
-  ExtractDeps &
   TitleCallDeps &
   StateCallDeps &
   UndoCallDeps &
@@ -68,21 +62,17 @@ export type KernelCallDeps = SystemCallDeps &
   EventCallDeps &
   NowCallDeps &
   HealthCallDeps &
-  AuditCallDeps &
   AgentCallDeps &
   DefinitionCallDeps &
   FanOutDeps &
   DelegateCallDeps &
-  PublishedCallDeps &
   GraphCallDeps &
-  ScheduleCallDeps &
   ApprovalCallDeps &
   FlowCallDeps &
   KeyCallDeps &
   ExecCallDeps &
   BudgetCallDeps &
   SecretCallDeps &
-  SettingsCallDeps &
   ModelBookDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
@@ -103,7 +93,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...summaryCalls(deps),
     ...tidyCalls(deps),
     toolSearchCall(deps),
-    extractCall(deps),
     titleCall(deps),
     ...stateCalls(deps),
     ...versionCalls(deps),
@@ -112,14 +101,11 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...eventCalls(deps),
     ...nowCalls(deps),
     healthCall(deps),
-    ...auditCalls(deps),
     ...agentCalls(deps),
     ...definitionCalls(deps),
     ...delegateCalls(deps),
     fanOutCall(deps),
-    ...publishedCalls(deps),
     ...graphCalls(deps),
-    ...scheduleCalls(deps),
     ...approvalCalls(deps),
     refusalCall(deps.approvalConfig),
     ...flowCalls(deps),
@@ -128,7 +114,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...execListCalls(deps),
     ...budgetCalls(deps),
     ...secretCalls(deps),
-    ...settingsCalls(deps),
     ...modelBookCalls(deps),
   ]
 }

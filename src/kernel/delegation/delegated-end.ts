@@ -7,6 +7,7 @@ import {
   isObject,
   isOxbowError,
   type Json,
+  jsonIn,
   type JsonObject,
   problemLines,
   type SchemaChecker,
@@ -175,21 +176,6 @@ export async function judgeValue(
 }
 
 const tooLong = `- it is longer than ${maxResultCharacters / 1024} KiB; write long texts to files and name them`
-
-/** @returns the JSON value of an answer: all of it, its last fenced block, or what its braces hold */
-export function jsonIn(reply: string): Json | undefined {
-  const blocks = [...reply.matchAll(/```(?:json)?[ \t]*\n([\s\S]*?)\n?```/g)].map(([, block = '']) => block)
-  const [first, last] = [reply.search(/[[{]/), Math.max(reply.lastIndexOf('}'), reply.lastIndexOf(']'))]
-  for (const text of [reply, blocks.at(-1), first >= 0 && last > first ? reply.slice(first, last + 1) : undefined]) {
-    if (text === undefined || text.trim() === '') continue
-    try {
-      return JSON.parse(text) as Json
-    } catch {
-      // Another reading may fit.
-    }
-  }
-  return undefined
-}
 
 // What an agent has done, from its records.
 

@@ -36,13 +36,16 @@ const phases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'out
 /**
  * @param waiters called with each record after its commit
  * @param flushed resolves when what has happened is in the store
+ * @param services whose kinds of events nobody else's pass for
  */
 export function createEventBus(
   store: Pick<Store, 'records' | 'head' | 'blob'>,
   waiters: Waiters,
   flushed: () => Promise<void>,
   find: FindCall,
+  services: readonly { readonly events?: readonly string[] }[],
 ): EventBus {
+  const own = services.flatMap(({ events = [] }) => events)
   const read = async (from: number, filter: EventFilter, limit: number, order: RecordQuery['order']): Promise<EventPage> => {
     const events: EventView[] = []
     let cursor = from
@@ -59,7 +62,7 @@ export function createEventBus(
         cursor = record.seq
         if (!mayBeEvent(record)) continue
         const event = describeEvent({ ...record, body: await bodyOf(store, body) }, find)
-        if (event !== null && matches(filter, event) && events.push(event) >= limit) return { events, cursor, more: true }
+        if (event !== null && matches(filter, event, own) && events.push(event) >= limit) return { events, cursor, more: true }
       }
       scanned += page.length
       if (page.length < eventPage) return { events, cursor, more: false }
@@ -81,7 +84,7 @@ export function createEventBus(
       await flushed()
       // A journal that was restored to an earlier state ends before the cursor: everything behind its end is new.
       const from = Math.min(cursor, (await store.head()).seq)
-      const came = waitFor({ waiters, find }, filter, waitMs, signal)
+      const came = waitFor({ waiters, find, own }, filter, waitMs, signal)
       try {
         const page = await read(from, filter, limit, 'oldest_first')
         // More remains to be scanned, or something was found: the caller asks again.
@@ -113,7 +116,7 @@ async function bodyOf(store: Pick<Store, 'blob'>, body: string): Promise<RecordV
 
 /** Resolves `happened` with true after the next event of the filter, and with false after the wait. */
 function waitFor(
-  { waiters, find }: { readonly waiters: Waiters; readonly find: FindCall },
+  { waiters, find, own }: { readonly waiters: Waiters; readonly find: FindCall; readonly own: readonly string[] },
   filter: EventFilter,
   waitMs: number,
   signal: AbortSignal,
@@ -122,7 +125,7 @@ function waitFor(
   if (waitMs === 0 || waiters.size >= maxEventWaiters) resolve(false)
   const wake = (record: RecordView): void => {
     const event = describeEvent(record, find)
-    if (event !== null && matches(filter, event)) resolve(true)
+    if (event !== null && matches(filter, event, own)) resolve(true)
   }
   const end = (): void => resolve(false)
   const timer = setTimeout(end, waitMs)

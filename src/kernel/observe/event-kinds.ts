@@ -104,17 +104,20 @@ export function noticeOf(record: RecordView): Notice | null {
 /**
  * What somebody publishes is chosen by its own name too: `build_*` chooses `custom_build_done`. Not where the name begins as Oxbow's own
  * kinds do, so that nobody who waits for `turn_ended` receives a published one.
+ * @param own first words of the kinds that services have
  * @returns whether the event is chosen
  */
-export function matches({ kinds, session }: EventFilter, event: Pick<EventView, 'kind' | 'session'>): boolean {
+export function matches({ kinds, session }: EventFilter, event: Pick<EventView, 'kind' | 'session'>, own: readonly string[] = []): boolean {
   if (session !== '' && event.session !== session) return false
-  return kinds.length === 0 || kinds.some((kind) => fits(kind, event.kind) || (isPublished(kind) && fits(`custom_${kind}`, event.kind)))
+  return (
+    kinds.length === 0 || kinds.some((kind) => fits(kind, event.kind) || (isPublished(kind, own) && fits(`custom_${kind}`, event.kind)))
+  )
 }
 
 function fits(pattern: string, kind: string): boolean {
   return pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : kind === pattern
 }
 
-function isPublished(pattern: string): boolean {
-  return !families.some((family) => fits(pattern, family) || pattern.startsWith(`${family}_`) || pattern === `${family}*`)
+function isPublished(pattern: string, own: readonly string[]): boolean {
+  return ![...families, ...own].some((family) => fits(pattern, family) || pattern.startsWith(`${family}_`) || pattern === `${family}*`)
 }

@@ -25,6 +25,7 @@ export interface HealthCallDeps {
   /** A warning about a store that works; empty: none. */
   readonly storeWarning: () => string
   readonly health: HealthProbe | undefined
+  readonly serviceHealth: () => AsyncIterable<DoctorCheck>
 }
 
 interface HealthView {
@@ -58,6 +59,7 @@ export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, Hea
     }),
     async run({ part }, context) {
       const checks = part === 'guest' ? [...(await ownChecks(deps, context))] : []
+      if (part === 'guest') for await (const check of deps.serviceHealth()) checks.push(check)
       checks.push(...(await probe(part)))
       return { output: { at: context.clock.now(), checks } }
     },

@@ -14,7 +14,7 @@ import {
   type PluginTask,
 } from '../../types/index.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
-import { type Cadence, checkCadence, dueBetween, nextDue } from '../schedules/cadence.ts'
+import { type Cadence, checkCadence, dueBetween, nextDue } from '../cadence.ts'
 import type { Documents } from '../state/documents.ts'
 import type { PluginWork } from './plugin-callers.ts'
 

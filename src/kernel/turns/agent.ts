@@ -44,7 +44,7 @@ import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts
 import type { Store } from '../../store/index.ts'
 import type { TurnPlugins } from '../plugins/turn-plugins.ts'
 import type { LaneTurn } from './lanes-interface.ts'
-import type { Registry } from '../registry.ts'
+import type { Registry, SectionAgent } from '../registry.ts'
 import { clientAsk, processRight } from '../stages/policy.ts'
 
 /** The turns that are running, for the calls that a process makes about its own turn. */
@@ -106,8 +106,8 @@ interface AgentDeps {
   readonly runningTurns: RunningTurns
   /** Removes host paths and secrets from the system prompt. */
   readonly scrub: (text: string) => string
-  /** What programs and files beside the kernel add to the system prompt of an agent, such as its skills. */
-  readonly section: (agent: { readonly name: string } & Pick<Caller, 'rights' | 'limits'>) => string | Promise<string>
+  /** What others add to the system prompt of an agent, such as its skills; by who adds it. */
+  readonly sections: Readonly<Record<string, (agent: SectionAgent) => string | Promise<string>>>
   /** The scratchpad of a session, as a section of the system prompt. */
   readonly scratchpad: (session: SessionId) => string | Promise<string>
   /** Asked before a turn if the agent may read memory; absent: nothing is recalled. */
@@ -200,8 +200,9 @@ function createPersona(
   agent: SpokenAgent & { readonly rights: readonly string[] },
   maxTurns: number = deps.config.turn.max_turns,
 ): Persona {
-  const { config, engine, sandbox, registry, scrub, section, scratchpad, reminder, rolling, hooks } = deps
+  const { config, engine, sandbox, registry, scrub, sections, scratchpad, reminder, rolling, hooks } = deps
   const { rights, limits } = grantOf([...agent.rights, processRight])
+  const grantee = { name: agent.name, rights, ...(limits !== undefined && { limits }) }
   const aroundTurn = createAroundTurn(deps, rights)
   const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
@@ -210,7 +211,7 @@ function createPersona(
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       ...(agent.character === undefined ? [] : [createCharacterPrompt(agent.character, scrub)]),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
-      { name: 'skills', provide: () => section({ name: agent.name, rights, ...(limits !== undefined && { limits }) }) },
+      ...Object.entries(sections).map(([name, section]) => ({ name, provide: () => section(grantee) })),
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
       {
         name: 'plugins',

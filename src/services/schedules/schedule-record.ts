@@ -1,9 +1,9 @@
 /** What is remembered of schedules, in two kinds of documents: a schedule, and each of its runs. */
 import { derivedId, type Label, type SessionId, type Spend, type TurnId } from '../../types/index.ts'
-import type { Limits } from '../budgets/definitions.ts'
-import { defaultGraceS } from '../limits.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
-import type { Cadence } from './cadence.ts'
+import type { Cadence, DocumentChange, Documents, Limits } from '../../kernel/index.ts'
+
+/** How late a run may begin where nobody said it. */
+const defaultGraceS = 300
 
 export interface Schedule {
   readonly id: string

@@ -2,21 +2,14 @@
 import {
   type Caller,
   type CallId,
-  type Config,
   expandRights,
   grantOf,
   originOf,
   OxbowError,
   type PublishedAgent,
   type SessionId,
-  type UserId,
 } from '../../types/index.ts'
-import { type AgentProfile, profileCategory } from '../agents/agent-record.ts'
-import { delegableOf, modelRight, passedOn } from '../delegation/attenuation.ts'
-import type { Gate } from '../gate.ts'
-import type { Sessions } from '../sessions.ts'
-import { userCaller } from '../stages/policy.ts'
-import type { Documents } from '../state/documents.ts'
+import { type AgentProfile, type Core, delegableOf, modelRight, passedOn, profileCategory, userCaller } from '../../kernel/index.ts'
 
 const contextCategory = 'system/task_contexts'
 
@@ -25,13 +18,7 @@ interface Context {
   readonly owner: string
 }
 
-export interface ContextDeps {
-  readonly user: UserId
-  readonly settings: Pick<Config, 'a2a' | 'agent'>
-  readonly documents: Documents
-  readonly sessions: Pick<Sessions, 'load' | 'join'>
-  readonly gate: Gate
-}
+export type ContextDeps = Pick<Core, 'user' | 'config' | 'documents' | 'sessions' | 'gate'>
 
 export interface NewContext {
   readonly session: SessionId
@@ -44,7 +31,7 @@ export interface NewContext {
 
 /** Opens the session of a context. Safe to repeat after a crash. @throws OxbowError `not_found` for a context of somebody else */
 export async function openContext(deps: ContextDeps, { session, agent, published, isNew, caller, call }: NewContext): Promise<void> {
-  const { documents, sessions, gate, user, settings } = deps
+  const { documents, sessions, gate, user, config } = deps
   const owner = caller.actor
   const found = await documents.get<Context>(contextCategory, session)
   if (found === null && !isNew) throw unknownContext(session)
@@ -52,7 +39,7 @@ export async function openContext(deps: ContextDeps, { session, agent, published
   const profile: AgentProfile = {
     agent: session as string as CallId,
     name: agent,
-    rights: publishedRights(published.rights, settings.agent.rights),
+    rights: publishedRights(published.rights, config.agent.rights),
     model: published.model,
     instructions: [foreignRule, published.instructions].filter((text) => text !== '').join('\n'),
     home: '',

@@ -8,26 +8,27 @@ import {
   type CallContext,
   type CallOutcome,
   fenced,
+  jsonIn,
   type Json,
   type JsonObject,
   type LabelScope,
   OxbowError,
   problemLines,
-  type SchemaChecker,
 } from '../../types/index.ts'
-import { maxKeptTextCharacters, maxQuestionCharacters, maxReadingBits, maxSessionReadingBits, maxSourceCharacters } from '../limits.ts'
-import { jsonIn } from '../delegation/delegated-end.ts'
-import type { Completion } from '../models/side-calls.ts'
-import type { Registry } from '../registry.ts'
-import type { Documents } from '../state/documents.ts'
+import type { Completion, Core } from '../../kernel/index.ts'
 import { type DataHandles, handleOf, type KeptText } from './data-handles.ts'
 import { type Reading, readingOf, release } from './reading.ts'
 
-export interface ExtractDeps {
-  readonly documents: Pick<Documents, 'get' | 'all' | 'update'>
-  readonly schemas: SchemaChecker
+/** Bits that one reading of a source may carry to the agent that asked, and all readings of a session: enough of them would be a text. */
+const maxReadingBits: number = 64
+const maxSessionReadingBits: number = 256
+/** Characters of a question, of a source that is read, and of a text behind a handle. */
+const maxQuestionCharacters: number = 2_000
+const maxSourceCharacters: number = 200_000
+const maxKeptTextCharacters: number = 64 * 1024
+
+interface ExtractDeps extends Pick<Core, 'documents' | 'schemas' | 'registry'> {
   readonly data: () => Promise<Pick<DataHandles, 'keeping'>>
-  readonly findCall: Registry['find']
 }
 
 interface ExtractInput {
@@ -122,8 +123,8 @@ function refuseWide({ bits }: Reading): void {
   )
 }
 
-function refuseSource({ findCall }: ExtractDeps, name: string): void {
-  const call = findCall(name)
+function refuseSource({ registry }: ExtractDeps, name: string): void {
+  const call = registry.find(name)
   if (call !== undefined && call.effect !== 'once' && call.tier !== 'privileged' && call.audience.includes('model')) return
   throw new OxbowError('bad_input', `${name} is no call that reads a source.`, {
     hint: 'Use a call such as file.read, web.fetch or output.read.',

@@ -6,21 +6,19 @@
 import { z } from 'zod'
 import {
   type Call,
+  configJsonSchema,
+  configSchemaWith,
   type ConfigDraft,
   configDraftSchema,
-  configJsonSchema,
   type ConfigProposal,
   type ConfigState,
   type HostPort,
   type JsonObject,
   OxbowError,
-  type ShownFolder,
 } from '../../types/index.ts'
+import type { Core } from '../../kernel/index.ts'
 
-export interface SettingsCallDeps {
-  readonly host?: HostPort | undefined
-  readonly showFolders?: (() => Promise<readonly ShownFolder[]>) | undefined
-}
+type SettingsDeps = Pick<Core, 'host' | 'showFolders' | 'sections'>
 
 interface ShownConfig extends ConfigState {
   /** Why the guest runs with its previous configuration; empty if it does not. */
@@ -37,7 +35,7 @@ const reads = {
 } as const satisfies Partial<Call>
 const writes = { ...reads, tier: 'privileged', right: 'config.write', effect: 'idempotent' } as const satisfies Partial<Call>
 
-export function settingsCalls({ host, showFolders }: SettingsCallDeps): readonly Call[] {
+export function settingsCalls({ host, showFolders, sections }: SettingsDeps): readonly Call[] {
   const port = (): HostPort => {
     if (host !== undefined) return host
     throw new OxbowError('denied', 'This guest has no way to the configuration files.', {
@@ -46,7 +44,7 @@ export function settingsCalls({ host, showFolders }: SettingsCallDeps): readonly
   }
   return [
     showCall(port),
-    schemaCall,
+    schemaCall(sections),
     checkCall(port),
     saveCall(port),
     restartCall(port),
@@ -71,15 +69,17 @@ function showCall(port: Port): Call<object, ShownConfig> {
   }
 }
 
-const schemaCall: Call<object, JsonObject> = {
-  ...reads,
-  name: 'config.schema',
-  summary: 'Shows the JSON Schema of the configuration, with a description of each key.',
-  input: z.strictObject({}),
-  output: z.custom<JsonObject>(),
-  example: {},
-  recordOutput: () => ({}),
-  run: async () => ({ output: configJsonSchema() as JsonObject }),
+function schemaCall(sections: Core['sections']): Call<object, JsonObject> {
+  return {
+    ...reads,
+    name: 'config.schema',
+    summary: 'Shows the JSON Schema of the configuration, with a description of each key.',
+    input: z.strictObject({}),
+    output: z.custom<JsonObject>(),
+    example: {},
+    recordOutput: () => ({}),
+    run: async () => ({ output: configJsonSchema(configSchemaWith(sections)) }),
+  }
 }
 
 const recordDraft = ({ changes, text, last_good: lastGood }: ConfigDraft): JsonObject => ({
@@ -146,7 +146,7 @@ interface SyncedFolders {
   readonly folders: readonly { readonly name: string; readonly read_only: boolean; readonly problem: string }[]
 }
 
-function syncFoldersCall(show: SettingsCallDeps['showFolders']): Call<object, SyncedFolders> {
+function syncFoldersCall(show: SettingsDeps['showFolders']): Call<object, SyncedFolders> {
   return {
     ...writes,
     name: 'folder.sync',

@@ -3,10 +3,19 @@
  * for each run; see `schedule-runs.ts`. One timer wakes for the next due time, and looks at the documents again at least once a minute.
  */
 import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
-import { maxMisfires, maxQueuedRuns, overloadCheckMs, scheduleCheckMs, scheduleRestartMs } from '../limits.ts'
-import { dueBetween, nextDue } from './cadence.ts'
+import { dueBetween, nextDue } from '../../kernel/index.ts'
 import { graceMsOf, type Schedule, scheduleCategory, skippedRun } from './schedule-record.ts'
 import { createScheduleRuns, type Decision, type ScheduleDeps, type ScheduleRuns } from './schedule-runs.ts'
+
+/** Missed due times that are made up for, and runs that wait for the one before. */
+const maxMisfires = 100
+const maxQueuedRuns = 10
+/** How often schedules are looked at while an overload holds them back. */
+const overloadCheckMs = 5_000
+/** How often schedules are looked at although none is due: another guest may have changed one, and clocks are set. */
+const scheduleCheckMs = 60_000
+/** A guest that restarts is away for a few seconds: what was due then has not been missed. */
+const scheduleRestartMs = 10_000
 
 export interface Schedules {
   /** Takes up runs that a crash left, and starts what is due. */

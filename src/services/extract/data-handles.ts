@@ -14,8 +14,10 @@ import {
   type Labels,
   ownValue,
 } from '../../types/index.ts'
-import { maxKeptTexts } from '../limits.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
+import type { DocumentChange, Documents } from '../../kernel/index.ts'
+
+/** Texts behind handles; the oldest are dropped. */
+const maxKeptTexts: number = 500
 
 export interface KeptText {
   readonly text: string

@@ -4,7 +4,9 @@
  * `untrusted`; texts never do. So whoever writes a source decides at most these bits of what the reader's caller sees.
  */
 import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
-import { maxReadingLevels } from '../limits.ts'
+
+/** Deepest nesting of a reading's schema. */
+const maxReadingLevels: number = 8
 
 /** A schema that a reading may have, with what each part of it carries. */
 export type Reading =

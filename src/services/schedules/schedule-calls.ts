@@ -1,18 +1,13 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
-import { type Call, type CallContext, type Config, type JsonObject, OxbowError, type Labels } from '../../types/index.ts'
-import { limitsSchema } from '../budgets/definitions.ts'
-import type { Documents } from '../state/documents.ts'
-import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from './cadence.ts'
-import { runName, runCategory, runsOf, type Schedule, scheduleCategory, type ScheduleRun } from './schedule-record.ts'
+import { type Call, OxbowError, type Labels } from '../../types/index.ts'
+import { type Cadence, cadence, cadenceText, checkCadence, type Core, type Documents, limitsSchema, nextDue } from '../../kernel/index.ts'
+import { forecast } from './forecast.ts'
+import { type Forecast, runName, runCategory, runsOf, type Schedule, scheduleCategory, type ScheduleRun } from './schedule-record.ts'
 import type { Schedules } from './schedules.ts'
 
-export interface ScheduleCallDeps {
-  readonly documents: Documents
-  readonly scheduleConfig: Config['schedules']
+export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 'sessions' | 'outcomeOf' | 'budgets'> {
   readonly schedules: () => Promise<Schedules>
-  readonly heldLabels: (caller: CallContext['caller']) => Labels
-  readonly outcomeOf: (turn: ScheduleRun['turn']) => Promise<JsonObject | null>
 }
 
 /** Shown to whoever asks. */
@@ -57,12 +52,21 @@ const reads = { ...shared, tier: 'read_only', right: 'schedule.read', effect: 'n
 const writes = { ...shared, tier: 'privileged', right: 'schedule.write', effect: 'idempotent' } as const satisfies Partial<Call>
 
 export function scheduleCalls(deps: ScheduleCallDeps): readonly Call[] {
-  return [createCall(deps), editCall(deps), deleteCall(deps), triggerCall(deps), searchCall(deps), runsCall(deps), outputCall(deps)]
+  return [
+    createCall(deps),
+    editCall(deps),
+    deleteCall(deps),
+    triggerCall(deps),
+    searchCall(deps),
+    runsCall(deps),
+    outputCall(deps),
+    forecastCall(deps),
+  ]
 }
 
 type CreateInput = Pick<Schedule, 'name' | 'goal' | 'cadence' | 'budget' | keyof typeof defaults>
 
-function createCall({ documents, scheduleConfig, schedules, heldLabels }: ScheduleCallDeps): Call<CreateInput, ScheduleView> {
+function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call<CreateInput, ScheduleView> {
   return {
     ...writes,
     name: 'schedule.create',
@@ -86,12 +90,12 @@ function createCall({ documents, scheduleConfig, schedules, heldLabels }: Schedu
     example: { ...defaults, name: 'Morning report', goal: 'Summarise what changed in /shared since yesterday.', cadence: dailyAtSeven },
     async run(input, { id: call, caller, clock }) {
       const now = clock.now()
-      await checkCadence(input.cadence, now, scheduleConfig.min_interval_s)
+      await checkCadence(input.cadence, now, config.schedules.min_interval_s)
       const others = await documents.all<Schedule>(scheduleCategory)
-      if (others.length >= scheduleConfig.max_schedules && others.every(({ name }) => name !== call))
+      if (others.length >= config.schedules.max_schedules && others.every(({ name }) => name !== call))
         throw new OxbowError(
           'limit_reached',
-          `There are ${others.length} schedules; at most ${scheduleConfig.max_schedules} are allowed.`,
+          `There are ${others.length} schedules; at most ${config.schedules.max_schedules} are allowed.`,
           {
             hint: 'Delete one, or raise `schedules.max_schedules` in config.toml.',
           },
@@ -100,7 +104,7 @@ function createCall({ documents, scheduleConfig, schedules, heldLabels }: Schedu
         ...input,
         id: call,
         status: 'active',
-        labels: heldLabels(caller),
+        labels: sessions.held(caller),
         author: caller.actor,
         origin: caller.session,
         created_at: now,
@@ -125,7 +129,7 @@ type EditInput = { readonly id: string; readonly status?: 'active' | 'paused' | 
   readonly [Field in keyof CreateInput]?: CreateInput[Field] | undefined
 }
 
-function editCall({ documents, scheduleConfig, schedules, heldLabels }: ScheduleCallDeps): Call<EditInput, ScheduleView> {
+function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call<EditInput, ScheduleView> {
   return {
     ...writes,
     name: 'schedule.edit',
@@ -142,9 +146,9 @@ function editCall({ documents, scheduleConfig, schedules, heldLabels }: Schedule
       const now = clock.now()
       const fields = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
       const edit = async (before: Schedule): Promise<Schedule> => {
-        const changed: Schedule = { ...before, ...fields, labels: [...new Set([...before.labels, ...heldLabels(caller)])].sort() }
+        const changed: Schedule = { ...before, ...fields, labels: [...new Set([...before.labels, ...sessions.held(caller)])].sort() }
         const isStarted = change.status === 'active' && before.status !== 'active'
-        if (change.cadence !== undefined || isStarted) await checkCadence(changed.cadence, now, scheduleConfig.min_interval_s)
+        if (change.cadence !== undefined || isStarted) await checkCadence(changed.cadence, now, config.schedules.min_interval_s)
         // Times that passed while it was paused, or under the cadence before, are not made up for; nor are failures counted on.
         const next_at = await nextDue(changed.cadence, now, now)
         const restarted = { counted_from: now, due_after: now, next_at, queued: [], retry: null, failures: 0 }
@@ -290,6 +294,23 @@ function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call<{ turn: st
       const to = Math.min(bytes.length, from + max)
       const text = bytes.toString('utf8', from, to)
       return { output: { text, total_bytes: bytes.length, remaining_bytes: bytes.length - to }, text }
+    },
+  }
+}
+
+function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call<{ schedule: string }, Forecast> {
+  return {
+    ...reads,
+    rare: true,
+    name: 'budget.forecast',
+    summary: 'Forecasts what the next run of a schedule takes, and whether the budgets cover it.',
+    input: z.strictObject({ schedule: z.string().min(1).max(64).describe('Id of the schedule.') }),
+    output: z.custom<Forecast>(),
+    example: { schedule: '01890a5d-ac96-774b-bcce-b302099a8057' },
+    right: 'system.read',
+    audience: ['terminal'],
+    async run({ schedule: wanted }, { clock }) {
+      return { output: await forecast({ budgets, documents, clock, agent: config.agent.name }, await scheduleOf(documents, wanted)) }
     },
   }
 }

@@ -17,11 +17,15 @@ import {
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
-import type { Events } from '../events.ts'
-import { maxListedTasks, maxOpenTasks, maxTaskTargets } from '../limits.ts'
-import type { Lanes } from '../turns/lanes-interface.ts'
-import type { StartTurn } from '../turns/start-turn.ts'
+import type { Core } from '../../kernel/index.ts'
 import { type ContextDeps, openContext } from './task-contexts.ts'
+
+/** Tasks of one program that are listed, the newest. */
+const maxListedTasks = 1_000
+/** Open tasks of one program: each may run a model for an hour. */
+const maxOpenTasks = 16
+/** Addresses that are notified of one task. */
+const maxTaskTargets = 5
 
 /** Where to post what happens to a task. */
 interface TaskTarget {
@@ -57,11 +61,7 @@ interface StoredTask extends TaskRecord {
 }
 
 const taskCategory = 'system/tasks'
-export interface PublishedCallDeps extends ContextDeps {
-  readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
-  readonly events: Pick<Events, 'onTurnEnd'>
-  readonly startTurn: StartTurn
-}
+type PublishedCallDeps = ContextDeps & Pick<Core, 'lanes' | 'events' | 'startTurn'>
 
 const shared = {
   audience: ['terminal'],
@@ -306,8 +306,8 @@ function isOwn({ owner }: StoredTask, { actor, rights }: Caller): boolean {
   return owner === actor || rights.has('*')
 }
 
-function publishedOf({ settings }: PublishedCallDeps, agent: string): PublishedAgent {
-  const { agents } = settings.a2a
+function publishedOf({ config }: PublishedCallDeps, agent: string): PublishedAgent {
+  const { agents } = config.a2a
   const found = Object.hasOwn(agents, agent) ? agents[agent] : undefined
   if (found !== undefined) return found
   throw new OxbowError('not_found', `There is no published agent ${JSON.stringify(agent.slice(0, 50))}.`, {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import type { CallOutcome, HostPort, JournalRecord, Json, NewestHead } from '../../types/index.ts'
-import { asks, type Fixture, inOrder, openFixture, says, user } from '../kernel-fixture.ts'
+import { asks, type Fixture, inOrder, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 
 interface Found {
   readonly records: readonly { readonly seq: number; readonly name: string; readonly actor: string; readonly phase: string }[]

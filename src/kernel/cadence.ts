@@ -3,8 +3,8 @@
  * clock skips are due right behind the gap, and those that it repeats are due once (croner).
  */
 import { z } from 'zod'
-import { OxbowError, once } from '../../types/index.ts'
-import { maxCadenceChecks, maxCronLength } from '../limits.ts'
+import { OxbowError, once } from '../types/index.ts'
+import { maxCadenceChecks, maxCronLength } from './limits.ts'
 
 export type Cadence =
   | { readonly type: 'once'; readonly at: string }

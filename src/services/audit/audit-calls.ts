@@ -7,7 +7,6 @@ import {
   type CallId,
   type ChainHead,
   type Clock,
-  type HostPort,
   type JournalRecord,
   type NewestHead,
   OxbowError,
@@ -15,19 +14,13 @@ import {
   type SessionId,
   truncate,
 } from '../../types/index.ts'
-import type { CallReference } from '../call-reference.ts'
-import type { Journal } from '../journal.ts'
-import { maxAuditScan, maxAuditShown } from '../limits.ts'
-import { type AuditReport, verifyJournal } from './audit-verify.ts'
-import { repeatsBody } from './repeats.ts'
+import { type AuditReport, type CallReference, type Core, repeatsBody, verifyJournal } from '../../kernel/index.ts'
 
-export interface AuditCallDeps {
-  readonly store: Store
-  /** Knows what the runner has signed; absent: there is none. */
-  readonly host?: Pick<HostPort, 'newestHead'> | undefined
-  readonly journal: Pick<Journal, 'flushed'>
-  readonly references: () => readonly CallReference[]
-}
+/** Records of one answer of `audit.query`, and the most that it looks through. */
+const maxAuditShown = 200
+const maxAuditScan = 50_000
+
+type AuditCallDeps = Pick<Core, 'store' | 'host' | 'journal' | 'references'>
 
 interface QueryInput {
   readonly actor: string

@@ -3,11 +3,11 @@
  * budget, which is held for it; or, where nothing is known, anything at all. A run that is not covered is skipped before it costs.
  */
 import { type Amount, amountKinds, type Clock, noAmount, sessionScope, type Spend } from '../../types/index.ts'
-import { type Forecast, runsOf, type Schedule, type ScheduleRun } from '../schedules/schedule-record.ts'
-import { forecastRuns } from '../limits.ts'
-import type { Budgets } from '../stages/budgets.ts'
-import type { Documents } from '../state/documents.ts'
-import { carvedOf } from './book.ts'
+import { type Forecast, runsOf, type Schedule, type ScheduleRun } from './schedule-record.ts'
+import { type Budgets, carvedOf, type Documents } from '../../kernel/index.ts'
+
+/** Newest runs of a schedule by which the next one is forecast. */
+const forecastRuns = 10
 
 export interface ForecastDeps {
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>

@@ -19,11 +19,7 @@ import {
   truncate,
   type TurnId,
 } from '../../types/index.ts'
-import type { Admission } from '../agents/admission.ts'
-import { carve, giveBack } from '../budgets/definitions.ts'
-import { budgetRetryMs } from '../limits.ts'
-import type { NoteEvent } from '../observe/event-bus.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
+import { type Admission, carve, type DocumentChange, type Documents, giveBack, type NoteEvent } from '../../kernel/index.ts'
 import {
   graceMsOf,
   type Schedule,
@@ -36,6 +32,9 @@ import {
   skippedRun,
   runsOf,
 } from './schedule-record.ts'
+
+/** A run that no budget covers and that has no other time is tried again after this long. */
+const budgetRetryMs: number = 60 * 60_000
 
 export interface ScheduleDeps {
   readonly config: Config['schedules']

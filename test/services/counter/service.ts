@@ -1,0 +1,105 @@
+/** A counter: the smallest service that has one of everything. `counter.test.ts` puts it into a guest. */
+import { z } from 'zod'
+import { sectionOf, type Service } from '../../../src/kernel/index.ts'
+import { type Call, type CallId, type ConfigSection, OxbowError } from '../../../src/types/index.ts'
+
+interface Count {
+  readonly at: number
+}
+
+interface Counter {
+  /** @returns the count after it. @throws OxbowError `limit_reached` beyond `counter.most` */
+  add(of: Parameters<Change>[0], by: number): Promise<number>
+  now(): Promise<number>
+  /** How often the guest has started with a count. */
+  readonly recovered: () => number
+}
+
+type Change = Parameters<NonNullable<Service['open']>>[0]['documents']['change']
+
+const category = 'system/counter'
+const config: ConfigSection<{ readonly most: number }> = {
+  name: 'counter',
+  schema: (by) => by.strictObject({ most: by.int().min(1).max(1_000).default(5).describe('Where the counter stops.') }),
+}
+
+export const counter: Service<Counter> = {
+  name: 'counter',
+  config,
+  wakes: [category],
+  events: ['counter'],
+  verbs: [
+    { words: 'counter add', call: 'counter.add', summary: 'Count on', positional: ['by'] },
+    { words: 'counter show', call: 'counter.show', summary: 'Show the count' },
+  ],
+  async calls(_core, self) {
+    return [addCall(self), showCall(self)]
+  },
+  async open({ documents, config: all }) {
+    const { most } = sectionOf(config, all)
+    if (most === 666) throw new Error('it does not count as far as that')
+    let recovered = 0
+    const port: Counter = {
+      async add(of, by) {
+        const value = await documents.change<Count>(of, category, 'count', (current) => {
+          const at = (current?.value.at ?? 0) + by
+          if (at > most) throw new OxbowError('limit_reached', `The counter stops at ${most}.`, { hint: 'Raise `counter.most`.' })
+          return { at }
+        })
+        return value?.at ?? 0
+      },
+      now: async () => (await documents.get<Count>(category, 'count'))?.value.at ?? 0,
+      recovered: () => recovered,
+    }
+    return { port, recover: async () => void recovered++ }
+  },
+  section: (_core, self) => async () => `The counter stands at ${await (await self()).now()}.`,
+  async *health(_core, self) {
+    const says = `stands at ${await (await self()).now()}`
+    yield { name: 'counter', state: 'ok', says, fix: '', required: false, ms: 0 }
+  },
+}
+
+const parts = {
+  tier: 'side_effecting',
+  right: 'state.write',
+  audience: ['model', 'terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 5_000,
+} as const satisfies Partial<Call>
+
+function addCall(self: () => Promise<Counter>): Call<{ by: number }, { count: number }> {
+  return {
+    ...parts,
+    name: 'counter.add',
+    summary: 'Counts on.',
+    effect: 'once',
+    input: z.strictObject({ by: z.int().min(1).default(1).describe('How many.') }),
+    output: z.strictObject({ count: z.int() }),
+    example: { by: 2 },
+    recordOutput: ({ count }) => ({ count }),
+    event: ({ count = 0 }) => ({ kind: 'counter_moved', fields: { count } }),
+    async run({ by }, { caller, id }) {
+      const count = await (await self()).add({ caller, call: id satisfies CallId, name: 'counter.add' }, by)
+      return { output: { count } }
+    },
+  }
+}
+
+function showCall(self: () => Promise<Counter>): Call<object, { count: number; recovered: number }> {
+  return {
+    ...parts,
+    name: 'counter.show',
+    summary: 'Shows the count.',
+    tier: 'read_only',
+    right: 'state.read',
+    effect: 'none',
+    input: z.strictObject({}),
+    output: z.strictObject({ count: z.int(), recovered: z.int() }),
+    example: {},
+    async run() {
+      const port = await self()
+      return { output: { count: await port.now(), recovered: port.recovered() } }
+    },
+  }
+}
