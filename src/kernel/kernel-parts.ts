@@ -46,7 +46,7 @@ import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
-import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
+import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import type { Branches } from './branches/branches.ts'
@@ -60,8 +60,6 @@ import { createHandoffs, type Handoffs } from './delegation/handoffs.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
 import { createGraphing, type Graphing } from './graphs/graphing.ts'
 import { type Core, holdServices, type Services } from './service.ts'
-
-const noDisk: DiskProbe = { space: async () => null, openFiles: () => 0 }
 
 /** What is recorded, and what is read back from it. */
 interface Records {
@@ -171,7 +169,7 @@ function buildRecords(options: KernelOptions): Records {
   const onOverload = (reasons: readonly string[]): void =>
     noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
   budgets.onWarning((account, session) => noteEvent('budget_warning', warningOf(account), session))
-  const resources = createResources({ config: config.resources, clock, disk: disk ?? noDisk, onOverload })
+  const resources = createResources({ config: config.resources, clock, disk, onOverload })
   return {
     documents,
     secrets,
@@ -213,7 +211,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
   const branches = once(async () => {
     const { createBranches } = await import('./branches/branches.ts')
-    return createBranches({ ...records, sandbox, versions: versioning.versions, versioning, heldLabels: sessions.held, clock })
+    return createBranches({ ...records, ...versioning, sandbox, versioning, heldLabels: sessions.held, clock })
   })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
   const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
@@ -228,11 +226,10 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
       fit: cleaner.fit,
       settings: config.model,
     })
-  const { hooks } = servers
   const gate: Gate = createGate({
     ...records,
     files,
-    hooks,
+    hooks: servers.hooks,
     registry,
     cleaner,
     secrets: createSecretUses(secrets),
@@ -256,8 +253,8 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { services, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches, hooks }
-  return { ...own, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
+  const own = { services, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
+  return { ...own, hooks: servers.hooks, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
 }
 
 /** What stages 4 and 5 read of hosts, rules and commands. */
@@ -283,16 +280,14 @@ function approvalReads(
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
   const { user, config, store, engine, sandbox, clock } = options
-  const { newId, sessions, journal, scratchpads, documents, conversations } = records
+  const { newId, sessions, journal, scratchpads, documents } = records
   const { registry, gate, runningTurns, running, cleaner, background, memory, hooks } = calls
-  const { section: scratchpad } = scratchpads
-  const rolling = rollingBy(background, config.memory.summary)
   const given = {
     scrub: cleaner.scrub,
     sections: { skills: calls.servers.section, services: calls.services.section },
-    scratchpad,
+    scratchpad: scratchpads.section,
     reminder: memory,
-    rolling,
+    rolling: rollingBy(background, config.memory.summary),
     hooks,
     plugins: calls.servers.plugins,
     follow: background.follow,
@@ -320,10 +315,10 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     onStale: (session) => lanes.lose(session).then(() => sessions.forget(session)),
   })
   const foresee = createForesee(memory, handoffs, config.agent.rights)
-  const historyBytes = engine.model.contextTokens * maxBytesPerToken
   const labelsOfFile = async (file: KeptFile): Promise<Provenance> =>
     (await (await calls.files.opened())?.sameAs(file, records.blobs)) ?? nothing
-  const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee, labelsOfFile })
+  const historyBytes = engine.model.contextTokens * maxBytesPerToken
+  const startTurn = createStartTurn({ ...records, user, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)

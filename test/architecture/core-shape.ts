@@ -20,7 +20,7 @@ export const coreNow: CoreShape = {
   folderPairs: 33,
   namesElsewhere: {
     acp: 19,
-    cli: 207,
+    cli: 208,
     connect: 3,
     'eliza-host': 25,
     gateway: 179,

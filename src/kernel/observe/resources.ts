@@ -47,7 +47,8 @@ export interface DiskProbe {
 interface ResourceDeps {
   readonly config: Config['resources']
   readonly clock: Clock
-  readonly disk: DiskProbe
+  /** Absent: nothing is known of it. */
+  readonly disk?: DiskProbe | undefined
   /** Called when an overload begins, changes or ends. */
   readonly onOverload: (reasons: readonly string[]) => void
 }
@@ -66,7 +67,7 @@ export function createResources({ config, clock, disk, onOverload }: ResourceDep
   const take = async (loopDelayMs: number): Promise<ResourceSample> => {
     const from = before ?? (await firstCounters(clock))
     const now = counters(clock)
-    const space = await disk.space()
+    const space = (await disk?.space()) ?? null
     const sample: ResourceSample = {
       at: clock.now(),
       ...usage(from, now),
@@ -77,7 +78,7 @@ export function createResources({ config, clock, disk, onOverload }: ResourceDep
       disk_free_mb: toMb(space?.freeBytes ?? 0),
       guest_memory_mb: toMb(process.memoryUsage.rss()),
       loop_delay_ms: round(loopDelayMs),
-      open_files: disk.openFiles(),
+      open_files: disk?.openFiles() ?? 0,
     }
     before = now
     ring.unshift(sample)
