@@ -9,18 +9,37 @@ const root = fileURLToPath(new URL('../src', import.meta.url))
 const imports = /^(?:import|export)\s+(?!type\b)(?:[^'"]*?from\s+)?['"]([^'"]+)['"]/gms
 
 /** In the sources a public API brings them along; the bundle leaves out what a start does not use of it. */
-const shaken = /^types\/|^kernel\/(?:call-reference|cadence|budgets\/definitions)\.ts$/
+const shaken = /^types\//
 
-/** @returns the files that are loaded with this one, without those of imports of types and imports at run time */
+/** @returns the values that a statement names; null: all */
+function valuesIn(statement: string): ReadonlySet<string> | null {
+  const named = /\{([^}]*)\}/.exec(statement)?.[1]?.split(',')
+  if (named === undefined) return null
+  return new Set(named.map((name) => name.trim().split(' as ')[0]!).filter((name) => name !== '' && !name.startsWith('type ')))
+}
+
+/**
+ * @returns the files that are loaded with this one, without those of imports of types, of imports at run time, and of what a public API
+ * exports and nobody here takes
+ */
 function loadedWith(entry: string): ReadonlySet<string> {
   const found = new Set([entry])
-  for (const file of found) {
+  const taken = new Map<string, Set<string>>()
+  const visit = (file: string, names: ReadonlySet<string> | null): void => {
+    const isApi = file.endsWith('/index.ts') && names !== null
+    const before = taken.get(file)
+    if (before !== undefined && (!isApi || [...names].every((name) => before.has(name)))) return
+    taken.set(file, new Set([...(before ?? []), ...(names ?? [])]))
+    found.add(file)
     for (const [statement, specifier = ''] of readFileSync(file, 'utf8').matchAll(imports)) {
-      const named = /\{([^}]*)\}/.exec(statement)?.[1]?.split(',') ?? ['all']
-      const isTypes = named.every((name) => /^\s*(type\s|$)/.test(name))
-      if (specifier.startsWith('.') && specifier.endsWith('.ts') && !isTypes) found.add(join(dirname(file), specifier))
+      if (!specifier.startsWith('.') || !specifier.endsWith('.ts')) continue
+      const values = valuesIn(statement)
+      if (values?.size === 0) continue
+      const isLeft = isApi && statement.startsWith('export') && values !== null && ![...values].some((name) => names.has(name))
+      if (!isLeft) visit(join(dirname(file), specifier), values)
     }
   }
+  visit(entry, null)
   return found
 }
 

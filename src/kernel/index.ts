@@ -1,10 +1,22 @@
 export type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool } from './access/foreign-calls.ts'
-export type { Admission } from './agents/admission.ts'
+export type { Admission, AdmissionState } from './agents/admission.ts'
 export { type AgentProfile, profileCategory } from './agents/agent-record.ts'
 export { type AuditReport, verifyJournal } from './audit/audit-verify.ts'
 export { repeatsBody } from './audit/repeats.ts'
-export { carvedOf } from './budgets/book.ts'
-export { carve, giveBack, type Limits, limitsSchema } from './budgets/definitions.ts'
+export { amountOf, type Book, carvedOf } from './budgets/book.ts'
+export {
+  budgetCategory,
+  budgetName,
+  carve,
+  type Definition,
+  giveBack,
+  limitFields,
+  type Limits,
+  limitsSchema,
+  scopeSchema,
+  windowSchema,
+} from './budgets/definitions.ts'
+export { type Amounts, type BudgetLine, limitsOf, lineOf } from './budgets/notices.ts'
 export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
 export { type CallReference, describeCall } from './call-reference.ts'
 export { delegableOf, modelRight, passedOn } from './delegation/attenuation.ts'
@@ -12,8 +24,10 @@ export type { KernelEvent } from './events.ts'
 export type { Kernel, KernelOptions } from './kernel-interface.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
 export type { Completion } from './models/side-calls.ts'
-export type { NoteEvent } from './observe/event-bus.ts'
-export type { Budgets } from './stages/budgets.ts'
+export type { EventPage, NoteEvent } from './observe/event-bus.ts'
+export type { EventFilter } from './observe/event-kinds.ts'
+export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
+export { type Core, describedServiceCalls, sectionOf, type Service } from './service.ts'
+export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
 export { userCaller } from './stages/policy.ts'
 export type { DocumentChange, Documents } from './state/documents.ts'
-export { type Core, describedServiceCalls, sectionOf, type Service } from './service.ts'

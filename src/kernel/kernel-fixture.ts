@@ -29,7 +29,7 @@ import {
 import type { KernelEvent } from './events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel, KernelOptions } from './kernel-interface.ts'
-import type { HealthProbe } from './observe/health-call.ts'
+import type { HealthProbe } from './observe/resources.ts'
 
 export const user = 'ada' as UserId
 export const newCallId: () => CallId = createIdMaker(systemClock, systemRandom) as () => CallId

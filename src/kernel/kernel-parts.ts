@@ -356,7 +356,7 @@ function coreOf(options: KernelOptions, parts: KernelParts): Core {
 
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
-  const { config, engine, clock, health, secrets, storeWarning = () => '' } = options
+  const { config, engine, clock } = options
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
   return {
@@ -383,12 +383,7 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     defaultRights: config.agent.rights,
     approvalConfig: config.approval,
     execConfig: config.exec,
-    health,
-    storeWarning,
-    fault: parts.journal.fault,
-    serviceHealth: parts.services.health,
     settings: config,
-    keyNames: new Set([...secrets.keys()].map((name) => name.replace(/\.stored$/, ''))),
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,
     references: registry.references,

@@ -38,11 +38,6 @@ export const maxTitleLength = 60
 /** Recorded characters of the name of an unknown call; no real name is longer. */
 export const maxNameLength = 100
 
-/** Bytes of one document of the state: what is larger is a file. */
-export const maxDocumentBytes: number = 256 * 1024
-/** Documents of one list. */
-export const maxListedDocuments = 500
-
 /**
  * Tools that requests offer from the start, and their bytes without the words of the wire; with more, the rare ones are found by
  * `tool.search`. A model chooses worse among more, and every request pays for each.
@@ -88,15 +83,8 @@ export const maxListedValues = 8
 /** Records read at once when events are looked for, and the most that one request looks through. */
 export const eventPage = 500
 export const maxEventScan = 20_000
-/** Events of one request, and the longest that it waits for one. */
-export const maxEventsRead = 1_000
-export const maxEventWaitS = 60
 /** Requests that wait for events; more are answered at once. */
 export const maxEventWaiters = 1_000
-/** Durable subscribers of a user. */
-export const maxSubscribers = 100
-/** Bytes of the data of a published event. */
-export const maxEventBytes = 2_048
 
 /** How long before an approval expires its warning comes; at most half of the whole time. */
 export const approvalWarningMs = 60_000

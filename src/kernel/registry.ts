@@ -330,7 +330,7 @@ export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps:
   const { documents, schemas, messageOf, labelsOf, noteEvent } = deps
   const secrets = secretsFor(deps.secrets, secretKeeper)
   const limit: ProgramHost['limit'] = async (...asked) =>
-    (await import('./budgets/budget-calls.ts')).limitProgram(deps, clock.now(), ...asked)
+    (await import('./budgets/definitions.ts')).limitProgram(deps, clock.now(), ...asked)
   let opened: ToolServers | undefined
   let hooks: KernelHooks | undefined
   const open = once(async () => (opened = await servers?.({ documents, schemas, limit, messageOf, labelsOf, noteEvent, secrets })))

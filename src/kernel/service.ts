@@ -3,9 +3,11 @@
  * under `src/services/` and one line in the list there. Opened when it is first needed; what it needs of others it names, and gets as ports.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
   type Call,
+  type CatalogQuestion,
   type Clock,
   type Config,
   type ConfigSection,
@@ -32,10 +34,13 @@ import type { CallReference } from './call-reference.ts'
 import type { Events } from './events.ts'
 import type { FillInput, Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
-import type { Resources } from './observe/resources.ts'
+import type { EventBus } from './observe/event-bus.ts'
+import type { HealthProbe, Resources } from './observe/resources.ts'
 import type { Registry, SectionAgent } from './registry.ts'
 import type { Sessions } from './sessions.ts'
+import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
+import type { RunningCalls } from './stages/running-calls.ts'
 import type { Documents } from './state/documents.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import type { StartTurn } from './turns/start-turn.ts'
@@ -53,13 +58,24 @@ export interface Core {
   readonly host?: HostPort | undefined
   /** Makes the sandbox show the person's folders as their list is now; absent: there is no list. */
   readonly showFolders?: (() => Promise<readonly ShownFolder[]>) | undefined
+  /** What the host finds about files, model and machine; absent: nothing. */
+  readonly health?: HealthProbe | undefined
+  /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
+  readonly catalog?: ((question: CatalogQuestion) => AsyncIterable<object>) | undefined
+  /** A warning about a store that works; absent or empty: none. */
+  readonly storeWarning?: (() => string) | undefined
+  readonly services: Pick<Services, 'health'>
   readonly newId: () => string
   readonly journal: Journal
   readonly documents: Documents
   readonly events: Events
   /** Notes an event for those who watch. Ids, names, counts and reasons; never what people said. */
   readonly noteEvent: (kind: string, fields: JsonObject, session?: SessionId | '') => void
+  readonly eventBus: EventBus
+  readonly secrets: Secrets
   readonly gate: Gate
+  readonly approvals: Approvals
+  readonly running: RunningCalls
   readonly registry: Pick<Registry, 'find'>
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions

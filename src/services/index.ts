@@ -1,12 +1,17 @@
 /** The services of a guest, in the order in which their calls are listed. A new one is its folder and a line here. */
 import type { Service } from '../kernel/index.ts'
 import { audit } from './audit/service.ts'
+import { budgets } from './budgets/service.ts'
 import { extract } from './extract/service.ts'
+import { models } from './models/service.ts'
+import { observe } from './observe/service.ts'
 import { published } from './published/service.ts'
 import { schedules } from './schedules/service.ts'
+import { secrets } from './secrets/service.ts'
 import { settings } from './settings/service.ts'
+import { state } from './state/service.ts'
 
-export const services: readonly Service[] = [extract, audit, published, schedules, settings]
+export const services: readonly Service[] = [extract, audit, published, schedules, settings, state, observe, budgets, secrets, models]
 
 /** See `input-schemas.ts`, which is loaded only where somebody types a verb of a service. */
 export const loadInputSchemas = (): Promise<typeof import('./input-schemas.ts')> => import('./input-schemas.ts')

@@ -15,9 +15,9 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 171,
-  lines: 31_990,
-  folderPairs: 33,
+  files: 163,
+  lines: 30_513,
+  folderPairs: 29,
   namesElsewhere: {
     acp: 19,
     cli: 208,
@@ -25,13 +25,13 @@ export const coreNow: CoreShape = {
     'eliza-host': 25,
     gateway: 179,
     guest: 4,
-    kernel: 141,
+    kernel: 140,
     memory: 15,
     'plugin-host': 5,
     plugins: 3,
     runtime: 5,
     secrets: 3,
-    services: 5,
+    services: 7,
     skills: 16,
     store: 4,
     terminal: 9,
@@ -74,10 +74,10 @@ export function checkCore(tree: SourceTree, most: CoreShape): readonly Violation
   })
 }
 
-/** `src/kernel/FOLDER`, or the module. */
+/** `src/kernel/FOLDER`, `src/services/NAME`, or the module. */
 function areaOf({ path, module }: SourceFile): string {
   const parts = path.split('/')
-  return module === 'kernel' && parts.length > 3 ? parts.slice(0, 3).join('/') : parts.slice(0, 2).join('/')
+  return (module === 'kernel' || module === 'services') && parts.length > 3 ? parts.slice(0, 3).join('/') : parts.slice(0, 2).join('/')
 }
 
 function pairsOf(kernel: readonly SourceFile[]): readonly string[] {

@@ -141,7 +141,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['kernel', 'store'], { packages: { zod } }),
+  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets'], { packages: { zod } }),
   row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets', 'repository'], {
     packages: {
       zod,

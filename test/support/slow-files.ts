@@ -19,6 +19,7 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'src/cli/verbs/doctor.full.test.ts': 'tries every tier of this machine for real',
   'src/cli/chat/chat-terminal.full.test.ts': 'types into real terminals, at the pace at which they answer',
   'test/acceptance-program.full.test.ts': guests,
+  'test/services/counter.test.ts': 'starts a copy of the product from its sources, once for each verb',
   'test/verbs/agent-verbs.full.test.ts': guests,
   'test/verbs/memory-verbs.full.test.ts': guests,
   'test/verbs/session-verbs.full.test.ts': guests,

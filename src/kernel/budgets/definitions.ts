@@ -4,9 +4,10 @@
  * Windows by the calendar (`day`, `month` …) are those of this machine's time zone; a window of seconds begins when the budget is set and
  * repeats; `total` never ends. A reset begins the window anew.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { assertNever, type CallId, type SessionId } from '../../types/index.ts'
-import type { DocumentChange } from '../state/documents.ts'
+import type { DocumentChange, Documents } from '../state/documents.ts'
 
 export const budgetCategory = 'system/budgets'
 
@@ -122,4 +123,28 @@ function calendarSpan(window: (typeof calendarWindows)[number], now: number): Sp
     default:
       return assertNever(window)
   }
+}
+
+interface Definitions {
+  definitions(): readonly Definition[]
+}
+
+/** Sets the budget of a program for each day, unless it is so already. @param limits null: removes all budgets that are its alone */
+export async function limitProgram(
+  { budgets, documents }: { readonly budgets: { book(): Promise<Definitions> }; readonly documents: Documents },
+  now: number,
+  of: Parameters<Documents['change']>[0],
+  scope: `program:${string}` | `plugin:${string}`,
+  limits: Pick<Limits, 'tokens' | 'micro_dollars'> | null,
+): Promise<void> {
+  // In memory first: a book that is opened later would not hear of the change.
+  const book = await budgets.book()
+  if (limits === null) {
+    const own = book.definitions().filter((each) => each.scope === scope)
+    const changes = own.map(({ window }) => ({ category: budgetCategory, name: budgetName(scope, window), value: null }))
+    return changes.length === 0 ? undefined : documents.put(of, changes)
+  }
+  await documents.change<Definition>(of, budgetCategory, budgetName(scope, 'day'), (current) =>
+    isDeepStrictEqual(current?.value.limits, limits) ? undefined : { scope, window: 'day', limits, since: current?.value.since ?? now },
+  )
 }

@@ -7,7 +7,9 @@ import {
   type Failure,
   heldIn,
   type JsonObject,
+  type ModelFacts,
   noAmount,
+  OxbowError,
   type Shortfall,
 } from '../../types/index.ts'
 import { warningRatio } from '../limits.ts'
@@ -94,4 +96,12 @@ export function limitsOf(limit: Readonly<Amount>): Amounts<number | null> {
 function partsOf(name: string): { readonly scope: string; readonly window: string } {
   const slash = name.lastIndexOf('/')
   return { scope: name.slice(0, slash), window: name.slice(slash + 1) }
+}
+
+/** @param otherwise what to do when the price is unknown */
+export function unpriced({ provider, name }: Pick<ModelFacts, 'provider' | 'name'>, otherwise = 'remove the money budget'): OxbowError {
+  const section = `[providers.${/^[\w-]+$/.test(provider) ? provider : JSON.stringify(provider)}.models."${name}"]`
+  return new OxbowError('budget_exhausted', `The price of ${provider}/${name} is unknown, so a money budget cannot cover it.`, {
+    hint: `In ${section} of config.toml set input_price and output_price (micro-dollars per million tokens), and context_tokens if it is unknown; or ${otherwise}.`,
+  })
 }

@@ -10,17 +10,12 @@ import { refusalCall } from '../access/refused-calls.ts'
 import { modeCalls } from '../access/session-mode-calls.ts'
 import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
 import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
-import { type BudgetCallDeps, budgetCalls } from '../budgets/budget-calls.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
 import { hookAskCall } from '../hooks/hook-approval.ts'
-import { healthCall, type HealthCallDeps } from '../observe/health-call.ts'
-import { type NowCallDeps, nowCalls } from '../observe/now-calls.ts'
-import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
-import { type ModelBookDeps, modelBookCalls } from '../models/model-book-calls.ts'
 import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
@@ -32,13 +27,10 @@ import { type DelegateCallDeps, delegateCalls } from '../delegation/delegate-cal
 import type { FanOutDeps } from '../delegation/fan-out.ts'
 import { fanOutCall } from '../delegation/fan-out-call.ts'
 import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
-import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
 import { type FlowCallDeps, flowCalls } from '../flow/flow-calls.ts'
 import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
 import { versionCalls } from '../versions/version-calls.ts'
-import { type SecretCallDeps, secretCalls } from './secret-calls.ts'
-import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
 import { type TranscriptCallDeps, transcriptCalls } from './transcript-calls.ts'
@@ -56,12 +48,8 @@ export type KernelCallDeps = SystemCallDeps &
   TidyCallDeps &
   ToolSearchDeps &
   TitleCallDeps &
-  StateCallDeps &
   UndoCallDeps &
   BranchCallDeps &
-  EventCallDeps &
-  NowCallDeps &
-  HealthCallDeps &
   AgentCallDeps &
   DefinitionCallDeps &
   FanOutDeps &
@@ -70,10 +58,7 @@ export type KernelCallDeps = SystemCallDeps &
   ApprovalCallDeps &
   FlowCallDeps &
   KeyCallDeps &
-  ExecCallDeps &
-  BudgetCallDeps &
-  SecretCallDeps &
-  ModelBookDeps
+  ExecCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -94,13 +79,9 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...tidyCalls(deps),
     toolSearchCall(deps),
     titleCall(deps),
-    ...stateCalls(deps),
     ...versionCalls(deps),
     ...undoCalls(deps),
     ...branchCalls(deps),
-    ...eventCalls(deps),
-    ...nowCalls(deps),
-    healthCall(deps),
     ...agentCalls(deps),
     ...definitionCalls(deps),
     ...delegateCalls(deps),
@@ -112,9 +93,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...keyCalls(deps),
     ...modeCalls(deps.documents, deps.sessions),
     ...execListCalls(deps),
-    ...budgetCalls(deps),
-    ...secretCalls(deps),
-    ...modelBookCalls(deps),
   ]
 }
 
@@ -122,11 +100,10 @@ interface SystemCallDeps {
   readonly store: Store
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
-  readonly resources: Resources
 }
 
 function systemCalls(deps: SystemCallDeps): readonly Call[] {
-  return [readOutput(deps), listCalls(deps), showResources(deps)]
+  return [readOutput(deps), listCalls(deps)]
 }
 
 /** Leaves space for the line above the part, so that the result of this call is never truncated itself. */
@@ -181,36 +158,6 @@ function listCalls({ references }: SystemCallDeps): Call<object, readonly CallRe
     timeoutMs: 10_000,
     recordOutput: (output) => ({ calls: output.length }),
     run: async () => ({ output: references() }),
-  }
-}
-
-interface ResourceView {
-  readonly now: ResourceSample
-  /** What is over its threshold, in words. */
-  readonly overloads: readonly string[]
-  /** Newest first. */
-  readonly history: readonly ResourceSample[]
-}
-
-function showResources({ resources }: SystemCallDeps): Call<{ history: number }, ResourceView> {
-  return {
-    name: 'resources.show',
-    rare: true,
-    summary: 'Shows what the machine and this guest use: processor, memory, load, disk, event-loop delay, open files.',
-    input: z.strictObject({ history: z.int().min(0).max(10_000).default(0).describe('Number of earlier samples to return.') }),
-    output: z.custom<ResourceView>(),
-    example: { history: 10 },
-    tier: 'read_only',
-    right: 'system.read',
-    effect: 'none',
-    audience: ['model', 'terminal'],
-    labels: { adds: [], sink: false },
-    timeoutMs: 10_000,
-    recordOutput: ({ now, overloads }) => ({ cpu_percent: now.cpu_percent, memory_used_mb: now.memory_used_mb, overloads: [...overloads] }),
-    async run({ history }) {
-      const now = await resources.snapshot()
-      return { output: { now, overloads: resources.overloads(), history: resources.history().slice(0, history) } }
-    },
   }
 }
 

@@ -34,8 +34,8 @@ import {
   type Usage,
 } from '../../types/index.ts'
 import type { Secrets } from '../../secrets/index.ts'
+import { unpriced } from '../budgets/notices.ts'
 import type { Events } from '../events.ts'
-import { unpriced } from './usable-models.ts'
 import { bytesPerToken, minReservedTokens } from '../limits.ts'
 import { stopReason } from '../stages/running-calls.ts'
 

@@ -24,13 +24,13 @@ import {
   type TurnId,
   type Usage,
 } from '../../types/index.ts'
+import { unpriced } from '../budgets/notices.ts'
 import type { Journal } from '../journal.ts'
 import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from '../limits.ts'
 import type { LaneTurn } from '../turns/lanes-interface.ts'
 import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
 import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
-import { unpriced } from './usable-models.ts'
 
 interface GenerateInput {
   readonly model: string

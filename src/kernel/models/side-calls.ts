@@ -26,10 +26,10 @@ import {
   userMessage,
 } from '../../types/index.ts'
 import type { Memory } from '../../memory/index.ts'
+import { unpriced } from '../budgets/notices.ts'
 import { maxCompletionTokens, maxEmbedCharacters, maxEmbeddedTexts, maxEmbedTexts } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 import { type GenerationDeps, runGeneration } from './generation.ts'
-import { unpriced } from './usable-models.ts'
 
 export interface CompleteInput {
   model: string

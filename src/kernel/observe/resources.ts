@@ -3,7 +3,7 @@
  * configuration. Where a threshold is reached, the user's guest is overloaded: that is an event, and no new agents start until it is over.
  */
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os'
-import { type Clock, type Config, ownValue } from '../../types/index.ts'
+import { type Clock, type Config, type DoctorCheck, ownValue } from '../../types/index.ts'
 
 export interface ResourceSample {
   /** Unix milliseconds. */
@@ -185,3 +185,10 @@ function toMb(bytes: number): number {
 function round(value: number): number {
   return Math.round(value * 10) / 10
 }
+
+/** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */
+export const healthParts = ['guest', 'model', 'machine'] as const
+export type HealthPart = (typeof healthParts)[number]
+
+/** What the host of the kernel finds. Never throws. */
+export type HealthProbe = (part: HealthPart) => AsyncIterable<DoctorCheck>

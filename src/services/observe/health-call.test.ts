@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { type CallOutcome, type DoctorCheck, OxbowError, systemClock } from '../../types/index.ts'
-import { type Fixture, openFixture, user } from '../kernel-fixture.ts'
+import { type Fixture, openFixture, user } from '../../kernel/kernel-fixture.ts'
 
 async function health(guest: Fixture, part = 'guest'): Promise<ReadonlyMap<string, DoctorCheck>> {
   const outcome = (await guest.kernel.call('system.health', { part })) as CallOutcome<{ checks: readonly DoctorCheck[] }>

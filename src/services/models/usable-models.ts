@@ -3,13 +3,10 @@
  * lately comes first. A name that a person typed is checked before a message goes to it.
  */
 import { z } from 'zod'
-import type { Store } from '../../store/index.ts'
-import { type Call, type Engine, isObject, type ModelFacts, modelLabel, OxbowError, ownValue } from '../../types/index.ts'
+import type { Core } from '../../kernel/index.ts'
+import { type Call, isObject, type ModelFacts, modelLabel, OxbowError, ownValue } from '../../types/index.ts'
 
-export interface UsableDeps {
-  readonly engine: Pick<Engine, 'facts' | 'model'>
-  readonly store: Pick<Store, 'records'>
-}
+type UsableDeps = Pick<Core, 'engine' | 'store'>
 
 interface UsableModel {
   /** `provider/model`, as a message names it. */
@@ -94,12 +91,4 @@ function modelIn(body: string): string {
   const outcome: unknown = JSON.parse(body)
   const model = isObject(outcome) ? ownValue(outcome, 'model') : undefined
   return typeof model === 'string' ? model : ''
-}
-
-/** @param otherwise what to do when the price is unknown */
-export function unpriced({ provider, name }: Pick<ModelFacts, 'provider' | 'name'>, otherwise = 'remove the money budget'): OxbowError {
-  const section = `[providers.${/^[\w-]+$/.test(provider) ? provider : JSON.stringify(provider)}.models."${name}"]`
-  return new OxbowError('budget_exhausted', `The price of ${provider}/${name} is unknown, so a money budget cannot cover it.`, {
-    hint: `In ${section} of config.toml set input_price and output_price (micro-dollars per million tokens), and context_tokens if it is unknown; or ${otherwise}.`,
-  })
 }

@@ -3,30 +3,10 @@
  * the clock, the queues and its own process; the host of the kernel adds what it alone can see.
  */
 import { z } from 'zod'
-import type { Store } from '../../store/index.ts'
-import type { Call, CallContext, DoctorCheck, Failure } from '../../types/index.ts'
-import type { Approvals } from '../stages/approval-queue.ts'
-import type { Lanes } from '../turns/lanes-interface.ts'
-import type { Resources, ResourceSample } from './resources.ts'
+import { type Core, type HealthPart, healthParts, type ResourceSample } from '../../kernel/index.ts'
+import type { Call, CallContext, DoctorCheck } from '../../types/index.ts'
 
-/** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */
-const healthParts = ['guest', 'model', 'machine'] as const
-export type HealthPart = (typeof healthParts)[number]
-
-/** What the host of the kernel finds. Never throws. */
-export type HealthProbe = (part: HealthPart) => AsyncIterable<DoctorCheck>
-
-export interface HealthCallDeps {
-  readonly store: Store
-  readonly resources: Resources
-  readonly lanes: Pick<Lanes, 'running'>
-  readonly approvals: Pick<Approvals, 'pending'>
-  readonly fault: () => Failure | null
-  /** A warning about a store that works; empty: none. */
-  readonly storeWarning: () => string
-  readonly health: HealthProbe | undefined
-  readonly serviceHealth: () => AsyncIterable<DoctorCheck>
-}
+type HealthCallDeps = Pick<Core, 'store' | 'resources' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'>
 
 interface HealthView {
   /** Unix milliseconds. */
@@ -59,7 +39,7 @@ export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, Hea
     }),
     async run({ part }, context) {
       const checks = part === 'guest' ? [...(await ownChecks(deps, context))] : []
-      if (part === 'guest') for await (const check of deps.serviceHealth()) checks.push(check)
+      if (part === 'guest') for await (const check of deps.services.health()) checks.push(check)
       checks.push(...(await probe(part)))
       return { output: { at: context.clock.now(), checks } }
     },
@@ -104,11 +84,11 @@ async function ownChecks(deps: HealthCallDeps, { clock }: CallContext): Promise<
   return Object.entries(found).map(([name, finding]) => ({ name, ...finding, required: name === 'journal', ms: 0 }))
 }
 
-async function checkJournal({ store, fault, storeWarning }: HealthCallDeps): Promise<Finding> {
-  const failure = fault()
+async function checkJournal({ store, journal, storeWarning }: HealthCallDeps): Promise<Finding> {
+  const failure = journal.fault()
   if (failure !== null) return missing(`the guest only reads: ${failure.message}`, failure.hint)
   const { seq } = await store.head()
-  const warning = storeWarning()
+  const warning = storeWarning?.() ?? ''
   return warning === '' ? ok(`it is written, ${seq} records`) : weak(warning, 'See docs/storage.md.')
 }
 

@@ -1,22 +1,9 @@
 /** What terminals that stay open show: everything that runs or waits at the moment, and what models cost by the hour. */
 import { z } from 'zod'
-import type { Store } from '../../store/index.ts'
+import { type AdmissionState, type Core, hourOf, keptHours, type ResourceSample } from '../../kernel/index.ts'
 import type { Call, CallId, Clock, SessionId, TurnId } from '../../types/index.ts'
-import type { Admission, AdmissionState } from '../agents/admission.ts'
-import type { Sessions } from '../sessions.ts'
-import type { Approvals } from '../stages/approval-queue.ts'
-import { hourOf, keptHours } from '../stages/budgets.ts'
-import type { RunningCalls } from '../stages/running-calls.ts'
-import type { Lanes } from '../turns/lanes-interface.ts'
 
-export interface NowCallDeps {
-  readonly store: Store
-  readonly running: Pick<RunningCalls, 'all'>
-  readonly lanes: Pick<Lanes, 'running'>
-  readonly sessions: Pick<Sessions, 'load'>
-  readonly approvals: Pick<Approvals, 'pending'>
-  readonly admission: () => Promise<Admission>
-}
+type NowCallDeps = Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals' | 'admission'>
 
 interface NowView {
   /** Unix milliseconds of this view. */
@@ -135,5 +122,35 @@ function createHourReader(deps: Pick<NowCallDeps, 'store'>): (at: number, clock:
       use?.since === since ? { at: since, micro_dollars: use.microDollars, tokens: use.tokens, calls: use.calls, ms: use.ms } : null
     if (clock.now() - since > 2 * hourMs) known.set(name, { since, hour })
     return hour
+  }
+}
+
+interface ResourceView {
+  readonly now: ResourceSample
+  /** What is over its threshold, in words. */
+  readonly overloads: readonly string[]
+  /** Newest first. */
+  readonly history: readonly ResourceSample[]
+}
+
+export function resourcesCall({ resources }: Pick<Core, 'resources'>): Call<{ history: number }, ResourceView> {
+  return {
+    name: 'resources.show',
+    rare: true,
+    summary: 'Shows what the machine and this guest use: processor, memory, load, disk, event-loop delay, open files.',
+    input: z.strictObject({ history: z.int().min(0).max(10_000).default(0).describe('Number of earlier samples to return.') }),
+    output: z.custom<ResourceView>(),
+    example: { history: 10 },
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['model', 'terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: ({ now, overloads }) => ({ cpu_percent: now.cpu_percent, memory_used_mb: now.memory_used_mb, overloads: [...overloads] }),
+    async run({ history }) {
+      const now = await resources.snapshot()
+      return { output: { now, overloads: resources.overloads(), history: resources.history().slice(0, history) } }
+    },
   }
 }

@@ -1,18 +1,25 @@
 /** The calls about budgets: show, check, set, reset and remove them. */
-import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import {
+  amountOf,
+  type Amounts,
+  type Book,
+  budgetCategory,
+  type BudgetLine,
+  budgetName,
+  type Budgets,
+  type Core,
+  type Definition,
+  limitFields,
+  type Limits,
+  limitsOf,
+  lineOf,
+  scopeSchema,
+  windowSchema,
+} from '../../kernel/index.ts'
 import { type Call, type Caller, type CallId, evident, noAmount, OxbowError, sessionScope, userScope } from '../../types/index.ts'
-import type { Budgets } from '../stages/budgets.ts'
-import type { Documents } from '../state/documents.ts'
-import { amountOf, type Book } from './book.ts'
-import { type Amounts, type BudgetLine, limitsOf, lineOf } from './notices.ts'
-import { budgetCategory, budgetName, type Definition, limitFields, type Limits, scopeSchema, windowSchema } from './definitions.ts'
 
-export interface BudgetCallDeps {
-  readonly user: string
-  readonly budgets: Budgets
-  readonly documents: Documents
-}
+type BudgetCallDeps = Pick<Core, 'user' | 'budgets' | 'documents'>
 
 type Overview = Pick<ReturnType<Budgets['view']>, 'spent' | 'reserved' | 'limit'>
 
@@ -164,26 +171,6 @@ function removeCall({ budgets, documents }: BudgetCallDeps): Call<Place, Place> 
       return { output: { scope, window } }
     },
   }
-}
-
-/** Sets the budget of a program for each day, unless it is so already. @param limits null: removes all budgets that are its alone */
-export async function limitProgram(
-  { budgets, documents }: Pick<BudgetCallDeps, 'budgets' | 'documents'>,
-  now: number,
-  of: Parameters<Documents['change']>[0],
-  scope: `program:${string}` | `plugin:${string}`,
-  limits: Pick<Limits, 'tokens' | 'micro_dollars'> | null,
-): Promise<void> {
-  // In memory first: a book that is opened later would not hear of the change.
-  const book = await budgets.book()
-  if (limits === null) {
-    const own = book.definitions().filter((each) => each.scope === scope)
-    const changes = own.map(({ window }) => ({ category: budgetCategory, name: budgetName(scope, window), value: null }))
-    return changes.length === 0 ? undefined : documents.put(of, changes)
-  }
-  await documents.change<Definition>(of, budgetCategory, budgetName(scope, 'day'), (current) =>
-    isDeepStrictEqual(current?.value.limits, limits) ? undefined : { scope, window: 'day', limits, since: current?.value.since ?? now },
-  )
 }
 
 function save(

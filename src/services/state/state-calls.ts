@@ -3,14 +3,16 @@
  * writer had read, so that what a session saves and another loads is judged as if it had been read there.
  */
 import { z } from 'zod'
-import { type Call, type CallContext, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
-import { maxDocumentBytes, maxListedDocuments } from '../limits.ts'
-import type { Documents } from './documents.ts'
+import { type Core, type Documents } from '../../kernel/index.ts'
+import { type Call, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
 
-export interface StateCallDeps {
-  readonly documents: Documents
-  readonly heldLabels: (caller: CallContext['caller']) => Labels
-}
+/** Documents of one list. */
+const maxListedDocuments = 500
+
+/** Bytes of one document of the state: what is larger is a file. */
+const maxDocumentBytes: number = 256 * 1024
+
+type StateCallDeps = Pick<Core, 'documents' | 'sessions'>
 
 /** As it is kept. */
 interface Saved {
@@ -77,7 +79,7 @@ interface SaveInput extends Place {
   if_version?: number | undefined
 }
 
-function saveCall({ documents, heldLabels }: StateCallDeps): Call<SaveInput, { version: number }> {
+function saveCall({ documents, sessions }: StateCallDeps): Call<SaveInput, { version: number }> {
   return {
     ...shared,
     labels: { ...shared.labels, silent: ['data'] },
@@ -105,7 +107,7 @@ function saveCall({ documents, heldLabels }: StateCallDeps): Call<SaveInput, { v
           hint: 'Write a file with file.write instead, or split it.',
         })
       await checkSchema(documents, in_, of, data)
-      const value: Saved = { format, data, labels: heldLabels(caller), by: caller.actor }
+      const value: Saved = { format, data, labels: sessions.held(caller), by: caller.actor }
       await documents.change<Saved>({ caller, call: id, name: 'state.save' }, spaceOf(in_), of, (current) => {
         assertVersion(current?.seq ?? 0, if_version)
         return value

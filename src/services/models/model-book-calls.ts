@@ -6,22 +6,14 @@ import {
   type Call,
   type CatalogQuestion,
   commonKeyEnv,
-  type Config,
-  type Engine,
   type FoundService,
   type ModelFacts,
   OxbowError,
 } from '../../types/index.ts'
-import { usableCall, type UsableDeps } from './usable-models.ts'
+import type { Core } from '../../kernel/index.ts'
+import { usableCall } from './usable-models.ts'
 
-export interface ModelBookDeps extends UsableDeps {
-  readonly engine: Engine
-  /** The whole configuration. */
-  readonly settings: Config
-  readonly catalog?: ((question: CatalogQuestion) => AsyncIterable<object>) | undefined
-  /** Names of the variables and secrets with keys that this guest has. */
-  readonly keyNames: ReadonlySet<string>
-}
+type ModelBookDeps = Pick<Core, 'engine' | 'config' | 'catalog' | 'secrets' | 'store'>
 
 interface ServiceView {
   readonly id: string
@@ -63,7 +55,7 @@ async function answers<Answer>({ catalog }: ModelBookDeps, question: CatalogQues
 }
 
 function servicesCall(deps: ModelBookDeps): Call<object, Services> {
-  const { engine, settings } = deps
+  const { engine, config } = deps
   return {
     ...reads,
     name: 'model.services',
@@ -72,11 +64,12 @@ function servicesCall(deps: ModelBookDeps): Call<object, Services> {
     output: z.custom<Services>(),
     example: {},
     recordOutput: ({ services }) => ({ services: services.length }),
-    run: async () => ({ output: { model: engine.model, fallback: settings.model.fallback, services: viewServices(deps) } }),
+    run: async () => ({ output: { model: engine.model, fallback: config.model.fallback, services: viewServices(deps) } }),
   }
 }
 
-function viewServices({ engine, settings: { model, providers }, keyNames }: ModelBookDeps): readonly ServiceView[] {
+function viewServices({ engine, config: { model, providers }, secrets }: ModelBookDeps): readonly ServiceView[] {
+  const isKnown = (name: string): boolean => secrets.has(name) || secrets.has(`${name}.stored`)
   return [...new Set([...Object.keys(builtinProviders), ...Object.keys(providers)])].map((id) => {
     const builtin = Object.hasOwn(builtinProviders, id) ? builtinProviders[id] : undefined
     const own = Object.hasOwn(providers, id) ? providers[id] : undefined
@@ -84,7 +77,7 @@ function viewServices({ engine, settings: { model, providers }, keyNames }: Mode
     const configured = [isDefault ? model.api_key_env : '', own?.api_key_env ?? ''].filter((name) => name !== '')
     const names = configured.length > 0 ? configured : (builtin?.keyEnv ?? [commonKeyEnv])
     const baseUrl = withoutUser((isDefault ? model.base_url : '') || own?.base_url || builtin?.baseUrl || '')
-    const key = names.some((name) => keyNames.has(name)) ? 'present' : names.length === 0 || isLocal(baseUrl) ? 'not_needed' : 'missing'
+    const key = names.some(isKnown) ? 'present' : names.length === 0 || isLocal(baseUrl) ? 'not_needed' : 'missing'
     return {
       id,
       name: builtin?.name ?? id,
@@ -110,14 +103,14 @@ function isLocal(address: string): boolean {
 
 function usable(deps: ModelBookDeps): Call {
   const canUse = ({ id, key }: ServiceView): boolean =>
-    key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.settings.providers, id)
+    key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.config.providers, id)
   const listed = async (): Promise<readonly ModelFacts[]> => {
     const lists = viewServices(deps)
       .filter(canUse)
       .map(({ id }) => answers<ModelFacts>(deps, { ask: 'models', provider: id, discover: false }).catch(() => []))
     return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
   }
-  return usableCall(deps, listed, () => ['', ...deps.settings.model.fallback]) as Call
+  return usableCall(deps, listed, () => ['', ...deps.config.model.fallback]) as Call
 }
 
 interface ListInput {

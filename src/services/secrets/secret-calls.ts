@@ -1,13 +1,10 @@
 /** The calls of a person on secrets: what is known and found, what a secret may be used for. None shows a value but `secret.reveal`. */
 import { z } from 'zod'
+import { type Core } from '../../kernel/index.ts'
 import { type Call, type CallContext, type JsonObject, OxbowError } from '../../types/index.ts'
-import type { Documents } from '../state/documents.ts'
-import { type FoundSecret, foundCategory, maskedValue, type Origin, type SecretPolicy, type Secrets } from '../../secrets/index.ts'
+import { type FoundSecret, foundCategory, maskedValue, type Origin, type SecretPolicy } from '../../secrets/index.ts'
 
-export interface SecretCallDeps {
-  readonly secrets: Secrets
-  readonly documents: Documents
-}
+type SecretCallDeps = Pick<Core, 'secrets' | 'documents'>
 
 interface SecretLine extends SecretPolicy {
   readonly name: string

@@ -1,16 +1,20 @@
 /** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
 import { z } from 'zod'
+import { type Core, type Documents, type EventFilter, type EventPage } from '../../kernel/index.ts'
 import { type Call, type CallContext, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
-import { maxEventBytes, maxEventsRead, maxEventWaitS, maxSubscribers } from '../limits.ts'
-import type { Documents } from '../state/documents.ts'
-import type { EventBus, EventPage } from './event-bus.ts'
-import type { EventFilter } from './event-kinds.ts'
 
-export interface EventCallDeps {
-  readonly eventBus: EventBus
-  readonly documents: Documents
-  readonly heldLabels: (caller: CallContext['caller']) => Labels
-}
+/** Durable subscribers of a user. */
+const maxSubscribers = 100
+
+const maxEventWaitS = 60
+
+/** Events of one request, and the longest that it waits for one. */
+const maxEventsRead = 1_000
+
+/** Bytes of the data of a published event. */
+const maxEventBytes = 2_048
+
+type EventCallDeps = Pick<Core, 'eventBus' | 'documents' | 'sessions'>
 
 /** A durable subscriber, in `system/subscribers`. */
 interface Subscriber extends EventFilter {
@@ -168,7 +172,7 @@ interface Published {
   readonly labels: readonly Label[]
 }
 
-function publishCall({ heldLabels }: EventCallDeps): Call<{ kind: string; data: Json }, Published> {
+function publishCall({ sessions }: EventCallDeps): Call<{ kind: string; data: Json }, Published> {
   return {
     ...shared,
     name: 'events.publish',
@@ -189,6 +193,9 @@ function publishCall({ heldLabels }: EventCallDeps): Call<{ kind: string; data: 
     // The event is in the outcome, where subscribers read it.
     recordInput: ({ kind }) => ({ kind }),
     recordOutput: ({ kind, data, labels }) => ({ kind, data, labels }),
-    run: async ({ kind, data }, { caller }) => ({ output: { kind, data, labels: heldLabels(caller) }, text: `Published custom_${kind}.` }),
+    run: async ({ kind, data }, { caller }) => ({
+      output: { kind, data, labels: sessions.held(caller) },
+      text: `Published custom_${kind}.`,
+    }),
   }
 }
