@@ -17,7 +17,7 @@ import { type GuestEnvelope, parseConfig, type UserId } from '../src/types/index
  */
 const parts = [
   // 24 would be better: hosts, modes, calls under way and rows of sessions each have a file since undo, labels and the journal were mended.
-  { part: 'spine', modules: ['gateway', 'kernel', 'runtime'], maxFiles: 30 },
+  { part: 'spine', modules: ['gateway', 'kernel', 'services', 'runtime'], maxFiles: 30 },
   { part: 'engine', modules: ['engine'], maxFiles: 14 },
   { part: 'store', modules: ['store'], maxFiles: 5 },
   { part: 'sandbox', modules: ['sandbox'], maxFiles: 5 },
@@ -35,7 +35,11 @@ const parts = [
  */
 const isEngine = (path: string): boolean => /^store\/(chain\.ts|sql\/|sqlite\/(write-engine|memory-writer|sqlite-database)\.ts)/.test(path)
 
-const isStep = (path: string): boolean => !path.startsWith('types/') && !path.endsWith('/limits.ts') && !isEngine(path)
+/** What follows a turn that has ended, in the background, is a story of its own. */
+const isAfterwards = (path: string): boolean => path.startsWith('services/upkeep/')
+
+const isStep = (path: string): boolean =>
+  !path.startsWith('types/') && !path.endsWith('/limits.ts') && !isEngine(path) && !isAfterwards(path)
 
 const moduleOf = (path: string): string => path.split('/', 1)[0] ?? ''
 

@@ -4,27 +4,22 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RollingSummary } from '../runtime/index.ts'
-import type { Memory } from '../memory/index.ts'
-import type { Store } from '../store/index.ts'
 import {
   type Caller,
   type CallId,
   type CallOutcome,
-  type Clock,
   type Config,
   type Embedded,
   type EmbedOptions,
   type Engine,
-  type RecordView,
   type SessionId,
   type Spend,
   toError,
   type UserId,
 } from '../types/index.ts'
 import type { Gate } from './gate.ts'
-import { maxEvaluatorWaitMs, tidyCheckMs } from './limits.ts'
+import { maxEvaluatorWaitMs } from './limits.ts'
 import type { Completion } from './models/side-calls.ts'
-import type { Sessions } from './sessions.ts'
 import { processRight } from './stages/policy.ts'
 
 export interface Background {
@@ -87,47 +82,6 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       while (running.size > 0) await Promise.all([...running.values()].map(({ settled }) => settled))
     },
   }
-}
-
-interface TidyDueDeps {
-  readonly memory: Memory
-  readonly store: Pick<Store, 'sessions'>
-  readonly clock: Clock
-  readonly config: Config['memory']['consolidation']
-  readonly background: Background
-}
-
-/** @returns a listener for the ends of turns that tidies memory after a number of hours or new sessions; it costs nothing until the next check is due */
-export function createTidyDue({ memory, store, clock, config, background }: TidyDueDeps): () => void {
-  if (!config.enabled) return () => {}
-  let nextCheck = clock.now() + tidyCheckMs
-  const check = async (): Promise<void> => {
-    const last = await (await memory.tidy()).lastAt()
-    const newest = await store.sessions(config.min_sessions)
-    const enough = newest.filter(({ createdAt }) => createdAt > last).length >= config.min_sessions
-    const longAgo = last > 0 && clock.now() - last >= config.every_h * 60 * 60 * 1_000
-    if (enough || longAgo) await background.run('', 'memory.tidy', {})
-  }
-  return () => {
-    if (clock.now() < nextCheck) return
-    nextCheck = clock.now() + tidyCheckMs
-    void check().catch(() => {})
-  }
-}
-
-interface TitleDueDeps {
-  readonly sessions: Pick<Sessions, 'load'>
-  readonly background: Pick<Background, 'run'>
-}
-
-/** @returns a listener for the ends of turns that gives a session its title after its first reply */
-export function createTitleDue({ sessions, background }: TitleDueDeps): (record: RecordView) => void {
-  const check = async ({ session, body }: RecordView): Promise<void> => {
-    if (session === '' || (body as { status?: unknown }).status !== 'ok') return
-    const { turns } = await sessions.load(session)
-    if (turns === 1) await background.run(session, 'session.title', {})
-  }
-  return (record) => void check(record).catch(() => {})
 }
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])

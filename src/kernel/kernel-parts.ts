@@ -21,7 +21,7 @@ import {
   type SchemaChecker,
   type SessionId,
 } from '../types/index.ts'
-import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue, rollingBy } from './background.ts'
+import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import { createKnownHosts } from './flow/known-hosts.ts'
 import type { Flow } from './flow/open-flow.ts'
@@ -145,7 +145,7 @@ function buildRecords(options: KernelOptions): Records {
   const budgets = createBudgets(store, user, config.budget, clock)
   const events = createEvents(store, approvals.shownIn)
   const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets }) })
-  const conversations = createConversations({ store, lineage: sessions.load }, journal.flushed, clock.monotonicMs)
+  const conversations = createConversations({ store, sessions }, journal.flushed, clock.monotonicMs)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   journal.attach({ observe: conversations.observe, onChanged: conversations.drop })
   journal.attach({ observe: scratchpads.observe, onChanged: scratchpads.drop })
@@ -250,7 +250,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const completeBy = (model: string): Complete => createComplete({ gate, newId, engine, model })
   const { summary } = config.memory
   const complete = completeBy(summary.model)
-  const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
+  const summaries = createSummaries({ store, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
   const own = { services, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
@@ -328,17 +328,12 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
 }
 
 /** What happens after each turn. */
-function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
-  const { store, clock, config } = options
-  const { consolidation, titles } = config.memory
-  const { events, sessions, background, memory, conversations, lanes } = parts
+function attachAfterTurns({ config }: KernelOptions, parts: KernelParts): void {
+  const { events, memory, conversations, lanes } = parts
   const { idle_s, max_idle: maxIdle } = config.session
   conversations.sweep({ idleMs: idle_s * 1_000, maxIdle, isBusy: lanes.isBusy })
-  if (memory !== undefined) {
-    events.onTurnEnd(memory.poke)
-    events.onTurnEnd(createTidyDue({ memory, store, clock, config: consolidation, background }))
-  }
-  if (titles.model !== '') events.onTurnEnd(createTitleDue({ sessions, background }))
+  if (memory !== undefined) events.onTurnEnd(memory.poke)
+  events.onTurnEnd(parts.services.turnEnded)
 }
 
 /** What services use. */
@@ -356,16 +351,13 @@ function coreOf(options: KernelOptions, parts: KernelParts): Core {
 
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
-  const { config, engine, clock } = options
-  const { newId, sessions, runningTurns, registry, completeBy } = parts
-  const { consolidation, titles } = config.memory
+  const { config, clock } = options
+  const { sessions, registry } = parts
   return {
     ...options,
     ...parts,
     changedIn: parts.versioning.changedIn,
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
-    consolidation,
-    titles,
     config: config.model,
     heldLabels: sessions.held,
     history: sessions.history,
@@ -374,20 +366,15 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     now: clock.now,
     flushed: parts.journal.flushed,
     all: parts.agentsNow,
-    lineage: sessions.load,
-    contextTokens: engine.model.contextTokens,
     moneyIsLimited: parts.budgets.limitsMoney,
-    askForFacts: completeBy(consolidation.model),
-    askForTitle: completeBy(titles.model === 'session' ? '' : titles.model),
     agentConfig: config.agents,
     defaultRights: config.agent.rights,
     approvalConfig: config.approval,
     execConfig: config.exec,
     settings: config,
-    newSessionId: () => newId() as SessionId,
-    laneTurn: runningTurns.find,
     references: registry.references,
     findCall: registry.find,
+    laneTurn: parts.runningTurns.find,
     tools: registry.tools,
     laterTools: registry.laterTools,
   }

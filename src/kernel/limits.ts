@@ -109,12 +109,6 @@ export const maxCadenceChecks = 200
 /** Characters of a cron expression. */
 export const maxCronLength = 200
 
-/** Records of one answer of `session.records`, and characters of their bodies: it is one frame, and a screen shows a few dozen. */
-export const maxRecordsShown = 1_000
-export const maxRecordsShownChars: number = 4 * 1024 * 1024
-/** Tokens that a conversation is compacted to, by the rules of a window of this size: a person asks for it before the window is full. */
-export const compactRoom = 16_000
-
 /** How often a queue that the rate or an overload holds back is looked at again. */
 export const admissionRetryMs = 1_000
 /** Profiles of agents whose tools are kept, about 20 kB each. */
@@ -149,10 +143,6 @@ export const maxShownFileBytes = 20_000_000
 /** Bytes of files cached in their sent form, so that each step of a turn does not read them again. */
 export const maxHeldFileBytes: number = 32 * 1024 * 1024
 
-/** Notes in a scratchpad: enough for a plan and its state, short enough to be part of every turn. */
-export const maxScratchpadItems = 32
-export const maxScratchpadCharacters = 240
-export const maxScratchpadBytes: number = 8 * 1024
 /** Scratchpads kept in memory; others are read again, one record each. */
 export const maxHeldScratchpads = 500
 
@@ -177,23 +167,10 @@ export const maxKnownOutputs = 10_000
 export const maxForkDepth = 16
 /** Summaries kept in memory; others are read again, one record each. */
 export const maxHeldSummaries = 500
-/** Size of a page of `memory.expand`: below `maxResultBytes`, so that a page is never truncated. */
-export const maxExpandedCharacters = 12_000
-export const maxExpandedRows = 400
 /** Tokens of an answer that the kernel itself asks a model for. */
 export const maxCompletionTokens = 2_000
 /** Texts of one embedding request: what every service accepts, so that each request is settled by itself. */
 export const maxEmbedTexts = 100
-/** A tidying run without a heartbeat for this long is dead, and another may take over. */
-export const tidyLeaseMs = 60_000
-/** Time limit of a tidying run; the next one does the rest. */
-export const tidyTimeoutMs: number = 30 * 60_000
-/** The budget of titles is counted per day. */
-export const titleBudgetMs: number = 24 * 60 * 60_000
-/** Time between checks whether memory needs tidying. */
-export const tidyCheckMs: number = 10 * 60_000
-/** Steps of one report: a run has one for each phase. */
-export const maxTidySteps = 20
 /** Sessions searched for a title, or for forks of a session. */
 export const maxSessionsRead = 10_000
 /** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */

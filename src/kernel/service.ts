@@ -3,10 +3,13 @@
  * under `src/services/` and one line in the list there. Opened when it is first needed; what it needs of others it names, and gets as ports.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Memory } from '../memory/index.ts'
 import type { Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
   type Call,
+  type CallId,
+  type RecordView,
   type CatalogQuestion,
   type Clock,
   type Config,
@@ -31,6 +34,11 @@ import {
 } from '../types/index.ts'
 import type { Admission } from './agents/admission.ts'
 import type { CallReference } from './call-reference.ts'
+import type { Background, Complete } from './background.ts'
+import type { Conversations } from './conversation/conversations.ts'
+import type { Scratchpads } from './conversation/scratchpads.ts'
+import type { Summaries } from './conversation/summaries.ts'
+import type { Handoffs } from './delegation/handoffs.ts'
 import type { Events } from './events.ts'
 import type { FillInput, Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
@@ -42,7 +50,8 @@ import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { RunningCalls } from './stages/running-calls.ts'
 import type { Documents } from './state/documents.ts'
-import type { Lanes } from './turns/lanes-interface.ts'
+import type { RunningTurns } from './turns/agent.ts'
+import type { Lanes, TurnPast } from './turns/lanes-interface.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
 /** What the core gives to services. None of it is theirs to close. */
@@ -65,8 +74,16 @@ export interface Core {
   /** A warning about a store that works; absent or empty: none. */
   readonly storeWarning?: (() => string) | undefined
   readonly services: Pick<Services, 'health'>
+  /** Absent: nothing is remembered. */
+  readonly memory?: Memory | undefined
   readonly newId: () => string
   readonly journal: Journal
+  readonly conversations: Conversations
+  readonly summaries: Summaries
+  readonly scratchpads: Scratchpads
+  readonly background: Background
+  /** @param model to ask; empty: the usual one */
+  readonly completeBy: (model: string) => Complete
   readonly documents: Documents
   readonly events: Events
   /** Notes an event for those who watch. Ids, names, counts and reasons; never what people said. */
@@ -84,6 +101,10 @@ export interface Core {
   readonly schemas: SchemaChecker
   readonly lanes: Lanes
   readonly startTurn: StartTurn
+  readonly runningTurns: Pick<RunningTurns, 'find'>
+  /** Turns that a crash interrupted and that are resuming, by the call of their message. */
+  readonly recovered: ReadonlyMap<CallId, TurnPast>
+  readonly handoffs: Pick<Handoffs, 'answering'>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   /** What services add to `config.toml`. */
@@ -120,6 +141,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** What `oxbow doctor` says of it in a guest that runs. */
   health?(core: Core, self: () => Promise<Port>): AsyncIterable<DoctorCheck>
   fill?(core: Core, self: () => Promise<Port>): FillInput
+  /** Hears the outcome of each turn that has ended; loaded with the first. It must not throw. */
+  turnEnded?(core: Core): Promise<(record: RecordView) => void>
 }
 
 type Needed = Readonly<Record<string, Service>>
@@ -148,6 +171,8 @@ export interface Services {
   /** Opens those that have something to go on with. Never rejects: what fails is among the problems. */
   recover(): Promise<void>
   readonly fill: FillInput
+  /** Tells all that a turn has ended. */
+  turnEnded(record: RecordView): void
   /** The sections of the system prompt, one behind the other. */
   section(agent: SectionAgent): Promise<string>
   problems(): readonly ServiceProblem[]
@@ -176,7 +201,15 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     Object.fromEntries(Object.entries(needs).map(([name, needed]) => [name, port(needed)]))
   const sections = list.flatMap((of) => (of.section === undefined ? [] : [once(async () => of.section!(core(), port(of)))]))
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
+  const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
   return {
+    turnEnded: (record) => {
+      for (const load of hearers)
+        void load().then(
+          (hear) => hear(record),
+          () => {},
+        )
+    },
     calls: async () => (await Promise.all(list.map(async (of) => of.calls?.(core(), port(of), portsOf(of)) ?? []))).flat(),
     async recover() {
       for (const of of list) {

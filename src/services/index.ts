@@ -8,10 +8,25 @@ import { observe } from './observe/service.ts'
 import { published } from './published/service.ts'
 import { schedules } from './schedules/service.ts'
 import { secrets } from './secrets/service.ts'
+import { sessions } from './sessions/service.ts'
 import { settings } from './settings/service.ts'
 import { state } from './state/service.ts'
+import { upkeep } from './upkeep/service.ts'
 
-export const services: readonly Service[] = [extract, audit, published, schedules, settings, state, observe, budgets, secrets, models]
+export const services: readonly Service[] = [
+  sessions,
+  upkeep,
+  state,
+  observe,
+  secrets,
+  models,
+  budgets,
+  audit,
+  extract,
+  schedules,
+  published,
+  settings,
+]
 
 /** See `input-schemas.ts`, which is loaded only where somebody types a verb of a service. */
 export const loadInputSchemas = (): Promise<typeof import('./input-schemas.ts')> => import('./input-schemas.ts')

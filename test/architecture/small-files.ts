@@ -27,7 +27,6 @@ export const depthRules: DepthRules = {
     'src/guest/shown-folders.ts': 'the one place that knows whose sandbox shows folders, the guest or its runner',
     'src/hands/commands/kept-memory.ts':
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',
-    'src/kernel/calls/session-folders.ts': 'what two files of calls keep about a session; `sessions.ts` is at its cap',
     'src/kernel/flow/attached-labels.ts': 'what is loaded with the first file that a person attaches where there are labels',
     'src/kernel/plugins/turn-plugins.ts': 'what is loaded with the first turn of a guest that has plugins, and nothing else of them',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',

@@ -19,9 +19,6 @@ import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
-import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
-import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
-import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
 import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
 import { type DelegateCallDeps, delegateCalls } from '../delegation/delegate-calls.ts'
 import type { FanOutDeps } from '../delegation/fan-out.ts'
@@ -31,23 +28,13 @@ import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
 import { type FlowCallDeps, flowCalls } from '../flow/flow-calls.ts'
 import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
 import { versionCalls } from '../versions/version-calls.ts'
-import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
-import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
-import { type TranscriptCallDeps, transcriptCalls } from './transcript-calls.ts'
 import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
 
 export type KernelCallDeps = SystemCallDeps &
-  SessionCallDeps &
   ModelCallDeps &
   EmbedTextsDeps &
   KeptFileCallDeps &
-  ScratchpadCallDeps &
-  SummaryCallDeps &
-  SessionKeepingDeps &
-  TranscriptCallDeps &
-  TidyCallDeps &
   ToolSearchDeps &
-  TitleCallDeps &
   UndoCallDeps &
   BranchCallDeps &
   AgentCallDeps &
@@ -63,9 +50,6 @@ export type KernelCallDeps = SystemCallDeps &
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
     ...systemCalls(deps),
-    ...sessionCalls(deps),
-    ...sessionKeepingCalls(deps),
-    ...transcriptCalls(deps),
     ...clientCalls(),
     hookAskCall(),
     ...modelCalls(deps),
@@ -74,11 +58,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     embedTextsCall(deps),
     decodeTokensCall(deps),
     ...keptFileCalls(deps),
-    ...scratchpadCalls(deps),
-    ...summaryCalls(deps),
-    ...tidyCalls(deps),
     toolSearchCall(deps),
-    titleCall(deps),
     ...versionCalls(deps),
     ...undoCalls(deps),
     ...branchCalls(deps),

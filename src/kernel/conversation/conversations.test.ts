@@ -29,7 +29,11 @@ function erasing(body: string, drop: () => void) {
 void test('text erased while a conversation is being read is not in it, then or later', async () => {
   const lineage = async () => ({ parent: '', forked: 0 }) as const
   const history = erasing(JSON.stringify({ text: 'my pin is 9182' }), () => conversations.drop())
-  const conversations = createConversations({ store: { history: async () => [...(await history())] }, lineage }, async () => {}, never)
+  const conversations = createConversations(
+    { store: { history: async () => [...(await history())] }, sessions: { load: lineage } },
+    async () => {},
+    never,
+  )
   for (let i = 0; i < 2; i++) {
     const items = await conversations.read(oneSession, 1_000)
     assert.deepEqual(
@@ -64,7 +68,7 @@ void test('an idle session leaves memory after its time, or when too many are id
   let now = 0
   const lineage = async () => ({ parent: '', forked: 0 }) as const
   const conversations = createConversations(
-    { store: fixture.store, lineage },
+    { store: fixture.store, sessions: { load: lineage } },
     async () => {},
     () => now,
   )
@@ -88,7 +92,7 @@ void test('many short messages count more than their text, so the least recently
   const read: SessionId[] = []
   const history = async (id: SessionId) => (read.push(id), [])
   const lineage = async () => ({ parent: '', forked: 0 }) as const
-  const conversations = createConversations({ store: { history }, lineage }, async () => {}, never)
+  const conversations = createConversations({ store: { history }, sessions: { load: lineage } }, async () => {}, never)
   const sessions = Array.from({ length: 60 }, (_, i) => `s${i}` as SessionId)
   for (const id of sessions) {
     conversations.observe({
@@ -159,7 +163,7 @@ test('what was recalled late precedes its own message, also when a newer message
   ]
   const history = async (_: SessionId, below: number | null) => (below === null ? rows.toReversed() : [])
   const lineage = async () => ({ parent: '', forked: 0 }) as const
-  const conversations = createConversations({ store: { history }, lineage }, async () => {}, never)
+  const conversations = createConversations({ store: { history }, sessions: { load: lineage } }, async () => {}, never)
   const calls = (await conversations.read(oneSession, 1_000)).map(({ call }) => String(call))
   assert.deepEqual(calls, ['r1', 'm1', 'm2'])
 })
@@ -169,7 +173,7 @@ test('a long history is read from its end, in a short page and then in long ones
   const history: Store['history'] = async (_session, before, limit) => all.filter(({ seq }) => seq < (before ?? Infinity)).slice(0, limit)
   const lineage = async (): Promise<{ readonly parent: ''; readonly forked: number }> => ({ parent: '', forked: 0 })
   const pages: (readonly HistoryRow[])[] = []
-  for await (const page of historyPages({ store: { history }, lineage }, user as unknown as SessionId)) pages.push(page)
+  for await (const page of historyPages({ store: { history }, sessions: { load: lineage } }, user as unknown as SessionId)) pages.push(page)
   assert.deepEqual(
     pages.map((page) => page.length),
     [32, 200, 200, 68],

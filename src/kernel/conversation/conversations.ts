@@ -300,7 +300,7 @@ type Lineage = (session: SessionId) => Promise<{ readonly parent: SessionId | ''
 
 export interface HistoryDeps {
   readonly store: Pick<Store, 'history'>
-  readonly lineage: Lineage
+  readonly sessions: { readonly load: Lineage }
 }
 
 /**
@@ -308,7 +308,7 @@ export interface HistoryDeps {
  * @param before only rows with a smaller seq; null: all rows @returns pages that are never empty
  */
 export async function* historyPages(
-  { store, lineage }: HistoryDeps,
+  { store, sessions }: HistoryDeps,
   session: SessionId,
   before: number | null = null,
 ): AsyncGenerator<readonly HistoryRow[]> {
@@ -322,7 +322,7 @@ export async function* historyPages(
       if (page.length < rows) break
       rows = historyPage
     }
-    const { parent, forked } = await lineage(from)
+    const { parent, forked } = await sessions.load(from)
     if (parent === '') return
     from = parent
     below = Math.min(below ?? Infinity, forked + 1)

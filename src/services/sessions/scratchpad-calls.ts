@@ -1,12 +1,16 @@
 /** Calls to read, replace and clear the scratchpad: the notes that an agent keeps for itself, one list per session. */
 import { z } from 'zod'
+import { type Core } from '../../kernel/index.ts'
 import { type Call, type CallContext, evident, OxbowError, type SessionId } from '../../types/index.ts'
-import type { Scratchpads } from '../conversation/scratchpads.ts'
-import { maxScratchpadBytes, maxScratchpadCharacters, maxScratchpadItems } from '../limits.ts'
 
-export interface ScratchpadCallDeps {
-  readonly scratchpads: Scratchpads
-}
+/** Notes in a scratchpad: enough for a plan and its state, short enough to be part of every turn. */
+const maxScratchpadItems = 32
+
+const maxScratchpadCharacters = 240
+
+const maxScratchpadBytes: number = 8 * 1024
+
+type ScratchpadCallDeps = Pick<Core, 'scratchpads'>
 
 interface PadOutput {
   session_id: string

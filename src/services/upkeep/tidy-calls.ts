@@ -1,5 +1,6 @@
 /** Calls to tidy memory, to read the report of what was changed, and to undo it. */
 import { z } from 'zod'
+import { type Core } from '../../kernel/index.ts'
 import { loadTidy, type Memory, type Tidied, type TidyStep } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
 import {
@@ -7,27 +8,24 @@ import {
   type Call,
   type CallContext,
   type CallId,
-  type Config,
   fenced,
   type JsonObject,
   noSpend,
   OxbowError,
   type SessionId,
   type Spend,
-  type UserId,
 } from '../../types/index.ts'
-import type { Journal } from '../journal.ts'
-import { maxTidySteps, tidyLeaseMs, tidyTimeoutMs } from '../limits.ts'
-import type { Complete } from '../background.ts'
 
-export interface TidyCallDeps {
-  readonly user: UserId
-  readonly store: Store
-  readonly memory?: Memory | undefined
-  readonly journal: Journal
-  readonly consolidation: Config['memory']['consolidation']
-  readonly askForFacts: Complete
-}
+/** Time limit of a tidying run; the next one does the rest. */
+const tidyTimeoutMs: number = 30 * 60_000
+
+/** A tidying run without a heartbeat for this long is dead, and another may take over. */
+const tidyLeaseMs = 60_000
+
+/** Steps of one report: a run has one for each phase. */
+const maxTidySteps = 20
+
+type TidyCallDeps = Pick<Core, 'user' | 'store' | 'memory' | 'journal' | 'config' | 'completeBy'>
 
 type Report = Tidied & { readonly id: CallId }
 
@@ -64,7 +62,7 @@ function tidy(deps: TidyCallDeps): Call<object, Report> {
         await memory.tidy()
       ).run({
         signal,
-        ask: deps.consolidation.model === '' ? null : underBudget(deps, context),
+        ask: deps.config.memory.consolidation.model === '' ? null : underBudget(deps, context),
         record: async (step) =>
           (await journal.append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step as unknown as JsonObject }]))
             .firstSeq,
@@ -102,11 +100,12 @@ async function lockTidying(store: Pick<Store, 'claimLane'>, owner: CallId): Prom
 }
 
 /** @returns a function that asks the model until the budget of one run is used up; the text is fenced with the id of the call */
-function underBudget({ consolidation: { budget }, askForFacts }: TidyCallDeps, { id, caller, signal }: CallContext) {
+function underBudget({ config, completeBy }: TidyCallDeps, { id, caller, signal }: CallContext) {
+  const { budget, model } = config.memory.consolidation
   let spent: Spend = noSpend
   return async ({ system, text }: { readonly system: string; readonly text: string }): Promise<string | null> => {
     if (spent.tokens >= budget.tokens || spent.microDollars >= budget.micro_dollars) return null
-    return askForFacts(caller, { system, text: fenced(text, id) }, signal, (more) => (spent = addSpend(spent, more)))
+    return completeBy(model)(caller, { system, text: fenced(text, id) }, signal, (more) => (spent = addSpend(spent, more)))
   }
 }
 

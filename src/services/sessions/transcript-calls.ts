@@ -3,24 +3,19 @@
  * messages at a person's request.
  */
 import { z } from 'zod'
+import { type Core, followedPhases, maxForkDepth } from '../../kernel/index.ts'
 import { type Call, OxbowError, type RecordView, type SessionId } from '../../types/index.ts'
-import type { Store } from '../../store/index.ts'
-import type { HistoryDeps } from '../conversation/conversations.ts'
-import type { Summaries } from '../conversation/summaries.ts'
-import { followedPhases } from '../events.ts'
-import type { Journal } from '../journal.ts'
-import { compactRoom, maxForkDepth, maxRecordsShown, maxRecordsShownChars } from '../limits.ts'
-import type { Sessions } from '../sessions.ts'
-import type { Lanes } from '../turns/lanes-interface.ts'
 import { sessionId } from './session-calls.ts'
 
-export interface TranscriptCallDeps extends Pick<HistoryDeps, 'lineage'> {
-  readonly store: Store
-  readonly journal: Journal
-  readonly sessions: Pick<Sessions, 'load'>
-  readonly summaries: Pick<Summaries, 'roll'>
-  readonly lanes: Pick<Lanes, 'isBusy'>
-}
+const maxRecordsShownChars: number = 4 * 1024 * 1024
+
+/** Records of one answer of `session.records`, and characters of their bodies: it is one frame, and a screen shows a few dozen. */
+const maxRecordsShown = 1_000
+
+/** Tokens that a conversation is compacted to, by the rules of a window of this size: a person asks for it before the window is full. */
+const compactRoom = 16_000
+
+type TranscriptCallDeps = Pick<Core, 'store' | 'journal' | 'sessions' | 'summaries' | 'lanes'>
 
 const session = sessionId.describe('Id of the session.')
 const example = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
@@ -68,7 +63,7 @@ function readRecords(deps: TranscriptCallDeps): Call<RecordsInput, RecordsOutput
 }
 
 async function newestRecords(
-  { store, lineage }: TranscriptCallDeps,
+  { store, sessions }: TranscriptCallDeps,
   { session: first, before, limit }: RecordsInput,
 ): Promise<RecordsOutput> {
   const records: RecordView[] = []
@@ -83,7 +78,7 @@ async function newestRecords(
       records.push({ ...record, body: JSON.parse(body) })
     }
     if (records.length >= limit) return { records: records.toReversed(), next: records.at(-1)!.seq }
-    const { parent, forked } = await lineage(from)
+    const { parent, forked } = await sessions.load(from)
     if (parent === '') break
     from = parent
     below = Math.min(below, forked + 1)

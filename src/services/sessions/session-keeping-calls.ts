@@ -1,8 +1,16 @@
 /** Calls by which a person manages sessions: rename, archive, delete, and fork from an earlier point. */
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
-import { copyMode } from '../access/session-modes.ts'
-import type { Memory } from '../../memory/index.ts'
+import {
+  changesScratchpad,
+  copyMode,
+  type Core,
+  historyPage,
+  historyPages,
+  inherited,
+  maxForkDepth,
+  maxSessionsRead,
+} from '../../kernel/index.ts'
 import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
 import {
   type Call,
@@ -14,31 +22,13 @@ import {
   type SessionId,
   toolPlace,
 } from '../../types/index.ts'
-import { type HistoryDeps, historyPages } from '../conversation/conversations.ts'
-import { changesScratchpad } from '../conversation/scratchpads.ts'
-import type { Summaries } from '../conversation/summaries.ts'
-import type { Journal } from '../journal.ts'
-import { historyPage, maxForkDepth, maxSessionsRead } from '../limits.ts'
-import type { Background } from '../background.ts'
-import type { Sessions } from '../sessions.ts'
-import { inherited } from '../stages/policy.ts'
-import type { Lanes } from '../turns/lanes-interface.ts'
-import type { Documents } from '../state/documents.ts'
 import { sessionId } from './session-calls.ts'
 import { folderChange, folderOf } from './session-folders.ts'
 
-export interface SessionKeepingDeps extends HistoryDeps {
-  readonly store: Store
-  readonly sessions: Sessions
-  readonly summaries: Summaries
-  readonly lanes: Pick<Lanes, 'isBusy'>
-  readonly background: Pick<Background, 'end'>
-  readonly journal: Journal
-  readonly newSessionId: () => SessionId
-  readonly documents: Pick<Documents, 'get' | 'put'>
-  /** Absent without memory. */
-  readonly memory?: Pick<Memory, 'caughtUp'> | undefined
-}
+type SessionKeepingDeps = Pick<
+  Core,
+  'store' | 'sessions' | 'summaries' | 'lanes' | 'background' | 'journal' | 'newId' | 'documents' | 'memory'
+>
 
 const session = sessionId.describe('Id of the session.')
 
@@ -265,7 +255,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
         // A summary that covers more than the shared part does not apply to the fork.
         summary: summary !== null && summary.summary.upto <= forked ? row.summary : ('' as const),
       }
-      const made = deps.newSessionId()
+      const made = deps.newId() as SessionId
       await copyMode(deps.documents, { caller, call, name: 'session.fork' }, { from: id, to: made })
       const folder = await folderOf(deps.documents, id)
       if (folder !== null) await deps.documents.put({ caller, call, name: 'session.fork' }, [folderChange(made, folder)])
@@ -286,10 +276,10 @@ async function endOfMessage(deps: SessionKeepingDeps, id: SessionId, number: num
 }
 
 /** A history is read across at most `maxForkDepth` forks. Refuses a deeper fork, whose beginning would silently be missing. */
-async function assertReachable({ lineage }: SessionKeepingDeps, id: SessionId): Promise<void> {
+async function assertReachable({ sessions }: SessionKeepingDeps, id: SessionId): Promise<void> {
   let from = id
   for (let depth = 1; depth <= maxForkDepth; depth++) {
-    const { parent } = await lineage(from)
+    const { parent } = await sessions.load(from)
     if (parent === '') return
     from = parent
   }

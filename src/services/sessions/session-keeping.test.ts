@@ -4,9 +4,9 @@ import { describe, it, test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import type { CallId, GenerateRequest, ModelEvent, SessionId, SessionInfo } from '../../types/index.ts'
 import { textOf } from '../../types/index.ts'
-import { verifyJournal } from '../audit/audit-verify.ts'
-import { maxForkDepth } from '../limits.ts'
-import { type Fixture, newCallId, openFixture, says, user } from '../kernel-fixture.ts'
+import { verifyJournal } from '../../kernel/audit/audit-verify.ts'
+import { maxForkDepth } from '../../kernel/limits.ts'
+import { type Fixture, newCallId, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 
 const listed = async ({ kernel }: Fixture, input: object = {}): Promise<readonly SessionInfo[]> => {
   const outcome = await kernel.call('session.list', input as never)

@@ -1,8 +1,23 @@
 /** Calls about sessions and turns: those that terminals make, and those that the runtime needs to run a turn. */
 import { z } from 'zod'
 import {
+  clientTools,
+  type Core,
+  describeSession,
+  type LaneResult,
+  type ListInput,
+  type Mail,
+  maxBytesPerToken,
+  maxInputBytes,
+  maxPieces,
+  optionsOf,
+  processRight,
+  sessionsOf,
+  type TurnInput,
+  type TurnPast,
+} from '../../kernel/index.ts'
+import {
   type Call,
-  type CallId,
   type ConversationItem,
   isUuid,
   type JsonObject,
@@ -15,37 +30,25 @@ import {
   toError,
   type TurnId,
 } from '../../types/index.ts'
-import type { SessionRow, Store } from '../../store/index.ts'
-import { clientTools } from './client-calls.ts'
+import type { SessionRow } from '../../store/index.ts'
 import { itemsBehind } from '../../runtime/index.ts'
-import type { Conversations } from '../conversation/conversations.ts'
-import type { Summaries } from '../conversation/summaries.ts'
-import type { Handoffs } from '../delegation/handoffs.ts'
-import type { Gate } from '../gate.ts'
-import { optionsOf } from '../stages/running-calls.ts'
-import type { Journal } from '../journal.ts'
-import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from '../turns/lanes-interface.ts'
-import { maxBytesPerToken, maxInputBytes, maxPieces } from '../limits.ts'
-import { describeSession, type ListInput, sessionsOf } from '../sessions.ts'
-import { processRight } from '../stages/policy.ts'
-import type { Documents } from '../state/documents.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
-export interface SessionCallDeps {
-  readonly store: Store
-  readonly documents: Pick<Documents, 'all' | 'put'>
-  readonly lanes: Lanes
-  readonly journal: Pick<Journal, 'flushed'>
-  readonly conversations: Conversations
-  readonly summaries: Pick<Summaries, 'read'>
-  /** Turns that a crash interrupted and that are resuming, by the call of their message. */
-  readonly recovered: ReadonlyMap<CallId, TurnPast>
-  readonly laneTurn: (turn: TurnId) => LaneTurn | undefined
-  readonly contextTokens: number
-  readonly gate: Pick<Gate, 'call'>
-  readonly newId: () => string
-  readonly handoffs: Pick<Handoffs, 'answering'>
-}
+type SessionCallDeps = Pick<
+  Core,
+  | 'store'
+  | 'documents'
+  | 'lanes'
+  | 'journal'
+  | 'conversations'
+  | 'summaries'
+  | 'recovered'
+  | 'runningTurns'
+  | 'engine'
+  | 'gate'
+  | 'newId'
+  | 'handoffs'
+>
 
 export const sessionId: z.ZodType<SessionId, string> = z
   .string()
@@ -225,7 +228,7 @@ interface History {
   readonly summary: ConversationItem | null
 }
 
-function readHistory({ conversations, summaries, contextTokens }: SessionCallDeps): Call<object, History> {
+function readHistory({ conversations, summaries, engine }: SessionCallDeps): Call<object, History> {
   return {
     name: 'session.history',
     summary: 'Reads as much of the current conversation as the context window can hold, oldest first.',
@@ -243,7 +246,7 @@ function readHistory({ conversations, summaries, contextTokens }: SessionCallDep
       const session = caller.session as SessionId
       const found = summaries.read(session)
       const held = found === null ? null : await found
-      const items = await conversations.read(session, contextTokens * maxBytesPerToken, held?.summary.upto)
+      const items = await conversations.read(session, engine.model.contextTokens * maxBytesPerToken, held?.summary.upto)
       const shown = held === null ? items : itemsBehind(items, held.summary.through)
       return { output: { items: shown, summary: held?.item ?? null }, labels: held?.summary.labels ?? [] }
     },
@@ -254,7 +257,7 @@ interface Inbox {
   readonly messages: readonly Mail[]
 }
 
-function takeInbox({ laneTurn }: SessionCallDeps): Call<object, Inbox> {
+function takeInbox({ runningTurns }: SessionCallDeps): Call<object, Inbox> {
   return {
     name: 'turn.inbox',
     summary: 'Takes the messages that were sent while the current turn runs.',
@@ -268,6 +271,6 @@ function takeInbox({ laneTurn }: SessionCallDeps): Call<object, Inbox> {
     labels: { adds: [], sink: false },
     timeoutMs: 30_000,
     recordOutput: ({ messages }) => ({ messages: messages.map((message) => message.id) }),
-    run: async (_, { caller }) => ({ output: { messages: (await laneTurn(caller.turn as TurnId)?.takeMail()) ?? [] } }),
+    run: async (_, { caller }) => ({ output: { messages: (await runningTurns.find(caller.turn as TurnId)?.takeMail()) ?? [] } }),
   }
 }

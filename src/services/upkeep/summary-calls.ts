@@ -3,6 +3,7 @@
  * originals again, `session.title` gives a session its title.
  */
 import { z } from 'zod'
+import { type Core, firstLine, historyPages, processRight, speakerAndText, toItem } from '../../kernel/index.ts'
 import { loadSummary } from '../../memory/index.ts'
 import type { SummarizeOutput } from '../../runtime/index.ts'
 import type { SessionRow, Store } from '../../store/index.ts'
@@ -23,17 +24,16 @@ import {
   type SessionId,
   type Spend,
 } from '../../types/index.ts'
-import type { Complete } from '../background.ts'
-import { type HistoryDeps, historyPages, toItem } from '../conversation/conversations.ts'
-import { speakerAndText, type Summaries } from '../conversation/summaries.ts'
-import { maxExpandedCharacters, maxExpandedRows, titleBudgetMs } from '../limits.ts'
-import { firstLine, type Sessions } from '../sessions.ts'
-import { processRight } from '../stages/policy.ts'
 
-export interface SummaryCallDeps extends HistoryDeps {
-  readonly summaries: Summaries
-  readonly sessions: Pick<Sessions, 'load'>
-}
+/** The budget of titles is counted per day. */
+const titleBudgetMs: number = 24 * 60 * 60_000
+
+const maxExpandedRows = 400
+
+/** Size of a page of `memory.expand`: below `maxResultBytes`, so that a page is never truncated. */
+const maxExpandedCharacters = 12_000
+
+type SummaryCallDeps = Pick<Core, 'store' | 'summaries' | 'sessions'>
 
 /** Enough for a slow model. */
 const summarizeTimeoutMs = 5 * 60_000
@@ -171,12 +171,7 @@ function bad(message: string, hint: string): OxbowError {
   return new OxbowError('bad_input', message, { hint })
 }
 
-export interface TitleCallDeps {
-  readonly store: Store
-  readonly sessions: Sessions
-  readonly titles: Config['memory']['titles']
-  readonly askForTitle: Complete
-}
+type TitleCallDeps = Pick<Core, 'store' | 'sessions' | 'config' | 'completeBy'>
 
 interface Titled {
   readonly session: SessionId
@@ -191,7 +186,7 @@ const titleTimeoutMs = 60_000
  * does the first line of the first message when no model answers.
  */
 export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, Titled> {
-  const budget = createDayBudget(() => deps.titles.budget)
+  const budget = createDayBudget(() => deps.config.memory.titles.budget)
   return {
     name: 'session.title',
     summary: 'Gives the current session a title after its first reply.',
@@ -216,6 +211,7 @@ export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, Titled>
 }
 
 async function titleByModel(deps: TitleCallDeps, session: SessionId, context: CallContext, budget: DayBudget): Promise<string | null> {
+  const { model } = deps.config.memory.titles
   const { store, sessions } = deps
   const [started, outcome] = await firstTurn(store, session)
   const message = textIn(started, 'text')
@@ -223,7 +219,9 @@ async function titleByModel(deps: TitleCallDeps, session: SessionId, context: Ca
   if (message === '' || (await isNamed()) || !budget.allows(context.clock)) return null
   const { readTitle, titleInstructions, titleRequest } = await loadSummary()
   const question = { system: titleInstructions, text: titleRequest(message, textIn(outcome, 'reply'), (text) => fenced(text, context.id)) }
-  const answer = await deps.askForTitle(context.caller, question, context.signal, (spent) => budget.add(context.clock, spent))
+  const answer = await deps.completeBy(model === 'session' ? '' : model)(context.caller, question, context.signal, (spent) =>
+    budget.add(context.clock, spent),
+  )
   // Meanwhile, a person may have renamed the session or erased its first message.
   const [reread] = await firstTurn(store, session)
   return answer === null || textIn(reread, 'text') !== message || (await isNamed()) ? null : readTitle(answer)
