@@ -1,6 +1,6 @@
 /** The cost of history: a turn in a long session compared with one in a short session, and the audit of the journal. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { verifyJournal } from '../../src/kernel/index.ts'
+import { verifyJournal } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { type Config, parseConfig, type SessionId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'

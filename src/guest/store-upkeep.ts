@@ -1,6 +1,6 @@
 /** Answers `oxbow store`: upkeep of a user's store, in a guest program that exits afterwards. */
 import { join } from 'node:path'
-import { verifyJournal } from '../kernel/index.ts'
+import { verifyJournal } from '../services/index.ts'
 import {
   answerStore,
   cipherChoice,

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { openMemoryStore } from '../store/index.ts'
 import { builtinCalls } from '../tools/index.ts'
 import { type CallId, type GenerateRequest, type MediaPart, type Message, type SentFile, textOf } from '../types/index.ts'
-import { verifyJournal } from './audit/audit-verify.ts'
+import { verifyJournal } from '../services/audit/audit-verify.ts'
 import { asks, done, type FixtureOptions, newCallId, openFixture, says, testCall, user } from './kernel-fixture.ts'
 
 const attachmentSave = builtinCalls({ files: true, shell: false }).find(({ name }) => name === 'attachment.save')!

@@ -26,7 +26,7 @@ import {
   toError,
   toFailure,
 } from '../types/index.ts'
-import { erasureBody } from './audit/erasures.ts'
+import { erasureBody } from './state/erasures.ts'
 import { carriesConversation } from './conversation/conversations.ts'
 import { maxErasedAtOnce, maxHeldEpochs, maxLostIntents, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'

@@ -361,7 +361,6 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     config: config.model,
     heldLabels: sessions.held,
     history: sessions.history,
-    addsOf: (call) => registry.find(call)?.labels.adds ?? ['private', 'untrusted'],
     joinLabels: sessions.join,
     now: clock.now,
     flushed: parts.journal.flushed,

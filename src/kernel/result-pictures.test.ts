@@ -13,7 +13,7 @@ import {
   toolResult,
 } from '../types/index.ts'
 import { createFileShower } from './attachments.ts'
-import { verifyJournal } from './audit/audit-verify.ts'
+import { verifyJournal } from '../services/audit/audit-verify.ts'
 import { asks, type FixtureOptions, openFixture, says, testCall, user } from './kernel-fixture.ts'
 
 const bytesOf = (name: string): Buffer => Buffer.from(`\x89PNG ${name}`, 'latin1')

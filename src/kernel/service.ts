@@ -40,6 +40,7 @@ import type { Scratchpads } from './conversation/scratchpads.ts'
 import type { Summaries } from './conversation/summaries.ts'
 import type { Handoffs } from './delegation/handoffs.ts'
 import type { Events } from './events.ts'
+import type { Flow } from './flow/open-flow.ts'
 import type { FillInput, Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
 import type { EventBus } from './observe/event-bus.ts'
@@ -93,6 +94,7 @@ export interface Core {
   readonly gate: Gate
   readonly approvals: Approvals
   readonly running: RunningCalls
+  readonly openFlow: () => Promise<Flow>
   readonly registry: Pick<Registry, 'find'>
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions

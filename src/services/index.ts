@@ -3,6 +3,7 @@ import type { Service } from '../kernel/index.ts'
 import { audit } from './audit/service.ts'
 import { budgets } from './budgets/service.ts'
 import { extract } from './extract/service.ts'
+import { flow } from './flow/service.ts'
 import { models } from './models/service.ts'
 import { observe } from './observe/service.ts'
 import { published } from './published/service.ts'
@@ -21,6 +22,7 @@ export const services: readonly Service[] = [
   secrets,
   models,
   budgets,
+  flow,
   audit,
   extract,
   schedules,
@@ -30,3 +32,4 @@ export const services: readonly Service[] = [
 
 /** See `input-schemas.ts`, which is loaded only where somebody types a verb of a service. */
 export const loadInputSchemas = (): Promise<typeof import('./input-schemas.ts')> => import('./input-schemas.ts')
+export { verifyJournal } from './audit/audit-verify.ts'

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Task } from '@a2a-js/sdk'
 import { says as model } from '../../src/kernel/kernel-fixture.ts'
-import { verifyJournal } from '../../src/kernel/index.ts'
+import { verifyJournal } from '../../src/services/index.ts'
 import type { JournalRecord } from '../../src/types/index.ts'
 import { type A2aBench, makeA2aBench, request, says } from './a2a-fixture.ts'
 

@@ -1,7 +1,7 @@
 /** Half a character in a name, which JSON can write and a database cannot keep: the journal and the tables beside it say the same. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { verifyJournal } from '../../src/kernel/audit/audit-verify.ts'
+import { verifyJournal } from '../../src/services/audit/audit-verify.ts'
 import { asks, inOrder, newCallId, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
 
 void test('what a model or a program writes with half a character verifies', async () => {

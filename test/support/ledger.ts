@@ -1,6 +1,6 @@
 /** The journal of a workspace whose guest is gone, read with the product's own store, and the laws that it must obey. */
 import assert from 'node:assert/strict'
-import { verifyJournal } from '../../src/kernel/index.ts'
+import { verifyJournal } from '../../src/services/index.ts'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
 import { type JournalRecord, type JsonObject, type RecordView, type Spend } from '../../src/types/index.ts'
 import { type TestWorkspace, user } from './workspace.ts'

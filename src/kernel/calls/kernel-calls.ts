@@ -15,6 +15,7 @@ import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
 import { hookAskCall } from '../hooks/hook-approval.ts'
 import { maxResultBytes } from '../limits.ts'
+import type { Sessions } from '../sessions.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
@@ -25,7 +26,6 @@ import type { FanOutDeps } from '../delegation/fan-out.ts'
 import { fanOutCall } from '../delegation/fan-out-call.ts'
 import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
-import { type FlowCallDeps, flowCalls } from '../flow/flow-calls.ts'
 import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
 import { versionCalls } from '../versions/version-calls.ts'
 import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
@@ -43,7 +43,6 @@ export type KernelCallDeps = SystemCallDeps &
   DelegateCallDeps &
   GraphCallDeps &
   ApprovalCallDeps &
-  FlowCallDeps &
   KeyCallDeps &
   ExecCallDeps
 
@@ -69,7 +68,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...graphCalls(deps),
     ...approvalCalls(deps),
     refusalCall(deps.approvalConfig),
-    ...flowCalls(deps),
     ...keyCalls(deps),
     ...modeCalls(deps.documents, deps.sessions),
     ...execListCalls(deps),
@@ -80,6 +78,7 @@ interface SystemCallDeps {
   readonly store: Store
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
+  readonly sessions: Pick<Sessions, 'load'>
 }
 
 function systemCalls(deps: SystemCallDeps): readonly Call[] {

@@ -13,7 +13,7 @@
  */
 import type { Store } from '../../store/index.ts'
 import { type CallId, isDerived, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
-import { reconcileRepeats } from '../audit/repeats.ts'
+import { reconcileRepeats } from './repeats.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { maxTurnCrashes } from '../limits.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'

@@ -14,7 +14,8 @@ import {
   type SessionId,
   truncate,
 } from '../../types/index.ts'
-import { type AuditReport, type CallReference, type Core, repeatsBody, verifyJournal } from '../../kernel/index.ts'
+import { type CallReference, type Core, repeatsBody } from '../../kernel/index.ts'
+import { type AuditReport, verifyJournal } from './audit-verify.ts'
 
 /** Records of one answer of `audit.query`, and the most that it looks through. */
 const maxAuditShown = 200

@@ -4,7 +4,7 @@ import { describe, it, test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import type { CallId, GenerateRequest, ModelEvent, SessionId, SessionInfo } from '../../types/index.ts'
 import { textOf } from '../../types/index.ts'
-import { verifyJournal } from '../../kernel/audit/audit-verify.ts'
+import { verifyJournal } from '../audit/audit-verify.ts'
 import { maxForkDepth } from '../../kernel/limits.ts'
 import { type Fixture, newCallId, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
 import type { CallOutcome, Json, JsonObject } from '../../types/index.ts'
-import { verifyJournal } from '../../kernel/audit/audit-verify.ts'
+import { verifyJournal } from '../audit/audit-verify.ts'
 import { asks, done, type Fixture, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 
 const place = { category: 'projects', name: 'oxbow' }

@@ -1,4 +1,5 @@
 /** Calls about the flow of data: what a session has read, why a call was allowed, asked or refused, and taking labels off a value. */
+import { type Core, workspacePath } from '../../kernel/index.ts'
 import { z } from 'zod'
 import {
   type Call,
@@ -15,7 +16,6 @@ import {
   writeOrigins,
   type Labels,
 } from '../../types/index.ts'
-import { workspacePath } from '../access/right-limits.ts'
 import {
   type Declassified,
   declassifiedCategory,
@@ -27,11 +27,8 @@ import {
   valueOfCall,
   valueOfFile,
 } from './declassify.ts'
-import type { Flow } from './open-flow.ts'
 
-export interface FlowCallDeps extends DeclassifyDeps {
-  readonly openFlow: () => Promise<Flow>
-}
+type FlowCallDeps = DeclassifyDeps & Pick<Core, 'openFlow'>
 
 const shared = {
   audience: ['terminal'],

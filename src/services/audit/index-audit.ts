@@ -2,10 +2,10 @@
  * The part of an audit that compares the store's indexes of the journal with it: which records carry conversation, which calls are open, which
  * records begin or end a call once more, how far memory has read, and lanes; and names what the database has that Oxbow never makes.
  */
+import { carriesConversation } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import { memoryCursors } from '../../memory/index.ts'
 import type { CallId, JournalRecord, JsonObject, Phase, SessionId } from '../../types/index.ts'
-import { carriesConversation } from '../conversation/conversations.ts'
 
 export interface IndexAudit {
   /** @param body parsed, where `decides` says that it counts; null: it was erased, or nobody can read it */

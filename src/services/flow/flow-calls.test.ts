@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import { type CallOutcome, configSchema, type Decision, type Json, type Label } from '../../types/index.ts'
-import { asks, done, type Fixture, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
-import { compileRules, decideAll } from './flow-rules.ts'
+import { asks, done, type Fixture, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
+import { compileRules, decideAll } from '../../kernel/flow/flow-rules.ts'
 
 const calls = [
   testCall('test.page', async () => done('the page'), { labels: { adds: ['untrusted'], sink: false } }),

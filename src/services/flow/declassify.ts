@@ -4,6 +4,7 @@
  * has this content. Nothing inherits it: files, children, schedules, memories and forks have the labels as before.
  */
 import { createHash } from 'node:crypto'
+import { type Core, type FileLabels } from '../../kernel/index.ts'
 import {
   type CallContext,
   type CallId,
@@ -18,9 +19,6 @@ import {
   parseLabels,
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
-import type { Sessions } from '../sessions.ts'
-import type { Documents } from '../state/documents.ts'
-import type { FileLabels } from './file-labels.ts'
 
 export const declassifiedCategory = 'system/declassified'
 
@@ -44,13 +42,11 @@ export interface Declassified extends Omit<LabelledValue, 'content'> {
   readonly at: number
 }
 
-export interface DeclassifyDeps {
-  readonly store: Pick<Store, 'records'>
-  readonly documents: Documents
-  readonly sessions: Pick<Sessions, 'load' | 'history' | 'declassify'>
-  /** Labels of the results of a call that has no outcome on record. */
-  readonly addsOf: (call: string) => Labels
-}
+export type DeclassifyDeps = Pick<Core, 'store' | 'documents' | 'sessions' | 'registry'>
+
+/** @returns the labels of the results of a call that has no outcome on record */
+const addsOf = ({ registry }: Pick<DeclassifyDeps, 'registry'>, call: string): Labels =>
+  registry.find(call)?.labels.adds ?? ['private', 'untrusted']
 
 function digestOf(content: string): string {
   return createHash('sha256').update(content).digest('hex')
@@ -131,9 +127,9 @@ export async function* labelledRecords(store: Pick<Store, 'records'>, session: S
 const pageRecords = 500
 
 /** @returns the labels that the call of a record has given its session; those of its kind where its outcome is not known */
-export function readBy({ addsOf }: Pick<DeclassifyDeps, 'addsOf'>, { phase, name, body: text }: JournalRecord): Labels {
+export function readBy(deps: Pick<DeclassifyDeps, 'registry'>, { phase, name, body: text }: JournalRecord): Labels {
   const body = JSON.parse(text) as JsonObject
-  return phase === 'reconciled' || isErased(body) ? addsOf(name) : labelsIn(body)
+  return phase === 'reconciled' || isErased(body) ? addsOf(deps, name) : labelsIn(body)
 }
 
 function labelsIn({ labels }: JsonObject): Labels {

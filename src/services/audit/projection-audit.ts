@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { documentBody, documentChanges, firstLine, hourOf, maxSessionsRead, maxTitleLength, rowIn, rowMark } from '../../kernel/index.ts'
 import { createMemoryAudit } from '../../memory/index.ts'
 import { type BudgetUse, parseErased, type SessionRow, type Store } from '../../store/index.ts'
 import {
@@ -22,11 +23,6 @@ import {
   userScope,
 } from '../../types/index.ts'
 import { createIndexAudit, decides } from './index-audit.ts'
-import { rowIn, rowMark } from '../journal.ts'
-import { documentBody, documentChanges } from '../state/documents.ts'
-import { maxSessionsRead, maxTitleLength } from '../limits.ts'
-import { firstLine } from '../sessions.ts'
-import { hourOf } from '../stages/budgets.ts'
 
 export interface ProjectionAudit {
   /** Whether `take` needs the body of the record itself, and not only where it is kept. */

@@ -7,7 +7,7 @@ import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
 import { type CallId, erasedText, isErased, type SessionId, systemClock, type TurnId } from '../../types/index.ts'
 import { createJournal, type Journal } from '../journal.ts'
 import { asks, done, inOrder, openFixture, says, testCall, user as ada } from '../kernel-fixture.ts'
-import { verifyJournal } from './audit-verify.ts'
+import { verifyJournal } from '../../services/audit/audit-verify.ts'
 
 const forget = { caller: { actor: 'user:ann', session: '' as SessionId, turn: '' as TurnId }, call: 'f1' as CallId, name: 'memory.forget' }
 
