@@ -137,12 +137,20 @@ export function createMemory(options: MemoryOptions): Memory {
       settle: async (owed) => (await forgetting()).settle(owed, { erase, signal: ending.signal }),
     }),
   )
+  const claim = once(
+    async () => void ((await presence.hasAny()) && (await (await import('./keep/plugin-notes.ts')).claimPluginNotes(deps))),
+  )
+  /** A store that cannot be written now is mended at a later start. */
+  const claimed = (): Promise<void> => (closed ? Promise.resolve() : claim().catch(notSaidHere))
   const turns = createTurnSide(options, {
     presence,
     wanted,
     recall,
     turnRecall: lazyTurnRecall(deps, recall, config),
-    catchUp: async () => void (reads() && (await isBehind(store)) && (await (await indexer()).caughtUp(firstCatchUpMs))),
+    catchUp: async () => {
+      await claimed()
+      if (reads() && (await isBehind(store))) await (await indexer()).caughtUp(firstCatchUpMs)
+    },
   })
   const keepers = lazyKeepers(deps, config)
   // A turn that forgot something is awaited even when messages are not indexed.
@@ -154,7 +162,14 @@ export function createMemory(options: MemoryOptions): Memory {
       if (vectors.made() === null) void presence.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
       if (reads()) void indexer().then((each) => each.poke(), notSaidHere)
     },
-    caughtUp: async () => void (reads() && (await (await indexer()).caughtUp())),
+    prepare() {
+      void claimed()
+      turns.prepare()
+    },
+    async caughtUp() {
+      await claimed()
+      if (reads()) await (await indexer()).caughtUp()
+    },
     tidied: () => void wanted.made()?.then(({ hot }) => hot.drop(), notSaidHere),
     recall,
     ...keepers,

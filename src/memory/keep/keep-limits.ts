@@ -68,5 +68,8 @@ export const transferPage = 200
 export const maxShown = 200
 export const maxShownSessions = 500
 
-/** Names of cursors that are places in the journal: of messages, of what is to be forgotten where messages are not kept, and of the newest report. */
-export const memoryCursors = ['journal', 'forgets', 'tidy.report'] as const
+/**
+ * Names of cursors that are places in the journal: of messages, of what is to be forgotten where messages are not kept, of the newest report,
+ * and of where notes of plugins got their author.
+ */
+export const memoryCursors = ['journal', 'forgets', 'tidy.report', 'plugin.notes'] as const

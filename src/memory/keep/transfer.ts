@@ -7,6 +7,7 @@ import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts
 import type { SessionId } from '../../types/index.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { wholeText } from './memory-item.ts'
+import { byItsPlugin } from './plugin-notes.ts'
 import { maxNameCharacters, maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
 import { memoryTypes } from '../tidy/decay.ts'
 
@@ -174,7 +175,7 @@ function parseLine(text: string): Line | string {
     return 'it is no JSON'
   }
   const parsed = lineSchema.safeParse(value)
-  if (parsed.success) return parsed.data
+  if (parsed.success) return byItsPlugin(parsed.data)
   const [issue] = parsed.error.issues
   return issue === undefined ? 'it is no memory' : `${issue.path.join('.') || 'the line'}: ${issue.message}`
 }
