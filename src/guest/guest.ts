@@ -33,7 +33,7 @@ import {
 } from '../types/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders, sandboxFolders, showsSkills, withScripts } from './host-ways.ts'
-import type { GuestPlugins } from './plugin-source.ts'
+import type { GuestPlugins, ProgramHost } from './plugin-source.ts'
 import { followFolders, type GuestFolders } from './shown-folders.ts'
 
 export interface Guest {
@@ -95,7 +95,7 @@ export async function startGuest(
       sandbox: ways.sandbox,
       services,
       calls: (memory) => loadCalls(ways, config, memory!, data),
-      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, folders, onPlugins }),
+      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, folders, onPlugins, untag: untagIn(held) }),
       memory: (host) =>
         (held.memory = createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) })),
       ...workspaceOf(envelope),
@@ -204,7 +204,7 @@ async function openServers(
   { sandbox, proxy, openFetch }: HostWays,
   envelope: GuestEnvelope,
   host: Parameters<NonNullable<KernelOptions['servers']>>[0],
-  { onPlugins, ...parts }: Pick<SkillParts, 'engine' | 'host' | 'folders'> & { readonly onPlugins: (plugins: GuestPlugins) => void },
+  { onPlugins, untag, ...parts }: Pick<SkillParts, 'engine' | 'host' | 'folders'> & PluginWays,
 ): Promise<CallSource & Pick<Skills, 'section'> & Partial<Pick<GuestPlugins, 'plugins' | 'hooks'>>> {
   const [{ createCoders, createRemotes, createServers, joinSources }, { createSkills }] = await Promise.all([
     import('../connect/index.ts'),
@@ -218,7 +218,7 @@ async function openServers(
     createCoders({ ...shared, config: config.acp, sandbox, proxy, version }),
   ]
   const { openPlugins } = await import('./plugin-source.ts')
-  const plugins = await openPlugins({ sandbox, proxy }, envelope, host, parts.host)
+  const plugins = await openPlugins({ sandbox, proxy }, envelope, { ...host, untag }, parts.host)
   if (plugins !== null) onPlugins(plugins)
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
   const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
@@ -239,6 +239,14 @@ async function openServers(
 interface HeldParts {
   plugins?: GuestPlugins
   memory?: Memory
+}
+
+interface PluginWays extends Pick<ProgramHost, 'untag'> {
+  readonly onPlugins: (plugins: GuestPlugins) => void
+}
+
+function untagIn(held: HeldParts): ProgramHost['untag'] {
+  return async (tag) => (await (await held.memory?.notes())?.untag(tag)) ?? 0
 }
 
 /** What is forgotten goes from the data of plugins, too. */

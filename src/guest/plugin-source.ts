@@ -20,7 +20,10 @@ export interface GuestPlugins extends Pick<PluginParts, 'calls' | 'tools' | 'plu
   forget(phrases: readonly string[]): Promise<number>
 }
 
-type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0]
+export type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0] & {
+  /** Takes a tag from all memories that have it. @returns how many */
+  untag(tag: string): Promise<number>
+}
 
 type Ways = Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined }
 type Envelope = Pick<GuestEnvelope, 'user' | 'config' | 'workspaceRoot' | 'plugins'>
@@ -39,7 +42,7 @@ export async function openPlugins(
 async function openParts(
   { sandbox, proxy }: Ways,
   { user, config, workspaceRoot, plugins = [] }: Envelope,
-  { secrets, schemas, messageOf, labelsOf, noteEvent, limit }: ProgramHost,
+  { secrets, schemas, messageOf, labelsOf, noteEvent, limit, untag }: ProgramHost,
   runner: HostPort | undefined,
 ): Promise<GuestPlugins> {
   const [{ controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck }, { openBreakers }] = await Promise.all([
@@ -74,7 +77,7 @@ async function openParts(
   })
   const installed = runner === undefined ? undefined : () => runner.plugins()
   const { counts } = parts
-  const calls = [...parts.calls, ...controlCalls({ hosts, installed, counts, limit, capSpend: createSpendCap(limit) })]
+  const calls = [...parts.calls, ...controlCalls({ hosts, installed, counts, limit, untag, capSpend: createSpendCap(limit) })]
   return { ...parts, calls, forget: (phrases) => forgetInPlugins(hosts, stateFolder, phrases) }
 }
 

@@ -103,6 +103,37 @@ void test('the budget of a plugin goes with it without a guest that runs, too', 
   assert.doesNotMatch(JSON.stringify(await home.json('budget', 'list')), /plugin:thrifty/)
 })
 
+/** Notes something, and tells what it finds of its own. */
+const noter = (text: string): string => `export default { name: 'noter',
+  actions: [
+    { name: 'note', description: 'Notes.', async handler(runtime) { await runtime.memory.save('${text}'); return { success: true } } },
+    { name: 'look', description: 'Looks.', effect: 'none', async handler(runtime) {
+      return { success: true, text: (await runtime.memory.search('kettle')).text }
+    } },
+  ],
+}`
+
+void test('another plugin with the name of a removed one does not see what that one has noted, with and without a guest that runs', async () => {
+  const rights = { memory: 'own' }
+  const look = async (): Promise<string> => (await home.oxbow(['call', 'noter.look', '{}'])).out
+  for (const [text, isRunning] of [
+    ['The kettle is red.', true],
+    ['The kettle is blue.', false],
+  ] as const) {
+    await home.oxbow([isRunning ? 'start' : 'stop'])
+    const added = await add(home, writePlugin(home, 'noter', noter(text), { rights }), '--grant')
+    assert.equal(added.exit, 0, added.err)
+    assert.doesNotMatch(await look(), /kettle/)
+    assert.equal((await home.oxbow(['call', 'noter.note', '{}'])).exit, 0)
+    assert.ok((await look()).includes(text))
+    if (!isRunning) await home.oxbow(['stop'])
+    const removed = await home.oxbow(['plugin', 'remove', 'noter'])
+    assert.equal(removed.exit, 0, removed.err)
+    const notes = await home.oxbow(['memory', 'search', 'kettle'])
+    assert.ok(notes.out.includes(text) && notes.out.includes('the plugin noter'), notes.out)
+  }
+})
+
 const looker = `import { appendFileSync } from 'node:fs'
 export default { name: 'looker',
   evaluators: [{ name: 'looks', description: 'Looks.', alwaysRun: true, async validate() { return true },

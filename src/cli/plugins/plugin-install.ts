@@ -270,7 +270,7 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   grantRight(home, workspace, pluginRight(name), false)
   const isRunning = (await findGuest(workspace)) !== null
   const problems = await syncGuests(home, terminal, { removed: [name] })
-  if (!isRunning) problems.push(...(await forgetBudget(name, options, terminal)))
+  if (!isRunning) problems.push(...(await forgetInGuest(name, options, terminal)))
   const kept = join(workspace.root, 'internal', 'plugins', name)
   const text = [
     `Removed ${name}.`,
@@ -279,13 +279,13 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   return report({ plugin: name, removed: true }, text, problems, options, terminal)
 }
 
-/** Without a guest that runs, one is started for it: the budget of the plugin would stay. @returns what did not work */
-async function forgetBudget(name: string, options: SwitchOptions, terminal: Terminal): Promise<readonly SyncProblem[]> {
+/** Without a guest that runs, one is started for it: the budget of the plugin and the tag of its notes would stay. @returns what did not work */
+async function forgetInGuest(name: string, options: SwitchOptions, terminal: Terminal): Promise<readonly SyncProblem[]> {
   try {
     const synced = await withGuest(options, terminal, ({ gateway }) => gateway.call('plugin.sync', { removed: [name] }))
-    return synced.status === 'ok' ? [] : [{ plugin: name, why: `its budget stays: ${synced.failure.message}` }]
+    return synced.status === 'ok' ? [] : [{ plugin: name, why: `its budget and the tag of its notes stay: ${synced.failure.message}` }]
   } catch (error) {
-    return [{ plugin: name, why: `its budget stays: ${toFailure(error, 'internal_failure', '').message}` }]
+    return [{ plugin: name, why: `its budget and the tag of its notes stay: ${toFailure(error, 'internal_failure', '').message}` }]
   }
 }
 

@@ -4,7 +4,7 @@ import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts
 import { type CallContext, type CallId, type Label, OxbowError } from '../../types/index.ts'
 import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './memory-item.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
-import { maxNoteCharacters, maxTags } from './keep-limits.ts'
+import { maxNoteCharacters, maxTags, writeBatch } from './keep-limits.ts'
 import { baseImportance, personProtection, pinTag, typeOf } from '../tidy/decay.ts'
 import { cleanTags, secretIn } from './note-rules.ts'
 import { authorOf, isByPlugin, joinedLabels, mayShare, type Origin, originOf } from './provenance.ts'
@@ -24,6 +24,8 @@ export interface Notes {
   update(id: string, note: { readonly content: string; readonly tags: readonly string[] | null }, asking: Asking): Promise<void>
   /** @throws OxbowError `not_found` */
   remove(id: string): Promise<void>
+  /** Takes a tag from all entries that have it. @returns how many */
+  untag(tag: string): Promise<number>
   /** Any entry. @throws OxbowError `not_found` */
   find(id: string): Promise<MemoryItem>
 }
@@ -78,6 +80,7 @@ export function createNotes(deps: KeepDeps): Notes {
       await memory.change([{ change: 'erase', id: entry.id }])
       deps.changed({ gone: [entry.id] })
     },
+    untag: (tag) => untag(deps, tag),
   }
 }
 
@@ -152,6 +155,23 @@ function tagsBy(asking: Asking, tags: readonly string[], before: readonly string
   if (!isByPlugin(actor)) return clean
   const own = `plugin.${actor.slice('plugin:'.length)}`
   return clean.filter((tag) => tag === own || before.includes(tag) || !(tag === pinTag || tag.startsWith('plugin.')))
+}
+
+async function untag({ writer, clock }: KeepDeps, tag: string): Promise<number> {
+  for (let count = 0; ;) {
+    const found = await writer.run(async (exclusive) => {
+      const entries = await exclusive.list({ tags: [tag] }, writeBatch)
+      const changes = entries.map(({ id, tags }): MemoryChange => ({
+        change: 'patch',
+        id,
+        patch: { tags: tags.filter((each) => each !== tag), updatedAt: clock.now() },
+      }))
+      if (changes.length > 0) await exclusive.change(changes)
+      return changes.length
+    })
+    count += found
+    if (found < writeBatch) return count
+  }
 }
 
 /** Tags are text too: untrusted tags are never added to a trusted note. */

@@ -20,6 +20,8 @@ interface ControlDeps {
   readonly hosts: PluginHosts
   readonly capSpend: CapSpend
   readonly limit: LimitPlugin
+  /** Takes a tag from all memories that have it. @returns how many */
+  readonly untag: (tag: string) => Promise<number>
   readonly counts: (plugin: string) => PluginCounts
   /** The enabled plugins as `plugins.lock` has them now. Absent where no runner listens. */
   readonly installed?: (() => Promise<readonly HostedPlugin[]>) | undefined
@@ -43,7 +45,13 @@ export function controlCalls(deps: ControlDeps): readonly Call[] {
 
 /** For reference pages; they cannot be run. */
 export function describedPluginCalls(): readonly Call[] {
-  return controlCalls({ hosts: {} as PluginHosts, capSpend: async () => {}, limit: async () => {}, counts: () => ({}) as PluginCounts })
+  return controlCalls({
+    hosts: {} as PluginHosts,
+    capSpend: async () => {},
+    limit: async () => {},
+    untag: async () => 0,
+    counts: () => ({}) as PluginCounts,
+  })
 }
 
 interface PluginLine {
@@ -111,9 +119,11 @@ interface Synced {
   readonly plugins: readonly string[]
   /** Why a plugin stays as it was, by name. */
   readonly problems: Readonly<Record<string, string>>
+  /** Memories that no longer have the tag of a removed plugin. */
+  readonly untagged: number
 }
 
-function syncCall({ hosts, installed, capSpend, limit }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
+function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
   return {
     ...writes,
     name: 'plugin.sync',
@@ -123,7 +133,7 @@ function syncCall({ hosts, installed, capSpend, limit }: ControlDeps): Call<{ re
         .array(z.string().max(200))
         .max(100)
         .default([])
-        .describe('Plugins that were removed for good: their budgets go with them.'),
+        .describe('Plugins that were removed for good: their budgets, and the tags of their notes, go with them.'),
     }),
     output: z.custom<Synced>(),
     example: { removed: [] },
@@ -133,9 +143,12 @@ function syncCall({ hosts, installed, capSpend, limit }: ControlDeps): Call<{ re
         throw new OxbowError('not_found', 'This guest has no runner that installs plugins.', { hint: 'Start it with oxbow.' })
       const problems = await hosts.replace(await installed(), callsOfTests(capSpend, context))
       const { caller, id: call } = context
-      for (const name of removed.filter((each) => !hosts.plugins().some((plugin) => plugin.name === each)))
+      let untagged = 0
+      for (const name of removed.filter((each) => !hosts.plugins().some((plugin) => plugin.name === each))) {
         await limit({ caller, call, name: 'plugin.budget' }, `plugin:${name}`, null)
-      return { output: { plugins: hosts.plugins().map(({ name }) => name), problems } }
+        untagged += await untag(`plugin.${name}`)
+      }
+      return { output: { plugins: hosts.plugins().map(({ name }) => name), problems, untagged } }
     },
   }
 }
