@@ -18,6 +18,7 @@ import type { HandsProcess } from './hands/hands-process.ts'
 import { keepProfile, type ProfileKeeper } from './keep-profile.ts'
 import { profileIdleMs, sessionListMs } from './limits.ts'
 import type { TierPlan } from './tier-plan.ts'
+import { refuseUnseen } from './unseen-folders.ts'
 
 /** Branches of files, which are closed with the sandbox. */
 export interface KeptBranches extends SandboxBranches {
@@ -61,12 +62,13 @@ export function keepHands(
       if (unseen.length === 0 || status.tier === 'none') return status
       return { ...status, degraded: [...status.degraded, ...unseen.map(({ name, problem }) => `folders: /shared/${name} ${problem}`)] }
     },
-    hands(profile) {
-      if (closed) return Promise.reject(closedFailure())
-      if (!planned.profiles.includes(profile)) return Promise.reject(notOffered(profile, planned))
+    async hands(profile) {
+      if (closed) throw closedFailure()
+      if (!planned.profiles.includes(profile)) throw notOffered(profile, planned)
       const keeper = keepers.get(profile) ?? keepProfile(() => start(profile), profileIdleMs[profile], closedFailure)
       keepers.set(profile, keeper)
-      return keeper.open()
+      const hands = await keeper.open()
+      return parts === undefined ? hands : refuseUnseen(hands, () => parts.book.unseen)
     },
     ...(plan.serve !== undefined && {
       async serve(program) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -65,6 +65,35 @@ test('a folder that was replaced by a link is not mounted', async () => {
     const hands = await bench.sandbox.hands('work')
     const input = { command: 'cat site/secret', cwd: '/shared', stdin: '', timeoutMs: 10_000, maxOutputBytes: 1_000 }
     assert.notEqual((await hands.ask('exec', input, options)).exitCode, 0)
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+})
+
+test('what is written into the name of a folder that is not shown is refused, with the reason, and makes no folder', async () => {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'oxbow-mounts-')))
+  try {
+    for (const insecure of [false, true]) {
+      await using bench = await makeWorkbench({ insecure, mounts: [{ name: 'site', path: join(root, 'gone'), readOnly: false }] })
+      const hands = await bench.sandbox.hands('work')
+      const refused = {
+        code: 'path_refused',
+        message: /^\/shared\/site is a folder of the person that (?:does not exist|is not visible in this tier)\.$/,
+      }
+      const write = (path: string): Promise<unknown> => hands.ask('write', { path, text: 'x', ifHash: '' }, options)
+      const diff = '--- /dev/null\n+++ b/site/a.txt\n@@ -0,0 +1 @@\n+x\n'
+      await write('/shared/own.txt')
+      for (const path of ['/shared/site', '/shared/site/a.txt', '/shared/./site/sub/a.txt'])
+        await assert.rejects(write(path), refused, path)
+      await assert.rejects(hands.ask('move', { from: '/shared/own.txt', to: '/shared/site/a.txt', overwrite: false }, options), refused)
+      for (const path of ['/shared', '/shared/site']) await assert.rejects(hands.ask('patch', { path, diff }, options), refused)
+      await assert.rejects(hands.ask('bytes', { path: '/shared/site/a.txt', offset: 0, maxBytes: 1 }, options), {
+        ...refused,
+        code: 'not_found',
+      })
+      await write('/shared/site-2/a.txt')
+      assert.deepEqual(readdirSync(join(bench.root, 'shared')).toSorted(), ['own.txt', 'site-2'])
+    }
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
