@@ -16,7 +16,7 @@ import type { Notes } from './keep/notes.ts'
 import type { Provenance } from './keep/provenance.ts'
 import type { Transfer } from './keep/transfer.ts'
 import type { MemoryMap } from './recall/memory-map.ts'
-import { createMemoryPresence } from './keep/memory-presence.ts'
+import { createMemoryPresence, type MemoryPresence } from './keep/memory-presence.ts'
 import type { Recall } from './recall/recalled.ts'
 import { createTurnSide, type TurnCalls } from './recall/turn-side.ts'
 import type { TurnRecall } from './recall/turn-recall.ts'
@@ -106,14 +106,13 @@ export interface MemoryOptions {
 export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
   const presence = createMemoryPresence(store.memory)
-  let closed = false
   const ending = new AbortController()
   const writer = createExclusiveWriter(store.memory)
   const { erase, eraseDerived, embed } = options.host ?? withoutHost(store)
   const readers = lazyReaders(options, writer, embed)
   const { text, wanted, recall, vectors } = readers
   const makeVectors = (): void => {
-    if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke(), notSaidHere)
+    if (config.embedder !== 'none' && !ending.signal.aborted) void vectors().then((each) => each.poke(), notSaidHere)
   }
   const deps: KeepDeps = {
     memory: writer.memory,
@@ -137,52 +136,38 @@ export function createMemory(options: MemoryOptions): Memory {
       settle: async (owed) => (await forgetting()).settle(owed, { erase, signal: ending.signal }),
     }),
   )
-  const claim = once(
-    async () => void ((await presence.hasAny()) && (await (await import('./keep/plugin-notes.ts')).claimPluginNotes(deps))),
-  )
-  /** A store that cannot be written now is mended at a later start. */
-  const claimed = (): Promise<void> => (closed ? Promise.resolve() : claim().catch(notSaidHere))
+  const claimed = lazyClaim(deps, presence, ending.signal)
+  const catchUp = async (atMostMs?: number): Promise<void> => {
+    await claimed()
+    if (reads() && (atMostMs === undefined || (await isBehind(store)))) await (await indexer()).caughtUp(atMostMs)
+  }
   const turns = createTurnSide(options, {
     presence,
     wanted,
     recall,
     turnRecall: lazyTurnRecall(deps, recall, config),
-    catchUp: async () => {
-      await claimed()
-      if (reads() && (await isBehind(store))) await (await indexer()).caughtUp(firstCatchUpMs)
-    },
+    catchUp: () => catchUp(firstCatchUpMs),
   })
   const keepers = lazyKeepers(deps, config)
   // A turn that forgot something is awaited even when messages are not indexed.
-  const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
+  const reads = (): boolean => !ending.signal.aborted && (config.index_messages || forgetting.made() !== null)
   return {
     ...turns,
     poke() {
+      void claimed()
       // Once, for work that a stop left unfinished; later runs follow from writes.
       if (vectors.made() === null) void presence.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
       if (reads()) void indexer().then((each) => each.poke(), notSaidHere)
     },
-    prepare() {
-      void claimed()
-      turns.prepare()
-    },
-    async caughtUp() {
-      await claimed()
-      if (reads()) await (await indexer()).caughtUp()
-    },
+    caughtUp: () => catchUp(),
     tidied: () => void wanted.made()?.then(({ hot }) => hot.drop(), notSaidHere),
     recall,
     ...keepers,
     forgetting,
-    why: async (id) => (await import('./keep/provenance.ts')).explain(deps, await (await keepers.notes()).find(id)),
     stats: async () => report(deps, (await indexer.made())?.fault() ?? null, (await vectors.made())?.fault() ?? readers.questionFault()),
-    embed: async (texts) => (await text()).embed(texts),
-    map: async (kinds, limit) =>
-      (await import('./recall/memory-map.ts')).makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, kinds, limit),
     reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
     async close() {
       await readLast(indexer.made(), options.lastIndexMs)
-      closed = true
       ending.abort()
       await closeAll(readers, indexer.made())
     },
@@ -209,18 +194,30 @@ async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | '
   return (await import('./keep/journal-index.ts')).createJournalIndex({ ...deps, ...own })
 }
 
-/** The writing parts: notes and corrections, documents, import and export, tidying. */
+/** Resolves when older notes of plugins have their author. A store that cannot be written now is mended at a later start. */
+function lazyClaim(deps: KeepDeps, presence: MemoryPresence, ending: AbortSignal): () => Promise<void> {
+  const claim = once(async (): Promise<void> => {
+    if (await presence.hasAny()) await (await import('./keep/plugin-notes.ts')).claimPluginNotes(deps)
+  })
+  return async () => (ending.aborted ? undefined : claim().catch(notSaidHere))
+}
+
+/** The writing parts: notes and corrections, documents, import and export, tidying; and what shows single memories. */
 function lazyKeepers(
   deps: KeepDeps,
-  { consolidation }: MemoryOptions['config'],
-): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'tidy'> {
+  config: MemoryOptions['config'],
+): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'tidy' | 'why' | 'map' | 'embed'> {
   const notes = once(async () => (await import('./keep/notes.ts')).createNotes(deps))
   return {
     notes,
     corrections: once(async () => (await import('./keep/corrections.ts')).createCorrections(deps, await notes())),
     documents: once(async () => (await import('./keep/documents.ts')).createDocuments(deps)),
     transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
-    tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps, { speed: consolidation.fading })),
+    tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps, { speed: config.consolidation.fading })),
+    why: async (id) => (await import('./keep/provenance.ts')).explain(deps, await (await notes()).find(id)),
+    embed: async (texts) => (await deps.text()).embed(texts),
+    map: async (kinds, limit) =>
+      (await import('./recall/memory-map.ts')).makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, kinds, limit),
   }
 }
 
