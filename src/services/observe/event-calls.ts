@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Core, type Documents, type EventFilter, type EventPage } from '../../kernel/index.ts'
 import { type Call, type CallContext, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
 
-/** Durable subscribers of a user. */
+/** Durable subscribers of one actor. */
 const maxSubscribers = 100
 
 const maxEventWaitS = 60
@@ -16,12 +16,14 @@ const maxEventBytes = 2_048
 
 type EventCallDeps = Pick<Core, 'eventBus' | 'documents' | 'sessions'>
 
-/** A durable subscriber, in `system/subscribers`. */
+/** A durable subscriber, in `system/subscribers`, under the name that `keyOf` gives. */
 interface Subscriber extends EventFilter {
   /** What it has confirmed. */
   readonly cursor: number
   /** Actor that made it; others do not see it, but for people. */
   readonly owner: string
+  /** What those who made or moved it had read: who finds it again learns that they did. Absent: nothing. */
+  readonly labels?: Labels
 }
 
 const category = 'system/subscribers'
@@ -56,7 +58,7 @@ interface NextInput {
   wait_s: number
 }
 
-function nextCall({ eventBus, documents }: EventCallDeps): Call<NextInput, EventPage> {
+function nextCall({ eventBus, ...deps }: EventCallDeps): Call<NextInput, EventPage> {
   return {
     ...shared,
     name: 'events.next',
@@ -79,14 +81,18 @@ function nextCall({ eventBus, documents }: EventCallDeps): Call<NextInput, Event
     effect: 'none',
     recordOutput: ({ events, cursor }) => ({ events: events.length, cursor }),
     async run({ subscriber, after, before, ack, limit, wait_s: waitS, ...filter }, context) {
-      const own = subscriber === '' ? null : await acknowledge(documents, context, subscriber, ack)
+      const own = subscriber === '' ? null : await acknowledge(deps, context, subscriber, ack)
       const page =
         own === null && before !== undefined
           ? await eventBus.before(before, filter, limit)
           : await eventBus.after(own?.cursor ?? after ?? (await eventBus.now()), own ?? filter, limit, waitS * 1_000, context.signal)
       // A subscriber gets an event again until it confirms it.
       const text = page.events.map((event) => JSON.stringify(event)).join('\n') || 'Nothing has happened.'
-      return { output: page, text, labels: page.events.reduce<Labels>((all, { fields }) => joinLabels(all, labelsIn(fields)), []) }
+      return {
+        output: page,
+        text,
+        labels: page.events.reduce<Labels>((all, { fields }) => joinLabels(all, labelsIn(fields)), own?.labels ?? []),
+      }
     },
   }
 }
@@ -97,19 +103,37 @@ function labelsIn({ labels }: EventPage['events'][number]['fields']): Labels {
 }
 
 /** @returns the subscriber, what it confirms noted */
-async function acknowledge(documents: Documents, { caller, id }: CallContext, name: string, ack: number | undefined): Promise<Subscriber> {
-  const found = await documents.get<Subscriber>(category, name)
-  if (found === null || !mayUse(found.value, caller.actor)) throw unknownSubscriber(name)
+async function acknowledge(
+  { documents, sessions }: Pick<EventCallDeps, 'documents' | 'sessions'>,
+  { caller, id }: CallContext,
+  name: string,
+  ack: number | undefined,
+): Promise<Subscriber> {
+  const key = await keyOf(documents, caller.actor, name)
+  const found = await documents.get<Subscriber>(category, key)
+  if (found === null) throw unknownSubscriber(name)
   if (ack === undefined || ack <= found.value.cursor) return found.value
-  const changed = await documents.change<Subscriber>({ caller, call: id, name: 'events.next' }, category, name, (current) =>
-    current === null ? undefined : { ...current.value, cursor: Math.max(ack, current.value.cursor) },
+  const labels = joinLabels(found.value.labels ?? [], sessions.held(caller))
+  const changed = await documents.change<Subscriber>({ caller, call: id, name: 'events.next' }, category, key, (current) =>
+    current === null ? undefined : { ...current.value, labels, cursor: Math.max(ack, current.value.cursor) },
   )
   if (changed === null) throw unknownSubscriber(name)
   return changed
 }
 
-function mayUse({ owner }: Subscriber, actor: string): boolean {
-  return owner === actor || actor.startsWith('user:')
+/**
+ * Each actor has names of its own, so that none learns which ones others use. A person also finds those of others.
+ * @returns the name of the document, whether there is one or not
+ */
+async function keyOf(documents: Documents, actor: string, name: string): Promise<string> {
+  const own = `${actor}/${name}`
+  if ((await documents.get(category, own)) !== null) return own
+  // Of a version in which all had their names together.
+  const older = await documents.get<Subscriber>(category, name)
+  if (older?.value.owner === actor) return name
+  if (!actor.startsWith('user:')) return own
+  const others = await documents.all<Subscriber>(category)
+  return others.find((other) => other.name === name || other.name.endsWith(`/${name}`))?.name ?? own
 }
 
 function unknownSubscriber(name: string): OxbowError {
@@ -119,6 +143,7 @@ function unknownSubscriber(name: string): OxbowError {
 function subscribeCall({
   eventBus,
   documents,
+  sessions,
 }: EventCallDeps): Call<{ name: string; kinds: string[]; session: string }, { cursor: number }> {
   return {
     ...shared,
@@ -131,16 +156,18 @@ function subscribeCall({
     effect: 'idempotent',
     async run({ name, ...filter }, { caller, id }) {
       const cursor = await eventBus.now()
-      const others = await documents.all<Subscriber>(category)
-      if (others.length >= maxSubscribers && others.every((other) => other.name !== name))
-        throw new OxbowError('limit_reached', `There are ${others.length} subscribers.`, { hint: 'Remove one with events.unsubscribe.' })
-      const kept = await documents.change<Subscriber>({ caller, call: id, name: 'events.subscribe' }, category, name, (current) => {
-        if (current !== null && !mayUse(current.value, caller.actor))
-          throw new OxbowError('denied', `The subscriber ${name} belongs to another.`, { hint: 'Choose another name.' })
-        return { ...filter, owner: current?.value.owner ?? caller.actor, cursor: current?.value.cursor ?? cursor }
+      const key = await keyOf(documents, caller.actor, name)
+      const own = (await documents.all<Subscriber>(category)).filter(({ value }) => value.owner === caller.actor)
+      if (own.length >= maxSubscribers && own.every((other) => other.name !== key))
+        throw new OxbowError('limit_reached', `There are ${own.length} subscribers.`, { hint: 'Remove one with events.unsubscribe.' })
+      let known: Labels = []
+      const kept = await documents.change<Subscriber>({ caller, call: id, name: 'events.subscribe' }, category, key, (current) => {
+        known = current?.value.labels ?? []
+        const labels = joinLabels(known, sessions.held(caller))
+        return { ...filter, labels, owner: current?.value.owner ?? caller.actor, cursor: current?.value.cursor ?? cursor }
       })
       const from = kept?.cursor ?? cursor
-      return { output: { cursor: from }, text: `Events from ${from} on are kept for ${name}.` }
+      return { output: { cursor: from }, text: `Events from ${from} on are kept for ${name}.`, labels: known }
     },
   }
 }
@@ -156,12 +183,15 @@ function unsubscribeCall({ documents }: EventCallDeps): Call<{ name: string }, {
     tier: 'side_effecting',
     effect: 'idempotent',
     async run({ name }, { caller, id }) {
-      let existed = false
-      await documents.change<Subscriber>({ caller, call: id, name: 'events.unsubscribe' }, category, name, (current) => {
-        existed = current !== null && mayUse(current.value, caller.actor)
-        return existed ? null : undefined
+      const key = await keyOf(documents, caller.actor, name)
+      let gone: Subscriber | null = null
+      await documents.change<Subscriber>({ caller, call: id, name: 'events.unsubscribe' }, category, key, (current) => {
+        gone = current?.value ?? null
+        return current === null ? undefined : null
       })
-      return { output: { existed }, text: existed ? `Removed ${name}.` : `There was no subscriber ${name}.` }
+      const { labels = [] } = (gone ?? {}) as Partial<Subscriber>
+      const existed = gone !== null
+      return { output: { existed }, text: existed ? `Removed ${name}.` : `There was no subscriber ${name}.`, labels }
     },
   }
 }
