@@ -58,7 +58,6 @@ import { createForesee, createStartTurn, type StartTurn } from './turns/start-tu
 import type { Supervisor } from './agents/supervisor.ts'
 import { createHandoffs, type Handoffs } from './delegation/handoffs.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
-import { createGraphing, type Graphing } from './graphs/graphing.ts'
 import { type Core, holdServices, type Services } from './service.ts'
 
 /** What is recorded, and what is read back from it. */
@@ -105,7 +104,7 @@ interface Calls {
   readonly completeBy: (model: string) => Complete
 }
 
-interface Turns extends Supervision, Graphing {
+interface Turns extends Supervision {
   readonly handoffs: Handoffs
   readonly profileOf: ReturnType<typeof createProfileOf>
   readonly lanes: Lanes
@@ -322,9 +321,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const outcomeOf = createOutcomeOf(store)
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
-  const supervision = createSupervision({ ...own, restBranch, changedIn: calls.versioning.changedIn, findCall: registry.find })
-  const graphing = createGraphing({ ...own, ...supervision, ...calls.versioning, profileOf, references: registry.references })
-  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing }
+  const others = { ...calls.versioning, findCall: registry.find, definitionProblem: calls.services.definitionProblem }
+  const supervision = createSupervision({ ...own, ...others, restBranch })
+  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision }
 }
 
 /** What happens after each turn. */
@@ -350,6 +349,7 @@ function coreOf(options: KernelOptions, parts: KernelParts): Core {
     ...(showFolders !== undefined && { showFolders: () => parts.versioning.whileFoldersChange(showFolders) }),
     noteEvent: parts.noteEvent as Core['noteEvent'],
     references: parts.registry.references,
+    runEnded: parts.versioning.runEnded,
     sections: options.services.flatMap((service) => service.config ?? []),
   }
 }
@@ -363,6 +363,7 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     ...options,
     ...parts,
     changedIn: parts.versioning.changedIn,
+    runs: parts.services.runs,
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     consolidation,
     titles,

@@ -37,13 +37,13 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, goesOn, handoffs, versioning, startAgents, startGraphs, services }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, handoffs, versioning, startAgents, services }: KernelParts,
   { store, user, crashedBefore }: KernelOptions,
 ): Promise<void> {
   try {
     await handoffs.load()
     void versioning.recover()
-    for (const turn of await reconcile(store, journal, crashedBefore, goesOn)) {
+    for (const turn of await reconcile(store, journal, crashedBefore, services.runs)) {
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
@@ -53,7 +53,6 @@ async function resume(
       await intended
     }
     await Promise.all([startAgents(), budgets.load({ session: '', actor: '' })])
-    await startGraphs()
     await services.recover()
   } catch (error) {
     journal.fail(error)
@@ -179,11 +178,11 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, stopAgents, stopGraphs, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
+  const { resources, stopAgents, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
   resources.stop()
   stopAgents()
   // First of all: they are not to begin anything more.
-  await Promise.all([services.close(), lanes.stop(), stopGraphs()])
+  await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.
   await versioning.settle()
   await background.followed()

@@ -9,6 +9,7 @@ import {
   type Clock,
   type Config,
   type ConfigSection,
+  type DefinitionKind,
   type DoctorCheck,
   type Engine,
   type HostPort,
@@ -28,16 +29,22 @@ import {
   type UserId,
 } from '../types/index.ts'
 import type { Admission } from './agents/admission.ts'
+import type { createProfileOf } from './agents/supervision.ts'
+import type { Supervisor } from './agents/supervisor.ts'
 import type { CallReference } from './call-reference.ts'
+import type { Definition, Definitions } from './delegation/definitions.ts'
 import type { Events } from './events.ts'
 import type { FillInput, Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
 import type { Resources } from './observe/resources.ts'
 import type { Registry, SectionAgent } from './registry.ts'
 import type { Sessions } from './sessions.ts'
+import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
+import type { RunningCalls } from './stages/running-calls.ts'
 import type { Documents } from './state/documents.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
+import type { ServiceRuns } from './turns/service-runs.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
 /** What the core gives to services. None of it is theirs to close. */
@@ -68,6 +75,14 @@ export interface Core {
   readonly schemas: SchemaChecker
   readonly lanes: Lanes
   readonly startTurn: StartTurn
+  readonly approvals: Approvals
+  readonly running: RunningCalls
+  /** See `createProfileOf`. */
+  readonly profileOf: ReturnType<typeof createProfileOf>
+  /** A run that is no turn makes no more calls. */
+  readonly runEnded: (run: TurnId) => void
+  readonly supervisor: () => Promise<Supervisor>
+  readonly definitions: () => Promise<Definitions>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   /** What services add to `config.toml`. */
@@ -104,6 +119,9 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** What `oxbow doctor` says of it in a guest that runs. */
   health?(core: Core, self: () => Promise<Port>): AsyncIterable<DoctorCheck>
   fill?(core: Core, self: () => Promise<Port>): FillInput
+  runs?(core: Core): Promise<ServiceRuns>
+  /** Kinds of definitions in files that are its own. @returns what is wrong with one; empty: nothing */
+  readonly definitions?: { readonly [Kind in DefinitionKind]?: (definition: Definition) => Promise<string> }
 }
 
 type Needed = Readonly<Record<string, Service>>
@@ -114,7 +132,7 @@ type PortsOf<Needs> = { readonly [Name in keyof Needs]: () => Promise<PortOf<Nee
 /** A service that is open. */
 interface Opened<Port> {
   readonly port: Port
-  /** Goes on with what a crash or a stop left; called once, at the start of a guest that has something to go on with. */
+  /** Goes on with what a crash or a stop left; called once, before anybody has the port. */
   recover?(): Promise<void>
   /** Stops beginning anything at once, and resolves when what runs has ended. */
   close?(): void | Promise<void>
@@ -132,6 +150,10 @@ export interface Services {
   /** Opens those that have something to go on with. Never rejects: what fails is among the problems. */
   recover(): Promise<void>
   readonly fill: FillInput
+  /** What they say of their runs; opens none. */
+  runs(): Promise<readonly ServiceRuns[]>
+  /** @returns what is wrong with a definition, as the service says to which its kind belongs; empty: nothing */
+  definitionProblem(definition: Definition): Promise<string>
   /** The sections of the system prompt, one behind the other. */
   section(agent: SectionAgent): Promise<string>
   problems(): readonly ServiceProblem[]
@@ -152,7 +174,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
   const opened = new Map<Service, Once<Opened<unknown>>>()
   const open = (of: Service): Promise<Opened<unknown>> => {
     let opening = opened.get(of)
-    if (opening === undefined) opened.set(of, (opening = once(async () => openInTime(of, core(), portsOf(of), problems))))
+    if (opening === undefined) opened.set(of, (opening = once(async () => openWhole(of, core(), portsOf(of), problems))))
     return opening()
   }
   const port = (of: Service) => async (): Promise<unknown> => (await open(of)).port
@@ -166,14 +188,18 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       for (const of of list) {
         const found = await Promise.all((of.wakes ?? []).map(async (category) => (await core().documents.list(category, 1)).length > 0))
         if (!found.includes(true)) continue
-        const isOpen = await open(of).catch(() => null)
-        await isOpen?.recover?.().catch((error: unknown) => void problems.set(of.name, messageOf(error)))
+        await open(of).catch(() => {})
       }
     },
     async fill(caller, input) {
       let filled: Awaited<ReturnType<FillInput>> = { caller, input }
       for (const load of fills) filled = await (await load())(filled.caller, filled.input)
       return filled
+    },
+    runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core()) ?? []))),
+    async definitionProblem(definition) {
+      const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
+      return (await owner?.definitions?.[definition.kind]?.(definition)) ?? ''
     },
     async section(agent) {
       const texts = await Promise.all(sections.map(async (load) => (await load())(agent)))
@@ -190,6 +216,13 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       await Promise.all(made)
     },
   }
+}
+
+/** @throws OxbowError as `openInTime`; what cannot be gone on with is among the problems */
+async function openWhole(of: Service, core: Core, ports: Ports, problems: Map<string, string>): Promise<Opened<unknown>> {
+  const opened = await openInTime(of, core, ports, problems)
+  await opened.recover?.().catch((error: unknown) => void problems.set(of.name, messageOf(error)))
+  return opened
 }
 
 /** @throws OxbowError `unavailable`, which names the service; it is among the problems until it opens after all */

@@ -141,15 +141,20 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['kernel', 'store'], { packages: { zod } }),
+  row('services', 'services', ['kernel', 'store'], {
+    packages: {
+      zod,
+      'smol-toml': 'definitions of graphs; fetched lazily',
+    },
+    buildTime: { re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily' },
+  }),
   row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets', 'repository'], {
     packages: {
       zod,
       croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
-      'smol-toml': 'definitions of agents and graphs; fetched lazily',
+      'smol-toml': 'definitions of agents; fetched lazily',
     },
     buildTime: {
-      re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
       diff: 'what changed between two versions, by lines; in the same thread',
     },
     builtins: {

@@ -60,6 +60,8 @@ interface SupervisionDeps extends Omit<
   readonly approvals: Pick<Approvals, 'pending' | 'showAtTop'>
   readonly changedIn: Versioning['changedIn']
   readonly findCall: Registry['find']
+  /** What is wrong with a definition of another kind; empty: nothing. */
+  readonly definitionProblem: (definition: Definition) => Promise<string>
 }
 
 export function createSupervision(deps: SupervisionDeps): Supervision {
@@ -100,7 +102,7 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
   const definitions = once(async () => {
     const { createDefinitions } = await import('../delegation/definitions.ts')
     const { host, sandbox } = deps
-    return createDefinitions({ host, sandbox, documents, clock, check: checkDefinition })
+    return createDefinitions({ host, sandbox, documents, clock, check: checkBy(deps.definitionProblem) })
   })
   return {
     supervisor,
@@ -117,13 +119,15 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
   }
 }
 
-async function checkDefinition(definition: Definition): Promise<string> {
-  if (definition.kind === 'graphs') return (await import('../graphs/graph-load.ts')).graphDefinitionProblem(definition)
-  const { agentProblem } = await import('../delegation/agent-definition.ts')
-  if (definition.character === undefined) return agentProblem(definition)
-  const { characterProblem } = await import('../../plugins/index.ts')
-  return agentProblem(definition) || characterProblem(definition.character)
-}
+const checkBy =
+  (others: SupervisionDeps['definitionProblem']) =>
+  async (definition: Definition): Promise<string> => {
+    if (definition.kind !== 'agents') return others(definition)
+    const { agentProblem } = await import('../delegation/agent-definition.ts')
+    if (definition.character === undefined) return agentProblem(definition)
+    const { characterProblem } = await import('../../plugins/index.ts')
+    return agentProblem(definition) || characterProblem(definition.character)
+  }
 
 /**
  * A turn has what its profile says and what whoever is above it can still pass on: so what was taken from one of them is taken from all

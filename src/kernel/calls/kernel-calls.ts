@@ -33,7 +33,6 @@ import type { FanOutDeps } from '../delegation/fan-out.ts'
 import { fanOutCall } from '../delegation/fan-out-call.ts'
 import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
-import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
 import { type FlowCallDeps, flowCalls } from '../flow/flow-calls.ts'
 import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
 import { versionCalls } from '../versions/version-calls.ts'
@@ -66,7 +65,6 @@ export type KernelCallDeps = SystemCallDeps &
   DefinitionCallDeps &
   FanOutDeps &
   DelegateCallDeps &
-  GraphCallDeps &
   ApprovalCallDeps &
   FlowCallDeps &
   KeyCallDeps &
@@ -105,7 +103,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...definitionCalls(deps),
     ...delegateCalls(deps),
     fanOutCall(deps),
-    ...graphCalls(deps),
     ...approvalCalls(deps),
     refusalCall(deps.approvalConfig),
     ...flowCalls(deps),

@@ -27,7 +27,6 @@ const families = [
   'approval',
   'budget',
   'call',
-  'graph',
   'hook',
   'key',
   'memory',

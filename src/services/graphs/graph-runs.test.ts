@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
 import { type CallOutcome, OxbowError } from '../../types/index.ts'
-import { newCallId, says, testCall, user } from '../kernel-fixture.ts'
+import { newCallId, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 import { notedCall, openGraphs } from './graph-fixture.ts'
 
 const done = '\n[nodes.done]\ntype = "end"\n'

@@ -3,8 +3,8 @@
  * chosen by guards. It is data: there are no expressions beyond `${field.path}`, which inserts a value, and guards (`guards.ts`).
  */
 import { z } from 'zod'
+import { type Limits, limitsSchema } from '../../kernel/index.ts'
 import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError } from '../../types/index.ts'
-import { type Limits, limitsSchema } from '../budgets/definitions.ts'
 import {
   maxGraphBytes,
   maxGraphEdges,

@@ -1,7 +1,6 @@
 /** A run of a graph as calls show it: its record, its state, and where each of its paths is. */
+import type { Budgets, RunningCall } from '../../kernel/index.ts'
 import { type JsonObject, ownValue, type PendingApproval, sessionScope, type Spend, type Labels } from '../../types/index.ts'
-import type { Budgets } from '../stages/budgets.ts'
-import type { RunningCall } from '../stages/running-calls.ts'
 import { type OpenQuestion, openQuestions } from './graph-ask.ts'
 import { visitsOf } from './graph-branches.ts'
 import { type Path, stateOf } from './graph-path.ts'

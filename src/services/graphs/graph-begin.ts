@@ -2,9 +2,8 @@
  * How runs of graphs begin: anew, after a restart, or again when a person resumes one that has ended; and how the oldest are forgotten.
  * What a beginning changes is returned, so that it is recorded at once.
  */
+import { carve, type DocumentChange, type Documents } from '../../kernel/index.ts'
 import { type Caller, type CallId, type Clock, type JsonObject, OxbowError, type Labels } from '../../types/index.ts'
-import { carve } from '../budgets/definitions.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
 import { forget, takeInputs } from './graph-branches.ts'
 import { outerNodes } from './graph-check.ts'
 import type { Graph } from './graph-definition.ts'

@@ -2,6 +2,7 @@
  * A path of a run, as it is in memory: where it is, what its fields hold, and how a change of it is recorded. A branch of a map sees the
  * fields of the path that it branched from, which stands still meanwhile; what it sets is its own.
  */
+import type { DocumentChange } from '../../kernel/index.ts'
 import {
   type Clock,
   isObject,
@@ -13,7 +14,6 @@ import {
   type SchemaChecker,
   truncate,
 } from '../../types/index.ts'
-import type { DocumentChange } from '../state/documents.ts'
 import { type Graph, type GraphNode, reservedFields } from './graph-definition.ts'
 import { fieldChanges, type GraphFailure, type GraphPath, type GraphRun, pathChange } from './graph-record.ts'
 import type { ReadField } from './guards.ts'

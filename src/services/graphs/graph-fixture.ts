@@ -1,7 +1,7 @@
 /** A kernel with graphs of the person, and calls that count how often they ran, for tests. */
 import assert from 'node:assert/strict'
 import type { Call, CallId, CallOutcome, DefinitionText, HostPort, Json, JsonObject } from '../../types/index.ts'
-import { type Fixture, type FixtureOptions, openFixture, testCall } from '../kernel-fixture.ts'
+import { type Fixture, type FixtureOptions, openFixture, testCall } from '../../kernel/kernel-fixture.ts'
 import type { GraphView } from './graph-view.ts'
 import { textOf } from './templates.ts'
 

@@ -3,6 +3,7 @@
  * that a restart needs is in documents; see `graph-record.ts`.
  */
 import { createHash } from 'node:crypto'
+import { type DocumentChange, type Documents, giveBack, type Limits, type Core } from '../../kernel/index.ts'
 import {
   type Caller,
   type CallId,
@@ -14,9 +15,6 @@ import {
   type TurnId,
   type Labels,
 } from '../../types/index.ts'
-import { giveBack, type Limits } from '../budgets/definitions.ts'
-import type { NoteEvent } from '../observe/event-bus.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
 import {
   carving,
   type GraphBy,
@@ -40,7 +38,7 @@ export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schem
   readonly clock: Clock
   readonly documents: Documents
   readonly newId: () => string
-  readonly noteEvent: NoteEvent
+  readonly noteEvent: Core['noteEvent']
   /** Makes the session of a run, if there is none, and joins its labels to it. @throws OxbowError `not_found` if it was deleted */
   readonly openSession: (run: GraphRun) => Promise<void>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels

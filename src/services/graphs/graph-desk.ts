@@ -1,44 +1,35 @@
 /** What the calls about graphs do: who may start what with which rights, what is shown, and how a run uses the rest of the kernel. */
-import type { Store } from '../../store/index.ts'
+import {
+  agentCategory,
+  type AgentProfile,
+  type AgentRecord,
+  carvedOf,
+  type Core,
+  definitionApprovals,
+  giveUpCalls,
+  isOver,
+  type Limits,
+  modelRight,
+  parentOf,
+  passedOn,
+  profileCategory,
+  secretRight,
+  stopReason,
+  userCaller,
+} from '../../kernel/index.ts'
 import {
   type Caller,
   type CallId,
-  type Clock,
-  type Config,
   derivedId,
   fenced,
   isDerived,
   type Json,
   ownValue,
   OxbowError,
-  type SchemaChecker,
   type SessionId,
   truncate,
   type TurnId,
-  type UserId,
 } from '../../types/index.ts'
-import { type AgentRecord, agentCategory, isOver, profileCategory, type AgentProfile } from '../agents/agent-record.ts'
-import type { Admission } from '../agents/admission.ts'
-import type { Supervisor } from '../agents/supervisor.ts'
-import type { CallReference } from '../call-reference.ts'
-import { definitionApprovals, type Definitions } from '../delegation/definitions.ts'
-import type { Gate } from '../gate.ts'
-import type { Journal } from '../journal.ts'
-import type { NoteEvent } from '../observe/event-bus.ts'
-import type { Sessions } from '../sessions.ts'
-import type { Approvals } from '../stages/approval-queue.ts'
-import type { Budgets } from '../stages/budgets.ts'
-import type { RunningCalls } from '../stages/running-calls.ts'
-import type { Documents } from '../state/documents.ts'
-import type { StartTurn } from '../turns/start-turn.ts'
-import { carvedOf } from '../budgets/book.ts'
-import type { Limits } from '../budgets/definitions.ts'
-import { modelRight, passedOn, secretRight } from '../delegation/attenuation.ts'
-import { parentOf, type ParentDeps } from '../delegation/parent.ts'
-import { maxMailCharacters } from '../limits.ts'
-import { userCaller } from '../stages/policy.ts'
-import { stopReason } from '../stages/running-calls.ts'
-import { giveUpCalls } from '../turns/recovery.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'
 import { unknownRun } from './graph-begin.ts'
 import { assertSeen, type CheckInput, type CheckOutput, type GraphDesk, type RunInput } from './graph-calls.ts'
@@ -50,30 +41,32 @@ import type { GraphRun } from './graph-record.ts'
 import { createGraphRuns, type GraphRuns } from './graph-runs.ts'
 import { viewOfRun } from './graph-view.ts'
 import { createNodeWork } from './graph-work.ts'
+import { maxMailCharacters } from './limits.ts'
 
-export interface GraphingDeps {
-  readonly user: UserId
-  readonly config: Config
-  readonly clock: Clock
-  readonly store: Pick<Store, 'openIntents' | 'records'>
-  readonly journal: Pick<Journal, 'append' | 'flushed' | 'store'>
-  readonly documents: Documents
-  readonly schemas: SchemaChecker
-  readonly newId: () => string
-  readonly noteEvent: NoteEvent
-  readonly sessions: Sessions
-  readonly budgets: Budgets
-  readonly gate: Gate
-  readonly approvals: Approvals
-  readonly running: RunningCalls
-  readonly startTurn: StartTurn
-  readonly profileOf: ParentDeps['profileOf']
-  readonly definitions: () => Promise<Definitions>
-  readonly supervisor: () => Promise<Supervisor>
-  readonly admission: () => Promise<Admission>
-  readonly references: () => readonly CallReference[]
-  readonly runEnded: (run: TurnId) => void
-}
+export type GraphingDeps = Pick<
+  Core,
+  | 'user'
+  | 'config'
+  | 'clock'
+  | 'store'
+  | 'journal'
+  | 'documents'
+  | 'schemas'
+  | 'newId'
+  | 'noteEvent'
+  | 'sessions'
+  | 'budgets'
+  | 'gate'
+  | 'approvals'
+  | 'running'
+  | 'startTurn'
+  | 'profileOf'
+  | 'definitions'
+  | 'supervisor'
+  | 'admission'
+  | 'references'
+  | 'runEnded'
+>
 
 export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk; readonly runs: GraphRuns } {
   const { user, clock, gate, sessions, documents, approvals, running } = deps

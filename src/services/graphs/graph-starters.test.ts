@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type GenerateRequest, type JsonObject, textOf } from '../../types/index.ts'
-import { asks, says, testCall } from '../kernel-fixture.ts'
+import { asks, says, testCall } from '../../kernel/kernel-fixture.ts'
 import { type GraphFixture, notedCall, openGraphs } from './graph-fixture.ts'
 import type { GraphView } from './graph-view.ts'
 

@@ -2,6 +2,7 @@
  * What nodes do: calls, agents, questions to a person, waits. All of it passes the gate as a call of the session of the run, as a call of
  * an agent does: rights, flow policy, approvals and budgets judge it. Its id follows from the visit, so that a restart repeats nothing.
  */
+import { type Gate, meet, processRight } from '../../kernel/index.ts'
 import {
   assertNever,
   type Caller,
@@ -18,9 +19,6 @@ import {
   type UserId,
   type Labels,
 } from '../../types/index.ts'
-import { meet } from '../delegation/attenuation.ts'
-import type { Gate } from '../gate.ts'
-import { processRight } from '../stages/policy.ts'
 import type { AgentNode, AskNode, CallNode, CallStep, GraphNode, WaitNode } from './graph-definition.ts'
 import { Interrupted, type Path, readerOf, type EngineDeps, type LiveRun } from './graph-path.ts'
 import { type GraphRun, nodeCallId } from './graph-record.ts'

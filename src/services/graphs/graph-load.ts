@@ -2,10 +2,8 @@
  * Loads a graph with those in its nodes, checked, by the texts that count now; a run keeps these texts by their hashes and goes on by
  * them after a restart, whatever has become of the files.
  */
+import type { CallReference, Definition, Definitions, DocumentChange, Documents } from '../../kernel/index.ts'
 import { type DefinitionText, type JsonObject, OxbowError, type SchemaChecker, toolName } from '../../types/index.ts'
-import type { CallReference } from '../call-reference.ts'
-import type { Definition, Definitions } from '../delegation/definitions.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
 import { checkGraph } from './graph-check.ts'
 import { type CallStep, type Graph, type GraphProblem, parseGraph, problemText, refuseGraph } from './graph-definition.ts'
 import { type GraphRun, graphVersionCategory } from './graph-record.ts'

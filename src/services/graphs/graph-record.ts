@@ -5,6 +5,7 @@
  *
  * The definitions of a run are kept by their hashes: it runs by those with which it began.
  */
+import type { DocumentChange, Documents, Limits, ServiceRuns } from '../../kernel/index.ts'
 import {
   type CallId,
   derivedId,
@@ -16,8 +17,6 @@ import {
   type TurnId,
   type Labels,
 } from '../../types/index.ts'
-import type { Limits } from '../budgets/definitions.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
 
 /** `success` and `failure`: an end node said so. `failed`: a node did, or a limit was reached. Those and `cancelled` can be resumed. */
 type GraphStatus = 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
@@ -104,6 +103,21 @@ export const sessionOfRun = (run: TurnId): SessionId => derivedId('graph session
 /** Name of the call of a node: the same after a crash, another one for each visit and each try. */
 export function nodeCallId({ run, key, step, attempt }: GraphPath, part: string): CallId {
   return derivedId('graph node', run, key, step, attempt, part) as CallId
+}
+
+/** What the core asks about runs; see `Service`. */
+export function runsIn(documents: Pick<Documents, 'all' | 'get'>): ServiceRuns {
+  return {
+    goesOn: async (run) => (await documents.get<GraphRun>(graphCategory, run))?.value.status === 'running',
+    sessionOf: sessionOfRun,
+    async started() {
+      const all = (await documents.all<GraphRun>(graphCategory)).map(({ name }) => name)
+      return (_run, calls) => {
+        const begun: ReadonlySet<string> = new Set([...calls].map((call) => runOf(call as CallId)))
+        return { runs: all.filter((run) => begun.has(run)) }
+      }
+    },
+  }
 }
 
 function pathName(run: TurnId, key: string): string {

@@ -3,6 +3,7 @@
  * survives a restart. Allowing it as it is takes the first choice; another answer is the same input with `answer`.
  */
 import { z } from 'zod'
+import { processRight } from '../../kernel/index.ts'
 import {
   type Call,
   type CallId,
@@ -13,7 +14,6 @@ import {
   problemLines,
   type SchemaChecker,
 } from '../../types/index.ts'
-import { processRight } from '../stages/policy.ts'
 import type { Graph } from './graph-definition.ts'
 
 export interface AskInput {
