@@ -37,7 +37,7 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, handoffs, versioning, startAgents, services }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, handoffs, versioning, services }: KernelParts,
   { store, user, crashedBefore }: KernelOptions,
 ): Promise<void> {
   try {
@@ -52,7 +52,7 @@ async function resume(
       // Awaited one by one, so that they enter their lanes in order.
       await intended
     }
-    await Promise.all([startAgents(), budgets.load({ session: '', actor: '' })])
+    await budgets.load({ session: '', actor: '' })
     await services.recover()
   } catch (error) {
     journal.fail(error)
@@ -72,7 +72,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     const { createPluginDesk } = await import('./plugins/plugin-desk.ts')
     await parts.servers.open()
     const { config, clock } = options
-    const opened = createPluginDesk({ ...parts, user, config, clock, early, plugins: parts.servers.plugins })
+    const opened = createPluginDesk({ ...parts, user, config, clock, early, plugins: parts.servers.plugins, runs: parts.services.runs })
     await opened.refresh()
     return opened
   })
@@ -178,9 +178,9 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, stopAgents, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
+  const { resources, admission, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
   resources.stop()
-  stopAgents()
+  void admission.made()?.then((queue) => queue.stop())
   // First of all: they are not to begin anything more.
   await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.

@@ -9,6 +9,7 @@ import {
   type Clock,
   type Config,
   type ConfigSection,
+  type Definition,
   type DefinitionKind,
   type DoctorCheck,
   type Engine,
@@ -28,11 +29,9 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import type { Admission } from './agents/admission.ts'
-import type { createProfileOf } from './agents/supervision.ts'
-import type { Supervisor } from './agents/supervisor.ts'
+import type { Admission } from './turns/admission.ts'
+import type { Branches } from './branches/branches.ts'
 import type { CallReference } from './call-reference.ts'
-import type { Definition, Definitions } from './delegation/definitions.ts'
 import type { Events } from './events.ts'
 import type { FillInput, Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
@@ -43,9 +42,12 @@ import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { RunningCalls } from './stages/running-calls.ts'
 import type { Documents } from './state/documents.ts'
+import type { RunningTurns } from './turns/agent.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import type { ServiceRuns } from './turns/service-runs.ts'
+import type { createProfileOf, Handoffs } from './turns/profiles.ts'
 import type { StartTurn } from './turns/start-turn.ts'
+import type { Versioning } from './versions/versioning.ts'
 
 /** What the core gives to services. None of it is theirs to close. */
 export interface Core {
@@ -81,8 +83,15 @@ export interface Core {
   readonly profileOf: ReturnType<typeof createProfileOf>
   /** A run that is no turn makes no more calls. */
   readonly runEnded: (run: TurnId) => void
-  readonly supervisor: () => Promise<Supervisor>
-  readonly definitions: () => Promise<Definitions>
+  readonly handoffs: Handoffs
+  readonly runningTurns: RunningTurns
+  readonly branches: () => Promise<Branches>
+  /** See `Versioning`. */
+  readonly changedIn: Versioning['changedIn']
+  /** See `withOwnRoles`. */
+  readonly withOwnRoles: (rights: readonly string[]) => Promise<readonly string[]>
+  /** @returns what is wrong with a definition, as the service says to which its kind belongs; empty: nothing */
+  readonly definitionProblem: (definition: Definition) => Promise<string>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   /** What services add to `config.toml`. */
@@ -119,7 +128,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** What `oxbow doctor` says of it in a guest that runs. */
   health?(core: Core, self: () => Promise<Port>): AsyncIterable<DoctorCheck>
   fill?(core: Core, self: () => Promise<Port>): FillInput
-  runs?(core: Core): Promise<ServiceRuns>
+  runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Kinds of definitions in files that are its own. @returns what is wrong with one; empty: nothing */
   readonly definitions?: { readonly [Kind in DefinitionKind]?: (definition: Definition) => Promise<string> }
 }
@@ -150,10 +159,9 @@ export interface Services {
   /** Opens those that have something to go on with. Never rejects: what fails is among the problems. */
   recover(): Promise<void>
   readonly fill: FillInput
-  /** What they say of their runs; opens none. */
+  /** What they say of their runs. */
   runs(): Promise<readonly ServiceRuns[]>
-  /** @returns what is wrong with a definition, as the service says to which its kind belongs; empty: nothing */
-  definitionProblem(definition: Definition): Promise<string>
+  readonly definitionProblem: Core['definitionProblem']
   /** The sections of the system prompt, one behind the other. */
   section(agent: SectionAgent): Promise<string>
   problems(): readonly ServiceProblem[]
@@ -196,7 +204,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       for (const load of fills) filled = await (await load())(filled.caller, filled.input)
       return filled
     },
-    runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core()) ?? []))),
+    runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {
       const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
       return (await owner?.definitions?.[definition.kind]?.(definition)) ?? ''

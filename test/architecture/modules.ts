@@ -144,7 +144,7 @@ export const modules: readonly ModuleRow[] = [
   row('services', 'services', ['kernel', 'store'], {
     packages: {
       zod,
-      'smol-toml': 'definitions of graphs; fetched lazily',
+      'smol-toml': 'definitions of agents and graphs; fetched lazily',
     },
     buildTime: { re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily' },
   }),
@@ -152,7 +152,6 @@ export const modules: readonly ModuleRow[] = [
     packages: {
       zod,
       croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
-      'smol-toml': 'definitions of agents; fetched lazily',
     },
     buildTime: {
       diff: 'what changed between two versions, by lines; in the same thread',

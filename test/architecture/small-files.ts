@@ -29,7 +29,6 @@ export const depthRules: DepthRules = {
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',
     'src/kernel/calls/session-folders.ts': 'what two files of calls keep about a session; `sessions.ts` is at its cap',
     'src/kernel/flow/attached-labels.ts': 'what is loaded with the first file that a person attaches where there are labels',
-    'src/kernel/turns/service-runs.ts': 'the port by which the core asks services about their runs',
     'src/kernel/plugins/turn-plugins.ts': 'what is loaded with the first turn of a guest that has plugins, and nothing else of them',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
     'src/types/config-sections.ts': 'the configuration as a whole, which neither the schema of Oxbow nor that of a service is',

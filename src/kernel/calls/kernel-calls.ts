@@ -27,11 +27,6 @@ import { clientCalls } from './client-calls.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
-import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
-import { type DelegateCallDeps, delegateCalls } from '../delegation/delegate-calls.ts'
-import type { FanOutDeps } from '../delegation/fan-out.ts'
-import { fanOutCall } from '../delegation/fan-out-call.ts'
-import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type FlowCallDeps, flowCalls } from '../flow/flow-calls.ts'
 import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
@@ -61,10 +56,6 @@ export type KernelCallDeps = SystemCallDeps &
   EventCallDeps &
   NowCallDeps &
   HealthCallDeps &
-  AgentCallDeps &
-  DefinitionCallDeps &
-  FanOutDeps &
-  DelegateCallDeps &
   ApprovalCallDeps &
   FlowCallDeps &
   KeyCallDeps &
@@ -99,10 +90,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...eventCalls(deps),
     ...nowCalls(deps),
     healthCall(deps),
-    ...agentCalls(deps),
-    ...definitionCalls(deps),
-    ...delegateCalls(deps),
-    fanOutCall(deps),
     ...approvalCalls(deps),
     refusalCall(deps.approvalConfig),
     ...flowCalls(deps),

@@ -23,7 +23,6 @@ export interface EventFilter {
 
 /** First words of the kinds that Oxbow itself has; all others are what somebody publishes. */
 const families = [
-  'agent',
   'approval',
   'budget',
   'call',

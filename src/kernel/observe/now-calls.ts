@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import type { Call, CallId, Clock, SessionId, TurnId } from '../../types/index.ts'
-import type { Admission, AdmissionState } from '../agents/admission.ts'
+import type { Admission, AdmissionState } from '../turns/admission.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Approvals } from '../stages/approval-queue.ts'
 import { hourOf, keptHours } from '../stages/budgets.ts'

@@ -17,7 +17,7 @@ import { reconcileRepeats } from '../audit/repeats.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { maxTurnCrashes } from '../limits.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
-import { goingOn, type ServiceRuns } from './service-runs.ts'
+import { type AskRuns, goingOn } from './service-runs.ts'
 
 export interface OpenTurn {
   readonly id: CallId
@@ -42,7 +42,7 @@ export async function reconcile(
   store: Store,
   journal: Journal,
   crashed = false,
-  runs: () => Promise<readonly Pick<ServiceRuns, 'goesOn'>[]> = async () => [],
+  runs: AskRuns = async () => [],
 ): Promise<readonly OpenTurn[]> {
   const open = await store.openIntents()
   const gone = await deletedOf(store, open)

@@ -4,19 +4,16 @@
  */
 import type { Store } from '../../store/index.ts'
 import type { CallId, SessionId, Spend } from '../../types/index.ts'
-import { agentCategory, type AgentRecord, messageTurn } from '../agents/agent-record.ts'
 import { maxTurnParts, maxTurnRecords } from '../limits.ts'
 import type { Registry } from '../registry.ts'
-import type { Documents } from '../state/documents.ts'
-import { type ServiceRuns, sessionOfRun } from '../turns/service-runs.ts'
+import { type AskRuns, readStarted, sessionOfRun } from '../turns/service-runs.ts'
 import type { VersionedTurn } from './undo-turn.ts'
 
 export interface TurnPartsDeps {
   readonly store: Pick<Store, 'records'>
   readonly registry: Pick<Registry, 'find'>
-  readonly documents: Pick<Documents, 'all'>
   /** What services say of the runs that they start. */
-  readonly runs: () => Promise<readonly ServiceRuns[]>
+  readonly runs: AskRuns
 }
 
 export interface TurnParts {
@@ -34,8 +31,7 @@ const versionedRights: ReadonlySet<string> = new Set(['file.write', 'state.write
 
 /** @param versioned the turns that have versions */
 export async function partsOf(deps: TurnPartsDeps, turn: string, versioned: readonly VersionedTurn[]): Promise<TurnParts> {
-  const agents = (await deps.documents.all<AgentRecord>(agentCategory)).map(({ value }) => value)
-  const found = await Promise.all((await deps.runs()).map((each) => each.started()))
+  const findStarted = await readStarted(deps.runs)
   const turns = new Set([turn])
   const others = new Map<string, number>()
   const spent = { tokens: 0, microDollars: 0 }
@@ -49,15 +45,12 @@ export async function partsOf(deps: TurnPartsDeps, turn: string, versioned: read
       spent.tokens += spend.tokens
       spent.microDollars += spend.microDollars
     }
-    const ids = [...calls.keys()]
-    const sent: ReadonlySet<string> = new Set(ids.map((call) => messageTurn(call as CallId)))
-    const own = agents.filter((agent) => calls.has(agent.id) || agent.delegation?.turn === id)
-    // One that is kept gets messages of other turns too.
-    const sessions: ReadonlySet<string> = new Set(own.filter(({ keep }) => !keep).map(({ session }) => session))
+    const ids: ReadonlySet<string> = new Set(calls.keys())
+    const started = findStarted.map((startedBy) => startedBy(id, ids))
+    const isStarted = (one: VersionedTurn): boolean => started.some(({ includes }) => includes?.(one.turn, one.session) === true)
     const begun = [
-      ...own.map((agent) => messageTurn(agent.id)),
-      ...found.flatMap((startedBy) => startedBy(id, new Set(ids)).runs),
-      ...versioned.filter((one) => one.undoes === '' && (sent.has(one.turn) || sessions.has(one.session))).map((one) => one.turn),
+      ...started.flatMap(({ runs }) => runs),
+      ...versioned.filter((one) => one.undoes === '' && isStarted(one)).map((one) => one.turn),
     ]
     for (const one of begun) if (turns.size < maxTurnParts) turns.add(one)
   }

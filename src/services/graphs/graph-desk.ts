@@ -1,16 +1,11 @@
 /** What the calls about graphs do: who may start what with which rights, what is shown, and how a run uses the rest of the kernel. */
 import {
-  agentCategory,
   type AgentProfile,
-  type AgentRecord,
   carvedOf,
   type Core,
-  definitionApprovals,
   giveUpCalls,
-  isOver,
   type Limits,
   modelRight,
-  parentOf,
   passedOn,
   profileCategory,
   secretRight,
@@ -30,6 +25,7 @@ import {
   truncate,
   type TurnId,
 } from '../../types/index.ts'
+import type { Agents } from '../agents/service.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'
 import { unknownRun } from './graph-begin.ts'
 import { assertSeen, type CheckInput, type CheckOutput, type GraphDesk, type RunInput } from './graph-calls.ts'
@@ -43,7 +39,7 @@ import { viewOfRun } from './graph-view.ts'
 import { createNodeWork } from './graph-work.ts'
 import { maxMailCharacters } from './limits.ts'
 
-export type GraphingDeps = Pick<
+export interface GraphingDeps extends Pick<
   Core,
   | 'user'
   | 'config'
@@ -61,21 +57,22 @@ export type GraphingDeps = Pick<
   | 'running'
   | 'startTurn'
   | 'profileOf'
-  | 'definitions'
-  | 'supervisor'
   | 'admission'
   | 'references'
   | 'runEnded'
->
+> {
+  readonly agents: Agents
+}
 
 export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk; readonly runs: GraphRuns } {
-  const { user, clock, gate, sessions, documents, approvals, running } = deps
+  const { user, clock, gate, sessions, approvals, running } = deps
   const heldLabels = sessions.held
   // What was revoked since is no right of the run any more.
   const boundsOf = async ({ session, starter }: GraphRun): Promise<readonly string[] | null> =>
     starter === '' ? null : ((await deps.profileOf(session))?.rights ?? [])
   const runs = createGraphRuns({
     ...deps,
+    definitions: deps.agents.definitions,
     ...createNodeWork({ user, clock, gate, narrow, boundsOf, heldLabels, wait }),
     narrow,
     assertCovers: (caller, budget) => assertCovers(deps, caller, budget),
@@ -85,9 +82,9 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
     mail: (run) => mailEnd(deps, run),
     giveUp: (run) => giveUpCalls(deps.journal, run, ({ name }) => name !== 'turn.send'),
   })
-  documents.watch(definitionApprovals, (place) => void endRevoked(deps, runs, place).catch(() => {}))
+  deps.agents.definitions.watch('graphs', (name) => void endRevoked(deps, runs, name).catch(() => {}))
   // Whoever started a run and is over leaves nothing behind.
-  documents.watch(agentCategory, (id) => void endWith(deps, runs, id as CallId).catch(() => {}))
+  deps.agents.onOver(({ session, name }) => void runs.cancelOf(session, `The agent ${name}, which started it, has ended.`).catch(() => {}))
   const view = async (run: GraphRun) =>
     viewOfRun(
       { ...deps, heldLabels, position: runs.position, pending: approvals.pending, running: running.of },
@@ -195,7 +192,7 @@ interface Start {
 }
 
 async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input }: Start, signal: AbortSignal): Promise<GraphRun> {
-  const { delegable, tier } = await parentOf({ profileOf: deps.profileOf, agentConfig: deps.config.agents }, caller)
+  const { delegable, tier } = await deps.agents.parentOf(caller)
   // A person starts it with the rights of their usual agent, or those that the definition names.
   const isPerson = delegable.includes('*')
   const usual = isPerson ? [...deps.config.agent.rights, secretRight, modelRight] : delegable
@@ -211,7 +208,7 @@ async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input 
   }
   const run = await runs.begin(by, { ...request, mail: isModel && !input.wait })
   if (!input.wait) return run
-  const own = isModel && caller.session !== '' && isDerived(caller.session) ? (await deps.supervisor()).agentOf(caller.session) : undefined
+  const own = isModel && caller.session !== '' && isDerived(caller.session) ? deps.agents.supervisor.agentOf(caller.session) : undefined
   const admission = own === undefined ? null : await deps.admission()
   if (own !== undefined) admission?.pause(own.id)
   try {
@@ -253,7 +250,7 @@ async function openSession(deps: GraphingDeps, run: GraphRun): Promise<void> {
     const of = { caller: { actor: 'kernel', session, turn: id }, call: deps.newId() as CallId, name: 'graph.step' } as const
     await deps.documents.put(of, [{ category: profileCategory, name: session, value }])
   }
-  if (home !== '' && isDerived(home)) (await deps.supervisor()).countWith(session, home)
+  if (home !== '' && isDerived(home)) deps.agents.supervisor.countWith(session, home)
 }
 
 async function mailEnd(
@@ -279,26 +276,19 @@ async function mailEnd(
 }
 
 /** A run by a definition whose approval was taken back. */
-async function endRevoked({ definitions }: GraphingDeps, runs: GraphRuns, place: string): Promise<void> {
-  const [kind, name = ''] = place.split('/')
-  if (kind !== 'graphs') return
-  const usable = await (await definitions()).usable('graphs')
+async function endRevoked({ agents }: GraphingDeps, runs: GraphRuns, name: string): Promise<void> {
+  const usable = await agents.definitions.usable('graphs')
   const hash = usable.find((each) => each.name === name)?.hash
   for (const { id, status, versions } of await runs.all())
     if (status === 'running' && ownValue(versions, name) !== undefined && ownValue(versions, name) !== hash)
       await runs.cancel(id, `The approval of the graph ${name} was taken back.`)
 }
 
-async function endWith({ documents }: GraphingDeps, runs: GraphRuns, id: CallId): Promise<void> {
-  const agent = (await documents.get<AgentRecord>(agentCategory, id))?.value
-  if (agent !== undefined && isOver(agent)) await runs.cancelOf(agent.session, `The agent ${agent.name}, which started it, has ended.`)
-}
-
 async function check(deps: GraphingDeps, { graph: name, toml }: CheckInput): Promise<CheckOutput> {
   const { graph, problems } = await parseGraph(toml ?? (await definitionText(deps, name ?? '')))
   if (graph === null) return { ok: false, problems, nodes: [] }
   const found = [...(await checkGraph(graph, deps)), ...callProblems(graph, deps.references())]
-  if (found.length === 0 && name !== undefined) await loadGraphs(name, deps)
+  if (found.length === 0 && name !== undefined) await loadGraphs(name, { ...deps, definitions: deps.agents.definitions })
   const nodes = Object.entries(graph.nodes).map(([each, node]) => {
     const to = [node.next, ...node.edges.map((edge) => edge.to), node.else, node.type === 'map' ? node.join : undefined, node.on_error]
     return `${each} (${node.type}) → ${to.filter((one) => one !== undefined).join(', ') || node.type}`
@@ -307,8 +297,8 @@ async function check(deps: GraphingDeps, { graph: name, toml }: CheckInput): Pro
 }
 
 /** Also of one that waits for approval: a person checks it before. */
-async function definitionText({ definitions }: GraphingDeps, name: string): Promise<string> {
-  const listed = (await (await definitions()).list('graphs')).filter((each) => each.name === name)
+async function definitionText({ agents }: GraphingDeps, name: string): Promise<string> {
+  const listed = (await agents.definitions.list('graphs')).filter((each) => each.name === name)
   const found = listed.find(({ state }) => state !== 'hidden')
   if (found !== undefined) return found.toml
   throw new OxbowError('not_found', `There is no graph ${name}.`, { hint: 'See `oxbow graph list`.' })

@@ -2,15 +2,16 @@
  * Loads a graph with those in its nodes, checked, by the texts that count now; a run keeps these texts by their hashes and goes on by
  * them after a restart, whatever has become of the files.
  */
-import type { CallReference, Definition, Definitions, DocumentChange, Documents } from '../../kernel/index.ts'
-import { type DefinitionText, type JsonObject, OxbowError, type SchemaChecker, toolName } from '../../types/index.ts'
+import type { CallReference, DocumentChange, Documents } from '../../kernel/index.ts'
+import { type Definition, type DefinitionText, type JsonObject, OxbowError, type SchemaChecker, toolName } from '../../types/index.ts'
+import type { Agents } from '../agents/service.ts'
 import { checkGraph } from './graph-check.ts'
 import { type CallStep, type Graph, type GraphProblem, parseGraph, problemText, refuseGraph } from './graph-definition.ts'
 import { type GraphRun, graphVersionCategory } from './graph-record.ts'
 import { maxGraphDepth } from './limits.ts'
 
 export interface LoadDeps {
-  readonly definitions: () => Promise<Pick<Definitions, 'find'>>
+  readonly definitions: Pick<Agents['definitions'], 'find'>
   readonly documents: Pick<Documents, 'get'>
   readonly schemas: Pick<SchemaChecker, 'check' | 'validate'>
 }
@@ -25,7 +26,6 @@ export interface LoadedGraphs {
 
 /** @throws OxbowError `not_found`, `denied` for a graph of the workspace that waits for approval, `bad_input` for one that cannot run */
 export async function loadGraphs(name: string, deps: LoadDeps): Promise<LoadedGraphs> {
-  const definitions = await deps.definitions()
   const graphs = new Map<string, Graph>()
   const found = new Map<string, Definition>()
   const load = async (each: string, above: readonly string[]): Promise<void> => {
@@ -37,7 +37,7 @@ export async function loadGraphs(name: string, deps: LoadDeps): Promise<LoadedGr
       throw new OxbowError('limit_reached', `Graphs contain each other deeper than ${maxGraphDepth} levels.`, { hint: 'Flatten them.' })
     let graph = graphs.get(each)
     if (graph === undefined) {
-      const definition = await definitions.find('graphs', each)
+      const definition = await deps.definitions.find('graphs', each)
       graph = await readGraph(definition, deps)
       graphs.set(each, graph)
       found.set(each, definition)
