@@ -351,7 +351,7 @@ async function run(
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
     callAs: async (plugin, approved, name, input, scope) => {
-      const { pluginCaller } = await import('./delegation/plugin-caller.ts')
+      const { pluginCaller } = await import('./plugins/plugin-caller.ts')
       const by = scoped(files.caller(), scope)
       const judged = pluginCaller({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
       if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })

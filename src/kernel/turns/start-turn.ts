@@ -18,7 +18,7 @@ import {
 import type { Memory } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
 import { recallTags } from '../access/right-limits.ts'
-import type { Handoffs } from '../delegation/handoffs.ts'
+import type { Handoffs } from './profiles.ts'
 import type { Gate } from '../gate.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Registry } from '../registry.ts'

@@ -18,7 +18,7 @@ import { partsOf, type TurnParts, type TurnPartsDeps } from './turn-parts.ts'
 import { open, reads, shared, type VersionCallDeps, writes } from './version-calls.ts'
 import { trailersOf } from './message-labels.ts'
 
-export interface UndoCallDeps extends VersionCallDeps, Omit<TurnPartsDeps, 'store' | 'documents'> {
+export interface UndoCallDeps extends VersionCallDeps, Omit<TurnPartsDeps, 'store'> {
   readonly store: Pick<Store, 'records' | 'session'>
   readonly documents: Pick<Documents, 'put' | 'all'>
 }
