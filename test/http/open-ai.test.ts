@@ -111,6 +111,16 @@ describe('the interface of OpenAI', () => {
     })
     for (const [options, param] of [
       [{ messages: [] }, 'messages'],
+      [{ messages: [{ role: 'user', content: [] }] }, 'messages'],
+      [
+        {
+          messages: [
+            { role: 'system', content: 'Be brief.' },
+            { role: 'user', content: '' },
+          ],
+        },
+        'messages',
+      ],
       [{ n: 2 }, 'n'],
       [{ tools: [{ type: 'custom', custom: { name: 'f' } }] }, 'tools.0.type'],
       [{ response_format: { type: 'grammar' } }, 'response_format.type'],
@@ -123,6 +133,14 @@ describe('the interface of OpenAI', () => {
         return true
       })
     }
+    for (const [input, said] of [
+      [[], /^400 input: must not be empty\./],
+      [[[]], /^400 input\.0: must not be empty\./],
+      [undefined, /^400 input: is missing\./],
+    ] as const)
+      await assert.rejects(client.embeddings.create({ model: 'oxbow', input: input as any }), { message: said, param: /^input/ } as any)
+    for (const input of [[], [{ role: 'user', content: [] }], ''] as const)
+      await assert.rejects(client.responses.create({ model: 'oxbow', input: input as any }), { status: 400, param: 'input' })
     await assert.rejects(client.models.retrieve('gpt-9'), OpenAI.NotFoundError)
     await assert.rejects(client.responses.retrieve('resp_x'), OpenAI.NotFoundError)
     await assert.rejects(new OpenAI({ apiKey: 'x', baseURL: `${origin}/v1`, maxRetries: 0 }).models.list(), OpenAI.AuthenticationError)

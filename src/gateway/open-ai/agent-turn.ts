@@ -11,6 +11,7 @@ import {
   type ClientTools,
   errorTable,
   type Failure,
+  forPeople,
   isObject,
   isOxbowError,
   type Json,
@@ -245,8 +246,8 @@ function createFold(turn: () => TurnId, onText: (text: string, at: number) => vo
 /** A turn that was refused or stopped by the gate has its failure in the record itself. */
 function failureOf({ code, message, hint, text, status }: JsonObject): Failure | null {
   if (status === 'ok' || typeof code !== 'string' || !Object.hasOwn(errorTable, code)) return null
-  const words = typeof message === 'string' ? message : text
-  return { code: code as Failure['code'], message: typeof words === 'string' ? words : '', hint: typeof hint === 'string' ? hint : '' }
+  const words = typeof message === 'string' ? message : typeof text === 'string' ? forPeople(text) : ''
+  return { code: code as Failure['code'], message: words, hint: typeof hint === 'string' ? hint : '' }
 }
 
 /** Each generation of a turn has its own usage; the input of each counts, as it is paid for. */

@@ -157,10 +157,10 @@ async function planOf(kernel: Kernel, read: Request, heads: SessionHeads): Promi
   if (place === null) {
     const all = items.flatMap(entriesOf)
     const from = newestFrom(all)
-    return freshOf([...instructions, ...all.slice(0, from)], withFormat(all.slice(from), form))
+    return freshOf('input', [...instructions, ...all.slice(0, from)], withFormat(all.slice(from), form))
   }
   const isNew = read.instructions !== heads.get(place.session)?.instructions && entries.at(-1)?.role === 'user'
-  const fresh = freshOf([], withFormat([...(isNew ? instructions : []), ...entries], form))
+  const fresh = freshOf('input', [], withFormat([...(isNew ? instructions : []), ...entries], form))
   return { ...fresh, session: fresh.session ?? (await continueAt(kernel, place, heads)) }
 }
 
