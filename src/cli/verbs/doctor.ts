@@ -26,7 +26,7 @@ import {
   systemClock,
   toFailure,
 } from '../../types/index.ts'
-import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, warnOfStale, withGuest } from '../guest-connection.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, plainText, statusRows, table } from '../../terminal/index.ts'
 
@@ -257,7 +257,10 @@ export interface StatusOptions extends GuestChoice {
 }
 
 export async function status(options: StatusOptions, terminal: Terminal): Promise<number> {
-  return withGuest(options, terminal, async ({ gateway, guest, setup: { home, workspace } }) => {
+  return withGuest(options, terminal, async (connection) => {
+    const { gateway, guest } = connection
+    const { home, workspace } = connection.setup
+    await warnOfStale(connection, options, terminal)
     const guestStatus = await gateway.status()
     if (options.json === true) {
       printLine(terminal, JSON.stringify({ ...guestStatus, workspace: workspace.root, running: !guest.owned }))
