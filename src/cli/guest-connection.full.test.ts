@@ -188,6 +188,17 @@ void test('a change that waits for a restart is told where the result depends on
   })
 })
 
+void test('a run whose model cannot be used says why, and keeps no session', async () => {
+  await withHome(async (home) => {
+    writeFileSync(join(home, 'config.toml'), '')
+    const { exit, err } = await start(home, 'run', '--model', 'nosuch', 'hi').over
+    assert.equal(exit, errorTable.bad_config.exit)
+    assert.match(err, /The model nosuch cannot be used: no provider has a key/)
+    assert.doesNotMatch(err, /the session is/)
+    assert.equal((await start(home, 'sessions', '--json').over).out.trim(), '')
+  })
+})
+
 void test('changes after the start of the guest are named, and nothing else', (t) => {
   const ipc = mkdtempSync(join(tmpdir(), 'oxbow-stale-'))
   t.after(() => rmSync(ipc, { recursive: true }))

@@ -33,6 +33,11 @@ after(async () => {
   workspace[Symbol.dispose]()
 })
 
+async function sessionCount(): Promise<number> {
+  const listed = await fetch(`${origin}/api/v1/sessions`, { headers: { authorization: `Bearer ${token}` } })
+  return ((await listed.json()) as { total: number }).total
+}
+
 describe('the interface of OpenAI', () => {
   it('lists the agent and its model', async () => {
     const names = (await client.models.list()).data.map(({ id }) => id)
@@ -104,11 +109,15 @@ describe('the interface of OpenAI', () => {
   it('refuses what it cannot do in words that the clients understand', async () => {
     const failing = (options: object) =>
       client.chat.completions.create({ model: 'oxbow', messages: [{ role: 'user', content: 'x' }], ...options })
-    await assert.rejects(failing({ model: 'gpt-9' }), (error) => {
-      assert.ok(error instanceof OpenAI.NotFoundError, String(error))
-      assert.equal(error.param, 'model')
-      return true
-    })
+    const before = await sessionCount()
+    for (const stream of [false, true])
+      await assert.rejects(failing({ model: 'gpt-9', stream }), (error) => {
+        assert.ok(error instanceof OpenAI.NotFoundError, String(error))
+        assert.match(error.message, /^404 unknown model "gpt-9" of openai; the nearest known are gpt-.*[^.]\. Name a model/)
+        assert.equal(error.param, 'model')
+        return true
+      })
+    assert.equal(await sessionCount(), before, 'nothing is kept of what was refused')
     for (const [options, param] of [
       [{ messages: [] }, 'messages'],
       [{ messages: [{ role: 'user', content: [] }] }, 'messages'],

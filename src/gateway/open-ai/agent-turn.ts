@@ -24,7 +24,7 @@ import {
   toError,
   type TurnId,
 } from '../../types/index.ts'
-import { type AskedApproval, followTurn, type StartedMessage, watchApprovals } from '../http/messages.ts'
+import { type AskedApproval, followTurn, type StartedMessage, startMessage, toModelError, watchApprovals } from '../http/messages.ts'
 
 /** The name under which the agent is a model. */
 export const agentName = 'oxbow'
@@ -72,10 +72,9 @@ export interface NewTurn {
 /** @returns the started turn @throws OxbowError */
 export async function startTurn(kernel: Kernel, { session, text, attachments, model, client, results }: NewTurn): Promise<StartedMessage> {
   const chosen = await chosenBy(kernel, model)
-  const into = (results.length > 0 ? session : (chosen.session ?? session)) ?? (await kernel.createSession()).id
+  const into = results.length > 0 ? session : (chosen.session ?? session)
   const clientId = randomUUID() as string as CallId
-  const started = await kernel.sendTurn({ session: into, clientId, text, model: chosen.model, attachments, client, results })
-  return { session: into, ...started }
+  return startMessage(kernel, into, { clientId, text, model: chosen.model, attachments, client, results })
 }
 
 interface Chosen {
@@ -127,11 +126,9 @@ export function isFailed({ status, failure, texts }: TurnAnswer): boolean {
   return status !== 'limit' || (failure.code === 'budget_exhausted' && texts.length === 0)
 }
 
-/** @param model as the program named it @returns what a failed turn throws: `not_found` where that model cannot be used, as the official clients expect */
-export function errorOfTurn({ failure }: TurnAnswer, model: string): OxbowError {
-  const error = toError(failure!)
-  if (failure?.code !== 'bad_config' || model === '' || model === agentName) return error
-  return new OxbowError('not_found', failure.message, { hint: failure.hint, data: { param: 'model' }, cause: error })
+/** @param model as the program named it @returns what a failed turn throws */
+export function errorOfTurn({ failure }: TurnAnswer, model: string): unknown {
+  return toModelError(toError(failure!), model === agentName ? undefined : model)
 }
 
 interface AnswerWatch {
