@@ -109,7 +109,7 @@ describe('the interface of OpenAI', () => {
   it('refuses what it cannot do in words that the clients understand', async () => {
     const failing = (options: object) =>
       client.chat.completions.create({ model: 'oxbow', messages: [{ role: 'user', content: 'x' }], ...options })
-    const before = await sessionCount()
+    const kept = await sessionCount()
     for (const stream of [false, true])
       await assert.rejects(failing({ model: 'gpt-9', stream }), (error) => {
         assert.ok(error instanceof OpenAI.NotFoundError, String(error))
@@ -117,7 +117,7 @@ describe('the interface of OpenAI', () => {
         assert.equal(error.param, 'model')
         return true
       })
-    assert.equal(await sessionCount(), before, 'nothing is kept of what was refused')
+    assert.equal(await sessionCount(), kept, 'nothing is kept of what was refused')
     for (const [options, param] of [
       [{ messages: [] }, 'messages'],
       [{ messages: [{ role: 'user', content: [] }] }, 'messages'],

@@ -16,6 +16,9 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 
+/** The call that a message is: its outcome is the end of the turn. */
+export const messageCall = 'turn.send'
+
 /** @throws OxbowError for a call that failed */
 export async function outputOf<Output>(kernel: Kernel, name: string, input: Json, session?: SessionId): Promise<Output> {
   const outcome = await kernel.call(name, input, session)
@@ -153,7 +156,7 @@ export async function followTurn(
     watch(event)
     if (event.type !== 'record') return
     const { name, phase, turn: of, body } = event.record
-    if (name === 'turn.send' && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
+    if (name === messageCall && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
   })
   const stopEnd = kernel.onEnd?.(ended.reject)
   const leave = (): void => ended.reject(gone.reason instanceof OxbowError ? gone.reason : clientGone)

@@ -24,7 +24,15 @@ import {
   toError,
   type TurnId,
 } from '../../types/index.ts'
-import { type AskedApproval, followTurn, type StartedMessage, startMessage, toModelError, watchApprovals } from '../http/messages.ts'
+import {
+  type AskedApproval,
+  followTurn,
+  messageCall,
+  type StartedMessage,
+  startMessage,
+  toModelError,
+  watchApprovals,
+} from '../http/messages.ts'
 
 /** The name under which the agent is a model. */
 export const agentName = 'oxbow'
@@ -212,7 +220,7 @@ function createFold(turn: () => TurnId, onText: (text: string, at: number) => vo
   }
   const takeRecord = ({ name, phase, turn: of, call, body }: RecordView): void => {
     if (of !== turn() || !isObject(body)) return
-    if (name === 'turn.send' && phase === 'started') begun ||= String(call) === of
+    if (name === messageCall && phase === 'started') begun ||= String(call) === of
     if (name !== 'model.generate' || phase !== 'outcome') return
     addUsage(usage, body['usage'])
     const text = textOf(body['message'])
@@ -280,7 +288,7 @@ export function answerIn(records: readonly RecordView[], turn: TurnId): TurnAnsw
 
 /** @returns whether the record ends the turn */
 export function isEndOf({ name, phase, call }: RecordView, turn: string): boolean {
-  return name === 'turn.send' && call === turn && (phase === 'outcome' || phase === 'refused' || phase === 'reconciled')
+  return name === messageCall && call === turn && (phase === 'outcome' || phase === 'refused' || phase === 'reconciled')
 }
 
 const enough = new OxbowError('cancelled', 'Enough was read.', { hint: '' })
