@@ -94,8 +94,8 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
     if (!lanes.admit(session)) throw queueFull(session)
     try {
       await sessions.load(session)
-      // Nothing is kept of a message that names a model which cannot answer it.
-      if (model !== undefined) await engine.facts(model)
+      // Nothing is kept of a message that names a model which cannot answer it. An agent's message fails its turn, which its parent waits for.
+      if (model !== undefined && actor === undefined) await engine.facts(model)
       const blobs = { keep: store.putBlob, read: store.blob }
       const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
       if (files !== null) await joinLabels(deps, session, files)
