@@ -318,7 +318,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const labelsOfFile = async (file: KeptFile): Promise<Provenance> =>
     (await (await calls.files.opened())?.sameAs(file, records.blobs)) ?? nothing
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
-  const startTurn = createStartTurn({ ...records, user, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
+  const startTurn = createStartTurn({ ...records, user, engine, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
   return { handoffs, admission, profileOf, lanes, recovered, startTurn, outcomeOf }
 }
