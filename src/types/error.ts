@@ -151,7 +151,9 @@ export function toError({ code, message, hint }: Failure): OxbowError {
 
 /** @returns what failed and what to do next as sentences, for a protocol that has one text for both */
 export function failureSentences({ message, hint }: Pick<Failure, 'message' | 'hint'>): string {
-  return `${/[.!?]$/.test(message) ? message : `${message}.`} ${hint}`.trim()
+  if (hint === '') return message
+  // What a program has put out may end with anything, and stays as it is.
+  return `${/[\p{L}\p{N}"'`)]$/u.test(message) ? `${message}.` : message} ${hint}`
 }
 
 /** Removes the error code, which precedes the message in what a model reads of a refused call. */
