@@ -4,7 +4,7 @@
  * | check | where |
  * | --- | --- |
  * | `kill` stops a running child in seconds; `wait` returns only at an end | test/tools/agents.full.test.ts |
- * | a sixth agent waits; the rate delays and drops nothing | test/tools/agents.full.test.ts, src/kernel/agents/admission.test.ts |
+ * | a sixth agent waits; the rate delays and drops nothing | test/tools/agents.full.test.ts, src/kernel/turns/admission.test.ts |
  * | a budget that is used up | test/engine/budget.full.test.ts |
  * | an edited, removed, reordered or cut journal is found by its verifier | test/audit/export.full.test.ts, src/kernel/audit/ |
  * | a program without a shell refuses what is not listed | src/kernel/access/exec-lists.test.ts, test/verbs/exec-verbs.full.test.ts |
@@ -258,17 +258,15 @@ describe('two clients of one guest', () => {
 })
 
 describe('a person without a model', () => {
-  it('is told by the guest how to configure one, and a model that does not exist fails its turn with a hint', async () => {
+  it('is told by the guest how to configure one, and a message for a model that does not exist is refused with a hint', async () => {
     using bare = makeWorkspace()
     await using offline = startGuest({ workspace: bare, config: { memory: { embedder: 'none' } } })
     using shown = await openReady(offline, bare)
     assert.match(shown.status.notice, /No model is set up/)
     const { session } = await openConversation(shown)
     const turn = newId()
-    await shown.expect('ack', 'send_turn', { session, client_id: turn, text: 'Hello.', model: 'nobody/none' })
-    const { body } = await shown.record((record) => String(record.call) === turn && record.phase === 'outcome')
-    const { status, code, text } = body as { status: string; code: string; text: string }
-    assert.deepEqual([status, code], ['failed', 'bad_config'])
-    assert.match(text, /nobody\/none cannot be used: .* Set the key of its provider/)
+    const refused = await shown.ask('send_turn', { session, client_id: turn, text: 'Hello.', model: 'nobody/none' })
+    assert.ok(refused.type === 'error' && refused.payload.code === 'bad_config', JSON.stringify(refused))
+    assert.match(`${refused.payload.message} ${refused.payload.hint}`, /nobody\/none cannot be used: .* Set the key of its provider/)
   })
 })

@@ -4,8 +4,17 @@
  */
 import type { ContentBlock, SessionUpdate } from '@agentclientprotocol/sdk'
 import type { FollowEvent } from '../client/index.ts'
-import { forPeople, isEnd, isToolCall, mediaIn, type SentMedia } from '../terminal/index.ts'
-import { assertNever, isObject, type Json, type JsonObject, type RecordView, truncate, withoutFolderNote } from '../types/index.ts'
+import { isEnd, isToolCall, mediaIn, type SentMedia } from '../terminal/index.ts'
+import {
+  assertNever,
+  forPeople,
+  isObject,
+  type Json,
+  type JsonObject,
+  type RecordView,
+  truncate,
+  withoutFolderNote,
+} from '../types/index.ts'
 import { maxShownChars } from './limits.ts'
 import type { AcpPorts } from './ports.ts'
 import { fencedCode, fieldsOf, planOf, textContent, viewTool } from './tool-view.ts'

@@ -1,7 +1,7 @@
 /** A verb whose guest ends under it: the real program beside real guests, with a scripted model. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -167,6 +167,35 @@ void test('a chat that opens after an interrupted turn says so and shows how to 
     await pty.see('› hello there')
     pty.type('/quit\r')
     assert.equal(await pty.exit, 0)
+  })
+})
+
+void test('a change that waits for a restart is told where the result depends on it, and only to people', async () => {
+  await withHome(async (home) => {
+    configure(home, says({ text: 'Hello.' }))
+    assert.equal((await start(home, 'start').over).exit, 0)
+    try {
+      const config = join(home, 'config.toml')
+      const soon = new Date(statSync(join(home, 'users/default/ipc/gateway.json')).mtimeMs + 2_000)
+      utimesSync(config, soon, soon)
+      const told = /notice: a guest is already running \(pid \d+\); the change in .*config\.toml has no effect before `oxbow restart`/
+      for (const verb of [['run', 'hi'], ['status']]) assert.match((await start(home, ...verb).over).err, told, verb[0])
+      for (const verb of [['sessions'], ['memory', 'list'], ['run', '--json', 'hi'], ['status', '--json']])
+        assert.doesNotMatch((await start(home, ...verb).over).err, /notice: a guest/, verb.join(' '))
+    } finally {
+      await start(home, 'stop').over
+    }
+  })
+})
+
+void test('a run whose model cannot be used says why, and keeps no session', async () => {
+  await withHome(async (home) => {
+    writeFileSync(join(home, 'config.toml'), '')
+    const { exit, err } = await start(home, 'run', '--model', 'nosuch', 'hi').over
+    assert.equal(exit, errorTable.bad_config.exit)
+    assert.match(err, /The model nosuch cannot be used: no provider has a key/)
+    assert.doesNotMatch(err, /the session is/)
+    assert.equal((await start(home, 'sessions', '--json').over).out.trim(), '')
   })
 })
 

@@ -38,7 +38,7 @@ import {
 } from '../types/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, type Terminal } from './terminal.ts'
-import { defaultUser } from './verb-parts.ts'
+import { defaultUser, ofUser } from './verb-parts.ts'
 import { isOffline, plainText } from '../terminal/index.ts'
 
 export interface GuestChoice {
@@ -46,6 +46,8 @@ export interface GuestChoice {
   readonly insecure?: boolean | undefined
   readonly model?: string | undefined
   readonly baseUrl?: string | undefined
+  /** A program reads what the verb prints: it gets no notices about the guest. */
+  readonly json?: boolean | undefined
 }
 
 /** @throws OxbowError `bad_input` for the user name, `bad_config` for a folder that cannot be created */
@@ -145,6 +147,7 @@ export async function withLastingGuest<Result>(
   for (;;) {
     const ended = await withMarked(choice, terminal, async (connection) => {
       try {
+        await Promise.race([warnOfStale(connection, choice, terminal), lossOf(connection)])
         return { result: await use(connection, { lost: lossOf(connection), progressed }) }
       } catch (error) {
         return { error, isGone: await isGone(connection.guest, error) }
@@ -162,7 +165,10 @@ export async function withLastingGuest<Result>(
 
 /** As `withGuest`, for a `use` that watches `gone` itself. */
 export function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
-  return connected(guestSetup(choice, terminal), choice, terminal, use)
+  return connected(guestSetup(choice, terminal), async (connection) => {
+    await Promise.race([warnOfStale(connection, choice, terminal), lossOf(connection)])
+    return use(connection)
+  })
 }
 
 /** A connection that lasts until it is closed, rather than until a function has returned. */
@@ -186,13 +192,13 @@ async function withMarked<Result>(choice: GuestChoice, terminal: Terminal, use: 
   const setup = guestSetup(choice, terminal)
   const done = markUse(setup.workspace.ipc)
   try {
-    return await connected(setup, choice, terminal, (connection) => use(connection).finally(done))
+    return await connected(setup, (connection) => use(connection).finally(done))
   } finally {
     done()
   }
 }
 
-async function connected<Result>(setup: GuestSetup, choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
+async function connected<Result>(setup: GuestSetup, use: Use<Result>): Promise<Result> {
   let onState: (state: ConnectionState) => void = () => {}
   let onNotice: (notice: Notice) => void = () => {}
   const { guest, gateway, gone } = await joinGuest(
@@ -201,16 +207,14 @@ async function connected<Result>(setup: GuestSetup, choice: GuestChoice, termina
     (notice) => onNotice(notice),
   )
   try {
-    const connection: Connection = {
+    return await use({
       guest,
       gateway,
       setup,
       gone,
       onConnection: (listener) => void (onState = listener),
       onNotice: (listener) => void (onNotice = listener),
-    }
-    if (!guest.owned) await Promise.race([warnOfStale(connection, choice, terminal), lossOf(connection)])
-    return await use(connection)
+    })
   } finally {
     await gateway.close()
     if (guest.owned && isAlive(guest.pid)) await waitForOthers(setup.workspace.ipc)
@@ -270,16 +274,21 @@ async function isGone({ owned, pid }: RunningGuest, error: unknown): Promise<boo
   return !isAlive(pid)
 }
 
-/** Warns about options and settings that do not reach a running guest. */
-async function warnOfStale(
+/**
+ * Warns about options and settings that do not reach the running guest. Only verbs whose result depends on them do: those that start
+ * turns, and `status`. Before each verb, the notice would hide what was asked for.
+ */
+export async function warnOfStale(
   { guest, gateway, setup: { home, workspace } }: Pick<Connection, 'guest' | 'gateway' | 'setup'>,
   choice: GuestChoice,
   terminal: Terminal,
 ): Promise<void> {
+  if (guest.owned || choice.json === true) return
   const files = configFiles(home, workspace).map(({ path }) => path)
   const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
   if (stale === '') return
-  printNotice(terminal, `notice: a guest is already running (pid ${guest.pid}); ${plainText(stale)} has no effect until it is restarted`)
+  const restart = `oxbow restart${ofUser(choice.user)}`
+  printNotice(terminal, `notice: a guest is already running (pid ${guest.pid}); ${plainText(stale)} has no effect before \`${restart}\``)
 }
 
 // A running guest keeps the configuration and keys that it had at its start.

@@ -93,6 +93,9 @@ void test('a misspelt verb is answered with the nearest one', async () => {
     ['runn', 'run'],
     ['sesions', 'sessions'],
     ['stattus', 'status'],
+    // An unfinished word is rather meant than one that is misspelt.
+    ['stat', 'state or status'],
+    ['statu', 'status'],
   ] as const)
     assert.match((await type(typed)).err, new RegExp(`^error: there is no verb "${typed}"; did you mean ${meant}\\?\nhint: `))
   assert.doesNotMatch((await type('summarise')).err, /did you mean/)

@@ -1,6 +1,6 @@
 /** Building blocks of the verb definitions: shared options, examples and argument parsers. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { nearestNames } from '../types/index.ts'
+import { isBegun, nearestNames } from '../types/index.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs the verb. @returns the exit code */
@@ -82,10 +82,12 @@ export function parseAmount(text: string): number {
   return amount
 }
 
-/** @returns `; did you mean …?`, or nothing where no name is near */
+/** @returns `; did you mean …?` with the nearest name, or with the first three that begin with the typed one; nothing where none is near */
 export function suggestion(typed: string, names: readonly string[]): string {
-  const [nearest] = nearestNames(typed, names, maxTypos)
-  return nearest === undefined ? '' : `; did you mean ${nearest}?`
+  const near = nearestNames(typed, names, maxTypos)
+  const begun = near.filter((name) => isBegun(typed, name)).slice(0, 3)
+  const meant = begun.length > 0 ? begun : near.slice(0, 1)
+  return meant.length === 0 ? '' : `; did you mean ${meant.join(' or ')}?`
 }
 
 /** With more edits it is another word, not a typo. */

@@ -40,8 +40,10 @@ export function refuseToken(headers: IncomingHttpHeaders, token: string): Failur
   if (bearer !== null && isSameToken(bearer, token)) return null
   return {
     code: 'unauthenticated',
-    message: bearer === null ? 'The bearer token is missing.' : 'The bearer token is wrong.',
-    hint: 'Send `Authorization: Bearer <token>` with the text of the guest’s ipc/token file; it changes at every start.',
+    message: bearer === null ? 'The API key is missing.' : 'The API key is wrong.',
+    hint:
+      'Make one with `oxbow keys create NAME --right user` and send it as `Authorization: Bearer <key>`. ' +
+      'Programs of your own may send the text of the guest’s ipc/token file instead, which changes at every start.',
   }
 }
 

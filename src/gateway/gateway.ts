@@ -213,7 +213,9 @@ function createListener(
     const path = pathOf(request)
     const answer =
       refusal !== null
-        ? null
+        ? path.startsWith('/v1/')
+          ? async () => refuseOpenAi(refusal)
+          : null
         : isApi(path)
           ? loadApi
           : path === '/mcp'
@@ -237,6 +239,12 @@ function createListener(
 
 function sourcesOf({ host, public_url: publicUrl = '' }: GatewayOptions): Parameters<typeof refuseSource>[1] {
   return { host, publicUrl }
+}
+
+/** Programs of OpenAI and Anthropic read errors in forms of their own. */
+async function refuseOpenAi(refusal: Failure): Promise<Answering> {
+  const { sendOpenAiError } = await import('./open-ai/asking.ts')
+  return (request, response) => sendOpenAiError({ request, response }, refusal)
 }
 
 type Answering = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>

@@ -261,7 +261,7 @@ async function perform(deps: Deps, passing: Passing, admitted: Admitted, past: r
   // 9. Clean: scrub, truncate, label.
   const { labels, from, origins } = labelsOfResult(call, input, ran, files, repeatedLabels(passing.caller, call))
   const took = Math.round(clock.monotonicMs() - began)
-  const own = await clean(deps.cleaner, use, call, ran, labels)
+  const own = await clean(deps.cleaner, use, { caller: passing.caller, call }, ran, labels)
   const whole = admitted.hooked === null ? own : await admitted.hooked.after(own, took)
   const cleaned = passing.durable === true && whole.status === 'ok' ? { ...whole, output: keptOutput(call, whole.output) } : whole
   const edited = admitted.edited ? withEditNote(cleaned, input) : cleaned
@@ -351,7 +351,7 @@ async function run(
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
     callAs: async (plugin, approved, name, input, scope) => {
-      const { pluginCaller } = await import('./delegation/plugin-caller.ts')
+      const { pluginCaller } = await import('./plugins/plugin-caller.ts')
       const by = scoped(files.caller(), scope)
       const judged = pluginCaller({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
       if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })

@@ -15,6 +15,7 @@ import {
   lazySchemaChecker,
   type KeptFile,
   once,
+  type Once,
   type IdMaker,
   type TurnId,
   type JsonObject,
@@ -48,6 +49,7 @@ import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
+import type { Admission } from './turns/admission.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import type { Branches } from './branches/branches.ts'
 import { createVersioning, type Versioning } from './versions/versioning.ts'
@@ -55,10 +57,7 @@ import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
 import { createForesee, createStartTurn, type StartTurn } from './turns/start-turn.ts'
-import type { Supervisor } from './agents/supervisor.ts'
-import { createHandoffs, type Handoffs } from './delegation/handoffs.ts'
-import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
-import { createGraphing, type Graphing } from './graphs/graphing.ts'
+import { createHandoffs, createProfileOf, type Handoffs } from './turns/profiles.ts'
 import { type Core, holdServices, type Services } from './service.ts'
 
 /** What is recorded, and what is read back from it. */
@@ -105,8 +104,9 @@ interface Calls {
   readonly completeBy: (model: string) => Complete
 }
 
-interface Turns extends Supervision, Graphing {
+interface Turns {
   readonly handoffs: Handoffs
+  readonly admission: Once<Admission>
   readonly profileOf: ReturnType<typeof createProfileOf>
   readonly lanes: Lanes
   /** Turns that a crash interrupted and that are resuming. */
@@ -281,7 +281,7 @@ function approvalReads(
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
   const { user, config, store, engine, sandbox, clock } = options
   const { newId, sessions, journal, scratchpads, documents } = records
-  const { registry, gate, runningTurns, running, cleaner, background, memory, hooks } = calls
+  const { registry, gate, runningTurns, cleaner, background, memory, hooks } = calls
   const given = {
     scrub: cleaner.scrub,
     sections: { skills: calls.servers.section, services: calls.services.section },
@@ -291,13 +291,13 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     hooks,
     plugins: calls.servers.plugins,
     follow: background.follow,
+    runs: calls.services.runs,
   }
   const handoffs = createHandoffs(documents)
   const profileOf = createProfileOf(documents, config, handoffs, clock)
-  const onApproval = (session: SessionId, isWaiting: boolean): void =>
-    void supervision.supervisor().then((agents) => agents.onApproval(session, isWaiting))
-  const agents = (): Promise<Supervisor> => supervision.supervisor()
-  const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, onApproval, agents, ...given })
+  const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given })
+  const places = { ...records.resources, config: config.agents, clock }
+  const admission = once(async () => (await import('./turns/admission.ts')).createAdmission(places))
   const recovered = new Map<CallId, OpenTurn>()
   const onHeldBack = (session: SessionId, turn: TurnId): void =>
     records.events.progress({
@@ -318,13 +318,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const labelsOfFile = async (file: KeptFile): Promise<Provenance> =>
     (await (await calls.files.opened())?.sameAs(file, records.blobs)) ?? nothing
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
-  const startTurn = createStartTurn({ ...records, user, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
+  const startTurn = createStartTurn({ ...records, user, engine, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
-  const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
-  const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
-  const supervision = createSupervision({ ...own, restBranch, changedIn: calls.versioning.changedIn, findCall: registry.find })
-  const graphing = createGraphing({ ...own, ...supervision, ...calls.versioning, profileOf, references: registry.references })
-  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing }
+  return { handoffs, admission, profileOf, lanes, recovered, startTurn, outcomeOf }
 }
 
 /** What happens after each turn. */
@@ -345,34 +341,30 @@ function coreOf(options: KernelOptions, parts: KernelParts): Core {
     ...(showFolders !== undefined && { showFolders: () => parts.versioning.whileFoldersChange(showFolders) }),
     noteEvent: parts.noteEvent as Core['noteEvent'],
     references: parts.registry.references,
+    runEnded: parts.versioning.runEnded,
+    changedIn: parts.versioning.changedIn,
+    definitionProblem: parts.services.definitionProblem,
+    withOwnRoles: async (rights) => (await import('./access/roles.ts')).withOwnRoles(parts.documents, rights),
     sections: options.services.flatMap((service) => service.config ?? []),
   }
 }
 
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
-  const { config, clock } = options
+  const { config } = options
   const { sessions, registry } = parts
   return {
     ...options,
     ...parts,
-    changedIn: parts.versioning.changedIn,
+    runs: parts.services.runs,
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     config: config.model,
     heldLabels: sessions.held,
-    history: sessions.history,
-    joinLabels: sessions.join,
-    now: clock.now,
-    flushed: parts.journal.flushed,
-    all: parts.agentsNow,
     moneyIsLimited: parts.budgets.limitsMoney,
-    agentConfig: config.agents,
-    defaultRights: config.agent.rights,
     approvalConfig: config.approval,
     execConfig: config.exec,
     settings: config,
     references: registry.references,
-    findCall: registry.find,
     laneTurn: parts.runningTurns.find,
     tools: registry.tools,
     laterTools: registry.laterTools,

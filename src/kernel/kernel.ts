@@ -37,13 +37,13 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, goesOn, handoffs, versioning, startAgents, startGraphs, services }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, handoffs, versioning, services }: KernelParts,
   { store, user, crashedBefore }: KernelOptions,
 ): Promise<void> {
   try {
     await handoffs.load()
     void versioning.recover()
-    for (const turn of await reconcile(store, journal, crashedBefore, goesOn)) {
+    for (const turn of await reconcile(store, journal, crashedBefore, services.runs)) {
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
@@ -52,8 +52,7 @@ async function resume(
       // Awaited one by one, so that they enter their lanes in order.
       await intended
     }
-    await Promise.all([startAgents(), budgets.load({ session: '', actor: '' })])
-    await startGraphs()
+    await budgets.load({ session: '', actor: '' })
     await services.recover()
   } catch (error) {
     journal.fail(error)
@@ -73,7 +72,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     const { createPluginDesk } = await import('./plugins/plugin-desk.ts')
     await parts.servers.open()
     const { config, clock } = options
-    const opened = createPluginDesk({ ...parts, user, config, clock, early, plugins: parts.servers.plugins })
+    const opened = createPluginDesk({ ...parts, user, config, clock, early, plugins: parts.servers.plugins, runs: parts.services.runs })
     await opened.refresh()
     return opened
   })
@@ -179,11 +178,11 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, stopAgents, stopGraphs, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
+  const { resources, admission, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
   resources.stop()
-  stopAgents()
+  void admission.made()?.then((queue) => queue.stop())
   // First of all: they are not to begin anything more.
-  await Promise.all([services.close(), lanes.stop(), stopGraphs()])
+  await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.
   await versioning.settle()
   await background.followed()

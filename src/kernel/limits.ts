@@ -113,21 +113,6 @@ export const maxCronLength = 200
 export const admissionRetryMs = 1_000
 /** Profiles of agents whose tools are kept, about 20 kB each. */
 export const maxHeldPersonas = 50
-/** Agents that have ended and whose records are kept. */
-export const maxEndedAgents = 200
-/** Messages that one run of an agent answers, and characters of each. */
-export const maxAgentMessages = 64
-export const maxAgentMessageCharacters: number = 64 * 1024
-/** Characters of an answer in an agent's record, and in the mail to its parent. The record of its turn has the whole. */
-export const maxReplyCharacters: number = 16 * 1024
-export const maxMailCharacters = 4_000
-/** The longest that one `agent.wait` waits. */
-export const maxAgentWaitS = 3_600
-/** How often running agents are looked at for signs of life. */
-export const agentSweepMs = 15_000
-/** How long the end of an agent waits for its turn to end: calls that ignore their signal are abandoned before. */
-export const agentEndMs = 10_000
-
 /** Characters about a malformed input: five fields with what each was expected to be. */
 export const maxWhyLength = 1_000
 
@@ -231,8 +216,6 @@ export const maxRestlessFiles = 100
 export const fingerprintTimeoutMs = 60_000
 /** Roles that a person may add. */
 export const maxRoles = 200
-/** Time that the list of agents waits for what their commands use. */
-export const usageTimeoutMs = 2_000
 
 /** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */
 export const maxClientTools = 128

@@ -14,6 +14,8 @@ import {
   type Clock,
   type Config,
   type ConfigSection,
+  type Definition,
+  type DefinitionKind,
   type DoctorCheck,
   type Engine,
   type HostPort,
@@ -32,13 +34,13 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import type { Admission } from './agents/admission.ts'
+import type { Admission } from './turns/admission.ts'
+import type { Branches } from './branches/branches.ts'
 import type { CallReference } from './call-reference.ts'
 import type { Background, Complete } from './background.ts'
 import type { Conversations } from './conversation/conversations.ts'
 import type { Scratchpads } from './conversation/scratchpads.ts'
 import type { Summaries } from './conversation/summaries.ts'
-import type { Handoffs } from './delegation/handoffs.ts'
 import type { Events } from './events.ts'
 import type { Flow } from './flow/open-flow.ts'
 import type { FillInput, Gate } from './gate.ts'
@@ -53,7 +55,10 @@ import type { RunningCalls } from './stages/running-calls.ts'
 import type { Documents } from './state/documents.ts'
 import type { RunningTurns } from './turns/agent.ts'
 import type { Lanes, TurnPast } from './turns/lanes-interface.ts'
+import type { ServiceRuns } from './turns/service-runs.ts'
+import type { createProfileOf, Handoffs } from './turns/profiles.ts'
 import type { StartTurn } from './turns/start-turn.ts'
+import type { Versioning } from './versions/versioning.ts'
 
 /** What the core gives to services. None of it is theirs to close. */
 export interface Core {
@@ -103,10 +108,21 @@ export interface Core {
   readonly schemas: SchemaChecker
   readonly lanes: Lanes
   readonly startTurn: StartTurn
-  readonly runningTurns: Pick<RunningTurns, 'find'>
   /** Turns that a crash interrupted and that are resuming, by the call of their message. */
   readonly recovered: ReadonlyMap<CallId, TurnPast>
-  readonly handoffs: Pick<Handoffs, 'answering'>
+  /** See `createProfileOf`. */
+  readonly profileOf: ReturnType<typeof createProfileOf>
+  /** A run that is no turn makes no more calls. */
+  readonly runEnded: (run: TurnId) => void
+  readonly handoffs: Handoffs
+  readonly runningTurns: RunningTurns
+  readonly branches: () => Promise<Branches>
+  /** See `Versioning`. */
+  readonly changedIn: Versioning['changedIn']
+  /** See `withOwnRoles`. */
+  readonly withOwnRoles: (rights: readonly string[]) => Promise<readonly string[]>
+  /** @returns what is wrong with a definition, as the service says to which its kind belongs; empty: nothing */
+  readonly definitionProblem: (definition: Definition) => Promise<string>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   /** What services add to `config.toml`. */
@@ -145,6 +161,9 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   fill?(core: Core, self: () => Promise<Port>): FillInput
   /** Hears the outcome of each turn that has ended; loaded with the first. It must not throw. */
   turnEnded?(core: Core): Promise<(record: RecordView) => void>
+  runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
+  /** Kinds of definitions in files that are its own. @returns what is wrong with one; empty: nothing */
+  readonly definitions?: { readonly [Kind in DefinitionKind]?: (definition: Definition) => Promise<string> }
 }
 
 type Needed = Readonly<Record<string, Service>>
@@ -155,7 +174,7 @@ type PortsOf<Needs> = { readonly [Name in keyof Needs]: () => Promise<PortOf<Nee
 /** A service that is open. */
 interface Opened<Port> {
   readonly port: Port
-  /** Goes on with what a crash or a stop left; called once, at the start of a guest that has something to go on with. */
+  /** Goes on with what a crash or a stop left; called once, before anybody has the port. */
   recover?(): Promise<void>
   /** Stops beginning anything at once, and resolves when what runs has ended. */
   close?(): void | Promise<void>
@@ -175,6 +194,9 @@ export interface Services {
   readonly fill: FillInput
   /** Tells all that a turn has ended. */
   turnEnded(record: RecordView): void
+  /** What they say of their runs. */
+  runs(): Promise<readonly ServiceRuns[]>
+  readonly definitionProblem: Core['definitionProblem']
   /** The sections of the system prompt, one behind the other. */
   section(agent: SectionAgent): Promise<string>
   problems(): readonly ServiceProblem[]
@@ -195,7 +217,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
   const opened = new Map<Service, Once<Opened<unknown>>>()
   const open = (of: Service): Promise<Opened<unknown>> => {
     let opening = opened.get(of)
-    if (opening === undefined) opened.set(of, (opening = once(async () => openInTime(of, core(), portsOf(of), problems))))
+    if (opening === undefined) opened.set(of, (opening = once(async () => openWhole(of, core(), portsOf(of), problems))))
     return opening()
   }
   const port = (of: Service) => async (): Promise<unknown> => (await open(of)).port
@@ -217,14 +239,18 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       for (const of of list) {
         const found = await Promise.all((of.wakes ?? []).map(async (category) => (await core().documents.list(category, 1)).length > 0))
         if (!found.includes(true)) continue
-        const isOpen = await open(of).catch(() => null)
-        await isOpen?.recover?.().catch((error: unknown) => void problems.set(of.name, messageOf(error)))
+        await open(of).catch(() => {})
       }
     },
     async fill(caller, input) {
       let filled: Awaited<ReturnType<FillInput>> = { caller, input }
       for (const load of fills) filled = await (await load())(filled.caller, filled.input)
       return filled
+    },
+    runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
+    async definitionProblem(definition) {
+      const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
+      return (await owner?.definitions?.[definition.kind]?.(definition)) ?? ''
     },
     async section(agent) {
       const texts = await Promise.all(sections.map(async (load) => (await load())(agent)))
@@ -241,6 +267,13 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       await Promise.all(made)
     },
   }
+}
+
+/** @throws OxbowError as `openInTime`; what cannot be gone on with is among the problems */
+async function openWhole(of: Service, core: Core, ports: Ports, problems: Map<string, string>): Promise<Opened<unknown>> {
+  const opened = await openInTime(of, core, ports, problems)
+  await opened.recover?.().catch((error: unknown) => void problems.set(of.name, messageOf(error)))
+  return opened
 }
 
 /** @throws OxbowError `unavailable`, which names the service; it is among the problems until it opens after all */

@@ -168,8 +168,10 @@ function assertWritable(real: string): void {
   const { uid, gid, mode } = statSync(real)
   const bit = uid === sandboxUid ? writeBits.owner : gid === sandboxUid ? writeBits.group : writeBits.others
   if ((mode & bit) !== 0) return
-  throw new OxbowError('path_refused', `agents could not write in ${real}: Oxbow runs as root, and agents as the account ${sandboxUid}`, {
-    hint: `Run Oxbow as the folder's owner, add it with --read-only, or give it to agents: chown -R ${sandboxUid} ${real}`,
+  throw new OxbowError('path_refused', `agents could not write in ${real}: Oxbow runs as root, and agents as the user id ${sandboxUid}`, {
+    hint:
+      `Run Oxbow as the folder's owner, add it with --read-only, or give it to agents, whose user id ${sandboxUid} Oxbow chose itself ` +
+      `(it needs no account): chown -R ${sandboxUid} ${real}`,
   })
 }
 

@@ -187,7 +187,7 @@ function isolate({ home, workspace }: GuestSetup, envelope: GuestEnvelope, { ent
 }
 
 /** @throws OxbowError as the start of an isolated guest would; starts nothing */
-async function checkIsolation(options: GuestSetup): Promise<void> {
+export async function checkIsolation(options: GuestSetup): Promise<void> {
   const { home, workspace, config } = options
   const { entry } = options.program ?? ownGuestProgram()
   const parts = { home, workspace, entry, flags: guestFlags, variables: guestVariables }

@@ -24,7 +24,16 @@ export {
   removeFolder,
   whyHidden,
 } from './folders.ts'
-export { askOffline, checkStartOf, ensureGuest, type GuestSetup, loadPlugins, type PluginsOfHome, type RunningGuest } from './guest.ts'
+export {
+  askOffline,
+  checkIsolation,
+  checkStartOf,
+  ensureGuest,
+  type GuestSetup,
+  loadPlugins,
+  type PluginsOfHome,
+  type RunningGuest,
+} from './guest.ts'
 export { fallbackNotice, loadLastGood } from './good-config.ts'
 export { assertListens, checkHost, checkPort, type HostCheck } from './host-checks.ts'
 export { markUse, waitForOthers } from './guest-users.ts'

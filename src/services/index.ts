@@ -1,9 +1,11 @@
 /** The services of a guest, in the order in which their calls are listed. A new one is its folder and a line here. */
 import type { Service } from '../kernel/index.ts'
+import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'
 import { budgets } from './budgets/service.ts'
 import { extract } from './extract/service.ts'
 import { flow } from './flow/service.ts'
+import { graphs } from './graphs/service.ts'
 import { models } from './models/service.ts'
 import { observe } from './observe/service.ts'
 import { published } from './published/service.ts'
@@ -23,6 +25,8 @@ export const services: readonly Service[] = [
   models,
   budgets,
   flow,
+  agents,
+  graphs,
   audit,
   extract,
   schedules,

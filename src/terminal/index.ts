@@ -41,7 +41,6 @@ export {
 export {
   type CallView,
   foldRecord,
-  forPeople,
   isDecided,
   isEnd,
   isOver,

@@ -6,6 +6,7 @@ import {
   addSpend,
   erasedText,
   type Failure,
+  forPeople,
   isErased,
   isErrorCode,
   type Json,
@@ -211,11 +212,6 @@ function failureOf(body: Fields): Failure | null {
     message: textIn(failure['message']) || forPeople(textIn(failure['text'])),
     hint: textIn(failure['hint']),
   }
-}
-
-/** Removes the error code, which precedes the message for models. */
-export function forPeople(text: string): string {
-  return text.replace(/^Error \(\w+\): /, '')
 }
 
 /** An intent contains its input as JSON, an approval as exact text. */

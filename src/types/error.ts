@@ -58,7 +58,7 @@ export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   bad_config: facts('The configuration cannot be used.', 'changed', 500, 3),
   unknown_call: facts('No call has this name.', 'changed', 404, 2),
   not_found: facts('The named object does not exist.', 'changed', 404, 4),
-  unauthenticated: facts('The bearer token is missing or wrong.', 'changed', 401, 5),
+  unauthenticated: facts('The API key or token is missing or wrong.', 'changed', 401, 5),
   denied: facts('A missing right, a policy or a person denied it.', 'no', 403, 5),
   approval_required: facts('The call is waiting for a person to approve it.', 'later', 202, 6),
   budget_exhausted: facts('A budget does not cover this call, or its continuation.', 'later', 402, 7),
@@ -151,7 +151,14 @@ export function toError({ code, message, hint }: Failure): OxbowError {
 
 /** @returns what failed and what to do next as sentences, for a protocol that has one text for both */
 export function failureSentences({ message, hint }: Pick<Failure, 'message' | 'hint'>): string {
-  return `${/[.!?]$/.test(message) ? message : `${message}.`} ${hint}`.trim()
+  if (hint === '') return message
+  // What a program has put out may end with anything, and stays as it is.
+  return `${/[\p{L}\p{N}"'`)]$/u.test(message) ? `${message}.` : message} ${hint}`
+}
+
+/** Removes the error code, which precedes the message in what a model reads of a refused call. */
+export function forPeople(text: string): string {
+  return text.replace(/^Error \(\w+\): /, '')
 }
 
 /** For unreachable branches: the compiler checks that they are, and a bug that reaches one throws. */

@@ -111,6 +111,15 @@ export interface DefinitionText {
   readonly problem: string
 }
 
+/** A definition that was read. */
+export interface Definition extends DefinitionText {
+  readonly from: 'person' | 'workspace'
+  /** Of its name and the texts of its files. */
+  readonly hash: string
+  /** What its TOML holds, as JSON: a date is a text. */
+  readonly table: JsonObject
+}
+
 export const definitionName: RegExp = /^[a-z][a-z0-9_-]{0,31}$/
 /** Bytes of one file of a definition, and definitions of one folder: people write kilobytes of them. */
 export const maxDefinitionBytes: number = 64 * 1024

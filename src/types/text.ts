@@ -142,16 +142,21 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 }
 
 /**
- * Names that a misspelt one may stand for.
- * @param maxEdits with more it is another word, not a typo
- * @returns the nearest first, those of the same distance in alphabetical order
+ * Names that a misspelt or unfinished one may stand for.
+ * @param maxEdits with more it is another word, not a typo, unless the name begins with it
+ * @returns first names that begin with it, then the nearest; those of the same distance in alphabetical order
  */
 export function nearestNames(typed: string, names: Iterable<string>, maxEdits: number): readonly string[] {
   const short = typed.slice(0, longestCompared)
-  return Array.from(new Set(names), (name) => ({ name, edits: editDistance(name, short) }))
-    .filter(({ edits }) => edits <= maxEdits)
-    .toSorted((a, b) => a.edits - b.edits || (a.name < b.name ? -1 : 1))
+  return Array.from(new Set(names), (name) => ({ name, edits: editDistance(name, short), rank: isBegun(short, name) ? 0 : 1 }))
+    .filter(({ edits, rank }) => rank === 0 || edits <= maxEdits)
+    .toSorted((a, b) => a.rank - b.rank || a.edits - b.edits || (a.name < b.name ? -1 : 1))
     .map(({ name }) => name)
+}
+
+/** @returns whether `typed` is the beginning of the name; fewer characters begin too many names to say anything */
+export function isBegun(typed: string, name: string): boolean {
+  return typed.length >= 3 && name.startsWith(typed)
 }
 
 /** @returns the beginning of a hint that names the nearest one, `Did you mean …? `; empty where none is near */

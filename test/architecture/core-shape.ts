@@ -15,23 +15,23 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 150,
-  lines: 27_914,
-  folderPairs: 27,
+  files: 111,
+  lines: 20_998,
+  folderPairs: 18,
   namesElsewhere: {
     acp: 19,
     cli: 208,
     connect: 3,
     'eliza-host': 25,
-    gateway: 179,
+    gateway: 176,
     guest: 4,
-    kernel: 126,
+    kernel: 104,
     memory: 15,
     'plugin-host': 5,
     plugins: 3,
     runtime: 5,
     secrets: 3,
-    services: 23,
+    services: 40,
     skills: 16,
     store: 4,
     terminal: 9,
@@ -41,8 +41,12 @@ export const coreNow: CoreShape = {
   },
 }
 
+function productOf(tree: SourceTree): readonly SourceFile[] {
+  return tree.files.filter(({ module, isTest, isSupport }) => module !== null && !isTest && !isSupport)
+}
+
 export function measureCore(tree: SourceTree): CoreShape {
-  const product = tree.files.filter(({ module, isTest, isSupport }) => module !== null && !isTest && !isSupport)
+  const product = productOf(tree)
   const kernel = product.filter(({ module }) => module === 'kernel')
   return {
     files: kernel.length,
@@ -98,12 +102,31 @@ function pairsOf(kernel: readonly SourceFile[]): readonly string[] {
 }
 
 function namesElsewhere(product: readonly SourceFile[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const { module, names } of foreignNames(product)) counts[module!] = (counts[module!] ?? 0) + names
+  return counts
+}
+
+/** @returns files that name calls which are described elsewhere, with how many times they do */
+function foreignNames(
+  product: readonly SourceFile[],
+): readonly { readonly path: string; readonly module: string | null; readonly names: number }[] {
   const owners = new Map<string, Set<string>>()
   for (const file of product)
     for (const { text, describes } of file.dottedNames) if (describes) owners.set(text, (owners.get(text) ?? new Set()).add(areaOf(file)))
-  const counts: Record<string, number> = {}
-  for (const file of product)
-    for (const { text } of file.dottedNames)
-      if (owners.get(text)?.has(areaOf(file)) === false) counts[file.module!] = (counts[file.module!] ?? 0) + 1
-  return counts
+  return product.flatMap((file) => {
+    const names = file.dottedNames.filter(({ text }) => owners.get(text)?.has(areaOf(file)) === false).length
+    return names === 0 ? [] : [{ path: file.path, module: file.module, names }]
+  })
+}
+
+/** @returns where the tree has more than the one before: names of calls that others describe, and product lines of the kernel */
+export function grownFiles(before: SourceTree, now: SourceTree): readonly string[] {
+  const named = new Map(foreignNames(productOf(before)).map(({ path, names }) => [path, names]))
+  const names = foreignNames(productOf(now)).filter((file) => file.names > (named.get(file.path) ?? 0))
+  const lines = productOf(now).filter((file) => file.module === 'kernel' && file.lines > (before.byPath.get(file.path)?.lines ?? 0))
+  return [
+    ...names.map((file) => `${file.path}: ${file.names} names of calls that others describe, before ${named.get(file.path) ?? 0}`),
+    ...lines.map(({ path, lines: count }) => `${path}: ${count} lines, before ${before.byPath.get(path)?.lines ?? 0}`),
+  ]
 }

@@ -141,15 +141,19 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets'], { packages: { zod } }),
+  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets'], {
+    packages: {
+      zod,
+      'smol-toml': 'definitions of agents and graphs; fetched lazily',
+    },
+    buildTime: { re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily' },
+  }),
   row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets', 'repository'], {
     packages: {
       zod,
       croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
-      'smol-toml': 'definitions of agents and graphs; fetched lazily',
     },
     buildTime: {
-      re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
       diff: 'what changed between two versions, by lines; in the same thread',
     },
     builtins: {

@@ -33,7 +33,6 @@ export const depthRules: DepthRules = {
     'src/types/config-sections.ts': 'the configuration as a whole, which neither the schema of Oxbow nor that of a service is',
     'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
-    'src/kernel/graphs/graphing.ts': 'what a kernel without graphs has of them; the rest is loaded with the first one',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
     'src/engine/discovery/ask-address.ts': 'set-up alone loads it, and discovery of this machine stays by itself',

@@ -6,7 +6,7 @@ import OpenAI from 'openai'
 import { createToken, type Gateway, startGateway } from '../../src/gateway/index.ts'
 import { type FakeTerminal, openTerminal } from '../../src/gateway/gateway-fixture.ts'
 import { verifyJournal } from '../../src/services/index.ts'
-import { openGraphs } from '../../src/kernel/graphs/graph-fixture.ts'
+import { openGraphs } from '../../src/services/graphs/graph-fixture.ts'
 import {
   asks,
   done,

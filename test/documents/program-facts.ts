@@ -9,9 +9,8 @@ import { parseCommand } from '../../src/cli/chat/chat-commands.ts'
 import { isCommand } from '../../src/tui/commands.ts'
 import { buildProgram } from '../../src/cli/program.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
-import { agentProblem } from '../../src/kernel/delegation/agent-definition.ts'
-import type { Definition } from '../../src/kernel/delegation/definitions.ts'
-import { configSchema, hookSteps, parseConfig } from '../../src/types/index.ts'
+import { agentProblem } from '../../src/services/agents/delegation/agent-definition.ts'
+import { configSchema, type Definition, hookSteps, parseConfig } from '../../src/types/index.ts'
 import type { ProgramFacts } from './name-rules.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -175,6 +175,7 @@ describe('the interface of Anthropic', () => {
     const failing = (options: object) => client.messages.create({ ...asked('x'), ...options })
     for (const [options, field] of [
       [{ messages: [] }, 'messages'],
+      [{ messages: [{ role: 'user', content: [] }] }, 'messages'],
       [{ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, 'tools.0'],
       [{ messages: [{ role: 'user', content: [{ type: 'image', source: { type: 'url', url: 'http://10.0.0.1/x' } }] }] }, 'messages.0'],
       [{ messages: [...asked('x').messages, { role: 'assistant', content: 'It is' }] }, 'messages'],
@@ -192,6 +193,7 @@ describe('the interface of Anthropic', () => {
     )
     await assert.rejects(failing({ messages: asked('It is broken.').messages }), Anthropic.APIError)
     await assert.rejects(client.messages.stream(asked('It is broken.')).finalMessage(), Anthropic.APIError)
+    await assert.rejects(client.models.retrieve('claude-9'), { status: 404, type: 'not_found_error' })
     await assert.rejects(client.messages.countTokens(asked('x')), Anthropic.NotFoundError)
   })
 })

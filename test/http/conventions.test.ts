@@ -69,8 +69,30 @@ describe('a refusal', () => {
       assertProblem(await ask('GET', path, { ...more, host: 'evil.example' }), 403, path)
       assertProblem(await ask('GET', path, { ...more, origin: 'http://evil.example' }), 403, path)
     }
-    for (const path of ['/', '/healthz', '/v1/models', '/mcp', '/ws'])
-      assertProblem(await ask('GET', path, { host: 'evil.example' }), 403, path)
+    for (const path of ['/', '/healthz', '/mcp', '/ws']) assertProblem(await ask('GET', path, { host: 'evil.example' }), 403, path)
+  })
+
+  it('has the form of the interface that is asked below /v1, and of its client where both have the address', async () => {
+    const wrongKey = { authorization: 'Bearer wrong' }
+    for (const [more, wanted] of [
+      [{ host: 'evil.example' }, 403],
+      [{ origin: 'http://evil.example' }, 403],
+      [wrongKey, 401],
+      [{}, 404],
+    ] as const) {
+      const what = JSON.stringify(more)
+      const plain = await ask('GET', '/v1/models/nope', more)
+      assert.deepEqual([plain.status, Object.keys(plain.body)], [wanted, ['error']], what)
+      const anthropic = await ask('GET', '/v1/models/nope', { 'anthropic-version': '2023-06-01', ...more })
+      assert.deepEqual([anthropic.status, anthropic.body.type], [wanted, 'error'], what)
+      assert.equal(typeof anthropic.body.error.message, 'string', what)
+      assert.equal((await ask('GET', '/v1/models/nope', { 'x-api-key': token, ...more })).body.type, 'error', what)
+      assert.equal((await ask('POST', '/v1/messages', { host: 'evil.example' })).body.type, 'error')
+    }
+    assert.match(
+      (await ask('GET', '/v1/models', wrongKey)).body.error.message,
+      /^The API key is wrong\. .*`oxbow keys create NAME --right user`/,
+    )
   })
 
   it('names the methods that an address takes', async () => {

@@ -33,6 +33,11 @@ after(async () => {
   workspace[Symbol.dispose]()
 })
 
+async function sessionCount(): Promise<number> {
+  const listed = await fetch(`${origin}/api/v1/sessions`, { headers: { authorization: `Bearer ${token}` } })
+  return ((await listed.json()) as { total: number }).total
+}
+
 describe('the interface of OpenAI', () => {
   it('lists the agent and its model', async () => {
     const names = (await client.models.list()).data.map(({ id }) => id)
@@ -104,13 +109,27 @@ describe('the interface of OpenAI', () => {
   it('refuses what it cannot do in words that the clients understand', async () => {
     const failing = (options: object) =>
       client.chat.completions.create({ model: 'oxbow', messages: [{ role: 'user', content: 'x' }], ...options })
-    await assert.rejects(failing({ model: 'gpt-9' }), (error) => {
-      assert.ok(error instanceof OpenAI.NotFoundError, String(error))
-      assert.equal(error.param, 'model')
-      return true
-    })
+    const kept = await sessionCount()
+    for (const stream of [false, true])
+      await assert.rejects(failing({ model: 'gpt-9', stream }), (error) => {
+        assert.ok(error instanceof OpenAI.NotFoundError, String(error))
+        assert.match(error.message, /^404 unknown model "gpt-9" of openai; the nearest known are gpt-.*[^.]\. Name a model/)
+        assert.equal(error.param, 'model')
+        return true
+      })
+    assert.equal(await sessionCount(), kept, 'nothing is kept of what was refused')
     for (const [options, param] of [
       [{ messages: [] }, 'messages'],
+      [{ messages: [{ role: 'user', content: [] }] }, 'messages'],
+      [
+        {
+          messages: [
+            { role: 'system', content: 'Be brief.' },
+            { role: 'user', content: '' },
+          ],
+        },
+        'messages',
+      ],
       [{ n: 2 }, 'n'],
       [{ tools: [{ type: 'custom', custom: { name: 'f' } }] }, 'tools.0.type'],
       [{ response_format: { type: 'grammar' } }, 'response_format.type'],
@@ -123,6 +142,14 @@ describe('the interface of OpenAI', () => {
         return true
       })
     }
+    for (const [input, said] of [
+      [[], /^400 input: must not be empty\./],
+      [[[]], /^400 input\.0: must not be empty\./],
+      [undefined, /^400 input: is missing\./],
+    ] as const)
+      await assert.rejects(client.embeddings.create({ model: 'oxbow', input: input as any }), { message: said, param: /^input/ } as any)
+    for (const input of [[], [{ role: 'user', content: [] }], ''] as const)
+      await assert.rejects(client.responses.create({ model: 'oxbow', input: input as any }), { status: 400, param: 'input' })
     await assert.rejects(client.models.retrieve('gpt-9'), OpenAI.NotFoundError)
     await assert.rejects(client.responses.retrieve('resp_x'), OpenAI.NotFoundError)
     await assert.rejects(new OpenAI({ apiKey: 'x', baseURL: `${origin}/v1`, maxRetries: 0 }).models.list(), OpenAI.AuthenticationError)

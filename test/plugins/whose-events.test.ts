@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPluginEvents } from '../../src/kernel/plugins/plugin-events.ts'
 import { createPluginWork } from '../../src/kernel/plugins/plugin-callers.ts'
-import type { CallOutcome, Caller, RecordView, UserId } from '../../src/types/index.ts'
+import type { CallOutcome, Caller, DefinitionText, HostPort, RecordView, UserId } from '../../src/types/index.ts'
 import { createFakeHosts } from './fake-hosts.ts'
+import { openPartsFixture } from './parts-fixture.ts'
 
 interface Made {
   readonly actor: string
@@ -68,3 +69,34 @@ void test('a task runs for the usual agent, else for another with the right, els
   assert.deepEqual(await taskOf([], ['plugin.spy']), ['agent:alfred'])
   assert.deepEqual(await taskOf([], []), [])
 })
+
+void test(
+  'what happens in no session is for an agent with a definition that has the right, where the usual one lacks it',
+  { timeout: 15_000 },
+  async () => {
+    const told = Promise.withResolvers<void>()
+    const hosts = createFakeHosts({
+      spy: {
+        exports: { events: ['ROOM_JOINED'] },
+        async event() {
+          told.resolve()
+          return {}
+        },
+      },
+    })
+    const alfred: DefinitionText = {
+      kind: 'agents',
+      name: 'alfred',
+      toml: 'description = "A butler"\nrights = ["plugin.spy"]',
+      text: '',
+      problem: '',
+    }
+    const host = { definitions: async () => [alfred] } as unknown as HostPort
+    await using fixture = await openPartsFixture(hosts, { config: { agent: { rights: ['file.read'] } }, host })
+    await told.promise
+    // Answers once what has happened is in the store.
+    await fixture.kernel.listSessions(1)
+    const records = await fixture.store.records({ phases: ['intent'], order: 'oldest_first', limit: 100, hydrate: false })
+    assert.deepEqual([...new Set(records.filter(({ name }) => name === 'plugin.event').map(({ actor }) => actor))], ['agent:alfred'])
+  },
+)

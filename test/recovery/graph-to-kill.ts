@@ -2,7 +2,7 @@
  * A kernel that runs a graph until it is killed or the run has ended: its arguments are the database and a file for effects. Prints `ready`, then the run as JSON.
  */
 import { appendFileSync } from 'node:fs'
-import { openGraphs } from '../../src/kernel/graphs/graph-fixture.ts'
+import { openGraphs } from '../../src/services/graphs/graph-fixture.ts'
 import { says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { user } from '../support/workspace.ts'

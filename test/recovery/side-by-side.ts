@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import { givenSeed } from '../support/scale.ts'
 
 /** Two cores: two guests at a time. */
 const lanes = 2
@@ -26,7 +27,7 @@ export async function overSeeds<Result>(
   t: TestContext,
   { count, boundMs = Infinity, ordeal }: Ordeals<Result>,
 ): Promise<readonly Result[]> {
-  const first = Number(process.env['OXBOW_SEED'] ?? Math.floor(Date.now() % 1_000_000))
+  const first = givenSeed(process.env) ?? Math.floor(Date.now() % 1_000_000)
   t.diagnostic(`seeds from ${first} (OXBOW_SEED=${first} repeats them)`)
   const results: Result[] = []
   const began = performance.now()

@@ -23,4 +23,12 @@ export function longSeries(all: number): number {
  * What random cases begin with: where `CI` is set always the same, so that what fails there fails because of the change, and another elsewhere.
  * `OXBOW_SEED=N` repeats a run.
  */
-export const seed: number = Number(process.env['OXBOW_SEED'] ?? (process.env['CI'] === undefined ? Date.now() % 2 ** 31 : 20_261_121))
+export const seed: number = givenSeed(process.env) ?? (process.env['CI'] === undefined ? Date.now() % 2 ** 31 : 20_261_121)
+
+/** @returns the seed of `OXBOW_SEED`; null where none is set @throws for what is no whole number: NaN would draw cases that nothing repeats */
+export function givenSeed({ OXBOW_SEED: text }: NodeJS.ProcessEnv): number | null {
+  if (text === undefined) return null
+  const given = text.trim() === '' ? Number.NaN : Number(text)
+  if (Number.isInteger(given) && given >= 0 && given < 2 ** 31) return given
+  throw new Error(`OXBOW_SEED=${text} is no seed. Give a whole number from 0 to ${2 ** 31 - 1}, such as the one that a failed test prints.`)
+}

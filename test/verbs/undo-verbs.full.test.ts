@@ -52,6 +52,18 @@ describe('versions of turns, each in a guest of its own', () => {
     assert.deepEqual(await subjects(), [...[3, 2, 1].map((at) => `write 'v${at}' to f.txt`), 'Before the first change'])
   })
 
+  it('are not there for a turn that only made folders, and undo says so', async () => {
+    const [own, usual] = [mkdtempSync(join(tmpdir(), 'oxbow-folders-')), home]
+    home = own
+    try {
+      await oxbow(['run', '--yes', 'run mkdir later'])
+      assert.match(await refused(['undo']), /no turn to undo.*\nhint: Versions hold files: a turn that only made folders/)
+    } finally {
+      home = usual
+      rmSync(own, { recursive: true, force: true })
+    }
+  })
+
   it('are there for messages that are piped to a chat', async () => {
     await oxbow(['chat'], "write 'one' to p.txt\nwrite 'two' to p.txt\n")
     assert.deepEqual((await subjects()).slice(0, 2), ["write 'two' to p.txt", "write 'one' to p.txt"])

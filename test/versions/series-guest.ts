@@ -75,6 +75,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
     versioning,
     documents,
     restored: async () => {},
+    runs: async () => [],
     store,
     registry: { find: () => undefined },
   } as never)

@@ -1,6 +1,6 @@
 /** Prints a running turn: its text as it streams, a line for each call, and how it ended. Also the lines that the chat prints itself. */
 import type { FollowEvent } from '../../client/index.ts'
-import { type Failure, type GuestStatus, ownValue, type PendingApproval, type RecordView } from '../../types/index.ts'
+import { type Failure, forPeople, type GuestStatus, ownValue, type PendingApproval, type RecordView } from '../../types/index.ts'
 import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
@@ -15,7 +15,6 @@ import {
   exactInput,
   formOf,
   formText,
-  forPeople,
   formatMs,
   isEnd,
   isOver,

@@ -52,6 +52,16 @@ describe('oxbow doctor', () => {
     assert.match(out, /agents have no files and no commands/)
   })
 
+  it('has a row for an isolated guest where one is configured, without which nothing starts', { timeout: 200_000 }, async () => {
+    writeFileSync(join(home, 'config.toml'), '[sandbox]\nisolate_guest = true\ncontainer.image = "localhost/oxbow/nowhere"\n')
+    // Also where there is an engine for containers.
+    const { exit, out } = await oxbow(['doctor'])
+    rmSync(join(home, 'config.toml'))
+    assert.equal(exit, errorTable.sandbox_missing.exit, out)
+    assert.match(out, /^missing +isolated guest .*\n +→ .*sandbox\.isolate_guest = false/m)
+    assert.match(out, /^Oxbow cannot start: see isolated guest above\./m)
+  })
+
   it('reports a configuration that cannot be used beside what it finds without one', async () => {
     writeFileSync(join(home, 'config.toml'), '[model\n')
     const { exit, out } = await oxbow(['doctor', '--json'])

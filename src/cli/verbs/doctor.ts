@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   askOffline,
   checkHost,
+  checkIsolation,
   checkPort,
   configFiles,
   findGuest,
@@ -26,7 +27,7 @@ import {
   systemClock,
   toFailure,
 } from '../../types/index.ts'
-import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, warnOfStale, withGuest } from '../guest-connection.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, plainText, statusRows, table } from '../../terminal/index.ts'
 
@@ -118,6 +119,7 @@ async function* examine(setup: GuestSetup): AsyncGenerator<DoctorCheck> {
     // The check of the database says what is wrong with the keys.
   }
   yield* [await database, await clock, await names]
+  if (setup.config.sandbox.isolate_guest) yield await checkIsolated(setup)
   for await (const line of askOffline(setup, { command: 'doctor' }, masters)) yield line as DoctorCheck
 }
 
@@ -135,6 +137,23 @@ async function ofGuest(options: DoctorOptions, terminal: Terminal, { workspace }
     return [{ name: 'guest', state: 'weak', says, fix: 'oxbow restart', required: false, ms: 0 }]
   }
 }
+
+/** No guest starts where it cannot be isolated as configured. */
+async function checkIsolated(setup: GuestSetup): Promise<DoctorCheck> {
+  const began = performance.now()
+  const done = (state: DoctorCheck['state'], says: string, fix: string): DoctorCheck => {
+    return { name: isolatedGuest, state, says, fix, required: true, ms: Math.round(performance.now() - began) }
+  }
+  try {
+    await checkIsolation(setup)
+    return done('ok', 'it can run in a container of its own (sandbox.isolate_guest)', '')
+  } catch (error) {
+    const { message, hint } = toFailure(error, 'sandbox_missing', 'Set sandbox.isolate_guest = false in config.toml.')
+    return done('missing', message, hint)
+  }
+}
+
+const isolatedGuest = 'isolated guest'
 
 /** Larger stores take longer to verify than a person waits. */
 const maxVerifiedBytes: number = 64 * 1024 * 1024
@@ -213,7 +232,8 @@ export function describeVerdict(checks: readonly DoctorCheck[]): string {
   const required = checks.filter((check) => check.required)
   const others = listed(checks, 'missing', 'Not here') + listed(checks, 'weak', 'Look at')
   const broken = required.find(({ state }) => state === 'missing')
-  if (broken?.name === 'configuration' || broken?.name === 'database') return `Oxbow cannot start: see ${broken.name} above.${others}`
+  if (broken !== undefined && ['configuration', 'database', isolatedGuest].includes(broken.name))
+    return `Oxbow cannot start: see ${broken.name} above.${others}`
   if (broken !== undefined) return `The configured ${broken.name} does not work: agents have no files and no commands.${others}`
   const tier = required.find(({ name }) => name.includes('tier'))
   if (tier === undefined) return `The configured sandbox tier was not tested.${others}`
@@ -257,7 +277,10 @@ export interface StatusOptions extends GuestChoice {
 }
 
 export async function status(options: StatusOptions, terminal: Terminal): Promise<number> {
-  return withGuest(options, terminal, async ({ gateway, guest, setup: { home, workspace } }) => {
+  return withGuest(options, terminal, async (connection) => {
+    const { gateway, guest } = connection
+    const { home, workspace } = connection.setup
+    await warnOfStale(connection, options, terminal)
     const guestStatus = await gateway.status()
     if (options.json === true) {
       printLine(terminal, JSON.stringify({ ...guestStatus, workspace: workspace.root, running: !guest.owned }))

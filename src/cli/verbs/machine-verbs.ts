@@ -94,9 +94,10 @@ const addInit: AddVerbs = (program, terminal, choose) => {
 
 export const addModelVerbs: AddVerbs = (program, terminal, choose) => {
   userVerb(program.command('models [provider]'), 'list models with size, price and capabilities')
+    .option('--all', 'list all models, also of providers without a key')
     .option('--discover', 'find model services on this machine')
-    .option('--json', 'print one JSON object per line')
-    .addHelpText('after', examples('oxbow models anthropic', 'oxbow models --json', 'oxbow models --discover'))
+    .option('--json', 'print all, one JSON object per line')
+    .addHelpText('after', examples('oxbow models', 'oxbow models anthropic', 'oxbow models --json', 'oxbow models --discover'))
     .action((provider, options) => choose(async () => (await import('./models.ts')).printModels(provider, options, terminal)))
 
   const catalog = verbGroup(

@@ -167,7 +167,23 @@ void test('a broken overlay fails only what uses the catalog, and names the key'
   assert.equal((await oxbow('calls')).exit, 0)
 })
 
-void test('providers are listed with their number of models, and how to list those', () => {
+void test('models lists those that can be used, and says how to see the others', async () => {
+  rmSync(join(home, 'catalog'), { recursive: true, force: true })
+  config('')
+  const none = await oxbow('models')
+  assert.match(none.out, /^PROVIDER +MODELS\n[^]*^openai +\d+$/m)
+  assert.match(none.err, /No provider has a key here\. .*`oxbow models --all` lists all \d+\./)
+  config('[model]\nprovider = "anthropic"\nname = "claude-haiku-4-5"\n')
+  const usable = await oxbow('models')
+  assert.match(usable.out, /^anthropic\/claude-haiku-4-5 /m)
+  assert.doesNotMatch(usable.out, /^openai\//m)
+  const all = await oxbow('models', '--all')
+  assert.match(all.out, /^openai\/gpt-5 /m)
+  assert.equal(all.err, '')
+  assert.match((await oxbow('models', '--json')).out, /"provider":"openai"/)
+})
+
+void test('providers are listed with their number of models', () => {
   const text = providerTable([{ provider: 'openai' }, { provider: 'anthropic' }, { provider: 'openai' }])
-  assert.match(text, /^PROVIDER +MODELS\nopenai +2\nanthropic +1\n\noxbow models PROVIDER/)
+  assert.equal(text, 'PROVIDER   MODELS\nopenai     2\nanthropic  1')
 })

@@ -1,19 +1,20 @@
 /** `oxbow models` and `oxbow catalog`: show model facts and their sources, without a running guest. */
 import { askOffline } from '../../runner/index.ts'
-import { type CatalogQuestion, type ModelFacts, type ModelPrice, ownValue, OxbowError } from '../../types/index.ts'
+import { builtinProviders, type CatalogQuestion, type ModelFacts, type ModelPrice, ownValue, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { shownCatalogChanges } from '../limits.ts'
-import { printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainText, table } from '../../terminal/index.ts'
 
 export interface ModelsOptions extends GuestChoice {
   readonly json?: boolean | undefined
   readonly discover?: boolean | undefined
+  readonly all?: boolean | undefined
 }
 
 /**
- * @param provider shows only its models; without it, all models, or on a terminal all providers. With `discover`, shows model services
- * on this machine instead.
+ * @param provider shows only its models; without it, those of providers that can be used, or all providers where none can. With `all` or
+ * `json`, shows every model. With `discover`, shows model services on this machine instead.
  */
 export async function printModels(provider: string | undefined, options: ModelsOptions, terminal: Terminal): Promise<number> {
   const discover = options.discover ?? false
@@ -24,11 +25,25 @@ export async function printModels(provider: string | undefined, options: ModelsO
   }
   if (options.json === true) return 0
   if (discover) printText(terminal, plainText(describeServices(listed as FoundService[])))
-  else {
-    const show = provider === undefined && terminal.output.isTTY ? providerTable : modelTable
-    printText(terminal, plainText(show(listed as ModelFacts[])))
-  }
+  else if (provider !== undefined || options.all === true) printText(terminal, plainText(modelTable(listed as ModelFacts[])))
+  else printUsable(listed as ModelFacts[], options, terminal)
   return 0
+}
+
+/** Thousands of models that would need a key first hide the ones that answer. */
+function printUsable(models: readonly ModelFacts[], options: ModelsOptions, terminal: Terminal): void {
+  const { config, env } = guestSetup(options, terminal)
+  const hasKey = (id: string): boolean =>
+    id === config.model.provider ||
+    Object.hasOwn(config.providers, id) ||
+    (ownValue(builtinProviders, id)?.keyEnv ?? []).some((name) => (ownValue(env, name) ?? '').trim() !== '')
+  const usable = models.filter((model) => hasKey(model.provider))
+  printText(terminal, plainText(usable.length === 0 ? providerTable(models) : modelTable(usable)))
+  const whose = usable.length === 0 ? 'No provider has a key here.' : 'These are of the providers that have a key here, or are configured.'
+  printNotice(
+    terminal,
+    `\n${whose} \`oxbow models PROVIDER\` lists the models of one provider, \`oxbow models --all\` lists all ${models.length}.`,
+  )
 }
 
 export function askCatalog(catalog: CatalogQuestion, choice: GuestChoice, terminal: Terminal): AsyncGenerator {
@@ -51,12 +66,12 @@ export function modelTable(models: readonly ModelFacts[]): string {
   return table([['MODEL', 'CONTEXT', 'OUTPUT', 'IN $/M', 'OUT $/M', 'TAKES', 'TOOLS', 'REASONING', ''], ...rows])
 }
 
-/** Shown on a terminal instead of two thousand lines. */
+/** Shown instead of two thousand lines. */
 export function providerTable(models: readonly Pick<ModelFacts, 'provider'>[]): string {
   const counts = new Map<string, number>()
   for (const { provider } of models) counts.set(provider, (counts.get(provider) ?? 0) + 1)
   const rows = [...counts].map(([provider, count]) => [provider, String(count)])
-  return `${table([['PROVIDER', 'MODELS'], ...rows])}\n\noxbow models PROVIDER lists the models of one; a pipe or --json lists all.`
+  return table([['PROVIDER', 'MODELS'], ...rows])
 }
 
 /** @returns all prices, in dollars per million tokens. */

@@ -218,6 +218,7 @@ void test('another version, size or date is another model', () => {
 void test('the nearest names come first, three at most, and none that is not like it', () => {
   assert.deepEqual(nearestIds(ids, 'gpt4o-mini')[0], 'gpt-4o-mini')
   assert.deepEqual(nearestIds(ids, 'gemini-2.5-prro')[0], 'gemini-2.5-pro')
+  assert.ok(nearestIds(new Set(['gpt-5', 'gpt-5.5']), 'gtp-5')[0] === 'gpt-5', 'exchanged neighbours are one edit')
   assert.deepEqual(nearestIds(ids, 'zzz'), [])
   assert.ok(nearestIds(ids, 'claude-haiku').length === 3)
 })

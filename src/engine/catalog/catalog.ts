@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { maxModelNameChars, nearestNames } from '../limits.ts'
 import type { ModelEntry, Overlay, ProviderEntry } from './catalog-schema.ts'
 import { entryOf, providerIdsIn, readCatalogText, readOverlay, readProvider } from './catalog-file.ts'
-import { setOwn } from '../../types/index.ts'
+import { editDistance, setOwn } from '../../types/index.ts'
 
 export interface CatalogFiles {
   readonly overlay?: string
@@ -230,7 +230,7 @@ export function nearestIds(ids: Iterable<string>, name: string): string[] {
       const other = plain(id)
       // A part of a name is typed more often than a name is misspelt.
       const within = other.includes(wanted) || wanted.includes(other)
-      return { id, distance: distanceOf(wanted, other) / Math.max(wanted.length, other.length) - (within ? 0.3 : 0) }
+      return { id, distance: editDistance(wanted, other) / Math.max(wanted.length, other.length) - (within ? 0.3 : 0) }
     })
     .filter(({ distance }) => distance < 0.5)
     .sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1))
@@ -240,18 +240,4 @@ export function nearestIds(ids: Iterable<string>, name: string): string[] {
 
 function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
-}
-
-/** Edits (insert, delete, replace) between two texts. */
-function distanceOf(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

@@ -143,8 +143,8 @@ function unknownModel({ provider, name, nearest = [], elsewhere = [] }: AskedMod
   const near = nearest.length === 0 ? '' : `; the nearest known are ${nearest.join(', ')}`
   return new OxbowError('bad_config', `unknown model ${JSON.stringify(name)} of ${provider}${near}`, {
     hint:
-      `Name a model that \`oxbow models ${provider}\` lists, or set the size of this one: context_tokens = 128000 ` +
-      `under [model], or under [providers.${provider}.models."${name}"].`,
+      `Name a model that \`oxbow models ${provider}\` lists. For one that is newer than the list, set its size: context_tokens = 128000 ` +
+      `under [providers.${provider}.models."${name}"].`,
     data: { provider, model: name, nearest: [...nearest] },
   })
 }

@@ -114,7 +114,7 @@ export function createApi(deps: ApiDeps): Api {
       const failure = error instanceof URIError ? badPath : describeFailure(error, deps.onBug)
       const retryAfterS = error instanceof TooMany ? error.retryAfterS : undefined
       if (request.url?.startsWith(openAiPath) === true)
-        (await import('../open-ai/open-ai.ts')).sendOpenAiError({ response, url: request.url }, failure, error, retryAfterS)
+        (await import('../open-ai/asking.ts')).sendOpenAiError({ request, response }, failure, error, retryAfterS)
       else if (response.headersSent) response.destroy()
       else sendProblem(response, failure, error, retryAfterS)
     }

@@ -4,6 +4,7 @@ import type { Kernel, KernelEvent } from '../../kernel/index.ts'
 import {
   type CallId,
   isObject,
+  isOxbowError,
   isUuid,
   type Json,
   type JsonObject,
@@ -14,6 +15,9 @@ import {
   toError,
   type TurnId,
 } from '../../types/index.ts'
+
+/** The call that a message is: its outcome is the end of the turn. */
+export const messageCall = 'turn.send'
 
 /** @throws OxbowError for a call that failed */
 export async function outputOf<Output>(kernel: Kernel, name: string, input: Json, session?: SessionId): Promise<Output> {
@@ -53,8 +57,8 @@ export async function sendMessage(
     })
   }
   const { text, model, attachments = [] } = read.data
-  const session = (read.data.session as SessionId | undefined) ?? (await kernel.createSession()).id
-  const { turn, cursor } = await kernel.sendTurn({ session, clientId: id, text, model, attachments })
+  const sent = { clientId: id, text, model, attachments }
+  const { session, turn, cursor } = await startMessage(kernel, (read.data.session as SessionId | undefined) ?? null, sent)
   if (isAsync) return { status: 202, body: { session, turn, status: 'running' } }
   const asking = new AbortController()
   const waiting = AbortSignal.any([gone, closing, asking.signal])
@@ -79,6 +83,32 @@ export async function sendMessage(
     if (closing.aborted && !gone.aborted) return { status: 202, body: { session, turn, status: 'running' } }
     throw error
   }
+}
+
+/**
+ * Sends a message, for a program.
+ * @param session null begins one, which is not kept if the message is refused
+ * @throws OxbowError; `not_found` for a named model that cannot be used, as official clients expect
+ */
+export async function startMessage(
+  kernel: Kernel,
+  session: SessionId | null,
+  send: Omit<Parameters<Kernel['sendTurn']>[0], 'session'>,
+): Promise<StartedMessage> {
+  const into = session ?? (await kernel.createSession()).id
+  try {
+    const { turn, cursor } = await kernel.sendTurn({ ...send, session: into })
+    return { session: into, turn, cursor }
+  } catch (error) {
+    if (session === null) await kernel.call('session.delete', { session: into }).catch(() => {})
+    throw toModelError(error, send.model)
+  }
+}
+
+/** @param model as the program named it; nothing or empty: none @returns the error that says so where the model cannot be used */
+export function toModelError(error: unknown, model: string | undefined): unknown {
+  if (!isOxbowError(error, 'bad_config') || model === undefined || model === '') return error
+  return new OxbowError('not_found', error.message, { hint: error.hint, data: { param: 'model' }, cause: error })
 }
 
 /** A call of a turn that waits until a person allows it. */
@@ -126,7 +156,7 @@ export async function followTurn(
     watch(event)
     if (event.type !== 'record') return
     const { name, phase, turn: of, body } = event.record
-    if (name === 'turn.send' && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
+    if (name === messageCall && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
   })
   const stopEnd = kernel.onEnd?.(ended.reject)
   const leave = (): void => ended.reject(gone.reason instanceof OxbowError ? gone.reason : clientGone)

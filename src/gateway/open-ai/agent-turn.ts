@@ -11,6 +11,7 @@ import {
   type ClientTools,
   errorTable,
   type Failure,
+  forPeople,
   isObject,
   isOxbowError,
   type Json,
@@ -23,7 +24,15 @@ import {
   toError,
   type TurnId,
 } from '../../types/index.ts'
-import { type AskedApproval, followTurn, type StartedMessage, watchApprovals } from '../http/messages.ts'
+import {
+  type AskedApproval,
+  followTurn,
+  messageCall,
+  type StartedMessage,
+  startMessage,
+  toModelError,
+  watchApprovals,
+} from '../http/messages.ts'
 
 /** The name under which the agent is a model. */
 export const agentName = 'oxbow'
@@ -71,10 +80,9 @@ export interface NewTurn {
 /** @returns the started turn @throws OxbowError */
 export async function startTurn(kernel: Kernel, { session, text, attachments, model, client, results }: NewTurn): Promise<StartedMessage> {
   const chosen = await chosenBy(kernel, model)
-  const into = (results.length > 0 ? session : (chosen.session ?? session)) ?? (await kernel.createSession()).id
+  const into = results.length > 0 ? session : (chosen.session ?? session)
   const clientId = randomUUID() as string as CallId
-  const started = await kernel.sendTurn({ session: into, clientId, text, model: chosen.model, attachments, client, results })
-  return { session: into, ...started }
+  return startMessage(kernel, into, { clientId, text, model: chosen.model, attachments, client, results })
 }
 
 interface Chosen {
@@ -126,11 +134,9 @@ export function isFailed({ status, failure, texts }: TurnAnswer): boolean {
   return status !== 'limit' || (failure.code === 'budget_exhausted' && texts.length === 0)
 }
 
-/** @param model as the program named it @returns what a failed turn throws: `not_found` where that model cannot be used, as the official clients expect */
-export function errorOfTurn({ failure }: TurnAnswer, model: string): OxbowError {
-  const error = toError(failure!)
-  if (failure?.code !== 'bad_config' || model === '' || model === agentName) return error
-  return new OxbowError('not_found', failure.message, { hint: failure.hint, data: { param: 'model' }, cause: error })
+/** @param model as the program named it @returns what a failed turn throws */
+export function errorOfTurn({ failure }: TurnAnswer, model: string): unknown {
+  return toModelError(toError(failure!), model === agentName ? undefined : model)
 }
 
 interface AnswerWatch {
@@ -214,7 +220,7 @@ function createFold(turn: () => TurnId, onText: (text: string, at: number) => vo
   }
   const takeRecord = ({ name, phase, turn: of, call, body }: RecordView): void => {
     if (of !== turn() || !isObject(body)) return
-    if (name === 'turn.send' && phase === 'started') begun ||= String(call) === of
+    if (name === messageCall && phase === 'started') begun ||= String(call) === of
     if (name !== 'model.generate' || phase !== 'outcome') return
     addUsage(usage, body['usage'])
     const text = textOf(body['message'])
@@ -245,8 +251,8 @@ function createFold(turn: () => TurnId, onText: (text: string, at: number) => vo
 /** A turn that was refused or stopped by the gate has its failure in the record itself. */
 function failureOf({ code, message, hint, text, status }: JsonObject): Failure | null {
   if (status === 'ok' || typeof code !== 'string' || !Object.hasOwn(errorTable, code)) return null
-  const words = typeof message === 'string' ? message : text
-  return { code: code as Failure['code'], message: typeof words === 'string' ? words : '', hint: typeof hint === 'string' ? hint : '' }
+  const words = typeof message === 'string' ? message : typeof text === 'string' ? forPeople(text) : ''
+  return { code: code as Failure['code'], message: words, hint: typeof hint === 'string' ? hint : '' }
 }
 
 /** Each generation of a turn has its own usage; the input of each counts, as it is paid for. */
@@ -282,7 +288,7 @@ export function answerIn(records: readonly RecordView[], turn: TurnId): TurnAnsw
 
 /** @returns whether the record ends the turn */
 export function isEndOf({ name, phase, call }: RecordView, turn: string): boolean {
-  return name === 'turn.send' && call === turn && (phase === 'outcome' || phase === 'refused' || phase === 'reconciled')
+  return name === messageCall && call === turn && (phase === 'outcome' || phase === 'refused' || phase === 'reconciled')
 }
 
 const enough = new OxbowError('cancelled', 'Enough was read.', { hint: '' })

@@ -8,7 +8,7 @@ import { type ClientTools, type JsonObject, parseObject, type SessionId } from '
 import { askedFields, type StartedMessage } from '../http/messages.ts'
 import { agentName, answerOrAsked, answerTurn, askedText, errorOfTurn, isFailed, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import { anthropicErrorOf, type Asking, createSender, type Sender } from './asking.ts'
-import { clientToolsOf, type Entry, fileOf, invalid, noFilesText, readBody, textOfResult } from './conversation.ts'
+import { clientToolsOf, empty, type Entry, fileOf, invalid, noFilesText, readBody, textOfResult } from './conversation.ts'
 import { type Conversations, startTalk } from './talk.ts'
 
 const text = z.object({ type: z.literal('text'), text: z.string() })
@@ -47,7 +47,7 @@ const format = z.object({ type: z.literal('json_schema'), schema: z.record(z.str
 /** What is not named here, such as `max_tokens` and `thinking`, is up to the agent's configuration. */
 export const messagesRequest = z.object({
   model: z.string().max(200).default(''),
-  messages: z.array(message).min(1),
+  messages: z.array(message).min(1, empty),
   system: texts.nullish(),
   stream: z.boolean().nullish(),
   tools: z.array(tool).nullish(),

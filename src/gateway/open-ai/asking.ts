@@ -2,11 +2,11 @@
  * A request to an interface of OpenAI or Anthropic, its refusal (in the words of theirs, with our codes), and the events of its answer: a silent stream
  * shows that it lives, and a reader that is too slow is cut off.
  */
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { maxStreamBytes, streamPingMs } from '../limits.ts'
-import { statusOf } from '../http/send-json.ts'
-import { type Failure, failureSentences, type JsonObject } from '../../types/index.ts'
+import { failureHeaders, sendJson, statusOf } from '../http/send-json.ts'
+import { type Failure, failureSentences, isOxbowError, type JsonObject } from '../../types/index.ts'
 
 export interface Asking {
   readonly kernel: Kernel
@@ -45,6 +45,25 @@ function anthropicTypeOf(status: number): string {
   if (status === 402) return 'billing_error'
   if (status === 404) return 'not_found_error'
   return status >= 500 ? 'api_error' : typeOf(status)
+}
+
+/** Ends a request below `/v1/` that failed, also in the middle of a stream. @param retryAfterS of a program that asks too often */
+export function sendOpenAiError(
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  failure: Failure,
+  error?: unknown,
+  retryAfterS?: number,
+): void {
+  const status = statusOf(failure, error, retryAfterS)
+  const param = isOxbowError(error) && typeof error.data['param'] === 'string' ? error.data['param'] : null
+  const body = (speaksAnthropic(request) ? anthropicErrorOf : errorOf)(failure, param, status)
+  if (response.headersSent) return void response.end(`event: error\ndata: ${JSON.stringify(body)}\n\n`)
+  sendJson(response, status, body, failureHeaders(failure, error, retryAfterS))
+}
+
+/** Addresses such as `/v1/models` belong to both interfaces: there the headers tell whose client asks. */
+function speaksAnthropic({ url = '', headers }: IncomingMessage): boolean {
+  return /^\/v1\/messages\b/.test(url) || headers['anthropic-version'] !== undefined || headers['x-api-key'] !== undefined
 }
 
 export interface Sender {

@@ -9,6 +9,7 @@ import { askedFields, type StartedMessage } from '../http/messages.ts'
 import {
   chatFormat,
   clientToolsOf,
+  empty,
   type Entry,
   fileOf,
   functionFields,
@@ -44,7 +45,7 @@ const choice = z.union([
 /** What is not named here, such as `temperature`, is up to the agent's configuration. */
 export const chatRequest = z.object({
   model: z.string().max(200).default(''),
-  messages: z.array(chatMessage).min(1),
+  messages: z.array(chatMessage).min(1, empty),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   n: z.literal(1, 'only one answer is given').nullish(),

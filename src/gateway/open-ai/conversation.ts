@@ -37,13 +37,16 @@ export function newestFrom(entries: readonly Entry[]): number {
 }
 
 /**
+ * @param field of the request that has the conversation
  * @param before what was said before and the session does not hold @param entries the new part
  * @throws OxbowError `bad_input` if nothing is there to be answered
  */
-export function freshOf(before: readonly Entry[], entries: readonly Entry[]): Fresh {
+export function freshOf(field: 'messages' | 'input', before: readonly Entry[], entries: readonly Entry[]): Fresh {
   const last = entries.at(-1)
   if (last === undefined || (last.role !== 'user' && last.role !== 'result'))
-    throw invalid('messages', 'the last message must be of the user, or the result of a tool')
+    throw invalid(field, 'the last message must be of the user, or the result of a tool')
+  if (last.role === 'user' && last.text === '' && last.attachments.length === 0)
+    throw invalid(field, 'the last message is empty', 'Send a text or a file in its content.')
   const places = entries.flatMap((entry) => (entry.role === 'result' ? [{ entry, place: readPlace('call', entry.id) }] : []))
   const session = places[0]?.place?.session ?? null
   const isOurs = before.length === 0 && session !== null && places.every(({ place }) => place?.session === session)
@@ -104,15 +107,27 @@ export function readBody<Output>(schema: z.ZodType<Output>, body: JsonObject): O
   const read = schema.safeParse(body)
   if (read.success) return read.data
   const issue = firstIssue(read.error.issues[0]!)
-  throw invalid(issue.path.join('.') || 'body', issue.message)
+  throw invalid(issue.path.join('.') || 'body', issue.message.endsWith('received undefined') ? 'is missing' : issue.message)
 }
 
-/** Of a union the variant that fits best: the one whose first problem is deepest. */
-function firstIssue(issue: z.core.$ZodIssue): { readonly path: readonly PropertyKey[]; readonly message: string } {
+export const empty = 'must not be empty'
+
+interface FirstIssue {
+  readonly code?: string | undefined
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}
+
+/** Of a union the variant that fits best: the one whose first problem is deepest, and rather one of the right type. */
+function firstIssue(issue: z.core.$ZodIssue): FirstIssue {
   if (issue.code !== 'invalid_union') return issue
   const inner = issue.errors.flatMap(([first]) => (first === undefined ? [] : [firstIssue(first)]))
-  const best = inner.toSorted((a, b) => b.path.length - a.path.length)[0]
-  return best === undefined ? issue : { path: [...issue.path, ...best.path], message: best.message }
+  const best = inner.toSorted((a, b) => b.path.length - a.path.length || Number(isOfType(b)) - Number(isOfType(a)))[0]
+  return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] }
+}
+
+function isOfType({ code }: FirstIssue): boolean {
+  return code !== 'invalid_type'
 }
 
 /** Without a schema, the form is asked for in words, of every model. */

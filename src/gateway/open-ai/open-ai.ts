@@ -2,19 +2,19 @@
  * The interfaces of OpenAI, for programs that speak them: chat completions, responses, embeddings, models; and the messages of Anthropic. The agent is a model: its tools,
  * memory, rights and approvals hold, and beside its own tools it may call those that the program sends. Loaded with the first request.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import type { Kernel } from '../../kernel/index.ts'
-import { type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { agentName, agentsOf } from './agent-turn.ts'
 import { createMessage, messagesRequest } from './anthropic.ts'
-import { anthropicErrorOf, type Asking, errorOf } from './asking.ts'
+import type { Asking } from './asking.ts'
 import { chatRequest, completeChat } from './chat.ts'
-import { readBody } from './conversation.ts'
+import { empty, readBody } from './conversation.ts'
 import { cancelResponse, createResponse, createSessionHeads, readResponse, responseRequest } from './responses.ts'
 import { createConversations } from './talk.ts'
-import { failureHeaders, sendJson, statusOf, wrongMethod } from '../http/send-json.ts'
+import { wrongMethod } from '../http/send-json.ts'
 
 export interface OpenAiRequest extends Asking {
   readonly request: IncomingMessage
@@ -89,11 +89,11 @@ async function modelOf(kernel: Kernel, id: string): Promise<JsonObject> {
   })
 }
 
-const embeddedText = z.string().min(1, 'must not be empty')
+const embeddedText = z.string().min(1, empty)
 /** Of cl100k_base, as OpenAI's embedders have them. */
-const tokens = z.array(z.int().nonnegative()).min(1)
+const tokens = z.array(z.int().nonnegative()).min(1, empty)
 const embeddingRequest = z.object({
-  input: z.union([embeddedText, z.array(embeddedText).min(1), tokens, z.array(tokens).min(1)]),
+  input: z.union([embeddedText, z.array(embeddedText).min(1, empty), tokens, z.array(tokens).min(1, empty)]),
   model: z.string().max(200),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).max(100_000).nullish(),
@@ -182,18 +182,4 @@ export function describeOpenAi(): JsonObject {
       }),
     },
   }
-}
-
-/** Ends a request that failed, also in the middle of a stream. @param url as sent @param retryAfterS of a program that asks too often */
-export function sendOpenAiError(
-  { response, url }: { readonly response: ServerResponse; readonly url: string },
-  failure: Failure,
-  error: unknown,
-  retryAfterS?: number,
-): void {
-  const status = statusOf(failure, error, retryAfterS)
-  const param = isOxbowError(error) && typeof error.data['param'] === 'string' ? error.data['param'] : null
-  const body = (/^\/v1\/messages\b/.test(url) ? anthropicErrorOf : errorOf)(failure, param, status)
-  if (response.headersSent) return void response.end(`event: error\ndata: ${JSON.stringify(body)}\n\n`)
-  sendJson(response, status, body, failureHeaders(failure, error, retryAfterS))
 }

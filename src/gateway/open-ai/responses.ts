@@ -17,7 +17,7 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { keptConversations } from '../limits.ts'
-import { type AskedApproval, askedFields, outputOf } from '../http/messages.ts'
+import { type AskedApproval, askedFields, messageCall, outputOf } from '../http/messages.ts'
 import {
   agentName,
   answerIn,
@@ -157,10 +157,10 @@ async function planOf(kernel: Kernel, read: Request, heads: SessionHeads): Promi
   if (place === null) {
     const all = items.flatMap(entriesOf)
     const from = newestFrom(all)
-    return freshOf([...instructions, ...all.slice(0, from)], withFormat(all.slice(from), form))
+    return freshOf('input', [...instructions, ...all.slice(0, from)], withFormat(all.slice(from), form))
   }
   const isNew = read.instructions !== heads.get(place.session)?.instructions && entries.at(-1)?.role === 'user'
-  const fresh = freshOf([], withFormat([...(isNew ? instructions : []), ...entries], form))
+  const fresh = freshOf('input', [], withFormat([...(isNew ? instructions : []), ...entries], form))
   return { ...fresh, session: fresh.session ?? (await continueAt(kernel, place, heads)) }
 }
 
@@ -180,7 +180,7 @@ function placeOf(each: Item): Place | null {
 /** @returns the session, or a fork of it at this turn if others have followed @throws OxbowError `not_found` */
 async function continueAt(kernel: Kernel, { session, id: turn, number }: Place, heads: SessionHeads): Promise<SessionId> {
   if (heads.get(session)?.turn === turn) return session
-  const isOther = ({ name, phase, call }: RecordView): boolean => name === 'turn.send' && phase === 'started' && call !== turn
+  const isOther = ({ name, phase, call }: RecordView): boolean => name === messageCall && phase === 'started' && call !== turn
   let end: RecordView | undefined
   const records = await readPast(kernel, session, Math.max(0, number - 1), (record) => {
     if (isEndOf(record, turn)) end = record
@@ -205,7 +205,7 @@ export async function readResponse({ kernel, now }: Pick<Asking, 'kernel' | 'now
     if (typeof into === 'string') last = into
     return typeof into !== 'string'
   })
-  const sent = records.find(({ name, phase, call }) => name === 'turn.send' && phase === 'intent' && call === turn)
+  const sent = records.find(({ name, phase, call }) => name === messageCall && phase === 'intent' && call === turn)
   if (sent === undefined) throw unknown(response)
   const input = isObject(sent.body) && isObject(sent.body['input']) ? sent.body['input'] : {}
   const base: ResponseBase = {

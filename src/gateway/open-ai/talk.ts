@@ -37,8 +37,12 @@ export async function startTalk(
   const known = from === 0 ? undefined : takeKnown(conversations, keyOf(client, entries.slice(0, from)))
   const isResult = entries[from]?.role === 'result'
   const newest = withFormat(entries.slice(from), form)
-  const { text, attachments, results, session } = freshOf(known === undefined && !isResult ? entries.slice(0, from) : [], newest)
-  const foreign = isResult && session === null ? freshOf(entries.slice(0, from), newest) : null
+  const { text, attachments, results, session } = freshOf(
+    'messages',
+    known === undefined && !isResult ? entries.slice(0, from) : [],
+    newest,
+  )
+  const foreign = isResult && session === null ? freshOf('messages', entries.slice(0, from), newest) : null
   const started = await startTurn(kernel, {
     session: session ?? known ?? null,
     text: foreign?.text ?? text,

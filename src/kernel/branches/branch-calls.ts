@@ -12,23 +12,20 @@ import {
   evident,
   isBranchName,
   OxbowError,
-  type SessionId,
   plural,
   joinLabels,
   type Labels,
 } from '../../types/index.ts'
-import type { AgentRecord } from '../agents/agent-record.ts'
 import { branchTimeoutMs } from '../limits.ts'
+import { type AskRuns, isBelow } from '../turns/service-runs.ts'
 import type { Difference } from '../versions/history.ts'
 import type { Branches, BranchBy, BranchRecord, Merged } from './branches.ts'
 import { isEnded } from './branches.ts'
 
 export interface BranchCallDeps {
   readonly branches: () => Promise<Branches>
-  readonly supervisor: () => Promise<{
-    agentOf(session: SessionId): AgentRecord | undefined
-    isBelow(agent: AgentRecord, session: SessionId | ''): boolean
-  }>
+  /** What services say of the runs that they start. */
+  readonly runs: AskRuns
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
 }
 
@@ -54,11 +51,9 @@ function byOf({ caller, id, signal }: CallContext, name: string): BranchBy {
 
 async function mayUse(deps: BranchCallDeps, caller: Caller, record: BranchRecord): Promise<boolean> {
   if (caller.audience === 'terminal' || record.home === caller.session) return true
-  const { agentOf, isBelow } = await deps.supervisor()
-  return [record.session, record.home].some((session) => {
-    const agent = session === '' ? undefined : agentOf(session)
-    return agent !== undefined && isBelow(agent, caller.session)
-  })
+  for (const session of [record.session, record.home])
+    if (session !== '' && caller.session !== '' && (await isBelow(deps.runs, session, caller.session))) return true
+  return false
 }
 
 /** @throws OxbowError `not_found`, `bad_input` */

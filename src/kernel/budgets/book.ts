@@ -25,7 +25,7 @@ import {
   toError,
   userScope,
 } from '../../types/index.ts'
-import { type AgentProfile, profileCategory } from '../agents/agent-record.ts'
+import { type AgentProfile, profileCategory } from '../turns/profile.ts'
 import { maxHeldAccounts } from '../limits.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import { exhausted } from './notices.ts'

@@ -20,12 +20,6 @@ import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
-import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
-import { type DelegateCallDeps, delegateCalls } from '../delegation/delegate-calls.ts'
-import type { FanOutDeps } from '../delegation/fan-out.ts'
-import { fanOutCall } from '../delegation/fan-out-call.ts'
-import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
-import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
 import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
 import { versionCalls } from '../versions/version-calls.ts'
 import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
@@ -37,11 +31,6 @@ export type KernelCallDeps = SystemCallDeps &
   ToolSearchDeps &
   UndoCallDeps &
   BranchCallDeps &
-  AgentCallDeps &
-  DefinitionCallDeps &
-  FanOutDeps &
-  DelegateCallDeps &
-  GraphCallDeps &
   ApprovalCallDeps &
   KeyCallDeps &
   ExecCallDeps
@@ -61,11 +50,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...versionCalls(deps),
     ...undoCalls(deps),
     ...branchCalls(deps),
-    ...agentCalls(deps),
-    ...definitionCalls(deps),
-    ...delegateCalls(deps),
-    fanOutCall(deps),
-    ...graphCalls(deps),
     ...approvalCalls(deps),
     refusalCall(deps.approvalConfig),
     ...keyCalls(deps),

@@ -23,11 +23,9 @@ export interface EventFilter {
 
 /** First words of the kinds that Oxbow itself has; all others are what somebody publishes. */
 const families = [
-  'agent',
   'approval',
   'budget',
   'call',
-  'graph',
   'hook',
   'key',
   'memory',

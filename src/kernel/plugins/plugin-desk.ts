@@ -2,9 +2,8 @@
 import type { Clock, Config, DescribedPlugin, RecordView } from '../../types/index.ts'
 import type { Events } from '../events.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
-import { parseAgentDefinition } from '../delegation/agent-definition.ts'
-import type { Definitions } from '../delegation/definitions.ts'
 import type { Documents } from '../state/documents.ts'
+import type { AskRuns } from '../turns/service-runs.ts'
 import { createPluginWork, type PluginWorkDeps } from './plugin-callers.ts'
 import { createPluginEvents } from './plugin-events.ts'
 import { createPluginTasks } from './plugin-tasks.ts'
@@ -23,7 +22,8 @@ interface PluginDeskDeps extends Omit<PluginWorkDeps, 'definedAgents'> {
   readonly events: Pick<Events, 'watchers'>
   /** @returns records from before the first look at plugins, and keeps no more */
   readonly early: () => readonly RecordView[]
-  readonly definitions: () => Promise<Pick<Definitions, 'usable'>>
+  /** What services say of the runs that they start. */
+  readonly runs: AskRuns
   /** The same array until a plugin comes, goes or changes. */
   readonly plugins: () => readonly DescribedPlugin[]
 }
@@ -61,12 +61,8 @@ export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
   }
 }
 
-/** Those that cannot be read now have no rights. */
-async function readAgents({
-  definitions,
-}: Pick<PluginDeskDeps, 'definitions'>): Promise<readonly { name: string; rights: readonly string[] }[]> {
-  const usable = await definitions()
-    .then((all) => all.usable('agents'))
-    .catch(() => [])
-  return usable.map(parseAgentDefinition).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+/** Agents that services know, by name. Those that cannot be read now have no rights. */
+async function readAgents({ runs }: Pick<PluginDeskDeps, 'runs'>): ReturnType<PluginWorkDeps['definedAgents']> {
+  const found = (await runs()).map(async ({ workers }) => (await workers?.().catch(() => [])) ?? [])
+  return (await Promise.all(found)).flat().toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { knowing } from '../kernel-fixture.ts'
-import { createCleaner } from './cleaning.ts'
+import { createSecretUses } from '../../secrets/index.ts'
+import type { Call } from '../../types/index.ts'
+import { knowing, outputOf } from '../kernel-fixture.ts'
+import { clean, createCleaner } from './cleaning.ts'
 
 const secrets = knowing(new Map([['KEY', 'private.0123']]))
 const cleaner = createCleaner({ workspaceRoot: '/home/ada/ws', secrets, keep: async () => 'hash' })
@@ -34,5 +36,35 @@ void describe('a secret', () => {
     assert.equal(installed.scrub('/home/ada/src/oxbow-2 and /users/ada'), '/home/ada/src/oxbow-2 and /users/ada')
     const shallow = createCleaner({ workspaceRoot: '/home/ada/ws', hostFolders: ['/app'], secrets, keep: async () => '' })
     assert.equal(shallow.scrub('COPY . /app'), 'COPY . /app', 'a name that many texts have')
+  })
+})
+
+void describe('a hint that names a host path', () => {
+  const failure = {
+    code: 'tool_failed',
+    message: 'Others can open it: private.0123.',
+    hint: "chmod go-rwx '/home/ada/ws/internal'",
+  } as const
+  const hintFor = async (actor: string, audience: Call['audience']): Promise<string> => {
+    const call = { name: 'system.health', right: 'system.read', audience, labels: { adds: [], sink: false } } as unknown as Call
+    const origin = outputOf('system.health')
+    const use = createSecretUses(secrets).begin(origin, call, {}, [])
+    const ran = { failure, cancelled: false, labels: [] }
+    const outcome = await clean(cleaner, use, { caller: { actor }, call }, ran, [])
+    assert.ok(outcome.status === 'failed' && !outcome.text.includes('private.0123'))
+    return outcome.failure.hint
+  }
+
+  void it('names the real one to the owner, in what no model reads', async () => {
+    assert.equal(await hintFor('user:ada', ['terminal']), failure.hint)
+  })
+
+  void it('names none to models, agents and programs', async () => {
+    for (const [actor, audience] of [
+      ['user:ada', ['terminal', 'model']],
+      ['agent:ox', ['terminal']],
+      ['key:ci', ['terminal']],
+    ] as const)
+      assert.equal(await hintFor(actor, audience), "chmod go-rwx '(workspace)/internal'", actor)
   })
 })

@@ -1,10 +1,11 @@
 /**
- * Stage 9, clean: the result of a call is labelled, truncated, and freed of host paths and of the secrets that this guest holds, before
- * its caller or the journal receives it.
+ * Stage 9, clean: the result of a call is labelled, truncated, and freed of the secrets that this guest holds and, unless only its owner
+ * reads it, of host paths, before its caller or the journal receives it.
  */
 import {
   assertNever,
   type Call,
+  type Caller,
   type CallOutcome,
   createRecentMap,
   type DataOrigin,
@@ -33,6 +34,8 @@ import type { StopReason } from './running-calls.ts'
 export interface Cleaner {
   /** Replaces host paths by those of the sandbox, and known secrets by handles. */
   scrub(text: string): string
+  /** Replaces known secrets alone. */
+  hide(text: string): string
   /** @returns the text, or its head and tail around a note that says where the full text can be read */
   fit(text: string, labels: Labels): Promise<string>
 }
@@ -70,9 +73,17 @@ export function stoppedRun(call: Call, error: unknown, reason: StopReason | null
 }
 
 /** @returns the outcome of a call as its caller receives it, and as it is recorded */
-export async function clean(cleaner: Cleaner, use: SecretUse, call: Call, ran: Ran, labels: Labels): Promise<CallOutcome> {
+export async function clean(
+  cleaner: Cleaner,
+  use: SecretUse,
+  { caller, call }: { readonly caller: Pick<Caller, 'actor'>; readonly call: Call },
+  ran: Ran,
+  labels: Labels,
+): Promise<CallOutcome> {
   const isForeign = labels.includes('untrusted') && call.encoded !== true
-  const cleanText = (text: string): string => cleaner.scrub(use.clean(text, isForeign))
+  // Who owns the machine needs its paths, e.g. to change the mode of a folder; no model reads the results of these calls.
+  const isForOwner = caller.actor.startsWith('user:') && call.audience.every((each) => each === 'terminal')
+  const cleanText = (text: string): string => (isForOwner ? cleaner.hide : cleaner.scrub)(use.clean(text, isForeign))
   if ('failure' in ran) {
     const failure = { ...ran.failure, message: cleanText(ran.failure.message), hint: cleanText(ran.failure.hint) }
     const status = ran.cancelled ? 'cancelled' : 'failed'
@@ -134,6 +145,7 @@ export function createCleaner({ workspaceRoot, hostFolders = [], secrets, keep }
     ...hostFolders.flatMap(spelledPaths).map((path) => [path, '(host)'] as const),
   ]
   return {
+    hide: (text) => secrets.hide(text),
     scrub: (text) => folders.reduce(withoutFolder, replaceEach(secrets.hide(text), inside)),
     async fit(text, labels) {
       // UTF-16 length × 3 bounds the bytes: short texts need no encoding.

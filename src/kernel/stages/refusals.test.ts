@@ -8,4 +8,6 @@ test('a hint is separated from a message that ends with output', () => {
   const plain = { code: 'not_found', message: 'a.txt does not exist.', hint: 'List the folder.' } as const
   assert.equal(refusalText(plain), 'Error (not_found): a.txt does not exist. List the folder.')
   assert.equal(refusalText({ ...plain, hint: '' }), 'Error (not_found): a.txt does not exist.')
+  const unfinished = { ...plain, message: 'unknown model "a" of openai' }
+  assert.equal(refusalText(unfinished), 'Error (not_found): unknown model "a" of openai. List the folder.')
 })

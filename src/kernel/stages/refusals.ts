@@ -5,6 +5,7 @@ import {
   type CallId,
   type CallOutcome,
   type Failure,
+  failureSentences,
   isErased,
   type Json,
   type JournalRecord,
@@ -74,8 +75,8 @@ export function keptOutput(call: Call, output: unknown): Json {
 
 /** The text that a model reads about a call that did not succeed. A message of several lines ends with output, so the hint follows on a line of its own. */
 export function refusalText({ code, message, hint }: Failure): string {
-  const text = `Error (${code}): ${message}`
-  return hint === '' ? text : `${text}${message.includes('\n') ? '\n' : ' '}${hint}`
+  const withHint = message.includes('\n') ? `${message}\n${hint}` : failureSentences({ message, hint })
+  return `Error (${code}): ${hint === '' ? message : withHint}`
 }
 
 export function refusal(failure: Failure): Refusal {

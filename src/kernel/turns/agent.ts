@@ -35,8 +35,7 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { recallTags } from '../access/right-limits.ts'
-import type { AgentProfile, CharacterProfile } from '../agents/agent-record.ts'
-import type { Supervisor } from '../agents/supervisor.ts'
+import type { AgentProfile, CharacterProfile } from './profile.ts'
 import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'
 import type { KernelHooks } from '../hooks/hook-port.ts'
@@ -44,6 +43,7 @@ import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts
 import type { Store } from '../../store/index.ts'
 import type { TurnPlugins } from '../plugins/turn-plugins.ts'
 import type { LaneTurn } from './lanes-interface.ts'
+import { type AskRuns, watchRun } from './service-runs.ts'
 import type { Registry, SectionAgent } from '../registry.ts'
 import { clientAsk, processRight } from '../stages/policy.ts'
 
@@ -116,16 +116,14 @@ interface AgentDeps {
   readonly rolling?: RollingSummary | undefined
   /** The profile of an agent's session; null at once for any other session, because nothing may be awaited there. */
   readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
-  /** A turn of an agent's session begins or ends to wait for an approval. */
-  readonly onApproval: (session: SessionId, isWaiting: boolean) => void
-  readonly agents: () => Promise<Pick<Supervisor, 'pauseOf'>>
+  readonly runs: AskRuns
   readonly hooks: () => KernelHooks | undefined
   readonly plugins: () => readonly DescribedPlugin[]
   readonly follow: Background['follow']
 }
 
 export function createAgent(deps: AgentDeps): Agent {
-  const { config, engine, gate, registry, newId, runningTurns, profileOf, onApproval } = deps
+  const { config, engine, gate, registry, newId, runningTurns, profileOf } = deps
   const usual = createPersona(deps, config.agent)
   /** Agents with the same profile share their tools. */
   const personas = createRecentMap<string, Persona>(maxHeldPersonas)
@@ -150,12 +148,12 @@ export function createAgent(deps: AgentDeps): Agent {
     const unsafe = weakerThan(profile.tier ?? '', deps.sandbox.status.tier)
     if (unsafe !== null) return { status: 'failed', turn: turn.id, reply: '', steps: 0, failure: unsafe }
     const model = turn.input.model ?? (profile.model === '' ? undefined : profile.model)
+    const watched = await watchRun(deps.runs, session)
     const onWait = (isWaiting: boolean): void => {
       turn.onWait(isWaiting)
-      onApproval(session, isWaiting)
+      watched.onWait(isWaiting)
     }
-    const { pauseOf } = await deps.agents()
-    const own = { branch: profile.branch, pause: () => pauseOf(session) }
+    const own = { branch: profile.branch, pause: watched.pause }
     return run({ ...turn, input: { ...turn.input, model }, onWait }, personaOf(profile), own)
   }
   return (turn) => {

@@ -17,6 +17,7 @@ import { reconcileRepeats } from './repeats.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { maxTurnCrashes } from '../limits.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
+import { type AskRuns, goingOn } from './service-runs.ts'
 
 export interface OpenTurn {
   readonly id: CallId
@@ -34,14 +35,14 @@ export interface OpenTurn {
 /**
  * Closes the intents that do not resume.
  * @param crashed whether the guest that ran before ended by itself
- * @param goesOn whether a run of a graph goes on, whose calls resume as those of a turn do
+ * @param runs what services say of their runs, of which the calls resume as those of a turn do where the run goes on
  * @returns the turns that resume, oldest first
  */
 export async function reconcile(
   store: Store,
   journal: Journal,
   crashed = false,
-  goesOn: (run: TurnId) => Promise<boolean> = async () => false,
+  runs: AskRuns = async () => [],
 ): Promise<readonly OpenTurn[]> {
   const open = await store.openIntents()
   const gone = await deletedOf(store, open)
@@ -51,8 +52,8 @@ export async function reconcile(
   const turns = described.map(({ turn }) => turn)
   const alive = new Set<string>(turns.filter(({ cancelled }) => !cancelled).map(({ id }) => id))
   const left = open.filter((record) => !resumes(record))
-  const runs = [...new Set(left.map(({ turn }) => turn))].filter((turn) => isDerived(turn) && !alive.has(turn)) as TurnId[]
-  const going = new Set<string>((await Promise.all(runs.map(async (run) => ((await goesOn(run)) ? [run] : [])))).flat())
+  const others = [...new Set(left.map(({ turn }) => turn))].filter((turn) => isDerived(turn) && !alive.has(turn)) as TurnId[]
+  const going = await goingOn(runs, others)
   const isKept = (record: JournalRecord): boolean => going.has(record.turn) || (alive.has(record.turn) && isMadeAgain(record))
   await Promise.all(left.map(async (record) => end(journal, await close(store, record, isKept(record)))))
   const marks = described.flatMap(({ mark }) => mark ?? [])

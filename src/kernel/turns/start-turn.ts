@@ -5,6 +5,7 @@ import {
   type CallOutcome,
   type ClientResult,
   type ClientTools,
+  type Engine,
   grantOf,
   type KeptFile,
   originOf,
@@ -18,7 +19,7 @@ import {
 import type { Memory } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
 import { recallTags } from '../access/right-limits.ts'
-import type { Handoffs } from '../delegation/handoffs.ts'
+import type { Handoffs } from './profiles.ts'
 import type { Gate } from '../gate.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Registry } from '../registry.ts'
@@ -51,11 +52,12 @@ interface StartedTurn {
   readonly duplicate: boolean
 }
 
-/** Resolves when the message is in the journal. @throws OxbowError `not_found`, `limit_reached`, `store_full` … */
+/** Resolves when the message is in the journal. @throws OxbowError `not_found`, `bad_config` for the model, `limit_reached`, `store_full` … */
 export type StartTurn = (send: SendTurn) => Promise<StartedTurn>
 
 interface StartTurnDeps {
   readonly user: UserId
+  readonly engine: Pick<Engine, 'facts'>
   readonly store: Store
   readonly lanes: Lanes
   readonly sessions: Sessions
@@ -86,12 +88,14 @@ export function createForesee(
 }
 
 export function createStartTurn(deps: StartTurnDeps): StartTurn {
-  const { user, store, lanes, sessions, gate, registry, foresee } = deps
+  const { user, engine, store, lanes, sessions, gate, registry, foresee } = deps
   return async ({ session, clientId, text, model, attachments = [], actor, as, client, results = [] }) => {
     // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
     if (!lanes.admit(session)) throw queueFull(session)
     try {
       await sessions.load(session)
+      // Nothing is kept of a message that names a model which cannot answer it. An agent's message fails its turn, which its parent waits for.
+      if (model !== undefined && actor === undefined) await engine.facts(model)
       const blobs = { keep: store.putBlob, read: store.blob }
       const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
       if (files !== null) await joinLabels(deps, session, files)

@@ -3,18 +3,17 @@
  * not have.
  */
 import type { Store } from '../../store/index.ts'
-import type { CallId, SessionId, Spend, TurnId } from '../../types/index.ts'
-import { agentCategory, type AgentRecord, messageTurn } from '../agents/agent-record.ts'
-import { graphCategory, type GraphRun, runOf, sessionOfRun } from '../graphs/graph-record.ts'
+import type { CallId, SessionId, Spend } from '../../types/index.ts'
 import { maxTurnParts, maxTurnRecords } from '../limits.ts'
 import type { Registry } from '../registry.ts'
-import type { Documents } from '../state/documents.ts'
+import { type AskRuns, readStarted, sessionOfRun } from '../turns/service-runs.ts'
 import type { VersionedTurn } from './undo-turn.ts'
 
 export interface TurnPartsDeps {
   readonly store: Pick<Store, 'records'>
   readonly registry: Pick<Registry, 'find'>
-  readonly documents: Pick<Documents, 'all'>
+  /** What services say of the runs that they start. */
+  readonly runs: AskRuns
 }
 
 export interface TurnParts {
@@ -32,8 +31,7 @@ const versionedRights: ReadonlySet<string> = new Set(['file.write', 'state.write
 
 /** @param versioned the turns that have versions */
 export async function partsOf(deps: TurnPartsDeps, turn: string, versioned: readonly VersionedTurn[]): Promise<TurnParts> {
-  const agents = (await deps.documents.all<AgentRecord>(agentCategory)).map(({ value }) => value)
-  const graphs = (await deps.documents.all<GraphRun>(graphCategory)).map(({ value }) => value)
+  const findStarted = await readStarted(deps.runs)
   const turns = new Set([turn])
   const others = new Map<string, number>()
   const spent = { tokens: 0, microDollars: 0 }
@@ -47,16 +45,12 @@ export async function partsOf(deps: TurnPartsDeps, turn: string, versioned: read
       spent.tokens += spend.tokens
       spent.microDollars += spend.microDollars
     }
-    const ids = [...calls.keys()]
-    const sent: ReadonlySet<string> = new Set(ids.map((call) => messageTurn(call as CallId)))
-    const runs: ReadonlySet<string> = new Set(ids.map((call) => runOf(call as CallId)))
-    const own = agents.filter((agent) => calls.has(agent.id) || agent.delegation?.turn === id)
-    // One that is kept gets messages of other turns too.
-    const sessions: ReadonlySet<string> = new Set(own.filter(({ keep }) => !keep).map(({ session }) => session))
+    const ids: ReadonlySet<string> = new Set(calls.keys())
+    const started = findStarted.map((startedBy) => startedBy(id, ids))
+    const isStarted = (one: VersionedTurn): boolean => started.some(({ includes }) => includes?.(one.turn, one.session) === true)
     const begun = [
-      ...own.map((agent) => messageTurn(agent.id)),
-      ...graphs.filter((run) => runs.has(run.id)).map((run) => run.id),
-      ...versioned.filter((one) => one.undoes === '' && (sent.has(one.turn) || sessions.has(one.session))).map((one) => one.turn),
+      ...started.flatMap(({ runs }) => runs),
+      ...versioned.filter((one) => one.undoes === '' && isStarted(one)).map((one) => one.turn),
     ]
     for (const one of begun) if (turns.size < maxTurnParts) turns.add(one)
   }
@@ -72,12 +66,11 @@ interface TurnCall {
 
 /** The calls of a turn that have ended, by their ids. */
 async function callsOf(
-  { store, registry }: TurnPartsDeps,
+  { store, registry, runs }: TurnPartsDeps,
   turn: string,
 ): Promise<{ readonly at: number | undefined; readonly calls: ReadonlyMap<string, TurnCall> }> {
   const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: false })
-  // A run of a graph is no call: its session follows from its id.
-  const session: SessionId | '' = sent?.session ?? sessionOfRun(turn as TurnId)
+  const session: SessionId | '' = sent?.session ?? sessionOfRun(await runs(), turn)
   const calls = new Map<string, TurnCall>()
   if (session === '') return { at: sent?.at, calls }
   const records = await store.records({

@@ -18,7 +18,7 @@ import { partsOf, type TurnParts, type TurnPartsDeps } from './turn-parts.ts'
 import { open, reads, shared, type VersionCallDeps, writes } from './version-calls.ts'
 import { trailersOf } from './message-labels.ts'
 
-export interface UndoCallDeps extends VersionCallDeps, Omit<TurnPartsDeps, 'store' | 'documents'> {
+export interface UndoCallDeps extends VersionCallDeps, Omit<TurnPartsDeps, 'store'> {
   readonly store: Pick<Store, 'records' | 'session'>
   readonly documents: Pick<Documents, 'put' | 'all'>
 }
@@ -131,12 +131,9 @@ async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<
   const found = turns.find((one) => !one.undone && !deps.versioning.isRunning(one.turn) && (redo ? isUndo(one) : one.undoes === ''))
   if (found !== undefined) return { ...found, all: turns }
   const message = redo ? 'Nothing to redo.' : 'There is no turn to undo: none has changed files or saved documents, or all are undone.'
-  throw new OxbowError('not_found', message, {
-    hint:
-      redo || turns.length === 0
-        ? 'oxbow log lists the versions.'
-        : 'oxbow undo --list lists them; oxbow undo TURN takes back what an undo left.',
-  })
+  const some = redo ? 'oxbow log lists the versions.' : 'oxbow undo --list lists them; oxbow undo TURN takes back what an undo left.'
+  const none = 'Versions hold files: a turn that only made folders leaves nothing to undo. oxbow log lists the versions.'
+  throw new OxbowError('not_found', message, { hint: redo || turns.length > 0 ? some : none })
 }
 
 /** @returns null if files have changed meanwhile */

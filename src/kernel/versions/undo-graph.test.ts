@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import { openGraphs } from '../graphs/graph-fixture.ts'
+import { openGraphs } from '../../services/graphs/graph-fixture.ts'
 import { asks, says } from '../kernel-fixture.ts'
 
 const writes = `

@@ -1,0 +1,76 @@
+/**
+ * Runs that services start: turns in sessions of their own, or work that is no turn and makes calls as one does, such as a graph. The core
+ * asks about them: which go on after a restart, what belongs to a turn that is undone or to a branch of files, and what a turn by a profile
+ * waits for.
+ */
+import type { SessionId, TurnId } from '../../types/index.ts'
+
+/** What a service says of the runs that it starts. It is opened only where that is said. */
+export interface ServiceRuns {
+  /** Whether a run that is no turn goes on after a restart: calls of it that a crash interrupted are made again, and not closed. */
+  goesOn?(run: TurnId): Promise<boolean>
+  /** The session of a run that is no turn. */
+  sessionOf?(run: TurnId): SessionId
+  /** Reads which runs there are. */
+  started?(): Promise<FindStarted>
+  /** Whether a session was made for a run that another session has started, or a run below that one. Opens the service. */
+  isBelow?(session: SessionId, above: SessionId): Promise<boolean>
+  /** Asked before each turn of a session that has a profile. Opens the service. */
+  watch?(session: SessionId): Promise<RunWatch>
+  /** The agents as which work that belongs to no session can be done, with entries of their rights. Opens the service. */
+  workers?(): Promise<readonly { readonly name: string; readonly rights: readonly string[] }[]>
+}
+
+/** Finds the runs that a turn, or a run, has started by its calls. */
+type FindStarted = (run: string, calls: ReadonlySet<string>) => StartedRuns
+
+interface StartedRuns {
+  readonly runs: readonly string[]
+  /** Whether a turn that has versions is one of them too. */
+  readonly includes?: (turn: string, session: string) => boolean
+}
+
+interface RunWatch {
+  /** What a turn waits for before its next step; null: nothing. */
+  readonly pause: () => Promise<void> | null
+  /** A turn begins or ends to wait for an approval. */
+  readonly onWait: (isWaiting: boolean) => void
+}
+
+/** Asks all services. */
+export type AskRuns = () => Promise<readonly ServiceRuns[]>
+
+/** @returns those of the runs that go on after a restart */
+export async function goingOn(services: AskRuns, runs: readonly TurnId[]): Promise<ReadonlySet<string>> {
+  if (runs.length === 0) return new Set()
+  const all = await services()
+  const goes = async (run: TurnId): Promise<boolean> =>
+    (await Promise.all(all.map(async (each) => each.goesOn?.(run) ?? false))).includes(true)
+  return new Set((await Promise.all(runs.map(async (run) => ((await goes(run)) ? [run] : [])))).flat())
+}
+
+/** @returns the session of a run that is no turn, as far as a service knows; empty: none does */
+export function sessionOfRun(all: readonly ServiceRuns[], run: string): SessionId | '' {
+  for (const { sessionOf } of all) if (sessionOf !== undefined) return sessionOf(run as TurnId)
+  return ''
+}
+
+export async function readStarted(services: AskRuns): Promise<readonly FindStarted[]> {
+  const asked = (await services()).flatMap(({ started }) => started ?? [])
+  return Promise.all(asked.map((started) => started()))
+}
+
+export async function isBelow(services: AskRuns, session: SessionId, above: SessionId): Promise<boolean> {
+  for (const each of await services()) if ((await each.isBelow?.(session, above)) === true) return true
+  return false
+}
+
+/** @returns one watch for all services that watch the session */
+export async function watchRun(services: AskRuns, session: SessionId): Promise<RunWatch> {
+  const watching = (await services()).flatMap(({ watch }) => watch ?? [])
+  const watches = await Promise.all(watching.map((watch) => watch(session)))
+  return {
+    pause: () => watches.map((each) => each.pause()).find((each) => each !== null) ?? null,
+    onWait: (isWaiting) => watches.forEach((each) => each.onWait(isWaiting)),
+  }
+}

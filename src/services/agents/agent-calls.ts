@@ -1,0 +1,308 @@
+/**
+ * The calls about agents. A person sees and ends all of them; an agent those that it, or agents below it, have spawned. What they return
+ * carries the labels of the agents that it is about.
+ */
+import { z } from 'zod'
+import {
+  type Admission,
+  type AdmissionState,
+  type Approvals,
+  assertNoBranch,
+  type BranchBy,
+  type Branches,
+  type Budgets,
+  type CallReference,
+  type Core,
+  carvedOf,
+  type Documents,
+  limitsSchema,
+  neverPassedOn,
+  priorities,
+  type Provenance,
+  type RunningCalls,
+} from '../../kernel/index.ts'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  type Config,
+  evident,
+  OxbowError,
+  type SessionId,
+  type Tier,
+  truncate,
+  expandRights,
+  grantOf,
+  joinLabels,
+  type Labels,
+} from '../../types/index.ts'
+import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
+import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
+import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
+import { agentCategory, type AgentRecord, isOver, isSettled, sessionOf } from './agent-record.ts'
+import { type AgentView, readUsage, viewOf } from './agent-view.ts'
+import type { Supervisor } from './supervisor.ts'
+
+export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
+  readonly supervisor: () => Promise<Supervisor>
+  readonly admission: () => Promise<Admission>
+  readonly agentConfig: Config['agents']
+  /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
+  readonly defaultRights: readonly string[]
+  readonly documents: Pick<Documents, 'all'>
+  readonly withOwnRoles: Core['withOwnRoles']
+  readonly branches: () => Promise<Pick<Branches, 'create'>>
+  readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly references: () => readonly CallReference[]
+  readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
+  readonly running: Pick<RunningCalls, 'of'>
+  readonly approvals: Pick<Approvals, 'pending'>
+  readonly history: (session: SessionId) => Provenance
+}
+
+const anyView = z.custom<AgentView>()
+
+export function agentCalls(deps: AgentCallDeps): readonly Call[] {
+  let known: ReadonlySet<string> | null = null
+  // Describing all calls takes milliseconds, and they do not change.
+  const changing = (): ReadonlySet<string> => (known ??= changingRights(deps.references()))
+  return [spawnCall({ ...deps, changing }), waitCall(deps), listCall(deps), ...agentControlCalls(deps)]
+}
+
+interface SpawnDeps extends AgentCallDeps {
+  readonly changing: () => ReadonlySet<string>
+}
+
+interface SpawnInput extends Pick<AgentRecord, 'task' | 'name' | 'model' | 'priority' | 'keep' | 'orphans' | 'budget'> {
+  readonly instructions: string
+  readonly rights?: string[] | undefined
+  readonly read_only: boolean
+  readonly files: 'shared' | 'branch'
+}
+
+function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
+  return {
+    ...shared,
+    labels: { ...shared.labels, silent: ['task', 'instructions'] },
+    name: 'agent.spawn',
+    summary: 'Starts an agent for a task, in a conversation of its own. Its answer comes as a message, or by agent.wait.',
+    input: z.strictObject({
+      task: z.string().min(1).max(maxAgentMessageCharacters).describe('It knows nothing else of this conversation.'),
+      name: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
+        .default('helper')
+        .meta(evident('Short name.')),
+      instructions: z.string().max(8_000).default('').meta(evident('Text added to its system prompt.')),
+      model: z.string().max(200).default('').meta(evident('Model; empty: the usual one.')),
+      rights: z.array(z.string().max(100)).max(100).optional().describe('Default: all that you can pass on.'),
+      read_only: z.boolean().default(false).describe('Only rights that change nothing.'),
+      priority: z.enum(priorities).default('normal').meta(evident('Which waits first if too many run.')),
+      keep: z.boolean().default(false).describe('It takes messages after its answer.'),
+      files: z
+        .enum(['shared', 'branch'])
+        .default('shared')
+        .meta(evident('`branch`: it works on a copy of the workspace, which branch.merge brings back.')),
+      orphans: z.enum(['kill', 'adopt', 'finish']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
+      budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
+    }),
+    output: anyView,
+    example: {
+      task: 'Read /shared/report.md and list its open questions.',
+      name: 'reader',
+      instructions: '',
+      model: '',
+      read_only: true,
+      priority: 'normal',
+      keep: false,
+      files: 'shared',
+      orphans: 'kill',
+    },
+    tier: 'privileged',
+    tierOf: (input, caller) => tierOfSpawn(deps, input, caller),
+    right: 'agent.spawn',
+    effect: 'idempotent',
+    recordOutput: ({ id, session, depth }) => ({ agent: id, agent_session: session, depth }),
+    async run(input, { id: call, caller, signal }) {
+      const supervisor = await deps.supervisor()
+      const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
+      // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
+      const isOwn = input.rights !== undefined && caller.audience === 'terminal'
+      const named = isOwn ? { ...input, rights: [...(await deps.withOwnRoles(input.rights ?? []))] } : input
+      // Refuses what is no right.
+      grantOf(named.rights ?? [])
+      const { rights: found, beyond, delegable } = rightsOf(deps, named, caller)
+      if (beyond.length > 0)
+        throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
+          hint: `Name only rights among: ${delegable.join(', ')}.`,
+        })
+      const { task, name, instructions, model, priority, keep, files, orphans, budget } = input
+      const bound = await boundSpawn(deps, caller, found, model)
+      const rights = bound.rights.filter((right) => !isLast || right !== 'agent.spawn')
+      const book = budget === undefined ? null : await deps.budgets.book()
+      await book?.load(caller)
+      const request = { task, name, instructions, model, priority, keep, orphans, rights, labels: deps.heldLabels(caller), budget }
+      // After a crash, its budget is held already.
+      if (supervisor.all().every(({ id }) => id !== call)) book?.assertCovers(caller, carvedOf(budget ?? {}))
+      const branch = files === 'branch' ? await branchFor(deps, { caller, call, name: 'agent.spawn', signal }) : caller.branch
+      const record = await supervisor.spawn({ caller, call, name: 'agent.spawn' }, { ...request, branch, defined: bound.defined })
+      return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
+    },
+  }
+}
+
+/**
+ * Makes the branch of files for an agent, under its id. Safe to repeat.
+ * @returns its name @throws OxbowError as `branch.create` does; `denied` on a branch, which is a copy of the workspace and not of a branch
+ */
+export async function branchFor({ branches }: Pick<AgentCallDeps, 'branches'>, by: BranchBy, agent: CallId = by.call): Promise<string> {
+  assertNoBranch(by.caller)
+  const { name } = await (await branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
+  return name
+}
+
+interface ChildRights {
+  readonly rights: readonly string[]
+  /** Requested rights that the parent cannot pass on. */
+  readonly beyond: readonly string[]
+  readonly delegable: readonly string[]
+}
+
+/** Rights of a child: those that its parent can pass on, or the ones of them that were requested. */
+function rightsOf(deps: SpawnDeps, { rights: requested, read_only: readOnly }: SpawnInput, caller: Caller): ChildRights {
+  const rights = requested && expandRights(requested)
+  const isPerson = caller.rights.has('*')
+  const withheld = new Set([...deps.agentConfig.withheld_rights, ...neverPassedOn])
+  const delegable = isPerson ? deps.defaultRights : [...caller.rights].filter((right) => !withheld.has(right))
+  const beyond = (rights ?? []).filter((right) => right === '*' || (!isPerson && !delegable.includes(right)))
+  const chosen = rights ?? delegable
+  const kept = readOnly ? chosen.filter((right) => !deps.changing().has(right)) : chosen
+  // Limits are passed on, but grant nothing that is not passed on itself.
+  const limits = (caller.limits?.entries ?? []).filter((entry) => entry.startsWith('!') || kept.includes(entry.split(':', 1)[0] ?? ''))
+  return { rights: [...new Set([...kept, ...limits])].sort(), beyond, delegable }
+}
+
+/** A request that is refused anyway is not worth a question. */
+function tierOfSpawn(deps: SpawnDeps, input: SpawnInput, caller: Caller): Tier {
+  const { rights, beyond } = rightsOf(deps, input, caller)
+  return beyond.length > 0 || rights.every((right) => !deps.changing().has(right)) ? 'side_effecting' : 'privileged'
+}
+
+/** Rights with which a model can change something, from the descriptions of all calls. */
+function changingRights(references: readonly CallReference[]): ReadonlySet<string> {
+  const changing = references.filter(({ audience, tier }) => audience.includes('model') && tier !== 'read_only')
+  return new Set(changing.map(({ right }) => right))
+}
+
+interface WaitInput {
+  agents: string[]
+  mode: 'all' | 'any'
+  timeout_s: number
+}
+interface WaitOutput {
+  readonly agents: readonly AgentView[]
+  readonly timed_out: boolean
+}
+
+function waitCall(deps: AgentCallDeps): Call<WaitInput, WaitOutput> {
+  return {
+    ...shared,
+    name: 'agent.wait',
+    summary: 'Waits until agents have answered or ended, and returns their answers.',
+    input: z.strictObject({
+      agents: z.array(agentRef).max(100).default([]).describe('Empty: all of yours that still work.'),
+      mode: z.enum(['all', 'any']).default('all').meta(evident('Until all have answered, or one has.')),
+      timeout_s: z.number().min(0).max(maxAgentWaitS).default(600).meta(evident('Seconds to wait; 0 only looks.')),
+    }),
+    output: z.custom<WaitOutput>(),
+    example: { agents: [exampleId], mode: 'all', timeout_s: 600 },
+    tier: 'read_only',
+    effect: 'none',
+    timeoutMs: (maxAgentWaitS + 60) * 1_000,
+    recordOutput: ({ agents, timed_out }) => ({ agents: agents.map(({ id, state }) => ({ id, state })), timed_out }),
+    async run({ agents, mode, timeout_s: timeoutS }, { caller, signal }) {
+      const supervisor = await deps.supervisor()
+      const named = agents.map((ref) => find(supervisor, caller, ref))
+      const working = supervisor.all().filter((agent) => !isSettled(agent) && agent.home === caller.session)
+      const ids = (agents.length === 0 ? working : named).map(({ id }) => id)
+      await supervisor.wait({ session: caller.session, ids, mode, timeoutMs: timeoutS * 1_000, signal })
+      const found = supervisor.all().filter(({ id }) => ids.includes(id))
+      const isMet = mode === 'all' ? found.every(isSettled) : found.some(isSettled)
+      const views = await Promise.all(found.map((agent) => viewOf(deps, agent)))
+      const text = found.map((agent) => `${headOf(agent)}${agent.reply === '' ? '' : `\n${agent.reply}`}`).join('\n\n')
+      return {
+        output: { agents: views, timed_out: !isMet },
+        text: `${isMet ? '' : `After ${timeoutS} s not all have answered.\n`}${text || 'No agent works for you.'}`,
+        labels: labelsOf(found),
+        ok: found.every(({ state }) => state !== 'failed'),
+      }
+    },
+  }
+}
+
+interface ListOutput {
+  /** Parents before their children. */
+  readonly agents: readonly AgentView[]
+  readonly admission: AdmissionState
+}
+
+function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, ListOutput> {
+  return {
+    ...shared,
+    name: 'agent.list',
+    summary: 'Lists agents as a tree, with what each does and has spent.',
+    input: z.strictObject({
+      ended: z.boolean().default(false).meta(evident('Also those that have ended.')),
+      limit: z.int().min(1).max(1_000).default(100),
+    }),
+    output: z.custom<ListOutput>(),
+    example: { ended: true, limit: 100 },
+    tier: 'read_only',
+    effect: 'none',
+    recordOutput: ({ agents }) => ({ agents: agents.length }),
+    async run({ ended, limit }, { caller, sandbox, signal }) {
+      const supervisor = await deps.supervisor()
+      const all = [...visible(supervisor, caller), ...(caller.audience === 'terminal' ? await elsewhere(deps, supervisor) : [])]
+      const shown = inTree(all.filter((agent) => ended || !isOver(agent))).slice(0, limit)
+      const usage = await readUsage(deps, sandbox, signal, shown)
+      const agents = await Promise.all(shown.map((agent) => viewOf(deps, agent, usage)))
+      const lines = agents.map((agent) => {
+        const doing = agent.current_call === null ? '' : `, ${agent.current_call.name}`
+        const waits = agent.waiting_for === null ? '' : ` for ${agent.waiting_for}`
+        return `${'  '.repeat(agent.depth - 1)}${agent.name} (${agent.id}): ${agent.state}${waits}${doing}: ${firstLine(agent.task)}`
+      })
+      const admission = (await deps.admission()).state()
+      return { output: { agents, admission }, text: lines.join('\n') || 'There are no agents.', labels: labelsOf(shown) }
+    },
+  }
+}
+
+/** Agents that another guest on the same store has spawned since this one looked: only their records are known here. */
+async function elsewhere({ documents }: AgentCallDeps, supervisor: Supervisor): Promise<readonly AgentRecord[]> {
+  const known = new Set(supervisor.all().map(({ id }) => id))
+  return (await documents.all<AgentRecord>(agentCategory)).map(({ value }) => value).filter(({ id }) => !known.has(id))
+}
+
+/** Parents before their children, the oldest first. */
+function inTree(agents: readonly AgentRecord[]): readonly AgentRecord[] {
+  const known = new Set(agents.map(({ id }) => id))
+  const below = new Map<string, AgentRecord[]>()
+  for (const agent of [...agents].sort((a, b) => a.created_at - b.created_at)) {
+    const parent = known.has(agent.parent as CallId) ? agent.parent : ''
+    below.set(parent, [...(below.get(parent) ?? []), agent])
+  }
+  const walk = (parent: string): readonly AgentRecord[] => (below.get(parent) ?? []).flatMap((agent) => [agent, ...walk(agent.id)])
+  return walk('')
+}
+
+function headOf({ name, id, state, reason }: AgentRecord): string {
+  return `${name} (${id}): ${state}${reason === '' ? '' : `, ${reason}`}`
+}
+
+function labelsOf(agents: readonly AgentRecord[]): Labels {
+  return agents.reduce<Labels>((all, { labels }) => joinLabels(all, labels), [])
+}
+
+function firstLine(text: string): string {
+  return truncate(text.split('\n', 1)[0] ?? '', 80)
+}

@@ -1,0 +1,297 @@
+/**
+ * The life of an agent from admission to its end, and the mail by which its parent hears of it. A run begins with messages to its session
+ * and ends when no turn of them is open; all that a restart needs is in the record before the next step.
+ */
+import { type AgentProfile, type DocumentChange, giveBack, profileCategory, userCaller } from '../../kernel/index.ts'
+import {
+  assertNever,
+  type CallId,
+  type DataOrigin,
+  derivedId,
+  type ErrorCode,
+  fenced,
+  isErrorCode,
+  type JsonObject,
+  originOf,
+  OxbowError,
+  type SessionId,
+  toFailure,
+  truncate,
+  type TurnId,
+  type Labels,
+} from '../../types/index.ts'
+import { agentEndMs, maxAgentMessages, maxReplyCharacters } from './limits.ts'
+import { maxResultCharacters } from './delegation/limits.ts'
+import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled, mailText } from './agent-record.ts'
+import { release } from './agent-control.ts'
+import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
+
+/** Queues an agent that has messages; it begins when it is admitted. */
+export function queueRun(table: AgentTable, held: Held): void {
+  const { id, priority, queued_at: since } = held.record
+  table.deps.admission.enter({ key: id, priority, since }, () => void begin(table, held))
+}
+
+/** Sends all its messages to its session. Safe to repeat after a crash: those that were sent are not sent again. */
+export async function begin(table: AgentTable, held: Held): Promise<void> {
+  const { clock, noteEvent, sessions } = table.deps
+  const { session, name, id } = held.record
+  held.open = new Set(held.record.messages.map(({ turn }) => turn))
+  Object.assign(held, { last: null, begun: false, beat: clock.now() })
+  table.onRun()
+  try {
+    const saved = save(table, held, { state: 'running', started_at: clock.now() })
+    noteEvent('agent_started', { agent_id: id, name }, session)
+    await Promise.all([saved, openSession(table, held.record)])
+    sessions.join({ session }, held.record.labels, held.record.home === '' ? [] : [originOf('session', held.record.home)])
+    // More messages may come meanwhile.
+    for (let i = 0; i < held.record.messages.length; i++) await launch(table, held, held.record.messages[i]!)
+    held.begun = true
+  } catch (error) {
+    await fail(table, held, error instanceof Error ? error.message : String(error)).catch(() => {})
+  }
+}
+
+async function openSession({ deps }: AgentTable, { session, name, task }: AgentRecord): Promise<void> {
+  const title = truncate(`${name}: ${task.split('\n', 1)[0]}`, 100)
+  const options = { id: session as string as CallId, signal: null }
+  await deps.gate.call(userCaller(deps.user, '', ''), 'session.create', { title }, options)
+  await deps.sessions.load(session)
+}
+
+async function launch(table: AgentTable, held: Held, { turn, text, from, labels }: AgentMessage): Promise<void> {
+  if (isOver(held.record) || table.stopped) return
+  const { startTurn, outcomeOf, sessions } = table.deps
+  const { session, model } = held.record
+  held.open.add(turn)
+  sessions.join({ session }, labels, senderOf(from))
+  const clientId = turn as string as CallId
+  const { duplicate } = await startTurn({ session, clientId, text, actor: from, ...(model !== '' && { model }) })
+  // Sent before a crash: it resumes here, has ended, or runs in another guest, for whose signs of life the supervisor looks.
+  const outcome = duplicate ? await outcomeOf(turn) : null
+  if (outcome !== null) turnEnded(table, held, turn, outcome)
+}
+
+/** Takes the outcome of a turn of one of its messages; others are of no concern. */
+export function turnEnded(table: AgentTable, held: Held, turn: TurnId, outcome: JsonObject): void {
+  if (!held.open.delete(turn)) return
+  if (outcome['status'] !== 'merged') held.last = outcome
+  if (held.open.size > 0) return
+  held.onQuiet?.()
+  if (held.record.state === 'running') void settle(table, held).catch(() => {})
+}
+
+async function settle(table: AgentTable, held: Held): Promise<void> {
+  const { last, record } = held
+  const isOk = last?.['status'] === 'ok'
+  if (!isOk && !record.keep) return fail(table, held, whyEnded(last), codeOf(last))
+  const hasWorkingChildren = childrenOf(table, held).some(({ record: child }) => !isSettled(child))
+  const state = isOk && hasWorkingChildren ? 'waiting' : record.keep ? 'idle' : 'done'
+  const reply = replyOf(last, record)
+  if (state === 'done' && record.delegation !== undefined) return settleDelegated(table, held, record.delegation, reply)
+  await endRun(table, held, { state, reason: isOk ? '' : whyEnded(last), reply, runs: record.runs + 1 })
+}
+
+/** The answer has to match the schema of the result. One that does not is returned to the agent, as often as `maxRepairs`. */
+async function settleDelegated(table: AgentTable, held: Held, delegation: Delegation, reply: string): Promise<void> {
+  const { record, last } = held
+  const verdict = await table.deps.delegated.judge(record, reply).catch(cannotJudge)
+  // It was ended meanwhile, or answers another message.
+  if (held.record.state !== 'running' || held.open.size > 0 || held.last !== last) return
+  switch (verdict.is) {
+    case 'accepted':
+      held.record = { ...held.record, delegation: { ...delegation, ...(verdict.value !== undefined && { value: verdict.value }) } }
+      return endRun(table, held, { state: 'done', reason: '', reply, runs: record.runs + 1 })
+    case 'failed':
+      return fail(table, held, verdict.reason, verdict.code)
+    case 'returned': {
+      const repairs = delegation.repairs + 1
+      held.record = { ...held.record, delegation: { ...delegation, repairs } }
+      const turn = derivedId('repair', record.id, repairs) as TurnId
+      return post(table, held, { turn, text: verdict.text, from: 'kernel', labels: [] })
+    }
+    default:
+      return assertNever(verdict)
+  }
+}
+
+function cannotJudge(error: unknown): Verdict {
+  const { message, code } = toFailure(error, 'internal_failure', '')
+  return { is: 'failed', reason: `Its result cannot be judged: ${message}`, code }
+}
+
+/** Closes an agent that cannot go on. */
+export async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorCode): Promise<void> {
+  if (isOver(held.record)) return
+  const failure = (held.failure ??= { reason, code })
+  const { session, delegation, runs } = held.record
+  if (held.open.size > 0) table.deps.lanes.cancel(session)
+  const reply = replyOf(held.last, held.record)
+  const partial = reply === '' && delegation !== undefined ? await table.deps.delegated.partial(session).catch(() => '') : reply
+  if (isOver(held.record)) return
+  await endRun(table, held, { state: 'failed', ...failure, reply: partial, runs: runs + 1 })
+}
+
+/** Fails a delegated agent at its deadline, which counts from the delegation. */
+export function armDeadline(table: AgentTable, held: Held): void {
+  const at = held.record.delegation?.deadline_at ?? null
+  if (at === null) return
+  const end = (): void => void fail(table, held, 'Its deadline is over.', 'timeout').catch(() => {})
+  held.deadline = setTimeout(end, Math.max(0, at - table.deps.clock.now())).unref()
+}
+
+/** Ends a run: with its answer, or for good. Resolves when what it ran has ended and its end is reported. */
+export async function endRun(
+  table: AgentTable,
+  held: Held,
+  change: Partial<AgentRecord> & Pick<AgentRecord, 'state'>,
+  by?: By,
+  more: readonly DocumentChange[] = [],
+): Promise<void> {
+  const { sessions, admission, clock, noteEvent } = table.deps
+  const { id, name, session, home, labels } = held.record
+  const isGoingOn = change.state === 'waiting'
+  if (!isGoingOn) clearTimeout(held.deadline)
+  if (isOver(change)) table.deps.restrict(session, null)
+  held.begun = false
+  const read = held.record.started_at === null ? [] : sessions.held({ session })
+  const ended: Partial<AgentRecord> = {
+    ...change,
+    messages: [],
+    labels: [...new Set([...labels, ...read])].sort(),
+    report: home === '' || isGoingOn ? 'none' : 'due',
+    ...(!isGoingOn && { ended_at: clock.now() }),
+  }
+  const back = held.record.budget !== undefined && isOver(change) ? [giveBack('child', id)] : []
+  const saved = save(table, held, ended, by, [...more, ...back])
+  admission.leave(id)
+  await saved
+  if (isGoingOn) return
+  if (change.state === 'failed') noteEvent('agent_failed', { agent_id: id, name, error: truncate(change.reason ?? '', 200) }, session)
+  else noteEvent('agent_stopped', { agent_id: id, name, state: change.state }, session)
+  if (isOver(held.record)) {
+    release(table, held)
+    await cleanUp(table, held, by)
+  }
+  table.waits.settled()
+  await report(table, held)
+}
+
+/** Ends what an agent that is over leaves behind: children, a running turn, processes. */
+export async function cleanUp(table: AgentTable, held: Held, by: By = byKernel(table)): Promise<void> {
+  const { orphans: rule, parent, home } = held.record
+  const orphans = childrenOf(table, held)
+  if (rule === 'kill') await Promise.all(orphans.map((child) => kill(table, child, 'its parent ended', by)))
+  else if (rule === 'adopt') await Promise.all(orphans.map((child) => save(table, child, { parent, home }, by)))
+  await quiet(table, held)
+  await reap(table, held)
+}
+
+async function quiet({ deps }: AgentTable, held: Held): Promise<void> {
+  if (held.open.size === 0 || !deps.lanes.isBusy(held.record.session)) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  held.onQuiet = resolve
+  const timer = setTimeout(resolve, agentEndMs)
+  await promise
+  clearTimeout(timer)
+}
+
+/** Ends the sessions and jobs that its turns left in the sandbox, each with all its processes. */
+async function reap({ deps, stopped }: AgentTable, held: Held): Promise<void> {
+  if (!held.usesShell || stopped) return
+  held.usesShell = false
+  const { session, branch, id: agent } = held.record
+  const caller = { ...userCaller(deps.user, session, ''), actor: 'kernel', ...(branch !== undefined && { branch }) }
+  const ask = (name: string, input: JsonObject) => deps.gate.call(caller, name, input, { id: deps.newId() as CallId, signal: null })
+  const listed = await ask('shell.session_list', {})
+  const open = listed.status === 'ok' ? (listed.output as { sessions: readonly { id: string }[] }).sessions : []
+  await Promise.all(open.map(({ id }) => ask('shell.session_close', { id })))
+  if (branch === agent) await deps.restBranch(branch)
+}
+
+/** Resolves when it and what it ran has ended. @returns the agents that were killed, itself first; none if it was over */
+export async function kill(table: AgentTable, held: Held, reason: string, by: By): Promise<readonly AgentRecord[]> {
+  const { documents, lanes } = table.deps
+  const { session } = held.record
+  const profile = await documents.get<AgentProfile>(profileCategory, session)
+  if (isOver(held.record)) return []
+  const below = descendantsOf(table, held)
+  const value = profile === null ? null : { ...profile.value, killed: true }
+  const ended = endRun(table, held, { state: 'killed', reason }, by, [{ category: profileCategory, name: session, value }])
+  lanes.cancel(session)
+  await ended
+  return [held, ...below].map((each) => each.record).filter(({ state }) => state === 'killed')
+}
+
+/** Reports an end to the parent, unless it has it or waits for it. */
+export async function report(table: AgentTable, held: Held): Promise<void> {
+  const { record } = held
+  if (record.report !== 'due' || record.home === '' || table.waits.covers(record) || table.stopped) return
+  const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
+  const fence = (reply: string): string => marked(reply, turn, record.labels)
+  const text = record.delegation === undefined ? mailText(record, fence) : await table.deps.delegated.mail(record, fence)
+  await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
+  await save(table, held, { report: 'sent' })
+}
+
+/** A message of a person says nothing of where its labels come from. */
+function senderOf(actor: string): readonly DataOrigin[] {
+  return actor.startsWith('agent:') ? [originOf('agent', actor.slice('agent:'.length))] : []
+}
+
+/** Text of an agent as its parent reads it: data, where the agent has read untrusted text. */
+export function marked(text: string, turn: TurnId, labels: Labels): string {
+  return labels.includes('untrusted') ? fenced(text, turn as string as CallId) : text
+}
+
+/** Sends a message to a parent: an agent, or the session of a person. */
+export async function deliver(table: AgentTable, home: SessionId, message: AgentMessage): Promise<void> {
+  const { sessions, startTurn } = table.deps
+  const parent = table.bySession.get(home)
+  if (parent !== undefined) return isOver(parent.record) ? undefined : post(table, parent, message)
+  const { turn, text, from, labels } = message
+  try {
+    await sessions.load(home)
+    sessions.join({ session: home }, labels, senderOf(from))
+    await startTurn({ session: home, clientId: turn as string as CallId, text, actor: from })
+  } catch {
+    // The session was deleted, or takes no more messages: `agent.list` has the answer.
+  }
+}
+
+/** Gives an agent a message: at once while it runs, else with its next run. @throws OxbowError `limit_reached` */
+export async function post(table: AgentTable, held: Held, message: AgentMessage, by?: By): Promise<void> {
+  const { record } = held
+  if (record.messages.some(({ turn }) => turn === message.turn)) return
+  if (record.messages.length >= maxAgentMessages)
+    throw new OxbowError('limit_reached', `${maxAgentMessages} messages wait for ${record.name}.`, { hint: 'Wait for its answer.' })
+  const messages = [...record.messages, message]
+  if (record.state === 'running') {
+    held.open.add(message.turn)
+    const saved = save(table, held, { messages }, by)
+    if (held.begun) await launch(table, held, message)
+    return saved
+  }
+  if (record.state === 'starting') return save(table, held, { messages }, by)
+  const saved = save(table, held, { messages, state: 'starting', queued_at: table.deps.clock.now(), report: 'none' }, by)
+  queueRun(table, held)
+  await saved
+}
+
+function replyOf(outcome: JsonObject | null, { delegation }: AgentRecord): string {
+  const reply = outcome?.['reply']
+  // One character more than a result may have, so that a longer one is noticed.
+  const max = delegation === undefined ? maxReplyCharacters : maxResultCharacters + 1
+  return typeof reply === 'string' ? truncate(reply, max) : ''
+}
+
+function codeOf(outcome: JsonObject | null): ErrorCode | undefined {
+  const failure = outcome?.['failure'] as { readonly code?: unknown } | null | undefined
+  return isErrorCode(failure?.code) ? failure.code : undefined
+}
+
+function whyEnded(outcome: JsonObject | null): string {
+  const failure = outcome?.['failure'] as { readonly message?: string } | null | undefined
+  const text = outcome?.['text']
+  return truncate(failure?.message ?? (typeof text === 'string' ? text : 'Its turn ended without an answer.'), 500)
+}

@@ -1,0 +1,96 @@
+/**
+ * Waits for agents. Whoever waits lends its place to others meanwhile: otherwise parents that wait for children could keep all places from
+ * them. What a wait returns to the parent counts as reported, so that no mail repeats it.
+ */
+import type { Admission } from '../../kernel/index.ts'
+import type { CallId, SessionId } from '../../types/index.ts'
+import { type AgentRecord, isSettled } from './agent-record.ts'
+
+export interface WaitFor {
+  /** Session of whoever waits; empty: a person outside of any. */
+  readonly session: SessionId | ''
+  readonly ids: readonly CallId[]
+  /** `all`: until each has settled; `any`: until one has. */
+  readonly mode: 'all' | 'any'
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+export interface Waits {
+  /** Resolves when the agents have settled or the time is over; rejects with the reason of the signal. */
+  wait(request: WaitFor): Promise<void>
+  /** An agent has settled. */
+  settled(): void
+  /** @returns whether its parent waits for it, so that its end needs no mail */
+  covers(agent: AgentRecord): boolean
+}
+
+interface WaitDeps {
+  readonly admission: Pick<Admission, 'pause' | 'resume'>
+  readonly find: (id: CallId) => AgentRecord | undefined
+  /** The agent whose session it is. */
+  readonly agentOf: (session: SessionId) => CallId | undefined
+  /** A wait has returned the end of this agent to its parent. */
+  readonly onTaken: (id: CallId) => void
+  /** A wait was given up although this agent had settled. */
+  readonly onLeft: (id: CallId) => void
+}
+
+export function createWaits({ admission, find, agentOf, onTaken, onLeft }: WaitDeps): Waits {
+  const waits = new Set<{ readonly request: WaitFor; readonly check: () => void }>()
+
+  const isMet = ({ ids, mode }: WaitFor): boolean => {
+    const hasSettled = (id: CallId): boolean => {
+      const record = find(id)
+      return record === undefined || isSettled(record)
+    }
+    if (ids.length === 0) return false
+    return mode === 'all' ? ids.every(hasSettled) : ids.some(hasSettled)
+  }
+  const unreported = ({ ids, session }: WaitFor): readonly CallId[] =>
+    ids.filter((id) => {
+      const record = find(id)
+      return record !== undefined && isSettled(record) && record.report === 'due' && record.home === session
+    })
+  const settle = async (request: WaitFor): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const check = (): void => (isMet(request) ? resolve() : undefined)
+    const entry = { request, check }
+    const onAbort = (): void => reject(request.signal.reason)
+    const timer = setTimeout(resolve, request.timeoutMs)
+    waits.add(entry)
+    request.signal.addEventListener('abort', onAbort)
+    if (request.signal.aborted) onAbort()
+    try {
+      await promise
+    } finally {
+      clearTimeout(timer)
+      waits.delete(entry)
+      request.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  return {
+    async wait(request) {
+      if (!isMet(request)) {
+        const own = request.session === '' ? undefined : agentOf(request.session)
+        if (own !== undefined) admission.pause(own)
+        try {
+          await settle(request)
+        } catch (error) {
+          for (const id of unreported(request)) onLeft(id)
+          if (own !== undefined) void admission.resume(own, true)
+          throw error
+        }
+        // Before the place is back: until then nothing else is to report it.
+        for (const id of unreported(request)) onTaken(id)
+        if (own !== undefined) await admission.resume(own)
+      }
+      for (const id of unreported(request)) onTaken(id)
+    },
+    settled() {
+      for (const { check } of waits) check()
+    },
+    covers: ({ id, home }) => [...waits].some(({ request }) => request.session === home && request.ids.includes(id)),
+  }
+}

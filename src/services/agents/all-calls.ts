@@ -1,0 +1,28 @@
+/** The calls of agents, and what they use of the core. */
+import type { Core } from '../../kernel/index.ts'
+import type { Call } from '../../types/index.ts'
+import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
+import { type DefinitionCallDeps, definitionCalls } from './delegation/definition-calls.ts'
+import { type DelegateCallDeps, delegateCalls } from './delegation/delegate-calls.ts'
+import { fanOutCall } from './delegation/fan-out-call.ts'
+import type { FanOutDeps } from './delegation/fan-out.ts'
+import type { Agents } from './open-agents.ts'
+
+/** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
+export function allCalls(core: Core, self: () => Promise<Agents>): readonly Call[] {
+  const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
+    ...core,
+    supervisor: async () => (await self()).supervisor,
+    definitions: async () => (await self()).definitions,
+    all: async () => (await self()).supervisor.all(),
+    agentConfig: core.config.agents,
+    defaultRights: core.config.agent.rights,
+    heldLabels: (caller) => core.sessions.held(caller),
+    history: (session) => core.sessions.history(session),
+    joinLabels: (...joined) => core.sessions.join(...joined),
+    findCall: (name) => core.registry.find(name),
+    flushed: () => core.journal.flushed(),
+    now: () => core.clock.now(),
+  }
+  return [...agentCalls(deps), ...definitionCalls(deps), ...delegateCalls(deps), fanOutCall(deps)]
+}

@@ -1,0 +1,122 @@
+/** The calls by which a person looks at definitions of agents and graphs, and approves those of the workspace. */
+import { z } from 'zod'
+import { type Call, type DefinitionKind, definitionKinds, definitionName, OxbowError } from '../../../types/index.ts'
+import { isOver } from '../agent-record.ts'
+import type { Supervisor } from '../supervisor.ts'
+import { type Definitions, type ListedDefinition, verbOf } from './definitions.ts'
+
+export interface DefinitionCallDeps {
+  readonly definitions: () => Promise<Definitions>
+  readonly supervisor: () => Promise<Supervisor>
+}
+
+const kind = z.enum(definitionKinds).describe('`agents` or `graphs`.')
+const name = z.string().regex(definitionName, 'must be a plain name')
+
+const reads = {
+  tier: 'read_only',
+  right: 'access.read',
+  effect: 'none',
+  audience: ['terminal'],
+  labels: { adds: ['untrusted'], sink: false },
+  timeoutMs: 30_000,
+} as const satisfies Partial<Call>
+const writes = {
+  ...reads,
+  tier: 'privileged',
+  right: 'access.write',
+  effect: 'idempotent',
+  labels: { adds: [], sink: false },
+} as const satisfies Partial<Call>
+
+export function definitionCalls(deps: DefinitionCallDeps): readonly Call[] {
+  const { definitions } = deps
+  return [listCall(definitions), showCall(definitions), approveCall(definitions), revokeCall(deps)]
+}
+
+type Load = DefinitionCallDeps['definitions']
+
+type Line = Pick<ListedDefinition, 'name' | 'from' | 'state' | 'problem' | 'hash'>
+interface ListOutput {
+  readonly definitions: readonly Line[]
+}
+
+function listCall(load: Load): Call<{ kind: DefinitionKind }, ListOutput> {
+  return {
+    ...reads,
+    name: 'definition.list',
+    summary: 'Lists the definitions of agents or graphs, and whether they count.',
+    input: z.strictObject({ kind }),
+    output: z.custom<ListOutput>(),
+    example: { kind: 'agents' },
+    recordOutput: ({ definitions }) => ({ definitions: definitions.length }),
+    async run(input) {
+      const listed = await (await load()).list(input.kind)
+      const definitions = listed.map(({ name: called, from, state, problem, hash }) => ({ name: called, from, state, problem, hash }))
+      const lines = definitions.map((each) => `${each.name} (${each.from}): ${each.state}${each.problem === '' ? '' : `, ${each.problem}`}`)
+      return { output: { definitions }, text: lines.join('\n') || 'There are none.' }
+    },
+  }
+}
+
+interface Place {
+  kind: DefinitionKind
+  name: string
+}
+
+function showCall(load: Load): Call<Place, ListedDefinition> {
+  return {
+    ...reads,
+    name: 'definition.show',
+    summary: 'Shows the files of a definition, with the hash by which it is approved.',
+    input: z.strictObject({ kind, name }),
+    output: z.custom<ListedDefinition>(),
+    example: { kind: 'agents', name: 'reviewer' },
+    recordOutput: ({ hash, state }) => ({ hash, state }),
+    async run(place) {
+      const listed = await (await load()).list(place.kind)
+      const named = listed.filter((each) => each.name === place.name)
+      const found = named.find(({ state }) => state === 'new' || state === 'changed') ?? named[0]
+      if (found === undefined)
+        throw new OxbowError('not_found', `There is no definition ${place.kind}/${place.name}.`, {
+          hint: `See \`${verbOf(place.kind)} list\`.`,
+        })
+      return { output: found, text: `${found.toml}\n${found.text}` }
+    },
+  }
+}
+
+function approveCall(load: Load): Call<Place & { hash: string }, { approved: true }> {
+  return {
+    ...writes,
+    name: 'definition.approve',
+    summary: 'Approves a definition of the workspace, as its files are now. It counts until they change.',
+    input: z.strictObject({ kind, name, hash: z.string().length(64).describe('Of what you have seen, from `definition.show`.') }),
+    output: z.strictObject({ approved: z.literal(true) }),
+    example: { kind: 'agents', name: 'reviewer', hash: '0'.repeat(64) },
+    async run({ kind: of, name: called, hash }, { id, caller }) {
+      await (await load()).approve({ caller, call: id, name: 'definition.approve' }, of, called, hash)
+      return { output: { approved: true }, text: `Approved ${of}/${called}.` }
+    },
+  }
+}
+
+function revokeCall({ definitions, supervisor }: DefinitionCallDeps): Call<Place, { revoked: boolean }> {
+  return {
+    ...writes,
+    name: 'definition.revoke',
+    summary: 'Takes back the approval of a definition of the workspace, and ends the agents that work by it.',
+    input: z.strictObject({ kind, name }),
+    output: z.strictObject({ revoked: z.boolean() }),
+    example: { kind: 'agents', name: 'reviewer' },
+    async run({ kind: of, name: called }, { id, caller }) {
+      const by = { caller, call: id, name: 'definition.revoke' }
+      const hash = await (await definitions()).revoke(by, of, called)
+      const revoked = hash !== ''
+      const agents = await supervisor()
+      const working = agents.all().filter((each) => revoked && each.delegation?.hash === hash && !isOver(each))
+      await Promise.all(working.map((each) => agents.kill(by, each.id, 'the approval of its definition was taken back')))
+      return { output: { revoked }, text: revoked ? `Revoked ${of}/${called}.` : `${of}/${called} was not approved.` }
+    },
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * Definitions of agents and graphs: those of the person, which the host reads, and those of the workspace, which anybody who writes there
+ * could have written: one of them counts once a person has approved its hash, and no longer when its files change. Where both have a
+ * name, the person's counts.
+ */
+import { createHash } from 'node:crypto'
+import type { Documents } from '../../../kernel/index.ts'
+import {
+  type Clock,
+  createRecentMap,
+  type Definition,
+  didYouMean,
+  type DefinitionKind,
+  definitionName,
+  type DefinitionText,
+  type HostPort,
+  isObject,
+  isOxbowError,
+  type JsonObject,
+  maxCharacterBytes,
+  maxDefinitionBytes,
+  maxDefinitions,
+  OxbowError,
+  type RecentMap,
+  type Sandbox,
+} from '../../../types/index.ts'
+import { definitionReadMs, heldDefinitionsMs } from './limits.ts'
+
+/** `ready`: it counts. `new`, `changed`: it waits for approval. `hidden`: the person has one of the same name. `broken`: see its problem. */
+type DefinitionState = 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+
+export interface ListedDefinition extends DefinitionText {
+  readonly from: 'person' | 'workspace'
+  readonly hash: string
+  readonly state: DefinitionState
+}
+
+export interface Definitions {
+  /** Those that count, by name. */
+  usable(kind: DefinitionKind): Promise<readonly Definition[]>
+  /** @throws OxbowError `not_found`, `denied` for one that waits for approval, `bad_config` for one that cannot be used */
+  find(kind: DefinitionKind, name: string): Promise<Definition>
+  /** All, for people. */
+  list(kind: DefinitionKind): Promise<readonly ListedDefinition[]>
+  /** Of the workspace. @param hash of what the person has seen @throws OxbowError `not_found`, `edit_mismatch`, `bad_config` */
+  approve(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, hash: string): Promise<void>
+  /** @returns the hash that was approved; empty: none was */
+  revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string): Promise<string>
+  /** @param listener called with the name of each whose approval was given or taken back */
+  watch(kind: DefinitionKind, listener: (name: string) => void): void
+}
+
+export interface DefinitionDeps {
+  readonly host?: Pick<HostPort, 'definitions'> | undefined
+  readonly sandbox: Pick<Sandbox, 'hands' | 'status'>
+  readonly documents: Pick<Documents, 'all' | 'get' | 'put' | 'watch'>
+  readonly clock: Clock
+  /** @returns why a definition cannot be used; empty if it can */
+  readonly check: (definition: Definition) => Promise<string>
+}
+
+/** @returns the verb under which people find definitions of a kind */
+export const verbOf = (kind: DefinitionKind): string => ['oxbow', kind === 'agents' ? 'agents' : 'graph'].join(' ')
+
+/** Documents of approvals, by kind and name: `graphs/review`. */
+const definitionApprovals = 'system/definitions'
+
+interface Approval {
+  readonly hash: string
+}
+
+export function createDefinitions(deps: DefinitionDeps): Definitions {
+  const { documents } = deps
+  const personal = held(deps.clock, async () => (deps.host === undefined ? [] : inTime(deps.host.definitions())))
+  const judged = createRecentMap<string, Judged>(2 * maxDefinitions)
+  const shared = held(deps.clock, () => readWorkspace(deps.sandbox))
+  const approvals = async (): Promise<ReadonlyMap<string, string>> =>
+    new Map((await documents.all<Approval>(definitionApprovals)).map(({ name, value }) => [name, value.hash]))
+
+  /** @param everything also reads what nobody has approved */
+  const read = async (kind: DefinitionKind, everything: boolean): Promise<readonly Judged[]> => {
+    const [own, approved] = await Promise.all([personal(), approvals()])
+    // Hands start with the first command: they are not started for files that could not count.
+    const others = everything || [...approved.keys()].some((key) => key.startsWith(`${kind}/`)) ? await shared() : []
+    const names = new Set(own.filter((each) => each.kind === kind).map(({ name }) => name))
+    const judge =
+      (from: 'person' | 'workspace') =>
+      async (text: DefinitionText): Promise<Judged> => {
+        const found = await judgeOnce(deps, judged, text, from)
+        if (found.state === 'broken' || from === 'person') return found
+        const known = approved.get(`${kind}/${text.name}`)
+        const approval = known === found.hash ? 'ready' : known === undefined ? 'new' : 'changed'
+        return { ...found, state: names.has(text.name) ? 'hidden' : approval }
+      }
+    const ofKind = (texts: readonly DefinitionText[]): readonly DefinitionText[] => texts.filter((each) => each.kind === kind)
+    return Promise.all([...ofKind(own).map(judge('person')), ...ofKind(others).map(judge('workspace'))])
+  }
+  return {
+    usable: async (kind) => (await read(kind, false)).filter(({ state }) => state === 'ready').map(asDefinition),
+    async find(kind, name) {
+      const found = (await read(kind, false)).find((each) => each.name === name && each.state !== 'hidden')
+      if (found?.state === 'ready') return asDefinition(found)
+      if (found?.state === 'broken') throw unusable(found)
+      if (found?.state === 'changed')
+        throw new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
+          hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
+        })
+      throw new OxbowError('not_found', `There is no definition ${kind}/${name} that counts.`, {
+        hint: `${meant(name, await read(kind, false))}See \`${verbOf(kind)} list\`. One of the workspace counts once a person has approved it.`,
+      })
+    },
+    list: async (kind) => await read(kind, true),
+    async approve(by, kind, name, hash) {
+      const found = (await read(kind, true)).find((each) => each.name === name && each.from === 'workspace')
+      if (found === undefined)
+        throw new OxbowError('not_found', `The workspace has no definition ${kind}/${name}.`, {
+          hint: `They are files at /shared/.oxbow/${kind}; your own need no approval.`,
+        })
+      if (found.state === 'broken') throw unusable(found)
+      if (found.hash !== hash)
+        throw new OxbowError('edit_mismatch', `The definition ${kind}/${name} is not the one that you have seen.`, {
+          hint: `Look at it again: ${verbOf(kind)} show ${name}`,
+        })
+      await documents.put(by, [{ category: definitionApprovals, name: `${kind}/${name}`, value: { hash } satisfies Approval }], {
+        sync: true,
+      })
+    },
+    async revoke(by, kind, name) {
+      const known = await documents.get<Approval>(definitionApprovals, `${kind}/${name}`)
+      if (known !== null) await documents.put(by, [{ category: definitionApprovals, name: `${kind}/${name}`, value: null }], { sync: true })
+      return known?.value.hash ?? ''
+    },
+    watch: (kind, listener) =>
+      documents.watch(definitionApprovals, (place) => {
+        if (place.startsWith(`${kind}/`)) listener(place.slice(kind.length + 1))
+      }),
+  }
+}
+
+interface Judged extends ListedDefinition {
+  readonly table: JsonObject
+}
+
+/** What is wrong with a definition of an agent follows from its text; a graph is also judged by what else there is. */
+async function judgeOnce(
+  deps: DefinitionDeps,
+  judged: RecentMap<string, Judged>,
+  text: DefinitionText,
+  from: 'person' | 'workspace',
+): Promise<Judged> {
+  if (text.kind !== 'agents' || text.problem !== '') return judgeOne(deps, text, from)
+  const key = `${from} ${hashOf(text)}`
+  const known = judged.get(key) ?? (await judgeOne(deps, text, from))
+  judged.put(key, known)
+  return known
+}
+
+async function inTime<Value>(answer: Promise<Value>): Promise<Value> {
+  const late = Promise.withResolvers<never>()
+  const hint = 'Restart the guest: oxbow restart.'
+  const end = (): void => late.reject(new OxbowError('timeout', 'The host does not say which definitions there are.', { hint }))
+  const timer = setTimeout(end, definitionReadMs)
+  try {
+    return await Promise.race([answer, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: 'person' | 'workspace'): Promise<Judged> {
+  const hash = hashOf(text)
+  const read = { ...text, from, hash, state: 'ready', table: {} } as const
+  if (text.problem !== '') return { ...read, state: 'broken' }
+  try {
+    const { parse } = await import('smol-toml')
+    // Dates become texts, and nothing of it has a prototype of its own.
+    const table = JSON.parse(JSON.stringify(parse(text.toml))) as JsonObject
+    const problem = isObject(table) ? await check({ ...read, table }) : 'it is no table'
+    return problem === '' ? { ...read, table } : { ...read, state: 'broken', problem }
+  } catch (error) {
+    return { ...read, state: 'broken', problem: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function asDefinition({ kind, name, toml, text, character, problem, from, hash, table }: Judged): Definition {
+  return { kind, name, toml, text, ...(character !== undefined && { character }), problem, from, hash, table }
+}
+
+/** A misspelt name, as the beginning of a hint. */
+function meant(name: string, found: readonly ListedDefinition[]): string {
+  const ready = found.flatMap((each) => (each.state === 'ready' ? [each.name] : []))
+  return didYouMean(name, ready, 2)
+}
+
+function unusable({ kind, name, problem }: ListedDefinition): OxbowError {
+  return new OxbowError('bad_config', `The definition ${kind}/${name} cannot be used: ${problem}`, { hint: 'Correct its files.' })
+}
+
+function hashOf({ kind, name, toml, text, character }: DefinitionText): string {
+  return createHash('sha256')
+    .update(JSON.stringify([kind, name, toml, text, ...(character === undefined ? [] : [character])]))
+    .digest('hex')
+}
+
+/** Questions that come together, as those of many children do, are one. */
+function held<Value>(clock: Clock, read: () => Promise<Value>): () => Promise<Value> {
+  let last: { readonly at: number; readonly value: Promise<Value> } | null = null
+  return () => {
+    const now = clock.monotonicMs()
+    if (last === null || now - last.at >= heldDefinitionsMs) {
+      const value = read()
+      last = { at: now, value }
+      value.catch(() => (last = null))
+    }
+    return last.value
+  }
+}
+
+const folder = '/shared/.oxbow'
+
+async function readWorkspace(sandbox: DefinitionDeps['sandbox']): Promise<readonly DefinitionText[]> {
+  if (!sandbox.status.files) return []
+  const hands = await sandbox.hands('work')
+  const options = { signal: new AbortController().signal, timeoutMs: definitionReadMs }
+  const listed = async (kind: DefinitionKind): Promise<readonly { readonly path: string; readonly bytes: number }[]> => {
+    try {
+      const request = { path: `${folder}/${kind}`, depth: 1, glob: '', all: true, skip: 0, maxEntries: 4 * maxDefinitions }
+      const { entries } = await hands.ask('list', request, options)
+      return entries.filter(({ kind: what }) => what === 'file')
+    } catch (error) {
+      if (isOxbowError(error, 'not_found') || isOxbowError(error, 'path_refused')) return []
+      throw error
+    }
+  }
+  const textAt = async (
+    files: Awaited<ReturnType<typeof listed>>,
+    path: string,
+    maxBytes: number = maxDefinitionBytes,
+  ): Promise<string> => {
+    const file = files.find((each) => each.path === path)
+    if (file === undefined) return ''
+    const { content, totalBytes } = await hands.ask('bytes', { path, offset: 0, maxBytes }, options)
+    if (totalBytes > maxBytes) throw new Error(`${path} is larger than ${maxBytes / 1024} KiB`)
+    return new TextDecoder('utf-8', { fatal: true }).decode(content)
+  }
+  const found: DefinitionText[] = []
+  for (const kind of ['agents', 'graphs'] as const) {
+    const files = await listed(kind)
+    const names = files.flatMap(({ path }) => /\/([^/]+)\.toml$/.exec(path)?.[1] ?? []).filter((name) => definitionName.test(name))
+    for (const name of names.slice(0, maxDefinitions)) {
+      const base = `${folder}/${kind}/${name}`
+      try {
+        const text = kind === 'agents' ? await textAt(files, `${base}.md`) : ''
+        const character = kind === 'agents' ? await textAt(files, `${base}.character.json`, maxCharacterBytes) : ''
+        const toml = await textAt(files, `${base}.toml`)
+        found.push({ kind, name, toml, text, ...(character !== '' && { character }), problem: '' })
+      } catch (error) {
+        found.push({ kind, name, toml: '', text: '', problem: error instanceof Error ? error.message : String(error) })
+      }
+    }
+  }
+  return found
+}

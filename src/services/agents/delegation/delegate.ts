@@ -1,0 +1,165 @@
+/**
+ * Delegation: a goal for an agent by a definition, in a conversation of its own that begins with the brief and nothing else. The child is
+ * an agent of the supervisor; its id is that of the call, so that a call which a crash interrupted finds its child again and waits on.
+ *
+ * What does not begin is a value, too: `refused` or `budget_exhausted`, with a code and a hint.
+ */
+import {
+  type Branches,
+  type Budgets,
+  carvedOf,
+  type Entries,
+  type Limits,
+  lost,
+  meet,
+  passedOn,
+  stopReason,
+} from '../../../kernel/index.ts'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  type Config,
+  isOxbowError,
+  OxbowError,
+  type Sandbox,
+  type SchemaChecker,
+  joinLabels,
+  type Labels,
+} from '../../../types/index.ts'
+import { branchFor } from '../agent-calls.ts'
+import type { AgentRecord } from '../agent-record.ts'
+import type { Supervisor } from '../supervisor.ts'
+import { longestTimerMs } from './limits.ts'
+import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
+import type { Definitions } from './definitions.ts'
+import { briefOf, type Delegating, type DelegateRequest } from './brief.ts'
+import { modelOf, type Parent, parentOf, type ParentDeps, tierOf } from './parent.ts'
+import { delegateRemotely, remoteCall, type RemoteDeps } from './remote.ts'
+import { type Delegated, delegatedOf, noWork, type ResultDeps } from './delegated-end.ts'
+
+export interface DelegateDeps extends ResultDeps, RemoteDeps, Pick<ParentDeps, 'profileOf'> {
+  readonly supervisor: () => Promise<Supervisor>
+  readonly definitions: () => Promise<Definitions>
+  readonly agentConfig: Config['agents']
+  readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
+  readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly schemas: SchemaChecker
+  readonly sandbox: Pick<Sandbox, 'status'>
+  readonly branches: () => Promise<Pick<Branches, 'create'>>
+  readonly now: () => number
+}
+
+/** @throws what the signal aborts with, once the child has ended; a stop of the guest leaves it as it is */
+export async function delegate(deps: DelegateDeps, by: Delegating, request: DelegateRequest, signal: AbortSignal): Promise<Delegated> {
+  const supervisor = await deps.supervisor()
+  let agent = supervisor.find(by.call)
+  if (agent === undefined) {
+    try {
+      const remote = await remoteOf(deps, request.agent)
+      if (remote !== undefined) return await delegateRemotely(deps, by, remote, request, signal)
+      agent = await start(deps, supervisor, by, request, signal)
+    } catch (error) {
+      if (isOxbowError(error)) return notBegun(request.agent, error)
+      throw error
+    }
+  }
+  if (request.wait) await waitFor(supervisor, by, agent.id, signal)
+  return delegatedOf(deps, supervisor.find(by.call) ?? agent)
+}
+
+/** A name without a definition is that of a remote agent. */
+async function remoteOf({ definitions, findCall }: DelegateDeps, name: string): Promise<Call | undefined> {
+  const remote = remoteCall(findCall, name)
+  if (remote === undefined || remote.name === name) return remote
+  return (await (await definitions()).usable('agents')).some((each) => each.name === name) ? undefined : remote
+}
+
+function notBegun(agent: string, { code, message, hint }: OxbowError): Delegated {
+  const status = code === 'budget_exhausted' ? 'budget_exhausted' : 'refused'
+  return { ...noWork, status, agent, code, reason: message, hint }
+}
+
+async function waitFor(supervisor: Supervisor, by: Delegating, id: CallId, signal: AbortSignal): Promise<void> {
+  try {
+    await supervisor.wait({ session: by.caller.session, ids: [id], mode: 'all', timeoutMs: longestTimerMs, signal })
+  } catch (error) {
+    if (stopReason(signal) !== 'shutdown') await supervisor.kill(by, id, 'its delegation was cancelled')
+    throw error
+  }
+}
+
+/** @throws OxbowError why it does not begin */
+async function start(
+  deps: DelegateDeps,
+  supervisor: Supervisor,
+  by: Delegating,
+  request: DelegateRequest,
+  signal: AbortSignal,
+): Promise<AgentRecord> {
+  const { caller } = by
+  const definition = parseAgentDefinition(await (await deps.definitions()).find('agents', request.agent))
+  const parent = await parentOf(deps, caller)
+  const rights = passedOn(parent.delegable, definition.rights)
+  const model = modelOf(definition, rights, parent)
+  const tier = tierOf(definition, parent, deps.sandbox.status)
+  const result = request.result ?? definition.result
+  if (result !== undefined) await deps.schemas.check(result)
+  const budget = smaller(definition.budget, request.budget)
+  if (budget !== undefined) {
+    const book = await deps.budgets.book()
+    await book.load(caller)
+    book.assertCovers(caller, carvedOf(budget))
+  }
+  const deadlineS = least(definition.deadlineS, request.deadline_s)
+  // Whoever works on a branch delegates on it: what it sees is a copy already.
+  const isBranched = definition.files === 'branch' && caller.branch === undefined
+  const branch = isBranched ? await branchFor(deps, { ...by, call: by.within ?? by.call, signal }, by.call) : caller.branch
+  return supervisor.spawn(by, {
+    name: definition.name,
+    task: briefOf(request, result),
+    instructions: definition.instructions,
+    model,
+    rights,
+    priority: 'normal',
+    keep: false,
+    orphans: request.orphans ?? 'kill',
+    labels: joinLabels(deps.heldLabels(caller), request.labels ?? []),
+    budget,
+    branch,
+    delegation: {
+      definition: definition.name,
+      hash: definition.hash,
+      turn: caller.turn,
+      awaited: request.wait,
+      deadline_at: deadlineS === undefined ? null : deps.now() + deadlineS * 1_000,
+      repairs: 0,
+    },
+    defined: {
+      delegable: meet(rights, definition.delegable),
+      tier,
+      maxTurns: least(definition.maxTurns, request.max_turns),
+      result,
+      character: definition.character,
+    },
+  })
+}
+
+function least(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
+}
+
+/** The stricter of two budgets, kind by kind. 0 is no limit. */
+function smaller(a: Limits = {}, b: Limits = {}): Limits | undefined {
+  const kinds = ['tokens', 'micro_dollars', 'calls', 'seconds'] as const
+  const both = kinds.flatMap((kind) => {
+    const limit = least(a[kind] || undefined, b[kind] || undefined)
+    return limit === undefined ? [] : [[kind, limit] as const]
+  })
+  return both.length === 0 ? undefined : Object.fromEntries(both)
+}
+
+/** @returns rights of a definition that a caller cannot pass on */
+export function missingRights(definition: AgentDefinition, { delegable }: Parent): Entries {
+  return lost(definition.rights, passedOn(delegable, definition.rights))
+}

@@ -1,0 +1,157 @@
+/**
+ * `agent.handoff`: another agent takes the session. The turn that hands it over ends with the call; a message with the brief begins the
+ * next one, which the other agent runs. Whoever has the session has what the one before can pass on and its definition names.
+ */
+import { z } from 'zod'
+import { type AgentProfile, type Handoff, type Handoffs, passedOn, type RunningTurns, type StartTurn } from '../../../kernel/index.ts'
+import { type Call, type CallId, derivedId, OxbowError, type Sandbox, type SessionId } from '../../../types/index.ts'
+import type { Supervisor } from '../supervisor.ts'
+import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
+import { briefOf, delegateFields } from './brief.ts'
+import type { Definitions } from './definitions.ts'
+import { modelOf, parentOf, type ParentDeps, tierOf } from './parent.ts'
+
+export interface HandoffDeps extends ParentDeps {
+  readonly supervisor: () => Promise<Supervisor>
+  readonly definitions: () => Promise<Definitions>
+  readonly handoffs: Handoffs
+  readonly startTurn: StartTurn
+  readonly runningTurns: Pick<RunningTurns, 'handOver'>
+  readonly sandbox: Pick<Sandbox, 'status'>
+  readonly agentConfig: ParentDeps['agentConfig'] & { readonly max_depth: number }
+}
+
+interface HandoffInput {
+  readonly agent: string
+  readonly goal: string
+  readonly key_facts: readonly string[]
+}
+
+interface HandoffOutput {
+  readonly agent: string
+  readonly from: string
+}
+
+export function handoffCall(deps: HandoffDeps): Call<HandoffInput, HandoffOutput> {
+  return {
+    name: 'agent.handoff',
+    summary: 'Hands this conversation over to another agent, which goes on with it.',
+    input: z.strictObject({
+      agent: delegateFields.agent.describe('Name of an agent, from agent.find; `back`: the agent that had it before.'),
+      goal: delegateFields.goal.describe('What it is to do next. It can read this conversation.'),
+      key_facts: delegateFields.key_facts,
+    }),
+    output: z.custom<HandoffOutput>(),
+    example: { agent: 'reviewer', goal: 'Answer the questions about the review.', key_facts: [] },
+    rare: true,
+    audience: ['model', 'terminal'],
+    labels: { adds: [], sink: false },
+    tier: 'side_effecting',
+    right: 'agent.spawn',
+    effect: 'idempotent',
+    timeoutMs: 30_000,
+    recordOutput: (output) => ({ ...output }),
+    async run(input, { id: call, caller }) {
+      const { session, actor } = caller
+      if (session === '') throw new OxbowError('bad_input', 'A handoff is about a conversation.', { hint: 'Name it with --session.' })
+      const held = deps.handoffs.held.get(session) ?? []
+      // After a crash, it may be done already.
+      const isDone = held.at(-1)?.call === call
+      const next = isDone ? held : input.agent === 'back' ? back(held) : [...held, await handedTo(deps, held, input.agent, call, caller)]
+      if (!isDone) await deps.handoffs.put({ caller, call, name: 'agent.handoff' }, session, next)
+      const agent = next.at(-1)?.profile.name ?? 'the agent of this conversation'
+      if (caller.turn !== '') deps.runningTurns.handOver(caller.turn, agent)
+      const clientId = derivedId('handoff', call) as CallId
+      await deps.startTurn({ session, clientId, text: messageOf(input, actor), actor })
+      return { output: { agent, from: actor }, text: `${agent} takes over. Your turn ends here.` }
+    },
+  }
+}
+
+/** A person chooses who answers in a conversation, without a message: the next one is answered by that agent. */
+export function sessionAgentCall(deps: HandoffDeps): Call<{ agent: string }, { agent: string }> {
+  return {
+    name: 'session.agent',
+    event: ({ agent = '' }) => ({ kind: 'session_agent', fields: { agent } }),
+    summary: 'Chooses the agent, or the character, that answers in a conversation.',
+    input: z.strictObject({
+      agent: z.string().max(60).default('').describe('Name of a definition, from `definition.list`; empty: the usual agent.'),
+    }),
+    output: z.strictObject({ agent: z.string() }),
+    example: { agent: 'alfred' },
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    tier: 'side_effecting',
+    right: 'agent.spawn',
+    effect: 'idempotent',
+    timeoutMs: 30_000,
+    recordOutput: (output) => ({ ...output }),
+    async run({ agent }, { id: call, caller }) {
+      const { session } = caller
+      if (session === '') throw new OxbowError('bad_input', 'An agent is chosen for a conversation.', { hint: 'Name it with --session.' })
+      const next = agent === '' ? [] : [await handedTo(deps, [], agent, call, caller)]
+      await deps.handoffs.put({ caller, call, name: 'session.agent' }, session, next)
+      return { output: { agent }, text: agent === '' ? 'The usual agent answers.' : `${agent} answers from the next message on.` }
+    },
+  }
+}
+
+/** @throws OxbowError `bad_input` */
+function back(held: readonly Handoff[]): readonly Handoff[] {
+  if (held.length > 0) return held.slice(0, -1)
+  throw new OxbowError('bad_input', 'Nobody had this conversation before.', { hint: 'Go on with it, or name another agent.' })
+}
+
+function messageOf(input: HandoffInput, actor: string): string {
+  const how = input.agent === 'back' ? 'hands this conversation back to you' : 'hands this conversation over to you'
+  return `[${actor.replace(/^\w+:/, '')} ${how}]\n${briefOf(input)}`
+}
+
+/** @throws OxbowError why it cannot take the session */
+async function handedTo(
+  deps: HandoffDeps,
+  held: readonly Handoff[],
+  name: string,
+  call: CallId,
+  caller: Parameters<typeof parentOf>[1],
+): Promise<Handoff> {
+  const { agentConfig } = deps
+  const definition = parseAgentDefinition(await (await deps.definitions()).find('agents', name))
+  const own = (await deps.supervisor()).agentOf(caller.session as SessionId)?.depth ?? 0
+  if (own + held.length + 1 > agentConfig.max_depth)
+    throw new OxbowError(
+      'limit_reached',
+      `This conversation was handed over ${held.length} times; at most ${agentConfig.max_depth} agents deep.`,
+      {
+        hint: 'Hand it back, or do the work yourself.',
+      },
+    )
+  if (definition.files === 'branch')
+    throw new OxbowError('denied', `${name} works on a branch of files, and this conversation does not.`, { hint: 'Delegate to it.' })
+  const parent = await parentOf(deps, caller)
+  const rights = passedOn(parent.delegable, definition.rights)
+  return {
+    profile: profileOf(
+      definition,
+      call,
+      rights,
+      modelOf(definition, rights, parent),
+      tierOf(definition, parent, deps.sandbox.status),
+      caller,
+    ),
+    from: caller.actor,
+    call,
+  }
+}
+
+function profileOf(
+  { name, delegable, instructions, maxTurns, character }: AgentDefinition,
+  agent: CallId,
+  rights: readonly string[],
+  model: string,
+  tier: ReturnType<typeof tierOf>,
+  { session, actor }: Parameters<typeof parentOf>[1],
+): AgentProfile {
+  const spawner = actor.startsWith('agent:') ? actor : ''
+  return { agent, name, rights, delegable, model, instructions, home: session, spawner, killed: false, tier, maxTurns, character }
+}

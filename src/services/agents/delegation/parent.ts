@@ -1,0 +1,92 @@
+/**
+ * What a caller can pass on, and what binds whoever it starts. Everything that starts work for a caller uses it: delegation, `agent.spawn`,
+ * handoffs, graphs.
+ */
+import { type AgentProfile, allows, type DefinedProfile, delegableOf, type Entries, meet, modelRight } from '../../../kernel/index.ts'
+import {
+  type Caller,
+  type Config,
+  grantOf,
+  OxbowError,
+  type SandboxStatus,
+  type SandboxTier,
+  sandboxTiers,
+  type SessionId,
+} from '../../../types/index.ts'
+import type { AgentDefinition } from './agent-definition.ts'
+
+export interface Parent {
+  readonly delegable: Entries
+  readonly tier: SandboxTier | ''
+  /** Empty: the usual one. */
+  readonly model: string
+}
+
+export interface ParentDeps {
+  /** The profile by which turns of a session run now; see `createProfileOf`. */
+  readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
+  readonly agentConfig: Pick<Config['agents'], 'withheld_rights'>
+}
+
+export async function parentOf(deps: ParentDeps, caller: Caller): Promise<Parent> {
+  const profile = await profileOf(deps, caller)
+  // What was revoked since is no right of the caller any more.
+  const own = caller.rights.has('*') ? ['*'] : delegableOf(caller, deps.agentConfig.withheld_rights)
+  const delegable = profile?.delegable === undefined ? own : meet(own, profile.delegable)
+  return { delegable, tier: profile?.tier ?? '', model: profile?.model ?? '' }
+}
+
+/** A person is not bound by the agent of the session that is named. */
+async function profileOf(deps: ParentDeps, { session, audience }: Caller): Promise<AgentProfile | null> {
+  return session === '' || audience === 'terminal' ? null : deps.profileOf(session)
+}
+
+/**
+ * What binds an agent that is spawned without a definition, where its parent has one.
+ * @param rights that were found for it by the rights of its parent
+ * @throws OxbowError `denied`
+ */
+export async function boundSpawn(
+  deps: ParentDeps,
+  caller: Caller,
+  rights: Entries,
+  model: string,
+): Promise<{ readonly rights: Entries; readonly defined?: DefinedProfile }> {
+  const profile = await profileOf(deps, caller)
+  const { limits } = grantOf(profile?.rights ?? [])
+  if (model !== '' && !allows(limits, modelRight, model)) throw noModel('The agent', model)
+  if (profile?.delegable === undefined) return { rights, ...(profile?.tier !== undefined && { defined: { tier: profile.tier } }) }
+  const { delegable, tier } = await parentOf(deps, caller)
+  return { rights: meet(delegable, rights), defined: { tier } }
+}
+
+/** @param rights of the child @returns the model of the child; empty: the usual one @throws OxbowError `denied` */
+export function modelOf({ name, model }: Pick<AgentDefinition, 'name' | 'model'>, rights: Entries, parent: Parent): string {
+  const { limits } = grantOf(rights)
+  const wanted = model === '' ? parent.model : model
+  if (wanted !== '' && allows(limits, modelRight, wanted)) return wanted
+  const only = limits?.only.get(modelRight)
+  if (wanted === '' && only === undefined && limits?.denied.has(modelRight) !== true) return ''
+  const [first] = (only ?? []).filter((each) => !each.endsWith('*'))
+  if (model === '' && first !== undefined) return first
+  throw noModel(name, wanted === '' ? 'of this guest' : wanted)
+}
+
+function noModel(name: string, model: string): OxbowError {
+  return new OxbowError('denied', `${name} would use the model ${model}, which cannot be passed on.`, {
+    hint: 'Delegate to another agent, or do the work yourself.',
+  })
+}
+
+/** @returns the weakest isolation that the child may run with @throws OxbowError `sandbox_missing` */
+export function tierOf({ name, tier }: AgentDefinition, parent: Parent, { tier: running }: SandboxStatus): SandboxTier | '' {
+  const strictest = rank(tier) > rank(parent.tier) ? tier : parent.tier
+  if (rank(strictest) <= rank(running)) return strictest
+  throw new OxbowError('sandbox_missing', `${name} needs the isolation ${strictest}; this guest has ${running}.`, {
+    hint: 'The user can set sandbox.tier in config.toml. Do the work yourself, or delegate to another agent.',
+  })
+}
+
+function rank(tier: SandboxStatus['tier'] | ''): number {
+  return sandboxTiers.findIndex((each) => each === tier)
+}

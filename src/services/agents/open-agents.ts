@@ -1,0 +1,59 @@
+/** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
+import type { Core } from '../../kernel/index.ts'
+import type { Caller, CallId } from '../../types/index.ts'
+import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
+import { createDelegatedEnds } from './delegation/delegated-end.ts'
+import { createDefinitions, type Definitions } from './delegation/definitions.ts'
+import { type Parent, parentOf } from './delegation/parent.ts'
+import { createSupervisor, type Supervisor } from './supervisor.ts'
+
+export interface Agents {
+  readonly supervisor: Supervisor
+  /** The definitions of agents and graphs. */
+  readonly definitions: Definitions
+  /** What a caller can pass on. */
+  readonly parentOf: (caller: Caller) => Promise<Parent>
+  /** @param listener called with each agent that has ended, as often as its record changes */
+  readonly onOver: (listener: (agent: AgentRecord) => void) => void
+}
+
+interface OpenAgents {
+  readonly agents: Agents
+  readonly start: () => Promise<void>
+  readonly stop: () => void
+}
+
+export async function openAgents(core: Core): Promise<OpenAgents> {
+  const { config, documents, store, journal, events, running, approvals } = core
+  const { flushed } = journal
+  const supervisor: Supervisor = createSupervisor({
+    ...core,
+    config: config.agents,
+    admission: await core.admission(),
+    callsOf: running.of,
+    restrict: core.runningTurns.restrict,
+    restBranch: async (branch) => (await core.branches()).rest(branch),
+    isAsking: (session) => approvals.pending(session).length > 0,
+    delegated: createDelegatedEnds({ ...core, findCall: core.registry.find, flushed, all: async () => supervisor.all() }),
+    async lastRecordAt(session) {
+      const [newest] = await store.records({ session, order: 'newest_first', limit: 1, hydrate: false })
+      return newest?.at ?? 0
+    },
+  })
+  journal.attach({ publish: supervisor.observed })
+  approvals.showAtTop(supervisor.topOf, events.approval)
+  events.onTurnEnd(supervisor.turnEnded)
+  const agents: Agents = {
+    supervisor,
+    definitions: createDefinitions({ ...core, check: core.definitionProblem }),
+    parentOf: (caller) => parentOf({ profileOf: core.profileOf, agentConfig: config.agents }, caller),
+    onOver(listener) {
+      const look = async (id: CallId): Promise<void> => {
+        const agent = (await documents.get<AgentRecord>(agentCategory, id))?.value
+        if (agent !== undefined && isOver(agent)) listener(agent)
+      }
+      documents.watch(agentCategory, (id) => void look(id as CallId).catch(() => {}))
+    },
+  }
+  return { agents, start: supervisor.start, stop: supervisor.stop }
+}

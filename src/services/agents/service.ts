@@ -1,0 +1,18 @@
+import type { Service } from '../../kernel/index.ts'
+import type { Agents } from './open-agents.ts'
+
+export type { Agents } from './open-agents.ts'
+
+/** Agents that others start: by `agent.spawn`, or by a definition, to which a goal is delegated. */
+export const agents: Service<Agents> = {
+  name: 'agents',
+  events: ['agent'],
+  wakes: ['system/agents'],
+  calls: async (core, self) => (await import('./all-calls.ts')).allCalls(core, self),
+  async open(core) {
+    const { agents: port, start, stop } = await (await import('./open-agents.ts')).openAgents(core)
+    return { port, recover: start, close: stop }
+  },
+  runs: async (core, self) => (await import('./agent-runs.ts')).agentRuns(core, self),
+  definitions: { agents: async (definition) => (await import('./delegation/agent-definition.ts')).definitionProblem(definition) },
+}

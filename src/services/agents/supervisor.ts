@@ -1,0 +1,283 @@
+/**
+ * The supervisor: agents that were spawned, and what calls do with them. An agent is a session whose turns run by its profile; what it is
+ * sent are messages to that session, and its answer is the reply of its last turn. Its record says how far it is, so a restart goes on
+ * where a crash stopped: messages have ids that follow from what sent them, and are answered once however often they are started.
+ *
+ * The end of an agent is reported to its parent: as the result of a wait where one waits for it, else by mail to the parent's session.
+ */
+import { type AgentProfile, carve, type DocumentChange, type Limits, processRight, profileCategory } from '../../kernel/index.ts'
+import {
+  type CallId,
+  grantOf,
+  type JsonObject,
+  OxbowError,
+  type RecordView,
+  type SessionId,
+  type TurnId,
+  type Labels,
+} from '../../types/index.ts'
+import { agentSweepMs } from './limits.ts'
+import { armDeadline, begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'
+import { pause, payerOf, raise, resume } from './agent-control.ts'
+import { agentCategory, type AgentRecord, isOver, isSettled, messageTurn, sessionOf } from './agent-record.ts'
+import {
+  type AgentTable,
+  type By,
+  checkLimits,
+  childrenOf,
+  createAgentTable,
+  descendantsOf,
+  forgetOldest,
+  type Held,
+  isBelow,
+  parentAt,
+  save,
+  type SpawnRequest,
+  type SupervisorDeps,
+} from './agent-table.ts'
+import { createWaits, type WaitFor, type Waits } from './agent-waits.ts'
+
+export interface Supervisor {
+  /** Takes up what a crash left. */
+  start(): Promise<void>
+  /** Safe to repeat with the same call. @throws OxbowError `limit_reached` */
+  spawn(by: By, request: SpawnRequest): Promise<AgentRecord>
+  /** Sends a message to an agent that is not over. @throws OxbowError `limit_reached` */
+  post(by: By, id: CallId, text: string, labels: Labels): Promise<AgentRecord>
+  /** Sends a message of an agent to its parent. @throws OxbowError `not_found` if it has none */
+  postToParent(by: By, id: CallId, text: string, labels: Labels): Promise<unknown>
+  /** Resolves when it and what it ran has ended. @returns the agents that were killed; none if it was over */
+  kill(by: By, id: CallId, reason: string): Promise<readonly AgentRecord[]>
+  /** Takes rights from it and from all agents below it, at once. @returns those that had some of them */
+  revoke(by: By, id: CallId, rights: readonly string[]): Promise<readonly AgentRecord[]>
+  /** Stops it and those below it, each before its next step. @returns those that were not paused before */
+  pause(by: By, id: CallId): Promise<readonly CallId[]>
+  /** @returns those that were paused */
+  resume(by: By, id: CallId): Promise<readonly CallId[]>
+  /** What a turn of the session waits for before its next step; null: nothing. */
+  pauseOf(session: SessionId): Promise<void> | null
+  /** Whose budgets that of an agent was carved out of. */
+  payerOf(id: CallId): ReturnType<typeof payerOf>
+  /** Adds to its budget. @returns the new one @throws OxbowError `not_found` if it has none */
+  raise(by: By, id: CallId, more: Limits): Promise<Limits>
+  wait(request: WaitFor): Promise<void>
+  agentOf(session: SessionId): AgentRecord | undefined
+  /** @returns the session at the top of an agent's tree, and the agent; null for a session that is no agent's, or has none above it */
+  topOf(session: SessionId): { readonly session: SessionId; readonly agent: string } | null
+  find(id: CallId): AgentRecord | undefined
+  all(): readonly AgentRecord[]
+  /** Whether it may have processes in the sandbox. */
+  usesShell(agent: AgentRecord): boolean
+  /** Whether the session, or an agent below it, spawned the agent. */
+  isBelow(agent: AgentRecord, session: SessionId | ''): boolean
+  /** What a session of a graph spawns counts with what the session that started the graph spawns. */
+  countWith(session: SessionId, home: SessionId): void
+  /** A turn of the session begins or ends to wait for an approval. */
+  onApproval(session: SessionId, isWaiting: boolean): void
+  turnEnded(outcome: RecordView): void
+  observed(record: RecordView): void
+  stop(): void
+}
+
+export function createSupervisor(deps: SupervisorDeps): Supervisor {
+  const { clock, admission } = deps
+  const table = createAgentTable(deps, waitsOf)
+  const { agents, bySession, waits } = table
+  const sweeper = createSweeper(table)
+  return {
+    start: () => takeUp(table),
+    spawn: (by, request) => spawn(table, by, request),
+    async post(by, id, text, labels) {
+      const held = agents.get(id)!
+      await post(table, held, { turn: messageTurn(by.call), text, from: by.caller.actor, labels }, by)
+      return held.record
+    },
+    postToParent(by, id, text, labels) {
+      const { home, name } = agents.get(id)!.record
+      if (home === '') throw new OxbowError('not_found', 'Nobody takes your messages.', { hint: 'Your answer is kept.' })
+      const turn = messageTurn(by.call)
+      const message = `[Message from agent ${name} (${id})]\n${marked(text, turn, labels)}`
+      return deliver(table, home, { turn, text: message, from: by.caller.actor, labels })
+    },
+    revoke: (by, id, rights) => revoke(table, agents.get(id)!, rights, by),
+    kill: (by, id, reason) => kill(table, agents.get(id)!, reason, by),
+    pause: (by, id) => pause(table, agents.get(id)!, by),
+    resume: (by, id) => resume(table, agents.get(id)!, by),
+    pauseOf: (session) => bySession.get(session)?.pause?.promise ?? null,
+    payerOf: (id) => payerOf(table, agents.get(id)!),
+    raise: (by, id, more) => raise(table, agents.get(id)!, more, by),
+    wait: waits.wait,
+    agentOf: (session) => bySession.get(session)?.record,
+    topOf: (session) => topOf(table, session),
+    find: (id) => agents.get(id)?.record,
+    all: () => [...agents.values()].map(({ record }) => record),
+    usesShell: ({ id }) => agents.get(id)?.usesShell === true,
+    isBelow: (agent, session) => isBelow(table, agent, session),
+    countWith: (session, home) => void table.countedWith.set(session, home),
+    onApproval(session, isWaiting) {
+      const held = bySession.get(session)
+      if (held === undefined) return
+      // A person decides when it goes on, so it may go on beyond the limit.
+      if (isWaiting) admission.pause(held.record.id)
+      else void admission.resume(held.record.id, true)
+    },
+    turnEnded({ session, call, body }) {
+      const held = session === '' ? undefined : bySession.get(session)
+      if (held !== undefined) turnEnded(table, held, call as string as TurnId, body as JsonObject)
+    },
+    observed({ session, name }) {
+      const held = session === '' ? undefined : bySession.get(session)
+      if (held === undefined) return
+      held.beat = clock.now()
+      if (name.startsWith('shell.') || name.startsWith('exec.')) held.usesShell = true
+    },
+    stop() {
+      table.stopped = true
+      sweeper.stop()
+      for (const held of agents.values()) clearTimeout(held.deadline)
+    },
+  }
+}
+
+function waitsOf(table: AgentTable): Waits {
+  const { agents, bySession, deps } = table
+  return createWaits({
+    admission: deps.admission,
+    find: (id) => agents.get(id)?.record,
+    agentOf: (session) => bySession.get(session)?.record.id,
+    onTaken: (id) => void save(table, agents.get(id)!, { report: 'sent' }).catch(() => {}),
+    onLeft: (id) => void report(table, agents.get(id)!).catch(() => {}),
+  })
+}
+
+async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<AgentRecord> {
+  const { agents, deps } = table
+  const known = agents.get(by.call)
+  if (known !== undefined) return known.record
+  checkLimits(table, request, by.caller.session)
+  const parent = parentAt(table, by.caller.session)
+  const session = sessionOf(by.call)
+  const { instructions, defined, ...fields } = request
+  const now = deps.clock.now()
+  const record: AgentRecord = {
+    ...fields,
+    id: by.call,
+    session,
+    parent: parent?.id ?? '',
+    home: by.caller.session,
+    depth: (parent?.depth ?? 0) + 1,
+    state: 'starting',
+    messages: [{ turn: messageTurn(by.call), text: request.task, from: by.caller.actor, labels: request.labels }],
+    runs: 0,
+    reply: '',
+    reason: '',
+    report: 'none',
+    created_at: now,
+    queued_at: now,
+    started_at: null,
+    ended_at: null,
+  }
+  const { name, rights, model, branch } = record
+  const spawner = by.caller.actor.startsWith('agent:') ? by.caller.actor : ''
+  const key = /^key:(.+)$/.exec(by.caller.actor)?.[1]
+  const of = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, key, branch, ...defined }
+  const profile: AgentProfile = { ...of, killed: false }
+  const held = table.hold(record)
+  const carved =
+    record.budget === undefined ? [] : [carve('child', by.call, record.budget, now, { session, above: record.home, actor: spawner })]
+  const saved = save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...carved, ...forgetOldest(table)])
+  deps.noteEvent('agent_created', { agent_id: record.id, name, parent: record.parent }, session)
+  // What it does is recorded behind its record, in the same commit or a later one.
+  armDeadline(table, held)
+  queueRun(table, held)
+  await saved
+  return held.record
+}
+
+async function revoke(table: AgentTable, held: Held, rights: readonly string[], by: By): Promise<readonly AgentRecord[]> {
+  const { documents, restrict } = table.deps
+  const denied = rights.map((right) => `!${right}`)
+  const changes: DocumentChange[] = []
+  const found: Held[] = []
+  for (const each of [held, ...descendantsOf(table, held)]) {
+    const { session } = each.record
+    const profile = await documents.get<AgentProfile>(profileCategory, session)
+    if (profile === null) continue
+    const taken = (entries: readonly string[]): readonly string[] => [...new Set([...entries, ...denied])].toSorted()
+    const { delegable } = profile.value
+    const value = { ...profile.value, rights: taken(profile.value.rights), ...(delegable !== undefined && { delegable: taken(delegable) }) }
+    changes.push({ category: profileCategory, name: session, value })
+    found.push(each)
+    restrict(session, grantOf([...value.rights, processRight]))
+  }
+  await documents.put(by, changes, { sync: true })
+  for (const each of found) each.record = { ...each.record, rights: [...new Set([...each.record.rights, ...denied])].toSorted() }
+  return found.map(({ record }) => record)
+}
+
+function topOf({ bySession }: AgentTable, session: SessionId): { readonly session: SessionId; readonly agent: string } | null {
+  const agent = bySession.get(session)?.record
+  let home = agent?.home ?? ''
+  for (let above = home; above !== ''; above = bySession.get(above)?.record.home ?? '') home = above
+  return agent === undefined || home === '' || bySession.has(home) ? null : { session: home, agent: agent.name }
+}
+
+/** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */
+async function takeUp(table: AgentTable): Promise<void> {
+  const { documents, admission } = table.deps
+  const records = (await documents.all<AgentRecord>(agentCategory)).map(({ value }) => value)
+  const known = records.sort((a, b) => a.created_at - b.created_at).map(table.hold)
+  for (const held of known) {
+    const { id, state } = held.record
+    if (!isOver(held.record)) armDeadline(table, held)
+    if (state === 'starting') queueRun(table, held)
+    else if (state === 'running') {
+      admission.occupy(id)
+      void begin(table, held)
+    } else if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
+  }
+  for (const held of known) {
+    const { home, delegation } = held.record
+    // The call that waits for it runs again, and returns its end.
+    const isAwaited = delegation?.awaited === true && home !== '' && table.deps.lanes.isBusy(home)
+    if (isSettled(held.record) && !isAwaited) await report(table, held)
+  }
+  for (const held of known)
+    if (held.record.state === 'waiting' && childrenOf(table, held).every(({ record }) => isSettled(record)))
+      await endRun(table, held, { state: held.record.keep ? 'idle' : 'done' })
+}
+
+/** Closes running agents that give no sign of life; its timer exists only while agents run. */
+function createSweeper(table: AgentTable): { stop(): void } {
+  let timer: NodeJS.Timeout | undefined
+  const { zombie_s: zombieS } = table.deps.config
+  const stop = (): void => {
+    clearInterval(timer)
+    timer = undefined
+  }
+  const sweep = async (): Promise<void> => {
+    const running = [...table.agents.values()].filter(({ record }) => record.state === 'running')
+    if (running.length === 0) stop()
+    for (const held of running) if (await isDead(table, held)) await fail(table, held, `no sign of life for ${zombieS} s`)
+  }
+  table.onRun = () => {
+    if (!table.stopped) timer ??= setInterval(() => void sweep().catch(() => {}), Math.min(agentSweepMs, (zombieS * 1_000) / 4)).unref()
+  }
+  return { stop }
+}
+
+async function isDead(table: AgentTable, held: Held): Promise<boolean> {
+  const { clock, config, callsOf, isAsking, outcomeOf, lastRecordAt } = table.deps
+  const { session, paused } = held.record
+  const isLate = (): boolean => clock.now() - held.beat >= config.zombie_s * 1_000
+  // A call has its own time limit, and an approval waits as long as it must.
+  if (callsOf(session).length > 0 || isAsking(session) || paused === true) held.beat = clock.now()
+  if (!isLate()) return false
+  // Another guest may run it.
+  for (const turn of held.open) {
+    const outcome = await outcomeOf(turn)
+    if (outcome !== null) turnEnded(table, held, turn, outcome)
+  }
+  held.beat = Math.max(held.beat, await lastRecordAt(session))
+  return isLate() && held.record.state === 'running'
+}
