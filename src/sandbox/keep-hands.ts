@@ -2,7 +2,7 @@
  * Keeps one hands process for each profile, and the servers that were started. What goes wrong at a start is shown in the status from
  * that moment on.
  */
-import { OxbowError, isOxbowError, toFailure } from '../types/index.ts'
+import { OxbowError, isOxbowError, toFailure, type Hands } from '../types/index.ts'
 import type {
   Profile,
   Sandbox,
@@ -68,7 +68,10 @@ export function keepHands(
       const keeper = keepers.get(profile) ?? keepProfile(() => start(profile), profileIdleMs[profile], closedFailure)
       keepers.set(profile, keeper)
       const hands = await keeper.open()
-      return parts === undefined ? hands : refuseUnseen(hands, () => parts.book.unseen)
+      if (parts === undefined) return hands
+      // Which folders are not shown can change while a call runs.
+      const now = (): Hands => (parts.book.unseen.length === 0 ? hands : refuseUnseen(hands, parts.book.unseen))
+      return { ask: (...request) => now().ask(...request) }
     },
     ...(plan.serve !== undefined && {
       async serve(program) {

@@ -6,12 +6,10 @@
 import { posix } from 'node:path'
 import { type Hands, type HandsOp, type HandsOps, isOxbowError, OxbowError, type ShownFolder } from '../types/index.ts'
 
-/** @param unseen the folders that are not shown now; read with each request */
-export function refuseUnseen(hands: Hands, unseen: () => readonly ShownFolder[]): Hands {
+/** @param folders those that are not shown */
+export function refuseUnseen(hands: Hands, folders: readonly ShownFolder[]): Hands {
   return {
     async ask(op, input, options) {
-      const folders = unseen()
-      if (folders.length === 0) return hands.ask(op, input, options)
       const written = folders.find(({ name }) => writtenBy(op, input).some((path) => isBelow(path, name)))
       if (written !== undefined) throw notShown('path_refused', written)
       try {

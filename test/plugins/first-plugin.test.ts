@@ -66,7 +66,7 @@ void test('the first plugin comes to a guest beside a turn, which goes on', { ti
     await workspace.appears('begun')
     assert.equal((await terminal.ask('call', { name: 'plugin.list', input: {}, session })).type, 'result')
     const synced = await call('plugin.sync', {})
-    assert.deepEqual([synced.status, synced.output], ['ok', { plugins: ['late'], problems: {} }])
+    assert.deepEqual([synced.status, synced.output], ['ok', { plugins: ['late'], problems: {}, untagged: 0 }])
     writeFileSync(join(workspace.shared, 'go'), '')
     const ended = await terminal.record((record) => String(record.call) === turn && record.phase === 'outcome')
     assert.equal((ended.body as { reply?: string }).reply, 'Done.')
