@@ -158,9 +158,11 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   section?(core: Core, self: () => Promise<Port>): (agent: SectionAgent) => Promise<string>
   /** What `oxbow doctor` says of it in a guest that runs. */
   health?(core: Core, self: () => Promise<Port>): AsyncIterable<DoctorCheck>
+  /** Puts texts in the place of what an input refers to, before the gate judges the call; see `FillInput`. */
   fill?(core: Core, self: () => Promise<Port>): FillInput
-  /** Hears the outcome of each turn that has ended; loaded with the first. It must not throw. */
+  /** Hears the outcome of each turn that has ended; loaded with the first. What it throws is lost. */
   turnEnded?(core: Core): Promise<(record: RecordView) => void>
+  /** What the core asks about runs that it has started; see `ServiceRuns`. */
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Kinds of definitions in files that are its own. @returns what is wrong with one; empty: nothing */
   readonly definitions?: { readonly [Kind in DefinitionKind]?: (definition: Definition) => Promise<string> }
@@ -227,12 +229,11 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
   return {
-    turnEnded: (record) => {
+    turnEnded(record) {
       for (const load of hearers)
-        void load().then(
-          (hear) => hear(record),
-          () => {},
-        )
+        void load()
+          .then((hear) => hear(record))
+          .catch(() => {})
     },
     calls: async () => (await Promise.all(list.map(async (of) => of.calls?.(core(), port(of), portsOf(of)) ?? []))).flat(),
     async recover() {
@@ -276,7 +277,7 @@ async function openWhole(of: Service, core: Core, ports: Ports, problems: Map<st
   return opened
 }
 
-/** @throws OxbowError `unavailable`, which names the service; it is among the problems until it opens after all */
+/** @throws OxbowError `internal_failure`, which names the service; it is among the problems until it opens after all */
 async function openInTime(of: Service, core: Core, ports: Ports, problems: Map<string, string>): Promise<Opened<unknown>> {
   const tooLong = new AbortController()
   const late = delay(openMs, null, { signal: tooLong.signal, ref: false }).catch(() => null)

@@ -33,7 +33,6 @@ const families = [
   'overloaded',
   'plugin',
   'recovered',
-  'schedule',
   'session',
   'state',
   'turn',

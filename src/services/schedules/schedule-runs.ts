@@ -19,7 +19,7 @@ import {
   truncate,
   type TurnId,
 } from '../../types/index.ts'
-import { type Admission, carve, type DocumentChange, type Documents, giveBack, type NoteEvent } from '../../kernel/index.ts'
+import { type Admission, carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
 import {
   graceMsOf,
   type Schedule,
@@ -44,7 +44,7 @@ export interface ScheduleDeps {
   readonly clock: Clock
   readonly random: Random
   readonly newId: () => string
-  readonly noteEvent: NoteEvent
+  readonly noteEvent: Core['noteEvent']
   /** Starts a turn in this session, which is made if there is none; labels are joined to it. @returns whether it runs here: false where another guest has started it */
   readonly startTurn: (run: {
     session: SessionId

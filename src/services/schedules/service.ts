@@ -5,6 +5,7 @@ import type { Schedules } from './schedules.ts'
 /** Goals that an agent works on at their times. */
 export const schedules: Service<Schedules> = {
   name: 'schedules',
+  events: ['schedule'],
   wakes: [scheduleCategory],
   calls: async (core, self) => (await import('./schedule-calls.ts')).scheduleCalls({ ...core, schedules: self }),
   async open(core) {
