@@ -20,7 +20,6 @@ import {
   type JournalRecord,
   type JsonObject,
   noSpend,
-  once,
   type Phase,
   type Labels,
 } from '../types/index.ts'
@@ -38,8 +37,7 @@ import {
   replay,
 } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
-import type { RefusedCalls } from './access/refused-calls.ts'
-import { approve, type ApprovalDeps, type Approved, type Excuse, isStale, withEditNote } from './stages/approval.ts'
+import { approve, type ApprovalDeps, type Approved, isStale, withEditNote } from './stages/approval.ts'
 import {
   type CallOptions,
   continuesAfterRestart,
@@ -56,7 +54,7 @@ import {
 import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
 import type { Sessions, WatchedFiles } from './sessions.ts'
-import { judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
+import { type Excuse, judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
 import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
@@ -93,8 +91,7 @@ export interface Gate {
   call(caller: Caller, name: string, input: unknown, options: CallOptions): Promise<CallOutcome>
 }
 
-export function createGate(given: GateDeps): Gate {
-  const deps = { ...given, refused: lazyRefused(given) }
+export function createGate(deps: GateDeps): Gate {
   const flights = createFlights()
   const start: Gate['start'] = (caller, name, input, options) =>
     flights({ id: options.id, caller, name, resumed: options.resumed === true }, (isTaken) => {
@@ -106,16 +103,6 @@ export function createGate(given: GateDeps): Gate {
       return { intended: intended.promise, outcome }
     })
   return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
-}
-
-/** Loaded with the first refusal. */
-function lazyRefused(deps: GateDeps): RefusedCalls {
-  let loaded: RefusedCalls | undefined
-  const load = once(async () => (loaded = (await import('./access/refused-calls.ts')).createRefusedCalls(deps)))
-  return {
-    judge: async (...refused) => (await load()).judge(...refused),
-    ended: (caller, excuse, outcome) => loaded?.ended(caller, excuse, outcome) ?? outcome,
-  }
 }
 
 /** One call on its way through the gate. */
@@ -146,18 +133,14 @@ interface Admitted {
   readonly excuse: Excuse | null
 }
 
-interface Deps extends GateDeps {
-  readonly refused: RefusedCalls
-}
-
-async function passGate(deps: Deps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
+async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // Handles become the texts that they stand for, whose labels the call has from here on.
   if (passing.caller.audience === 'runtime' || !holdsHandle(rawInput)) return passFilled(deps, passing, name, rawInput)
   const { caller, input } = await deps.fillHandles(passing.caller, rawInput)
   return passFilled(deps, { ...passing, caller }, name, input)
 }
 
-async function passFilled(deps: Deps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
+async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // After a crash, an outcome is final and an open intent continues where it stopped.
   const past = passing.resumed === true ? await pastOf(deps.journal, passing.id) : []
   const ended = endOf(past)
@@ -176,7 +159,7 @@ async function passFilled(deps: Deps, passing: Passing, name: string, rawInput: 
 
 /** Stages 1 to 6: may this call run? @returns what they established, or the refusal */
 async function admit(
-  deps: Deps,
+  deps: GateDeps,
   passing: Passing,
   name: string,
   rawInput: unknown,
@@ -198,7 +181,8 @@ async function admit(
   const judged = { caller, call, input, own }
   const refusing = refuseCaller(deps, judged)
   const forbidden = refusing instanceof Promise ? await refusing : refusing
-  const excuse = forbidden === null ? null : await deps.refused.judge(deps, passing, judged, forbidden, (...ask) => passGate(deps, ...ask))
+  const excuse =
+    forbidden === null ? null : await deps.judges().refused.judge(deps, passing, judged, forbidden, (...ask) => passGate(deps, ...ask))
   if (excuse !== null && 'text' in excuse) return excuse
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
@@ -233,7 +217,7 @@ async function admit(
 }
 
 /** Stages 7 to 10: the call runs, recorded before and after. */
-async function perform(deps: Deps, passing: Passing, admitted: Admitted, past: readonly JournalRecord[]): Promise<CallOutcome> {
+async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, past: readonly JournalRecord[]): Promise<CallOutcome> {
   const { journal, budgets, clock } = deps
   const { call, input, hold } = admitted
 
@@ -265,7 +249,7 @@ async function perform(deps: Deps, passing: Passing, admitted: Admitted, past: r
   const whole = admitted.hooked === null ? own : await admitted.hooked.after(own, took)
   const cleaned = passing.durable === true && whole.status === 'ok' ? { ...whole, output: keptOutput(call, whole.output) } : whole
   const edited = admitted.edited ? withEditNote(cleaned, input) : cleaned
-  const outcome = deps.refused.ended(passing.caller, admitted.excuse, edited)
+  const outcome = deps.judges().refused.ended?.(passing.caller, admitted.excuse, edited) ?? edited
   if (labels.length > 0) deps.labels.read(passing.caller, labels, from)
 
   // 10. Settle: settle budgets, record the outcome, notify followers.
@@ -293,7 +277,7 @@ function entryOf({ caller, id }: Passing, phase: Phase, name: string, body: Json
  * lose.
  */
 async function intend(
-  { journal, budgets }: Deps,
+  { journal, budgets }: GateDeps,
   passing: Passing,
   { call, input, held, hold }: Admitted,
   past: readonly JournalRecord[],
@@ -317,7 +301,7 @@ async function intend(
 
 /** Stage 8. */
 async function run(
-  deps: Deps,
+  deps: GateDeps,
   passing: Passing,
   { call, input: asked, hold, unchanged }: Admitted,
   use: SecretUse,
@@ -382,7 +366,7 @@ async function run(
 
 /** See `CallContext.call`. */
 function callWithin(
-  deps: Deps,
+  deps: GateDeps,
   { onWait }: Passing,
   watch: Pick<Watch, 'signal' | 'pause'>,
   { caller, name, input }: { readonly caller: Caller; readonly name: string; readonly input: unknown },

@@ -1,6 +1,3 @@
-export type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool } from './access/foreign-calls.ts'
-export { workspacePath, writtenPaths } from './access/right-limits.ts'
-export { copyMode } from './access/session-modes.ts'
 export { assertNoBranch, type BranchBy, type Branches } from './branches/branches.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
@@ -22,11 +19,12 @@ export { clientTools } from './calls/client-calls.ts'
 export { carriesConversation, historyPages, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
-export { followedPhases, type KernelEvent } from './events.ts'
+export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './events.ts'
 export type { FileLabels } from './flow/file-labels.ts'
 export type { Gate } from './gate.ts'
-export { rowIn, rowMark } from './journal.ts'
-export type { Kernel, KernelOptions } from './kernel-interface.ts'
+export { type Journal, rowIn, rowMark } from './journal.ts'
+export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
+export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
 export { historyPage, maxBytesPerToken, maxForkDepth, maxInputBytes, maxPieces, maxSessionsRead, maxTitleLength } from './limits.ts'
 export type { Completion } from './models/side-calls.ts'
@@ -36,10 +34,26 @@ export { type HealthPart, healthParts, type ResourceSample } from './observe/res
 export type { Registry } from './registry.ts'
 export { type Core, describedServiceCalls, sectionOf, type Service } from './service.ts'
 export { describeSession, firstLine, type ListInput, type Sessions, sessionsOf } from './sessions.ts'
-export type { Approvals } from './stages/approval-queue.ts'
+export type { Answer, Approvals } from './stages/approval-queue.ts'
+export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
 export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './stages/attenuation.ts'
 export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
-export { inherited, processRight, type Provenance, userCaller } from './stages/policy.ts'
+export { boundDigest, inputsDigest, partsOf, readInputs, stateChange } from './stages/command-inputs.ts'
+export {
+  type Asking,
+  type Excuse,
+  type JudgedCall,
+  type JudgeDeps,
+  type Judges,
+  type MakeCall,
+  type RefusedCalls,
+  type RefusedPassing,
+  stricter,
+  whyNeverExcused,
+} from './stages/judging.ts'
+export { clientAsk, clientReply, inherited, judgeFlow, processRight, type Provenance, runtimeCaller, userCaller } from './stages/policy.ts'
+export { type Refusal, refusal } from './stages/refusals.ts'
+export { workspacePath, writtenPaths } from './stages/right-limits.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
 export { createErasures, type Erasures } from './state/erasures.ts'

@@ -28,7 +28,8 @@ import {
 } from '../types/index.ts'
 import type { KernelEvent } from './events.ts'
 import { createKernel } from './kernel.ts'
-import type { Kernel, KernelOptions } from './kernel-interface.ts'
+import type { Kernel } from './kernel-interface.ts'
+import type { KernelOptions } from './kernel-options.ts'
 import type { HealthProbe } from './observe/resources.ts'
 
 export const user = 'ada' as UserId

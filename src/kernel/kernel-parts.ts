@@ -30,10 +30,9 @@ import { type KernelHooks, lazyHooks, type LoadedHooks } from './hooks/hook-port
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
-import type { ExecLists } from './access/exec-lists.ts'
-import { cautionBy } from './access/session-modes.ts'
+import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
 import { createEvents, type Events } from './events.ts'
-import type { KernelOptions } from './kernel-interface.ts'
+import type { KernelOptions } from './kernel-options.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate, type GateDeps } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
@@ -81,8 +80,7 @@ interface Records {
 /** The calls, the gate, and what makes calls of its own. */
 interface Calls {
   readonly services: Services
-  /** Loaded with the descriptions of the calls. */
-  readonly execLists: () => Promise<ExecLists>
+  readonly judges: HeldJudges
   readonly versioning: Versioning
   readonly files: FileFlow
   readonly openFlow: () => Promise<Flow>
@@ -122,14 +120,14 @@ export function assembleParts(options: KernelOptions): KernelParts {
   const records = buildRecords(options)
   const services = holdServices(options.services, () => coreOf(options, parts))
   const describe = async (): Promise<readonly Call[]> => {
-    const [tools, { kernelCalls }, execLists, servers, ofServices] = await Promise.all([
+    const [tools, { kernelCalls }, servers, ofServices] = await Promise.all([
       options.calls(parts.memory),
       import('./calls/kernel-calls.ts'),
-      parts.execLists(),
       parts.servers.open(),
       services.calls(),
+      parts.judges.load(),
     ])
-    return [...tools, ...servers, ...kernelCalls({ ...callDeps(options, parts), execLists }), ...ofServices]
+    return [...tools, ...servers, ...kernelCalls(callDeps(options, parts)), ...ofServices]
   }
   const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
@@ -192,18 +190,12 @@ function buildRecords(options: KernelOptions): Records {
 function buildCalls(options: KernelOptions, records: Records, services: Services, describe: () => Promise<readonly Call[]>): Calls {
   const { user, config, store, engine, sandbox, clock, workspaceRoot, hostFolders = [] } = options
   const { newId, sessions, journal, events, secrets } = records
-  let lists: ExecLists | undefined
-  const execLists = once(async () => {
-    const { createExecLists } = await import('./access/exec-lists.ts')
-    const made = createExecLists(records.documents, config.exec)
-    await made.load()
-    return (lists = made)
-  })
+  const judges = holdJudges(services.judges)
   const runningTurns = createRunningTurns(store)
   const messageOf = (turn: TurnId | ''): string | null => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null))
   const openHooks = (source: HookSource): KernelHooks => lazyHooks(source, events, () => loadHooks(source))
   const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }), openHooks })
-  const hides = (call: Call): boolean => lists?.hides(call) === true
+  const hides = (call: Call): boolean => judges.now().hides(call)
   const registry = createRegistry(describe, hides, servers.tools, engine.model.contextTokens, servers.loading)
   const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find, options.services)
   const keptOutputs = createKeptOutputs(store)
@@ -240,11 +232,11 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
     clock,
     approval: config.approval,
     ...approvalReads(config, records, sandbox, branches),
-    refuseStart: async (...start) => (await execLists()).refuse(...start),
+    judges: judges.now,
     labels: sessions,
     fillHandles: services.fill,
     attachments: runningTurns.attachments,
-    cautionOf: cautionBy({ documents: records.documents, clock, topOf: records.approvals.top }, runningTurns),
+    cautionOf: async ({ session, turn }) => stricter(runningTurns.cautionOf(turn), await judges.now().cautionOf(session)),
   })
   const background = createBackground({ user, gate, newId })
   const completeBy = (model: string): Complete => createComplete({ gate, newId, engine, model })
@@ -253,26 +245,22 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const summaries = createSummaries({ store, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { services, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
+  const own = { services, judges, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
   return { ...own, hooks: servers.hooks, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
 }
 
-/** What stages 4 and 5 read of hosts, rules and commands. */
+/** What stages 4 and 5 read of hosts and commands. */
 function approvalReads(
   config: Config,
   { documents, sessions }: Records,
   sandbox: KernelOptions['sandbox'],
   branches: Calls['branches'],
-): Pick<GateDeps, 'findRule' | 'readBound' | 'flow' | 'hosts'> {
+): Pick<GateDeps, 'readBound' | 'flow' | 'hosts'> {
   return {
     flow: config.flow,
     hosts: createKnownHosts({ documents, config, labels: sessions }),
-    async findRule(asking, readInputs) {
-      const { findRule, settingsDigest } = await import('./access/rules.ts')
-      return findRule(documents, settingsDigest(config), asking, readInputs)
-    },
     async readBound({ branch }, ...bound) {
-      const { readBound } = await import('./access/command-inputs.ts')
+      const { readBound } = await import('./stages/command-inputs.ts')
       return readBound(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...bound)
     },
   }
@@ -294,7 +282,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     runs: calls.services.runs,
   }
   const handoffs = createHandoffs(documents)
-  const profileOf = createProfileOf(documents, config, handoffs, clock)
+  const profileOf = createProfileOf(documents, config, handoffs, async (name) => (await calls.judges.load()).rightsOfKey(name))
   const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given })
   const places = { ...records.resources, config: config.agents, clock }
   const admission = once(async () => (await import('./turns/admission.ts')).createAdmission(places))
@@ -344,13 +332,12 @@ function coreOf(options: KernelOptions, parts: KernelParts): Core {
     runEnded: parts.versioning.runEnded,
     changedIn: parts.versioning.changedIn,
     definitionProblem: parts.services.definitionProblem,
-    withOwnRoles: async (rights) => (await import('./access/roles.ts')).withOwnRoles(parts.documents, rights),
     sections: options.services.flatMap((service) => service.config ?? []),
   }
 }
 
 /** What the kernel's own calls use. */
-function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
+function callDeps(options: KernelOptions, parts: KernelParts): KernelCallDeps {
   const { config } = options
   const { sessions, registry } = parts
   return {
@@ -361,10 +348,8 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     config: config.model,
     heldLabels: sessions.held,
     moneyIsLimited: parts.budgets.limitsMoney,
-    approvalConfig: config.approval,
-    execConfig: config.exec,
-    settings: config,
     references: registry.references,
+    settings: config,
     laneTurn: parts.runningTurns.find,
     tools: registry.tools,
     laterTools: registry.laterTools,

@@ -18,7 +18,8 @@ import {
 import { maxPluginEvents, pluginDeskMs } from './limits.ts'
 import { optionsOf } from './stages/running-calls.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import type { Kernel, KernelOptions } from './kernel-interface.ts'
+import type { Kernel } from './kernel-interface.ts'
+import type { KernelOptions } from './kernel-options.ts'
 import { assembleParts, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
@@ -81,10 +82,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   // The first plugin may come while the guest runs.
   if (options.hasPlugins !== true && options.servers !== undefined)
     events.watchers.add(({ name, phase }) => void (name === 'plugin.sync' && phase === 'outcome' && openDesk()))
-  const keyKernels = once(async () => {
-    const { createKeyKernels } = await import('./access/key-kernel.ts')
-    return createKeyKernels({ ...parts, user, clock: options.clock, flow: options.config.flow }, kernel)
-  })
+  const keyKernels = once(() => parts.services.keyed(kernel))
   const kernel: Kernel = {
     async withKey(key) {
       await resumed

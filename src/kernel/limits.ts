@@ -62,20 +62,6 @@ export const maxNamedTools = 60
 export const maxFoundChars = 200
 /** Lists of tools that are kept for the sets that searches have loaded. */
 export const maxHeldToolLists = 100
-/** Refusals of one session after which the person is asked, in a row or not: a list that is still read. */
-export const maxRefusedInSession = 20
-/** Calls of such a question. */
-export const maxListedRefusals = 20
-/** Characters of one of them as JSON, with its whole input: a longer one is refused without a question, since nobody would read it to its end. */
-export const maxListedInputChars = 2_000
-/** Characters of all of them: every terminal and editor shows this much without a cut, even with each invisible character written out. */
-export const maxListedRefusalsChars = 5_000
-/** Such questions of one session: an agent that provokes refusals cannot wear a person down. */
-export const maxRefusalQuestions = 5
-/** Sessions whose refusals are counted. */
-export const maxHeldRefusals = 1_000
-/** Sessions whose mode is known without reading it. */
-export const maxHeldModes = 1_000
 
 /** Values of a field that its tool lists; of more, the description names examples. A wrong one is refused with the list. */
 export const maxListedValues = 8
@@ -88,21 +74,6 @@ export const maxEventWaiters = 1_000
 
 /** How long before an approval expires its warning comes; at most half of the whole time. */
 export const approvalWarningMs = 60_000
-/** Learned rules of a user: each question looks through them. */
-export const maxRules = 500
-
-/** API keys of a user, and those that are checked at once, each with 32 MiB. */
-export const maxKeys = 200
-/** Calls of one key, from a model outside, that run or wait at once; and those that have ended and are still known without the journal. */
-export const maxForeignRuns = 64
-export const keptForeignRuns = 500
-/** Pictures of one result. */
-export const maxReplyPictures = 8
-export const maxKeyChecks = 4
-/** How often the last use of a key is recorded, and a refusal of it. */
-export const keyUseMs = 60_000
-/** How long a key that was read is used without reading it again. */
-export const heldKeyMs = 1_000
 
 /** Due times whose distance is checked when a cron expression is taken in. */
 export const maxCadenceChecks = 200
@@ -205,8 +176,6 @@ export const maxDiffBytes: number = 256 * 1024
 /** Bytes of a file that `version.show` prints. */
 export const maxShownBytes: number = 256 * 1024
 
-/** Patterns of programs that `oxbow exec` may add. */
-export const maxProgramPatterns = 1_000
 /** Files that a command names and that are read before it is approved, and the time for that. */
 export const maxNamedFiles = 40
 export const inputsTimeoutMs = 10_000
@@ -214,8 +183,6 @@ export const inputsTimeoutMs = 10_000
 export const maxRestlessFiles = 100
 /** For comparing all files of a workspace: 500 000 take some seconds on a slow disk. */
 export const fingerprintTimeoutMs = 60_000
-/** Roles that a person may add. */
-export const maxRoles = 200
 
 /** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */
 export const maxClientTools = 128

@@ -7,6 +7,7 @@ import type { Memory } from '../memory/index.ts'
 import type { Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
+  type Blobs,
   type Call,
   type CallId,
   type RecordView,
@@ -34,6 +35,8 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
+import type { Kernel } from './kernel-interface.ts'
+import type { Judges } from './stages/judging.ts'
 import type { Admission } from './turns/admission.ts'
 import type { Branches } from './branches/branches.ts'
 import type { CallReference } from './call-reference.ts'
@@ -100,7 +103,8 @@ export interface Core {
   readonly approvals: Approvals
   readonly running: RunningCalls
   readonly openFlow: () => Promise<Flow>
-  readonly registry: Pick<Registry, 'find'>
+  readonly registry: Registry
+  readonly blobs: Blobs
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions
   readonly budgets: Budgets
@@ -119,8 +123,6 @@ export interface Core {
   readonly branches: () => Promise<Branches>
   /** See `Versioning`. */
   readonly changedIn: Versioning['changedIn']
-  /** See `withOwnRoles`. */
-  readonly withOwnRoles: (rights: readonly string[]) => Promise<readonly string[]>
   /** @returns what is wrong with a definition, as the service says to which its kind belongs; empty: nothing */
   readonly definitionProblem: (definition: Definition) => Promise<string>
   /** The outcome of a turn that has ended; null while it is open. */
@@ -162,6 +164,10 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   fill?(core: Core, self: () => Promise<Port>): FillInput
   /** Hears the outcome of each turn that has ended; loaded with the first. What it throws is lost. */
   turnEnded?(core: Core): Promise<(record: RecordView) => void>
+  /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
+  judges?(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
+  /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */
+  keyed?(core: Core, owner: Kernel): Promise<Kernel['withKey']>
   /** What the core asks about runs that it has started; see `ServiceRuns`. */
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Kinds of definitions in files that are its own. @returns what is wrong with one; empty: nothing */
@@ -196,6 +202,10 @@ export interface Services {
   readonly fill: FillInput
   /** Tells all that a turn has ended. */
   turnEnded(record: RecordView): void
+  /** What they decide for the gate. */
+  judges(): Promise<readonly Partial<Judges>[]>
+  /** @throws OxbowError `unauthenticated` where no service knows keys */
+  keyed(owner: Kernel): Promise<Kernel['withKey']>
   /** What they say of their runs. */
   runs(): Promise<readonly ServiceRuns[]>
   readonly definitionProblem: Core['definitionProblem']
@@ -248,6 +258,8 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       for (const load of fills) filled = await (await load())(filled.caller, filled.input)
       return filled
     },
+    judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
+    keyed: async (owner) => list.find(({ keyed }) => keyed !== undefined)?.keyed?.(core(), owner) ?? refuseKeys,
     runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {
       const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
@@ -268,6 +280,10 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       await Promise.all(made)
     },
   }
+}
+
+const refuseKeys: Kernel['withKey'] = async () => {
+  throw new OxbowError('unauthenticated', 'No API key is known here.', { hint: 'Use the token of the guest.' })
 }
 
 /** @throws OxbowError as `openInTime`; what cannot be gone on with is among the problems */

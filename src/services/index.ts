@@ -1,5 +1,6 @@
 /** The services of a guest, in the order in which their calls are listed. A new one is its folder and a line here. */
 import type { Service } from '../kernel/index.ts'
+import { access } from './access/service.ts'
 import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'
 import { budgets } from './budgets/service.ts'
@@ -27,6 +28,7 @@ export const services: readonly Service[] = [
   flow,
   agents,
   graphs,
+  access,
   audit,
   extract,
   schedules,

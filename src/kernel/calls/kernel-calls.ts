@@ -5,12 +5,7 @@
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import { type Blobs, type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
-import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
-import { refusalCall } from '../access/refused-calls.ts'
-import { modeCalls } from '../access/session-mode-calls.ts'
-import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
 import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
-import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
 import { hookAskCall } from '../hooks/hook-approval.ts'
@@ -30,10 +25,7 @@ export type KernelCallDeps = SystemCallDeps &
   KeptFileCallDeps &
   ToolSearchDeps &
   UndoCallDeps &
-  BranchCallDeps &
-  ApprovalCallDeps &
-  KeyCallDeps &
-  ExecCallDeps
+  BranchCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -50,11 +42,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...versionCalls(deps),
     ...undoCalls(deps),
     ...branchCalls(deps),
-    ...approvalCalls(deps),
-    refusalCall(deps.approvalConfig),
-    ...keyCalls(deps),
-    ...modeCalls(deps.documents, deps.sessions),
-    ...execListCalls(deps),
   ]
 }
 

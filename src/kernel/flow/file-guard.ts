@@ -10,7 +10,7 @@
 import { posix } from 'node:path'
 import type { Caller, Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../types/index.ts'
 import { snapshotTimeoutMs } from '../limits.ts'
-import { workspacePath } from '../access/right-limits.ts'
+import { workspacePath } from '../stages/right-limits.ts'
 import type { FileGuard } from '../sessions.ts'
 import { isKept, nothing, type Provenance, joined } from '../stages/policy.ts'
 import { type FileLabels, type Of } from './file-labels.ts'

@@ -20,7 +20,7 @@ import {
   joinLabels,
   type Labels,
 } from '../../types/index.ts'
-import { workspacePath } from '../access/right-limits.ts'
+import { workspacePath } from '../stages/right-limits.ts'
 import { decideFlow, type FlowDecisions, joined, nothing, type Provenance } from '../stages/policy.ts'
 
 export type FlowEffect = FlowPolicy['sink'][number]['effect']

@@ -13,7 +13,7 @@ import {
   type Sandbox,
   joinLabels,
 } from '../../types/index.ts'
-import { workspacePath } from '../access/right-limits.ts'
+import { workspacePath } from '../stages/right-limits.ts'
 import type { FileFlow, OpenedFlow, Sessions } from '../sessions.ts'
 import {
   flowMatter,

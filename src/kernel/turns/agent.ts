@@ -34,7 +34,7 @@ import {
   type ToolSpec,
   type TurnId,
 } from '../../types/index.ts'
-import { recallTags } from '../access/right-limits.ts'
+import { recallTags } from '../stages/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from './profile.ts'
 import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'

@@ -18,7 +18,7 @@ import {
 } from '../../types/index.ts'
 import type { Memory } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
-import { recallTags } from '../access/right-limits.ts'
+import { recallTags } from '../stages/right-limits.ts'
 import type { Handoffs } from './profiles.ts'
 import type { Gate } from '../gate.ts'
 import type { Conversations } from '../conversation/conversations.ts'

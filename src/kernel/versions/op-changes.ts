@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import type { Hands, HandsOp, HandsOps } from '../../types/index.ts'
-import { workspacePath } from '../access/right-limits.ts'
+import { workspacePath } from '../stages/right-limits.ts'
 import { type AskOptions, realPath } from '../flow/workspace-survey.ts'
 import { removedNames } from './left-out.ts'
 

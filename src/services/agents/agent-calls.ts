@@ -12,7 +12,6 @@ import {
   type Branches,
   type Budgets,
   type CallReference,
-  type Core,
   carvedOf,
   type Documents,
   limitsSchema,
@@ -41,6 +40,7 @@ import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, sessionOf } from './agent-record.ts'
 import { type AgentView, readUsage, viewOf } from './agent-view.ts'
+import type { Access } from '../access/service.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
@@ -50,7 +50,7 @@ export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
   readonly documents: Pick<Documents, 'all'>
-  readonly withOwnRoles: Core['withOwnRoles']
+  readonly withOwnRoles: Access['withOwnRoles']
   readonly branches: () => Promise<Pick<Branches, 'create'>>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly references: () => readonly CallReference[]

@@ -6,12 +6,14 @@ import { type DefinitionCallDeps, definitionCalls } from './delegation/definitio
 import { type DelegateCallDeps, delegateCalls } from './delegation/delegate-calls.ts'
 import { fanOutCall } from './delegation/fan-out-call.ts'
 import type { FanOutDeps } from './delegation/fan-out.ts'
+import type { Access } from '../access/service.ts'
 import type { Agents } from './open-agents.ts'
 
 /** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
-export function allCalls(core: Core, self: () => Promise<Agents>): readonly Call[] {
+export function allCalls(core: Core, self: () => Promise<Agents>, access: () => Promise<Access>): readonly Call[] {
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
     ...core,
+    withOwnRoles: async (rights) => (await access()).withOwnRoles(rights),
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
     all: async () => (await self()).supervisor.all(),

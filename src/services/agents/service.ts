@@ -1,14 +1,16 @@
 import type { Service } from '../../kernel/index.ts'
+import { access } from '../access/service.ts'
 import type { Agents } from './open-agents.ts'
 
 export type { Agents } from './open-agents.ts'
 
 /** Agents that others start: by `agent.spawn`, or by a definition, to which a goal is delegated. */
-export const agents: Service<Agents> = {
+export const agents: Service<Agents, { readonly access: typeof access }> = {
   name: 'agents',
+  needs: { access },
   events: ['agent'],
   wakes: ['system/agents'],
-  calls: async (core, self) => (await import('./all-calls.ts')).allCalls(core, self),
+  calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports.access),
   async open(core) {
     const { agents: port, start, stop } = await (await import('./open-agents.ts')).openAgents(core)
     return { port, recover: start, close: stop }

@@ -1,9 +1,6 @@
 /** Calls that wait for a person, as their records tell: those of before a restart, and what was decided on them so far. */
+import { boundDigest, type Decided, type Documents, type Journal } from '../../kernel/index.ts'
 import { type CallId, grantOf, OxbowError, type PendingApproval } from '../../types/index.ts'
-import type { Journal } from '../journal.ts'
-import type { Decided } from '../stages/approval.ts'
-import type { Documents } from '../state/documents.ts'
-import { boundDigest } from './command-inputs.ts'
 import { rightsOfKey } from './keys.ts'
 
 interface ParkedDeps {

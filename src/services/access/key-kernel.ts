@@ -1,4 +1,5 @@
 /** The kernel as a program with an API key sees it: the same interface, with the key's rights only. */
+import { type Gate, type Journal, type Kernel, type KernelEvent, optionsOf, type PastDelivery, type StartTurn } from '../../kernel/index.ts'
 import {
   type Caller,
   type CallId,
@@ -11,13 +12,7 @@ import {
   toError,
   untilAborted,
 } from '../../types/index.ts'
-import type { KernelEvent, PastDelivery } from '../events.ts'
-import type { Gate } from '../gate.ts'
-import { optionsOf } from '../stages/running-calls.ts'
-import type { Journal } from '../journal.ts'
 import { createForeignCalls, type ForeignDeps } from './foreign-calls.ts'
-import type { Kernel } from '../kernel-interface.ts'
-import type { StartTurn } from '../turns/start-turn.ts'
 import { createKeys, type KeyDeps } from './keys.ts'
 
 interface KeyKernelDeps extends KeyDeps, Omit<ForeignDeps, 'openSession'> {

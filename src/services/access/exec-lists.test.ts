@@ -4,7 +4,7 @@ import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import { execRun } from '../../tools/shell/run-call.ts'
 import { shellExec } from '../../tools/shell/exec-call.ts'
 import { type GenerateRequest, isProgramPattern, type Json } from '../../types/index.ts'
-import { asks, openFixture, says } from '../kernel-fixture.ts'
+import { asks, openFixture, says } from '../../kernel/kernel-fixture.ts'
 import { allows, denies } from './exec-lists.ts'
 
 const words = (text: string): readonly string[] => text.split(' ')

@@ -11,11 +11,8 @@
  */
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
+import { clientAsk, type Documents, inputsDigest, workspacePath, type Asking } from '../../kernel/index.ts'
 import { type CommandInputs, type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
-import type { Documents } from '../state/documents.ts'
-import { inputsDigest } from './command-inputs.ts'
-import { clientAsk } from '../stages/policy.ts'
-import { workspacePath } from './right-limits.ts'
 
 export const ruleCategory = 'system/rules'
 
@@ -56,19 +53,6 @@ export interface Rule {
 }
 
 type Facts = Pick<Rule, 'call' | 'fields' | 'session' | 'labels' | 'inputs' | 'files' | 'settings'>
-
-/** A call that asks. */
-export interface Asking {
-  readonly call: string
-  readonly input: unknown
-  readonly session: SessionId | ''
-  /** Labels because of which the flow policy asks; empty: it does not. */
-  readonly labels: readonly Label[]
-  /** What the command runs as it is now; null: nothing, or not known. */
-  readonly inputs?: CommandInputs | null
-  /** Fields whose content may differ where a rule is for more than one exact call. */
-  readonly content?: readonly string[] | undefined
-}
 
 /** @returns the digest of what decides how far a call reaches, whatever its input */
 export function settingsDigest({ sandbox, egress }: Pick<Config, 'sandbox' | 'egress'>): string {

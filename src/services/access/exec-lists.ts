@@ -11,9 +11,11 @@
  * patterns are compared with their words only to stop mistakes; whoever wants to get around that can.
  */
 import { z } from 'zod'
+import type { Documents } from '../../kernel/index.ts'
 import { type Call, type Config, type Failure, isProgramPattern, OxbowError, type StartedProgram } from '../../types/index.ts'
-import { maxProgramPatterns } from '../limits.ts'
-import type { Documents } from '../state/documents.ts'
+
+/** Patterns of programs that `oxbow exec` may add. */
+const maxProgramPatterns = 1_000
 
 const execCategory = 'system/exec'
 const listsName = 'lists'
@@ -153,7 +155,7 @@ function quoted(words: readonly string[]): string {
 
 export interface ExecCallDeps {
   readonly documents: Documents
-  readonly execLists: ExecLists
+  readonly execLists: () => Promise<ExecLists>
   readonly execConfig: Config['exec']
 }
 
@@ -184,7 +186,7 @@ function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, Exe
     effect: 'none',
     recordOutput: ({ patterns }) => ({ patterns: patterns.length }),
     async run() {
-      const own = await execLists.load()
+      const own = await (await execLists()).load()
       const from = (lists: Lists, source: ExecView['patterns'][number]['from']) =>
         (['deny', 'allow'] as const).flatMap((list) => lists[list].map((pattern) => ({ list, pattern, from: source })))
       const { shell, env } = execConfig
@@ -233,7 +235,7 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call<ChangeInpu
           throw new OxbowError('limit_reached', `There would be more than ${maxProgramPatterns} patterns.`, { hint: 'Remove some.' })
         return next
       })
-      await execLists.load()
+      await (await execLists()).load()
       return { output: { allow: [...(changed?.allow ?? [])], deny: [...(changed?.deny ?? [])] } }
     },
   }

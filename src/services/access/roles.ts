@@ -4,10 +4,11 @@
  * at the moment; an agent those that they had when it was spawned. A role cannot hold another one that was added, so there are no cycles.
  */
 import { z } from 'zod'
+import type { Documents, Registry } from '../../kernel/index.ts'
 import { type Call, type Caller, didYouMean, type Grant, grantOf, OxbowError, roles } from '../../types/index.ts'
-import { maxRoles } from '../limits.ts'
-import type { Registry } from '../registry.ts'
-import type { Documents } from '../state/documents.ts'
+
+/** Roles that a person may add. */
+const maxRoles = 200
 
 export const roleCategory = 'system/roles'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { CallOutcome, Json } from '../../types/index.ts'
 import { shellExec } from '../../tools/shell/exec-call.ts'
-import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
+import { asks, done, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 
 const outputOf = (outcome: CallOutcome): Json => (outcome.status === 'ok' ? (outcome.output as Json) : assert.fail(outcome.text))
 const codeOf = (outcome: CallOutcome): string => (outcome.status === 'ok' ? 'ok' : outcome.failure.code)

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { z } from 'zod'
 import { openMemoryStore } from '../../store/index.ts'
 import type { CallOutcome, Json, Label } from '../../types/index.ts'
-import { asks, done, type Fixture, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
+import { asks, done, type Fixture, inOrder, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 import { covers, describeRule, learnRule, type RuleScope } from './rules.ts'
 
 const origin = { by: 'user:ada', at: 1, from: 'x' }

@@ -10,8 +10,27 @@
  */
 import { z } from 'zod'
 import {
+  type ApprovalDeps,
+  boundDigest,
+  type Documents,
+  type Excuse,
+  inputsDigest,
+  type JudgedCall,
+  type JudgeDeps,
+  partsOf,
+  processRight,
+  type Refusal,
+  refusal,
+  runtimeCaller,
+  stateChange,
+  whyNeverExcused,
+  writtenPaths,
+  type RefusedCalls,
+  type RefusedPassing,
+  type MakeCall,
+} from '../../kernel/index.ts'
+import {
   type Call,
-  type Caller,
   type CallId,
   type CallOutcome,
   type CommandInputs,
@@ -24,24 +43,28 @@ import {
   type SessionId,
   truncate,
 } from '../../types/index.ts'
-import {
-  maxHeldRefusals,
-  maxListedInputChars,
-  maxListedRefusals,
-  maxListedRefusalsChars,
-  maxRefusalQuestions,
-  maxRefusedInSession,
-  maxWhyLength,
-} from '../limits.ts'
-import type { ApprovalDeps, Excuse } from '../stages/approval.ts'
-import { type JudgeDeps, type JudgedCall, whyNeverExcused } from '../stages/judging.ts'
-import { processRight, runtimeCaller } from '../stages/policy.ts'
-import { type Refusal, refusal } from '../stages/refusals.ts'
-import type { CallOptions } from '../stages/running-calls.ts'
-import type { Documents } from '../state/documents.ts'
-import { boundDigest, inputsDigest, partsOf, stateChange } from './command-inputs.ts'
-import { writtenPaths } from './right-limits.ts'
 import { canonical, digest } from './rules.ts'
+
+/** Characters about a malformed input: five fields with what each was expected to be. */
+const maxWhyLength = 1_000
+
+/** Refusals of one session after which the person is asked, in a row or not: a list that is still read. */
+const maxRefusedInSession = 20
+
+/** Such questions of one session: an agent that provokes refusals cannot wear a person down. */
+const maxRefusalQuestions = 5
+
+/** Characters of all of them: every terminal and editor shows this much without a cut, even with each invisible character written out. */
+const maxListedRefusalsChars = 5_000
+
+/** Calls of such a question. */
+const maxListedRefusals = 20
+
+/** Characters of one of them as JSON, with its whole input: a longer one is refused without a question, since nobody would read it to its end. */
+const maxListedInputChars = 2_000
+
+/** Sessions whose refusals are counted. */
+const maxHeldRefusals = 1_000
 
 const category = 'system/refusals'
 
@@ -75,34 +98,7 @@ interface Count {
   readonly open: Map<string, Listed>
 }
 
-/** Makes a call of the runtime. */
-type MakeCall = (
-  passing: Pick<CallOptions, 'id' | 'signal' | 'resumed'> & {
-    readonly caller: Caller
-    readonly onIntended: () => void
-    readonly onWait?: (waiting: boolean) => void
-  },
-  name: string,
-  input: unknown,
-) => Promise<CallOutcome>
-
-/** The refused call on its way. */
-interface PassingCall extends CallOptions {
-  readonly caller: Caller
-  readonly isTaken?: boolean
-}
-
-export interface RefusedCalls {
-  /**
-   * A call that stage 3 refuses.
-   * @returns the refusal, or why it may go on. Waits where this refusal is the one at which the person is asked.
-   */
-  judge(deps: JudgeDeps, passing: PassingCall, judged: JudgedCall, forbidden: Failure, make: MakeCall): Promise<Excuse | Refusal>
-  /** A call that was allowed has ended: one that went well ends a row. @returns its outcome, with a note about calls that were allowed with it */
-  ended<Outcome extends CallOutcome>(caller: Caller, excuse: Excuse | null, outcome: Outcome): Outcome
-}
-
-interface RefusedDeps extends Pick<ApprovalDeps, 'approvals' | 'journal' | 'approval' | 'readBound'> {
+interface RefusedDeps extends Pick<ApprovalDeps, 'approvals' | 'journal' | 'approval'> {
   readonly documents: Documents
   readonly newId: () => string
 }
@@ -120,17 +116,18 @@ interface Refused extends JudgedCall {
 }
 
 /** What this guest knows of its sessions' refusals. */
-interface Desk extends RefusedDeps {
+interface Desk extends RefusedDeps, Pick<ApprovalDeps, 'readBound'> {
   readonly counts: RecentMap<SessionId, Count>
   /** Sessions whose question waits in this guest. */
   readonly asked: Set<SessionId>
 }
 
-export function createRefusedCalls(deps: RefusedDeps): RefusedCalls {
-  const desk: Desk = { ...deps, counts: createRecentMap<SessionId, Count>(maxHeldRefusals), asked: new Set<SessionId>() }
-  const { approvals, approval, counts } = desk
+export function createRefusedCalls(deps: RefusedDeps): Required<RefusedCalls> {
+  const held = { ...deps, counts: createRecentMap<SessionId, Count>(maxHeldRefusals), asked: new Set<SessionId>() }
+  const { approvals, approval, counts } = held
   return {
     async judge(judging, passing, judged, forbidden, make) {
+      const desk: Desk = { ...held, readBound: judging.readBound }
       const { caller, call, input } = judged
       const { session } = caller
       const isAgents = caller.actor.startsWith('agent:') && caller.audience === 'model'
@@ -201,7 +198,7 @@ interface Question {
 }
 
 /** Asks the person, and keeps the answer. @returns the outcome of the question */
-async function ask(desk: Desk, passing: PassingCall, refused: Refused, { question, list, bound, make }: Question): Promise<CallOutcome> {
+async function ask(desk: Desk, passing: RefusedPassing, refused: Refused, { question, list, bound, make }: Question): Promise<CallOutcome> {
   const { id, caller, signal, onWait, resumed } = passing
   await change(desk, refused, (now) => ({ ...now, asking: { call: id, question, keys: [...list.keys()], bound } }))
   const options = { id: question, signal, ...(resumed !== undefined && { resumed }), ...(onWait !== undefined && { onWait }) }

@@ -2,9 +2,14 @@
  * The mode of a session: how much stricter than the policy it is, whoever sends its messages and by whichever way, until a person changes
  * it. It holds for the agents below the session, too. A stricter mode counts from the next call on.
  */
-import { type Caller, type ClientTools, type Clock, createRecentMap, type RecentMap, type SessionId } from '../../types/index.ts'
-import { heldKeyMs, maxHeldModes } from '../limits.ts'
-import type { Documents } from '../state/documents.ts'
+import { type Documents, stricter } from '../../kernel/index.ts'
+import { type ClientTools, type Clock, createRecentMap, type RecentMap, type SessionId } from '../../types/index.ts'
+
+/** Sessions whose mode is known without reading it. */
+const maxHeldModes = 1_000
+
+/** How long a key that was read is used without reading it again. */
+const heldKeyMs = 1_000
 
 export const modeCategory = 'system/session_modes'
 export const modeNames = ['configured', 'ask', 'read_only'] as const
@@ -27,7 +32,7 @@ interface ModeDeps {
   readonly topOf: (session: SessionId) => SessionId
 }
 
-function createSessionModes({ documents, clock, topOf }: ModeDeps): SessionModes {
+export function createSessionModes({ documents, clock, topOf }: ModeDeps): SessionModes {
   const held: RecentMap<SessionId, { readonly caution: Caution; readonly until: number }> = createRecentMap(maxHeldModes)
   documents.watch(modeCategory, (name) => held.delete(name as SessionId))
   const read = async (session: SessionId): Promise<Caution> => {
@@ -46,15 +51,6 @@ function createSessionModes({ documents, clock, topOf }: ModeDeps): SessionModes
   }
 }
 
-/** @returns how strict a turn is beside the policy: as its message and its session say */
-export function cautionBy(
-  deps: ModeDeps,
-  turns: { readonly cautionOf: (turn: Caller['turn']) => Caution },
-): (caller: Pick<Caller, 'session' | 'turn'>) => Promise<Caution> {
-  const modes = createSessionModes(deps)
-  return async ({ session, turn }) => stricter(turns.cautionOf(turn), await modes.of(session))
-}
-
 /** A session that continues from another one begins as strict as that. */
 export async function copyMode(
   documents: Pick<Documents, 'get' | 'put'>,
@@ -67,9 +63,4 @@ export async function copyMode(
 
 function cautionOf(stored: StoredMode | undefined): Caution {
   return stored === undefined || stored.mode === 'configured' ? undefined : stored.mode
-}
-
-/** @returns the stricter of two */
-function stricter(a: Caution, b: Caution): Caution {
-  return a === 'read_only' || b === 'read_only' ? 'read_only' : (a ?? b)
 }

@@ -5,7 +5,7 @@ import { openMemoryStore } from '../../store/index.ts'
 import { shellExec } from '../../tools/shell/exec-call.ts'
 import { execRun } from '../../tools/shell/run-call.ts'
 import type { CallOutcome, JsonObject } from '../../types/index.ts'
-import { asks, type Fixture, inOrder, openFixture, says, user } from '../kernel-fixture.ts'
+import { asks, type Fixture, inOrder, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 
 /** A kernel whose agent asks for these commands, one a turn, in a sandbox with these files. @returns it with what ran */
 async function asking(commands: readonly string[], files: Record<string, string>, more: object = {}) {

@@ -9,6 +9,23 @@
  * again under the same id with the input that the journal has.
  */
 import {
+  type Approvals,
+  type CallReference,
+  clientReply,
+  type Events,
+  type Gate,
+  type Journal,
+  judgeFlow,
+  type Registry,
+  runtimeCaller,
+  type Sessions,
+  type ForeignCall,
+  type ForeignCalls,
+  type ForeignEnd,
+  type ForeignRun,
+  type OfferedCalls,
+} from '../../kernel/index.ts'
+import {
   type Blobs,
   type Call,
   type Caller,
@@ -26,83 +43,14 @@ import {
   type TurnId,
   untilAborted,
 } from '../../types/index.ts'
-import type { CallReference } from '../call-reference.ts'
-import type { Events } from '../events.ts'
-import type { Gate } from '../gate.ts'
-import type { Journal } from '../journal.ts'
-import { keptForeignRuns, maxForeignRuns, maxReplyPictures } from '../limits.ts'
-import type { Registry } from '../registry.ts'
-import type { Sessions } from '../sessions.ts'
-import type { Approvals } from '../stages/approval-queue.ts'
-import { clientReply, judgeFlow, runtimeCaller } from '../stages/policy.ts'
 
-/** A call that the rights of a key allow to a model outside. */
-export interface ForeignTool extends CallReference {
-  /** It reaches what is outside of the workspace, or what it returns comes from there. */
-  readonly isOpen: boolean
-}
+/** Pictures of one result. */
+const maxReplyPictures = 8
 
-interface OfferedCalls {
-  /** What a model may call. */
-  readonly calls: readonly ForeignTool[]
-  /** What only programs may call, by `Kernel.call`. */
-  readonly programs: readonly ForeignTool[]
-}
+/** Calls of one key, from a model outside, that run or wait at once; and those that have ended and are still known without the journal. */
+const maxForeignRuns = 64
 
-interface ForeignCall {
-  readonly id: CallId
-  readonly name: string
-  readonly input: unknown
-  readonly session: SessionId
-}
-
-export interface ForeignEnd {
-  readonly outcome: CallOutcome
-  readonly pictures: readonly { readonly mediaType: string; readonly data: Uint8Array }[]
-}
-
-export interface ForeignRun {
-  readonly id: CallId
-  readonly name: string
-  /** Empty: it was refused before it had one. */
-  readonly session: SessionId | ''
-  /**
-   * @param seen a question that was answered: it waits for what follows
-   * @returns how the call ended, or what a person must decide first
-   * @throws the reason of the signal, with which the call goes on
-   */
-  next(signal: AbortSignal, seen?: PendingApproval): Promise<{ readonly ended: ForeignEnd } | { readonly asks: PendingApproval }>
-  cancel(): void
-}
-
-export interface ForeignCalls {
-  /** Makes the session that remembers what the program has read. */
-  openSession(title: string): Promise<SessionId>
-  /** @throws OxbowError `unauthenticated` for a key that was revoked, as all methods */
-  tools(): Promise<OfferedCalls>
-  /** The call of a tool, and who makes it; whether the key may is judged when it is made. Null: there is none. */
-  find(tool: string): Promise<{ readonly name: string; readonly right: string; readonly by: 'model' | 'program' } | null>
-  /** The folders and files to which the key's right to read files is limited; null: it is not. */
-  readable(): Promise<readonly string[] | null>
-  /** @throws OxbowError `limit_reached` */
-  begin(call: ForeignCall): Promise<ForeignRun>
-  /** Passes the reply of a turn on, which the program has followed. */
-  reply(call: ForeignCall, outcome: CallOutcome): Promise<ForeignRun>
-  /** A call that was made before; null: it is a message to the agent. @throws OxbowError `not_found` */
-  again(id: CallId): Promise<ForeignRun | null>
-  /** The session to which the key has sent a message. @throws OxbowError `not_found` */
-  sentTo(message: CallId): Promise<SessionId>
-  /** Whether what the session has read may leave without a question: text is streamed only then. */
-  mayLeave(session: SessionId): Promise<boolean>
-  /** Whether the key has a right, perhaps a limited one. */
-  may(right: string): Promise<boolean>
-  /** @param listener called when a call has ended that may have changed files @returns a function that stops it */
-  onChange(listener: () => void): () => void
-  /** Another value once other calls may be offered. */
-  version(): unknown
-  /** @param listener called while the call runs @returns a function that stops it */
-  onProgress(session: SessionId, call: CallId, listener: (elapsedMs: number) => void): Promise<() => void>
-}
+const keptForeignRuns = 500
 
 export interface ForeignDeps {
   readonly gate: Gate

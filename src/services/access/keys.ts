@@ -7,6 +7,7 @@
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import type { Core, Documents } from '../../kernel/index.ts'
 import {
   type Call,
   type Caller,
@@ -20,11 +21,19 @@ import {
   type UserId,
   wrongRights,
 } from '../../types/index.ts'
-import { heldKeyMs, keyUseMs, maxKeyChecks, maxKeys } from '../limits.ts'
-import type { NoteEvent } from '../observe/event-bus.ts'
 import { createKeyLives } from './key-lives.ts'
 import { assertKnownRights, assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
-import type { Documents } from '../state/documents.ts'
+
+/** API keys of a user, and those that are checked at once, each with 32 MiB. */
+const maxKeys = 200
+
+const maxKeyChecks = 4
+
+/** How often the last use of a key is recorded, and a refusal of it. */
+const keyUseMs = 60_000
+
+/** How long a key that was read is used without reading it again. */
+const heldKeyMs = 1_000
 
 const keyCategory = 'system/keys'
 
@@ -93,7 +102,7 @@ export interface KeyDeps {
   readonly documents: Documents
   readonly clock: Clock
   readonly newId: () => string
-  readonly noteEvent: NoteEvent
+  readonly noteEvent: Core['noteEvent']
 }
 
 export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps): Keys {

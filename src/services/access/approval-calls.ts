@@ -1,6 +1,19 @@
 /** The calls about approvals: what waits, deciding it, and the rules that were learned from decisions. */
 import { z } from 'zod'
 import {
+  type Answer,
+  answerOf,
+  type Approvals,
+  boundDigest,
+  type Decided,
+  type Documents,
+  type Journal,
+  neededApprovals,
+  readInputs,
+  type Registry,
+  type Asking,
+} from '../../kernel/index.ts'
+import {
   type Call,
   type CallContext,
   type Caller,
@@ -13,26 +26,12 @@ import {
   type SessionId,
   toError,
 } from '../../types/index.ts'
-import type { Journal } from '../journal.ts'
-import { boundDigest, readInputs } from './command-inputs.ts'
 import { decisionsOn, findParked, notWaiting } from './parked-calls.ts'
-import { maxRules } from '../limits.ts'
-import type { Registry } from '../registry.ts'
-import { answerOf, type Decided, neededApprovals } from '../stages/approval.ts'
 import { makersOf } from './keys.ts'
-import type { Answer, Approvals } from '../stages/approval-queue.ts'
-import type { Documents } from '../state/documents.ts'
-import {
-  type Asking,
-  describeRule,
-  learnRule,
-  readRules,
-  type Rule,
-  ruleCategory,
-  type RuleScope,
-  ruleScopes,
-  settingsDigest,
-} from './rules.ts'
+import { describeRule, learnRule, readRules, type Rule, ruleCategory, type RuleScope, ruleScopes, settingsDigest } from './rules.ts'
+
+/** Learned rules of a user: each question looks through them. */
+const maxRules = 500
 
 export interface ApprovalCallDeps {
   readonly documents: Documents
