@@ -51,7 +51,7 @@ import {
   type Watch,
   whileHeld,
 } from './stages/running-calls.ts'
-import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
+import type { HookedCall, KernelHooks } from './coming.ts'
 import type { Registry } from './registry.ts'
 import type { Sessions, WatchedFiles } from './sessions.ts'
 import { type Excuse, judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
@@ -335,9 +335,8 @@ async function run(
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
     callAs: async (plugin, approved, name, input, scope) => {
-      const { pluginCaller } = await import('./plugins/plugin-caller.ts')
       const by = scoped(files.caller(), scope)
-      const judged = pluginCaller({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
+      const judged = await deps.judges().actAs({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
       if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })
       const own = { ...passing, caller: { ...caller, actor: `plugin:${plugin}` }, id: deps.newId() as CallId }
       deps.journal.note([entryOf(own, 'refused', name, refusalBody(refusal(judged)))])

@@ -4,7 +4,6 @@ import type { SecretKeeper } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import type { Call, CatalogQuestion, Clock, Config, Engine, HostPort, Random, Sandbox, ShownFolder, UserId } from '../types/index.ts'
 import type { DiskProbe, HealthProbe } from './observe/resources.ts'
-import type { OpenServers } from './registry.ts'
 import type { Service } from './service.ts'
 
 export interface KernelOptions {
@@ -24,10 +23,6 @@ export interface KernelOptions {
   readonly services: readonly Service[]
   /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
   readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
-  /** Opens the servers of tools, with the first call; absent: there are none. */
-  readonly servers?: OpenServers
-  /** Opens them at the start: there are plugins, whose tasks and events wait for no call. */
-  readonly hasPlugins?: boolean
   /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
   readonly memory?: (host: MemoryHost) => Memory
   /** Empty when there is none. */

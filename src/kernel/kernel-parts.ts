@@ -11,7 +11,6 @@ import {
   type CallId,
   type Config,
   createIdMaker,
-  type HookSource,
   lazySchemaChecker,
   type KeptFile,
   once,
@@ -26,7 +25,6 @@ import { type Background, type Complete, createBackground, createComplete, rolli
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import { createKnownHosts } from './flow/known-hosts.ts'
 import type { Flow } from './flow/open-flow.ts'
-import { type KernelHooks, lazyHooks, type LoadedHooks } from './hooks/hook-port.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
@@ -37,7 +35,7 @@ import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate, type GateDeps } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
-import { createRegistry, type HeldServers, holdServers, type Registry } from './registry.ts'
+import { createRegistry, type Registry } from './registry.ts'
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
@@ -57,7 +55,8 @@ import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
 import { createForesee, createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import { createHandoffs, createProfileOf, type Handoffs } from './turns/profiles.ts'
-import { type Core, holdServices, type Services } from './service.ts'
+import { holdServices, type Services } from './hold-services.ts'
+import type { Core } from './service.ts'
 
 /** What is recorded, and what is read back from it. */
 interface Records {
@@ -86,7 +85,6 @@ interface Calls {
   readonly openFlow: () => Promise<Flow>
   /** Branches of files; loaded with the first. */
   readonly branches: () => Promise<Branches>
-  readonly servers: HeldServers
   readonly registry: Registry
   readonly eventBus: EventBus
   readonly cleaner: Cleaner
@@ -94,7 +92,6 @@ interface Calls {
   readonly runningTurns: RunningTurns
   readonly running: RunningCalls
   readonly gate: Gate
-  readonly hooks: () => KernelHooks | undefined
   readonly background: Background
   readonly summaries: Summaries
   readonly memory: Memory | undefined
@@ -116,18 +113,19 @@ interface Turns {
 
 export type KernelParts = Records & Calls & Turns
 
-export function assembleParts(options: KernelOptions): KernelParts {
+/** @param resumed see `Core.resumed` */
+export function assembleParts(options: KernelOptions, resumed: () => Promise<void>): KernelParts {
   const records = buildRecords(options)
-  const services = holdServices(options.services, () => coreOf(options, parts))
+  const services = holdServices(options.services, () => coreOf(options, parts, resumed()))
   const describe = async (): Promise<readonly Call[]> => {
-    const [tools, { kernelCalls }, servers, ofServices] = await Promise.all([
+    const [tools, { kernelCalls }, ofServices] = await Promise.all([
       options.calls(parts.memory),
       import('./calls/kernel-calls.ts'),
-      parts.servers.open(),
       services.calls(),
       parts.judges.load(),
+      services.coming.load(),
     ])
-    return [...tools, ...servers, ...kernelCalls(callDeps(options, parts)), ...ofServices]
+    return [...tools, ...kernelCalls(callDeps(options, parts)), ...ofServices]
   }
   const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
@@ -192,11 +190,8 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const { newId, sessions, journal, events, secrets } = records
   const judges = holdJudges(services.judges)
   const runningTurns = createRunningTurns(store)
-  const messageOf = (turn: TurnId | ''): string | null => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null))
-  const openHooks = (source: HookSource): KernelHooks => lazyHooks(source, events, () => loadHooks(source))
-  const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }), openHooks })
   const hides = (call: Call): boolean => judges.now().hides(call)
-  const registry = createRegistry(describe, hides, servers.tools, engine.model.contextTokens, servers.loading)
+  const registry = createRegistry(describe, hides, services.coming.calls, engine.model.contextTokens, services.coming.loading)
   const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find, options.services)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
@@ -208,20 +203,10 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
   const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
   const files = createFileFlow({ ...records, config, open: openFlow })
-  const loadHooks = async (source: HookSource): Promise<LoadedHooks> =>
-    (await import('./hooks/kernel-hooks.ts')).createKernelHooks({
-      ...records,
-      source,
-      user,
-      gate,
-      registry,
-      fit: cleaner.fit,
-      settings: config.model,
-    })
   const gate: Gate = createGate({
     ...records,
     files,
-    hooks: servers.hooks,
+    hooks: services.coming.hooks,
     registry,
     cleaner,
     secrets: createSecretUses(secrets),
@@ -245,8 +230,8 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const summaries = createSummaries({ store, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { services, judges, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
-  return { ...own, hooks: servers.hooks, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
+  const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
+  return { ...own, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
 }
 
 /** What stages 4 and 5 read of hosts and commands. */
@@ -269,17 +254,17 @@ function approvalReads(
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
   const { user, config, store, engine, sandbox, clock } = options
   const { newId, sessions, journal, scratchpads, documents } = records
-  const { registry, gate, runningTurns, cleaner, background, memory, hooks } = calls
+  const { registry, gate, runningTurns, cleaner, background, memory, services } = calls
   const given = {
     scrub: cleaner.scrub,
-    sections: { skills: calls.servers.section, services: calls.services.section },
+    section: services.section,
     scratchpad: scratchpads.section,
     reminder: memory,
     rolling: rollingBy(background, config.memory.summary),
-    hooks,
-    plugins: calls.servers.plugins,
+    hooks: services.coming.hooks,
+    around: services.coming.around,
     follow: background.follow,
-    runs: calls.services.runs,
+    runs: services.runs,
   }
   const handoffs = createHandoffs(documents)
   const profileOf = createProfileOf(documents, config, handoffs, async (name) => (await calls.judges.load()).rightsOfKey(name))
@@ -321,12 +306,15 @@ function attachAfterTurns({ config }: KernelOptions, parts: KernelParts): void {
 }
 
 /** What services use. */
-function coreOf(options: KernelOptions, parts: KernelParts): Core {
+function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<void>): Core {
   const { showFolders } = options
   return {
     ...options,
     ...parts,
+    resumed,
     ...(showFolders !== undefined && { showFolders: () => parts.versioning.whileFoldersChange(showFolders) }),
+    fit: parts.cleaner.fit,
+    limitProgram: async (...limited) => (await import('./budgets/definitions.ts')).limitProgram(parts, options.clock.now(), ...limited),
     noteEvent: parts.noteEvent as Core['noteEvent'],
     references: parts.registry.references,
     runEnded: parts.versioning.runEnded,

@@ -15,7 +15,6 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import { maxPluginEvents, pluginDeskMs } from './limits.ts'
 import { optionsOf } from './stages/running-calls.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
@@ -24,7 +23,8 @@ import { assembleParts, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
 import { reconcile } from './turns/recovery.ts'
-import { describedServiceCalls, type Service } from './service.ts'
+import { describedServiceCalls } from './hold-services.ts'
+import type { Service } from './service.ts'
 import { refusedAs } from './turns/start-turn.ts'
 
 /**
@@ -32,8 +32,9 @@ import { refusedAs } from './turns/start-turn.ts'
  * store cannot be opened or written, the kernel only reads.
  */
 export function createKernel(options: KernelOptions): Kernel {
-  const parts = assembleParts(options)
-  return facade(parts, options, resume(parts, options))
+  const parts = assembleParts(options, () => resumed)
+  const resumed = resume(parts, options)
+  return facade(parts, options, resumed)
 }
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
@@ -68,20 +69,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   const ask = (name: string, input: unknown, session: SessionId | '' = '', id?: CallId): Promise<CallOutcome> =>
     resumed.then(() => gate.call({ ...userCaller(user, session, ''), ...grant }, name, input, optionsOf(id, newId)))
 
-  const early = keepEarly(options, events.watchers)
-  const desk = once(async () => {
-    const { createPluginDesk } = await import('./plugins/plugin-desk.ts')
-    await parts.servers.open()
-    const { config, clock } = options
-    const opened = createPluginDesk({ ...parts, user, config, clock, early, plugins: parts.servers.plugins, runs: parts.services.runs })
-    await opened.refresh()
-    return opened
-  })
-  const openDesk = (): void => void resumed.then(desk).catch((error: unknown) => console.error(error))
-  const opening = options.hasPlugins === true ? setTimeout(openDesk, pluginDeskMs).unref() : undefined
-  // The first plugin may come while the guest runs.
-  if (options.hasPlugins !== true && options.servers !== undefined)
-    events.watchers.add(({ name, phase }) => void (name === 'plugin.sync' && phase === 'outcome' && openDesk()))
+  parts.services.begin()
   const keyKernels = once(() => parts.services.keyed(kernel))
   const kernel: Kernel = {
     async withKey(key) {
@@ -113,24 +101,11 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     },
     onNotice: createNotices(events.watchers),
     async close() {
-      clearTimeout(opening)
       await resumed
-      ;(await desk.made()?.catch(() => null))?.stop()
       await closeParts(parts, options)
     },
   }
   return kernel
-}
-
-/** Keeps what happens before plugins are looked after. @returns a function that ends that, and has the records */
-function keepEarly({ hasPlugins = false }: KernelOptions, watchers: KernelParts['events']['watchers']): () => readonly RecordView[] {
-  const kept: RecordView[] = []
-  const keep = (record: RecordView): void => void (kept.length < maxPluginEvents && kept.push(record))
-  if (hasPlugins) watchers.add(keep)
-  return () => {
-    watchers.delete(keep)
-    return kept.splice(0)
-  }
 }
 
 /** One watcher of the journal for all who listen; what it needs is loaded with the first. */
@@ -176,7 +151,7 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, admission, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
+  const { resources, admission, services, lanes, background, memory, versioning, journal, running, schemas } = parts
   resources.stop()
   void admission.made()?.then((queue) => queue.stop())
   // First of all: they are not to begin anything more.
@@ -190,7 +165,7 @@ async function closeParts(parts: KernelParts, { store, engine, sandbox }: Kernel
   await versioning.settle()
   await versioning.close()
   await memory?.close()
-  await Promise.all([servers.close(), schemas.close()])
+  await Promise.all([services.release(), schemas.close()])
   await journal.flushed()
   await Promise.all([sandbox.close(), engine.close()])
   await store.close()

@@ -196,21 +196,7 @@ export const maxEmbedCharacters = 100_000
 /** Files with labels that are listed one by one; of more, whole folders are labelled. About 300 bytes each. */
 export const maxFileLabels = 4_000
 
-/** What a hook of a plugin has for a step; a turn waits for it. The start of its host does not count. */
-export const hookTimeoutMs = 500
-/** Characters of a hook's reason, of what it adds to the system prompt, and levels of an input that it changes. */
-export const maxHookReason = 300
-export const maxHookAppend: number = 16 * 1024
-export const maxInputLevels = 64
-/** Steps that wait to be observed by one plugin; more are dropped, and that is recorded. */
-export const maxWaitingHooks = 1_000
 /** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
 export const pluginDeadlineMs = 11_000
-/** Events are delivered and evaluators begin so long after what they look at: the turn comes first. Ten plugins held one up by 10 ms. */
-export const pluginEventDelayMs = 50
 /** A guest that ends waits so long for evaluators of plugins: those of a one-shot run have just begun. */
 export const maxEvaluatorWaitMs = 5_000
-/** Events that wait for one plugin; of more, it learns how many were lost. */
-export const maxPluginEvents = 1_000
-/** Tasks and events of plugins are connected so long after the start: what a guest answers with comes first. */
-export const pluginDeskMs = 100

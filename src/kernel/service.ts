@@ -2,9 +2,8 @@
  * A service is a part of the kernel that the core does not know: it brings calls, and what makes them work. It is one value in its folder
  * under `src/services/` and one line in the list there. Opened when it is first needed; what it needs of others it names, and gets as ports.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Memory } from '../memory/index.ts'
-import type { Secrets } from '../secrets/index.ts'
+import type { SecretKeeper, Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
   type Blobs,
@@ -21,21 +20,19 @@ import {
   type Engine,
   type HostPort,
   type JsonObject,
-  once,
-  type Once,
-  OxbowError,
   ownValue,
   type Random,
   type Sandbox,
   type SchemaChecker,
-  type ServiceProblem,
   type ServiceVerb,
   type SessionId,
   type ShownFolder,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
+import type { Coming, PromptSection } from './coming.ts'
 import type { Kernel } from './kernel-interface.ts'
+import type { Cleaner } from './stages/cleaning.ts'
 import type { Judges } from './stages/judging.ts'
 import type { Admission } from './turns/admission.ts'
 import type { Branches } from './branches/branches.ts'
@@ -50,7 +47,7 @@ import type { FillInput, Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
 import type { EventBus } from './observe/event-bus.ts'
 import type { HealthProbe, Resources } from './observe/resources.ts'
-import type { Registry, SectionAgent } from './registry.ts'
+import type { Registry } from './registry.ts'
 import type { Sessions } from './sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
@@ -82,7 +79,7 @@ export interface Core {
   readonly catalog?: ((question: CatalogQuestion) => AsyncIterable<object>) | undefined
   /** A warning about a store that works; absent or empty: none. */
   readonly storeWarning?: (() => string) | undefined
-  readonly services: Pick<Services, 'health'>
+  readonly services: { health(): AsyncIterable<DoctorCheck> }
   /** Absent: nothing is remembered. */
   readonly memory?: Memory | undefined
   readonly newId: () => string
@@ -127,6 +124,18 @@ export interface Core {
   readonly definitionProblem: (definition: Definition) => Promise<string>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
+  /** Limits what a program or plugin may use in a day, beside all budgets above it. @param scope the actor of its calls */
+  readonly limitProgram: (
+    of: Parameters<Documents['change']>[0],
+    scope: `program:${string}` | `plugin:${string}`,
+    limits: { readonly tokens?: number; readonly micro_dollars?: number } | null,
+  ) => Promise<void>
+  /** Keeps secrets that are found or set; absent: they are known until the kernel ends. */
+  readonly secretKeeper?: SecretKeeper | undefined
+  /** Makes a result fit for a model. */
+  readonly fit: Cleaner['fit']
+  /** Resolves when the turns that a crash interrupted go on. */
+  readonly resumed: Promise<void>
   /** What services add to `config.toml`. */
   readonly sections: readonly ConfigSection[]
   /** The queue in which work waits until a place for it is free. */
@@ -156,14 +165,18 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   calls?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): Promise<readonly Call[]>
   /** Called with the first use, and again after it has failed. */
   open?(core: Core, ports: PortsOf<Needs>): Promise<Opened<Port>>
-  /** A section of the system prompt of an agent; empty: there is nothing to say. */
-  section?(core: Core, self: () => Promise<Port>): (agent: SectionAgent) => Promise<string>
+  /** A section of the system prompt of an agent; loaded with the first prompt. */
+  section?(core: Core, self: () => Promise<Port>): Promise<PromptSection | undefined>
   /** What `oxbow doctor` says of it in a guest that runs. */
   health?(core: Core, self: () => Promise<Port>): AsyncIterable<DoctorCheck>
   /** Puts texts in the place of what an input refers to, before the gate judges the call; see `FillInput`. */
   fill?(core: Core, self: () => Promise<Port>): FillInput
   /** Hears the outcome of each turn that has ended; loaded with the first. What it throws is lost. */
   turnEnded?(core: Core): Promise<(record: RecordView) => void>
+  /** What comes and goes. Loaded with the descriptions of calls. */
+  coming?(core: Core, self: () => Promise<Port>): Promise<Coming | undefined>
+  /** Called with the start, before anything is recorded; loads nothing. @returns a function that ends what it has begun */
+  begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
   /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
   judges?(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */
@@ -175,159 +188,21 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
 }
 
 type Needed = Readonly<Record<string, Service>>
-type Ports = Readonly<Record<string, () => Promise<unknown>>>
 type PortOf<Of> = Of extends Service<infer Port> ? Port : never
 type PortsOf<Needs> = { readonly [Name in keyof Needs]: () => Promise<PortOf<Needs[Name]>> }
 
 /** A service that is open. */
-interface Opened<Port> {
+export interface Opened<Port> {
   readonly port: Port
   /** Goes on with what a crash or a stop left; called once, before anybody has the port. */
   recover?(): Promise<void>
   /** Stops beginning anything at once, and resolves when what runs has ended. */
   close?(): void | Promise<void>
+  /** Frees what running calls use; called when the last has ended. */
+  release?(): Promise<void>
 }
 
 /** @returns the settings of a service. The configuration was checked with its section */
 export function sectionOf<Settings>({ name }: ConfigSection<Settings>, config: Config): Settings {
   return ownValue(config as unknown as Readonly<Record<string, Settings>>, name)!
-}
-
-/** The services of a guest, as its core holds them. */
-export interface Services {
-  /** Describes the calls of all; opens none. */
-  calls(): Promise<readonly Call[]>
-  /** Opens those that have something to go on with. Never rejects: what fails is among the problems. */
-  recover(): Promise<void>
-  readonly fill: FillInput
-  /** Tells all that a turn has ended. */
-  turnEnded(record: RecordView): void
-  /** What they decide for the gate. */
-  judges(): Promise<readonly Partial<Judges>[]>
-  /** @throws OxbowError `unauthenticated` where no service knows keys */
-  keyed(owner: Kernel): Promise<Kernel['withKey']>
-  /** What they say of their runs. */
-  runs(): Promise<readonly ServiceRuns[]>
-  readonly definitionProblem: Core['definitionProblem']
-  /** The sections of the system prompt, one behind the other. */
-  section(agent: SectionAgent): Promise<string>
-  problems(): readonly ServiceProblem[]
-  health(): AsyncIterable<DoctorCheck>
-  close(): Promise<void>
-}
-
-/** How long a service may take to open. */
-const openMs = 30_000
-
-/**
- * @param core asked for with the first use, which may come before the core is whole
- * @throws Error which prints the circle, if services need each other
- */
-export function holdServices(list: readonly Service[], core: () => Core): Services {
-  refuseCircles(list)
-  const problems = new Map<string, string>()
-  const opened = new Map<Service, Once<Opened<unknown>>>()
-  const open = (of: Service): Promise<Opened<unknown>> => {
-    let opening = opened.get(of)
-    if (opening === undefined) opened.set(of, (opening = once(async () => openWhole(of, core(), portsOf(of), problems))))
-    return opening()
-  }
-  const port = (of: Service) => async (): Promise<unknown> => (await open(of)).port
-  const portsOf = ({ needs = {} }: Service): Ports =>
-    Object.fromEntries(Object.entries(needs).map(([name, needed]) => [name, port(needed)]))
-  const sections = list.flatMap((of) => (of.section === undefined ? [] : [once(async () => of.section!(core(), port(of)))]))
-  const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
-  const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
-  return {
-    turnEnded(record) {
-      for (const load of hearers)
-        void load()
-          .then((hear) => hear(record))
-          .catch(() => {})
-    },
-    calls: async () => (await Promise.all(list.map(async (of) => of.calls?.(core(), port(of), portsOf(of)) ?? []))).flat(),
-    async recover() {
-      for (const of of list) {
-        const found = await Promise.all((of.wakes ?? []).map(async (category) => (await core().documents.list(category, 1)).length > 0))
-        if (!found.includes(true)) continue
-        await open(of).catch(() => {})
-      }
-    },
-    async fill(caller, input) {
-      let filled: Awaited<ReturnType<FillInput>> = { caller, input }
-      for (const load of fills) filled = await (await load())(filled.caller, filled.input)
-      return filled
-    },
-    judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
-    keyed: async (owner) => list.find(({ keyed }) => keyed !== undefined)?.keyed?.(core(), owner) ?? refuseKeys,
-    runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
-    async definitionProblem(definition) {
-      const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
-      return (await owner?.definitions?.[definition.kind]?.(definition)) ?? ''
-    },
-    async section(agent) {
-      const texts = await Promise.all(sections.map(async (load) => (await load())(agent)))
-      return texts.filter((text) => text !== '').join('\n\n')
-    },
-    problems: () => [...problems].map(([name, problem]) => ({ name, problem })),
-    async *health() {
-      for (const [name, problem] of problems)
-        yield { name: `service ${name}`, state: 'missing', says: `does not work: ${problem}`, fix: 'oxbow restart', required: false, ms: 0 }
-      for (const of of list) if (!problems.has(of.name) && of.health !== undefined) yield* of.health(core(), port(of))
-    },
-    async close() {
-      const made = [...opened.values()].toReversed().map(async (opening) => (await opening.made()?.catch(() => null))?.close?.())
-      await Promise.all(made)
-    },
-  }
-}
-
-const refuseKeys: Kernel['withKey'] = async () => {
-  throw new OxbowError('unauthenticated', 'No API key is known here.', { hint: 'Use the token of the guest.' })
-}
-
-/** @throws OxbowError as `openInTime`; what cannot be gone on with is among the problems */
-async function openWhole(of: Service, core: Core, ports: Ports, problems: Map<string, string>): Promise<Opened<unknown>> {
-  const opened = await openInTime(of, core, ports, problems)
-  await opened.recover?.().catch((error: unknown) => void problems.set(of.name, messageOf(error)))
-  return opened
-}
-
-/** @throws OxbowError `internal_failure`, which names the service; it is among the problems until it opens after all */
-async function openInTime(of: Service, core: Core, ports: Ports, problems: Map<string, string>): Promise<Opened<unknown>> {
-  const tooLong = new AbortController()
-  const late = delay(openMs, null, { signal: tooLong.signal, ref: false }).catch(() => null)
-  try {
-    const made = await Promise.race([of.open?.(core, ports) ?? { port: null }, late])
-    if (made === null) throw new Error(`it has not opened within ${openMs / 1_000} seconds`)
-    problems.delete(of.name)
-    return made
-  } catch (error) {
-    const message = messageOf(error)
-    problems.set(of.name, message)
-    throw new OxbowError('internal_failure', `The service ${of.name} does not work: ${message}`, {
-      hint: 'The rest of Oxbow does. `oxbow doctor` says more; `oxbow restart` tries it again.',
-    })
-  } finally {
-    tooLong.abort()
-  }
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-function refuseCircles(list: readonly Service[]): void {
-  const done = new Set<Service>()
-  const visit = (of: Service, trail: readonly Service[]): void => {
-    const at = trail.indexOf(of)
-    if (at >= 0) throw new Error(`services need each other: ${[...trail.slice(at), of].map(({ name }) => name).join(' → ')}`)
-    if (done.has(of)) return
-    for (const needed of Object.values(of.needs ?? {})) visit(needed, [...trail, of])
-    done.add(of)
-  }
-  for (const of of list) visit(of, [])
-}
-
-/** @returns the calls of services where none of them can run, for documentation and help */
-export async function describedServiceCalls(list: readonly Service[], config: Config): Promise<readonly Call[]> {
-  return holdServices(list, () => ({ config }) as Core).calls()
 }

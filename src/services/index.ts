@@ -1,5 +1,6 @@
 /** The services of a guest, in the order in which their calls are listed. A new one is its folder and a line here. */
 import type { Service } from '../kernel/index.ts'
+import type { Call } from '../types/index.ts'
 import { access } from './access/service.ts'
 import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'
@@ -36,6 +37,12 @@ export const services: readonly Service[] = [
   settings,
 ]
 
+/** @returns the calls of hooks of plugins, for documentation */
+export const describedHookCalls = async (): Promise<readonly Call[]> => [(await import('./plugins/hooks/hook-approval.ts')).hookAskCall()]
+
 /** See `input-schemas.ts`, which is loaded only where somebody types a verb of a service. */
 export const loadInputSchemas = (): Promise<typeof import('./input-schemas.ts')> => import('./input-schemas.ts')
+export type { PluginSource } from './plugins/coming-plugins.ts'
+export { pluginService } from './plugins/service.ts'
+export { type OpenSource, type ProgramHost, type Source, sourceService } from './sources/source-service.ts'
 export { verifyJournal } from './audit/audit-verify.ts'

@@ -24,11 +24,9 @@ export const depthRules: DepthRules = {
     'types',
   ]),
   smallFiles: {
-    'src/guest/shown-folders.ts': 'the one place that knows whose sandbox shows folders, the guest or its runner',
     'src/hands/commands/kept-memory.ts':
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',
     'src/kernel/flow/attached-labels.ts': 'what is loaded with the first file that a person attaches where there are labels',
-    'src/kernel/plugins/turn-plugins.ts': 'what is loaded with the first turn of a guest that has plugins, and nothing else of them',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
     'src/types/config-sections.ts': 'the configuration as a whole, which neither the schema of Oxbow nor that of a service is',
     'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',

@@ -8,7 +8,6 @@ import { type Blobs, type Call, evident, maxPieceBytes, OxbowError } from '../..
 import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
-import { hookAskCall } from '../hooks/hook-approval.ts'
 import { maxResultBytes } from '../limits.ts'
 import type { Sessions } from '../sessions.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
@@ -31,7 +30,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
     ...systemCalls(deps),
     ...clientCalls(),
-    hookAskCall(),
     ...modelCalls(deps),
     completeCall(deps),
     embedCall(deps),

@@ -20,6 +20,7 @@ import { refuseLimited } from './right-limits.ts'
 import type { KnownHosts } from '../flow/known-hosts.ts'
 import { type FileFlow, type Judged, judgeLabels, type Sessions, type WatchedFiles } from '../sessions.ts'
 import type { SecretUses } from '../../secrets/index.ts'
+import type { Entries } from './attenuation.ts'
 import type { Binding, Bound } from './command-inputs.ts'
 import { type Refusal, refusal } from './refusals.ts'
 import type { CallOptions } from './running-calls.ts'
@@ -142,8 +143,23 @@ export interface Judges {
   cautionOf(session: SessionId | ''): Promise<ClientTools['caution']>
   /** Stage 5. @returns the id of a rule that answers in place of a person, or null */
   findRule(asking: Asking, readInputs: () => Promise<CommandInputs | null>): Promise<{ readonly id: string } | null>
+  /** Stage 2. @returns whom the gate judges when a plugin makes a call for another one, or why it is refused before */
+  actAs(asks: ActsAs): Promise<Caller | Failure>
   /** @returns entries of the rights of a key by its name; null for one that was revoked or has expired */
   rightsOfKey(name: string): Promise<readonly string[] | null>
+}
+
+/** A plugin makes a call. */
+export interface ActsAs {
+  readonly plugin: string
+  /** Entries of rights that a person has approved for it. */
+  readonly approved: Entries
+  /** Of the call that the plugin works for, which is `within`. */
+  readonly caller: Caller
+  readonly within: Pick<Call, 'name' | 'effect'>
+  /** What it asks for; undefined: there is no call of this name, which the gate says. */
+  readonly call: Call | undefined
+  readonly input: unknown
 }
 
 /** A call that asks. */
@@ -233,10 +249,12 @@ function join(judges: readonly Partial<Judges>[]): Judges {
       return caution
     },
     findRule: (...asking) => first((judge) => judge.findRule?.(...asking)),
+    actAs: async (asks) => (await judges.find(({ actAs }) => actAs !== undefined)?.actAs?.(asks)) ?? noPlugins,
     rightsOfKey: (name) => first((judge) => judge.rightsOfKey?.(name)),
   }
 }
 
+const noPlugins: Failure = { code: 'denied', message: 'No plugin makes calls here.', hint: 'Continue without it.' }
 const undecided: Failure = { code: 'denied', message: 'Nothing decides here which programs may start.', hint: 'Continue without it.' }
 
 /** @returns the stricter of two */

@@ -16,7 +16,6 @@ import {
   type ClientTools,
   type Config,
   createRecentMap,
-  type DescribedPlugin,
   type Engine,
   type Failure,
   fenceRule,
@@ -38,13 +37,13 @@ import { recallTags } from '../stages/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from './profile.ts'
 import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'
-import type { KernelHooks } from '../hooks/hook-port.ts'
+
 import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts'
 import type { Store } from '../../store/index.ts'
-import type { TurnPlugins } from '../plugins/turn-plugins.ts'
+import type { AroundTurn, AskedTurn, KernelHooks, PromptSection } from '../coming.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import { type AskRuns, watchRun } from './service-runs.ts'
-import type { Registry, SectionAgent } from '../registry.ts'
+import type { Registry } from '../registry.ts'
 import { clientAsk, processRight } from '../stages/policy.ts'
 
 /** The turns that are running, for the calls that a process makes about its own turn. */
@@ -106,8 +105,8 @@ interface AgentDeps {
   readonly runningTurns: RunningTurns
   /** Removes host paths and secrets from the system prompt. */
   readonly scrub: (text: string) => string
-  /** What others add to the system prompt of an agent, such as its skills; by who adds it. */
-  readonly sections: Readonly<Record<string, (agent: SectionAgent) => string | Promise<string>>>
+  /** What services add to the system prompt of an agent. */
+  readonly section: PromptSection
   /** The scratchpad of a session, as a section of the system prompt. */
   readonly scratchpad: (session: SessionId) => string | Promise<string>
   /** Asked before a turn if the agent may read memory; absent: nothing is recalled. */
@@ -118,7 +117,7 @@ interface AgentDeps {
   readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
   readonly runs: AskRuns
   readonly hooks: () => KernelHooks | undefined
-  readonly plugins: () => readonly DescribedPlugin[]
+  readonly around: () => AroundTurn | null
   readonly follow: Background['follow']
 }
 
@@ -198,10 +197,10 @@ function createPersona(
   agent: SpokenAgent & { readonly rights: readonly string[] },
   maxTurns: number = deps.config.turn.max_turns,
 ): Persona {
-  const { config, engine, sandbox, registry, scrub, sections, scratchpad, reminder, rolling, hooks } = deps
+  const { config, engine, sandbox, registry, scrub, section, scratchpad, reminder, rolling, hooks } = deps
   const { rights, limits } = grantOf([...agent.rights, processRight])
   const grantee = { name: agent.name, rights, ...(limits !== undefined && { limits }) }
-  const aroundTurn = createAroundTurn(deps, rights)
+  const asked = ({ turn }: Process): AskedTurn => ({ rights, text: deps.runningTurns.find(turn)?.input.text ?? '' })
   const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
     maxTurns: Math.min(maxTurns, config.turn.max_turns),
@@ -209,19 +208,19 @@ function createPersona(
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       ...(agent.character === undefined ? [] : [createCharacterPrompt(agent.character, scrub)]),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
-      ...Object.entries(sections).map(([name, section]) => ({ name, provide: () => section(grantee) })),
+      { name: 'services', provide: () => section(grantee) },
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
       {
         name: 'plugins',
         deadlineMs: pluginDeadlineMs,
-        provide: (process) => aroundTurn(process)?.then(([around, of]) => around.provide(process, of)) ?? '',
+        provide: (process) => deps.around()?.provide(process, asked(process)) ?? '',
       },
     ],
     evaluators: [
       {
         name: 'plugins',
         async evaluate(process, ended) {
-          const looked = aroundTurn(process)?.then(([around, of]) => around.evaluate(process, of, ended))
+          const looked = deps.around()?.evaluate(process, asked(process), ended)
           if (looked !== undefined) await deps.follow(looked)
         },
       },
@@ -255,16 +254,6 @@ function reminding(reminder: Reminder | undefined, grant: Pick<Persona, 'rights'
   if (reminder === undefined || tags === null) return {}
   const [tag] = tags
   return { reminder: tag === undefined ? reminder : { ...reminder, tag } }
-}
-
-/** @returns a function that loads what plugins do around a turn, with the message of a turn that runs; null at once where there is no plugin */
-function createAroundTurn({ plugins, runningTurns }: AgentDeps, rights: ReadonlySet<string>) {
-  return ({ turn }: Process): Promise<readonly [typeof import('../plugins/turn-plugins.ts'), TurnPlugins]> | null => {
-    const found = plugins()
-    if (found.length === 0) return null
-    const of = { plugins: found, rights, text: runningTurns.find(turn)?.input.text ?? '' }
-    return import('../plugins/turn-plugins.ts').then((around) => [around, of])
-  }
 }
 
 /** @param later of them a conversation loads some: the largest stand for those, as far as they fit */

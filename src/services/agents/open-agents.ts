@@ -11,6 +11,8 @@ export interface Agents {
   readonly supervisor: Supervisor
   /** The definitions of agents and graphs. */
   readonly definitions: Definitions
+  /** The agents as which work that belongs to no session can be done, with entries of their rights, by name. */
+  readonly workers: () => Promise<readonly { readonly name: string; readonly rights: readonly string[] }[]>
   /** What a caller can pass on. */
   readonly parentOf: (caller: Caller) => Promise<Parent>
   /** @param listener called with each agent that has ended, as often as its record changes */
@@ -43,9 +45,14 @@ export async function openAgents(core: Core): Promise<OpenAgents> {
   journal.attach({ publish: supervisor.observed })
   approvals.showAtTop(supervisor.topOf, events.approval)
   events.onTurnEnd(supervisor.turnEnded)
+  const definitions = createDefinitions({ ...core, check: core.definitionProblem })
   const agents: Agents = {
     supervisor,
-    definitions: createDefinitions({ ...core, check: core.definitionProblem }),
+    definitions,
+    async workers() {
+      const { parseAgentDefinition } = await import('./delegation/agent-definition.ts')
+      return (await definitions.usable('agents')).map(parseAgentDefinition).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    },
     parentOf: (caller) => parentOf({ profileOf: core.profileOf, agentConfig: config.agents }, caller),
     onOver(listener) {
       const look = async (id: CallId): Promise<void> => {

@@ -1,9 +1,6 @@
 /** Connects plugins with the rest of the kernel: their tasks and events. Loaded when a guest has plugins. */
+import type { Documents, Events, Core } from '../../kernel/index.ts'
 import type { Clock, Config, DescribedPlugin, RecordView } from '../../types/index.ts'
-import type { Events } from '../events.ts'
-import type { NoteEvent } from '../observe/event-bus.ts'
-import type { Documents } from '../state/documents.ts'
-import type { AskRuns } from '../turns/service-runs.ts'
 import { createPluginWork, type PluginWorkDeps } from './plugin-callers.ts'
 import { createPluginEvents } from './plugin-events.ts'
 import { createPluginTasks } from './plugin-tasks.ts'
@@ -14,16 +11,14 @@ export interface PluginDesk {
   stop(): void
 }
 
-interface PluginDeskDeps extends Omit<PluginWorkDeps, 'definedAgents'> {
+interface PluginDeskDeps extends PluginWorkDeps {
   readonly config: Config
   readonly clock: Clock
   readonly documents: Documents
-  readonly noteEvent: NoteEvent
+  readonly noteEvent: Core['noteEvent']
   readonly events: Pick<Events, 'watchers'>
   /** @returns records from before the first look at plugins, and keeps no more */
   readonly early: () => readonly RecordView[]
-  /** What services say of the runs that they start. */
-  readonly runs: AskRuns
   /** The same array until a plugin comes, goes or changes. */
   readonly plugins: () => readonly DescribedPlugin[]
 }
@@ -33,7 +28,7 @@ const lookMs = 1_000
 
 export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
   const { config, clock, documents, noteEvent, newId, events, plugins, early } = deps
-  const work = createPluginWork({ ...deps, definedAgents: () => readAgents(deps) })
+  const work = createPluginWork(deps)
   const tasks = createPluginTasks({ work, documents, clock, minIntervalS: config.schedules.min_interval_s, noteEvent, newId })
   const subscriptions = createPluginEvents(work)
   let held: readonly DescribedPlugin[] = []
@@ -59,10 +54,4 @@ export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
       work.stop()
     },
   }
-}
-
-/** Agents that services know, by name. Those that cannot be read now have no rights. */
-async function readAgents({ runs }: Pick<PluginDeskDeps, 'runs'>): ReturnType<PluginWorkDeps['definedAgents']> {
-  const found = (await runs()).map(async ({ workers }) => (await workers?.().catch(() => [])) ?? [])
-  return (await Promise.all(found)).flat().toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

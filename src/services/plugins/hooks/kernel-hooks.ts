@@ -1,10 +1,10 @@
 /** The hooks of plugins in the steps of a turn that are no calls, and in events; those around calls are in `call-hooks.ts`. */
-import type { TurnHooks } from '../../runtime/index.ts'
-import { fenced, type HookPlace, originOf, type Process, type UserId } from '../../types/index.ts'
-import { describeEvent, mayBeEvent } from '../observe/event-kinds.ts'
+import { describeEvent, mayBeEvent } from '../../../kernel/index.ts'
+import type { TurnHooks } from '../../../runtime/index.ts'
+import { fenced, type HookPlace, originOf, type Process, type UserId } from '../../../types/index.ts'
 import { type CallHookDeps, createCallHooks, hookFailure } from './call-hooks.ts'
 import { askPerson } from './hook-approval.ts'
-import type { LoadedHooks } from './hook-port.ts'
+import type { LoadedHooks } from './lazy-hooks.ts'
 import { createHookRunner, type HookDeps } from './run-hooks.ts'
 
 export interface KernelHookDeps extends HookDeps, Omit<CallHookDeps, 'runner' | 'replaced'> {

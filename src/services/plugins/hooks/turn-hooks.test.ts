@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { GenerateRequest, HookSource } from '../../types/index.ts'
-import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
+import type { GenerateRequest, HookSource } from '../../../types/index.ts'
+import { asks, done, inOrder, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
 import { approve, change, hookSource, on, pass, refuse, type TestHook } from './hooks-fixture.ts'
 
 /** Resolves with the first value of a step that is only observed. */

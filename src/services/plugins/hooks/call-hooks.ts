@@ -4,6 +4,19 @@
  * input or result a hook has changed has read it.
  */
 import {
+  type Cleaner,
+  type Gate,
+  type HookedCall,
+  type HookedPassing,
+  type KernelHooks,
+  type Refusal,
+  refusal,
+  refusalText,
+  type Registry,
+  runtimeCaller,
+  type Sessions,
+} from '../../../kernel/index.ts'
+import {
   type AssistantMessage,
   type Call,
   type Caller,
@@ -21,16 +34,9 @@ import {
   toError,
   toolCallsOf,
   joinLabels,
-} from '../../types/index.ts'
-import type { GenerateOutput } from '../../runtime/index.ts'
-import type { Gate } from '../gate.ts'
-import type { Registry } from '../registry.ts'
-import type { Sessions } from '../sessions.ts'
-import type { Cleaner } from '../stages/cleaning.ts'
-import { runtimeCaller } from '../stages/policy.ts'
-import { type Refusal, refusal, refusalText } from '../stages/refusals.ts'
+} from '../../../types/index.ts'
+import type { GenerateOutput } from '../../../runtime/index.ts'
 import { askPerson } from './hook-approval.ts'
-import type { HookedCall, HookedPassing, KernelHooks } from './hook-port.ts'
 import { type HookDecision, type HookDemand, type HookRunner, placeOf } from './run-hooks.ts'
 
 export interface CallHookDeps {

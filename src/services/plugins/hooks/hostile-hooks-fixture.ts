@@ -1,8 +1,8 @@
 /** Whatever a plugin may answer to a hook, at every step: the step ends with a value, and nothing but what its schema allows has changed. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { DecidingStep, HookValues } from '../../types/index.ts'
-import { knowing } from '../kernel-fixture.ts'
+import type { DecidingStep, HookValues } from '../../../types/index.ts'
+import { knowing } from '../../../kernel/kernel-fixture.ts'
 import { createHookRunner } from './run-hooks.ts'
 
 const place = { session: '', turn: '', agent: 'ox', user: 'ada' }

@@ -4,6 +4,7 @@
  * refusal, demand and failure is recorded.
  */
 import { z } from 'zod'
+import type { Core } from '../../../kernel/index.ts'
 import {
   type Caller,
   type DecidingStep,
@@ -20,15 +21,29 @@ import {
   ownValue,
   type PluginHookResult,
   type SessionId,
-} from '../../types/index.ts'
-import type { Secrets } from '../../secrets/index.ts'
-import { hookTimeoutMs, maxHookAppend, maxHookReason, maxInputBytes, maxInputLevels, maxWaitingHooks } from '../limits.ts'
-import type { NoteEvent } from '../observe/event-bus.ts'
+} from '../../../types/index.ts'
+import type { Secrets } from '../../../secrets/index.ts'
+
+/** Steps that wait to be observed by one plugin; more are dropped, and that is recorded. */
+const maxWaitingHooks = 1_000
+
+const maxInputLevels = 64
+
+/** A model that writes more arguments than this is confused; terminals can send files instead. */
+const maxInputBytes: number = 1024 * 1024
+
+/** Characters of a hook's reason, of what it adds to the system prompt, and levels of an input that it changes. */
+const maxHookReason = 300
+
+const maxHookAppend: number = 16 * 1024
+
+/** What a hook of a plugin has for a step; a turn waits for it. The start of its host does not count. */
+const hookTimeoutMs = 500
 
 export interface HookDeps {
   readonly source: HookSource
   readonly secrets: Pick<Secrets, 'hideIn'>
-  readonly noteEvent: NoteEvent
+  readonly noteEvent: Core['noteEvent']
 }
 
 /** What a plugin wants of a step. */

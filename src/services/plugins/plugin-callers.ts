@@ -3,6 +3,7 @@
  * rights. What happens in a session is for the agent of that session; what happens in none is for the usual agent, or where that lacks the
  * right, for the first agent with a definition that has it.
  */
+import { type Gate, processRight } from '../../kernel/index.ts'
 import {
   type Caller,
   type CallId,
@@ -14,8 +15,6 @@ import {
   type SessionId,
   type UserId,
 } from '../../types/index.ts'
-import type { Gate } from '../gate.ts'
-import { processRight } from '../stages/policy.ts'
 
 /** An agent as its rights say. */
 interface Granted {

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, it } from 'node:test'
 import { encode } from 'gpt-tokenizer'
 import { z } from 'zod'
-import type { Call, CallContext, CallOutcome, GenerateRequest } from '../types/index.ts'
-import { rankTools } from './calls/tool-search-call.ts'
-import { toTools } from './call-reference.ts'
+import type { Call, CallContext, CallOutcome, GenerateRequest } from '../../types/index.ts'
+import { rankTools } from '../../kernel/calls/tool-search-call.ts'
+import { toTools } from '../../kernel/call-reference.ts'
 import { manyTools, questions, searchCall, serverTool } from './server-tools-fixture.ts'
-import { asks, done, inOrder, openFixture, says, testCall } from './kernel-fixture.ts'
+import { asks, done, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 
 const outputOf = (outcome: CallOutcome): unknown => (outcome.status === 'ok' ? outcome.output : assert.fail(outcome.text))
 

@@ -5,9 +5,9 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import { type CallOutcome, type DescribedPlugin, type RecordView, resyncEvent, type SessionId } from '../../types/index.ts'
-import { maxPluginEvents, pluginEventDelayMs } from '../limits.ts'
 import type { PluginWork } from './plugin-callers.ts'
 import { type PluginEvent, pluginEvents } from './event-names.ts'
+import { maxPluginEvents, pluginEventDelayMs } from './limits.ts'
 
 export interface PluginEvents {
   take(plugins: readonly DescribedPlugin[]): void

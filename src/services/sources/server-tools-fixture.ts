@@ -1,6 +1,6 @@
 /** Five hundred tools of servers, and questions that one of them answers, for tests and benchmarks. */
-import type { Call } from '../types/index.ts'
-import { done, testCall } from './kernel-fixture.ts'
+import type { Call } from '../../types/index.ts'
+import { done, testCall } from '../../kernel/kernel-fixture.ts'
 
 /** A tool as a server offers it. */
 export const serverTool = (name: string, more: Partial<Call> = {}): Call =>

@@ -3,8 +3,8 @@
  * shown in every terminal.
  */
 import { z } from 'zod'
-import type { Call, CallOutcome, Failure } from '../../types/index.ts'
-import { processRight } from '../stages/policy.ts'
+import { processRight } from '../../../kernel/index.ts'
+import type { Call, CallOutcome, Failure } from '../../../types/index.ts'
 import type { HookDemand } from './run-hooks.ts'
 
 interface HookAskInput {

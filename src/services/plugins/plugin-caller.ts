@@ -2,29 +2,16 @@
  * Who a plugin is when it makes a call: an actor of its own, in the session, turn and branch of the call that it works for, with the rights
  * that its manifest and that call's caller both have. Flow and approvals judge it as they judge a model.
  */
+import { type ActsAs, allows, modelRight, passedOn, processRight, secretRight } from '../../kernel/index.ts'
 import { type Call, type Caller, type Effect, type Failure, grantOf, isObject } from '../../types/index.ts'
-import { processRight } from '../stages/policy.ts'
-import { allows, type Entries, modelRight, passedOn, secretRight } from '../stages/attenuation.ts'
 
 /** Calls that ask a model outside of the conversation; the right `model.use` says which one. */
 const modelCalls: ReadonlySet<string> = new Set(['model.complete', 'model.embed'])
 
 const ranks: Readonly<Record<Effect, number>> = { none: 0, idempotent: 0, once: 1 }
 
-export interface PluginAsks {
-  readonly plugin: string
-  /** Entries of rights that a person has approved for it. */
-  readonly approved: Entries
-  /** Of the call that the plugin works for, which is `within`. */
-  readonly caller: Caller
-  readonly within: Pick<Call, 'name' | 'effect'>
-  /** What it asks for; undefined: there is no call of this name, which the gate says. */
-  readonly call: Call | undefined
-  readonly input: unknown
-}
-
 /** @returns whom the gate judges, or why the call is refused before */
-export function pluginCaller({ plugin, approved, caller, within, call, input }: PluginAsks): Caller | Failure {
+export function pluginCaller({ plugin, approved, caller, within, call, input }: ActsAs): Caller | Failure {
   const { limits: own, ...base } = caller
   const limited = new Set(own?.only.keys())
   const entries = [...[...caller.rights, secretRight, modelRight].filter((right) => !limited.has(right)), ...(own?.entries ?? [])]

@@ -4,6 +4,7 @@
  * newest counts.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { type Cadence, checkCadence, type Documents, dueBetween, nextDue, type Core } from '../../kernel/index.ts'
 import {
   type CallId,
   type CallOutcome,
@@ -13,9 +14,6 @@ import {
   isOxbowError,
   type PluginTask,
 } from '../../types/index.ts'
-import type { NoteEvent } from '../observe/event-bus.ts'
-import { type Cadence, checkCadence, dueBetween, nextDue } from '../cadence.ts'
-import type { Documents } from '../state/documents.ts'
 import type { PluginWork } from './plugin-callers.ts'
 
 const category = 'system/plugin-tasks'
@@ -27,7 +25,7 @@ export interface PluginTaskDeps {
   readonly documents: Pick<Documents, 'get' | 'put'>
   readonly clock: Clock
   readonly minIntervalS: number
-  readonly noteEvent: NoteEvent
+  readonly noteEvent: Core['noteEvent']
   readonly newId: () => string
 }
 
