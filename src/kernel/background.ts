@@ -19,7 +19,6 @@ import {
 } from '../types/index.ts'
 import type { Gate } from './gate.ts'
 import { maxEvaluatorWaitMs } from './limits.ts'
-import type { Completion } from './models/side-calls.ts'
 import { processRight } from './stages/policy.ts'
 
 export interface Background {
@@ -82,6 +81,12 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       while (running.size > 0) await Promise.all([...running.values()].map(({ settled }) => settled))
     },
   }
+}
+
+/** What a model has answered outside of a turn. */
+export interface Completion {
+  text: string
+  spent: Spend
 }
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])

@@ -1,3 +1,4 @@
+export type { Completion } from './background.ts'
 export { assertNoBranch, type BranchBy, type Branches } from './branches/branches.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
@@ -12,7 +13,7 @@ export {
   scopeSchema,
   windowSchema,
 } from './budgets/definitions.ts'
-export { type Amounts, type BudgetLine, limitsOf, lineOf } from './budgets/notices.ts'
+export { type Amounts, type BudgetLine, limitsOf, lineOf, unpriced } from './budgets/notices.ts'
 export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
 export { type CallReference, describeCall } from './call-reference.ts'
 export { clientTools } from './calls/client-calls.ts'
@@ -29,7 +30,6 @@ export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Ke
 export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
 export { historyPage, maxBytesPerToken, maxForkDepth, maxInputBytes, maxPieces, maxSessionsRead, maxTitleLength } from './limits.ts'
-export type { Completion } from './models/side-calls.ts'
 export type { EventPage } from './observe/event-bus.ts'
 export { describeEvent, type EventFilter, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
@@ -63,7 +63,7 @@ export { documentBody, type DocumentChange, documentChanges, type Documents } fr
 export { createErasures, type Erasures } from './state/erasures.ts'
 export { type Admission, type AdmissionState, priorities, type Priority } from './turns/admission.ts'
 export type { RunningTurns } from './turns/agent.ts'
-export type { LaneResult, Lanes, Mail, TurnInput, TurnPast } from './turns/lanes-interface.ts'
+export type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from './turns/lanes-interface.ts'
 export { type AgentProfile, characterProblem, type CharacterProfile, type DefinedProfile, profileCategory } from './turns/profile.ts'
 export type { Handoff, Handoffs } from './turns/profiles.ts'
 export { giveUpCalls } from './turns/recovery.ts'

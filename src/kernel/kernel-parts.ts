@@ -326,20 +326,14 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
 
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): KernelCallDeps {
-  const { config } = options
   const { sessions, registry } = parts
   return {
     ...options,
     ...parts,
     runs: parts.services.runs,
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
-    config: config.model,
     heldLabels: sessions.held,
-    moneyIsLimited: parts.budgets.limitsMoney,
     references: registry.references,
-    settings: config,
-    laneTurn: parts.runningTurns.find,
-    tools: registry.tools,
     laterTools: registry.laterTools,
   }
 }

@@ -94,39 +94,16 @@ export const maxRecordsBehind = 10_000
 export const maxPieces = 16
 /** Records of a session in which files of earlier messages are looked for, the newest. */
 export const maxMessagesSearched = 2_000
-/** Bytes of the files in one generation: what vendors accept in a request. */
-export const maxShownFileBytes = 20_000_000
-/** Bytes of files cached in their sent form, so that each step of a turn does not read them again. */
-export const maxHeldFileBytes: number = 32 * 1024 * 1024
 
 /** Scratchpads kept in memory; others are read again, one record each. */
 export const maxHeldScratchpads = 500
 
-/** Bytes of the requests kept to compare later ones with, of all sessions; a larger one is kept alone. */
-export const maxHeldRequestBytes: number = 4 * 1024 * 1024
-/** A shorter common beginning is not worth a reference. */
-export const minSharedBytes = 1_024
-/** Estimated bytes per token of an answer while it streams. */
-export const bytesPerToken = 4
-/** A reservation that proves too small grows by at least this many output tokens. */
-export const minReservedTokens = 256
-/** Output reserved for the first answer of a conversation: most answers are shorter. */
-export const firstOutputTokens = 1_024
-/** Output reserved for an answer, as a multiple of the longest of these latest ones. */
-export const outputMargin = 2
-export const rememberedAnswers = 4
-/** Conversations whose usage is remembered, about 200 bytes each; others begin with the upper bounds. */
-export const maxExpectedUsages = 1_000
 /** Long outputs whose labels are remembered, about 150 bytes each; others have all labels. */
 export const maxKnownOutputs = 10_000
 /** Forks between a session and its first ancestor. */
 export const maxForkDepth = 16
 /** Summaries kept in memory; others are read again, one record each. */
 export const maxHeldSummaries = 500
-/** Tokens of an answer that the kernel itself asks a model for. */
-export const maxCompletionTokens = 2_000
-/** Texts of one embedding request: what every service accepts, so that each request is settled by itself. */
-export const maxEmbedTexts = 100
 /** Sessions searched for a title, or for forks of a session. */
 export const maxSessionsRead = 10_000
 /** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
@@ -189,9 +166,6 @@ export const maxClientTools = 128
 export const maxClientToolBytes: number = 128 * 1024
 /** Deeper schemas are no help to a model; recursion over hostile ones would exhaust the stack. */
 export const maxClientToolDepth = 32
-/** Texts that a program has embedded by one request, as many as OpenAI takes, and the characters of each. */
-export const maxEmbeddedTexts = 2_048
-export const maxEmbedCharacters = 100_000
 
 /** Files with labels that are listed one by one; of more, whole folders are labelled. About 300 bytes each. */
 export const maxFileLabels = 4_000

@@ -10,31 +10,18 @@ import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
 import { maxResultBytes } from '../limits.ts'
 import type { Sessions } from '../sessions.ts'
-import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
-import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
 import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
 import { versionCalls } from '../versions/version-calls.ts'
 import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
 
-export type KernelCallDeps = SystemCallDeps &
-  ModelCallDeps &
-  EmbedTextsDeps &
-  KeptFileCallDeps &
-  ToolSearchDeps &
-  UndoCallDeps &
-  BranchCallDeps
+export type KernelCallDeps = SystemCallDeps & KeptFileCallDeps & ToolSearchDeps & UndoCallDeps & BranchCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
     ...systemCalls(deps),
     ...clientCalls(),
-    ...modelCalls(deps),
-    completeCall(deps),
-    embedCall(deps),
-    embedTextsCall(deps),
-    decodeTokensCall(deps),
     ...keptFileCalls(deps),
     toolSearchCall(deps),
     ...versionCalls(deps),

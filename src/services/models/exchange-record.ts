@@ -8,7 +8,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { type AnswerRecorder, type CallId, createRecentMap, type JsonObject, type SentRequest, type SessionId } from '../../types/index.ts'
-import { maxHeldRequestBytes, minSharedBytes } from '../limits.ts'
+import { maxHeldRequestBytes, minSharedBytes } from './limits.ts'
 
 export interface ExchangeRecorder {
   /** @param done called at the end of the exchange with the body of its record. Valid UTF-8 is stored as `text`, other bytes as `base64`. */

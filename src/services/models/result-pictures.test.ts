@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { openMemoryStore } from '../store/index.ts'
+import { openMemoryStore } from '../../store/index.ts'
 import {
   type Call,
   type CallContext,
@@ -11,10 +11,10 @@ import {
   type Message,
   type ModelEvent,
   toolResult,
-} from '../types/index.ts'
-import { createFileShower } from './attachments.ts'
-import { verifyJournal } from '../services/audit/audit-verify.ts'
-import { asks, type FixtureOptions, openFixture, says, testCall, user } from './kernel-fixture.ts'
+} from '../../types/index.ts'
+import { createFileShower } from './shown-files.ts'
+import { verifyJournal } from '../audit/audit-verify.ts'
+import { asks, type FixtureOptions, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 
 const bytesOf = (name: string): Buffer => Buffer.from(`\x89PNG ${name}`, 'latin1')
 

@@ -23,8 +23,8 @@ import {
   type UserId,
   userScope,
 } from '../../types/index.ts'
-import { type Budgets, createBudgets } from '../stages/budgets.ts'
-import { userCaller } from '../stages/policy.ts'
+import { type Budgets, createBudgets } from '../../kernel/stages/budgets.ts'
+import { userCaller } from '../../kernel/stages/policy.ts'
 import { createMeter } from './generation.ts'
 
 const user = 'ada' as UserId

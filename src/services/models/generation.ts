@@ -7,6 +7,7 @@
  * more. What has arrived is charged in full; usage that a service reports beyond the reservation is charged as far as the budgets cover
  * it, and usage that exceeds the model's window is not: either one ends the generation with an error about that service.
  */
+import { type Events, stopReason, unpriced } from '../../kernel/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   addSpend,
@@ -34,10 +35,7 @@ import {
   type Usage,
 } from '../../types/index.ts'
 import type { Secrets } from '../../secrets/index.ts'
-import { unpriced } from '../budgets/notices.ts'
-import type { Events } from '../events.ts'
-import { bytesPerToken, minReservedTokens } from '../limits.ts'
-import { stopReason } from '../stages/running-calls.ts'
+import { bytesPerToken, minReservedTokens } from './limits.ts'
 
 export interface GenerationDeps {
   readonly engine: Engine

@@ -4,6 +4,7 @@
  * leaves the machine is recorded and budgeted like everything else.
  */
 import { z } from 'zod'
+import { type Completion, processRight, unpriced } from '../../kernel/index.ts'
 import {
   type Call,
   type Caller,
@@ -26,10 +27,8 @@ import {
   userMessage,
 } from '../../types/index.ts'
 import type { Memory } from '../../memory/index.ts'
-import { unpriced } from '../budgets/notices.ts'
-import { maxCompletionTokens, maxEmbedCharacters, maxEmbeddedTexts, maxEmbedTexts } from '../limits.ts'
-import { processRight } from '../stages/policy.ts'
 import { type GenerationDeps, runGeneration } from './generation.ts'
+import { maxCompletionTokens, maxEmbedCharacters, maxEmbedTexts, maxEmbeddedTexts } from './limits.ts'
 
 export interface CompleteInput {
   model: string
@@ -43,11 +42,6 @@ export interface CompleteInput {
 }
 
 const completeTimeoutMs = 3 * 60_000
-
-export interface Completion {
-  text: string
-  spent: Spend
-}
 
 export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completion> {
   const { engine } = deps

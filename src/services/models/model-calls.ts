@@ -3,6 +3,7 @@
  * reservation follows from the usage that the service reported earlier in the conversation.
  */
 import { z } from 'zod'
+import { type Journal, type LaneTurn, processRight, unpriced } from '../../kernel/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   type Blobs,
@@ -24,13 +25,9 @@ import {
   type TurnId,
   type Usage,
 } from '../../types/index.ts'
-import { unpriced } from '../budgets/notices.ts'
-import type { Journal } from '../journal.ts'
-import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from '../limits.ts'
-import type { LaneTurn } from '../turns/lanes-interface.ts'
-import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
 import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
+import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from './limits.ts'
 
 interface GenerateInput {
   readonly model: string
@@ -74,7 +71,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const usages = createExpectedUsage()
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(config)
-  const fileShower = once(async () => (await import('../attachments.ts')).createFileShower(deps.blobs))
+  const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(deps.blobs))
   /** Loads `attachments.ts` only when there are files. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages

@@ -20,8 +20,8 @@ import {
   userMessage,
   type Usage,
 } from '../../types/index.ts'
-import type { Events } from '../events.ts'
-import { knowing } from '../kernel-fixture.ts'
+import type { Events } from '../../kernel/events.ts'
+import { knowing } from '../../kernel/kernel-fixture.ts'
 import { createMeter, runGeneration } from './generation.ts'
 
 const price: ModelPrice = { inputPerMillion: 1_000_000, outputPerMillion: 2_000_000 }

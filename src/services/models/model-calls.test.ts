@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { firstOutputTokens, minReservedTokens, outputMargin } from '../limits.ts'
+import { firstOutputTokens, minReservedTokens, outputMargin } from './limits.ts'
 import { createExpectedUsage } from './model-calls.ts'
 
 const bound = { inputTokens: 8_000, outputTokens: 32_000 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { readRecording } from '../../engine/replay/recording.ts'
 import type { CallId, JsonObject, SentRequest, SessionId } from '../../types/index.ts'
-import { maxHeldRequestBytes, minSharedBytes } from '../limits.ts'
+import { maxHeldRequestBytes, minSharedBytes } from './limits.ts'
 import { createExchangeRecorder, type ExchangeRecorder } from './exchange-record.ts'
 
 const session = 's' as SessionId
