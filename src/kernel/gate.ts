@@ -43,8 +43,6 @@ import { approve, type ApprovalDeps, type Approved, type Excuse, isStale, withEd
 import {
   type CallOptions,
   continuesAfterRestart,
-  type FilePlaces,
-  filesFor,
   isShutdown,
   type RunningCalls,
   startsWhileUnchanged,
@@ -53,6 +51,7 @@ import {
   type Watch,
   whileHeld,
 } from './stages/running-calls.ts'
+import { type FilePlaces, filesFor } from './stages/call-files.ts'
 import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
 import type { Sessions, WatchedFiles } from './sessions.ts'

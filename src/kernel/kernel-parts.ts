@@ -45,14 +45,13 @@ import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { nothing, type Provenance } from './stages/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
+import type { FileKeeper } from './stages/call-files.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import type { Admission } from './turns/admission.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
-import type { Branches } from './branches/branches.ts'
-import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
@@ -83,11 +82,8 @@ interface Calls {
   readonly services: Services
   /** Loaded with the descriptions of the calls. */
   readonly execLists: () => Promise<ExecLists>
-  readonly versioning: Versioning
   readonly files: FileFlow
   readonly openFlow: () => Promise<Flow>
-  /** Branches of files; loaded with the first. */
-  readonly branches: () => Promise<Branches>
   readonly servers: HeldServers
   readonly registry: Registry
   readonly eventBus: EventBus
@@ -208,12 +204,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find, options.services)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
-  const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
-  const branches = once(async () => {
-    const { createBranches } = await import('./branches/branches.ts')
-    return createBranches({ ...records, ...versioning, sandbox, versioning, heldLabels: sessions.held, clock })
-  })
-  const running = createRunningCalls(clock, events.progress, versioning.noteChange)
+  const running = createRunningCalls(clock, events.progress, services.keeper.ended)
   const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
   const files = createFileFlow({ ...records, config, open: openFlow })
   const loadHooks = async (source: HookSource): Promise<LoadedHooks> =>
@@ -235,11 +226,10 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
     secrets: createSecretUses(secrets),
     running,
     sandbox,
-    branches,
-    changes: versioning.changes,
+    keeper: services.keeper,
     clock,
     approval: config.approval,
-    ...approvalReads(config, records, sandbox, branches),
+    ...approvalReads(config, records, sandbox, services.keeper),
     refuseStart: async (...start) => (await execLists()).refuse(...start),
     labels: sessions,
     fillHandles: services.fill,
@@ -253,8 +243,8 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const summaries = createSummaries({ store, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { services, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
-  return { ...own, hooks: servers.hooks, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
+  const own = { services, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
+  return { ...own, hooks: servers.hooks, summaries, memory, completeBy, files, openFlow, eventBus }
 }
 
 /** What stages 4 and 5 read of hosts, rules and commands. */
@@ -262,7 +252,7 @@ function approvalReads(
   config: Config,
   { documents, sessions }: Records,
   sandbox: KernelOptions['sandbox'],
-  branches: Calls['branches'],
+  keeper: FileKeeper,
 ): Pick<GateDeps, 'findRule' | 'readBound' | 'flow' | 'hosts'> {
   return {
     flow: config.flow,
@@ -273,7 +263,7 @@ function approvalReads(
     },
     async readBound({ branch }, ...bound) {
       const { readBound } = await import('./access/command-inputs.ts')
-      return readBound(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...bound)
+      return readBound(branch === undefined ? sandbox : await keeper.sandbox(branch), ...bound)
     },
   }
 }
@@ -334,15 +324,13 @@ function attachAfterTurns({ config }: KernelOptions, parts: KernelParts): void {
 
 /** What services use. */
 function coreOf(options: KernelOptions, parts: KernelParts): Core {
-  const { showFolders } = options
   return {
     ...options,
     ...parts,
-    ...(showFolders !== undefined && { showFolders: () => parts.versioning.whileFoldersChange(showFolders) }),
     noteEvent: parts.noteEvent as Core['noteEvent'],
     references: parts.registry.references,
-    runEnded: parts.versioning.runEnded,
-    changedIn: parts.versioning.changedIn,
+    runEnded: parts.services.keeper.runEnded,
+    restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     definitionProblem: parts.services.definitionProblem,
     withOwnRoles: async (rights) => (await import('./access/roles.ts')).withOwnRoles(parts.documents, rights),
     sections: options.services.flatMap((service) => service.config ?? []),
@@ -352,14 +340,11 @@ function coreOf(options: KernelOptions, parts: KernelParts): Core {
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
   const { config } = options
-  const { sessions, registry } = parts
+  const { registry } = parts
   return {
     ...options,
     ...parts,
-    runs: parts.services.runs,
-    restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     config: config.model,
-    heldLabels: sessions.held,
     moneyIsLimited: parts.budgets.limitsMoney,
     approvalConfig: config.approval,
     execConfig: config.exec,

@@ -35,7 +35,6 @@ import {
   type UserId,
 } from '../types/index.ts'
 import type { Admission } from './turns/admission.ts'
-import type { Branches } from './branches/branches.ts'
 import type { CallReference } from './call-reference.ts'
 import type { Background, Complete } from './background.ts'
 import type { Conversations } from './conversation/conversations.ts'
@@ -48,9 +47,10 @@ import type { Journal } from './journal.ts'
 import type { EventBus } from './observe/event-bus.ts'
 import type { HealthProbe, Resources } from './observe/resources.ts'
 import type { Registry, SectionAgent } from './registry.ts'
-import type { Sessions } from './sessions.ts'
+import type { CallOf, Sessions } from './sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
+import { type FileChanges, type FileCopies, type FileKeeper, holdFiles } from './stages/call-files.ts'
 import type { RunningCalls } from './stages/running-calls.ts'
 import type { Documents } from './state/documents.ts'
 import type { RunningTurns } from './turns/agent.ts'
@@ -58,7 +58,6 @@ import type { Lanes, TurnPast } from './turns/lanes-interface.ts'
 import type { ServiceRuns } from './turns/service-runs.ts'
 import type { createProfileOf, Handoffs } from './turns/profiles.ts'
 import type { StartTurn } from './turns/start-turn.ts'
-import type { Versioning } from './versions/versioning.ts'
 
 /** What the core gives to services. None of it is theirs to close. */
 export interface Core {
@@ -73,13 +72,19 @@ export interface Core {
   readonly host?: HostPort | undefined
   /** Makes the sandbox show the person's folders as their list is now; absent: there is no list. */
   readonly showFolders?: (() => Promise<readonly ShownFolder[]>) | undefined
+  /** Names in /shared of the person's own folders. */
+  readonly mounts?: (() => readonly string[]) | undefined
+  /** Those of them that versions cover now: `NAME:MARK`. */
+  readonly coveredFolders?: (() => readonly string[]) | undefined
+  /** Folder for the versions of the workspace; absent: there are none. */
+  readonly versionsFolder?: string | undefined
   /** What the host finds about files, model and machine; absent: nothing. */
   readonly health?: HealthProbe | undefined
   /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
   readonly catalog?: ((question: CatalogQuestion) => AsyncIterable<object>) | undefined
   /** A warning about a store that works; absent or empty: none. */
   readonly storeWarning?: (() => string) | undefined
-  readonly services: Pick<Services, 'health'>
+  readonly services: Pick<Services, 'health' | 'runs'>
   /** Absent: nothing is remembered. */
   readonly memory?: Memory | undefined
   readonly newId: () => string
@@ -100,6 +105,8 @@ export interface Core {
   readonly approvals: Approvals
   readonly running: RunningCalls
   readonly openFlow: () => Promise<Flow>
+  /** What was at these paths is there again, with its labels. */
+  readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
   readonly registry: Pick<Registry, 'find'>
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions
@@ -116,9 +123,6 @@ export interface Core {
   readonly runEnded: (run: TurnId) => void
   readonly handoffs: Handoffs
   readonly runningTurns: RunningTurns
-  readonly branches: () => Promise<Branches>
-  /** See `Versioning`. */
-  readonly changedIn: Versioning['changedIn']
   /** See `withOwnRoles`. */
   readonly withOwnRoles: (rights: readonly string[]) => Promise<readonly string[]>
   /** @returns what is wrong with a definition, as the service says to which its kind belongs; empty: nothing */
@@ -143,6 +147,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   readonly config?: ConfigSection
   /** Kinds of documents: where one is there, the service is opened at the start and recovers. */
   readonly wakes?: readonly string[]
+  /** Whether an earlier guest has left it something that no document names: then it is opened at the start, too. */
+  left?(core: Core): boolean
   /** First words of the kinds of events that it notes: `counter` for `counter_full`. What others publish under such a name is chosen by `custom_…` only. */
   readonly events?: readonly string[]
   /** What people type. */
@@ -164,6 +170,14 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   turnEnded?(core: Core): Promise<(record: RecordView) => void>
   /** What the core asks about runs that it has started; see `ServiceRuns`. */
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
+  /** Keeps what calls change, and makes copies of the workspace; one service does. */
+  readonly files?: {
+    /** Rights of calls that change what it keeps beside files, such as saved documents. */
+    readonly rights: readonly string[]
+    /** Asked with the first call that changes something; none changes anything while this fails. @returns null: nothing is kept here */
+    changes(core: Core, self: () => Promise<Port>): Promise<FileChanges | null>
+    copies(core: Core, self: () => Promise<Port>): Promise<FileCopies>
+  }
   /** Kinds of definitions in files that are its own. @returns what is wrong with one; empty: nothing */
   readonly definitions?: { readonly [Kind in DefinitionKind]?: (definition: Definition) => Promise<string> }
 }
@@ -194,6 +208,7 @@ export interface Services {
   /** Opens those that have something to go on with. Never rejects: what fails is among the problems. */
   recover(): Promise<void>
   readonly fill: FillInput
+  readonly keeper: FileKeeper
   /** Tells all that a turn has ended. */
   turnEnded(record: RecordView): void
   /** What they say of their runs. */
@@ -227,8 +242,10 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     Object.fromEntries(Object.entries(needs).map(([name, needed]) => [name, port(needed)]))
   const sections = list.flatMap((of) => (of.section === undefined ? [] : [once(async () => of.section!(core(), port(of)))]))
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
+  const keeping = list.find(({ files }) => files !== undefined)
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
   return {
+    keeper: holdFiles(keeping?.files && filesOf(keeping.files, core, port(keeping))),
     turnEnded(record) {
       for (const load of hearers)
         void load()
@@ -239,8 +256,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     async recover() {
       for (const of of list) {
         const found = await Promise.all((of.wakes ?? []).map(async (category) => (await core().documents.list(category, 1)).length > 0))
-        if (!found.includes(true)) continue
-        await open(of).catch(() => {})
+        if (found.includes(true) || of.left?.(core()) === true) await open(of).catch(() => {})
       }
     },
     async fill(caller, input) {
@@ -268,6 +284,15 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       await Promise.all(made)
     },
   }
+}
+
+/** @returns what one service says of files, as the core asks for it */
+function filesOf<Port>(
+  files: NonNullable<Service<Port>['files']>,
+  core: () => Core,
+  self: () => Promise<Port>,
+): Parameters<typeof holdFiles>[0] {
+  return { rights: files.rights, changes: async () => files.changes(core(), self), copies: async () => files.copies(core(), self) }
 }
 
 /** @throws OxbowError as `openInTime`; what cannot be gone on with is among the problems */

@@ -15,8 +15,10 @@ import { sessions } from './sessions/service.ts'
 import { settings } from './settings/service.ts'
 import { state } from './state/service.ts'
 import { upkeep } from './upkeep/service.ts'
+import { versions } from './versions/service.ts'
 
 export const services: readonly Service[] = [
+  versions,
   sessions,
   upkeep,
   state,

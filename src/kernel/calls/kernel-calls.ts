@@ -9,7 +9,6 @@ import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.t
 import { refusalCall } from '../access/refused-calls.ts'
 import { modeCalls } from '../access/session-mode-calls.ts'
 import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
-import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
@@ -20,8 +19,6 @@ import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { completeCall, decodeTokensCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
-import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
-import { versionCalls } from '../versions/version-calls.ts'
 import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
 
 export type KernelCallDeps = SystemCallDeps &
@@ -29,8 +26,6 @@ export type KernelCallDeps = SystemCallDeps &
   EmbedTextsDeps &
   KeptFileCallDeps &
   ToolSearchDeps &
-  UndoCallDeps &
-  BranchCallDeps &
   ApprovalCallDeps &
   KeyCallDeps &
   ExecCallDeps
@@ -47,9 +42,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     decodeTokensCall(deps),
     ...keptFileCalls(deps),
     toolSearchCall(deps),
-    ...versionCalls(deps),
-    ...undoCalls(deps),
-    ...branchCalls(deps),
     ...approvalCalls(deps),
     refusalCall(deps.approvalConfig),
     ...keyCalls(deps),
