@@ -44,7 +44,6 @@ export { assertNoBranch, type BranchBy, type FileChanges, type FileCopies, type 
 export { inherited, processRight, type Provenance, userCaller } from './stages/policy.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
-export { createErasures, type Erasures } from './state/erasures.ts'
 export { type Admission, type AdmissionState, priorities, type Priority } from './turns/admission.ts'
 export type { RunningTurns } from './turns/agent.ts'
 export type { LaneResult, Lanes, Mail, TurnInput, TurnPast } from './turns/lanes-interface.ts'

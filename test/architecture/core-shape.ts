@@ -15,8 +15,8 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 90,
-  lines: 17_052,
+  files: 89,
+  lines: 16_978,
   folderPairs: 15,
   namesElsewhere: {
     acp: 19,

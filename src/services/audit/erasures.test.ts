@@ -5,9 +5,9 @@ import { openMemoryStore, type Store } from '../../store/index.ts'
 import { recordOf } from '../../store/store-contract.ts'
 import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
 import { type CallId, erasedText, isErased, type SessionId, systemClock, type TurnId } from '../../types/index.ts'
-import { createJournal, type Journal } from '../journal.ts'
-import { asks, done, inOrder, openFixture, says, testCall, user as ada } from '../kernel-fixture.ts'
-import { verifyJournal } from '../../services/audit/audit-verify.ts'
+import { createJournal, type Journal } from '../../kernel/journal.ts'
+import { asks, done, inOrder, openFixture, says, testCall, user as ada } from '../../kernel/kernel-fixture.ts'
+import { verifyJournal } from './audit-verify.ts'
 
 const forget = { caller: { actor: 'user:ann', session: '' as SessionId, turn: '' as TurnId }, call: 'f1' as CallId, name: 'memory.forget' }
 

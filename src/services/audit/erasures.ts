@@ -3,7 +3,7 @@
  * answered for: by a record after it, which `Journal.erase` writes before anything is erased.
  */
 import { erasedBody, type Holds, parseErased } from '../../store/index.ts'
-import type { JournalRecord, JsonObject } from '../../types/index.ts'
+import type { JournalRecord } from '../../types/index.ts'
 
 export interface Erasures {
   /** Takes in a record, in order. @returns why it does not hold, or null when it does as far as anybody can tell */
@@ -11,11 +11,6 @@ export interface Erasures {
   /** The record's body was erased after it was read. @param left what stands there now */
   add(seq: number, left: string): void
   report(): { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
-}
-
-/** Body of the record that says what is about to be erased. */
-export function erasureBody(seqs: readonly number[], reason: string): JsonObject {
-  return { erases: [...seqs], reason }
 }
 
 /** @param maxNamed of the unexplained ones, so many are named */
