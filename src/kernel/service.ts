@@ -242,10 +242,15 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     Object.fromEntries(Object.entries(needs).map(([name, needed]) => [name, port(needed)]))
   const sections = list.flatMap((of) => (of.section === undefined ? [] : [once(async () => of.section!(core(), port(of)))]))
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
+  const isOpen = (of: Service) => async (): Promise<boolean> =>
+    (await opened
+      .get(of)
+      ?.made()
+      ?.catch(() => null)) != null
   const keeping = list.find(({ files }) => files !== undefined)
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
   return {
-    keeper: holdFiles(keeping?.files && filesOf(keeping.files, core, port(keeping))),
+    keeper: holdFiles(keeping?.files && filesOf(keeping.files, core, port(keeping), isOpen(keeping))),
     turnEnded(record) {
       for (const load of hearers)
         void load()
@@ -291,8 +296,15 @@ function filesOf<Port>(
   files: NonNullable<Service<Port>['files']>,
   core: () => Core,
   self: () => Promise<Port>,
+  isOpen: () => Promise<boolean>,
 ): Parameters<typeof holdFiles>[0] {
-  return { rights: files.rights, changes: async () => files.changes(core(), self), copies: async () => files.copies(core(), self) }
+  const changes = async (): Promise<FileChanges | null> => files.changes(core(), self)
+  return {
+    rights: files.rights,
+    changes,
+    copies: async () => files.copies(core(), self),
+    opened: async () => ((await isOpen()) ? changes() : null),
+  }
 }
 
 /** @throws OxbowError as `openInTime`; what cannot be gone on with is among the problems */

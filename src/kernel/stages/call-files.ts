@@ -17,7 +17,7 @@ import {
 import type { Watch } from './running-calls.ts'
 
 /** Waits for work that does not count against the time limit of a call. */
-export type Patience = Watch['unhurried']
+type Patience = Watch['unhurried']
 
 /** What of a call says what it changes beside files. */
 type ChangingCall = Pick<Call, 'right'>
@@ -68,6 +68,8 @@ interface FileParts {
   readonly rights: readonly string[]
   readonly changes: () => Promise<FileChanges | null>
   readonly copies: () => Promise<FileCopies>
+  /** As `changes`, where the service is open; null: nobody has opened it. */
+  readonly opened: () => Promise<FileChanges | null>
 }
 
 /** As `FileChanges` and `FileCopies`, loaded when they are needed. */
@@ -117,8 +119,9 @@ export function holdFiles(parts: FileParts | undefined): FileKeeper {
       if (keepsMore(call)) loaded?.ended(caller)
     },
     runEnded: (run) => loaded?.runEnded(run),
-    settle: async () => (await load.made()?.catch(() => null))?.settle(),
-    close: async () => (await load.made()?.catch(() => null))?.close(),
+    // Its calls, too, may have opened it.
+    settle: async () => (await parts?.opened())?.settle(),
+    close: async () => (await parts?.opened())?.close(),
     create: async (by, branch) => (await copies()).create(by, branch),
     sandbox: async (name) => (await copies()).sandbox(name),
   }

@@ -85,6 +85,13 @@ void test('a guest that changes nothing does not open versions', async () => {
   })
 })
 
+void test('what only calls about versions have opened is closed with the guest', async () => {
+  await using bench = await makeWorkbench({ insecure: true })
+  await withGuest(services, async ({ call }) => assert.equal(await call('version.commit', { message: 'One' }), 'ok'), bench)
+  // They are saved at the end, or some seconds after a commit.
+  assert.ok(existsSync(join(bench.root, 'internal', 'versions', 'oxbow-stamps.json')))
+})
+
 void test('what a killed guest has changed is committed by the next start, before anybody asks', async () => {
   const recovered = Promise.withResolvers<void>()
   const list = openingBy((really) => async (core, ports) => {
