@@ -16,7 +16,7 @@ export interface CoreShape {
 /** Where it stands. */
 export const coreNow: CoreShape = {
   files: 89,
-  lines: 16_978,
+  lines: 16_993,
   folderPairs: 15,
   namesElsewhere: {
     acp: 19,
