@@ -65,3 +65,14 @@ test('what a start takes of the types comes from files without schemas', () => {
   )
   assert.deepEqual(taken, [])
 })
+
+test('a start takes of services only what they say of themselves', () => {
+  const files = [...loadedWith(join(root, 'guest', 'guest.ts'))].map((file) => relative(root, file))
+  const ofServices = files.filter((file) => file.startsWith('services/'))
+  assert.ok(ofServices.includes('services/versions/service.ts'), 'the imports are found')
+  assert.deepEqual(
+    // And the names of their documents.
+    ofServices.filter((file) => !/(?:^|\/)(?:index|service|limits|[\w-]+-record)\.ts$/.test(file)),
+    [],
+  )
+})

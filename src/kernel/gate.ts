@@ -41,8 +41,6 @@ import { approve, type ApprovalDeps, type Approved, isStale, withEditNote } from
 import {
   type CallOptions,
   continuesAfterRestart,
-  type FilePlaces,
-  filesFor,
   isShutdown,
   type RunningCalls,
   startsWhileUnchanged,
@@ -52,6 +50,7 @@ import {
   whileHeld,
 } from './stages/running-calls.ts'
 import type { HookedCall, KernelHooks } from './coming.ts'
+import { type FilePlaces, filesFor } from './stages/call-files.ts'
 import type { Registry } from './registry.ts'
 import type { Sessions, WatchedFiles } from './sessions.ts'
 import { type Excuse, judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'

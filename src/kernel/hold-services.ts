@@ -15,6 +15,7 @@ import type { FillInput } from './gate.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { SectionAgent } from './registry.ts'
 import type { Core, Opened, Service } from './service.ts'
+import { type FileChanges, type FileKeeper, holdFiles } from './stages/call-files.ts'
 import type { Judges } from './stages/judging.ts'
 import type { ServiceRuns } from './turns/service-runs.ts'
 
@@ -29,6 +30,7 @@ export interface Services {
   /** Opens those that have something to go on with. Never rejects: what fails is among the problems. */
   recover(): Promise<void>
   readonly fill: FillInput
+  readonly keeper: FileKeeper
   /** Tells all that a turn has ended. */
   turnEnded(record: RecordView): void
   /** What they decide for the gate. */
@@ -57,7 +59,7 @@ const openMs = 30_000
 export function holdServices(list: readonly Service[], core: () => Core): Services {
   refuseCircles(list)
   const problems = new Map<string, string>()
-  const { open, port, portsOf, openNow } = openEach(core, problems)
+  const { open, port, portsOf, openNow, isOpen } = openEach(core, problems)
   /** What cannot be had of one service is missing; the rest lives. */
   const ofEach = async <Part>(ask: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
     const asked = list.map(async (of) => {
@@ -73,8 +75,10 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
   const coming = holdComing(async () => ofEach((of) => of.coming?.(core(), port(of))))
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
+  const keeping = list.find(({ files }) => files !== undefined)
   const begun: (() => Promise<void>)[] = []
   return {
+    keeper: holdFiles(keeping?.files && filesOf(keeping.files, core, port(keeping), () => isOpen(keeping))),
     turnEnded(record) {
       for (const load of hearers)
         void load()
@@ -87,8 +91,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     async recover() {
       for (const of of list) {
         const found = await Promise.all((of.wakes ?? []).map(async (category) => (await core().documents.list(category, 1)).length > 0))
-        if (!found.includes(true)) continue
-        await open(of).catch(() => {})
+        if (found.includes(true) || of.left?.(core()) === true) await open(of).catch(() => {})
       }
     },
     async fill(caller, input) {
@@ -138,11 +141,32 @@ function openEach(core: () => Core, problems: Map<string, string>) {
     open,
     port,
     portsOf,
+    isOpen: async (of: Service): Promise<boolean> =>
+      ((await opened
+        .get(of)
+        ?.made()
+        ?.catch(() => null)) ?? null) !== null,
     /** Those that are open, the newest first. */
     async openNow(): Promise<readonly Opened<unknown>[]> {
       const made = [...opened.values()].toReversed().map(async (opening) => opening.made()?.catch(() => null))
       return (await Promise.all(made)).filter((each) => each !== null && each !== undefined)
     },
+  }
+}
+
+/** @returns what one service says of files, as the core asks for it */
+function filesOf<Port>(
+  files: NonNullable<Service<Port>['files']>,
+  core: () => Core,
+  self: () => Promise<Port>,
+  isOpen: () => Promise<boolean>,
+): Parameters<typeof holdFiles>[0] {
+  const changes = async (): Promise<FileChanges | null> => files.changes(core(), self)
+  return {
+    rights: files.rights,
+    changes,
+    copies: async () => files.copies(core(), self),
+    opened: async () => ((await isOpen()) ? changes() : null),
   }
 }
 

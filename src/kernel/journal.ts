@@ -26,7 +26,6 @@ import {
   toError,
   toFailure,
 } from '../types/index.ts'
-import { erasureBody } from './state/erasures.ts'
 import { carriesConversation } from './conversation/conversations.ts'
 import { maxErasedAtOnce, maxHeldEpochs, maxLostIntents, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
@@ -164,7 +163,7 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       const total = { bodies: 0, blobs: 0, kept: [] as number[] }
       for (let at = 0; at < seqs.length; at += maxErasedAtOnce) {
         const some = seqs.slice(at, at + maxErasedAtOnce)
-        await append([{ ...of, phase: 'exchange', body: erasureBody(some, reason) }], { sync: true })
+        await append([{ ...of, phase: 'exchange', body: { erases: some, reason } }], { sync: true })
         const { bodies, blobs, kept } = await store.erase(some, reason)
         erasures += 1
         listeners.changed()

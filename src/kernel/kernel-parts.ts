@@ -42,14 +42,13 @@ import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { nothing, type Provenance } from './stages/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
+import type { FileKeeper } from './stages/call-files.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import type { Admission } from './turns/admission.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
-import type { Branches } from './branches/branches.ts'
-import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
@@ -80,11 +79,8 @@ interface Records {
 interface Calls {
   readonly services: Services
   readonly judges: HeldJudges
-  readonly versioning: Versioning
   readonly files: FileFlow
   readonly openFlow: () => Promise<Flow>
-  /** Branches of files; loaded with the first. */
-  readonly branches: () => Promise<Branches>
   readonly registry: Registry
   readonly eventBus: EventBus
   readonly cleaner: Cleaner
@@ -195,12 +191,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find, options.services)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
-  const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
-  const branches = once(async () => {
-    const { createBranches } = await import('./branches/branches.ts')
-    return createBranches({ ...records, ...versioning, sandbox, versioning, heldLabels: sessions.held, clock })
-  })
-  const running = createRunningCalls(clock, events.progress, versioning.noteChange)
+  const running = createRunningCalls(clock, events.progress, services.keeper.ended)
   const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
   const files = createFileFlow({ ...records, config, open: openFlow })
   const gate: Gate = createGate({
@@ -212,11 +203,10 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
     secrets: createSecretUses(secrets),
     running,
     sandbox,
-    branches,
-    changes: versioning.changes,
+    keeper: services.keeper,
     clock,
     approval: config.approval,
-    ...approvalReads(config, records, sandbox, branches),
+    ...approvalReads(config, records, sandbox, services.keeper),
     judges: judges.now,
     labels: sessions,
     fillHandles: services.fill,
@@ -230,8 +220,8 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const summaries = createSummaries({ store, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
-  return { ...own, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
+  const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
+  return { ...own, summaries, memory, completeBy, files, openFlow, eventBus }
 }
 
 /** What stages 4 and 5 read of hosts and commands. */
@@ -239,14 +229,14 @@ function approvalReads(
   config: Config,
   { documents, sessions }: Records,
   sandbox: KernelOptions['sandbox'],
-  branches: Calls['branches'],
+  keeper: FileKeeper,
 ): Pick<GateDeps, 'readBound' | 'flow' | 'hosts'> {
   return {
     flow: config.flow,
     hosts: createKnownHosts({ documents, config, labels: sessions }),
     async readBound({ branch }, ...bound) {
       const { readBound } = await import('./stages/command-inputs.ts')
-      return readBound(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...bound)
+      return readBound(branch === undefined ? sandbox : await keeper.sandbox(branch), ...bound)
     },
   }
 }
@@ -307,18 +297,16 @@ function attachAfterTurns({ config }: KernelOptions, parts: KernelParts): void {
 
 /** What services use. */
 function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<void>): Core {
-  const { showFolders } = options
   return {
     ...options,
     ...parts,
     resumed,
-    ...(showFolders !== undefined && { showFolders: () => parts.versioning.whileFoldersChange(showFolders) }),
     fit: parts.cleaner.fit,
     limitProgram: async (...limited) => (await import('./budgets/definitions.ts')).limitProgram(parts, options.clock.now(), ...limited),
     noteEvent: parts.noteEvent as Core['noteEvent'],
     references: parts.registry.references,
-    runEnded: parts.versioning.runEnded,
-    changedIn: parts.versioning.changedIn,
+    runEnded: parts.services.keeper.runEnded,
+    restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     definitionProblem: parts.services.definitionProblem,
     sections: options.services.flatMap((service) => service.config ?? []),
   }
@@ -326,13 +314,10 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
 
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): KernelCallDeps {
-  const { sessions, registry } = parts
+  const { registry } = parts
   return {
     ...options,
     ...parts,
-    runs: parts.services.runs,
-    restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
-    heldLabels: sessions.held,
     references: registry.references,
     laterTools: registry.laterTools,
   }

@@ -39,12 +39,11 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, handoffs, versioning, services }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, handoffs, services }: KernelParts,
   { store, user, crashedBefore }: KernelOptions,
 ): Promise<void> {
   try {
     await handoffs.load()
-    void versioning.recover()
     for (const turn of await reconcile(store, journal, crashedBefore, services.runs)) {
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
@@ -151,19 +150,19 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, admission, services, lanes, background, memory, versioning, journal, running, schemas } = parts
+  const { resources, admission, services, lanes, background, memory, journal, running, schemas } = parts
   resources.stop()
   void admission.made()?.then((queue) => queue.stop())
   // First of all: they are not to begin anything more.
   await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.
-  await versioning.settle()
+  await services.keeper.settle()
   await background.followed()
   running.stop()
   await background.close()
   // What calls have changed until they were stopped.
-  await versioning.settle()
-  await versioning.close()
+  await services.keeper.settle()
+  await services.keeper.close()
   await memory?.close()
   await Promise.all([services.release(), schemas.close()])
   await journal.flushed()

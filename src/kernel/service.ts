@@ -35,7 +35,6 @@ import type { Kernel } from './kernel-interface.ts'
 import type { Cleaner } from './stages/cleaning.ts'
 import type { Judges } from './stages/judging.ts'
 import type { Admission } from './turns/admission.ts'
-import type { Branches } from './branches/branches.ts'
 import type { CallReference } from './call-reference.ts'
 import type { Background, Complete } from './background.ts'
 import type { Conversations } from './conversation/conversations.ts'
@@ -48,17 +47,17 @@ import type { Journal } from './journal.ts'
 import type { EventBus } from './observe/event-bus.ts'
 import type { HealthProbe, Resources } from './observe/resources.ts'
 import type { Registry } from './registry.ts'
-import type { Sessions } from './sessions.ts'
+import type { CallOf, Sessions } from './sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
+import type { FileChanges, FileCopies } from './stages/call-files.ts'
 import type { RunningCalls } from './stages/running-calls.ts'
 import type { Documents } from './state/documents.ts'
 import type { RunningTurns } from './turns/agent.ts'
 import type { Lanes, TurnPast } from './turns/lanes-interface.ts'
-import type { ServiceRuns } from './turns/service-runs.ts'
+import type { AskRuns, ServiceRuns } from './turns/service-runs.ts'
 import type { createProfileOf, Handoffs } from './turns/profiles.ts'
 import type { StartTurn } from './turns/start-turn.ts'
-import type { Versioning } from './versions/versioning.ts'
 
 /** What the core gives to services. None of it is theirs to close. */
 export interface Core {
@@ -73,13 +72,19 @@ export interface Core {
   readonly host?: HostPort | undefined
   /** Makes the sandbox show the person's folders as their list is now; absent: there is no list. */
   readonly showFolders?: (() => Promise<readonly ShownFolder[]>) | undefined
+  /** Names in /shared of the person's own folders. */
+  readonly mounts?: (() => readonly string[]) | undefined
+  /** Those of them that versions cover now: `NAME:MARK`. */
+  readonly coveredFolders?: (() => readonly string[]) | undefined
+  /** Folder for the versions of the workspace; absent: there are none. */
+  readonly versionsFolder?: string | undefined
   /** What the host finds about files, model and machine; absent: nothing. */
   readonly health?: HealthProbe | undefined
   /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
   readonly catalog?: ((question: CatalogQuestion) => AsyncIterable<object>) | undefined
   /** A warning about a store that works; absent or empty: none. */
   readonly storeWarning?: (() => string) | undefined
-  readonly services: { health(): AsyncIterable<DoctorCheck> }
+  readonly services: { health(): AsyncIterable<DoctorCheck>; readonly runs: AskRuns }
   /** Absent: nothing is remembered. */
   readonly memory?: Memory | undefined
   readonly newId: () => string
@@ -100,6 +105,8 @@ export interface Core {
   readonly approvals: Approvals
   readonly running: RunningCalls
   readonly openFlow: () => Promise<Flow>
+  /** What was at these paths is there again, with its labels. */
+  readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
   readonly registry: Registry
   readonly blobs: Blobs
   readonly references: () => readonly CallReference[]
@@ -117,9 +124,6 @@ export interface Core {
   readonly runEnded: (run: TurnId) => void
   readonly handoffs: Handoffs
   readonly runningTurns: RunningTurns
-  readonly branches: () => Promise<Branches>
-  /** See `Versioning`. */
-  readonly changedIn: Versioning['changedIn']
   /** @returns what is wrong with a definition, as the service says to which its kind belongs; empty: nothing */
   readonly definitionProblem: (definition: Definition) => Promise<string>
   /** The outcome of a turn that has ended; null while it is open. */
@@ -154,6 +158,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   readonly config?: ConfigSection
   /** Kinds of documents: where one is there, the service is opened at the start and recovers. */
   readonly wakes?: readonly string[]
+  /** Whether an earlier guest has left it something that no document names: then it is opened at the start, too. */
+  left?(core: Core): boolean
   /** First words of the kinds of events that it notes: `counter` for `counter_full`. What others publish under such a name is chosen by `custom_…` only. */
   readonly events?: readonly string[]
   /** What people type. */
@@ -183,6 +189,14 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   keyed?(core: Core, owner: Kernel): Promise<Kernel['withKey']>
   /** What the core asks about runs that it has started; see `ServiceRuns`. */
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
+  /** Keeps what calls change, and makes copies of the workspace; one service does. */
+  readonly files?: {
+    /** Rights of calls that change what it keeps beside files, such as saved documents. */
+    readonly rights: readonly string[]
+    /** Asked with the first call that changes something; none changes anything while this fails. @returns null: nothing is kept here */
+    changes(core: Core, self: () => Promise<Port>): Promise<FileChanges | null>
+    copies(core: Core, self: () => Promise<Port>): Promise<FileCopies>
+  }
   /** Kinds of definitions in files that are its own. @returns what is wrong with one; empty: nothing */
   readonly definitions?: { readonly [Kind in DefinitionKind]?: (definition: Definition) => Promise<string> }
 }

@@ -17,8 +17,10 @@ import { sessions } from './sessions/service.ts'
 import { settings } from './settings/service.ts'
 import { state } from './state/service.ts'
 import { upkeep } from './upkeep/service.ts'
+import { versions } from './versions/service.ts'
 
 export const services: readonly Service[] = [
+  versions,
   sessions,
   upkeep,
   state,
@@ -44,5 +46,5 @@ export const describedHookCalls = async (): Promise<readonly Call[]> => [(await 
 export const loadInputSchemas = (): Promise<typeof import('./input-schemas.ts')> => import('./input-schemas.ts')
 export type { PluginSource } from './plugins/coming-plugins.ts'
 export { pluginService } from './plugins/service.ts'
-export { type OpenSource, type ProgramHost, type Source, sourceService } from './sources/source-service.ts'
+export { type OpenSource, type ProgramHost, type Source, sourceService } from './sources/service.ts'
 export { verifyJournal } from './audit/audit-verify.ts'

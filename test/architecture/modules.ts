@@ -141,24 +141,24 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets'], {
+  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets', 'repository'], {
     packages: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
     },
-    buildTime: { re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily' },
-  }),
-  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets', 'repository'], {
-    packages: {
-      zod,
-      croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
-    },
     buildTime: {
-      diff: 'what changed between two versions, by lines; in the same thread',
+      re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
+      diff: 'what changed between two versions, by lines; in the thread of the versions',
     },
     builtins: {
       'node:worker_threads': 'hashing and compressing the workspace blocks',
       'node:fs': 'the repository of the versions is a folder that agents do not see',
+    },
+  }),
+  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
+    packages: {
+      zod,
+      croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
     },
   }),
   row('runtime', 'runtime', ['engine']),

@@ -5,29 +5,18 @@
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import { type Blobs, type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
-import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
 import { maxResultBytes } from '../limits.ts'
 import type { Sessions } from '../sessions.ts'
 import type { KeptOutputs } from '../stages/cleaning.ts'
 import { clientCalls } from './client-calls.ts'
-import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
-import { versionCalls } from '../versions/version-calls.ts'
 import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
 
-export type KernelCallDeps = SystemCallDeps & KeptFileCallDeps & ToolSearchDeps & UndoCallDeps & BranchCallDeps
+export type KernelCallDeps = SystemCallDeps & KeptFileCallDeps & ToolSearchDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
-  return [
-    ...systemCalls(deps),
-    ...clientCalls(),
-    ...keptFileCalls(deps),
-    toolSearchCall(deps),
-    ...versionCalls(deps),
-    ...undoCalls(deps),
-    ...branchCalls(deps),
-  ]
+  return [...systemCalls(deps), ...clientCalls(), ...keptFileCalls(deps), toolSearchCall(deps)]
 }
 
 interface SystemCallDeps {

@@ -9,7 +9,6 @@ import {
   type Approvals,
   assertNoBranch,
   type BranchBy,
-  type Branches,
   type Budgets,
   type CallReference,
   carvedOf,
@@ -35,6 +34,7 @@ import {
   joinLabels,
   type Labels,
 } from '../../types/index.ts'
+import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
@@ -51,7 +51,7 @@ export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
   readonly defaultRights: readonly string[]
   readonly documents: Pick<Documents, 'all'>
   readonly withOwnRoles: Access['withOwnRoles']
-  readonly branches: () => Promise<Pick<Branches, 'create'>>
+  readonly versions: () => Promise<OpenVersions>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly references: () => readonly CallReference[]
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
@@ -155,9 +155,9 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
  * Makes the branch of files for an agent, under its id. Safe to repeat.
  * @returns its name @throws OxbowError as `branch.create` does; `denied` on a branch, which is a copy of the workspace and not of a branch
  */
-export async function branchFor({ branches }: Pick<AgentCallDeps, 'branches'>, by: BranchBy, agent: CallId = by.call): Promise<string> {
+export async function branchFor({ versions }: Pick<AgentCallDeps, 'versions'>, by: BranchBy, agent: CallId = by.call): Promise<string> {
   assertNoBranch(by.caller)
-  const { name } = await (await branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
+  const { name } = await (await (await versions()).branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
   return name
 }
 

@@ -1,6 +1,7 @@
 /** The calls of agents, and what they use of the core. */
 import type { Core } from '../../kernel/index.ts'
 import type { Call } from '../../types/index.ts'
+import type { OpenVersions } from '../versions/service.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { type DefinitionCallDeps, definitionCalls } from './delegation/definition-calls.ts'
 import { type DelegateCallDeps, delegateCalls } from './delegation/delegate-calls.ts'
@@ -10,10 +11,15 @@ import type { Access } from '../access/service.ts'
 import type { Agents } from './open-agents.ts'
 
 /** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
-export function allCalls(core: Core, self: () => Promise<Agents>, access: () => Promise<Access>): readonly Call[] {
+export function allCalls(
+  core: Core,
+  self: () => Promise<Agents>,
+  { access, versions }: { readonly access: () => Promise<Access>; readonly versions: () => Promise<OpenVersions> },
+): readonly Call[] {
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
     ...core,
     withOwnRoles: async (rights) => (await access()).withOwnRoles(rights),
+    versions,
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
     all: async () => (await self()).supervisor.all(),

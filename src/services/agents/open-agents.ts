@@ -1,6 +1,7 @@
 /** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
 import type { Core } from '../../kernel/index.ts'
 import type { Caller, CallId } from '../../types/index.ts'
+import type { OpenVersions } from '../versions/service.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import { createDelegatedEnds } from './delegation/delegated-end.ts'
 import { createDefinitions, type Definitions } from './delegation/definitions.ts'
@@ -25,7 +26,7 @@ interface OpenAgents {
   readonly stop: () => void
 }
 
-export async function openAgents(core: Core): Promise<OpenAgents> {
+export async function openAgents(core: Core, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
   const { config, documents, store, journal, events, running, approvals } = core
   const { flushed } = journal
   const supervisor: Supervisor = createSupervisor({
@@ -34,9 +35,9 @@ export async function openAgents(core: Core): Promise<OpenAgents> {
     admission: await core.admission(),
     callsOf: running.of,
     restrict: core.runningTurns.restrict,
-    restBranch: async (branch) => (await core.branches()).rest(branch),
+    restBranch: async (branch) => (await (await versions()).branches()).rest(branch),
     isAsking: (session) => approvals.pending(session).length > 0,
-    delegated: createDelegatedEnds({ ...core, findCall: core.registry.find, flushed, all: async () => supervisor.all() }),
+    delegated: createDelegatedEnds({ ...core, versions, findCall: core.registry.find, flushed, all: async () => supervisor.all() }),
     async lastRecordAt(session) {
       const [newest] = await store.records({ session, order: 'newest_first', limit: 1, hydrate: false })
       return newest?.at ?? 0

@@ -1,18 +1,19 @@
 import type { Service } from '../../kernel/index.ts'
 import { access } from '../access/service.ts'
+import { versions } from '../versions/service.ts'
 import type { Agents } from './open-agents.ts'
 
 export type { Agents } from './open-agents.ts'
 
 /** Agents that others start: by `agent.spawn`, or by a definition, to which a goal is delegated. */
-export const agents: Service<Agents, { readonly access: typeof access }> = {
+export const agents: Service<Agents, { readonly access: typeof access; readonly versions: typeof versions }> = {
   name: 'agents',
-  needs: { access },
+  needs: { access, versions },
   events: ['agent'],
   wakes: ['system/agents'],
-  calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports.access),
-  async open(core) {
-    const { agents: port, start, stop } = await (await import('./open-agents.ts')).openAgents(core)
+  calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports),
+  async open(core, ports) {
+    const { agents: port, start, stop } = await (await import('./open-agents.ts')).openAgents(core, ports.versions)
     return { port, recover: start, close: stop }
   },
   runs: async (core, self) => (await import('./agent-runs.ts')).agentRuns(core, self),

@@ -140,7 +140,7 @@ async function run({
     const { output, spent } = await runGeneration(asked, { inputTokens: 50, outputTokens: maxOutputTokens }, context, {
       engine,
       events,
-      moneyIsLimited: () => moneyIsLimited,
+      budgets: { limitsMoney: () => moneyIsLimited },
       secrets,
     })
     return { output, failure: null, spent: spent ?? assert.fail('nothing was spent'), told, reserved }

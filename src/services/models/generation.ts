@@ -7,7 +7,7 @@
  * more. What has arrived is charged in full; usage that a service reports beyond the reservation is charged as far as the budgets cover
  * it, and usage that exceeds the model's window is not: either one ends the generation with an error about that service.
  */
-import { type Events, stopReason, unpriced } from '../../kernel/index.ts'
+import { type Budgets, type Events, stopReason, unpriced } from '../../kernel/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   addSpend,
@@ -15,7 +15,6 @@ import {
   type CallContext,
   costOf,
   createPurse,
-  type Caller,
   type Done,
   type Engine,
   type ErrorEvent,
@@ -41,7 +40,7 @@ export interface GenerationDeps {
   readonly engine: Engine
   readonly events: Events
   /** Whether a budget of the caller limits money: only models with a known price may be used then. */
-  readonly moneyIsLimited: (who: Pick<Caller, 'session' | 'actor'>) => boolean
+  readonly budgets: Pick<Budgets, 'limitsMoney'>
   /** Removes secrets before anything is recorded: an endpoint may repeat its key. */
   readonly secrets: Pick<Secrets, 'hide' | 'hideAgain' | 'hideBytes' | 'hideInJson' | 'hideInMessages' | 'stream'>
 }
@@ -73,10 +72,10 @@ export async function runGeneration(
   context: CallContext,
   deps: GenerationDeps,
 ): Promise<Done<GenerateOutput>> {
-  const { engine, moneyIsLimited } = deps
+  const { engine, budgets } = deps
   const facts = await engine.facts(request.model)
   const inputFor = (model: string): Promise<number> => engine.estimateInput({ ...request, model })
-  const meter = createMeter({ context, facts, reserved, moneyIsLimited: () => moneyIsLimited(context.caller), inputFor })
+  const meter = createMeter({ context, facts, reserved, moneyIsLimited: () => budgets.limitsMoney(context.caller), inputFor })
   const running: Running = {
     request,
     context,

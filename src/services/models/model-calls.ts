@@ -3,7 +3,7 @@
  * reservation follows from the usage that the service reported earlier in the conversation.
  */
 import { z } from 'zod'
-import { type Journal, type LaneTurn, processRight, unpriced } from '../../kernel/index.ts'
+import { type Journal, processRight, type Registry, type RunningTurns, unpriced } from '../../kernel/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   type Blobs,
@@ -22,7 +22,6 @@ import {
   reservationOf,
   type SessionId,
   type ToolSpec,
-  type TurnId,
   type Usage,
 } from '../../types/index.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
@@ -41,9 +40,9 @@ interface GenerateInput {
 }
 
 export interface ModelCallDeps extends GenerationDeps {
-  readonly config: Config['model']
-  readonly tools: (rights: ReadonlySet<string>, conversation: readonly Message[]) => readonly ToolSpec[]
-  readonly laneTurn: (turn: TurnId) => LaneTurn | undefined
+  readonly config: Pick<Config, 'model'>
+  readonly registry: Pick<Registry, 'tools'>
+  readonly runningTurns: Pick<RunningTurns, 'find'>
   readonly blobs: Blobs
   readonly journal: Pick<Journal, 'erasures'>
 }
@@ -66,27 +65,27 @@ function recordedInput({ messages, system, settings, ...rest }: GenerateInput): 
 }
 
 export function modelCalls(deps: ModelCallDeps): readonly Call[] {
-  const { engine, config, tools, laneTurn, moneyIsLimited, secrets } = deps
+  const { engine, secrets, runningTurns, config: own } = deps
   const recording = createRecording(deps)
   const usages = createExpectedUsage()
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
-  const settings = settingsOf(config)
+  const settings = settingsOf(own.model)
   const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(deps.blobs))
-  /** Loads `attachments.ts` only when there are files. */
+  /** Loads `shown-files.ts` only when there are files. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     return (await fileShower())(messages, await engine.facts(model))
   }
-  const client = createClientSide(laneTurn)
+  const client = createClientSide(runningTurns)
   const contentOf = async ({ model, system, messages }: GenerateInput, caller: Caller) => ({
     model,
     system: secrets.hideAgain(system),
     messages: secrets.hideInMessages(await show(messages, model)),
-    tools: client.withTools(tools(caller.rights, messages), caller),
+    tools: client.withTools(deps.registry.tools(caller.rights, messages), caller),
   })
   /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
   const assertPriced = async (model: string): Promise<void> => {
-    for (const name of [model, ...config.fallback]) {
+    for (const name of [model, ...own.model.fallback]) {
       const facts = await engine.facts(name)
       if (facts.price === null) throw unpriced(facts)
     }
@@ -107,7 +106,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       const { session } = caller
       const { model, maxOutputTokens, inputTokens } = input
       const facts = await engine.facts(model)
-      if (moneyIsLimited(caller)) await assertPriced(model)
+      if (deps.budgets.limitsMoney(caller)) await assertPriced(model)
       const bound = { inputTokens, outputTokens: maxOutputTokens }
       const expected = usages.expect(conversationOf(session, model), bound, facts)
       const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, caller)), cacheKey: session }) : inputTokens
@@ -138,7 +137,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
 
 /** @returns a function that makes a request record its exchanges, if the configuration says so */
 function createRecording({ config, secrets, journal }: ModelCallDeps): (context: CallContext) => Pick<GenerateRequest, 'onExchange'> {
-  if (config.recording !== 'raw') return () => ({})
+  if (config.model.recording !== 'raw') return () => ({})
   const recorder = createExchangeRecorder((bytes) => secrets.hideBytes(bytes))
   let erasures = 0
   return (context) => ({
@@ -159,9 +158,9 @@ function createRecording({ config, secrets, journal }: ModelCallDeps): (context:
 }
 
 /** What the program that sent the message of a turn adds to its requests: tools of its own, and which of them to call first. */
-function createClientSide(laneTurn: ModelCallDeps['laneTurn']) {
+function createClientSide(runningTurns: ModelCallDeps['runningTurns']) {
   const joined = new WeakMap<ClientTools, { readonly own: readonly ToolSpec[]; readonly all: readonly ToolSpec[] }>()
-  const clientOf = ({ turn }: Caller): ClientTools | undefined => (turn === '' ? undefined : laneTurn(turn)?.input.client)
+  const clientOf = ({ turn }: Caller): ClientTools | undefined => (turn === '' ? undefined : runningTurns.find(turn)?.input.client)
   return {
     /** The same lists give the same array, whose wire form is cached. */
     withTools(own: readonly ToolSpec[], caller: Caller): readonly ToolSpec[] {

@@ -74,7 +74,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     timeoutMs: completeTimeoutMs,
     async reserve(input, exact, caller) {
       const facts = await engine.facts(input.model)
-      if (deps.moneyIsLimited(caller) && facts.price === null) throw unpriced(facts)
+      if (deps.budgets.limitsMoney(caller) && facts.price === null) throw unpriced(facts)
       // A byte is at most one token.
       const inputTokens = exact ? await tokensOf(input) : textsOf(input).reduce((sum, text) => sum + Buffer.byteLength(text) + 16, 0)
       return reservationOf({ facts, inputTokens, outputTokens: answerTokens(facts, input) })
@@ -112,7 +112,7 @@ const completionOverhead = 32
 
 export interface EmbedCallDeps {
   readonly engine: Engine
-  readonly moneyIsLimited: GenerationDeps['moneyIsLimited']
+  readonly budgets: GenerationDeps['budgets']
 }
 
 interface EmbedInput {
@@ -125,7 +125,7 @@ interface EmbedInput {
 const embedTimeoutMs = 3 * 60_000
 
 /** What embedding with a model costs. The catalog has few of them: without a money budget, an unknown one may be used. */
-function embedCosts({ engine, moneyIsLimited }: EmbedCallDeps) {
+function embedCosts({ engine, budgets }: EmbedCallDeps) {
   const factsOf = async (model: string): Promise<ModelFacts | null> => {
     try {
       return await engine.facts(model)
@@ -138,7 +138,7 @@ function embedCosts({ engine, moneyIsLimited }: EmbedCallDeps) {
     /** @throws OxbowError `budget_exhausted` for a model without a price */
     async reserve(caller: Caller, model: string, texts: readonly string[], exact: boolean): Promise<Spend> {
       const facts = await factsOf(model)
-      if (moneyIsLimited(caller) && (facts === null || facts.price === null))
+      if (budgets.limitsMoney(caller) && (facts === null || facts.price === null))
         throw unpriced(facts ?? nameOf(model), 'set memory.embedder = "words-50k"')
       const counts = exact ? await engine.countTokens(texts) : texts.map((text) => Buffer.byteLength(text))
       const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensPerText)
@@ -184,8 +184,8 @@ export function embedCall(deps: EmbedCallDeps): Call<EmbedInput, Embedded> {
 }
 
 export interface EmbedTextsDeps extends EmbedCallDeps {
-  readonly memory: Pick<Memory, 'embed'> | undefined
-  readonly settings: Pick<Config, 'memory'>
+  readonly memory?: Pick<Memory, 'embed'> | undefined
+  readonly config: Pick<Config, 'memory'>
 }
 
 interface EmbedTextsInput {
@@ -204,7 +204,7 @@ interface EmbedTextsOutput {
 
 /** Vectors for programs. A service that is the embedder of memory is asked by `model.embed`, which has its own cost. */
 export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, EmbedTextsOutput> {
-  const { engine, memory, settings } = deps
+  const { engine, memory, config } = deps
   const costs = embedCosts(deps)
   const byMemory = async (texts: readonly string[]): Promise<Embedded> => {
     if (memory === undefined)
@@ -215,7 +215,7 @@ export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, Embe
     const inputTokens = (await counting).reduce((sum, count) => sum + count, 0)
     return {
       vectors,
-      model: settings.memory.embedder,
+      model: config.memory.embedder,
       dimensions: vectors[0]?.length ?? 0,
       usage: { inputTokens, outputTokens: 0, estimated: true },
     }

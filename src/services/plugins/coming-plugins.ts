@@ -2,7 +2,7 @@
 import type { Coming, Core, KernelHooks } from '../../kernel/index.ts'
 import type { Call, DescribedPlugin, HookSource } from '../../types/index.ts'
 import { lazyHooks } from './hooks/lazy-hooks.ts'
-import type { Source } from '../sources/source-service.ts'
+import type { Source } from '../sources/service.ts'
 
 export interface PluginSource extends Source {
   /** The same array until a plugin comes, goes or changes; absent: there are none. */

@@ -5,7 +5,7 @@ import { agents } from '../agents/service.ts'
 import type { PluginSource } from './coming-plugins.ts'
 import { maxPluginEvents, pluginDeskMs } from './limits.ts'
 import type { PluginWorkDeps } from './plugin-callers.ts'
-import { type OpenSource, sourceService } from '../sources/source-service.ts'
+import { type OpenSource, sourceService } from '../sources/service.ts'
 
 const none: readonly DescribedPlugin[] = []
 
