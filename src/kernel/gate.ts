@@ -229,7 +229,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
     if (hold !== null) budgets.release(hold)
     return cancelledOutcome('This message was already sent; its first copy is the turn.')
   }
-  await deps.hosts.learn({ caller: passing.caller, call: passing.id }, call, input)
+  await deps.judges().hosts.learn({ caller: passing.caller, call: passing.id }, call, input)
 
   // 8. Run in the sandbox, with time limit and cancellation.
   const began = clock.monotonicMs()

@@ -14,6 +14,7 @@ import type { Coming, HeldComing } from './coming.ts'
 import type { FillInput } from './gate.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { SectionAgent } from './registry.ts'
+import type { OpenedFlow } from './sessions.ts'
 import type { Core, Opened, Service } from './service.ts'
 import { type FileChanges, type FileKeeper, holdFiles } from './stages/call-files.ts'
 import type { Judges } from './stages/judging.ts'
@@ -35,6 +36,8 @@ export interface Services {
   turnEnded(record: RecordView): void
   /** What they decide for the gate. */
   judges(): Promise<readonly Partial<Judges>[]>
+  /** @throws OxbowError where no service keeps labels of files */
+  fileLabels(): Promise<OpenedFlow>
   /** @throws OxbowError `unauthenticated` where no service knows keys */
   keyed(owner: Kernel): Promise<Kernel['withKey']>
   /** What they say of their runs. */
@@ -100,6 +103,11 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       return filled
     },
     judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
+    async fileLabels() {
+      const of = list.find(({ fileLabels }) => fileLabels !== undefined)
+      if (of?.fileLabels === undefined) throw noLabels
+      return of.fileLabels(core(), port(of))
+    },
     keyed: async (owner) => list.find(({ keyed }) => keyed !== undefined)?.keyed?.(core(), owner) ?? refuseKeys,
     runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {
@@ -169,6 +177,8 @@ function filesOf<Port>(
     opened: async () => ((await isOpen()) ? changes() : null),
   }
 }
+
+const noLabels = new OxbowError('internal_failure', 'Labels of files are not kept here.', { hint: 'Leave private data out.' })
 
 const refuseKeys: Kernel['withKey'] = async () => {
   throw new OxbowError('unauthenticated', 'No API key is known here.', { hint: 'Use the token of the guest.' })

@@ -21,8 +21,6 @@ export { carriesConversation, historyPages, toItem } from './conversation/conver
 export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
 export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './events.ts'
-export type { FileLabels } from './flow/file-labels.ts'
-export { type AskOptions, realPath } from './flow/workspace-survey.ts'
 export type { Gate } from './gate.ts'
 export { describedServiceCalls } from './hold-services.ts'
 export { type Journal, rowIn, rowMark } from './journal.ts'
@@ -35,7 +33,19 @@ export { describeEvent, type EventFilter, mayBeEvent } from './observe/event-kin
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
 export type { Registry, SectionAgent } from './registry.ts'
 export { type Core, sectionOf, type Service } from './service.ts'
-export { type CallOf, describeSession, firstLine, type ListInput, type Sessions, sessionsOf } from './sessions.ts'
+export {
+  type CallOf,
+  describeSession,
+  type FileFlow,
+  fileFlowCategories,
+  type FileGuard,
+  firstLine,
+  type Judged,
+  type ListInput,
+  type OpenedFlow,
+  type Sessions,
+  sessionsOf,
+} from './sessions.ts'
 export type { Answer, Approvals } from './stages/approval-queue.ts'
 export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
 export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './stages/attenuation.ts'
@@ -50,15 +60,36 @@ export {
   type JudgedCall,
   type JudgeDeps,
   type Judges,
+  type KnownHosts,
   type MakeCall,
   type RefusedCalls,
   type RefusedPassing,
   stricter,
   whyNeverExcused,
 } from './stages/judging.ts'
-export { clientAsk, clientReply, inherited, judgeFlow, processRight, type Provenance, runtimeCaller, userCaller } from './stages/policy.ts'
+export {
+  clientAsk,
+  clientReply,
+  decideFlow,
+  type FlowDecisions,
+  flowMatter,
+  type FlowVerdict,
+  freeFlow,
+  inherited,
+  isForPerson,
+  isKept,
+  joined,
+  judgeFlow,
+  leadsOutside,
+  nothing,
+  processRight,
+  type Provenance,
+  runtimeCaller,
+  userCaller,
+  verdictOf,
+} from './stages/policy.ts'
 export { type Refusal, refusal, refusalText } from './stages/refusals.ts'
-export { workspacePath, writtenPaths } from './stages/right-limits.ts'
+export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './stages/right-limits.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
 export { type Admission, type AdmissionState, priorities, type Priority } from './turns/admission.ts'

@@ -23,8 +23,6 @@ import {
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import { createKnownHosts } from './flow/known-hosts.ts'
-import type { Flow } from './flow/open-flow.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
@@ -80,7 +78,6 @@ interface Calls {
   readonly services: Services
   readonly judges: HeldJudges
   readonly files: FileFlow
-  readonly openFlow: () => Promise<Flow>
   readonly registry: Registry
   readonly eventBus: EventBus
   readonly cleaner: Cleaner
@@ -192,8 +189,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const running = createRunningCalls(clock, events.progress, services.keeper.ended)
-  const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
-  const files = createFileFlow({ ...records, config, open: openFlow })
+  const files = createFileFlow({ ...records, config, open: services.fileLabels })
   const gate: Gate = createGate({
     ...records,
     files,
@@ -221,19 +217,18 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
   const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
-  return { ...own, summaries, memory, completeBy, files, openFlow, eventBus }
+  return { ...own, summaries, memory, completeBy, files, eventBus }
 }
 
-/** What stages 4 and 5 read of hosts and commands. */
+/** What stages 4 and 5 read of rules and commands. */
 function approvalReads(
   config: Config,
   { documents, sessions }: Records,
   sandbox: KernelOptions['sandbox'],
   keeper: FileKeeper,
-): Pick<GateDeps, 'readBound' | 'flow' | 'hosts'> {
+): Pick<GateDeps, 'readBound' | 'flow'> {
   return {
     flow: config.flow,
-    hosts: createKnownHosts({ documents, config, labels: sessions }),
     async readBound({ branch }, ...bound) {
       const { readBound } = await import('./stages/command-inputs.ts')
       return readBound(branch === undefined ? sandbox : await keeper.sandbox(branch), ...bound)
@@ -302,6 +297,7 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
     ...parts,
     resumed,
     fit: parts.cleaner.fit,
+    lasting: parts.files.lasting,
     limitProgram: async (...limited) => (await import('./budgets/definitions.ts')).limitProgram(parts, options.clock.now(), ...limited),
     noteEvent: parts.noteEvent as Core['noteEvent'],
     references: parts.registry.references,

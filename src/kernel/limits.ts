@@ -126,9 +126,6 @@ export const maxClientToolBytes: number = 128 * 1024
 /** Deeper schemas are no help to a model; recursion over hostile ones would exhaust the stack. */
 export const maxClientToolDepth = 32
 
-/** Files with labels that are listed one by one; of more, whole folders are labelled. About 300 bytes each. */
-export const maxFileLabels = 4_000
-
 /** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
 export const pluginDeadlineMs = 11_000
 /** A guest that ends waits so long for evaluators of plugins: those of a one-shot run have just begun. */

@@ -41,13 +41,12 @@ import type { Conversations } from './conversation/conversations.ts'
 import type { Scratchpads } from './conversation/scratchpads.ts'
 import type { Summaries } from './conversation/summaries.ts'
 import type { Events } from './events.ts'
-import type { Flow } from './flow/open-flow.ts'
 import type { FillInput, Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
 import type { EventBus } from './observe/event-bus.ts'
 import type { HealthProbe, Resources } from './observe/resources.ts'
 import type { Registry } from './registry.ts'
-import type { CallOf, Sessions } from './sessions.ts'
+import type { CallOf, FileFlow, OpenedFlow, Sessions } from './sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { FileChanges, FileCopies } from './stages/call-files.ts'
@@ -104,7 +103,8 @@ export interface Core {
   readonly gate: Gate
   readonly approvals: Approvals
   readonly running: RunningCalls
-  readonly openFlow: () => Promise<Flow>
+  /** What a call does that nobody can take back. */
+  readonly lasting: FileFlow['lasting']
   /** What was at these paths is there again, with its labels. */
   readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
   readonly registry: Registry
@@ -185,6 +185,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
   /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
   judges?(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
+  /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */
+  fileLabels?(core: Core, self: () => Promise<Port>): Promise<OpenedFlow>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */
   keyed?(core: Core, owner: Kernel): Promise<Kernel['withKey']>
   /** What the core asks about runs that it has started; see `ServiceRuns`. */

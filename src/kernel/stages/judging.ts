@@ -5,6 +5,7 @@
 import {
   type Call,
   type Caller,
+  type CallId,
   type CallOutcome,
   type ClientTools,
   type CommandInputs,
@@ -17,7 +18,6 @@ import {
   type StartedProgram,
 } from '../../types/index.ts'
 import { refuseLimited } from './right-limits.ts'
-import type { KnownHosts } from '../flow/known-hosts.ts'
 import { type FileFlow, type Judged, judgeLabels, type Sessions, type WatchedFiles } from '../sessions.ts'
 import type { SecretUses } from '../../secrets/index.ts'
 import type { Entries } from './attenuation.ts'
@@ -32,7 +32,6 @@ export interface JudgeDeps {
   readonly secrets: Pick<SecretUses, 'judge'>
   readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly files: FileFlow
-  readonly hosts: KnownHosts
   /** What services decide; loaded once a call is described. */
   readonly judges: () => Judges
   /** What a decision about a call holds for, as it is now; null where that cannot be read. */
@@ -75,7 +74,7 @@ export function refuseCaller(
 /** Stage 4: by labels, and by the hosts that were reached before. At once where neither files nor hosts are of concern. */
 export function judgeCall(deps: JudgeDeps, { caller, call, input }: JudgedCall): Judged | Promise<Judged> {
   const judged = judgeLabels(deps, caller, call, input)
-  const judge = (found: Judged): Judged | Promise<Judged> => deps.hosts.judge(caller, call, input, found)
+  const judge = (found: Judged): Judged | Promise<Judged> => deps.judges().hosts.judge(caller, call, input, found)
   return judged instanceof Promise ? judged.then(judge) : judge(judged)
 }
 
@@ -139,6 +138,8 @@ export interface Judges {
   refuseStart(call: Call, program: StartedProgram, isExcused: boolean): Promise<Failure | null>
   /** Stage 3: what a person has allowed all the same. */
   readonly refused: RefusedCalls
+  /** Stage 4: hosts that were reached before. */
+  readonly hosts: KnownHosts
   /** Stage 5: how strict the session is beside the policy; undefined: no stricter. */
   cautionOf(session: SessionId | ''): Promise<ClientTools['caution']>
   /** Stage 5. @returns the id of a rule that answers in place of a person, or null */
@@ -147,6 +148,13 @@ export interface Judges {
   actAs(asks: ActsAs): Promise<Caller | Failure>
   /** @returns entries of the rights of a key by its name; null for one that was revoked or has expired */
   rightsOfKey(name: string): Promise<readonly string[] | null>
+}
+
+export interface KnownHosts {
+  /** @param judged by labels @returns the verdict, stricter where the call names a new host; at once where that cannot be */
+  judge(caller: Caller, call: Call, input: unknown, judged: Judged | Promise<Judged>): Judged | Promise<Judged>
+  /** The call runs: it has passed the budgets, and its intent is on record. */
+  learn(of: { readonly caller: Caller; readonly call: CallId }, call: Call, input: unknown): Promise<void> | null
 }
 
 /** A plugin makes a call. */
@@ -242,6 +250,10 @@ function join(judges: readonly Partial<Judges>[]): Judges {
     refused: refused ?? {
       judge: async (_deps, _passing, _judged, forbidden) => refusal(forbidden),
       ended: (_caller, _excuse, outcome) => outcome,
+    },
+    hosts: judges.find(({ hosts }) => hosts !== undefined)?.hosts ?? {
+      judge: (_caller, _call, _input, judged) => judged,
+      learn: () => null,
     },
     async cautionOf(session) {
       let caution: ClientTools['caution']

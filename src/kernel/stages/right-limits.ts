@@ -1,6 +1,16 @@
 /** Rights that are limited to resources: which files, hosts and skills a call reaches, and whether its caller's rights cover them. A denial wins. */
 import { posix } from 'node:path'
-import { type Call, type Caller, type Failure, hostNamed, hostOfUrl, isObject, ownValue, type RightLimits } from '../../types/index.ts'
+import {
+  type Call,
+  type Caller,
+  type Failure,
+  type Hands,
+  hostNamed,
+  hostOfUrl,
+  isObject,
+  ownValue,
+  type RightLimits,
+} from '../../types/index.ts'
 
 /**
  * @param isExcused what a right does not cover is allowed, unless it is denied
@@ -86,4 +96,39 @@ export function workspacePath(path: string): string | null {
   const whole = posix.normalize(posix.isAbsolute(path) ? path : posix.join('/shared', path)).replace(/^\/+/, '/')
   const clean = whole.length > 1 && whole.endsWith('/') ? whole.slice(0, -1) : whole
   return /^\/(shared|tmp)(\/|$)/.test(clean) && !clean.includes('\0') ? clean : null
+}
+
+type Ask = Hands['ask']
+
+export interface AskOptions {
+  readonly signal: AbortSignal
+  readonly timeoutMs: number
+}
+
+/** Links of a path that are followed. */
+const maxLinks = 40
+
+/** Follows links, which hands resolve by themselves. @returns the path itself where nothing is there */
+export async function realPath(ask: Ask, path: string, options: AskOptions): Promise<string> {
+  return (await realPlace(ask, path, options)).path
+}
+
+/** As `realPath`. @returns also how many names the file has, hard links included; 0: it is no file */
+export async function realPlace(ask: Ask, path: string, options: AskOptions): Promise<{ readonly path: string; readonly names: number }> {
+  let [done, left, names] = ['', path.split('/').slice(1), 0]
+  for (let links = 0; left.length > 0;) {
+    const [name = '', ...rest] = left
+    const here = `${done}/${name}`
+    const found = done === '' ? null : await ask('stat', { path: here }, options).catch((): null => null)
+    if (found === null && done !== '') return { path: posix.join(here, ...rest), names: 0 }
+    names = found?.names ?? 0
+    if (found?.kind === 'link' && (links += 1) <= maxLinks) {
+      left = [...posix.resolve(done, found.linkTarget).split('/').slice(1), ...rest]
+      done = ''
+    } else {
+      done = here
+      left = rest
+    }
+  }
+  return { path: done === '' ? path : done, names }
 }

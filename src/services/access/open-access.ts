@@ -6,7 +6,7 @@ import { withOwnRoles } from './roles.ts'
 import { copyMode, createSessionModes } from './session-modes.ts'
 
 export interface Access {
-  readonly judges: Omit<Judges, 'actAs'>
+  readonly judges: Omit<Judges, 'actAs' | 'hosts'>
   readonly execLists: ExecLists
   /** @returns the list with the rights of roles that were added; names that are none stay, and `grantOf` refuses them */
   withOwnRoles(rights: readonly string[]): Promise<readonly string[]>
@@ -20,7 +20,7 @@ export async function openAccess(core: Core): Promise<Access> {
   const { documents, config, clock, approvals } = core
   const execLists = createExecLists(documents, config.exec)
   await execLists.load()
-  const judges: Omit<Judges, 'actAs'> = {
+  const judges: Omit<Judges, 'actAs' | 'hosts'> = {
     hides: execLists.hides,
     refuseStart: execLists.refuse,
     refused: lazyRefused(core),

@@ -27,8 +27,9 @@ import {
   valueOfCall,
   valueOfFile,
 } from './declassify.ts'
+import type { Flow } from './open-flow.ts'
 
-type FlowCallDeps = DeclassifyDeps & Pick<Core, 'openFlow'>
+type FlowCallDeps = DeclassifyDeps & { readonly openFlow: () => Promise<Flow> }
 
 const shared = {
   audience: ['terminal'],
@@ -38,7 +39,9 @@ const shared = {
 
 const reads = { ...shared, tier: 'read_only', right: 'session.read', effect: 'none' } as const
 
-export function flowCalls(deps: FlowCallDeps): readonly Call[] {
+/** @param openFlow labels of files */
+export function flowCalls(core: DeclassifyDeps, openFlow: () => Promise<Flow>): readonly Call[] {
+  const deps = { ...core, openFlow }
   return [showCall(deps), whyCall(deps), declassifyCall(deps), revokeCall(deps)]
 }
 

@@ -6,6 +6,7 @@
  * All conditions of a rule must hold. Where a rule names a host and the call does not, the rule is applied if it is stricter: a command with
  * network may reach any host.
  */
+import { decideFlow, type FlowDecisions, joined, nothing, type Provenance, workspacePath } from '../../kernel/index.ts'
 import {
   type Call,
   type Caller,
@@ -20,8 +21,6 @@ import {
   joinLabels,
   type Labels,
 } from '../../types/index.ts'
-import { workspacePath } from '../stages/right-limits.ts'
-import { decideFlow, type FlowDecisions, joined, nothing, type Provenance } from '../stages/policy.ts'
 
 export type FlowEffect = FlowPolicy['sink'][number]['effect']
 

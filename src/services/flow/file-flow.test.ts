@@ -4,7 +4,7 @@ import { createFakeSandbox, type FakeSandboxOptions } from '../../sandbox/fake/f
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import type { Call, Sandbox, SessionId } from '../../types/index.ts'
-import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
+import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 
 const rights = ['file.read', 'file.write', 'vault.copy', 'vault.list', 'shell.run', 'web.read', 'browser.use']
 const letter = 'Ada is allergic to marigold honey'

@@ -3,20 +3,11 @@
  * host asks once; whatever runs teaches its hosts, for good. What a call names counts: a server of tools, a search service and a
  * command that may reach any host are approved in their own ways.
  */
+import { type KnownHosts, type Documents, type Judged, leadsOutside, type Sessions, verdictOf } from '../../kernel/index.ts'
 import { hostsAllowed } from '../../sandbox/index.ts'
 import { type Call, type Caller, type CallId, type Config, type Decision, once } from '../../types/index.ts'
-import type { Judged, Sessions } from '../sessions.ts'
-import { leadsOutside, verdictOf } from '../stages/policy.ts'
-import type { Documents } from '../state/documents.ts'
 
 const knownHostCategory = 'system/known-hosts'
-
-export interface KnownHosts {
-  /** @param judged by labels @returns the verdict, stricter where the call names a new host; at once where that cannot be */
-  judge(caller: Caller, call: Call, input: unknown, judged: Judged | Promise<Judged>): Judged | Promise<Judged>
-  /** The call runs: it has passed the budgets, and its intent is on record. */
-  learn(of: { readonly caller: Caller; readonly call: CallId }, call: Call, input: unknown): Promise<void> | null
-}
 
 interface KnownHostsDeps {
   readonly documents: Pick<Documents, 'all' | 'put'>

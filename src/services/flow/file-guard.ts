@@ -8,23 +8,11 @@
  * shared memory of the sandbox: later commands have these labels until both are empty.
  */
 import { posix } from 'node:path'
+import { type FileGuard, isKept, joined, nothing, type Provenance, workspacePath, type AskOptions, realPath } from '../../kernel/index.ts'
 import type { Caller, Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../types/index.ts'
-import { snapshotTimeoutMs } from '../limits.ts'
-import { workspacePath } from '../stages/right-limits.ts'
-import type { FileGuard } from '../sessions.ts'
-import { isKept, nothing, type Provenance, joined } from '../stages/policy.ts'
 import { type FileLabels, type Of } from './file-labels.ts'
 import { labelLinked, realPathsOf } from './linked-files.ts'
-import {
-  type AskOptions,
-  type ChangedPaths,
-  hashesOf,
-  hasSessions,
-  keepsMemory,
-  realPath,
-  type Survey,
-  surveyOf,
-} from './workspace-survey.ts'
+import { type ChangedPaths, hashesOf, hasSessions, keepsMemory, type Survey, surveyOf, snapshotTimeoutMs } from './workspace-survey.ts'
 
 export interface GuardDeps {
   readonly files: FileLabels

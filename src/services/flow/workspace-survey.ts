@@ -1,20 +1,15 @@
 /** What is in the workspace, as hands see it, and what has changed in it between two looks. */
-import { posix } from 'node:path'
+import type { AskOptions } from '../../kernel/index.ts'
 import type { Hands } from '../../types/index.ts'
-import { snapshotTimeoutMs } from '../limits.ts'
+
+/** Time limit of one request to hands that looks at all files. */
+export const snapshotTimeoutMs = 60_000
 
 type Ask = Hands['ask']
-
-export interface AskOptions {
-  readonly signal: AbortSignal
-  readonly timeoutMs: number
-}
 
 /** The folders that every command sees. */
 const folders = ['/shared', '/tmp'] as const
 const maxEntries = 200_000
-/** Links of a path that are followed. */
-const maxLinks = 40
 /** Paths that hands hash in one request, and all that are hashed. */
 const hashedAtOnce = 100
 const maxHashed = 500
@@ -121,29 +116,4 @@ export async function hashesOf(ask: Ask, paths: readonly string[], options: AskO
     }
   }
   return hashes
-}
-
-/** Follows links, which hands resolve by themselves. @returns the path itself where nothing is there */
-export async function realPath(ask: Ask, path: string, options: AskOptions): Promise<string> {
-  return (await realPlace(ask, path, options)).path
-}
-
-/** As `realPath`. @returns also how many names the file has, hard links included; 0: it is no file */
-export async function realPlace(ask: Ask, path: string, options: AskOptions): Promise<{ readonly path: string; readonly names: number }> {
-  let [done, left, names] = ['', path.split('/').slice(1), 0]
-  for (let links = 0; left.length > 0;) {
-    const [name = '', ...rest] = left
-    const here = `${done}/${name}`
-    const found = done === '' ? null : await ask('stat', { path: here }, options).catch((): null => null)
-    if (found === null && done !== '') return { path: posix.join(here, ...rest), names: 0 }
-    names = found?.names ?? 0
-    if (found?.kind === 'link' && (links += 1) <= maxLinks) {
-      left = [...posix.resolve(done, found.linkTarget).split('/').slice(1), ...rest]
-      done = ''
-    } else {
-      done = here
-      left = rest
-    }
-  }
-  return { path: done === '' ? path : done, names }
 }

@@ -3,12 +3,11 @@
  * labels, is known by its content, whether a person picked it in a terminal, in a browser or through another program.
  */
 import { createHash } from 'node:crypto'
+import { isKept, joined, nothing, type Provenance } from '../../kernel/index.ts'
 import { type Blobs, hashDigits, type KeptFile, type Sandbox } from '../../types/index.ts'
-import { snapshotTimeoutMs } from '../limits.ts'
-import { isKept, nothing, type Provenance, joined } from '../stages/policy.ts'
 import { type FileLabels } from './file-labels.ts'
 import type { CompiledRules } from './flow-rules.ts'
-import { filesOfSize, hashesOf } from './workspace-survey.ts'
+import { filesOfSize, hashesOf, snapshotTimeoutMs } from './workspace-survey.ts'
 
 interface ContentDeps {
   readonly files: FileLabels

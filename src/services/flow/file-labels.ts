@@ -6,11 +6,11 @@
  * Entries are by path and by content: a file that somebody has renamed behind the back of this guest is found by its hash. An entry of what
  * is gone or replaced stays, because versions of it may be read (`past`). Where too many files are labelled, whole folders are (`tree`).
  */
+import { type DocumentChange, type Documents, fileFlowCategories, joined, nothing, type Provenance } from '../../kernel/index.ts'
 import { type CallId, type Caller, type Label, parseOrigins, writeOrigins } from '../../types/index.ts'
-import { maxFileLabels } from '../limits.ts'
-import { fileFlowCategories } from '../sessions.ts'
-import { joined, nothing, type Provenance } from '../stages/policy.ts'
-import type { DocumentChange, Documents } from '../state/documents.ts'
+
+/** Files with labels that are listed one by one; of more, whole folders are labelled. About 300 bytes each. */
+const maxFileLabels = 4_000
 
 interface Entry extends Provenance {
   readonly path: string

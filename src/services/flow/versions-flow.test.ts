@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import type { Json } from '../../types/index.ts'
-import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
+import { asks, done, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 
 /** A session that has read private data, in a real sandbox. */
 const reads = testCall('test.private', async () => done('Ada'), { labels: { adds: ['private'], sink: false } })

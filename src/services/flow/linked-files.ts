@@ -3,10 +3,10 @@
  * calls private to another name, before or after something private is in it, changes nothing about its labels. The names get entries, so
  * that versions of each, and what is left when one is removed, keep them.
  */
+import { isKept, joined, type Provenance, type AskOptions, realPlace } from '../../kernel/index.ts'
 import { joinLabels } from '../../types/index.ts'
-import { isKept, type Provenance, joined } from '../stages/policy.ts'
 import { type FileLabels, type Of } from './file-labels.ts'
-import { type AskOptions, realPlace, type Survey, surveyOf } from './workspace-survey.ts'
+import { type Survey, surveyOf } from './workspace-survey.ts'
 
 interface Linking {
   readonly files: FileLabels

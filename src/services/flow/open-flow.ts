@@ -3,6 +3,24 @@
  * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
  */
 import {
+  type Documents,
+  type FileFlow,
+  flowMatter,
+  type FlowVerdict,
+  freeFlow,
+  isForPerson,
+  isKept,
+  joined,
+  leadsOutside,
+  nothing,
+  type OpenedFlow,
+  type Provenance,
+  type RunningCalls,
+  type Sessions,
+  verdictOf,
+  workspacePath,
+} from '../../kernel/index.ts'
+import {
   type Call,
   type Caller,
   type Clock,
@@ -13,22 +31,6 @@ import {
   type Sandbox,
   joinLabels,
 } from '../../types/index.ts'
-import { workspacePath } from '../stages/right-limits.ts'
-import type { FileFlow, OpenedFlow, Sessions } from '../sessions.ts'
-import {
-  flowMatter,
-  type FlowVerdict,
-  freeFlow,
-  isForPerson,
-  isKept,
-  leadsOutside,
-  nothing,
-  type Provenance,
-  verdictOf,
-  joined,
-} from '../stages/policy.ts'
-import type { RunningCalls } from '../stages/running-calls.ts'
-import type { Documents } from '../state/documents.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
 import { type FileLabels, loadFileLabels } from './file-labels.ts'
 import { type CompiledRules, compileRules, decideAll, type Destination, destinationOf, effectsOf } from './flow-rules.ts'
@@ -43,7 +45,7 @@ export interface FlowParts {
   readonly sandbox: Sandbox
   readonly clock: Clock
   /** Said of calls that nobody can take back. */
-  readonly files: Pick<FileFlow, 'lasting'>
+  readonly lasting: FileFlow['lasting']
 }
 
 export interface Flow extends OpenedFlow {
@@ -90,7 +92,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     async judge(caller, call, input) {
       wasOnline.ever ||= call.right === 'shell.network'
       const session = { labels: parts.sessions.judged(caller), from: parts.sessions.origins(caller) }
-      return judgeCall({ ...parts, policy: parts.config.flow, lasting: parts.files.lasting, files, rules }, session, caller, call, input)
+      return judgeCall({ ...parts, policy: parts.config.flow, files, rules }, session, caller, call, input)
     },
   }
 }
@@ -106,11 +108,9 @@ function pastAt(files: FileLabels, rules: CompiledRules, input: unknown): Proven
   return joined(files.at(named, { below: true, ever: true }), rules.path(named, true))
 }
 
-interface Judging extends Omit<FlowParts, 'files' | 'config'> {
+interface Judging extends FlowParts {
   readonly files: FileLabels
   readonly policy: FlowPolicy
-  readonly config: FlowParts['config']
-  readonly lasting: FileFlow['lasting']
   readonly rules: CompiledRules
 }
 
