@@ -103,11 +103,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       return filled
     },
     judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
-    async fileLabels() {
-      const of = list.find(({ fileLabels }) => fileLabels !== undefined)
-      if (of?.fileLabels === undefined) throw noLabels
-      return of.fileLabels(core(), port(of))
-    },
+    fileLabels: async () => list.find(hasLabels)?.fileLabels?.(core(), port(list.find(hasLabels)!)) ?? Promise.reject(noLabels),
     keyed: async (owner) => list.find(({ keyed }) => keyed !== undefined)?.keyed?.(core(), owner) ?? refuseKeys,
     runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {
@@ -178,6 +174,7 @@ function filesOf<Port>(
   }
 }
 
+const hasLabels = ({ fileLabels }: Service): boolean => fileLabels !== undefined
 const noLabels = new OxbowError('internal_failure', 'Labels of files are not kept here.', { hint: 'Leave private data out.' })
 
 const refuseKeys: Kernel['withKey'] = async () => {

@@ -1,3 +1,4 @@
+export { decodeBase64 } from './attachments.ts'
 export type { Background, Completion } from './background.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
@@ -15,7 +16,6 @@ export {
 export { type Amounts, type BudgetLine, limitsOf, lineOf, unpriced } from './budgets/notices.ts'
 export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
 export { type CallReference, describeCall } from './call-reference.ts'
-export { clientTools } from './calls/client-calls.ts'
 export type { Coming, HookedCall, HookedPassing, KernelHooks } from './coming.ts'
 export { carriesConversation, historyPages, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
@@ -27,7 +27,17 @@ export { type Journal, rowIn, rowMark } from './journal.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
 export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export { historyPage, maxBytesPerToken, maxForkDepth, maxInputBytes, maxPieces, maxSessionsRead, maxTitleLength } from './limits.ts'
+export {
+  historyPage,
+  maxBytesPerToken,
+  maxForkDepth,
+  maxInputBytes,
+  maxLoadedTools,
+  maxPieces,
+  maxResultBytes,
+  maxSessionsRead,
+  maxTitleLength,
+} from './limits.ts'
 export type { EventPage } from './observe/event-bus.ts'
 export { describeEvent, type EventFilter, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
@@ -94,6 +104,7 @@ export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './st
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
 export { type Admission, type AdmissionState, priorities, type Priority } from './turns/admission.ts'
 export type { RunningTurns } from './turns/agent.ts'
+export { clientTools } from './turns/client-calls.ts'
 export type { LaneResult, Lanes, Mail, TurnInput, TurnPast } from './turns/lanes-interface.ts'
 export { type AgentProfile, characterProblem, type CharacterProfile, type DefinedProfile, profileCategory } from './turns/profile.ts'
 export type { Handoff, Handoffs } from './turns/profiles.ts'

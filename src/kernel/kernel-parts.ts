@@ -9,7 +9,6 @@ import {
   type Blobs,
   type Call,
   type CallId,
-  type Config,
   createIdMaker,
   lazySchemaChecker,
   type KeptFile,
@@ -22,7 +21,6 @@ import {
   type SessionId,
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
-import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
@@ -30,7 +28,7 @@ import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
 import { createEvents, type Events } from './events.ts'
 import type { KernelOptions } from './kernel-options.ts'
 import { createMemoryHost } from './memory-host.ts'
-import { createGate, type Gate, type GateDeps } from './gate.ts'
+import { createGate, type Gate } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
@@ -40,7 +38,6 @@ import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { nothing, type Provenance } from './stages/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
-import type { FileKeeper } from './stages/call-files.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type Resources } from './observe/resources.ts'
@@ -111,14 +108,14 @@ export function assembleParts(options: KernelOptions, resumed: () => Promise<voi
   const records = buildRecords(options)
   const services = holdServices(options.services, () => coreOf(options, parts, resumed()))
   const describe = async (): Promise<readonly Call[]> => {
-    const [tools, { kernelCalls }, ofServices] = await Promise.all([
+    const [tools, { clientCalls }, ofServices] = await Promise.all([
       options.calls(parts.memory),
-      import('./calls/kernel-calls.ts'),
+      import('./turns/client-calls.ts'),
       services.calls(),
       parts.judges.load(),
       services.coming.load(),
     ])
-    return [...tools, ...kernelCalls(callDeps(options, parts)), ...ofServices]
+    return [...tools, ...clientCalls(), ...ofServices]
   }
   const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
@@ -202,7 +199,11 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
     keeper: services.keeper,
     clock,
     approval: config.approval,
-    ...approvalReads(config, records, sandbox, services.keeper),
+    flow: config.flow,
+    async readBound({ branch }, ...bound) {
+      const { readBound } = await import('./stages/command-inputs.ts')
+      return readBound(branch === undefined ? sandbox : await services.keeper.sandbox(branch), ...bound)
+    },
     judges: judges.now,
     labels: sessions,
     fillHandles: services.fill,
@@ -218,22 +219,6 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
   const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
   return { ...own, summaries, memory, completeBy, files, eventBus }
-}
-
-/** What stages 4 and 5 read of rules and commands. */
-function approvalReads(
-  config: Config,
-  { documents, sessions }: Records,
-  sandbox: KernelOptions['sandbox'],
-  keeper: FileKeeper,
-): Pick<GateDeps, 'readBound' | 'flow'> {
-  return {
-    flow: config.flow,
-    async readBound({ branch }, ...bound) {
-      const { readBound } = await import('./stages/command-inputs.ts')
-      return readBound(branch === undefined ? sandbox : await keeper.sandbox(branch), ...bound)
-    },
-  }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
@@ -305,16 +290,5 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     definitionProblem: parts.services.definitionProblem,
     sections: options.services.flatMap((service) => service.config ?? []),
-  }
-}
-
-/** What the kernel's own calls use. */
-function callDeps(options: KernelOptions, parts: KernelParts): KernelCallDeps {
-  const { registry } = parts
-  return {
-    ...options,
-    ...parts,
-    references: registry.references,
-    laterTools: registry.laterTools,
   }
 }

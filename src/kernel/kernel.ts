@@ -16,7 +16,6 @@ import {
   type UserId,
 } from '../types/index.ts'
 import { optionsOf } from './stages/running-calls.ts'
-import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { KernelOptions } from './kernel-options.ts'
 import { assembleParts, type KernelParts } from './kernel-parts.ts'
@@ -192,6 +191,6 @@ function expectOk(outcome: CallOutcome): unknown {
 
 /** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration */
 export async function describedKernelCalls(config: Config, services: readonly Service[]): Promise<readonly Call[]> {
-  const { kernelCalls } = await import('./calls/kernel-calls.ts')
-  return [...kernelCalls({} as KernelCallDeps), ...(await describedServiceCalls(services, config))]
+  const { clientCalls } = await import('./turns/client-calls.ts')
+  return [...clientCalls(), ...(await describedServiceCalls(services, config))]
 }

@@ -56,10 +56,6 @@ export const maxLoadedTools = 10
 export const maxCountedTools = 30
 /** Share of the model's window that found tools may take: those that were found last stay. */
 export const maxLoadedShare = 0.15
-/** Tools that are named when a search finds none. */
-export const maxNamedTools = 60
-/** Of a description in the results of a search. */
-export const maxFoundChars = 200
 /** Lists of tools that are kept for the sets that searches have loaded. */
 export const maxHeldToolLists = 100
 
@@ -108,9 +104,6 @@ export const maxHeldSummaries = 500
 export const maxSessionsRead = 10_000
 /** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
 export const maxErasedAtOnce = 200
-
-/** Time limit of one request to hands that looks at all files. */
-export const snapshotTimeoutMs = 60_000
 
 /** Files that a command names and that are read before it is approved, and the time for that. */
 export const maxNamedFiles = 40

@@ -32,7 +32,7 @@ import {
 } from '../types/index.ts'
 import type { Coming, PromptSection } from './coming.ts'
 import type { Kernel } from './kernel-interface.ts'
-import type { Cleaner } from './stages/cleaning.ts'
+import type { Cleaner, KeptOutputs } from './stages/cleaning.ts'
 import type { Judges } from './stages/judging.ts'
 import type { Admission } from './turns/admission.ts'
 import type { CallReference } from './call-reference.ts'
@@ -109,6 +109,7 @@ export interface Core {
   readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
   readonly registry: Registry
   readonly blobs: Blobs
+  readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions
   readonly budgets: Budgets

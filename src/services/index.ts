@@ -16,12 +16,14 @@ import { secrets } from './secrets/service.ts'
 import { sessions } from './sessions/service.ts'
 import { settings } from './settings/service.ts'
 import { state } from './state/service.ts'
+import { system } from './system/service.ts'
 import { upkeep } from './upkeep/service.ts'
 import { versions } from './versions/service.ts'
 
 export const services: readonly Service[] = [
   versions,
   sessions,
+  system,
   upkeep,
   state,
   observe,

@@ -141,7 +141,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets', 'repository'], {
+  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository'], {
     packages: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',

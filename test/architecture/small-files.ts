@@ -26,7 +26,6 @@ export const depthRules: DepthRules = {
   smallFiles: {
     'src/hands/commands/kept-memory.ts':
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',
-    'src/kernel/flow/attached-labels.ts': 'what is loaded with the first file that a person attaches where there are labels',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
     'src/types/config-sections.ts': 'the configuration as a whole, which neither the schema of Oxbow nor that of a service is',
     'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
@@ -35,7 +34,6 @@ export const depthRules: DepthRules = {
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
     'src/engine/discovery/ask-address.ts': 'set-up alone loads it, and discovery of this machine stays by itself',
     'src/guest/config-check.ts': 'a question of its own to the guest program, which loads nothing else for it',
-    'src/kernel/flow/linked-files.ts': 'hard links, one rule with its reason, beside the guard of all paths',
     'src/types/line-splitter.ts': 'how lines of other programs are read, for the clients of MCP and both sides of ACP',
     'src/tui/outbox.ts': 'the one place that decides when a message is sent again',
     'src/tui/ports.ts': 'the port to the program that opens the full-screen terminal',

@@ -1,5 +1,5 @@
 /** Calls about the flow of data: what a session has read, why a call was allowed, asked or refused, and taking labels off a value. */
-import { type Core, workspacePath } from '../../kernel/index.ts'
+import { workspacePath } from '../../kernel/index.ts'
 import { z } from 'zod'
 import {
   type Call,

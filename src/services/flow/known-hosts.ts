@@ -5,7 +5,7 @@
  */
 import { type KnownHosts, type Documents, type Judged, leadsOutside, type Sessions, verdictOf } from '../../kernel/index.ts'
 import { hostsAllowed } from '../../sandbox/index.ts'
-import { type Call, type Caller, type CallId, type Config, type Decision, once } from '../../types/index.ts'
+import { type Call, type Caller, type Config, type Decision, once } from '../../types/index.ts'
 
 const knownHostCategory = 'system/known-hosts'
 

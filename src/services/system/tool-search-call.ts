@@ -4,20 +4,20 @@
  * what the results in its conversation name (`registry.ts`), also after a restart, in a replay and in a fork.
  */
 import { z } from 'zod'
+import { type Core, maxLoadedTools, processRight } from '../../kernel/index.ts'
 import { type Call, evident, type ToolSpec } from '../../types/index.ts'
-import { maxFoundChars, maxLoadedTools, maxNamedTools } from '../limits.ts'
-import { processRight } from '../stages/policy.ts'
 
-export interface ToolSearchDeps {
-  /** Tools for these rights that requests do not offer before they are found. */
-  readonly laterTools: (rights: ReadonlySet<string>) => readonly ToolSpec[]
-}
+/** Tools that are named when a search finds none. */
+const maxNamedTools = 60
+
+/** Of a description in the results of a search. */
+const maxFoundChars = 200
 
 interface Found {
   readonly loaded: readonly string[]
 }
 
-export function toolSearchCall({ laterTools }: ToolSearchDeps): Call<{ query: string }, Found> {
+export function toolSearchCall(core: Pick<Core, 'registry'>): Call<{ query: string }, Found> {
   return {
     name: 'tool.search',
     inTurn: true,
@@ -34,7 +34,7 @@ export function toolSearchCall({ laterTools }: ToolSearchDeps): Call<{ query: st
     timeoutMs: 10_000,
     recordOutput: ({ loaded }) => ({ loaded }),
     run({ query }, { caller }) {
-      const tools = laterTools(caller.rights)
+      const tools = core.registry.laterTools(caller.rights)
       const found = rankTools(query, tools).slice(0, maxLoadedTools)
       const lines = found.map(({ name, description }) => `${name}: ${briefly(description)}`)
       const text = found.length > 0 ? `Loaded, call them from now on:\n${lines.join('\n')}` : nothingFound(tools)

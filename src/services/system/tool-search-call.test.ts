@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import type { GenerateRequest, Message } from '../../types/index.ts'
-import { asks, done, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
-import { createRegistry } from '../registry.ts'
+import { asks, done, inOrder, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
+import { createRegistry } from '../../kernel/registry.ts'
 import { rankTools, toolSearchCall } from './tool-search-call.ts'
 
 const usual = Array.from({ length: 45 }, (_, i) => testCall(`usual.call${i}`, async () => done('')))
@@ -126,7 +126,7 @@ describe('found tools in a small window', () => {
   it('are the last found ones that fit', async () => {
     const all = [
       ...builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read', 'browser'] }),
-      toolSearchCall({ laterTools: () => [] }),
+      toolSearchCall({ registry: { laterTools: () => [] } as never }),
     ]
     const registry = createRegistry(async () => all.map((call) => ({ ...call, right: 'all' })), undefined, undefined, 4_000)
     await registry.parse('time.now', {})

@@ -1,39 +1,19 @@
-/**
- * The list of the kernel's own calls. This file holds those about the system itself (truncated outputs, the call reference, resources)
- * and those by which terminals move the bytes of files in and out; the files beside it hold the others by family.
- */
+/** Calls about the system itself: truncated outputs, the reference of calls, and those by which terminals move the bytes of files in and out. */
 import { z } from 'zod'
-import type { Store } from '../../store/index.ts'
-import { type Blobs, type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
-import { decodeBase64 } from '../attachments.ts'
-import type { CallReference } from '../call-reference.ts'
-import { maxResultBytes } from '../limits.ts'
-import type { Sessions } from '../sessions.ts'
-import type { KeptOutputs } from '../stages/cleaning.ts'
-import { clientCalls } from './client-calls.ts'
-import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
+import { type CallReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
+import { type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
 
-export type KernelCallDeps = SystemCallDeps & KeptFileCallDeps & ToolSearchDeps
+type SystemCallDeps = Pick<Core, 'store' | 'keptOutputs' | 'references' | 'blobs'>
 
-export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
-  return [...systemCalls(deps), ...clientCalls(), ...keptFileCalls(deps), toolSearchCall(deps)]
-}
-
-interface SystemCallDeps {
-  readonly store: Store
-  readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
-  readonly references: () => readonly CallReference[]
-  readonly sessions: Pick<Sessions, 'load'>
-}
-
-function systemCalls(deps: SystemCallDeps): readonly Call[] {
-  return [readOutput(deps), listCalls(deps)]
+/** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
+export function systemCalls(core: SystemCallDeps): readonly Call[] {
+  return [readOutput(core), listCalls(core), putPiece(core), readPiece(core)]
 }
 
 /** Leaves space for the line above the part, so that the result of this call is never truncated itself. */
 const maxPartBytes = maxResultBytes - 512
 
-function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
+function readOutput(core: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
   return {
     name: 'output.read',
     summary: 'Reads on in a truncated output, by the id that it names.',
@@ -54,7 +34,7 @@ function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; 
     labels: { adds: ['untrusted'], sink: false },
     timeoutMs: 10_000,
     async run({ id, from_byte: from, max_bytes: max }) {
-      const bytes = await store.blob(id)
+      const bytes = await core.store.blob(id)
       if (bytes === null)
         throw new OxbowError('not_found', `There is no stored output ${id}.`, {
           hint: 'Use the id exactly as the truncated output names it.',
@@ -62,12 +42,12 @@ function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; 
       const to = Math.min(bytes.length, from + max)
       const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', from, to)
       const more = to < bytes.length ? `${bytes.length - to} more bytes, next from_byte ${to}` : 'the end'
-      return { output: { text }, text: `[bytes ${from}–${to} of ${bytes.length}; ${more}]\n${text}`, labels: keptOutputs.labelsOf(id) }
+      return { output: { text }, text: `[bytes ${from}–${to} of ${bytes.length}; ${more}]\n${text}`, labels: core.keptOutputs.labelsOf(id) }
     },
   }
 }
 
-function listCalls({ references }: SystemCallDeps): Call<object, readonly CallReference[]> {
+function listCalls(core: SystemCallDeps): Call<object, readonly CallReference[]> {
   return {
     name: 'system.calls',
     summary: 'Lists every system call with its right, tier and schema.',
@@ -81,22 +61,14 @@ function listCalls({ references }: SystemCallDeps): Call<object, readonly CallRe
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     recordOutput: (output) => ({ calls: output.length }),
-    run: async () => ({ output: references() }),
+    run: async () => ({ output: core.references() }),
   }
-}
-
-interface KeptFileCallDeps {
-  readonly blobs: Blobs
 }
 
 /** Base64 of the largest piece. */
 const maxPieceCharacters = Math.ceil(maxPieceBytes / 3) * 4
 
-function keptFileCalls(deps: KeptFileCallDeps): readonly Call[] {
-  return [putPiece(deps), readPiece(deps)]
-}
-
-function putPiece({ blobs }: KeptFileCallDeps): Call<{ data: string }, { piece: string; bytes: number }> {
+function putPiece(core: SystemCallDeps): Call<{ data: string }, { piece: string; bytes: number }> {
   return {
     name: 'attachment.put',
     summary: 'Stores a piece of a file that will be attached to a message.',
@@ -118,12 +90,12 @@ function putPiece({ blobs }: KeptFileCallDeps): Call<{ data: string }, { piece: 
       const bytes = decodeBase64(data)
       if (bytes === null)
         throw new OxbowError('bad_input', 'The data is not valid base64.', { hint: 'Send base64 with padding and without a prefix.' })
-      return { output: { piece: await blobs.keep(bytes), bytes: bytes.length } }
+      return { output: { piece: await core.blobs.keep(bytes), bytes: bytes.length } }
     },
   }
 }
 
-function readPiece({ blobs }: KeptFileCallDeps): Call<{ piece: string }, { data: string; bytes: number }> {
+function readPiece(core: SystemCallDeps): Call<{ piece: string }, { data: string; bytes: number }> {
   return {
     name: 'media.read',
     summary: 'Reads a piece of a file that an agent sent or a person attached, as base64.',
@@ -145,7 +117,7 @@ function readPiece({ blobs }: KeptFileCallDeps): Call<{ piece: string }, { data:
     reveals: true,
     recordOutput: ({ bytes }) => ({ bytes }),
     async run({ piece }) {
-      const bytes = await blobs.read(piece)
+      const bytes = await core.blobs.read(piece)
       if (bytes === null)
         throw new OxbowError('not_found', `There is no piece ${piece}.`, { hint: 'Use a hash from the `pieces` of the record.' })
       if (bytes.length > maxPieceBytes)
