@@ -3,8 +3,10 @@
  * causes one event per turn of the event loop, not one per token.
  */
 import type { Store } from '../store/index.ts'
-import type { CallId, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
+import type { CallId, JsonObject, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
+import type { Journal } from './journal.ts'
 import { followPage } from './limits.ts'
+import type { OwnKind } from './observe/event-kinds.ts'
 
 type Payload<Type extends keyof ServerPayloads> = { readonly type: Type } & Readonly<ServerPayloads[Type]>
 
@@ -219,4 +221,14 @@ async function sendPast(store: Store, session: SessionId, inbox: Inbox, { leavin
     return page.length < followPage && !inbox.takeMissed()
   }
   while (!(await pace(sendPage))) {}
+}
+
+/** Notes an event of a subsystem. @param fields ids, names and counts; never what people said */
+export type NoteEvent = (kind: OwnKind, fields: JsonObject, session?: SessionId | '') => void
+
+export function createNoteEvent(journal: Pick<Journal, 'note'>, newId: () => string): NoteEvent {
+  return (kind, fields, session = '') =>
+    journal.note([
+      { caller: { actor: 'kernel', session, turn: '' }, call: newId() as CallId, name: `event.${kind}`, phase: 'exchange', body: fields },
+    ])
 }

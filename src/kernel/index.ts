@@ -38,8 +38,7 @@ export {
   maxSessionsRead,
   maxTitleLength,
 } from './limits.ts'
-export type { EventPage } from './observe/event-bus.ts'
-export { describeEvent, type EventFilter, mayBeEvent } from './observe/event-kinds.ts'
+export { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
 export type { Registry, SectionAgent } from './registry.ts'
 export { type Core, sectionOf, type Service } from './service.ts'

@@ -25,7 +25,7 @@ import { type Conversations, createConversations } from './conversation/conversa
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
-import { createEvents, type Events } from './events.ts'
+import { createEvents, createNoteEvent, type Events, type NoteEvent } from './events.ts'
 import type { KernelOptions } from './kernel-options.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
@@ -39,7 +39,6 @@ import { nothing, type Provenance } from './stages/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
-import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import type { Admission } from './turns/admission.ts'
@@ -76,7 +75,6 @@ interface Calls {
   readonly judges: HeldJudges
   readonly files: FileFlow
   readonly registry: Registry
-  readonly eventBus: EventBus
   readonly cleaner: Cleaner
   readonly keptOutputs: KeptOutputs
   readonly runningTurns: RunningTurns
@@ -182,7 +180,6 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const runningTurns = createRunningTurns(store)
   const hides = (call: Call): boolean => judges.now().hides(call)
   const registry = createRegistry(describe, hides, services.coming.calls, engine.model.contextTokens, services.coming.loading)
-  const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find, options.services)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const running = createRunningCalls(clock, events.progress, services.keeper.ended)
@@ -218,7 +215,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
   const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
-  return { ...own, summaries, memory, completeBy, files, eventBus }
+  return { ...own, summaries, memory, completeBy, files }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
@@ -281,6 +278,7 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
     ...options,
     ...parts,
     resumed,
+    eventKinds: options.services.flatMap(({ events = [] }) => events),
     fit: parts.cleaner.fit,
     lasting: parts.files.lasting,
     limitProgram: async (...limited) => (await import('./budgets/definitions.ts')).limitProgram(parts, options.clock.now(), ...limited),

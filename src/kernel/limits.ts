@@ -62,12 +62,6 @@ export const maxHeldToolLists = 100
 /** Values of a field that its tool lists; of more, the description names examples. A wrong one is refused with the list. */
 export const maxListedValues = 8
 
-/** Records read at once when events are looked for, and the most that one request looks through. */
-export const eventPage = 500
-export const maxEventScan = 20_000
-/** Requests that wait for events; more are answered at once. */
-export const maxEventWaiters = 1_000
-
 /** How long before an approval expires its warning comes; at most half of the whole time. */
 export const approvalWarningMs = 60_000
 

@@ -43,7 +43,6 @@ import type { Summaries } from './conversation/summaries.ts'
 import type { Events } from './events.ts'
 import type { FillInput, Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
-import type { EventBus } from './observe/event-bus.ts'
 import type { HealthProbe, Resources } from './observe/resources.ts'
 import type { Registry } from './registry.ts'
 import type { CallOf, FileFlow, OpenedFlow, Sessions } from './sessions.ts'
@@ -98,7 +97,8 @@ export interface Core {
   readonly events: Events
   /** Notes an event for those who watch. Ids, names, counts and reasons; never what people said. */
   readonly noteEvent: (kind: string, fields: JsonObject, session?: SessionId | '') => void
-  readonly eventBus: EventBus
+  /** First words of the kinds of events that services note. */
+  readonly eventKinds: readonly string[]
   readonly secrets: Secrets
   readonly gate: Gate
   readonly approvals: Approvals

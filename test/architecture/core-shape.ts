@@ -15,9 +15,9 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 54,
-  lines: 10_420,
-  folderPairs: 5,
+  files: 53,
+  lines: 10_323,
+  folderPairs: 4,
   namesElsewhere: {
     acp: 19,
     cli: 208,

@@ -1,14 +1,16 @@
 import type { Service } from '../../kernel/index.ts'
+import type { EventBus } from './event-bus.ts'
 
 /** What happens, what runs now, and whether the guest is well. */
-export const observe: Service = {
+export const observe: Service<EventBus> = {
   name: 'observation',
-  async calls(core) {
+  open: async (core) => ({ port: (await import('./event-bus.ts')).createEventBus(core) }),
+  async calls(core, self) {
     const [{ eventCalls }, { nowCalls, resourcesCall }, { healthCall }] = await Promise.all([
       import('./event-calls.ts'),
       import('./now-calls.ts'),
       import('./health-call.ts'),
     ])
-    return [resourcesCall(core), ...eventCalls(core), ...nowCalls(core), healthCall(core)]
+    return [resourcesCall(core), ...eventCalls({ ...core, eventBus: self }), ...nowCalls(core), healthCall(core)]
   },
 }

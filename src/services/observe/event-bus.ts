@@ -5,11 +5,15 @@
  *
  * Subscribers ask, and the kernel never waits for them: one that is slow only has more to read.
  */
+import { type Core, describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from '../../kernel/index.ts'
 import { parseReference, type RecordQuery, type Store } from '../../store/index.ts'
-import type { CallId, JsonObject, Phase, RecordView, SessionId } from '../../types/index.ts'
-import type { Journal } from '../journal.ts'
-import { eventPage, maxEventScan, maxEventWaiters } from '../limits.ts'
-import { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent, type OwnKind } from './event-kinds.ts'
+import type { Phase, RecordView, SessionId } from '../../types/index.ts'
+
+/** Records read at once when events are looked for, and the most that one request looks through. */
+const eventPage = 500
+const maxEventScan = 20_000
+/** Requests that wait for events; more are answered at once. */
+const maxEventWaiters = 1_000
 
 export interface EventPage {
   readonly events: readonly EventView[]
@@ -33,19 +37,13 @@ type Waiters = Set<(record: RecordView) => void>
 /** Exchanges are the bytes of models, but for what subsystems note. */
 const phases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'exchange', 'reconciled']
 
-/**
- * @param waiters called with each record after its commit
- * @param flushed resolves when what has happened is in the store
- * @param services whose kinds of events nobody else's pass for
- */
-export function createEventBus(
-  store: Pick<Store, 'records' | 'head' | 'blob'>,
-  waiters: Waiters,
-  flushed: () => Promise<void>,
-  find: FindCall,
-  services: readonly { readonly events?: readonly string[] }[],
-): EventBus {
-  const own = services.flatMap(({ events = [] }) => events)
+export function createEventBus({
+  store,
+  events: { watchers: waiters },
+  journal: { flushed },
+  registry: { find },
+  eventKinds: own,
+}: Core): EventBus {
   const read = async (from: number, filter: EventFilter, limit: number, order: RecordQuery['order']): Promise<EventPage> => {
     const events: EventView[] = []
     let cursor = from
@@ -95,16 +93,6 @@ export function createEventBus(
       }
     },
   }
-}
-
-/** Notes an event of a subsystem. @param fields ids, names and counts; never what people said */
-export type NoteEvent = (kind: OwnKind, fields: JsonObject, session?: SessionId | '') => void
-
-export function createNoteEvent(journal: Pick<Journal, 'note'>, newId: () => string): NoteEvent {
-  return (kind, fields, session = '') =>
-    journal.note([
-      { caller: { actor: 'kernel', session, turn: '' }, call: newId() as CallId, name: `event.${kind}`, phase: 'exchange', body: fields },
-    ])
 }
 
 /** @param body a long one is a reference to a blob */
