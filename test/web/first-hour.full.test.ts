@@ -75,6 +75,28 @@ describe('the first hour of the page', { skip: noChromium }, () => {
     await checkAccessible(page)
   })
 
+  it('completes the beginning of a command with Enter, and sends nothing', async () => {
+    await page.goto(`${rig.address}/chat`)
+    const message = page.getByRole('textbox', { name: 'Message' })
+    await message.fill('/mod')
+    await page.getByRole('list', { name: 'Commands' }).getByText('/model NAME').waitFor()
+    await page.keyboard.press('Enter')
+    assert.equal(await message.inputValue(), '/model ')
+    await send('/model nosuch/model')
+    await page.locator('.chat-composer [role=alert] code', { hasText: 'oxbow' }).first().waitFor()
+    await message.fill('')
+  })
+
+  it('shows the part of the context that a session uses, on a desk and a phone', async () => {
+    await page.goto(`${rig.address}/chat`)
+    await send('Hello')
+    const facts = page.locator('.chat-facts')
+    await facts.getByText('%').waitFor()
+    const isWhole = (): Promise<boolean> => facts.evaluate((element) => element.scrollWidth <= element.clientWidth + 1)
+    assert.ok(await isWhole())
+    await asPhone(page, async () => assert.ok(await isWhole()))
+  })
+
   it('says which budget a turn is over, how much it needs, and when it resets', async () => {
     await rig.call('budget.set', { scope: 'user', window: 'day', tokens: 50 })
     await page.goto(`${rig.address}/chat`)
@@ -95,6 +117,17 @@ describe('the first hour of the page', { skip: noChromium }, () => {
       await page.getByRole('main').getByRole('heading').first().waitFor()
       assert.equal(await sideways(page), '', `${path}, desk`)
       await asPhone(page, async () => assert.equal(await sideways(page), '', `${path}, phone`))
+    }
+  })
+
+  it('makes no page longer than the window: its content scrolls inside', async () => {
+    for (const path of ['now', 'budgets', 'journal', 'models', 'health', 'settings', 'memory', 'schedules', 'files', 'chat']) {
+      await page.goto(`${rig.address}/${path}`)
+      await page.getByRole('main').getByRole('heading').first().waitFor()
+      if (path === 'now' || path === 'budgets') await page.locator('.chart canvas').first().waitFor()
+      const room = (): Promise<number> => page.evaluate(() => document.scrollingElement!.scrollHeight - innerHeight)
+      assert.ok((await room()) <= 0, `${path}, desk`)
+      await asPhone(page, async () => assert.ok((await room()) <= 0, `${path}, phone`))
     }
   })
 

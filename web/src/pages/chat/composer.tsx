@@ -5,6 +5,7 @@ import { type KeptFile, toFailure } from '../../../../src/types/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/layout.tsx'
+import { WithCode } from '../../ui/states.tsx'
 import { AgentChoice } from './agent-choice.tsx'
 import { refusalOf, upload } from './attachments.ts'
 import { ModelChoice } from './model-choice.tsx'
@@ -42,7 +43,7 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
   const dropZone = useDropZone(add)
   const input = useRef<HTMLTextAreaElement>(null)
   const ofPage = usePageCommands({ session, isRunning, onStop, onModel: setModel })
-  const { list, complete, expanded, refusal } = useOwnCommands(text, ofPage, (completed) => {
+  const { list, isPartial, complete, expanded, refusal } = useOwnCommands(text, ofPage, (completed) => {
     setText(completed)
     input.current?.focus()
   })
@@ -65,7 +66,11 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
     void expanded(text).then((message) => message !== null && sendNow(message))
   }
   const pressed = (event: KeyboardEvent): void => {
-    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) send(event)
+    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
+      // The beginning of a command becomes the command; only a whole one is sent.
+      if (isPartial && complete()) event.preventDefault()
+      else send(event)
+    }
     if (event.key === 'Escape' && isRunning) onStop()
     if (event.key === 'Tab' && !event.shiftKey && complete()) event.preventDefault()
   }
@@ -110,7 +115,7 @@ function addPasted(event: ClipboardEvent, add: (files: readonly File[]) => void)
 function Problems({ texts }: { readonly texts: readonly string[] }): ReactNode {
   return texts.filter(Boolean).map((text) => (
     <p key={text} className="field-problem" role="alert">
-      {text}
+      <WithCode text={text} />
     </p>
   ))
 }

@@ -15,6 +15,8 @@ export interface PageCommand extends OwnCommand {
 interface OwnCommands {
   /** Those that the text may become, to choose from. */
   readonly list: ReactNode
+  /** The text is the beginning of the name of a command, and no command's whole name. */
+  readonly isPartial: boolean
   /** Chooses the first of them. @returns false if there is none */
   complete(): boolean
   /** @returns the message to send; null for a command of the page, or one that is refused */
@@ -62,11 +64,12 @@ export function useOwnCommands(text: string, ofPage: readonly PageCommand[], onC
   }
   const all: readonly OwnCommand[] = [...ofPage, ...own.filter(({ name }) => !ofPage.some((each) => each.name === name))]
   const fitting = isNaming ? all.filter(({ name }) => name.toLowerCase().startsWith(typed)).slice(0, maxShown) : []
+  const isPartial = fitting.length > 0 && typed !== '' && fitting.every(({ name }) => name.toLowerCase() !== typed)
   const choose = (command: OwnCommand | undefined): boolean => {
     if (command !== undefined) onChoose(`/${command.name} `)
     return command !== undefined
   }
-  return { list: <CommandList commands={fitting} onChoose={choose} />, complete: () => choose(fitting[0]), expanded, refusal }
+  return { list: <CommandList commands={fitting} onChoose={choose} />, isPartial, complete: () => choose(fitting[0]), expanded, refusal }
 }
 
 interface CommandListProps {
