@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { minContextTokens } from '../../src/types/index.ts'
 import { program } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 import { startModel, type TestModel } from '../support/model.ts'
@@ -49,6 +50,25 @@ test('a set-up takes the size that the service names, and the one of the catalog
   assert.equal((await oxbow('init', '--model', 'gpt-4.1-mini', '--base-url', baseUrl, '--yes')).exit, 0)
   assert.match(modelSection(), /context_tokens = 1047576/)
   server.close()
+  gone()
+})
+
+test('a window in which no turn fits is refused everywhere, and in the smallest one a turn works', async () => {
+  assert.equal((await oxbow('init', '--model', 'foo', '--base-url', model.config.base_url, '--yes')).exit, 0)
+  const few = await oxbow('config', 'set', 'model.context_tokens', String(minContextTokens - 1), '--user', 'default')
+  assert.notEqual(few.exit, 0)
+  assert.match(few.err, /window of openai\/foo, 5999 tokens, is too small.*at least 6000 tokens.*larger window/s)
+  assert.match(modelSection(), /context_tokens = 32768/)
+  assert.equal((await oxbow('config', 'set', 'model.context_tokens', String(minContextTokens), '--user', 'default')).exit, 0)
+  const ran = await oxbow('run', 'hi')
+  assert.match(ran.out, /hello from the address/, ran.err)
+  // What is too small for another reason names the window, and the key to change.
+  const long = await oxbow('config', 'set', 'model.max_output_tokens', '5000', '--user', 'default')
+  assert.match(long.err, /an answer of openai\/foo may take 5000 of the 6000 tokens.*at most 1500/s)
+  writeFileSync(file, `${readFileSync(file, 'utf8')}\n`.replace('[model]\n', '[model]\nmax_output_tokens = 5000\n'))
+  const full = await oxbow('run', 'hi')
+  assert.match(full.err, /The context window of openai\/foo, 6000 tokens, is too small: .* an answer may take 5000/)
+  assert.match(full.err, /oxbow config set model\.max_output_tokens 1500/)
   gone()
 })
 

@@ -9,11 +9,13 @@ import {
   type FoundService,
   isOxbowError,
   keyNameOf,
+  minContextTokens,
   type ModelChoice,
   ownValue,
   OxbowError,
   type SandboxTier,
   setupChanges,
+  tooFewContextTokens,
   usualContextTokens,
 } from '../../types/index.ts'
 import type { Terminal } from '../terminal.ts'
@@ -153,7 +155,7 @@ async function askAddress(setup: GuestSetup, streams: Streams): Promise<ModelCho
     'Its context window in tokens, as the service has it',
     String(contextTokens ?? usualContextTokens),
     streams,
-    (value) => (/^\d{4,9}$/.test(value) ? undefined : 'Give a whole number.'),
+    (value) => (!/^\d{1,9}$/.test(value) ? 'Give a whole number.' : Number(value) < minContextTokens ? tooFewContextTokens : undefined),
   )
   return { kind: 'address', baseUrl, model, contextTokens: Number(size) }
 }

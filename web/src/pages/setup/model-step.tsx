@@ -5,8 +5,10 @@ import {
   builtinProviders,
   type FoundService,
   keyNameOf,
+  minContextTokens,
   type ModelChoice,
   ownValue,
+  tooFewContextTokens,
   usualContextTokens,
 } from '../../../../src/types/index.ts'
 import { useAction, useCall } from '../../data/calls.ts'
@@ -34,10 +36,15 @@ export function problemOfModel({ kind, provider, model, baseUrl, contextTokens, 
   if (kind === 'address') {
     if (!URL.canParse(baseUrl)) return 'address'
     if (model === '') return 'model'
-    if (!/^\d*$/.test(contextTokens)) return 'size'
+    if (!/^\d{0,9}$/.test(contextTokens) || isTooSmall(contextTokens)) return 'size'
     return [inputPrice, outputPrice].every((price) => price === '' || pricePerMillion(price) !== null) ? '' : 'price'
   }
   return ''
+}
+
+/** @returns whether a window is given, and is too small for a turn */
+function isTooSmall(contextTokens: string): boolean {
+  return contextTokens !== '' && Number(contextTokens) < minContextTokens
 }
 
 /** @returns micro-dollars per million tokens; null: it is no price */
@@ -218,6 +225,7 @@ function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
         inputMode="numeric"
         placeholder={String(usualContextTokens)}
         hint={`Empty: what the service or the catalog says, else ${usualContextTokens}.`}
+        problem={isTooSmall(answer.contextTokens) ? tooFewContextTokens : ''}
         value={answer.contextTokens}
         onChange={(event) => onChange({ ...answer, contextTokens: event.target.value.trim() })}
       />
