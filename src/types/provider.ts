@@ -91,6 +91,8 @@ export interface AddressModels {
   readonly models: readonly FoundModel[] | null
   /** Window of the model that was asked about: as the service names it, else as the catalog does; null when neither knows it. */
   readonly contextTokens: number | null
+  /** Another base URL at the same place that lists models, where this one does not; empty: none does. */
+  readonly betterUrl: string
 }
 
 /** The variable that may hold the key of a provider whose own variables are not set. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { confirm, intro, isCancel, log, outro, password, select, spinner, text } from '@clack/prompts'
 import { askOffline, type GuestSetup } from '../../runner/index.ts'
 import {
+  type AddressModels,
   builtinProviders,
   type DoctorCheck,
   type FoundModel,
@@ -147,8 +148,8 @@ function askLocalModel({ models }: FoundService, streams: Streams): Promise<stri
 async function askAddress(setup: GuestSetup, streams: Streams): Promise<ModelChoice> {
   const isAddress = (value = ''): string | undefined =>
     /^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? undefined : 'Give an address such as http://localhost:8080/v1.'
-  const baseUrl = answered(await text({ message: 'Its address', placeholder: 'http://localhost:8080/v1', validate: isAddress, ...streams }))
-  const { models } = await lookAt(setup, baseUrl)
+  const typed = answered(await text({ message: 'Its address', placeholder: 'http://localhost:8080/v1', validate: isAddress, ...streams }))
+  const { baseUrl, models } = await lookedAt(typed, setup, streams)
   const model = await askListedModel(models ?? [], streams)
   const { contextTokens } = await lookAt(setup, baseUrl, model)
   const size = await askText(
@@ -158,6 +159,19 @@ async function askAddress(setup: GuestSetup, streams: Streams): Promise<ModelCho
     (value) => (!/^\d{1,9}$/.test(value) ? 'Give a whole number.' : Number(value) < minContextTokens ? tooFewContextTokens : undefined),
   )
   return { kind: 'address', baseUrl, model, contextTokens: Number(size) }
+}
+
+/** Offers the address that works, where the one that was typed does not. */
+async function lookedAt(
+  baseUrl: string,
+  setup: GuestSetup,
+  streams: Streams,
+): Promise<Pick<AddressModels, 'models'> & { baseUrl: string }> {
+  const { models, betterUrl } = await lookAt(setup, baseUrl)
+  if (betterUrl === '') return { baseUrl, models }
+  const message = `${plainLine(baseUrl, planChars)} lists no models, and ${plainLine(betterUrl, planChars)} does. Use that?`
+  const isBetter = answered(await confirm({ message, ...streams }))
+  return isBetter ? { baseUrl: betterUrl, models: (await lookAt(setup, betterUrl)).models } : { baseUrl, models }
 }
 
 /** Of those that the service lists, or any other by its name. */

@@ -85,12 +85,12 @@ async function atAddress(
   deps: CatalogDeps,
 ): Promise<AddressModels> {
   const { askAddress } = await import('../discovery/ask-address.ts')
-  const [models, known] = await Promise.all([
+  const [{ models, betterUrl }, known] = await Promise.all([
     askAddress(baseUrl, key),
     model === '' ? null : loadCatalog({ files: catalogFilesIn(deps.folder) }).lookup('openai', model),
   ])
   const served = models?.find(({ name }) => name === model)?.contextTokens ?? null
-  return { models, contextTokens: served ?? known?.entry.limit?.context ?? null }
+  return { models, betterUrl, contextTokens: served ?? known?.entry.limit?.context ?? null }
 }
 
 /** The facts that the engine would work with, and the origin of each. */

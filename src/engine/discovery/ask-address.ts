@@ -3,18 +3,35 @@ import type { AddressModels, FoundModel } from '../../types/index.ts'
 import { addressTimeoutMs, discoveryTimeoutMs } from '../limits.ts'
 import { askJson, identifyService, listedModels } from './discover.ts'
 
+/** Ends of addresses that stand for one request, and not for the base of all. */
+const requestEnds = /(?:\/(?:chat\/completions|completions|responses|models|embeddings))+$/
+
+/**
+ * Where a service has its interface that does not answer at the base URL: most often, /v1 was left out.
+ * @param lists whether the base with this path, without a slash at its end, lists models @returns the URL; empty if none does
+ */
+export async function findBase(base: URL, lists: (path: string) => Promise<boolean>): Promise<string> {
+  const path = base.pathname.replace(/\/+$/, '')
+  const bare = path.replace(requestEnds, '')
+  const paths = new Set([bare, `${bare}/v1`, '/v1'].filter((each) => each !== path))
+  for (const each of paths) if (await lists(each)) return `${base.origin}${each}`
+  return ''
+}
+
 /**
  * Asks one service for its models. A service of this machine is identified, since what serves a model decides how large its window is.
  * Never rejects. @param key empty: none is sent
  */
-export async function askAddress(baseUrl: string, key: string): Promise<AddressModels['models']> {
+export async function askAddress(baseUrl: string, key: string): Promise<Omit<AddressModels, 'contextTokens'>> {
   const base = URL.parse(baseUrl)
-  if (base === null || !/^https?:$/.test(base.protocol)) return null
+  if (base === null || !/^https?:$/.test(base.protocol)) return { models: null, betterUrl: '' }
   const headers = { 'user-agent': 'oxbow', ...(key !== '' && { authorization: `Bearer ${key}` }) }
   const path = base.pathname.replace(/\/+$/, '')
   const at = (pathname: string): URL => Object.assign(new URL(base.origin), { pathname })
   const found = isLocal(base) && path === '/v1' && key === '' ? await identified(base, at) : null
-  return found ?? listedModels(await askJson(at(`${path}/models`), { timeoutMs: addressTimeoutMs, headers }))
+  const listed = async (each: string) => listedModels(await askJson(at(`${each}/models`), { timeoutMs: addressTimeoutMs, headers }))
+  const models = found ?? (await listed(path))
+  return { models, betterUrl: models === null ? await findBase(base, async (each) => (await listed(each)) !== null) : '' }
 }
 
 async function identified({ port }: URL, at: (path: string) => URL): Promise<readonly FoundModel[] | null> {

@@ -206,7 +206,8 @@ export function askJson(address: URL, { timeoutMs, headers: own = {}, body }: As
   return promise
 }
 
-function readObject(text: string): Record<string, unknown> | null {
+/** @returns null unless the text is a JSON object */
+export function readObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : null

@@ -206,7 +206,7 @@ function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
     recordOutput: ({ models }) => ({ models: models?.length ?? 0 }),
     async run({ base_url: baseUrl, model }) {
       const [found] = await answers<AddressModels>(deps, { ask: 'address', baseUrl, model })
-      return { output: found ?? { models: null, contextTokens: null } }
+      return { output: found ?? { models: null, contextTokens: null, betterUrl: '' } }
     },
   }
 }

@@ -14,6 +14,7 @@ import {
 import { useAction, useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Select, TextField } from '../../ui/field.tsx'
+import { NoticeBar } from '../../ui/states.tsx'
 import { Choice, type ChoiceOption } from './choice.tsx'
 
 export interface ModelAnswer {
@@ -192,9 +193,14 @@ function offeredText(offered: AddressModels['models']): string | undefined {
 function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
   const canAsk = /^https?:\/\/./.test(answer.baseUrl) && URL.canParse(answer.baseUrl)
   const probe = useAction<AddressModels>()
-  const [offered, setOffered] = useState<AddressModels['models']>([])
-  const look = (): void => {
-    if (canAsk) void probe.run('model.probe', { base_url: answer.baseUrl, model: '' }).then((found) => setOffered(found?.models ?? null))
+  const [{ models: offered, betterUrl }, setFound] = useState<Pick<AddressModels, 'models' | 'betterUrl'>>({ models: [], betterUrl: '' })
+  const look = (baseUrl = answer.baseUrl): void => {
+    const nothing = { models: null, betterUrl: '' }
+    if (canAsk) void probe.run('model.probe', { base_url: baseUrl, model: '' }).then((found) => setFound(found ?? nothing))
+  }
+  const takeBetter = (): void => {
+    onChange({ ...answer, baseUrl: betterUrl })
+    look(betterUrl)
   }
   return (
     <div className="setup-fields">
@@ -208,9 +214,17 @@ function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
         type="url"
         placeholder="http://127.0.0.1:8000/v1"
         value={answer.baseUrl}
-        onBlur={look}
+        onBlur={() => look()}
         onChange={(event) => onChange({ ...answer, baseUrl: event.target.value.trim() })}
       />
+      {betterUrl !== '' && (
+        <NoticeBar tone="warn" role="status">
+          This address lists no models, and {betterUrl} does.{' '}
+          <Button size="s" onClick={takeBetter}>
+            Use it
+          </Button>
+        </NoticeBar>
+      )}
       <TextField
         label="Model"
         list="setup-offered"
