@@ -112,7 +112,9 @@ const overrides = {
     .min(1)
     .nullable()
     .default(null)
-    .describe('Context window in tokens. Required if the catalog lacks the model. An agent needs at least 6 000.'),
+    .describe(
+      'Context window in tokens; an agent needs at least 6 000. Unset: from the catalog; 32 768 for a model that it lacks at a base URL of your own. Required for any other.',
+    ),
   max_output_tokens: z
     .int()
     .min(1)

@@ -95,6 +95,14 @@ export interface AddressModels {
   readonly betterUrl: string
 }
 
+/** Which models a service itself names. The catalog knows the vendors' own services, and none at another address. */
+export interface ServedModels {
+  /** Origin and path; empty for a service that the catalog describes, or a model in this process. */
+  readonly baseUrl: string
+  /** Null: it does not list them, or was not reached. */
+  readonly names: readonly string[] | null
+}
+
 /** The variable that may hold the key of a provider whose own variables are not set. */
 export const commonKeyEnv = 'API_KEY'
 

@@ -7,7 +7,7 @@ import { isOxbowError, keyNameOf, nearestNames, ownValue } from '../../types/ind
 import { connectionProblem } from '../http/http-exchange.ts'
 import { maxDiscoveryBytes } from '../limits.ts'
 import { loadNamedWire } from '../open-model.ts'
-import { findBase } from './ask-address.ts'
+import { findBase, pathOf } from './ask-address.ts'
 import { listedModels, readObject } from './discover.ts'
 import { findService, readModelName, type Service, type ServiceConfig } from '../services.ts'
 
@@ -64,10 +64,10 @@ async function ask(service: Service, baseUrl: URL, { name, key, timeoutMs }: Wan
   const headers = { ...wire?.headers(service.key), ...service.headers, accept: 'application/json', 'user-agent': 'oxbow' }
   const { origin } = baseUrl
   const signal = AbortSignal.timeout(timeoutMs)
-  const at = (path: string, body?: string): Promise<Answer> => answerOf(new URL(path, origin), { headers, signal, body })
+  const at = (path: string, body?: string): Promise<Answer> =>
+    answerOf(Object.assign(new URL(baseUrl), { pathname: path }), { headers, signal, body })
   try {
-    const path = baseUrl.pathname.replace(/\/+$/, '')
-    const { status, json } = await at(`${path}/models`)
+    const { status, json } = await at(`${pathOf(baseUrl)}/models`)
     if (status === 401 || status === 403) return refusesKey(service, origin, status)
     if (status >= 500)
       return {
@@ -144,7 +144,7 @@ async function misplaced(
 ): Promise<Reach | null> {
   const requests = ownValue(requestPaths, wire)
   if (requests === undefined) return null
-  const path = baseUrl.pathname.replace(/\/+$/, '')
+  const path = pathOf(baseUrl)
   const { status } = await at(`${path}${requests}`, '{}')
   if (status !== 404 && status !== 405) return null
   const message = `${baseUrl.origin}${path} answers, but not as a model service (${status} for ${path}${requests}).`
