@@ -109,9 +109,17 @@ test('a set-up with a model of unknown size ends in an answer; run and start go 
     assert.equal(ran.err.match(notice)?.length, 1, ran.err)
   }
   writeFileSync(file, '[model]\nnmae = "x"\n')
+  const doctor = await oxbow('doctor')
+  assert.match(doctor.out, /missing configuration +.*nmae/)
+  assert.match(doctor.out, /Oxbow starts with the last configuration that worked: correct the configuration\./)
+  assert.doesNotMatch(doctor.out + doctor.err, /cannot start|runs with the last/)
+  const web = await oxbow('web', '--no-open')
+  assert.equal(web.exit, 0, web.err)
+  assert.equal(web.err.match(notice)?.length, 1, web.err)
+  assert.equal((await oxbow('stop')).exit, 0)
   const started = await oxbow('start')
   assert.equal(started.exit, 0, started.err)
-  assert.match(started.err, notice)
+  assert.equal(started.err.match(notice)?.length, 1, started.err)
   assert.match((await oxbow('run', 'hi')).out, /hello from the address/)
   assert.equal((await oxbow('stop')).exit, 0)
   // What did not work is never taken for what worked.
