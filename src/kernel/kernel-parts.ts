@@ -239,6 +239,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
     changes: versioning.changes,
     clock,
     approval: config.approval,
+    usualAgent: config.agent.name,
     ...approvalReads(config, records, sandbox, branches),
     refuseStart: async (...start) => (await execLists()).refuse(...start),
     labels: sessions,

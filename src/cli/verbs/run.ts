@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
 import { createIdMaker, folderNote, isOxbowError, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
-import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnId } from '../../types/index.ts'
+import type { CallId, GuestStatus, PendingApproval, SentFile, SessionId, TurnId } from '../../types/index.ts'
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
 import type { FollowEvent, SentMessage } from '../../client/index.ts'
@@ -44,7 +44,7 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const ran = await withLastingGuest(options, terminal, async ({ gateway, setup }, { lost, progressed }) => {
     // A turn runs where it was asked for, or not at all.
     if (place !== null) await Promise.race([place.assertShown(place.path, gateway, setup), lost])
-    if (isFirst && options.json !== true) warnOfMissingSandbox((await Promise.race([gateway.status(), lost])).sandbox, terminal)
+    if (isFirst && options.json !== true) sayWhatIsMissing(await Promise.race([gateway.status(), lost]), terminal)
     isFirst = false
     const { session, turn, cursor } = await Promise.race([sender.send(gateway), lost])
     const isProgress = (event: FollowEvent): void => void (onProgress(event) && progressed())
@@ -115,8 +115,9 @@ function createSender(text: string, files: Parameters<typeof uploadFiles>[0], op
   }
 }
 
-/** Without a sandbox the agent has no tools, so the person should know why. */
-function warnOfMissingSandbox({ tier, problem }: SandboxStatus, terminal: Terminal): void {
+/** Without a sandbox the agent has no tools, and without a model there is none, so the person should know why. */
+function sayWhatIsMissing({ notice, sandbox: { tier, problem } }: GuestStatus, terminal: Terminal): void {
+  if (notice !== '') printNotice(terminal, `notice: ${plainText(notice)}`)
   if (tier === 'none' && problem !== null) printNotice(terminal, `notice: ${plainText(`${problem.message} ${problem.hint}`.trim())}`)
 }
 
