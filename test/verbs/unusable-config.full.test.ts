@@ -86,6 +86,15 @@ test('neither init nor config set nor config edit saves what does not start, and
     assert.match(err, /claude|unknown model|search_url|has no value/, args.join(' '))
     assert.equal(readFileSync(file, 'utf8'), text)
   }
+  for (const [key, value, says] of [
+    ['turn.max_turns', '0', /turn\.max_turns: must be at least 1/],
+    ['sandbox.tier', 'box', /sandbox\.tier: must be one of process, container, micro_vm/],
+    ['model.temperature', 'warm', /model\.temperature: must be a number/],
+  ] as const) {
+    const { exit, err } = await oxbow('config', 'set', key, value)
+    assert.notEqual(exit, 0)
+    assert.match(err, says)
+  }
   // Keys that make sense only together are set together; a key that is stored later is no fault.
   const both = await oxbow('config', 'set', 'model.provider', 'openai', 'model.name', 'gpt-4.1-mini', '--user', 'default')
   assert.equal(both.exit, 0, both.err)

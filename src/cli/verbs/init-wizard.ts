@@ -18,6 +18,7 @@ import {
   setupChanges,
   tooFewContextTokens,
   usualContextTokens,
+  failureSentences,
 } from '../../types/index.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainLine } from '../../terminal/index.ts'
@@ -79,7 +80,7 @@ async function askUsableModel(services: readonly FoundService[], setup: GuestSet
       return chosen
     } catch (error) {
       if (!isOxbowError(error, 'bad_config')) throw error
-      log.warn(plainLine(`${error.message} ${error.hint}`, planChars), streams)
+      log.warn(plainLine(failureSentences(error), planChars), streams)
     }
   }
 }

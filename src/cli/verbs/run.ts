@@ -1,7 +1,7 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
-import { createIdMaker, folderNote, isOxbowError, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
+import { createIdMaker, folderNote, isOxbowError, OxbowError, systemClock, systemRandom, failureSentences } from '../../types/index.ts'
 import type { CallId, GuestStatus, PendingApproval, SentFile, SessionId, TurnId } from '../../types/index.ts'
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
@@ -118,7 +118,7 @@ function createSender(text: string, files: Parameters<typeof uploadFiles>[0], op
 /** Without a sandbox the agent has no tools, and without a model there is none, so the person should know why. */
 function sayWhatIsMissing({ notice, sandbox: { tier, problem } }: GuestStatus, terminal: Terminal): void {
   if (notice !== '') printNotice(terminal, `notice: ${plainText(notice)}`)
-  if (tier === 'none' && problem !== null) printNotice(terminal, `notice: ${plainText(`${problem.message} ${problem.hint}`.trim())}`)
+  if (tier === 'none' && problem !== null) printNotice(terminal, `notice: ${plainText(failureSentences(problem))}`)
 }
 
 interface Finish {

@@ -39,7 +39,7 @@ function isAvailable(tool: string, tools: ReadonlySet<string>): boolean {
 export function sayHelp(tools: ReadonlySet<string>): string {
   const missing = [...new Set(forms.map(([tool]) => tool))].filter((tool) => !isAvailable(tool, tools))
   const off = missing.length === 0 ? '' : `\n\nNot available here: ${missing.join(', ')}.`
-  return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model: `oxbow init`.`
+  return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model: \`oxbow init\`.`
 }
 
 export function sayUnknown(): string {

@@ -1,6 +1,7 @@
 /** What a place shows when it has nothing to show: because there is nothing, not yet, or because something went wrong. */
 import { CircleAlert, Inbox, X } from 'lucide-react'
 import { Component, type ReactNode } from 'react'
+import { failureSentences } from '../../../src/types/index.ts'
 import type { Failure } from '../../../src/types/index.ts'
 import { Button, IconButton } from './button.tsx'
 
@@ -69,7 +70,7 @@ export function ProblemLine({ failure }: { readonly failure: Pick<Failure, 'mess
     <p className="problem-line" role="alert">
       <CircleAlert aria-hidden="true" />
       <span>
-        <WithCode text={`${failure.message} ${failure.hint}`} />
+        <WithCode text={failureSentences(failure)} />
       </span>
     </p>
   )

@@ -1,7 +1,7 @@
 /** Where a message is written: it grows with its text, takes files by button, paste and drop, and keeps an unsent draft of each session. */
 import { ArrowUp, Paperclip, Square, X } from 'lucide-react'
 import { type ClipboardEvent, type DragEvent, type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
-import { type KeptFile, toFailure } from '../../../../src/types/index.ts'
+import { type KeptFile, toFailure, failureSentences } from '../../../../src/types/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/layout.tsx'
@@ -219,7 +219,7 @@ function useFiles(): Files {
       }
     } catch (error) {
       const { message, hint } = toFailure(error, 'internal_failure', 'Attach it again.')
-      setProblem(`${message} ${hint}`)
+      setProblem(failureSentences({ message, hint }))
     } finally {
       setUploading((count) => count - 1)
     }

@@ -1,7 +1,7 @@
 /** Commands in the composer: what completes `/`, those of the page, and the message that one of the person stands for. */
 import { type ReactNode, useEffect, useState } from 'react'
 import { commandCall, isNoCommand, type OwnCommand, ownCommands } from '../../../../src/terminal/index.ts'
-import { toFailure } from '../../../../src/types/index.ts'
+import { toFailure, failureSentences } from '../../../../src/types/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 
 const maxShown = 10
@@ -54,11 +54,13 @@ export function useOwnCommands(text: string, ofPage: readonly PageCommand[], onC
       if (outcome.status === 'ok') return outcome.text
       const { message, hint } = outcome.failure
       setRefusal(
-        isNoCommand(outcome.failure) ? `There is no command /${asked[1].name}. Two slashes send it as a message.` : `${message} ${hint}`,
+        isNoCommand(outcome.failure)
+          ? `There is no command /${asked[1].name}. Two slashes send it as a message.`
+          : failureSentences({ message, hint }),
       )
     } catch (error) {
       const { message, hint } = toFailure(error, 'guest_unreachable', 'Send it again.')
-      setRefusal(`${message} ${hint}`)
+      setRefusal(failureSentences({ message, hint }))
     }
     return null
   }
