@@ -173,7 +173,7 @@ void describe('the offline interpreter', () => {
   void it('answers what it does not know, and requests for reminders, in one line', () => {
     const { messages } = converse('hello', never)
     for (const [text, says] of [
-      ['paint me a cow', /did not understand.*OPENAI_API_KEY/],
+      ['paint me a cow', /did not understand.*`oxbow init`/],
       ['remind me to call Bob', /cannot set reminders.*`oxbow schedule add`/],
       ['2+2', /^2\+2 = 4$/],
       ['1/0', /no value/],
