@@ -40,6 +40,7 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const place = await placeOf(options, terminal)
   const sender = createSender(place === null ? text : text + folderNote(place.path, 'Work'), files, options)
   const onProgress = newOutcomes()
+  const decided = new Set<CallId>()
   let isFirst = true
   const ran = await withLastingGuest(options, terminal, async ({ gateway, setup }, { lost, progressed }) => {
     // A turn runs where it was asked for, or not at all.
@@ -48,7 +49,7 @@ export async function run(words: readonly string[], options: RunOptions, termina
     isFirst = false
     const { session, turn, cursor } = await Promise.race([sender.send(gateway), lost])
     const isProgress = (event: FollowEvent): void => void (onProgress(event) && progressed())
-    return finishTurn({ gateway, lost, session, turn, cursor, options, terminal, onEvent: isProgress })
+    return finishTurn({ gateway, lost, session, turn, cursor, options, terminal, decided, onEvent: isProgress })
   }).catch((error: unknown) => {
     if (sender.session() === undefined || options.json === true) throw error
     return { exit: reportFailure(terminal, error), isOpen: true }
@@ -130,6 +131,8 @@ interface Finish {
   readonly cursor: number
   readonly options: Pick<RunOptions, 'json' | 'yes' | 'user'>
   readonly terminal: Terminal
+  /** Calls that were decided here: a guest that is started for the rest of the turn tells of them again. */
+  readonly decided: Set<CallId>
   readonly onEvent: (event: FollowEvent) => void
 }
 
@@ -140,23 +143,29 @@ interface Ran {
 }
 
 /** Waits for the turn, decides its approvals where that is possible, and prints how it ended. */
-async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal, onEvent }: Finish): Promise<Ran> {
+async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal, decided, onEvent }: Finish): Promise<Ran> {
   const streams = terminal.output.isTTY && options.json !== true
   const reply = createReplyStream(openLineWriter(terminal.output).stream)
   const stuck = Promise.withResolvers<PendingApproval>()
   const over = new AbortController()
   const decide = async (pending: PendingApproval): Promise<void> => {
+    if (decided.has(pending.call))
+      return printNotice(terminal, plainText(`notice: ${pending.name} was decided before the guest ended. ${mayBePartial}`))
     const isAnswered = options.yes === true && pending.personal !== true
     if (!isAnswered && !isInteractive(terminal)) return stuck.resolve(pending)
     if (!isAnswered) reply.breakLine()
     const allow = isAnswered || (await askPerson(pending, terminal, over.signal))
     if (over.signal.aborted) return
     const next = await gateway.approve(pending.call, allow).catch((error: unknown) => {
+      // Another terminal was faster, or it ended with the guest: the turn goes on all the same.
+      if (isOxbowError(error, 'not_found'))
+        printNotice(terminal, plainText(`notice: ${pending.name} does not wait any more. ${mayBePartial}`))
       // A yes alone is no answer to it: it waits as before.
-      if (!isOxbowError(error, 'bad_input')) throw error
-      stuck.resolve({ ...pending, reason: error.message })
+      else if (isOxbowError(error, 'bad_input')) stuck.resolve({ ...pending, reason: error.message })
+      else throw error
       return ''
     })
+    decided.add(pending.call)
     if (next === '') return
     if (!isInteractive(terminal)) return stuck.resolve({ ...pending, reason: next })
     printNotice(terminal, plainText(next))
@@ -190,6 +199,8 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
     reply.breakLine()
   }
 }
+
+const mayBePartial = 'If it had begun, its effect may be partial: look before you have it repeated. The turn goes on.'
 
 async function askPerson(pending: PendingApproval, terminal: Terminal, over: AbortSignal): Promise<boolean> {
   await dropTypedAhead(terminal.input)
