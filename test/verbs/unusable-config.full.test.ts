@@ -79,11 +79,12 @@ test('neither init nor config set nor config edit saves what does not start, and
     ['init', '--model', 'anthropic/claud-nonsense', '--yes'],
     ['config', 'set', 'model.provider', 'openai', 'model.name', 'gpt5minni'],
     ['config', 'set', 'web.search', 'searxng'],
+    ['config', 'set', 'gateway.host', '300.1.1.1'],
     ['config', 'set', 'model.provider', 'anthropic', 'model.name'],
   ]) {
     const { exit, err } = await oxbow(...args)
     assert.notEqual(exit, 0, args.join(' '))
-    assert.match(err, /claude|unknown model|search_url|has no value/, args.join(' '))
+    assert.match(err, /claude|unknown model|search_url|in clear|has no value/, args.join(' '))
     assert.equal(readFileSync(file, 'utf8'), text)
   }
   for (const [key, value, says] of [
