@@ -57,8 +57,10 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
   const { failure } = place
   if (failure !== null) show({ ...failedCheck('configuration', failure), required: place.setup === null })
   if (place.setup !== null) {
-    for await (const check of examine(place.setup)) show(check)
-    for (const check of await ofGuest(options, terminal, place.setup)) if (!checks.some(({ name }) => name === check.name)) show(check)
+    const guest = await findGuest(place.setup.workspace)
+    for await (const check of examine(place.setup, guest?.url ?? null)) show(check)
+    for (const check of guest === null ? [] : await ofGuest(options, terminal))
+      if (!checks.some(({ name }) => name === check.name)) show(check)
   }
   const works = checks.some(({ required }) => required) && checks.every(({ required, state }) => !required || state !== 'missing')
   if (options.json === true) printLine(terminal, JSON.stringify({ works, checks, mended }))
@@ -117,10 +119,9 @@ const failedCheck = (name: string, { message, hint }: Failure): DoctorCheck => {
   return { name, state: 'missing', says: message, fix: hint, required: true, ms: 0 }
 }
 
-/** Everything that needs a configuration; what takes seconds comes last. */
-async function* examine(setup: GuestSetup): AsyncGenerator<DoctorCheck> {
-  const guest = await findGuest(setup.workspace)
-  yield await checkPort(setup.config, guest?.url ?? null)
+/** Everything that needs a configuration; what takes seconds comes last. @param guestUrl of the guest that runs; null: none does */
+async function* examine(setup: GuestSetup, guestUrl: string | null): AsyncGenerator<DoctorCheck> {
+  yield await checkPort(setup.config, guestUrl)
   // Each is a process of its own; none waits for another.
   const [database, clock, names] = [checkDatabase(setup), checkClock(setup), checkCalls(setup)]
   let masters: readonly string[] = []
@@ -134,9 +135,8 @@ async function* examine(setup: GuestSetup): AsyncGenerator<DoctorCheck> {
   for await (const line of askOffline(setup, { command: 'doctor' }, masters)) yield line as DoctorCheck
 }
 
-/** @returns what the guest that runs finds of itself and its services; nothing where none runs, which a start would not make better */
-async function ofGuest(options: DoctorOptions, terminal: Terminal, { workspace }: GuestSetup): Promise<readonly DoctorCheck[]> {
-  if ((await findGuest(workspace)) === null) return []
+/** @returns what the guest that runs finds of itself and its services. Not for where none runs, which a start would not make better. */
+async function ofGuest(options: DoctorOptions, terminal: Terminal): Promise<readonly DoctorCheck[]> {
   try {
     return await withGuest(options, terminal, async ({ gateway }) => {
       const outcome = await gateway.call('system.health', { part: 'guest' })
