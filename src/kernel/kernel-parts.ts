@@ -196,6 +196,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
     keeper: services.keeper,
     clock,
     approval: config.approval,
+    usualAgent: config.agent.name,
     flow: config.flow,
     async readBound({ branch }, ...bound) {
       const { readBound } = await import('./stages/command-inputs.ts')

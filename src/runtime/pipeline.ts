@@ -17,8 +17,9 @@ import {
   toolCallsOf,
   type TurnId,
   plural,
+  userMessage,
 } from '../types/index.ts'
-import { maxComparedCharacters, providerDeadlineMs, safetyTokens } from './limits.ts'
+import { foreignFactor, maxComparedCharacters, providerDeadlineMs, roomyFactor, safetyTokens } from './limits.ts'
 import { type Composed, type LateItem, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
 import { isFuller } from './window.ts'
 
@@ -147,8 +148,16 @@ async function compose(
   const hooked = hooks?.sees('context.compose') === true ? await hooks.compose(process, own, newestText(items)) : { system: own }
   if ('failure' in hooked) return hooked.failure
   const { system } = hooked
-  // A byte is at most one token, so the upper bound needs no tokenizer.
-  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation, summary, late }
+  return { system, systemTokens: (await tokensOfSystem(system, deps)) + deps.toolTokens + safetyTokens, conversation, summary, late }
+}
+
+/** A byte is at most one token: an upper bound without a tokenizer, unless the window is too small for it. */
+async function tokensOfSystem(system: string, { counter, facts }: RuntimeDeps): Promise<number> {
+  const bound = Buffer.byteLength(system)
+  if (bound * roomyFactor <= facts.contextTokens) return bound
+  const message = userMessage(system)
+  await counter.count([message])
+  return Math.min(bound, Math.ceil(counter.tokensOf(message) * foreignFactor))
 }
 
 /** Summarizes a conversation that nearly fills the window, before the next message arrives. */

@@ -27,13 +27,10 @@ export const depthRules: DepthRules = {
     'src/hands/commands/kept-memory.ts':
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
-    'src/types/config-sections.ts': 'the configuration as a whole, which neither the schema of Oxbow nor that of a service is',
     'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
-    'src/engine/discovery/ask-address.ts': 'set-up alone loads it, and discovery of this machine stays by itself',
-    'src/guest/config-check.ts': 'a question of its own to the guest program, which loads nothing else for it',
     'src/types/line-splitter.ts': 'how lines of other programs are read, for the clients of MCP and both sides of ACP',
     'src/tui/outbox.ts': 'the one place that decides when a message is sent again',
     'src/tui/ports.ts': 'the port to the program that opens the full-screen terminal',

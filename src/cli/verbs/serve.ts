@@ -18,7 +18,7 @@ import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '..
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
-import { printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printFailure, printLine, printNotice, printOnce, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { plainText } from '../../terminal/index.ts'
 
@@ -100,7 +100,7 @@ async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Sta
     const guest = await findGuest(workspace)
     // The server notes itself a moment after its guest answers; `stop` needs that.
     if (guest !== null && serverOf(workspace)?.guest === guest.pid) {
-      for (const warning of warningsIn(readFileSync(path, 'utf8'))) printNotice(terminal, warning)
+      for (const warning of warningsIn(readFileSync(path, 'utf8'))) printOnce(terminal, warning)
       return { guest, started: true }
     }
     await sleep(logPollMs)

@@ -60,6 +60,12 @@ export async function startScriptedServer(scenario: Scenario, options: ScriptedS
   }
   const server: Server = process.getBuiltinModule('node:http').createServer((request, response) => {
     requests += 1
+    const { models } = scenario
+    if (models !== undefined && request.method === 'GET' && request.url?.endsWith('/models') === true) {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }))
+      return
+    }
     if (request.method !== 'POST' || request.url?.split('?')[0]?.endsWith('/chat/completions') !== true) {
       return refuse(response, 404, 'Only POST …/chat/completions is here.')
     }

@@ -272,7 +272,9 @@ async function askPerson(
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held, origins: writeOrigins(flow.origins) } : {}
   const shown = { input: exact, reason, ...labels, ...(personal && { personal }), ...(inputs !== null && { inputs }) }
-  const question = { call: id, name: call.name, ...shown, at: clock.now() }
+  // A restart asks again, and the call has waited since the first time.
+  const [first] = await journal.store.records({ call: id, phases: ['parked'], order: 'oldest_first', limit: 1, hydrate: false })
+  const question = { call: id, name: call.name, ...shown, at: first?.at ?? clock.now() }
   const waiting = approvals.wait({ ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }, signal)
   waiting.catch(() => {})
   passing.onWait?.(true)

@@ -29,6 +29,8 @@ import { authorize, flowRefusal, judgeInput, mayBeCautious } from './policy.ts'
 export interface JudgeDeps {
   readonly approval: Config['approval']
   readonly flow: Config['flow']
+  /** Name of the agent whose rights are in the configuration; those of others are in their definitions. */
+  readonly usualAgent: string
   readonly secrets: Pick<SecretUses, 'judge'>
   readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly files: FileFlow
@@ -60,12 +62,12 @@ export interface JudgedCall {
  * allowed this call all the same. What denies counts.
  */
 export function refuseCaller(
-  { approval, secrets, judges }: JudgeDeps,
+  { approval, usualAgent, secrets, judges }: JudgeDeps,
   { caller, call, input, own }: JudgedCall,
   isExcused = false,
 ): Failure | null | Promise<Failure | null> {
   const refused =
-    authorize(caller, call, approval, isExcused) ??
+    authorize(caller, call, { approval, usualAgent }, isExcused) ??
     (caller.limits === undefined ? null : refuseLimited(caller, call, input, isExcused)) ??
     secrets.judge(caller, call, input, own)
   return refused !== null || call.starts === undefined ? refused : judges().refuseStart(call, call.starts(input), isExcused)

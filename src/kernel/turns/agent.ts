@@ -7,6 +7,8 @@ import {
   runTurn,
   type RuntimeDeps,
   type TurnResult,
+  foreignFactor,
+  roomyFactor,
 } from '../../runtime/index.ts'
 import {
   type Attachment,
@@ -288,11 +290,6 @@ function createCharacterPrompt({ file, variables }: CharacterProfile, scrub: (te
   const prompt = once(async () => (await import('../../plugins/index.ts')).promptOf(file, variables))
   return { name: 'persona', provide: async ({ turn }) => scrub((await prompt())(turn)) }
 }
-
-/** With a window at least this many times the upper bound, the bound is used instead of a count. */
-const roomyFactor = 4
-/** How many more tokens another tokenizer may make of the same text. */
-const foreignFactor = 1.25
 
 const oneAtATime = 'The program takes one call at a time: make this one after the result of the other.'
 /** For the refusal of a call of a program's tool, which is its result. */

@@ -123,7 +123,11 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
     async run(input) {
       // The list must show changes that were made just now.
       await journal.flushed()
-      const [rows, folders] = await Promise.all([sessionsOf(store, input), foldersOf(documents)])
+      const rows = await sessionsOf(store, input)
+      const folders = await foldersOf(
+        documents,
+        rows.map(({ id }) => id),
+      )
       const view = (row: SessionRow): SessionInfo => {
         const folder = folders.get(row.id)
         return { ...describeSession(row, lanes.isBusy(row.id), handoffs.answering(row.id)), ...(folder !== undefined && { folder }) }
