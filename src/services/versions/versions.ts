@@ -223,7 +223,7 @@ function readerOf({ store, documents }: VersionsDeps): () => Promise<readonly St
 
 function startWorker(folder: string): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
-  // Beside this file there is versions-worker.ts in the sources and versions-worker.js in the bundle.
-  const file = import.meta.url.endsWith('.ts') ? './versions-worker.ts' : './versions-worker.js'
+  // In the sources it is in `thread/`, in the bundle beside this code.
+  const file = import.meta.url.endsWith('.ts') ? './thread/versions-worker.ts' : './versions-worker.js'
   return new Worker(new URL(file, import.meta.url), { workerData: { folder }, name: 'oxbow-versions', execArgv: [] })
 }
