@@ -10,11 +10,14 @@ import {
   type ClientFrame,
   clientFrameSchema,
   type Failure,
+  encodedOnce,
   headOf,
   isOxbowError,
   type Json,
+  jsonText,
   nestsDeeper,
   ownValue,
+  type RecordView,
   type ServerFrame,
 } from '../types/index.ts'
 import { maxInputDepth, maxNamedFields } from './limits.ts'
@@ -132,7 +135,7 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
     case 'delta':
       return `{"type":"delta","payload":{"session":"${event.session}","turn":"${event.turn}","call":${JSON.stringify(event.call)},"offset":${event.offset},"text":${JSON.stringify(event.text)}}}`
     case 'record':
-      return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${JSON.stringify(event.record)}}}`
+      return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${recordText(event.record)}}}`
     case 'reply_restarted':
     case 'approval':
     case 'progress': {
@@ -142,6 +145,14 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
     default:
       return assertNever(event)
   }
+}
+
+/** The body was encoded for the store. */
+function recordText({ seq, at, actor, session, turn, call, name, phase, body }: RecordView): string {
+  const names = { actor, session, turn, call, name, phase }
+  const fields = Object.entries(names).map(([field, text]) => `"${field}":${jsonText(text)}`)
+  const written = typeof body === 'object' && body !== null ? encodedOnce(body) : JSON.stringify(body)
+  return `{"seq":${seq},"at":${at},${fields.join(',')},"body":${written}}`
 }
 
 export function ackText(requestId: string, sent: { readonly turn: string; readonly cursor: number; readonly duplicate: boolean }): string {

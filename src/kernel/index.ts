@@ -29,7 +29,6 @@ export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
 export {
   historyPage,
-  maxBytesPerToken,
   maxForkDepth,
   maxInputBytes,
   maxLoadedTools,

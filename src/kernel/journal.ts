@@ -14,6 +14,7 @@ import {
   type Charged,
   type Clock,
   createRecentMap,
+  encodedOnce,
   type Failure,
   isOxbowError,
   type JsonObject,
@@ -258,7 +259,7 @@ function withRow(entry: Entry, changes: readonly Projection[] = []): Entry {
 
 function recordOf({ caller, call, name, phase, body }: Entry, at: number): NewRecord {
   const { actor, session, turn } = caller
-  return { at, actor, session, turn, call, name, phase, body: JSON.stringify(body) }
+  return { at, actor, session, turn, call, name, phase, body: encodedOnce(body) }
 }
 
 function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {

@@ -21,7 +21,7 @@ import {
   type SessionId,
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
-import { type Conversations, createConversations } from './conversation/conversations.ts'
+import { type Conversations, createConversationOf, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
@@ -232,6 +232,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     hooks: services.coming.hooks,
     around: services.coming.around,
     follow: background.follow,
+    conversationOf: createConversationOf({ ...records, summaries: calls.summaries, contextTokens: engine.model.contextTokens }),
     runs: services.runs,
   }
   const handoffs = createHandoffs(documents)

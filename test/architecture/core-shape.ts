@@ -29,7 +29,7 @@ export const coreNow: CoreShape = {
     memory: 15,
     'plugin-host': 5,
     plugins: 3,
-    runtime: 5,
+    runtime: 4,
     secrets: 3,
     services: 82,
     skills: 16,

@@ -34,6 +34,7 @@ import {
   type SessionId,
   type ToolSpec,
   type TurnId,
+  type HeldConversation,
 } from '../../types/index.ts'
 import { recallTags } from '../stages/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from './profile.ts'
@@ -121,10 +122,12 @@ interface AgentDeps {
   readonly hooks: () => KernelHooks | undefined
   readonly around: () => AroundTurn | null
   readonly follow: Background['follow']
+  /** The conversation of a session, whose labels it joins. */
+  readonly conversationOf: (caller: Caller) => Promise<HeldConversation>
 }
 
 export function createAgent(deps: AgentDeps): Agent {
-  const { config, engine, gate, registry, newId, runningTurns, profileOf } = deps
+  const { config, engine, runningTurns, profileOf } = deps
   const usual = createPersona(deps, config.agent)
   /** Agents with the same profile share their tools. */
   const personas = createRecentMap<string, Persona>(maxHeldPersonas)
@@ -136,7 +139,7 @@ export function createAgent(deps: AgentDeps): Agent {
   }
   const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona, own: OwnTurn = {}): Promise<TurnResult> =>
     runningTurns.during(turn, async () => {
-      const process = createProcess({ gate, registry, newId, rights, limits, actor, runningTurns, ...own }, turn)
+      const process = createProcess({ ...deps, rights, limits, actor, ...own }, turn)
       const facts = await engine.facts(turn.input.model ?? '')
       // A byte is at most one token.
       const clientTokens = turn.input.client === undefined ? 0 : Buffer.byteLength(JSON.stringify(turn.input.client.tools))
@@ -316,10 +319,11 @@ interface ProcessDeps extends OwnTurn {
   readonly limits: RightLimits | undefined
   readonly actor: string
   readonly runningTurns: Pick<RunningTurns, 'restricted' | 'successor'>
+  readonly conversationOf: AgentDeps['conversationOf']
 }
 
 function createProcess(
-  { gate, registry, newId, rights, limits, actor, runningTurns, branch, pause }: ProcessDeps,
+  { gate, registry, newId, rights, limits, actor, runningTurns, conversationOf, branch, pause }: ProcessDeps,
   turn: LaneTurn,
 ): Process {
   const id = newId() as ProcessId
@@ -376,6 +380,7 @@ function createProcess(
       return isClients ? askClient(name, args, callId) : ask(asModel, name, args, callId)
     },
     isReadOnly: (name) => (registry.find(name)?.tier ?? 'read_only') === 'read_only',
+    conversation: () => conversationOf(asRuntime),
     hasMail: turn.hasMail,
     successor: () => runningTurns.successor(turn.id),
     newCallId: () => newId() as CallId,

@@ -213,7 +213,7 @@ void describe('tools of a program', () => {
 
   void it('cannot be named like a call, whoever may make it, and need a name that is theirs', async () => {
     await using fixture = await openFixture()
-    for (const name of ['session_history', 'turn_send', 'file.read', '', 'x'.repeat(65)])
+    for (const name of ['session_list', 'turn_send', 'file.read', '', 'x'.repeat(65)])
       await assert.rejects(send(fixture, { text: 'Go.', client: { tools: [{ ...lookup, name }] } }), { code: 'bad_input' }, name)
     await assert.rejects(send(fixture, { text: 'Go.', client: { tools: [lookup, lookup] } }), { code: 'bad_input' })
     await assert.rejects(send(fixture, { text: '' }), { code: 'bad_input' })

@@ -178,7 +178,7 @@ describe('rules of [flow]', () => {
     assert.deepEqual(labels('mcp.desk.ask', outside), ['private'])
     for (const [name, own] of [
       ['time.now', {}],
-      ['session.history', {}],
+      ['turn.inbox', {}],
       ['model.generate', { sink: true }],
       ['file.read', { adds: ['untrusted'] }],
     ] as const)
