@@ -16,7 +16,7 @@ export interface CoreShape {
 /** Where it stands. */
 export const coreNow: CoreShape = {
   files: 111,
-  lines: 20_998,
+  lines: 21_003,
   folderPairs: 18,
   namesElsewhere: {
     acp: 19,

@@ -65,7 +65,7 @@ async function serveRoutes(routes: Readonly<Record<string, { readonly status?: n
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { origin, [Symbol.asyncDispose]: async () => void server.close().closeAllConnections() }
+  return { origin, [Symbol.asyncDispose]: async () => server.close().closeAllConnections() }
 }
 
 test('a base URL at which nothing answers is refused, with the one that works', async () => {
