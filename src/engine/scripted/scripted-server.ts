@@ -61,7 +61,7 @@ export async function startScriptedServer(scenario: Scenario, options: ScriptedS
   const server: Server = process.getBuiltinModule('node:http').createServer((request, response) => {
     requests += 1
     const { models } = scenario
-    if (models !== undefined && request.method === 'GET' && request.url?.endsWith('/models') === true) {
+    if (models !== undefined && request.method === 'GET' && request.url === '/v1/models') {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }))
       return
