@@ -10,14 +10,12 @@ import {
   type ClientFrame,
   clientFrameSchema,
   type Failure,
-  encodedOnce,
   headOf,
   isOxbowError,
   type Json,
   jsonText,
   nestsDeeper,
   ownValue,
-  type RecordView,
   type ServerFrame,
 } from '../types/index.ts'
 import { maxInputDepth, maxNamedFields } from './limits.ts'
@@ -135,7 +133,7 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
     case 'delta':
       return `{"type":"delta","payload":{"session":"${event.session}","turn":"${event.turn}","call":${JSON.stringify(event.call)},"offset":${event.offset},"text":${JSON.stringify(event.text)}}}`
     case 'record':
-      return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${recordText(event.record)}}}`
+      return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${recordText(event)}}}`
     case 'reply_restarted':
     case 'approval':
     case 'progress': {
@@ -147,12 +145,11 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
   }
 }
 
-/** The body was encoded for the store. */
-function recordText({ seq, at, actor, session, turn, call, name, phase, body }: RecordView): string {
+function recordText({ record, body }: Extract<KernelEvent, { type: 'record' }>): string {
+  const { seq, at, actor, session, turn, call, name, phase } = record
   const names = { actor, session, turn, call, name, phase }
   const fields = Object.entries(names).map(([field, text]) => `"${field}":${jsonText(text)}`)
-  const written = typeof body === 'object' && body !== null ? encodedOnce(body) : JSON.stringify(body)
-  return `{"seq":${seq},"at":${at},${fields.join(',')},"body":${written}}`
+  return `{"seq":${seq},"at":${at},${fields.join(',')},"body":${body ?? JSON.stringify(record.body)}}`
 }
 
 export function ackText(requestId: string, sent: { readonly turn: string; readonly cursor: number; readonly duplicate: boolean }): string {

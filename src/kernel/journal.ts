@@ -14,7 +14,6 @@ import {
   type Charged,
   type Clock,
   createRecentMap,
-  encodedOnce,
   type Failure,
   isOxbowError,
   type JsonObject,
@@ -100,8 +99,8 @@ interface JournalListener {
   readonly hide?: (body: JsonObject) => JsonObject
   /** Called at once, before the commit, in order: state in memory must not lag behind the next call. */
   readonly observe?: (entry: ObservedEntry) => void
-  /** Called after the commit, in order. */
-  readonly publish?: (record: RecordView) => void
+  /** Called after the commit, in order. @param body that of the record, as it is stored */
+  readonly publish?: (record: RecordView, body: string) => void
   readonly onFault?: (failure: Failure) => void
   /** Called when another worker has taken over a session. Until it resolves, appends of the session carry the stale epoch. */
   readonly onStale?: (session: SessionId) => Promise<void>
@@ -140,7 +139,7 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       // The store accepts appends in order; a refusal may come sooner.
       newest = writing.then(written, () => (written(), earlier))
       const appended = await writing
-      if (!appended.duplicate) marked.forEach((entry, i) => listeners.publish(view(entry, at, appended.firstSeq + i)))
+      if (!appended.duplicate) marked.forEach((entry, i) => listeners.publish(view(entry, at, appended.firstSeq + i), records[i]!.body))
       return appended
     } catch (error) {
       // A stale epoch refuses one append; any other error is a failure of the store.
@@ -196,8 +195,8 @@ function createListeners() {
       const body = listeners.reduce((before, listener) => listener.hide?.(before) ?? before, entry.body)
       return body === entry.body ? entry : { ...entry, body }
     },
-    publish(record: RecordView): void {
-      for (const listener of listeners) listener.publish?.(record)
+    publish(record: RecordView, body: string): void {
+      for (const listener of listeners) listener.publish?.(record, body)
     },
     fault(failure: Failure): void {
       for (const listener of listeners) listener.onFault?.(failure)
@@ -259,7 +258,7 @@ function withRow(entry: Entry, changes: readonly Projection[] = []): Entry {
 
 function recordOf({ caller, call, name, phase, body }: Entry, at: number): NewRecord {
   const { actor, session, turn } = caller
-  return { at, actor, session, turn, call, name, phase, body: encodedOnce(body) }
+  return { at, actor, session, turn, call, name, phase, body: JSON.stringify(body) }
 }
 
 function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {

@@ -21,9 +21,9 @@ import {
   type SessionId,
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
-import { type Conversations, createConversationOf, createConversations } from './conversation/conversations.ts'
+import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
-import { createSummaries, type Summaries } from './conversation/summaries.ts'
+import { createConversationOf, createSummaries, type Summaries } from './conversation/summaries.ts'
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
 import { createEvents, createNoteEvent, type Events, type NoteEvent } from './events.ts'
 import type { KernelOptions } from './kernel-options.ts'

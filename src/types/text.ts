@@ -28,15 +28,6 @@ export function jsonText(text: string): string {
   return typeof text === 'string' && plainText.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
-const encoded = new WeakMap<object, string>()
-
-/** @returns the JSON of an object that nobody changes: encoded once, however often it is written */
-export function encodedOnce(value: object): string {
-  let text = encoded.get(value)
-  if (text === undefined) encoded.set(value, (text = JSON.stringify(value)))
-  return text
-}
-
 /** Who works in the folder of a message: the agent by itself, or together with an editor. */
 type FolderUse = 'Work' | 'The editor works'
 

@@ -106,9 +106,10 @@ async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Sta
     await sleep(logPollMs)
   }
   const said = plainText(readFileSync(path, 'utf8').trim().slice(-maxLogChunk))
-  throw new OxbowError('guest_unreachable', `Oxbow did not start: ${said || 'it said nothing'}`, {
-    hint: `Try it in the foreground: oxbow serve${ofUser(choice.user)}`,
-  })
+  const foreground = `Try it in the foreground: oxbow serve${ofUser(choice.user)}`
+  // One error and one thing to do, as the server said them.
+  const [, fault = said, hint = foreground] = /^error: (.+(?:\n +.*)*)\nhint: (.+(?:\n +.*)*)/m.exec(said) ?? []
+  throw new OxbowError('guest_unreachable', `Oxbow did not start: ${fault || 'it said nothing'}`, { hint })
 }
 
 /** What the server said to nobody, such as that the configuration cannot be used. Long lines are wrapped, with an indent. */

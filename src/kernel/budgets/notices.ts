@@ -34,10 +34,8 @@ function shownAmount(kind: keyof Amount, amount: number): string {
 export function exhausted({ account, kind, needed, left }: Shortfall): Failure {
   const { key, config, limit, until } = account
   const amount = (value: number): string => shownAmount(kind, value)
-  const isMoney = kind === 'microDollars'
-  // One unit for both: 5,000 of 5,000 tokens.
-  const rest = isMoney ? amount(Math.max(0, left)) : amount(Math.max(0, left)).replace(/ .*/, '')
-  const reason = `it needs ${amount(needed)}, and ${rest} of ${amount(limit[kind])} ${isMoney ? 'is' : 'are'} left`
+  const rest = amount(Math.max(0, left)).replace(/ .*/, '')
+  const reason = `it needs ${amount(needed)}, and ${rest} of ${amount(limit[kind])} ${kind === 'microDollars' ? 'is' : 'are'} left`
   if (config !== null)
     return {
       code: 'budget_exhausted',

@@ -5,20 +5,17 @@
  *
  * Each item has the id of its call. The id of a tool call is its generation's id, a dot and its index, which gives a result its position.
  */
-import { itemsBehind } from '../../runtime/index.ts'
 import type { HistoryRow, Store } from '../../store/index.ts'
 import {
   type AssistantMessage,
   type Attachment,
   type Call,
-  type Caller,
   type CallId,
   type ConversationItem,
   conversationItem,
   createRecentMap,
   erasedText,
   type Failure,
-  type HeldConversation,
   isErased,
   type JsonObject,
   type KeptFile,
@@ -34,9 +31,7 @@ import {
   toolPlace,
   toolResult,
 } from '../../types/index.ts'
-import { firstHistoryPage, historyPage, idleSweepMs, maxBytesPerToken, maxForkDepth, maxWarmBytes } from '../limits.ts'
-import type { Sessions } from '../sessions.ts'
-import type { Summaries } from './summaries.ts'
+import { firstHistoryPage, historyPage, idleSweepMs, maxForkDepth, maxWarmBytes } from '../limits.ts'
 
 export interface Conversations {
   /**
@@ -331,26 +326,5 @@ export async function* historyPages(
     if (parent === '') return
     from = parent
     below = Math.min(below ?? Infinity, forked + 1)
-  }
-}
-
-interface ConversationDeps {
-  readonly conversations: Pick<Conversations, 'read'>
-  readonly summaries: Pick<Summaries, 'read'>
-  readonly sessions: Pick<Sessions, 'read'>
-  /** Window of the model. */
-  readonly contextTokens: number
-}
-
-/** @returns a function that reads the conversation of a turn as the window can hold it; whoever reads it has read what its summary covers */
-export function createConversationOf({ conversations, summaries, sessions, contextTokens }: ConversationDeps) {
-  return async (caller: Caller): Promise<HeldConversation> => {
-    const session = caller.session as SessionId
-    const found = summaries.read(session)
-    const held = found === null ? null : await found
-    const items = await conversations.read(session, contextTokens * maxBytesPerToken, held?.summary.upto)
-    if (held === null) return { items, summary: null }
-    sessions.read(caller, held.summary.labels, [])
-    return { items: itemsBehind(items, held.summary.through), summary: held.item }
   }
 }

@@ -67,7 +67,7 @@ export function refuseCaller(
   isExcused = false,
 ): Failure | null | Promise<Failure | null> {
   const refused =
-    authorize(caller, call, { approval, usualAgent }, isExcused) ??
+    authorize(caller, call, approval, usualAgent, isExcused) ??
     (caller.limits === undefined ? null : refuseLimited(caller, call, input, isExcused)) ??
     secrets.judge(caller, call, input, own)
   return refused !== null || call.starts === undefined ? refused : judges().refuseStart(call, call.starts(input), isExcused)

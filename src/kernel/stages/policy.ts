@@ -38,12 +38,7 @@ const everyRight = '*'
 export const processRight = 'turn.run'
 
 /** @param isExcused the right may be lacking @returns why the call is denied, or null. */
-export function authorize(
-  caller: Caller,
-  call: Call,
-  { approval, usualAgent }: { readonly approval: Config['approval']; readonly usualAgent: string },
-  isExcused = false,
-): Failure | null {
+export function authorize(caller: Caller, call: Call, approval: Config['approval'], usualAgent: string, isExcused = false): Failure | null {
   if (!call.audience.includes(caller.audience)) return denied(call, `is not offered to a ${caller.audience}`)
   if (!isExcused && !caller.rights.has(everyRight) && !caller.rights.has(call.right)) return lacking(caller, call, usualAgent)
   if (call.name === 'turn.send' && caller.turn === '') return notAsCall
@@ -130,10 +125,7 @@ function lacking({ actor }: Caller, call: Call, usualAgent: string): Failure {
     }
   if (actor.startsWith('user:')) return { ...failure, hint: 'The role of this guest’s user lacks it: role under [access] in config.toml.' }
   const name = actor.slice('agent:'.length)
-  const place =
-    name === usualAgent
-      ? 'under [agent] in config.toml'
-      : `of its definition, agents/${name}.toml beside config.toml, or of the agent that started it`
+  const place = name === usualAgent ? 'under [agent] in config.toml' : `of agents/${name}.toml, or of the agent that started it`
   return { ...failure, hint: `Continue without it. The user can allow it: "${call.right}" in rights ${place}.` }
 }
 

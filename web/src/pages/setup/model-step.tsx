@@ -190,6 +190,19 @@ function offeredText(offered: AddressModels['models']): string | undefined {
   return offered.length === 0 ? undefined : `The service offers ${offered.length} ${offered.length === 1 ? 'model' : 'models'}.`
 }
 
+/** @param url empty: there is none */
+function BetterAddress({ url, onUse }: { readonly url: string; readonly onUse: () => void }): ReactNode {
+  if (url === '') return null
+  return (
+    <NoticeBar tone="warn" role="status">
+      This address lists no models, and {url} does.{' '}
+      <Button size="s" onClick={onUse}>
+        Use it
+      </Button>
+    </NoticeBar>
+  )
+}
+
 function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
   const canAsk = /^https?:\/\/./.test(answer.baseUrl) && URL.canParse(answer.baseUrl)
   const probe = useAction<AddressModels>()
@@ -217,14 +230,7 @@ function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
         onBlur={() => look()}
         onChange={(event) => onChange({ ...answer, baseUrl: event.target.value.trim() })}
       />
-      {betterUrl !== '' && (
-        <NoticeBar tone="warn" role="status">
-          This address lists no models, and {betterUrl} does.{' '}
-          <Button size="s" onClick={takeBetter}>
-            Use it
-          </Button>
-        </NoticeBar>
-      )}
+      <BetterAddress url={betterUrl} onUse={takeBetter} />
       <TextField
         label="Model"
         list="setup-offered"
