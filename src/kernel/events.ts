@@ -5,8 +5,10 @@
 import type { Store } from '../store/index.ts'
 import type { CallId, JsonObject, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
 import type { Journal } from './journal.ts'
-import { followPage } from './limits.ts'
 import type { OwnKind } from './observe/event-kinds.ts'
+
+/** Records sent at once to a follower that is catching up. */
+export const followPage = 500
 
 type Payload<Type extends keyof ServerPayloads> = { readonly type: Type } & Readonly<ServerPayloads[Type]>
 

@@ -1,4 +1,4 @@
-export { decodeBase64 } from './attachments.ts'
+export { decodeBase64, maxPieces } from './attachments.ts'
 export type { Background, Completion } from './background.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
@@ -15,9 +15,9 @@ export {
 } from './budgets/definitions.ts'
 export { type Amounts, type BudgetLine, limitsOf, lineOf, unpriced } from './budgets/notices.ts'
 export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
-export { type CallReference, describeCall } from './call-reference.ts'
+export { type CallReference, describeCall, maxLoadedTools } from './call-reference.ts'
 export type { Coming, HookedCall, HookedPassing, KernelHooks } from './coming.ts'
-export { carriesConversation, historyPages, toItem } from './conversation/conversations.ts'
+export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
 export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './events.ts'
@@ -27,19 +27,9 @@ export { type Journal, rowIn, rowMark } from './journal.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
 export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export {
-  historyPage,
-  maxForkDepth,
-  maxInputBytes,
-  maxLoadedTools,
-  maxPieces,
-  maxResultBytes,
-  maxSessionsRead,
-  maxTitleLength,
-} from './limits.ts'
 export { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
-export type { Registry, SectionAgent } from './registry.ts'
+export { maxInputBytes, type Registry, type SectionAgent } from './registry.ts'
 export { type Core, sectionOf, type Service } from './service.ts'
 export {
   type CallOf,
@@ -50,6 +40,8 @@ export {
   firstLine,
   type Judged,
   type ListInput,
+  maxSessionsRead,
+  maxTitleLength,
   type OpenedFlow,
   type Sessions,
   sessionsOf,
@@ -59,7 +51,7 @@ export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './st
 export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './stages/attenuation.ts'
 export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
 export { assertNoBranch, type BranchBy, type FileChanges, type FileCopies, type NewBranch } from './stages/call-files.ts'
-export type { Cleaner } from './stages/cleaning.ts'
+export { type Cleaner, maxResultBytes } from './stages/cleaning.ts'
 export { boundDigest, inputsDigest, partsOf, readInputs, stateChange } from './stages/command-inputs.ts'
 export {
   type ActsAs,

@@ -15,9 +15,9 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 53,
+  files: 52,
   lines: 10_323,
-  folderPairs: 4,
+  folderPairs: 3,
   namesElsewhere: {
     acp: 19,
     cli: 208,

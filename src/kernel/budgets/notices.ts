@@ -12,7 +12,9 @@ import {
   OxbowError,
   type Shortfall,
 } from '../../types/index.ts'
-import { warningRatio } from '../limits.ts'
+
+/** The part of a budget at whose use people are warned. */
+export const warningRatio = 0.8
 
 /** The fields of the event `budget_warning`. */
 export function warningOf({ key, spent, limit, until }: Account): JsonObject {

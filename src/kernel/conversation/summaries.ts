@@ -26,10 +26,15 @@ import {
   userMessage,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
-import { maxBytesPerToken, maxHeldSummaries } from '../limits.ts'
 import type { Complete } from '../background.ts'
 import type { Sessions } from '../sessions.ts'
 import { type Conversations, type HistoryDeps, historyPages, toItem } from './conversations.ts'
+
+/** Upper bound of the bytes per token: at most window × this is read of a conversation. */
+export const maxBytesPerToken = 6
+
+/** Summaries kept in memory; others are read again, one record each. */
+const maxHeldSummaries = 500
 
 interface HeldSummary {
   readonly summary: Summary

@@ -2,7 +2,6 @@
  * Running calls: their time limits, their cancellation, and the heartbeat of long ones. One timer serves all heartbeats and exists only
  * while calls run.
  */
-import { fingerprintTimeoutMs, heartbeatMs } from '../limits.ts'
 import {
   type Call,
   type Caller,
@@ -18,6 +17,12 @@ import {
   type SessionId,
   toolPlace,
 } from '../../types/index.ts'
+
+/** Time between `progress` events of a running call: often enough to show that it is alive, at no noticeable cost. */
+const heartbeatMs = 5_000
+
+/** For comparing all files of a workspace: 500 000 take some seconds on a slow disk. */
+export const fingerprintTimeoutMs = 60_000
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's; `budget`: a budget has no time left. */
 export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'budget' | 'shutdown'

@@ -41,13 +41,18 @@ import type { AgentProfile, CharacterProfile } from './profile.ts'
 import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'
 
-import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts'
+import { maxCountedTools, type Registry } from '../registry.ts'
 import type { Store } from '../../store/index.ts'
 import type { AroundTurn, AskedTurn, KernelHooks, PromptSection } from '../coming.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import { type AskRuns, watchRun } from './service-runs.ts'
-import type { Registry } from '../registry.ts'
 import { clientAsk, processRight } from '../stages/policy.ts'
+
+/** Profiles of agents whose tools are kept, about 20 kB each. */
+const maxHeldPersonas = 50
+
+/** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
+const pluginDeadlineMs = 11_000
 
 /** The turns that are running, for the calls that a process makes about its own turn. */
 export interface RunningTurns {

@@ -24,9 +24,16 @@ import {
   toolCallsOf,
   toolPlace,
 } from '../../types/index.ts'
-import { maxClientToolBytes, maxClientToolDepth, maxClientTools, maxInputBytes } from '../limits.ts'
-import type { Registry } from '../registry.ts'
+import { maxInputBytes, type Registry } from '../registry.ts'
 import { clientAsk, clientReply, processRight } from '../stages/policy.ts'
+
+/** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */
+const maxClientTools = 128
+
+const maxClientToolBytes: number = 128 * 1024
+
+/** Deeper schemas are no help to a model; recursion over hostile ones would exhaust the stack. */
+const maxClientToolDepth = 32
 
 const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
 
