@@ -27,11 +27,8 @@ import {
 } from '../../types/index.ts'
 import { type AgentProfile, profileCategory } from '../turns/profile.ts'
 import type { DocumentChange } from '../state/documents.ts'
-import { exhausted } from './notices.ts'
+import { maxHeldAccounts, exhausted } from './notices.ts'
 import { budgetCategory, budgetName, type Carved, type Definition, type Limits, spanAt } from './definitions.ts'
-
-/** Budgets kept in memory, about 200 bytes each; others are read again, one row each. */
-export const maxHeldAccounts = 10_000
 
 type Who = Pick<Caller, 'session' | 'actor'>
 

@@ -16,6 +16,9 @@ import {
 /** The part of a budget at whose use people are warned. */
 export const warningRatio = 0.8
 
+/** Budgets kept in memory, about 200 bytes each; others are read again, one row each. */
+export const maxHeldAccounts = 10_000
+
 /** The fields of the event `budget_warning`. */
 export function warningOf({ key, spent, limit, until }: Account): JsonObject {
   const near = amountKinds.filter((kind) => spent[kind] >= warningRatio * limit[kind])

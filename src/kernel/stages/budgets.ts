@@ -38,8 +38,8 @@ import {
   toFailure,
   userScope,
 } from '../../types/index.ts'
-import { type Book, maxHeldAccounts } from '../budgets/book.ts'
-import { exhausted, warningRatio } from '../budgets/notices.ts'
+import type { Book } from '../budgets/book.ts'
+import { maxHeldAccounts, exhausted, warningRatio } from '../budgets/notices.ts'
 import { begin, end, outOfTime } from '../budgets/wall-time.ts'
 import type { DocumentChange } from '../state/documents.ts'
 

@@ -385,7 +385,12 @@ function createProcess(
       return isClients ? askClient(name, args, callId) : ask(asModel, name, args, callId)
     },
     isReadOnly: (name) => (registry.find(name)?.tier ?? 'read_only') === 'read_only',
-    conversation: () => conversationOf(asRuntime),
+    async conversation() {
+      // As a call does: one that a person has paused before a restart begins nothing.
+      const paused = pause?.() ?? null
+      if (paused !== null) await untilResumed(paused, turn)
+      return conversationOf(asRuntime)
+    },
     hasMail: turn.hasMail,
     successor: () => runningTurns.successor(turn.id),
     newCallId: () => newId() as CallId,
