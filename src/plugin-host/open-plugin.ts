@@ -11,15 +11,9 @@ import {
   type PluginProvided,
 } from '../types/index.ts'
 import { maxProviderMs, providerMs } from './limits.ts'
-import {
-  type ActionPart,
-  type PluginObject,
-  type PluginRuntime,
-  type PluginState,
-  pluginOf,
-  type ProviderPart,
-  schemaOf,
-} from './plugin-object.ts'
+import { type ActionPart, type PluginObject, type PluginRuntime, type PluginState, type ProviderPart, schemaOf } from './plugin-object.ts'
+import { failureAt } from './load-failure.ts'
+import { pluginOf } from './check-plugin.ts'
 import { gatherAnswer } from './model-answer.ts'
 import { hooksOf, type PluginHooks } from './plugin-hooks.ts'
 import { createRuntime } from './runtime-object.ts'
@@ -31,17 +25,38 @@ type Answers = {
   readonly [Op in Exclude<keyof PluginOps, 'describe' | 'health'>]: (input: PluginOps[Op]['input']) => Promise<PluginOps[Op]['output']>
 }
 
-/** @throws Error when an entry cannot be imported or exports no plugin */
-export async function openPlugin(folder: string, entries: readonly string[], api: HostApi): Promise<HostAdapter> {
+/**
+ * @param started called when every `init` has ended, or one has failed
+ * @throws Error when an entry cannot be imported or exports no plugin, with the place in its message; and so does `start`
+ */
+export async function openPlugin(folder: string, entries: readonly string[], api: HostApi, started: () => void): Promise<HostAdapter> {
   const plugins: PluginObject[] = []
   for (const entry of entries) plugins.push(await importPlugin(folder, entry))
-  return adaptPlugins(plugins, api)
+  const adapter = adaptPlugins(plugins, api)
+  return {
+    ...adapter,
+    async answer(op, input) {
+      if (op !== 'start') return adapter.answer(op, input)
+      try {
+        return await adapter.answer(op, input)
+      } catch (error) {
+        throw failureAt(error, folder)
+      } finally {
+        started()
+      }
+    },
+  }
 }
 
 /** @throws Error when the file cannot be imported or exports no plugin */
 export async function importPlugin(folder: string, entry: string): Promise<PluginObject> {
-  provideSdk()
-  return pluginOf((await import(pathToFileURL(join(folder, entry)).href)) as Readonly<Record<string, unknown>>, entry)
+  let lastFile = ''
+  provideSdk((url) => (lastFile = url))
+  try {
+    return pluginOf((await import(pathToFileURL(join(folder, entry)).href)) as Readonly<Record<string, unknown>>, entry)
+  } catch (error) {
+    throw failureAt(error, folder, lastFile)
+  }
 }
 
 /** The same for plugins that are at hand. */

@@ -186,7 +186,8 @@ function failureOf(error: unknown): Failure {
   return {
     code: code !== undefined && codes.has(code) ? code : 'tool_failed',
     message: (message ?? '').slice(0, maxFailureText) || 'The plugin failed.',
-    hint: typeof hint === 'string' ? hint.slice(0, maxFailureText) : 'Its log may say why: oxbow plugin logs.',
+    // Of none the guest has one that names the plugin.
+    hint: typeof hint === 'string' ? hint.slice(0, maxFailureText) : '',
   }
 }
 

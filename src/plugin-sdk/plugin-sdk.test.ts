@@ -126,3 +126,26 @@ test('a misspelt part is refused, by its types and when it is defined or importe
   // @ts-expect-error -- neither
   assert.throws(() => definePlugin({ name: 'weather', zzzzzzzzzzzz: 1 }), /has zzzzzzzzzzzz, which is no part of a plugin\.$/)
 })
+
+test('a misspelt field of a part is refused, with the name that was meant', () => {
+  const handler = (): string => ''
+  const refused = (parts: object, problem: RegExp): void => assert.throws(() => definePlugin({ name: 'x', ...parts }), problem)
+  refused(
+    { actions: [{ name: 'a', handler, paramters: [] }] },
+    /actions\[0\] of x has paramters, which is no field of it: is it parameters\.$/,
+  )
+  refused({ actions: [{ name: 'a', handlr: handler }] }, /actions\[0\] of x needs handler, a function\. Is handlr misspelt\?$/)
+  refused({ providers: [{ name: 'p', get: handler, deadline: 5 }] }, /has deadline, which is no field of it: is it deadline_ms\.$/)
+  refused({ tasks: [{ name: 't', run: handler, every: 5 }] }, /tasks\[0\] of x has every, .* is it every_s\.$/)
+  refused({ hooks: [{ step: 'call.before', run: handler, when: 1 }] }, /hooks\[0\] of x has when, .*: it may have step, fail, run\.$/)
+  refused({ models: { TEXT_SMALL: { handler, priorty: 1 } } }, /models\.TEXT_SMALL of x has priorty, .* is it priority\.$/)
+  // Fields of elizaOS, and those of classes, are fine.
+  class Radar {
+    readonly serviceType = 'radar'
+    readonly range = 40
+    start(): object {
+      return this
+    }
+  }
+  definePlugin({ name: 'x', actions: [{ name: 'a', handler, examples: [] } as never], services: [new Radar()] })
+})

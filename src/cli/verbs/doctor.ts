@@ -130,7 +130,10 @@ async function ofGuest(options: DoctorOptions, terminal: Terminal, { workspace }
     return await withGuest(options, terminal, async ({ gateway }) => {
       const outcome = await gateway.call('system.health', { part: 'guest' })
       if (outcome.status !== 'ok') throw new Error(outcome.text)
-      return (outcome.output as { checks: readonly DoctorCheck[] }).checks
+      const listed = await gateway.call('plugin.list', {})
+      // Without plugins there is no such call.
+      const plugins = listed.status === 'ok' ? checkPlugins((listed.output as { plugins: readonly PluginLine[] }).plugins) : []
+      return [...(outcome.output as { checks: readonly DoctorCheck[] }).checks, ...plugins]
     })
   } catch (error) {
     const says = `the guest that runs does not say how it is: ${error instanceof Error ? error.message : String(error)}`
@@ -154,6 +157,22 @@ async function checkIsolated(setup: GuestSetup): Promise<DoctorCheck> {
 }
 
 const isolatedGuest = 'isolated guest'
+
+interface PluginLine {
+  readonly plugin: string
+  readonly problem: string
+}
+
+/** A host that failed has its reason until it runs again. */
+function checkPlugins(plugins: readonly PluginLine[]): readonly DoctorCheck[] {
+  if (plugins.length === 0) return []
+  const check = { name: 'plugins', required: false, ms: 0 } as const
+  const failed = plugins.filter(({ problem }) => problem !== '')
+  const [first] = failed
+  if (first === undefined) return [{ ...check, state: 'ok', says: `${plugins.length} enabled, none has failed`, fix: '' }]
+  const says = failed.map(({ plugin, problem }) => `${plugin}: ${problem}`).join('; ')
+  return [{ ...check, state: 'weak', says, fix: `oxbow plugin logs ${first.plugin} shows what it wrote` }]
+}
 
 /** Larger stores take longer to verify than a person waits. */
 const maxVerifiedBytes: number = 64 * 1024 * 1024

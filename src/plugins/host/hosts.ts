@@ -36,7 +36,11 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   let closed = false
 
   const lifeOf = (plugin: HostedPlugin): HostLife =>
-    createHostLife(plugin, { ...deps, start: (which, onLog) => startHost(which, deps, onLog), onEnded: logs.keep })
+    createHostLife(plugin, {
+      ...deps,
+      start: (which, onLog, isSuspect) => startHost(which, deps, onLog, isSuspect || !known.has(which.name)),
+      onEnded: logs.keep,
+    })
   const find = (name: string): HostLife => lives.get(name) ?? refuseUnknown(name)
   const approve = (plugin: HostedPlugin, found: PluginExports): PluginExports => {
     const { exports, withheld: left } = approvedParts(plugin, found)
