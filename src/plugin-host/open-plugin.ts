@@ -266,18 +266,26 @@ async function runAction(
 }
 
 async function provideOne(part: ProviderPart, runtime: PluginRuntime, message: PluginMessage, state: PluginState): Promise<PluginProvided> {
-  const limit = Promise.withResolvers<never>()
-  const deadlineMs = deadlineOf(part)
-  const timer = setTimeout(() => limit.reject(new Error(`It did not answer within ${deadlineMs} ms.`)), deadlineMs)
   try {
-    const result = await Promise.race([Promise.resolve(part.get(runtime, message, state)), limit.promise])
-    const { text, values, data } = objectOf(result)
+    const given = part.get(runtime, message, state)
+    const { text, values, data } = objectOf(isThenable(given) ? await within(deadlineOf(part), given) : given)
     return { name: part.name, text: typeof text === 'string' ? text : '', values: objectOf(values), data: objectOf(data), problem: '' }
   } catch (error) {
     return {
       ...missing(part.name),
       problem: (error instanceof Error ? error.message : String(error)).slice(0, maxProblemChars) || 'It failed.',
     }
+  }
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (objectOf(value) as { readonly then?: unknown }).then === 'function'
+
+async function within(deadlineMs: number, given: PromiseLike<unknown>): Promise<unknown> {
+  const limit = Promise.withResolvers<never>()
+  const timer = setTimeout(() => limit.reject(new Error(`It did not answer within ${deadlineMs} ms.`)), deadlineMs)
+  try {
+    return await Promise.race([given, limit.promise])
   } finally {
     clearTimeout(timer)
   }
