@@ -91,7 +91,7 @@ const modelRule: ListRule = { fields: ['priority', 'handler'], needs: [], ignore
 function checkPart(part: unknown, place: string, { fields, needs, ignored }: ListRule): void {
   for (const [field, type] of needs) {
     // oxlint-disable-next-line valid-typeof -- one of two
-    if (part === null || part === undefined || typeof (part as Readonly<Record<string, unknown>>)[field] !== type)
+    if (part === null || part === undefined || typeof Reflect.get(Object(part), field) !== type)
       throw new Error(`${place} needs ${field}, a ${type}.${misspelt(part, field)}`)
   }
   if (!isObject(part) || Object.getPrototypeOf(part) !== Object.prototype) return

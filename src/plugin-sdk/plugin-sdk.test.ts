@@ -140,12 +140,7 @@ test('a misspelt field of a part is refused, with the name that was meant', () =
   refused({ hooks: [{ step: 'call.before', run: handler, when: 1 }] }, /hooks\[0\] of x has when, .*: it may have step, fail, run\.$/)
   refused({ models: { TEXT_SMALL: { handler, priorty: 1 } } }, /models\.TEXT_SMALL of x has priorty, .* is it priority\.$/)
   // Fields of elizaOS, and those of classes, are fine.
-  class Radar {
-    readonly serviceType = 'radar'
-    readonly range = 40
-    start(): object {
-      return this
-    }
-  }
-  definePlugin({ name: 'x', actions: [{ name: 'a', handler, examples: [] } as never], services: [new Radar()] })
+  const prototype = { start: (): object => ({}) }
+  const radar = Object.assign(Object.create(prototype) as typeof prototype, { serviceType: 'radar', range: 40 })
+  definePlugin({ name: 'x', actions: [{ name: 'a', handler, examples: [] } as never], services: [radar] })
 })

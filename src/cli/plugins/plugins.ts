@@ -125,6 +125,22 @@ export function infoOf(name: string, options: CallOptions, terminal: Terminal): 
   return withGuest(options, terminal, async ({ gateway }) => (await outputOf(gateway, 'plugin.info', { plugin: name })) as Info)
 }
 
+/** @returns why each enabled plugin does not start, or its host has failed; empty: neither. Never rejects. */
+export async function failuresOfPlugins(options: CallOptions, terminal: Terminal): Promise<ReadonlyMap<string, string>> {
+  const { readLock } = await loadPlugins()
+  const enabled = readLock(openHome(terminal.env)).plugins.filter((plugin) => plugin.enabled)
+  const found = await Promise.all(
+    enabled.map(async ({ manifest: { name } }) => {
+      const problem = await infoOf(name, options, terminal).then(
+        ({ failure, state }) => failure?.message ?? state.problem,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      )
+      return [name, problem] as const
+    }),
+  )
+  return new Map(found)
+}
+
 function aboutText({ manifest, source, tree_hash, signer, approved_by, approved_at }: LockedPlugin, loaded: PluginsOfHome): string {
   const lines = [
     `${manifest.name} ${manifest.version}: ${manifest.description}`,

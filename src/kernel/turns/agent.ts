@@ -259,13 +259,11 @@ function reminding(reminder: Reminder | undefined, grant: Pick<Persona, 'rights'
 
 /** @returns a function that loads what plugins do around a turn, with the message of a turn that runs; null at once where there is no plugin */
 function createAroundTurn({ plugins, runningTurns }: AgentDeps, rights: ReadonlySet<string>) {
-  // Each import of what is loaded looks it up again.
-  const loaded = once(() => import('../plugins/turn-plugins.ts'))
   return ({ turn }: Process): Promise<readonly [typeof import('../plugins/turn-plugins.ts'), TurnPlugins]> | null => {
     const found = plugins()
     if (found.length === 0) return null
     const of = { plugins: found, rights, text: runningTurns.find(turn)?.input.text ?? '' }
-    return loaded().then((around) => [around, of])
+    return import('../plugins/turn-plugins.ts').then((around) => [around, of])
   }
 }
 
