@@ -26,8 +26,8 @@ export function failureAt(cause: unknown, folder: string, lastFile = ''): Error 
   return Object.assign(new Error(`${place}: ${name}${said}`, { cause }), givenBy(cause))
 }
 
-/** Without the frames of Node and of this program, which say nothing about the plugin. */
-function ownLines(text: string): string {
+/** @returns an error as it is printed, without the frames of Node and of this program, which say nothing about the plugin */
+export function ownLines(text: string): string {
   return text
     .split('\n')
     .filter((line) => !/^\s+at .*(?:node:|plugin-host)|^Node\.js v/.test(line))
@@ -42,7 +42,7 @@ function givenBy(cause: unknown): { readonly code?: unknown; readonly hint?: unk
 }
 
 /** @returns `FILE:LINE` of the first line of `stack` that is in the folder; empty: none is */
-export function placeIn(stack: string, folder: string): string {
+function placeIn(stack: string, folder: string): string {
   // Packages that come along are named when nothing else is.
   const places = stack
     .split('\n')

@@ -1,6 +1,7 @@
 /** The interface of Oxbow for plugins: imports what a plugin exports, says what it has, and runs its parts. */
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import {
   type JsonObject,
   modelPieceCall,
@@ -12,7 +13,7 @@ import {
 } from '../types/index.ts'
 import { maxProviderMs, providerMs } from './limits.ts'
 import { type ActionPart, type PluginObject, type PluginRuntime, type PluginState, type ProviderPart, schemaOf } from './plugin-object.ts'
-import { failureAt } from './load-failure.ts'
+import { failureAt, ownLines } from './load-failure.ts'
 import { pluginOf } from './check-plugin.ts'
 import { gatherAnswer } from './model-answer.ts'
 import { hooksOf, type PluginHooks } from './plugin-hooks.ts'
@@ -36,6 +37,7 @@ export async function openPlugin(folder: string, entries: readonly string[], api
   return {
     ...adapter,
     async answer(op, input) {
+      if (op === 'hook') return loggedHook(adapter.answer(op, input), (input as PluginOps['hook']['input']).step)
       if (op !== 'start') return adapter.answer(op, input)
       try {
         return await adapter.answer(op, input)
@@ -45,6 +47,16 @@ export async function openPlugin(folder: string, entries: readonly string[], api
         started()
       }
     },
+  }
+}
+
+/** Failures of hooks are in the log as well: a person who reads that a step was refused looks there. */
+async function loggedHook(answer: Promise<object>, step: string): Promise<object> {
+  try {
+    return await answer
+  } catch (error) {
+    console.error(`hook ${step}: ${ownLines(inspect(error))}`)
+    throw error
   }
 }
 
