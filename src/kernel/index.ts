@@ -29,7 +29,7 @@ export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
 export { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
-export { maxInputBytes, type Registry, type SectionAgent } from './registry.ts'
+export { explain, maxInputBytes, type Registry, type SectionAgent } from './registry.ts'
 export { type Core, sectionOf, type Service } from './service.ts'
 export {
   type CallOf,

@@ -201,7 +201,8 @@ function parseArguments(text: string): { readonly json: unknown } | { readonly p
   }
 }
 
-function explain(error: z.ZodError): string {
+/** @returns what is wrong with up to five fields, for people and models */
+export function explain(error: z.ZodError): string {
   const why = error.issues
     .slice(0, 5)
     .map((issue) => (issue.path.length === 0 ? issue.message : `field \`${issue.path.join('.')}\`: ${issue.message}`))

@@ -209,7 +209,16 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the folder of the database of a plugin, inside the sandbox',
     },
   }),
-  row('plugin-host', 'core', [], { builtins: { 'node:module': 'plugins find `oxbow/plugin` in this program' } }),
+  row('plugin-host', 'core', [], {
+    builtins: {
+      'node:module': 'plugins find `oxbow/plugin` in this program',
+      'node:net': 'standard input without a stream: a turn waits for each host to wake up; nothing listens or connects',
+      'node:worker_threads': 'a thread says where a plugin stands whose code does not come back',
+      'node:inspector': 'the same thread: the debugger of the main thread, which opens no port',
+      'node:fs': 'the same thread writes past the blocked one, and the line of an import that fails is read',
+      'node:child_process': '`node --check` of a file whose syntax is wrong, inside the sandbox: only that names the line',
+    },
+  }),
   row('memory', 'core', ['store', 'engine'], {
     packages: {
       zod,

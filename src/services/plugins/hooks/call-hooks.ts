@@ -278,12 +278,12 @@ function asksBy({ gate, newId }: CallHookDeps, { caller, signal, onWait }: Hooke
     })
 }
 
-export function hookFailure({ plugin, reason, failed }: HookDemand & { readonly failed: boolean }, what: string): Failure {
+export function hookFailure({ plugin, step, reason, failed }: NonNullable<HookDecision<'call.before'>['refused']>, what: string): Failure {
   const logs = `\`oxbow plugin logs ${plugin}\` shows more; \`oxbow plugin disable ${plugin}\` ends its hooks.`
   return failed
     ? {
         code: 'denied',
-        message: `${capital(what)} was refused, because a hook of the plugin ${plugin} has to look at it and ${reason.replace(/\.$/, '')}.`,
+        message: `${capital(what)} was refused: the hook ${step} of the plugin ${plugin} must look at it, and failed: ${reason.replace(/\.$/, '')}.`,
         hint: `Tell the user. ${logs}`,
       }
     : {
