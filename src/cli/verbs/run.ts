@@ -145,12 +145,14 @@ interface Ran {
 
 /** Waits for the turn, decides its approvals where that is possible, and prints how it ended. */
 async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal, decided, onEvent }: Finish): Promise<Ran> {
+  // The same call may ask again of the same guest, for files that have changed meanwhile.
+  const decidedBefore: ReadonlySet<CallId> = new Set(decided)
   const streams = terminal.output.isTTY && options.json !== true
   const reply = createReplyStream(openLineWriter(terminal.output).stream)
   const stuck = Promise.withResolvers<PendingApproval>()
   const over = new AbortController()
   const decide = async (pending: PendingApproval): Promise<void> => {
-    if (decided.has(pending.call))
+    if (decidedBefore.has(pending.call))
       return printNotice(terminal, plainText(`notice: ${pending.name} was decided before the guest ended. ${mayBePartial}`))
     const isAnswered = options.yes === true && pending.personal !== true
     if (!isAnswered && !isInteractive(terminal)) return stuck.resolve(pending)
