@@ -6,12 +6,13 @@ import type { ContentBlock, McpServer, PromptResponse, SessionUpdate } from '@ag
 import type { FollowEvent } from '../client/index.ts'
 import { isEnd, pendingOf, type SentMedia } from '../terminal/index.ts'
 import {
-  folderNote,
   type CallId,
   type ClientResult,
   type ClientTools,
   createIdMaker,
+  endsTurn,
   type Failure,
+  folderNote,
   isErrorCode,
   type JsonObject,
   OxbowError,
@@ -256,7 +257,7 @@ function createTurns() {
       return over.promise
     },
     take(record: RecordView): void {
-      if (record.name !== 'turn.send' || !isEnd(record)) return
+      if (!endsTurn(record)) return
       waiting.get(record.call)?.resolve(record)
       waiting.delete(record.call)
     },

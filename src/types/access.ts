@@ -7,6 +7,7 @@
  * - `worker`: the rights of a role.
  */
 import { OxbowError } from './error.ts'
+import { turnRight } from './turn-record.ts'
 
 /** What the plain names of rights do not say. Absent from a caller whose rights have no limits. */
 export interface RightLimits {
@@ -49,7 +50,7 @@ const user = [
   'session.read',
   'session.write',
   'text.embed',
-  'turn.send',
+  turnRight,
   'vault.copy',
   'vault.list',
   'version.read',

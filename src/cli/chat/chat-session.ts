@@ -3,7 +3,16 @@
  * memory.
  */
 import type { FollowEvent } from '../../client/index.ts'
-import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
+import {
+  type CallId,
+  endsTurn,
+  type Failure,
+  type PendingApproval,
+  type RecordView,
+  type SessionId,
+  startsTurn,
+  type TurnId,
+} from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import type { Screen } from '../screen/screen.ts'
 import {
@@ -79,8 +88,8 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
   const ask = (approval: PendingApproval): void => (approvals.add(approval) ? showAsked() : undefined)
   const decided = (call: CallId): void => (approvals.remove(call) ? showAsked() : undefined)
   const takeRecord = (record: RecordView): void => {
-    if (record.name === 'turn.send' && isEnd(record)) ended.add(record.call)
-    if (begins(record) && active?.turn !== record.turn) active = newTurnView(record.turn)
+    if (endsTurn(record)) ended.add(record.call)
+    if (startsTurn(record) && active?.turn !== record.turn) active = newTurnView(record.turn)
     if (active === null || record.turn !== active.turn) return
     active = foldRecord(active, record)
     if (record.phase === 'parked') ask(pendingOf(record))
@@ -127,7 +136,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
 /** The turn that was running when the records were read, and the approvals it waited for. */
 function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnView | null; pending: readonly PendingApproval[] } {
   if (!busy) return { active: null, pending: [] }
-  const start = past.findLastIndex(begins)
+  const start = past.findLastIndex(startsTurn)
   const began = past[start]
   if (began === undefined) return { active: null, pending: [] }
   const records = past.slice(start).filter((record) => record.turn === began.turn)
@@ -135,12 +144,6 @@ function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnVie
   const waiting = new Set(active.calls.filter((call) => call.status === 'waiting').map(({ call }) => call))
   const pending = records.filter((record) => record.phase === 'parked' && waiting.has(record.call)).map(pendingOf)
   return isOver(active) ? { active: null, pending: [] } : { active, pending }
-}
-
-/** True when a message started a turn; a message merged into a running turn has that turn's id and its own call. */
-function begins(record: RecordView): boolean {
-  const call: string = record.call
-  return record.name === 'turn.send' && record.phase === 'started' && call === record.turn
 }
 
 /** Takes a record of the session, which may be the last of its turn. */

@@ -18,6 +18,7 @@ import {
   type PendingApproval,
   sentFiles,
   type SessionId,
+  turnCall,
   type TurnId,
   untilAborted,
 } from '../../types/index.ts'
@@ -118,7 +119,7 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
     while (body['status'] === 'merged') body = await followTurn(kernel, { session, turn: body['into'] as TurnId, cursor: 0 }, never, watch)
     // Progress counts only before the result.
     await shower.settled()
-    return foreign.reply({ id, name: 'turn.send', input: {}, session }, outcomeOf(session, body))
+    return foreign.reply({ id, name: turnCall, input: {}, session }, outcomeOf(session, body))
   }
   work()
     .then(
@@ -132,7 +133,7 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
     .catch(() => {})
   const run: ForeignRun = {
     id,
-    name: 'turn.send',
+    name: turnCall,
     session,
     async next(signal, seen) {
       for (;;) {

@@ -4,14 +4,17 @@
  */
 import { parseErased, parseReference, type Store } from '../../store/index.ts'
 import {
-  isObject,
   type AssistantMessage,
   type CallId,
+  isObject,
+  isTaken,
+  isTurn,
   type JournalRecord,
   type JsonObject,
   type Label,
   textOf,
   toolCallsOf,
+  turnCall,
 } from '../../types/index.ts'
 import { maxMessageCharacters } from './keep-limits.ts'
 import { withoutSecrets } from './note-rules.ts'
@@ -27,7 +30,7 @@ type Named = Pick<JournalRecord, 'name' | 'phase'>
 
 /** Whether the body of a record is needed; the others are not read. */
 export function mayMatter({ name, phase }: Named): boolean {
-  if (name === 'turn.send') return phase === 'intent' || phase === 'started' || phase === 'outcome' || phase === 'reconciled'
+  if (name === turnCall) return phase === 'intent' || phase === 'started' || phase === 'outcome' || phase === 'reconciled'
   if (name === 'model.generate') return phase === 'intent' || phase === 'outcome'
   return false
 }
@@ -38,8 +41,8 @@ export function saidIn(record: JournalRecord, body: JsonObject): SaidMessage | n
     if (typeof text !== 'string' || text.trim() === '' || record.session === '') return null
     return { id: messageId(record.call, author), author, text: withoutSecrets(text.slice(0, maxMessageCharacters)), record }
   }
-  if (record.name === 'turn.send' && record.phase === 'started') return body['continues'] === true ? null : said('user', body['text'])
-  if (record.name === 'turn.send' && (record.phase === 'outcome' || record.phase === 'reconciled')) {
+  if (isTaken(record)) return body['continues'] === true ? null : said('user', body['text'])
+  if (isTurn(record) && (record.phase === 'outcome' || record.phase === 'reconciled')) {
     // Replies of the model are recorded by `model.generate`; this one was written without a model.
     const isOwn = body['status'] === 'ok' || body['status'] === 'merged'
     return isOwn ? null : said('agent', body['reply'])
