@@ -10,7 +10,7 @@ import type { JournalRecord } from './record.ts'
 /** The call that sends a message. Its outcome is the end of the turn. */
 export const turnCall = 'turn.send'
 /** The right to send messages, which has the name of the call. */
-export const turnRight: string = turnCall
+export const turnRight = 'turn.send'
 /** All that whoever sends messages for somebody else needs. */
 export const turnRights: ReadonlySet<string> = new Set([turnRight])
 /** The call that stops a turn. */

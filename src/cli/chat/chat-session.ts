@@ -7,27 +7,23 @@ import {
   type CallId,
   endsTurn,
   type Failure,
+  foldRecord,
+  isDecided,
+  isEnd,
+  isOver,
+  newTurnView,
   type PendingApproval,
+  pendingIn,
+  pendingOf,
   type RecordView,
   type SessionId,
   startsTurn,
   type TurnId,
+  type TurnView,
 } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import type { Screen } from '../screen/screen.ts'
-import {
-  badgeText,
-  type TurnView,
-  foldRecord,
-  inRecordOrder,
-  isDecided,
-  isEnd,
-  isOver,
-  type LabelBadge,
-  labelBadges,
-  newTurnView,
-  pendingOf,
-} from '../../terminal/index.ts'
+import { badgeText, inRecordOrder, type LabelBadge, labelBadges } from '../../terminal/index.ts'
 import { createTurnPrinter, lastExchange, messagePrompt } from './turn-printer.ts'
 
 export interface ChatSession {
@@ -139,11 +135,8 @@ function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnVie
   const start = past.findLastIndex(startsTurn)
   const began = past[start]
   if (began === undefined) return { active: null, pending: [] }
-  const records = past.slice(start).filter((record) => record.turn === began.turn)
-  const active = records.reduce(foldRecord, newTurnView(began.turn))
-  const waiting = new Set(active.calls.filter((call) => call.status === 'waiting').map(({ call }) => call))
-  const pending = records.filter((record) => record.phase === 'parked' && waiting.has(record.call)).map(pendingOf)
-  return isOver(active) ? { active: null, pending: [] } : { active, pending }
+  const active = past.slice(start).reduce(foldRecord, newTurnView(began.turn))
+  return isOver(active) ? { active: null, pending: [] } : { active, pending: pendingIn(active) }
 }
 
 /** Takes a record of the session, which may be the last of its turn. */

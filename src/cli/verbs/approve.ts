@@ -1,10 +1,10 @@
 /** `oxbow approve`: decides a waiting call and follows its turn to the end, so that the decision takes effect. */
-import { endsTurn, type JsonObject, OxbowError, type PendingApproval, type SessionId, toError } from '../../types/index.ts'
+import { endsTurn, type JsonObject, OxbowError, type PendingApproval, pendingOf, type SessionId, toError } from '../../types/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type Connection, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { journalEnd, readRecent, watchTurn } from '../turn-watch.ts'
 import { maxListedSessions, resumedTurnMs } from '../limits.ts'
-import { exactInput, pendingOf, plainText, whyAsked } from '../../terminal/index.ts'
+import { exactInput, plainText, whyAsked } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
 
 export interface ApproveOptions extends GuestChoice {
