@@ -24,19 +24,10 @@ export interface Grant {
   readonly limits?: RightLimits
 }
 
-const worker = [
-  'attachment.save',
-  'exec.run',
-  'file.read',
-  'file.write',
-  'media.send',
-  'memory.read',
-  'scratchpad.use',
-  'shell.run',
-  'skill.use',
-  'system.read',
-]
-const analyst = ['file.read', 'media.send', 'memory.read', 'scratchpad.use', 'skill.use', 'state.read', 'system.read', 'web.read']
+/** Of whoever works on files, and of whoever only reads. */
+const reading = ['file.read', 'media.send', 'memory.read', 'scratchpad.use', 'skill.use', 'system.read']
+const worker = [...reading, 'attachment.save', 'exec.run', 'file.write', 'shell.run'].sort()
+const analyst = [...reading, 'state.read', 'web.read'].sort()
 const operator = [
   ...new Set([...worker, ...analyst, 'agent.spawn', 'agent.use', 'events.read', 'memory.write', 'schedule.read', 'state.write']),
 ]

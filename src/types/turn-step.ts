@@ -179,7 +179,7 @@ function generationStep({ phase, call }: StepRecord, body: Fields, spent: Spend)
 
 function answerIn(call: string, body: Fields): Answer {
   const usage = fields(body['usage'])
-  const count = (name: string): number => numberIn(usage[name])
+  const count = (name: string): number => numberIn(ownValue(usage, name))
   return {
     call,
     parts: partsIn(call, fields(body['message'])['parts']),
@@ -222,7 +222,7 @@ function changeIn(record: StepRecord, body: Fields): CallChange {
     status: callStatus(phase, body),
     text: (phase === 'refused' && textIn(body['message'])) || textIn(body['text']),
     ms: typeof body['ms'] === 'number' ? body['ms'] : null,
-    media: name === 'media.send' && phase === 'outcome' ? mediaIn(record.body) : null,
+    media: sentBy(record),
   }
 }
 
@@ -274,7 +274,11 @@ function isTexts(value: Json | undefined): value is readonly string[] & Json {
 
 /** @returns the files sent in these records, oldest first */
 export function sentMedia(records: readonly Pick<RecordView, 'name' | 'phase' | 'body'>[]): readonly SentMedia[] {
-  return records.flatMap(({ name, phase, body }) => (name === 'media.send' && phase === 'outcome' ? (mediaIn(body) ?? []) : []))
+  return records.flatMap((record) => sentBy(record) ?? [])
+}
+
+function sentBy({ name, phase, body }: Pick<RecordView, 'name' | 'phase' | 'body'>): SentMedia | null {
+  return name === 'media.send' && phase === 'outcome' ? mediaIn(body) : null
 }
 
 function spentIn(body: Fields): Spend {
