@@ -27,16 +27,7 @@ export { type Journal, rowIn, rowMark } from './journal.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
 export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export {
-  historyPage,
-  maxForkDepth,
-  maxInputBytes,
-  maxLoadedTools,
-  maxPieces,
-  maxResultBytes,
-  maxSessionsRead,
-  maxTitleLength,
-} from './limits.ts'
+export { historyPage, maxForkDepth, maxLoadedTools, maxResultBytes, maxSessionsRead, maxTitleLength } from './limits.ts'
 export { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
 export type { Registry, SectionAgent } from './registry.ts'
@@ -102,7 +93,7 @@ export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './st
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
 export { type Admission, type AdmissionState, priorities, type Priority } from './turns/admission.ts'
 export type { RunningTurns } from './turns/agent.ts'
-export type { LaneResult, Lanes, Mail, TurnInput, TurnPast } from './turns/lanes-interface.ts'
+export type { Lanes } from './turns/lanes-interface.ts'
 export { type AgentProfile, characterProblem, type CharacterProfile, type DefinedProfile, profileCategory } from './turns/profile.ts'
 export type { Handoff, Handoffs } from './turns/profiles.ts'
 export { giveUpCalls } from './turns/recovery.ts'

@@ -18,7 +18,9 @@ import {
   isDerived,
   isTurn,
   type JournalRecord,
+  type Json,
   type JsonObject,
+  readStep,
   type SessionId,
   toolPlace,
   type TurnId,
@@ -109,11 +111,12 @@ interface DescribedTurn {
 async function describeTurn(store: Store, record: JournalRecord, crashed: boolean): Promise<DescribedTurn> {
   const [started] = await store.records({ call: record.call, phases: ['started'], order: 'oldest_first', limit: 1, hydrate: true })
   const { input } = JSON.parse(record.body) as { input: unknown }
-  const into = started === undefined ? undefined : (JSON.parse(started.body) as { into?: TurnId }).into
+  const taken = started === undefined ? null : readStep({ ...started, body: JSON.parse(started.body) as Json })
+  const into = taken?.kind === 'taken' ? (taken.into as TurnId | null) : null
   const session = record.session as SessionId
-  const cancelled = into === undefined && (await isCancelled(store, session, started?.seq ?? record.seq, started === undefined))
-  const turn = { id: record.call, session, input, started: started !== undefined, into: into ?? null, cancelled }
-  if (started === undefined || into !== undefined || cancelled) return { turn: { ...turn, hopeless: false }, mark: null }
+  const cancelled = into === null && (await isCancelled(store, session, started?.seq ?? record.seq, started === undefined))
+  const turn = { id: record.call, session, input, started: started !== undefined, into, cancelled }
+  if (started === undefined || into !== null || cancelled) return { turn: { ...turn, hopeless: false }, mark: null }
   const crashes = await crashesOf(store, record, crashed)
   const caller = { actor: record.actor, session, turn: record.turn }
   const mark: Entry = { caller, call: record.call, name: crashName, phase: 'exchange', body: { crashes } }
