@@ -345,6 +345,7 @@ export const tools: Reasons = {
   '@types/node': 'types',
   '@types/ws': 'types',
   '@types/better-sqlite3': 'types',
+  'tar-stream': 'packs archives, sound and hostile, for tests of what reads them',
   wabt: 'assembles the WebAssembly of the search, see scripts/make-dot-program.ts',
   '@types/pg': 'types',
   '@types/tar-stream': 'types',
