@@ -29,7 +29,7 @@ import { createEvents, createNoteEvent, type Events, type NoteEvent } from './ev
 import type { KernelOptions } from './kernel-options.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
-import { maxBytesPerToken } from './limits.ts'
+import { maxBytesPerToken, maxWarmIdle, warmIdleMs } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
@@ -118,7 +118,7 @@ export function assembleParts(options: KernelOptions, resumed: () => Promise<voi
   const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
   const parts: KernelParts = { ...records, ...calls, ...turns }
-  attachAfterTurns(options, parts)
+  attachAfterTurns(parts)
   return parts
 }
 
@@ -266,10 +266,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
 }
 
 /** What happens after each turn. */
-function attachAfterTurns({ config }: KernelOptions, parts: KernelParts): void {
+function attachAfterTurns(parts: KernelParts): void {
   const { events, memory, conversations, lanes } = parts
-  const { idle_s, max_idle: maxIdle } = config.session
-  conversations.sweep({ idleMs: idle_s * 1_000, maxIdle, isBusy: lanes.isBusy })
+  conversations.sweep({ idleMs: warmIdleMs, maxIdle: maxWarmIdle, isBusy: lanes.isBusy })
   if (memory !== undefined) events.onTurnEnd(memory.poke)
   events.onTurnEnd(parts.services.turnEnded)
 }

@@ -20,8 +20,13 @@ export const maxHeldEpochs = 10_000
 export const maxLostIntents = 10_000
 /** Bytes of all cached conversations; evicted ones are read again when needed. */
 export const maxWarmBytes: number = 24 * 1024 * 1024
+/** Idle sessions whose conversation stays cached, and how long: a turn after that reads it from the journal, in some milliseconds. */
+export const maxWarmIdle = 50
+export const warmIdleMs: number = 30 * 60_000
 /** How often idle sessions are looked for. */
 export const idleSweepMs = 60_000
+/** Messages of which a summary is made ahead of its need; of fewer it would cost more than it saves. */
+export const minSummarized = 6
 /** Budgets kept in memory, about 200 bytes each; others are read again, one row each. */
 export const maxHeldAccounts = 10_000
 /** Rows read at once when a conversation is read back. The first page is shorter: a full window or a summary often needs no more. */

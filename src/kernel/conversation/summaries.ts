@@ -26,7 +26,7 @@ import {
   userMessage,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
-import { maxBytesPerToken, maxHeldSummaries } from '../limits.ts'
+import { maxBytesPerToken, maxHeldSummaries, minSummarized } from '../limits.ts'
 import type { Complete } from '../background.ts'
 import type { Sessions } from '../sessions.ts'
 import { type Conversations, type HistoryDeps, historyPages, toItem } from './conversations.ts'
@@ -87,7 +87,7 @@ export function createSummaries(deps: SummaryDeps): Summaries {
     const { steps, complete } = await readSteps({ ...deps, counter }, session, before.upto, engine.model.contextTokens * maxBytesPerToken)
     const leaving = steps.slice(0, stepsToLeave(steps, room * deps.config.target_ratio - summaryTokens(room)))
     const messages = leaving.reduce((sum, { said }) => sum + said.length, 0)
-    if (messages < (maker.overflows ? 1 : deps.config.min_turns)) return nothing
+    if (messages < (maker.overflows ? 1 : minSummarized)) return nothing
     const started = complete ? before : { ...before, ranges: [...before.ranges, unread(before, leaving[0]!.from)] }
     const made = await makeSummary(started, leaving, room, {
       ask: (question) => deps.complete(maker.caller, question, maker.signal),
