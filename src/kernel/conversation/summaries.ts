@@ -38,8 +38,7 @@ interface HeldSummary {
 }
 
 export interface Summaries {
-  /** @returns a promise only when the summary is not cached */
-  read(session: SessionId): HeldSummary | null | Promise<HeldSummary | null>
+  read(session: SessionId): Promise<HeldSummary | null>
   /** @param maker the call that makes the summary @throws OxbowError `stale_epoch` when another call claimed later */
   roll(session: SessionId, room: number, maker: Maker): Promise<SummarizeOutput & Made>
   /** Empties the cache after bodies were erased. */
@@ -148,7 +147,7 @@ function createSummaryStore({ store, sessions, journal }: SummaryDeps): SummaryS
     // An erased summary replaces nothing: the originals are read again, as far as they still exist.
     return summary === null ? null : keep(session, call, summary)
   }
-  const read: SummaryStore['read'] = (session) => {
+  const read: SummaryStore['read'] = async (session) => {
     const call = sessions.summary(session)
     if (call === '') return null
     const cached = held.get(session)
@@ -299,8 +298,7 @@ interface ConversationDeps {
 export function createConversationOf({ conversations, summaries, sessions, contextTokens }: ConversationDeps) {
   return async (caller: Caller): Promise<HeldConversation> => {
     const session = caller.session as SessionId
-    const found = summaries.read(session)
-    const held = found === null ? null : await found
+    const held = await summaries.read(session)
     const items = await conversations.read(session, contextTokens * maxBytesPerToken, held?.summary.upto)
     if (held === null) return { items, summary: null }
     sessions.read(caller, held.summary.labels, [])
