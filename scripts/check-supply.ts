@@ -106,7 +106,7 @@ function isAllowed(licence: string): boolean {
 function packageProblems(path: string, { license = 'none', resolved = registry, integrity = '' }: Locked): readonly string[] {
   return [
     ...(isAllowed(license) ? [] : [`${path}: the licence ${license} is not allowed`]),
-    ...(resolved.startsWith(registry) && /^sha512-/.test(integrity) ? [] : [`${path}: it is not from ${registry} with a hash`]),
+    ...(resolved.startsWith(registry) && integrity.startsWith('sha512-') ? [] : [`${path}: it is not from ${registry} with a hash`]),
   ]
 }
 
@@ -132,7 +132,7 @@ function readAdvisories(): Readonly<Record<string, { readonly via: readonly Via[
     text = execFileSync('npm', args, { encoding: 'utf8', timeout: auditMs * 2, stdio: ['ignore', 'pipe', 'ignore'] })
   } catch (error) {
     // It also fails where there are advisories.
-    text = String((error as { readonly stdout?: unknown }).stdout ?? '')
+    text = (error as { readonly stdout?: string }).stdout ?? ''
   }
   try {
     return (JSON.parse(text) as { readonly vulnerabilities?: Record<string, { readonly via: readonly Via[] }> }).vulnerabilities ?? null

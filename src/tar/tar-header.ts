@@ -145,7 +145,7 @@ export function parseRecords(body: Buffer, refuse: Refuse): ReadonlyMap<string, 
 }
 
 /** What is written about an entry. */
-export interface PackedEntry {
+interface PackedEntry {
   readonly kind: 'file' | 'folder' | 'link'
   /** Of a folder with a `/` at its end. */
   readonly name: string

@@ -92,7 +92,10 @@ async function* packFile(name: string, path: string, counts: Counts): AsyncGener
   const file = await openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const stat = await file.stat()
-    if (!stat.isFile()) return void counts.skipped++
+    if (!stat.isFile()) {
+      counts.skipped++
+      return
+    }
     yield entryHeader({ kind: 'file', name, mode: stat.mode, modifiedSeconds: stat.mtimeMs / 1_000, bytes: stat.size })
     let isShort = false
     for (let left = stat.size; left > 0;) {
