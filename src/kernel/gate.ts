@@ -6,6 +6,7 @@
  *
  * A refusal at any stage is journaled and is a value, not an exception. Only a store that cannot write stops everything.
  */
+import { channel } from 'node:diagnostics_channel'
 import {
   type Attachment,
   type Blobs,
@@ -62,6 +63,9 @@ import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
+
+/** What each call returned, before it is cleaned. Tests hold it to the schema of the call; without them, nobody hears. */
+const outputs = channel('oxbow:output')
 
 export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly documents: Documents
@@ -370,7 +374,9 @@ async function run(
   if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {
     const work = (): ReturnType<Call['run']> => files.around(() => call.run(use.input, context))
-    return { done: await watch.race(watched === null ? work() : watched.run(work)) }
+    const done = await watch.race(watched === null ? work() : watched.run(work))
+    if (outputs.hasSubscribers) outputs.publish({ call, output: done.output })
+    return { done }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
     if (reason === 'shutdown' && continuesAfterRestart(call, passing)) return stoppedForRestart

@@ -5,17 +5,21 @@ export { assertNoBranch, type BranchBy, type Branches } from './branches/branche
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
   budgetCategory,
+  type BudgetLine,
+  budgetLine,
   budgetName,
   carve,
   type Definition,
   giveBack,
+  type LimitAmounts,
+  limitAmounts,
   limitFields,
   type Limits,
   limitsSchema,
   scopeSchema,
   windowSchema,
 } from './budgets/definitions.ts'
-export { type Amounts, type BudgetLine, limitsOf, lineOf } from './budgets/notices.ts'
+export { limitsOf, lineOf } from './budgets/notices.ts'
 export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
 export { type CallReference, describeCall } from './call-reference.ts'
 export { clientTools } from './calls/client-calls.ts'
