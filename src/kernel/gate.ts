@@ -64,7 +64,7 @@ import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, 
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
 
-/** What each call returned, before it is cleaned. Tests hold it to the schema of the call; without them, nobody hears. */
+/** What calls return, before it is cleaned: tests hold it to the schema of the call, nobody else listens. */
 const outputs = channel('oxbow:output')
 
 export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {

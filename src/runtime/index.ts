@@ -1,3 +1,3 @@
-export { type ContextProvider, type Reminder, type RuntimeDeps, runTurn, type TurnHooks, type TurnResult } from './pipeline.ts'
+export { type ContextProvider, type Reminder, type RuntimeDeps, runTurn, type TurnHooks } from './pipeline.ts'
 export type { GenerateOutput, RollingSummary } from './turn-loop.ts'
 export { createMessageCounter, itemsBehind, type MessageCounter, tokensOfAll } from './window.ts'

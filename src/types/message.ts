@@ -1,4 +1,5 @@
 /** Messages of a conversation, made of typed parts, and the files that belong to them. All wire formats of models are built from these. */
+import type { Attachment } from './view-schema.ts'
 import type { CallId } from './id.ts'
 import type { Label } from './record.ts'
 import type { AssistantMessage, ConversationItem, KeptFile, MediaPart, Message, ToolCallPart, UserMessage } from './message-schema.ts'
@@ -110,13 +111,6 @@ function utf8Length(text: string): number {
 
 /** Characters of an attached text that its message shows to models: more is read from the file. */
 export const maxAttachedHead = 4_000
-
-/** A file attached to a message. `index` counts the attachments of its turn from 0. */
-export interface Attachment extends KeptFile {
-  readonly index: number
-  /** It came with an earlier turn. */
-  readonly earlier?: true
-}
 
 /** Content-addressed storage for pieces of files. */
 export interface Blobs {

@@ -2,10 +2,12 @@
 import { z } from 'zod'
 import { type ErrorCode, errorTable, type Failure } from './error.ts'
 import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
+import type { DataOrigin } from './origin.ts'
 import type { Label } from './record.ts'
 import type { Json, JsonObject } from './text.ts'
 
 interface Ids {
+  readonly DataOrigin: DataOrigin
   readonly CallId: CallId
   readonly ProcessId: ProcessId
   readonly SessionId: SessionId
@@ -13,9 +15,14 @@ interface Ids {
   readonly UserId: UserId
 }
 
-/** An id, whose type the clients' types name too. */
+/** A text of a type of its own, which the types of clients name too. */
 export function idSchema<Name extends keyof Ids>(type: Name): z.ZodType<Ids[Name]> {
   return z.string().meta({ type_name: type }) as unknown as z.ZodType<Ids[Name]>
+}
+
+/** An id, or an empty text where there is none. */
+export function idOrEmpty<Name extends keyof Ids>(type: Name): z.ZodType<Ids[Name] | ''> {
+  return z.string().meta({ type_name: `${type} | ''` }) as unknown as z.ZodType<Ids[Name] | ''>
 }
 
 /** Any JSON. */

@@ -6,18 +6,10 @@
  * Subscribers ask, and the kernel never waits for them: one that is slow only has more to read.
  */
 import { parseReference, type RecordQuery, type Store } from '../../store/index.ts'
-import type { CallId, JsonObject, Phase, RecordView, SessionId } from '../../types/index.ts'
+import type { CallId, EventPage, EventView, JsonObject, Phase, RecordView, SessionId } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { eventPage, maxEventScan, maxEventWaiters } from '../limits.ts'
-import { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent, type OwnKind } from './event-kinds.ts'
-
-export interface EventPage {
-  readonly events: readonly EventView[]
-  /** Pass it as the next cursor: everything up to it was looked at. */
-  readonly cursor: number
-  /** More may follow at once. */
-  readonly more: boolean
-}
+import { describeEvent, type EventFilter, type FindCall, matches, mayBeEvent, type OwnKind } from './event-kinds.ts'
 
 export interface EventBus {
   /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one where there is none yet. */

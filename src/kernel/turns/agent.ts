@@ -6,7 +6,6 @@ import {
   type RollingSummary,
   runTurn,
   type RuntimeDeps,
-  type TurnResult,
 } from '../../runtime/index.ts'
 import {
   type Attachment,
@@ -33,6 +32,7 @@ import {
   type SessionId,
   type ToolSpec,
   type TurnId,
+  type TurnResult,
 } from '../../types/index.ts'
 import { recallTags } from '../access/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from './profile.ts'
