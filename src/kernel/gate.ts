@@ -6,7 +6,6 @@
  *
  * A refusal at any stage is journaled and is a value, not an exception. Only a store that cannot write stops everything.
  */
-import { channel } from 'node:diagnostics_channel'
 import {
   type Attachment,
   type Blobs,
@@ -60,12 +59,9 @@ import type { Sessions, WatchedFiles } from './sessions.ts'
 import { judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
 import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
-import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
+import { clean, type Cleaner, labelsOfResult, noteOutput, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
-
-/** What calls return, before it is cleaned: tests hold it to the schema of the call, nobody else listens. */
-const outputs = channel('oxbow:output')
 
 export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly documents: Documents
@@ -375,7 +371,7 @@ async function run(
   try {
     const work = (): ReturnType<Call['run']> => files.around(() => call.run(use.input, context))
     const done = await watch.race(watched === null ? work() : watched.run(work))
-    if (outputs.hasSubscribers) outputs.publish({ call, output: done.output })
+    noteOutput(call, done.output)
     return { done }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
