@@ -66,11 +66,11 @@ interface Schema extends Field {
   readonly items?: Schema
   readonly anyOf?: readonly Schema[]
   readonly required?: readonly string[]
-  readonly const?: unknown
+  readonly const?: string | number | boolean
 }
 
 function outputTable(output: JsonObject): readonly string[] {
-  const rows = outputRows(output as Schema, '')
+  const rows = outputRows(output, '')
   return rows.length === 0 ? [] : ['Returns:', table(['field', 'type', 'meaning'], rows)]
 }
 
@@ -81,7 +81,10 @@ function outputRows(whole: Schema, path: string): readonly (readonly string[])[]
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     const own = path === '' ? name : `${path}.${name}`
     const type = `${typeOf(field)}${schema.required?.includes(name) === false ? ', may be absent' : ''}`
-    return [[code(own), type, (field.description ?? '').replaceAll('|', '\\|')], ...outputRows(field, own)]
+    const row = [code(own), type, (field.description ?? '').replaceAll('|', '\\|')]
+    const rows = outputRows(field, own)
+    // Its fields name it.
+    return rows.length > 0 && type === 'object' && field.description === undefined ? rows : [row, ...rows]
   })
 }
 

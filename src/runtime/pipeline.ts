@@ -5,7 +5,6 @@
 import {
   assertNever,
   type CallId,
-  type ClientCall,
   type ConversationItem,
   type Failure,
   headOf,
@@ -16,7 +15,6 @@ import {
   type SessionId,
   textOf,
   toolCallsOf,
-  type TurnId,
   type TurnResult,
 } from '../types/index.ts'
 import { maxComparedCharacters, providerDeadlineMs, safetyTokens } from './limits.ts'

@@ -13,7 +13,7 @@ import { isUuid } from './id.ts'
 import type { Json, JsonObject } from './text.ts'
 import { maxAttachments } from './message.ts'
 import type { DataOrigin } from './origin.ts'
-import type { JournalRecord, Label, noticeKinds } from './record.ts'
+import type { Label, noticeKinds } from './record.ts'
 import type { SandboxStatus } from './hands.ts'
 
 export const protocolVersion = 1

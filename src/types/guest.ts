@@ -3,7 +3,7 @@
  * stdin open; when stdin ends, the guest stops. A serving guest writes report lines. A guest that was started with a question writes one
  * JSON document per line and, if it fails, a `fatal` report.
  */
-import type { ChainHead } from './view-schema.ts'
+import type { ChainHead } from './head-schema.ts'
 import type { ImageQuestion } from './sandbox-image.ts'
 import { z } from 'zod'
 import type { Config } from './config.ts'

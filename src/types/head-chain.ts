@@ -9,7 +9,7 @@
  * Heads without a number are in the first format, of versions without the chain. One may be used after this one: its heads stand behind
  * the chain until this version signs a base over them. A format that is not known is reported as that of another version.
  */
-import type { ChainHead } from './view-schema.ts'
+import type { ChainHead } from './head-schema.ts'
 import { createHash, verify, type KeyObject } from 'node:crypto'
 import { isObject } from './text.ts'
 import { ownValue } from './own-value.ts'

@@ -77,7 +77,7 @@ const userMessage = z.strictObject({
 
 export type UserMessage = z.infer<typeof userMessage>
 
-export const assistantMessage = z.strictObject({
+const assistantMessage = z.strictObject({
   role: z.literal('assistant'),
   parts: z.array(z.union([textPart, reasoningPart, toolCallPart])).readonly(),
 })
@@ -93,7 +93,7 @@ const toolMessage = z.strictObject({
 /** The result of exactly one tool call. */
 export type ToolMessage = z.infer<typeof toolMessage>
 
-export const messageSchema = z.union([userMessage, assistantMessage, toolMessage])
+const messageSchema = z.union([userMessage, assistantMessage, toolMessage])
 
 export type Message = z.infer<typeof messageSchema>
 

@@ -39,7 +39,7 @@ export const modelFacts = z.strictObject({
 
 export type ModelFacts = z.infer<typeof modelFacts>
 
-export const usageSchema = z.strictObject({
+const usageSchema = z.strictObject({
   inputTokens: z.number().describe('All input, including what was read from or written to a prompt cache.'),
   outputTokens: z.number().describe('All output, reasoning included.'),
   cacheReadTokens: z.number().exactOptional().describe('Part of `inputTokens`.'),

@@ -1,6 +1,6 @@
 /** Records of the journal, as they are stored, followed by terminals and checked by `audit verify`. */
 import type { CallId, SessionId, TurnId } from './id.ts'
-import type { ChainHead } from './view-schema.ts'
+import type { ChainHead } from './head-schema.ts'
 
 /**
  * - `intent`: the call is about to run; its input, reservation and labels

@@ -2,7 +2,7 @@
  * What a terminal of the owner may ask about the configuration, and what a guest asks of its runner for it. Configuration files belong to
  * the host: only the runner reads and writes them. The guest asks over the pipes that carry its envelope and its reports.
  */
-import type { NewestHead } from './view-schema.ts'
+import type { NewestHead } from './head-schema.ts'
 import type { HostSkill, HostSkillFile, HostSkillPlace, HostSkills } from './skills.ts'
 import { z } from 'zod'
 import type { Failure } from './error.ts'

@@ -30,6 +30,8 @@ export const depthRules: DepthRules = {
     'src/kernel/flow/attached-labels.ts': 'what is loaded with the first file that a person attaches where there are labels',
     'src/kernel/plugins/turn-plugins.ts': 'what is loaded with the first turn of a guest that has plugins, and nothing else of them',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
+    'src/types/head-schema.ts':
+      'record.ts needs its type, and the schemas of views the phases of record.ts: in one file they import each other',
     'src/types/config-sections.ts': 'the configuration as a whole, which neither the schema of Oxbow nor that of a service is',
     'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',

@@ -14,7 +14,7 @@ export interface CoderTable {
   running(name: string): number
 }
 
-export const coderFacts = z.strictObject({
+const coderFacts = z.strictObject({
   identity: z.string().describe('Which program, and from which packages.'),
   says: z.string().describe('As it describes itself, on one line; hostile text.'),
   settings: acpAgent,

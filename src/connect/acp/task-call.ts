@@ -14,7 +14,7 @@ export interface TaskInput {
   readonly context?: string | undefined
 }
 
-export const taskOutput = z.strictObject({
+const taskOutput = z.strictObject({
   status: z.enum(['success', 'failure', 'cancelled', 'refused']),
   text: z.string(),
   files: z.array(z.string()).readonly().describe('Files that it has changed in its branch.'),

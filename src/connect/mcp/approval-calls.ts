@@ -1,7 +1,7 @@
 /** The calls by which a person looks at what a server offers, beside what is approved, and approves it. */
 import { z } from 'zod'
 import { type Call, isOxbowError, OxbowError, type SchemaChecker } from '../../types/index.ts'
-import { callPart, type FoundTool, type HashText, type ToolDefinition, toolDefinition, visible } from './definitions.ts'
+import { callPart, type FoundTool, type HashText, toolDefinition, visible } from './definitions.ts'
 import {
   change,
   findServer,
@@ -30,15 +30,15 @@ const toolDiff = z.strictObject({
 
 type ToolDiff = z.infer<typeof toolDiff>
 
-const offered = z.strictObject({ resources: z.boolean(), prompts: z.boolean() })
+const offeredSchema = z.strictObject({ resources: z.boolean(), prompts: z.boolean() })
 
-type Offered = z.infer<typeof offered>
+type Offered = z.infer<typeof offeredSchema>
 
 const shown = z.strictObject({
   server: z.string(),
   identity: z.strictObject({ approved: z.string(), now: z.string() }),
   instructions: z.strictObject({ approved: z.string(), now: z.string() }),
-  offers: z.strictObject({ approved: offered, now: offered }).describe('What it has beside tools.'),
+  offers: z.strictObject({ approved: offeredSchema, now: offeredSchema }).describe('What it has beside tools.'),
   tools: z.array(toolDiff).readonly(),
 })
 

@@ -1,16 +1,5 @@
 /** What the rest of the kernel sees of the lanes, and what a lane passes to the agent. */
-import type {
-  Attachment,
-  Caller,
-  CallId,
-  ClientTools,
-  KeptFile,
-  LaneResult,
-  Mail,
-  SessionId,
-  TurnId,
-  TurnResult,
-} from '../../types/index.ts'
+import type { Attachment, Caller, CallId, ClientTools, KeptFile, LaneResult, Mail, SessionId, TurnId } from '../../types/index.ts'
 import type { Entry } from '../journal.ts'
 
 export interface TurnInput {

@@ -21,9 +21,9 @@ import { askPlugin, besideWords, mayUse, messageFor, ownReading, type PartDeps, 
 import { type Provided, shownState } from './turn-states.ts'
 
 /** A part that added nothing, and why. */
-const problem = z.strictObject({ plugin: z.string(), name: z.string(), problem: z.string() })
+const problemSchema = z.strictObject({ plugin: z.string(), name: z.string(), problem: z.string() })
 
-type Problem = z.infer<typeof problem>
+type Problem = z.infer<typeof problemSchema>
 
 interface ProvideInput {
   readonly text?: string | undefined
@@ -34,7 +34,7 @@ const provideOutput = z.strictObject({
   text: z.string(),
   values: jsonObjectSchema().describe('Of all that was put together for the message.'),
   providers: z.array(z.string()).readonly(),
-  problems: z.array(problem).readonly(),
+  problems: z.array(problemSchema).readonly(),
 })
 
 type ProvideOutput = z.infer<typeof provideOutput>
@@ -197,7 +197,7 @@ interface EvaluateInput {
   readonly did_respond: boolean
 }
 
-const evaluateOutput = z.strictObject({ ran: z.array(z.string()).readonly(), problems: z.array(problem).readonly() })
+const evaluateOutput = z.strictObject({ ran: z.array(z.string()).readonly(), problems: z.array(problemSchema).readonly() })
 
 type EvaluateOutput = z.infer<typeof evaluateOutput>
 

@@ -5,11 +5,9 @@ import type { Store } from '../../store/index.ts'
 import {
   type Call,
   type CallId,
-  type ChainHead,
   chainHead,
   type Clock,
   type JournalRecord,
-  type NewestHead,
   newestHead,
   OxbowError,
   type Phase,

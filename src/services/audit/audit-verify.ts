@@ -11,7 +11,7 @@ import { createErasures, createRepeats, type Erasures, notOpen } from '../../ker
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
 import { type CallId, emptyChain, type HeadSeal, idSchema, type JournalRecord, type KeptFile } from '../../types/index.ts'
 import { createProjectionAudit } from './projection-audit.ts'
-import { type BadRecord, badRecord, createHeadAudit, signedHeadsReport } from './signed-heads.ts'
+import { badRecord, createHeadAudit, signedHeadsReport } from './signed-heads.ts'
 
 export const auditReport = z.strictObject({
   ok: z.boolean(),

@@ -11,7 +11,7 @@ import { checkHeads, emptyChain, type HeadSeal, type JournalRecord, restoreCall,
 
 export const badRecord = z.strictObject({ seq: z.int(), why: z.string() })
 
-export type BadRecord = z.infer<typeof badRecord>
+type BadRecord = z.infer<typeof badRecord>
 
 const restored = z.strictObject({
   at: z.number(),

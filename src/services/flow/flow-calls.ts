@@ -46,25 +46,25 @@ export function flowCalls(deps: FlowCallDeps): readonly Call[] {
   return [showCall(deps), whyCall(deps), declassifyCall(deps), revokeCall(deps)]
 }
 
-const labels = z.array(labelSchema()).readonly()
+const labelList = z.array(labelSchema()).readonly()
 
-const shown = z.strictObject({
-  labels,
+const shownFlow = z.strictObject({
+  labels: labelList,
   origins: z.array(z.tuple([labelSchema(), idSchema('DataOrigin')])).readonly(),
-  declassified: labels.describe('Labels that count no longer where sinks are judged.'),
-  files: z.array(z.strictObject({ path: z.string(), labels })).readonly(),
+  declassified: labelList.describe('Labels that count no longer where sinks are judged.'),
+  files: z.array(z.strictObject({ path: z.string(), labels: labelList })).readonly(),
   done: z.array(declassified).readonly(),
 })
 
 const maxListedFiles = 500
 
-function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.infer<typeof shown>> {
+function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.infer<typeof shownFlow>> {
   return {
     ...reads,
     name: 'flow.show',
     summary: 'Shows the labels of a session with their origins, or the files that have labels and what was declassified.',
     input: z.strictObject({ session: z.string().optional().describe('Id of a session. Absent: files and declassifications.') }),
-    output: shown,
+    output: shownFlow,
     example: {},
     recordOutput: ({ labels, files }) => ({ labels, files: files.length }),
     async run({ session }) {
@@ -94,7 +94,7 @@ const reading = z.strictObject({
   at: z.number(),
   call: z.string(),
   name: z.string(),
-  labels,
+  labels: labelList,
   origins: z.array(z.string()).readonly(),
   declassified: z.boolean(),
 })
@@ -103,10 +103,13 @@ type Reading = z.infer<typeof reading>
 
 const why = z.strictObject({
   session: z.string(),
-  given: labels.describe('Labels that the session was given: by a message, a parent, a schedule, a fork.'),
+  given: labelList.describe('Labels that the session was given: by a message, a parent, a schedule, a fork.'),
   readings: z.array(reading).readonly().describe('What gave the session its labels, oldest first: of each label the first and the last.'),
   more: z.int(),
-  call: z.strictObject({ name: z.string(), labels, outcome: z.string(), reason: z.string() }).nullable().describe('How a call was judged.'),
+  call: z
+    .strictObject({ name: z.string(), labels: labelList, outcome: z.string(), reason: z.string() })
+    .nullable()
+    .describe('How a call was judged.'),
 })
 
 type Why = z.infer<typeof why>
@@ -194,9 +197,9 @@ async function inputOf({ store }: FlowCallDeps, call: CallId): Promise<unknown> 
 }
 
 function whyText({ session, given, readings, more, call }: Why): string {
-  const lines = readings.map(({ seq, call: id, name, labels, origins, declassified }) => {
+  const lines = readings.map(({ seq, call: id, name, labels, origins, declassified: isFree }) => {
     const from = origins.map((one) => describeOrigin(one as DataOrigin)).join(', ')
-    return `  #${seq}  ${labels.join(' and ')}  from ${from}  by ${name} (${id})${declassified ? ', declassified' : ''}`
+    return `  #${seq}  ${labels.join(' and ')}  from ${from}  by ${name} (${id})${isFree ? ', declassified' : ''}`
   })
   return [
     ...(call === null ? [] : [`${call.name}: ${call.outcome}${call.reason === '' ? '' : `, because ${call.reason}`}.`, '']),
@@ -217,7 +220,7 @@ interface DeclassifyInput {
 
 const answer = labelledValue.extend({
   done: z.boolean(),
-  left: labels.describe('Labels that the session keeps, because of something else.'),
+  left: labelList.describe('Labels that the session keeps, because of something else.'),
 })
 
 /** Null for a program with a key: only the person themselves may. */

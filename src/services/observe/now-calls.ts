@@ -1,19 +1,7 @@
 /** What terminals that stay open show: everything that runs or waits at the moment, and what models cost by the hour. */
 import { z } from 'zod'
 import { type Core, hourOf, keptHours } from '../../kernel/index.ts'
-import {
-  type AdmissionState,
-  admissionState,
-  type Call,
-  type CallId,
-  type Clock,
-  idOrEmpty,
-  idSchema,
-  type ResourceSample,
-  resourceSample,
-  type SessionId,
-  type TurnId,
-} from '../../types/index.ts'
+import { admissionState, type Call, type Clock, idOrEmpty, idSchema, resourceSample } from '../../types/index.ts'
 
 type NowCallDeps = Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals' | 'admission'>
 

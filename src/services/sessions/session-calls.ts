@@ -16,7 +16,6 @@ import {
 } from '../../kernel/index.ts'
 import {
   type Call,
-  type ConversationItem,
   conversationItemSchema,
   idSchema,
   isUuid,
@@ -24,7 +23,6 @@ import {
   type KeptFile,
   type LaneResult,
   laneResult,
-  type Mail,
   mail,
   maxAttachedHead,
   maxAttachments,

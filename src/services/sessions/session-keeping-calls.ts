@@ -11,7 +11,7 @@ import {
   maxForkDepth,
   maxSessionsRead,
 } from '../../kernel/index.ts'
-import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
+import { foldPhrase, type Store } from '../../store/index.ts'
 import {
   type Call,
   type CallContext,

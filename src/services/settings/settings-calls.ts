@@ -12,7 +12,6 @@ import {
   type ConfigProposal,
   configProposal,
   configSchemaWith,
-  type ConfigState,
   configState,
   type HostPort,
   type JsonObject,

@@ -197,7 +197,7 @@ export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, z.infer
     labels: { adds: [], sink: false },
     timeoutMs: titleTimeoutMs,
     projection: 'session',
-    recordOutput: (output) => output as unknown as JsonObject,
+    recordOutput: (output) => output,
     async run({ clear }, context) {
       const session = context.caller.session as SessionId
       await deps.sessions.load(session)
