@@ -6,7 +6,6 @@ import {
   type RollingSummary,
   runTurn,
   type RuntimeDeps,
-  type TurnResult,
   foreignFactor,
   roomyFactor,
 } from '../../runtime/index.ts'
@@ -35,6 +34,7 @@ import {
   type ToolSpec,
   type TurnId,
   type HeldConversation,
+  type TurnResult,
 } from '../../types/index.ts'
 import { recallTags } from '../stages/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from './profile.ts'

@@ -4,9 +4,7 @@ import {
   clientTools,
   type Core,
   describeSession,
-  type LaneResult,
   type ListInput,
-  type Mail,
   maxInputBytes,
   maxPieces,
   optionsOf,
@@ -17,14 +15,19 @@ import {
 } from '../../kernel/index.ts'
 import {
   type Call,
+  idSchema,
   isUuid,
   type JsonObject,
   type KeptFile,
+  type LaneResult,
+  laneResult,
+  mail,
   maxAttachedHead,
   maxAttachments,
   OxbowError,
   type SessionId,
   type SessionInfo,
+  sessionInfo,
   toError,
   type TurnId,
 } from '../../types/index.ts'
@@ -70,7 +73,7 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
       title: z.string().max(200).optional().describe('Title shown in lists. Default: the first line of the first message.'),
       folder: sessionFolder.optional().describe('Your folder in which it begins, as lists show it. Nothing is added or opened by it.'),
     }),
-    output: z.object({ id: sessionId, title: z.string() }),
+    output: z.object({ id: idSchema('SessionId'), title: z.string() }),
     example: { title: 'Taxes' },
     tier: 'side_effecting',
     right: 'session.write',
@@ -91,7 +94,7 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
   }
 }
 
-function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
+function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, SessionInfo[]> {
   return {
     name: 'session.list',
     summary: 'Lists sessions, newest activity first.',
@@ -100,7 +103,7 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
       archived: z.boolean().default(false).describe('Include archived sessions.'),
       search: z.string().max(200).default('').describe('Words that the title must contain.'),
     }),
-    output: z.custom<readonly SessionInfo[]>(),
+    output: z.array(sessionInfo),
     example: { limit: 20, archived: false, search: 'taxes' },
     tier: 'read_only',
     right: 'session.read',
@@ -150,7 +153,7 @@ function sendTurn({ lanes, recovered }: SessionCallDeps): Call<TurnInput, LaneRe
       client: clientTools.optional().describe('Tools of the program that sends it, and the form of the answer that it wants.'),
       continues: z.literal(true).optional().describe('Continues behind results of these tools; the text is for people only.'),
     }),
-    output: z.custom<LaneResult>(),
+    output: laneResult,
     example: { text: 'Summarise the files here.' },
     tier: 'side_effecting',
     right: 'turn.send',
@@ -215,16 +218,14 @@ function cancelAllTurns({ lanes, gate, newId }: SessionCallDeps): Call<object, {
   }
 }
 
-interface Inbox {
-  readonly messages: readonly Mail[]
-}
+const inbox = z.strictObject({ messages: z.array(mail).readonly() })
 
-function takeInbox({ runningTurns }: SessionCallDeps): Call<object, Inbox> {
+function takeInbox({ runningTurns }: SessionCallDeps): Call<object, z.infer<typeof inbox>> {
   return {
     name: 'turn.inbox',
     summary: 'Takes the messages that were sent while the current turn runs.',
     input: z.strictObject({}),
-    output: z.custom<Inbox>(),
+    output: inbox,
     example: {},
     tier: 'side_effecting',
     right: processRight,
