@@ -12,6 +12,7 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  jsonObjectSchema,
   nestsDeeper,
   OxbowError,
   type SchemaChecker,
@@ -134,9 +135,9 @@ interface ElicitInput {
   readonly url?: string | undefined
 }
 
-interface Elicited {
-  readonly answer: JsonObject
-}
+const elicited = z.strictObject({ answer: jsonObjectSchema() })
+
+type Elicited = z.infer<typeof elicited>
 
 const anyObject = z.custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxSchemaDepth), 'must be an object')
 
@@ -181,7 +182,7 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
     name: 'server.elicit',
     summary: 'Asks the person for an answer that a server wants, or to open an address.',
     input: elicitInput,
-    output: z.custom<Elicited>(),
+    output: elicited,
     example: {
       server: 'tickets',
       mode: 'form',
@@ -241,9 +242,9 @@ interface SampleInput {
   readonly max_tokens: number
 }
 
-interface Sampled {
-  readonly text: string
-}
+const sampled = z.strictObject({ text: z.string() })
+
+type Sampled = z.infer<typeof sampled>
 
 const sampleInput: z.ZodType<SampleInput> = z
   .strictObject({
@@ -265,7 +266,7 @@ function sampleCall({ samplingTokens, limit }: AskCallDeps): Call<SampleInput, S
     name: 'server.sample',
     summary: 'Asks a model what a server wants to know, without tools and within the budget of that server.',
     input: sampleInput,
-    output: z.custom<Sampled>(),
+    output: sampled,
     example: { server: 'tickets', system: '', messages: [{ role: 'user', text: 'Summarize this ticket: …' }], max_tokens: 500 },
     effect: 'idempotent',
     asks: ({ server }) => `the server ${server} asks a model, at your cost, and gets the reply`,

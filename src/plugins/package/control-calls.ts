@@ -55,21 +55,23 @@ export function describedPluginCalls(): readonly Call[] {
   })
 }
 
-interface PluginLine {
-  readonly plugin: string
-  readonly version: string
-  readonly phase: PluginHostState['phase']
-  readonly problem: string
-  readonly crashes: number
-}
+const pluginLine = z.strictObject({
+  plugin: z.string(),
+  version: z.string(),
+  phase: z.enum(['stopped', 'starting', 'running', 'waiting', 'disabled']),
+  problem: z.string(),
+  crashes: z.number(),
+})
 
-function listCall({ hosts }: ControlDeps): Call<object, { plugins: readonly PluginLine[] }> {
+type PluginLine = z.infer<typeof pluginLine>
+
+function listCall({ hosts }: ControlDeps): Call<object, { plugins: PluginLine[] }> {
   return {
     ...reads,
     name: 'plugin.list',
     summary: 'Lists the plugins of this guest, and whether their hosts run.',
     input: z.strictObject({}),
-    output: z.custom<{ plugins: readonly PluginLine[] }>(),
+    output: z.strictObject({ plugins: z.array(pluginLine) }),
     example: {},
     timeoutMs: 10_000,
     recordOutput: ({ plugins }) => ({ plugins: plugins.length }),
@@ -122,13 +124,13 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
   }
 }
 
-interface Synced {
-  readonly plugins: readonly string[]
-  /** Why a plugin stays as it was, by name. */
-  readonly problems: Readonly<Record<string, string>>
-  /** Memories that no longer have the tag of a removed plugin. */
-  readonly untagged: number
-}
+const synced = z.strictObject({
+  plugins: z.array(z.string()).readonly(),
+  problems: z.record(z.string(), z.string()).describe('Why a plugin stays as it was, by name.'),
+  untagged: z.number().describe('Memories that no longer have the tag of a removed plugin.'),
+})
+
+type Synced = z.infer<typeof synced>
 
 function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
   return {
@@ -142,7 +144,7 @@ function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Ca
         .default([])
         .describe('Plugins that were removed for good: their budgets, and the tags of their notes, go with them.'),
     }),
-    output: z.custom<Synced>(),
+    output: synced,
     example: { removed: [] },
     timeoutMs: takeOverMs,
     async run({ removed }, context) {

@@ -12,6 +12,7 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  jsonSchema,
   modelPieceCall,
   OxbowError,
   type Spend,
@@ -49,11 +50,12 @@ interface ModelInput {
   readonly provider: string
 }
 
-interface ModelOutput {
-  readonly result: Json
-  /** The plugin that answered; empty: the guest's own model did. */
-  readonly plugin: string
-}
+const modelOutput = z.strictObject({
+  result: jsonSchema(),
+  plugin: z.string().describe("The plugin that answered; empty: the guest's own model did."),
+})
+
+type ModelOutput = z.infer<typeof modelOutput>
 
 interface ModelDeps extends PartDeps {
   readonly handlers: () => ReadonlyMap<string, readonly ModelHandler[]>
@@ -71,7 +73,7 @@ export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
       params: z.custom<JsonObject>(isObject, 'must be an object').describe('As the type has them, such as `prompt`.'),
       provider: z.string().max(100).default('').describe('Only handlers of this provider or plugin.'),
     }),
-    output: z.custom<ModelOutput>(),
+    output: modelOutput,
     example: { type: 'TEXT_SMALL', params: { prompt: 'Name three colours.' }, provider: '' },
     labels: { adds: ['untrusted'], sink: false },
     timeoutMs: modelTimeoutMs,
