@@ -1,6 +1,6 @@
 /** Plugins through `oxbow plugin`, with a guest that serves: what one that is wrong, or asks for money, does to everything else. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome, type Ran } from '../support/program.ts'
@@ -44,17 +44,40 @@ const broken: readonly (readonly [name: string, source: string, entry: string, w
   ['throwing', 'throw new Error("out of luck")', 'index.js', /out of luck/],
   ['garbled', 'export default {', 'index.js', /Unexpected end of input|SyntaxError/],
   ['partless', 'export const x = 1', 'index.js', /exports no plugin/],
-  ['spinning', 'for (;;);', 'index.js', /does not answer/],
+  ['spinning', '\nfor (;;);', 'index.js', /does not answer\. index\.js:2: the code does not come back/],
+  [
+    'renamed',
+    'console.log("begins"); export default { name: "other" }',
+    'index.js',
+    /definePlugin has the name "other", and oxbow\.plugin\.json "renamed"/,
+  ],
+  [
+    'careless',
+    'export default { name: "careless", hooks: [{ step: "call.before", fail: "close", run() {} }] }',
+    'index.js',
+    /fail "close", which must be one of open, closed/,
+  ],
 ]
 
-void test('a plugin that does not start is not installed, says why, and leaves no right', async () => {
+const keptOf = ({ folder }: Home, name: string): boolean =>
+  [`plugins/${name}`, `users/default/internal/plugins/${name}`, `users/default/internal/plugins/.logs/${name}.log`].some((path) =>
+    existsSync(join(folder, path)),
+  )
+
+void test('a plugin that does not start is not installed, says why, and leaves nothing behind', async () => {
   for (const [name, source, entry, why] of broken) {
     const added = await add(home, writePlugin(home, name, source, { entry }), '--grant')
     assert.notEqual(added.exit, 0, `${name}: ${added.out}`)
     assert.match(added.err, why, name)
     assert.deepEqual(await home.json('plugin', 'list'), [[]], name)
     assert.doesNotMatch(configOf(home), new RegExp(`plugin\\.${name}`))
+    assert.ok(!keptOf(home, name), name)
   }
+  // With a guest that runs, too.
+  await home.oxbow(['start'])
+  const added = await add(home, writePlugin(home, 'failing', 'console.log("begins")\nthrow new Error("out of luck")'), '--grant')
+  assert.match(added.err, /It wrote:\n {2}begins\n[^]*error: failing is not installed\. index\.js:2: Error: out of luck\n/)
+  assert.ok(!keptOf(home, 'failing'))
 })
 
 void test('a name that looks like another one is shown with a warning', async () => {
