@@ -152,7 +152,7 @@ function deadlineOf({ deadline_ms }: Pick<ProviderPart, 'deadline_ms'>): number 
 }
 
 interface Held {
-  begin(config: JsonObject, settings: JsonObject): void
+  begin(config: JsonObject, settings: JsonObject, ownMemory: boolean): void
   service(type: string): Promise<unknown>
   stopServices(): Promise<void>
 }
@@ -160,8 +160,8 @@ interface Held {
 function answersOf(plugins: readonly PluginObject[], runtime: PluginRuntime, held: Held): Omit<Answers, 'hook'> {
   const find = createFinder(plugins)
   return {
-    async start({ config, settings }) {
-      held.begin(config, settings)
+    async start({ config, settings, own_memory: ownMemory = false }) {
+      held.begin(config, settings, ownMemory)
       for (const plugin of plugins) await plugin.init?.(config, runtime)
       return {}
     },

@@ -133,6 +133,9 @@ const noter = (text: string): string => `export default { name: 'noter',
     { name: 'look', description: 'Looks.', effect: 'none', async handler(runtime) {
       return { success: true, text: (await runtime.memory.search('kettle')).text }
     } },
+    { name: 'look_at_all', description: 'Looks.', effect: 'none', async handler(runtime) {
+      return { success: true, text: (await runtime.memory.search('kettle', { tags: [] })).text }
+    } },
   ],
 }`
 
@@ -149,6 +152,8 @@ void test('another plugin with the name of a removed one does not see what that 
     assert.doesNotMatch(await look(), /kettle/)
     assert.equal((await home.oxbow(['call', 'noter.note', '{}'])).exit, 0)
     assert.ok((await look()).includes(text))
+    const all = await home.oxbow(['call', 'noter.look_at_all', '{}'])
+    assert.ok(all.out.includes(text), `all that it may read is its own: ${all.err}`)
     if (!isRunning) await home.oxbow(['stop'])
     const removed = await home.oxbow(['plugin', 'remove', 'noter'])
     assert.equal(removed.exit, 0, removed.err)

@@ -65,7 +65,8 @@ export async function startHost(
     await checked
     // The greeting need not be waited for: the request waits in the pipe.
     const settings = plugin.characters === undefined ? {} : { characters: plugin.characters }
-    await link.ask('start', { config: plugin.config, settings }, { signal: new AbortController().signal, timeoutMs: startMs })
+    const own_memory = !plugin.rights.includes('memory.read')
+    await link.ask('start', { config: plugin.config, settings, own_memory }, { signal: new AbortController().signal, timeoutMs: startMs })
     return link
   } catch (error) {
     await link.end('it did not start')
