@@ -106,7 +106,7 @@ export async function startGuest(
       ...secretsOf(envelope, options),
       clock: systemClock,
       random: systemRandom,
-      ...probes(envelope, ways.sandbox, options),
+      ...probes(envelope, ways.sandbox, options, held),
     })
     open = [kernel, ways] // The kernel closes its store and its sandbox.
     const { token = createToken(systemRandom), port = config.gateway.port } = options
@@ -290,11 +290,13 @@ function probes(
   envelope: GuestEnvelope,
   sandbox: Sandbox,
   { host }: GuestOptions,
+  held: HeldParts,
 ): Pick<KernelOptions, 'disk' | 'health' | 'host' | 'catalog' | 'hasPlugins'> {
   const { config, keys: env, catalogFolder: folder = '' } = envelope
   return {
     host,
-    catalog: (question) => answerCatalog(question, { config, env, folder, now: () => new Date() }),
+    catalog: (question) =>
+      answerCatalog(question, { config, env, folder, now: () => new Date(), served: () => held.plugins?.models() ?? [] }),
     disk: diskProbe(envelope.workspaceRoot),
     hasPlugins: (envelope.plugins ?? []).length > 0,
     async *health(part) {

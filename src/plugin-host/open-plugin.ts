@@ -237,7 +237,8 @@ function workAnswers(
       if (model === undefined) throw Object.assign(new Error(`The plugin has no model ${type}.`), { code: 'not_found' })
       const answer = await (typeof model === 'function' ? model(runtime, params) : model.handler(runtime, params))
       const follows = params['stream'] === true
-      return { result: await gatherAnswer(answer, follows ? (piece) => runtime.call(modelPieceCall, piece) : null) }
+      const send = follows ? (piece: JsonObject) => runtime.call(modelPieceCall, piece) : null
+      return { result: await gatherAnswer(answer, send, runtime.signal) }
     },
     async route(input) {
       const part = find(

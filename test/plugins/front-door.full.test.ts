@@ -177,3 +177,21 @@ void test('an evaluator sees the turn of a one-shot run before its guest ends', 
   for (const text of ['hello', 'hello again']) assert.match((await home.oxbow(['run', text])).out, /still here/)
   assert.match((await home.oxbow(['call', 'looker.seen', '{}'])).out, /^xx$/m)
 })
+
+const parrot = `export default { name: 'parrot', models: {
+  async *TEXT_LARGE(runtime, { messages }) { yield 'You said: '; yield messages.at(-1).content },
+  TEXT_EMBEDDING: () => [1, 2],
+} }`
+
+void test('a model of a plugin answers, and stands among the models that can be chosen, with and without a guest that runs', async () => {
+  const added = await add(home, writePlugin(home, 'parrot', parrot), '--grant')
+  assert.equal(added.exit, 0, added.err)
+  const usable = async (): Promise<string> => JSON.stringify(await home.json('call', 'model.usable', '{"limit": 5}'))
+  for (const verb of ['start', 'stop']) {
+    await home.oxbow([verb])
+    assert.match(await usable(), /"plugin:parrot\/TEXT_LARGE"/, verb)
+    assert.doesNotMatch(await usable(), /TEXT_EMBEDDING/)
+    assert.match((await home.oxbow(['models'])).out, /^plugin:parrot\/TEXT_LARGE /m)
+    assert.match((await home.oxbow(['run', '--model', 'plugin:parrot', 'hello'])).out, /You said: .*hello/s)
+  }
+})

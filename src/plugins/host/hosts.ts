@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   type CallForTests,
   createSlots,
+  type DescribedPlugin,
   type HostedPlugin,
   OxbowError,
   type PluginData,
@@ -207,6 +208,13 @@ function keepLogs(
     find: (plugin) => readFile(pathOf(plugin), 'utf8').catch(() => ''),
     written: () => last,
   }
+}
+
+/** @returns what plugins have, of those that have told it before */
+export async function keptExports(stateFolder: string, plugins: readonly HostedPlugin[]): Promise<readonly DescribedPlugin[]> {
+  const kept = keepExports(join(stateFolder, '.exports'))
+  const found = await Promise.all(plugins.map(async (plugin) => ({ plugin, exports: await kept.find(plugin.tree_hash) })))
+  return found.flatMap(({ plugin, exports }) => (exports === null ? [] : [{ plugin, exports: approvedParts(plugin, exports).exports }]))
 }
 
 /** @param folder of files, one for each hash; agents do not see it */

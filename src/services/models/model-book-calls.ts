@@ -105,9 +105,11 @@ function usable(deps: ModelBookDeps): Call {
   const canUse = ({ id, key }: ServiceView): boolean =>
     key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.config.providers, id)
   const listed = async (): Promise<readonly ModelFacts[]> => {
-    const lists = viewServices(deps)
-      .filter(canUse)
-      .map(({ id }) => answers<ModelFacts>(deps, { ask: 'models', provider: id, discover: false }).catch(() => []))
+    const services = viewServices(deps).filter(canUse)
+    // Those of plugins first: a service may have hundreds.
+    const lists = ['plugin:', ...services.map(({ id }) => id)].map((id) =>
+      answers<ModelFacts>(deps, { ask: 'models', provider: id, discover: false }).catch(() => []),
+    )
     return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
   }
   return usableCall(deps, listed, () => ['', ...deps.config.model.fallback]) as Call
