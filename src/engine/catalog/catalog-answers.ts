@@ -1,7 +1,7 @@
 /** Answers to questions about models from the command line, one JSON document at a time. */
 import type { AddressModels, CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
-import { overridesOf } from '../open-model.ts'
+import { overridesOf, pluginFacts } from '../open-model.ts'
 import { pluginPrefix, readModelName } from '../services.ts'
 import { type Catalog, catalogFilesIn, type CatalogModel, loadCatalog } from './catalog.ts'
 import { downloadCatalog, takeCatalog } from './catalog-refresh.ts'
@@ -63,7 +63,8 @@ async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<
     if (facts !== null) yield facts
   }
   for (const { id, name } of own) {
-    const facts = factsOrNull(null, overridesOf({ provider: id, model: name }, deps), { provider: id, name })
+    const overrides = overridesOf({ provider: id, model: name }, deps)
+    const facts = id.startsWith(pluginPrefix) ? pluginFacts(id, name, overrides) : factsOrNull(null, overrides, { provider: id, name })
     if (facts !== null) yield facts
   }
 }
