@@ -3,6 +3,7 @@
  * process now and then, and when no answer comes looks with the debugger where it stands. Code that waits is found by where it last made a
  * promise. Both end when the plugin has started.
  */
+// oxlint-disable unicorn/require-post-message-target-origin -- a thread, not a window
 import { createHook } from 'node:async_hooks'
 import { writeSync } from 'node:fs'
 import { Session } from 'node:inspector'

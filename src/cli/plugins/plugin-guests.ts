@@ -30,7 +30,7 @@ export async function syncGuests(
 }
 
 /** @param work resolves with problems by plugin */
-export async function eachGuest(
+async function eachGuest(
   home: Home,
   terminal: Terminal,
   work: (gateway: Client) => Promise<Readonly<Record<string, string>> | void>,

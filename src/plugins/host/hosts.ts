@@ -79,9 +79,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     known: (plugin) => known.get(plugin) ?? null,
     state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
     data: (plugin) => dataOf(find(plugin), deps),
-    async log(plugin) {
-      return logs.shown(find(plugin).state().log) || (await logs.find(plugin))
-    },
+    log: async (plugin) => logs.shown(find(plugin).state().log) || logs.find(plugin),
     async replace(next, calls) {
       const problems = await takeList(next, calls, { plugins, lives, known, lifeOf, describe, takeOver })
       plugins = next.flatMap(({ name }) => lives.get(name)?.plugin() ?? [])
