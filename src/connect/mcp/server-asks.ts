@@ -17,6 +17,7 @@ import {
   OxbowError,
   type SchemaChecker,
   toError,
+  truncate,
 } from '../../types/index.ts'
 import { visible } from './definitions.ts'
 import { maxAskedChars, maxFormFields, maxSampledTokens, maxSamplingChars, maxSchemaDepth } from './limits.ts'
@@ -168,7 +169,7 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
     const problems = await schemas.validate(schema, answer)
     const why = problems.map(({ path, message }) => `${path === '' ? 'it' : path.slice(1)} ${message}`).join('; ')
     const hint = 'Write the answer in `answer`, e.g. by `oxbow approvals approve ID --answer field=value`, or deny the call.'
-    if (why !== '') return { code: 'bad_input', message: `The answer does not fit the form: ${why}.`, hint }
+    if (why !== '') return { code: 'bad_input', message: `The answer does not fit the form: ${visible(truncate(why, maxWhyChars))}.`, hint }
     const text = JSON.stringify(answer)
     if (conceal(text) === text) return null
     return {
@@ -204,6 +205,9 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
     },
   }
 }
+
+/** Names and values in it are the server's. */
+const maxWhyChars = 500
 
 /** Of names and titles of fields. */
 const secretField =

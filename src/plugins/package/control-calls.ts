@@ -109,7 +109,7 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
       find(hosts, plugin)
       const found = await hosts.exports(plugin, signal).then(
         (exports) => ({ exports, failure: null }),
-        (error: unknown) => ({ exports: null, failure: toFailure(error, 'tool_failed', '') }),
+        (error: unknown) => ({ exports: null, failure: failedStart(toFailure(error, 'tool_failed', ''), hosts.state(plugin)) }),
       )
       signal.throwIfAborted()
       return {
@@ -122,6 +122,11 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
       }
     },
   }
+}
+
+/** While a host waits for its next start, the reason is that of the last one, as `plugin.list` has it. */
+function failedStart(failure: Failure, { problem }: PluginHostState): Failure {
+  return problem === '' ? failure : { ...failure, message: problem }
 }
 
 const synced = z.strictObject({

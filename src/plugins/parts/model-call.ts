@@ -44,6 +44,13 @@ export function sortHandlers(plugins: readonly DescribedPlugin[]): ReadonlyMap<s
   return Map.groupBy(sorted, ({ type }) => type)
 }
 
+/** @returns models of plugins that conversations can have, as `plugin:NAME/TYPE` */
+export function conversationModels(plugins: readonly DescribedPlugin[]): readonly string[] {
+  return plugins.flatMap(({ plugin, exports }) =>
+    exports.models.flatMap(({ type }) => (isText(type) ? [`plugin:${plugin.name}/${type}`] : [])),
+  )
+}
+
 interface ModelInput {
   readonly type: string
   readonly params: JsonObject

@@ -108,9 +108,9 @@ function usable(deps: ModelBookDeps): Call {
   const canUse = ({ id, key }: ServiceView): boolean =>
     key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.config.providers, id)
   const others = async (): Promise<readonly ModelFacts[]> => {
-    const lists = viewServices(deps)
-      .filter(canUse)
-      .map(({ id }) => modelsOf(id).catch(() => []))
+    const services = viewServices(deps).filter(canUse)
+    // Those of plugins first: a service may have hundreds.
+    const lists = ['plugin:', ...services.map(({ id }) => id)].map((id) => modelsOf(id).catch(() => []))
     return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
   }
   const served = async (provider: string): Promise<ServedModels> => {
