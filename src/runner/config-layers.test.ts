@@ -171,7 +171,7 @@ void test('a configuration that is a pipe or never ends is refused at once', () 
 })
 
 void test('keys of earlier versions hinder no start and no change, and are set no more', () => {
-  const old = '[session]\nidle_s = 3\n\n[memory.summary]\nmin_turns = 1\ntrigger_ratio = 0.7\n'
+  const old = '[session]\nidle_s = 3\nmax_idle = 20\n\n[memory.summary]\nmin_turns = 1\ntrigger_ratio = 0.7\n'
   withHome((home, workspace) => {
     const path = join(home.root, 'config.toml')
     writeFileSync(path, old)

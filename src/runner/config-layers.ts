@@ -110,7 +110,10 @@ export function readLayer(path: string): Table {
   return text === null ? {} : checkConfigText(path, text)
 }
 
-/** Of earlier versions. They mean nothing any more, and a file that still has them works; `config set` takes them no longer. */
+/**
+ * Of earlier versions: `session` had `max_idle` and `idle_s`. They mean nothing any more, and a file that still has them works; `config set`
+ * takes them no longer.
+ */
 const retiredKeys: ReadonlySet<string> = new Set(['session', 'memory.summary.min_turns'])
 
 const isRetired = ({ key }: KeyError): boolean => retiredKeys.has(key.join('.'))
@@ -118,7 +121,7 @@ const isRetired = ({ key }: KeyError): boolean => retiredKeys.has(key.join('.'))
 function drop(table: Table, [first = '', ...path]: readonly string[]): void {
   const inner = table[first]
   if (path.length === 0) delete table[first]
-  else if (isObject(inner)) drop(inner as Table, path)
+  else if (isObject(inner)) drop(inner, path)
 }
 
 /** @param path names the file in errors @returns the table @throws OxbowError `bad_config` that names each wrong line */
