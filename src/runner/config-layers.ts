@@ -119,7 +119,7 @@ const retiredKeys: ReadonlySet<string> = new Set(['session', 'memory.summary.min
 const isRetired = ({ key }: KeyError): boolean => retiredKeys.has(key.join('.'))
 
 function drop(table: Table, [first = '', ...path]: readonly string[]): void {
-  const inner = table[first]
+  const inner = ownValue(table, first)
   if (path.length === 0) delete table[first]
   else if (isObject(inner)) drop(inner, path)
 }
