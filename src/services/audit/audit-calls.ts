@@ -16,8 +16,9 @@ import {
   type SessionId,
   truncate,
 } from '../../types/index.ts'
-import { type CallReference, type Core, repeatsBody } from '../../kernel/index.ts'
+import type { CallReference, Core } from '../../kernel/index.ts'
 import { type AuditReport, auditReport, verifyJournal } from './audit-verify.ts'
+import { repeatsBody } from './repeats.ts'
 
 /** Records of one answer of `audit.query`, and the most that it looks through. */
 const maxAuditShown = 200
