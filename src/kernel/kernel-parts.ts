@@ -15,7 +15,6 @@ import {
   lazySchemaChecker,
   type KeptFile,
   once,
-  type Once,
   type IdMaker,
   type TurnId,
   type JsonObject,
@@ -49,7 +48,6 @@ import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
-import type { Admission } from './turns/admission.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import type { Branches } from './branches/branches.ts'
 import { createVersioning, type Versioning } from './versions/versioning.ts'
@@ -106,7 +104,6 @@ interface Calls {
 
 interface Turns {
   readonly handoffs: Handoffs
-  readonly admission: Once<Admission>
   readonly profileOf: ReturnType<typeof createProfileOf>
   readonly lanes: Lanes
   /** Turns that a crash interrupted and that are resuming. */
@@ -296,8 +293,6 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const handoffs = createHandoffs(documents)
   const profileOf = createProfileOf(documents, config, handoffs, clock)
   const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given })
-  const places = { ...records.resources, config: config.agents, clock }
-  const admission = once(async () => (await import('./turns/admission.ts')).createAdmission(places))
   const recovered = new Map<CallId, OpenTurn>()
   const onHeldBack = (session: SessionId, turn: TurnId): void =>
     records.events.progress({
@@ -320,7 +315,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
   const startTurn = createStartTurn({ ...records, user, engine, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
-  return { handoffs, admission, profileOf, lanes, recovered, startTurn, outcomeOf }
+  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf }
 }
 
 /** What happens after each turn. */

@@ -109,8 +109,6 @@ export const maxCadenceChecks = 200
 /** Characters of a cron expression. */
 export const maxCronLength = 200
 
-/** How often a queue that the rate or an overload holds back is looked at again. */
-export const admissionRetryMs = 1_000
 /** Profiles of agents whose tools are kept, about 20 kB each. */
 export const maxHeldPersonas = 50
 /** Characters about a malformed input: five fields with what each was expected to be. */

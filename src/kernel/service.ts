@@ -34,7 +34,6 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import type { Admission } from './turns/admission.ts'
 import type { Branches } from './branches/branches.ts'
 import type { CallReference } from './call-reference.ts'
 import type { Background, Complete } from './background.ts'
@@ -127,8 +126,6 @@ export interface Core {
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   /** What services add to `config.toml`. */
   readonly sections: readonly ConfigSection[]
-  /** The queue in which work waits until a place for it is free. */
-  readonly admission: () => Promise<Admission>
 }
 
 /**

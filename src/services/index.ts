@@ -1,5 +1,6 @@
 /** The services of a guest, in the order in which their calls are listed. A new one is its folder and a line here. */
 import type { Service } from '../kernel/index.ts'
+import { runs } from '../runs/index.ts'
 import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'
 import { budgets } from './budgets/service.ts'
@@ -17,6 +18,7 @@ import { state } from './state/service.ts'
 import { upkeep } from './upkeep/service.ts'
 
 export const services: readonly Service[] = [
+  runs,
   sessions,
   upkeep,
   state,

@@ -29,7 +29,7 @@ import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Hel
 /** Queues an agent that has messages; it begins when it is admitted. */
 export function queueRun(table: AgentTable, held: Held): void {
   const { id, priority, queued_at: since } = held.record
-  table.deps.admission.enter({ key: id, priority, since }, () => void begin(table, held))
+  void table.deps.admission.enter({ key: id, priority, since }).then((isIn) => (isIn ? begin(table, held) : undefined))
 }
 
 /** Sends all its messages to its session. Safe to repeat after a crash: those that were sent are not sent again. */

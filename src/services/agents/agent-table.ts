@@ -1,17 +1,16 @@
 /** The agents of this guest by id and by session, their limits, and how a change of one is written. */
 import type {
-  Admission,
   Core,
   DefinedProfile,
   DocumentChange,
   Documents,
   Gate,
   Lanes,
-  Priority,
   RunningCall,
   Sessions,
   StartTurn,
 } from '../../kernel/index.ts'
+import type { Priority, RunQueue } from '../../runs/index.ts'
 import {
   type Caller,
   type CallId,
@@ -53,7 +52,7 @@ export interface SupervisorDeps {
   readonly config: Config['agents']
   readonly clock: Clock
   readonly documents: Documents
-  readonly admission: Admission
+  readonly admission: RunQueue
   readonly sessions: Pick<Sessions, 'load' | 'join' | 'held'>
   readonly gate: Gate
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>

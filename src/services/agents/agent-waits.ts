@@ -2,7 +2,7 @@
  * Waits for agents. Whoever waits lends its place to others meanwhile: otherwise parents that wait for children could keep all places from
  * them. What a wait returns to the parent counts as reported, so that no mail repeats it.
  */
-import type { Admission } from '../../kernel/index.ts'
+import type { RunQueue } from '../../runs/index.ts'
 import type { CallId, SessionId } from '../../types/index.ts'
 import { type AgentRecord, isSettled } from './agent-record.ts'
 
@@ -26,7 +26,7 @@ export interface Waits {
 }
 
 interface WaitDeps {
-  readonly admission: Pick<Admission, 'pause' | 'resume'>
+  readonly admission: Pick<RunQueue, 'pause' | 'resume'>
   readonly find: (id: CallId) => AgentRecord | undefined
   /** The agent whose session it is. */
   readonly agentOf: (session: SessionId) => CallId | undefined

@@ -1,5 +1,6 @@
 /** The calls of agents, and what they use of the core. */
 import type { Core } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Call } from '../../types/index.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { type DefinitionCallDeps, definitionCalls } from './delegation/definition-calls.ts'
@@ -9,11 +10,12 @@ import type { FanOutDeps } from './delegation/fan-out.ts'
 import type { Agents } from './open-agents.ts'
 
 /** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
-export function allCalls(core: Core, self: () => Promise<Agents>): readonly Call[] {
+export function allCalls(core: Core, self: () => Promise<Agents>, runs: () => Promise<Runs>): readonly Call[] {
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
     ...core,
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
+    queue: async () => (await runs()).queue,
     all: async () => (await self()).supervisor.all(),
     agentConfig: core.config.agents,
     defaultRights: core.config.agent.rights,

@@ -1,5 +1,6 @@
 /** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
 import type { Core } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Caller, CallId } from '../../types/index.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import { createDelegatedEnds } from './delegation/delegated-end.ts'
@@ -23,13 +24,13 @@ interface OpenAgents {
   readonly stop: () => void
 }
 
-export async function openAgents(core: Core): Promise<OpenAgents> {
+export async function openAgents(core: Core, runs: Runs): Promise<OpenAgents> {
   const { config, documents, store, journal, events, running, approvals } = core
   const { flushed } = journal
   const supervisor: Supervisor = createSupervisor({
     ...core,
     config: config.agents,
-    admission: await core.admission(),
+    admission: runs.queue,
     callsOf: running.of,
     restrict: core.runningTurns.restrict,
     restBranch: async (branch) => (await core.branches()).rest(branch),

@@ -25,6 +25,7 @@ import {
   truncate,
   type TurnId,
 } from '../../types/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'
 import { unknownRun } from './graph-begin.ts'
@@ -57,11 +58,11 @@ export interface GraphingDeps extends Pick<
   | 'running'
   | 'startTurn'
   | 'profileOf'
-  | 'admission'
   | 'references'
   | 'runEnded'
 > {
   readonly agents: Agents
+  readonly runs: Runs
 }
 
 export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk; readonly runs: GraphRuns } {
@@ -209,12 +210,12 @@ async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input 
   const run = await runs.begin(by, { ...request, mail: isModel && !input.wait })
   if (!input.wait) return run
   const own = isModel && caller.session !== '' && isDerived(caller.session) ? deps.agents.supervisor.agentOf(caller.session) : undefined
-  const admission = own === undefined ? null : await deps.admission()
-  if (own !== undefined) admission?.pause(own.id)
+  const queue = own === undefined ? null : deps.runs.queue
+  if (own !== undefined) queue?.pause(own.id)
   try {
     await runs.look(run.id, null, Infinity, signal)
   } finally {
-    if (own !== undefined) await admission?.resume(own.id, signal.aborted)
+    if (own !== undefined) await queue?.resume(own.id, signal.aborted)
   }
   if (signal.aborted && stopReason(signal) !== 'shutdown') return runs.cancel(run.id, 'Its call was cancelled.')
   return (await runs.find(run.id)) ?? run

@@ -1,9 +1,12 @@
 /** What terminals that stay open show: everything that runs or waits at the moment, and what models cost by the hour. */
 import { z } from 'zod'
-import { type AdmissionState, type Core, hourOf, keptHours, type ResourceSample } from '../../kernel/index.ts'
+import { type Core, hourOf, keptHours, type ResourceSample } from '../../kernel/index.ts'
+import type { QueueState, Runs } from '../../runs/index.ts'
 import type { Call, CallId, Clock, SessionId, TurnId } from '../../types/index.ts'
 
-type NowCallDeps = Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals' | 'admission'>
+interface NowCallDeps extends Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals'> {
+  readonly runs: () => Promise<Runs>
+}
 
 interface NowView {
   /** Unix milliseconds of this view. */
@@ -28,7 +31,7 @@ interface NowView {
   /** Calls that wait for a person, the oldest first. */
   readonly approvals: readonly { readonly call: CallId; readonly session: SessionId; readonly name: string; readonly since: number }[]
   /** The queue of agents and of runs of schedules. */
-  readonly admission: AdmissionState
+  readonly admission: QueueState
 }
 
 const shared = {
@@ -49,7 +52,7 @@ const idleCall = 'events.next'
 /** A call outside of sessions is shown when it takes this long: short ones are reads, such as those of a page that shows this. */
 const longMs = 3_000
 
-function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps): Call<object, NowView> {
+function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Call<object, NowView> {
   return {
     ...shared,
     name: 'system.now',
@@ -67,7 +70,7 @@ function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps
         .filter(({ call, name, session, elapsedMs }) => call !== id && name !== idleCall && (session !== '' || elapsedMs >= longMs))
         .map(({ elapsedMs, ...call }) => ({ ...call, elapsed_ms: elapsedMs }))
       const asking = approvals.pending().map(({ call, session, name, at }) => ({ call, session, name, since: at }))
-      return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await admission()).state() } }
+      return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await runs()).queue.state() } }
     },
   }
 }
