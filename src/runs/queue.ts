@@ -64,39 +64,23 @@ interface QueueDeps {
 const minuteMs = 60_000
 
 export function createQueue(deps: QueueDeps): RunQueue {
-  const { config, clock, overloads } = deps
-  /** The kind of each run that has a place; empty: none. */
-  const running = new Map<string, string>()
-  const waiting = createWaiting(deps, running)
-  /** Pauses of each run that has lent its place, and its kind. */
-  const paused = new Map<string, { count: number; readonly kind: string }>()
-  /** Runs whose pause has ended and that wait for a place, the oldest first. */
-  const returning = new Map<string, { readonly kind: string; readonly resolve: () => void }>()
-  let starts: number[] = []
+  const { config, overloads } = deps
+  const places = createPlaces(config)
+  const waiting = createWaiting(deps, places.countOf)
+  const rate = createRate(deps)
   let timer: NodeJS.Timeout | undefined
   let stopped = false
 
-  const startsLeft = (): number => {
-    const from = clock.monotonicMs() - minuteMs
-    starts = starts.filter((at) => at > from)
-    return Math.max(0, config.max_starts_per_minute - starts.length)
-  }
-  const hasPlace = (): boolean => running.size < config.max_running
   const pump = (): void => {
-    for (const [key, { kind, resolve }] of returning) {
-      if (!hasPlace() || stopped) return
-      returning.delete(key)
-      running.set(key, kind)
-      resolve()
-    }
     if (stopped) return
-    while (hasPlace()) {
+    places.giveBack()
+    while (places.hasOne()) {
       const first = waiting.first()
       if (first === undefined) return
-      if (startsLeft() === 0 || overloads().length > 0) return retryLater()
+      if (rate.left() === 0 || overloads().length > 0) return retryLater()
       waiting.drop(first.key)
-      running.set(first.key, first.kind?.name ?? '')
-      starts.push(clock.monotonicMs())
+      places.take(first.key, first.kind?.name)
+      rate.started()
       first.end(true)
     }
   }
@@ -106,18 +90,10 @@ export function createQueue(deps: QueueDeps): RunQueue {
       void deps.snapshot().then(pump, pump)
     }, overloadRetryMs).unref()
   }
-  const leave = (key: string): void => {
-    waiting.drop(key)?.end(false)
-    running.delete(key)
-    paused.delete(key)
-    returning.get(key)?.resolve()
-    returning.delete(key)
-    pump()
-  }
 
   return {
     async enter(ticket, signal) {
-      if (running.has(ticket.key) || paused.has(ticket.key)) throw new Error('a run enters once')
+      if (places.has(ticket.key)) throw new Error('a run enters once')
       signal?.throwIfAborted()
       const { promise, resolve, reject } = Promise.withResolvers<boolean>()
       const giveUp = (): void => {
@@ -133,34 +109,91 @@ export function createQueue(deps: QueueDeps): RunQueue {
       pump()
       return promise
     },
-    occupy: (key) => void running.set(key, ''),
-    leave,
-    pause(key) {
-      const kind = running.get(key) ?? paused.get(key)?.kind
-      if (kind === undefined) return
-      running.delete(key)
-      paused.set(key, { count: (paused.get(key)?.count ?? 0) + 1, kind })
+    occupy: (key) => places.take(key),
+    leave(key) {
+      waiting.drop(key)?.end(false)
+      places.leave(key)
       pump()
     },
-    async resume(key, atOnce = false) {
-      const lent = paused.get(key)
-      if (lent === undefined) return
-      lent.count -= 1
-      if (lent.count > 0) return
-      paused.delete(key)
-      if (atOnce || hasPlace()) return void running.set(key, lent.kind)
-      return new Promise((resolve) => returning.set(key, { kind: lent.kind, resolve }))
+    pause(key) {
+      places.lend(key)
+      pump()
     },
+    resume: places.resume,
     state: () => ({
-      running: running.size,
+      running: places.count(),
       max_running: config.max_running,
       queued: waiting.keys(),
-      starts_left: startsLeft(),
+      starts_left: rate.left(),
       paused_by: overloads(),
     }),
     stop() {
       stopped = true
       clearTimeout(timer)
+    },
+  }
+}
+
+/** Starts in the last minute. */
+function createRate({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>) {
+  let starts: number[] = []
+  return {
+    started: () => void starts.push(clock.monotonicMs()),
+    left(): number {
+      const from = clock.monotonicMs() - minuteMs
+      starts = starts.filter((at) => at > from)
+      return Math.max(0, config.max_starts_per_minute - starts.length)
+    },
+  }
+}
+
+/** The places of runs, and who has lent one. */
+function createPlaces({ max_running: most }: Pick<QueueDeps['config'], 'max_running'>) {
+  /** The kind of each run that has a place; empty: none. */
+  const running = new Map<string, string>()
+  /** Pauses of each run that has lent its place, and its kind. */
+  const lent = new Map<string, { count: number; readonly kind: string }>()
+  /** Runs whose pause has ended and that wait for a place, the oldest first. */
+  const returning = new Map<string, { readonly kind: string; readonly resolve: () => void }>()
+  const hasOne = (): boolean => running.size < most
+  return {
+    hasOne,
+    count: () => running.size,
+    countOf(kind: string): number {
+      let count = 0
+      for (const name of running.values()) if (name === kind) count += 1
+      return count
+    },
+    has: (key: string): boolean => running.has(key) || lent.has(key),
+    take: (key: string, kind = ''): void => void running.set(key, kind),
+    leave(key: string): void {
+      running.delete(key)
+      lent.delete(key)
+      returning.get(key)?.resolve()
+      returning.delete(key)
+    },
+    lend(key: string): void {
+      const kind = running.get(key) ?? lent.get(key)?.kind
+      if (kind === undefined) return
+      running.delete(key)
+      lent.set(key, { count: (lent.get(key)?.count ?? 0) + 1, kind })
+    },
+    async resume(key: string, atOnce = false): Promise<void> {
+      const mine = lent.get(key)
+      if (mine === undefined) return
+      mine.count -= 1
+      if (mine.count > 0) return
+      lent.delete(key)
+      if (atOnce || hasOne()) return void running.set(key, mine.kind)
+      return new Promise((resolve) => returning.set(key, { kind: mine.kind, resolve }))
+    },
+    giveBack(): void {
+      for (const [key, { kind, resolve }] of returning) {
+        if (!hasOne()) return
+        returning.delete(key)
+        running.set(key, kind)
+        resolve()
+      }
     },
   }
 }
@@ -173,7 +206,7 @@ interface Waiting extends Ticket {
  * What waits to start: a line for each kind and priority, the oldest first. Only the heads of lines are compared, so that thousands that
  * are due at once cost no more than a few.
  */
-function createWaiting({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>, running: ReadonlyMap<string, string>) {
+function createWaiting({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>, runningOf: (kind: string) => number) {
   const lines = new Map<string, Waiting[]>()
   const lineOf = new Map<string, string>()
   const rank = ({ priority, since }: Ticket, now: number): number => {
@@ -184,12 +217,7 @@ function createWaiting({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>, r
     const now = clock.now()
     return [...all].sort((a, b) => rank(b, now) - rank(a, now) || a.since - b.since)
   }
-  const isFull = ({ kind }: Ticket): boolean => {
-    if (kind === undefined) return false
-    let count = 0
-    for (const name of running.values()) if (name === kind.name) count += 1
-    return count >= kind.most
-  }
+  const isFull = ({ kind }: Ticket): boolean => kind !== undefined && runningOf(kind.name) >= kind.most
   const drop = (key: string): Waiting | undefined => {
     const name = lineOf.get(key)
     const line = name === undefined ? undefined : lines.get(name)

@@ -25,7 +25,7 @@ export interface Run<State> {
   readonly signal: AbortSignal
 }
 
-export interface RunKind<State> {
+interface RunKind<State> {
   /** Of its lease. */
   readonly name: string
   /** Category of its documents. */
@@ -121,29 +121,148 @@ interface Known<State> {
   failures: number
 }
 
+interface TableDeps<State> {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly dueAt: RunKind<State>['dueAt']
+  /** Takes a run on. Never rejects. @returns when to look again at what has not changed */
+  readonly goOn: (id: string, run: Known<State>, signal: AbortSignal) => Promise<number>
+  /** The first of them goes on, or the last one has stopped. */
+  readonly onBusy: (isBusy: boolean) => void
+}
+
+/** The runs of a kind that are not over, each with its next time. */
+function createTable<State>({ clock, timers, dueAt, goOn, onBusy }: TableDeps<State>) {
+  const known = new Map<string, Known<State>>()
+  let going = 0
+  /** Plans when it goes on. @param notBefore though its document says earlier */
+  const plan = (id: string, each: Known<State>, notBefore = -Infinity): void => {
+    each.alarm?.[Symbol.dispose]()
+    delete each.alarm
+    each.isChanged = false
+    const due = dueAt(each.state)
+    if (due === null) return void known.delete(id)
+    const at = Math.max(due, notBefore)
+    if (at <= clock.now()) start(id, each)
+    else if (at < Infinity) each.alarm = timers.at(at, () => start(id, each))
+  }
+  const start = (id: string, each: Known<State>): void => {
+    delete each.alarm
+    if (going === 0) onBusy(true)
+    going += 1
+    const control = new AbortController()
+    const done = goOn(id, each, control.signal).then((notBefore) => {
+      going -= 1
+      if (going === 0) onBusy(false)
+      delete each.going
+      if (known.get(id) === each) plan(id, each, each.isChanged && each.failures === 0 ? -Infinity : notBefore)
+    })
+    each.going = { control, done }
+  }
+  return {
+    known: known as ReadonlyMap<string, Known<State>>,
+    /** Takes in what a document says now; null: it was deleted. */
+    take(id: string, state: State | null): void {
+      const each = known.get(id)
+      if (each === undefined) {
+        if (state === null || dueAt(state) === null) return
+        const fresh: Known<State> = { state, isChanged: false, failures: 0 }
+        known.set(id, fresh)
+        return plan(id, fresh)
+      }
+      if (state === null) {
+        each.alarm?.[Symbol.dispose]()
+        known.delete(id)
+        return
+      }
+      each.state = state
+      if (each.going === undefined) plan(id, each)
+      else each.isChanged = true
+    },
+    /** Forgets all. Resolves when nothing of them runs. */
+    drop(reason: 'lost' | 'shutdown'): Promise<unknown> {
+      const left = [...known.values()]
+      known.clear()
+      for (const { alarm, going: under } of left) {
+        alarm?.[Symbol.dispose]()
+        under?.control.abort(reason)
+      }
+      return Promise.all(left.flatMap(({ going: under }) => under?.done ?? []))
+    },
+  }
+}
+
 type KindDeps = RunsDeps & Pick<Runs, 'lease'> & { readonly timers: Timers; readonly leaseMs: number }
 
 function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> & Closable {
-  const { documents, clock, timers, random } = deps
+  const { documents, clock, timers } = deps
   const { category, dueAt } = kind
-  const known = new Map<string, Known<State>>()
-  let going = 0
-  let closed = false
   let standing: Disposable | undefined
-  /** Forgets what is known. Resolves when nothing of it runs. */
-  const drop = (reason: 'lost' | 'shutdown'): Promise<unknown> => {
-    const left = [...known.values()]
-    known.clear()
-    for (const { alarm, going: under } of left) {
-      alarm?.[Symbol.dispose]()
-      under?.control.abort(reason)
-    }
-    return Promise.all(left.map(({ going: under }) => under?.done))
-  }
   const lease = deps.lease(`runs/${kind.name}`, () => {
     kind.onLost?.()
-    void drop('lost').then(load, load)
+    void table.drop('lost').then(load, load)
   })
+  const goOn = async (id: string, run: Known<State>, signal: AbortSignal): Promise<number> => {
+    try {
+      if (!(await lease.hold())) standBy()
+      if (signal.aborted) return Infinity
+      const next = (await kind.goOn({ id, state: run.state, signal })) ?? Infinity
+      run.failures = 0
+      return next
+    } catch {
+      run.failures += 1
+      return signal.aborted ? Infinity : clock.now() + retryMs(run.failures, deps.random)
+    }
+  }
+  const table = createTable<State>({ clock, timers, dueAt, goOn, onBusy: (isBusy) => (isBusy ? lease.keep() : lease.rest()) })
+  /** Another worker has them: they are looked at again when its lease may have run out. */
+  const standBy = (): void => {
+    void table.drop('lost')
+    standing?.[Symbol.dispose]()
+    standing = timers.at(clock.now() + deps.leaseMs, () => void load())
+  }
+  /** Takes on what is not known yet. Never rejects: what cannot be read is read again. */
+  const load = async (): Promise<void> => {
+    try {
+      const found = await documents.all<State>(category)
+      const due = found.filter(({ name, value }) => !table.known.has(name) && dueAt(value) !== null)
+      if (due.length > 0 && !(await lease.hold())) return standBy()
+      due.sort((a, b) => dueAt(a.value)! - dueAt(b.value)!)
+      if (!isClosed) for (const { name, value } of due) table.take(name, value)
+    } catch {
+      standBy()
+    }
+  }
+  let isClosed = false
+  const watching = documents.watch(category, (id, value) => table.take(id, value as State | null))
+  return {
+    load,
+    ...recordsOf<State>(deps, category, lease),
+    open: () => [...table.known.values()].map(({ state }) => state).filter((state) => dueAt(state) !== null),
+    async cancel(id) {
+      const under = table.known.get(id)?.going
+      if (under === undefined) return
+      under.control.abort('cancelled')
+      const late = Promise.withResolvers<void>()
+      using _ = timers.at(clock.now() + runEndMs, late.resolve)
+      await Promise.race([under.done, late.promise])
+    },
+    async close() {
+      isClosed = true
+      watching[Symbol.dispose]()
+      standing?.[Symbol.dispose]()
+      await table.drop('shutdown')
+      await lease.release().catch(() => {})
+    },
+  }
+}
+
+function retryMs(failures: number, random: Random): number {
+  return firstRunRetryMs + retryDelayMs(failures, random, { firstMs: firstRunRetryMs, maxMs: longestRunRetryMs })
+}
+
+/** What a worker records, which is refused once another one has the runs. */
+function recordsOf<State>({ documents }: KindDeps, category: string, lease: Lease): Pick<HeldRuns<State>, 'begin' | 'put' | 'update'> {
   const options = { fence: lease.fence }
   /** Finds out who has the runs when a record is refused. Where it is this worker again, what follows from documents as they are is repeated. */
   const fenced = async (record: () => Promise<void>, isRepeated: boolean): Promise<void> => {
@@ -155,113 +274,18 @@ function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> 
       await record()
     }
   }
-  const update = (of: Of, id: string, next: Parameters<Documents['update']>[3]): Promise<void> =>
-    fenced(() => documents.update(of, category, id, next, options), true)
-
-  /** Plans when it goes on. @param notBefore though its document says earlier */
-  const plan = (id: string, each: Known<State>, notBefore = -Infinity): void => {
-    each.alarm?.[Symbol.dispose]()
-    delete each.alarm
-    each.isChanged = false
-    const due = dueAt(each.state)
-    if (due === null) known.delete(id)
-    else {
-      const at = Math.max(due, notBefore)
-      if (at <= clock.now()) start(id, each)
-      else if (at < Infinity) each.alarm = timers.at(at, () => start(id, each))
-    }
-  }
-  const start = (id: string, each: Known<State>): void => {
-    delete each.alarm
-    going += 1
-    lease.keep()
-    const control = new AbortController()
-    const done = goOn(id, each, control.signal).then((notBefore) => {
-      going -= 1
-      if (going === 0) lease.rest()
-      delete each.going
-      if (!closed && known.get(id) === each) plan(id, each, each.isChanged ? -Infinity : notBefore)
-    })
-    each.going = { control, done }
-  }
-  /** @returns when to look again at what has not changed */
-  const goOn = async (id: string, each: Known<State>, signal: AbortSignal): Promise<number> => {
-    try {
-      if (!(await lease.hold())) standBy()
-      if (signal.aborted) return Infinity
-      const next = (await kind.goOn({ id, state: each.state, signal })) ?? Infinity
-      each.failures = 0
-      return next
-    } catch (error) {
-      if (signal.aborted) return Infinity
-      each.failures += 1
-      return clock.now() + firstRunRetryMs + retryDelayMs(each.failures, random, { firstMs: firstRunRetryMs, maxMs: longestRunRetryMs })
-    }
-  }
-  /** Another worker has them: they are looked at again when its lease may have run out. */
-  const standBy = (): void => {
-    void drop('lost')
-    standing?.[Symbol.dispose]()
-    standing = timers.at(clock.now() + deps.leaseMs, () => void load())
-  }
-  /** Takes on what is not known yet. Rejects never: what cannot be read is read again. */
-  const load = async (): Promise<void> => {
-    if (closed) return
-    try {
-      const found = await documents.all<State>(category)
-      const due = found.filter(({ name, value }) => !known.has(name) && dueAt(value) !== null)
-      if (due.length > 0 && !(await lease.hold())) return standBy()
-      due.sort((a, b) => dueAt(a.value)! - dueAt(b.value)!)
-      for (const { name, value } of due) take(name, value)
-    } catch {
-      standBy()
-    }
-  }
-  const take = (id: string, state: State | null): void => {
-    const each = known.get(id)
-    if (each === undefined) {
-      if (state === null || closed || dueAt(state) === null) return
-      const fresh: Known<State> = { state, isChanged: false, failures: 0 }
-      known.set(id, fresh)
-      return plan(id, fresh)
-    }
-    if (state === null) {
-      each.alarm?.[Symbol.dispose]()
-      known.delete(id)
-      return
-    }
-    each.state = state
-    if (each.going === undefined) plan(id, each)
-    else each.isChanged = true
-  }
-  const watching = documents.watch(category, (id, value) => take(id, value as State | null))
+  const update: HeldRuns<State>['update'] = (of, id, next) =>
+    fenced(() => documents.update<State>(of, category, id, async (current) => next(current?.value ?? null), options), true)
   return {
-    load,
+    update,
+    put: (of, changes) => fenced(() => documents.put(of, changes, options), false),
     async begin(of, id, state, more = []) {
       let now = state
       await update(of, id, async (current) => {
-        now = (current?.value as State | undefined) ?? state
+        now = current ?? state
         return current === null ? [{ category, name: id, value: state }, ...more] : []
       })
       return now
-    },
-    put: (of, changes) => fenced(() => documents.put(of, changes, options), false),
-    update: (of, id, next) => update(of, id, (current) => next((current?.value as State | undefined) ?? null)),
-    open: () => [...known.values()].map(({ state }) => state).filter((state) => dueAt(state) !== null),
-    async cancel(id) {
-      const under = known.get(id)?.going
-      if (under === undefined) return
-      under.control.abort('cancelled')
-      const late = Promise.withResolvers<void>()
-      using _ = timers.at(clock.now() + runEndMs, late.resolve)
-      await Promise.race([under.done, late.promise])
-    },
-    async close() {
-      closed = true
-      watching[Symbol.dispose]()
-      standing?.[Symbol.dispose]()
-      await drop('shutdown')
-      await lease.release().catch(() => {})
     },
   }
 }

@@ -69,7 +69,7 @@ export function createTimers(clock: Clock): Timers {
   }
 }
 
-export interface WaitOptions {
+interface WaitOptions {
   readonly signal?: AbortSignal
   /** Unix milliseconds; absent: it waits as long as it must. */
   readonly until?: number | undefined

@@ -15,7 +15,7 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 111,
+  files: 110,
   lines: 20_998,
   folderPairs: 18,
   namesElsewhere: {

@@ -40,7 +40,7 @@ type AppendRecords = (
 
 type Fence = NonNullable<Append['fence']>
 
-export interface PutOptions {
+interface PutOptions {
   /** Survives power loss before it resolves. */
   readonly sync?: boolean
   /** Of a worker: the record is refused with `stale_epoch` once another one has what it works on. Asked right before the append. */

@@ -1,15 +1,5 @@
 /** The agents of this guest by id and by session, their limits, and how a change of one is written. */
-import type {
-  Core,
-  DefinedProfile,
-  DocumentChange,
-  Documents,
-  Gate,
-  Lanes,
-  RunningCall,
-  Sessions,
-  StartTurn,
-} from '../../kernel/index.ts'
+import type { Core, DefinedProfile, DocumentChange, Documents, Gate, Lanes, RunningCall, Sessions, StartTurn } from '../../kernel/index.ts'
 import type { Priority, RunQueue } from '../../runs/index.ts'
 import {
   type Caller,

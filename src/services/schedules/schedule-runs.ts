@@ -19,7 +19,7 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
-import type { HeldRuns, Run, Runs } from '../../runs/index.ts'
+import type { HeldRuns, Runs } from '../../runs/index.ts'
 import {
   graceMsOf,
   type Schedule,
