@@ -84,9 +84,10 @@ export function createRuns(deps: RunsDeps): Runs {
   const { clock, queue, leaseMs = runLeaseMs } = deps
   const timers = createTimers(clock)
   const held: Closable[] = []
+  const closing = new AbortController()
   const lease: Runs['lease'] = (name, onLost, ms = leaseMs) => createLease({ ...deps, leaseMs: ms }, name, onLost)
   return {
-    ...createWaits(timers, clock),
+    ...createWaits(timers, clock, closing.signal),
     at: timers.at,
     sleep: timers.sleep,
     look: timers.look,
@@ -100,6 +101,7 @@ export function createRuns(deps: RunsDeps): Runs {
     async close() {
       timers.stop()
       queue.stop()
+      closing.abort('shutdown')
       await Promise.all(held.map((runs) => runs.close()))
     },
   }

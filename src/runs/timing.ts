@@ -70,6 +70,7 @@ export function createTimers(clock: Clock): Timers {
 }
 
 interface WaitOptions {
+  /** Absent: it waits while the guest runs. */
   readonly signal?: AbortSignal
   /** Unix milliseconds; absent: it waits as long as it must. */
   readonly until?: number | undefined
@@ -85,31 +86,32 @@ export interface Waits {
   until<Found>(topic: string, look: () => Found | null | Promise<Found | null>, options?: WaitOptions): Promise<Found | null>
 }
 
-export function createWaits(timers: Pick<Timers, 'at'>, clock: Clock): Waits {
+/** @param closing ends the waits that have no signal of their own */
+export function createWaits(timers: Pick<Timers, 'at'>, clock: Clock, closing: AbortSignal): Waits {
   const waiting = new Map<string, Set<() => void>>()
   return {
     changed(topic) {
       for (const wake of waiting.get(topic) ?? []) wake()
     },
-    async until(topic, look, { signal, until = Infinity } = {}) {
+    async until(topic, look, { signal = closing, until = Infinity } = {}) {
       const here = waiting.get(topic) ?? new Set()
       waiting.set(topic, here)
       let next = Promise.withResolvers<void>()
       const wake = (): void => next.resolve()
       here.add(wake)
-      signal?.addEventListener('abort', wake)
+      signal.addEventListener('abort', wake)
       try {
         for (;;) {
-          signal?.throwIfAborted()
+          signal.throwIfAborted()
           const found = await look()
           if (found !== null || clock.now() >= until) return found
-          signal?.throwIfAborted()
+          signal.throwIfAborted()
           using _ = timers.at(Math.min(until, clock.now() + runCheckMs), wake)
           await next.promise
           next = Promise.withResolvers()
         }
       } finally {
-        signal?.removeEventListener('abort', wake)
+        signal.removeEventListener('abort', wake)
         here.delete(wake)
         if (here.size === 0) waiting.delete(topic)
       }

@@ -30,7 +30,7 @@ export async function openAgents(core: Core, runs: Runs): Promise<OpenAgents> {
   const supervisor: Supervisor = createSupervisor({
     ...core,
     config: config.agents,
-    admission: runs.queue,
+    runs,
     callsOf: running.of,
     restrict: core.runningTurns.restrict,
     restBranch: async (branch) => (await core.branches()).rest(branch),

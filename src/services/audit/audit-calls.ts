@@ -13,6 +13,7 @@ import {
   type Phase,
   type SessionId,
   truncate,
+  untilAborted,
 } from '../../types/index.ts'
 import { type CallReference, type Core, repeatsBody } from '../../kernel/index.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
@@ -267,8 +268,8 @@ interface StatusOutput {
 const signedTimeoutMs = 1_000
 
 async function newestSigned({ store, host }: AuditCallDeps): Promise<StatusOutput['signed']> {
-  const timeout = new Promise<null>((resolve) => setTimeout(() => resolve(null), signedTimeoutMs).unref())
-  const head = await Promise.race([host?.newestHead().catch(() => null) ?? null, timeout])
+  if (host === undefined) return null
+  const head = await untilAborted(host.newestHead(), AbortSignal.timeout(signedTimeoutMs)).catch(() => null)
   if (head === null || head.seq === 0) return null
   const [record] = await store.records({ after: head.seq - 1, before: head.seq + 1, order: 'oldest_first', limit: 1, hydrate: false })
   return { ...head, is_in_chain: record?.hash === head.hash }
