@@ -33,7 +33,6 @@ import { assertSeen, type CheckInput, type CheckOutput, type GraphDesk, type Run
 import { checkGraph } from './graph-check.ts'
 import { parseGraph } from './graph-definition.ts'
 import { callProblems, keptGraphs, loadGraphs } from './graph-load.ts'
-import { Interrupted } from './graph-path.ts'
 import type { GraphRun } from './graph-record.ts'
 import { createGraphRuns, type GraphRuns } from './graph-runs.ts'
 import { viewOfRun } from './graph-view.ts'
@@ -74,10 +73,9 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
   const runs = createGraphRuns({
     ...deps,
     definitions: deps.agents.definitions,
-    ...createNodeWork({ user, clock, gate, narrow, boundsOf, heldLabels, wait }),
+    ...createNodeWork({ user, clock, gate, narrow, boundsOf, heldLabels, runs: deps.runs }),
     narrow,
     assertCovers: (caller, budget) => assertCovers(deps, caller, budget),
-    wait,
     heldLabels,
     openSession: (run) => openSession(deps, run),
     mail: (run) => mailEnd(deps, run),
@@ -159,26 +157,6 @@ const newCall = ({ newId }: Pick<GraphingDeps, 'newId'>): { readonly id: CallId;
 
 function entriesOf({ rights, limits }: Caller): readonly string[] {
   return [...rights, ...(limits?.entries ?? [])]
-}
-
-/** 24 days: a longer timer would fire at once. */
-const longestTimerMs = 2 ** 31 - 1
-
-/** @throws Interrupted when the signal aborts */
-async function wait(ms: number, signal: AbortSignal): Promise<void> {
-  for (let left = ms; left > 0; left -= longestTimerMs) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const stop = (): void => reject(new Interrupted())
-    const timer = setTimeout(resolve, Math.min(left, longestTimerMs))
-    signal.addEventListener('abort', stop)
-    if (signal.aborted) stop()
-    try {
-      await promise
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', stop)
-    }
-  }
 }
 
 /** A node has no right that its run does not have. Its models are those of the run; secrets it has to name. */

@@ -16,7 +16,7 @@ export const graphs: Service<GraphDesk, { readonly agents: typeof agents; readon
       agents: await ports.agents(),
       runs: await ports.runs(),
     })
-    return { port: desk, recover: runs.start, close: runs.stop }
+    return { port: desk, recover: runs.load }
   },
   runs: async ({ documents }) => (await import('./graph-record.ts')).runsIn(documents),
   definitions: { graphs: async (definition) => (await import('./graph-load.ts')).graphDefinitionProblem(definition) },
