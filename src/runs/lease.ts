@@ -58,8 +58,8 @@ export function createLease({ store, clock, worker, leaseMs }: LeaseDeps, name: 
     hold,
     check: claim,
     keep() {
-      // What it writes meanwhile is refused if the store fails; the next one who holds it hears of that.
-      renewal ??= setInterval(() => void hold().catch(() => {}), leaseMs / 4).unref()
+      // A store that fails keeps it for nobody.
+      renewal ??= setInterval(() => void hold().catch(onLost), leaseMs / 4).unref()
     },
     rest,
     fence() {

@@ -64,8 +64,8 @@ export interface Runs extends Waits, Pick<Timers, 'at' | 'sleep' | 'look'> {
   readonly queue: RunQueue
   /** Takes on runs of a kind from now on; see `HeldRuns.load`. */
   hold<State>(kind: RunKind<State>): HeldRuns<State>
-  /** A lease that is none of a kind's. @param onLost see `createLease` */
-  lease(name: string, onLost: () => void, leaseMs?: number): Lease
+  /** A lease of something else. @param onLost see `createLease` @param terms absent: those of kinds */
+  lease(name: string, onLost: () => void, terms?: { readonly worker: string; readonly leaseMs: number }): Lease
   close(): Promise<void>
 }
 
@@ -85,7 +85,7 @@ export function createRuns(deps: RunsDeps): Runs {
   const timers = createTimers(clock)
   const held: Closable[] = []
   const closing = new AbortController()
-  const lease: Runs['lease'] = (name, onLost, ms = leaseMs) => createLease({ ...deps, leaseMs: ms }, name, onLost)
+  const lease: Runs['lease'] = (name, onLost, terms) => createLease({ ...deps, leaseMs, ...terms }, name, onLost)
   return {
     ...createWaits(timers, clock, closing.signal),
     at: timers.at,

@@ -23,7 +23,7 @@ export interface FunctionFact {
 
 /** Something in the text that a rule forbids in some places. */
 export interface SyntaxFact {
-  readonly kind: 'enum' | 'namespace' | 'decorator' | 'class' | 'mutable_module_state' | 'left_over_note' | 'unparsable'
+  readonly kind: 'enum' | 'namespace' | 'decorator' | 'class' | 'mutable_module_state' | 'left_over_note' | 'timer' | 'unparsable'
   readonly what: string
   readonly line: number
 }
@@ -237,6 +237,8 @@ const span = (node: Node, lineOf: LineOf): number => lineOf(node.end) - lineOf(n
 function forbiddenKind(node: Node): Pick<SyntaxFact, 'kind' | 'what'> | null {
   const decorators = node['decorators']
   if (Array.isArray(decorators) && decorators.length > 0) return { kind: 'decorator', what: 'a decorator' }
+  const name = node.type === 'Identifier' ? calleeName(node) : ''
+  if (name === 'setTimeout' || name === 'setInterval') return { kind: 'timer', what: name }
   if (node.type === 'TSEnumDeclaration') return { kind: 'enum', what: `enum ${calleeName(node['id'])}` }
   if (node.type === 'TSModuleDeclaration') return { kind: 'namespace', what: `namespace ${calleeName(node['id'])}` }
   if (node.type !== 'ClassDeclaration' && node.type !== 'ClassExpression') return null
