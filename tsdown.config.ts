@@ -76,7 +76,7 @@ const configs: UserConfig[] = defineConfig([
     ],
   },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
-  { ...common, entry: { 'versions-worker': 'src/kernel/versions/versions-worker.ts' } },
+  { ...common, entry: { 'versions-worker': 'src/services/versions/thread/versions-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   { ...common, entry: { 'tree-worker': 'src/plugins/package/tree-worker.ts' } },
   // What plugins are written against, and its types in one file that imports nothing.

@@ -7,7 +7,7 @@
  * | a sixth agent waits; the rate delays and drops nothing | test/tools/agents.full.test.ts, src/kernel/turns/admission.test.ts |
  * | a budget that is used up | test/engine/budget.full.test.ts |
  * | an edited, removed, reordered or cut journal is found by its verifier | test/audit/export.full.test.ts, src/kernel/audit/ |
- * | a program without a shell refuses what is not listed | src/kernel/access/exec-lists.test.ts, test/verbs/exec-verbs.full.test.ts |
+ * | a program without a shell refuses what is not listed | src/services/access/exec-lists.test.ts, test/verbs/exec-verbs.full.test.ts |
  * | a scheduled run is stopped at its time limit, and one that is due meanwhile is skipped | src/kernel/schedules/schedules.test.ts |
  * | every doctor check names its problem and its fix | src/cli/verbs/doctor.full.test.ts |
  * | a second guest on a workspace is refused | test/bad-input/bad-frames.full.test.ts |

@@ -1,6 +1,6 @@
 /** What a start of the guest loads. Schemas are a third of it, so they come with the first call, see docs/decisions/2026-11-22-loaded-with-the-first.md. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -64,4 +64,31 @@ test('what a start takes of the types comes from files without schemas', () => {
       .map((name) => `${relative(root, file)}: ${name}`),
   )
   assert.deepEqual(taken, [])
+})
+
+test('a start takes of services only what they say of themselves', () => {
+  const files = [...loadedWith(join(root, 'guest', 'guest.ts'))].map((file) => relative(root, file))
+  const ofServices = files.filter((file) => file.startsWith('services/'))
+  assert.ok(ofServices.includes('services/versions/service.ts'), 'the imports are found')
+  assert.deepEqual(
+    // And the names of their documents.
+    ofServices.filter((file) => !/(?:^|\/)(?:index|service|limits|[\w-]+-record)\.ts$/.test(file)),
+    [],
+  )
+})
+
+test('what the sources start as a thread is there', () => {
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
+  )
+  const named = files.flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/'(\.\/[\w/-]+-worker\.ts)'/g)].map(([, worker = '']) =>
+      join(dirname(join(root, file)), worker),
+    ),
+  )
+  assert.ok(named.length > 5, 'the threads are found')
+  assert.deepEqual(
+    named.filter((worker) => !existsSync(worker)),
+    [],
+  )
 })

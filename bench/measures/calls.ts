@@ -1,8 +1,8 @@
 /** System calls without side effects: a kernel in this process over a real store, and a call that does nothing. */
 import { z } from 'zod'
-import { createKernel, type Kernel, type KernelOptions } from '../../src/kernel/index.ts'
+import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
-import { services } from '../../src/services/index.ts'
+import { type OpenSource, pluginService, type PluginSource, services } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import {
   type Call,
@@ -108,11 +108,11 @@ export async function openKernel(
   path: string,
   durability: 'normal' | 'full',
   more: object = {},
-  servers?: KernelOptions['servers'],
+  servers?: OpenSource<PluginSource>,
 ): Promise<Kernel> {
   const config = parseConfig({ store: { durability }, ...more }, 'the bench')
   return createKernel({
-    services,
+    services: servers === undefined ? services : [...services, pluginService(servers, false)],
     user: benchUser,
     version: 'bench',
     config,
@@ -124,7 +124,6 @@ export async function openKernel(
     secrets: new Map(),
     clock: systemClock,
     random: systemRandom,
-    ...(servers !== undefined && { servers }),
   })
 }
 

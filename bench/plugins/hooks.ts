@@ -1,5 +1,5 @@
 /** Hooks of plugins: what one costs a step, beside the round trip to its process. */
-import { createHookRunner } from '../../src/kernel/hooks/run-hooks.ts'
+import { createHookRunner } from '../../src/services/plugins/hooks/run-hooks.ts'
 import { knowing } from '../../src/kernel/kernel-fixture.ts'
 import { makeHostBench } from '../../src/plugins/host/host-fixture.ts'
 import { createHookSource } from '../../src/plugins/parts/hook-source.ts'

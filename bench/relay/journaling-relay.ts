@@ -63,7 +63,6 @@ export async function openTurnJournal(path: string): Promise<TurnJournal> {
           const id = newId() as CallId
           for (const [phase, size] of sizes) records.push(record(turn, id, name, phase, size))
         }
-        call('session.history', ['intent', 20], ['outcome', 30])
         for (let step = 0; step < asked; step++) {
           if (step > 0) call('time.now', ['intent', 20], ['outcome', 80])
           call('model.generate', ['intent', 170], ['exchange', step + 1 < asked ? 1_600 : 5_100], ['outcome', 300])

@@ -1,6 +1,6 @@
 /** Asks the person whether agents may work in the folder that the editor has open, the first time that a message is sent from there. */
 import { plainLine } from '../terminal/index.ts'
-import { toFailure } from '../types/index.ts'
+import { toFailure, failureSentences } from '../types/index.ts'
 import type { Editor } from './editor.ts'
 import type { GuestLink } from './guest-link.ts'
 import type { AcpPorts } from './ports.ts'
@@ -54,7 +54,7 @@ export async function askForFolder(
   } catch (error) {
     const { message, hint } = toFailure(error, 'tool_failed', `On the command line: oxbow folder add ${shown}`)
     ports.log(message)
-    end('failed', `Agents do not see ${shown}: ${message} ${hint}`)
+    end('failed', `Agents do not see ${shown}: ${failureSentences({ message, hint })}`)
     throw error
   }
 }

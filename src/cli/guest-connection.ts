@@ -37,7 +37,7 @@ import {
   toFailure,
 } from '../types/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
-import { printNotice, type Terminal } from './terminal.ts'
+import { printNotice, printOnce, type Terminal } from './terminal.ts'
 import { defaultUser, ofUser } from './verb-parts.ts'
 import { isOffline, plainText } from '../terminal/index.ts'
 
@@ -62,21 +62,22 @@ export function userWorkspace(home: Home, name: string, terminal: Pick<Terminal,
 
 /**
  * Files that cannot be read as a configuration give way to the last one that worked, which the person is told.
+ * @param warnsOfFallback false where the caller says it
  * @throws OxbowError `bad_input` for the user name, `bad_config` for the files when nothing has worked yet.
  */
-export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup {
+export function guestSetup(choice: GuestChoice, terminal: Terminal, warnsOfFallback = true): GuestSetup {
   const home = openHome(terminal.env)
   const workspace = userWorkspace(home, choice.user, terminal)
   const overrides = { model: choice.model, baseUrl: choice.baseUrl }
   return {
     home,
     workspace,
-    ...usableConfig({ home, workspace }, overrides, terminal),
+    ...usableConfig({ home, workspace }, overrides, warnsOfFallback ? terminal : null),
     overrides,
     insecure: choice.insecure ?? false,
     version: terminal.version,
     env: terminal.env,
-    warn: (text) => printNotice(terminal, `warning: ${plainText(text)}`),
+    warn: (text) => printOnce(terminal, `warning: ${plainText(text)}`),
     ...(terminal.program !== undefined && { program: terminal.program }),
   }
 }
@@ -84,14 +85,14 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup 
 function usableConfig(
   place: Pick<GuestSetup, 'home' | 'workspace'>,
   overrides: NonNullable<GuestSetup['overrides']>,
-  terminal: Pick<Terminal, 'errors'>,
+  terminal: Pick<Terminal, 'errors' | 'said'> | null,
 ): Pick<GuestSetup, 'config' | 'isFallback'> {
   try {
     return { config: loadConfig(place.home, place.workspace, overrides) }
   } catch (error) {
     const good = isOxbowError(error, 'bad_config') ? loadLastGood(place, overrides) : null
     if (good === null) throw error
-    printNotice(terminal, `warning: ${plainText(fallbackNotice(error as OxbowError))}`)
+    if (terminal !== null) printOnce(terminal, `warning: ${plainText(fallbackNotice(error as OxbowError))}`)
     return { config: good, isFallback: true }
   }
 }

@@ -27,7 +27,7 @@ if (args.length === 1 && args[0] === '--version') {
     const hint = 'The end of the output is missing: free some disk space. The work itself is done and in the journal.'
     process.exitCode ||= printFailure({ errors }, { code: 'bad_input', message: `cannot write the output: ${unwritten.message}`, hint })
   })
-  process.exitCode = await runProgram(args, { input, output, errors, env, version })
+  process.exitCode = await runProgram(args, { input, output, errors, env, version, said: new Set() })
   // An open terminal would keep the program alive.
   input.destroy()
 }

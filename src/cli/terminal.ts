@@ -13,6 +13,8 @@ export interface Terminal {
   readonly program?: GuestProgram
   /** With `--json`, a failure is one JSON object too. */
   readonly isJson?: boolean
+  /** Notices of this run that were printed and are not repeated: several steps of one verb find the same. Absent: all are printed. */
+  readonly said?: Set<string>
 }
 
 /** True when input and output are both a terminal. */
@@ -38,6 +40,13 @@ export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' |
 /** Notices and questions go to stderr: stdout carries the result, which may be piped. */
 export function printNotice({ errors }: Pick<Terminal, 'errors'>, text: string): void {
   errors.write(`${writtenOut(text)}\n`)
+}
+
+/** As `printNotice`, unless the same was said before. */
+export function printOnce(terminal: Pick<Terminal, 'errors' | 'said'>, text: string): void {
+  if (terminal.said?.has(text) === true) return
+  terminal.said?.add(text)
+  printNotice(terminal, text)
 }
 
 // A verb that destroys something first says what, if it is asked to.

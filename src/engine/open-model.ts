@@ -16,6 +16,7 @@ import {
   OxbowError,
   plainFacts,
   type Random,
+  usualContextTokens,
 } from '../types/index.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import type { Embedder } from './embeddings/embedder.ts'
@@ -24,6 +25,7 @@ import type { AskPluginModel } from './plugin-model.ts'
 import type { Route } from './reliability/route.ts'
 import {
   findService,
+  hasOwnAddress,
   lacksKey,
   type ModelKind,
   type ModelName,
@@ -130,7 +132,8 @@ async function factsOf(
   if (service.wire === 'plugin') return pluginFacts(provider, model, overrides)
   if (service.baseUrl === null && service.wire !== 'ai-sdk') return inProcessFacts(provider, model, overrides)
   const [catalog, { findModelFacts }] = await Promise.all([openCatalog(), import('./catalog/model-facts.ts')])
-  return findModelFacts(catalog, provider, model, overrides)
+  // No catalog knows what is served there, and to set the size of each of its models would be tedious.
+  return findModelFacts(catalog, provider, model, overrides, hasOwnAddress(service) ? usualContextTokens : null)
 }
 
 /** A model that runs in this process costs nothing unless the configuration sets a price. */

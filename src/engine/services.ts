@@ -165,6 +165,11 @@ function readHeaders(id: string, headers: Readonly<Record<string, string>>, env:
   )
 }
 
+/** Whether it speaks OpenAI's protocol at an address of the person's own, whose models no catalog knows. */
+export function hasOwnAddress({ wire, baseUrl, official }: Service): boolean {
+  return baseUrl !== null && !official && (wire === 'openai-chat' || wire === 'openai-responses')
+}
+
 function badConfig(message: string, hint: string): OxbowError {
   return new OxbowError('bad_config', message, { hint })
 }

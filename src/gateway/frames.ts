@@ -13,6 +13,7 @@ import {
   headOf,
   isOxbowError,
   type Json,
+  jsonText,
   nestsDeeper,
   ownValue,
   type ServerFrame,
@@ -132,7 +133,7 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
     case 'delta':
       return `{"type":"delta","payload":{"session":"${event.session}","turn":"${event.turn}","call":${JSON.stringify(event.call)},"offset":${event.offset},"text":${JSON.stringify(event.text)}}}`
     case 'record':
-      return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${JSON.stringify(event.record)}}}`
+      return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${recordText(event)}}}`
     case 'reply_restarted':
     case 'approval':
     case 'progress': {
@@ -142,6 +143,13 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
     default:
       return assertNever(event)
   }
+}
+
+function recordText({ record, body }: Extract<KernelEvent, { type: 'record' }>): string {
+  const { seq, at, actor, session, turn, call, name, phase } = record
+  const names = { actor, session, turn, call, name, phase }
+  const fields = Object.entries(names).map(([field, text]) => `"${field}":${jsonText(text)}`)
+  return `{"seq":${seq},"at":${at},${fields.join(',')},"body":${body ?? JSON.stringify(record.body)}}`
 }
 
 export function ackText(requestId: string, sent: { readonly turn: string; readonly cursor: number; readonly duplicate: boolean }): string {

@@ -2,11 +2,22 @@
 import { openEngine } from '../engine/index.ts'
 import { checkGateway } from '../gateway/index.ts'
 import { openEgress } from '../sandbox/index.ts'
-import { type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
+import {
+  type GuestEnvelope,
+  isOxbowError,
+  minContextTokens,
+  minRequestTokens,
+  type ModelFacts,
+  modelLabel,
+  OxbowError,
+  systemClock,
+  systemRandom,
+  tooFewContextTokens,
+} from '../types/index.ts'
 import { assertReachable } from './guest-store.ts'
 import { openSearch } from './host-ways.ts'
 
-/** @throws OxbowError `bad_config` with what a start would fail with. A missing key is no fault of the configuration. */
+/** @throws OxbowError `bad_config` with what a start or the first turn would fail with. A missing key is no fault of the configuration. */
 export async function checkConfig({ config, keys: env, catalogFolder }: GuestEnvelope): Promise<void> {
   const openModel = async (): Promise<void> => {
     const engine = await openEngine({
@@ -18,7 +29,9 @@ export async function checkConfig({ config, keys: env, catalogFolder }: GuestEnv
       clock: systemClock,
       random: systemRandom,
     })
+    const { model } = engine
     await engine.close()
+    assertRoom(model)
   }
   const checkListening = (): Promise<void> => checkGateway(config.gateway, config.sandbox.isolate_guest)
   const assertStore = async (): Promise<void> => assertReachable({ config: config.store, environment: env }, config.sandbox.isolate_guest)
@@ -29,4 +42,20 @@ export async function checkConfig({ config, keys: env, catalogFolder }: GuestEnv
       if (!isOxbowError(error) || error.data['lacks_key'] !== true) throw error
     }
   }
+}
+
+/** A start does not check this: an agent with few tools may do with less. @throws OxbowError `bad_config` */
+function assertRoom(facts: ModelFacts): void {
+  const { provider, contextTokens, maxOutputTokens } = facts
+  // A recording has no window.
+  if (provider === 'replay') return
+  const label = modelLabel(facts)
+  if (contextTokens < minContextTokens)
+    throw new OxbowError('bad_config', `the context window of ${label}, ${contextTokens} tokens, is too small`, {
+      hint: tooFewContextTokens,
+    })
+  if (contextTokens - maxOutputTokens < minRequestTokens)
+    throw new OxbowError('bad_config', `an answer of ${label} may take ${maxOutputTokens} of the ${contextTokens} tokens of its window`, {
+      hint: `Lower model.max_output_tokens to at most ${contextTokens - minRequestTokens}: a request takes at least ${minRequestTokens} tokens.`,
+    })
 }

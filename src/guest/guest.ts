@@ -8,15 +8,12 @@ import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { CallSource } from '../connect/index.ts'
 import { answerCatalog, type AskPluginModel, type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory, type MemoryHost } from '../memory/index.ts'
-import { openShownSkills } from '../sandbox/index.ts'
 import { services } from '../services/index.ts'
-import type { createSkills, Skills } from '../skills/index.ts'
-import { createHasher, fileFault, type OpeningStore, type Store } from '../store/index.ts'
+import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
 import {
   type Call,
   type ChainHead,
@@ -25,16 +22,16 @@ import {
   type GuestEnvelope,
   type HostPort,
   isOxbowError,
-  once,
   type Sandbox,
   systemClock,
   systemRandom,
   takeCrashMark,
 } from '../types/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
-import { type HostWays, openHostWays, ownFolders, sandboxFolders, showsSkills, withScripts } from './host-ways.ts'
-import type { GuestPlugins, ProgramHost } from './plugin-source.ts'
-import { followFolders, type GuestFolders } from './shown-folders.ts'
+import { type HostWays, openHostWays, ownFolders } from './host-ways.ts'
+import type { GuestPlugins } from './plugin-source.ts'
+import { type HeldParts, programServices } from './programs.ts'
+import { followFolders } from './shown-folders.ts'
 
 export interface Guest {
   readonly url: string
@@ -93,9 +90,8 @@ export async function startGuest(
       storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox: ways.sandbox,
-      services,
+      services: [...services, ...programServices(ways, envelope, { engine, host: options.host, folders, held, onPlugins })],
       calls: (memory) => loadCalls(ways, config, memory!, data),
-      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, folders, onPlugins, untag: untagIn(held) }),
       memory: (host) =>
         (held.memory = createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) })),
       ...workspaceOf(envelope),
@@ -199,56 +195,6 @@ async function loadCalls(
   return [...builtinCalls(sandbox.status, outside, [search ?? searchIsOff(), ...memoryCalls(memory)]), ...kept]
 }
 
-/** Programs of others whose calls come and go; nothing is started. Each SDK is loaded with the first that is. */
-async function openServers(
-  { sandbox, proxy, openFetch }: HostWays,
-  envelope: GuestEnvelope,
-  host: Parameters<NonNullable<KernelOptions['servers']>>[0],
-  { onPlugins, untag, ...parts }: Pick<SkillParts, 'engine' | 'host' | 'folders'> & PluginWays,
-): Promise<CallSource & Pick<Skills, 'section'> & Partial<Pick<GuestPlugins, 'plugins' | 'hooks'>>> {
-  const [{ createCoders, createRemotes, createServers, joinSources }, { createSkills }] = await Promise.all([
-    import('../connect/index.ts'),
-    import('../skills/index.ts'),
-  ])
-  const { config, version } = envelope
-  const shared = { ...host, openFetch, hash: once(createHasher), nowMs: systemClock.monotonicMs }
-  const sources = [
-    createServers({ ...shared, config: config.mcp, sandbox, proxy, version }),
-    createRemotes({ ...shared, config: config.a2a }),
-    createCoders({ ...shared, config: config.acp, sandbox, proxy, version }),
-  ]
-  const { openPlugins } = await import('./plugin-source.ts')
-  const plugins = await openPlugins({ sandbox, proxy }, envelope, { ...host, untag }, parts.host)
-  if (plugins !== null) onPlugins(plugins)
-  const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
-  const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
-  const isIsolated = envelope.isolation !== undefined
-  const calls = [...joined.calls, ...withScripts(skills.calls, sandbox.status, isIsolated, sandbox.serve !== undefined)]
-  const opened = { ...joined, calls, section: skills.section }
-  if (plugins === null) return opened
-  return {
-    ...opened,
-    plugins: plugins.plugins,
-    get hooks() {
-      return plugins.hooks
-    },
-  }
-}
-
-/** Filled once they are opened. */
-interface HeldParts {
-  plugins?: GuestPlugins
-  memory?: Memory
-}
-
-interface PluginWays extends Pick<ProgramHost, 'untag'> {
-  readonly onPlugins: (plugins: GuestPlugins) => void
-}
-
-function untagIn(held: HeldParts): ProgramHost['untag'] {
-  return async (tag) => (await (await held.memory?.notes())?.untag(tag)) ?? 0
-}
-
 /** What is forgotten goes from the data of plugins, too. */
 function withPluginData(host: MemoryHost, data: GuestPluginData, held: HeldParts): MemoryHost {
   return {
@@ -260,43 +206,17 @@ function withPluginData(host: MemoryHost, data: GuestPluginData, held: HeldParts
   }
 }
 
-interface SkillParts {
-  readonly sandbox: Sandbox
-  readonly config: Config
-  readonly envelope: GuestEnvelope
-  readonly documents: Parameters<typeof createSkills>[0]['documents']
-  readonly engine: Pick<Engine, 'countTokens'>
-  readonly folders: GuestFolders
-  readonly host: HostPort | undefined
-}
-
-function openSkills(create: typeof createSkills, { sandbox, config, envelope, documents, engine, host, folders }: SkillParts): Skills {
-  const shown = once(() => openShownSkills(sandboxFolders(envelope).cacheFolder))
-  const canShow = showsSkills(sandbox.status, envelope.isolation !== undefined)
-  return create({
-    documents,
-    host,
-    sandbox,
-    mounts: folders.names,
-    agent: config.agent.name,
-    countTokens: engine.countTokens,
-    show: async (...skill) => (canShow ? (await shown()).show(...skill) : ''),
-    nowMs: systemClock.monotonicMs,
-  })
-}
-
 /** What the kernel cannot see itself. The checks are loaded with the first question. */
 function probes(
   envelope: GuestEnvelope,
   sandbox: Sandbox,
   { host }: GuestOptions,
-): Pick<KernelOptions, 'disk' | 'health' | 'host' | 'catalog' | 'hasPlugins'> {
+): Pick<KernelOptions, 'disk' | 'health' | 'host' | 'catalog'> {
   const { config, keys: env, catalogFolder: folder = '' } = envelope
   return {
     host,
     catalog: (question) => answerCatalog(question, { config, env, folder, now: () => new Date() }),
     disk: diskProbe(envelope.workspaceRoot),
-    hasPlugins: (envelope.plugins ?? []).length > 0,
     async *health(part) {
       const { createHealthProbe } = await import('./health-checks.ts')
       yield* createHealthProbe(envelope, () => sandbox.status)(part)

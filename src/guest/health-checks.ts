@@ -51,8 +51,9 @@ async function timed(name: string, check: () => Promise<Finding>, required = fal
 
 async function checkModel({ config, keys }: GuestEnvelope): Promise<Finding> {
   const { state, model, message, hint } = await reachModel({ config, env: keys }, modelTimeoutMs)
+  const isWeak = state === 'local' || state === 'unlisted'
   const works = state === 'reached' || state === 'unknown' || (state === 'local' && hint === '')
-  return { state: works ? 'ok' : state === 'local' ? 'weak' : 'missing', says: model === '' ? message : `${model}: ${message}`, fix: hint }
+  return { state: works ? 'ok' : isWeak ? 'weak' : 'missing', says: model === '' ? message : `${model}: ${message}`, fix: hint }
 }
 
 /** An isolated guest has no engines to try: its runner has them. */

@@ -5,7 +5,7 @@ import { describedPluginCalls } from '../plugins/index.ts'
 import { describeCall, describedKernelCalls } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { createSandbox, openEgress, openEgressProxy } from '../sandbox/index.ts'
-import { services, verifyJournal } from '../services/index.ts'
+import { describedHookCalls, services, verifyJournal } from '../services/index.ts'
 import { describedSkillCalls } from '../skills/index.ts'
 import { openStore, parseReference, type Store, storeAddress, zoeyMethods } from '../store/index.ts'
 import { builtinCalls, memoryCalls, openSearch, pluginDataCalls, searchIsOff } from '../tools/index.ts'
@@ -96,6 +96,7 @@ export async function describedCalls(config: Config, status?: SandboxStatus): Pr
     ...pluginDataCalls({ ...(await zoeyMethods()), ask: noData, embed: noData }),
     ...describedServerCalls(),
     ...describedPluginCalls(),
+    ...(await describedHookCalls()),
     ...describedRemoteCalls(),
     ...describedCoderCalls(),
     ...(status === undefined ? skills : withScripts(skills, status, config.sandbox.isolate_guest, status.shell)),

@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { KernelOptions } from '../kernel/index.ts'
 import type { PluginParts } from '../plugins/index.ts'
+import type { ProgramHost } from '../services/index.ts'
 import { type Call, type GuestEnvelope, type HostPort, once, type PluginHosts, systemClock } from '../types/index.ts'
 import type { HostWays } from './host-ways.ts'
 
@@ -20,7 +20,7 @@ export interface GuestPlugins extends Pick<PluginParts, 'calls' | 'tools' | 'plu
   forget(phrases: readonly string[]): Promise<number>
 }
 
-export type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0] & {
+type PluginHost = ProgramHost & {
   /** Takes a tag from all memories that have it. @returns how many */
   untag(tag: string): Promise<number>
 }
@@ -32,7 +32,7 @@ type Envelope = Pick<GuestEnvelope, 'user' | 'config' | 'workspaceRoot' | 'plugi
 export async function openPlugins(
   ways: Ways,
   envelope: Envelope,
-  host: ProgramHost,
+  host: PluginHost,
   runner: HostPort | undefined,
 ): Promise<GuestPlugins | null> {
   if (envelope.plugins !== undefined) return openParts(ways, envelope, host, runner)
@@ -42,7 +42,7 @@ export async function openPlugins(
 async function openParts(
   { sandbox, proxy }: Ways,
   { user, config, workspaceRoot, plugins = [] }: Envelope,
-  { secrets, schemas, messageOf, labelsOf, noteEvent, limit, untag }: ProgramHost,
+  { secrets, schemas, messageOf, labelsOf, noteEvent, limit, untag }: PluginHost,
   runner: HostPort | undefined,
 ): Promise<GuestPlugins> {
   const [{ controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck }, { openBreakers }] = await Promise.all([

@@ -18,9 +18,10 @@ import {
   type UserId,
 } from '../types/index.ts'
 import type { Gate } from './gate.ts'
-import { maxEvaluatorWaitMs } from './limits.ts'
-import type { Completion } from './models/side-calls.ts'
 import { processRight } from './stages/policy.ts'
+
+/** A guest that ends waits so long for evaluators of plugins: those of a one-shot run have just begun. */
+const maxEvaluatorWaitMs = 5_000
 
 export interface Background {
   /** Never throws; a failure is in the journal. The same call of a session does not run twice at once. */
@@ -82,6 +83,12 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       while (running.size > 0) await Promise.all([...running.values()].map(({ settled }) => settled))
     },
   }
+}
+
+/** What a model has answered outside of a turn. */
+export interface Completion {
+  text: string
+  spent: Spend
 }
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])

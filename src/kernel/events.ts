@@ -3,8 +3,12 @@
  * causes one event per turn of the event loop, not one per token.
  */
 import type { Store } from '../store/index.ts'
-import type { CallId, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
-import { followPage } from './limits.ts'
+import type { CallId, JsonObject, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
+import type { Journal } from './journal.ts'
+import type { OwnKind } from './observe/event-kinds.ts'
+
+/** Records sent at once to a follower that is catching up. */
+export const followPage = 500
 
 type Payload<Type extends keyof ServerPayloads> = { readonly type: Type } & Readonly<ServerPayloads[Type]>
 
@@ -13,7 +17,8 @@ type Payload<Type extends keyof ServerPayloads> = { readonly type: Type } & Read
  * coalesced text of one turn of the event loop. All followers receive the same object, so that it is serialized once.
  */
 export type KernelEvent =
-  | { readonly type: 'record'; readonly record: RecordView }
+  /** `body`: that of the record as JSON, where it is at hand. */
+  | { readonly type: 'record'; readonly record: RecordView; readonly body?: string }
   | Omit<Payload<'snapshot'>, 'request_id'>
   | Payload<'delta'>
   | Payload<'reply_restarted'>
@@ -21,7 +26,8 @@ export type KernelEvent =
   | Payload<'approval'>
 
 export interface Events {
-  publish(record: RecordView): void
+  /** @param body that of the record as JSON; absent: it is encoded again where it is sent */
+  publish(record: RecordView, body?: string): void
   /** Those who wait for a record of any session; called with each, after its commit. */
   readonly watchers: Set<(record: RecordView) => void>
   /** @param listener called with the outcome of each turn, after all followers of its session */
@@ -70,21 +76,21 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     for (const session of dirty) flushText(topics.get(session), session)
     dirty.clear()
   }
-  const publishTo = (session: SessionId, record: RecordView): void => {
+  const publishTo = (session: SessionId, record: RecordView, body: string | undefined): void => {
     const topic = topics.get(session)
     if (topic === undefined) return
     flushText(topic, session)
     // The outcome of a generation contains its whole text, which replaces the streamed one.
     if (topic.running?.call === record.call && record.phase === 'outcome') topic.running = null
-    emit(topic, { type: 'record', record })
+    emit(topic, { type: 'record', record, ...(body !== undefined && { body }) })
     release(session)
   }
   return {
     watchers,
-    publish(record) {
+    publish(record, body) {
       for (const watch of watchers) watch(record)
       if (record.session === '' || record.phase === 'exchange') return
-      publishTo(record.session, record)
+      publishTo(record.session, record, body)
       if (record.name === 'turn.send' && record.phase === 'outcome') turnEndListeners.forEach((listener) => listener(record))
     },
     delta(session, turn, call, text) {
@@ -152,11 +158,13 @@ function snapshot(session: SessionId, cursor: number, running: Topic['running'],
   return { type: 'snapshot', session, cursor, turn, call, text, pending }
 }
 
+type RecordEvent = Extract<KernelEvent, { type: 'record' }>
+
 /** Buffers live events of one follower until the past is complete, and drops repeated records. */
 interface Inbox {
   receive(event: KernelEvent): void
   /** Passes on a record from the journal. */
-  deliver(record: RecordView): void
+  deliver(event: RecordEvent): void
   seen(): number
   /** @returns whether records were dropped from the buffer since the last call, so that they must be read from the journal */
   takeMissed(): boolean
@@ -165,24 +173,24 @@ interface Inbox {
 }
 
 function createInbox(cursor: number, listener: (event: KernelEvent) => void): Inbox {
-  let held: RecordView[] | null = []
+  let held: RecordEvent[] | null = []
   let missed = false
   let seen = cursor
-  const deliver = (record: RecordView): void => {
-    if (record.seq <= seen) return
-    seen = record.seq
-    listener({ type: 'record', record })
+  const deliver = (event: RecordEvent): void => {
+    if (event.record.seq <= seen) return
+    seen = event.record.seq
+    listener(event)
   }
   return {
     receive(event) {
       if (event.type !== 'record') {
         // Text that streams before is part of the snapshot.
         if (held === null) listener(event)
-      } else if (held === null) deliver(event.record)
+      } else if (held === null) deliver(event)
       else {
         missed ||= held.length === followPage
         if (held.length === followPage) held = []
-        held.push(event.record)
+        held.push(event)
       }
     },
     deliver,
@@ -215,8 +223,19 @@ async function sendPast(store: Store, session: SessionId, inbox: Inbox, { leavin
       limit: followPage,
       hydrate: true,
     })
-    for (const { previous: _, hash: __, body, ...record } of page) inbox.deliver({ ...record, body: JSON.parse(body) })
+    for (const { previous: _, hash: __, body, ...record } of page)
+      inbox.deliver({ type: 'record', record: { ...record, body: JSON.parse(body) }, body })
     return page.length < followPage && !inbox.takeMissed()
   }
   while (!(await pace(sendPage))) {}
+}
+
+/** Notes an event of a subsystem. @param fields ids, names and counts; never what people said */
+export type NoteEvent = (kind: OwnKind, fields: JsonObject, session?: SessionId | '') => void
+
+export function createNoteEvent(journal: Pick<Journal, 'note'>, newId: () => string): NoteEvent {
+  return (kind, fields, session = '') =>
+    journal.note([
+      { caller: { actor: 'kernel', session, turn: '' }, call: newId() as CallId, name: `event.${kind}`, phase: 'exchange', body: fields },
+    ])
 }

@@ -118,13 +118,13 @@ test('a person cannot make the runtime’s calls, and an agent cannot make a per
 test('a model cannot make the runtime’s own calls, whatever rights its process holds', async () => {
   const forged = { model: 'm', system: 'evil', messages: [], maxOutputTokens: 10, inputTokens: 1 }
   await using fixture = await openFixture({
-    play: inOrder(asks(['model_generate', forged], ['turn_inbox'], ['session.history']), says('done')),
+    play: inOrder(asks(['model_generate', forged], ['turn_inbox']), says('done')),
   })
   await fixture.turn('act')
   const refused = fixture.events.flatMap((event) =>
     event.type === 'record' && event.record.phase === 'refused' ? [event.record.name] : [],
   )
-  assert.deepEqual(refused, ['model.generate', 'turn.inbox', 'session.history'])
+  assert.deepEqual(refused, ['model.generate', 'turn.inbox'])
 })
 
 test('a call that takes too long is stopped and says so', async () => {

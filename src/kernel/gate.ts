@@ -20,7 +20,6 @@ import {
   type JournalRecord,
   type JsonObject,
   noSpend,
-  once,
   type Phase,
   toError,
   type Labels,
@@ -38,14 +37,10 @@ import {
   refusalBody,
   replay,
 } from './stages/refusals.ts'
-import { maxNameLength } from './limits.ts'
-import type { RefusedCalls } from './access/refused-calls.ts'
-import { approve, type ApprovalDeps, type Approved, type Excuse, isStale, withEditNote } from './stages/approval.ts'
+import { approve, type ApprovalDeps, type Approved, isStale, withEditNote } from './stages/approval.ts'
 import {
   type CallOptions,
   continuesAfterRestart,
-  type FilePlaces,
-  filesFor,
   isShutdown,
   type RunningCalls,
   startsWhileUnchanged,
@@ -54,15 +49,19 @@ import {
   type Watch,
   whileHeld,
 } from './stages/running-calls.ts'
-import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
+import type { HookedCall, KernelHooks } from './coming.ts'
+import { type FilePlaces, filesFor } from './stages/call-files.ts'
 import type { Registry } from './registry.ts'
 import type { Sessions, WatchedFiles } from './sessions.ts'
-import { judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
+import { type Excuse, judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
 import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
+
+/** Recorded characters of the name of an unknown call; no real name is longer. */
+const maxNameLength = 100
 
 export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly documents: Documents
@@ -94,8 +93,7 @@ export interface Gate {
   call(caller: Caller, name: string, input: unknown, options: CallOptions): Promise<CallOutcome>
 }
 
-export function createGate(given: GateDeps): Gate {
-  const deps = { ...given, refused: lazyRefused(given) }
+export function createGate(deps: GateDeps): Gate {
   const flights = createFlights()
   const start: Gate['start'] = (caller, name, input, options) =>
     flights({ id: options.id, caller, name, resumed: options.resumed === true }, (isTaken) => {
@@ -107,16 +105,6 @@ export function createGate(given: GateDeps): Gate {
       return { intended: intended.promise, outcome }
     })
   return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
-}
-
-/** Loaded with the first refusal. */
-function lazyRefused(deps: GateDeps): RefusedCalls {
-  let loaded: RefusedCalls | undefined
-  const load = once(async () => (loaded = (await import('./access/refused-calls.ts')).createRefusedCalls(deps)))
-  return {
-    judge: async (...refused) => (await load()).judge(...refused),
-    ended: (caller, excuse, outcome) => loaded?.ended(caller, excuse, outcome) ?? outcome,
-  }
 }
 
 /** One call on its way through the gate. */
@@ -147,18 +135,14 @@ interface Admitted {
   readonly excuse: Excuse | null
 }
 
-interface Deps extends GateDeps {
-  readonly refused: RefusedCalls
-}
-
-async function passGate(deps: Deps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
+async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // Handles become the texts that they stand for, whose labels the call has from here on.
   if (passing.caller.audience === 'runtime' || !holdsHandle(rawInput)) return passFilled(deps, passing, name, rawInput)
   const { caller, input } = await deps.fillHandles(passing.caller, rawInput)
   return passFilled(deps, { ...passing, caller }, name, input)
 }
 
-async function passFilled(deps: Deps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
+async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // After a crash, an outcome is final and an open intent continues where it stopped.
   const past = passing.resumed === true ? await pastOf(deps.journal, passing.id) : []
   const ended = endOf(past)
@@ -177,7 +161,7 @@ async function passFilled(deps: Deps, passing: Passing, name: string, rawInput: 
 
 /** Stages 1 to 6: may this call run? @returns what they established, or the refusal */
 async function admit(
-  deps: Deps,
+  deps: GateDeps,
   passing: Passing,
   name: string,
   rawInput: unknown,
@@ -199,7 +183,8 @@ async function admit(
   const judged = { caller, call, input, own }
   const refusing = refuseCaller(deps, judged)
   const forbidden = refusing instanceof Promise ? await refusing : refusing
-  const excuse = forbidden === null ? null : await deps.refused.judge(deps, passing, judged, forbidden, (...ask) => passGate(deps, ...ask))
+  const excuse =
+    forbidden === null ? null : await deps.judges().refused.judge(deps, passing, judged, forbidden, (...ask) => passGate(deps, ...ask))
   if (excuse !== null && 'text' in excuse) return excuse
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
@@ -234,7 +219,7 @@ async function admit(
 }
 
 /** Stages 7 to 10: the call runs, recorded before and after. */
-async function perform(deps: Deps, passing: Passing, admitted: Admitted, past: readonly JournalRecord[]): Promise<CallOutcome> {
+async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, past: readonly JournalRecord[]): Promise<CallOutcome> {
   const { journal, budgets, clock } = deps
   const { call, input, hold } = admitted
 
@@ -247,7 +232,7 @@ async function perform(deps: Deps, passing: Passing, admitted: Admitted, past: r
     if (hold !== null) budgets.release(hold)
     return cancelledOutcome('This message was already sent; its first copy is the turn.')
   }
-  await deps.hosts.learn({ caller: passing.caller, call: passing.id }, call, input)
+  await deps.judges().hosts.learn({ caller: passing.caller, call: passing.id }, call, input)
 
   // 8. Run in the sandbox, with time limit and cancellation.
   const began = clock.monotonicMs()
@@ -266,7 +251,7 @@ async function perform(deps: Deps, passing: Passing, admitted: Admitted, past: r
   const whole = admitted.hooked === null ? own : await admitted.hooked.after(own, took)
   const cleaned = passing.durable === true && whole.status === 'ok' ? { ...whole, output: keptOutput(call, whole.output) } : whole
   const edited = admitted.edited ? withEditNote(cleaned, input) : cleaned
-  const outcome = deps.refused.ended(passing.caller, admitted.excuse, edited)
+  const outcome = deps.judges().refused.ended?.(passing.caller, admitted.excuse, edited) ?? edited
   if (labels.length > 0) deps.labels.read(passing.caller, labels, from)
 
   // 10. Settle: settle budgets, record the outcome, notify followers.
@@ -294,7 +279,7 @@ function entryOf({ caller, id }: Passing, phase: Phase, name: string, body: Json
  * lose.
  */
 async function intend(
-  { journal, budgets }: Deps,
+  { journal, budgets }: GateDeps,
   passing: Passing,
   { call, input, held, hold }: Admitted,
   past: readonly JournalRecord[],
@@ -321,7 +306,7 @@ async function intend(
 
 /** Stage 8. */
 async function run(
-  deps: Deps,
+  deps: GateDeps,
   passing: Passing,
   { call, input: asked, hold, unchanged }: Admitted,
   use: SecretUse,
@@ -355,9 +340,8 @@ async function run(
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
     callAs: async (plugin, approved, name, input, scope) => {
-      const { pluginCaller } = await import('./plugins/plugin-caller.ts')
       const by = scoped(files.caller(), scope)
-      const judged = pluginCaller({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
+      const judged = await deps.judges().actAs({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
       if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })
       const own = { ...passing, caller: { ...caller, actor: `plugin:${plugin}` }, id: deps.newId() as CallId }
       deps.journal.note([entryOf(own, 'refused', name, refusalBody(refusal(judged)))])
@@ -386,7 +370,7 @@ async function run(
 
 /** See `CallContext.call`. */
 function callWithin(
-  deps: Deps,
+  deps: GateDeps,
   { onWait }: Passing,
   watch: Pick<Watch, 'signal' | 'pause'>,
   { caller, name, input }: { readonly caller: Caller; readonly name: string; readonly input: unknown },

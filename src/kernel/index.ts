@@ -1,7 +1,5 @@
-export type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool } from './access/foreign-calls.ts'
-export { workspacePath, writtenPaths } from './access/right-limits.ts'
-export { copyMode } from './access/session-modes.ts'
-export { assertNoBranch, type BranchBy, type Branches } from './branches/branches.ts'
+export { decodeBase64, maxPieces } from './attachments.ts'
+export type { Background, Completion } from './background.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
   budgetCategory,
@@ -15,39 +13,91 @@ export {
   scopeSchema,
   windowSchema,
 } from './budgets/definitions.ts'
-export { type Amounts, type BudgetLine, limitsOf, lineOf } from './budgets/notices.ts'
+export { type Amounts, type BudgetLine, limitsOf, lineOf, unpriced } from './budgets/notices.ts'
 export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
-export { type CallReference, describeCall } from './call-reference.ts'
-export { clientTools } from './calls/client-calls.ts'
-export { carriesConversation, historyPages, toItem } from './conversation/conversations.ts'
+export { type CallReference, describeCall, maxLoadedTools } from './call-reference.ts'
+export type { Coming, HookedCall, HookedPassing, KernelHooks } from './coming.ts'
+export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
-export { followedPhases, type KernelEvent } from './events.ts'
-export type { FileLabels } from './flow/file-labels.ts'
+export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './events.ts'
 export type { Gate } from './gate.ts'
-export { rowIn, rowMark } from './journal.ts'
-export type { Kernel, KernelOptions } from './kernel-interface.ts'
+export { describedServiceCalls } from './hold-services.ts'
+export { type Journal, rowIn, rowMark } from './journal.ts'
+export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
+export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export { historyPage, maxBytesPerToken, maxForkDepth, maxInputBytes, maxPieces, maxSessionsRead, maxTitleLength } from './limits.ts'
-export type { Completion } from './models/side-calls.ts'
-export type { EventPage } from './observe/event-bus.ts'
-export type { EventFilter } from './observe/event-kinds.ts'
+export { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
-export type { Registry } from './registry.ts'
-export { type Core, describedServiceCalls, sectionOf, type Service } from './service.ts'
-export { describeSession, firstLine, type ListInput, type Sessions, sessionsOf } from './sessions.ts'
-export type { Approvals } from './stages/approval-queue.ts'
+export { explain, maxInputBytes, type Registry, type SectionAgent } from './registry.ts'
+export { type Core, sectionOf, type Service } from './service.ts'
+export {
+  type CallOf,
+  describeSession,
+  type FileFlow,
+  fileFlowCategories,
+  type FileGuard,
+  firstLine,
+  type Judged,
+  type ListInput,
+  maxSessionsRead,
+  maxTitleLength,
+  type OpenedFlow,
+  type Sessions,
+  sessionsOf,
+} from './sessions.ts'
+export type { Answer, Approvals } from './stages/approval-queue.ts'
+export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
 export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './stages/attenuation.ts'
 export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
-export { inherited, processRight, type Provenance, userCaller } from './stages/policy.ts'
+export { assertNoBranch, type BranchBy, type FileChanges, type FileCopies, type NewBranch } from './stages/call-files.ts'
+export { type Cleaner, maxResultBytes } from './stages/cleaning.ts'
+export { boundDigest, inputsDigest, partsOf, readInputs, stateChange } from './stages/command-inputs.ts'
+export {
+  type ActsAs,
+  type Asking,
+  type Excuse,
+  type JudgedCall,
+  type JudgeDeps,
+  type Judges,
+  type KnownHosts,
+  type MakeCall,
+  type RefusedCalls,
+  type RefusedPassing,
+  stricter,
+  whyNeverExcused,
+} from './stages/judging.ts'
+export {
+  clientAsk,
+  clientReply,
+  decideFlow,
+  type FlowDecisions,
+  flowMatter,
+  type FlowVerdict,
+  freeFlow,
+  inherited,
+  isForPerson,
+  isKept,
+  joined,
+  judgeFlow,
+  leadsOutside,
+  nothing,
+  processRight,
+  type Provenance,
+  runtimeCaller,
+  userCaller,
+  verdictOf,
+} from './stages/policy.ts'
+export { type Refusal, refusal, refusalText } from './stages/refusals.ts'
+export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './stages/right-limits.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
-export { createErasures, type Erasures } from './state/erasures.ts'
 export type { RunningTurns } from './turns/agent.ts'
+export { clientTools } from './turns/client-calls.ts'
 export type { LaneResult, Lanes, Mail, TurnInput, TurnPast } from './turns/lanes-interface.ts'
 export { type AgentProfile, characterProblem, type CharacterProfile, type DefinedProfile, profileCategory } from './turns/profile.ts'
 export type { Handoff, Handoffs } from './turns/profiles.ts'
 export { giveUpCalls } from './turns/recovery.ts'
 export { createRepeats, notOpen, repeatsBody, type RepeatsReport } from './turns/repeats.ts'
-export type { ServiceRuns } from './turns/service-runs.ts'
+export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'
 export type { StartTurn } from './turns/start-turn.ts'

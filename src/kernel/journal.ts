@@ -26,12 +26,22 @@ import {
   toError,
   toFailure,
 } from '../types/index.ts'
-import { erasureBody } from './state/erasures.ts'
 import { carriesConversation } from './conversation/conversations.ts'
-import { maxErasedAtOnce, maxHeldEpochs, maxLostIntents, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
 import { documentChanges, documentProjections } from './state/documents.ts'
 import type { Budgets } from './stages/budgets.ts'
+
+/** Lanes that are held, about 100 bytes each; a lane that was evicted is claimed again by its next turn. */
+const maxHeldEpochs = 10_000
+
+/** Calls whose intents a takeover refused, until their outcomes have come, too: those of the calls that run at once. */
+const maxLostIntents = 10_000
+
+/** Records that may wait for the store before their producers wait too: a tenth of what the store refuses. */
+const maxRecordsBehind = 10_000
+
+/** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
+const maxErasedAtOnce = 200
 
 export interface Entry {
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
@@ -100,8 +110,8 @@ interface JournalListener {
   readonly hide?: (body: JsonObject) => JsonObject
   /** Called at once, before the commit, in order: state in memory must not lag behind the next call. */
   readonly observe?: (entry: ObservedEntry) => void
-  /** Called after the commit, in order. */
-  readonly publish?: (record: RecordView) => void
+  /** Called after the commit, in order. @param body that of the record, as it is stored */
+  readonly publish?: (record: RecordView, body: string) => void
   readonly onFault?: (failure: Failure) => void
   /** Called when another worker has taken over a session. Until it resolves, appends of the session carry the stale epoch. */
   readonly onStale?: (session: SessionId) => Promise<void>
@@ -140,7 +150,7 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       // The store accepts appends in order; a refusal may come sooner.
       newest = writing.then(written, () => (written(), earlier))
       const appended = await writing
-      if (!appended.duplicate) marked.forEach((entry, i) => listeners.publish(view(entry, at, appended.firstSeq + i)))
+      if (!appended.duplicate) marked.forEach((entry, i) => listeners.publish(view(entry, at, appended.firstSeq + i), records[i]!.body))
       return appended
     } catch (error) {
       // A stale epoch refuses one append; any other error is a failure of the store.
@@ -164,7 +174,7 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       const total = { bodies: 0, blobs: 0, kept: [] as number[] }
       for (let at = 0; at < seqs.length; at += maxErasedAtOnce) {
         const some = seqs.slice(at, at + maxErasedAtOnce)
-        await append([{ ...of, phase: 'exchange', body: erasureBody(some, reason) }], { sync: true })
+        await append([{ ...of, phase: 'exchange', body: { erases: some, reason } }], { sync: true })
         const { bodies, blobs, kept } = await store.erase(some, reason)
         erasures += 1
         listeners.changed()
@@ -196,8 +206,8 @@ function createListeners() {
       const body = listeners.reduce((before, listener) => listener.hide?.(before) ?? before, entry.body)
       return body === entry.body ? entry : { ...entry, body }
     },
-    publish(record: RecordView): void {
-      for (const listener of listeners) listener.publish?.(record)
+    publish(record: RecordView, body: string): void {
+      for (const listener of listeners) listener.publish?.(record, body)
     },
     fault(failure: Failure): void {
       for (const listener of listeners) listener.onFault?.(failure)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
 import { createSecrets, noKeeper, type Origin, type SecretKeeper, type Secrets } from '../secrets/index.ts'
-import { services } from '../services/index.ts'
+import { type OpenSource, pluginService, type PluginSource, services } from '../services/index.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import {
   type Call,
@@ -28,7 +28,8 @@ import {
 } from '../types/index.ts'
 import type { KernelEvent } from './events.ts'
 import { createKernel } from './kernel.ts'
-import type { Kernel, KernelOptions } from './kernel-interface.ts'
+import type { Kernel } from './kernel-interface.ts'
+import type { KernelOptions } from './kernel-options.ts'
 import type { HealthProbe } from './observe/resources.ts'
 
 export const user = 'ada' as UserId
@@ -67,7 +68,7 @@ export interface FixtureOptions {
   readonly countTokens?: Engine['countTokens']
   readonly health?: HealthProbe
   readonly services?: KernelOptions['services']
-  readonly servers?: KernelOptions['servers']
+  readonly servers?: OpenSource<PluginSource>
   readonly hasPlugins?: boolean
   readonly host?: HostPort
   readonly hooks?: HookSource
@@ -169,6 +170,13 @@ function scriptedEngine(options: FixtureOptions, config: Config): Engine {
   }
 }
 
+/** Programs of others, and hooks by themselves. */
+function programsOf({ servers, hooks, hasPlugins = false }: FixtureOptions): KernelOptions['services'] {
+  if (servers === undefined && hooks === undefined) return []
+  const none = { calls: [], tools: () => noTools, close: async () => {} }
+  return [pluginService(servers ?? (async () => ({ ...none, hooks })), hasPlugins)]
+}
+
 export async function openFixture(options: FixtureOptions = {}): Promise<Fixture> {
   const store = options.store ?? (await openMemoryStore({ user }))
   const config: Config = configSchema.parse(options.config ?? {})
@@ -180,7 +188,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     store,
     engine,
     sandbox: options.sandbox ?? createFakeSandbox(),
-    services: options.services ?? services,
+    services: [...(options.services ?? services), ...programsOf(options)],
     calls: async (memory) => [...(memory === undefined ? [] : (options.memory?.calls(memory) ?? [])), ...(options.calls ?? [])],
     ...(options.memory !== undefined && { memory: options.memory.make }),
     workspaceRoot: '/home/ada/ws',
@@ -191,10 +199,6 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     clock: options.clock ?? systemClock,
     random: systemRandom,
     ...(options.health !== undefined && { health: options.health }),
-    ...(options.servers !== undefined && { servers: options.servers, hasPlugins: options.hasPlugins === true }),
-    ...(options.hooks !== undefined && {
-      servers: async () => ({ calls: [], tools: () => noTools, hooks: options.hooks, close: async () => {} }),
-    }),
     host: options.host,
   })
   const session = options.session ?? (await kernel.createSession('test')).id

@@ -1,32 +1,7 @@
 /** The kernel as the gateway sees it: what terminals and programs can ask of it. And what it is made of, as the composition root sees it. */
-import type { Memory, MemoryHost } from '../memory/index.ts'
-import type { SecretKeeper } from '../secrets/index.ts'
-import type { Store } from '../store/index.ts'
-import type {
-  Call,
-  CallId,
-  CallOutcome,
-  CatalogQuestion,
-  Clock,
-  Config,
-  Engine,
-  GuestStatus,
-  HostPort,
-  Json,
-  Notice,
-  OxbowError,
-  Random,
-  Sandbox,
-  SessionId,
-  ShownFolder,
-  SessionInfo,
-  UserId,
-} from '../types/index.ts'
-import type { ForeignCalls } from './access/foreign-calls.ts'
+import type { CallId, CallOutcome, GuestStatus, Json, Notice, OxbowError, PendingApproval, SessionId, SessionInfo } from '../types/index.ts'
+import type { CallReference } from './call-reference.ts'
 import type { KernelEvent, PastDelivery } from './events.ts'
-import type { DiskProbe, HealthProbe } from './observe/resources.ts'
-import type { OpenServers } from './registry.ts'
-import type { Service } from './service.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
 export interface Kernel {
@@ -73,59 +48,70 @@ export interface Kernel {
   close(): Promise<void>
 }
 
-export interface KernelOptions {
-  readonly user: UserId
-  readonly version: string
-  readonly config: Config
-  readonly store: Store
-  /** For users: `file`, or an address without its password. */
-  readonly storeName?: string
-  /** This process runs in a container without network, which its runner has started. Absent: it does not. */
-  readonly isolated?: boolean
-  /** A warning about a store that works; empty: none. */
-  readonly storeWarning?: () => string
-  readonly engine: Engine
-  readonly sandbox: Sandbox
-  /** What the kernel offers beyond its core. */
-  readonly services: readonly Service[]
-  /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
-  readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
-  /** Opens the servers of tools, with the first call; absent: there are none. */
-  readonly servers?: OpenServers
-  /** Opens them at the start: there are plugins, whose tasks and events wait for no call. */
-  readonly hasPlugins?: boolean
-  /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
-  readonly memory?: (host: MemoryHost) => Memory
-  /** Empty when there is none. */
-  readonly workspaceRoot: string
-  /** Folders where Oxbow is installed, to hide from models. */
-  readonly hostFolders?: readonly string[]
-  /** Values that must never reach a model, a log or a user, by the name that replaces them. */
-  readonly secrets: ReadonlyMap<string, string>
-  /** Keeps what is found in outputs; absent: it is kept until the kernel ends. */
-  readonly secretKeeper?: SecretKeeper | undefined
-  /** Called with what replaces secrets in texts that pass no gate, such as the log. */
-  readonly onSecrets?: ((hide: (text: string) => string) => void) | undefined
-  /** The folder of the person's secrets; `hands`: only hands see it; absent: there is none. */
-  readonly vaultFolder?: string | undefined
-  readonly clock: Clock
-  readonly random: Random
-  /** Folder for the versions of the workspace; absent: there are none. */
-  readonly versionsFolder?: string | undefined
-  /** Names in /shared of the person's own folders. */
-  readonly mounts?: () => readonly string[]
-  /** Those of them that versions cover now, each with a mark of the folder that has the name: `NAME:MARK`. */
-  readonly coveredFolders?: (() => readonly string[]) | undefined
-  /** Makes the sandbox show the folders of the person as their list is now; absent: there is no such list. */
-  readonly showFolders?: () => Promise<readonly ShownFolder[]>
-  /** Whether the guest that had this workspace before ended by itself, and not because it was stopped or killed. */
-  readonly crashedBefore?: boolean
-  /** Absent: nothing is known of the disk. */
-  readonly disk?: DiskProbe
-  /** What the host finds about files, model and machine; absent: nothing. */
-  readonly health?: HealthProbe
-  /** The way to the host, for the configuration; absent: there is none. */
-  readonly host?: HostPort | undefined
-  /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
-  readonly catalog?: (question: CatalogQuestion) => AsyncIterable<object>
+/** A call that the rights of a key allow to a model outside. */
+export interface ForeignTool extends CallReference {
+  /** It reaches what is outside of the workspace, or what it returns comes from there. */
+  readonly isOpen: boolean
+}
+
+export interface OfferedCalls {
+  /** What a model may call. */
+  readonly calls: readonly ForeignTool[]
+  /** What only programs may call, by `Kernel.call`. */
+  readonly programs: readonly ForeignTool[]
+}
+
+export interface ForeignCall {
+  readonly id: CallId
+  readonly name: string
+  readonly input: unknown
+  readonly session: SessionId
+}
+
+export interface ForeignEnd {
+  readonly outcome: CallOutcome
+  readonly pictures: readonly { readonly mediaType: string; readonly data: Uint8Array }[]
+}
+
+export interface ForeignRun {
+  readonly id: CallId
+  readonly name: string
+  /** Empty: it was refused before it had one. */
+  readonly session: SessionId | ''
+  /**
+   * @param seen a question that was answered: it waits for what follows
+   * @returns how the call ended, or what a person must decide first
+   * @throws the reason of the signal, with which the call goes on
+   */
+  next(signal: AbortSignal, seen?: PendingApproval): Promise<{ readonly ended: ForeignEnd } | { readonly asks: PendingApproval }>
+  cancel(): void
+}
+
+export interface ForeignCalls {
+  /** Makes the session that remembers what the program has read. */
+  openSession(title: string): Promise<SessionId>
+  /** @throws OxbowError `unauthenticated` for a key that was revoked, as all methods */
+  tools(): Promise<OfferedCalls>
+  /** The call of a tool, and who makes it; whether the key may is judged when it is made. Null: there is none. */
+  find(tool: string): Promise<{ readonly name: string; readonly right: string; readonly by: 'model' | 'program' } | null>
+  /** The folders and files to which the key's right to read files is limited; null: it is not. */
+  readable(): Promise<readonly string[] | null>
+  /** @throws OxbowError `limit_reached` */
+  begin(call: ForeignCall): Promise<ForeignRun>
+  /** Passes the reply of a turn on, which the program has followed. */
+  reply(call: ForeignCall, outcome: CallOutcome): Promise<ForeignRun>
+  /** A call that was made before; null: it is a message to the agent. @throws OxbowError `not_found` */
+  again(id: CallId): Promise<ForeignRun | null>
+  /** The session to which the key has sent a message. @throws OxbowError `not_found` */
+  sentTo(message: CallId): Promise<SessionId>
+  /** Whether what the session has read may leave without a question: text is streamed only then. */
+  mayLeave(session: SessionId): Promise<boolean>
+  /** Whether the key has a right, perhaps a limited one. */
+  may(right: string): Promise<boolean>
+  /** @param listener called when a call has ended that may have changed files @returns a function that stops it */
+  onChange(listener: () => void): () => void
+  /** Another value once other calls may be offered. */
+  version(): unknown
+  /** @param listener called while the call runs @returns a function that stops it */
+  onProgress(session: SessionId, call: CallId, listener: (elapsedMs: number) => void): Promise<() => void>
 }

@@ -9,9 +9,7 @@ import {
   type Blobs,
   type Call,
   type CallId,
-  type Config,
   createIdMaker,
-  type HookSource,
   lazySchemaChecker,
   type KeptFile,
   once,
@@ -22,22 +20,16 @@ import {
   type SessionId,
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
-import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import { createKnownHosts } from './flow/known-hosts.ts'
-import type { Flow } from './flow/open-flow.ts'
-import { type KernelHooks, lazyHooks, type LoadedHooks } from './hooks/hook-port.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
-import { createSummaries, type Summaries } from './conversation/summaries.ts'
-import type { ExecLists } from './access/exec-lists.ts'
-import { cautionBy } from './access/session-modes.ts'
-import { createEvents, type Events } from './events.ts'
-import type { KernelOptions } from './kernel-interface.ts'
+import { createConversationOf, createSummaries, type Summaries, maxBytesPerToken } from './conversation/summaries.ts'
+import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
+import { createEvents, createNoteEvent, type Events, type NoteEvent } from './events.ts'
+import type { KernelOptions } from './kernel-options.ts'
 import { createMemoryHost } from './memory-host.ts'
-import { createGate, type Gate, type GateDeps } from './gate.ts'
-import { maxBytesPerToken } from './limits.ts'
+import { createGate, type Gate } from './gate.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
-import { createRegistry, type HeldServers, holdServers, type Registry } from './registry.ts'
+import { createRegistry, type Registry } from './registry.ts'
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
@@ -45,18 +37,16 @@ import { nothing, type Provenance } from './stages/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
-import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
-import type { Branches } from './branches/branches.ts'
-import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
 import { createForesee, createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import { createHandoffs, createProfileOf, type Handoffs } from './turns/profiles.ts'
-import { type Core, holdServices, type Services } from './service.ts'
+import { holdServices, type Services } from './hold-services.ts'
+import type { Core } from './service.ts'
 
 /** What is recorded, and what is read back from it. */
 interface Records {
@@ -79,22 +69,14 @@ interface Records {
 /** The calls, the gate, and what makes calls of its own. */
 interface Calls {
   readonly services: Services
-  /** Loaded with the descriptions of the calls. */
-  readonly execLists: () => Promise<ExecLists>
-  readonly versioning: Versioning
+  readonly judges: HeldJudges
   readonly files: FileFlow
-  readonly openFlow: () => Promise<Flow>
-  /** Branches of files; loaded with the first. */
-  readonly branches: () => Promise<Branches>
-  readonly servers: HeldServers
   readonly registry: Registry
-  readonly eventBus: EventBus
   readonly cleaner: Cleaner
   readonly keptOutputs: KeptOutputs
   readonly runningTurns: RunningTurns
   readonly running: RunningCalls
   readonly gate: Gate
-  readonly hooks: () => KernelHooks | undefined
   readonly background: Background
   readonly summaries: Summaries
   readonly memory: Memory | undefined
@@ -115,18 +97,19 @@ interface Turns {
 
 export type KernelParts = Records & Calls & Turns
 
-export function assembleParts(options: KernelOptions): KernelParts {
+/** @param resumed see `Core.resumed` */
+export function assembleParts(options: KernelOptions, resumed: () => Promise<void>): KernelParts {
   const records = buildRecords(options)
-  const services = holdServices(options.services, () => coreOf(options, parts))
+  const services = holdServices(options.services, () => coreOf(options, parts, resumed()))
   const describe = async (): Promise<readonly Call[]> => {
-    const [tools, { kernelCalls }, execLists, servers, ofServices] = await Promise.all([
+    const [tools, { clientCalls }, ofServices] = await Promise.all([
       options.calls(parts.memory),
-      import('./calls/kernel-calls.ts'),
-      parts.execLists(),
-      parts.servers.open(),
+      import('./turns/client-calls.ts'),
       services.calls(),
+      parts.judges.load(),
+      services.coming.load(),
     ])
-    return [...tools, ...servers, ...kernelCalls({ ...callDeps(options, parts), execLists }), ...ofServices]
+    return [...tools, ...clientCalls(), ...ofServices]
   }
   const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
@@ -189,59 +172,37 @@ function buildRecords(options: KernelOptions): Records {
 function buildCalls(options: KernelOptions, records: Records, services: Services, describe: () => Promise<readonly Call[]>): Calls {
   const { user, config, store, engine, sandbox, clock, workspaceRoot, hostFolders = [] } = options
   const { newId, sessions, journal, events, secrets } = records
-  let lists: ExecLists | undefined
-  const execLists = once(async () => {
-    const { createExecLists } = await import('./access/exec-lists.ts')
-    const made = createExecLists(records.documents, config.exec)
-    await made.load()
-    return (lists = made)
-  })
+  const judges = holdJudges(services.judges)
   const runningTurns = createRunningTurns(store)
-  const messageOf = (turn: TurnId | ''): string | null => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null))
-  const openHooks = (source: HookSource): KernelHooks => lazyHooks(source, events, () => loadHooks(source))
-  const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }), openHooks })
-  const hides = (call: Call): boolean => lists?.hides(call) === true
-  const registry = createRegistry(describe, hides, servers.tools, engine.model.contextTokens, servers.loading)
-  const eventBus = createEventBus(store, events.watchers, journal.flushed, registry.find, options.services)
+  const hides = (call: Call): boolean => judges.now().hides(call)
+  const registry = createRegistry(describe, hides, services.coming.calls, engine.model.contextTokens, services.coming.loading)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
-  const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
-  const branches = once(async () => {
-    const { createBranches } = await import('./branches/branches.ts')
-    return createBranches({ ...records, ...versioning, sandbox, versioning, heldLabels: sessions.held, clock })
-  })
-  const running = createRunningCalls(clock, events.progress, versioning.noteChange)
-  const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
-  const files = createFileFlow({ ...records, config, open: openFlow })
-  const loadHooks = async (source: HookSource): Promise<LoadedHooks> =>
-    (await import('./hooks/kernel-hooks.ts')).createKernelHooks({
-      ...records,
-      source,
-      user,
-      gate,
-      registry,
-      fit: cleaner.fit,
-      settings: config.model,
-    })
+  const running = createRunningCalls(clock, events.progress, services.keeper.ended)
+  const files = createFileFlow({ ...records, config, open: services.fileLabels })
   const gate: Gate = createGate({
     ...records,
     files,
-    hooks: servers.hooks,
+    hooks: services.coming.hooks,
     registry,
     cleaner,
     secrets: createSecretUses(secrets),
     running,
     sandbox,
-    branches,
-    changes: versioning.changes,
+    keeper: services.keeper,
     clock,
     approval: config.approval,
-    ...approvalReads(config, records, sandbox, branches),
-    refuseStart: async (...start) => (await execLists()).refuse(...start),
+    usualAgent: config.agent.name,
+    flow: config.flow,
+    async readBound({ branch }, ...bound) {
+      const { readBound } = await import('./stages/command-inputs.ts')
+      return readBound(branch === undefined ? sandbox : await services.keeper.sandbox(branch), ...bound)
+    },
+    judges: judges.now,
     labels: sessions,
     fillHandles: services.fill,
     attachments: runningTurns.attachments,
-    cautionOf: cautionBy({ documents: records.documents, clock, topOf: records.approvals.top }, runningTurns),
+    cautionOf: async ({ session, turn }) => stricter(runningTurns.cautionOf(turn), await judges.now().cautionOf(session)),
   })
   const background = createBackground({ user, gate, newId })
   const completeBy = (model: string): Complete => createComplete({ gate, newId, engine, model })
@@ -250,48 +211,28 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const summaries = createSummaries({ store, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { services, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
-  return { ...own, hooks: servers.hooks, summaries, memory, completeBy, versioning, files, openFlow, eventBus }
-}
-
-/** What stages 4 and 5 read of hosts, rules and commands. */
-function approvalReads(
-  config: Config,
-  { documents, sessions }: Records,
-  sandbox: KernelOptions['sandbox'],
-  branches: Calls['branches'],
-): Pick<GateDeps, 'findRule' | 'readBound' | 'flow' | 'hosts'> {
-  return {
-    flow: config.flow,
-    hosts: createKnownHosts({ documents, config, labels: sessions }),
-    async findRule(asking, readInputs) {
-      const { findRule, settingsDigest } = await import('./access/rules.ts')
-      return findRule(documents, settingsDigest(config), asking, readInputs)
-    },
-    async readBound({ branch }, ...bound) {
-      const { readBound } = await import('./access/command-inputs.ts')
-      return readBound(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...bound)
-    },
-  }
+  const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
+  return { ...own, summaries, memory, completeBy, files }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
   const { user, config, store, engine, sandbox, clock } = options
   const { newId, sessions, journal, scratchpads, documents } = records
-  const { registry, gate, runningTurns, cleaner, background, memory, hooks } = calls
+  const { registry, gate, runningTurns, cleaner, background, memory, services } = calls
   const given = {
     scrub: cleaner.scrub,
-    sections: { skills: calls.servers.section, services: calls.services.section },
+    section: services.section,
     scratchpad: scratchpads.section,
     reminder: memory,
     rolling: rollingBy(background, config.memory.summary),
-    hooks,
-    plugins: calls.servers.plugins,
+    hooks: services.coming.hooks,
+    around: services.coming.around,
     follow: background.follow,
-    runs: calls.services.runs,
+    conversationOf: createConversationOf({ ...records, summaries: calls.summaries, contextTokens: engine.model.contextTokens }),
+    runs: services.runs,
   }
   const handoffs = createHandoffs(documents)
-  const profileOf = createProfileOf(documents, config, handoffs, clock)
+  const profileOf = createProfileOf(documents, config, handoffs, async (name) => (await calls.judges.load()).rightsOfKey(name))
   const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given })
   const recovered = new Map<CallId, OpenTurn>()
   const onHeldBack = (session: SessionId, turn: TurnId): void =>
@@ -328,40 +269,20 @@ function attachAfterTurns({ config }: KernelOptions, parts: KernelParts): void {
 }
 
 /** What services use. */
-function coreOf(options: KernelOptions, parts: KernelParts): Core {
-  const { showFolders } = options
+function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<void>): Core {
   return {
     ...options,
     ...parts,
-    ...(showFolders !== undefined && { showFolders: () => parts.versioning.whileFoldersChange(showFolders) }),
+    resumed,
+    eventKinds: options.services.flatMap(({ events = [] }) => events),
+    fit: parts.cleaner.fit,
+    lasting: parts.files.lasting,
+    limitProgram: async (...limited) => (await import('./budgets/definitions.ts')).limitProgram(parts, options.clock.now(), ...limited),
     noteEvent: parts.noteEvent as Core['noteEvent'],
     references: parts.registry.references,
-    runEnded: parts.versioning.runEnded,
-    changedIn: parts.versioning.changedIn,
-    definitionProblem: parts.services.definitionProblem,
-    withOwnRoles: async (rights) => (await import('./access/roles.ts')).withOwnRoles(parts.documents, rights),
-    sections: options.services.flatMap((service) => service.config ?? []),
-  }
-}
-
-/** What the kernel's own calls use. */
-function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
-  const { config } = options
-  const { sessions, registry } = parts
-  return {
-    ...options,
-    ...parts,
-    runs: parts.services.runs,
+    runEnded: parts.services.keeper.runEnded,
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
-    config: config.model,
-    heldLabels: sessions.held,
-    moneyIsLimited: parts.budgets.limitsMoney,
-    approvalConfig: config.approval,
-    execConfig: config.exec,
-    settings: config,
-    references: registry.references,
-    laneTurn: parts.runningTurns.find,
-    tools: registry.tools,
-    laterTools: registry.laterTools,
+    definitionProblem: parts.services.definitionProblem,
+    sections: options.services.flatMap((service) => service.config ?? []),
   }
 }

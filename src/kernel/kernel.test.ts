@@ -95,6 +95,13 @@ test('a parked call survives a restart, is shown again, and runs when it is appr
   await using second = await openFixture({ play: () => says('done'), calls, config: askFirst, store, session: first.session })
   const again = await second.record((record) => record.phase === 'parked' && record.seq > parked.seq)
   assert.deepEqual([again.call, again.body], [parked.call, parked.body])
+  const listed = await second.kernel.call('approval.list', {})
+  assert.ok(listed.status === 'ok')
+  assert.deepEqual(
+    (listed.output as { at: number }[]).map(({ at }) => at),
+    [parked.at],
+    'it has waited since the first time',
+  )
   await second.kernel.approve(parked.call, true)
   const outcome = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
   assert.equal((outcome.body as { reply: string }).reply, 'done')

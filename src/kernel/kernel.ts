@@ -15,15 +15,15 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import { maxPluginEvents, pluginDeskMs } from './limits.ts'
 import { optionsOf } from './stages/running-calls.ts'
-import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import type { Kernel, KernelOptions } from './kernel-interface.ts'
+import type { Kernel } from './kernel-interface.ts'
+import type { KernelOptions } from './kernel-options.ts'
 import { assembleParts, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
 import { reconcile } from './turns/recovery.ts'
-import { describedServiceCalls, type Service } from './service.ts'
+import { describedServiceCalls } from './hold-services.ts'
+import type { Service } from './service.ts'
 import { refusedAs } from './turns/start-turn.ts'
 
 /**
@@ -31,18 +31,18 @@ import { refusedAs } from './turns/start-turn.ts'
  * store cannot be opened or written, the kernel only reads.
  */
 export function createKernel(options: KernelOptions): Kernel {
-  const parts = assembleParts(options)
-  return facade(parts, options, resume(parts, options))
+  const parts = assembleParts(options, () => resumed)
+  const resumed = resume(parts, options)
+  return facade(parts, options, resumed)
 }
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, handoffs, versioning, services }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, handoffs, services }: KernelParts,
   { store, user, crashedBefore }: KernelOptions,
 ): Promise<void> {
   try {
     await handoffs.load()
-    void versioning.recover()
     for (const turn of await reconcile(store, journal, crashedBefore, services.runs)) {
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
@@ -67,24 +67,8 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   const ask = (name: string, input: unknown, session: SessionId | '' = '', id?: CallId): Promise<CallOutcome> =>
     resumed.then(() => gate.call({ ...userCaller(user, session, ''), ...grant }, name, input, optionsOf(id, newId)))
 
-  const early = keepEarly(options, events.watchers)
-  const desk = once(async () => {
-    const { createPluginDesk } = await import('./plugins/plugin-desk.ts')
-    await parts.servers.open()
-    const { config, clock } = options
-    const opened = createPluginDesk({ ...parts, user, config, clock, early, plugins: parts.servers.plugins, runs: parts.services.runs })
-    await opened.refresh()
-    return opened
-  })
-  const openDesk = (): void => void resumed.then(desk).catch((error: unknown) => console.error(error))
-  const opening = options.hasPlugins === true ? setTimeout(openDesk, pluginDeskMs).unref() : undefined
-  // The first plugin may come while the guest runs.
-  if (options.hasPlugins !== true && options.servers !== undefined)
-    events.watchers.add(({ name, phase }) => void (name === 'plugin.sync' && phase === 'outcome' && openDesk()))
-  const keyKernels = once(async () => {
-    const { createKeyKernels } = await import('./access/key-kernel.ts')
-    return createKeyKernels({ ...parts, user, clock: options.clock, flow: options.config.flow }, kernel)
-  })
+  parts.services.begin()
+  const keyKernels = once(() => parts.services.keyed(kernel))
   const kernel: Kernel = {
     async withKey(key) {
       await resumed
@@ -115,24 +99,11 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     },
     onNotice: createNotices(events.watchers),
     async close() {
-      clearTimeout(opening)
       await resumed
-      ;(await desk.made()?.catch(() => null))?.stop()
       await closeParts(parts, options)
     },
   }
   return kernel
-}
-
-/** Keeps what happens before plugins are looked after. @returns a function that ends that, and has the records */
-function keepEarly({ hasPlugins = false }: KernelOptions, watchers: KernelParts['events']['watchers']): () => readonly RecordView[] {
-  const kept: RecordView[] = []
-  const keep = (record: RecordView): void => void (kept.length < maxPluginEvents && kept.push(record))
-  if (hasPlugins) watchers.add(keep)
-  return () => {
-    watchers.delete(keep)
-    return kept.splice(0)
-  }
 }
 
 /** One watcher of the journal for all who listen; what it needs is loaded with the first. */
@@ -178,20 +149,20 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, services, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
+  const { resources, services, lanes, background, memory, journal, running, schemas } = parts
   resources.stop()
   // First of all: they are not to begin anything more.
   await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.
-  await versioning.settle()
+  await services.keeper.settle()
   await background.followed()
   running.stop()
   await background.close()
   // What calls have changed until they were stopped.
-  await versioning.settle()
-  await versioning.close()
+  await services.keeper.settle()
+  await services.keeper.close()
   await memory?.close()
-  await Promise.all([servers.close(), schemas.close()])
+  await Promise.all([services.release(), schemas.close()])
   await journal.flushed()
   await Promise.all([sandbox.close(), engine.close()])
   await store.close()
@@ -219,6 +190,6 @@ function expectOk(outcome: CallOutcome): unknown {
 
 /** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration */
 export async function describedKernelCalls(config: Config, services: readonly Service[]): Promise<readonly Call[]> {
-  const { kernelCalls } = await import('./calls/kernel-calls.ts')
-  return [...kernelCalls({ config: config.model } as KernelCallDeps), ...(await describedServiceCalls(services, config))]
+  const { clientCalls } = await import('./turns/client-calls.ts')
+  return [...clientCalls(), ...(await describedServiceCalls(services, config))]
 }

@@ -27,8 +27,11 @@ test('a call that this guest cannot make is offered to nobody, and says why to w
     const rights = new Set([parsed.call.right])
     const caller = { audience: 'model', actor: 'agent:ox', rights, turn: '' } as unknown as Caller
     const { approval } = configSchema.parse({})
-    assert.deepEqual(authorize(caller, parsed.call, approval), unavailable)
-    assert.equal(authorize({ ...caller, rights: new Set() }, parsed.call, approval)?.code, 'denied', 'who may not make it learns no more')
+    assert.deepEqual(authorize(caller, parsed.call, approval, 'ox'), unavailable)
+    const without = (actor: string) => authorize({ ...caller, actor, rights: new Set() }, parsed.call, approval, 'ox')
+    assert.equal(without('agent:ox')?.code, 'denied', 'who may not make it learns no more')
+    assert.match(without('agent:ox')!.hint, /rights under \[agent\] in config\.toml/)
+    assert.match(without('agent:ada')!.hint, /rights of agents\/ada\.toml/)
   }
   const rights = new Set(registry.references().map(({ right }) => right))
   assert.deepEqual(

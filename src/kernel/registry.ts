@@ -6,40 +6,39 @@ import type { z } from 'zod'
 import {
   type Call,
   type Caller,
-  type Clock,
   createRecentMap,
-  type DescribedPlugin,
   type Failure,
-  type HookSource,
-  type Label,
   type Message,
   nearestNames,
   once,
   parseForeignJson,
   type RecentMap,
-  type SchemaChecker,
-  type SessionId,
   toolName,
   type ToolSpec,
-  type TurnId,
   wellFormed,
 } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
-import {
-  maxCountedTools,
-  maxHeldToolLists,
-  maxInputBytes,
-  maxLoadedShare,
-  maxOfferedBytes,
-  maxToolShare,
-  maxWhyLength,
-  toolBytesPerToken,
-} from './limits.ts'
-import type { SecretKeeper, Secrets } from '../secrets/index.ts'
-import type { NoteEvent } from './observe/event-bus.ts'
-import type { KernelHooks } from './hooks/hook-port.ts'
-import type { Budgets } from './stages/budgets.ts'
-import type { Documents } from './state/documents.ts'
+
+/** A model that writes more arguments than this is confused; terminals can send files instead. */
+export const maxInputBytes: number = 1024 * 1024
+
+/** Share of the model's window that tools may take in each request; less than `maxOfferedBytes` only where the window is small. */
+const maxToolShare = 0.1
+
+/** Bytes of a token of JSON, at the least that is usual. */
+const toolBytesPerToken = 3
+
+/** Found tools for which a request keeps room: three searches. */
+export const maxCountedTools = 30
+
+/** Share of the model's window that found tools may take: those that were found last stay. */
+const maxLoadedShare = 0.15
+
+/** Lists of tools that are kept for the sets that searches have loaded. */
+const maxHeldToolLists = 100
+
+/** Characters about a malformed input: five fields with what each was expected to be. */
+const maxWhyLength = 1_000
 
 type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
@@ -92,7 +91,7 @@ export function createRegistry(
   loading: () => Promise<void> | null = () => null,
 ): Registry {
   let loaded: Loaded | null = null
-  const maxToolBytes = Math.min(maxOfferedBytes, contextTokens * maxToolShare * toolBytesPerToken)
+  const maxToolBytes = contextTokens * maxToolShare * toolBytesPerToken
   const maxLoadedChars = contextTokens * maxLoadedShare * toolBytesPerToken
   const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
@@ -202,7 +201,8 @@ function parseArguments(text: string): { readonly json: unknown } | { readonly p
   }
 }
 
-function explain(error: z.ZodError): string {
+/** @returns what is wrong with up to five fields, for people and models */
+export function explain(error: z.ZodError): string {
   const why = error.issues
     .slice(0, 5)
     .map((issue) => (issue.path.length === 0 ? issue.message : `field \`${issue.path.join('.')}\`: ${issue.message}`))
@@ -240,123 +240,14 @@ function unknownCall(name: string, calls: readonly Call[]): Failure {
   }
 }
 
-// Servers of tools, as the kernel holds them: opened with the first call, closed with the kernel. Their tools are calls that come and go.
-
-/** Calls that servers of tools offer, and those by which a person manages them. */
-interface ToolServers {
-  readonly calls: readonly Call[]
-  readonly tools: ComingCalls
-  /** Plugins, for what they add beside calls; absent: there are none. */
-  readonly plugins?: (() => readonly DescribedPlugin[]) | undefined
-  /** Hooks of plugins; absent: there are none. */
-  readonly hooks?: HookSource | undefined
-  /** A section of the system prompt of an agent; empty if there is nothing to say. Absent: always. */
-  readonly section?: (agent: SectionAgent) => string | Promise<string>
-  close(): Promise<void>
-}
-
-/** For whom a section of the system prompt is. */
-export interface SectionAgent extends Pick<Caller, 'rights' | 'limits'> {
-  readonly name: string
-}
-
-/** Secrets of the guest, as servers of tools use them. */
-interface ServerSecrets {
-  get(name: string): string | undefined
-  set(name: string, value: string | null): Promise<void>
-  hide(name: string, value: string): void
-  /** @returns the text with every secret that it has replaced by a handle */
-  conceal(text: string): string
-}
-
-/** What the kernel gives to programs of others, whose calls come and go. */
-interface ProgramHost {
-  readonly documents: Documents
-  readonly secrets: ServerSecrets
-  /** Checks schemas and values of theirs. */
-  readonly schemas: SchemaChecker
-  /** Limits what a program or plugin may use in a day, beside all budgets above it. @param scope the actor of its calls */
-  limit(
-    of: Parameters<Documents['change']>[0],
-    scope: `program:${string}` | `plugin:${string}`,
-    limits: { readonly tokens?: number; readonly micro_dollars?: number } | null,
-  ): Promise<void>
-  /** The message of a turn that runs; null for any other turn. */
-  messageOf(turn: TurnId | ''): string | null
-  /** Labels of what a session has read. */
-  labelsOf(session: SessionId | ''): readonly Label[]
-  /** Notes an event for people. */
-  readonly noteEvent: NoteEvent
-}
-
-export type OpenServers = (host: ProgramHost) => Promise<ToolServers>
+const noCalls: readonly Call[] = []
 
 /** Calls that come and go. @returns the same array until something changes */
 type ComingCalls = () => readonly Call[]
 
-export interface HeldServers {
-  /** @returns the calls that are always there */
-  open(): Promise<readonly Call[]>
-  /** Empty before `open`. */
-  readonly tools: ComingCalls
-  /** Empty before `open`. */
-  readonly plugins: () => readonly DescribedPlugin[]
-  /** Undefined before `open`, and where no plugin is installed. */
-  readonly hooks: () => KernelHooks | undefined
-  /** Resolves when plugins that nobody has asked yet have told what they have; null: there are none. */
-  readonly loading: () => Promise<void> | null
-  readonly section: (agent: SectionAgent) => string | Promise<string>
-  close(): Promise<void>
-}
-
-const noCalls: readonly Call[] = []
-const noPlugins: readonly DescribedPlugin[] = []
-
-interface HoldOptions {
-  /** Absent: there are none. */
-  readonly servers?: OpenServers
-  readonly secretKeeper?: SecretKeeper | undefined
-  readonly clock: Clock
-}
-
-interface HoldDeps extends Omit<ProgramHost, 'secrets' | 'limit'> {
-  readonly secrets: Secrets
-  readonly budgets: Budgets
-  /** Puts hooks behind the kernel's port; called once. */
-  readonly openHooks: (source: HookSource) => KernelHooks
-}
-
-export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps: HoldDeps): HeldServers {
-  const { documents, schemas, messageOf, labelsOf, noteEvent } = deps
-  const secrets = secretsFor(deps.secrets, secretKeeper)
-  const limit: ProgramHost['limit'] = async (...asked) =>
-    (await import('./budgets/definitions.ts')).limitProgram(deps, clock.now(), ...asked)
-  let opened: ToolServers | undefined
-  let hooks: KernelHooks | undefined
-  const open = once(async () => (opened = await servers?.({ documents, schemas, limit, messageOf, labelsOf, noteEvent, secrets })))
-  return {
-    open: async () => (await open())?.calls ?? noCalls,
-    tools: () => opened?.tools() ?? noCalls,
-    plugins: () => opened?.plugins?.() ?? noPlugins,
-    hooks: () => (opened?.hooks === undefined ? undefined : (hooks ??= deps.openHooks(opened.hooks))),
-    loading: () => opened?.hooks?.loading() ?? null,
-    section: (agent) => opened?.section?.(agent) ?? '',
-    close: async () => opened?.close(),
-  }
-}
-
-/** @param keeper absent: what is set is known until the kernel ends */
-function secretsFor(secrets: Secrets, keeper: SecretKeeper | undefined): ServerSecrets {
-  return {
-    get: secrets.valueOf,
-    hide: (name, value) => secrets.add(name, value, 'configured'),
-    conceal: secrets.hide,
-    async set(name, value) {
-      if (value === null) secrets.remove(name)
-      else secrets.add(name, value, 'configured')
-      await (value === null ? keeper?.remove(name) : keeper?.keep(name, value))
-    },
-  }
+/** For whom a section of the system prompt is. */
+export interface SectionAgent extends Pick<Caller, 'rights' | 'limits'> {
+  readonly name: string
 }
 
 /** Finds calls that come and go by name and by tool name; indexed anew when they have changed. */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Call, Definition } from '../types/index.ts'
-import { type Core, holdServices, type Service } from './service.ts'
+import { holdServices } from './hold-services.ts'
+import type { Core, Service } from './service.ts'
 
 const coreWith = (documents: readonly object[]): (() => Core) => {
   const list = async (): Promise<readonly object[]> => documents

@@ -17,6 +17,7 @@ import {
   ownValue,
   OxbowError,
   parseConfig,
+  plainIssue,
   searchKeyEnv,
   setOwn,
 } from '../types/index.ts'
@@ -152,7 +153,7 @@ function schemaErrors(table: Table): readonly KeyError[] {
   const checked = configSchema.safeParse(table)
   return (checked.error?.issues ?? []).flatMap((issue) => {
     const path = issue.path.map(String)
-    if (issue.code !== 'unrecognized_keys') return [{ key: path, message: issue.message }]
+    if (issue.code !== 'unrecognized_keys') return [{ key: path, message: plainIssue(issue.message) }]
     const isService = path[0] === 'model' || path[0] === 'providers'
     const unknown = issue.keys.filter((name) => name !== 'api_key' || !isService)
     return unknown.map((name) => ({ key: [...path, name], message: `unknown key${meantKey(path, name)}` }))

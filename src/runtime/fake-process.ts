@@ -1,5 +1,14 @@
 /** A process for tests of the runtime: calls are answered by a table, and every call is kept in order. */
-import { type CallId, type CallOutcome, ownValue, type Process, type ProcessId, type SessionId, type TurnId } from '../types/index.ts'
+import {
+  type CallId,
+  type CallOutcome,
+  type HeldConversation,
+  ownValue,
+  type Process,
+  type ProcessId,
+  type SessionId,
+  type TurnId,
+} from '../types/index.ts'
 
 export interface FakeProcess extends Process {
   readonly made: { readonly name: string; readonly input: unknown; readonly id: CallId | undefined }[]
@@ -8,7 +17,7 @@ export interface FakeProcess extends Process {
 
 type Answer = (input: unknown, id: CallId | undefined) => CallOutcome | Promise<CallOutcome>
 
-/** @param answers by call name; a name that is missing is refused as unknown */
+/** @param answers by call name; a name that is missing is refused as unknown. `conversation` is what the turn finds */
 export function createFakeProcess(
   answers: Readonly<Record<string, Answer>>,
   signal: AbortSignal = new AbortController().signal,
@@ -31,6 +40,10 @@ export function createFakeProcess(
     call,
     callTool: call,
     isReadOnly: (name) => name.startsWith('read'),
+    async conversation() {
+      const found = (await answers['conversation']!({}, undefined)) as { readonly output: Partial<HeldConversation> }
+      return { items: [], summary: null, ...found.output }
+    },
     hasMail: () => mail.length > 0,
     successor: () => '',
     newCallId: () => `call${ids++}` as CallId,

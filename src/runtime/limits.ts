@@ -10,6 +10,12 @@ export const providerDeadlineMs = 2_000
 export const tokensPerMessage = 8
 /** Upper bound of the tokens of a usual picture or document. An endpoint that finds it too long says so. */
 export const mediaTokens = 2_000
+/** With a window at least this many times the upper bound of a text's tokens, the bound is used instead of a count. */
+export const roomyFactor = 4
+/** How many more tokens another tokenizer may make of the same text. */
+export const foreignFactor = 1.25
+/** Below this room, what fills the window is not the person's message but the instructions, the tools and the answer's part. */
+export const leastRoomTokens = 512
 /** Margin for tokens that the count does not include. */
 export const safetyTokens = 256
 /** Arguments of a tool call in a step that does not fit: enough to see how they begin and end. */

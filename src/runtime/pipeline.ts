@@ -7,6 +7,7 @@ import {
   type CallId,
   type ClientCall,
   type ConversationItem,
+  type HeldConversation,
   type Failure,
   headOf,
   lastSaid,
@@ -17,8 +18,10 @@ import {
   toolCallsOf,
   type TurnId,
   plural,
+  userMessage,
+  toFailure,
 } from '../types/index.ts'
-import { maxComparedCharacters, providerDeadlineMs, safetyTokens } from './limits.ts'
+import { foreignFactor, maxComparedCharacters, providerDeadlineMs, roomyFactor, safetyTokens } from './limits.ts'
 import { type Composed, type LateItem, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
 import { isFuller } from './window.ts'
 
@@ -110,15 +113,13 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
   return ended
 }
 
-interface Received {
-  readonly items: readonly ConversationItem[]
-  readonly summary?: ConversationItem | null
-}
-
-async function receive(process: Process): Promise<Received | TurnResult> {
-  const history = await process.call('session.history', {})
-  if (history.status === 'ok') return history.output as Received
-  return { ...result(process, process.signal.aborted ? 'cancelled' : 'failed', history.text, 0), failure: history.failure }
+async function receive(process: Process): Promise<HeldConversation | TurnResult> {
+  try {
+    return await process.conversation()
+  } catch (error) {
+    const failure = toFailure(error, 'internal_failure', 'Send the message again.')
+    return { ...result(process, process.signal.aborted ? 'cancelled' : 'failed', `${failure.message}\n${failure.hint}`, 0), failure }
+  }
 }
 
 function shouldRespond(conversation: readonly ConversationItem[]): boolean {
@@ -137,7 +138,7 @@ function stoppedByHook(process: Process, failure: Failure): TurnResult {
 
 async function compose(
   process: Process,
-  { items, summary = null }: Received,
+  { items, summary }: HeldConversation,
   deps: RuntimeDeps,
   hooks: TurnHooks | undefined,
 ): Promise<Composed | Failure> {
@@ -147,8 +148,16 @@ async function compose(
   const hooked = hooks?.sees('context.compose') === true ? await hooks.compose(process, own, newestText(items)) : { system: own }
   if ('failure' in hooked) return hooked.failure
   const { system } = hooked
-  // A byte is at most one token, so the upper bound needs no tokenizer.
-  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation, summary, late }
+  return { system, systemTokens: (await tokensOfSystem(system, deps)) + deps.toolTokens + safetyTokens, conversation, summary, late }
+}
+
+/** A byte is at most one token: an upper bound without a tokenizer, unless the window is too small for it. */
+async function tokensOfSystem(system: string, { counter, facts }: RuntimeDeps): Promise<number> {
+  const bound = Buffer.byteLength(system)
+  if (bound * roomyFactor <= facts.contextTokens) return bound
+  const message = userMessage(system)
+  await counter.count([message])
+  return Math.min(bound, Math.ceil(counter.tokensOf(message) * foreignFactor))
 }
 
 /** Summarizes a conversation that nearly fills the window, before the next message arrives. */
@@ -242,8 +251,8 @@ interface Reminded {
  *
  * @returns the conversation with the recalled item; unchanged if anything fails, or if the item is not there in time
  */
-async function remind(process: Process, received: Received, reminder: Reminder | undefined): Promise<Reminded> {
-  const { items: conversation, summary = null } = received
+async function remind(process: Process, received: HeldConversation, reminder: Reminder | undefined): Promise<Reminded> {
+  const { items: conversation, summary } = received
   const at = lastSaid(conversation)
   const message = conversation[at]
   const unchanged = { conversation, late: null }

@@ -44,10 +44,7 @@ const earlier = [
 
 function scripted(steps: readonly CallOutcome[], more: Record<string, () => CallOutcome> = {}, signal?: AbortSignal): FakeProcess {
   const left = [...steps]
-  return createFakeProcess(
-    { 'session.history': history(hello), 'model.generate': () => left.shift() ?? says('out of script'), ...more },
-    signal,
-  )
+  return createFakeProcess({ conversation: history(hello), 'model.generate': () => left.shift() ?? says('out of script'), ...more }, signal)
 }
 
 const names = (process: FakeProcess): string[] => process.made.map((call) => call.name)
@@ -58,7 +55,7 @@ test('a turn without tools is one history read and one generation', async () => 
   const process = scripted([says('hi')])
   const result = await runTurn(process, deps)
   assert.deepEqual([result.status, result.reply, result.steps], ['ok', 'hi', 1])
-  assert.deepEqual(names(process), ['session.history', 'model.generate'])
+  assert.deepEqual(names(process), ['model.generate'])
 })
 
 test('an answer that reaches its limit without any text is no reply, and the turn says why', async () => {
@@ -78,7 +75,7 @@ test('an answer that reaches its limit in mid-text is a reply that says once tha
 test('results go back to the model in the order of the calls, whatever order they end in', async () => {
   const first = Promise.withResolvers<CallOutcome>()
   const process = createFakeProcess({
-    'session.history': history(hello),
+    conversation: history(hello),
     'model.generate': () =>
       process.made.filter((call) => call.name === 'model.generate').length === 1 ? asks(['read_a'], ['read_b']) : says('done'),
     read_a: () => first.promise,
@@ -104,7 +101,7 @@ test('a call that changes something waits for the reads before it and runs alone
   }
   const steps = [asks(['read_a'], ['read_b'], ['write_c'], ['read_d']), says('done')]
   const process = createFakeProcess({
-    'session.history': history(hello),
+    conversation: history(hello),
     'model.generate': () => steps.shift()!,
     read_a: slow('a'),
     read_b: slow('b'),
@@ -122,19 +119,19 @@ test('a resumed turn carries out only the tool calls that have no result, under 
     parts: [{ type: 'tool_result', id: 't0', name: 'write_a', ok: true, text: 'A' }],
   })
   const process = createFakeProcess({
-    'session.history': history([...hello, generation, result]),
+    conversation: history([...hello, generation, result]),
     'model.generate': () => says('done'),
     write_b: () => ok(null, 'B'),
   })
   await runTurn(process, deps)
-  assert.deepEqual(process.made.map((call) => [call.name, call.id]).slice(1, 2), [['write_b', 'g1.1']])
+  assert.deepEqual(process.made.map((call) => [call.name, call.id]).slice(0, 1), [['write_b', 'g1.1']])
 })
 
 test('a turn whose answer is on record already asks nothing again', async () => {
   const answer = conversationItem('g1' as CallId, { role: 'assistant', parts: [{ type: 'text', text: 'answered' }] })
-  const process = createFakeProcess({ 'session.history': history([...hello, answer]) })
+  const process = createFakeProcess({ conversation: history([...hello, answer]) })
   assert.equal((await runTurn(process, deps)).reply, 'answered')
-  assert.deepEqual(names(process), ['session.history'])
+  assert.deepEqual(names(process), [])
 })
 
 test('a failed tool is a result that the model reads', async () => {
@@ -176,7 +173,7 @@ test('the same call many times in one answer is told to the model before it ends
 test('the limit of generations ends a turn with an account of what was done', async () => {
   let n = 0
   const process = createFakeProcess({
-    'session.history': history(hello),
+    conversation: history(hello),
     'model.generate': () => asks(['read_a', `{"n":${n++}}`]),
     read_a: () => ok(null, `${n}`),
   })
@@ -187,7 +184,7 @@ test('the limit of generations ends a turn with an account of what was done', as
 
 test('a message that comes when the turn may ask no more is left to a turn that can answer it', async () => {
   const process: FakeProcess = createFakeProcess({
-    'session.history': history(hello),
+    conversation: history(hello),
     'model.generate': (_, id) => asks(['read_a', JSON.stringify(id)]),
     read_a: () => {
       if (names(process).filter((name) => name === 'model.generate').length === deps.maxTurns)
@@ -213,7 +210,7 @@ test('a message sent while the turn runs is offered at the next step', async () 
 test('a message that comes with the last words is answered in the same turn', async () => {
   const steps = [says('first'), says('second')]
   const process: FakeProcess = createFakeProcess({
-    'session.history': history(hello),
+    conversation: history(hello),
     'model.generate': () => {
       if (steps.length === 2) process.mail.push({ id: 'u2' as CallId, text: 'and?' })
       return steps.shift()!
@@ -232,12 +229,12 @@ test('cancelling ends the turn without another generation and says what was left
   const result = await runTurn(process, deps)
   assert.deepEqual([result.status, result.failure?.code], ['cancelled', 'cancelled'])
   assert.match(result.reply, /Done in this turn: write_a\.\nLeft: 1 requested call/)
-  assert.deepEqual(names(process), ['session.history', 'model.generate', 'write_a'])
+  assert.deepEqual(names(process), ['model.generate', 'write_a'])
 })
 
 test('what was done before a message steered the turn is told as done, and nothing of the turns before', async () => {
   const controller = new AbortController()
-  const answers = { 'session.history': history([...earlier, conversationItem('turn' as CallId, userMessage('go'))]) }
+  const answers = { conversation: history([...earlier, conversationItem('turn' as CallId, userMessage('go'))]) }
   const process: FakeProcess = scripted(
     [asks(['write_a']), asks(['write_b'])],
     {
@@ -253,7 +250,7 @@ test('what was done before a message steered the turn is told as done, and nothi
 test('the last words of a turn that had to stop are not cut amid a character', async () => {
   const words = conversationItem('g' as CallId, { role: 'assistant', parts: [{ type: 'text', text: `${'x'.repeat(499)}🐂🐂` }] })
   const failed = { ...words, ended: { code: 'model_garbled', message: 'It broke.', hint: '' } } as const
-  const result = await runTurn(scripted([], { 'session.history': history([...hello, failed]) }), deps)
+  const result = await runTurn(scripted([], { conversation: history([...hello, failed]) }), deps)
   assert.equal(result.status, 'failed')
   assert.match(result.reply, /Last words: x{499}$/m)
 })
@@ -278,7 +275,7 @@ test('a provider that fails or hangs is left out', async (t) => {
   await new Promise(setImmediate)
   t.mock.timers.tick(2_000)
   await running
-  assert.equal((process.made[1]!.input as { system: string }).system, 'good')
+  assert.equal((process.made[0]!.input as { system: string }).system, 'good')
 })
 
 /** Recalls a fact when `arrive` is called. */
@@ -332,7 +329,7 @@ test('a recall knows what the model reads anyway: what was said, recalled and su
     conversationItem('u3' as CallId, userMessage('And now?')),
   ]
   const summary = conversationItem('s0' as CallId, userMessage('Clara plays the cello.'))
-  const process = scripted([says('hi')], { 'session.history': () => ok({ items, summary }), 'memory.recall': () => ok({ ids: [] }, '') })
+  const process = scripted([says('hi')], { conversation: () => ok({ items, summary }), 'memory.recall': () => ok({ ids: [] }, '') })
   await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs: () => 1_000, recalled: () => {} } })
   const { told } = process.made.find(({ name }) => name === 'memory.recall')!.input as { readonly told: readonly string[] }
   const shown = ['And now?', 'See [data01890a5d-ac96-774b-bcce-b302099a8057:0].', 'done', 'hello', 'Clara plays the cello.']
@@ -342,5 +339,5 @@ test('a recall knows what the model reads anyway: what was said, recalled and su
 test('a message that can recall nothing costs no call', async () => {
   const process = scripted([says('hi')])
   await runTurn(process, { ...deps, reminder: { mayRecall: (_, text) => text !== 'hello', patienceMs: () => 0, recalled: () => {} } })
-  assert.deepEqual(names(process), ['session.history', 'model.generate'])
+  assert.deepEqual(names(process), ['model.generate'])
 })

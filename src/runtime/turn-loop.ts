@@ -227,7 +227,7 @@ async function generate(
         fitted = await fit()
       }
     }
-    if (fitted.tokens > window.room) return { end: { kind: 'limit', failure: tooLong(fitted, window.room) } }
+    if (fitted.tokens > window.room) return { end: { kind: 'limit', failure: tooLong(fitted, window.room, facts, systemTokens) } }
     const id = process.newCallId()
     const inputTokens = fitted.tokens + systemTokens + tokensPerMessage
     const input = { model: modelLabel(facts), system, messages: fitted.messages, maxOutputTokens: facts.maxOutputTokens, inputTokens }

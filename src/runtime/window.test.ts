@@ -164,7 +164,7 @@ async function run(
 ): Promise<{ ended: TurnResult; process: FakeProcess }> {
   const left = [...steps]
   const process = createFakeProcess({
-    'session.history': () => ok({ items }),
+    conversation: () => ok({ items }),
     'model.generate': () => left.shift() ?? says('out of script'),
     write_a: () => ok(null, 'written'),
   })
@@ -241,7 +241,7 @@ test('parts without text that a wire wants back go through a turn unchanged', as
 test('a turn that was cancelled meanwhile does not ask again', async () => {
   const controller = new AbortController()
   const process = createFakeProcess(
-    { 'session.history': () => ok({ items: talk(50, 100) }), 'model.generate': () => (controller.abort('cancelled'), overflows()) },
+    { conversation: () => ok({ items: talk(50, 100) }), 'model.generate': () => (controller.abort('cancelled'), overflows()) },
     controller.signal,
   )
   const ended = await runTurn(process, deps)

@@ -9,12 +9,14 @@ import {
   type Failure,
   maxShownFiles,
   type Message,
+  type ModelFacts,
+  modelLabel,
   type Process,
   showableFiles,
   toolCallsOf,
   toolPlace,
 } from '../types/index.ts'
-import { largeStepPart, mediaTokens, overflowPart, tokensPerMessage, usualBytesPerToken } from './limits.ts'
+import { largeStepPart, leastRoomTokens, mediaTokens, overflowPart, tokensPerMessage, usualBytesPerToken } from './limits.ts'
 import { createShortener, type Shorten, type Shortened, shortenStep } from './shortening.ts'
 
 interface Fitted {
@@ -247,15 +249,33 @@ export async function roomAfterOverflow(sent: readonly Message[], counter: Messa
   return Math.floor(tokensOfAll(sent, counter) * overflowPart)
 }
 
-export function tooLong({ messages, tokens }: Fitted, room: number): Failure {
+/** @param room that the messages may take @param reservedTokens of the instructions and the tools, which every request carries */
+export function tooLong({ messages, tokens }: Fitted, room: number, facts: ModelFacts, reservedTokens: number): Failure {
+  if (facts.contextTokens - facts.maxOutputTokens - reservedTokens < leastRoomTokens) return tooSmall(facts, reservedTokens)
   const what =
     messages.at(-1)?.role === 'user'
       ? 'The newest message alone takes'
       : 'The newest message and the newest step, shortened as far as they can be, take'
   return {
     code: 'limit_reached',
-    message: `${what} ${tokens} tokens; the model has room for ${Math.max(0, room)}.`,
+    message: `${what} ${tokens} tokens; the model has room for ${Math.max(0, room)} (window of ${modelLabel(facts)}: ${facts.contextTokens} tokens).`,
     hint: 'Put long text into a file in the workspace and name the file, or choose a model with a larger window.',
+  }
+}
+
+/** The window leaves no room for a conversation, whatever the person writes. */
+function tooSmall(facts: ModelFacts, reservedTokens: number): Failure {
+  const { contextTokens, maxOutputTokens } = facts
+  const isOutputLarge = maxOutputTokens > contextTokens / 2
+  const larger = 'If the model has a larger window, set it: `oxbow config set model.context_tokens 32768`.'
+  return {
+    code: 'limit_reached',
+    message:
+      `The context window of ${modelLabel(facts)}, ${contextTokens} tokens, is too small: ` +
+      `instructions and tools take ${reservedTokens}, and an answer may take ${maxOutputTokens}.`,
+    hint: isOutputLarge
+      ? `Lower model.max_output_tokens, the tokens of an answer: \`oxbow config set model.max_output_tokens ${Math.floor(contextTokens / 4)}\`.`
+      : `${larger} Otherwise choose another model: \`oxbow models\` lists them.`,
   }
 }
 

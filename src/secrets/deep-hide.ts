@@ -7,8 +7,9 @@ type HideText = (text: string, onFound?: (name: string) => void) => string
 /**
  * @returns a function that replaces secrets in all strings of a value, and copies only what changes. A key `__proto__`, which JSON can have,
  * is left out: who copies the value key by key would replace what the copy inherits
+ * @param joined what it finds in a text it finds as well where that stands between others: then one search says that a value has no secret
  */
-export function createDeepHide(hide: HideText): <Value>(value: Value, onFound?: (name: string) => void) => Value {
+export function createDeepHide(hide: HideText, joined = false): <Value>(value: Value, onFound?: (name: string) => void) => Value {
   const within = (value: unknown, onFound?: (name: string) => void): unknown => {
     if (typeof value === 'string') return hide(value, onFound)
     // Copies are made only where something changes: nearly no value of a turn has a secret.
@@ -38,5 +39,29 @@ export function createDeepHide(hide: HideText): <Value>(value: Value, onFound?: 
     if (!hasSecretKey) return copy ?? value
     return Object.fromEntries(Object.entries(copy ?? value).map(([key, item]) => [hide(key, onFound), item]))
   }
-  return <Value>(value: Value, onFound?: (name: string) => void) => within(value, onFound) as Value
+  return <Value>(value: Value, onFound?: (name: string) => void) => {
+    const texts = joined && typeof value === 'object' && value !== null ? textsIn(value) : null
+    if (texts !== null) {
+      const all = texts.join('\0')
+      if (hide(all) === all) return value
+    }
+    return within(value, onFound) as Value
+  }
+}
+
+/** @returns all strings and names of a value; null where it has something that is left out */
+function textsIn(value: object, texts: string[] = []): readonly string[] | null {
+  const add = (item: unknown): boolean => {
+    if (typeof item === 'string') return texts.push(item) > 0
+    return typeof item !== 'object' || item === null || textsIn(item, texts) !== null
+  }
+  if (Array.isArray(value)) return value.every(add) ? texts : null
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return texts
+  for (const [key, item] of Object.entries(value)) {
+    if (key === '__proto__') return null
+    if (key.length >= minSecretCharacters) texts.push(key)
+    if (!add(item)) return null
+  }
+  return texts
 }

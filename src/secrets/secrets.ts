@@ -125,7 +125,7 @@ export function createSecrets(deps: SecretsDeps): Secrets {
   const values = createValues(deps.known, search)
   const finder = createFinder(deps, values)
   const permissions = createPermissions(deps)
-  const hideIn = createDeepHide(search.hide)
+  const hideIn = createDeepHide(search.hide, true)
   const messages = createMessageCache((message) => hideIn(message))
   const load = once(async () => {
     const vault = deps.vault.load?.().then((found) => values.replace('vault', found))

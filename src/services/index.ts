@@ -1,6 +1,8 @@
 /** The services of a guest, in the order in which their calls are listed. A new one is its folder and a line here. */
 import type { Service } from '../kernel/index.ts'
 import { runs } from '../runs/index.ts'
+import type { Call } from '../types/index.ts'
+import { access } from './access/service.ts'
 import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'
 import { budgets } from './budgets/service.ts'
@@ -15,11 +17,15 @@ import { secrets } from './secrets/service.ts'
 import { sessions } from './sessions/service.ts'
 import { settings } from './settings/service.ts'
 import { state } from './state/service.ts'
+import { system } from './system/service.ts'
 import { upkeep } from './upkeep/service.ts'
+import { versions } from './versions/service.ts'
 
 export const services: readonly Service[] = [
   runs,
+  versions,
   sessions,
+  system,
   upkeep,
   state,
   observe,
@@ -29,6 +35,7 @@ export const services: readonly Service[] = [
   flow,
   agents,
   graphs,
+  access,
   audit,
   extract,
   schedules,
@@ -36,6 +43,12 @@ export const services: readonly Service[] = [
   settings,
 ]
 
+/** @returns the calls of hooks of plugins, for documentation */
+export const describedHookCalls = async (): Promise<readonly Call[]> => [(await import('./plugins/hooks/hook-approval.ts')).hookAskCall()]
+
 /** See `input-schemas.ts`, which is loaded only where somebody types a verb of a service. */
 export const loadInputSchemas = (): Promise<typeof import('./input-schemas.ts')> => import('./input-schemas.ts')
+export type { PluginSource } from './plugins/coming-plugins.ts'
+export { pluginService } from './plugins/service.ts'
+export { type OpenSource, type ProgramHost, type Source, sourceService } from './sources/service.ts'
 export { verifyJournal } from './audit/audit-verify.ts'

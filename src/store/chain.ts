@@ -15,6 +15,7 @@ import {
   type CallId,
   type ErasedBody,
   headOf,
+  jsonText,
   type JournalRecord,
   type NewRecord,
   type SessionId,
@@ -31,7 +32,11 @@ type Unhashed = Omit<JournalRecord, 'hash'>
 
 function canonicalText(asFormat: string, user: UserId, record: Unhashed, body: string): string {
   const { seq, at, actor, session, turn, call, name, phase, previous } = record
-  return JSON.stringify([asFormat, user, seq, at, actor, session, turn, call, name, phase, body, previous])
+  // As `JSON.stringify` of this list writes it.
+  const texts = [actor, session, turn, call, name, phase, body, previous].map(jsonText).join(',')
+  // Somebody who tampers with the file may have put anything there.
+  const numbers = [seq, at].map((value) => (Number.isFinite(value) ? String(value) : JSON.stringify(value))).join(',')
+  return `[${jsonText(asFormat)},${jsonText(user)},${numbers},${texts}]`
 }
 
 /** @param bodyHash as `bodyHashOf` gives it */

@@ -1,5 +1,5 @@
 /** The guest's status in words, and what a conversation has read. */
-import { describeOrigin, type GuestStatus, parseOrigins, type SandboxStatus } from '../types/index.ts'
+import { describeOrigin, type GuestStatus, parseOrigins, type SandboxStatus, failureSentences } from '../types/index.ts'
 import { formatMoney, plainLine } from './terminal-text.ts'
 
 export interface SandboxText {
@@ -18,10 +18,7 @@ export function describeSandbox({ asked, tier, provider, files, shell, problem, 
   return {
     held: `${held}, ${onOff('files', files)}, ${onOff('shell', shell)}`,
     limits,
-    problems: [
-      ...(problem === null ? [] : [`${problem.message} ${problem.hint}`.trim()]),
-      ...degraded.map((limit) => `not in force: ${limit}`),
-    ],
+    problems: [...(problem === null ? [] : [failureSentences(problem)]), ...degraded.map((limit) => `not in force: ${limit}`)],
   }
 }
 

@@ -20,7 +20,15 @@ import {
   type TurnView,
   unreportedFailure,
 } from '../terminal/index.ts'
-import { assertNever, type CallId, type Failure, type Json, type PendingApproval, type RecordView } from '../types/index.ts'
+import {
+  assertNever,
+  type CallId,
+  type Failure,
+  type Json,
+  type PendingApproval,
+  type RecordView,
+  failureSentences,
+} from '../types/index.ts'
 import { maxReplyChars } from './limits.ts'
 
 export type Item = UserItem | ReplyItem | CallItem | NoteItem | EndItem
@@ -117,7 +125,7 @@ export function takeEvent(transcript: Transcript, event: FollowEvent): Transcrip
     case 'caught_up':
       return { ...transcript, waiting: joined(transcript.waiting, event.pending) }
     case 'ended':
-      return note(transcript, `ended-${event.failure.code}`, 'error', `${event.failure.message} ${event.failure.hint}`)
+      return note(transcript, `ended-${event.failure.code}`, 'error', failureSentences(event.failure))
     default:
       return assertNever(event)
   }

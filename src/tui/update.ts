@@ -1,6 +1,6 @@
 /** The reducer of the full-screen terminal: what happens, from keys to frames of the gateway, becomes the next state and what to do. */
 import { plainLine } from '../terminal/index.ts'
-import { assertNever, type RecordView } from '../types/index.ts'
+import { assertNever, type RecordView, failureSentences } from '../types/index.ts'
 import { withFiles } from './completion.ts'
 import { remember, setText } from './editor.ts'
 import { maxTitleChars } from './limits.ts'
@@ -234,7 +234,7 @@ function applyResult(state: State, event: ResultEvent): Step {
       return [event.next === '' ? decided : say(decided, event.next), []]
     }
     case 'decide_failed': {
-      const text = `${event.failure.message} ${event.failure.hint}`
+      const text = failureSentences(event.failure)
       if (question?.pending.call !== event.call) return [say(state, text, true), []]
       return [{ ...state, question: { ...question, isSent: false, error: text } }, []]
     }

@@ -10,7 +10,7 @@ import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
 import type { Label } from './record.ts'
 import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
-import type { Attachment, Blobs, KeptFile } from './message.ts'
+import type { Attachment, Blobs, ConversationItem, KeptFile } from './message.ts'
 import type { ToolSpec } from './model.ts'
 import type { DataOrigin, LabelOrigin, LabelScope } from './origin.ts'
 
@@ -340,6 +340,13 @@ export interface ClientCall {
 }
 
 /** A running agent's view of the kernel: it can make calls and nothing else. */
+/** A conversation as a turn finds it. */
+export interface HeldConversation {
+  readonly items: readonly ConversationItem[]
+  /** Replaces the messages before the items; null: there are none. */
+  readonly summary: ConversationItem | null
+}
+
 export interface Process {
   readonly id: ProcessId
   readonly session: SessionId
@@ -358,6 +365,11 @@ export interface Process {
   callTool(name: string, args: string, id: CallId): Promise<CallOutcome | null>
   /** @returns whether the call may run concurrently with others; true for unknown names */
   isReadOnly(name: string): boolean
+  /**
+   * Reads as much of the conversation as the context window can hold, oldest first, with the message of this turn.
+   * @throws OxbowError of the store
+   */
+  conversation(): Promise<HeldConversation>
   /** @returns whether messages wait for this turn, which `turn.inbox` takes; costs no call */
   hasMail(): boolean
   /** The agent to which this turn has handed its session, with which it ends; empty: none. */

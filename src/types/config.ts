@@ -107,7 +107,14 @@ const price = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> =>
   z.number().nonnegative().nullable().default(null).describe(`Micro-dollars per million ${what}. Unset: the price in the catalog.`)
 
 const overrides = {
-  context_tokens: z.int().min(1024).nullable().default(null).describe('Context window in tokens. Required if the catalog lacks the model.'),
+  context_tokens: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'Context window in tokens; an agent needs at least 6 000. Unset: from the catalog; 32 768 for a model that it lacks at a base URL of your own. Required for any other.',
+    ),
   max_output_tokens: z
     .int()
     .min(1)

@@ -99,6 +99,8 @@ export type CatalogQuestion =
   | { readonly ask: 'show'; readonly model: string }
   /** What a service at any address offers, and the size of one of its models: see `AddressModels`. */
   | { readonly ask: 'address'; readonly baseUrl: string; readonly model: string; readonly key?: string }
+  /** Which models a service at an address of the person's own offers: see `ServedModels`. */
+  | { readonly ask: 'served'; readonly provider: string }
   | { readonly ask: 'verify' }
   | { readonly ask: 'refresh'; readonly url: string }
 

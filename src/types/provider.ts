@@ -91,6 +91,16 @@ export interface AddressModels {
   readonly models: readonly FoundModel[] | null
   /** Window of the model that was asked about: as the service names it, else as the catalog does; null when neither knows it. */
   readonly contextTokens: number | null
+  /** Another base URL at the same place that lists models, where this one does not; empty: none does. */
+  readonly betterUrl: string
+}
+
+/** Which models a service itself names. The catalog knows the vendors' own services, and none at another address. */
+export interface ServedModels {
+  /** Origin and path; empty for a service that the catalog describes, or a model in this process. */
+  readonly baseUrl: string
+  /** Null: it does not list them, or was not reached. */
+  readonly names: readonly string[] | null
 }
 
 /** The variable that may hold the key of a provider whose own variables are not set. */

@@ -32,8 +32,17 @@ export interface SetupChoice {
   readonly tier: SandboxTier | null
 }
 
-/** The least context window that the configuration accepts. */
-const minContextTokens = 1_024
+/**
+ * The least context window of a model that an agent can use: the instructions and tools of the usual agent take some 4 200 tokens, and an
+ * answer a quarter of the window. Models that only make vectors have smaller ones.
+ */
+export const minContextTokens = 6_000
+
+/** What must be left of a window for the request, after the longest answer. */
+export const minRequestTokens = 4_500
+
+/** Why a smaller window is refused; for every place that asks for one. */
+export const tooFewContextTokens: string = `Oxbow needs a context window of at least ${minContextTokens} tokens: its instructions and tools take some 4 200 of them. Start the model with a larger window, or choose another model.`
 
 /** The window of a model of unknown size: what today's local servers offer at least, and enough for the tools of an agent. */
 export const usualContextTokens = 32_768
@@ -74,7 +83,7 @@ function modelValues(choice: ModelChoice): ModelValues {
       return { model: { provider: choice.provider, ...(choice.model !== '' && { name: choice.model }) }, others: [] }
     case 'address': {
       const { baseUrl, model: name, contextTokens, price } = choice
-      const size = { context_tokens: Math.max(minContextTokens, contextTokens ?? usualContextTokens) }
+      const size = { context_tokens: contextTokens ?? usualContextTokens }
       const prices = price === null || price === undefined ? {} : { input_price: price.input, output_price: price.output }
       return { model: { provider: 'openai', base_url: baseUrl, name, ...size, ...prices }, others: [] }
     }
@@ -99,7 +108,7 @@ function localValues({ service: { id, baseUrl, models }, model: name }: ModelCho
             { key: [...provider, 'wire'], value: 'openai-chat' },
             { key: [...provider, 'base_url'], value: baseUrl },
           ]),
-      ...(size === null || size < minContextTokens ? [] : [{ key: [...facts, 'context_tokens'], value: size }]),
+      ...(size === null ? [] : [{ key: [...facts, 'context_tokens'], value: size }]),
       // What this machine does costs nothing. Without a price, a budget of money would refuse every request.
       { key: [...facts, 'input_price'], value: 0 },
       { key: [...facts, 'output_price'], value: 0 },

@@ -20,6 +20,14 @@ export function truncate(text: string, maxChars: number): string {
   return text.length <= maxChars ? text : `${headOf(text, maxChars - 1)}…`
 }
 
+/** What JSON writes as it is. */
+const plainText = /^[ !#-[\]-~]*$/
+
+/** @returns the text as `JSON.stringify` writes it; most ids and names need no escapes, which is several times as fast */
+export function jsonText(text: string): string {
+  return typeof text === 'string' && plainText.test(text) ? `"${text}"` : JSON.stringify(text)
+}
+
 /** Who works in the folder of a message: the agent by itself, or together with an editor. */
 type FolderUse = 'Work' | 'The editor works'
 

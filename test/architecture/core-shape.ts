@@ -15,9 +15,9 @@ export interface CoreShape {
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 110,
-  lines: 20_998,
-  folderPairs: 18,
+  files: 51,
+  lines: 10_177,
+  folderPairs: 3,
   namesElsewhere: {
     acp: 19,
     cli: 208,
@@ -25,13 +25,13 @@ export const coreNow: CoreShape = {
     'eliza-host': 25,
     gateway: 176,
     guest: 4,
-    kernel: 104,
+    kernel: 59,
     memory: 15,
     'plugin-host': 5,
     plugins: 3,
-    runtime: 5,
+    runtime: 4,
     secrets: 3,
-    services: 40,
+    services: 82,
     skills: 16,
     store: 4,
     terminal: 9,

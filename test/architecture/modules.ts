@@ -141,26 +141,26 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['runs', 'kernel', 'runtime', 'memory', 'store', 'secrets'], {
+  row('services', 'services', ['runs', 'kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository'], {
     packages: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
     },
-    buildTime: { re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily' },
-  }),
-  // One port for what is done later or longer; a cluster will be another implementation of it.
-  row('runs', 'runs', ['kernel', 'store']),
-  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets', 'repository'], {
-    packages: {
-      zod,
-      croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
-    },
     buildTime: {
-      diff: 'what changed between two versions, by lines; in the same thread',
+      re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
+      diff: 'what changed between two versions, by lines; in the thread of the versions',
     },
     builtins: {
       'node:worker_threads': 'hashing and compressing the workspace blocks',
       'node:fs': 'the repository of the versions is a folder that agents do not see',
+    },
+  }),
+  // One port for what is done later or longer; a cluster will be another implementation of it.
+  row('runs', 'runs', ['kernel', 'store']),
+  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
+    packages: {
+      zod,
+      croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
     },
   }),
   row('runtime', 'runtime', ['engine']),
@@ -211,7 +211,16 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the folder of the database of a plugin, inside the sandbox',
     },
   }),
-  row('plugin-host', 'core', [], { builtins: { 'node:module': 'plugins find `oxbow/plugin` in this program' } }),
+  row('plugin-host', 'core', [], {
+    builtins: {
+      'node:module': 'plugins find `oxbow/plugin` in this program',
+      'node:net': 'standard input without a stream: a turn waits for each host to wake up; nothing listens or connects',
+      'node:worker_threads': 'a thread says where a plugin stands whose code does not come back',
+      'node:inspector': 'the same thread: the debugger of the main thread, which opens no port',
+      'node:fs': 'the same thread writes past the blocked one, and the line of an import that fails is read',
+      'node:child_process': '`node --check` of a file whose syntax is wrong, inside the sandbox: only that names the line',
+    },
+  }),
   row('memory', 'core', ['store', 'engine'], {
     packages: {
       zod,

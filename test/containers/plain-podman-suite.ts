@@ -40,7 +40,7 @@ const finding = {
       ? ''
       : given.length === 0
         ? 'Run Oxbow as root, or boot with systemd.unified_cgroup_hierarchy=1 (cgroup v2 alone)'
-        : 'sudo systemctl edit user@.service   ([Service] Delegate=cpu memory pids), then log in again',
+        : 'As root: systemctl edit user@.service   ([Service] Delegate=cpu memory pids), then log in again',
 } as const
 
 describe('podman without root', () => {

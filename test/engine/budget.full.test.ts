@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readRecording } from '../../src/engine/replay/recording.ts'
-import { bytesPerToken, minReservedTokens } from '../../src/kernel/limits.ts'
+import { bytesPerToken, minReservedTokens } from '../../src/services/models/limits.ts'
 import { type AssistantMessage, textOf } from '../../src/types/index.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startGuest } from '../support/guest-process.ts'

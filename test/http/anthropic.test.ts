@@ -186,7 +186,7 @@ describe('the interface of Anthropic', () => {
         return true
       })
     }
-    await assert.rejects(failing({ model: 'claude-9' }), Anthropic.NotFoundError)
+    await assert.rejects(failing({ model: 'mistral/claude-9' }), Anthropic.NotFoundError)
     await assert.rejects(
       new Anthropic({ apiKey: 'x', baseURL: origin, maxRetries: 0 }).messages.create(asked('x')),
       Anthropic.AuthenticationError,

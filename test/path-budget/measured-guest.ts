@@ -1,7 +1,7 @@
 /**
  * A guest with a counter: started by `path-budget.test.ts`, so that nothing else runs in its process. It sends the same prompt
  * twice over a real socket; the first turn pays for everything that is started once, the second is counted. Prints the source files
- * in which a function ran between the message and its reply.
+ * in which a function ran between the message and its reply, and how much work that was.
  *
  * Counted is the guest's own process. Beyond a port begins another program: the store's workers, hands, the model endpoint.
  */
@@ -32,6 +32,45 @@ function filesPassed(scripts: readonly Profiler.ScriptCoverage[]): readonly stri
   )
   const paths = ran.map(({ url }) => fileURLToPath(url.split('?')[0] ?? url))
   return [...new Set(paths.filter((path) => path.startsWith(source)).map((path) => path.slice(source.length)))].sort()
+}
+
+/** What a prompt costs, between the message and its reply. */
+export interface Work {
+  /** Functions of the product that ran, each once. */
+  readonly functions: number
+  /** Records that the journal got. */
+  readonly records: number
+  /** Calls of `JSON.stringify`. */
+  readonly stringifies: number
+  /** Texts and bytes that were searched for secrets. */
+  readonly scans: number
+}
+
+const searches: ReadonlySet<string> = new Set(['hide', 'hideCut', 'hideBytes', 'findUnknown'])
+
+function workIn(scripts: readonly Profiler.ScriptCoverage[]): Pick<Work, 'functions' | 'scans'> {
+  const own = scripts.filter(({ url }) => url.startsWith('file:') && fileURLToPath(url.split('?')[0] ?? url).startsWith(source))
+  const ran = own.flatMap(({ url, functions }) =>
+    functions
+      .map(({ functionName: name, ranges }) => ({ url, name, count: ranges[0]?.count ?? 0 }))
+      .filter((each) => each.name !== '' && each.count > 0),
+  )
+  const scans = ran.filter(({ url, name }) => /\/secrets\/(?:secret-search|unknown-secrets)\.ts/.test(url) && searches.has(name))
+  return { functions: ran.length, scans: scans.reduce((sum, { count }) => sum + count, 0) }
+}
+
+/** @returns a function that ends counting */
+function countStringifies(): () => number {
+  const { stringify } = JSON
+  let count = 0
+  JSON.stringify = ((...given: Parameters<typeof stringify>) => {
+    count += 1
+    return stringify(...given)
+  }) as typeof stringify
+  return () => {
+    JSON.stringify = stringify
+    return count
+  }
 }
 
 /** Speaks the gateway's frames, and no more of them than a turn needs. */
@@ -80,14 +119,20 @@ async function turn(text: string): Promise<string> {
 }
 
 await turn('first')
+const { seq: before } = await guest.head()
 const inspector = new Session()
 inspector.connect()
 await inspector.post('Profiler.enable')
 await inspector.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
+const end = countStringifies()
 const outcome = await turn('second')
+// Two are those of this program: its message, and what it keeps of the outcome.
+const stringifies = end() - 2
 const { result } = await inspector.post('Profiler.takePreciseCoverage')
+const { seq: after } = await guest.head()
 inspector.disconnect()
-process.stdout.write(`${JSON.stringify({ files: filesPassed(result), outcome })}\n`)
+const work: Work = { ...workIn(result), stringifies, records: after - before }
+process.stdout.write(`${JSON.stringify({ files: filesPassed(result), work, outcome })}\n`)
 
 terminal.close()
 await guest.close()

@@ -214,7 +214,7 @@ void test('evaluators run behind the reply, isolated, and their calls have the r
         if (name === 'BROKEN') throw new Error('boom')
         assert.equal(message.text, 'I live in Bonn')
         assert.equal(responses[0]!.text, 'Noted.')
-        for (const asked of ['test.read', 'test.write', 'test.delete', 'session.history', 'plugin.evaluate'])
+        for (const asked of ['test.read', 'test.write', 'test.delete', 'turn.inbox', 'plugin.evaluate'])
           outcomes.push(await call!(asked, asked === 'plugin.evaluate' ? { text: '', reply: '', did_respond: true } : {}))
         finished.resolve()
         return { ran: true, data: {} }

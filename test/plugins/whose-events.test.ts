@@ -1,8 +1,8 @@
 /** Events and tasks of plugins follow the agent that holds the right: of the session where something happens, else the usual one, else another. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createPluginEvents } from '../../src/kernel/plugins/plugin-events.ts'
-import { createPluginWork } from '../../src/kernel/plugins/plugin-callers.ts'
+import { createPluginEvents } from '../../src/services/plugins/plugin-events.ts'
+import { createPluginWork } from '../../src/services/plugins/plugin-callers.ts'
 import type { CallOutcome, Caller, DefinitionText, HostPort, RecordView, UserId } from '../../src/types/index.ts'
 import { createFakeHosts } from './fake-hosts.ts'
 import { openPartsFixture } from './parts-fixture.ts'

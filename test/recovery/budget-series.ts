@@ -1,7 +1,7 @@
 /** Guests that are killed in the middle of an answer under a budget: what was reserved is charged, once, and the budget holds. */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bytesPerToken, minReservedTokens } from '../../src/kernel/limits.ts'
+import { bytesPerToken, minReservedTokens } from '../../src/services/models/limits.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import type { Charged, Spend } from '../../src/types/index.ts'
 import { chatPiece, provider } from '../engine/answers.ts'

@@ -1,6 +1,6 @@
 /** Changes files and commits them until it is killed: its argument is the folder of the repository. Prints each commit. */
 import { mkdirSync } from 'node:fs'
-import { createCheckpoints } from '../../src/kernel/versions/checkpoint.ts'
+import { createCheckpoints } from '../../src/services/versions/thread/checkpoint.ts'
 import { openRepository } from '../../src/repository/repository.ts'
 
 const folder = process.argv[2] ?? ''

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openPty, withHome } from '../../src/cli/chat/pty-fixture.ts'
 import { errorTable } from '../../src/types/index.ts'
+import { startModel } from '../support/model.ts'
 
 const secret = 'sk-of-a-test-4711'
 
@@ -39,5 +40,40 @@ test('a terminal asks for everything, shows no key, and changes nothing when it 
     assert.equal(await terminal.exit, 0)
     assert.equal(isAnywhere(folder, secret), false)
     assert.match(readFileSync(join(folder, 'oxbow/users/default/config.toml'), 'utf8'), /provider = "anthropic"/)
+  })
+})
+
+test('an address without /v1 is answered with the one that works, and a window in which no turn fits with the reason', async () => {
+  await using model = await startModel({ models: ['mine'], turns: [{ steps: [{ events: [{ text: 'Hello.' }] }] }] })
+  const { base_url: baseUrl } = model.config
+  await withHome(async (folder) => {
+    const terminal = openPty(folder, ['init'])
+    await terminal.see('Which model shall Oxbow use?')
+    await terminal.see('None for now')
+    // The last but one, from the first.
+    terminal.type('\u001B[A\u001B[A\r')
+    await terminal.see('Its address')
+    terminal.type(`${new URL(baseUrl).origin}\r`)
+    await terminal.see(`and ${baseUrl} does. Use that?`)
+    terminal.type('\r')
+    await terminal.see('Which of its models?')
+    terminal.type('\r')
+    await terminal.see('Its context window in tokens')
+    terminal.type('4096\r')
+    await terminal.see('at least 6000 tokens')
+    terminal.type(`${'\u007F'.repeat(4)}8192\r`)
+    await terminal.see('Its key')
+    terminal.type('\r')
+    await terminal.see('how many dollars a day?')
+    terminal.type('0\r')
+    await terminal.see('be isolated?')
+    terminal.type('\r')
+    await terminal.see('Do that?')
+    terminal.type('\r')
+    await terminal.see('answers.')
+    assert.equal(await terminal.exit, 0)
+    const config = readFileSync(join(folder, 'oxbow/users/default/config.toml'), 'utf8')
+    assert.ok(config.includes(`base_url = "${baseUrl}"`), config)
+    assert.match(config, /context_tokens = 8192/)
   })
 })

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { minContextTokens } from '../../src/types/index.ts'
 import { program } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 import { startModel, type TestModel } from '../support/model.ts'
@@ -52,6 +53,25 @@ test('a set-up takes the size that the service names, and the one of the catalog
   gone()
 })
 
+test('a window in which no turn fits is refused everywhere, and in the smallest one a turn works', async () => {
+  assert.equal((await oxbow('init', '--model', 'foo', '--base-url', model.config.base_url, '--yes')).exit, 0)
+  const few = await oxbow('config', 'set', 'model.context_tokens', String(minContextTokens - 1), '--user', 'default')
+  assert.notEqual(few.exit, 0)
+  assert.match(few.err, /window of openai\/foo, 5999 tokens, is too small.*at least 6000 tokens.*larger window/s)
+  assert.match(modelSection(), /context_tokens = 32768/)
+  assert.equal((await oxbow('config', 'set', 'model.context_tokens', String(minContextTokens), '--user', 'default')).exit, 0)
+  const ran = await oxbow('run', 'hi')
+  assert.match(ran.out, /hello from the address/, ran.err)
+  // What is too small for another reason names the window, and the key to change.
+  const long = await oxbow('config', 'set', 'model.max_output_tokens', '5000', '--user', 'default')
+  assert.match(long.err, /an answer of openai\/foo may take 5000 of the 6000 tokens.*at most 1500/s)
+  writeFileSync(file, `${readFileSync(file, 'utf8')}\n`.replace('[model]\n', '[model]\nmax_output_tokens = 5000\n'))
+  const full = await oxbow('run', 'hi')
+  assert.match(full.err, /The context window of openai\/foo, 6000 tokens, is too small: .* an answer may take 5000/)
+  assert.match(full.err, /oxbow config set model\.max_output_tokens 1500/)
+  gone()
+})
+
 test('neither init nor config set nor config edit saves what does not start, and each says why', async () => {
   assert.equal((await oxbow('config', 'set', 'model.provider', 'offline', '--user', 'default')).exit, 0)
   const text = readFileSync(file, 'utf8')
@@ -59,12 +79,22 @@ test('neither init nor config set nor config edit saves what does not start, and
     ['init', '--model', 'anthropic/claud-nonsense', '--yes'],
     ['config', 'set', 'model.provider', 'openai', 'model.name', 'gpt5minni'],
     ['config', 'set', 'web.search', 'searxng'],
+    ['config', 'set', 'gateway.host', '300.1.1.1'],
     ['config', 'set', 'model.provider', 'anthropic', 'model.name'],
   ]) {
     const { exit, err } = await oxbow(...args)
     assert.notEqual(exit, 0, args.join(' '))
-    assert.match(err, /claude|unknown model|search_url|has no value/, args.join(' '))
+    assert.match(err, /claude|unknown model|search_url|in clear|has no value/, args.join(' '))
     assert.equal(readFileSync(file, 'utf8'), text)
+  }
+  for (const [key, value, says] of [
+    ['turn.max_turns', '0', /turn\.max_turns: must be at least 1/],
+    ['sandbox.tier', 'box', /sandbox\.tier: must be one of process, container, micro_vm/],
+    ['model.temperature', 'warm', /model\.temperature: must be a number/],
+  ] as const) {
+    const { exit, err } = await oxbow('config', 'set', key, value)
+    assert.notEqual(exit, 0)
+    assert.match(err, says)
   }
   // Keys that make sense only together are set together; a key that is stored later is no fault.
   const both = await oxbow('config', 'set', 'model.provider', 'openai', 'model.name', 'gpt-4.1-mini', '--user', 'default')
@@ -89,9 +119,17 @@ test('a set-up with a model of unknown size ends in an answer; run and start go 
     assert.equal(ran.err.match(notice)?.length, 1, ran.err)
   }
   writeFileSync(file, '[model]\nnmae = "x"\n')
+  const doctor = await oxbow('doctor')
+  assert.match(doctor.out, /missing configuration +.*nmae/)
+  assert.match(doctor.out, /Oxbow starts with the last configuration that worked: correct the configuration\./)
+  assert.doesNotMatch(doctor.out + doctor.err, /cannot start|runs with the last/)
+  const web = await oxbow('web', '--no-open')
+  assert.equal(web.exit, 0, web.err)
+  assert.equal(web.err.match(notice)?.length, 1, web.err)
+  assert.equal((await oxbow('stop')).exit, 0)
   const started = await oxbow('start')
   assert.equal(started.exit, 0, started.err)
-  assert.match(started.err, notice)
+  assert.equal(started.err.match(notice)?.length, 1, started.err)
   assert.match((await oxbow('run', 'hi')).out, /hello from the address/)
   assert.equal((await oxbow('stop')).exit, 0)
   // What did not work is never taken for what worked.

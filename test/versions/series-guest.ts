@@ -5,8 +5,8 @@ import { openSnapshots } from '../../src/hands/find/snapshot-folder.ts'
 import { openArchives } from '../../src/hands/archive/unpack-folder.ts'
 import { createPathLocks } from '../../src/hands/files/path-locks.ts'
 import { createUploads } from '../../src/hands/transfer/put-file.ts'
-import { undoCalls } from '../../src/kernel/versions/undo-calls.ts'
-import { createVersioning, type Versioning } from '../../src/kernel/versions/versioning.ts'
+import { undoCalls } from '../../src/services/versions/undo-calls.ts'
+import { createVersioning, type Versioning } from '../../src/services/versions/versioning.ts'
 import {
   type CallContext,
   type Caller,
@@ -72,7 +72,7 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
   } as unknown as Hands
   const { versioning, listeners } = startVersioning(folder, hands)
   const [, undoCall] = undoCalls({
-    versioning,
+    versioning: async () => versioning,
     documents,
     restored: async () => {},
     runs: async () => [],
@@ -80,17 +80,17 @@ export function startGuest(shared: string, folder: string): SeriesGuest {
     registry: { find: () => undefined },
   } as never)
   const stop = async (): Promise<void> => {
-    await versioning.settle()
-    await versioning.close()
+    await versioning.changes.settle()
+    await versioning.changes.close()
   }
   return {
     command: (work) => void (command = work),
     beforeEach: (what) => void (happens = what),
     handsOf: (turn) => versioning.changes.hands(hands, callerOf(turn), patience),
     async end(turn, isGraph) {
-      if (isGraph) versioning.runEnded(turn)
+      if (isGraph) versioning.changes.runEnded(turn)
       else for (const listener of listeners) listener({ call: turn } as never)
-      await versioning.settle()
+      await versioning.changes.settle()
     },
     async undo({ turn }, id) {
       const context = { id, caller: callerOf(''), clock, signal } as unknown as CallContext
@@ -129,13 +129,13 @@ function startVersioning(folder: string, hands: Hands): { readonly versioning: V
     documents: documents as never,
     config: { enabled: true, max_file_mb: 0.1, ignore: ['skipped'] },
     clock,
-    background: () => ({
+    background: {
       run: async (_session, _name, input) => {
         const { turn, only_state: onlyState } = input as { turn: string; only_state: boolean }
         await versioning.endTurn(turn, onlyState)
         return null
       },
-    }),
+    },
     events: { onTurnEnd: (listener) => void listeners.push(listener) },
   })
   return { versioning, listeners }

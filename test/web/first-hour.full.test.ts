@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core'
 import { asPhone, checkAccessible, noChromium, openWebRig, type WebRig } from './web-fixture.ts'
 
 const script = {
+  models: ['gpt-5-mini', 'gpt-5-nano', 'my-own', 'older'],
   turns: [
     {
       match: 'List the files',
@@ -54,12 +55,24 @@ describe('the first hour of the page', { skip: noChromium }, () => {
     const picker = page.getByRole('combobox', { name: 'Model' })
     await picker.locator('option', { hasText: 'gpt-5-mini' }).first().waitFor({ state: 'attached' })
     const names = await picker.locator('option').allTextContents()
-    assert.ok(!names.includes('words-50k'), 'an embedder answers no message')
+    assert.deepEqual(
+      names.toSorted(),
+      ['gpt-5-mini', 'gpt-5-nano', 'my-own', 'older'],
+      'what the service lists, and nothing of the catalog',
+    )
     await send('/model openai/gpt-5-minni')
-    await page.getByText(/unknown model .*gpt-5-mini/).waitFor()
+    await page.getByText(/does not list the model "gpt-5-minni".*gpt-5-mini/).waitFor()
     await send('/model openai/gpt-5-nano')
     await picker.locator('option[value="openai/gpt-5-nano"]:checked').waitFor({ state: 'attached' })
     assert.equal(await page.getByRole('textbox', { name: 'Message' }).inputValue(), '')
+    // What was used last comes first, behind the configured one.
+    await send('/model my-own')
+    await picker.locator('option[value="openai/my-own"]:checked').waitFor({ state: 'attached' })
+    await send('Hello')
+    await page.getByText('Hello to you.').first().waitFor()
+    await page.goto(`${rig.address}/chat`)
+    await picker.locator('option', { hasText: 'my-own' }).waitFor({ state: 'attached' })
+    assert.equal((await picker.locator('option').allTextContents())[1], 'my-own')
   })
 
   it('offers commands above the composer, which stays where it is', async () => {
@@ -73,6 +86,28 @@ describe('the first hour of the page', { skip: noChromium }, () => {
     assert.ok(Math.abs(open.y - closed.y) < 2)
     assert.ok(shown.y + shown.height <= open.y)
     await checkAccessible(page)
+  })
+
+  it('completes the beginning of a command with Enter, and sends nothing', async () => {
+    await page.goto(`${rig.address}/chat`)
+    const message = page.getByRole('textbox', { name: 'Message' })
+    await message.fill('/mod')
+    await page.getByRole('list', { name: 'Commands' }).getByText('/model NAME').waitFor()
+    await page.keyboard.press('Enter')
+    assert.equal(await message.inputValue(), '/model ')
+    await send('/model anthropic/claude-sonnet-4-5')
+    await page.locator('.chat-composer [role=alert] code', { hasText: 'oxbow' }).first().waitFor()
+    await message.fill('')
+  })
+
+  it('shows the part of the context that a session uses, on a desk and a phone', async () => {
+    await page.goto(`${rig.address}/chat`)
+    await send('Hello')
+    const facts = page.locator('.chat-facts')
+    await facts.getByText('%').waitFor()
+    const isWhole = (): Promise<boolean> => facts.evaluate((element) => element.scrollWidth <= element.clientWidth + 1)
+    assert.ok(await isWhole())
+    await asPhone(page, async () => assert.ok(await isWhole()))
   })
 
   it('says which budget a turn is over, how much it needs, and when it resets', async () => {
@@ -95,6 +130,17 @@ describe('the first hour of the page', { skip: noChromium }, () => {
       await page.getByRole('main').getByRole('heading').first().waitFor()
       assert.equal(await sideways(page), '', `${path}, desk`)
       await asPhone(page, async () => assert.equal(await sideways(page), '', `${path}, phone`))
+    }
+  })
+
+  it('makes no page longer than the window: its content scrolls inside', async () => {
+    for (const path of ['now', 'budgets', 'journal', 'models', 'health', 'settings', 'memory', 'schedules', 'files', 'chat']) {
+      await page.goto(`${rig.address}/${path}`)
+      await page.getByRole('main').getByRole('heading').first().waitFor()
+      if (path === 'now' || path === 'budgets') await page.locator('.chart canvas').first().waitFor()
+      const room = (): Promise<number> => page.evaluate(() => document.scrollingElement!.scrollHeight - innerHeight)
+      assert.ok((await room()) <= 0, `${path}, desk`)
+      await asPhone(page, async () => assert.ok((await room()) <= 0, `${path}, phone`))
     }
   })
 

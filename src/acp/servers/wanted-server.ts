@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import type { McpServerStdio } from '@agentclientprotocol/sdk'
 import { plainLine } from '../../terminal/index.ts'
-import { type McpServer, toFailure } from '../../types/index.ts'
+import { type McpServer, toFailure, failureSentences } from '../../types/index.ts'
 import { maxCommandChars, maxServerVariables, maxVariableChars } from '../limits.ts'
 import type { AcpPorts } from '../ports.ts'
 
@@ -79,7 +79,7 @@ export function readServer({ name, command, args, env }: McpServerStdio, place: 
     }
   } catch (error) {
     const { message, hint } = toFailure(error, 'path_refused', '')
-    return `${message} ${hint}`.trim()
+    return failureSentences({ message, hint })
   }
 }
 

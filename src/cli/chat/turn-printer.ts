@@ -1,6 +1,14 @@
 /** Prints a running turn: its text as it streams, a line for each call, and how it ended. Also the lines that the chat prints itself. */
 import type { FollowEvent } from '../../client/index.ts'
-import { type Failure, forPeople, type GuestStatus, ownValue, type PendingApproval, type RecordView } from '../../types/index.ts'
+import {
+  type Failure,
+  forPeople,
+  type GuestStatus,
+  ownValue,
+  type PendingApproval,
+  type RecordView,
+  failureSentences,
+} from '../../types/index.ts'
 import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
@@ -111,7 +119,7 @@ export function banner(status: GuestStatus, version: string, columns: number): s
     inForce.length === 0 ? '' : `limits: ${inForce.join('; ')}`,
     ...problems.map((problem) => `! ${problem}`),
   ]
-  if (status.read_only !== null) lines.push(`! read-only: ${status.read_only.message} ${status.read_only.hint}`)
+  if (status.read_only !== null) lines.push(`! read-only: ${failureSentences(status.read_only)}`)
   if (status.notice !== '') lines.push(status.notice)
   const text = plainText([...lines, 'Type a message; /help lists commands.'].filter((line) => line !== '').join('\n'))
   return wrapWords(text, columns)

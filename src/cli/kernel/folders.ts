@@ -14,7 +14,7 @@ import {
   sharedPathOf,
   unseenFolder,
 } from '../../runner/index.ts'
-import { type HostFolder, isOxbowError, OxbowError, toFailure, plural } from '../../types/index.ts'
+import { type HostFolder, isOxbowError, OxbowError, toFailure, plural, failureSentences } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
@@ -136,7 +136,7 @@ async function tellGuest(
     return { text: shown.find(({ name }) => name === added)?.problem ?? '', later: false }
   } catch (error) {
     const { message, hint } = toFailure(error, 'internal_failure', '')
-    return { text: `${message} ${hint}`.trim(), later: true }
+    return { text: failureSentences({ message, hint }), later: true }
   }
 }
 

@@ -1,6 +1,6 @@
 /** `oxbow graph`: check, run and follow state graphs, answer their questions, cancel and resume runs. */
 import { readFileSync } from 'node:fs'
-import { errorTable, isErrorCode, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
+import { errorTable, isErrorCode, type Json, type JsonObject, OxbowError, failureSentences } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
@@ -147,10 +147,7 @@ function printEnd({ id, status, text, output, failure }: RunLine, terminal: Term
   if (text !== '') printText(terminal, plainText(text))
   if (Object.keys(output).length > 0) printText(terminal, JSON.stringify(output, null, 2))
   if (failure !== null)
-    printNotice(
-      terminal,
-      plainText(`${failure.node === '' ? 'It' : failure.node} failed (${failure.code}): ${failure.message} ${failure.hint}`),
-    )
+    printNotice(terminal, plainText(`${failure.node === '' ? 'It' : failure.node} failed (${failure.code}): ${failureSentences(failure)}`))
   printNotice(terminal, status === 'success' ? `${id}: success` : `${id}: ${status}. Go on with it: oxbow graph resume ${id}`)
 }
 

@@ -131,7 +131,9 @@ async function assertStarts(texts: ReadonlyMap<string, string>, options: ConfigO
 }
 
 /** What a start opens by the configuration; see the check of the guest. */
-const startSections = ({ model, providers, web, egress }: Config): object => ({ model, providers, web, egress })
+const startSections = ({ model, providers, web, egress, gateway, store, sandbox }: Config): object => {
+  return { model, providers, web, egress, gateway, store, isIsolated: sandbox.isolate_guest }
+}
 
 function configOf(load: () => Config): Config | null {
   try {

@@ -53,19 +53,22 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
   const found = checkHost(terminal.env, user)
   const mended = options.fix === true ? mend(found, options.dryRun === true) : []
   for (const check of options.fix === true && options.dryRun !== true ? checkHost(terminal.env, user) : found) show(check)
-  const place = await findPlace(options, terminal)
-  if ('failure' in place) show(failedCheck('configuration', place.failure))
-  else {
-    for await (const check of examine(place.setup)) show(check)
-    for (const check of await ofGuest(options, terminal, place.setup)) if (!checks.some(({ name }) => name === check.name)) show(check)
+  const place = findPlace(options, terminal)
+  const { failure } = place
+  if (failure !== null) show({ ...failedCheck('configuration', failure), required: place.setup === null })
+  if (place.setup !== null) {
+    const guest = await findGuest(place.setup.workspace)
+    for await (const check of examine(place.setup, guest?.url ?? null)) show(check)
+    for (const check of guest === null ? [] : await ofGuest(options, terminal))
+      if (!checks.some(({ name }) => name === check.name)) show(check)
   }
   const works = checks.some(({ required }) => required) && checks.every(({ required, state }) => !required || state !== 'missing')
   if (options.json === true) printLine(terminal, JSON.stringify({ works, checks, mended }))
   else for (const text of ['', ...mended, describeVerdict(checks)]) printText(terminal, plainText(text))
   if (works) return 0
   return exitOf(
-    'failure' in place
-      ? place.failure.code
+    failure !== null && place.setup === null
+      ? failure.code
       : (ownValue(exitCodes, checks.find(({ required, state }) => required && state === 'missing')?.name ?? '') ?? 'sandbox_missing'),
   )
 }
@@ -87,29 +90,38 @@ function mend(found: readonly HostCheck[], isDry: boolean): readonly string[] {
   })
 }
 
-/** A configuration that cannot be used is a finding: the other checks may say why. */
-async function findPlace(
-  options: DoctorOptions,
-  terminal: Terminal,
-): Promise<{ readonly setup: GuestSetup } | { readonly failure: Failure }> {
-  try {
-    const setup = guestSetup(options, terminal)
-    // A guest would run with the last configuration that worked.
-    if (setup.isFallback === true) loadConfig(setup.home, setup.workspace)
-    return { setup }
-  } catch (error) {
-    return { failure: toFailure(error, 'bad_config', '') }
+interface Place {
+  /** Null when no configuration can be used; otherwise with the one that a start would take. */
+  readonly setup: GuestSetup | null
+  /** What is wrong with the files; null: nothing. */
+  readonly failure: Failure | null
+}
+
+/** A configuration that cannot be used is a finding: a start takes the last one that worked, which the other checks then examine. */
+function findPlace(options: DoctorOptions, terminal: Terminal): Place {
+  const failureOf = (work: () => void): Failure | null => {
+    try {
+      work()
+      return null
+    } catch (error) {
+      return toFailure(error, 'bad_config', '')
+    }
   }
+  const found: GuestSetup[] = []
+  // What it would warn of is a check.
+  const failure = failureOf(() => void found.push(guestSetup(options, terminal, false)))
+  const [setup = null] = found
+  if (setup?.isFallback !== true) return { setup, failure }
+  return { setup, failure: failureOf(() => void loadConfig(setup.home, setup.workspace)) }
 }
 
 const failedCheck = (name: string, { message, hint }: Failure): DoctorCheck => {
   return { name, state: 'missing', says: message, fix: hint, required: true, ms: 0 }
 }
 
-/** Everything that needs a configuration; what takes seconds comes last. */
-async function* examine(setup: GuestSetup): AsyncGenerator<DoctorCheck> {
-  const guest = await findGuest(setup.workspace)
-  yield await checkPort(setup.config, guest?.url ?? null)
+/** Everything that needs a configuration; what takes seconds comes last. @param guestUrl of the guest that runs; null: none does */
+async function* examine(setup: GuestSetup, guestUrl: string | null): AsyncGenerator<DoctorCheck> {
+  yield await checkPort(setup.config, guestUrl)
   // Each is a process of its own; none waits for another.
   const [database, clock, names] = [checkDatabase(setup), checkClock(setup), checkCalls(setup)]
   let masters: readonly string[] = []
@@ -123,14 +135,13 @@ async function* examine(setup: GuestSetup): AsyncGenerator<DoctorCheck> {
   for await (const line of askOffline(setup, { command: 'doctor' }, masters)) yield line as DoctorCheck
 }
 
-/** @returns what the guest that runs finds of itself and its services; nothing where none runs, which a start would not make better */
-async function ofGuest(options: DoctorOptions, terminal: Terminal, { workspace }: GuestSetup): Promise<readonly DoctorCheck[]> {
-  if ((await findGuest(workspace)) === null) return []
+/** @returns what the guest that runs finds of itself and its services. Not for where none runs, which a start would not make better. */
+async function ofGuest(options: DoctorOptions, terminal: Terminal): Promise<readonly DoctorCheck[]> {
   try {
     return await withGuest(options, terminal, async ({ gateway }) => {
       const outcome = await gateway.call('system.health', { part: 'guest' })
       if (outcome.status !== 'ok') throw new Error(outcome.text)
-      return (outcome.output as { checks: readonly DoctorCheck[] }).checks
+      return [...(outcome.output as { checks: readonly DoctorCheck[] }).checks, ...(await checkPlugins(options, terminal))]
     })
   } catch (error) {
     const says = `the guest that runs does not say how it is: ${error instanceof Error ? error.message : String(error)}`
@@ -154,6 +165,20 @@ async function checkIsolated(setup: GuestSetup): Promise<DoctorCheck> {
 }
 
 const isolatedGuest = 'isolated guest'
+
+/** Those that guests do not have yet are started once; a host that failed has its reason until it runs again. */
+async function checkPlugins(options: DoctorOptions, terminal: Terminal): Promise<readonly DoctorCheck[]> {
+  const began = performance.now()
+  const { failuresOfPlugins } = await import('../plugins/plugins.ts')
+  const problems = await failuresOfPlugins(options, terminal)
+  if (problems.size === 0) return []
+  const check = { name: 'plugins', required: false, ms: Math.round(performance.now() - began) } as const
+  const failed = [...problems].filter(([, problem]) => problem !== '')
+  const [first] = failed
+  if (first === undefined) return [{ ...check, state: 'ok', says: `${problems.size} enabled, none has failed`, fix: '' }]
+  const says = failed.map(([plugin, problem]) => `${plugin}: ${problem}`).join('; ')
+  return [{ ...check, state: 'weak', says, fix: `oxbow plugin logs ${first[0]} shows what it wrote` }]
+}
 
 /** Larger stores take longer to verify than a person waits. */
 const maxVerifiedBytes: number = 64 * 1024 * 1024
@@ -229,6 +254,13 @@ export function describeCheck({ name, state, says, fix, required }: DoctorCheck)
 
 /** @returns a summary that begins with whether agents can work at all. */
 export function describeVerdict(checks: readonly DoctorCheck[]): string {
+  const isFallback = checks.some(({ name, required: isRequired, state }) => name === 'configuration' && !isRequired && state === 'missing')
+  if (isFallback)
+    return `Oxbow starts with the last configuration that worked: correct the configuration. ${verdictOf(checks.filter(({ name }) => name !== 'configuration'))}`
+  return verdictOf(checks)
+}
+
+function verdictOf(checks: readonly DoctorCheck[]): string {
   const required = checks.filter((check) => check.required)
   const others = listed(checks, 'missing', 'Not here') + listed(checks, 'weak', 'Look at')
   const broken = required.find(({ state }) => state === 'missing')

@@ -204,7 +204,7 @@ export async function lookAt(setup: GuestSetup, baseUrl: string, model = '', key
   } catch {
     // A set-up does without.
   }
-  return { models: null, contextTokens: null }
+  return { models: null, contextTokens: null, betterUrl: '' }
 }
 
 /** Without the key. */

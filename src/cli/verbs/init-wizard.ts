@@ -3,18 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { confirm, intro, isCancel, log, outro, password, select, spinner, text } from '@clack/prompts'
 import { askOffline, type GuestSetup } from '../../runner/index.ts'
 import {
+  type AddressModels,
   builtinProviders,
   type DoctorCheck,
   type FoundModel,
   type FoundService,
   isOxbowError,
   keyNameOf,
+  minContextTokens,
   type ModelChoice,
   ownValue,
   OxbowError,
   type SandboxTier,
   setupChanges,
+  tooFewContextTokens,
   usualContextTokens,
+  failureSentences,
 } from '../../types/index.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainLine } from '../../terminal/index.ts'
@@ -76,7 +80,7 @@ async function askUsableModel(services: readonly FoundService[], setup: GuestSet
       return chosen
     } catch (error) {
       if (!isOxbowError(error, 'bad_config')) throw error
-      log.warn(plainLine(`${error.message} ${error.hint}`, planChars), streams)
+      log.warn(plainLine(failureSentences(error), planChars), streams)
     }
   }
 }
@@ -145,17 +149,30 @@ function askLocalModel({ models }: FoundService, streams: Streams): Promise<stri
 async function askAddress(setup: GuestSetup, streams: Streams): Promise<ModelChoice> {
   const isAddress = (value = ''): string | undefined =>
     /^https?:\/\/\S+$/.test(value) && URL.canParse(value) ? undefined : 'Give an address such as http://localhost:8080/v1.'
-  const baseUrl = answered(await text({ message: 'Its address', placeholder: 'http://localhost:8080/v1', validate: isAddress, ...streams }))
-  const { models } = await lookAt(setup, baseUrl)
+  const typed = answered(await text({ message: 'Its address', placeholder: 'http://localhost:8080/v1', validate: isAddress, ...streams }))
+  const { baseUrl, models } = await lookedAt(typed, setup, streams)
   const model = await askListedModel(models ?? [], streams)
   const { contextTokens } = await lookAt(setup, baseUrl, model)
   const size = await askText(
     'Its context window in tokens, as the service has it',
     String(contextTokens ?? usualContextTokens),
     streams,
-    (value) => (/^\d{4,9}$/.test(value) ? undefined : 'Give a whole number.'),
+    (value) => (!/^\d{1,9}$/.test(value) ? 'Give a whole number.' : Number(value) < minContextTokens ? tooFewContextTokens : undefined),
   )
   return { kind: 'address', baseUrl, model, contextTokens: Number(size) }
+}
+
+/** Offers the address that works, where the one that was typed does not. */
+async function lookedAt(
+  baseUrl: string,
+  setup: GuestSetup,
+  streams: Streams,
+): Promise<Pick<AddressModels, 'models'> & { baseUrl: string }> {
+  const { models, betterUrl } = await lookAt(setup, baseUrl)
+  if (betterUrl === '') return { baseUrl, models }
+  const message = `${plainLine(baseUrl, planChars)} lists no models, and ${plainLine(betterUrl, planChars)} does. Use that?`
+  const isBetter = answered(await confirm({ message, ...streams }))
+  return isBetter ? { baseUrl: betterUrl, models: (await lookAt(setup, betterUrl)).models } : { baseUrl, models }
 }
 
 /** Of those that the service lists, or any other by its name. */

@@ -1,8 +1,12 @@
 /** What `oxbow run` does with the keys that answer a question, in a real terminal. */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { program } from '../../../test/support/built.ts'
 import { openPty, withHome } from '../chat/pty-fixture.ts'
 
 test('ending the input at a question means no, and the turn continues', async () => {
@@ -16,5 +20,23 @@ test('ending the input at a question means no, and the turn continues', async ()
       await pty.see('refused')
       assert.equal(await pty.exit, 0)
     }
+  })
+})
+
+test('a call that was allowed is not asked about again when its guest is killed, and the person hears that it may be partial', async () => {
+  await withHome(async (home) => {
+    const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: join(home, 'oxbow'), CI: '1' }
+    const server = spawn(process.execPath, [program, 'serve'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+    await once(server.stdout, 'data')
+    const pty = openPty(home, ['run', 'run touch begun; sleep 60'])
+    await pty.see('allow? [y/N] ')
+    pty.type('y\r')
+    const begun = join(home, 'oxbow/users/default/shared/begun')
+    while (!existsSync(begun)) await sleep(50)
+    server.kill('SIGKILL')
+    await pty.see('starting another to finish the turn')
+    await pty.see('shell.exec was decided before the guest ended. If it had begun, its effect may be partial')
+    await pty.see('The guest stopped while shell.exec ran')
+    assert.equal(await pty.exit, 0)
   })
 })

@@ -1,8 +1,8 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
-import { createIdMaker, folderNote, isOxbowError, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
-import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnId } from '../../types/index.ts'
+import { createIdMaker, folderNote, isOxbowError, OxbowError, systemClock, systemRandom, failureSentences } from '../../types/index.ts'
+import type { CallId, GuestStatus, PendingApproval, SentFile, SessionId, TurnId } from '../../types/index.ts'
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
 import type { FollowEvent, SentMessage } from '../../client/index.ts'
@@ -40,15 +40,16 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const place = await placeOf(options, terminal)
   const sender = createSender(place === null ? text : text + folderNote(place.path, 'Work'), files, options)
   const onProgress = newOutcomes()
+  const decided = new Set<CallId>()
   let isFirst = true
   const ran = await withLastingGuest(options, terminal, async ({ gateway, setup }, { lost, progressed }) => {
     // A turn runs where it was asked for, or not at all.
     if (place !== null) await Promise.race([place.assertShown(place.path, gateway, setup), lost])
-    if (isFirst && options.json !== true) warnOfMissingSandbox((await Promise.race([gateway.status(), lost])).sandbox, terminal)
+    if (isFirst && options.json !== true) sayWhatIsMissing(await Promise.race([gateway.status(), lost]), terminal)
     isFirst = false
     const { session, turn, cursor } = await Promise.race([sender.send(gateway), lost])
     const isProgress = (event: FollowEvent): void => void (onProgress(event) && progressed())
-    return finishTurn({ gateway, lost, session, turn, cursor, options, terminal, onEvent: isProgress })
+    return finishTurn({ gateway, lost, session, turn, cursor, options, terminal, decided, onEvent: isProgress })
   }).catch((error: unknown) => {
     if (sender.session() === undefined || options.json === true) throw error
     return { exit: reportFailure(terminal, error), isOpen: true }
@@ -115,9 +116,11 @@ function createSender(text: string, files: Parameters<typeof uploadFiles>[0], op
   }
 }
 
-/** Without a sandbox the agent has no tools, so the person should know why. */
-function warnOfMissingSandbox({ tier, problem }: SandboxStatus, terminal: Terminal): void {
-  if (tier === 'none' && problem !== null) printNotice(terminal, `notice: ${plainText(`${problem.message} ${problem.hint}`.trim())}`)
+/** Without a sandbox the agent has no tools, and without a model there is none, so the person should know why. */
+function sayWhatIsMissing({ notice, sandbox: { tier, problem } }: GuestStatus, terminal: Terminal): void {
+  // A script has chosen its model, or knows.
+  if (notice !== '' && terminal.errors.isTTY) printNotice(terminal, `notice: ${plainText(notice)}`)
+  if (tier === 'none' && problem !== null) printNotice(terminal, `notice: ${plainText(failureSentences(problem))}`)
 }
 
 interface Finish {
@@ -129,6 +132,8 @@ interface Finish {
   readonly cursor: number
   readonly options: Pick<RunOptions, 'json' | 'yes' | 'user'>
   readonly terminal: Terminal
+  /** Calls that were decided here: a guest that is started for the rest of the turn tells of them again. */
+  readonly decided: Set<CallId>
   readonly onEvent: (event: FollowEvent) => void
 }
 
@@ -139,23 +144,31 @@ interface Ran {
 }
 
 /** Waits for the turn, decides its approvals where that is possible, and prints how it ended. */
-async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal, onEvent }: Finish): Promise<Ran> {
+async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal, decided, onEvent }: Finish): Promise<Ran> {
+  // The same call may ask again of the same guest, for files that have changed meanwhile.
+  const decidedBefore: ReadonlySet<CallId> = new Set(decided)
   const streams = terminal.output.isTTY && options.json !== true
   const reply = createReplyStream(openLineWriter(terminal.output).stream)
   const stuck = Promise.withResolvers<PendingApproval>()
   const over = new AbortController()
   const decide = async (pending: PendingApproval): Promise<void> => {
+    if (decidedBefore.has(pending.call))
+      return printNotice(terminal, plainText(`notice: ${pending.name} was decided before the guest ended. ${mayBePartial}`))
     const isAnswered = options.yes === true && pending.personal !== true
     if (!isAnswered && !isInteractive(terminal)) return stuck.resolve(pending)
     if (!isAnswered) reply.breakLine()
     const allow = isAnswered || (await askPerson(pending, terminal, over.signal))
     if (over.signal.aborted) return
     const next = await gateway.approve(pending.call, allow).catch((error: unknown) => {
+      // Another terminal was faster, or it ended with the guest: the turn goes on all the same.
+      if (isOxbowError(error, 'not_found'))
+        printNotice(terminal, plainText(`notice: ${pending.name} does not wait any more. ${mayBePartial}`))
       // A yes alone is no answer to it: it waits as before.
-      if (!isOxbowError(error, 'bad_input')) throw error
-      stuck.resolve({ ...pending, reason: error.message })
+      else if (isOxbowError(error, 'bad_input')) stuck.resolve({ ...pending, reason: error.message })
+      else throw error
       return ''
     })
+    decided.add(pending.call)
     if (next === '') return
     if (!isInteractive(terminal)) return stuck.resolve({ ...pending, reason: next })
     printNotice(terminal, plainText(next))
@@ -189,6 +202,8 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
     reply.breakLine()
   }
 }
+
+const mayBePartial = 'If it had begun, its effect may be partial: look before you have it repeated. The turn goes on.'
 
 async function askPerson(pending: PendingApproval, terminal: Terminal, over: AbortSignal): Promise<boolean> {
   await dropTypedAhead(terminal.input)

@@ -18,7 +18,7 @@ import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '..
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
-import { printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printFailure, printLine, printNotice, printOnce, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { plainText } from '../../terminal/index.ts'
 
@@ -100,15 +100,16 @@ async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Sta
     const guest = await findGuest(workspace)
     // The server notes itself a moment after its guest answers; `stop` needs that.
     if (guest !== null && serverOf(workspace)?.guest === guest.pid) {
-      for (const warning of warningsIn(readFileSync(path, 'utf8'))) printNotice(terminal, warning)
+      for (const warning of warningsIn(readFileSync(path, 'utf8'))) printOnce(terminal, warning)
       return { guest, started: true }
     }
     await sleep(logPollMs)
   }
   const said = plainText(readFileSync(path, 'utf8').trim().slice(-maxLogChunk))
-  throw new OxbowError('guest_unreachable', `Oxbow did not start: ${said || 'it said nothing'}`, {
-    hint: `Try it in the foreground: oxbow serve${ofUser(choice.user)}`,
-  })
+  const foreground = `Try it in the foreground: oxbow serve${ofUser(choice.user)}`
+  // One error and one thing to do, as the server said them.
+  const [, fault = said, hint = foreground] = /^error: (.+(?:\n +.*)*)\nhint: (.+(?:\n +.*)*)/m.exec(said) ?? []
+  throw new OxbowError('guest_unreachable', `Oxbow did not start: ${fault || 'it said nothing'}`, { hint })
 }
 
 /** What the server said to nobody, such as that the configuration cannot be used. Long lines are wrapped, with an indent. */

@@ -1,8 +1,8 @@
 /** Answers to questions about models from the command line, one JSON document at a time. */
-import type { AddressModels, CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
+import type { AddressModels, CatalogQuestion, Config, ModelFacts, ModelOverrides, ServedModels } from '../../types/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { overridesOf } from '../open-model.ts'
-import { readModelName } from '../services.ts'
+import { findService, hasOwnAddress, readModelName } from '../services.ts'
 import { type Catalog, catalogFilesIn, type CatalogModel, loadCatalog } from './catalog.ts'
 import { downloadCatalog, takeCatalog } from './catalog-refresh.ts'
 import { checkCatalogText, readCatalogText, readOverlay } from './catalog-file.ts'
@@ -29,6 +29,9 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
       return
     case 'address':
       yield await atAddress(question, deps)
+      return
+    case 'served':
+      yield await servedModels(question.provider, deps)
       return
     case 'verify':
       yield* verify(deps)
@@ -85,12 +88,20 @@ async function atAddress(
   deps: CatalogDeps,
 ): Promise<AddressModels> {
   const { askAddress } = await import('../discovery/ask-address.ts')
-  const [models, known] = await Promise.all([
+  const [{ models, betterUrl }, known] = await Promise.all([
     askAddress(baseUrl, key),
     model === '' ? null : loadCatalog({ files: catalogFilesIn(deps.folder) }).lookup('openai', model),
   ])
   const served = models?.find(({ name }) => name === model)?.contextTokens ?? null
-  return { models, contextTokens: served ?? known?.entry.limit?.context ?? null }
+  return { models, betterUrl, contextTokens: served ?? known?.entry.limit?.context ?? null }
+}
+
+async function servedModels(provider: string, deps: CatalogDeps): Promise<ServedModels> {
+  const service = findService(provider, deps)
+  if (service.baseUrl === null || !hasOwnAddress(service)) return { baseUrl: '', names: null }
+  const { listAt } = await import('../discovery/ask-address.ts')
+  const models = await listAt(service.baseUrl, service.key)
+  return { baseUrl: service.baseUrl.href, names: models?.map(({ name }) => name) ?? null }
 }
 
 /** The facts that the engine would work with, and the origin of each. */

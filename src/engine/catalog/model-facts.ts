@@ -23,11 +23,21 @@ const inputKinds: readonly InputKind[] = ['text', 'image', 'pdf', 'audio', 'vide
  */
 const pdfWithPictures: ReadonlySet<string> = new Set(['anthropic', 'google', 'openai'])
 
-/** @returns the facts of a model by its name, or throws as `modelFacts` does. */
-export async function findModelFacts(catalog: Catalog, provider: string, name: string, overrides: ModelOverrides): Promise<ModelFacts> {
+/**
+ * @param assumedTokens the window of a model that neither the catalog nor the configuration knows; null: such a model is refused
+ * @returns the facts of a model by its name, or throws as `modelFacts` does
+ */
+export async function findModelFacts(
+  catalog: Catalog,
+  provider: string,
+  name: string,
+  overrides: ModelOverrides,
+  assumedTokens: number | null = null,
+): Promise<ModelFacts> {
   const model = await catalog.lookup(provider, name)
   const isUnknown = model === null && overrides.context_tokens === null
   if (!isUnknown) return modelFacts(model, overrides, { provider, name })
+  if (assumedTokens !== null) return modelFacts(null, { ...overrides, context_tokens: assumedTokens }, { provider, name })
   const [nearest, elsewhere] = await Promise.all([catalog.nearest(provider, name), providersWith(catalog, name)])
   return modelFacts(model, overrides, { provider, name, nearest, elsewhere })
 }

@@ -33,16 +33,13 @@ export async function discoverServices(options: DiscoverOptions = {}): Promise<r
   return found.filter((service) => service !== null)
 }
 
-/** What the configuration takes. */
-const minContextTokens = 1_024
-
 /** Names are printable ASCII, so a JSON string is a TOML string. */
 function configLines(id: string, baseUrl: string, model: FoundModel | undefined): readonly string[] {
   if (model === undefined) return []
   const isBuiltin = Object.hasOwn(builtinProviders, id) && builtinProviders[id]?.baseUrl === baseUrl
   const provider = isBuiltin ? [] : ['', `[providers.${id}]`, 'wire = "openai-chat"', `base_url = ${JSON.stringify(baseUrl)}`]
   const size =
-    model.contextTokens === null || model.contextTokens < minContextTokens
+    model.contextTokens === null
       ? []
       : ['', `[providers.${id}.models.${JSON.stringify(model.name)}]`, `context_tokens = ${model.contextTokens}`]
   return ['[model]', `name = ${JSON.stringify(`${id}/${model.name}`)}`, ...provider, ...size]
@@ -209,7 +206,8 @@ export function askJson(address: URL, { timeoutMs, headers: own = {}, body }: As
   return promise
 }
 
-function readObject(text: string): Record<string, unknown> | null {
+/** @returns null unless the text is a JSON object */
+export function readObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : null

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { parseConfig } from '../../types/index.ts'
+import { askAddress } from './ask-address.ts'
 import { reachModel } from './reach-model.ts'
 
 async function serve(status: number | null): Promise<{ server: Server; url: string; requests: IncomingMessage[] } & AsyncDisposable> {
@@ -53,4 +54,59 @@ test('a model in this process needs nobody, and a missing key names its variable
   const missing = await reachModel({ config: configOf({ provider: 'openai', name: 'gpt-x' }), env: {} }, 1)
   assert.equal(missing.state, 'unconfigured')
   assert.match(missing.message, /OPENAI_API_KEY is not set/)
+})
+
+/** Answers what is listed here, anything else with 404. */
+async function serveRoutes(routes: Readonly<Record<string, { readonly status?: number; readonly body: object }>>) {
+  const server = createServer((request, response) => {
+    const found = routes[`${request.method} ${request.url}`]
+    response.writeHead(found === undefined ? 404 : (found.status ?? 200), { 'content-type': 'application/json' })
+    response.end(JSON.stringify(found?.body ?? { error: 'Not Found' }))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { origin, [Symbol.asyncDispose]: async () => server.close().closeAllConnections() }
+}
+
+test('a base URL at which nothing answers is refused, with the one that works', async () => {
+  await using service = await serveRoutes({ 'GET /v1/models': { body: { data: [{ id: 'gpt-x' }] } } })
+  for (const path of ['', '/', '/api', '/v1/chat/completions', '/v1/models']) {
+    const { state, message, hint } = await reachModel({ config: openai(`${service.origin}${path}`), env }, 5_000)
+    assert.equal(state, 'refused', path)
+    assert.ok(message.endsWith(` ${service.origin}/v1 does.`), message)
+    assert.ok(hint.includes(`oxbow config set model.base_url ${service.origin}/v1`), hint)
+    const { models, betterUrl } = await askAddress(`${service.origin}${path}`, '')
+    assert.deepEqual([models, betterUrl], [null, `${service.origin}/v1`], path)
+  }
+  const own = parseConfig({ model: { name: 'mine/gpt-x' }, providers: { mine: { base_url: service.origin } } }, 'this test')
+  assert.ok((await reachModel({ config: own, env: {} }, 5_000)).hint.includes('providers.mine.base_url'))
+  await using empty = await serveRoutes({})
+  const nowhere = await reachModel({ config: openai(`${empty.origin}/v1`), env }, 5_000)
+  assert.deepEqual([nowhere.state, /usually ends in \/v1/.test(nowhere.hint)], ['refused', true])
+})
+
+test('a service that lists no models but answers requests is reached', async () => {
+  await using service = await serveRoutes({ 'POST /v1/chat/completions': { status: 400, body: { error: 'model is required' } } })
+  assert.equal((await reachModel({ config: openai(`${service.origin}/v1`), env }, 5_000)).state, 'reached')
+})
+
+test('a model that the service does not list is said to be missing, with the nearest names', async () => {
+  const data = ['gpt-xl', 'other', 'gpt-z-2026-01-31', 'llama:latest'].map((id) => ({ id }))
+  await using service = await serveRoutes({ 'GET /v1/models': { body: { data } } })
+  const of = (name: string) =>
+    reachModel({ config: configOf({ provider: 'openai', name, base_url: `${service.origin}/v1` }), env: {} }, 5_000)
+  const lacking = await of('gpt-x')
+  assert.deepEqual([lacking.state, lacking.message.includes('does not list the model "gpt-x"')], ['unlisted', true])
+  assert.match(lacking.hint, /gpt-xl.*`oxbow config set model\.name openai\/gpt-xl`/)
+  assert.match((await of('zzzzzzzzzzzz')).hint, /It lists: gpt-xl, other, gpt-z-2026-01-31/)
+  for (const name of ['gpt-z', 'llama', 'other', 'other:free']) assert.equal((await of(name)).state, 'reached', name)
+})
+
+test('without a key, a service that wants one says which is to be stored', async () => {
+  await using service = await serve(401)
+  const { message, hint } = await reachModel(
+    { config: configOf({ provider: 'openai', name: 'gpt-x', base_url: service.url }), env: {} },
+    5_000,
+  )
+  assert.match(`${message} ${hint}`, /needs a key \(401\)\. .*oxbow secret set OPENAI_API_KEY/)
 })

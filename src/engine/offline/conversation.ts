@@ -17,8 +17,6 @@ export interface Unanswered {
   readonly texts: readonly string[]
   /** Calls already made for the commands in them, by the command's place. */
   readonly done: ReadonlyMap<number, readonly Exchange[]>
-  /** The conversation has no answer yet. */
-  readonly first: boolean
 }
 
 export function callId(command: number, call: number): string {
@@ -33,7 +31,7 @@ export function readUnanswered(messages: readonly Message[]): Unanswered {
     const command = Number(/^ox(\d+)-/.exec(exchange.call.id)?.[1] ?? -1)
     done.set(command, [...(done.get(command) ?? []), exchange])
   }
-  return { texts: open.flatMap(commandsOf), done, first: answered < 0 }
+  return { texts: open.flatMap(commandsOf), done }
 }
 
 /** What a person wrote; what came with it is named in a part of its own. What memory recalled is not a request. */

@@ -5,7 +5,6 @@ import type { Message, ModelEvent, ToolCallPart } from '../../types/index.ts'
 import { recalledItem, userMessage } from '../../types/index.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
 import { answer, createOfflineModel } from './offline-model.ts'
-import { introduction } from './reply-phrasing.ts'
 import { scaled } from '../../../test/support/scale.ts'
 
 const names = [
@@ -20,7 +19,9 @@ const names = [
   'version_log',
   'version_restore',
 ]
-const tools = names.map((name) => ({ name, description: name, parameters: {} }))
+const toolsOf = (all: readonly string[]) => all.map((name) => ({ name, description: name, parameters: {} }))
+const tools = toolsOf(names)
+const allTools = toolsOf([...names, 'memory_save', 'memory_search'])
 const cannot = 'the interpreter answers in one piece from the request alone and has nothing that could fail'
 
 describeModelContract('the offline interpreter', () =>
@@ -41,7 +42,7 @@ function converse(text: string, tool: Tool, before: readonly Message[] = []): { 
   const messages: Message[] = [...before, userMessage(text)]
   const calls: string[] = []
   for (let step = 0; step < 10; step += 1) {
-    const events = answer(requestOf('', { messages, tools }))
+    const events = answer(requestOf('', { messages, tools: allTools }))
     const asked = callsIn(events)
     messages.push({ role: 'assistant', parts: asked.length > 0 ? asked : [{ type: 'text', text: textOfEvents(events) }] })
     if (asked.length === 0) return { said: textOfEvents(events), calls, messages }
@@ -60,12 +61,27 @@ const callsIn = (events: readonly ModelEvent[]): ToolCallPart[] =>
 const never: Tool = () => assert.fail('no tool is needed')
 
 void describe('the offline interpreter', () => {
-  void it('introduces itself in the first line of a conversation, once', () => {
+  void it('says what it is where it helps, and not in every conversation', () => {
     const first = converse('list the files', () => '/shared:\na.txt  5 bytes')
-    assert.equal(first.said, `${introduction}\n\n/shared:\na.txt  5 bytes`)
-    const second = converse('thanks', never, first.messages)
-    assert.equal(second.said, 'You are welcome.')
-    assert.ok(converse('help', never, first.messages).said.startsWith(introduction))
+    assert.equal(first.said, '/shared:\na.txt  5 bytes')
+    assert.match(converse('help', never, first.messages).said, /^I am Oxbow’s offline interpreter: .*not a language model/)
+    assert.match(converse('the weather is nice', never).said, /without a language model I only follow fixed rules/)
+  })
+
+  void it('leaves out hashes and ids, which a person cannot use', () => {
+    const said = (text: string, result: string): string => converse(text, () => result).said
+    assert.equal(
+      said('write "x" to a.txt', 'Wrote 1 byte to /shared/a.txt, a new file (hash 2cf24dba5fb0).'),
+      'Wrote 1 byte to /shared/a.txt, a new file.',
+    )
+    assert.equal(said('read a.txt', '    1\thash 2cf24d\n[Hash 2cf24dba5fb0.]'), '/shared/a.txt:\n\n    1\thash 2cf24d')
+    assert.equal(said('read a.txt', '/shared/a.txt is empty (hash e3b0c44298fc).'), '/shared/a.txt:\n\n/shared/a.txt is empty.')
+    assert.match(said('read a.txt', 'x\n[Lines 1 to 9 of 20. Continue with from_line 10. Hash 2cf24dba5fb0.]'), /\[Lines 1 to 9 of 20\.\]$/)
+    assert.equal(said('remember that I like tea', 'Noted. note-8b4e02121f9cfb70'), 'Noted.')
+    assert.equal(
+      said('what do you remember about tea', '[note-8b4e02121f9cfb70] note by you; just now\nI like tea'),
+      'note by you; just now\nI like tea',
+    )
   })
 
   void it('makes the call that a model would make and repeats what came back', () => {
@@ -157,7 +173,7 @@ void describe('the offline interpreter', () => {
   void it('answers what it does not know, and requests for reminders, in one line', () => {
     const { messages } = converse('hello', never)
     for (const [text, says] of [
-      ['paint me a cow', /did not understand.*OPENAI_API_KEY/],
+      ['paint me a cow', /did not understand.*`oxbow init`/],
       ['remind me to call Bob', /cannot set reminders.*`oxbow schedule add`/],
       ['2+2', /^2\+2 = 4$/],
       ['1/0', /no value/],

@@ -1,6 +1,7 @@
 /**
  * The model for people without an account: a command interpreter that speaks the same port as a real model. It makes the
- * same tool calls, sees only the request, keeps no state, and introduces itself in its first line.
+ * same tool calls, sees only the request and keeps no state. Terminals say that it is no model (`notice` of the guest's status), and so do its
+ * help and its answer to what it does not understand.
  */
 import type { GenerateRequest, Model, ModelEvent } from '../../types/index.ts'
 import { cancelled, noUsage } from '../model-problem.ts'
@@ -8,18 +9,7 @@ import { readCommands } from './command-grammar.ts'
 import { type Command, type PlannedCall, type Step, type ToolCommand, unsaid } from './command.ts'
 import { callId, type Exchange, exchangesOf, readUnanswered } from './conversation.ts'
 import { appendPlan, restorePlan, summaryPlan, todoPlan } from './file-plans.ts'
-import {
-  introduction,
-  phrase,
-  sayHello,
-  sayHelp,
-  sayMissing,
-  sayReminder,
-  saySum,
-  sayThanks,
-  sayUnknown,
-  tellStory,
-} from './reply-phrasing.ts'
+import { phrase, sayHello, sayHelp, sayMissing, sayReminder, saySum, sayThanks, sayUnknown, tellStory } from './reply-phrasing.ts'
 
 export function createOfflineModel(): Model {
   return {
@@ -33,7 +23,7 @@ export function createOfflineModel(): Model {
 
 /** @returns the calls of the first command that still needs some, else the replies to all of them. */
 export function answer(request: GenerateRequest): readonly ModelEvent[] {
-  const { texts, done, first } = readUnanswered(request.messages)
+  const { texts, done } = readUnanswered(request.messages)
   const tools = new Set(request.tools.map((tool) => tool.name))
   const story = (): string => tellStory(exchangesOf(request.messages))
   const replies: string[] = []
@@ -45,9 +35,8 @@ export function answer(request: GenerateRequest): readonly ModelEvent[] {
   }
   if (replies.length === 0) replies.push('Say "help" for what I understand.')
   const text = replies.join('\n\n')
-  const introduced = first && !text.startsWith(introduction) ? `${introduction}\n\n${text}` : text
   return [
-    { type: 'text', text: introduced },
+    { type: 'text', text },
     { type: 'finish', reason: 'stop', usage: noUsage },
   ]
 }

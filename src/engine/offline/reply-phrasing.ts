@@ -4,7 +4,7 @@ import { shownResultChars, storyActs } from '../limits.ts'
 import type { Command, ToolCommand } from './command.ts'
 import type { Exchange } from './conversation.ts'
 
-export const introduction =
+const introduction =
   'I am Oxbow’s offline interpreter: fixed rules that turn plain requests into tool calls, not a language model. Say "help" for what I understand.'
 
 const forms: readonly (readonly [tool: string, form: string])[] = [
@@ -39,11 +39,11 @@ function isAvailable(tool: string, tools: ReadonlySet<string>): boolean {
 export function sayHelp(tools: ReadonlySet<string>): string {
   const missing = [...new Set(forms.map(([tool]) => tool))].filter((tool) => !isAvailable(tool, tools))
   const off = missing.length === 0 ? '' : `\n\nNot available here: ${missing.join(', ')}.`
-  return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model, set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or OPENAI_BASE_URL and start again.`
+  return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model: \`oxbow init\`.`
 }
 
 export function sayUnknown(): string {
-  return 'I did not understand that: without a language model I only follow fixed rules. Say "help" for them, or set a key such as OPENAI_API_KEY for a model.'
+  return 'I did not understand that: without a language model I only follow fixed rules. Say "help" for them, or set up a model: `oxbow init`.'
 }
 
 export function sayReminder(): string {
@@ -98,11 +98,25 @@ export function phrase(command: Phrased, exchange: Exchange): string {
   if (command.kind === 'run')
     return `${result.ok ? 'It ran' : 'It did not succeed'}: ${command.command}\n\n${result.ok ? cut(result.text) : forPerson(result.text)}`
   if (!result.ok) return sayFailed('path' in command ? `${verb} ${command.path}` : verb, exchange)
-  const text = cut(result.text)
+  const text = withoutIds(command, cut(result.text))
   if (command.kind === 'list') return command.named === '' ? text : `Named like ${command.named}:\n${matching(text, command.named)}`
   if (command.kind === 'read') return `${command.path}:\n\n${text}`
   if (command.kind === 'search') return `Searched ${command.path} for ${JSON.stringify(command.pattern)}:\n\n${text}`
   return command.kind === 'time' ? `It is ${text}.` : text
+}
+
+/**
+ * Hashes and ids are for a model, which names them in its next call. Of a file that is read, only the last line is the tool's own.
+ */
+function withoutIds({ kind }: Phrased, text: string): string {
+  if (kind === 'read')
+    return text
+      .replace(/\n\[Hash \w+\.\]$/, '')
+      .replace(/ \(hash \w+\)\.$/, '.')
+      .replace(/ Continue with from_line \d+\. Hash \w+\.\]$/, ']')
+  if (kind === 'recall') return text.replaceAll(/^\[note-[0-9a-f]+\] /gm, '')
+  if (kind === 'remember') return text.replaceAll(/ ?\bnote-[0-9a-f]+\b/g, '')
+  return text.replaceAll(/ \(hash [0-9a-f]+\)/g, '')
 }
 
 /** Lines of a listing whose last name fits; `*` and `?` as in a shell, any case, a part of the name is enough. */

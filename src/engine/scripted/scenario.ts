@@ -68,6 +68,8 @@ interface ScenarioTurn {
 
 export interface Scenario {
   turns: ScenarioTurn[]
+  /** Names that the HTTP server lists; absent: it lists none. */
+  models?: string[] | undefined
 }
 
 const chunking = { count: z.int().min(1).max(10_000_000).optional(), chunk: z.int().min(1).optional() }
@@ -112,6 +114,7 @@ const stepSchema = z.strictObject({
 
 const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
   turns: z.array(z.strictObject({ match: z.string().optional(), steps: z.array(stepSchema).min(1) })).min(1),
+  models: z.array(z.string().min(1)).optional(),
 })
 
 /** @throws OxbowError `bad_config` that names what is wrong in the file. */

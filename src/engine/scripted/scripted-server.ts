@@ -20,7 +20,7 @@ export interface ScriptedServer {
 export interface ScriptedServerOptions {
   /** 0, the default, lets the system choose. */
   readonly port?: number
-  /** Sees each request before it is answered. */
+  /** Sees each request that can be answered, before it is. */
   readonly onRequest?: (body: unknown, headers: NodeJS.Dict<string | string[]>) => void
 }
 
@@ -44,8 +44,8 @@ export async function startScriptedServer(scenario: Scenario, options: ScriptedS
   }
   const answer = (text: string, request: IncomingMessage, response: ServerResponse): void => {
     const body = parseBody(text)
-    options.onRequest?.(body, request.headers)
     if (body === null) return refuse(response, 400, 'The body is not a chat-completions request.')
+    options.onRequest?.(body, request.headers)
     const view = viewRequest(body.messages.map((message) => ({ role: message.role, text: textIn(message.content) })))
     const step = chooseStep(scenario, view)
     if (typeof step === 'string') return refuse(response, 400, step)
@@ -60,6 +60,12 @@ export async function startScriptedServer(scenario: Scenario, options: ScriptedS
   }
   const server: Server = process.getBuiltinModule('node:http').createServer((request, response) => {
     requests += 1
+    const { models } = scenario
+    if (models !== undefined && request.method === 'GET' && request.url === '/v1/models') {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }))
+      return
+    }
     if (request.method !== 'POST' || request.url?.split('?')[0]?.endsWith('/chat/completions') !== true) {
       return refuse(response, 404, 'Only POST …/chat/completions is here.')
     }

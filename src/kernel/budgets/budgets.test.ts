@@ -261,7 +261,7 @@ test('a run that no budget covers is skipped with a record, and follows when the
   await ok(guest, 'budget.set', { scope: 'user', window: '3600s', tokens: 100 })
   const forecast = await ok<{ runs: number; mean: { tokens: number }; refused: string }>(guest, 'budget.forecast', { schedule: id })
   assert.deepEqual([forecast.runs, forecast.mean.tokens], [1, 120])
-  assert.match(forecast.refused, /needs 120 tokens, and 100 tokens of 100 tokens is left/)
+  assert.match(forecast.refused, /needs 120 tokens, and 100 of 100 tokens are left/)
   const triggered = await guest.kernel.call('schedule.trigger', { id })
   assert.equal(triggered.status === 'failed' && triggered.failure.code, 'budget_exhausted')
   time.pass(7_200_000)

@@ -12,7 +12,12 @@ import {
   OxbowError,
   type Shortfall,
 } from '../../types/index.ts'
-import { warningRatio } from '../limits.ts'
+
+/** The part of a budget at whose use people are warned. */
+export const warningRatio = 0.8
+
+/** Budgets kept in memory, about 200 bytes each; others are read again, one row each. */
+export const maxHeldAccounts = 10_000
 
 /** The fields of the event `budget_warning`. */
 export function warningOf({ key, spent, limit, until }: Account): JsonObject {
@@ -34,7 +39,8 @@ function shownAmount(kind: keyof Amount, amount: number): string {
 export function exhausted({ account, kind, needed, left }: Shortfall): Failure {
   const { key, config, limit, until } = account
   const amount = (value: number): string => shownAmount(kind, value)
-  const reason = `it needs ${amount(needed)}, and ${amount(Math.max(0, left))} of ${amount(limit[kind])} is left`
+  const rest = amount(Math.max(0, left)).replace(/ .*/, '')
+  const reason = `it needs ${amount(needed)}, and ${rest} of ${amount(limit[kind])} ${kind === 'microDollars' ? 'is' : 'are'} left`
   if (config !== null)
     return {
       code: 'budget_exhausted',

@@ -122,7 +122,7 @@ void test("a caller that waits for another caller's summary stops waiting when i
   await assert.rejects(second, (reason) => reason === 'cancelled')
 })
 
-const named = ['turn.send', 'memory.recall', 'model.generate', 'session.history', '__proto__'] as const
+const named = ['turn.send', 'memory.recall', 'model.generate', 'session.list', '__proto__'] as const
 
 /** A guest that was talked into asking for calls of the runtime by their names. */
 async function play(store: Store, seen: GenerateRequest[], session?: Awaited<ReturnType<typeof openFixture>>['session']) {

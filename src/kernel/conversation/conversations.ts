@@ -31,7 +31,20 @@ import {
   toolPlace,
   toolResult,
 } from '../../types/index.ts'
-import { firstHistoryPage, historyPage, idleSweepMs, maxForkDepth, maxWarmBytes } from '../limits.ts'
+
+/** Bytes of all cached conversations; evicted ones are read again when needed. */
+const maxWarmBytes: number = 24 * 1024 * 1024
+
+/** How often idle sessions are looked for. */
+const idleSweepMs = 60_000
+
+/** Rows read at once when a conversation is read back. The first page is shorter: a full window or a summary often needs no more. */
+export const historyPage = 200
+
+const firstHistoryPage = 32
+
+/** Forks between a session and its first ancestor. */
+export const maxForkDepth = 16
 
 export interface Conversations {
   /**

@@ -4,7 +4,9 @@
  */
 import { type CallId, createRecentMap, isErased, type JsonObject, type Phase, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
-import { maxHeldScratchpads } from '../limits.ts'
+
+/** Scratchpads kept in memory; others are read again, one record each. */
+const maxHeldScratchpads = 500
 
 interface Scratchpad {
   readonly items: readonly string[]

@@ -4,7 +4,7 @@
  * same old summary, and the store accepts only that of the call that claimed last.
  */
 import { loadSummary, type Said, type Summary, type SummaryStep } from '../../memory/index.ts'
-import { createMessageCounter, type MessageCounter, type SummarizeOutput, tokensOfAll } from '../../runtime/index.ts'
+import { createMessageCounter, itemsBehind, type MessageCounter, type SummarizeOutput, tokensOfAll } from '../../runtime/index.ts'
 import type { HistoryRow, Store } from '../../store/index.ts'
 import {
   type Caller,
@@ -15,6 +15,7 @@ import {
   createRecentMap,
   type Engine,
   fenced,
+  type HeldConversation,
   type JsonObject,
   type Label,
   type Message,
@@ -25,10 +26,15 @@ import {
   userMessage,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
-import { maxBytesPerToken, maxHeldSummaries } from '../limits.ts'
 import type { Complete } from '../background.ts'
 import type { Sessions } from '../sessions.ts'
-import { type HistoryDeps, historyPages, toItem } from './conversations.ts'
+import { type Conversations, type HistoryDeps, historyPages, toItem } from './conversations.ts'
+
+/** Upper bound of the bytes per token: at most window × this is read of a conversation. */
+export const maxBytesPerToken = 6
+
+/** Summaries kept in memory; others are read again, one record each. */
+const maxHeldSummaries = 500
 
 interface HeldSummary {
   readonly summary: Summary
@@ -284,4 +290,25 @@ export function speakerAndText({ message }: Pick<ConversationItem, 'message'>): 
   if (message.role === 'user') return { who: 'person', text: textOf(message) }
   const calls = toolCallsOf(message).map(({ name, arguments: args }) => `[${name} ${args}]`)
   return { who: 'agent', text: [textOf(message), ...calls].filter((part) => part !== '').join('\n') }
+}
+
+interface ConversationDeps {
+  readonly conversations: Pick<Conversations, 'read'>
+  readonly summaries: Pick<Summaries, 'read'>
+  readonly sessions: Pick<Sessions, 'read'>
+  /** Window of the model. */
+  readonly contextTokens: number
+}
+
+/** @returns a function that reads the conversation of a turn as the window can hold it; whoever reads it has read what its summary covers */
+export function createConversationOf({ conversations, summaries, sessions, contextTokens }: ConversationDeps) {
+  return async (caller: Caller): Promise<HeldConversation> => {
+    const session = caller.session as SessionId
+    const found = summaries.read(session)
+    const held = found === null ? null : await found
+    const items = await conversations.read(session, contextTokens * maxBytesPerToken, held?.summary.upto)
+    if (held === null) return { items, summary: null }
+    sessions.read(caller, held.summary.labels, [])
+    return { items: itemsBehind(items, held.summary.through), summary: held.item }
+  }
 }

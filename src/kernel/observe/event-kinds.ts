@@ -27,7 +27,6 @@ const families = [
   'budget',
   'call',
   'hook',
-  'key',
   'memory',
   'message',
   'overloaded',

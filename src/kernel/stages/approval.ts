@@ -22,17 +22,22 @@ import {
   writeOrigins,
   type Labels,
 } from '../../types/index.ts'
-import type { Binding, Bound } from '../access/command-inputs.ts'
-import { writtenPaths } from '../access/right-limits.ts'
-import type { Asking, Rule } from '../access/rules.ts'
-import { approvalWarningMs, maxRestlessFiles } from '../limits.ts'
+import type { Binding } from './command-inputs.ts'
+import { writtenPaths } from './right-limits.ts'
 import type { Entry, Journal } from '../journal.ts'
-import type { NoteEvent } from '../observe/event-bus.ts'
+import type { NoteEvent } from '../events.ts'
 import type { Registry } from '../registry.ts'
 import type { FlowVerdict } from './policy.ts'
 import { cancelledOutcome, type Refusal, refusal } from './refusals.ts'
 import type { Answer, Approvals } from './approval-queue.ts'
+import type { Excuse, JudgeDeps } from './judging.ts'
 import { stopReason } from './running-calls.ts'
+
+/** How long before an approval expires its warning comes; at most half of the whole time. */
+const approvalWarningMs = 60_000
+
+/** Files that keep changing while a call waits and that a person may leave out of the comparison. */
+const maxRestlessFiles = 100
 
 /** Body of a record `decided`. */
 export interface Decided extends Answer {
@@ -57,35 +62,13 @@ export function neededApprovals(call: string, approval: Config['approval']): num
   return approval.two_person.includes(call) ? 2 : 1
 }
 
-export interface ApprovalDeps {
+export interface ApprovalDeps extends Pick<JudgeDeps, 'judges' | 'readBound'> {
   readonly registry: Pick<Registry, 'parse'>
   readonly journal: Pick<Journal, 'append' | 'note' | 'store'>
   readonly approvals: Approvals
   readonly approval: Config['approval']
   readonly clock: Clock
-  readonly findRule: (asking: Asking, readInputs: () => Promise<CommandInputs | null>) => Promise<Rule | null>
-  /** What a decision about a call holds for, as it is now; null where that cannot be read. */
-  readonly readBound: (
-    caller: Pick<Caller, 'branch'>,
-    bound: Bound,
-    signal: AbortSignal,
-    binding?: Binding,
-  ) => Promise<CommandInputs | null>
   readonly noteEvent: NoteEvent
-}
-
-/** A person has allowed this call in this session, after it was refused. */
-export interface Excuse {
-  /** Key of the answer. */
-  readonly by: string
-  /** Calls that were allowed with this one just now. */
-  readonly more: number
-  /** State of the files for which it was allowed, so that its program starts for no others; null: of none. */
-  readonly unchanged: FilesState | null
-  /** What has changed since, in words: a person must allow it again; empty: nothing. */
-  readonly change: string
-  /** Keeps that it was allowed again. @param state of the files for which */
-  readonly renew: (state: FilesState | null) => Promise<void>
 }
 
 /** A call at stage 5. */
@@ -143,7 +126,7 @@ export async function approve(
     .map(({ body }) => JSON.parse(body) as Decided)
     .filter((decision) => decision.input === exact)
   if (decided.length > 0 && isBound(call, input) && !hasBegun) {
-    const { boundDigest, partsOf } = await import('../access/command-inputs.ts')
+    const { boundDigest, partsOf } = await import('./command-inputs.ts')
     const since = partsOf(decided.at(-1)?.inputs ?? '').state
     const inputs = await inputsOf(deps, passing, call, input, { since, except: [] })
     const now = boundDigest(inputs)
@@ -212,7 +195,7 @@ async function answerByRule(
   const rule =
     flow.decision !== 'ask' && excuse !== null
       ? { id: excuse.by }
-      : await deps.findRule({ call: call.name, input, session: caller.session, labels }, readInputs)
+      : await deps.judges().findRule({ call: call.name, input, session: caller.session, labels }, readInputs)
   if (rule === null) return null
   const answer = { allow: true, by: `rule:${rule.id}` }
   deps.journal.note([entryOf(caller, id, call.name, 'decided', { input: exact, ...answer })])
@@ -222,7 +205,7 @@ async function answerByRule(
 /** Asks a person, and again when what the answer was about has changed in between: labels, files that the call can run or writes. */
 async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking: AskingCall, exact: string): Promise<Answered | Refusal> {
   const { call, input } = asking
-  const { inputsChange } = await import('../access/command-inputs.ts')
+  const { inputsChange } = await import('./command-inputs.ts')
   let judged: Judged = asking
   let binding: Binding = { since: '', except: [] }
   // Asked before a restart: whoever has read the question then did so for the files as they were.
@@ -294,7 +277,9 @@ async function askPerson(
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held, origins: writeOrigins(flow.origins) } : {}
   const shown = { input: exact, reason, ...labels, ...(personal && { personal }), ...(inputs !== null && { inputs }) }
-  const question = { call: id, name: call.name, ...shown, at: clock.now() }
+  // A restart asks again, and the call has waited since the first time.
+  const [first] = await journal.store.records({ call: id, phases: ['parked'], order: 'oldest_first', limit: 1, hydrate: false })
+  const question = { call: id, name: call.name, ...shown, at: first?.at ?? clock.now() }
   const waiting = approvals.wait({ ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }, signal)
   waiting.catch(() => {})
   passing.onWait?.(true)

@@ -39,9 +39,8 @@ import {
   userScope,
 } from '../../types/index.ts'
 import type { Book } from '../budgets/book.ts'
-import { exhausted } from '../budgets/notices.ts'
+import { maxHeldAccounts, exhausted, warningRatio } from '../budgets/notices.ts'
 import { begin, end, outOfTime } from '../budgets/wall-time.ts'
-import { maxHeldAccounts, warningRatio } from '../limits.ts'
 import type { DocumentChange } from '../state/documents.ts'
 
 type Who = Pick<Caller, 'session' | 'actor'>

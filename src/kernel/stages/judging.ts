@@ -2,22 +2,47 @@
  * Stages 3 and 4 as one judgement: by rights, limits, secrets and lists, then by labels and hosts. It is made again whenever a person has
  * been asked in between, or has written another input.
  */
-import type { Call, Caller, ClientTools, Config, Failure, StartedProgram } from '../../types/index.ts'
-import { refuseLimited } from '../access/right-limits.ts'
-import type { KnownHosts } from '../flow/known-hosts.ts'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  type CallOutcome,
+  type ClientTools,
+  type CommandInputs,
+  type Config,
+  type Failure,
+  type FilesState,
+  type Label,
+  once,
+  type SessionId,
+  type StartedProgram,
+} from '../../types/index.ts'
+import { refuseLimited } from './right-limits.ts'
 import { type FileFlow, type Judged, judgeLabels, type Sessions, type WatchedFiles } from '../sessions.ts'
 import type { SecretUses } from '../../secrets/index.ts'
+import type { Entries } from './attenuation.ts'
+import type { Binding, Bound } from './command-inputs.ts'
+import { type Refusal, refusal } from './refusals.ts'
+import type { CallOptions } from './running-calls.ts'
 import { authorize, flowRefusal, judgeInput, mayBeCautious } from './policy.ts'
 
 export interface JudgeDeps {
   readonly approval: Config['approval']
   readonly flow: Config['flow']
+  /** Name of the agent whose rights are in the configuration; those of others are in their definitions. */
+  readonly usualAgent: string
   readonly secrets: Pick<SecretUses, 'judge'>
   readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
   readonly files: FileFlow
-  readonly hosts: KnownHosts
-  /** Whether the lists of `[exec]` let the call start this program. @param isExcused a program that is on no list may start, too */
-  readonly refuseStart: (call: Call, program: StartedProgram, isExcused: boolean) => Promise<Failure | null>
+  /** What services decide; loaded once a call is described. */
+  readonly judges: () => Judges
+  /** What a decision about a call holds for, as it is now; null where that cannot be read. */
+  readonly readBound: (
+    caller: Pick<Caller, 'branch'>,
+    bound: Bound,
+    signal: AbortSignal,
+    binding?: Binding,
+  ) => Promise<CommandInputs | null>
   /** What the message of a turn and its session ask for beside the policy. */
   readonly cautionOf: (caller: Pick<Caller, 'session' | 'turn'>) => Promise<ClientTools['caution']>
 }
@@ -37,21 +62,21 @@ export interface JudgedCall {
  * allowed this call all the same. What denies counts.
  */
 export function refuseCaller(
-  { approval, secrets, refuseStart }: JudgeDeps,
+  { approval, usualAgent, secrets, judges }: JudgeDeps,
   { caller, call, input, own }: JudgedCall,
   isExcused = false,
 ): Failure | null | Promise<Failure | null> {
   const refused =
-    authorize(caller, call, approval, isExcused) ??
+    authorize(caller, call, approval, usualAgent, isExcused) ??
     (caller.limits === undefined ? null : refuseLimited(caller, call, input, isExcused)) ??
     secrets.judge(caller, call, input, own)
-  return refused !== null || call.starts === undefined ? refused : refuseStart(call, call.starts(input), isExcused)
+  return refused !== null || call.starts === undefined ? refused : judges().refuseStart(call, call.starts(input), isExcused)
 }
 
 /** Stage 4: by labels, and by the hosts that were reached before. At once where neither files nor hosts are of concern. */
 export function judgeCall(deps: JudgeDeps, { caller, call, input }: JudgedCall): Judged | Promise<Judged> {
   const judged = judgeLabels(deps, caller, call, input)
-  const judge = (found: Judged): Judged | Promise<Judged> => deps.hosts.judge(caller, call, input, found)
+  const judge = (found: Judged): Judged | Promise<Judged> => deps.judges().hosts.judge(caller, call, input, found)
   return judged instanceof Promise ? judged.then(judge) : judge(judged)
 }
 
@@ -91,4 +116,162 @@ export async function whyNeverExcused(deps: JudgeDeps, judged: JudgedCall): Prom
   const caution = mayBeCautious(caller, call) ? await deps.cautionOf(caller) : undefined
   const policy = judgeInput(deps.approval, caution, caller, call, input)
   return typeof policy === 'string' ? null : policy
+}
+
+/** A person has allowed this call in this session, after it was refused. */
+export interface Excuse {
+  /** Key of the answer. */
+  readonly by: string
+  /** Calls that were allowed with this one just now. */
+  readonly more: number
+  /** State of the files for which it was allowed, so that its program starts for no others; null: of none. */
+  readonly unchanged: FilesState | null
+  /** What has changed since, in words: a person must allow it again; empty: nothing. */
+  readonly change: string
+  /** Keeps that it was allowed again. @param state of the files for which */
+  readonly renew: (state: FilesState | null) => Promise<void>
+}
+
+/** What services decide: the lists, answers and modes that people keep. Rights, limits, labels and budgets are the core's own. */
+export interface Judges {
+  /** Stage 1: nobody can use the call now, so that no model is offered it. */
+  hides(call: Call): boolean
+  /** Stage 3. @param isExcused a program that is on no list may start, too @returns why the call may not start the program, or null */
+  refuseStart(call: Call, program: StartedProgram, isExcused: boolean): Promise<Failure | null>
+  /** Stage 3: what a person has allowed all the same. */
+  readonly refused: RefusedCalls
+  /** Stage 4: hosts that were reached before. */
+  readonly hosts: KnownHosts
+  /** Stage 5: how strict the session is beside the policy; undefined: no stricter. */
+  cautionOf(session: SessionId | ''): Promise<ClientTools['caution']>
+  /** Stage 5. @returns the id of a rule that answers in place of a person, or null */
+  findRule(asking: Asking, readInputs: () => Promise<CommandInputs | null>): Promise<{ readonly id: string } | null>
+  /** Stage 2. @returns whom the gate judges when a plugin makes a call for another one, or why it is refused before */
+  actAs(asks: ActsAs): Promise<Caller | Failure>
+  /** @returns entries of the rights of a key by its name; null for one that was revoked or has expired */
+  rightsOfKey(name: string): Promise<readonly string[] | null>
+}
+
+export interface KnownHosts {
+  /** @param judged by labels @returns the verdict, stricter where the call names a new host; at once where that cannot be */
+  judge(caller: Caller, call: Call, input: unknown, judged: Judged | Promise<Judged>): Judged | Promise<Judged>
+  /** The call runs: it has passed the budgets, and its intent is on record. */
+  learn(of: { readonly caller: Caller; readonly call: CallId }, call: Call, input: unknown): Promise<void> | null
+}
+
+/** A plugin makes a call. */
+export interface ActsAs {
+  readonly plugin: string
+  /** Entries of rights that a person has approved for it. */
+  readonly approved: Entries
+  /** Of the call that the plugin works for, which is `within`. */
+  readonly caller: Caller
+  readonly within: Pick<Call, 'name' | 'effect'>
+  /** What it asks for; undefined: there is no call of this name, which the gate says. */
+  readonly call: Call | undefined
+  readonly input: unknown
+}
+
+/** A call that asks. */
+export interface Asking {
+  readonly call: string
+  readonly input: unknown
+  readonly session: SessionId | ''
+  /** Labels because of which the flow policy asks; empty: it does not. */
+  readonly labels: readonly Label[]
+  /** What the command runs as it is now; null: nothing, or not known. */
+  readonly inputs?: CommandInputs | null
+  /** Fields whose content may differ where a rule is for more than one exact call. */
+  readonly content?: readonly string[] | undefined
+}
+
+/** Makes a call of the runtime. */
+export type MakeCall = (
+  passing: Pick<CallOptions, 'id' | 'signal' | 'resumed'> & {
+    readonly caller: Caller
+    readonly onIntended: () => void
+    readonly onWait?: (waiting: boolean) => void
+  },
+  name: string,
+  input: unknown,
+) => Promise<CallOutcome>
+
+/** The refused call on its way. */
+export interface RefusedPassing extends CallOptions {
+  readonly caller: Caller
+  readonly isTaken?: boolean
+}
+
+export interface RefusedCalls {
+  /**
+   * A call that stage 3 refuses.
+   * @returns the refusal, or why it may go on. Waits where this refusal is the one at which the person is asked.
+   */
+  judge(deps: JudgeDeps, passing: RefusedPassing, judged: JudgedCall, forbidden: Failure, make: MakeCall): Promise<Excuse | Refusal>
+  /**
+   * A call that was allowed has ended: one that went well ends a row. Absent until one was refused.
+   * @returns its outcome, with a note about calls that were allowed with it
+   */
+  ended?<Outcome extends CallOutcome>(caller: Caller, excuse: Excuse | null, outcome: Outcome): Outcome
+}
+
+export interface HeldJudges {
+  /** @throws what loading them throws; no call passes then */
+  load(): Promise<Judges>
+  /** What was loaded. */
+  now(): Judges
+}
+
+/** @param load what each of the services that judge decides */
+export function holdJudges(load: () => Promise<readonly Partial<Judges>[]>): HeldJudges {
+  let made: Judges | undefined
+  const all = once(async () => (made = join(await load())))
+  return {
+    load: all,
+    now() {
+      if (made === undefined) throw new Error('no call is judged before the descriptions are loaded')
+      return made
+    },
+  }
+}
+
+/** The strictest of all counts; where nobody decides, nothing is allowed. */
+function join(judges: readonly Partial<Judges>[]): Judges {
+  const first = async <Found>(ask: (judge: Partial<Judges>) => Promise<Found | null> | undefined): Promise<Found | null> => {
+    for (const judge of judges) {
+      const found = (await ask(judge)) ?? null
+      if (found !== null) return found
+    }
+    return null
+  }
+  const decideStarts = judges.some(({ refuseStart }) => refuseStart !== undefined)
+  const refused = judges.find((judge) => judge.refused !== undefined)?.refused
+  return {
+    hides: (call) => judges.some(({ hides }) => hides?.(call) === true),
+    refuseStart: async (...start) => (decideStarts ? first((judge) => judge.refuseStart?.(...start)) : undecided),
+    refused: refused ?? {
+      judge: async (_deps, _passing, _judged, forbidden) => refusal(forbidden),
+      ended: (_caller, _excuse, outcome) => outcome,
+    },
+    hosts: judges.find(({ hosts }) => hosts !== undefined)?.hosts ?? {
+      judge: (_caller, _call, _input, judged) => judged,
+      learn: () => null,
+    },
+    async cautionOf(session) {
+      let caution: ClientTools['caution']
+      for (const judge of judges) caution = stricter(caution, await judge.cautionOf?.(session))
+      return caution
+    },
+    findRule: (...asking) => first((judge) => judge.findRule?.(...asking)),
+    actAs: async (asks) => (await judges.find(({ actAs }) => actAs !== undefined)?.actAs?.(asks)) ?? noPlugins,
+    rightsOfKey: (name) => first((judge) => judge.rightsOfKey?.(name)),
+  }
+}
+
+const noPlugins: Failure = { code: 'denied', message: 'No plugin makes calls here.', hint: 'Continue without it.' }
+const undecided: Failure = { code: 'denied', message: 'Nothing decides here which programs may start.', hint: 'Continue without it.' }
+
+/** @returns the stricter of two */
+export function stricter(a: ClientTools['caution'], b: ClientTools['caution']): ClientTools['caution'] {
+  return a === 'read_only' || b === 'read_only' ? 'read_only' : (a ?? b)
 }

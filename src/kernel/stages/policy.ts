@@ -38,9 +38,9 @@ const everyRight = '*'
 export const processRight = 'turn.run'
 
 /** @param isExcused the right may be lacking @returns why the call is denied, or null. */
-export function authorize(caller: Caller, call: Call, approval: Config['approval'], isExcused = false): Failure | null {
+export function authorize(caller: Caller, call: Call, approval: Config['approval'], usualAgent: string, isExcused = false): Failure | null {
   if (!call.audience.includes(caller.audience)) return denied(call, `is not offered to a ${caller.audience}`)
-  if (!isExcused && !caller.rights.has(everyRight) && !caller.rights.has(call.right)) return lacking(caller, call)
+  if (!isExcused && !caller.rights.has(everyRight) && !caller.rights.has(call.right)) return lacking(caller, call, usualAgent)
   if (call.name === 'turn.send' && caller.turn === '') return notAsCall
   if (decide(call, approval) === 'deny') return deniedByPolicy(call, approval)
   // Only to who may make it: why it cannot be made.
@@ -115,7 +115,7 @@ function deniedByPolicy(call: Call, { calls, rights }: Config['approval']): Fail
   }
 }
 
-function lacking({ actor }: Caller, call: Call): Failure {
+function lacking({ actor }: Caller, call: Call, usualAgent: string): Failure {
   const failure = denied(call, `needs the right ${call.right}`)
   if (actor.startsWith('key:')) return { ...failure, hint: `Use a key that has it: \`oxbow keys create NAME --right ${call.right}\`.` }
   if (actor.startsWith('plugin:'))
@@ -124,7 +124,9 @@ function lacking({ actor }: Caller, call: Call): Failure {
       hint: `Its manifest allows it with "${call.right}" under rights.calls, if the agent that it works for has it, too.`,
     }
   if (actor.startsWith('user:')) return { ...failure, hint: 'The role of this guest’s user lacks it: role under [access] in config.toml.' }
-  return { ...failure, hint: `Continue without it. The user can allow it: "${call.right}" in rights under [agent] in config.toml.` }
+  const name = actor.slice('agent:'.length)
+  const place = name === usualAgent ? 'under [agent] in config.toml' : `of agents/${name}.toml, or of the agent that started it`
+  return { ...failure, hint: `Continue without it. The user can allow it: "${call.right}" in rights ${place}.` }
 }
 
 function denied(call: Call, why: string): Failure {

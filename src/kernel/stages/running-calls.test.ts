@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Caller, CallId, Hands, Sandbox, SessionId, TurnId, UserId } from '../../types/index.ts'
 import { done, testCall } from '../kernel-fixture.ts'
-import { createRunningCalls, type FileChanges, filesFor, startLimit, stopReason } from './running-calls.ts'
+import { filesFor, holdFiles } from './call-files.ts'
+import { createRunningCalls, startLimit, stopReason } from './running-calls.ts'
 
 const caller: Caller = {
   user: 'ada' as UserId,
@@ -18,13 +19,7 @@ const fakeSandbox: Sandbox = { status: {} as Sandbox['status'], hands: () => Pro
 const never = new AbortController().signal
 
 function sandboxOver(hands: Promise<Hands>, watch: ReturnType<ReturnType<typeof createRunningCalls>['enter']>): Sandbox {
-  const changes: FileChanges = {
-    hands: (found) => found,
-    whileProgram: (_caller, _sees, _patience, work) => work(),
-    around: (_caller, _call, _patience, work) => work(),
-  }
-  const noBranches = (): Promise<never> => Promise.reject(new Error('no branches'))
-  const places = { sandbox: { ...fakeSandbox, hands: () => hands }, branches: noBranches, changes }
+  const places = { sandbox: { ...fakeSandbox, hands: () => hands }, keeper: holdFiles(undefined) }
   return filesFor(places, { caller, id: 'c' as CallId, call, watch }, (sandbox) => sandbox).sandbox
 }
 

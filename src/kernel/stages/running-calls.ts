@@ -2,11 +2,8 @@
  * Running calls: their time limits, their cancellation, and the heartbeat of long ones. One timer serves all heartbeats and exists only
  * while calls run.
  */
-import type { Branches } from '../branches/branches.ts'
-import { fingerprintTimeoutMs, heartbeatMs } from '../limits.ts'
 import {
   type Call,
-  type CallContext,
   type Caller,
   type CallId,
   type Clock,
@@ -15,12 +12,17 @@ import {
   isOxbowError,
   OxbowError,
   type Profile,
-  type ProgramSees,
   type Sandbox,
   type ServerPayloads,
   type SessionId,
   toolPlace,
 } from '../../types/index.ts'
+
+/** Time between `progress` events of a running call: often enough to show that it is alive, at no noticeable cost. */
+const heartbeatMs = 5_000
+
+/** For comparing all files of a workspace: 500 000 take some seconds on a slow disk. */
+export const fingerprintTimeoutMs = 60_000
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's; `budget`: a budget has no time left. */
 export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'budget' | 'shutdown'
@@ -54,81 +56,6 @@ export interface Watch {
   /** Tells followers what the call has put out so far. */
   progress(output: string): void
   leave(): void
-}
-
-/** Keeps versions of what calls change: of what is there before, and of what they leave. A branch of files is not watched. */
-export interface FileChanges {
-  /** @param patience waits for what does not count against the call's time limit */
-  hands(hands: Hands, caller: Caller, patience: Watch['unhurried']): Hands
-  /** Waits for a program that may change files of the workspace by itself. */
-  whileProgram<Result>(caller: Caller, sees: ProgramSees, patience: Watch['unhurried'], work: () => Promise<Result>): Promise<Result>
-  /** Runs a call that may change saved documents. */
-  around<Result>(caller: Caller, call: ChangingCall, patience: Watch['unhurried'], work: () => Promise<Result>): Promise<Result>
-}
-
-/** What of a call says what it changes. */
-type ChangingCall = Pick<Call, 'right'>
-
-/** Where calls find files. */
-export interface FilePlaces {
-  readonly sandbox: Sandbox
-  readonly branches: () => Promise<Pick<Branches, 'create' | 'sandbox'>>
-  readonly changes: FileChanges
-}
-
-interface CallAtFiles {
-  readonly caller: Caller
-  readonly id: CallId
-  readonly call: Pick<Call, 'name' | 'tier' | 'right'>
-  readonly watch: Pick<Watch, 'signal' | 'unhurried'>
-}
-
-/**
- * The files of a call: the workspace, or the branch of its caller. The time limit pauses while hands start: an emulated machine takes 15 s.
- * @param fill puts secrets in where handles stand
- */
-export function filesFor(
-  { sandbox, branches, changes }: FilePlaces,
-  { caller, id, call, watch }: CallAtFiles,
-  fill: (sandbox: Sandbox) => Sandbox,
-): {
-  readonly sandbox: Sandbox
-  readonly branch: CallContext['branch']
-  readonly caller: () => Caller
-  /** Unwatched: the workspace, or a branch of files. */
-  readonly at: (branch: string | undefined) => Promise<Sandbox>
-  around<Result>(work: () => Promise<Result>): Promise<Result>
-  whileProgram<Result>(sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
-} {
-  const { branch } = caller
-  const at = async (name: string | undefined): Promise<Sandbox> => (name === undefined ? sandbox : (await branches()).sandbox(name))
-  let own = caller
-  return {
-    caller: () => own,
-    at,
-    around: (work) => changes.around(caller, call, watch.unhurried, work),
-    whileProgram: (sees, work) => changes.whileProgram(caller, sees, watch.unhurried, work),
-    sandbox: fill({
-      get status() {
-        return sandbox.status
-      },
-      async hands(profile) {
-        const hands = await watch.unhurried(at(branch).then((found) => found.hands(profile)))
-        const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
-        return changesFiles ? changes.hands(hands, caller, watch.unhurried) : hands
-      },
-      close: () => sandbox.close(),
-    }),
-    async branch() {
-      const opened = await branches()
-      const by = { caller, call: id, name: call.name, signal: watch.signal }
-      const { name } = await watch.unhurried(opened.create(by, { name: id, at: '', session: '' }))
-      own = { ...caller, branch: name }
-      const made = await opened.sandbox(name)
-      const filled = fill({ ...made, hands: (profile) => watch.unhurried(made.hands(profile)) })
-      return { name, sandbox: made.serve === undefined ? filled : { ...filled, serve: made.serve } }
-    },
-  }
 }
 
 /** @param unchanged state of the files for which the call was allowed: its program does not start where they have changed; null: any */

@@ -7,6 +7,8 @@ import {
   runTurn,
   type RuntimeDeps,
   type TurnResult,
+  foreignFactor,
+  roomyFactor,
 } from '../../runtime/index.ts'
 import {
   type Attachment,
@@ -16,7 +18,6 @@ import {
   type ClientTools,
   type Config,
   createRecentMap,
-  type DescribedPlugin,
   type Engine,
   type Failure,
   fenceRule,
@@ -33,19 +34,25 @@ import {
   type SessionId,
   type ToolSpec,
   type TurnId,
+  type HeldConversation,
 } from '../../types/index.ts'
-import { recallTags } from '../access/right-limits.ts'
+import { recallTags } from '../stages/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from './profile.ts'
 import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'
-import type { KernelHooks } from '../hooks/hook-port.ts'
-import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts'
+
+import { maxCountedTools, type Registry } from '../registry.ts'
 import type { Store } from '../../store/index.ts'
-import type { TurnPlugins } from '../plugins/turn-plugins.ts'
+import type { AroundTurn, AskedTurn, KernelHooks, PromptSection } from '../coming.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import { type AskRuns, watchRun } from './service-runs.ts'
-import type { Registry, SectionAgent } from '../registry.ts'
 import { clientAsk, processRight } from '../stages/policy.ts'
+
+/** Profiles of agents whose tools are kept, about 20 kB each. */
+const maxHeldPersonas = 50
+
+/** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
+const pluginDeadlineMs = 11_000
 
 /** The turns that are running, for the calls that a process makes about its own turn. */
 export interface RunningTurns {
@@ -106,8 +113,8 @@ interface AgentDeps {
   readonly runningTurns: RunningTurns
   /** Removes host paths and secrets from the system prompt. */
   readonly scrub: (text: string) => string
-  /** What others add to the system prompt of an agent, such as its skills; by who adds it. */
-  readonly sections: Readonly<Record<string, (agent: SectionAgent) => string | Promise<string>>>
+  /** What services add to the system prompt of an agent. */
+  readonly section: PromptSection
   /** The scratchpad of a session, as a section of the system prompt. */
   readonly scratchpad: (session: SessionId) => string | Promise<string>
   /** Asked before a turn if the agent may read memory; absent: nothing is recalled. */
@@ -118,12 +125,14 @@ interface AgentDeps {
   readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
   readonly runs: AskRuns
   readonly hooks: () => KernelHooks | undefined
-  readonly plugins: () => readonly DescribedPlugin[]
+  readonly around: () => AroundTurn | null
   readonly follow: Background['follow']
+  /** The conversation of a session, whose labels it joins. */
+  readonly conversationOf: (caller: Caller) => Promise<HeldConversation>
 }
 
 export function createAgent(deps: AgentDeps): Agent {
-  const { config, engine, gate, registry, newId, runningTurns, profileOf } = deps
+  const { config, engine, runningTurns, profileOf } = deps
   const usual = createPersona(deps, config.agent)
   /** Agents with the same profile share their tools. */
   const personas = createRecentMap<string, Persona>(maxHeldPersonas)
@@ -135,7 +144,7 @@ export function createAgent(deps: AgentDeps): Agent {
   }
   const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona, own: OwnTurn = {}): Promise<TurnResult> =>
     runningTurns.during(turn, async () => {
-      const process = createProcess({ gate, registry, newId, rights, limits, actor, runningTurns, ...own }, turn)
+      const process = createProcess({ ...deps, rights, limits, actor, ...own }, turn)
       const facts = await engine.facts(turn.input.model ?? '')
       // A byte is at most one token.
       const clientTokens = turn.input.client === undefined ? 0 : Buffer.byteLength(JSON.stringify(turn.input.client.tools))
@@ -198,10 +207,10 @@ function createPersona(
   agent: SpokenAgent & { readonly rights: readonly string[] },
   maxTurns: number = deps.config.turn.max_turns,
 ): Persona {
-  const { config, engine, sandbox, registry, scrub, sections, scratchpad, reminder, rolling, hooks } = deps
+  const { config, engine, sandbox, registry, scrub, section, scratchpad, reminder, rolling, hooks } = deps
   const { rights, limits } = grantOf([...agent.rights, processRight])
   const grantee = { name: agent.name, rights, ...(limits !== undefined && { limits }) }
-  const aroundTurn = createAroundTurn(deps, rights)
+  const asked = ({ turn }: Process): AskedTurn => ({ rights, text: deps.runningTurns.find(turn)?.input.text ?? '' })
   const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
     maxTurns: Math.min(maxTurns, config.turn.max_turns),
@@ -209,19 +218,19 @@ function createPersona(
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       ...(agent.character === undefined ? [] : [createCharacterPrompt(agent.character, scrub)]),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
-      ...Object.entries(sections).map(([name, section]) => ({ name, provide: () => section(grantee) })),
+      { name: 'services', provide: () => section(grantee) },
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
       {
         name: 'plugins',
         deadlineMs: pluginDeadlineMs,
-        provide: (process) => aroundTurn(process)?.then(([around, of]) => around.provide(process, of)) ?? '',
+        provide: (process) => deps.around()?.provide(process, asked(process)) ?? '',
       },
     ],
     evaluators: [
       {
         name: 'plugins',
         async evaluate(process, ended) {
-          const looked = aroundTurn(process)?.then(([around, of]) => around.evaluate(process, of, ended))
+          const looked = deps.around()?.evaluate(process, asked(process), ended)
           if (looked !== undefined) await deps.follow(looked)
         },
       },
@@ -257,16 +266,6 @@ function reminding(reminder: Reminder | undefined, grant: Pick<Persona, 'rights'
   return { reminder: tag === undefined ? reminder : { ...reminder, tag } }
 }
 
-/** @returns a function that loads what plugins do around a turn, with the message of a turn that runs; null at once where there is no plugin */
-function createAroundTurn({ plugins, runningTurns }: AgentDeps, rights: ReadonlySet<string>) {
-  return ({ turn }: Process): Promise<readonly [typeof import('../plugins/turn-plugins.ts'), TurnPlugins]> | null => {
-    const found = plugins()
-    if (found.length === 0) return null
-    const of = { plugins: found, rights, text: runningTurns.find(turn)?.input.text ?? '' }
-    return import('../plugins/turn-plugins.ts').then((around) => [around, of])
-  }
-}
-
 /** @param later of them a conversation loads some: the largest stand for those, as far as they fit */
 function textOfTools(tools: readonly ToolSpec[], later: readonly ToolSpec[], maxLoadedChars: number): string {
   const largest = later.map((tool) => JSON.stringify(tool)).toSorted((a, b) => b.length - a.length)
@@ -300,11 +299,6 @@ function createCharacterPrompt({ file, variables }: CharacterProfile, scrub: (te
   return { name: 'persona', provide: async ({ turn }) => scrub((await prompt())(turn)) }
 }
 
-/** With a window at least this many times the upper bound, the bound is used instead of a count. */
-const roomyFactor = 4
-/** How many more tokens another tokenizer may make of the same text. */
-const foreignFactor = 1.25
-
 const oneAtATime = 'The program takes one call at a time: make this one after the result of the other.'
 /** For the refusal of a call of a program's tool, which is its result. */
 const answerRights: ReadonlySet<string> = new Set(['turn.send'])
@@ -330,10 +324,11 @@ interface ProcessDeps extends OwnTurn {
   readonly limits: RightLimits | undefined
   readonly actor: string
   readonly runningTurns: Pick<RunningTurns, 'restricted' | 'successor'>
+  readonly conversationOf: AgentDeps['conversationOf']
 }
 
 function createProcess(
-  { gate, registry, newId, rights, limits, actor, runningTurns, branch, pause }: ProcessDeps,
+  { gate, registry, newId, rights, limits, actor, runningTurns, conversationOf, branch, pause }: ProcessDeps,
   turn: LaneTurn,
 ): Process {
   const id = newId() as ProcessId
@@ -390,6 +385,12 @@ function createProcess(
       return isClients ? askClient(name, args, callId) : ask(asModel, name, args, callId)
     },
     isReadOnly: (name) => (registry.find(name)?.tier ?? 'read_only') === 'read_only',
+    async conversation() {
+      // As a call does: one that a person has paused before a restart begins nothing.
+      const paused = pause?.() ?? null
+      if (paused !== null) await untilResumed(paused, turn)
+      return conversationOf(asRuntime)
+    },
     hasMail: turn.hasMail,
     successor: () => runningTurns.successor(turn.id),
     newCallId: () => newId() as CallId,

@@ -23,11 +23,16 @@ import {
   type TurnId,
   type UserId,
 } from '../../types/index.ts'
-import { leaseMs, maxQueuedMessages } from '../limits.ts'
 import type { Journal } from '../journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 import { giveUpCalls } from './recovery.ts'
 import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from './lanes-interface.ts'
+
+/** Messages that may wait in one lane. */
+const maxQueuedMessages = 1_000
+
+/** Lease of a lane: after this long the sessions of a dead worker can be taken over. */
+const leaseMs = 10_000
 
 interface Waiting {
   readonly id: CallId

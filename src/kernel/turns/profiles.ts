@@ -3,8 +3,9 @@
  * its labels stay: each agent can hand it on, or back to the one before. Who has a session is in memory, because every turn asks; a document
  * remembers it.
  */
-import { type CallId, type Clock, type Config, isDerived, type SessionId } from '../../types/index.ts'
+import { type CallId, type Config, isDerived, type SessionId } from '../../types/index.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
+import type { Judges } from '../stages/judging.ts'
 import { type AgentProfile, profileCategory } from './profile.ts'
 
 export interface Handoff {
@@ -55,7 +56,7 @@ export function createProfileOf(
   documents: Pick<Documents, 'get' | 'all'>,
   config: Config,
   { held: handedOver }: Pick<Handoffs, 'held'>,
-  clock: Clock,
+  rightsOfKey: Judges['rightsOfKey'],
 ) {
   const read = async (session: SessionId): Promise<AgentProfile | null> =>
     (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
@@ -67,8 +68,7 @@ export function createProfileOf(
     if (profile === null || (spawner === '' && key === '')) return profile
     const { boundsOf, meet } = await import('../stages/attenuation.ts')
     if (key !== '') {
-      const { rightsOfKey } = await import('../access/keys.ts')
-      const rights = await rightsOfKey(documents, key, clock.now())
+      const rights = await rightsOfKey(key)
       return {
         ...profile,
         rights: rights === null ? [] : meet(boundsOf({ rights }, withheld), profile.rights),

@@ -15,9 +15,11 @@ import type { Store } from '../../store/index.ts'
 import { type CallId, isDerived, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
 import { reconcileRepeats } from './repeats.ts'
 import type { Entry, Journal } from '../journal.ts'
-import { maxTurnCrashes } from '../limits.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 import { type AskRuns, goingOn } from './service-runs.ts'
+
+/** Crashes of the guest in one turn: another turn may have caused the first, and a third try would end the same. */
+export const maxTurnCrashes = 2
 
 export interface OpenTurn {
   readonly id: CallId

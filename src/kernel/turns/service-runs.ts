@@ -17,8 +17,6 @@ export interface ServiceRuns {
   isBelow?(session: SessionId, above: SessionId): Promise<boolean>
   /** Asked before each turn of a session that has a profile. Opens the service. */
   watch?(session: SessionId): Promise<RunWatch>
-  /** The agents as which work that belongs to no session can be done, with entries of their rights. Opens the service. */
-  workers?(): Promise<readonly { readonly name: string; readonly rights: readonly string[] }[]>
 }
 
 /** Finds the runs that a turn, or a run, has started by its calls. */

@@ -18,7 +18,7 @@ import {
 } from '../../types/index.ts'
 import type { Memory } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
-import { recallTags } from '../access/right-limits.ts'
+import { recallTags } from '../stages/right-limits.ts'
 import type { Handoffs } from './profiles.ts'
 import type { Gate } from '../gate.ts'
 import type { Conversations } from '../conversation/conversations.ts'
@@ -100,7 +100,7 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
       const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
       if (files !== null) await joinLabels(deps, session, files)
       const turn = clientId as string as TurnId
-      if (client !== undefined) await (await import('../calls/client-calls.ts')).assertForeign(client, registry)
+      if (client !== undefined) await (await import('./client-calls.ts')).assertForeign(client, registry)
       const person = userCaller(user, session, turn)
       const sender = actor === undefined ? person : { ...person, actor, rights: senderRights }
       const caller = as === undefined ? sender : { ...as, turn }
@@ -149,7 +149,7 @@ async function recordResults(
   const session = caller.session as SessionId
   if (lanes.isRunning(session))
     throw new OxbowError('limit_reached', 'A turn runs in this session.', { hint: 'Send the results when it has ended.' })
-  const { answeredTools } = await import('../calls/client-calls.ts')
+  const { answeredTools } = await import('./client-calls.ts')
   await registry.parse('turn.send', {})
   const tools = answeredTools(await conversations.read(session, historyBytes), results, registry)
   const asRuntime: Caller = { ...caller, audience: 'runtime' }

@@ -11,7 +11,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { engineVariables, ownValue, setOwn, truncate } from '../../types/index.ts'
 import type { Config, Failure } from '../../types/index.ts'
-import { findProgram, runOnHost } from '../host-programs.ts'
+import { findProgram, ownSearchPath, runOnHost } from '../host-programs.ts'
 
 export interface ContainerEngine {
   readonly name: 'podman' | 'docker'
@@ -189,8 +189,15 @@ function noAnswer(engine: ContainerEngine['name'], wanted: string, stderr: strin
 
 /** @returns what makes an engine answer whose client is installed and whose service is not there; '' for one without a service */
 export function startHint(engine: ContainerEngine['name']): string {
-  const other = 'or install podman, which needs no service, and set sandbox.container.engine = "podman"'
-  return engine === 'docker' ? ` Start its service (systemctl start docker) and join the group docker, ${other}.` : ''
+  if (engine !== 'docker') return ''
+  const start = existsSync('/run/systemd/system') ? 'systemctl start docker' : 'dockerd'
+  const service =
+    process.getuid?.() === 0 ? `Start its service: \`${start}\`;` : `Start its service (as root: \`${start}\`) and join the group docker;`
+  const podman =
+    findProgram('podman', ownSearchPath()) === null
+      ? 'install podman, which needs no service, and'
+      : 'use podman, which is here and needs no service:'
+  return ` ${service} or ${podman} \`oxbow config set sandbox.container.engine podman\`.`
 }
 
 /** @param text output of podman or docker */

@@ -156,7 +156,8 @@ function withoutConsequence(message: string): string {
 function fixFor(degraded: readonly string[]): string {
   const [first = ''] = degraded
   if (first.includes('podman without root')) return 'Run Oxbow as root, or boot with systemd.unified_cgroup_hierarchy=1 (cgroup v2 alone)'
-  if (first.includes('no plain user')) return 'sudo systemctl edit user@.service   ([Service] Delegate=cpu memory pids), then log in again'
+  if (first.includes('no plain user'))
+    return 'As root: systemctl edit user@.service   ([Service] Delegate=cpu memory pids), then log in again'
   if (first.includes('docker says')) return 'Boot with cgroup_enable=memory swapaccount=1 on the line of the kernel'
   if (first.includes('cgroup')) return groupsFix
   return 'See docs/isolation.md.'

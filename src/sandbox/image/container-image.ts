@@ -16,6 +16,7 @@ import {
   isNamedBy,
   listImages,
   makeInstallation,
+  startHint,
 } from '../container/container-engine.ts'
 import type { ContainerEngine } from '../container/container-engine.ts'
 import { rootBuildMs } from '../limits.ts'
@@ -114,7 +115,7 @@ async function must(file: string, args: readonly string[], { env, name }: Contai
 
 function refusal({ name }: Pick<ContainerEngine, 'name'>, stderr: string): OxbowError {
   return new OxbowError('sandbox_failed', `The image could not be made: ${firstLine(stderr)}`, {
-    hint: `Check that the disk has a gigabyte free and that \`${name} info\` works.`,
+    hint: `Check that the disk has a gigabyte free and that \`${name} info\` works.${startHint(name)}`,
   })
 }
 

@@ -7,10 +7,8 @@ import {
   type Approvals,
   assertNoBranch,
   type BranchBy,
-  type Branches,
   type Budgets,
   type CallReference,
-  type Core,
   carvedOf,
   type Documents,
   limitsSchema,
@@ -34,11 +32,13 @@ import {
   joinLabels,
   type Labels,
 } from '../../types/index.ts'
+import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, sessionOf } from './agent-record.ts'
 import { type AgentView, readUsage, viewOf } from './agent-view.ts'
+import type { Access } from '../access/service.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
@@ -48,8 +48,8 @@ export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
   readonly documents: Pick<Documents, 'all'>
-  readonly withOwnRoles: Core['withOwnRoles']
-  readonly branches: () => Promise<Pick<Branches, 'create'>>
+  readonly withOwnRoles: Access['withOwnRoles']
+  readonly versions: () => Promise<OpenVersions>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly references: () => readonly CallReference[]
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
@@ -153,9 +153,9 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
  * Makes the branch of files for an agent, under its id. Safe to repeat.
  * @returns its name @throws OxbowError as `branch.create` does; `denied` on a branch, which is a copy of the workspace and not of a branch
  */
-export async function branchFor({ branches }: Pick<AgentCallDeps, 'branches'>, by: BranchBy, agent: CallId = by.call): Promise<string> {
+export async function branchFor({ versions }: Pick<AgentCallDeps, 'versions'>, by: BranchBy, agent: CallId = by.call): Promise<string> {
   assertNoBranch(by.caller)
-  const { name } = await (await branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
+  const { name } = await (await (await versions()).branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
   return name
 }
 

@@ -1,4 +1,4 @@
-/** What the core asks about agents: which turns are theirs, what a turn of one waits for, and as which of them plugins may work. */
+/** What the core asks about agents: which turns are theirs, and what a turn of one waits for. */
 import type { Core, ServiceRuns } from '../../kernel/index.ts'
 import type { CallId } from '../../types/index.ts'
 import { agentCategory, type AgentRecord, messageTurn } from './agent-record.ts'
@@ -27,10 +27,6 @@ export function agentRuns({ documents }: Pick<Core, 'documents'>, self: () => Pr
     async watch(session) {
       const { supervisor } = await self()
       return { pause: () => supervisor.pauseOf(session), onWait: (isWaiting) => supervisor.onApproval(session, isWaiting) }
-    },
-    async workers() {
-      const [{ parseAgentDefinition }, { definitions }] = await Promise.all([import('./delegation/agent-definition.ts'), self()])
-      return (await definitions.usable('agents')).map(parseAgentDefinition)
     },
   }
 }

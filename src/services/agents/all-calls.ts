@@ -2,17 +2,26 @@
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Call } from '../../types/index.ts'
+import type { OpenVersions } from '../versions/service.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { type DefinitionCallDeps, definitionCalls } from './delegation/definition-calls.ts'
 import { type DelegateCallDeps, delegateCalls } from './delegation/delegate-calls.ts'
 import { fanOutCall } from './delegation/fan-out-call.ts'
 import type { FanOutDeps } from './delegation/fan-out.ts'
+import type { Access } from '../access/service.ts'
 import type { Agents } from './open-agents.ts'
 
 /** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
-export function allCalls(core: Core, self: () => Promise<Agents>, runs: () => Promise<Runs>): readonly Call[] {
+export function allCalls(
+  core: Core,
+  self: () => Promise<Agents>,
+  ports: { readonly access: () => Promise<Access>; readonly versions: () => Promise<OpenVersions>; readonly runs: () => Promise<Runs> },
+): readonly Call[] {
+  const { access, versions, runs } = ports
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
     ...core,
+    withOwnRoles: async (rights) => (await access()).withOwnRoles(rights),
+    versions,
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
     queue: async () => (await runs()).queue,

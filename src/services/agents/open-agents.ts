@@ -2,6 +2,7 @@
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Caller, CallId } from '../../types/index.ts'
+import type { OpenVersions } from '../versions/service.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import { createDelegatedEnds } from './delegation/delegated-end.ts'
 import { createDefinitions, type Definitions } from './delegation/definitions.ts'
@@ -12,6 +13,8 @@ export interface Agents {
   readonly supervisor: Supervisor
   /** The definitions of agents and graphs. */
   readonly definitions: Definitions
+  /** The agents as which work that belongs to no session can be done, with entries of their rights, by name. */
+  readonly workers: () => Promise<readonly { readonly name: string; readonly rights: readonly string[] }[]>
   /** What a caller can pass on. */
   readonly parentOf: (caller: Caller) => Promise<Parent>
   /** @param listener called with each agent that has ended, as often as its record changes */
@@ -24,7 +27,7 @@ interface OpenAgents {
   readonly stop: () => void
 }
 
-export async function openAgents(core: Core, runs: Runs): Promise<OpenAgents> {
+export async function openAgents(core: Core, runs: Runs, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
   const { config, documents, store, journal, events, running, approvals } = core
   const { flushed } = journal
   const supervisor: Supervisor = createSupervisor({
@@ -33,9 +36,9 @@ export async function openAgents(core: Core, runs: Runs): Promise<OpenAgents> {
     runs,
     callsOf: running.of,
     restrict: core.runningTurns.restrict,
-    restBranch: async (branch) => (await core.branches()).rest(branch),
+    restBranch: async (branch) => (await (await versions()).branches()).rest(branch),
     isAsking: (session) => approvals.pending(session).length > 0,
-    delegated: createDelegatedEnds({ ...core, findCall: core.registry.find, flushed, all: async () => supervisor.all() }),
+    delegated: createDelegatedEnds({ ...core, versions, findCall: core.registry.find, flushed, all: async () => supervisor.all() }),
     async lastRecordAt(session) {
       const [newest] = await store.records({ session, order: 'newest_first', limit: 1, hydrate: false })
       return newest?.at ?? 0
@@ -44,9 +47,14 @@ export async function openAgents(core: Core, runs: Runs): Promise<OpenAgents> {
   journal.attach({ publish: supervisor.observed })
   approvals.showAtTop(supervisor.topOf, events.approval)
   events.onTurnEnd(supervisor.turnEnded)
+  const definitions = createDefinitions({ ...core, check: core.definitionProblem })
   const agents: Agents = {
     supervisor,
-    definitions: createDefinitions({ ...core, check: core.definitionProblem }),
+    definitions,
+    async workers() {
+      const { parseAgentDefinition } = await import('./delegation/agent-definition.ts')
+      return (await definitions.usable('agents')).map(parseAgentDefinition).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    },
     parentOf: (caller) => parentOf({ profileOf: core.profileOf, agentConfig: config.agents }, caller),
     onOver(listener) {
       const look = async (id: CallId): Promise<void> => {

@@ -6,9 +6,10 @@
  * a later record says was erased; accounts and titles are what the records make them. The next page is read while this one is
  * hashed, and only ids of open calls, places of erased bodies and a little for each session are kept.
  */
-import { createErasures, createRepeats, type Erasures, notOpen, type RepeatsReport } from '../../kernel/index.ts'
+import { createRepeats, notOpen, type RepeatsReport } from '../../kernel/index.ts'
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
 import { type CallId, emptyChain, type HeadSeal, type JournalRecord, type KeptFile } from '../../types/index.ts'
+import { createErasures, type Erasures } from './erasures.ts'
 import { createProjectionAudit } from './projection-audit.ts'
 import { type BadRecord, createHeadAudit, type SignedHeadsReport } from './signed-heads.ts'
 

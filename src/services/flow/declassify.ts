@@ -4,7 +4,7 @@
  * has this content. Nothing inherits it: files, children, schedules, memories and forks have the labels as before.
  */
 import { createHash } from 'node:crypto'
-import { type Core, type FileLabels } from '../../kernel/index.ts'
+import type { Core } from '../../kernel/index.ts'
 import {
   type CallContext,
   type CallId,
@@ -19,6 +19,7 @@ import {
   parseLabels,
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
+import type { FileLabels } from './file-labels.ts'
 
 export const declassifiedCategory = 'system/declassified'
 

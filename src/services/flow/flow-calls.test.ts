@@ -5,7 +5,7 @@ import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import { type CallOutcome, configSchema, type Decision, type Json, type Label } from '../../types/index.ts'
 import { asks, done, type Fixture, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
-import { compileRules, decideAll } from '../../kernel/flow/flow-rules.ts'
+import { compileRules, decideAll } from './flow-rules.ts'
 
 const calls = [
   testCall('test.page', async () => done('the page'), { labels: { adds: ['untrusted'], sink: false } }),
@@ -178,7 +178,7 @@ describe('rules of [flow]', () => {
     assert.deepEqual(labels('mcp.desk.ask', outside), ['private'])
     for (const [name, own] of [
       ['time.now', {}],
-      ['session.history', {}],
+      ['turn.inbox', {}],
       ['model.generate', { sink: true }],
       ['file.read', { adds: ['untrusted'] }],
     ] as const)

@@ -1,5 +1,5 @@
 /** Calls about the flow of data: what a session has read, why a call was allowed, asked or refused, and taking labels off a value. */
-import { type Core, workspacePath } from '../../kernel/index.ts'
+import { workspacePath } from '../../kernel/index.ts'
 import { z } from 'zod'
 import {
   type Call,
@@ -27,8 +27,9 @@ import {
   valueOfCall,
   valueOfFile,
 } from './declassify.ts'
+import type { Flow } from './open-flow.ts'
 
-type FlowCallDeps = DeclassifyDeps & Pick<Core, 'openFlow'>
+type FlowCallDeps = DeclassifyDeps & { readonly openFlow: () => Promise<Flow> }
 
 const shared = {
   audience: ['terminal'],
@@ -38,7 +39,9 @@ const shared = {
 
 const reads = { ...shared, tier: 'read_only', right: 'session.read', effect: 'none' } as const
 
-export function flowCalls(deps: FlowCallDeps): readonly Call[] {
+/** @param openFlow labels of files */
+export function flowCalls(core: DeclassifyDeps, openFlow: () => Promise<Flow>): readonly Call[] {
+  const deps = { ...core, openFlow }
   return [showCall(deps), whyCall(deps), declassifyCall(deps), revokeCall(deps)]
 }
 

@@ -1,7 +1,14 @@
 import type { Service } from '../../kernel/index.ts'
+import type { Flow } from './open-flow.ts'
 
-/** What a session has read, and labels that a person takes off. The stage that judges by labels is the core's. */
-export const flow: Service = {
+/** What sessions and files have read: labels of files, rules of `[flow]`, hosts that were reached, and labels that a person takes off. */
+export const flow: Service<Flow> = {
   name: 'flow',
-  calls: async (core) => (await import('./flow-calls.ts')).flowCalls(core),
+  calls: async (core, self) => (await import('./flow-calls.ts')).flowCalls(core, self),
+  open: async (core) => ({ port: await (await import('./open-flow.ts')).openFlow(core) }),
+  fileLabels: async (_core, self) => self(),
+  async judges({ documents, config, sessions }) {
+    const { createKnownHosts } = await import('./known-hosts.ts')
+    return { hosts: createKnownHosts({ documents, config, labels: sessions }) }
+  },
 }

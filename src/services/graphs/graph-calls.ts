@@ -14,6 +14,7 @@ import {
   OxbowError,
   type SessionId,
   type TurnId,
+  failureSentences,
 } from '../../types/index.ts'
 import { askCall } from './graph-ask.ts'
 import type { GraphRun } from './graph-record.ts'
@@ -110,7 +111,7 @@ function runCall(load: Load): Call<RunInput, GraphView> {
 /** A run that has failed is a result that reports a failure. */
 function shown(view: GraphView): { output: GraphView; text: string; labels: GraphView['labels']; ok: boolean } {
   const { id, graph, status, waiting_for: waits, failure, output, text } = view
-  const why = failure === null ? '' : `: ${failure.message} ${failure.hint}`
+  const why = failure === null ? '' : `: ${failureSentences(failure)}`
   const lines = [
     `${graph} (${id}): ${status}${waits === '' ? '' : `, waits for ${waits}`}${why}`,
     ...(text === '' ? [] : [text]),

@@ -24,6 +24,7 @@ import {
   type SessionId,
   truncate,
   type TurnId,
+  failureSentences,
 } from '../../types/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Agents } from '../agents/service.ts'
@@ -237,11 +238,7 @@ async function mailEnd(
   { id, graph, home, status, text, output, failure, labels, resumed }: GraphRun,
 ): Promise<void> {
   const turn = derivedId('graph mail', id, resumed) as TurnId
-  const whole = [
-    text,
-    Object.keys(output).length === 0 ? '' : JSON.stringify(output),
-    failure === null ? '' : `${failure.message} ${failure.hint}`,
-  ]
+  const whole = [text, Object.keys(output).length === 0 ? '' : JSON.stringify(output), failure === null ? '' : failureSentences(failure)]
   const said = truncate(whole.filter((line) => line !== '').join('\n'), maxMailCharacters)
   const body = said === '' ? '' : `\n${fenced(said, turn as string as CallId)}`
   try {

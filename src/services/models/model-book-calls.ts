@@ -9,9 +9,10 @@ import {
   type FoundService,
   type ModelFacts,
   OxbowError,
+  type ServedModels,
 } from '../../types/index.ts'
 import type { Core } from '../../kernel/index.ts'
-import { usableCall } from './usable-models.ts'
+import { factsOf, usableCall } from './usable-models.ts'
 
 type ModelBookDeps = Pick<Core, 'engine' | 'config' | 'catalog' | 'secrets' | 'store'>
 
@@ -107,10 +108,20 @@ function usable(deps: ModelBookDeps): Call {
   const listed = async (): Promise<readonly ModelFacts[]> => {
     const lists = viewServices(deps)
       .filter(canUse)
-      .map(({ id }) => answers<ModelFacts>(deps, { ask: 'models', provider: id, discover: false }).catch(() => []))
+      .map(({ id }) => modelsOf(id).catch(() => []))
     return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
   }
-  return usableCall(deps, listed, () => ['', ...deps.config.model.fallback]) as Call
+  const served = async (provider: string): Promise<ServedModels> => {
+    const [found] = await answers<ServedModels>(deps, { ask: 'served', provider })
+    return found ?? { baseUrl: '', names: null }
+  }
+  /** At an address of the person's own only what it lists is there, whatever the catalog knows of a service of the same name. */
+  const modelsOf = async (provider: string): Promise<readonly ModelFacts[]> => {
+    const { baseUrl, names } = await served(provider)
+    if (baseUrl === '') return answers<ModelFacts>(deps, { ask: 'models', provider, discover: false })
+    return factsOf(deps.engine, names?.map((name) => `${provider}/${name}`) ?? [])
+  }
+  return usableCall(deps, { listed, served, named: () => ['', ...deps.config.model.fallback] }) as Call
 }
 
 interface ListInput {
@@ -206,7 +217,7 @@ function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
     recordOutput: ({ models }) => ({ models: models?.length ?? 0 }),
     async run({ base_url: baseUrl, model }) {
       const [found] = await answers<AddressModels>(deps, { ask: 'address', baseUrl, model })
-      return { output: found ?? { models: null, contextTokens: null } }
+      return { output: found ?? { models: null, contextTokens: null, betterUrl: '' } }
     },
   }
 }

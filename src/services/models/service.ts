@@ -1,7 +1,15 @@
 import type { Service } from '../../kernel/index.ts'
 
-/** Which models can be used, and what they cost. */
+/** Asks models; which can be used, and what they cost. */
 export const models: Service = {
   name: 'models',
-  calls: async (core) => (await import('./model-book-calls.ts')).modelBookCalls(core),
+  async calls(core) {
+    const [{ modelCalls }, side, { modelBookCalls }] = await Promise.all([
+      import('./model-calls.ts'),
+      import('./side-calls.ts'),
+      import('./model-book-calls.ts'),
+    ])
+    const { completeCall, embedCall, embedTextsCall, decodeTokensCall } = side
+    return [...modelCalls(core), completeCall(core), embedCall(core), embedTextsCall(core), decodeTokensCall(core), ...modelBookCalls(core)]
+  },
 }

@@ -4,7 +4,16 @@
  */
 import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
-import { type Call, isObject, type ModelFacts, modelLabel, OxbowError, ownValue } from '../../types/index.ts'
+import {
+  type Call,
+  isObject,
+  type ModelFacts,
+  modelLabel,
+  nearestNames,
+  OxbowError,
+  ownValue,
+  type ServedModels,
+} from '../../types/index.ts'
 
 type UsableDeps = Pick<Core, 'engine' | 'store'>
 
@@ -24,15 +33,23 @@ interface UsableInput {
   readonly limit: number
 }
 
+/** Names in a refusal. */
+const maxNearest = 3
+
 /** How far back is looked for models that were used: some dozens of turns. */
 const maxRecentRecords = 1_000
 
-/** @param named models of the configuration @param listed facts of the models of services that can be used */
-export function usableCall(
-  deps: UsableDeps,
-  listed: () => Promise<readonly ModelFacts[]>,
-  named: () => readonly string[],
-): Call<UsableInput, UsableModels> {
+/** Where names of models come from. */
+interface ModelSources {
+  /** Facts of the models of services that can be used. */
+  listed(): Promise<readonly ModelFacts[]>
+  /** What a service itself lists. */
+  served(provider: string): Promise<ServedModels>
+  /** Models of the configuration. */
+  named(): readonly string[]
+}
+
+export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSources): Call<UsableInput, UsableModels> {
   return {
     name: 'model.usable',
     summary: 'Lists the models that a message can go to: what was used lately first. With a name, only checks that model.',
@@ -51,7 +68,7 @@ export function usableCall(
     recordOutput: ({ models }) => ({ models: models.length }),
     async run({ model, limit }) {
       const { engine, store } = deps
-      if (model !== '') return { output: { models: [viewOf(await checked(engine, model), false)] } }
+      if (model !== '') return { output: { models: [viewOf(await checked(engine, model, served), false)] } }
       const [recent, configured, others] = await Promise.all([recentModels(store), factsOf(engine, named()), listed()])
       const known = new Map([...configured, ...others].map((facts) => [modelLabel(facts), facts]))
       const used = recent.filter((id) => known.has(id))
@@ -67,28 +84,38 @@ function viewOf(facts: ModelFacts, isRecent: boolean): UsableModel {
 }
 
 /** @throws OxbowError `bad_config` with the nearest names, or `not_found` where a model in this process would answer for any name */
-async function checked(engine: UsableDeps['engine'], model: string): Promise<ModelFacts> {
+async function checked(engine: UsableDeps['engine'], model: string, served: ModelSources['served']): Promise<ModelFacts> {
   const facts = await engine.facts(model)
+  const { baseUrl, names } = await served(facts.provider)
+  if (names !== null && !names.includes(facts.name) && modelLabel(facts) !== modelLabel(engine.model)) {
+    const near = nearestNames(facts.name, names, Math.ceil(facts.name.length / 2))
+    const some = (near.length > 0 ? near : names).slice(0, maxNearest).map((name) => `${facts.provider}/${name}`)
+    throw new OxbowError('not_found', `${baseUrl} does not list the model ${JSON.stringify(facts.name)}.`, {
+      hint: some.length === 0 ? 'It lists none: start one there.' : `It lists ${some.join(', ')}.`,
+    })
+  }
   if (model.endsWith(facts.name) || model === facts.provider) return facts
   throw new OxbowError('not_found', `There is no model ${JSON.stringify(model)} here; ${modelLabel(facts)} would answer.`, {
     hint: 'Name it as PROVIDER/MODEL, and store the key of its provider first: oxbow secret set.',
   })
 }
 
-async function factsOf(engine: UsableDeps['engine'], names: readonly string[]): Promise<readonly ModelFacts[]> {
+/** @returns those that can be used */
+export async function factsOf(engine: UsableDeps['engine'], names: readonly string[]): Promise<readonly ModelFacts[]> {
   const found = await Promise.all(names.map((name) => engine.facts(name).catch(() => null)))
   return found.filter((facts) => facts !== null)
 }
 
-/** @returns labels of models that answered, the newest first */
+/** @returns labels of models that were asked, the newest first: only the intent of a request names its model */
 async function recentModels(store: UsableDeps['store']): Promise<readonly string[]> {
-  const records = await store.records({ phases: ['outcome'], order: 'newest_first', limit: maxRecentRecords, hydrate: false })
+  const records = await store.records({ phases: ['intent'], order: 'newest_first', limit: maxRecentRecords, hydrate: false })
   const models = records.filter(({ name }) => name === 'model.generate').map(({ body }) => modelIn(body))
   return [...new Set(models.filter((model) => model !== ''))]
 }
 
 function modelIn(body: string): string {
-  const outcome: unknown = JSON.parse(body)
-  const model = isObject(outcome) ? ownValue(outcome, 'model') : undefined
+  const intent: unknown = JSON.parse(body)
+  const input = isObject(intent) ? ownValue(intent, 'input') : undefined
+  const model = isObject(input) ? ownValue(input, 'model') : undefined
   return typeof model === 'string' ? model : ''
 }

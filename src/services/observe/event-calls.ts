@@ -1,7 +1,8 @@
 /** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
 import { z } from 'zod'
-import { type Core, type Documents, type EventFilter, type EventPage } from '../../kernel/index.ts'
+import { type Core, type Documents, type EventFilter } from '../../kernel/index.ts'
 import { type Call, type CallContext, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
+import type { EventBus, EventPage } from './event-bus.ts'
 
 /** Durable subscribers of one actor. */
 const maxSubscribers = 100
@@ -14,7 +15,7 @@ const maxEventsRead = 1_000
 /** Bytes of the data of a published event. */
 const maxEventBytes = 2_048
 
-type EventCallDeps = Pick<Core, 'eventBus' | 'documents' | 'sessions'>
+type EventCallDeps = Pick<Core, 'documents' | 'sessions'> & { readonly eventBus: () => Promise<EventBus> }
 
 /** A durable subscriber, in `system/subscribers`, under the name that `keyOf` gives. */
 interface Subscriber extends EventFilter {
@@ -81,11 +82,12 @@ function nextCall({ eventBus, ...deps }: EventCallDeps): Call<NextInput, EventPa
     effect: 'none',
     recordOutput: ({ events, cursor }) => ({ events: events.length, cursor }),
     async run({ subscriber, after, before, ack, limit, wait_s: waitS, ...filter }, context) {
+      const bus = await eventBus()
       const own = subscriber === '' ? null : await acknowledge(deps, context, subscriber, ack)
       const page =
         own === null && before !== undefined
-          ? await eventBus.before(before, filter, limit)
-          : await eventBus.after(own?.cursor ?? after ?? (await eventBus.now()), own ?? filter, limit, waitS * 1_000, context.signal)
+          ? await bus.before(before, filter, limit)
+          : await bus.after(own?.cursor ?? after ?? (await bus.now()), own ?? filter, limit, waitS * 1_000, context.signal)
       // A subscriber gets an event again until it confirms it.
       const text = page.events.map((event) => JSON.stringify(event)).join('\n') || 'Nothing has happened.'
       return {
@@ -155,7 +157,7 @@ function subscribeCall({
     tier: 'side_effecting',
     effect: 'idempotent',
     async run({ name, ...filter }, { caller, id }) {
-      const cursor = await eventBus.now()
+      const cursor = await (await eventBus()).now()
       const key = await keyOf(documents, caller.actor, name)
       const own = (await documents.all<Subscriber>(category)).filter(({ value }) => value.owner === caller.actor)
       if (own.length >= maxSubscribers && own.every((other) => other.name !== key))

@@ -1,15 +1,22 @@
 import type { Service } from '../../kernel/index.ts'
+import { access } from '../access/service.ts'
 
 /** Sessions and the turns in them, as terminals begin, read, continue and remove them. */
-export const sessions: Service = {
+export const sessions: Service<unknown, { readonly access: typeof access }> = {
   name: 'sessions',
-  async calls(core) {
+  needs: { access },
+  async calls(core, _self, ports) {
     const [{ sessionCalls }, { sessionKeepingCalls }, { transcriptCalls }, { scratchpadCalls }] = await Promise.all([
       import('./session-calls.ts'),
       import('./session-keeping-calls.ts'),
       import('./transcript-calls.ts'),
       import('./scratchpad-calls.ts'),
     ])
-    return [...sessionCalls(core), ...sessionKeepingCalls(core), ...transcriptCalls(core), ...scratchpadCalls(core)]
+    return [
+      ...sessionCalls(core),
+      ...sessionKeepingCalls({ ...core, copyMode: async (...copied) => (await ports.access()).copyMode(...copied) }),
+      ...transcriptCalls(core),
+      ...scratchpadCalls(core),
+    ]
   },
 }

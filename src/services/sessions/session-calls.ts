@@ -7,7 +7,6 @@ import {
   type LaneResult,
   type ListInput,
   type Mail,
-  maxBytesPerToken,
   maxInputBytes,
   maxPieces,
   optionsOf,
@@ -18,7 +17,6 @@ import {
 } from '../../kernel/index.ts'
 import {
   type Call,
-  type ConversationItem,
   isUuid,
   type JsonObject,
   type KeptFile,
@@ -31,7 +29,6 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import type { SessionRow } from '../../store/index.ts'
-import { itemsBehind } from '../../runtime/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
 type SessionCallDeps = Pick<
@@ -56,15 +53,7 @@ export const sessionId: z.ZodType<SessionId, string> = z
   .transform((text) => text as SessionId)
 
 export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
-  return [
-    createSession(deps),
-    listSessions(deps),
-    sendTurn(deps),
-    cancelTurn(deps),
-    cancelAllTurns(deps),
-    readHistory(deps),
-    takeInbox(deps),
-  ]
+  return [createSession(deps), listSessions(deps), sendTurn(deps), cancelTurn(deps), cancelAllTurns(deps), takeInbox(deps)]
 }
 
 interface CreateInput {
@@ -123,7 +112,11 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
     async run(input) {
       // The list must show changes that were made just now.
       await journal.flushed()
-      const [rows, folders] = await Promise.all([sessionsOf(store, input), foldersOf(documents)])
+      const rows = await sessionsOf(store, input)
+      const folders = await foldersOf(
+        documents,
+        rows.map(({ id }) => id),
+      )
       const view = (row: SessionRow): SessionInfo => {
         const folder = folders.get(row.id)
         return { ...describeSession(row, lanes.isBusy(row.id), handoffs.answering(row.id)), ...(folder !== undefined && { folder }) }
@@ -218,37 +211,6 @@ function cancelAllTurns({ lanes, gate, newId }: SessionCallDeps): Call<object, {
         return (outcome.output as { turns: number }).turns
       })
       return { output: { cancelled: (await Promise.all(calls)).reduce((sum, turns) => sum + turns, 0) } }
-    },
-  }
-}
-
-interface History {
-  readonly items: readonly ConversationItem[]
-  /** Replaces the messages before the items. */
-  readonly summary: ConversationItem | null
-}
-
-function readHistory({ conversations, summaries, engine }: SessionCallDeps): Call<object, History> {
-  return {
-    name: 'session.history',
-    summary: 'Reads as much of the current conversation as the context window can hold, oldest first.',
-    input: z.strictObject({}),
-    output: z.custom<History>(),
-    example: {},
-    tier: 'read_only',
-    right: processRight,
-    effect: 'none',
-    audience: ['runtime'],
-    labels: { adds: [], sink: false },
-    timeoutMs: 30_000,
-    recordOutput: ({ items }) => ({ items: items.length }),
-    async run(_, { caller }) {
-      const session = caller.session as SessionId
-      const found = summaries.read(session)
-      const held = found === null ? null : await found
-      const items = await conversations.read(session, engine.model.contextTokens * maxBytesPerToken, held?.summary.upto)
-      const shown = held === null ? items : itemsBehind(items, held.summary.through)
-      return { output: { items: shown, summary: held?.item ?? null }, labels: held?.summary.labels ?? [] }
     },
   }
 }

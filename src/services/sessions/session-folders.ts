@@ -21,7 +21,13 @@ export async function folderOf(documents: Pick<Documents, 'get'>, session: Sessi
   return (await documents.get<string>(folderCategory, session))?.value ?? null
 }
 
-/** @returns the folders of all sessions that have one */
-export async function foldersOf(documents: Pick<Documents, 'all'>): Promise<ReadonlyMap<string, string>> {
-  return new Map((await documents.all<string>(folderCategory)).map(({ name, value }) => [name, value]))
+/** @returns the folders of those sessions that have one. Reads no others: there may be many more than a list shows. */
+export async function foldersOf(
+  documents: Pick<Documents, 'get' | 'list'>,
+  sessions: readonly SessionId[],
+): Promise<ReadonlyMap<SessionId, string>> {
+  // Most people never use an editor, and none of their sessions has one.
+  if (sessions.length === 0 || (await documents.list(folderCategory, 1)).length === 0) return new Map()
+  const folders = await Promise.all(sessions.map(async (session) => [session, await folderOf(documents, session)] as const))
+  return new Map(folders.flatMap(([session, folder]) => (folder === null ? [] : [[session, folder] as const])))
 }

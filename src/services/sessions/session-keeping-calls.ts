@@ -1,16 +1,7 @@
 /** Calls by which a person manages sessions: rename, archive, delete, and fork from an earlier point. */
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
-import {
-  changesScratchpad,
-  copyMode,
-  type Core,
-  historyPage,
-  historyPages,
-  inherited,
-  maxForkDepth,
-  maxSessionsRead,
-} from '../../kernel/index.ts'
+import { changesScratchpad, type Core, historyPage, historyPages, inherited, maxForkDepth, maxSessionsRead } from '../../kernel/index.ts'
 import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
 import {
   type Call,
@@ -22,13 +13,15 @@ import {
   type SessionId,
   toolPlace,
 } from '../../types/index.ts'
+import type { Access } from '../access/service.ts'
 import { sessionId } from './session-calls.ts'
 import { folderChange, folderOf } from './session-folders.ts'
 
 type SessionKeepingDeps = Pick<
   Core,
   'store' | 'sessions' | 'summaries' | 'lanes' | 'background' | 'journal' | 'newId' | 'documents' | 'memory'
->
+> &
+  Pick<Access, 'copyMode'>
 
 const session = sessionId.describe('Id of the session.')
 
@@ -256,7 +249,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
         summary: summary !== null && summary.summary.upto <= forked ? row.summary : ('' as const),
       }
       const made = deps.newId() as SessionId
-      await copyMode(deps.documents, { caller, call, name: 'session.fork' }, { from: id, to: made })
+      await deps.copyMode({ caller, call, name: 'session.fork' }, { from: id, to: made })
       const folder = await folderOf(deps.documents, id)
       if (folder !== null) await deps.documents.put({ caller, call, name: 'session.fork' }, [folderChange(made, folder)])
       return { output: { session: made, change } }

@@ -1,7 +1,9 @@
 import type { Service } from '../../kernel/index.ts'
+import { versions } from '../versions/service.ts'
 
 /** The configuration, secrets and folders, as terminals of the owner change them. */
-export const settings: Service = {
+export const settings: Service<unknown, { readonly versions: typeof versions }> = {
   name: 'settings',
-  calls: async (core) => (await import('./settings-calls.ts')).settingsCalls(core),
+  needs: { versions },
+  calls: async (core, _self, ports) => (await import('./settings-calls.ts')).settingsCalls({ ...core, versions: ports.versions }),
 }

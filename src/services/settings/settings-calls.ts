@@ -17,8 +17,11 @@ import {
   OxbowError,
 } from '../../types/index.ts'
 import type { Core } from '../../kernel/index.ts'
+import type { OpenVersions } from '../versions/service.ts'
 
-type SettingsDeps = Pick<Core, 'host' | 'showFolders' | 'sections'>
+interface SettingsDeps extends Pick<Core, 'host' | 'showFolders' | 'sections'> {
+  readonly versions: () => Promise<OpenVersions>
+}
 
 interface ShownConfig extends ConfigState {
   /** Why the guest runs with its previous configuration; empty if it does not. */
@@ -35,7 +38,7 @@ const reads = {
 } as const satisfies Partial<Call>
 const writes = { ...reads, tier: 'privileged', right: 'config.write', effect: 'idempotent' } as const satisfies Partial<Call>
 
-export function settingsCalls({ host, showFolders, sections }: SettingsDeps): readonly Call[] {
+export function settingsCalls({ host, showFolders, sections, versions }: SettingsDeps): readonly Call[] {
   const port = (): HostPort => {
     if (host !== undefined) return host
     throw new OxbowError('denied', 'This guest has no way to the configuration files.', {
@@ -50,7 +53,7 @@ export function settingsCalls({ host, showFolders, sections }: SettingsDeps): re
     restartCall(port),
     setSecretCall(port),
     removeSecretCall(port),
-    syncFoldersCall(showFolders),
+    syncFoldersCall({ showFolders, versions }),
   ]
 }
 
@@ -146,7 +149,7 @@ interface SyncedFolders {
   readonly folders: readonly { readonly name: string; readonly read_only: boolean; readonly problem: string }[]
 }
 
-function syncFoldersCall(show: SettingsDeps['showFolders']): Call<object, SyncedFolders> {
+function syncFoldersCall({ showFolders: show, versions }: Pick<SettingsDeps, 'showFolders' | 'versions'>): Call<object, SyncedFolders> {
   return {
     ...writes,
     name: 'folder.sync',
@@ -157,7 +160,12 @@ function syncFoldersCall(show: SettingsDeps['showFolders']): Call<object, Synced
     async run() {
       if (show === undefined)
         throw new OxbowError('not_found', 'This guest has no runner that keeps a list of folders.', { hint: 'Start it with oxbow.' })
-      const folders = (await show()).map(({ name, readOnly, problem }) => ({ name, read_only: readOnly, problem }))
+      const { versioning } = await versions()
+      const folders = (await versioning.whileFoldersChange(show)).map(({ name, readOnly, problem }) => ({
+        name,
+        read_only: readOnly,
+        problem,
+      }))
       return { output: { folders } }
     },
   }

@@ -53,7 +53,7 @@ export const counter: Service<Counter> = {
     }
     return { port, recover: async () => void recovered++ }
   },
-  section: (_core, self) => async () => `The counter stands at ${await (await self()).now()}.`,
+  section: async (_core, self) => async () => `The counter stands at ${await (await self()).now()}.`,
   async *health(_core, self) {
     const says = `stands at ${await (await self()).now()}`
     yield { name: 'counter', state: 'ok', says, fix: '', required: false, ms: 0 }

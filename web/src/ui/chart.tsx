@@ -56,29 +56,32 @@ export function Chart({ label, times, series, kind = 'lines', height = 180, form
   return (
     <figure className="chart" aria-label={label}>
       <div ref={frame} aria-hidden="true" style={{ minHeight: height }} />
-      <table className="visually-hidden">
-        <caption>{label}</caption>
-        <thead>
-          <tr>
-            <th scope="col">Time</th>
-            {series.map(({ title }) => (
-              <th key={title} scope="col">
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {times.map((at, row) => (
-            <tr key={at}>
-              <th scope="row">{new Date(at).toLocaleString()}</th>
-              {series.map(({ title, values }) => (
-                <td key={title}>{values[row] === null || values[row] === undefined ? '' : format(values[row])}</td>
+      {/* A table ignores a height below its content’s, so a block around it is hidden. */}
+      <div className="visually-hidden">
+        <table>
+          <caption>{label}</caption>
+          <thead>
+            <tr>
+              <th scope="col">Time</th>
+              {series.map(({ title }) => (
+                <th key={title} scope="col">
+                  {title}
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {times.map((at, row) => (
+              <tr key={at}>
+                <th scope="row">{new Date(at).toLocaleString()}</th>
+                {series.map(({ title, values }) => (
+                  <td key={title}>{values[row] === null || values[row] === undefined ? '' : format(values[row])}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </figure>
   )
 }

@@ -1,6 +1,7 @@
 /** What a place shows when it has nothing to show: because there is nothing, not yet, or because something went wrong. */
 import { CircleAlert, Inbox, X } from 'lucide-react'
 import { Component, type ReactNode } from 'react'
+import { failureSentences } from '../../../src/types/index.ts'
 import type { Failure } from '../../../src/types/index.ts'
 import { Button, IconButton } from './button.tsx'
 
@@ -31,6 +32,12 @@ export function Empty({ title, children, icon = <Inbox /> }: EmptyProps): ReactN
   )
 }
 
+/** Text of a failure or a check, in which commands and names stand between backticks. */
+export function WithCode({ text }: { readonly text: string }): ReactNode {
+  // Odd parts stand between backticks.
+  return text.split('`').map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))
+}
+
 interface ProblemProps {
   readonly failure: Pick<Failure, 'message' | 'hint'> & { readonly code?: string }
   readonly onRetry?: () => void
@@ -43,8 +50,14 @@ export function Problem({ failure, onRetry }: ProblemProps): ReactNode {
       <span className="state-icon" data-tone="bad" aria-hidden="true">
         <CircleAlert />
       </span>
-      <p className="state-title">{failure.message}</p>
-      {failure.hint !== '' && <p className="state-text">{failure.hint}</p>}
+      <p className="state-title">
+        <WithCode text={failure.message} />
+      </p>
+      {failure.hint !== '' && (
+        <p className="state-text">
+          <WithCode text={failure.hint} />
+        </p>
+      )}
       {onRetry !== undefined && <Button onClick={onRetry}>Try again</Button>}
     </div>
   )
@@ -57,7 +70,7 @@ export function ProblemLine({ failure }: { readonly failure: Pick<Failure, 'mess
     <p className="problem-line" role="alert">
       <CircleAlert aria-hidden="true" />
       <span>
-        {failure.message} {failure.hint}
+        <WithCode text={failureSentences(failure)} />
       </span>
     </p>
   )

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Call, type Caller, type Reaches, derivedId, grantOf, parseConfig, type SessionId, systemClock } from '../../../types/index.ts'
-import { refuseLimited } from '../../../kernel/access/right-limits.ts'
+import { type Call, type Caller, type Reaches, derivedId, grantOf, parseConfig, type SessionId } from '../../../types/index.ts'
+import { refuseLimited } from '../../../kernel/stages/right-limits.ts'
 import type { AgentProfile } from '../../../kernel/turns/profile.ts'
 import { createProfileOf } from '../../../kernel/turns/profiles.ts'
 import { user } from '../../../kernel/kernel-fixture.ts'
@@ -178,7 +178,7 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
           now.push(boundsOf(docs.get(session)!, withheld))
         }
         const sessions = new Map(held.length === 0 ? [] : [[home as SessionId, held]])
-        const effective = await createProfileOf(documents as never, config, { held: sessions }, systemClock)(home as SessionId)
+        const effective = await createProfileOf(documents as never, config, { held: sessions }, async () => null)(home as SessionId)
         for (const above of now.slice(0, -1)) isWithin(effective!.rights, above)
         if (held.length > 0) isWithin(effective!.rights, now.at(-1)!)
         for (const above of bounds.slice(0, -1)) isWithin(effective!.rights, above)

@@ -4,17 +4,7 @@
  *
  * What does not begin is a value, too: `refused` or `budget_exhausted`, with a code and a hint.
  */
-import {
-  type Branches,
-  type Budgets,
-  carvedOf,
-  type Entries,
-  type Limits,
-  lost,
-  meet,
-  passedOn,
-  stopReason,
-} from '../../../kernel/index.ts'
+import { type Budgets, carvedOf, type Entries, type Limits, lost, meet, passedOn, stopReason } from '../../../kernel/index.ts'
 import {
   type Call,
   type Caller,
@@ -46,7 +36,6 @@ export interface DelegateDeps extends ResultDeps, RemoteDeps, Pick<ParentDeps, '
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly schemas: SchemaChecker
   readonly sandbox: Pick<Sandbox, 'status'>
-  readonly branches: () => Promise<Pick<Branches, 'create'>>
   readonly now: () => number
 }
 

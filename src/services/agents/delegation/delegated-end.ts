@@ -18,6 +18,7 @@ import {
   type Labels,
 } from '../../../types/index.ts'
 import type { Store } from '../../../store/index.ts'
+import type { OpenVersions } from '../../versions/service.ts'
 import { type AgentRecord, isOver } from '../agent-record.ts'
 import type { DelegatedEnds, Verdict } from '../agent-table.ts'
 import { maxMailCharacters } from '../limits.ts'
@@ -67,8 +68,7 @@ export interface ResultDeps {
   readonly findCall: Registry['find']
   readonly budgets: Pick<Budgets, 'load' | 'view'>
   readonly all: () => Promise<readonly AgentRecord[]>
-  /** See `Versioning`. */
-  readonly changedIn: (session: SessionId) => Promise<readonly string[]>
+  readonly versions: () => Promise<OpenVersions>
 }
 
 export function createDelegatedEnds(deps: ResultDeps): DelegatedEnds {
@@ -191,7 +191,7 @@ async function partialOf({ store, flushed }: ResultDeps, session: SessionId): Pr
 }
 
 /** By calls that have succeeded, in their order. A result may be asked for before the last version is made; then it waits for that. */
-async function filesOf({ store, flushed, changedIn, findCall }: ResultDeps, session: SessionId): Promise<readonly string[]> {
+async function filesOf({ store, flushed, versions, findCall }: ResultDeps, session: SessionId): Promise<readonly string[]> {
   await flushed()
   const phases = ['intent', 'outcome'] as const
   const records = await store.records({ session, phases, order: 'oldest_first', limit: maxFileRecords, hydrate: false })
@@ -207,7 +207,8 @@ async function filesOf({ store, flushed, changedIn, findCall }: ResultDeps, sess
   }
   // Without a version there is nothing to compare: the answer does not wait for one that cannot be made.
   const isRun = records.some(({ name }) => findCall(name)?.files === 'workspace')
-  for (const path of isRun ? await changedIn(session).catch(() => []) : []) files.add(path)
+  const changed = async (): Promise<readonly string[]> => (await versions()).versioning.changedIn(session)
+  for (const path of isRun ? await changed().catch(() => []) : []) files.add(path)
   return [...files].slice(0, maxResultFiles)
 }
 

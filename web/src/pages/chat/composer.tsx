@@ -1,10 +1,11 @@
 /** Where a message is written: it grows with its text, takes files by button, paste and drop, and keeps an unsent draft of each session. */
 import { ArrowUp, Paperclip, Square, X } from 'lucide-react'
 import { type ClipboardEvent, type DragEvent, type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
-import { type KeptFile, toFailure } from '../../../../src/types/index.ts'
+import { type KeptFile, toFailure, failureSentences } from '../../../../src/types/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/layout.tsx'
+import { WithCode } from '../../ui/states.tsx'
 import { AgentChoice } from './agent-choice.tsx'
 import { refusalOf, upload } from './attachments.ts'
 import { ModelChoice } from './model-choice.tsx'
@@ -42,7 +43,7 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
   const dropZone = useDropZone(add)
   const input = useRef<HTMLTextAreaElement>(null)
   const ofPage = usePageCommands({ session, isRunning, onStop, onModel: setModel })
-  const { list, complete, expanded, refusal } = useOwnCommands(text, ofPage, (completed) => {
+  const { list, isPartial, complete, expanded, refusal } = useOwnCommands(text, ofPage, (completed) => {
     setText(completed)
     input.current?.focus()
   })
@@ -65,7 +66,11 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
     void expanded(text).then((message) => message !== null && sendNow(message))
   }
   const pressed = (event: KeyboardEvent): void => {
-    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) send(event)
+    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
+      // The beginning of a command becomes the command; only a whole one is sent.
+      if (isPartial && complete()) event.preventDefault()
+      else send(event)
+    }
     if (event.key === 'Escape' && isRunning) onStop()
     if (event.key === 'Tab' && !event.shiftKey && complete()) event.preventDefault()
   }
@@ -110,7 +115,7 @@ function addPasted(event: ClipboardEvent, add: (files: readonly File[]) => void)
 function Problems({ texts }: { readonly texts: readonly string[] }): ReactNode {
   return texts.filter(Boolean).map((text) => (
     <p key={text} className="field-problem" role="alert">
-      {text}
+      <WithCode text={text} />
     </p>
   ))
 }
@@ -214,7 +219,7 @@ function useFiles(): Files {
       }
     } catch (error) {
       const { message, hint } = toFailure(error, 'internal_failure', 'Attach it again.')
-      setProblem(`${message} ${hint}`)
+      setProblem(failureSentences({ message, hint }))
     } finally {
       setUploading((count) => count - 1)
     }

@@ -1,7 +1,7 @@
 /** Commands in the composer: what completes `/`, those of the page, and the message that one of the person stands for. */
 import { type ReactNode, useEffect, useState } from 'react'
 import { commandCall, isNoCommand, type OwnCommand, ownCommands } from '../../../../src/terminal/index.ts'
-import { toFailure } from '../../../../src/types/index.ts'
+import { toFailure, failureSentences } from '../../../../src/types/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 
 const maxShown = 10
@@ -15,6 +15,8 @@ export interface PageCommand extends OwnCommand {
 interface OwnCommands {
   /** Those that the text may become, to choose from. */
   readonly list: ReactNode
+  /** The text is the beginning of the name of a command, and no command's whole name. */
+  readonly isPartial: boolean
   /** Chooses the first of them. @returns false if there is none */
   complete(): boolean
   /** @returns the message to send; null for a command of the page, or one that is refused */
@@ -52,21 +54,24 @@ export function useOwnCommands(text: string, ofPage: readonly PageCommand[], onC
       if (outcome.status === 'ok') return outcome.text
       const { message, hint } = outcome.failure
       setRefusal(
-        isNoCommand(outcome.failure) ? `There is no command /${asked[1].name}. Two slashes send it as a message.` : `${message} ${hint}`,
+        isNoCommand(outcome.failure)
+          ? `There is no command /${asked[1].name}. Two slashes send it as a message.`
+          : failureSentences({ message, hint }),
       )
     } catch (error) {
       const { message, hint } = toFailure(error, 'guest_unreachable', 'Send it again.')
-      setRefusal(`${message} ${hint}`)
+      setRefusal(failureSentences({ message, hint }))
     }
     return null
   }
   const all: readonly OwnCommand[] = [...ofPage, ...own.filter(({ name }) => !ofPage.some((each) => each.name === name))]
   const fitting = isNaming ? all.filter(({ name }) => name.toLowerCase().startsWith(typed)).slice(0, maxShown) : []
+  const isPartial = fitting.length > 0 && typed !== '' && fitting.every(({ name }) => name.toLowerCase() !== typed)
   const choose = (command: OwnCommand | undefined): boolean => {
     if (command !== undefined) onChoose(`/${command.name} `)
     return command !== undefined
   }
-  return { list: <CommandList commands={fitting} onChoose={choose} />, complete: () => choose(fitting[0]), expanded, refusal }
+  return { list: <CommandList commands={fitting} onChoose={choose} />, isPartial, complete: () => choose(fitting[0]), expanded, refusal }
 }
 
 interface CommandListProps {

@@ -5,6 +5,7 @@ import { Button, IconButton } from '../../ui/button.tsx'
 import { CopyButton } from '../../ui/code-block.tsx'
 import { durationText, Time } from '../../ui/layout.tsx'
 import { Markdown } from '../../ui/markdown.tsx'
+import { WithCode } from '../../ui/states.tsx'
 import { useFold } from './fold.ts'
 import { FileCard } from './media.tsx'
 import { type AnswerItem, type EndItem, failureOf, type PersonItem } from './transcript.ts'
@@ -89,7 +90,10 @@ export const EndRow = memo(function EndRow({ item, onFork, onUndo }: EndProps): 
       {view.status === 'cancelled' && <p className="chat-note">You stopped this turn.</p>}
       {failure !== null && (
         <p className="chat-failure" role="alert">
-          <strong>{failure.message}</strong> {failure.hint}
+          <strong>
+            <WithCode text={failure.message} />
+          </strong>{' '}
+          <WithCode text={failure.hint} />
         </p>
       )}
       <div className="chat-tools">

@@ -7,7 +7,7 @@ import { useGuest } from '../../data/guest.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Card, durationText, Facts, Page, Time } from '../../ui/layout.tsx'
 import { plural } from '../../ui/numbers.ts'
-import { Loading, Problem, ProblemLine } from '../../ui/states.tsx'
+import { Loading, Problem, ProblemLine, WithCode } from '../../ui/states.tsx'
 import './health.css'
 
 interface HealthView {
@@ -134,7 +134,7 @@ function Checks({ checks }: { readonly checks: readonly DoctorCheck[] }): ReactN
             {ms >= slowMs && <span className="check-ms"> · {durationText(ms)}</span>}
             {fix !== '' && (
               <span className="check-fix">
-                <WithCode text={fix} />
+                {/^(?:apt-get|chmod|sudo|npm|oxbow|systemd-run) /.test(fix) ? <code>{fix}</code> : <WithCode text={fix} />}
               </span>
             )}
           </span>
@@ -145,13 +145,6 @@ function Checks({ checks }: { readonly checks: readonly DoctorCheck[] }): ReactN
 }
 
 const slowMs = 1_000
-
-/** Text in which commands stand between backticks; one that is a command as a whole has none. */
-function WithCode({ text }: { readonly text: string }): ReactNode {
-  if (/^(?:apt-get|chmod|sudo|npm|oxbow|systemd-run) /.test(text)) return <code>{text}</code>
-  // Odd parts stand between backticks.
-  return text.split('`').map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))
-}
 
 function About(): ReactNode {
   const { status } = useGuest()

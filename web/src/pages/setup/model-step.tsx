@@ -5,13 +5,16 @@ import {
   builtinProviders,
   type FoundService,
   keyNameOf,
+  minContextTokens,
   type ModelChoice,
   ownValue,
+  tooFewContextTokens,
   usualContextTokens,
 } from '../../../../src/types/index.ts'
 import { useAction, useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Select, TextField } from '../../ui/field.tsx'
+import { NoticeBar } from '../../ui/states.tsx'
 import { Choice, type ChoiceOption } from './choice.tsx'
 
 export interface ModelAnswer {
@@ -34,10 +37,15 @@ export function problemOfModel({ kind, provider, model, baseUrl, contextTokens, 
   if (kind === 'address') {
     if (!URL.canParse(baseUrl)) return 'address'
     if (model === '') return 'model'
-    if (!/^\d*$/.test(contextTokens)) return 'size'
+    if (!/^\d{0,9}$/.test(contextTokens) || isTooSmall(contextTokens)) return 'size'
     return [inputPrice, outputPrice].every((price) => price === '' || pricePerMillion(price) !== null) ? '' : 'price'
   }
   return ''
+}
+
+/** @returns whether a window is given, and is too small for a turn */
+function isTooSmall(contextTokens: string): boolean {
+  return contextTokens !== '' && Number(contextTokens) < minContextTokens
 }
 
 /** @returns micro-dollars per million tokens; null: it is no price */
@@ -182,12 +190,30 @@ function offeredText(offered: AddressModels['models']): string | undefined {
   return offered.length === 0 ? undefined : `The service offers ${offered.length} ${offered.length === 1 ? 'model' : 'models'}.`
 }
 
+/** @param url empty: there is none */
+function BetterAddress({ url, onUse }: { readonly url: string; readonly onUse: () => void }): ReactNode {
+  if (url === '') return null
+  return (
+    <NoticeBar tone="warn" role="status">
+      This address lists no models, and {url} does.{' '}
+      <Button size="s" onClick={onUse}>
+        Use it
+      </Button>
+    </NoticeBar>
+  )
+}
+
 function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
   const canAsk = /^https?:\/\/./.test(answer.baseUrl) && URL.canParse(answer.baseUrl)
   const probe = useAction<AddressModels>()
-  const [offered, setOffered] = useState<AddressModels['models']>([])
-  const look = (): void => {
-    if (canAsk) void probe.run('model.probe', { base_url: answer.baseUrl, model: '' }).then((found) => setOffered(found?.models ?? null))
+  const [{ models: offered, betterUrl }, setFound] = useState<Pick<AddressModels, 'models' | 'betterUrl'>>({ models: [], betterUrl: '' })
+  const look = (baseUrl = answer.baseUrl): void => {
+    const nothing = { models: null, betterUrl: '' }
+    if (canAsk) void probe.run('model.probe', { base_url: baseUrl, model: '' }).then((found) => setFound(found ?? nothing))
+  }
+  const takeBetter = (): void => {
+    onChange({ ...answer, baseUrl: betterUrl })
+    look(betterUrl)
   }
   return (
     <div className="setup-fields">
@@ -201,9 +227,10 @@ function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
         type="url"
         placeholder="http://127.0.0.1:8000/v1"
         value={answer.baseUrl}
-        onBlur={look}
+        onBlur={() => look()}
         onChange={(event) => onChange({ ...answer, baseUrl: event.target.value.trim() })}
       />
+      <BetterAddress url={betterUrl} onUse={takeBetter} />
       <TextField
         label="Model"
         list="setup-offered"
@@ -218,27 +245,34 @@ function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
         inputMode="numeric"
         placeholder={String(usualContextTokens)}
         hint={`Empty: what the service or the catalog says, else ${usualContextTokens}.`}
+        problem={isTooSmall(answer.contextTokens) ? tooFewContextTokens : ''}
         value={answer.contextTokens}
         onChange={(event) => onChange({ ...answer, contextTokens: event.target.value.trim() })}
       />
-      <div className="setup-row">
-        <TextField
-          label="Dollars for a million tokens in"
-          inputMode="decimal"
-          placeholder="0"
-          value={answer.inputPrice}
-          onChange={(event) => onChange({ ...answer, inputPrice: event.target.value })}
-        />
-        <TextField
-          label="And out"
-          inputMode="decimal"
-          placeholder="0"
-          hint="Needed for a budget in dollars; 0 if it costs nothing."
-          value={answer.outputPrice}
-          onChange={(event) => onChange({ ...answer, outputPrice: event.target.value })}
-        />
-      </div>
+      <PriceFields answer={answer} onChange={onChange} />
       <KeyField answer={answer} onChange={onChange} hint="Empty if the service needs none." />
+    </div>
+  )
+}
+
+function PriceFields({ answer, onChange }: ModelStepProps): ReactNode {
+  return (
+    <div className="setup-row">
+      <TextField
+        label="Dollars for a million tokens in"
+        inputMode="decimal"
+        placeholder="0"
+        value={answer.inputPrice}
+        onChange={(event) => onChange({ ...answer, inputPrice: event.target.value })}
+      />
+      <TextField
+        label="And out"
+        inputMode="decimal"
+        placeholder="0"
+        hint="Needed for a budget in dollars; 0 if it costs nothing."
+        value={answer.outputPrice}
+        onChange={(event) => onChange({ ...answer, outputPrice: event.target.value })}
+      />
     </div>
   )
 }

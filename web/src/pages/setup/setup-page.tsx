@@ -16,7 +16,7 @@ import { useGuest } from '../../data/guest.tsx'
 import { type ShownConfig, useApplyConfig } from '../../data/settings.ts'
 import { Button } from '../../ui/button.tsx'
 import { Page } from '../../ui/layout.tsx'
-import { Loading, NoticeBar, Problem, ProblemLine } from '../../ui/states.tsx'
+import { Loading, NoticeBar, Problem, ProblemLine, WithCode } from '../../ui/states.tsx'
 import { BudgetStep, type BudgetAnswer, microDollarsOf } from './budget-step.tsx'
 import { type ModelAnswer, ModelStep, priceOf, problemOfModel, choiceOf } from './model-step.tsx'
 import { TierStep } from './tier-step.tsx'
@@ -132,7 +132,7 @@ function SilentModel({ check, onLeave }: { readonly check: DoctorCheck; readonly
   return (
     <div className="setup-silent" role="alert">
       <p>
-        It is saved, and the model does not answer: {check.says} {check.fix}
+        It is saved, but the model may not answer: <WithCode text={`${check.says} ${check.fix}`} />
       </p>
       <Button size="s" onClick={onLeave}>
         Go on anyway
@@ -186,7 +186,7 @@ function useFinish(): Finish {
       const checks = await apply.attempt(
         async () => (await callOf<{ checks: DoctorCheck[] }>(client, 'system.health', { part: 'model' })).checks,
       )
-      const missing = checks?.find(({ state }) => state === 'missing') ?? null
+      const missing = checks?.find(({ state }) => state !== 'ok') ?? null
       setSilent(missing)
       return checks !== undefined && missing === null
     } finally {

@@ -1,0 +1,204 @@
+/**
+ * The files of calls: those of the workspace, or of a copy of it in which a call changes nothing else (a branch of files), and what is kept
+ * of each change. A service keeps it and makes the copies; it is loaded with the first call that changes something.
+ */
+import {
+  type Call,
+  type CallContext,
+  type Caller,
+  type CallId,
+  type Hands,
+  once,
+  OxbowError,
+  type ProgramSees,
+  type Sandbox,
+  type SessionId,
+} from '../../types/index.ts'
+import type { Watch } from './running-calls.ts'
+
+/** Waits for work that does not count against the time limit of a call. */
+type Patience = Watch['unhurried']
+
+/** What of a call says what it changes beside files. */
+type ChangingCall = Pick<Call, 'right'>
+
+/** Keeps what calls change: what is there before, and what they leave. A copy of the workspace is not watched. */
+export interface FileChanges {
+  /** @returns hands of the workspace that keep what they change */
+  hands(hands: Hands, caller: Caller, patience: Patience): Hands
+  /** Waits for a program that may change files of the workspace by itself. */
+  whileProgram<Result>(caller: Caller, patience: Patience, work: () => Promise<Result>): Promise<Result>
+  /** Runs a call with one of the rights of which it keeps more than files. */
+  around<Result>(caller: Caller, patience: Patience, work: () => Promise<Result>): Promise<Result>
+  /** Such a call has ended. */
+  ended(caller: Caller): void
+  /** A run that is no turn makes no more calls. */
+  runEnded(run: string): void
+  /** Waits, for a time, until all that has ended is kept: a guest that was started for one turn ends right after it. */
+  settle(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The call that makes or changes a branch of files. */
+export interface BranchBy {
+  readonly caller: Pick<Caller, 'actor' | 'session' | 'turn' | 'branch'>
+  readonly call: CallId
+  readonly name: string
+  readonly signal: AbortSignal
+}
+
+export interface NewBranch {
+  readonly name: string
+  /** A version; empty: what is in the workspace now. */
+  readonly at: string
+  /** Session that will work on it. */
+  readonly session: SessionId | ''
+}
+
+/** Copies of the workspace. */
+export interface FileCopies {
+  /** Safe to repeat with the same name. @throws OxbowError where none can be made */
+  create(by: BranchBy, branch: NewBranch): Promise<{ readonly name: string }>
+  /** @throws OxbowError `not_found` */
+  sandbox(name: string): Promise<Sandbox>
+}
+
+/** What the service of files has for the core; see `Service.files`. */
+interface FileParts {
+  readonly rights: readonly string[]
+  readonly changes: () => Promise<FileChanges | null>
+  readonly copies: () => Promise<FileCopies>
+  /** As `changes`, where the service is open; null: nobody has opened it. */
+  readonly opened: () => Promise<FileChanges | null>
+}
+
+/** As `FileChanges` and `FileCopies`, loaded when they are needed. */
+export interface FileKeeper extends Pick<FileChanges, 'runEnded' | 'settle' | 'close'>, FileCopies {
+  /** @throws OxbowError `internal_failure` where a change cannot be kept: then nothing may be changed */
+  hands(hands: Hands, caller: Caller, patience: Patience): Promise<Hands>
+  /** @throws as `hands` */
+  whileProgram<Result>(caller: Caller, sees: ProgramSees, patience: Patience, work: () => Promise<Result>): Promise<Result>
+  /** Runs a call. @throws as `hands`, if it changes more than files of which something is kept */
+  around<Result>(caller: Caller, call: ChangingCall, patience: Patience, work: () => Promise<Result>): Promise<Result>
+  /** A call that may have changed something has ended. */
+  ended(caller: Caller, call: ChangingCall): void
+}
+
+/** @param parts undefined: no service keeps changes or makes copies */
+export function holdFiles(parts: FileParts | undefined): FileKeeper {
+  const load = once(async () => (await parts?.changes()) ?? null)
+  let loaded: FileChanges | null = null
+  const changes = async (patience: Patience): Promise<FileChanges | null> => {
+    try {
+      return (loaded ??= await patience(load()))
+    } catch (error) {
+      throw notKept(error)
+    }
+  }
+  const copies = async (): Promise<FileCopies> => {
+    if (parts !== undefined) return parts.copies()
+    throw new OxbowError('sandbox_missing', 'This guest has no branches of files.', { hint: 'Let the agent work in the workspace itself.' })
+  }
+  const keepsMore = ({ right }: ChangingCall): boolean => parts?.rights.includes(right) === true
+  return {
+    async hands(hands, caller, patience) {
+      if (caller.branch !== undefined) return hands
+      return (await changes(patience))?.hands(hands, caller, patience) ?? hands
+    },
+    async whileProgram(caller, { branch, folders }, patience, work) {
+      if (caller.branch !== undefined || branch !== undefined || folders.length === 0) return work()
+      const kept = await changes(patience)
+      return kept === null ? work() : kept.whileProgram(caller, patience, work)
+    },
+    async around(caller, call, patience, work) {
+      if (!keepsMore(call)) return work()
+      const kept = await changes(patience)
+      return kept === null ? work() : kept.around(caller, patience, work)
+    },
+    ended(caller, call) {
+      if (keepsMore(call)) loaded?.ended(caller)
+    },
+    runEnded: (run) => loaded?.runEnded(run),
+    // Its calls, too, may have opened it.
+    settle: async () => (await parts?.opened())?.settle(),
+    close: async () => (await parts?.opened())?.close(),
+    create: async (by, branch) => (await copies()).create(by, branch),
+    sandbox: async (name) => (await copies()).sandbox(name),
+  }
+}
+
+function notKept(cause: unknown): OxbowError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new OxbowError('internal_failure', `Nothing was changed, because no version of it could be kept: ${why}`, {
+    hint: '`oxbow doctor` says more; `oxbow restart` tries it again.',
+    cause,
+  })
+}
+
+/** What works on a branch changes nothing beside it. @throws OxbowError `denied` */
+export function assertNoBranch({ branch }: Pick<Caller, 'branch'>): void {
+  if (branch === undefined) return
+  throw new OxbowError('denied', `You work on the branch of files ${branch}, and this would change the workspace or copy it.`, {
+    hint: 'Work on with the files that you see; whoever started you merges them.',
+  })
+}
+
+/** Where calls find files. */
+export interface FilePlaces {
+  readonly sandbox: Sandbox
+  readonly keeper: FileKeeper
+}
+
+interface CallAtFiles {
+  readonly caller: Caller
+  readonly id: CallId
+  readonly call: Pick<Call, 'name' | 'tier' | 'right'>
+  readonly watch: Pick<Watch, 'signal' | 'unhurried'>
+}
+
+/**
+ * The files of a call: the workspace, or the branch of its caller. The time limit pauses while hands start: an emulated machine takes 15 s.
+ * @param fill puts secrets in where handles stand
+ */
+export function filesFor(
+  { sandbox, keeper }: FilePlaces,
+  { caller, id, call, watch }: CallAtFiles,
+  fill: (sandbox: Sandbox) => Sandbox,
+): {
+  readonly sandbox: Sandbox
+  readonly branch: CallContext['branch']
+  readonly caller: () => Caller
+  /** Unwatched: the workspace, or a branch of files. */
+  readonly at: (branch: string | undefined) => Promise<Sandbox>
+  around<Result>(work: () => Promise<Result>): Promise<Result>
+  whileProgram<Result>(sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
+} {
+  const { branch } = caller
+  const at = async (name: string | undefined): Promise<Sandbox> => (name === undefined ? sandbox : keeper.sandbox(name))
+  let own = caller
+  return {
+    caller: () => own,
+    at,
+    around: (work) => keeper.around(caller, call, watch.unhurried, work),
+    whileProgram: (sees, work) => keeper.whileProgram(caller, sees, watch.unhurried, work),
+    sandbox: fill({
+      get status() {
+        return sandbox.status
+      },
+      async hands(profile) {
+        const hands = await watch.unhurried(at(branch).then((found) => found.hands(profile)))
+        const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
+        return changesFiles ? keeper.hands(hands, caller, watch.unhurried) : hands
+      },
+      close: () => sandbox.close(),
+    }),
+    async branch() {
+      const by = { caller, call: id, name: call.name, signal: watch.signal }
+      const { name } = await watch.unhurried(keeper.create(by, { name: id, at: '', session: '' }))
+      own = { ...caller, branch: name }
+      const made = await keeper.sandbox(name)
+      const filled = fill({ ...made, hands: (profile) => watch.unhurried(made.hands(profile)) })
+      return { name, sandbox: made.serve === undefined ? filled : { ...filled, serve: made.serve } }
+    },
+  }
+}

@@ -1,0 +1,20 @@
+/** The calls of access, in the order in which they are listed. */
+import type { Core } from '../../kernel/index.ts'
+import type { Call } from '../../types/index.ts'
+import { approvalCalls } from './approval-calls.ts'
+import { execListCalls } from './exec-lists.ts'
+import { keyCalls } from './keys.ts'
+import type { Access } from './open-access.ts'
+import { refusalCall } from './refused-calls.ts'
+import { modeCalls } from './session-mode-calls.ts'
+
+export function accessCalls(core: Core, self: () => Promise<Access>): readonly Call[] {
+  const { config, documents, sessions } = core
+  return [
+    ...approvalCalls({ ...core, approvalConfig: config.approval, settings: config }),
+    refusalCall(config.approval),
+    ...keyCalls(core),
+    ...modeCalls(documents, sessions),
+    ...execListCalls({ documents, execLists: async () => (await self()).execLists, execConfig: config.exec }),
+  ]
+}

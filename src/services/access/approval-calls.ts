@@ -1,0 +1,381 @@
+/** The calls about approvals: what waits, deciding it, and the rules that were learned from decisions. */
+import { z } from 'zod'
+import {
+  type Answer,
+  answerOf,
+  type Approvals,
+  boundDigest,
+  type Decided,
+  type Documents,
+  type Journal,
+  neededApprovals,
+  readInputs,
+  type Registry,
+  type Asking,
+} from '../../kernel/index.ts'
+import {
+  type Call,
+  type CallContext,
+  type Caller,
+  type CallId,
+  type Config,
+  type Json,
+  type JsonObject,
+  OxbowError,
+  type PendingApproval,
+  type SessionId,
+  toError,
+} from '../../types/index.ts'
+import { decisionsOn, findParked, notWaiting } from './parked-calls.ts'
+import { makersOf } from './keys.ts'
+import { describeRule, learnRule, readRules, type Rule, ruleCategory, type RuleScope, ruleScopes, settingsDigest } from './rules.ts'
+
+/** Learned rules of a user: each question looks through them. */
+const maxRules = 500
+
+export interface ApprovalCallDeps {
+  readonly documents: Documents
+  readonly approvals: Approvals
+  readonly journal: Journal
+  readonly registry: Pick<Registry, 'parse' | 'find' | 'references'>
+  readonly approvalConfig: Config['approval']
+  /** Rules hold the digest of these. */
+  readonly settings: Pick<Config, 'sandbox' | 'egress'>
+  /** Turns that resume after a restart, by the call of their message, until they end. */
+  readonly recovered: Pick<ReadonlyMap<CallId, unknown>, 'has'>
+}
+
+const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 10_000 } as const satisfies Partial<Call>
+
+export function approvalCalls(deps: ApprovalCallDeps): readonly Call[] {
+  return [listApprovals(deps), decideCall(deps), listRules(deps), revokeRule(deps)]
+}
+
+interface ApprovalView extends PendingApproval {
+  readonly expires_at: number | null
+  /** Who has allowed it, where another person must. */
+  readonly allowed_by: readonly string[]
+  /** The rules that an approval could keep. */
+  readonly rules: readonly { readonly scope: RuleScope; readonly id: string; readonly text: string }[]
+}
+
+function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | undefined }, readonly ApprovalView[]> {
+  const { approvals, journal, approvalConfig } = deps
+  return {
+    ...shared,
+    name: 'approval.list',
+    summary: 'Lists the calls that wait for approval, with the rules that approving them could keep.',
+    input: z.strictObject({ session: z.string().describe('Only calls of this session.').optional() }) as unknown as z.ZodType<{
+      session?: SessionId | undefined
+    }>,
+    output: z.custom<readonly ApprovalView[]>(),
+    example: {},
+    tier: 'read_only',
+    right: 'call.decide',
+    effect: 'none',
+    labels: { adds: ['private'], sink: false },
+    recordOutput: (waiting) => ({ waiting: waiting.length }),
+    async run({ session }, { caller }) {
+      const views = approvals.pending(session).map(async (waiting): Promise<ApprovalView> => {
+        const records = await journal.store.records({
+          call: waiting.call,
+          phases: ['parked', 'decided'],
+          order: 'oldest_first',
+          limit: 10,
+          hydrate: true,
+        })
+        const decided = records.filter(({ phase }) => phase === 'decided').map(({ body }) => JSON.parse(body) as Decided)
+        return {
+          ...waiting,
+          expires_at: approvalConfig.expire_s === 0 ? null : (records[0]?.at ?? waiting.at) + approvalConfig.expire_s * 1_000,
+          allowed_by: standing(deps, waiting, decided),
+          rules: rulesFor(deps, waiting, caller),
+        }
+      })
+      return { output: await Promise.all(views) }
+    },
+  }
+}
+
+/** @returns who has allowed what is asked now: a yes to files that have changed since counts no more, nor does one where one is enough */
+function standing({ approvalConfig }: ApprovalCallDeps, waiting: PendingApproval, decided: readonly Decided[]): readonly string[] {
+  if (neededApprovals(waiting.name, approvalConfig) < 2) return []
+  return decided.filter(({ allow, input }) => allow && input === waiting.input).map(({ by }) => by)
+}
+
+/** @returns the rules that can be learned from a waiting call, the narrowest first, each once */
+function rulesFor(deps: ApprovalCallDeps, waiting: PendingApproval, { actor }: Caller): ApprovalView['rules'] {
+  if (noRule(deps, waiting.name) !== '') return []
+  const found = new Map<string, ApprovalView['rules'][number]>()
+  for (const scope of ruleScopes) {
+    try {
+      const rule = learnFrom(deps, waiting, { scope, labels: true }, JSON.parse(waiting.input), actor)
+      if (!found.has(rule.id)) found.set(rule.id, { scope, id: rule.id, text: describeRule(rule) })
+    } catch (error) {
+      if (!(error instanceof OxbowError)) throw error
+    }
+  }
+  return [...found.values()]
+}
+
+/** @returns why no rule can allow a call; empty: one can */
+function noRule({ approvalConfig }: ApprovalCallDeps, name: string): string {
+  if (approvalConfig.mode === 'manual') return 'approval.mode is "manual", which asks about each call, so no rule can allow one.'
+  return neededApprovals(name, approvalConfig) > 1 ? `${name} needs two people each time, so no rule can allow it.` : ''
+}
+
+interface Remember {
+  readonly scope: RuleScope
+  readonly rule?: string | undefined
+  readonly labels?: boolean | undefined
+}
+
+function learnFrom(
+  deps: ApprovalCallDeps,
+  waiting: PendingApproval,
+  { scope, rule: shown, labels = false }: Remember,
+  input: unknown,
+  by: string,
+): Rule {
+  const { call, name, session, labels: held = [], inputs = null } = waiting
+  const asked = deps.registry.find(name)
+  if (asked?.asks !== undefined)
+    throw new OxbowError('bad_input', `${name} always asks; no rule can answer it.`, { hint: 'Decide it without remember.' })
+  if (held.length > 0 && !labels)
+    throw new OxbowError(
+      'bad_input',
+      `${name} asks because of what the conversation has read; a rule without these labels would not apply.`,
+      {
+        hint: 'Set remember.labels to allow it after reading such data, or approve it only once.',
+      },
+    )
+  // A rule for files holds for whatever is in them.
+  const runs = asked?.starts === undefined ? null : inputs
+  const asking: Asking = { call: name, input, session, labels: held, inputs: runs, content: asked?.content }
+  const rule = learnRule(scope, asking, settingsDigest(deps.settings), { by, at: waiting.at, from: call })
+  if (shown === undefined || shown === rule.id) return rule
+  throw new OxbowError('bad_input', 'The rule is not the one that was shown.', { hint: `It would be: ${describeRule(rule)}` })
+}
+
+interface DecideInput {
+  readonly call: CallId
+  readonly allow: boolean
+  readonly reason?: string | undefined
+  readonly input?: Json | undefined
+  readonly remember?: Remember | undefined
+}
+interface DecideOutput {
+  readonly decided: boolean
+  /** The rule that was kept. */
+  readonly rule: string | null
+  /** What must still happen; empty when it is decided. */
+  readonly next: string
+}
+
+const decideInput = z.strictObject({
+  call: z.string().describe('Id of the waiting call.'),
+  allow: z.boolean().describe('True runs the call, false denies it.'),
+  reason: z.string().max(2_000).describe('Why it is denied; the model reads it.').optional(),
+  input: z.json().describe('Runs instead of the input that waits. It is checked like any input.').optional(),
+  remember: z
+    .strictObject({
+      scope: z
+        .enum(ruleScopes)
+        .describe('call: exactly this input; pattern: inputs like it; session: those in this session; folder: in this folder.'),
+      rule: z.string().max(100).describe('Id of the rule as approval.list shows it; another is not kept.').optional(),
+      labels: z.boolean().describe('Also where the conversation has read what makes the call ask now.').optional(),
+    })
+    .describe('Keeps a rule that allows such calls from now on.')
+    .optional(),
+}) as unknown as z.ZodType<DecideInput>
+
+function decideCall(deps: ApprovalCallDeps): Call<DecideInput, DecideOutput> {
+  /** Calls whose decision is being recorded. */
+  const deciding = new Set<CallId>()
+  return {
+    ...shared,
+    name: 'call.decide',
+    summary: 'Approves or denies a call that is waiting for approval; may change its input, or keep a rule for such calls.',
+    input: decideInput,
+    output: z.object({ decided: z.boolean(), rule: z.string().nullable(), next: z.string() }),
+    example: { call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, allow: true },
+    tier: 'side_effecting',
+    right: 'call.decide',
+    effect: 'idempotent',
+    async run(input, context) {
+      // When two people answer at once, the first decides; the second gets an error instead of a false confirmation.
+      if (deciding.has(input.call)) throw notWaiting(input.call)
+      deciding.add(input.call)
+      try {
+        return { output: await decide(deps, input, context) }
+      } finally {
+        deciding.delete(input.call)
+      }
+    },
+  }
+}
+
+/** Records a person's decision, then wakes the call that waits for it. @throws OxbowError `not_found`, `bad_input`, `denied` */
+async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: CallContext): Promise<DecideOutput> {
+  const { id, caller: person } = context
+  const { actor: by, rights, turn } = person
+  const { approvals, journal, documents } = deps
+  const { call, allow, reason } = decision
+  const live = approvals.find(call)
+  const waiting = live ?? (await findParked(deps, call))
+  if (waiting === null) throw notWaiting(call)
+  const needed = neededApprovals(waiting.name, deps.approvalConfig)
+  // Its yes lasts, as a rule does.
+  if (allow && waiting.personal === true) requireKeeping(rights, 'Allowing what was refused', 'Deny it, or use')
+  const edited = await checkEdit(deps, decision, waiting, needed)
+  if (allow) await requireFit(deps, waiting, edited)
+  const about = edited === undefined ? waiting : { ...waiting, inputs: await inputsOf(deps, waiting.name, edited, context) }
+  const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { by, rights, edited })
+  const earlier = needed === 1 ? [] : await decisionsOn(deps, context.clock.now(), waiting)
+  const [maker, ...makers] = earlier.length === 0 ? [] : await makersOf(documents, [by, ...earlier.map((one) => one.by)])
+  if (allow && maker !== undefined && makers.includes(maker))
+    throw new OxbowError('denied', `${by} has allowed this call already, itself or by a key of the same maker; another person must, too.`, {
+      hint: 'Decide it as another user, or with an API key that was not made with that key.',
+    })
+
+  const answer: Answer = { allow, by, ...(reason !== undefined && { reason }), ...(edited !== undefined && { edited }) }
+  const answered = answerOf([...earlier, { ...answer, input: waiting.input }], needed)
+  const caller = { actor: by, session: waiting.session, turn: waiting.turn }
+  const inputs = boundDigest(waiting.inputs)
+  const body = {
+    input: waiting.input,
+    ...(inputs !== '' && { inputs }),
+    ...(answer as unknown as JsonObject),
+    ...(answered === undefined && { partial: true }),
+  }
+  await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body }], { sync: true })
+  if (answered === undefined) return { decided: false, rule: null, next: 'Another person must allow it, too.' }
+  // Before the call wakes, so that the next one of its turn finds it.
+  if (rule !== null) {
+    const of = { caller: { actor: by, session: '', turn }, call: id, name: 'call.decide' } as const
+    await documents.put(of, [{ category: ruleCategory, name: rule.id, value: rule }])
+  }
+  // A turn that is still resuming after a restart reads the decision from the journal; a call cancelled meanwhile does not run.
+  if (!approvals.decide(call, answered) && live !== undefined) throw notWaiting(call)
+  return { decided: true, rule: rule?.id ?? null, next: '' }
+}
+
+/** @returns the input that is to run instead, as the call's schema reads it; undefined when the input is not changed */
+async function checkEdit(
+  { registry }: ApprovalCallDeps,
+  { allow, input }: DecideInput,
+  { name }: PendingApproval,
+  needed: number,
+): Promise<Json | undefined> {
+  if (input === undefined) return undefined
+  if (!allow || needed > 1)
+    throw new OxbowError(
+      'bad_input',
+      allow ? `${name} needs two approvals of the same input, so it cannot be changed.` : 'A denied call has no input.',
+      {
+        hint: 'Deny it with a reason; the agent can then ask again with another input.',
+      },
+    )
+  const parsed = await registry.parse(name, input)
+  if (parsed.ok) return parsed.input as Json
+  throw new OxbowError(parsed.failure.code, parsed.failure.message, { hint: parsed.failure.hint })
+}
+
+/** @throws OxbowError where the call says that a yes to this input would only fail */
+async function requireFit({ registry }: ApprovalCallDeps, { name, input }: PendingApproval, edited: Json | undefined): Promise<void> {
+  // Few calls have it, and most answers need not read their input again.
+  if (registry.find(name)?.unfit === undefined) return
+  const asked = await registry.parse(name, input)
+  if (!asked.ok || asked.call.unfit === undefined) return
+  // As the schema has read it already.
+  const failure = await asked.call.unfit(edited ?? asked.input, asked.input)
+  if (failure !== null && failure !== undefined) throw toError(failure)
+}
+
+/** What a command runs that a person wrote in place of the one that waits. */
+async function inputsOf({ registry }: ApprovalCallDeps, name: string, input: Json, { sandbox, signal }: CallContext) {
+  const parsed = await registry.parse(name, input)
+  return parsed.ok && parsed.call.starts !== undefined ? readInputs(sandbox, parsed.call.starts(parsed.input), signal) : null
+}
+
+interface Learning {
+  readonly by: string
+  readonly rights: ReadonlySet<string>
+  readonly edited: Json | undefined
+}
+
+async function checkRule(
+  deps: ApprovalCallDeps,
+  { allow, remember }: DecideInput,
+  waiting: PendingApproval,
+  { by, rights, edited }: Learning,
+): Promise<Rule | null> {
+  if (remember === undefined) return null
+  const why = allow ? noRule(deps, waiting.name) : 'Only what is allowed is remembered.'
+  if (why !== '') throw new OxbowError('bad_input', why, { hint: 'Leave `remember` out.' })
+  requireKeeping(rights, 'Keeping a rule', 'Approve it only this time, or use')
+  if ((await readRules(deps.documents)).length >= maxRules)
+    throw new OxbowError('limit_reached', `There are ${maxRules} rules already.`, {
+      hint: 'Revoke some: `oxbow approvals rules` lists them.',
+    })
+  return learnFrom(deps, waiting, remember, edited ?? JSON.parse(waiting.input), by)
+}
+
+/** @throws OxbowError `denied` unless one with these rights may change what is allowed from now on */
+function requireKeeping(rights: ReadonlySet<string>, what: string, otherwise: string): void {
+  if (!rights.has('*') && !rights.has('access.write'))
+    throw new OxbowError('denied', `${what} needs the right access.write.`, { hint: `${otherwise} a key with that right.` })
+}
+
+interface RuleView extends Pick<Rule, 'id' | 'call' | 'session' | 'labels' | 'by' | 'at'> {
+  readonly text: string
+  /** False: it was learned under other settings of sandbox or egress, and does not apply now. */
+  readonly applies: boolean
+}
+
+function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): Call<object, readonly RuleView[]> {
+  return {
+    ...shared,
+    name: 'approval.rules',
+    summary: 'Lists the learned rules that allow calls without asking.',
+    input: z.strictObject({}),
+    output: z.custom<readonly RuleView[]>(),
+    example: {},
+    tier: 'read_only',
+    right: 'access.read',
+    effect: 'none',
+    recordOutput: (rules) => ({ rules: rules.length }),
+    async run() {
+      const now = settingsDigest(settings)
+      const applies = ({ call, ...rule }: Rule): boolean =>
+        rule.settings === now && approvalConfig.mode !== 'manual' && neededApprovals(call, approvalConfig) === 1
+      const view = (rule: Rule): RuleView => {
+        const { id, call, session, labels, by, at } = rule
+        return { id, call, session, labels, by, at, text: describeRule(rule), applies: applies(rule) }
+      }
+      return { output: (await readRules(documents)).map(view) }
+    },
+  }
+}
+
+function revokeRule({ documents }: ApprovalCallDeps): Call<{ rule: string }, { revoked: string }> {
+  return {
+    ...shared,
+    name: 'approval.revoke',
+    summary: 'Revokes a learned rule: such calls ask again.',
+    input: z.strictObject({ rule: z.string().min(1).max(100).describe('Id of the rule.') }),
+    output: z.object({ revoked: z.string() }),
+    example: { rule: '0f3a9c1b2d4e5f6071829304' },
+    tier: 'side_effecting',
+    right: 'access.write',
+    effect: 'idempotent',
+    async run({ rule }, { caller, id }) {
+      if ((await documents.get(ruleCategory, rule)) === null)
+        throw new OxbowError('not_found', `There is no rule ${JSON.stringify(rule)}.`, { hint: '`oxbow approvals rules` lists them.' })
+      await documents.put({ caller, call: id, name: 'approval.revoke' }, [{ category: ruleCategory, name: rule, value: null }], {
+        sync: true,
+      })
+      return { output: { revoked: rule } }
+    },
+  }
+}

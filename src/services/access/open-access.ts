@@ -1,0 +1,52 @@
+/** What access decides for the gate, and what other services use of it. Rules, refused calls and keys are loaded where one is needed. */
+import type { Core, Judges, RefusedCalls } from '../../kernel/index.ts'
+import { once } from '../../types/index.ts'
+import { createExecLists, type ExecLists } from './exec-lists.ts'
+import { withOwnRoles } from './roles.ts'
+import { copyMode, createSessionModes } from './session-modes.ts'
+
+export interface Access {
+  readonly judges: Omit<Judges, 'actAs' | 'hosts'>
+  readonly execLists: ExecLists
+  /** @returns the list with the rights of roles that were added; names that are none stay, and `grantOf` refuses them */
+  withOwnRoles(rights: readonly string[]): Promise<readonly string[]>
+  /** A session that continues from another one begins as strict as that. */
+  copyMode(...copied: DropFirst<Parameters<typeof copyMode>>): Promise<void>
+}
+
+type DropFirst<List> = List extends readonly [unknown, ...infer Rest] ? Rest : never
+
+export async function openAccess(core: Core): Promise<Access> {
+  const { documents, config, clock, approvals } = core
+  const execLists = createExecLists(documents, config.exec)
+  await execLists.load()
+  const judges: Omit<Judges, 'actAs' | 'hosts'> = {
+    hides: execLists.hides,
+    refuseStart: execLists.refuse,
+    refused: lazyRefused(core),
+    cautionOf: createSessionModes({ documents, clock, topOf: approvals.top }).of,
+    async findRule(asking, readInputs) {
+      const { findRule, settingsDigest } = await import('./rules.ts')
+      return findRule(documents, settingsDigest(config), asking, readInputs)
+    },
+    rightsOfKey: async (name) => (await import('./keys.ts')).rightsOfKey(documents, name, clock.now()),
+  }
+  return {
+    judges,
+    execLists,
+    withOwnRoles: (rights) => withOwnRoles(documents, rights),
+    copyMode: (...copied) => copyMode(documents, ...copied),
+  }
+}
+
+/** Loaded with the first refusal. */
+function lazyRefused(core: Core): RefusedCalls {
+  const load = once(async () => {
+    const { createRefusedCalls } = await import('./refused-calls.ts')
+    const { judge, ended } = createRefusedCalls({ ...core, approval: core.config.approval })
+    refused.ended = ended
+    return judge
+  })
+  const refused: { -readonly [Name in keyof RefusedCalls]: RefusedCalls[Name] } = { judge: async (...asked) => (await load())(...asked) }
+  return refused
+}

@@ -1,0 +1,234 @@
+/**
+ * `model.generate`: asks the model for the next message of a conversation. Its deltas go to followers, its outcome to the journal. Its
+ * reservation follows from the usage that the service reported earlier in the conversation.
+ */
+import { z } from 'zod'
+import { type Journal, processRight, type Registry, type RunningTurns, unpriced } from '../../kernel/index.ts'
+import type { GenerateOutput } from '../../runtime/index.ts'
+import {
+  type Blobs,
+  type Call,
+  type Caller,
+  type CallContext,
+  type ClientTools,
+  type Config,
+  createRecentMap,
+  type GenerateRequest,
+  type GenerateSettings,
+  type JsonObject,
+  type Message,
+  type ModelFacts,
+  once,
+  reservationOf,
+  type SessionId,
+  type ToolSpec,
+  type Usage,
+} from '../../types/index.ts'
+import { createExchangeRecorder } from './exchange-record.ts'
+import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
+import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from './limits.ts'
+
+interface GenerateInput {
+  readonly model: string
+  readonly system: string
+  readonly messages: readonly Message[]
+  readonly maxOutputTokens: number
+  /** Upper bound of the input's tokens, as the context window counted them. */
+  readonly inputTokens: number
+  /** Instead of the configured ones. */
+  readonly settings?: Pick<GenerateSettings, 'temperature' | 'topP'> | undefined
+}
+
+export interface ModelCallDeps extends GenerationDeps {
+  readonly config: Pick<Config, 'model'>
+  readonly registry: Pick<Registry, 'tools'>
+  readonly runningTurns: Pick<RunningTurns, 'find'>
+  readonly blobs: Blobs
+  readonly journal: Pick<Journal, 'erasures'>
+}
+
+/** The engine's stall limits end a stalled generation much sooner. */
+const generateTimeoutMs = 30 * 60_000
+
+const generateInput: z.ZodType<GenerateInput> = z.object({
+  model: z.string(),
+  system: z.string(),
+  // The runtime builds them from validated records; validating a long history again would cost more than the turn.
+  messages: z.custom<readonly Message[]>(Array.isArray),
+  maxOutputTokens: z.int().positive(),
+  inputTokens: z.int().nonnegative(),
+  settings: z.strictObject({ temperature: z.number().exactOptional(), topP: z.number().exactOptional() }).optional(),
+})
+
+function recordedInput({ messages, system, settings, ...rest }: GenerateInput): JsonObject {
+  return { ...rest, messages: messages.length, systemBytes: system.length, ...(settings !== undefined && { settings: { ...settings } }) }
+}
+
+export function modelCalls(deps: ModelCallDeps): readonly Call[] {
+  const { engine, secrets, runningTurns, config: own } = deps
+  const recording = createRecording(deps)
+  const usages = createExpectedUsage()
+  const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
+  const settings = settingsOf(own.model)
+  const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(deps.blobs))
+  /** Loads `shown-files.ts` only when there are files. */
+  const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
+    if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
+    return (await fileShower())(messages, await engine.facts(model))
+  }
+  const client = createClientSide(runningTurns)
+  const contentOf = async ({ model, system, messages }: GenerateInput, caller: Caller) => ({
+    model,
+    system: secrets.hideAgain(system),
+    messages: secrets.hideInMessages(await show(messages, model)),
+    tools: client.withTools(deps.registry.tools(caller.rights, messages), caller),
+  })
+  /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
+  const assertPriced = async (model: string): Promise<void> => {
+    for (const name of [model, ...own.model.fallback]) {
+      const facts = await engine.facts(name)
+      if (facts.price === null) throw unpriced(facts)
+    }
+  }
+  const generate: Call<GenerateInput, GenerateOutput> = {
+    name: 'model.generate',
+    summary: 'Asks the model for the next message of a conversation.',
+    input: generateInput,
+    output: z.custom<GenerateOutput>(),
+    example: { model: 'openai/gpt-5-mini', system: '', messages: [], maxOutputTokens: 1024, inputTokens: 100 },
+    tier: 'read_only',
+    right: processRight,
+    effect: 'idempotent',
+    audience: ['runtime'],
+    labels: { adds: [], sink: true },
+    timeoutMs: generateTimeoutMs,
+    async reserve(input, exact, caller) {
+      const { session } = caller
+      const { model, maxOutputTokens, inputTokens } = input
+      const facts = await engine.facts(model)
+      if (deps.budgets.limitsMoney(caller)) await assertPriced(model)
+      const bound = { inputTokens, outputTokens: maxOutputTokens }
+      const expected = usages.expect(conversationOf(session, model), bound, facts)
+      const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, caller)), cacheKey: session }) : inputTokens
+      const reserved = { ...expected, inputTokens: Math.min(counted, expected.inputTokens) }
+      reservedFor.set(input, reserved)
+      return reservationOf({ ...reserved, facts })
+    },
+    recordInput: recordedInput,
+    recordOutput: (output) => output as unknown as JsonObject,
+    async run(input, context) {
+      const { model, maxOutputTokens, inputTokens } = input
+      const { session } = context.caller
+      const request: GenerateRequest = {
+        ...(await contentOf(input, context.caller)),
+        maxOutputTokens,
+        settings: client.choose(input.settings === undefined ? settings : { ...settings, ...input.settings }, input, context.caller),
+        ...(session !== '' && { cacheKey: session }),
+        ...recording(context),
+      }
+      const bound = { inputTokens, outputTokens: maxOutputTokens }
+      const done = await runGeneration(request, reservedFor.get(input) ?? bound, context, deps)
+      usages.learn(conversationOf(session, model), bound, done.output.usage)
+      return done
+    },
+  }
+  return [generate]
+}
+
+/** @returns a function that makes a request record its exchanges, if the configuration says so */
+function createRecording({ config, secrets, journal }: ModelCallDeps): (context: CallContext) => Pick<GenerateRequest, 'onExchange'> {
+  if (config.model.recording !== 'raw') return () => ({})
+  const recorder = createExchangeRecorder((bytes) => secrets.hideBytes(bytes))
+  let erasures = 0
+  return (context) => ({
+    onExchange(sent) {
+      const answer = recorder.begin(context.caller.session, context.id, sent, (body) => context.record(body))
+      return {
+        take: answer.take,
+        end(status) {
+          // Later requests must not refer to an erased one.
+          const now = journal.erasures()
+          if (now !== erasures) recorder.drop()
+          erasures = now
+          answer.end(status)
+        },
+      }
+    },
+  })
+}
+
+/** What the program that sent the message of a turn adds to its requests: tools of its own, and which of them to call first. */
+function createClientSide(runningTurns: ModelCallDeps['runningTurns']) {
+  const joined = new WeakMap<ClientTools, { readonly own: readonly ToolSpec[]; readonly all: readonly ToolSpec[] }>()
+  const clientOf = ({ turn }: Caller): ClientTools | undefined => (turn === '' ? undefined : runningTurns.find(turn)?.input.client)
+  return {
+    /** The same lists give the same array, whose wire form is cached. */
+    withTools(own: readonly ToolSpec[], caller: Caller): readonly ToolSpec[] {
+      const client = clientOf(caller)
+      if (client === undefined || client.tools.length === 0) return own
+      let held = joined.get(client)
+      // A call of Oxbow that came with an update keeps its name.
+      const foreign = (): readonly ToolSpec[] => client.tools.filter(({ name }) => own.every((tool) => tool.name !== name))
+      if (held?.own !== own) joined.set(client, (held = { own, all: [...own, ...foreign()] }))
+      return held.all
+    },
+    choose(settings: GenerateSettings, { messages }: GenerateInput, caller: Caller): GenerateSettings {
+      const client = clientOf(caller)
+      if (client === undefined) return settings
+      const { choice, output } = client
+      // A call that was forced is not forced again by its result.
+      const isForced = choice === 'none' || (choice !== undefined && messages.at(-1)?.role === 'user')
+      return { ...settings, ...(isForced && { toolChoice: choice }), ...(output !== undefined && { output }) }
+    },
+  }
+}
+
+function conversationOf(session: SessionId | '', model: string): string {
+  return `${session} ${model}`
+}
+
+function settingsOf({ temperature, top_p: topP, effort }: Config['model']): GenerateSettings {
+  return { ...(temperature !== null && { temperature }), ...(topP !== null && { topP }), ...(effort !== null && { effort }) }
+}
+
+/**
+ * Estimates the usage of a conversation's next request from what the service reported for the ones before, so that reservations are
+ * close to the cost and a small budget is not used up by reservations.
+ *
+ * Input: the loop counts bytes, an upper bound that is several times too large. A request that continues the previous one costs what
+ * was reported for that, plus at most its new bytes. Output: the model's limit is hundreds of times a usual answer. A multiple of the
+ * longest of the latest answers is reserved instead, and more as the answer grows (`generation.ts`). Reasoning may be invisible until it
+ * is billed, so the whole limit is reserved for a reasoning model until it has reported.
+ */
+interface ExpectedUsage {
+  /** @param conversation any key @param bound upper bounds @returns at most the bounds */
+  expect(conversation: string, bound: ReservedTokens, facts: Pick<ModelFacts, 'reasoning'>): ReservedTokens
+  /** @param bound the bounds of the request that was answered */
+  learn(conversation: string, bound: ReservedTokens, usage: Usage): void
+}
+
+interface Observed {
+  /** Upper bound of the newest request's input, and the reported usage. */
+  readonly bound: number
+  readonly reported: number
+  /** Newest last. */
+  readonly outputs: readonly number[]
+}
+
+export function createExpectedUsage(): ExpectedUsage {
+  const all = createRecentMap<string, Observed>(maxExpectedUsages)
+  return {
+    expect(conversation, { inputTokens, outputTokens }, { reasoning }) {
+      const observed = all.get(conversation)
+      if (observed === undefined) return { inputTokens, outputTokens: reasoning ? outputTokens : Math.min(outputTokens, firstOutputTokens) }
+      const usual = Math.max(minReservedTokens, outputMargin * Math.max(...observed.outputs))
+      const grown = inputTokens >= observed.bound ? observed.reported + (inputTokens - observed.bound) : inputTokens
+      return { inputTokens: Math.min(inputTokens, grown), outputTokens: Math.min(outputTokens, usual) }
+    },
+    learn(conversation, { inputTokens }, usage) {
+      if (usage.estimated) return
+      const outputs = [...(all.get(conversation)?.outputs ?? []), usage.outputTokens].slice(-rememberedAnswers)
+      all.put(conversation, { bound: inputTokens, reported: usage.inputTokens, outputs })
+    },
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * Runs the hooks of one step: one after the other, each on what the one before has left, each within its time. What a plugin answers is
+ * hostile: a change that the step does not allow is a failure of the hook, and a failure means what the plugin has declared. Each change,
+ * refusal, demand and failure is recorded.
+ */
+import { z } from 'zod'
+import { type Core, explain } from '../../../kernel/index.ts'
+import {
+  type Caller,
+  type DecidingStep,
+  type DeclaredHook,
+  type HookChanges,
+  type HookPlace,
+  type HookSource,
+  type HookStep,
+  type HookValues,
+  isObject,
+  type JsonObject,
+  nestsDeeper,
+  type ObservingStep,
+  ownValue,
+  type PluginHookResult,
+  type SessionId,
+} from '../../../types/index.ts'
+import type { Secrets } from '../../../secrets/index.ts'
+
+/** Steps that wait to be observed by one plugin; more are dropped, and that is recorded. */
+const maxWaitingHooks = 1_000
+
+const maxInputLevels = 64
+
+/** A model that writes more arguments than this is confused; terminals can send files instead. */
+const maxInputBytes: number = 1024 * 1024
+
+/** Characters of a hook's reason, of what it adds to the system prompt, and levels of an input that it changes. */
+const maxHookReason = 300
+
+const maxHookAppend: number = 16 * 1024
+
+/** What a hook of a plugin has for a step; a turn waits for it. The start of its host does not count. */
+const hookTimeoutMs = 500
+
+export interface HookDeps {
+  readonly source: HookSource
+  readonly secrets: Pick<Secrets, 'hideIn'>
+  readonly noteEvent: Core['noteEvent']
+}
+
+/** What a plugin wants of a step. */
+export interface HookDemand {
+  readonly plugin: string
+  /** Of the plugin: hostile text, on one line. Empty: it gives none. */
+  readonly reason: string
+}
+
+/** What the hooks of a step have decided. */
+export interface HookDecision<Step extends DecidingStep> {
+  /** What they have changed together; empty: nothing. */
+  readonly changes: Partial<HookChanges[Step]>
+  /** The plugins that have changed something. */
+  readonly changedBy: readonly string[]
+  /** A person is to approve it. */
+  readonly asks: readonly HookDemand[]
+  /** `failed`: the hook is one that must have looked at it, and could not. */
+  readonly refused: (HookDemand & { readonly failed: boolean; readonly step: DecidingStep }) | null
+}
+
+export interface HookRunner {
+  /**
+   * @param check whether the changed value can go on: the problem, or null
+   * @returns what becomes of the step; never throws
+   */
+  decide<Step extends DecidingStep>(
+    step: Step,
+    value: HookValues[Step],
+    signal: AbortSignal | null,
+    check?: (changes: Partial<HookChanges[Step]>) => Promise<string | null>,
+  ): Promise<HookDecision<Step>>
+  /** Shows a step to those who only observe it, in the background. */
+  show<Step extends ObservingStep>(step: Step, value: HookValues[Step]): void
+}
+
+export function placeOf({ session, turn, actor, user }: Caller): HookPlace {
+  return { session, turn, agent: actor.startsWith('agent:') ? actor.slice('agent:'.length) : '', user }
+}
+
+const text = z.string().max(maxInputBytes)
+const changeSchemas: { readonly [Step in DecidingStep]: z.ZodType<Partial<HookChanges[Step]>> } = {
+  'message.received': z.strictObject({ text: text.min(1) }),
+  'respond.decide': z.strictObject({ respond: z.literal(false) }),
+  'context.compose': z.strictObject({ append: z.string().max(maxHookAppend) }),
+  'model.before': z.strictObject({
+    max_output_tokens: z.int().positive().exactOptional(),
+    temperature: z.number().min(0).max(2).exactOptional(),
+    top_p: z.number().min(0).max(1).exactOptional(),
+  }),
+  'model.after': z.strictObject({ text }),
+  'call.before': z.strictObject({
+    input: z.custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxInputLevels), 'an object'),
+  }),
+  'call.after': z.strictObject({ text: text.exactOptional(), ok: z.boolean().exactOptional() }),
+}
+
+const resultSchema: z.ZodType<PluginHookResult> = z.strictObject({
+  verdict: z.enum(['pass', 'change', 'refuse', 'approve']),
+  value: z.json(),
+  reason: z.string(),
+})
+
+export function createHookRunner(deps: HookDeps): HookRunner {
+  const queue = createQueue((hook, step, value) => observe(deps, hook, step, value))
+  return {
+    decide: (step, value, signal, check) => decide(deps, step, value, signal, check),
+    show(step, value) {
+      const hooks = deps.source.at(step)
+      if (hooks.length === 0) return
+      const shown = deps.secrets.hideIn(value) as unknown as JsonObject
+      for (const hook of hooks)
+        if (!queue(hook, step, shown)) note(deps, 'hook_failed', step, value, hook.plugin, `${maxWaitingHooks} of its steps wait`)
+    },
+  }
+}
+
+async function decide<Step extends DecidingStep>(
+  deps: HookDeps,
+  step: Step,
+  value: HookValues[Step],
+  signal: AbortSignal | null,
+  check: (changes: Partial<HookChanges[Step]>) => Promise<string | null> = async () => null,
+): Promise<HookDecision<Step>> {
+  let changes: Partial<HookChanges[Step]> = {}
+  const changedBy: string[] = []
+  const asks: HookDemand[] = []
+  const loading = deps.source.loading()
+  if (loading !== null) await loading
+  for (const hook of deps.source.at(step)) {
+    const { plugin } = hook
+    const answer = await ask(deps, hook, step, { ...value, ...changes }, signal)
+    const change = 'problem' in answer ? answer : changeOf(step, answer, { ...value, ...changes })
+    const wanted = 'problem' in change || change.changes === null ? null : { ...changes, ...change.changes }
+    const problem = 'problem' in change ? change.problem : wanted === null ? null : await check(wanted)
+    if (problem !== null) {
+      note(deps, 'hook_failed', step, value, plugin, problem)
+      if (hook.fail === 'closed') return { changes, changedBy, asks, refused: { plugin, step, reason: problem, failed: true } }
+      continue
+    }
+    const { verdict, reason } = answer as PluginHookResult
+    if (verdict === 'refuse') {
+      note(deps, 'hook_refused', step, value, plugin, reason)
+      return { changes, changedBy, asks, refused: { plugin, step, reason, failed: false } }
+    }
+    if (wanted !== null) {
+      note(deps, 'hook_changed', step, value, plugin, reason)
+      changes = wanted
+      changedBy.push(plugin)
+    }
+    if (verdict === 'approve') {
+      note(deps, 'hook_asked', step, value, plugin, reason)
+      asks.push({ plugin, reason })
+    }
+  }
+  return { changes, changedBy, asks, refused: null }
+}
+
+interface Problem {
+  readonly problem: string
+}
+
+/** @returns what the answer changes in the value; null: nothing */
+function changeOf<Step extends DecidingStep>(
+  step: Step,
+  { verdict, value }: PluginHookResult,
+  before: HookValues[Step],
+): { readonly changes: Partial<HookChanges[Step]> | null } | Problem {
+  const mayChange = verdict === 'change' || (verdict === 'approve' && value !== null)
+  if (!mayChange) return { changes: null }
+  const parsed = changeSchemas[step].safeParse(value)
+  if (!parsed.success) return { problem: shortened(`it changed what ${step} does not allow: ${explain(parsed.error)}`) }
+  const after = step === 'context.compose' ? joined(before as HookValues['context.compose'], parsed.data) : parsed.data
+  const fresh = Object.entries(after).filter(
+    ([field, next]) => JSON.stringify(next) !== JSON.stringify(ownValue(before, field as keyof typeof before)),
+  )
+  return { changes: fresh.length === 0 ? null : (Object.fromEntries(fresh) as Partial<HookChanges[Step]>) }
+}
+
+/** What several plugins add stands one after the other. */
+function joined(
+  before: HookValues['context.compose'],
+  { append = '' }: Partial<HookChanges['context.compose']>,
+): HookChanges['context.compose'] {
+  return { append: [before.append, append].filter((each) => each !== '').join('\n') }
+}
+
+/** Asks one hook, within its time. Never throws. */
+async function ask(
+  { source, secrets }: HookDeps,
+  { plugin }: DeclaredHook,
+  step: HookStep,
+  value: object,
+  signal: AbortSignal | null,
+): Promise<PluginHookResult | Problem> {
+  const late = new AbortController()
+  const stop = signal === null ? late.signal : AbortSignal.any([signal, late.signal])
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const starting = source.ready(plugin, stop)
+    if (starting !== null) await starting
+    const ended = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new Error(`it did not answer within ${hookTimeoutMs} ms`))
+        late.abort('late')
+      }, hookTimeoutMs)
+    })
+    const answer = await Promise.race([source.run(plugin, step, secrets.hideIn(value) as JsonObject, stop), ended])
+    const parsed = resultSchema.safeParse(answer)
+    return parsed.success
+      ? { ...parsed.data, reason: shortened(parsed.data.reason) }
+      : { problem: 'its answer is not what a hook may answer' }
+  } catch (error) {
+    return { problem: shortened(error instanceof Error ? error.message : '') || 'it failed' }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function observe(deps: HookDeps, hook: DeclaredHook, step: HookStep, value: JsonObject): Promise<void> {
+  const answer = await ask(deps, hook, step, value, null)
+  if ('problem' in answer) note(deps, 'hook_failed', step, value, hook.plugin, answer.problem)
+  else if (answer.verdict !== 'pass')
+    note(deps, 'hook_failed', step, value, hook.plugin, `it wanted to ${answer.verdict}, and ${step} can only be observed`)
+}
+
+type Observe = (hook: DeclaredHook, step: HookStep, value: JsonObject) => Promise<void>
+
+/** Each plugin observes one step after the other. @returns false when too many wait */
+function createQueue(run: Observe): (...args: Parameters<Observe>) => boolean {
+  const waiting = new Map<string, { count: number; last: Promise<void> }>()
+  return (hook, step, value) => {
+    const held = waiting.get(hook.plugin) ?? { count: 0, last: Promise.resolve() }
+    if (held.count >= maxWaitingHooks) return false
+    waiting.set(hook.plugin, held)
+    held.count += 1
+    held.last = held.last.then(async () => {
+      await run(hook, step, value)
+      held.count -= 1
+      if (held.count === 0) waiting.delete(hook.plugin)
+    })
+    return true
+  }
+}
+
+type HookEvent = 'hook_changed' | 'hook_refused' | 'hook_asked' | 'hook_failed'
+
+function note({ noteEvent }: HookDeps, kind: HookEvent, step: HookStep, value: object, plugin: string, reason: string): void {
+  const { session, call, name } = value as { readonly session: string; readonly call?: string; readonly name?: string }
+  noteEvent(
+    kind,
+    { plugin, step, ...(call !== undefined && { call }), ...(name !== undefined && { name }), reason },
+    session as SessionId | '',
+  )
+}
+
+/** Hostile text on one line, of limited length. */
+function shortened(reason: string): string {
+  const plain = reason.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim()
+  return plain.length > maxHookReason ? `${plain.slice(0, maxHookReason - 1).toWellFormed()}…` : plain
+}

@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Core, Service } from '../../kernel/index.ts'
+import { type DescribedPlugin, once, type RecordView } from '../../types/index.ts'
+import { agents } from '../agents/service.ts'
+import type { PluginSource } from './coming-plugins.ts'
+import { maxPluginEvents, pluginDeskMs } from './limits.ts'
+import type { PluginWorkDeps } from './plugin-callers.ts'
+import { type OpenSource, sourceService } from '../sources/service.ts'
+
+const none: readonly DescribedPlugin[] = []
+
+/**
+ * Plugins: their actions, and what they add around calls and turns. Their tasks and events wait for no call.
+ * @param hasAny some were installed when the guest started; the first may come later
+ */
+export function pluginService(open: OpenSource<PluginSource>, hasAny: boolean): Service<PluginSource, { readonly agents: typeof agents }> {
+  return {
+    ...sourceService('plugins', open),
+    needs: { agents },
+    async calls(_core, self) {
+      const [{ calls }, { hookAskCall }] = await Promise.all([self(), import('./hooks/hook-approval.ts')])
+      return [...calls, hookAskCall()]
+    },
+    async coming(core, self) {
+      const source = await self()
+      // Without any there never will be.
+      return source.tools === undefined ? undefined : (await import('./coming-plugins.ts')).comingPlugins(core, source, source.tools)
+    },
+    judges: async () => ({ actAs: async (asks) => (await import('./plugin-caller.ts')).pluginCaller(asks) }),
+    begin: (core, self, ports) => startDesk(hasAny, core, self, () => ports.agents().then(({ workers }) => workers())),
+  }
+}
+
+/** @returns a function that stops it */
+function startDesk(
+  hasAny: boolean,
+  core: Core,
+  self: () => Promise<PluginSource>,
+  definedAgents: PluginWorkDeps['definedAgents'],
+): () => Promise<void> {
+  const { watchers } = core.events
+  const stopping = new AbortController()
+  /** What happens before plugins are looked after. */
+  const kept: RecordView[] = []
+  const keep = (record: RecordView): void => void (kept.length < maxPluginEvents && kept.push(record))
+  const early = (): readonly RecordView[] => {
+    watchers.delete(keep)
+    return kept.splice(0)
+  }
+  const desk = once(async () => {
+    const [{ createPluginDesk }, source] = await Promise.all([import('./plugin-desk.ts'), self()])
+    const plugins = (): readonly DescribedPlugin[] => source.plugins?.() ?? none
+    const opened = createPluginDesk({ ...core, early, plugins, definedAgents: async () => definedAgents().catch(() => []) })
+    await opened.refresh()
+    return opened
+  })
+  const open = (): void => void core.resumed.then(desk).catch((error: unknown) => console.error(error))
+  if (hasAny) {
+    watchers.add(keep)
+    delay(pluginDeskMs, null, { signal: stopping.signal, ref: false }).then(open, () => {})
+    // The first plugin may come while the guest runs.
+  } else watchers.add(({ name, phase }) => void (name === 'plugin.sync' && phase === 'outcome' && open()))
+  return async () => {
+    stopping.abort()
+    ;(await desk.made()?.catch(() => null))?.stop()
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Programs of others as services: servers of tools, remote agents, skills, plugins. What such a source offers are calls that come and go, beside
+ * those by which a person manages it. Opened with the first call, and closed when the last has ended.
+ */
+import type { Core, Documents, SectionAgent, Service } from '../../kernel/index.ts'
+import type { Call, Label, SchemaChecker, SessionId, TurnId } from '../../types/index.ts'
+
+export interface Source {
+  /** By which a person manages it. */
+  readonly calls: readonly Call[]
+  /** Calls that come and go; the same array until something changes. Absent: there are none. */
+  readonly tools?: () => readonly Call[]
+  /** A section of the system prompt of an agent; empty: there is nothing to say. Absent: always. */
+  readonly section?: (agent: SectionAgent) => string | Promise<string>
+  close(): Promise<void>
+}
+
+/** Secrets of the guest, as programs of others use them. */
+interface SourceSecrets {
+  get(name: string): string | undefined
+  set(name: string, value: string | null): Promise<void>
+  hide(name: string, value: string): void
+  /** @returns the text with every secret that it has replaced by a handle */
+  conceal(text: string): string
+}
+
+/** What the kernel gives to programs of others. */
+export interface ProgramHost {
+  readonly documents: Documents
+  readonly secrets: SourceSecrets
+  /** Checks schemas and values of theirs. */
+  readonly schemas: SchemaChecker
+  /** Limits what a program or plugin may use in a day, beside all budgets above it. @param scope the actor of its calls */
+  readonly limit: Core['limitProgram']
+  /** The message of a turn that runs; null for any other turn. */
+  messageOf(turn: TurnId | ''): string | null
+  /** Labels of what a session has read. */
+  labelsOf(session: SessionId | ''): readonly Label[]
+  readonly noteEvent: Core['noteEvent']
+}
+
+export type OpenSource<Opened extends Source = Source> = (host: ProgramHost) => Promise<Opened>
+
+/** @param name as people read it in `oxbow status` */
+export function sourceService<Opened extends Source>(name: string, open: OpenSource<Opened>): Service<Opened> {
+  return {
+    name,
+    calls: async (_core, self) => (await self()).calls,
+    async coming(_core, self) {
+      const { tools } = await self()
+      return tools === undefined ? undefined : { calls: tools }
+    },
+    section: async (_core, self) => (await self()).section,
+    async open(core) {
+      const source = await open(programHost(core))
+      return { port: source, release: () => source.close() }
+    },
+  }
+}
+
+function programHost(core: Core): ProgramHost {
+  const { documents, schemas, noteEvent, sessions, runningTurns, secrets, secretKeeper } = core
+  return {
+    documents,
+    schemas,
+    noteEvent,
+    secrets: {
+      get: secrets.valueOf,
+      hide: (name, value) => secrets.add(name, value, 'configured'),
+      conceal: secrets.hide,
+      // Without a keeper, what is set is known until the kernel ends.
+      async set(name, value) {
+        if (value === null) secrets.remove(name)
+        else secrets.add(name, value, 'configured')
+        await (value === null ? secretKeeper?.remove(name) : secretKeeper?.keep(name, value))
+      },
+    },
+    limit: core.limitProgram,
+    messageOf: (turn) => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null)),
+    labelsOf: (session) => sessions.held({ session }),
+  }
+}

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { makeWorkbench } from '../../../sandbox/sandbox-fixture.ts'
+import { type CallOutcome, type Json, textOf } from '../../../types/index.ts'
+import { asks, done, type FixtureOptions, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
+import { processRight } from '../../../kernel/stages/policy.ts'
+import { mergeTexts } from '../thread/merge-trees.ts'
+import type { BranchRecord, Merged } from './branches.ts'
+
+interface Place {
+  /** Files on the host: of the workspace, and of a branch. */
+  write(name: string, text: string, branch?: string): void
+  read(name: string, branch?: string): string
+  has(name: string): boolean
+  call(name: string, input: Json): Promise<CallOutcome>
+  ok<Output>(name: string, input: Json): Promise<Output>
+}
+
+async function withBranches(run: (place: Place, root: string) => Promise<void>, options: FixtureOptions = {}): Promise<void> {
+  await using bench = await makeWorkbench()
+  const { root } = bench
+  chmodSync(root, 0o755)
+  await using guest = await openFixture({ sandbox: bench.sandbox, versionsFolder: join(root, 'internal', 'versions'), ...options })
+  const at = (name: string, branch = ''): string => join(root, branch === '' ? '' : `branches/${branch}`, 'shared', name)
+  const call = (name: string, input: Json): Promise<CallOutcome> => guest.kernel.call(name, input)
+  await run(
+    {
+      write(name, text, branch) {
+        mkdirSync(join(at(name, branch), '..'), { recursive: true })
+        writeFileSync(at(name, branch), text)
+        chmodSync(at(name, branch), 0o666)
+      },
+      read: (name, branch) => readFileSync(at(name, branch), 'utf8'),
+      has: (name) => existsSync(join(root, name)),
+      call,
+      async ok<Output>(name: string, input: Json) {
+        const outcome = await call(name, input)
+        assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+        return (outcome as CallOutcome & { status: 'ok' }).output as Output
+      },
+    },
+    root,
+  )
+}
+
+const lines = (...some: readonly string[]): string => some.map((line) => `${line}\n`).join('')
+
+test('a branch is merged as a diff: its changes come into the workspace, what both changed apart is joined, and the merge can be undone', async () => {
+  await withBranches(async ({ write, read, has, ok }, root) => {
+    write('both.txt', lines('a', 'b', 'c', 'd', 'e'))
+    write('mine.txt', 'old')
+    write('gone.txt', 'x')
+    const made = await ok<BranchRecord>('branch.create', { name: 'try-1' })
+    write('both.txt', lines('a', 'b', 'c', 'd', 'E'), 'try-1')
+    write('new/deep.txt', 'new', 'try-1')
+    rmSync(join(root, 'branches/try-1/shared/gone.txt'))
+    write('both.txt', lines('A', 'b', 'c', 'd', 'e'))
+    write('mine.txt', 'mine')
+    const diff = await ok<{ changes: { path: string; change: string }[]; text: string }>('branch.diff', { branch: 'try' })
+    assert.deepEqual(
+      diff.changes.map(({ path, change }) => `${change} ${path}`),
+      ['changed /shared/both.txt', 'deleted /shared/gone.txt', 'added /shared/new/deep.txt'],
+    )
+    assert.match(diff.text, /-e\n\+E/)
+    const merged = await ok<Merged>('branch.merge', { branch: 'try-1' })
+    assert.deepEqual([merged.total, merged.conflicts], [3, []])
+    assert.equal(read('both.txt'), lines('A', 'b', 'c', 'd', 'E'))
+    assert.equal(read('mine.txt'), 'mine')
+    assert.equal(read('new/deep.txt'), 'new')
+    assert.deepEqual([has('shared/gone.txt'), has('branches/try-1')], [false, false])
+    await ok('version.restore', { path: '/', at: merged.before, apply: true })
+    assert.deepEqual([read('both.txt'), has('shared/gone.txt'), has('shared/new/deep.txt')], [lines('A', 'b', 'c', 'd', 'e'), true, false])
+    const { branches } = await ok<{ branches: BranchRecord[] }>('branch.list', { ended: true })
+    assert.deepEqual(
+      branches.map(({ name, state, version }) => [name, state, version]),
+      [['try-1', 'merged', made.version]],
+    )
+  })
+})
+
+test('a conflict merges nothing unless a side is named, and names why', async () => {
+  await withBranches(async ({ write, read, call, ok }) => {
+    write('a.txt', 'one\n')
+    write('free.txt', 'old')
+    await ok('branch.create', { name: 'b' })
+    write('a.txt', 'theirs\n', 'b')
+    write('free.txt', 'new', 'b')
+    write('both-added', '1', 'b')
+    write('a.txt', 'ours\n')
+    write('both-added', '2')
+    const refused = (await call('branch.merge', { branch: 'b' })) as CallOutcome & { status: 'ok' }
+    assert.equal(refused.ok, false)
+    assert.match(refused.text, /conflict \/shared\/a\.txt: both have changed the same part\n.*both-added: both have added it/s)
+    assert.deepEqual([read('a.txt'), read('free.txt')], ['ours\n', 'old'])
+    await ok('branch.merge', { branch: 'b', conflicts: 'branch' })
+    assert.deepEqual([read('a.txt'), read('free.txt'), read('both-added')], ['theirs\n', 'new', '1'])
+    await ok('branch.create', { name: 'c', at: 'HEAD~1' })
+    assert.equal(read('a.txt', 'c'), 'ours\n', 'a branch can begin with an older version')
+    write('a.txt', 'third\n', 'c')
+    await ok('branch.merge', { branch: 'c', conflicts: 'workspace' })
+    assert.equal(read('a.txt'), 'theirs\n')
+  })
+})
+
+test('a folder where the other side has a file is a conflict, and a dropped branch changes nothing', async () => {
+  await withBranches(async ({ write, read, has, call, ok }) => {
+    write('x.txt', 'x')
+    await ok('branch.create', { name: 'b' })
+    write('place/deep.txt', '1', 'b')
+    write('place', '2')
+    for (const conflicts of ['none', 'branch']) {
+      const refused = (await call('branch.merge', { branch: 'b', conflicts })) as CallOutcome & { status: 'ok' }
+      assert.match(refused.text, /conflict \/shared\/place\/deep\.txt: the workspace has a file shared\/place/)
+    }
+    assert.equal(read('place'), '2')
+    await ok('branch.drop', { branch: 'b' })
+    assert.equal(has('branches/b'), false)
+    const again = await call('branch.merge', { branch: 'b' })
+    assert.equal('failure' in again && again.failure.code, 'not_found')
+    const unknown = await call('branch.create', { name: '../b' })
+    assert.equal('failure' in unknown && unknown.failure.code, 'bad_input')
+  })
+})
+
+test('a call that asks for a branch works on it, and so do the calls that it makes', async () => {
+  const probe = testCall(
+    'probe.run',
+    async (_input, { branch, call }) => {
+      const { name, sandbox } = await branch()
+      const input = { command: 'echo new > a.txt', cwd: '/shared', stdin: '', timeoutMs: 5_000, maxOutputBytes: 100 }
+      await (await sandbox.hands('work')).ask('exec', input, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })
+      const read = await call('agent:other', 'probe.read', {})
+      return done(`${name} ${read.status === 'ok' ? read.text : ''}`)
+    },
+    { right: 'file.write', timeoutMs: 30_000 },
+  )
+  const reading = testCall(
+    'probe.read',
+    async (_input, { sandbox }) => {
+      const input = { path: '/shared/a.txt', fromLine: 1, maxLines: 10, maxBytes: 100 }
+      const { text } = await (await sandbox.hands('work')).ask('read', input, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })
+      return done(text)
+    },
+    { right: processRight, audience: ['runtime'], tier: 'read_only' },
+  )
+  await withBranches(
+    async ({ write, read, ok, call }) => {
+      write('a.txt', 'old')
+      const outcome = (await call('probe.run', {})) as CallOutcome & { status: 'ok' }
+      const [name = ''] = outcome.text.split(' ')
+      assert.match(outcome.text, / new/)
+      assert.equal(read('a.txt'), 'old')
+      assert.equal((await ok<Merged>('branch.merge', { branch: name })).total, 1)
+      assert.equal(read('a.txt'), 'new\n')
+    },
+    { calls: [probe, reading] },
+  )
+})
+
+test('an agent and those it starts work on its branch, cannot change the workspace by it, and whoever started it merges', async () => {
+  const write = testCall(
+    'probe.write',
+    async (input: { text: string }, { sandbox }) => {
+      const command = { command: `echo ${input.text} >> a.txt`, cwd: '/shared', stdin: '', timeoutMs: 5_000, maxOutputBytes: 100 }
+      await (await sandbox.hands('work')).ask('exec', command, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })
+      return done('written')
+    },
+    { right: 'file.write', timeoutMs: 30_000 },
+  )
+  const refused: string[] = []
+  const play: NonNullable<FixtureOptions['play']> = ({ messages }) => {
+    const results = messages.flatMap((message) => (message.role === 'tool' ? [message.parts[0].text] : []))
+    const task = textOf(messages.find(({ role }) => role === 'user')!)
+    if (task.includes('grandchild')) return results.length === 0 ? asks(['probe_write', { text: 'grandchild' }]) : says('done')
+    const steps = [
+      asks(['branch_create', { name: 'own' }], ['version_restore', { path: '/', at: 'HEAD', apply: true }]),
+      asks(['probe_write', { text: 'child' }]),
+      asks(['agent_spawn', { task: 'be the grandchild', name: 'grandchild', rights: ['file.write'] }]),
+      asks(['agent_wait', {}]),
+      says('done'),
+    ]
+    if (results.length === 2) refused.push(...results)
+    return steps[Math.max(0, results.length - 1)]!
+  }
+  await withBranches(
+    async ({ write: put, read, ok }) => {
+      put('a.txt', 'old\n')
+      const rights = ['file.write', 'version.write', 'agent.spawn', 'agent.use']
+      const { id } = await ok<{ id: string }>('agent.spawn', { task: 'be the child', name: 'child', rights, files: 'branch' })
+      const { agents } = await ok<{ agents: { state: string }[] }>('agent.wait', { agents: [id], timeout_s: 20 })
+      assert.equal(agents[0]!.state, 'done', JSON.stringify(agents))
+      assert.match(refused.join('\n'), /denied.*would change the workspace[^]*denied.*would change the workspace/)
+      assert.equal(read('a.txt'), 'old\n')
+      assert.equal(read('a.txt', id), 'old\nchild\ngrandchild\n')
+      await ok('branch.merge', { branch: id })
+      assert.equal(read('a.txt'), 'old\nchild\ngrandchild\n')
+    },
+    { calls: [write], play, config: { approval: { privileged: 'allow' } } },
+  )
+})
+
+test('texts merge where their changes do not touch', () => {
+  const base = lines('a', 'b', 'c', 'd', 'e')
+  assert.equal(mergeTexts(base, lines('a', 'x', 'b', 'c', 'd', 'e'), lines('a', 'b', 'c', 'e')), lines('a', 'x', 'b', 'c', 'e'))
+  assert.equal(mergeTexts(base, lines('a', 'B', 'c', 'd', 'e'), lines('a', 'B', 'c', 'd', 'e', 'f')), lines('a', 'B', 'c', 'd', 'e', 'f'))
+  assert.equal(mergeTexts(base, lines('a', 'B', 'c', 'd', 'e'), lines('a', 'b', 'C', 'd', 'e')), null)
+  assert.equal(mergeTexts(base, '', lines('a', 'b', 'C', 'd', 'e')), null)
+  assert.equal(mergeTexts('', lines('x'), ''), lines('x'))
+})

@@ -1,0 +1,308 @@
+/**
+ * Branches of files: what is remembered of each, how its changes become a difference, and how they are merged into the workspace. A branch
+ * is a copy that a sandbox keeps (`SandboxBranches`); its versions are commits beside those of the workspace. What is merged, and what it
+ * replaces, are versions of the workspace, so that a merge can be taken back.
+ */
+import {
+  assertNoBranch,
+  type BranchBy,
+  type DocumentChange,
+  type Documents,
+  type FileCopies,
+  type NewBranch,
+} from '../../../kernel/index.ts'
+import {
+  type Caller,
+  type Clock,
+  OxbowError,
+  type Sandbox,
+  type SandboxBranches,
+  type SessionId,
+  joinLabels,
+  type Labels,
+} from '../../../types/index.ts'
+import type { Difference, FileChange } from '../thread/history.ts'
+import { trailersOf } from '../thread/message-labels.ts'
+import type { Conflict, MergedTree, MergeRequest } from '../thread/merge-trees.ts'
+import { type Committed, fileName } from '../thread/checkpoint.ts'
+import type { Versions } from '../versions.ts'
+import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
+
+/** `making`: a crash interrupted its copy. `merged` and `dropped`: its files are gone. */
+type BranchState = 'making' | 'open' | 'merging' | 'merged' | 'dropped'
+
+export interface BranchRecord {
+  readonly name: string
+  /** Session that asked for it; empty: a person outside of any. */
+  readonly home: SessionId | ''
+  /** Session that works on it; empty: not known. */
+  readonly session: SessionId | ''
+  readonly by: string
+  /** Version of the workspace that it is a copy of. */
+  readonly version: string
+  /** Its own first commit, with which its changes are compared. */
+  readonly base: string
+  readonly state: BranchState
+  /** Labels of what those who changed it had read. */
+  readonly labels: Labels
+  /** The merge that has begun: its commit, and the version of the workspace before it. */
+  readonly merge: { readonly commit: string; readonly before: string } | null
+  readonly created_at: number
+  readonly ended_at: number | null
+}
+
+export interface Merged {
+  /** From the workspace to the merge; at most `maxListedChanges`. */
+  readonly changes: readonly FileChange[]
+  readonly total: number
+  readonly conflicts: readonly Conflict[]
+  /** Version of the workspace before and after; empty: nothing was merged. */
+  readonly before: string
+  readonly after: string
+}
+
+export interface Branches extends FileCopies {
+  /** Copies the workspace. Safe to repeat with the same name. @throws OxbowError as the sandbox and the versions do */
+  create(by: BranchBy, branch: NewBranch): Promise<BranchRecord>
+  /** @throws OxbowError `not_found` */
+  sandbox(name: string): Promise<Sandbox>
+  /** @throws OxbowError `not_found` */
+  find(name: string): Promise<BranchRecord>
+  all(): Promise<readonly BranchRecord[]>
+  /** What has changed in it. @param path in the tree, '' for all */
+  diff(by: BranchBy, name: string, path: string): Promise<Difference>
+  /** Merges what has changed in it into the workspace, and drops it. With conflicts nothing is merged unless `conflicts` says what is taken. */
+  merge(by: BranchBy, name: string, conflicts: MergeRequest['conflicts']): Promise<Merged>
+  /** Safe to repeat. */
+  drop(by: BranchBy, name: string): Promise<BranchRecord>
+  /** Ends its processes; its files stay. */
+  rest(name: string): Promise<void>
+}
+
+interface BranchesDeps {
+  readonly sandbox: Sandbox
+  /** Null: there are none here. */
+  readonly versions: () => Promise<Versions | null>
+  /** Commits what is there, and what is changed by name. */
+  readonly versioning: {
+    readonly sync: () => Promise<Committed>
+    readonly changeFiles: (
+      paths: readonly string[],
+      by: MergeRequest['facts'],
+      work: (before: Committed) => Promise<readonly string[]>,
+    ) => Promise<Committed>
+  }
+  readonly documents: Pick<Documents, 'get' | 'all' | 'put'>
+  readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly clock: Clock
+}
+
+const branchCategory = 'system/branches'
+
+export function createBranches(deps: BranchesDeps): Branches {
+  const { documents } = deps
+  const find = async (name: string): Promise<BranchRecord> => {
+    const found = await documents.get<BranchRecord>(branchCategory, name)
+    if (found !== null) return found.value
+    throw new OxbowError('not_found', `There is no branch of files ${name}.`, { hint: 'oxbow branch list has them.' })
+  }
+  const all = async (): Promise<readonly BranchRecord[]> => (await documents.all<BranchRecord>(branchCategory)).map(({ value }) => value)
+  /** Merges and drops of a branch run one after another. */
+  const busy = new Map<string, Promise<unknown>>()
+  const inTurn = <Value>(name: string, run: () => Promise<Value>): Promise<Value> => {
+    const mine = (busy.get(name) ?? Promise.resolve()).then(run, run)
+    busy.set(name, mine)
+    const done = (): void => void (busy.get(name) === mine && busy.delete(name))
+    mine.then(done, done)
+    return mine
+  }
+  const copies = (): SandboxBranches => copiesOf(deps)
+  return {
+    find,
+    all,
+    create: (by, branch) => inTurn(branch.name, () => create(deps, by, branch)),
+    sandbox: (name) => copies().open(name),
+    diff: (by, name, path) => inTurn(name, async () => diff(deps, by, openOnly(await find(name)), path)),
+    merge: (by, name, conflicts) => inTurn(name, async () => merge(deps, by, await find(name), conflicts)),
+    drop: (by, name) =>
+      inTurn(name, async () => {
+        assertNoBranch(by.caller)
+        const record = await find(name)
+        return isEnded(record) ? record : end(deps, by, record, 'dropped')
+      }),
+    rest: (name) => copies().rest(name),
+  }
+}
+
+export function isEnded({ state }: Pick<BranchRecord, 'state'>): boolean {
+  return state === 'merged' || state === 'dropped'
+}
+
+function openOnly(record: BranchRecord): BranchRecord {
+  if (record.state === 'open' || record.state === 'merging') return record
+  const hints = {
+    making: 'Its copy was interrupted: drop it.',
+    merged: 'oxbow log has the merge.',
+    dropped: 'Its files are gone.',
+  } as const
+  throw new OxbowError('not_found', `The branch of files ${record.name} is ${record.state}.`, { hint: hints[record.state] })
+}
+
+/** @throws OxbowError `sandbox_missing` */
+function copiesOf({ sandbox }: BranchesDeps): SandboxBranches {
+  if (sandbox.branches !== undefined && sandbox.status.files) return sandbox.branches
+  throw new OxbowError('sandbox_missing', 'This guest has no branches of files.', {
+    hint: 'They need a sandbox on the same machine: set sandbox.isolate_guest = false, or let the agent work in the workspace itself.',
+  })
+}
+
+/** @throws OxbowError `not_found` */
+async function versionsOf({ versions }: BranchesDeps): Promise<Versions> {
+  const found = await versions()
+  if (found !== null) return found
+  throw new OxbowError('not_found', 'A branch of files needs versions, and this guest keeps none.', {
+    hint: 'Set versions.enabled = true in config.toml.',
+  })
+}
+
+/** @param named labels of the branch that the subject names, whose name its maker chose */
+function factsOf({ clock, heldLabels }: BranchesDeps, { caller }: BranchBy, subject: string, named: Labels = []): MergeRequest['facts'] {
+  return { author: caller.actor, at: clock.now(), subject, trailers: trailersOf(caller, joinLabels(heldLabels(caller), named)) }
+}
+
+async function save({ documents }: BranchesDeps, by: BranchBy, record: BranchRecord, more: readonly DocumentChange[] = []): Promise<void> {
+  await documents.put(by, [{ category: branchCategory, name: record.name, value: { ...record } }, ...more])
+}
+
+async function create(deps: BranchesDeps, by: BranchBy, { name, at, session }: NewBranch): Promise<BranchRecord> {
+  assertNoBranch(by.caller)
+  const { documents, clock, heldLabels } = deps
+  const found = (await documents.get<BranchRecord>(branchCategory, name))?.value
+  if (found !== undefined && !isEnded(found) && found.state !== 'making') return found
+  const [versions, copies] = [await versionsOf(deps), copiesOf(deps)]
+  const target = at === '' ? '' : await versions.resolve({ at })
+  const { signal } = by
+  const version = (await deps.versioning.sync()).commit ?? ''
+  const record: BranchRecord = {
+    name,
+    home: by.caller.session,
+    session,
+    by: by.caller.actor,
+    version: target || version,
+    base: '',
+    state: 'making',
+    labels: heldLabels(by.caller),
+    merge: null,
+    created_at: clock.now(),
+    ended_at: null,
+  }
+  await save(deps, by, record)
+  await copies.create(name, signal)
+  const branch = { name, sandbox: await copies.open(name) }
+  const commit = async (): Promise<string> => (await versions.commitBranch(branch, factsOf(deps, by, `Branch ${name}`), signal)).commit!
+  let base = await commit()
+  if (target !== '') {
+    const { changes } = await versions.compare({ from: base, to: target, path: 'shared', text: false, limit: Infinity })
+    await versions.restoreFiles({ commit: target, before: base, changes, call: by.call, signal }, branch.sandbox)
+    base = await commit()
+  }
+  const made: BranchRecord = { ...record, base, state: 'open' }
+  await save(deps, by, made)
+  return made
+}
+
+/** @returns its newest commit */
+async function commitOf(deps: BranchesDeps, by: BranchBy, { name, labels }: BranchRecord): Promise<string> {
+  const branch = { name, sandbox: await copiesOf(deps).open(name) }
+  const { commit } = await (await versionsOf(deps)).commitBranch(branch, factsOf(deps, by, `Changes of ${name}`, labels), by.signal)
+  return commit!
+}
+
+async function diff(deps: BranchesDeps, by: BranchBy, record: BranchRecord, path: string): Promise<Difference> {
+  const to = record.merge?.commit ?? (await commitOf(deps, by, record))
+  const versions = await versionsOf(deps)
+  return versions.compare({ from: record.base, to, path: path === '' ? 'shared' : path, text: true, limit: maxListedChanges })
+}
+
+async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conflicts: MergeRequest['conflicts']): Promise<Merged> {
+  assertNoBranch(by.caller)
+  const record = openOnly(found)
+  const versions = await versionsOf(deps)
+  const ours = (await deps.versioning.sync()).commit!
+  const planned = record.merge === null ? await plan(deps, by, record, ours, conflicts) : await planAgain(versions, record.merge, ours)
+  const { commit, before, changes } = planned
+  const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
+  if (planned.refused) return { ...listed, before: '', after: '' }
+  let after = ours
+  if (commit !== null) {
+    // From here on the same files are merged, however often it is interrupted.
+    if (record.merge === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
+    const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
+    const paths = changes.map(({ path }) => path)
+    let kept: readonly Conflict[] = []
+    const merged = await deps.versioning.changeFiles(paths, factsOf(deps, by, `Merge ${record.name}`, record.labels), async (now) => {
+      // It stays as it is now: the next try merges with that.
+      if (now.changed) throw changedMeanwhile(record.name)
+      kept = await versions.restoreFiles({ commit, before: now.commit!, changes, call: by.call, signal })
+      return kept.map(({ path }) => path)
+    })
+    // The next try merges these with what is there by then.
+    if (kept.length > 0) throw keptMeanwhile(record.name, kept)
+    after = merged.commit!
+  }
+  await end(deps, by, record, 'merged')
+  return { ...listed, before, after }
+}
+
+function changedMeanwhile(name: string): OxbowError {
+  return new OxbowError('tool_failed', `Files have changed while ${name} was merged: nothing was changed.`, { hint: 'Merge it again.' })
+}
+
+function keptMeanwhile(name: string, kept: readonly Conflict[]): OxbowError {
+  const names = kept.slice(0, 5).map(({ path, why }) => `/${fileName(path)} (${why})`)
+  return new OxbowError('tool_failed', `Files were left as they are while ${name} was merged: ${names.join(', ')}.`, {
+    hint: 'Merge it again.',
+  })
+}
+
+interface Planned extends MergedTree {
+  readonly before: string
+}
+
+async function plan(
+  deps: BranchesDeps,
+  by: BranchBy,
+  record: BranchRecord,
+  ours: string,
+  conflicts: MergeRequest['conflicts'],
+): Promise<Planned> {
+  const theirs = await commitOf(deps, by, record)
+  const facts = factsOf(deps, by, `Merge ${record.name}`, record.labels)
+  const versions = await versionsOf(deps)
+  const merged = await versions.merge({ branch: record.name, base: record.base, ours, theirs, conflicts, facts })
+  return { ...merged, before: ours }
+}
+
+/** What an interrupted merge has left to do: planned anew, it would merge lines that it has merged already. */
+async function planAgain(versions: Versions, begun: NonNullable<BranchRecord['merge']>, ours: string): Promise<Planned> {
+  const all = { path: 'shared', text: false, limit: Infinity }
+  const [wanted, left] = await Promise.all([
+    versions.compare({ ...all, from: begun.before, to: begun.commit }),
+    versions.compare({ ...all, from: ours, to: begun.commit }),
+  ])
+  const planned = new Set(wanted.changes.map(({ path }) => path))
+  return { ...begun, changes: left.changes.filter(({ path }) => planned.has(path)), conflicts: [], refused: false }
+}
+
+async function end(deps: BranchesDeps, by: BranchBy, record: BranchRecord, state: 'merged' | 'dropped'): Promise<BranchRecord> {
+  const { clock, heldLabels, documents } = deps
+  const read = record.session === '' ? [] : heldLabels({ session: record.session })
+  const ended: BranchRecord = { ...record, state, labels: joinLabels(record.labels, read), ended_at: clock.now() }
+  const others = (await documents.all<BranchRecord>(branchCategory)).map(({ value }) => value).filter((one) => one.name !== record.name)
+  const oldest = others.filter(isEnded).sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0))
+  const forgotten = oldest.slice(maxEndedBranches).map(({ name }) => ({ category: branchCategory, name, value: null }))
+  await save(deps, by, ended, forgotten)
+  await copiesOf(deps).drop(record.name)
+  await (await versionsOf(deps)).forget({ branch: record.name })
+  return ended
+}

@@ -1,0 +1,20 @@
+/** Connects versions and branches of files with the core: what they use of it, and what other services get of them. And their calls. */
+import type { Core } from '../../kernel/index.ts'
+import { once } from '../../types/index.ts'
+import type { Branches } from './branches/branches.ts'
+import { createVersioning, type Versioning } from './versioning.ts'
+
+export interface OpenVersions {
+  readonly versioning: Versioning
+  /** Loaded with the first. */
+  readonly branches: () => Promise<Branches>
+}
+
+export function openVersions(core: Core): OpenVersions {
+  const versioning = createVersioning({ ...core, config: core.config.versions })
+  const branches = once(async () => {
+    const { createBranches } = await import('./branches/branches.ts')
+    return createBranches({ ...core, ...versioning, versioning, heldLabels: core.sessions.held })
+  })
+  return { versioning, branches }
+}

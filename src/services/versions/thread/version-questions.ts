@@ -1,0 +1,79 @@
+/** What the thread of the versions is asked, and what it answers. */
+import type { HandsOps, SnapshotEntry } from '../../../types/index.ts'
+import type { Committed, StateText, Wanted } from './checkpoint.ts'
+import type { ArchivePiece, Comparison, Difference, LargeFile, LoggedCommit, ShownFile } from './history.ts'
+import type { MergedTree, MergeRequest } from './merge-trees.ts'
+import type { NewCommit } from '../../../repository/index.ts'
+import type { UndoneTurn, UndoRequest, VersionedTurn } from './undo-turn.ts'
+
+export type CommitBy = Omit<NewCommit, 'tree' | 'parents'>
+
+/** What the thread answers, by the name of the question. */
+export interface VersionAnswers {
+  // `branch`: of files; '': the workspace.
+  begin(ask: { readonly branch: string; readonly whole: boolean; readonly except: readonly string[] }): Promise<void>
+  match(ask: { readonly branch: string; readonly entries: readonly SnapshotEntry[] }): Promise<Wanted>
+  put(ask: { readonly branch: string; readonly paths: readonly string[] } & HandsOps['collect']['output']): Promise<void>
+  /** Keeps what makes the next start quick. */
+  keep(ask: Readonly<Record<string, never>>): Promise<void>
+  /** A piece of a large file. `none`: there is no version of it. */
+  large(ask: LargePiece): Promise<void>
+  extras(ask: { readonly ignore: readonly string[] }): Promise<readonly string[]>
+  /** @returns those of the files in the newest version of which it has no content */
+  unversioned(ask: { readonly paths: readonly string[] }): Promise<readonly string[]>
+  commit(ask: {
+    readonly branch: string
+    readonly facts: CommitBy
+    readonly state: readonly StateText[] | null
+    readonly always: boolean
+  }): Promise<Committed>
+  merge(ask: MergeRequest): Promise<MergedTree>
+  undo(ask: UndoRequest): Promise<UndoneTurn>
+  turns(ask: { readonly limit: number }): Promise<readonly VersionedTurn[]>
+  largeIn(ask: { readonly commit: string; readonly paths: readonly string[] }): Promise<readonly LargeFile[]>
+  /** @returns the hash of each file of a version, as hands give it; '' where it has none */
+  hashes(ask: { readonly commit: string; readonly paths: readonly string[] }): Promise<readonly string[]>
+  largePiece(ask: { readonly sha256: string; readonly offset: number; readonly maxBytes: number }): Promise<Uint8Array>
+  forget(ask: { readonly branch: string }): Promise<void>
+  tag(ask: {
+    readonly tag: string
+    readonly at: string
+    readonly message: string
+    readonly author: string
+    readonly time: number
+  }): Promise<{ commit: string }>
+  resolve(ask: { readonly at: string }): Promise<string>
+  log(ask: { readonly from: string; readonly path: string; readonly limit: number }): Promise<readonly LoggedCommit[]>
+  /** @param ask `from` '': the commit before `to` */
+  compare(ask: Omit<Comparison, 'from'> & { readonly from: string }): Promise<Difference>
+  /** @returns whether a version has a file or folder */
+  has(ask: { readonly at: string; readonly path: string }): Promise<boolean>
+  /** @returns the file whose name is most like the last part of this path; '': none is like it */
+  nearest(ask: { readonly at: string; readonly path: string }): Promise<string>
+  show(ask: { readonly at: string; readonly path: string }): Promise<ShownFile & { readonly commit: string }>
+  archive(ask: {
+    readonly commit: string
+    readonly base: string
+    readonly paths: readonly string[]
+    readonly maxBytes: number
+  }): Promise<ArchivePiece>
+}
+
+export type VersionQuestion = {
+  [Name in keyof VersionAnswers]: { readonly name: Name } & Parameters<VersionAnswers[Name]>[0]
+}[keyof VersionAnswers]
+
+interface LargePiece {
+  readonly branch: string
+  readonly path: string
+  readonly stamp: string
+  readonly executable: boolean
+  readonly offset: number
+  readonly content: Uint8Array
+  readonly end: 'more' | 'last' | 'none'
+}
+
+export type Ask = <Name extends keyof VersionAnswers>(
+  name: Name,
+  question: Parameters<VersionAnswers[Name]>[0],
+) => Promise<Awaited<ReturnType<VersionAnswers[Name]>>>

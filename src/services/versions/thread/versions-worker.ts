@@ -1,0 +1,145 @@
+/** The thread of the versions: everything that reads or writes the repository, one question after the other. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../../types/index.ts'
+import { type Checkpoints, createCheckpoints, files, treeName } from './checkpoint.ts'
+import {
+  archivePiece,
+  compare,
+  firstOf,
+  hashesIn,
+  largeIn,
+  listLog,
+  nearestFile,
+  resolveVersion,
+  rootOf,
+  showFile,
+  taggedIn,
+} from './history.ts'
+import { createLargeFiles, type LargeFiles, openRepository, type Repository, folderMode } from '../../../repository/index.ts'
+import { mergeTrees } from './merge-trees.ts'
+import { leftOutBy } from './left-out.ts'
+import { listTurns, undoTurn } from './undo-turn.ts'
+import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
+
+interface Opened {
+  readonly folder: string
+  readonly repository: () => Promise<Repository>
+  readonly large: LargeFiles
+}
+
+function createAnswers(folder: string): VersionAnswers {
+  const opened: Opened = { folder, repository: once(() => openRepository(folder)), large: createLargeFiles(folder) }
+  return { ...checkpointAnswers(opened), ...pastAnswers(opened), ...changeAnswers(opened) }
+}
+
+type CheckpointQuestion = 'begin' | 'match' | 'put' | 'commit' | 'keep' | 'large' | 'extras' | 'forget'
+
+function checkpointAnswers({ folder, repository, large }: Opened): Pick<VersionAnswers, CheckpointQuestion> {
+  const ofBranches = new Map<string, Promise<Checkpoints>>()
+  const checkpoints = (branch: string): Promise<Checkpoints> => {
+    let found = ofBranches.get(branch)
+    if (found === undefined) ofBranches.set(branch, (found = repository().then((one) => createCheckpoints(folder, one, branch))))
+    return found
+  }
+  return {
+    begin: async ({ branch, whole, except }) => (await checkpoints(branch)).begin(whole, except),
+    match: async ({ branch, entries }) => (await checkpoints(branch)).match(entries),
+    put: async ({ branch, paths, files: collected, content }) =>
+      (await checkpoints(branch)).put(paths, collected, Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
+    commit: async ({ branch, facts, state, always }) => (await checkpoints(branch)).commit(facts, state, always),
+    async keep() {
+      for (const one of ofBranches.values()) (await one).keep()
+    },
+    async large({ branch, path, stamp, executable, offset, content, end }) {
+      const pointer = end === 'none' ? null : large.take({ offset, content, last: end === 'last' })
+      if (end !== 'more') (await checkpoints(branch)).putPointer(path, pointer, { stamp, executable })
+    },
+    extras: async ({ ignore }) => (await checkpoints('')).extras(leftOutBy(ignore)),
+    async forget({ branch }) {
+      ;(await checkpoints(branch)).forget()
+      ofBranches.delete(branch)
+      ;(await repository()).remove(branch)
+    },
+  }
+}
+
+/** Commits and names that are made of what versions have. */
+function changeAnswers({ repository, large }: Opened): Pick<VersionAnswers, 'merge' | 'undo' | 'tag'> {
+  return {
+    merge: async (ask) => mergeTrees(await repository(), large, ask),
+    undo: async (ask) => undoTurn(await repository(), large, ask),
+    async tag({ tag, at, message, author, time }) {
+      const opened = await repository()
+      const commit = await resolveVersion(opened, at)
+      opened.tag(tag, commit, message, author, time)
+      return { commit }
+    },
+  }
+}
+
+/** What changes nothing. */
+function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, CheckpointQuestion | 'merge' | 'undo' | 'tag'> {
+  return {
+    turns: async ({ limit }) => listTurns(await repository(), limit),
+    largeIn: async ({ commit, paths }) => largeIn(await repository(), large, commit, paths),
+    hashes: async ({ commit, paths }) => hashesIn(await repository(), large, commit, paths),
+    largePiece: async ({ sha256, offset, maxBytes }) => large.read(sha256, offset, maxBytes),
+    async unversioned({ paths }) {
+      const opened = await repository()
+      const head = opened.head()
+      const none: string[] = []
+      for (const path of head === null ? [] : paths) {
+        const entry = await rootOf(opened, head, `${files}/${treeName(path)}`)
+        if (entry !== null && entry.mode !== folderMode && large.pointerOf(await opened.blob(entry.oid))?.kind === 'none') none.push(path)
+      }
+      return none
+    },
+    resolve: async ({ at }) => resolveVersion(await repository(), at),
+    async log({ from, path, limit }) {
+      const opened = await repository()
+      if (from === 'HEAD' && opened.head() === null) return []
+      return listLog(opened, await resolveVersion(opened, from), path, limit)
+    },
+    async compare({ from, to, path, text, limit }) {
+      const opened = await repository()
+      const newer = await resolveVersion(opened, to)
+      const before = async (): Promise<string | null> => (await firstOf(opened, newer, await taggedIn(opened))).parents[0] ?? null
+      const older = from === '' ? await before() : await resolveVersion(opened, from)
+      return compare(opened, { from: older, to: newer, path, text, limit })
+    },
+    async has({ at, path }) {
+      const opened = await repository()
+      return (await rootOf(opened, await resolveVersion(opened, at), path)) !== null
+    },
+    nearest: async ({ at, path }) => {
+      const opened = await repository()
+      return nearestFile(opened, await resolveVersion(opened, at), path)
+    },
+    async show({ at, path }) {
+      const opened = await repository()
+      const commit = await resolveVersion(opened, at)
+      return { commit, ...(await showFile(opened, large, commit, path)) }
+    },
+    async archive({ commit, base, paths, maxBytes }) {
+      return archivePiece(await repository(), commit, base, paths, maxBytes)
+    },
+  }
+}
+
+function serve(): void {
+  const port = parentPort
+  if (port === null) return
+  const answers = createAnswers((workerData as { readonly folder: string }).folder)
+  const reply = (answer: ThreadAnswer<unknown>): void => port.postMessage(answer, [])
+  let queue: Promise<unknown> = Promise.resolve()
+  port.on('message', ([id, question]: ThreadQuestion<VersionQuestion>) => {
+    queue = queue
+      .then((): Promise<unknown> => answers[question.name](question as never))
+      .then(
+        (result) => reply([id, null, result]),
+        (error: unknown) => reply([id, toFailure(error, 'internal_failure', 'Please report it.'), null]),
+      )
+  })
+}
+
+serve()

@@ -1,0 +1,229 @@
+/**
+ * The versions of the workspace and of the saved documents. Hands list and read the files; a thread keeps the repository. Checkpoints run
+ * one after another, each in a few milliseconds when little has changed.
+ */
+import type { Worker } from 'node:worker_threads'
+import type { Documents } from '../../kernel/index.ts'
+import type { Store } from '../../store/index.ts'
+import { type Config, createIdleThread, type IdleThread, OxbowError, type Sandbox } from '../../types/index.ts'
+import type { Committed, StateText } from './thread/checkpoint.ts'
+import type { Conflict, MergedTree, MergeRequest } from './thread/merge-trees.ts'
+import { type Restore, restoreFiles } from './restore-files.ts'
+import { inFolders, leftOutBy } from './thread/left-out.ts'
+import { takeAll, takeNamed } from './take-files.ts'
+import type { Ask, CommitBy, VersionAnswers, VersionQuestion } from './thread/version-questions.ts'
+import type { UndoneTurn, UndoRequest } from './thread/undo-turn.ts'
+import { versionsIdleMs } from './limits.ts'
+
+/** A branch of files and its sandbox. */
+interface VersionedBranch {
+  readonly name: string
+  readonly sandbox: Sandbox
+}
+
+/** Which files a commit takes: by name, from /shared; absent: all, those of `except` excluded. */
+export interface Taken {
+  readonly named?: readonly string[]
+  readonly except?: () => readonly string[]
+  /** Folders whose repositories are taken too. */
+  readonly also?: readonly string[]
+  /** No file can have changed. */
+  readonly only?: 'state'
+  /** A commit even if nothing has changed. */
+  readonly always?: boolean
+  /** Is called when that is committed, before anything else is. */
+  readonly onCommitted?: () => void
+}
+
+/** What of the versions calls use: the questions about the past, and the changes. */
+export interface Versions extends Pick<
+  VersionAnswers,
+  'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has' | 'nearest'
+> {
+  /** Commits what has changed. @param by is called when its turn has come @throws OxbowError as hands and the thread do */
+  commit(by: () => CommitBy | Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
+  /** Commits what has changed in a branch of files. */
+  commitBranch(branch: VersionedBranch, by: CommitBy, signal: AbortSignal): Promise<Committed>
+  /** Writes the commit in which the changes of a branch of files are merged; the workspace is as before. */
+  merge(ask: MergeRequest): Promise<MergedTree>
+  /** Writes the commit in which a turn is undone; the workspace is as before. */
+  undo(ask: Omit<UndoRequest, 'covered'>): Promise<UndoneTurn>
+  /** Brings files to their state in another commit, as `restoreFiles`. @param sandbox of a branch; absent: of the workspace */
+  restoreFiles(restore: Restore, sandbox?: Sandbox): Promise<readonly Conflict[]>
+  close(): Promise<void>
+}
+
+interface VersionsDeps {
+  /** Of the repository. */
+  readonly folder: string
+  readonly sandbox: Sandbox
+  readonly store: Pick<Store, 'documentCategories'>
+  readonly documents: Pick<Documents, 'all'>
+  readonly config: Config['versions']
+  /** Folders of the person, by their names in /shared: a file cannot be renamed from one to another. They change while a guest runs. */
+  readonly mounts: () => readonly string[]
+  /** Those that versions cover, as `KernelOptions` has them. */
+  readonly coveredFolders: () => readonly string[]
+  /** Whether documents may have changed since they were committed. */
+  readonly documentsChanged: { since: boolean }
+}
+
+function createThread(folder: string): IdleThread<VersionQuestion, never> {
+  return createIdleThread<VersionQuestion, never>({
+    idleMs: versionsIdleMs,
+    start: () => startWorker(folder),
+    lost(why, cause) {
+      const hint = 'It is started again with the next version; no commit is lost.'
+      return new OxbowError('tool_failed', `The thread of the versions ended: ${why}.`, { hint, cause })
+    },
+    closed: () => new OxbowError('cancelled', 'The guest is stopping.', { hint: 'Start the guest again.' }),
+  })
+}
+
+/** Starts nothing before the first request. */
+export function createVersions(deps: VersionsDeps): Versions {
+  const thread = createThread(deps.folder)
+  let isUsed = false
+  const ask: Ask = (name, question) => {
+    isUsed = true
+    return thread.ask({ name, ...question } as VersionQuestion)
+  }
+  return {
+    ...createCommits(deps, ask),
+    turns: (question) => ask('turns', question),
+    unversioned: (question) => ask('unversioned', question),
+    async restoreFiles(restore, into = deps.sandbox) {
+      const hands = await into.hands('work')
+      return restoreFiles({ ask, hands, mounts: into === deps.sandbox ? deps.mounts() : [] }, restore)
+    },
+    tag: (question) => ask('tag', question),
+    resolve: (question) => ask('resolve', question),
+    log: (question) => ask('log', question),
+    compare: (question) => ask('compare', question),
+    nearest: (question) => ask('nearest', question),
+    has: (question) => ask('has', question),
+    show: (question) => ask('show', question),
+    async close() {
+      // Without the stamps every file would be read once more at the next start.
+      if (isUsed) await ask('keep', {}).catch(() => {})
+      await thread.close()
+    },
+  }
+}
+
+/** One commit after the other. */
+function createCommits(deps: VersionsDeps, ask: Ask): Pick<Versions, 'commit' | 'commitBranch' | 'merge' | 'undo' | 'forget'> {
+  const { sandbox, documentsChanged } = deps
+  const read = readerOf(deps)
+  const { take, takeNamed: takeByName, drop } = createTaker(deps, ask)
+  let newest: Promise<unknown> = Promise.resolve()
+  const inTurn = <Value>(run: () => Promise<Value>): Promise<Value> => {
+    const mine = newest.then(run, run)
+    newest = mine
+    return mine
+  }
+  const checkpoint = async (by: CommitBy, signal: AbortSignal, taken: Taken): Promise<Committed> => {
+    const withState = documentsChanged.since && taken.named === undefined
+    documentsChanged.since &&= !withState
+    try {
+      const state = withState ? await read() : null
+      let hold = (): void => {}
+      if (taken.named !== undefined) await takeByName(taken.named, signal)
+      else if (taken.only === 'state') await ask('begin', { branch: '', whole: false, except: [] })
+      else hold = await take({ name: '', sandbox }, signal, taken)
+      const committed = await ask('commit', {
+        branch: '',
+        facts: inFolders(by, deps.coveredFolders()),
+        state,
+        always: taken.always === true,
+      })
+      hold()
+      return committed
+    } catch (error) {
+      documentsChanged.since ||= withState
+      // The checkpoint is dropped, and with it what was listed for it.
+      drop('')
+      throw error
+    }
+  }
+  return {
+    commit: (by, signal, taken = {}) =>
+      inTurn(async () => {
+        const committed = await checkpoint(await by(), signal, taken)
+        taken.onCommitted?.()
+        return committed
+      }),
+    commitBranch: (branch, by, signal) =>
+      inTurn(async () => {
+        const hold = await take(branch, signal, {})
+        const committed = await ask('commit', { branch: branch.name, facts: by, state: null, always: false })
+        hold()
+        return committed
+      }),
+    merge: (question) => inTurn(() => ask('merge', question)),
+    undo: (question) => inTurn(() => ask('undo', { ...question, covered: deps.coveredFolders() })),
+    forget: ({ branch }) =>
+      inTurn(async () => {
+        drop(branch)
+        await ask('forget', { branch })
+      }),
+  }
+}
+
+interface Taker {
+  /** Takes all that has changed. @returns is called once it is committed */
+  take(branch: VersionedBranch, signal: AbortSignal, taken: Taken): Promise<() => void>
+  /** Takes files of the workspace by name. */
+  takeNamed(paths: readonly string[], signal: AbortSignal): Promise<void>
+  /** Forgets what is committed of a branch: all its files are listed again. */
+  drop(branch: string): void
+}
+
+function createTaker({ config, sandbox }: VersionsDeps, ask: Ask): Taker {
+  /** The last snapshot whose files are committed, of the workspace ('') and each branch; absent: unknown. */
+  const snapshots = new Map<string, string>()
+  /** Named by the configuration as without versions, and versioned since a call has named them; null: to be asked. */
+  let extras: readonly string[] | null = null
+  const isLeftOut = leftOutBy(config.ignore)
+  return {
+    async take({ name, sandbox: from }, signal, taken) {
+      const since = snapshots.get(name) ?? ''
+      snapshots.delete(name)
+      const hands = await from.hands('work')
+      if (name === '') extras ??= await ask('extras', { ignore: config.ignore })
+      const also = [...(taken.also ?? []), ...(name === '' ? (extras ?? []) : [])]
+      const held = await takeAll({ ask, branch: name, hands, config, signal, since, also, except: taken.except?.() ?? [] })
+      if (taken.also !== undefined) extras = null
+      return () => void snapshots.set(name, held)
+    },
+    async takeNamed(paths, signal) {
+      if (paths.some(isLeftOut)) extras = null
+      await takeNamed({ ask, branch: '', hands: await sandbox.hands('work'), config, signal }, paths)
+    },
+    drop: (branch) => void snapshots.delete(branch),
+  }
+}
+
+/** Documents of people and agents; those of subsystems are not versioned. */
+const statePrefix = 'state/'
+
+function readerOf({ store, documents }: VersionsDeps): () => Promise<readonly StateText[]> {
+  return async () => {
+    const found: StateText[] = []
+    for (const category of await store.documentCategories()) {
+      if (!category.startsWith(statePrefix)) continue
+      for (const { name, value, seq } of await documents.all(category)) {
+        const document = `${category.slice(statePrefix.length)}/${name}`
+        found.push({ document, version: seq, text: `${JSON.stringify(value, null, 2)}\n` })
+      }
+    }
+    return found
+  }
+}
+
+function startWorker(folder: string): Worker {
+  const { Worker } = process.getBuiltinModule('node:worker_threads')
+  // In the sources it is in `thread/`, in the bundle beside this code.
+  const file = import.meta.url.endsWith('.ts') ? './thread/versions-worker.ts' : './versions-worker.js'
+  return new Worker(new URL(file, import.meta.url), { workerData: { folder }, name: 'oxbow-versions', execArgv: [] })
+}
