@@ -1,4 +1,4 @@
-export { decodeBase64, maxPieces } from './attachments.ts'
+export { decodeBase64 } from './attachments.ts'
 export type { Background, Completion } from './background.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
@@ -29,7 +29,7 @@ export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
 export { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
-export { explain, maxInputBytes, type Registry, type SectionAgent } from './registry.ts'
+export { explain, type Registry, type SectionAgent } from './registry.ts'
 export { type Core, sectionOf, type Service } from './service.ts'
 export {
   type CallOf,
@@ -93,11 +93,18 @@ export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } fro
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
 export type { RunningTurns } from './turns/agent.ts'
-export { clientTools } from './turns/client-calls.ts'
-export type { LaneResult, Lanes, Mail, TurnInput, TurnPast } from './turns/lanes-interface.ts'
-export { type AgentProfile, characterProblem, type CharacterProfile, type DefinedProfile, profileCategory } from './turns/profile.ts'
-export type { Handoff, Handoffs } from './turns/profiles.ts'
+export type { Lanes } from './turns/lanes-interface.ts'
+export {
+  type AgentProfile,
+  characterProblem,
+  type CharacterProfile,
+  type DefinedProfile,
+  type Handoff,
+  type Handoffs,
+  profileCategory,
+} from './turns/profiles.ts'
 export { giveUpCalls } from './turns/recovery.ts'
 export { createRepeats, notOpen, repeatsBody, type RepeatsReport } from './turns/repeats.ts'
 export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'
 export type { StartTurn } from './turns/start-turn.ts'
+export { sessionId } from './turns/turn-calls.ts'

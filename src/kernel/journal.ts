@@ -16,6 +16,7 @@ import {
   createRecentMap,
   type Failure,
   isOxbowError,
+  isTaken,
   type JsonObject,
   type NewRecord,
   noSpend,
@@ -296,7 +297,7 @@ export function createProjector({ sessions, budgets }: ProjectorDeps): JournalDe
     if (session === '') return null
     if (name === 'session.summarize' && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
     if (changes === 'scratchpad') return sessions.changed(session, { scratchpad: call })
-    const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
+    const beginsTurn = isTaken({ name, phase }) && body['into'] === undefined
     return beginsTurn
       ? sessions.turnStarted(session, body['text'] as string, at)
       : phase === 'outcome' || phase === 'intent' || /^flow\.(?:declassify|revoke)$/.test(name)

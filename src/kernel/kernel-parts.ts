@@ -10,14 +10,15 @@ import {
   type Call,
   type CallId,
   createIdMaker,
-  lazySchemaChecker,
-  type KeptFile,
-  once,
   type IdMaker,
-  type TurnId,
   type JsonObject,
+  type KeptFile,
+  lazySchemaChecker,
+  once,
   type SchemaChecker,
   type SessionId,
+  turnCall,
+  type TurnId,
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
@@ -102,14 +103,14 @@ export function assembleParts(options: KernelOptions, resumed: () => Promise<voi
   const records = buildRecords(options)
   const services = holdServices(options.services, () => coreOf(options, parts, resumed()))
   const describe = async (): Promise<readonly Call[]> => {
-    const [tools, { clientCalls }, ofServices] = await Promise.all([
+    const [tools, { kernelCalls }, ofServices] = await Promise.all([
       options.calls(parts.memory),
-      import('./turns/client-calls.ts'),
+      import('./turns/turn-calls.ts'),
       services.calls(),
       parts.judges.load(),
       services.coming.load(),
     ])
-    return [...tools, ...clientCalls(), ...ofServices]
+    return [...tools, ...kernelCalls(parts), ...ofServices]
   }
   const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
@@ -240,7 +241,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
       session,
       turn,
       call: turn as string as CallId,
-      name: 'turn.send',
+      name: turnCall,
       elapsed_ms: 0,
       output: `Waiting: ${config.turn.max_running} turns are running (turn.max_running).`,
     })

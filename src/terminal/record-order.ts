@@ -3,7 +3,7 @@
  * Text is held back until the record of its generation's start has arrived.
  */
 import type { FollowEvent } from '../client/index.ts'
-import type { RecordView } from '../types/index.ts'
+import { endsTurn, isGeneration, type RecordView } from '../types/index.ts'
 
 type Text = Extract<FollowEvent, { type: 'text' | 'restart' }>
 
@@ -12,8 +12,8 @@ export function inRecordOrder(past: readonly RecordView[], handOn: (event: Follo
   /** Generations of this turn whose start record was passed on. */
   const begun = new Set<string>()
   let held: readonly Text[] = []
-  const note = ({ name, call }: RecordView): void => {
-    if (name === 'model.generate') begun.add(call)
+  const note = (record: RecordView): void => {
+    if (isGeneration(record)) begun.add(record.call)
   }
   const letGo = (): void => {
     const due = held.filter(({ call }) => begun.has(call))
@@ -27,16 +27,11 @@ export function inRecordOrder(past: readonly RecordView[], handOn: (event: Follo
       return
     }
     if (event.type === 'record') note(event.record)
-    const turnEnds = event.type === 'ended' || (event.type === 'record' && endsTurn(event.record))
+    const turnEnds = event.type === 'ended' || (event.type === 'record' && endsTurn(event.record, event.record.turn))
     // Text that is streaming at this point belongs to a generation that started before the subscription.
     if (turnEnds || event.type === 'caught_up') for (const { call } of held) begun.add(call)
     letGo()
     if (turnEnds) begun.clear()
     handOn(event)
   }
-}
-
-function endsTurn({ name, phase, call, turn }: RecordView): boolean {
-  const sent: string = call
-  return name === 'turn.send' && phase === 'outcome' && sent === turn
 }

@@ -17,6 +17,8 @@ import {
   erasedText,
   type Failure,
   isErased,
+  isTaken,
+  isTurn,
   type JsonObject,
   type KeptFile,
   type Label,
@@ -27,9 +29,10 @@ import {
   sentMessage,
   type SessionId,
   toolCallsOf,
-  userMessage,
   toolPlace,
   toolResult,
+  turnCall,
+  userMessage,
 } from '../../types/index.ts'
 
 /** Bytes of all cached conversations; evicted ones are read again when needed. */
@@ -157,7 +160,7 @@ async function load(history: HistoryDeps, session: SessionId, maxBytes: number, 
       const body = JSON.parse(row.body) as { readonly continues?: boolean }
       rows.push({ ...row, body })
       bytes += row.body.length
-      hasUserMessage ||= row.name === 'turn.send' && row.phase === 'started' && body.continues !== true
+      hasUserMessage ||= isTaken(row) && body.continues !== true
     }
     complete = bytes < maxBytes
     if (!complete) break
@@ -216,7 +219,7 @@ export function toItem(record: FoldInput, generationOf: (generation: CallId) => 
   const place = toolPlace(record.call)
   if (place === null && record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
   if (isErased(record.body)) return toErasedItem(record, generationOf)
-  if (place === null && record.name === 'turn.send') {
+  if (place === null && isTurn(record)) {
     if (record.phase === 'started')
       return body.continues === true
         ? null
@@ -246,7 +249,7 @@ function toErasedItem(
   generationOf: (generation: CallId) => AssistantMessage | undefined,
 ): ConversationItem | null {
   const place = toolPlace(call)
-  if (place === null && name === 'turn.send' && phase === 'started') return conversationItem(call, userMessage(erasedText))
+  if (place === null && isTaken({ name, phase })) return conversationItem(call, userMessage(erasedText))
   if (place === null) return conversationItem(call, { role: 'assistant', parts: [{ type: 'text', text: erasedText }] })
   const generation = generationOf(place.generation)
   const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]
@@ -298,7 +301,7 @@ export function carriesConversation({
   readonly body: JsonObject
 }): boolean {
   if (toolPlace(call) !== null) return isFinal(phase)
-  if (name === 'turn.send') return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
+  if (name === turnCall) return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
   if (name === 'model.generate') return phase === 'outcome' && body['message'] !== undefined
   return name === recallName && phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
 }

@@ -10,6 +10,7 @@ import {
   type FilesState,
   type Hands,
   isOxbowError,
+  isTurn,
   OxbowError,
   type Profile,
   type Sandbox,
@@ -158,7 +159,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
       else signal?.addEventListener('abort', stop)
       const limit = startLimit(clock, call.timeoutMs, () => controller.abort('timeout'))
       // A turn sends heartbeats through its calls, not by itself.
-      if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, files: call.files, since: clock.monotonicMs(), beats: 0 })
+      if (!isTurn(call)) running.set(id, { caller, name: call.name, files: call.files, since: clock.monotonicMs(), beats: 0 })
       timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,
@@ -178,7 +179,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
         leave() {
           controllers.delete(controller)
           limit.end()
-          if (call.tier !== 'read_only' && call.name !== 'turn.send') onChange(caller, call)
+          if (call.tier !== 'read_only' && !isTurn(call)) onChange(caller, call)
           signal?.removeEventListener('abort', stop)
           running.delete(id)
           if (running.size === 0) {
@@ -264,7 +265,7 @@ export function continuesAfterRestart(
   call: Pick<Call, 'name' | 'effect'>,
   { id, durable }: { readonly id: CallId; readonly durable?: boolean },
 ): boolean {
-  return call.name === 'turn.send' || (call.effect !== 'once' && (durable === true || toolPlace(id) !== null))
+  return isTurn(call) || (call.effect !== 'once' && (durable === true || toolPlace(id) !== null))
 }
 
 /** How a call passes the gate. */

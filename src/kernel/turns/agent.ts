@@ -23,6 +23,7 @@ import {
   fenceRule,
   type Grant,
   grantOf,
+  type HeldConversation,
   once,
   type Process,
   type ProcessId,
@@ -34,10 +35,10 @@ import {
   type SessionId,
   type ToolSpec,
   type TurnId,
-  type HeldConversation,
+  turnRights,
 } from '../../types/index.ts'
 import { recallTags } from '../stages/right-limits.ts'
-import type { AgentProfile, CharacterProfile } from './profile.ts'
+import type { AgentProfile, CharacterProfile } from './profiles.ts'
 import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'
 
@@ -300,9 +301,6 @@ function createCharacterPrompt({ file, variables }: CharacterProfile, scrub: (te
 }
 
 const oneAtATime = 'The program takes one call at a time: make this one after the result of the other.'
-/** For the refusal of a call of a program's tool, which is its result. */
-const answerRights: ReadonlySet<string> = new Set(['turn.send'])
-
 /** Time limits do not count a pause. Resolves when it ends, or the turn does. */
 async function untilResumed(paused: Promise<void>, { signal, onWait }: Pick<LaneTurn, 'signal' | 'onWait'>): Promise<void> {
   const ended = Promise.withResolvers<void>()
@@ -371,7 +369,7 @@ function createProcess(
     const asked = isSecond ? null : await ask(asRuntime, clientAsk, input)
     if (asked?.status === 'ok') return null
     const answer = { tool, text: asked?.text ?? oneAtATime, ok: false, refused: true }
-    return ask({ ...asRuntime, rights: answerRights }, 'client.answer', answer, call)
+    return ask({ ...asRuntime, rights: turnRights }, 'client.answer', answer, call)
   }
   return {
     id,

@@ -19,10 +19,12 @@ import {
   type JsonObject,
   nestsDeeper,
   OxbowError,
-  toolCallId,
   type Tier,
+  toolCallId,
   toolCallsOf,
   toolPlace,
+  turnCall,
+  turnRight,
 } from '../../types/index.ts'
 import { maxInputBytes, type Registry } from '../registry.ts'
 import { clientAsk, clientReply, processRight } from '../stages/policy.ts'
@@ -74,7 +76,7 @@ export const clientTools: z.ZodType<ClientTools> = z
 /** @throws OxbowError `bad_input` for a tool with the name of a call, which it would hide or be taken for */
 export async function assertForeign({ tools, choice }: ClientTools, registry: Pick<Registry, 'find' | 'parse'>): Promise<void> {
   // Loads the descriptions.
-  await registry.parse('turn.send', {})
+  await registry.parse(turnCall, {})
   const own = tools.find(({ name }) => registry.find(name) !== undefined)
   if (own !== undefined)
     throw new OxbowError('bad_input', `The tool ${own.name} has the name of a tool of Oxbow.`, { hint: 'Give it another name.' })
@@ -165,7 +167,7 @@ function answerCall(): Call<AnswerInput, { tool: string }> {
     output: z.strictObject({ tool: z.string() }),
     example: { tool: 'get_weather', text: 'Rain.', ok: true, refused: false },
     tier: 'side_effecting',
-    right: 'turn.send',
+    right: turnRight,
     effect: 'idempotent',
     audience: ['runtime'],
     labels: { adds: [], sink: false },

@@ -24,16 +24,18 @@ import {
   type CallOutcome,
   type Failure,
   type HookValues,
+  isGeneration,
   isObject,
-  labelOrigins,
+  isTurn,
+  joinLabels,
   type KeptFile,
+  labelOrigins,
   type Message,
   originOf,
   type SessionId,
   textOf,
   toError,
   toolCallsOf,
-  joinLabels,
 } from '../../../types/index.ts'
 import type { GenerateOutput } from '../../../runtime/index.ts'
 import { askPerson } from './hook-approval.ts'
@@ -62,8 +64,8 @@ interface Seen {
 export function createCallHooks(deps: CallHookDeps): KernelHooks['before'] {
   return (passing, call, input) => {
     const seen = { deps, passing, call, input }
-    if (call.name === 'turn.send') return beforeMessage(seen)
-    return call.name === 'model.generate' ? beforeModel(seen) : beforeCall(seen)
+    if (isTurn(call)) return beforeMessage(seen)
+    return isGeneration(call) ? beforeModel(seen) : beforeCall(seen)
   }
 }
 
