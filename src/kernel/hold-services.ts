@@ -62,7 +62,7 @@ const openMs = 30_000
 export function holdServices(list: readonly Service[], core: () => Core): Services {
   refuseCircles(list)
   const problems = new Map<string, string>()
-  const { open, port, portsOf, openNow, isOpen } = openEach(core, problems)
+  const { open, port, portsOf, openNow, settled, isOpen } = openEach(core, problems)
   /** What cannot be had of one service is missing; the rest lives. */
   const ofEach = async <Part>(ask: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
     const asked = list.map(async (of) => {
@@ -121,10 +121,12 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       for (const of of list) if (!problems.has(of.name) && of.health !== undefined) yield* of.health(core(), port(of))
     },
     async close() {
-      await Promise.all(begun.map(async (end) => end()))
-      await Promise.all((await openNow()).map(async (each) => each.close?.()))
+      const first = openNow()
+      await Promise.all([...begun.map(async (end) => end()), ...first.map(async (each) => each.close?.())])
+      await settled()
+      await Promise.all(openNow().map(async (each) => first.includes(each) || each.close?.()))
     },
-    release: async () => void (await Promise.all((await openNow()).map(async (each) => each.release?.()))),
+    release: async () => void (await Promise.all(openNow().map(async (each) => each.release?.()))),
   }
 }
 
@@ -133,9 +135,16 @@ type AnyPorts = Readonly<Record<string, () => Promise<unknown>>>
 /** Opens each service once, with its first use, and what it needs with that. */
 function openEach(core: () => Core, problems: Map<string, string>) {
   const opened = new Map<Service, Once<Opened<unknown>>>()
+  /** Each behind what it needs. */
+  const whole: Opened<unknown>[] = []
+  const openOne = async (of: Service): Promise<Opened<unknown>> => {
+    const made = await openWhole(of, core(), portsOf(of), problems)
+    whole.push(made)
+    return made
+  }
   const open = (of: Service): Promise<Opened<unknown>> => {
     let opening = opened.get(of)
-    if (opening === undefined) opened.set(of, (opening = once(async () => openWhole(of, core(), portsOf(of), problems))))
+    if (opening === undefined) opened.set(of, (opening = once(async () => openOne(of))))
     return opening()
   }
   const port = (of: Service) => async (): Promise<unknown> => (await open(of)).port
@@ -150,11 +159,11 @@ function openEach(core: () => Core, problems: Map<string, string>) {
         .get(of)
         ?.made()
         ?.catch(() => null)) ?? null) !== null,
-    /** Those that are open, the newest first. */
-    async openNow(): Promise<readonly Opened<unknown>[]> {
-      const made = [...opened.values()].toReversed().map(async (opening) => opening.made()?.catch(() => null))
-      return (await Promise.all(made)).filter((each) => each !== null && each !== undefined)
-    },
+    /** Those that are open: what begins last is to stop first, and before what it needs. */
+    openNow: (): readonly Opened<unknown>[] => whole.toReversed(),
+    /** Resolves when none is opening. */
+    settled: async (): Promise<void> =>
+      void (await Promise.all([...opened.values()].map(async (opening) => opening.made()?.catch(() => null)))),
   }
 }
 

@@ -115,7 +115,7 @@ export function assembleParts(options: KernelOptions, resumed: () => Promise<voi
   const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
   const parts: KernelParts = { ...records, ...calls, ...turns }
-  attachAfterTurns(options, parts)
+  attachAfterTurns(parts)
   return parts
 }
 
@@ -261,10 +261,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
 }
 
 /** What happens after each turn. */
-function attachAfterTurns({ config }: KernelOptions, parts: KernelParts): void {
+function attachAfterTurns(parts: KernelParts): void {
   const { events, memory, conversations, lanes } = parts
-  const { idle_s, max_idle: maxIdle } = config.session
-  conversations.sweep({ idleMs: idle_s * 1_000, maxIdle, isBusy: lanes.isBusy })
+  conversations.sweep(lanes.isBusy)
   if (memory !== undefined) events.onTurnEnd(memory.poke)
   events.onTurnEnd(parts.services.turnEnded)
 }

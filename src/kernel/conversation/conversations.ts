@@ -38,6 +38,11 @@ import {
 /** Bytes of all cached conversations; evicted ones are read again when needed. */
 const maxWarmBytes: number = 24 * 1024 * 1024
 
+/** Idle sessions whose conversation stays cached, and how long: a turn after that reads it from the journal, in some milliseconds. */
+const maxWarmIdle = 50
+
+const warmIdleMs: number = 30 * 60_000
+
 /** How often idle sessions are looked for. */
 const idleSweepMs = 60_000
 
@@ -62,7 +67,7 @@ export interface Conversations {
   /** Drops what is cached of sessions that are idle; their next turn reads it again. @returns how many stay */
   dropIdle(idle: IdleRules): number
   /** Does so at intervals from now on, while anything is cached. */
-  sweep(idle: IdleRules): void
+  sweep(isBusy: IdleRules['isBusy']): void
 }
 
 interface IdleRules {
@@ -132,12 +137,12 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
       warm.put(session, held)
     },
     dropIdle,
-    sweep(idle) {
+    sweep(isBusy) {
       let timer: NodeJS.Timeout | undefined
       sweepLater = () => {
         timer ??= setTimeout(() => {
           timer = undefined
-          if (dropIdle(idle) > 0) sweepLater()
+          if (dropIdle({ idleMs: warmIdleMs, maxIdle: maxWarmIdle, isBusy }) > 0) sweepLater()
         }, idleSweepMs).unref()
       }
     },

@@ -17,7 +17,7 @@ interface Scratchpad {
 export interface Scratchpads {
   read(session: SessionId): Promise<Scratchpad>
   /** The section of the system prompt; empty when there are no notes. */
-  section(session: SessionId): string | Promise<string>
+  section(session: SessionId): Promise<string>
   /** Updates the cache from a record that was just appended. */
   observe(entry: Change): void
   /** Empties the cache after bodies were erased. */
@@ -66,7 +66,7 @@ export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps)
   }
   return {
     read,
-    section: (session) => (changedBy(session) === '' ? '' : read(session).then(describe)),
+    section: async (session) => describe(await read(session)),
     drop() {
       drops += 1
       held.clear()

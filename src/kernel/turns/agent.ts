@@ -117,7 +117,7 @@ interface AgentDeps {
   /** What services add to the system prompt of an agent. */
   readonly section: PromptSection
   /** The scratchpad of a session, as a section of the system prompt. */
-  readonly scratchpad: (session: SessionId) => string | Promise<string>
+  readonly scratchpad: (session: SessionId) => Promise<string>
   /** Asked before a turn if the agent may read memory; absent: nothing is recalled. */
   readonly reminder?: Reminder | undefined
   /** Summarizes what no longer fits; absent: it is left out. */
@@ -200,7 +200,7 @@ interface Persona {
   readonly rights: ReadonlySet<string>
   readonly limits: RightLimits | undefined
   readonly base: Omit<RuntimeDeps, 'facts' | 'toolTokens'>
-  readonly toolTokens: (contextTokens: number) => number | Promise<number>
+  readonly toolTokens: (contextTokens: number) => Promise<number>
 }
 
 function createPersona(
@@ -247,7 +247,7 @@ function createPersona(
   // Made with the first turn, because the schemas of all tools take a tenth of a start; anew when tools have come or gone.
   let held: { readonly tools: readonly ToolSpec[]; readonly text: string; readonly tokens: () => Promise<number> } | null = null
   // A byte is at most one token: an upper bound without a tokenizer, unless the window is too small for it.
-  const toolTokens = (contextTokens: number): number | Promise<number> => {
+  const toolTokens = async (contextTokens: number): Promise<number> => {
     const tools = registry.tools(rights, [])
     if (held?.tools !== tools) {
       const text = textOfTools(tools, registry.laterTools(rights), registry.maxLoadedChars)

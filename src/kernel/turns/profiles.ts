@@ -5,7 +5,6 @@
  * is in memory, because every turn asks; a document remembers it.
  */
 import { type CallId, type Config, isDerived, type JsonObject, type SandboxTier, type SessionId } from '../../types/index.ts'
-import type { Judges } from '../stages/judging.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 /** As whom the turns of a session run. */
@@ -98,7 +97,7 @@ export function createProfileOf(
   documents: Pick<Documents, 'get' | 'all'>,
   config: Config,
   { held: handedOver }: Pick<Handoffs, 'held'>,
-  rightsOfKey: Judges['rightsOfKey'],
+  rightsOfKey: (key: string) => Promise<readonly string[] | null>,
 ) {
   const read = async (session: SessionId): Promise<AgentProfile | null> =>
     (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
