@@ -62,7 +62,7 @@ const openMs = 30_000
 export function holdServices(list: readonly Service[], core: () => Core): Services {
   refuseCircles(list)
   const problems = new Map<string, string>()
-  const { open, port, portsOf, openNow, settled, isOpen } = openEach(core, problems)
+  const { open, port, portsOf, openNow, closeAll, isOpen } = openEach(core, problems)
   /** What cannot be had of one service is missing; the rest lives. */
   const ofEach = async <Part>(ask: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
     const asked = list.map(async (of) => {
@@ -75,7 +75,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     return (await Promise.all(asked)).filter((each) => each !== undefined)
   }
   const sections = once(async () => ofEach((of) => of.section?.(core(), port(of))))
-  const coming = holdComing(async () => ofEach((of) => of.coming?.(core(), port(of))))
+  const coming = holdComing(async () => ofEach((of) => of.coming?.(core(), port(of), portsOf(of))))
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
   const keeping = list.find(({ files }) => files !== undefined)
@@ -104,7 +104,10 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     },
     judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
     fileLabels: async () => list.find(hasLabels)?.fileLabels?.(core(), port(list.find(hasLabels)!)) ?? Promise.reject(noLabels),
-    keyed: async (owner) => list.find(({ keyed }) => keyed !== undefined)?.keyed?.(core(), owner) ?? refuseKeys,
+    async keyed(owner) {
+      const of = list.find(({ keyed }) => keyed !== undefined)
+      return of?.keyed?.(core(), owner, portsOf(of)) ?? refuseKeys
+    },
     runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {
       const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
@@ -120,12 +123,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
         yield { name: `service ${name}`, state: 'missing', says: `does not work: ${problem}`, fix: 'oxbow restart', required: false, ms: 0 }
       for (const of of list) if (!problems.has(of.name) && of.health !== undefined) yield* of.health(core(), port(of))
     },
-    async close() {
-      const first = openNow()
-      await Promise.all([...begun.map(async (end) => end()), ...first.map(async (each) => each.close?.())])
-      await settled()
-      await Promise.all(openNow().map(async (each) => first.includes(each) || each.close?.()))
-    },
+    close: async () => void (await Promise.all([...begun.map(async (end) => end()), closeAll()])),
     release: async () => void (await Promise.all(openNow().map(async (each) => each.release?.()))),
   }
 }
@@ -137,6 +135,8 @@ function openEach(core: () => Core, problems: Map<string, string>) {
   const opened = new Map<Service, Once<Opened<unknown>>>()
   /** Each behind what it needs. */
   const whole: Opened<unknown>[] = []
+  /** What was opened last is to stop first, and before what it needs. */
+  const openNow = (): readonly Opened<unknown>[] => whole.toReversed()
   const openOne = async (of: Service): Promise<Opened<unknown>> => {
     const made = await openWhole(of, core(), portsOf(of), problems)
     whole.push(made)
@@ -159,11 +159,14 @@ function openEach(core: () => Core, problems: Map<string, string>) {
         .get(of)
         ?.made()
         ?.catch(() => null)) ?? null) !== null,
-    /** Those that are open: what begins last is to stop first, and before what it needs. */
-    openNow: (): readonly Opened<unknown>[] => whole.toReversed(),
-    /** Resolves when none is opening. */
-    settled: async (): Promise<void> =>
-      void (await Promise.all([...opened.values()].map(async (opening) => opening.made()?.catch(() => null)))),
+    openNow,
+    /** Stops those that are open, at once, and those that are opening. */
+    async closeAll(): Promise<void> {
+      const first = openNow()
+      await Promise.all(first.map(async (each) => each.close?.()))
+      await Promise.all([...opened.values()].map(async (opening) => opening.made()?.catch(() => null)))
+      await Promise.all(openNow().map(async (each) => first.includes(each) || each.close?.()))
+    },
   }
 }
 

@@ -14,7 +14,6 @@ import {
   type JsonObject,
   type KeptFile,
   lazySchemaChecker,
-  once,
   type SchemaChecker,
   type SessionId,
   turnCall,

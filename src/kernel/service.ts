@@ -178,7 +178,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** Hears the outcome of each turn that has ended; loaded with the first. What it throws is lost. */
   turnEnded?(core: Core): Promise<(record: RecordView) => void>
   /** What comes and goes. Loaded with the descriptions of calls. */
-  coming?(core: Core, self: () => Promise<Port>): Promise<Coming | undefined>
+  coming?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): Promise<Coming | undefined>
   /** Called with the start, before anything is recorded; loads nothing. @returns a function that ends what it has begun */
   begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
   /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
@@ -186,7 +186,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */
   fileLabels?(core: Core, self: () => Promise<Port>): Promise<OpenedFlow>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */
-  keyed?(core: Core, owner: Kernel): Promise<Kernel['withKey']>
+  keyed?(core: Core, owner: Kernel, ports: PortsOf<Needs>): Promise<Kernel['withKey']>
   /** What the core asks about runs that it has started; see `ServiceRuns`. */
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Keeps what calls change, and makes copies of the workspace; one service does. */

@@ -31,7 +31,7 @@ interface RunKind<State> {
   /** Category of its documents. */
   readonly category: string
   /** When a run goes on, unix milliseconds; a time that has passed is now. Null: when its document changes. */
-  readonly dueAt: (state: State) => number | null
+  readonly dueAt: (state: State, id: string) => number | null
   /**
    * Takes a run on. It is done once at a time, and again when it is due after its document has changed.
    * @returns when to look at it again though its document has not changed; nothing: never
@@ -61,6 +61,8 @@ export interface HeldRuns<State> {
 }
 
 export interface Runs extends Waits, Pick<Timers, 'at' | 'sleep' | 'look'> {
+  /** As `Timers.pause`. @param signal absent: until the guest stops */
+  pause(ms: number, signal?: AbortSignal): Promise<void>
   readonly queue: RunQueue
   /** Takes on runs of a kind from now on; see `HeldRuns.load`. */
   hold<State>(kind: RunKind<State>): HeldRuns<State>
@@ -90,6 +92,7 @@ export function createRuns(deps: RunsDeps): Runs {
     ...createWaits(timers, clock, closing.signal),
     at: timers.at,
     sleep: timers.sleep,
+    pause: (ms, signal = closing.signal) => timers.pause(ms, signal),
     look: timers.look,
     queue,
     lease,
@@ -142,7 +145,7 @@ function createTable<State>({ clock, timers, dueAt, goOn, onBusy }: TableDeps<St
     each.alarm?.[Symbol.dispose]()
     delete each.alarm
     each.isChanged = false
-    const due = dueAt(each.state)
+    const due = dueAt(each.state, id)
     if (due === null) return void known.delete(id)
     const at = Math.max(due, notBefore)
     if (at <= clock.now()) start(id, each)
@@ -167,7 +170,7 @@ function createTable<State>({ clock, timers, dueAt, goOn, onBusy }: TableDeps<St
     take(id: string, state: State | null): void {
       const each = known.get(id)
       if (each === undefined) {
-        if (state === null || dueAt(state) === null) return
+        if (state === null || dueAt(state, id) === null) return
         const fresh: Known<State> = { state, isChanged: false, failures: 0 }
         known.set(id, fresh)
         return plan(id, fresh)
@@ -227,9 +230,9 @@ function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> 
   const load = async (): Promise<void> => {
     try {
       const found = await documents.all<State>(category)
-      const due = found.filter(({ name, value }) => !table.known.has(name) && dueAt(value) !== null)
+      const due = found.filter(({ name, value }) => !table.known.has(name) && dueAt(value, name) !== null)
       if (due.length > 0 && !(await lease.hold())) return standBy()
-      due.sort((a, b) => dueAt(a.value)! - dueAt(b.value)!)
+      due.sort((a, b) => dueAt(a.value, a.name)! - dueAt(b.value, b.name)!)
       if (!isClosed) for (const { name, value } of due) table.take(name, value)
     } catch {
       standBy()
@@ -240,7 +243,7 @@ function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> 
   return {
     load,
     ...recordsOf<State>(deps, category, lease),
-    open: () => [...table.known.values()].map(({ state }) => state).filter((state) => dueAt(state) !== null),
+    open: () => [...table.known].flatMap(([id, { state }]) => (dueAt(state, id) === null ? [] : [state])),
     async cancel(id) {
       const under = table.known.get(id)?.going
       if (under === undefined) return

@@ -3,6 +3,7 @@
  * directions, and a machine may sleep. What is waited for is a fact that can be looked up, never a message that could be missed: who comes
  * late finds it.
  */
+import { setTimeout as passed } from 'node:timers/promises'
 import type { Clock } from '../types/index.ts'
 import { runCheckMs } from './limits.ts'
 
@@ -11,6 +12,8 @@ export interface Timers {
   at(time: number, ring: () => void): Disposable
   /** Resolves at this time. @throws the reason of the signal */
   sleep(until: number, signal: AbortSignal): Promise<void>
+  /** Resolves after this long, however the clock is set; for what need not survive a restart. @throws the reason of the signal */
+  pause(ms: number, signal: AbortSignal): Promise<void>
   /** Looks at the clock now: it may have been set. */
   look(): void
   stop(): void
@@ -61,6 +64,10 @@ export function createTimers(clock: Clock): Timers {
         signal.removeEventListener('abort', stop)
       }
     },
+    pause: (ms, signal) =>
+      passed(ms, undefined, { signal, ref: false }).catch((error: unknown) => {
+        throw signal.aborted ? signal.reason : error
+      }),
     look,
     stop() {
       stopped = true

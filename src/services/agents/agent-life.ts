@@ -168,7 +168,7 @@ function cannotJudge(error: unknown): Verdict {
 }
 
 /** Closes an agent that cannot go on. */
-export async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorCode): Promise<void> {
+async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorCode): Promise<void> {
   if (isOver(held.record)) return
   const failure = (held.failure ??= { reason, code })
   const { session, delegation, runs } = held.record

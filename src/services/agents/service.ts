@@ -21,8 +21,8 @@ export const agents: Service<Agents, Needs> = {
   wakes: ['system/agents'],
   calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports),
   async open(core, ports) {
-    const [{ openAgents }, runs] = await Promise.all([import('./open-agents.ts'), ports.runs()])
-    const { agents: port, start, stop } = await openAgents(core, runs, ports.versions)
+    const [{ openAgents }, held] = await Promise.all([import('./open-agents.ts'), ports.runs()])
+    const { agents: port, start, stop } = await openAgents(core, held, ports.versions)
     return { port, recover: start, close: stop }
   },
   runs: async (core, self) => (await import('./agent-runs.ts')).agentRuns(core, self),

@@ -6,7 +6,10 @@ import type { EventBus } from './event-bus.ts'
 export const observe: Service<EventBus, { readonly runs: typeof runs }> = {
   name: 'observation',
   needs: { runs },
-  open: async (core) => ({ port: (await import('./event-bus.ts')).createEventBus(core) }),
+  async open(core, ports) {
+    const [{ createEventBus }, { pause }] = await Promise.all([import('./event-bus.ts'), ports.runs()])
+    return { port: createEventBus({ ...core, pause }) }
+  },
   async calls(core, self, ports) {
     const [{ eventCalls }, { nowCalls, resourcesCall }, { healthCall }] = await Promise.all([
       import('./event-calls.ts'),

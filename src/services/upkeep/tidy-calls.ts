@@ -3,7 +3,6 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { loadTidy, type Memory, type Tidied, type TidyStep } from '../../memory/index.ts'
-import type { Store } from '../../store/index.ts'
 import {
   addSpend,
   type Call,
@@ -13,7 +12,6 @@ import {
   type JsonObject,
   noSpend,
   OxbowError,
-  type SessionId,
   type Spend,
 } from '../../types/index.ts'
 
@@ -42,7 +40,7 @@ export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
 }
 
 function tidy(deps: TidyCallDeps): Call<object, Report> {
-  const { store, journal } = deps
+  const { journal } = deps
   return {
     ...shared,
     name: 'memory.tidy',
