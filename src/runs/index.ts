@@ -1,3 +1,3 @@
-export { priorities, type Priority, type QueueState, type RunQueue } from './queue.ts'
+export { priorities, type Priority, type RunQueue } from './queue.ts'
 export type { HeldRuns, Run, Runs } from './runs.ts'
 export { runs } from './service.ts'

@@ -6,7 +6,7 @@
  * The queue is in memory, and durable all the same: a run enters again after a restart with the time in its document since which it waits,
  * so the order is what it was.
  */
-import type { Clock, Config } from '../types/index.ts'
+import type { AdmissionState, Clock, Config } from '../types/index.ts'
 import { overloadRetryMs } from './limits.ts'
 
 /** Lowest first. */
@@ -23,17 +23,6 @@ interface Ticket {
   readonly kind?: { readonly name: string; readonly most: number }
 }
 
-export interface QueueState {
-  readonly running: number
-  /** In the order in which they start, if nothing else enters. */
-  readonly queued: readonly string[]
-  /** Starts that are left in the current minute. */
-  readonly starts_left: number
-  readonly max_running: number
-  /** Why nothing starts although there is a place; empty: nothing holds it back. */
-  readonly paused_by: readonly string[]
-}
-
 export interface RunQueue {
   /**
    * Waits until the turn of the run has come: at once if there is a place.
@@ -48,7 +37,7 @@ export interface RunQueue {
   pause(key: string): void
   /** Ends a pause. Resolves when the run has a place again, before anything new starts. @param atOnce even if there is none */
   resume(key: string, atOnce?: boolean): Promise<void>
-  state(): QueueState
+  state(): AdmissionState
   stop(): void
 }
 

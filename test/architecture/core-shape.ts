@@ -21,7 +21,7 @@ const turnCall = 'turn.send'
 /** Where it stands. */
 export const coreNow: CoreShape = {
   files: 51,
-  lines: 10_360,
+  lines: 10_371,
   folderPairs: 3,
   namesElsewhere: {
     acp: 14,

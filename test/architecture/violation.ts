@@ -23,6 +23,7 @@ export type RuleName =
   | 'mutable_module_state'
   | 'left_over_note'
   | 'timer_in_service'
+  | 'undescribed_output'
   | 'unnamed_dependency'
   | 'missing_dependency'
   | 'inexact_version'

@@ -16,21 +16,22 @@ import {
   type Provenance,
   type RunningCalls,
 } from '../../kernel/index.ts'
-import { priorities, type QueueState, type RunQueue } from '../../runs/index.ts'
+import { priorities, type RunQueue } from '../../runs/index.ts'
 import {
+  type AdmissionState,
   type Call,
   type Caller,
   type CallId,
   type Config,
   evident,
-  OxbowError,
-  type SessionId,
-  type Tier,
-  truncate,
   expandRights,
   grantOf,
   joinLabels,
   type Labels,
+  OxbowError,
+  type SessionId,
+  type Tier,
+  truncate,
 } from '../../types/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
@@ -241,7 +242,7 @@ function waitCall(deps: AgentCallDeps): Call<WaitInput, WaitOutput> {
 interface ListOutput {
   /** Parents before their children. */
   readonly agents: readonly AgentView[]
-  readonly admission: QueueState
+  readonly admission: AdmissionState
 }
 
 function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, ListOutput> {

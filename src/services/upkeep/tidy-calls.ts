@@ -2,13 +2,14 @@
 import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import { loadTidy, type Memory, type Tidied, type TidyStep } from '../../memory/index.ts'
+import { loadTidy, type Memory, type Tidied, tidiedSchema, type TidyStep } from '../../memory/index.ts'
 import {
   addSpend,
   type Call,
   type CallContext,
   type CallId,
   fenced,
+  idSchema,
   type JsonObject,
   noSpend,
   OxbowError,
@@ -28,7 +29,7 @@ interface TidyCallDeps extends Pick<Core, 'user' | 'store' | 'memory' | 'journal
   readonly runs: () => Promise<Runs>
 }
 
-type Report = Tidied & { readonly id: CallId }
+const reportSchema = tidiedSchema.extend({ id: idSchema('CallId') })
 
 const shared = { labels: { adds: [], sink: false }, effect: 'idempotent' } as const satisfies Partial<Call>
 
@@ -39,14 +40,14 @@ export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
   return [tidy(deps), report(deps), undo(deps)]
 }
 
-function tidy(deps: TidyCallDeps): Call<object, Report> {
+function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
   const { journal } = deps
   return {
     ...shared,
     name: 'memory.tidy',
     summary: 'Tidies memory: learns facts from conversations, merges duplicates, flags contradictions and drops what has faded.',
     input: z.strictObject({}),
-    output: z.custom<Report>(),
+    output: reportSchema,
     example: {},
     tier: 'side_effecting',
     right: 'turn.run',
