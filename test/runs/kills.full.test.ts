@@ -1,0 +1,65 @@
+/**
+ * Guests that are killed at random while all kinds of work that are runs go on in them: after the last start each has its end, none was
+ * begun twice, none is left without its parent, and no effect has happened twice.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createChance, overSeeds } from '../recovery/side-by-side.ts'
+import { startGuest, type TestGuest } from '../support/guest-process.ts'
+import { readLedger } from '../support/ledger.ts'
+import { startModel } from '../support/model.ts'
+import { openReady } from '../support/ready.ts'
+import { scaled } from '../support/scale.ts'
+import { ConnectionEnded } from '../support/terminal.ts'
+import { emptied, makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
+import { answer, assertWhole, config, type Ended, makeClock, scenario, work } from './users-of-runs.ts'
+
+const kills = scaled(400, 10)
+const killsInOneWorkspace = 5
+/** About as long as a start and a half of the work take. */
+const longestLifeMs = 900
+
+/** @returns null when the guest was killed before all had ended */
+async function live(guest: TestGuest, workspace: TestWorkspace): Promise<Ended | null> {
+  const started = await guest.started
+  if (started.type === 'fatal') throw new Error(JSON.stringify(started))
+  if (started.type === 'gone') return null
+  try {
+    using terminal = await openReady(guest, workspace)
+    return await work(terminal, workspace)
+  } catch (error) {
+    if (!(error instanceof ConnectionEnded)) throw error
+    const { signal, stderr } = await guest.ended()
+    assert.equal(signal, 'SIGKILL', stderr)
+    return null
+  }
+}
+
+/** @returns how often a guest was killed */
+async function ordeal(seed: number): Promise<number> {
+  const chance = createChance(seed)
+  using workspace = makeWorkspace()
+  await using model = await startModel(scenario)
+  const plugins = [await makeClock(workspace.home)]
+  const start = (): TestGuest => startGuest({ workspace, config: { ...config, model: model.config }, plugins, answer })
+  for (let life = 0; life < killsInOneWorkspace; life++) {
+    await using guest = start()
+    const timer = setTimeout(() => void guest.kill(), 5 + chance() * longestLifeMs)
+    await live(guest, workspace)
+    await guest.kill()
+    clearTimeout(timer)
+    await emptied(workspace)
+  }
+  await using guest = start()
+  const ended = await live(guest, workspace)
+  assert.ok(ended !== null)
+  assert.equal((await guest.stop()).exitCode, 0)
+  await emptied(workspace)
+  assertWhole(ended, workspace, await readLedger(workspace))
+  return killsInOneWorkspace
+}
+
+test(`${kills} kills lose no run and repeat nothing`, { timeout: 1_200_000 }, async (t) => {
+  const done = await overSeeds(t, { count: kills / killsInOneWorkspace, ordeal })
+  t.diagnostic(`${done.length} workspaces, ${done.reduce((sum, each) => sum + each, 0)} kills`)
+})
