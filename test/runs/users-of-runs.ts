@@ -29,7 +29,10 @@ const guide = (id: string) => ({ id, agent: 'lead', goal: `Guide ${id}.` })
 
 export const scenario = {
   turns: [
-    ...Array.from({ length: workers }, (_, i) => ({ match: `Work ${i}.`, steps: [calls('file_write', { path: `worker${i}.txt`, text: 'worked\n' }), says('Worked.')] })),
+    ...Array.from({ length: workers }, (_, i) => ({
+      match: `Work ${i}.`,
+      steps: [calls('file_write', { path: `worker${i}.txt`, text: 'worked\n' }), says('Worked.')],
+    })),
     {
       match: 'Boss',
       steps: [
@@ -284,7 +287,6 @@ export function assertWhole({ agents, fired, tasks: sent, graph }: Ended, worksp
 const phasesOf = (ledger: Ledger, call: string, phase: string): number => ledger.of(call).filter((entry) => entry.phase === phase).length
 
 function assertAgents(agents: readonly Agent[]): void {
-
   const named = (name: string): readonly Agent[] => agents.filter((each) => each.name === name)
   for (const { id, name, state, reason } of agents) assert.equal(state, 'done', `${name} ${id}: ${reason}`)
   const counts = { boss: bosses, helper: bosses * 2, king: kings, lead: kings * 2, hand: kings * 2, judge: 1 }
@@ -323,8 +325,7 @@ function assertEffects(workspace: TestWorkspace, { entries, of }: Ledger, graph:
     const times = workspace.lines(file).length
     assert.ok(times === 1 || (times === 0 && !isKnown), `${file}: ${times} times, ${isKnown ? 'known to have happened' : 'in doubt'}`)
   }
-  for (const [i, item] of items.entries())
-    if (graph.output.all[i] === 'yes') assert.equal(workspace.lines(`graph-${item}.log`).length, 1)
+  for (const [i, item] of items.entries()) if (graph.output.all[i] === 'yes') assert.equal(workspace.lines(`graph-${item}.log`).length, 1)
   const parked = new Set(entries.filter(({ phase }) => phase === 'parked').map(({ call }) => call))
   for (const call of parked) {
     const allowed = of(call).filter(({ phase, body }) => phase === 'decided' && (body as { allow?: boolean }).allow === true)
