@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createChance, overSeeds } from '../recovery/side-by-side.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { readLedger } from '../support/ledger.ts'
@@ -16,17 +17,17 @@ import { answer, assertWhole, config, type Ended, makeClock, scenario, work } fr
 
 const kills = scaled(400, 10)
 const killsInOneWorkspace = 5
-/** About as long as a start and a half of the work take. */
-const longestLifeMs = 900
+/** A kill comes at most so long after the guest began to start, was ready, or had all work begun: each third, by chance. */
+const longestMs = 1_000
 
 /** @returns null when the guest was killed before all had ended */
-async function live(guest: TestGuest, workspace: TestWorkspace): Promise<Ended | null> {
+async function live(guest: TestGuest, workspace: TestWorkspace, onBegun: () => void): Promise<Ended | null> {
   const started = await guest.started
   if (started.type === 'fatal') throw new Error(JSON.stringify(started))
   if (started.type === 'gone') return null
   try {
     using terminal = await openReady(guest, workspace)
-    return await work(terminal, workspace)
+    return await work(terminal, workspace, onBegun)
   } catch (error) {
     if (!(error instanceof ConnectionEnded)) throw error
     const { signal, stderr } = await guest.ended()
@@ -44,14 +45,16 @@ async function ordeal(seed: number): Promise<number> {
   const start = (): TestGuest => startGuest({ workspace, config: { ...config, model: model.config }, plugins, answer })
   for (let life = 0; life < killsInOneWorkspace; life++) {
     await using guest = start()
-    const timer = setTimeout(() => void guest.kill(), 5 + chance() * longestLifeMs)
-    await live(guest, workspace)
+    const begun = Promise.withResolvers<unknown>()
+    const from = [Promise.resolve(), guest.started, Promise.race([begun.promise, guest.gone])][Math.floor(chance() * 3)]!
+    const afterMs = chance() * longestMs
+    void from.then(() => sleep(afterMs)).then(() => guest.kill())
+    await live(guest, workspace, () => begun.resolve(null))
     await guest.kill()
-    clearTimeout(timer)
     await emptied(workspace)
   }
   await using guest = start()
-  const ended = await live(guest, workspace)
+  const ended = await live(guest, workspace, () => {})
   assert.ok(ended !== null)
   assert.equal((await guest.stop()).exitCode, 0)
   await emptied(workspace)

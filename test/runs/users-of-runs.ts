@@ -242,8 +242,9 @@ const strikesOf = (workspace: TestWorkspace): readonly number[] => {
 }
 
 /** Begins what is missing, allows what waits, and stops the schedule when it has fired a few times. Resolves when all has ended. */
-export async function work(terminal: Terminal, workspace: TestWorkspace): Promise<Ended> {
+export async function work(terminal: Terminal, workspace: TestWorkspace, onBegun: () => void): Promise<Ended> {
   const { schedule, graph: id } = await begin(terminal)
+  onBegun()
   let isPaused = false
   for (let cursor = 0; ;) {
     for (const { call } of await outputOf<readonly { call: string }[]>(terminal, 'approval.list', {}))
