@@ -10,6 +10,7 @@ import {
   type RecordView,
   type ServiceProblem,
 } from '../types/index.ts'
+import type { MemoryHost } from '../memory/index.ts'
 import type { Coming, HeldComing } from './coming.ts'
 import type { FillInput } from './gate.ts'
 import type { Kernel } from './kernel-interface.ts'
@@ -40,6 +41,7 @@ export interface Services {
   fileLabels(): Promise<OpenedFlow>
   /** @throws OxbowError `unauthenticated` where no service knows keys */
   keyed(owner: Kernel): Promise<Kernel['withKey']>
+  readonly memoryHost: MemoryHost
   /** What they say of their runs. */
   runs(): Promise<readonly ServiceRuns[]>
   readonly definitionProblem: Core['definitionProblem']
@@ -108,6 +110,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
       const of = list.find(({ keyed }) => keyed !== undefined)
       return of?.keyed?.(core(), owner, portsOf(of)) ?? refuseKeys
     },
+    memoryHost: memoryHostOf(list, core),
     runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {
       const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
@@ -188,6 +191,17 @@ function filesOf<Port>(
 
 const hasLabels = ({ fileLabels }: Service): boolean => fileLabels !== undefined
 const noLabels = new OxbowError('internal_failure', 'Labels of files are not kept here.', { hint: 'Leave private data out.' })
+
+function memoryHostOf(list: readonly Service[], core: () => Core): MemoryHost {
+  const host = once(async () => list.find(({ memoryHost }) => memoryHost !== undefined)?.memoryHost?.(core()) ?? Promise.reject(noMemory))
+  return {
+    erase: async (...asked) => (await host()).erase(...asked),
+    eraseDerived: async (gone) => (await host()).eraseDerived(gone),
+    embed: async (...asked) => (await host()).embed(...asked),
+  }
+}
+
+const noMemory = new OxbowError('internal_failure', 'No service works for memory here.', { hint: 'Run `oxbow doctor`: it says why.' })
 
 const refuseKeys: Kernel['withKey'] = async () => {
   throw new OxbowError('unauthenticated', 'No API key is known here.', { hint: 'Use the token of the guest.' })

@@ -26,7 +26,6 @@ import { createConversationOf, createSummaries, type Summaries, maxBytesPerToken
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
 import { createEvents, createNoteEvent, type Events, type NoteEvent } from './events.ts'
 import type { KernelOptions } from './kernel-options.ts'
-import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
@@ -210,7 +209,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const complete = completeBy(summary.model)
   const summaries = createSummaries({ store, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
-  const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
+  const memory = options.memory?.(services.memoryHost)
   const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
   return { ...own, summaries, memory, completeBy, files }
 }

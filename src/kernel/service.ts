@@ -2,7 +2,7 @@
  * A service is a part of the kernel that the core does not know: it brings calls, and what makes them work. It is one value in its folder
  * under `src/services/` and one line in the list there. Opened when it is first needed; what it needs of others it names, and gets as ports.
  */
-import type { Memory } from '../memory/index.ts'
+import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
@@ -181,6 +181,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   coming?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): Promise<Coming | undefined>
   /** Called with the start, before anything is recorded; loads nothing. @returns a function that ends what it has begun */
   begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
+  /** What memory asks of the kernel: to erase what was derived from what it forgets, and vectors. Loaded with the first of them. */
+  memoryHost?(core: Core): Promise<MemoryHost>
   /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
   judges?(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
   /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */

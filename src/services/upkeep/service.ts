@@ -9,6 +9,9 @@ export const upkeep: Service<unknown, { readonly runs: typeof runs }> = {
     const [{ summaryCalls, titleCall }, { tidyCalls }] = await Promise.all([import('./summary-calls.ts'), import('./tidy-calls.ts')])
     return [...summaryCalls(core), titleCall(core), ...tidyCalls({ ...core, runs: ports.runs })]
   },
+  async memoryHost(core) {
+    return (await import('./memory-host.ts')).createMemoryHost(core)
+  },
   async turnEnded(core) {
     const { createTidyDue, createTitleDue } = await import('./due.ts')
     const dues = [createTidyDue(core), createTitleDue(core)]
