@@ -96,7 +96,6 @@ export { type Refusal, refusal, refusalText } from './stages/refusals.ts'
 export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './stages/right-limits.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
-export { type Admission, priorities, type Priority } from './turns/admission.ts'
 export type { RunningTurns } from './turns/agent.ts'
 export type { Lanes } from './turns/lanes-interface.ts'
 export {

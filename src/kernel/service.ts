@@ -34,7 +34,6 @@ import type { Coming, PromptSection } from './coming.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { Cleaner, KeptOutputs } from './stages/cleaning.ts'
 import type { Judges } from './stages/judging.ts'
-import type { Admission } from './turns/admission.ts'
 import type { CallReference } from './call-reference.ts'
 import type { Background, Complete } from './background.ts'
 import type { Conversations } from './conversation/conversations.ts'
@@ -143,8 +142,6 @@ export interface Core {
   readonly resumed: Promise<void>
   /** What services add to `config.toml`. */
   readonly sections: readonly ConfigSection[]
-  /** The queue in which work waits until a place for it is free. */
-  readonly admission: () => Promise<Admission>
 }
 
 /**
@@ -181,7 +178,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** Hears the outcome of each turn that has ended; loaded with the first. What it throws is lost. */
   turnEnded?(core: Core): Promise<(record: RecordView) => void>
   /** What comes and goes. Loaded with the descriptions of calls. */
-  coming?(core: Core, self: () => Promise<Port>): Promise<Coming | undefined>
+  coming?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): Promise<Coming | undefined>
   /** Called with the start, before anything is recorded; loads nothing. @returns a function that ends what it has begun */
   begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
   /** What memory asks of the kernel: to erase what was derived from what it forgets, and vectors. Loaded with the first of them. */
@@ -191,7 +188,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */
   fileLabels?(core: Core, self: () => Promise<Port>): Promise<OpenedFlow>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */
-  keyed?(core: Core, owner: Kernel): Promise<Kernel['withKey']>
+  keyed?(core: Core, owner: Kernel, ports: PortsOf<Needs>): Promise<Kernel['withKey']>
   /** What the core asks about runs that it has started; see `ServiceRuns`. */
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Keeps what calls change, and makes copies of the workspace; one service does. */

@@ -20,8 +20,8 @@ const turnCall = 'turn.send'
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 50,
-  lines: 10_510,
+  files: 49,
+  lines: 10_331,
   folderPairs: 3,
   namesElsewhere: {
     acp: 14,
