@@ -36,7 +36,6 @@ import { nothing, type Provenance } from './policy/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
-import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes } from './turns/lanes.ts'
@@ -61,7 +60,6 @@ interface Records {
   readonly documents: Documents
   readonly secrets: Secrets
   readonly noteEvent: NoteEvent
-  readonly resources: Resources
   readonly schemas: SchemaChecker
 }
 
@@ -118,7 +116,7 @@ export function assembleParts(options: KernelOptions, resumed: () => Promise<voi
 }
 
 function buildRecords(options: KernelOptions): Records {
-  const { user, config, store, clock, random, disk } = options
+  const { user, config, store, clock, random } = options
   const approvals = createApprovals()
   const sessions = createSessions(store)
   const budgets = createBudgets(store, user, config.budget, clock)
@@ -145,15 +143,11 @@ function buildRecords(options: KernelOptions): Records {
   options.onSecrets?.((text) => secrets.hide(text))
   const newId = createIdMaker(clock, random)
   const noteEvent = createNoteEvent(journal, newId)
-  const onOverload = (reasons: readonly string[]): void =>
-    noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
   budgets.onWarning((account, session) => noteEvent('budget_warning', warningOf(account), session))
-  const resources = createResources({ config: config.resources, clock, disk, onOverload })
   return {
     documents,
     secrets,
     noteEvent,
-    resources,
     schemas: lazySchemaChecker(async () => (await import('../tools/index.ts')).createSchemaChecker()),
     newId,
     approvals,

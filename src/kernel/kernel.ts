@@ -64,8 +64,7 @@ async function resume(
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, store } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, resources, startTurn } = parts
-  resources.start()
+  const { newId, approvals, events, sessions, journal, lanes, gate, startTurn } = parts
   const grant = grantOf(options.config.access.role)
   const ask = (name: string, input: unknown, session: SessionId | '' = '', id?: CallId): Promise<CallOutcome> =>
     resumed.then(() => gate.call({ ...userCaller(user, session, ''), ...grant }, name, input, optionsOf(id, newId)))
@@ -152,8 +151,7 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, services, lanes, background, memory, journal, running, schemas } = parts
-  resources.stop()
+  const { services, lanes, background, memory, journal, running, schemas } = parts
   // First of all: they are not to begin anything more.
   await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.

@@ -42,7 +42,7 @@ import type { Complete, Summaries } from './conversation/summaries.ts'
 import type { Events } from './records/events.ts'
 import type { FillInput, Gate } from './stages/gate.ts'
 import type { Journal } from './records/journal.ts'
-import type { HealthProbe, Resources } from './observe/resources.ts'
+import type { DiskProbe, HealthProbe } from './kernel-options.ts'
 import type { Registry } from './calls/registry.ts'
 import type { CallOf, FileFlow, OpenedFlow, Sessions } from './records/sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
@@ -75,6 +75,8 @@ export interface Core {
   readonly coveredFolders?: (() => readonly string[]) | undefined
   /** Folder for the versions of the workspace; absent: there are none. */
   readonly versionsFolder?: string | undefined
+  /** Absent: nothing is known of the disk. */
+  readonly disk?: DiskProbe | undefined
   /** What the host finds about files, model and machine; absent: nothing. */
   readonly health?: HealthProbe | undefined
   /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
@@ -112,7 +114,6 @@ export interface Core {
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions
   readonly budgets: Budgets
-  readonly resources: Resources
   readonly schemas: SchemaChecker
   readonly lanes: Lanes
   readonly startTurn: StartTurn

@@ -16,6 +16,11 @@ export const observe: Service<EventBus, { readonly runs: typeof runs }> = {
       import('./now-calls.ts'),
       import('./health-call.ts'),
     ])
-    return [resourcesCall(core), ...eventCalls({ ...core, eventBus: self }), ...nowCalls({ ...core, runs: ports.runs }), healthCall(core)]
+    return [
+      resourcesCall(ports.runs),
+      ...eventCalls({ ...core, eventBus: self }),
+      ...nowCalls({ ...core, runs: ports.runs }),
+      healthCall({ ...core, runs: ports.runs }),
+    ]
   },
 }

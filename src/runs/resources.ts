@@ -3,7 +3,8 @@
  * configuration. Where a threshold is reached, the user's guest is overloaded: that is an event, and no new agents start until it is over.
  */
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os'
-import { type Clock, type Config, type DoctorCheck, ownValue, type ResourceSample } from '../../types/index.ts'
+import type { DiskProbe } from '../kernel/index.ts'
+import { type Clock, type Config, ownValue, type ResourceSample } from '../types/index.ts'
 
 export interface Resources {
   /** The newest sample, taken now if there is none that is recent. */
@@ -15,14 +16,6 @@ export interface Resources {
   /** Starts the samples at intervals, if they do not run yet. */
   start(): void
   stop(): void
-}
-
-/** What only the host of the kernel can see, since the kernel opens no files. */
-export interface DiskProbe {
-  /** Of the file system of the workspace; null where it cannot be read. */
-  space(): Promise<{ readonly totalBytes: number; readonly freeBytes: number } | null>
-  /** Open files of this process; 0 where they cannot be counted. */
-  openFiles(): number
 }
 
 interface ResourceDeps {
@@ -166,10 +159,3 @@ function toMb(bytes: number): number {
 function round(value: number): number {
   return Math.round(value * 10) / 10
 }
-
-/** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */
-export const healthParts = ['guest', 'model', 'machine'] as const
-export type HealthPart = (typeof healthParts)[number]
-
-/** What the host of the kernel finds. Never throws. */
-export type HealthProbe = (part: HealthPart) => AsyncIterable<DoctorCheck>
