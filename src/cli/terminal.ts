@@ -1,6 +1,6 @@
 /** The terminal that a verb runs in, as a value so that tests can pass their own streams, and how verbs print to it and fail. */
 import type { GuestProgram, HostEnv } from '../runner/index.ts'
-import { type ErrorCode, errorTable, type Failure, isOxbowError } from '../types/index.ts'
+import { type ErrorCode, errorTable, type Failure, isOxbowError, type VerbPreview } from '../types/index.ts'
 import { plainText, writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
 
@@ -51,16 +51,9 @@ export function printOnce(terminal: Pick<Terminal, 'errors' | 'said'>, text: str
 
 // A verb that destroys something first says what, if it is asked to.
 
-export interface Preview {
-  /** What the verb would do, as it follows "Would". */
-  readonly would: string
-  /** What it would destroy, as the list of such things has it. */
-  readonly target: object
-}
-
 /** What `--dry-run` prints. @returns the exit code */
 export function printPreview(
-  { would, target }: Preview,
+  { would, target }: VerbPreview,
   { json }: { readonly json?: boolean | undefined },
   terminal: Pick<Terminal, 'output'>,
 ): number {

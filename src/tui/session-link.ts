@@ -115,7 +115,7 @@ function createFollowed(gateway: () => Gateway, dispatch: (event: Event) => void
     stop()
     session = id
     cursor = from
-    const take = inRecordOrder(past, (event) => session === id && dispatch({ type: 'follow', session: id, events: [event] }))
+    const take = inRecordOrder<FollowEvent>(past, (event) => session === id && dispatch({ type: 'follow', session: id, events: [event] }))
     const following = await gateway().follow(id, from, (event: FollowEvent) => {
       if (session !== id) return
       if (event.type === 'record') cursor = Math.max(cursor, event.record.seq)

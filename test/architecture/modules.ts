@@ -92,7 +92,6 @@ export const modules: readonly ModuleRow[] = [
         'the Agent Client Protocol, from the project that defines it; behind `protocol.ts`, loaded by `oxbow acp` alone',
     },
   }),
-  row('terminal', 'terminal', ['client']),
   row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
   row('runner', 'host', ['sandbox', 'plugins', 'services'], {
     packages: { 'smol-toml': 'layered configuration files', 'tar-stream': 'tarballs of plugins; loaded when one is installed' },
@@ -141,7 +140,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository'], {
+  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository', 'terminal'], {
     packages: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
@@ -165,6 +164,7 @@ export const modules: readonly ModuleRow[] = [
   // For who writes plugins: no other module uses it.
   row('plugin-sdk', 'runtime', ['plugin-host', 'plugins']),
   row('secrets', 'core', [], { builtins: { 'node:fs': 'values in the vault, which only the person writes' } }),
+  row('terminal', 'core', []),
   row('tools', 'core', ['sandbox', 'memory'], {
     packages: {
       zod,

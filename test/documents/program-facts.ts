@@ -8,6 +8,7 @@ import { measures } from '../../bench/measure-list.ts'
 import { parseCommand } from '../../src/cli/chat/chat-commands.ts'
 import { isCommand } from '../../src/tui/commands.ts'
 import { buildProgram } from '../../src/cli/program.ts'
+import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { agentProblem } from '../../src/services/agents/delegation/agent-definition.ts'
 import { configSchema, type Definition, hookSteps, parseConfig } from '../../src/types/index.ts'
@@ -51,7 +52,7 @@ export async function programFacts(): Promise<ProgramFacts> {
   const sources = [...paths].filter((path) => /^(?:src|web|scripts|test|bench)\/.*\.(?:tsx?|js|c|json)$/.test(path))
   return {
     paths,
-    program: buildProgram(terminal, () => {}),
+    program: buildProgram(terminal, () => {}, await loadServiceVerbs(null)),
     dotted,
     families: new Set([...dotted].map((name) => name.split('.')[0] ?? '')),
     words: new Set(sources.flatMap((path) => read(path).match(/\w+/g) ?? [])),

@@ -2,10 +2,10 @@
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type Json, type JsonObject, OxbowError, toError } from '../../types/index.ts'
+import { type Json, type JsonObject, OxbowError, toError, type VerbPreview } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
-import { type Preview, printLine, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
 
 export interface CallOptions extends GuestChoice {
@@ -165,7 +165,7 @@ export function showDestruction(
   options: DryRunOptions,
   terminal: Terminal,
   show: (output: never) => string,
-  find: (gateway: GatewayPort) => Promise<Preview>,
+  find: (gateway: GatewayPort) => Promise<VerbPreview>,
 ): Promise<number> {
   if (options.dryRun !== true) return showOutput(call, options, terminal, show)
   return withGuest(options, terminal, async ({ gateway }) => printPreview(await find(gateway), options, terminal))
