@@ -4,7 +4,7 @@ import { type Failure, OxbowError } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addCoderVerbs } from './acp/coder-verbs.ts'
 import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
-import { addAccessVerbs, addApprovalVerbs, addExecVerbs, addFlowVerbs } from './kernel/access-verbs.ts'
+import { addApprovalVerbs, addExecVerbs, addFlowVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
@@ -27,7 +27,6 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Run in the background:': [addServeVerbs],
   'Approve and allow:': [
     addApprovalVerbs,
-    addAccessVerbs,
     addExecVerbs,
     addFlowVerbs,
     addSecretVerbs,

@@ -22,7 +22,7 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
   const completed = verb.input === undefined ? written : await verb.input(written, typed)
   return withGuest(options, terminal, async ({ gateway }) => {
     const ask = (call: string, input: JsonObject) => outputOf(gateway, call, input)
-    const input = verb.find === undefined ? completed : await verb.find(completed, ask)
+    const input = verb.find === undefined ? completed : await verb.find(completed, ask, typed.options)
     if (options.dryRun === true && verb.preview !== undefined) return printPreview(await verb.preview(input, ask), options, terminal)
     const outcome = await gateway.call(verb.call!, input)
     if (outcome.status !== 'ok') throw toError(outcome.failure)
@@ -33,11 +33,12 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
 }
 
 async function print(
-  { lines, empty, show }: ServiceVerb,
+  { lines, empty, notice, show }: ServiceVerb,
   { output, of }: { readonly output: never; readonly of: Parameters<NonNullable<ServiceVerb['show']>>[1] },
   terminal: Terminal,
 ): Promise<void> {
   const list = lines?.(output, of)
+  if (notice !== undefined && of.options['json'] !== true) printNotice(terminal, notice)
   if (of.options['json'] === true) for (const line of list ?? [output]) printLine(terminal, JSON.stringify(line))
   else if (empty !== undefined && list?.length === 0) printNotice(terminal, empty)
   else if (show !== undefined) printText(terminal, await show(output, of))

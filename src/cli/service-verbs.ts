@@ -32,7 +32,9 @@ export async function loadServiceVerbs(typed: string | null): Promise<LoadedVerb
 /** Adds those under one heading. What is not loaded has a line in the help and nothing more. */
 export function addServiceVerbs(heading: string, { verbs, inputs }: LoadedVerbs): AddVerbs {
   return (program, terminal, choose) => {
-    const lines = services.flatMap((service) => Object.entries(ownValue(service.verbs?.words ?? {}, heading) ?? {}))
+    const lines = new Map(services.flatMap((service) => Object.entries(ownValue(service.verbs?.words ?? {}, heading) ?? {})))
+    // Groups of the terminal itself, which it has just added.
+    for (const command of program.commands) if (command.helpGroup() === heading) lines.set(command.name(), '')
     for (const [first, summary] of lines) {
       const own = verbs.filter((verb) => wordsOf(verb)[0] === first)
       if (own.length === 0 && !program.commands.some((command) => command.name() === first)) plainVerb(program.command(first), summary)

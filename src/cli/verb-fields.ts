@@ -105,6 +105,7 @@ function parserOf({ schema, path, usage, typed }: Field): ((text: string, earlie
   const most = typeof maximum === 'number' ? maximum : Number.MAX_SAFE_INTEGER
   const least = typeof minimum === 'number' ? minimum : 0
   if (path.at(-1) === 'micro_dollars') return parseAmount
+  if (typed.unit !== undefined) return parseCount(Math.floor(most / typed.unit), 1)
   return usage.includes('<seconds>') ? (text) => parseCount(most, least)(String(secondsOf(text))) : parseCount(most, least)
 }
 
@@ -150,6 +151,7 @@ function valueOf({ typed, schema, path, usage }: Field, raw: unknown): Json {
   if (typed.value !== undefined) return typed.value
   if (Array.isArray(raw)) return type === 'array' ? ([...raw] as Json) : raw.join(' ')
   if (path.at(-1) === 'micro_dollars') return Math.round((raw as number) * 1_000_000)
+  if (typed.unit !== undefined) return (raw as number) * typed.unit
   if (typeof raw !== 'string' || type === 'string') return raw as Json
   try {
     return JSON.parse(raw) as Json

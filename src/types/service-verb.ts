@@ -9,7 +9,7 @@ import type { Json, JsonObject } from './text.ts'
 export interface ServiceVerbs {
   /** First words that people type behind `oxbow`, each with its line in the help, by the heading under which they stand there. */
   readonly words: { readonly [Heading in VerbHeading]?: Readonly<Record<string, string>> }
-  /** Groups of others in which verbs of it stand. */
+  /** Groups of other services, or of the terminal itself, in which verbs of it stand. */
   readonly within?: readonly string[]
   load(): Promise<readonly ServiceVerb[]>
 }
@@ -41,13 +41,15 @@ export interface ServiceVerb {
   /** Completes the input, before a guest is looked for. @throws OxbowError for what cannot be meant */
   input?(input: JsonObject, typed: Typed): JsonObject | Promise<JsonObject>
   /** Completes the input by other calls: it finds what was named by the beginning of its id. @throws OxbowError `not_found` */
-  find?(input: JsonObject, ask: AskCall): Promise<JsonObject>
+  find?(input: JsonObject, ask: AskCall, options: Typed['options']): Promise<JsonObject>
   /** What it would destroy: the verb takes `--dry-run`, and makes no call that changes anything then. @throws OxbowError `not_found` */
   preview?(input: JsonObject, ask: AskCall): Promise<VerbPreview>
   /** With `--json`, one object a line. */
   lines?(output: never, of: Shown): readonly object[]
   /** Said on the error output instead of an empty list. */
   readonly empty?: string
+  /** Said on the error output beside it, where no JSON is asked for. */
+  readonly notice?: string
   /** The output as people read it; absent: the text of the call. */
   show?(output: never, of: Shown & { readonly ask: AskCall }): string | Promise<string>
   /** Why the verb fails although the call did not. */
@@ -63,6 +65,8 @@ export interface TypedField {
   /** What an option without a value gives. */
   readonly value?: Json
   readonly default?: number | string
+  /** What one of the typed number is in the unit of the field: 86400 for days where the field counts seconds. */
+  readonly unit?: number
 }
 
 export interface Typed {

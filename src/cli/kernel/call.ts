@@ -170,15 +170,3 @@ export function showDestruction(
   if (options.dryRun !== true) return showOutput(call, options, terminal, show)
   return withGuest(options, terminal, async ({ gateway }) => printPreview(await find(gateway), options, terminal))
 }
-
-/** @returns the one of a list that a call without input returns. @throws OxbowError `not_found` */
-export async function findListed<Line extends object>(
-  gateway: GatewayPort,
-  list: string,
-  matches: (line: Line) => boolean,
-  missing: { readonly what: string; readonly verb: string },
-): Promise<Line> {
-  const found = ((await outputOf(gateway, list, {})) as readonly Line[]).find(matches)
-  if (found !== undefined) return found
-  throw new OxbowError('not_found', `there is no ${missing.what}`, { hint: `\`${missing.verb}\` lists them.` })
-}
