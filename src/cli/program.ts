@@ -6,7 +6,7 @@ import { addCoderVerbs } from './acp/coder-verbs.ts'
 import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
 import { addApprovalVerbs, addExecVerbs, addFlowVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
-import { addCallVerbs, addObserveVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
+import { addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
 import { addServiceVerbs, type LoadedVerbs, loadServiceVerbs } from './service-verbs.ts'
 import { addRemoteVerbs, addServerVerbs } from './servers/server-verbs.ts'
@@ -39,7 +39,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs, addGraphVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
-  'Undo and keep:': [addVersionVerbs, addBranchVerbs, addBackupVerbs, addStoreVerbs, addStateVerbs],
+  'Undo and keep:': [addVersionVerbs, addBranchVerbs, addBackupVerbs, addStoreVerbs],
   'Build and extend:': [addPluginVerbs, addMachineVerbs, addCallVerbs],
 }
 

@@ -55,8 +55,8 @@ function schemaAt(input: JsonObject, path: readonly string[]): JsonObject {
   return path.reduce<JsonObject>((schema, name) => {
     const found = ownValue(propertiesOf(schema), name)
     if (!isObject(found)) return {}
-    const value = Array.isArray(found['anyOf']) ? found['anyOf'].find((one) => isObject(one) && one['type'] !== 'null') : undefined
-    return isObject(value) ? { ...found, ...value } : found
+    const variants = [found['anyOf'] ?? []].flat().filter((one) => isObject(one) && one['type'] !== 'null')
+    return variants.length === 1 && isObject(variants[0]) ? { ...found, ...variants[0] } : found
   }, input)
 }
 
@@ -100,7 +100,7 @@ export function addFields(command: Command, fields: readonly Field[]): void {
 function parserOf({ schema, path, usage, typed }: Field): ((text: string, earlier?: readonly string[]) => unknown) | undefined {
   const { type, minimum, maximum } = schema
   if (typed.value !== undefined || !/[<[]/.test(usage)) return undefined
-  if (type === 'array') return collect as (text: string) => unknown
+  if (type === 'array') return collect
   if (type !== 'integer' && type !== 'number') return undefined
   const most = typeof maximum === 'number' ? maximum : Number.MAX_SAFE_INTEGER
   const least = typeof minimum === 'number' ? minimum : 0

@@ -80,7 +80,7 @@ export interface Typed {
 export type AskCall = (call: string, input: JsonObject) => Promise<unknown>
 
 /** What was asked for, beside the output. */
-export interface Shown extends Pick<Typed, 'options'> {
+interface Shown extends Pick<Typed, 'options'> {
   readonly input: JsonObject
   /** What the call says of its output; empty: nothing. */
   readonly text: string

@@ -19,7 +19,7 @@ import {
   table,
 } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
-import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
+import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface Listed {
   readonly agents: readonly AgentLine[]
@@ -208,65 +208,4 @@ async function settled(gateway: Pick<GatewayPort, 'call'>, id: string, timeoutS:
         hint: 'It goes on; wait again, or oxbow kill it.',
       })
   }
-}
-
-/** Sends a message, which the agent reads at its next step. */
-export function tellAgent(id: string, words: readonly string[], options: CallOptions, terminal: Terminal): Promise<number> {
-  const show = ({ state }: { state: string }): string => `Sent; it is ${state}.`
-  return showOutput(['agent.send', { to: id, text: words.join(' ') }], options, terminal, show)
-}
-
-export function pauseAgent(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['agent.pause', { agent: id }], options, terminal, ({ agents }: Changed) =>
-    agents.length === 0 ? 'It was paused already.' : `Paused ${withOthers(agents)}. oxbow resume ${id} lets it go on.`,
-  )
-}
-
-export function resumeAgent(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['agent.resume', { agent: id }], options, terminal, ({ agents }: Changed) =>
-    agents.length === 0 ? 'It is not paused.' : `Resumed ${withOthers(agents)}.`,
-  )
-}
-
-interface Changed {
-  readonly agents: readonly string[]
-}
-
-function withOthers(agents: readonly string[]): string {
-  return agents.length === 1 ? 'it' : `it and ${agents.length - 1} agents below it`
-}
-
-export function raiseAgent(id: string, options: CallOptions & BudgetOptions, terminal: Terminal): Promise<number> {
-  const { budget } = budgetOf(options)
-  const show = ({ budget: raised }: { budget: Record<string, number> }): string =>
-    `Its budget is now ${Object.entries(raised)
-      .map(([kind, amount]) => `${amount} ${kind.replace('_', '-')}`)
-      .join(', ')}.`
-  return showOutput(['agent.raise', { agent: id, ...(budget as Record<string, Json> | undefined) }], options, terminal, show)
-}
-
-export function killAgent(
-  id: string,
-  options: DryRunOptions & { readonly reason?: string | undefined },
-  terminal: Terminal,
-): Promise<number> {
-  const input = { agent: id, ...(options.reason !== undefined && { reason: options.reason }) }
-  const show = ({ killed, state }: { killed: readonly string[]; state: string }): string =>
-    killed.length === 0
-      ? `It was ${state} already.`
-      : `Killed ${killed.length === 1 ? 'it' : `it and ${killed.length - 1} agents below it`}.`
-  return showDestruction(['agent.kill', input], options, terminal, show, async (gateway) => {
-    const { agents } = (await outputOf(gateway, 'agent.list', { ended: true, limit: maxShown })) as Listed
-    const found = agents.filter((agent) => agent.id.startsWith(id) || agent.name === id)
-    const [target] = found
-    if (target === undefined || found.length > 1)
-      throw new OxbowError(
-        found.length === 0 ? 'not_found' : 'bad_input',
-        `${found.length || 'no'} agents are called ${JSON.stringify(id)}`,
-        {
-          hint: '`oxbow agents --all` lists them.',
-        },
-      )
-    return { would: `end the agent ${plainLine(target.name, 40)}, which is ${agentState(target)}, with everything that it runs`, target }
-  })
 }

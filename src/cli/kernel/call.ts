@@ -1,8 +1,8 @@
-/** `oxbow call` and `oxbow state`: make a system call as the user, from a terminal or a script. */
+/** `oxbow call`: makes a system call as the user, from a terminal or a script. What other verbs share about calls. */
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type Json, type JsonObject, OxbowError, toError, type VerbPreview } from '../../types/index.ts'
+import { plainText } from '../../terminal/index.ts'
+import { type Json, OxbowError, toError, type VerbPreview } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
 import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
@@ -83,71 +83,6 @@ export function showOutput(
     else printText(terminal, show(output as never))
     return 0
   })
-}
-
-/** `category/name`, where the category may have slashes of its own. */
-function placeOf(path: string): { readonly category: string; readonly name: string } {
-  const slash = path.lastIndexOf('/')
-  if (slash > 0 && slash < path.length - 1) return { category: path.slice(0, slash), name: path.slice(slash + 1) }
-  throw new OxbowError('bad_input', `${JSON.stringify(path)} is not category/name`, {
-    hint: 'For example: oxbow state load projects/oxbow',
-  })
-}
-
-interface Listed {
-  readonly documents: readonly { readonly name: string; readonly version: number; readonly saved_at: number; readonly saved_by: string }[]
-  readonly next: string | null
-}
-
-export function stateList(
-  category: string,
-  options: CallOptions & { readonly after?: string | undefined },
-  terminal: Terminal,
-): Promise<number> {
-  const input = { category, ...(options.after !== undefined && { after: options.after }) }
-  return showOutput(['state.list', input], options, terminal, ({ documents, next }: Listed) => {
-    if (documents.length === 0) return `There is no document in ${plainLine(category, 100)}.`
-    const rows = documents.map((row) => [plainLine(row.name, 60), `version ${row.version}`, formatTime(row.saved_at), row.saved_by])
-    return `${table(rows)}${next === null ? '' : `\nMore: oxbow state list ${category} --after ${JSON.stringify(next)}`}`
-  })
-}
-
-export function stateLoad(path: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['state.load', { ...placeOf(path) }], options, terminal, ({ data }: JsonObject) =>
-    typeof data === 'string' ? plainText(data) : JSON.stringify(data, null, 2),
-  )
-}
-
-export interface StateSaveOptions extends CallOptions {
-  readonly markdown?: boolean | undefined
-  readonly ifVersion?: number | undefined
-}
-
-/** @param text undefined or `-`: read from standard input */
-export async function stateSave(path: string, text: string | undefined, options: StateSaveOptions, terminal: Terminal): Promise<number> {
-  const content = text === undefined || text === '-' ? await readText(terminal.input) : text
-  const data = options.markdown === true ? content : parseInput(content)
-  const version = options.ifVersion
-  const format = options.markdown === true ? 'markdown' : 'json'
-  const input = { ...placeOf(path), data, format, ...(version !== undefined && { if_version: version }) }
-  return showOutput(['state.save', input], options, terminal, (saved: { version: number }) => `Saved ${path}, version ${saved.version}.`)
-}
-
-export function stateDelete(path: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
-  const place = { ...placeOf(path) }
-  if (options.dryRun === true) {
-    return withGuest(options, terminal, async ({ gateway }) => {
-      const { version, saved_at, saved_by } = (await outputOf(gateway, 'state.load', place)) as Listed['documents'][number]
-      return printPreview(
-        { would: `delete ${path}, version ${version}`, target: { ...place, version, saved_at, saved_by } },
-        options,
-        terminal,
-      )
-    })
-  }
-  return showOutput(['state.delete', place], options, terminal, ({ existed }: { existed: boolean }) =>
-    existed ? `Deleted ${path}.` : `There was no document ${path}.`,
-  )
 }
 
 // `--dry-run` of verbs that destroy something: they say what they would do, and make no call that changes anything.

@@ -1,10 +1,9 @@
 /** `oxbow graph`: check, run and follow state graphs, answer their questions, cancel and resume runs. */
-import { readFileSync } from 'node:fs'
 import { errorTable, isErrorCode, type Json, type JsonObject, OxbowError, failureSentences } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
-import { type CallOptions, type DryRunOptions, outputOf, parseInput, showDestruction, showOutput } from './call.ts'
+import { formatMoney, formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
+import { type CallOptions, outputOf, parseInput, showOutput } from './call.ts'
 import { definitionShow } from './definitions.ts'
 
 interface Question {
@@ -42,35 +41,6 @@ const nameChars = 40
 const valueChars = 200
 /** Of one look at a run, which waits for its next step. */
 const lookS = 30
-
-interface Checked {
-  readonly ok: boolean
-  readonly problems: readonly { readonly at: string; readonly message: string; readonly hint: string }[]
-  readonly nodes: readonly string[]
-}
-
-/** @param graph a name, or a file that ends with .toml @returns 0 if it can run; else the exit code of `bad_input` */
-export function checkGraph(graph: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  const input = graph.endsWith('.toml') ? { toml: readDefinition(graph) } : { graph }
-  return withGuest(options, terminal, async ({ gateway }) => {
-    const checked = (await outputOf(gateway, 'graph.check', input)) as Checked
-    if (options.json === true) printLine(terminal, JSON.stringify(checked))
-    else printText(terminal, checked.ok ? checked.nodes.map((line) => plainLine(line, valueChars)).join('\n') : problemsText(checked))
-    return checked.ok ? 0 : errorTable.bad_input.exit
-  })
-}
-
-function problemsText({ problems }: Checked): string {
-  return problems.map(({ at, message, hint }) => plainText(`${at === '' ? 'the file' : at}: ${message}\n  ${hint}`)).join('\n')
-}
-
-function readDefinition(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new OxbowError('not_found', `the file ${path} cannot be read`, { hint: 'Name a graph, or a file that ends with .toml.', cause })
-  }
-}
 
 export interface RunOptions extends CallOptions {
   readonly set?: readonly string[] | undefined
@@ -151,27 +121,6 @@ function printEnd({ id, status, text, output, failure }: RunLine, terminal: Term
   printNotice(terminal, status === 'success' ? `${id}: success` : `${id}: ${status}. Go on with it: oxbow graph resume ${id}`)
 }
 
-export function listRuns(options: CallOptions & { readonly all?: boolean | undefined }, terminal: Terminal): Promise<number> {
-  return showOutput(
-    ['graph.list', { ended: options.all === true, limit: 200 }],
-    options,
-    terminal,
-    ({ runs }: { runs: readonly RunLine[] }) => {
-      if (runs.length === 0) return 'No graph runs. `oxbow graph runs --all` shows those that have ended.'
-      const ids = runs.map(({ id }) => id)
-      const rows = runs.map((run) => [
-        shortId(run.id, ids),
-        plainLine(run.graph, nameChars),
-        run.waiting_for === '' ? run.status : `${run.status} (${run.waiting_for})`,
-        run.paths.map(({ node }) => plainLine(node, nameChars)).join(', '),
-        formatTime(run.created_at),
-        `${run.spent.tokens} tokens`,
-      ])
-      return table([['ID', 'GRAPH', 'STATUS', 'AT', 'SINCE', 'SPENT'], ...rows])
-    },
-  )
-}
-
 /** Ids of runs are hexadecimal; a graph of such a name is shown by its run's absence. */
 const runForm = /^[0-9a-f]{4,}(?:-[0-9a-f-]*)?$/
 
@@ -213,33 +162,4 @@ export function resumeRun(run: string, options: ResumeOptions, terminal: Termina
     printLine(terminal, options.json === true ? JSON.stringify(resumed) : `${resumed.id} goes on.`)
     return 0
   })
-}
-
-export function cancelRun(
-  run: string,
-  options: DryRunOptions & { readonly reason?: string | undefined },
-  terminal: Terminal,
-): Promise<number> {
-  const input = { run, ...(options.reason !== undefined && { reason: options.reason }) }
-  const show = ({ id, status }: RunLine): string => (status === 'cancelled' ? `Cancelled ${id}.` : `${id} was ${status} already.`)
-  return showDestruction(['graph.cancel', input], options, terminal, show, async (gateway) => {
-    const target = (await outputOf(gateway, 'graph.show', { run })) as RunLine
-    const { id, graph, status } = target
-    return { would: `cancel the run ${id} of ${plainLine(graph, nameChars)}, which is ${status}`, target: { id, graph, status } }
-  })
-}
-
-export function answerRun(
-  run: string,
-  answer: string,
-  options: CallOptions & { readonly node?: string | undefined },
-  terminal: Terminal,
-): Promise<number> {
-  const input = { run, answer: valueOf(answer), ...(options.node !== undefined && { node: options.node }) }
-  return showOutput(
-    ['graph.answer', input],
-    options,
-    terminal,
-    ({ answered }: { answered: string }) => `Answered ${plainLine(answered, nameChars)}.`,
-  )
 }

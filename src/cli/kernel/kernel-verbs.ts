@@ -1,5 +1,5 @@
 /** Definitions of `call`, `state`, `events` and `resources`. */
-import { type AddVerbs, collect, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, collect, examples, parseCount, userVerb } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -16,38 +16,6 @@ export const addCallVerbs: AddVerbs = (program, terminal, choose) => {
       ),
     )
     .action((name, input, options) => choose(async () => (await import('./call.ts')).makeCall(name, input, options, terminal)))
-}
-
-export const addStateVerbs: AddVerbs = (program, terminal, choose) => {
-  const state = verbGroup(
-    program.command('state'),
-    'list, show, save and delete saved documents',
-    'oxbow state list projects',
-    'oxbow state load projects/oxbow',
-  )
-  userVerb(state.command('list <category>'), 'list the documents of a category')
-    .option('--after <name>', 'continue after this name')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow state list projects', 'oxbow state list projects --json'))
-    .action((category, options) => choose(async () => (await import('./call.ts')).stateList(category, options, terminal)))
-  userVerb(state.command('load <document>'), 'print a document')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow state load projects/oxbow', 'oxbow state load projects/oxbow --json'))
-    .action((path, options) => choose(async () => (await import('./call.ts')).stateLoad(path, options, terminal)))
-  userVerb(state.command('save <document> [text]'), 'save a document; without a text, from standard input')
-    .option('--markdown', 'the text is Markdown, not JSON')
-    .option('--if-version <n>', 'save only over this version; 0: only if there is none', parseCount(Number.MAX_SAFE_INTEGER))
-    .option(...jsonOption)
-    .addHelpText(
-      'after',
-      examples(`oxbow state save projects/oxbow '{"status": "active"}'`, 'oxbow state save notes/today --markdown < today.md'),
-    )
-    .action((path, text, options) => choose(async () => (await import('./call.ts')).stateSave(path, text, options, terminal)))
-  userVerb(state.command('delete <document>'), 'delete a document')
-    .option(...dryRunOption)
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow state delete projects/oxbow'))
-    .action((path, options) => choose(async () => (await import('./call.ts')).stateDelete(path, options, terminal)))
 }
 
 export const addObserveVerbs: AddVerbs = (program, terminal, choose) => {

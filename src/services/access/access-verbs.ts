@@ -1,6 +1,6 @@
 /** `oxbow keys`, `oxbow roles`, `oxbow exec` and the rules of `oxbow approvals`: who may do what. */
 import { exactText, formatTime, plainLine, table } from '../../terminal/index.ts'
-import { type AskCall, type JsonObject, OxbowError, type ServiceVerb } from '../../types/index.ts'
+import { type AskCall, OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
 
 interface KeyLine {
   readonly id: string
@@ -126,15 +126,15 @@ const roleVerbs: readonly ServiceVerb[] = [
       if (input['rights'] !== undefined) return input
       throw new OxbowError('bad_input', 'a role needs at least one right', { hint: 'For example: --right file.read' })
     },
-    show: (_: never, { input: { role, rights } }) =>
-      `The role ${String(role)} has: ${plainLine((rights as string[]).join(' '), roleChars)}`,
+    show: (_: never, { input }) =>
+      `The role ${textIn(input, 'role')} has: ${plainLine((input['rights'] as string[]).join(' '), roleChars)}`,
   },
   {
     words: 'roles remove <role>',
     summary: 'remove a role that was added and that no key has',
     examples: ['oxbow roles remove reporter'],
     call: 'role.remove',
-    preview: async ({ role }, ask) => ({ would: `remove the role ${String(role)}`, target: await findRole(ask, role) }),
+    preview: async (input, ask) => ({ would: `remove the role ${textIn(input, 'role')}`, target: await findRole(ask, input['role']) }),
     show: () => 'Removed.',
   },
 ]
@@ -224,7 +224,7 @@ async function findListed<Line>(
   throw new OxbowError('not_found', `there is no ${what}`, { hint: `\`${verb}\` lists them.` })
 }
 
-const findRole = (ask: AskCall, named: JsonObject[string] | unknown): Promise<RoleLine> =>
+const findRole = (ask: AskCall, named: unknown): Promise<RoleLine> =>
   findListed<RoleLine>(ask, ['role.list', 'oxbow roles list'], `role ${JSON.stringify(named)}`, ({ role }) => role === named)
 
 function keyTable(keys: readonly KeyLine[]): string {

@@ -10,6 +10,18 @@ export const agents: Service<Agents, { readonly access: typeof access; readonly 
   name: 'agents',
   needs: { access, versions },
   events: ['agent'],
+  verbs: {
+    words: {
+      'Agents, schedules, budgets:': {
+        tell: 'send an agent a message, which it reads at its next step',
+        pause: 'pause an agent and those below it, each before its next step',
+        resume: 'let a paused agent and those below it go on',
+        raise: 'give an agent more budget, out of the budgets above it',
+        kill: 'end an agent with everything that it runs',
+      },
+    },
+    load: async () => (await import('./agent-verbs.ts')).agentVerbs,
+  },
   wakes: ['system/agents'],
   calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports),
   async open(core, ports) {

@@ -1,7 +1,7 @@
 /** `oxbow budget`: what may be used, and what was. */
 import type { BudgetLine, Budgets } from '../../kernel/index.ts'
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'
-import { type AskCall, type JsonObject, OxbowError, type ServiceVerb, type VerbPreview } from '../../types/index.ts'
+import { type AskCall, type JsonObject, OxbowError, type ServiceVerb, type VerbPreview, textIn } from '../../types/index.ts'
 
 interface Found {
   readonly user: Pick<ReturnType<Budgets['view']>, 'spent' | 'limit'>
@@ -98,9 +98,10 @@ function partOf({ spent, reserved, limit }: BudgetLine, kind: (typeof kinds)[num
 }
 
 function previewOf(does: string) {
-  return async ({ scope, window: per = 'total' }: JsonObject, ask: AskCall): Promise<VerbPreview> => {
+  return async (input: JsonObject, ask: AskCall): Promise<VerbPreview> => {
     const { budgets } = (await ask('budget.show', {})) as Found
-    const of = `${plainLine(String(scope), scopeChars)} (${String(per)})`
+    const [scope, per] = [textIn(input, 'scope'), textIn(input, 'window')]
+    const of = `${plainLine(scope, scopeChars)} (${per})`
     const target = budgets.find((line) => line.scope === scope && line.window === per)
     if (target !== undefined) return { would: `${does} the budget of ${of}`, target }
     throw new OxbowError('not_found', `there is no budget of ${of}`, { hint: '`oxbow budget list` lists them with their windows.' })

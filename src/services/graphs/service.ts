@@ -7,6 +7,7 @@ export const graphs: Service<GraphDesk, { readonly agents: typeof agents }> = {
   name: 'graphs',
   needs: { agents },
   events: ['graph'],
+  verbs: { words: {}, within: ['graph'], load: async () => (await import('./graph-verbs.ts')).graphVerbs },
   wakes: ['system/graph_runs'],
   calls: async (_core, self) => (await import('./graph-calls.ts')).graphCalls({ graphs: self }),
   async open(core, ports) {

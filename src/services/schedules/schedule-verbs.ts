@@ -1,7 +1,7 @@
 /** `oxbow schedule`: what runs at its times, and what it did. */
 import type { Cadence } from '../../kernel/index.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
-import { type AskCall, type JsonObject, OxbowError, type ServiceVerb, type Typed } from '../../types/index.ts'
+import { type AskCall, type JsonObject, OxbowError, type ServiceVerb, type Typed, textIn } from '../../types/index.ts'
 import { typedBudget } from '../typed-budget.ts'
 import type { Forecast, Schedule, ScheduleRun } from './schedule-record.ts'
 
@@ -49,7 +49,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
     omit: true,
     input: (input, { options }) => ({
       ...input,
-      name: input['name'] ?? String(input['goal']).slice(0, nameChars),
+      name: input['name'] ?? textIn(input, 'goal').slice(0, nameChars),
       cadence: cadenceOf(options),
     }),
     show: (made: Line & Pick<Schedule, 'id'>) =>
@@ -134,15 +134,16 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
   },
 ]
 
-function cadenceOf({ cron, zone, every, at }: Typed['options']): Cadence {
+function cadenceOf(options: Typed['options']): Cadence {
+  const { cron, zone, every, at } = options
   if ([cron, every, at].filter((value) => value !== undefined).length !== 1)
     throw new OxbowError('bad_input', 'say when it runs, in one way', {
       hint: 'Add --cron "0 9 * * 1-5", --every 1h or --at 2027-01-31T09:00:00+01:00.',
     })
-  if (at !== undefined) return { type: 'once', at: timeOf(String(at)) }
+  if (at !== undefined) return { type: 'once', at: timeOf(textIn(options, 'at')) }
   if (every !== undefined) return { type: 'interval', every_s: every as number }
   const time_zone = typeof zone === 'string' ? zone : Intl.DateTimeFormat().resolvedOptions().timeZone
-  return { type: 'cron', expression: String(cron), time_zone }
+  return { type: 'cron', expression: textIn(options, 'cron'), time_zone }
 }
 
 /** A time without a zone would be another one elsewhere. */
@@ -170,7 +171,7 @@ const search = async (ask: AskCall): Promise<readonly Line[]> => ((await ask('sc
 
 /** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
 async function findSchedule(input: JsonObject, ask: AskCall): Promise<JsonObject> {
-  const prefix = String(input['id'])
+  const prefix = textIn(input, 'id')
   const found = (await search(ask)).filter(({ id }) => id.startsWith(prefix.trim().toLowerCase()))
   if (found.length === 1) return { ...input, id: found[0]!.id }
   throw new OxbowError(
