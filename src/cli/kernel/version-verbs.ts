@@ -1,27 +1,10 @@
-/** Definitions of `log`, `diff`, `tag`, `undo`, `redo`, `restore`, `branch` and `folder`. */
+/** Definitions of `undo`, `redo`, `restore`, `branch` and `folder`. */
 import { Option } from 'commander'
-import { type AddVerbs, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
 export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('log [path]'), 'list the versions of the workspace, or of one file or folder')
-    .option('--from <version>', 'start at this version', 'HEAD')
-    .option('--limit <n>', 'maximum number of versions to list', parseCount(200, 1), 20)
-    .option('--json', 'print one JSON object per line')
-    .addHelpText('after', examples('oxbow log', 'oxbow log notes.md', 'oxbow log /state/projects/oxbow --json'))
-    .action((path, options) => choose(async () => (await import('./versions.ts')).versionLog(path, options, terminal)))
-  userVerb(program.command('diff [from] [to]'), 'show what changed between two versions, by default in the newest one')
-    .option('--path <path>', 'only this file or folder', '/')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow diff', 'oxbow diff HEAD~3', 'oxbow diff before-migration HEAD --path src'))
-    .action((from, to, options) => choose(async () => (await import('./versions.ts')).versionDiff(from, to, options, terminal)))
-  userVerb(program.command('tag <name>'), 'give a version a name')
-    .option('--at <version>', 'the version', 'HEAD')
-    .option('--message <text>', 'text of the tag', '')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow tag before-migration', 'oxbow tag v1 --at 3f2a91c0'))
-    .action((name, options) => choose(async () => (await import('./versions.ts')).versionTag(name, options, terminal)))
   userVerb(program.command('undo [turn]'), 'take back what a turn changed in files, by default the newest; edits of your own stay')
     .option(...dryRunOption)
     .option('--list', 'list the turns that can be undone')

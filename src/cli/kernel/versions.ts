@@ -1,18 +1,9 @@
-/** `oxbow log`, `diff`, `tag`, `undo`, `redo` and `restore`: the versions of the workspace. */
+/** `oxbow undo`, `redo` and `restore`: what versions of the workspace bring back. */
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { withGuest } from '../guest-connection.ts'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { toError } from '../../types/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
-
-interface Commit {
-  readonly commit: string
-  readonly author: string
-  readonly at: number
-  readonly subject: string
-  readonly trailers: Readonly<Record<string, string>>
-  readonly tags: readonly string[]
-}
 
 interface Change {
   readonly path: string
@@ -20,65 +11,6 @@ interface Change {
 }
 
 const shortLength = 8
-
-export interface LogOptions extends CallOptions {
-  readonly from: string
-  readonly limit: number
-}
-
-/** Prints the versions, newest first; with `--json` one object per line. */
-export function versionLog(path: string | undefined, options: LogOptions, terminal: Terminal): Promise<number> {
-  const input = { path: path ?? '/', from: options.from, limit: options.limit }
-  return withGuest(options, terminal, async ({ gateway }) => {
-    const { commits } = (await outputOf(gateway, 'version.log', input)) as { commits: readonly Commit[] }
-    if (options.json === true) for (const commit of commits) printLine(terminal, JSON.stringify(commit))
-    else if (commits.length === 0) printNotice(terminal, 'There are no versions yet: the first turn that changes something makes one.')
-    else printText(terminal, table(commits.map(logRow)))
-    return 0
-  })
-}
-
-function logRow({ commit, at, author, subject, tags }: Commit): readonly string[] {
-  const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
-  return [commit.slice(0, shortLength), formatTime(at), plainLine(author, 30), plainLine(`${subject}${names}`, 100)]
-}
-
-export interface DiffOptions extends CallOptions {
-  readonly path: string
-}
-
-export function versionDiff(from: string | undefined, to: string | undefined, options: DiffOptions, terminal: Terminal): Promise<number> {
-  const input = { path: options.path, to: to ?? 'HEAD', ...(from !== undefined && { from }) }
-  return showOutput(
-    ['version.diff', input],
-    options,
-    terminal,
-    ({ changes, total, text }: { changes: readonly Change[]; total: number; text: string }) => {
-      if (total === 0) return 'Nothing changed.'
-      const more = total > changes.length ? `\n… and ${total - changes.length} more` : ''
-      return `${changeLines(changes)}${more}\n\n${plainText(text)}`
-    },
-  )
-}
-
-function changeLines(changes: readonly Change[]): string {
-  return changes.map(({ path, change }) => `${change.padEnd(7)}  ${plainLine(path, 400)}`).join('\n')
-}
-
-export interface TagOptions extends CallOptions {
-  readonly at: string
-  readonly message: string
-}
-
-export function versionTag(name: string, options: TagOptions, terminal: Terminal): Promise<number> {
-  const input = { tag: name, at: options.at, message: options.message }
-  return showOutput(
-    ['version.tag', input],
-    options,
-    terminal,
-    ({ commit }: { commit: string }) => `Tagged ${commit.slice(0, shortLength)} as ${name}.`,
-  )
-}
 
 export interface RestoreOptions extends CallOptions {
   readonly to: string

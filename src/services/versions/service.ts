@@ -9,6 +9,16 @@ export type { OpenVersions } from './open-versions.ts'
 /** Versions of the workspace and of saved documents, by which a turn is undone, and branches of files. */
 export const versions: Service<OpenVersions> = {
   name: 'versions',
+  verbs: {
+    words: {
+      'Undo and keep:': {
+        log: 'list the versions of the workspace, or of one file or folder',
+        diff: 'show what changed between two versions, by default in the newest one',
+        tag: 'give a version a name',
+      },
+    },
+    load: async () => (await import('./version-verbs.ts')).versionVerbs,
+  },
   left: ({ versionsFolder = '', config }) =>
     versionsFolder !== '' && config.versions.enabled && existsSync(join(versionsFolder, runningMark)),
   calls: async (core, self) => (await import('./all-calls.ts')).allCalls(core, self),
