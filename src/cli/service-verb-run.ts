@@ -27,7 +27,7 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
     const outcome = await gateway.call(verb.call!, input)
     if (outcome.status !== 'ok') throw toError(outcome.failure)
     await print(verb, { output: outcome.output as never, of: { input, text: outcome.text, options: typed.options, ask } }, terminal)
-    const failed = verb.fails?.(outcome.output as never) ?? null
+    const failed = verb.fails === undefined && !outcome.ok ? 'tool_failed' : (verb.fails?.(outcome.output as never) ?? null)
     return failed === null ? 0 : errorTable[failed].exit
   })
 }

@@ -52,7 +52,7 @@ export interface ServiceVerb {
   readonly notice?: string
   /** The output as people read it; absent: the text of the call. */
   show?(output: never, of: Shown & { readonly ask: AskCall }): string | Promise<string>
-  /** Why the verb fails although the call did not. */
+  /** Why the verb fails although the call did not; absent: as the call says that it did not succeed. */
   fails?(output: never): ErrorCode | null
 }
 

@@ -20,7 +20,7 @@ export const coreNow: CoreShape = {
   folderPairs: 4,
   namesElsewhere: {
     acp: 19,
-    cli: 153,
+    cli: 149,
     connect: 3,
     'eliza-host': 25,
     gateway: 176,

@@ -1,4 +1,4 @@
-/** Definitions of `call`, `state`, `events` and `resources`. */
+/** Definitions of `call` and `events`. */
 import { type AddVerbs, collect, examples, parseCount, userVerb } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
@@ -33,9 +33,4 @@ export const addObserveVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow events --limit 20', 'oxbow events --follow --kind "approval_*"', 'oxbow events --follow --json'))
     .action((options) => choose(async () => (await import('./observe.ts')).watchEvents(options, terminal)))
-  userVerb(program.command('resources'), 'show what the machine and the guest use')
-    .option('--history <n>', 'also show this many earlier samples', parseCount(10_000), 0)
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow resources', 'oxbow resources --history 10'))
-    .action((options) => choose(async () => (await import('./observe.ts')).showResources(options, terminal)))
 }

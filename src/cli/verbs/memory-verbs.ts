@@ -16,7 +16,6 @@ export const addMemoryVerbs: AddVerbs = (program, terminal, choose) => {
   addLooking(memory, terminal, choose)
   addChanging(memory, terminal, choose)
   addMoving(memory, terminal, choose)
-  addTidying(memory, terminal, choose)
 }
 
 const addLooking: AddVerbs = (memory, terminal, choose) => {
@@ -94,31 +93,4 @@ const addMoving: AddVerbs = (memory, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow memory reindex'))
     .action((options) => choose(async () => (await import('./memory.ts')).memoryReindex(options, terminal)))
-}
-
-const addTidying: AddVerbs = (memory, terminal, choose) => {
-  userVerb(memory.command('tidy'), 'extract facts, merge duplicates and let old memories fade')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow memory tidy'))
-    .action((options) =>
-      choose(async () => (await import('./memory.ts')).askAndPrint({ name: 'memory.tidy', input: {} }, options, terminal)),
-    )
-  userVerb(memory.command('report [id]'), 'show what a tidy run changed, by default the newest')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow memory report'))
-    .action((id, options) =>
-      choose(async () =>
-        (await import('./memory.ts')).askAndPrint(
-          { name: 'memory.report', input: id === undefined ? {} : { report: id } },
-          options,
-          terminal,
-        ),
-      ),
-    )
-  userVerb(memory.command('undo <id>'), 'undo a tidy run')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow memory undo 019a8f0e-…'))
-    .action((id, options) =>
-      choose(async () => (await import('./memory.ts')).askAndPrint({ name: 'memory.undo', input: { report: id } }, options, terminal)),
-    )
 }

@@ -125,7 +125,7 @@ function createHourReader(deps: Pick<NowCallDeps, 'store'>): (at: number, clock:
   }
 }
 
-interface ResourceView {
+export interface ResourceView {
   readonly now: ResourceSample
   /** What is over its threshold, in words. */
   readonly overloads: readonly string[]

@@ -4,6 +4,10 @@ import type { EventBus } from './event-bus.ts'
 /** What happens, what runs now, and whether the guest is well. */
 export const observe: Service<EventBus> = {
   name: 'observation',
+  verbs: {
+    words: { 'Inspect:': { resources: 'show what the machine and the guest use' } },
+    load: async () => (await import('./resource-verbs.ts')).resourceVerbs,
+  },
   open: async (core) => ({ port: (await import('./event-bus.ts')).createEventBus(core) }),
   async calls(core, self) {
     const [{ eventCalls }, { nowCalls, resourcesCall }, { healthCall }] = await Promise.all([
