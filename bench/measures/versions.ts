@@ -77,6 +77,6 @@ async function measure(count: number, small: boolean): Promise<Row[]> {
 
 async function timed(kept: Versions): Promise<number> {
   const began = performance.now()
-  await kept.commit(() => ({ author: 'agent:ox', at: Date.now(), subject: 'bench', trailers: {} }), signal)
+  await kept.commit(async () => ({ author: 'agent:ox', at: Date.now(), subject: 'bench', trailers: {} }), signal)
   return performance.now() - began
 }

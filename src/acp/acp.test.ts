@@ -154,6 +154,15 @@ void describe('a session of an editor', () => {
   })
 })
 
+void it('an editor is told that an answer was cut off at the most tokens of one', async () => {
+  async function* cut() {
+    for await (const events of says('Once upon'))
+      yield events.map((event) => (event.type === 'finish' ? { ...event, reason: 'length' as const } : event))
+  }
+  await using editor = await openEditor({ play: inOrder(cut()) })
+  assert.equal(await editor.say(await editor.begin(), 'Tell'), 'max_tokens')
+})
+
 void describe('approval in an editor', () => {
   const asking = (times: number) =>
     inOrder(...Array.from({ length: times }, () => [asks(['shell_run', { command: 'npm test' }]), says('So.')]).flat())

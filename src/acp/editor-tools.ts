@@ -5,7 +5,7 @@
  */
 import { isAbsolute } from 'node:path'
 import type { ClientCapabilities } from '@agentclientprotocol/sdk'
-import { type ClientCall, type ClientTool, isObject, type JsonObject, ownValue, parseObject, truncate } from '../types/index.ts'
+import { type ClientCall, type ClientTool, type JsonObject, ownValue, parseObject, truncate } from '../types/index.ts'
 import { commandTimeoutMs, maxToolChars } from './limits.ts'
 
 /** What the editor answers; each method rejects when the editor does not, or the signal aborts. */
@@ -129,10 +129,4 @@ function optionalPath(value: unknown): string | null {
 function absolute(value: string): string {
   if (isAbsolute(value)) return value
   throw new Error('The path must be absolute, on the machine of the person; files in /shared are read by file_read.')
-}
-
-/** @returns the calls with which a turn ended, for the program that brought the tools */
-export function clientCallsOf(body: unknown): readonly ClientCall[] {
-  const calls: unknown = isObject(body) ? body['calls'] : undefined
-  return Array.isArray(calls) ? calls : []
 }

@@ -12,7 +12,7 @@ import type {
   SessionModeState,
 } from '@agentclientprotocol/sdk'
 import { plainLine } from '../terminal/index.ts'
-import { isUuid, OxbowError, type RecordView, type SessionId, type SessionInfo, toError } from '../types/index.ts'
+import { isMessage, isUuid, OxbowError, type RecordView, type SessionId, type SessionInfo, toError } from '../types/index.ts'
 import { allCommands, availableCommands } from './commands.ts'
 import type { EditorStreams } from './editor-stream.ts'
 import type { Editor } from './editor.ts'
@@ -217,7 +217,7 @@ async function readPast(gateway: Gateway, session: SessionId, most: number): Pro
     if (page.next === null) return records
     before = page.next
   } while (records.length < most)
-  const begins = records.findIndex(({ name, phase }) => name === 'turn.send' && phase === 'intent')
+  const begins = records.findIndex(isMessage)
   return begins > 0 && most > 1 ? records.slice(begins) : records
 }
 

@@ -4,29 +4,31 @@
  */
 import type { ContentBlock, McpServer, PromptResponse, SessionUpdate } from '@agentclientprotocol/sdk'
 import type { FollowEvent } from '../client/index.ts'
-import { isEnd, pendingOf, type SentMedia } from '../terminal/index.ts'
 import {
-  folderNote,
   type CallId,
   type ClientResult,
   type ClientTools,
   createIdMaker,
+  endsTurn,
   type Failure,
-  isErrorCode,
-  type JsonObject,
+  folderNote,
   OxbowError,
   type PendingApproval,
+  pendingOf,
+  readStep,
   type RecordView,
+  type SentMedia,
   type SessionId,
   systemClock,
   systemRandom,
   toError,
+  type TurnEnd,
 } from '../types/index.ts'
 import { expandCommand, runCommand } from './commands.ts'
 import type { Editor } from './editor.ts'
 import { askForFolder } from './folder-question.ts'
 import { editorForm, fillIn, type Filled } from './elicit.ts'
-import { clientCallsOf, editorTools, runEditorTool } from './editor-tools.ts'
+import { editorTools, runEditorTool } from './editor-tools.ts'
 import type { GuestLink } from './guest-link.ts'
 import { cancelWaitMs, listedSessions, maxFormTries } from './limits.ts'
 import { showMedia } from './media.ts'
@@ -34,7 +36,6 @@ import type { ModelChoice } from './model-option.ts'
 import { decisionOf, permissionRequest, rulesFor } from './permissions.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
 import { messageOf } from './prompt.ts'
-import { fieldsOf } from './tool-view.ts'
 import type { EditorServers } from './servers/editor-servers.ts'
 import { createUpdateFold } from './updates.ts'
 
@@ -197,11 +198,11 @@ async function converse(
       await link.repeat((gateway) => gateway.sendTurn({ session: id, clientId, model: choice.model(), ...sent }))
       // Cancelled before the guest had it.
       if (cancelled.aborted) cancelTurn()
-      const body = fieldsOf((await over).body)
+      const end = await over
       // However the turn ended: the editor has to hear that it was cancelled.
       if (cancelled.aborted) return { stopReason: 'cancelled' }
-      const calls = body['status'] === 'ok' ? clientCallsOf(body) : []
-      if (calls.length === 0) return { stopReason: stopReasonOf(body) }
+      const calls = end.status === 'ok' ? end.calls : []
+      if (calls.length === 0) return { stopReason: stopReasonOf(end) }
       const results: ClientResult[] = []
       for (const call of calls)
         results.push({ call: call.call, text: await runEditorTool(call, editor.machine(id), editor.capabilities(), cancelled) })
@@ -221,43 +222,34 @@ interface Message {
 }
 
 /** @throws OxbowError for a turn that failed: the editor shows it as an error */
-function stopReasonOf(body: JsonObject): PromptResponse['stopReason'] {
-  const { status } = body
-  const failure = fieldsOf(body['failure'])
-  if (status === 'ok') return failure['code'] === 'output_truncated' ? 'max_tokens' : 'end_turn'
+function stopReasonOf({ status, failure }: TurnEnd): PromptResponse['stopReason'] {
+  // A turn that is over in order has a failure only where its answer was cut off.
+  if (status === 'ok') return failure === null ? 'end_turn' : 'max_tokens'
   if (status === 'cancelled') return 'cancelled'
-  if (status === 'limit' && (failure['code'] === 'limit_reached' || failure['code'] === undefined)) return 'max_turn_requests'
-  throw toError(failureOf(Object.keys(failure).length > 0 ? failure : body))
-}
-
-function failureOf({ code, message, text, hint }: JsonObject): Failure {
-  const words = typeof message === 'string' && message !== '' ? message : text
-  return {
-    code: isErrorCode(code) ? code : 'tool_failed',
-    message: typeof words === 'string' && words !== '' ? words : 'The turn failed.',
-    hint: typeof hint === 'string' ? hint : '',
-  }
+  if (failure === null || (status === 'limit' && failure.code === 'limit_reached')) return 'max_turn_requests'
+  throw toError(failure)
 }
 
 type Turns = ReturnType<typeof createTurns>
 
 /** The turns that this editor has begun, and the prompts that wait for their ends. */
 function createTurns() {
-  const waiting = new Map<string, PromiseWithResolvers<RecordView>>()
+  const waiting = new Map<string, PromiseWithResolvers<TurnEnd>>()
   const own = new Set<string>()
   const cancels = new Set<AbortController>()
   return {
     isOwn: (turn: string): boolean => own.has(turn),
-    begin(turn: string): Promise<RecordView> {
+    begin(turn: string): Promise<TurnEnd> {
       own.add(turn)
-      const over = Promise.withResolvers<RecordView>()
+      const over = Promise.withResolvers<TurnEnd>()
       over.promise.catch(() => {})
       waiting.set(turn, over)
       return over.promise
     },
     take(record: RecordView): void {
-      if (record.name !== 'turn.send' || !isEnd(record)) return
-      waiting.get(record.call)?.resolve(record)
+      const step = endsTurn(record) ? readStep(record) : null
+      if (step?.kind !== 'ended') return
+      waiting.get(record.call)?.resolve(step.end)
       waiting.delete(record.call)
     },
     fail(failure: Failure): void {

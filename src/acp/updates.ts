@@ -4,15 +4,19 @@
  */
 import type { ContentBlock, SessionUpdate } from '@agentclientprotocol/sdk'
 import type { FollowEvent } from '../client/index.ts'
-import { isEnd, isToolCall, mediaIn, type SentMedia } from '../terminal/index.ts'
 import {
+  type Answer,
+  type AnswerUsage,
   assertNever,
+  type CallChange,
   forPeople,
-  isObject,
-  type Json,
-  type JsonObject,
+  isEnd,
+  isMessage,
+  readStep,
   type RecordView,
+  type SentMedia,
   truncate,
+  type TurnMessage,
   withoutFolderNote,
 } from '../types/index.ts'
 import { maxShownChars } from './limits.ts'
@@ -41,12 +45,14 @@ interface ShownCall {
 export function createUpdateFold(deps: FoldDeps): UpdateFold {
   /** Calls that the editor knows and that have not ended. */
   const calls = new Map<string, ShownCall>()
-  const step = (record: RecordView, isPast: boolean): readonly SessionUpdate[] => {
-    if (record.name === 'model.generate') return foldGeneration(deps, calls, record, isPast)
-    return isToolCall(record) ? foldCall(deps, calls, record) : []
+  const take = (record: RecordView, isPast: boolean): readonly SessionUpdate[] => {
+    const step = readStep(record)
+    if (step?.kind === 'sent') return messageOf(record, step.message)
+    if (step?.kind === 'answered') return foldAnswer(deps, calls, step.answer, isPast)
+    return step?.kind === 'call' ? foldCall(deps, calls, record, step.change) : []
   }
   return {
-    past: (record) => [...messageOf(record), ...step(record, true)],
+    past: (record) => take(record, true),
     live(event, isOwn) {
       switch (event.type) {
         case 'text':
@@ -65,7 +71,7 @@ export function createUpdateFold(deps: FoldDeps): UpdateFold {
             ? []
             : [{ sessionUpdate: 'tool_call_update', toolCallId: event.call, status: 'in_progress', content: [shown(event.output)] }]
         case 'record':
-          return [...(isOwn(event.record.call) ? [] : messageOf(event.record)), ...step(event.record, false)]
+          return isMessage(event.record) && isOwn(event.record.call) ? [] : take(event.record, false)
         case 'approval':
         case 'caught_up':
         case 'ended':
@@ -84,66 +90,47 @@ function shown(value: string): ReturnType<typeof textContent> {
 }
 
 /** A message of a person or of another agent. */
-function messageOf({ name, phase, call, turn, body }: RecordView): readonly SessionUpdate[] {
-  if (name !== 'turn.send' || phase !== 'intent' || (call as string) !== turn) return []
-  const input = fieldsOf(fieldsOf(body)['input'])
-  if (typeof input['text'] !== 'string' || input['continues'] === true) return []
-  return [
-    { sessionUpdate: 'user_message_chunk', messageId: call, content: text(withoutFolderNote(input['text'], 'The editor works').text) },
-  ]
+function messageOf({ call }: RecordView, message: TurnMessage): readonly SessionUpdate[] {
+  if (message.text === null || message.continues) return []
+  const said = withoutFolderNote(message.text, 'The editor works').text
+  return [{ sessionUpdate: 'user_message_chunk', messageId: call, content: text(said) }]
 }
 
-function foldGeneration(
-  deps: FoldDeps,
-  calls: Map<string, ShownCall>,
-  { phase, call, body }: RecordView,
-  isPast: boolean,
-): readonly SessionUpdate[] {
-  if (phase !== 'outcome') return []
-  const fields = fieldsOf(body)
-  const parts = fieldsOf(fields['message'])['parts']
-  const updates: SessionUpdate[] = []
-  let place = 0
-  for (const part of Array.isArray(parts) ? parts.filter(isObject) : []) {
-    if (part['type'] === 'reasoning' && typeof part['text'] === 'string' && part['text'] !== '')
-      updates.push({ sessionUpdate: 'agent_thought_chunk', messageId: call, content: text(part['text']) })
-    if (isPast && part['type'] === 'text' && typeof part['text'] === 'string' && part['text'] !== '')
-      updates.push({ sessionUpdate: 'agent_message_chunk', messageId: call, content: text(part['text']) })
-    if (part['type'] === 'tool_call') updates.push(announce(deps, calls, `${call}.${place++}`, part))
-  }
-  return [...updates, ...usageOf(deps, fields)]
+function foldAnswer(deps: FoldDeps, calls: Map<string, ShownCall>, answer: Answer, isPast: boolean): readonly SessionUpdate[] {
+  const messageId = answer.call
+  const updates = answer.parts.flatMap((part): readonly SessionUpdate[] => {
+    if (part.type === 'tool_call') return [announce(deps, calls, part.call, part)]
+    if (part.type === 'reasoning') return [{ sessionUpdate: 'agent_thought_chunk', messageId, content: text(part.text) }]
+    return isPast ? [{ sessionUpdate: 'agent_message_chunk', messageId, content: text(part.text) }] : []
+  })
+  return [...updates, ...usageOf(deps, answer.usage)]
 }
 
-function announce(deps: FoldDeps, calls: Map<string, ShownCall>, id: string, { name, arguments: input }: JsonObject): SessionUpdate {
-  const called = { name: typeof name === 'string' ? name : '', input: typeof input === 'string' ? input : '' }
-  calls.set(id, called)
-  return { sessionUpdate: 'tool_call', toolCallId: id, status: 'pending', ...viewTool(called.name, called.input, deps) }
+function announce(deps: FoldDeps, calls: Map<string, ShownCall>, id: string, { name, input }: ShownCall): SessionUpdate {
+  calls.set(id, { name, input })
+  return { sessionUpdate: 'tool_call', toolCallId: id, status: 'pending', ...viewTool(name, input, deps) }
 }
 
-function usageOf({ contextTokens }: FoldDeps, { usage }: JsonObject): readonly SessionUpdate[] {
-  const { inputTokens, outputTokens } = fieldsOf(usage)
-  const used = (Number(inputTokens) || 0) + (Number(outputTokens) || 0)
+function usageOf({ contextTokens }: FoldDeps, { inputTokens, outputTokens }: AnswerUsage): readonly SessionUpdate[] {
+  const used = inputTokens + outputTokens
   const size = contextTokens()
   return used === 0 || size === 0 ? [] : [{ sessionUpdate: 'usage_update', used, size }]
 }
 
-function foldCall(deps: FoldDeps, calls: Map<string, ShownCall>, record: RecordView): readonly SessionUpdate[] {
-  const { call, name, phase } = record
-  const body = fieldsOf(record.body)
+function foldCall(deps: FoldDeps, calls: Map<string, ShownCall>, record: RecordView, change: CallChange): readonly SessionUpdate[] {
+  const { call, name, status, media } = change
   const begun = calls.get(call)
-  const isKnown = begun !== undefined
-  const first: SessionUpdate[] = isKnown ? [] : [announce(deps, calls, call, { name, arguments: JSON.stringify(body['input'] ?? {}) })]
+  const first: SessionUpdate[] = begun === undefined ? [announce(deps, calls, call, { name, input: change.input || '{}' })] : []
   if (!isEnd(record)) {
-    if (phase === 'parked') return first
+    if (record.phase === 'parked') return first
     return [...first, { sessionUpdate: 'tool_call_update', toolCallId: call, status: 'in_progress' }]
   }
   calls.delete(call)
-  const media = name === 'media.send' ? mediaIn(record.body) : null
   if (media !== null) deps.onMedia(media)
-  const isOk = phase === 'outcome' && body['status'] === 'ok' && body['ok'] !== false
-  const said = resultOf(body, phase)
-  const change = begun === undefined ? [] : viewTool(begun.name, begun.input, deps).content
-  const plan = isOk && name.startsWith('scratchpad.') ? planOf(body['items']) : []
+  const isOk = status === 'ok'
+  const said = status === 'refused' ? change.text : forPeople(change.text)
+  const edit = begun === undefined ? [] : viewTool(begun.name, begun.input, deps).content
+  const plan = isOk && name.startsWith('scratchpad.') ? planOf(fieldsOf(record.body)['items']) : []
   return [
     ...first,
     {
@@ -151,14 +138,8 @@ function foldCall(deps: FoldDeps, calls: Map<string, ShownCall>, record: RecordV
       toolCallId: call,
       status: isOk ? 'completed' : 'failed',
       // An edit shows what it changes; what it says matters where it failed.
-      content: [...change, ...(said === '' || (isOk && change.length > 0) ? [] : [shown(said)])],
+      content: [...edit, ...(said === '' || (isOk && edit.length > 0) ? [] : [shown(said)])],
     },
     ...(plan.length > 0 ? [{ sessionUpdate: 'plan' as const, entries: plan }] : []),
   ]
-}
-
-function resultOf(body: Readonly<Record<string, Json | undefined>>, phase: RecordView['phase']): string {
-  const message = phase === 'refused' ? body['message'] : undefined
-  if (typeof message === 'string' && message !== '') return message
-  return typeof body['text'] === 'string' ? forPeople(body['text']) : ''
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { isAlive, isObject, type JsonObject, ownValue, OxbowError, systemRandom } from '../types/index.ts'
+import { isAlive, isObject, type JsonObject, ownValue, OxbowError, systemRandom, turnRight } from '../types/index.ts'
 import { type Connection, type GuestChoice, withConnection } from './guest-connection.ts'
 import { mcpKeySeconds, mcpLastAnswerMs, mcpRebeginMs } from './limits.ts'
 import type { Terminal } from './terminal.ts'
@@ -19,7 +19,7 @@ export interface McpOptions extends GuestChoice {
 }
 
 /** Reads, and asks the agent, whose calls ask the person. */
-const usualRights: readonly string[] = ['analyst', 'turn.send', 'session.read']
+const usualRights: readonly string[] = ['analyst', turnRight, 'session.read']
 
 type Message = JsonObject & { readonly method?: string; readonly id?: string | number | null; readonly params?: JsonObject }
 type Send = (message: Message) => void

@@ -3,17 +3,22 @@ import type { FollowEvent } from '../client/index.ts'
 import { askOffline, type GuestSetup } from '../runner/index.ts'
 import {
   type CallId,
+  foldRecord,
+  isDecided,
+  isOver,
   type JournalRecord,
   type Json,
+  newTurnView,
   type PendingApproval,
+  pendingOf,
   type RecordView,
   type SessionId,
   toError,
   type TurnId,
+  type TurnView,
 } from '../types/index.ts'
 import type { GatewayPort } from './guest-connection.ts'
 import { recentRecords } from './limits.ts'
-import { foldRecord, isDecided, isOver, newTurnView, pendingOf, type TurnView } from '../terminal/index.ts'
 
 interface TurnWatch {
   /**

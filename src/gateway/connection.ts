@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import type { Kernel, KernelEvent } from '../kernel/index.ts'
 import type { Client } from './clients.ts'
-import { type ClientFrame, type Failure, OxbowError, protocolVersion, type RecordView, type SessionId } from '../types/index.ts'
+import { type ClientFrame, endsTurn, type Failure, OxbowError, protocolVersion, type RecordView, type SessionId } from '../types/index.ts'
 import { subprotocol } from './admission.ts'
 import { answerRequest, createEventTexts, describeFailure, errorText, type EventTexts, frameText, readFrame, resultText } from './frames.ts'
 import { type GatewayLimits, maxReasonBytes, oversizeFactor, batchMs, pastBufferPart } from './limits.ts'
@@ -207,8 +207,8 @@ interface SubscriptionDeps {
 }
 
 /** Events that the user waits for: the end of a turn, and a question to them. */
-function isUrgent({ name, phase }: RecordView): boolean {
-  return phase === 'parked' || (name === 'turn.send' && phase === 'outcome')
+function isUrgent(record: RecordView): boolean {
+  return record.phase === 'parked' || endsTurn(record)
 }
 
 interface Subscription {

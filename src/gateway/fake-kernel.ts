@@ -19,6 +19,7 @@ import {
   type SessionInfo,
   systemClock,
   systemRandom,
+  turnCall,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
@@ -141,7 +142,7 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
       if (!duplicate) {
         world.messages.push(text)
         topic.busy = true
-        sent.set(clientId, append(session, clientId, 'turn.send', 'intent', { text }).seq)
+        sent.set(clientId, append(session, clientId, turnCall, 'intent', { text }).seq)
       }
       return { turn: clientId as string as TurnId, cursor: sent.get(clientId) ?? 0, duplicate }
     },

@@ -184,8 +184,6 @@ export const maxTransfers = 8
 export const maxUnpackEntries = 50_000
 /** Maximum size of its files. A small archive could otherwise fill a sandbox that has no quota. */
 export const maxUnpackBytes: number = 2048 * mib
-/** Maximum size of an entry's extended header: path and link target of maximum length, and times. */
-export const maxExtendedHeaderBytes: number = 32 * kib
 
 /**
  * Maximum of watches, as many as the folders that memory indexes, and of folders in one. Each folder takes an inotify watch, of which a

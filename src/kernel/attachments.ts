@@ -20,7 +20,12 @@ import {
   type SentFile,
   type SessionId,
 } from '../types/index.ts'
-import { maxMessagesSearched, maxPieces } from './limits.ts'
+
+/** Pieces of one attachment: as many as the largest one needs, and some for senders that cut smaller ones. */
+export const maxPieces = 16
+
+/** Records of a session in which files of earlier messages are looked for, the newest. */
+const maxMessagesSearched = 2_000
 
 /**
  * Keeps the files of a message: bytes become blobs, uploaded pieces are looked up, names are cleaned, and types are detected from the

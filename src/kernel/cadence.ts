@@ -4,7 +4,12 @@
  */
 import { z } from 'zod'
 import { OxbowError, once } from '../types/index.ts'
-import { maxCadenceChecks, maxCronLength } from './limits.ts'
+
+/** Due times whose distance is checked when a cron expression is taken in. */
+const maxCadenceChecks = 200
+
+/** Characters of a cron expression. */
+const maxCronLength = 200
 
 export type Cadence =
   | { readonly type: 'once'; readonly at: string }

@@ -7,7 +7,22 @@
  */
 import { z } from 'zod'
 import { type Audience, type Call, isObject, type Json, type JsonObject, toolName, type ToolSpec } from '../types/index.ts'
-import { maxListedValues, maxLoadedTools, maxNamedBytes, maxOfferedBytes, maxOfferedTools } from './limits.ts'
+
+/**
+ * Tools that requests offer from the start, and their bytes without the words of the wire; with more, the rare ones are found by
+ * `tool.search`. A model chooses worse among more, and every request pays for each.
+ */
+const maxOfferedTools = 40
+const maxOfferedBytes = 9_000
+
+/** Names of tools of servers, for a model that may search them: at most 3 000 tokens. */
+const maxNamedBytes = 9_000
+
+/** Tools that one search loads: a family. */
+export const maxLoadedTools = 10
+
+/** Values of a field that its tool lists; of more, the description names examples. A wrong one is refused with the list. */
+const maxListedValues = 8
 
 /** The reference of one call, for `oxbow calls` and the generated page. */
 export interface CallReference {
@@ -56,7 +71,8 @@ interface Tools {
 }
 
 /** @public reached through the type of the module */
-export function toTools(calls: readonly Call[], maxBytes: number = maxOfferedBytes): Tools {
+export function toTools(calls: readonly Call[], roomBytes: number = Infinity): Tools {
+  const maxBytes = Math.min(maxOfferedBytes, roomBytes)
   const schemas = calls.map((call) => ({ call, schema: schemaOf(call) }))
   const uses = new Map<string, number>()
   for (const { call, schema } of schemas) {

@@ -2,10 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import type { CallId, RecordView, SessionId, TurnId } from '../types/index.ts'
-import { createEvents, type Events } from './events.ts'
-import type { KernelEvent } from './events.ts'
+import { createEvents, type Events, type KernelEvent, followPage } from './events.ts'
 import { user } from './kernel-fixture.ts'
-import { followPage } from './limits.ts'
 
 const session = 's' as SessionId
 const turn = 't' as TurnId

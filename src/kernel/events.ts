@@ -3,10 +3,22 @@
  * causes one event per turn of the event loop, not one per token.
  */
 import type { Store } from '../store/index.ts'
-import type { CallId, JsonObject, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
+import {
+  type CallId,
+  isTurn,
+  type JsonObject,
+  type PendingApproval,
+  type Phase,
+  type RecordView,
+  type ServerPayloads,
+  type SessionId,
+  type TurnId,
+} from '../types/index.ts'
 import type { Journal } from './journal.ts'
-import { followPage } from './limits.ts'
 import type { OwnKind } from './observe/event-kinds.ts'
+
+/** Records sent at once to a follower that is catching up. */
+export const followPage = 500
 
 type Payload<Type extends keyof ServerPayloads> = { readonly type: Type } & Readonly<ServerPayloads[Type]>
 
@@ -89,7 +101,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       for (const watch of watchers) watch(record)
       if (record.session === '' || record.phase === 'exchange') return
       publishTo(record.session, record, body)
-      if (record.name === 'turn.send' && record.phase === 'outcome') turnEndListeners.forEach((listener) => listener(record))
+      if (isTurn(record) && record.phase === 'outcome') turnEndListeners.forEach((listener) => listener(record))
     },
     delta(session, turn, call, text) {
       const topic = topicOf(session)

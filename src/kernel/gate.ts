@@ -36,7 +36,6 @@ import {
   refusalBody,
   replay,
 } from './stages/refusals.ts'
-import { maxNameLength } from './limits.ts'
 import { approve, type ApprovalDeps, type Approved, isStale, withEditNote } from './stages/approval.ts'
 import {
   type CallOptions,
@@ -59,6 +58,9 @@ import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
+
+/** Recorded characters of the name of an unknown call; no real name is longer. */
+const maxNameLength = 100
 
 export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly documents: Documents

@@ -15,9 +15,9 @@ export {
 } from './budgets/definitions.ts'
 export { type Amounts, type BudgetLine, limitsOf, lineOf, unpriced } from './budgets/notices.ts'
 export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
-export { type CallReference, describeCall } from './call-reference.ts'
+export { type CallReference, describeCall, maxLoadedTools } from './call-reference.ts'
 export type { Coming, HookedCall, HookedPassing, KernelHooks } from './coming.ts'
-export { carriesConversation, historyPages, toItem } from './conversation/conversations.ts'
+export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
 export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './events.ts'
@@ -27,19 +27,9 @@ export { type Journal, rowIn, rowMark } from './journal.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
 export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export {
-  historyPage,
-  maxForkDepth,
-  maxInputBytes,
-  maxLoadedTools,
-  maxPieces,
-  maxResultBytes,
-  maxSessionsRead,
-  maxTitleLength,
-} from './limits.ts'
 export { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
 export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
-export type { Registry, SectionAgent } from './registry.ts'
+export { explain, type Registry, type SectionAgent } from './registry.ts'
 export { type Core, sectionOf, type Service } from './service.ts'
 export {
   type CallOf,
@@ -50,6 +40,8 @@ export {
   firstLine,
   type Judged,
   type ListInput,
+  maxSessionsRead,
+  maxTitleLength,
   type OpenedFlow,
   type Sessions,
   sessionsOf,
@@ -59,7 +51,7 @@ export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './st
 export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './stages/attenuation.ts'
 export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
 export { assertNoBranch, type BranchBy, type FileChanges, type FileCopies, type NewBranch } from './stages/call-files.ts'
-export type { Cleaner } from './stages/cleaning.ts'
+export { type Cleaner, maxResultBytes } from './stages/cleaning.ts'
 export { boundDigest, inputsDigest, partsOf, readInputs, stateChange } from './stages/command-inputs.ts'
 export {
   type ActsAs,
@@ -102,11 +94,18 @@ export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './st
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
 export { type Admission, type AdmissionState, priorities, type Priority } from './turns/admission.ts'
 export type { RunningTurns } from './turns/agent.ts'
-export { clientTools } from './turns/client-calls.ts'
-export type { LaneResult, Lanes, Mail, TurnInput, TurnPast } from './turns/lanes-interface.ts'
-export { type AgentProfile, characterProblem, type CharacterProfile, type DefinedProfile, profileCategory } from './turns/profile.ts'
-export type { Handoff, Handoffs } from './turns/profiles.ts'
+export type { Lanes } from './turns/lanes-interface.ts'
+export {
+  type AgentProfile,
+  characterProblem,
+  type CharacterProfile,
+  type DefinedProfile,
+  type Handoff,
+  type Handoffs,
+  profileCategory,
+} from './turns/profiles.ts'
 export { giveUpCalls } from './turns/recovery.ts'
 export { createRepeats, notOpen, repeatsBody, type RepeatsReport } from './turns/repeats.ts'
 export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'
 export type { StartTurn } from './turns/start-turn.ts'
+export { sessionId } from './turns/turn-calls.ts'

@@ -16,6 +16,7 @@ import {
   createRecentMap,
   type Failure,
   isOxbowError,
+  isTaken,
   type JsonObject,
   type NewRecord,
   noSpend,
@@ -27,10 +28,21 @@ import {
   toFailure,
 } from '../types/index.ts'
 import { carriesConversation } from './conversation/conversations.ts'
-import { maxErasedAtOnce, maxHeldEpochs, maxLostIntents, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
 import { documentChanges, documentProjections } from './state/documents.ts'
 import type { Budgets } from './stages/budgets.ts'
+
+/** Lanes that are held, about 100 bytes each; a lane that was evicted is claimed again by its next turn. */
+const maxHeldEpochs = 10_000
+
+/** Calls whose intents a takeover refused, until their outcomes have come, too: those of the calls that run at once. */
+const maxLostIntents = 10_000
+
+/** Records that may wait for the store before their producers wait too: a tenth of what the store refuses. */
+const maxRecordsBehind = 10_000
+
+/** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
+const maxErasedAtOnce = 200
 
 export interface Entry {
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
@@ -285,7 +297,7 @@ export function createProjector({ sessions, budgets }: ProjectorDeps): JournalDe
     if (session === '') return null
     if (name === 'session.summarize' && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
     if (changes === 'scratchpad') return sessions.changed(session, { scratchpad: call })
-    const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
+    const beginsTurn = isTaken({ name, phase }) && body['into'] === undefined
     return beginsTurn
       ? sessions.turnStarted(session, body['text'] as string, at)
       : phase === 'outcome' || phase === 'intent' || /^flow\.(?:declassify|revoke)$/.test(name)

@@ -10,26 +10,26 @@ import {
   type Call,
   type CallId,
   createIdMaker,
-  lazySchemaChecker,
+  type IdMaker,
+  type JsonObject,
   type KeptFile,
+  lazySchemaChecker,
   once,
   type Once,
-  type IdMaker,
-  type TurnId,
-  type JsonObject,
   type SchemaChecker,
   type SessionId,
+  turnCall,
+  type TurnId,
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
-import { createConversationOf, createSummaries, type Summaries } from './conversation/summaries.ts'
+import { createConversationOf, createSummaries, type Summaries, maxBytesPerToken } from './conversation/summaries.ts'
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
 import { createEvents, createNoteEvent, type Events, type NoteEvent } from './events.ts'
 import type { KernelOptions } from './kernel-options.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
-import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
@@ -106,19 +106,19 @@ export function assembleParts(options: KernelOptions, resumed: () => Promise<voi
   const records = buildRecords(options)
   const services = holdServices(options.services, () => coreOf(options, parts, resumed()))
   const describe = async (): Promise<readonly Call[]> => {
-    const [tools, { clientCalls }, ofServices] = await Promise.all([
+    const [tools, { kernelCalls }, ofServices] = await Promise.all([
       options.calls(parts.memory),
-      import('./turns/client-calls.ts'),
+      import('./turns/turn-calls.ts'),
       services.calls(),
       parts.judges.load(),
       services.coming.load(),
     ])
-    return [...tools, ...clientCalls(), ...ofServices]
+    return [...tools, ...kernelCalls(parts), ...ofServices]
   }
   const calls = buildCalls(options, records, services, describe)
   const turns = buildTurns(options, records, calls)
   const parts: KernelParts = { ...records, ...calls, ...turns }
-  attachAfterTurns(options, parts)
+  attachAfterTurns(parts)
   return parts
 }
 
@@ -246,7 +246,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
       session,
       turn,
       call: turn as string as CallId,
-      name: 'turn.send',
+      name: turnCall,
       elapsed_ms: 0,
       output: `Waiting: ${config.turn.max_running} turns are running (turn.max_running).`,
     })
@@ -266,10 +266,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
 }
 
 /** What happens after each turn. */
-function attachAfterTurns({ config }: KernelOptions, parts: KernelParts): void {
+function attachAfterTurns(parts: KernelParts): void {
   const { events, memory, conversations, lanes } = parts
-  const { idle_s, max_idle: maxIdle } = config.session
-  conversations.sweep({ idleMs: idle_s * 1_000, maxIdle, isBusy: lanes.isBusy })
+  conversations.sweep(lanes.isBusy)
   if (memory !== undefined) events.onTurnEnd(memory.poke)
   events.onTurnEnd(parts.services.turnEnded)
 }

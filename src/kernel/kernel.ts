@@ -3,15 +3,17 @@ import {
   type Call,
   type CallId,
   type CallOutcome,
+  cancelCall,
   type Config,
   grantOf,
   type GuestStatus,
   modelLabel,
+  type Notice,
   once,
+  type RecordView,
   type SessionId,
   type SessionInfo,
-  type Notice,
-  type RecordView,
+  turnCall,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
@@ -25,6 +27,7 @@ import { reconcile } from './turns/recovery.ts'
 import { describedServiceCalls } from './hold-services.ts'
 import type { Service } from './service.ts'
 import { refusedAs } from './turns/start-turn.ts'
+import type { TurnCallDeps } from './turns/turn-calls.ts'
 
 /**
  * The kernel accepts requests at once; those that need the store wait until it is open and the interrupted turns are resuming. If the
@@ -47,7 +50,7 @@ async function resume(
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
-      const { intended, outcome } = gate.start(caller, 'turn.send', turn.input, { id: turn.id, signal: null, resumed: true })
+      const { intended, outcome } = gate.start(caller, turnCall, turn.input, { id: turn.id, signal: null, resumed: true })
       void outcome.catch(() => {}).finally(() => recovered.delete(turn.id))
       // Awaited one by one, so that they enter their lanes in order.
       await intended
@@ -88,7 +91,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       await resumed
       return startTurn(send)
     },
-    cancelTurn: async (session) => (expectOk(await ask('turn.cancel', { session }, session)) as { cancelled: boolean }).cancelled,
+    cancelTurn: async (session) => (expectOk(await ask(cancelCall, { session }, session)) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) =>
       (expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')) as { next: string }).next,
     call: ask,
@@ -191,6 +194,6 @@ function expectOk(outcome: CallOutcome): unknown {
 
 /** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration */
 export async function describedKernelCalls(config: Config, services: readonly Service[]): Promise<readonly Call[]> {
-  const { clientCalls } = await import('./turns/client-calls.ts')
-  return [...clientCalls(), ...(await describedServiceCalls(services, config))]
+  const { kernelCalls } = await import('./turns/turn-calls.ts')
+  return [...kernelCalls({} as TurnCallDeps), ...(await describedServiceCalls(services, config))]
 }

@@ -6,7 +6,7 @@ import { createEmbed } from './background.ts'
 import type { Summaries } from './conversation/summaries.ts'
 import type { Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
-import { maxSessionsRead } from './limits.ts'
+import { maxSessionsRead } from './sessions.ts'
 import { processRight, userCaller } from './stages/policy.ts'
 
 interface MemoryHostDeps {

@@ -18,16 +18,27 @@ import {
   wellFormed,
 } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
-import {
-  maxCountedTools,
-  maxHeldToolLists,
-  maxInputBytes,
-  maxLoadedShare,
-  maxOfferedBytes,
-  maxToolShare,
-  maxWhyLength,
-  toolBytesPerToken,
-} from './limits.ts'
+
+/** A model that writes more arguments than this is confused; terminals can send files instead. */
+export const maxInputBytes: number = 1024 * 1024
+
+/** Share of the model's window that tools may take in each request; less than `maxOfferedBytes` only where the window is small. */
+const maxToolShare = 0.1
+
+/** Bytes of a token of JSON, at the least that is usual. */
+const toolBytesPerToken = 3
+
+/** Found tools for which a request keeps room: three searches. */
+export const maxCountedTools = 30
+
+/** Share of the model's window that found tools may take: those that were found last stay. */
+const maxLoadedShare = 0.15
+
+/** Lists of tools that are kept for the sets that searches have loaded. */
+const maxHeldToolLists = 100
+
+/** Characters about a malformed input: five fields with what each was expected to be. */
+const maxWhyLength = 1_000
 
 type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
@@ -80,7 +91,7 @@ export function createRegistry(
   loading: () => Promise<void> | null = () => null,
 ): Registry {
   let loaded: Loaded | null = null
-  const maxToolBytes = Math.min(maxOfferedBytes, contextTokens * maxToolShare * toolBytesPerToken)
+  const maxToolBytes = contextTokens * maxToolShare * toolBytesPerToken
   const maxLoadedChars = contextTokens * maxLoadedShare * toolBytesPerToken
   const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
@@ -190,7 +201,8 @@ function parseArguments(text: string): { readonly json: unknown } | { readonly p
   }
 }
 
-function explain(error: z.ZodError): string {
+/** @returns what is wrong with up to five fields, for people and models */
+export function explain(error: z.ZodError): string {
   const why = error.issues
     .slice(0, 5)
     .map((issue) => (issue.path.length === 0 ? issue.message : `field \`${issue.path.join('.')}\`: ${issue.message}`))

@@ -29,7 +29,6 @@ import {
   type Labels,
   parseLabels,
 } from '../types/index.ts'
-import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import type { Documents } from './state/documents.ts'
 import {
   addLabels,
@@ -49,6 +48,12 @@ import {
   nothing,
   type Provenance,
 } from './stages/policy.ts'
+
+/** Characters of the first line of a message that becomes a session's title. */
+export const maxTitleLength = 60
+
+/** Sessions searched for a title, or for forks of a session. */
+export const maxSessionsRead = 10_000
 
 export interface Sessions {
   /** @throws OxbowError `not_found`, also while the session is being erased */

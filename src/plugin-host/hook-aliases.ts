@@ -2,6 +2,7 @@
  * Hooks of other programs, by the names and with the signatures that their documentation gives: `docs/hooks.md` has the table. A handler that was
  * written for one of them runs unchanged; what it changes in place, returns or throws becomes the verdict that means the same.
  */
+import { answerOf } from './hook-answer.ts'
 import type { HookAlias, HookPlace, HookStep, HookValues, Json, JsonObject, PluginHookResult } from '../types/index.ts'
 
 /** What a handler can reach beside the value. */
@@ -45,12 +46,14 @@ async function observe(handler: AliasHandler, first: unknown, second: unknown): 
   return pass
 }
 
+const openClawAnswer = { params: 'object', block: 'boolean', blockReason: 'string', requireApproval: 'object' } as const
+
 /** OpenClaw: `api.on(name, (event, ctx) => …)`. */
 const openClaw: Pick<Aliases, 'before_tool_call' | 'after_tool_call' | 'message_received' | 'agent_end' | 'session_start'> = {
   before_tool_call: (handler) => ({
     async 'call.before'(value) {
       const event = { toolName: toolOf(value.name), params: copyOf(value.input), toolCallId: value.call, runId: value.turn }
-      const answer = objectOf(await call(handler, event, toolContext(value)))
+      const answer = answerOf(await call(handler, event, toolContext(value)), openClawAnswer)
       if (answer['block'] === true) return refuse(textOf(answer['blockReason']))
       const { params, requireApproval } = answer
       const input = params === undefined ? null : ({ input: params } as const)
@@ -175,7 +178,7 @@ const pi: Pick<Aliases, 'tool_call' | 'tool_result' | 'turn_start' | 'turn_end'>
   tool_call: (handler) => ({
     async 'call.before'({ name, call: toolCallId, input }, runtime) {
       const event = { type: 'tool_call', toolName: toolOf(name), toolCallId, input: copyOf(input) }
-      const answer = objectOf(await call(handler, event, piContext(runtime)))
+      const answer = answerOf(await call(handler, event, piContext(runtime)), { block: 'boolean', reason: 'string' })
       return answer['block'] === true ? refuse(textOf(answer['reason'])) : change({ input: event.input })
     },
   }),
@@ -183,7 +186,8 @@ const pi: Pick<Aliases, 'tool_call' | 'tool_result' | 'turn_start' | 'turn_end'>
     async 'call.after'({ name, call: toolCallId, input, text, ok }, runtime) {
       const content = [{ type: 'text', text }]
       const event = { type: 'tool_result', toolName: toolOf(name), toolCallId, input: copyOf(input), content, details: {}, isError: !ok }
-      const { content: next, isError } = objectOf(await call(handler, event, piContext(runtime)))
+      const fields = { content: 'list', details: 'any', isError: 'boolean' } as const
+      const { content: next, isError } = answerOf(await call(handler, event, piContext(runtime)), fields)
       const changed = { ...(Array.isArray(next) && { text: joined(next) }), ...(typeof isError === 'boolean' && { ok: !isError }) }
       return Object.keys(changed).length === 0 ? pass : change(changed)
     },

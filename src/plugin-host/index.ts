@@ -4,7 +4,8 @@ export { serveHost } from './serve-host.ts'
 export type { HostAdapter, HostApi } from './serve-host.ts'
 export { adaptPlugins, importPlugin } from './open-plugin.ts'
 export type { ModelPiece, ModelToolCall } from './model-answer.ts'
-export { pluginOf, schemaOf } from './plugin-object.ts'
+export { pluginOf } from './check-plugin.ts'
+export { schemaOf } from './plugin-object.ts'
 export type {
   ActionPart,
   EvaluatorPart,

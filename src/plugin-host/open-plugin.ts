@@ -1,6 +1,7 @@
 /** The interface of Oxbow for plugins: imports what a plugin exports, says what it has, and runs its parts. */
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import {
   type JsonObject,
   modelPieceCall,
@@ -11,15 +12,9 @@ import {
   type PluginProvided,
 } from '../types/index.ts'
 import { maxProviderMs, providerMs } from './limits.ts'
-import {
-  type ActionPart,
-  type PluginObject,
-  type PluginRuntime,
-  type PluginState,
-  pluginOf,
-  type ProviderPart,
-  schemaOf,
-} from './plugin-object.ts'
+import { type ActionPart, type PluginObject, type PluginRuntime, type PluginState, type ProviderPart, schemaOf } from './plugin-object.ts'
+import { failureAt, ownLines } from './load-failure.ts'
+import { pluginOf } from './check-plugin.ts'
 import { gatherAnswer } from './model-answer.ts'
 import { hooksOf, type PluginHooks } from './plugin-hooks.ts'
 import { createRuntime } from './runtime-object.ts'
@@ -31,17 +26,49 @@ type Answers = {
   readonly [Op in Exclude<keyof PluginOps, 'describe' | 'health'>]: (input: PluginOps[Op]['input']) => Promise<PluginOps[Op]['output']>
 }
 
-/** @throws Error when an entry cannot be imported or exports no plugin */
-export async function openPlugin(folder: string, entries: readonly string[], api: HostApi): Promise<HostAdapter> {
+/**
+ * @param started called when every `init` has ended, or one has failed
+ * @throws Error when an entry cannot be imported or exports no plugin, with the place in its message; and so does `start`
+ */
+export async function openPlugin(folder: string, entries: readonly string[], api: HostApi, started: () => void): Promise<HostAdapter> {
   const plugins: PluginObject[] = []
   for (const entry of entries) plugins.push(await importPlugin(folder, entry))
-  return adaptPlugins(plugins, api)
+  const adapter = adaptPlugins(plugins, api)
+  return {
+    ...adapter,
+    async answer(op, input) {
+      if (op === 'hook') return loggedHook(adapter.answer(op, input), (input as PluginOps['hook']['input']).step)
+      if (op !== 'start') return adapter.answer(op, input)
+      try {
+        return await adapter.answer(op, input)
+      } catch (error) {
+        throw failureAt(error, folder)
+      } finally {
+        started()
+      }
+    },
+  }
+}
+
+/** Failures of hooks are in the log as well: a person who reads that a step was refused looks there. */
+async function loggedHook(answer: Promise<object>, step: string): Promise<object> {
+  try {
+    return await answer
+  } catch (error) {
+    console.error(`hook ${step}: ${ownLines(inspect(error))}`)
+    throw error
+  }
 }
 
 /** @throws Error when the file cannot be imported or exports no plugin */
 export async function importPlugin(folder: string, entry: string): Promise<PluginObject> {
-  provideSdk()
-  return pluginOf((await import(pathToFileURL(join(folder, entry)).href)) as Readonly<Record<string, unknown>>, entry)
+  let lastFile = ''
+  provideSdk((url) => (lastFile = url))
+  try {
+    return pluginOf((await import(pathToFileURL(join(folder, entry)).href)) as Readonly<Record<string, unknown>>, entry)
+  } catch (error) {
+    throw failureAt(error, folder, lastFile)
+  }
 }
 
 /** The same for plugins that are at hand. */
@@ -251,18 +278,26 @@ async function runAction(
 }
 
 async function provideOne(part: ProviderPart, runtime: PluginRuntime, message: PluginMessage, state: PluginState): Promise<PluginProvided> {
-  const limit = Promise.withResolvers<never>()
-  const deadlineMs = deadlineOf(part)
-  const timer = setTimeout(() => limit.reject(new Error(`It did not answer within ${deadlineMs} ms.`)), deadlineMs)
   try {
-    const result = await Promise.race([Promise.resolve(part.get(runtime, message, state)), limit.promise])
-    const { text, values, data } = objectOf(result)
+    const given = part.get(runtime, message, state)
+    const { text, values, data } = objectOf(isThenable(given) ? await within(deadlineOf(part), given) : given)
     return { name: part.name, text: typeof text === 'string' ? text : '', values: objectOf(values), data: objectOf(data), problem: '' }
   } catch (error) {
     return {
       ...missing(part.name),
       problem: (error instanceof Error ? error.message : String(error)).slice(0, maxProblemChars) || 'It failed.',
     }
+  }
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (objectOf(value) as { readonly then?: unknown }).then === 'function'
+
+async function within(deadlineMs: number, given: PromiseLike<unknown>): Promise<unknown> {
+  const limit = Promise.withResolvers<never>()
+  const timer = setTimeout(() => limit.reject(new Error(`It did not answer within ${deadlineMs} ms.`)), deadlineMs)
+  try {
+    return await Promise.race([given, limit.promise])
   } finally {
     clearTimeout(timer)
   }

@@ -183,6 +183,42 @@ test('several hooks at one step run in order, and a refusal ends them', async ()
   assert.equal((await firing({ step: 'call.before', run: () => false })('call.before')).verdict, 'refuse')
 })
 
+test('an answer without a known verdict is a failure, and so is a change without fields', async () => {
+  const may = 'it may return nothing, true, false, or an object whose verdict is pass, change, refuse or approve'
+  for (const [answer, message] of [
+    [{ refuse: true }, `it answered { refuse: true }; ${may}`],
+    [{ verdict: 'deny' }, `it answered { verdict: 'deny' }; ${may}`],
+    [{}, `it answered {}; ${may}`],
+    [null, `it answered null; ${may}`],
+    ['no', `it answered 'no'; ${may}`],
+    [0, `it answered 0; ${may}`],
+    [['refuse'], `it answered [ 'refuse' ]; ${may}`],
+    [{ verdict: 'change' }, "it answered { verdict: 'change' }; the value of change must be an object with the fields that change"],
+    [{ verdict: 'approve', value: 'x' }, /the value of approve must be an object/],
+  ] as const)
+    await assert.rejects(firing({ step: 'call.before', run: () => answer })('call.before'), { message })
+  for (const answer of [undefined, true, { verdict: 'pass', more: 1 }])
+    assert.equal((await firing({ step: 'call.before', run: () => answer })('call.before')).verdict, 'pass')
+  assert.equal((await firing({ step: 'call.before', run: () => ({ verdict: 'refuse', because: 1 }) })('call.before')).verdict, 'refuse')
+})
+
+test('a handler for another program whose answer it would not have there is a failure', async () => {
+  for (const [step, at, answer, message] of [
+    [
+      'before_tool_call',
+      'call.before',
+      { blocked: true },
+      /^it answered \{ blocked: true \}; it may return nothing, or an object with params, block, /,
+    ],
+    ['before_tool_call', 'call.before', { block: 'yes' }, /an object with params, block, blockReason, requireApproval$/],
+    ['before_tool_call', 'call.before', false, /it answered false/],
+    ['tool_call', 'call.before', { deny: true }, /an object with block, reason$/],
+    ['tool_result', 'call.after', { content: 'redacted' }, /an object with content, details, isError$/],
+  ] as const)
+    await assert.rejects(firing({ step, run: () => answer })(at), { message })
+  assert.equal((await firing({ step: 'before_tool_call', run: () => null })('call.before')).verdict, 'pass')
+})
+
 test('a hook at a step that does not exist is refused, with all that do', () => {
   assert.throws(
     () => hooksOf([{ name: 'a', hooks: [{ step: 'call.during', run() {} } as unknown as HookPart] }]),

@@ -10,6 +10,7 @@ import {
   type PluginHookResult,
 } from '../types/index.ts'
 import { type AliasSteps, hookAliases } from './hook-aliases.ts'
+import { verdictOf } from './hook-answer.ts'
 import type { HookPart, PluginObject, PluginRuntime } from './plugin-object.ts'
 
 export interface PluginHooks {
@@ -40,8 +41,8 @@ export function hooksOf(plugins: readonly PluginObject[]): PluginHooks {
         const answer = await hook.run(shown, runtime)
         if (answer.verdict === 'refuse') return answer
         if (answer.verdict === 'approve') reasons.push(answer.reason)
-        const change = answer.verdict === 'pass' ? null : objectOf(answer.value)
-        if (change === null) continue
+        if (answer.verdict === 'pass' || answer.value === null) continue
+        const change = answer.value as JsonObject
         changed = { ...changed, ...change }
         shown = { ...shown, ...change }
       }
@@ -68,15 +69,4 @@ function hooksOfPart(plugin: string, part: HookPart): readonly Hook[] {
       ? []
       : [{ step: each, fail, run: async (value, runtime) => handle(value as unknown as HookValues[HookStep], runtime) }]
   })
-}
-
-/** Nothing and `true` pass, `false` refuses. */
-function verdictOf(result: unknown): PluginHookResult {
-  const { verdict, value, reason } = objectOf(result) ?? {}
-  const known = verdict === 'change' || verdict === 'refuse' || verdict === 'approve' ? verdict : 'pass'
-  return { verdict: result === false ? 'refuse' : known, value: value ?? null, reason: typeof reason === 'string' ? reason : '' }
-}
-
-function objectOf(value: unknown): JsonObject | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : null
 }

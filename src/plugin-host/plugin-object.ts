@@ -1,7 +1,6 @@
-/** A plugin as its entry exports it, made by `definePlugin`. What is missing has a default; what is wrong fails here, with its name. */
+/** A plugin as its entry exports it, made by `definePlugin`. What is missing has a default; `check-plugin.ts` refuses what is wrong. */
 import type { TestSuite } from './run-tests.ts'
 import {
-  nearestNames,
   type DecidingStep,
   type Effect,
   type HookAlias,
@@ -165,82 +164,6 @@ export interface PluginObject {
   readonly hooks?: readonly HookPart[]
   /** `oxbow plugin test` runs them in the sandbox. */
   readonly tests?: readonly TestSuite<PluginRuntime>[]
-}
-
-const partNames: readonly string[] = Object.keys({
-  name: true,
-  description: true,
-  init: true,
-  dispose: true,
-  actions: true,
-  providers: true,
-  evaluators: true,
-  services: true,
-  models: true,
-  routes: true,
-  tasks: true,
-  events: true,
-  hooks: true,
-  tests: true,
-} satisfies Record<keyof PluginObject, true>)
-
-/** What plugins of elizaOS have as well, which has no meaning here. */
-const elizaFields: ReadonlySet<string> = new Set(
-  'adapter app componentTypes config dependencies priority schema testDependencies'.split(' '),
-)
-
-/** @returns the plugin that a module exports, as `default` or by another name @throws Error that names what is wrong */
-export function pluginOf(module: Readonly<Record<string, unknown>>, entry: string): PluginObject {
-  const exported = [module['default'], module['plugin'], ...Object.values(module)]
-  const found = exported.find(isPlugin)
-  if (found === undefined) throw new Error(`${entry} exports no plugin: export default definePlugin({ name, … }).`)
-  const unknown = Object.keys(found).find((field) => !partNames.includes(field) && !elizaFields.has(field))
-  if (unknown !== undefined) {
-    const [nearest] = nearestNames(unknown, partNames, 3)
-    throw new Error(`${found.name} has ${unknown}, which is no part of a plugin${nearest === undefined ? '' : `: is it ${nearest}`}.`)
-  }
-  for (const { list, parts, needs } of partsOf(found)) {
-    if (!Array.isArray(parts)) throw new Error(`${list} of ${found.name} must be a list.`)
-    for (const [place, part] of (parts as readonly Readonly<Record<string, unknown>>[]).entries()) {
-      for (const [field, type] of needs) {
-        // oxlint-disable-next-line valid-typeof -- one of two
-        if (part === null || part === undefined || typeof part[field] !== type)
-          throw new Error(`${list}[${place}] of ${found.name} needs ${field}, a ${type}.`)
-      }
-    }
-  }
-  return found
-}
-
-function isPlugin(value: unknown): value is PluginObject {
-  return typeof value === 'object' && value !== null && typeof (value as { name?: unknown }).name === 'string'
-}
-
-type Need = readonly [
-  field: 'name' | 'handler' | 'run' | 'get' | 'serviceType' | 'start' | 'type' | 'path' | 'step',
-  type: 'string' | 'function',
-]
-
-function partsOf(plugin: PluginObject): { readonly list: string; readonly parts: unknown; readonly needs: readonly Need[] }[] {
-  const name: Need = ['name', 'string']
-  const handler: Need = ['handler', 'function']
-  const run: Need = ['run', 'function']
-  return [
-    { list: 'actions', parts: plugin.actions ?? [], needs: [name, handler] },
-    { list: 'providers', parts: plugin.providers ?? [], needs: [name, ['get', 'function']] },
-    { list: 'evaluators', parts: plugin.evaluators ?? [], needs: [name, handler] },
-    {
-      list: 'services',
-      parts: plugin.services ?? [],
-      needs: [
-        ['serviceType', 'string'],
-        ['start', 'function'],
-      ],
-    },
-    { list: 'routes', parts: plugin.routes ?? [], needs: [['type', 'string'], ['path', 'string'], handler] },
-    { list: 'tasks', parts: plugin.tasks ?? [], needs: [name, run] },
-    { list: 'hooks', parts: plugin.hooks ?? [], needs: [['step', 'string'], run] },
-  ]
 }
 
 /** @returns a JSON Schema of an object from either form */

@@ -6,12 +6,14 @@
 const name = 'oxbow/plugin'
 const source = 'export const definePlugin = (plugin) => plugin\n'
 
-export function provideSdk(): void {
+export function provideSdk(onResolved: (url: string) => void = () => {}): void {
   const { registerHooks } = process.getBuiltinModule('node:module')
   registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === name
-        ? { url: `data:text/javascript,${encodeURIComponent(source)}`, format: 'module', shortCircuit: true }
-        : next(specifier, context),
+    resolve(specifier, context, next) {
+      if (specifier === name) return { url: `data:text/javascript,${encodeURIComponent(source)}`, format: 'module', shortCircuit: true }
+      const found = next(specifier, context)
+      onResolved(found.url)
+      return found
+    },
   })
 }

@@ -6,7 +6,8 @@
  * tell a plugin that is slow from one that blocks this process.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Readable, Writable } from 'node:stream'
+import { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import {
   createMessageReader,
   createMessageWriter,
@@ -38,9 +39,11 @@ export interface HostAdapter {
 
 interface Running {
   readonly id: number
-  readonly controller: AbortController
+  /** Made when the plugin asks for its signal, which most requests never do. */
+  controller: AbortController | undefined
   /** Answered or cancelled. */
   ended: boolean
+  isCancelled: boolean
 }
 
 interface Host {
@@ -59,7 +62,8 @@ interface Host {
  * Resolves when the input ends. @throws Error when the guest breaks the protocol: then nothing can be trusted.
  */
 export async function serveHost(load: (api: HostApi) => Promise<HostAdapter>): Promise<void> {
-  const { input, output } = takeStreams()
+  let take: (bytes: Buffer) => void = () => {}
+  const { ended, output } = takeStreams((bytes) => take(bytes))
   const writer = createMessageWriter(output)
   const current = new AsyncLocalStorage<Running>()
   const never = new AbortController().signal
@@ -79,7 +83,13 @@ export async function serveHost(load: (api: HostApi) => Promise<HostAdapter>): P
     reported: new Set(),
   }
   const api: HostApi = {
-    signal: () => current.getStore()?.controller.signal ?? never,
+    signal() {
+      const running = current.getStore()
+      if (running === undefined) return never
+      running.controller ??= new AbortController()
+      if (running.isCancelled) running.controller.abort(cancelled())
+      return running.controller.signal
+    },
     async call(name, callInput) {
       const within = current.getStore()
       if (within === undefined || within.ended) return refused('A plugin can make calls only while it works on a request.')
@@ -93,21 +103,42 @@ export async function serveHost(load: (api: HostApi) => Promise<HostAdapter>): P
     },
   }
   process.on('unhandledRejection', (error) => console.error('unhandled rejection:', error))
+  take = reader(host)
   await writer.send(greetingId, '{}', null)
-  await readAll(host, input)
+  await ended
 }
 
-/** What the plugin prints goes to its log, and never between frames. */
-function takeStreams(): { readonly input: Readable; readonly output: Writable } {
-  const { stdin, stdout, stderr } = process
+/** What comes in at once, at most; larger messages come in several pieces. */
+const readBytes: number = 64 * 1024
+
+/**
+ * What the plugin prints goes to its log, and never between frames.
+ * @param onBytes called with what is read, which it may keep. Without a stream between: with many plugins a turn waits for each of them to
+ * wake up, and two thirds of what that took were buffers and promises of a stream. An error ends the input.
+ */
+function takeStreams(onBytes: (bytes: Buffer) => void): { readonly ended: Promise<void>; readonly output: Writable } {
+  const { stdout, stderr } = process
   // The guest has closed its end.
   stdout.on('error', () => process.exit(0))
   Object.defineProperty(process, 'stdout', { get: () => stderr, configurable: true })
   Object.defineProperty(process, 'stdin', { get: () => undefined, configurable: true })
-  return { input: stdin, output: stdout }
+  const ended = Promise.withResolvers<void>()
+  const callback = (count: number, buffer: Uint8Array): boolean => {
+    try {
+      onBytes(Buffer.from(buffer.subarray(0, count)))
+    } catch (error) {
+      ended.reject(error)
+    }
+    return true
+  }
+  const input = new Socket({ fd: 0, readable: true, writable: false, onread: { buffer: Buffer.allocUnsafe(readBytes), callback } })
+  for (const event of ['end', 'close', 'error']) input.on(event, () => ended.resolve())
+  input.resume()
+  return { ended: ended.promise, output: stdout }
 }
 
-async function readAll(host: Host, input: Readable): Promise<void> {
+/** @returns takes what has come in @throws Error when it is not what a guest sends */
+function reader(host: Host): (bytes: Buffer) => void {
   const push = createMessageReader(
     { messageBytes: maxRequestBytes, pendingBytes: maxPendingBytes },
     {
@@ -115,15 +146,15 @@ async function readAll(host: Host, input: Readable): Promise<void> {
       cancel: (id) => cancel(host, id),
     },
   )
-  for await (const chunk of input) {
-    const problem = push(chunk as Buffer)
+  return (bytes) => {
+    const problem = push(bytes)
     if (problem !== null) throw new Error(problem)
   }
 }
 
 function takeRequest(host: Host, id: number, text: string): void {
   const request = JSON.parse(text) as { readonly op: PluginOp; readonly input: never }
-  const running: Running = { id, controller: new AbortController(), ended: false }
+  const running: Running = { id, controller: undefined, ended: false, isCancelled: false }
   if (host.running.has(id) || id === greetingId) throw new Error('a request has an id that is in use')
   if (host.running.size >= maxRequests) return void host.send(id, { failure: busy })
   host.running.set(id, running)
@@ -164,9 +195,12 @@ function cancel(host: Host, id: number): void {
   if (running === undefined) return
   running.ended = true
   host.running.delete(id)
-  running.controller.abort(new Error('The request was cancelled.'))
+  running.isCancelled = true
+  running.controller?.abort(cancelled())
   void host.send(id, { failure: { code: 'cancelled', message: 'Cancelled.', hint: 'Ask again if it is still needed.' } })
 }
+
+const cancelled = (): Error => new Error('The request was cancelled.')
 
 function takeReply(host: Host, id: number, text: string): void {
   const waiting = host.waiting.get(id)
@@ -186,7 +220,8 @@ function failureOf(error: unknown): Failure {
   return {
     code: code !== undefined && codes.has(code) ? code : 'tool_failed',
     message: (message ?? '').slice(0, maxFailureText) || 'The plugin failed.',
-    hint: typeof hint === 'string' ? hint.slice(0, maxFailureText) : 'Its log may say why: oxbow plugin logs.',
+    // Of none the guest has one that names the plugin.
+    hint: typeof hint === 'string' ? hint.slice(0, maxFailureText) : '',
   }
 }
 

@@ -126,3 +126,47 @@ test('a misspelt part is refused, by its types and when it is defined or importe
   // @ts-expect-error -- neither
   assert.throws(() => definePlugin({ name: 'weather', zzzzzzzzzzzz: 1 }), /has zzzzzzzzzzzz, which is no part of a plugin\.$/)
 })
+
+test('a misspelt field of a part is refused, with the name that was meant', () => {
+  const handler = (): string => ''
+  const refused = (parts: object, problem: RegExp): void => assert.throws(() => definePlugin({ name: 'x', ...parts }), problem)
+  refused(
+    { actions: [{ name: 'a', handler, paramters: [] }] },
+    /actions\[0\] of x has paramters, which is no field of it: is it parameters\.$/,
+  )
+  refused({ actions: [{ name: 'a', handlr: handler }] }, /actions\[0\] of x needs handler, a function\. Is handlr misspelt\?$/)
+  refused({ providers: [{ name: 'p', get: handler, deadline: 5 }] }, /has deadline, which is no field of it: is it deadline_ms\.$/)
+  refused({ tasks: [{ name: 't', run: handler, every: 5 }] }, /tasks\[0\] of x has every, .* is it every_s\.$/)
+  refused({ hooks: [{ step: 'call.before', run: handler, when: 1 }] }, /hooks\[0\] of x has when, .*: it may have step, fail, run\.$/)
+  refused({ models: { TEXT_SMALL: { handler, priorty: 1 } } }, /models\.TEXT_SMALL of x has priorty, .* is it priority\.$/)
+  // Fields of elizaOS, and those of classes, are fine.
+  const prototype = { start: (): object => ({}) }
+  const radar = Object.assign(Object.create(prototype) as typeof prototype, { serviceType: 'radar', range: 40 })
+  definePlugin({ name: 'x', actions: [{ name: 'a', handler, examples: [] } as never], services: [radar] })
+})
+
+test('a value that a field of a part does not take is refused, with those that it takes', () => {
+  const refused = (more: object, message: string | RegExp): void =>
+    assert.throws(() => definePlugin({ name: 'x', ...more } as never), { message })
+  const [handler, run] = [() => {}, () => {}]
+  refused({ hooks: [{ step: 'call.before', fail: 'close', run }] }, 'hooks[0] of x has fail "close", which must be one of open, closed.')
+  refused(
+    { hooks: [{ on: 'call.before', run }] },
+    /^hooks\[0\] of x needs step, one of message\.received, .*, call\.before, .*, turn_end\.$/,
+  )
+  refused({ hooks: [{ step: 'call.befor', run }] }, /^hooks\[0\] of x has step "call\.befor", which must be one of message\.received, /)
+  refused(
+    { actions: [{ name: 'a', handler, effect: 'nothing' }] },
+    'actions[0] of x has effect "nothing", which must be one of none, idempotent, once.',
+  )
+  refused({ actions: [{ name: 'a', handler, tier: 'safe' }] }, /which must be one of read_only, side_effecting, privileged\.$/)
+  refused(
+    { providers: [{ name: 'p', get: handler, deadline_ms: '2s' }] },
+    'providers[0] of x has deadline_ms "2s", which must be a number.',
+  )
+  refused({ tasks: [{ name: 't', run }] }, 'tasks[0] of x needs every_s or cron.')
+  refused({ tasks: { name: 't', run } }, 'tasks of x must be a list.')
+  refused({ models: { TEXT_LARGE: { priority: 1 } } }, 'models.TEXT_LARGE of x needs handler, a function.')
+  refused({ events: { MESSAGE_RECEIVED: handler } }, 'events.MESSAGE_RECEIVED of x must be a list of functions.')
+  refused({ init: 1 }, 'init of x must be a function.')
+})

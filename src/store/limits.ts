@@ -118,15 +118,8 @@ export const blockPassages = 16
 export const minScaledDims = 64
 /** Removals that are recorded for readers, which drop those passages from memory; a reader that missed more reads everything again. */
 export const keptRemovals = 20_000
-/** Up to so many vectors are held whole and compared one by one: 1.5 ms and 6 MB at 384 dimensions. */
-export const maxExactVectors = 4_000
-/** Floats that are held whole, however many vectors they are: 64 MiB. */
-export const maxExactFloats: number = 16 * 1024 * 1024
-/** Beyond that, eight bits a number are held: 131 000 vectors of 384 dimensions. Beyond this, signs. */
-export const maxSmallBytes: number = 48 * 1024 * 1024
-/** Candidates by signs that are compared exactly: at least so many, and so many for each hit wanted. */
-export const minRescored = 384
-export const rescoredPerHit = 16
+/** Beyond so many bytes of vectors, at one for each number, Postgres makes an index of them where it can: 131 000 vectors of 384 dimensions. */
+export const maxHeldBytes: number = 48 * 1024 * 1024
 /** How many more than wanted are compared exactly: eight bits put few in the wrong order. */
 export const comparedBeyond = 24
 /** Characters of recently found passages that the searching thread caches: some 4 000 messages. */

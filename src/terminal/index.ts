@@ -1,4 +1,4 @@
-/** What terminal programs share: hostile text made safe, formats, a turn as a fold over its records, and text in the order of records. */
+/** What terminal programs share: hostile text made safe, formats, and text in the order of records. */
 export { agentGoal, type AgentLine, agentSpent, agentState, agentTree } from './agent-tree.ts'
 export { inRecordOrder } from './record-order.ts'
 export {
@@ -8,6 +8,7 @@ export {
   formatMoney,
   formatMs,
   formatTime,
+  mediaLine,
   plainLine,
   plainText,
   shortId,
@@ -38,19 +39,3 @@ export {
   modeBadge,
   statusRows,
 } from './status-text.ts'
-export {
-  type CallView,
-  foldRecord,
-  isDecided,
-  isEnd,
-  isOver,
-  isToolCall,
-  mediaIn,
-  mediaLine,
-  newTurnView,
-  pendingOf,
-  sentMedia,
-  type SentMedia,
-  type TurnView,
-  unreportedFailure,
-} from './turn-view.ts'

@@ -2,7 +2,7 @@
  * Text arrives as it is generated and records after their commit, so the text of a fast model can arrive before the calls that precede it.
  * Text is held back until the record of its generation's start has arrived.
  */
-import type { RecordView } from '../types/index.ts'
+import { endsTurn, isGeneration, type RecordView } from '../types/index.ts'
 
 /** What it looks at of the events that a client follows. */
 interface Followed {
@@ -16,8 +16,8 @@ export function inRecordOrder<Event extends Followed>(past: readonly RecordView[
   /** Generations of this turn whose start record was passed on. */
   const begun = new Set<string>()
   let held: readonly Event[] = []
-  const note = ({ name, call }: RecordView): void => {
-    if (name === 'model.generate') begun.add(call)
+  const note = (record: RecordView): void => {
+    if (isGeneration(record)) begun.add(record.call)
   }
   const letGo = (): void => {
     const due = held.filter(({ call = '' }) => begun.has(call))
@@ -31,16 +31,11 @@ export function inRecordOrder<Event extends Followed>(past: readonly RecordView[
       return
     }
     if (event.record !== undefined) note(event.record)
-    const turnEnds = event.type === 'ended' || (event.record !== undefined && endsTurn(event.record))
+    const turnEnds = event.type === 'ended' || (event.record !== undefined && endsTurn(event.record, event.record.turn))
     // Text that is streaming at this point belongs to a generation that started before the subscription.
     if (turnEnds || event.type === 'caught_up') for (const { call = '' } of held) begun.add(call)
     letGo()
     if (turnEnds) begun.clear()
     handOn(event)
   }
-}
-
-function endsTurn({ name, phase, call, turn }: RecordView): boolean {
-  const sent: string = call
-  return name === 'turn.send' && phase === 'outcome' && sent === turn
 }

@@ -2,7 +2,7 @@
  * Text of models and tools is hostile to a terminal: control characters move the cursor, rewrite what was shown, set titles and
  * clipboards; bidirectional overrides change the visible order of text. Everything that is printed passes through these functions.
  */
-import { withoutSequences } from '../types/index.ts'
+import { type SentMedia, withoutSequences } from '../types/index.ts'
 import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from './limits.ts'
 
 // C0 except tab and newline, DEL, C1, the marks and overrides of text direction, and what has no width but in emoji and letters that join.
@@ -103,4 +103,12 @@ export function formatTime(at: number): string {
   const two = (number: number): string => String(number).padStart(2, '0')
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
+}
+
+const maxFieldChars = 100
+
+/** A file that an agent sent, in a line. */
+export function mediaLine({ kind, name, media_type: type, bytes, caption }: SentMedia): string {
+  const plain = (text: string): string => plainLine(text, maxFieldChars)
+  return `${plain(name)}  ${plain(kind)}, ${plain(type)}, ${formatBytes(bytes)}${caption === '' ? '' : `  “${plain(caption)}”`}`
 }

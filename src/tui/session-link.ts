@@ -1,7 +1,7 @@
 /** The session on the screen: opening one, starting one with its first message, following it across guests, and its older records. */
 import type { FollowEvent } from '../client/index.ts'
 import { inRecordOrder } from '../terminal/index.ts'
-import { didYouMean, OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
+import { didYouMean, isMessage, OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
 import { maxListed, pageRecords } from './limits.ts'
 import type { Gateway, Ports } from './ports.ts'
 import type { Event } from './state.ts'
@@ -204,15 +204,11 @@ async function readPage(gateway: Gateway, session: SessionId, before?: number): 
     const page = outcome.output as Page
     records = [...page.records, ...records]
     if (page.next === null) return { records, next: null }
-    const begins = records.findIndex(beginsTurn)
+    const begins = records.findIndex(isMessage)
     // Records before the first turn belong to the one that began before them.
     if (begins >= 0) return { records: records.slice(begins), next: records[begins]!.seq }
     from = page.next
   }
-}
-
-function beginsTurn({ name, phase, call, turn }: RecordView): boolean {
-  return name === 'turn.send' && phase === 'intent' && (call as string) === turn
 }
 
 async function findSession(gateway: Gateway, prefix: string): Promise<SessionInfo> {

@@ -6,28 +6,31 @@
  * that a word of an answer costs the same in a conversation of ten thousand messages.
  */
 import type { FollowEvent } from '../client/index.ts'
+import { mediaLine } from '../terminal/index.ts'
 import {
-  type CallView,
-  foldRecord,
-  isDecided,
-  isEnd,
-  isOver,
-  isToolCall,
-  mediaIn,
-  mediaLine,
-  newTurnView,
-  pendingOf,
-  type TurnView,
-  unreportedFailure,
-} from '../terminal/index.ts'
-import {
+  type Answer,
   assertNever,
   type CallId,
+  type CallView,
+  endsTurn,
   type Failure,
-  type Json,
-  type PendingApproval,
-  type RecordView,
   failureSentences,
+  foldRecord,
+  foldStep,
+  isDecided,
+  isEnd,
+  isObject,
+  newTurnView,
+  type PendingApproval,
+  pendingOf,
+  readStep,
+  type RecordView,
+  type SentMedia,
+  startsTurn,
+  textOfAnswer,
+  type TurnMessage,
+  type TurnView,
+  unreportedFailure,
 } from '../types/index.ts'
 import { maxReplyChars } from './limits.ts'
 
@@ -183,42 +186,42 @@ function takeText(transcript: Transcript, event: TextEvent): Transcript {
 }
 
 function takeRecord(transcript: Transcript, record: RecordView): Transcript {
-  if (record.name === 'turn.send') return takeTurnRecord(transcript, record)
+  const step = readStep(record)
+  if (step?.kind === 'sent') return putMessage(transcript, record, step.message, transcript.turn === null ? 'sent' : 'queued')
+  if (step?.kind === 'taken') return takeUp(transcript, record, step.message)
+  if (step?.kind === 'ended') return takeEnd(transcript, record)
   if (record.name === 'session.summarize' || record.name === 'session.compact') return takeSummary(transcript, record)
   // What is done in the background after a turn has its id, too.
   if (transcript.turn === null || record.turn !== transcript.turn.turn) return transcript
-  const turn = foldRecord(transcript.turn, record)
+  const turn = step === null ? transcript.turn : foldStep(transcript.turn, record, step)
   const next = { ...transcript, turn, waiting: waitingAfter(transcript.waiting, record) }
-  if (record.name === 'model.generate') return takeGeneration(next, record)
-  if (!isToolCall(record)) return next
-  const call = turn.calls.find((one) => one.call === record.call)
-  return call === undefined ? next : takeCall(next, call, record)
+  if (step?.kind === 'answered') return takeAnswer(next, step.answer)
+  const call = step?.kind === 'call' ? turn.calls.find((one) => one.call === record.call) : undefined
+  return step?.kind === 'call' && call !== undefined ? takeCall(next, call, record, step.change.media) : next
 }
 
-function takeTurnRecord(transcript: Transcript, record: RecordView): Transcript {
-  const { call, phase } = record
-  const isOwn = (call as string) === record.turn
-  if (phase === 'intent') return putMessage(transcript, record, transcript.turn === null ? 'sent' : 'queued')
-  if (phase === 'started') {
-    if (!isOwn) return putMessage(transcript, record, 'sent')
-    // A message that waited for the last turn moves behind it.
-    const live = transcript.live.filter((item) => item.kind !== 'user' || item.id !== call)
-    const { past } = settle({ ...transcript, live: live.filter((item) => !isUnsent(item)) })
-    const rest = live.filter(isUnsent)
-    const next = {
-      ...transcript,
-      past,
-      live: [],
-      turn: newTurnView(record.turn),
-      beganAt: record.at,
-      waiting: ofAgents(transcript.waiting),
-    }
-    const begun = putMessage(next, record, 'sent')
-    return { ...begun, live: [...begun.live, ...rest] }
+function takeUp(transcript: Transcript, record: RecordView, message: TurnMessage): Transcript {
+  if (!startsTurn(record)) return putMessage(transcript, record, message, 'sent')
+  // A message that waited for the last turn moves behind it.
+  const live = transcript.live.filter((item) => item.kind !== 'user' || item.id !== record.call)
+  const { past } = settle({ ...transcript, live: live.filter((item) => !isUnsent(item)) })
+  const rest = live.filter(isUnsent)
+  const next = {
+    ...transcript,
+    past,
+    live: [],
+    turn: newTurnView(record.turn),
+    beganAt: record.at,
+    waiting: ofAgents(transcript.waiting),
   }
-  if (!isEnd(record) || !isOwn) return transcript
+  const begun = putMessage(next, record, message, 'sent')
+  return { ...begun, live: [...begun.live, ...rest] }
+}
+
+function takeEnd(transcript: Transcript, record: RecordView): Transcript {
+  if (!endsTurn(record, record.turn)) return transcript
   const turn = foldRecord(transcript.turn?.turn === record.turn ? transcript.turn : newTurnView(record.turn), record)
-  return isOver(turn) && turn.status !== 'merged' ? endTurn(transcript, turn, record.at) : transcript
+  return turn.status === 'merged' ? transcript : endTurn(transcript, turn, record.at)
 }
 
 /** A message that no turn has read. */
@@ -226,17 +229,9 @@ function isUnsent(item: Item): boolean {
   return item.kind === 'user' && item.state !== 'sent'
 }
 
-function putMessage(transcript: Transcript, record: RecordView, state: UserItem['state']): Transcript {
-  const body = fields(record.body)
-  const source = record.phase === 'intent' ? fields(body['input']) : body
-  const text = typeof source['text'] === 'string' ? source['text'] : ''
-  const files = Array.isArray(source['attachments']) ? source['attachments'].map(fileName) : []
-  return put(transcript, { kind: 'user', id: record.call, text, files, state, seq: record.seq })
-}
-
-function fileName(file: Json): string {
-  const name = fields(file)['name']
-  return typeof name === 'string' ? name : 'file'
+function putMessage(transcript: Transcript, record: RecordView, message: TurnMessage, state: UserItem['state']): Transcript {
+  const files = message.files.map(({ name }) => name)
+  return put(transcript, { kind: 'user', id: record.call, text: message.text ?? '', files, state, seq: record.seq })
 }
 
 function endTurn(transcript: Transcript, turn: TurnView, at: number): Transcript {
@@ -271,37 +266,28 @@ function settled(item: Item): Item {
   return item.kind === 'call' && item.output !== '' ? { ...item, output: '' } : item
 }
 
-function takeGeneration(transcript: Transcript, record: RecordView): Transcript {
-  const body = fields(record.body)
-  if (record.phase !== 'outcome') return transcript
-  const { inputTokens = 0, outputTokens = 0 } = fields(body['usage']) as { inputTokens?: number; outputTokens?: number }
+function takeAnswer(transcript: Transcript, answer: Answer): Transcript {
+  const { inputTokens, outputTokens } = answer.usage
   // As the service counted it: what is reserved before is an upper bound.
   const counted = inputTokens === 0 ? transcript : { ...transcript, contextTokens: inputTokens + outputTokens }
-  const parts = fields(body['message'])['parts']
-  const textOf = (type: string): string =>
-    (Array.isArray(parts) ? parts.map(fields) : [])
-      .filter((part) => part['type'] === type)
-      .map((part) => (typeof part['text'] === 'string' ? part['text'] : ''))
-      .join('')
-      .slice(0, maxReplyChars)
-  const [text, reasoning] = [textOf('text'), textOf('reasoning')]
+  const text = textOfAnswer(answer).slice(0, maxReplyChars)
+  const reasoning = textOfAnswer(answer, 'reasoning').slice(0, maxReplyChars)
   if (text.trim() === '' && reasoning.trim() === '') return counted
-  return put(counted, { kind: 'reply', id: record.call, text, reasoning, done: true })
+  return put(counted, { kind: 'reply', id: answer.call, text, reasoning, done: true })
 }
 
-function takeCall(transcript: Transcript, call: CallView, record: RecordView): Transcript {
+function takeCall(transcript: Transcript, call: CallView, record: RecordView, sent: SentMedia | null): Transcript {
   const before = transcript.live.findLast((item) => item.kind === 'call' && item.id === record.call)
   const beganAt = before?.kind === 'call' ? before.beganAt : record.at
   const output = before?.kind === 'call' && !isEnd(record) ? before.output : ''
   const next = put(transcript, { kind: 'call', id: record.call, call, beganAt, output })
-  const sent = record.name === 'media.send' && record.phase === 'outcome' ? mediaIn(record.body) : null
   return sent === null
     ? next
     : note(next, `media-${record.call}`, 'info', `⇢ ${mediaLine(sent)}  (oxbow media ${record.session} --save FOLDER)`)
 }
 
 function takeSummary(transcript: Transcript, { phase, body, call }: RecordView): Transcript {
-  const messages = fields(body)['messages']
+  const messages = isObject(body) ? body['messages'] : undefined
   if (phase !== 'outcome' || typeof messages !== 'number' || messages === 0) return transcript
   return note(
     transcript,
@@ -330,10 +316,4 @@ export function ofAgents(waiting: readonly PendingApproval[]): readonly PendingA
 /** @returns the same list when the call is not in it */
 export function withoutCall(waiting: readonly PendingApproval[], gone: CallId): readonly PendingApproval[] {
   return waiting.some(({ call }) => call === gone) ? waiting.filter(({ call }) => call !== gone) : waiting
-}
-
-type Fields = { readonly [key: string]: Json | undefined }
-
-function fields(value: Json | undefined): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
 }

@@ -7,6 +7,7 @@
  * - `worker`: the rights of a role.
  */
 import { OxbowError } from './error.ts'
+import { turnRight } from './turn-record.ts'
 
 /** What the plain names of rights do not say. Absent from a caller whose rights have no limits. */
 export interface RightLimits {
@@ -23,19 +24,10 @@ export interface Grant {
   readonly limits?: RightLimits
 }
 
-const worker = [
-  'attachment.save',
-  'exec.run',
-  'file.read',
-  'file.write',
-  'media.send',
-  'memory.read',
-  'scratchpad.use',
-  'shell.run',
-  'skill.use',
-  'system.read',
-]
-const analyst = ['file.read', 'media.send', 'memory.read', 'scratchpad.use', 'skill.use', 'state.read', 'system.read', 'web.read']
+/** Of whoever works on files, and of whoever only reads. */
+const reading = ['file.read', 'media.send', 'memory.read', 'scratchpad.use', 'skill.use', 'system.read']
+const worker = [...reading, 'attachment.save', 'exec.run', 'file.write', 'shell.run'].sort()
+const analyst = [...reading, 'state.read', 'web.read'].sort()
 const operator = [
   ...new Set([...worker, ...analyst, 'agent.spawn', 'agent.use', 'events.read', 'memory.write', 'schedule.read', 'state.write']),
 ]
@@ -49,7 +41,7 @@ const user = [
   'session.read',
   'session.write',
   'text.embed',
-  'turn.send',
+  turnRight,
   'vault.copy',
   'vault.list',
   'version.read',

@@ -28,7 +28,6 @@ export interface FlowPolicy extends FlowRules {
 export interface KernelConfig {
   flow: FlowPolicy
   turn: { max_turns: number; time_limit_s: number; max_running: number }
-  session: { max_idle: number; idle_s: number }
   approval: {
     mode: 'manual' | 'allow_list' | 'auto'
     read_only: Decision
@@ -117,17 +116,6 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .max(10_000)
         .default(10)
         .describe('Turns of people and programs that run at once; others wait in order. One that waits for an approval does not count.'),
-    })
-    .prefault({}),
-  session: z
-    .strictObject({
-      max_idle: z
-        .int()
-        .min(0)
-        .max(10_000)
-        .default(50)
-        .describe('Idle sessions whose conversation stays in memory. All others are read from the journal again with their next message.'),
-      idle_s: z.int().min(1).default(1_800).describe('Seconds after which the conversation of an idle session leaves memory.'),
     })
     .prefault({}),
   approval: z

@@ -17,7 +17,7 @@ export interface MemoryConfig {
   index_messages: boolean
   embedder: string
   folders: string[]
-  summary: { enabled: boolean; trigger_ratio: number; target_ratio: number; min_turns: number; model: string }
+  summary: { enabled: boolean; trigger_ratio: number; target_ratio: number; model: string }
   titles: { model: string; budget: { micro_dollars: number; tokens: number } }
   consolidation: {
     enabled: boolean
@@ -82,7 +82,6 @@ export const memoryConfig: z.ZodType<MemoryConfig> = z
         enabled: z.boolean().default(true).describe('Summarize messages that no longer fit the context window.'),
         trigger_ratio: ratio(0.85).describe('Fill level of the context window at which a summary is made.'),
         target_ratio: ratio(0.5).describe('Fill level after a summary.'),
-        min_turns: z.int().min(1).default(6).describe('Minimum number of messages to summarize.'),
         model: z.string().default('').describe('Model that writes summaries. Empty: the model of the session.'),
       })
       .prefault({}),

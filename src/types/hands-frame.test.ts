@@ -199,9 +199,10 @@ function createSlowSink() {
     destroyed: false,
     cork: () => undefined,
     uncork: () => undefined,
-    /** Heads come alone. */
+    /** Heads come alone, or before the payload of a small message. */
     write(bytes: Uint8Array): boolean {
-      if (bytes.length === 9) ids.push(Buffer.from(bytes).readUInt32BE(5))
+      const isHead = bytes.length >= 9 && Buffer.from(bytes).readUInt32BE(0) <= 5 + maxPayloadBytes && bytes[4]! > 0
+      if (isHead) ids.push(Buffer.from(bytes).readUInt32BE(5))
       sink.writableNeedDrain = true
       return false
     },

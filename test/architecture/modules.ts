@@ -93,8 +93,8 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
-  row('runner', 'host', ['sandbox', 'plugins', 'services'], {
-    packages: { 'smol-toml': 'layered configuration files', 'tar-stream': 'tarballs of plugins; loaded when one is installed' },
+  row('runner', 'host', ['sandbox', 'plugins', 'services', 'tar'], {
+    packages: { 'smol-toml': 'layered configuration files' },
     builtins: {
       'node:fs': 'workspaces, tokens and configuration are files of the host',
       'node:child_process': 'starts guests, and npm, which installs a plugin without running its scripts',
@@ -209,7 +209,16 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the folder of the database of a plugin, inside the sandbox',
     },
   }),
-  row('plugin-host', 'core', [], { builtins: { 'node:module': 'plugins find `oxbow/plugin` in this program' } }),
+  row('plugin-host', 'core', [], {
+    builtins: {
+      'node:module': 'plugins find `oxbow/plugin` in this program',
+      'node:net': 'standard input without a stream: a turn waits for each host to wake up; nothing listens or connects',
+      'node:worker_threads': 'a thread says where a plugin stands whose code does not come back',
+      'node:inspector': 'the same thread: the debugger of the main thread, which opens no port',
+      'node:fs': 'the same thread writes past the blocked one, and the line of an import that fails is read',
+      'node:child_process': '`node --check` of a file whose syntax is wrong, inside the sandbox: only that names the line',
+    },
+  }),
   row('memory', 'core', ['store', 'engine'], {
     packages: {
       zod,
@@ -246,7 +255,7 @@ export const modules: readonly ModuleRow[] = [
       'src/eliza-host/main.ts': 'and that of plugins of elizaOS',
     },
   }),
-  row('hands', 'core', [], {
+  row('hands', 'core', ['tar'], {
     packages: { 'playwright-core': 'drives Chromium; its types here, itself from the folder that the sandbox shows' },
     buildTime: { diff: 'takes unified diffs apart' },
     builtins: {
@@ -280,17 +289,17 @@ export const modules: readonly ModuleRow[] = [
     buildTime: { 'isomorphic-git': 'reads the repository of the versions, so that no git has to be installed; in a thread' },
     builtins: { 'node:fs': 'it is a folder that agents do not see' },
   }),
-  row('store', 'base', [], {
+  row('store', 'base', ['tar'], {
     packages: {
       'better-sqlite3-multiple-ciphers': 'SQLite, in a worker; the build that can encrypt the whole file',
       pg: 'Postgres, where its address is configured',
       zod: 'a backup is a file that somebody hands over: its manifest is parsed',
       'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
-      'tar-stream': 'the files of a workspace in a backup; loaded with the first backup or restore of them',
     },
     buildTime: { kysely: 'one query layer over SQLite and Postgres; scripts/make-statements.ts writes down what it compiles' },
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
   }),
+  row('tar', 'base', []),
   row('types', 'base', [], {
     packages: { zod },
     builtins: {
@@ -345,6 +354,7 @@ export const tools: Reasons = {
   '@types/node': 'types',
   '@types/ws': 'types',
   '@types/better-sqlite3': 'types',
+  'tar-stream': 'packs archives, sound and hostile, for tests of what reads them',
   wabt: 'assembles the WebAssembly of the search, see scripts/make-dot-program.ts',
   '@types/pg': 'types',
   '@types/tar-stream': 'types',

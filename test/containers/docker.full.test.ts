@@ -88,7 +88,7 @@ describe('docker without its service', { skip: without }, () => {
     const { status } = await createSandbox({ workspaceRoot: folder, limits, browser: testBrowser, insecure: false, searchPath: path })
     assert.equal(status.tier, 'none')
     assert.match(status.problem!.message, /^docker does not respond: .*(?:Cannot connect|connect to the docker API)/i)
-    assert.match(status.problem!.hint, /docker info.*systemctl start docker/)
+    assert.match(status.problem!.hint, /docker info.*(?:systemctl start docker|`dockerd`)/)
     await assert.rejects(testImage('docker', path), /The image could not be made: .*connect/i)
     await rm(folder, { recursive: true })
   })

@@ -93,7 +93,7 @@ const cases: readonly (readonly [path: string, ran: string, read: RegExp])[] = [
   ['strict/refuse', '', /The plugin strict refused this test\.act call: not that one/],
   ['lenient/change', 'changed', /The plugin lenient changed the input/],
   ['lenient/throw', 'lenient/throw', /acted/],
-  ['strict/throw', '', /a hook of the plugin strict has to look at it and I am broken/],
+  ['strict/throw', '', /the hook call\.before of the plugin strict must look at it, and failed: I am broken/],
   ['lenient/late', 'lenient/late', /acted/],
   ['strict/late', '', /did not answer within 500 ms/],
   ['strict/call', '', /refused this test\.act call/],
@@ -105,8 +105,8 @@ const cases: readonly (readonly [path: string, ran: string, read: RegExp])[] = [
 /** Last: hosts that have ended wait before they start again, and until then each call meets the same. */
 const endings: typeof cases = [
   ['lenient/exit', 'lenient/exit', /acted/],
-  ['strict/exit', '', /a hook of the plugin strict has to look at it and the host of the plugin strict failed: it ended\. Tell/i],
-  ['plain', '', /a hook of the plugin strict has to look at it/],
+  ['strict/exit', '', /the plugin strict must look at it, and failed: the host of the plugin strict failed: it ended\. Tell/i],
+  ['plain', '', /the plugin strict must look at it/],
 ]
 
 function runs([path, ran, read]: (typeof cases)[number]): void {

@@ -3,22 +3,27 @@
  * memory.
  */
 import type { FollowEvent } from '../../client/index.ts'
-import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
-import type { GatewayPort } from '../guest-connection.ts'
-import type { Screen } from '../screen/screen.ts'
 import {
-  badgeText,
-  type TurnView,
+  type CallId,
+  endsTurn,
+  type Failure,
   foldRecord,
-  inRecordOrder,
   isDecided,
   isEnd,
   isOver,
-  type LabelBadge,
-  labelBadges,
   newTurnView,
+  type PendingApproval,
+  pendingIn,
   pendingOf,
-} from '../../terminal/index.ts'
+  type RecordView,
+  type SessionId,
+  startsTurn,
+  type TurnId,
+  type TurnView,
+} from '../../types/index.ts'
+import type { GatewayPort } from '../guest-connection.ts'
+import type { Screen } from '../screen/screen.ts'
+import { badgeText, inRecordOrder, type LabelBadge, labelBadges } from '../../terminal/index.ts'
 import { createTurnPrinter, lastExchange, messagePrompt } from './turn-printer.ts'
 
 export interface ChatSession {
@@ -79,8 +84,8 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
   const ask = (approval: PendingApproval): void => (approvals.add(approval) ? showAsked() : undefined)
   const decided = (call: CallId): void => (approvals.remove(call) ? showAsked() : undefined)
   const takeRecord = (record: RecordView): void => {
-    if (record.name === 'turn.send' && isEnd(record)) ended.add(record.call)
-    if (begins(record) && active?.turn !== record.turn) active = newTurnView(record.turn)
+    if (endsTurn(record)) ended.add(record.call)
+    if (startsTurn(record) && active?.turn !== record.turn) active = newTurnView(record.turn)
     if (active === null || record.turn !== active.turn) return
     active = foldRecord(active, record)
     if (record.phase === 'parked') ask(pendingOf(record))
@@ -127,20 +132,11 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
 /** The turn that was running when the records were read, and the approvals it waited for. */
 function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnView | null; pending: readonly PendingApproval[] } {
   if (!busy) return { active: null, pending: [] }
-  const start = past.findLastIndex(begins)
+  const start = past.findLastIndex(startsTurn)
   const began = past[start]
   if (began === undefined) return { active: null, pending: [] }
-  const records = past.slice(start).filter((record) => record.turn === began.turn)
-  const active = records.reduce(foldRecord, newTurnView(began.turn))
-  const waiting = new Set(active.calls.filter((call) => call.status === 'waiting').map(({ call }) => call))
-  const pending = records.filter((record) => record.phase === 'parked' && waiting.has(record.call)).map(pendingOf)
-  return isOver(active) ? { active: null, pending: [] } : { active, pending }
-}
-
-/** True when a message started a turn; a message merged into a running turn has that turn's id and its own call. */
-function begins(record: RecordView): boolean {
-  const call: string = record.call
-  return record.name === 'turn.send' && record.phase === 'started' && call === record.turn
+  const active = past.slice(start).reduce(foldRecord, newTurnView(began.turn))
+  return isOver(active) ? { active: null, pending: [] } : { active, pending: pendingIn(active) }
 }
 
 /** Takes a record of the session, which may be the last of its turn. */

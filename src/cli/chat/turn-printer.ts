@@ -1,13 +1,21 @@
 /** Prints a running turn: its text as it streams, a line for each call, and how it ended. Also the lines that the chat prints itself. */
 import type { FollowEvent } from '../../client/index.ts'
 import {
+  type CallView,
+  endsTurn,
   type Failure,
+  failureSentences,
   forPeople,
   type GuestStatus,
-  ownValue,
+  isEnd,
+  isOver,
+  isTaken,
+  isToolCall,
   type PendingApproval,
+  readStep,
   type RecordView,
-  failureSentences,
+  type TurnView,
+  unreportedFailure,
 } from '../../types/index.ts'
 import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
@@ -15,23 +23,16 @@ import { ofUser } from '../verb-parts.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import {
   badgeText,
-  type CallView,
   type LabelBadge,
-  type TurnView,
   describeModel,
   describeSandbox,
   exactInput,
   formOf,
   formText,
   formatMs,
-  isEnd,
-  isOver,
-  isToolCall,
-  mediaIn,
   mediaLine,
   plainLine,
   plainText,
-  unreportedFailure,
   whyAsked,
 } from '../../terminal/index.ts'
 import { wrapWords } from '../screen/word-wrap.ts'
@@ -82,7 +83,8 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
       if (live !== '' && (isOver(turn) || (isEnd(record) && record.call === live))) endLive()
       const call = turn.calls.find((one) => one.call === record.call)
       if (isEnd(record) && isToolCall(record) && call !== undefined) line(callLine(call))
-      const sent = isEnd(record) && record.name === 'media.send' ? mediaIn(record.body) : null
+      const step = readStep(record)
+      const sent = step?.kind === 'call' ? step.change.media : null
       if (sent !== null) line(`  ⇢ ${mediaLine(sent)}  (oxbow media ${record.session}${ofUser(user)} --save FOLDER)`)
       if (!isOver(turn)) return
       stream.finish(turn.reply)
@@ -177,11 +179,11 @@ function subjectOf(input: string): string {
 
 /** The last message and its reply, shown when a session is reopened. */
 export function lastExchange(past: readonly RecordView[]): string {
-  const field = (record: RecordView | undefined, name: string): string => {
-    const value = ownValue(record?.body as Record<string, unknown> | null | undefined, name)
-    return typeof value === 'string' ? plainText(value) : ''
-  }
-  const sent = past.findLast((record) => record.name === 'turn.send' && record.phase === 'started')
-  const reply = past.findLast((record) => record.name === 'turn.send' && record.phase === 'outcome' && record.seq > (sent?.seq ?? 0))
-  return [field(sent, 'text') && `› ${field(sent, 'text')}`, field(reply, 'reply')].filter((text) => text !== '').join('\n')
+  const at = past.findLastIndex(isTaken)
+  const sent = at < 0 ? null : readStep(past[at]!)
+  const end = past.slice(at + 1).findLast((record) => endsTurn(record))
+  const ended = end === undefined ? null : readStep(end)
+  const text = sent?.kind === 'taken' ? plainText(sent.message.text ?? '') : ''
+  const reply = ended?.kind === 'ended' ? plainText(ended.end.reply) : ''
+  return [text && `› ${text}`, reply].filter((each) => each !== '').join('\n')
 }

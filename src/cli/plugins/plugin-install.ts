@@ -149,21 +149,16 @@ function shown({ manifest, source, tree_hash, signer, files, bytes, packages, wi
 type Refused = Pick<StagedPlugin, 'manifest' | 'before'>
 
 /** @throws OxbowError `bad_config`, always */
-async function dropNew(
-  home: Home,
-  staged: Refused,
-  terminal: Terminal,
-  { message, hint = 'Correct it and add it again; what it has printed is in the log of the guest.', cause }: Dropped,
-): Promise<never> {
+async function dropNew(home: Home, staged: Refused, terminal: Terminal, { message, cause }: Dropped): Promise<never> {
   const { revertPlugin } = await loadPlugins()
   await revertPlugin(home, staged)
   await syncGuests(home, terminal)
+  const hint = 'Correct it and add it again.'
   throw new OxbowError('bad_config', `${staged.manifest.name} is not installed. ${message}`, { hint, cause })
 }
 
 interface Dropped {
   readonly message: string
-  readonly hint?: string
   readonly cause?: unknown
 }
 
@@ -174,17 +169,23 @@ interface Dropped {
 async function tryLoading(home: Home, staged: Refused, options: AddOptions, terminal: Terminal): Promise<PluginExports | null> {
   const { name } = staged.manifest
   try {
-    return (await infoOf(name, options, terminal)).exports
+    const { exports, failure, state } = await infoOf(name, options, terminal)
+    if (failure === null) return exports
+    const log = ['It wrote:', ...state.log.trimEnd().split('\n').slice(-maxShownLogLines)].join('\n  ')
+    if (state.log !== '' && options.json !== true) printNotice(terminal, plainText(log))
+    throw toError(failure)
   } catch (error) {
-    const { code, message, hint } = toFailure(error, 'internal_failure', '')
+    const { code, message } = toFailure(error, 'internal_failure', '')
     const isEliza = staged.manifest.program === 'eliza-host'
     if (!(isEliza ? doesNotLoad.test(message) : staged.before === null && ownFailures.has(code))) {
       printNotice(terminal, `notice: ${name} was not loaded to try it: ${plainLine(message, 300)}`)
       return null
     }
-    return dropNew(home, staged, terminal, { message, hint, cause: error })
+    return dropNew(home, staged, terminal, { message, cause: error })
   }
 }
+
+const maxShownLogLines = 20
 
 /** What a plugin of our own interface fails with; others are faults of the machine or of the guest. */
 const ownFailures: ReadonlySet<string> = new Set(['tool_failed', 'bad_input', 'bad_config', 'timeout', 'sandbox_failed', 'limit_reached'])

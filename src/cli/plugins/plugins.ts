@@ -4,6 +4,7 @@ import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
 import {
+  type Failure,
   type LockedPlugin,
   OxbowError,
   type PluginData,
@@ -50,7 +51,9 @@ export async function pluginList(options: JsonOption, terminal: Terminal): Promi
 const mib = 1024 * 1024
 
 interface Info {
-  readonly exports: PluginExports
+  /** Null: it does not start, and `failure` says why. */
+  readonly exports: PluginExports | null
+  readonly failure: Failure | null
   readonly state: PluginHostState
   readonly data: PluginData
   readonly counts: {
@@ -73,6 +76,7 @@ export async function pluginInfo(name: string, options: CallOptions, terminal: T
         ...plugin,
         granted,
         exports: info?.exports ?? null,
+        failure: info?.failure ?? null,
         state: info?.state ?? null,
         data: info?.data ?? null,
         counts: info?.counts ?? null,
@@ -81,8 +85,13 @@ export async function pluginInfo(name: string, options: CallOptions, terminal: T
   else {
     const use = granted ? 'Your agent may use it.' : sentence(notGranted(name), '')
     printText(terminal, [`${aboutText(plugin, loaded)}\n${use}`, info === null ? plainText(problem) : partsText(info)].join('\n\n'))
+    if (info?.failure) printNotice(terminal, doesNotStart(name, info.failure))
   }
-  return 0
+  return info?.failure ? 1 : 0
+}
+
+function doesNotStart(name: string, { message }: Failure): string {
+  return plainText(`warning: ${name} does not start: ${message}\noxbow plugin logs ${name} shows what it wrote.`)
 }
 
 /** What a person does when the agent lacks the right to a plugin. */
@@ -111,9 +120,25 @@ export async function assertLoaded(name: string, setup: GuestSetup): Promise<voi
   if (problem !== '') throw new OxbowError('bad_config', problem, { hint: `oxbow plugin info ${name} shows what it is.` })
 }
 
-/** @throws OxbowError with what the plugin or its guest has failed with */
+/** @throws OxbowError with what the guest has failed with; a plugin that fails says so in `failure` */
 export function infoOf(name: string, options: CallOptions, terminal: Terminal): Promise<Info> {
   return withGuest(options, terminal, async ({ gateway }) => (await outputOf(gateway, 'plugin.info', { plugin: name })) as Info)
+}
+
+/** @returns why each enabled plugin does not start, or its host has failed; empty: neither. Never rejects. */
+export async function failuresOfPlugins(options: CallOptions, terminal: Terminal): Promise<ReadonlyMap<string, string>> {
+  const { readLock } = await loadPlugins()
+  const enabled = readLock(openHome(terminal.env)).plugins.filter((plugin) => plugin.enabled)
+  const found = await Promise.all(
+    enabled.map(async ({ manifest: { name } }) => {
+      const problem = await infoOf(name, options, terminal).then(
+        ({ failure, state }) => failure?.message ?? state.problem,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      )
+      return [name, problem] as const
+    }),
+  )
+  return new Map(found)
 }
 
 function aboutText({ manifest, source, tree_hash, signer, approved_by, approved_at }: LockedPlugin, loaded: PluginsOfHome): string {
@@ -134,8 +159,20 @@ export function rightsText(lines: readonly string[]): string {
   return lines.length === 0 ? 'It may do nothing but compute.' : ['It may', ...lines.map((line) => `  ${line}`)].join('\n')
 }
 
+const noExports: PluginExports = {
+  actions: [],
+  providers: [],
+  evaluators: [],
+  services: [],
+  models: [],
+  routes: [],
+  tasks: [],
+  events: [],
+  hooks: [],
+}
+
 function partsText({ exports, state, counts, data }: Info): string {
-  const { actions, providers, evaluators, services, models, routes, tasks, events, hooks } = exports
+  const { actions, providers, evaluators, services, models, routes, tasks, events, hooks } = exports ?? noExports
   const parts: readonly (readonly [string, readonly string[]])[] = [
     ['Actions', actions.map(({ name, description }) => `${name}  ${description}`)],
     ['Providers', providers.map(({ name, description }) => `${name}  ${description}`)],
@@ -163,10 +200,11 @@ function partsText({ exports, state, counts, data }: Info): string {
 
 export async function pluginLogs(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   await assertLoaded(name, guestSetup(options, terminal))
-  const { state } = await infoOf(name, options, terminal)
-  if (options.json === true) printLine(terminal, JSON.stringify({ log: state.log, problem: state.problem }))
-  else if (state.log === '') printNotice(terminal, `${name} has written nothing yet.`)
-  else printText(terminal, plainText(state.log.trimEnd()))
+  const { state, failure } = await infoOf(name, options, terminal)
+  if (options.json === true) printLine(terminal, JSON.stringify({ log: state.log, problem: failure?.message ?? state.problem }))
+  else if (state.log !== '') printText(terminal, plainText(state.log.trimEnd()))
+  else if (failure === null) printNotice(terminal, `${name} has written nothing yet.`)
+  if (failure !== null && options.json !== true) printNotice(terminal, plainText(`warning: ${name} does not start: ${failure.message}`))
   return 0
 }
 

@@ -1,10 +1,10 @@
 /** `oxbow approve`: decides a waiting call and follows its turn to the end, so that the decision takes effect. */
-import { type JsonObject, OxbowError, type PendingApproval, type SessionId, toError } from '../../types/index.ts'
+import { endsTurn, type JsonObject, OxbowError, type PendingApproval, pendingOf, type SessionId, toError } from '../../types/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type Connection, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { journalEnd, readRecent, watchTurn } from '../turn-watch.ts'
 import { maxListedSessions, resumedTurnMs } from '../limits.ts'
-import { exactInput, isEnd, pendingOf, plainText, whyAsked } from '../../terminal/index.ts'
+import { exactInput, plainText, whyAsked } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
 
 export interface ApproveOptions extends GuestChoice {
@@ -64,7 +64,7 @@ async function pendingIn(
       if (event.pending.length > 0 || patience.aborted) waiting.resolve(event.pending)
     } else if (event.type === 'record') {
       if (event.record.phase === 'parked') waiting.resolve([pendingOf(event.record)])
-      else if (event.record.name === 'turn.send' && isEnd(event.record)) waiting.resolve([])
+      else if (endsTurn(event.record)) waiting.resolve([])
     } else if (event.type === 'ended') waiting.reject(toError(event.failure))
   })
   const giveUp = (): void => waiting.resolve([])

@@ -141,7 +141,7 @@ async function ofGuest(options: DoctorOptions, terminal: Terminal): Promise<read
     return await withGuest(options, terminal, async ({ gateway }) => {
       const outcome = await gateway.call('system.health', { part: 'guest' })
       if (outcome.status !== 'ok') throw new Error(outcome.text)
-      return (outcome.output as { checks: readonly DoctorCheck[] }).checks
+      return [...(outcome.output as { checks: readonly DoctorCheck[] }).checks, ...(await checkPlugins(options, terminal))]
     })
   } catch (error) {
     const says = `the guest that runs does not say how it is: ${error instanceof Error ? error.message : String(error)}`
@@ -165,6 +165,20 @@ async function checkIsolated(setup: GuestSetup): Promise<DoctorCheck> {
 }
 
 const isolatedGuest = 'isolated guest'
+
+/** Those that guests do not have yet are started once; a host that failed has its reason until it runs again. */
+async function checkPlugins(options: DoctorOptions, terminal: Terminal): Promise<readonly DoctorCheck[]> {
+  const began = performance.now()
+  const { failuresOfPlugins } = await import('../plugins/plugins.ts')
+  const problems = await failuresOfPlugins(options, terminal)
+  if (problems.size === 0) return []
+  const check = { name: 'plugins', required: false, ms: Math.round(performance.now() - began) } as const
+  const failed = [...problems].filter(([, problem]) => problem !== '')
+  const [first] = failed
+  if (first === undefined) return [{ ...check, state: 'ok', says: `${problems.size} enabled, none has failed`, fix: '' }]
+  const says = failed.map(([plugin, problem]) => `${plugin}: ${problem}`).join('; ')
+  return [{ ...check, state: 'weak', says, fix: `oxbow plugin logs ${first[0]} shows what it wrote` }]
+}
 
 /** Larger stores take longer to verify than a person waits. */
 const maxVerifiedBytes: number = 64 * 1024 * 1024

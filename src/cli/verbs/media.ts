@@ -2,12 +2,12 @@
 import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, usersFolder } from '../../runner/index.ts'
-import { cleanFileName, OxbowError, type RecordView, type SessionId, toError } from '../../types/index.ts'
+import { cleanFileName, OxbowError, type RecordView, sentMedia, type SentMedia, type SessionId, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { findSession } from './sessions.ts'
 import { ownWay } from '../own-files.ts'
 import { printLine, type Terminal } from '../terminal.ts'
-import { mediaLine, sentMedia, type SentMedia } from '../../terminal/index.ts'
+import { mediaLine } from '../../terminal/index.ts'
 
 export interface MediaOptions extends GuestChoice {
   readonly save?: string | undefined

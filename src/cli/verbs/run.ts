@@ -1,7 +1,17 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
-import { createIdMaker, folderNote, isOxbowError, OxbowError, systemClock, systemRandom, failureSentences } from '../../types/index.ts'
+import {
+  createIdMaker,
+  failureSentences,
+  folderNote,
+  isOxbowError,
+  OxbowError,
+  systemClock,
+  systemRandom,
+  type TurnView,
+  unreportedFailure,
+} from '../../types/index.ts'
 import type { CallId, GuestStatus, PendingApproval, SentFile, SessionId, TurnId } from '../../types/index.ts'
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
@@ -9,7 +19,7 @@ import type { FollowEvent, SentMessage } from '../../client/index.ts'
 import { chooseAgent, findSession, newestSession, newSession, removeUnused } from './sessions.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../own-files.ts'
 import { dropTypedAhead, onInterrupt, readPiped } from '../input.ts'
-import { type TurnView, exactInput, mediaLine, plainText, unreportedFailure, whyAsked } from '../../terminal/index.ts'
+import { exactInput, mediaLine, plainText, whyAsked } from '../../terminal/index.ts'
 import { openLineWriter } from '../screen/screen.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { watchTurn } from '../turn-watch.ts'
@@ -145,12 +155,14 @@ interface Ran {
 
 /** Waits for the turn, decides its approvals where that is possible, and prints how it ended. */
 async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal, decided, onEvent }: Finish): Promise<Ran> {
+  // The same call may ask again of the same guest, for files that have changed meanwhile.
+  const decidedBefore: ReadonlySet<CallId> = new Set(decided)
   const streams = terminal.output.isTTY && options.json !== true
   const reply = createReplyStream(openLineWriter(terminal.output).stream)
   const stuck = Promise.withResolvers<PendingApproval>()
   const over = new AbortController()
   const decide = async (pending: PendingApproval): Promise<void> => {
-    if (decided.has(pending.call))
+    if (decidedBefore.has(pending.call))
       return printNotice(terminal, plainText(`notice: ${pending.name} was decided before the guest ended. ${mayBePartial}`))
     const isAnswered = options.yes === true && pending.personal !== true
     if (!isAnswered && !isInteractive(terminal)) return stuck.resolve(pending)

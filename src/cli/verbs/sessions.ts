@@ -2,15 +2,19 @@
 import {
   type CallOutcome,
   erasedText,
-  isErased,
-  isObject,
+  foldTurns,
+  isMessage,
+  isOver,
   isOxbowError,
   type Json,
+  lastAnswer,
   OxbowError,
   type RecordView,
   type SessionId,
   type SessionInfo,
   toError,
+  type TurnView,
+  unreportedFailure,
 } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
@@ -21,17 +25,12 @@ import {
   type AgentLine,
   agentState,
   agentTree,
-  foldRecord,
   formatTime,
-  isOver,
   mediaLine,
-  newTurnView,
   plainLine,
   plainText,
   shortId,
   table,
-  type TurnView,
-  unreportedFailure,
 } from '../../terminal/index.ts'
 
 export interface SessionsOptions extends GuestChoice {
@@ -267,11 +266,11 @@ export async function showSession(prefix: string, options: ChangeOptions, termin
       if (page.next === null) break
       before = page.next
     }
-    const sent = records.filter(({ name, phase, call, turn }) => name === 'turn.send' && phase === 'intent' && (call as string) === turn)
-    const byTurn = Map.groupBy(records, ({ turn }) => turn)
+    const sent = records.filter(isMessage)
+    const views = foldTurns(records)
     for (const [at, record] of sent.entries()) {
-      const view = byTurn.get(record.turn)!.reduce(foldRecord, newTurnView(record.turn))
-      const said = { message: at + 1, at: record.at, text: textOfMessage(record), ...endOf(view, session.busy) }
+      const view = views.get(record.call)!
+      const said = { message: at + 1, at: record.at, text: view.message?.text ?? erasedText, ...endOf(view, session.busy) }
       const failure = unreportedFailure(view)
       if (options.json === true) printLine(terminal, JSON.stringify({ ...said, ...(failure !== null && { failure }) }))
       else {
@@ -290,13 +289,7 @@ export async function showSession(prefix: string, options: ChangeOptions, termin
 /** The end of the last turn that a fork shares stays in the session that it was forked from; its answer is in both. */
 function endOf(view: TurnView, isBusy: boolean): Pick<TurnView, 'status' | 'reply'> {
   const isShared = !isOver(view) && !isBusy
-  return isShared ? { status: 'ok', reply: view.answer } : { status: view.status, reply: view.reply }
-}
-
-function textOfMessage({ body }: RecordView): string {
-  if (isErased(body)) return erasedText
-  const input = isObject(body) ? body['input'] : null
-  return isObject(input) && typeof input['text'] === 'string' ? input['text'] : ''
+  return isShared ? { status: 'ok', reply: lastAnswer(view) } : { status: view.status, reply: view.reply }
 }
 
 const turnsOf = ({ turns }: SessionInfo): string => `${turns} ${turns === 1 ? 'turn' : 'turns'}`

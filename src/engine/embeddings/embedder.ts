@@ -3,6 +3,7 @@
  * vectors that differ in size, or are not numbers, are an error and never a result. Below are the two protocols: how each asks for
  * vectors and reads the answer, without a socket, a clock or a retry.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Content, EmbedContentConfig } from '@google/genai'
 import type { EmbeddingCreateParams } from 'openai/resources/embeddings'
 import { type Clock, type Embedded, type EmbedOptions, type Failure, OxbowError, type Random, type Usage } from '../../types/index.ts'
@@ -132,16 +133,7 @@ async function embedBatch(
 
 /** Ends early, without an error, when the signal says so: the next exchange sees it. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done)
-    if (signal.aborted) done()
-  })
+  return sleep(ms, undefined, { signal }).catch(() => {})
 }
 
 function estimate(texts: readonly string[]): Usage {

@@ -3,6 +3,7 @@
  * retries. An address is kept with its task until it has the task's end, also across restarts. Whatever fails here is no concern of the
  * task.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { failureSentences, isOxbowError } from '../../types/index.ts'
 import { maxWatchedTasks, pushRetriesMs, pushTimeoutMs } from '../limits.ts'
 import { isLegacyVersion } from './agent-card.ts'
@@ -135,15 +136,7 @@ async function postTo(
   }
 }
 
+/** Ends early, without an error, when the signal says so. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms)
-    function done(): void {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    signal.addEventListener('abort', done, { once: true })
-    if (signal.aborted) done()
-  })
+  return sleep(ms, undefined, { signal }).catch(() => {})
 }

@@ -8,13 +8,12 @@ import { maxReleaseTries } from '../limits.ts'
 import {
   type CallId,
   derivedId,
-  isObject,
-  type Json,
-  type JsonObject,
-  ownValue,
   OxbowError,
+  readStep,
   type RecordView,
   type SessionId,
+  textOfAnswer,
+  type TurnEnd,
 } from '../../types/index.ts'
 
 type TaskState = 'submitted' | 'working' | 'input_required' | 'completed' | 'failed' | 'canceled' | 'rejected'
@@ -112,22 +111,22 @@ function createTaskFold({ task }: TaskPlace, ask: (generation: string) => void, 
   }
   const judged = (generation: string, verdict: Verdict): void =>
     void generations.set(generation, { text: generations.get(generation)?.text ?? '', verdict })
-  const takeRecord = ({ name, phase, turn: of, call, body, at }: RecordView): void => {
-    const fields = isObject(body) ? body : {}
-    if (name === 'turn.send' && call === task && phase === 'intent') input = textIn(fields['input'], 'text')
+  const takeRecord = (record: RecordView): void => {
+    const { name, phase, turn: of, call, at } = record
+    const step = readStep(record)
+    if (step?.kind === 'sent' && call === task) input = step.message.text ?? ''
     const isOwn = of === turn || String(call) === turn
     if (isOwn || (name === 'task.answer' && [...generations.keys()].some((generation) => answerCalls(generation).includes(call)))) {
       if (phase === 'parked') waiting.add(call)
       else waiting.delete(call)
     }
-    if (!isOwn) return
-    if (name === 'model.generate' && phase === 'outcome') write(call, textOf(fields['message']), true)
-    if (name !== 'turn.send' || String(call) !== turn) return
-    if (phase === 'started') begun = true
-    if (!isEnd(phase)) return
+    if (isOwn && step?.kind === 'answered') write(call, textOfAnswer(step.answer), true)
+    if (String(call) !== turn) return
+    if (step?.kind === 'taken') begun = true
+    if (step?.kind !== 'ended') return
     // A message that came while a turn ran is answered by that turn.
-    if (typeof fields['into'] === 'string') turn = fields['into']
-    else ending = endOf(fields, phase, at)
+    if (step.end.into === null) ending = endOf(step.end, at)
+    else turn = step.end.into
   }
   return {
     take(event) {
@@ -171,24 +170,12 @@ function releasedText(generations: readonly Generation[]): string {
     .join('\n\n')
 }
 
-const isEnd = (phase: string): boolean => phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
-
 /** Why a turn failed may tell of its owner's services, so that only the code leaves. */
-function endOf({ status, code, failure }: JsonObject, phase: string, at: number): TaskStatus {
+function endOf({ status, failure, refused }: TurnEnd, at: number): TaskStatus {
   if (status === 'ok') return { state: 'completed', message: '', at }
   if (status === 'cancelled') return { state: 'canceled', message: '', at }
-  const why = textIn(failure, 'code') || (typeof code === 'string' ? code : 'tool_failed')
-  return { state: phase === 'refused' ? 'rejected' : 'failed', message: `The task was not completed (${why}).`, at }
-}
-
-function textIn(value: Json | undefined, field: string): string {
-  const found = isObject(value) ? ownValue(value, field) : undefined
-  return typeof found === 'string' ? found : ''
-}
-
-function textOf(message: Json | undefined): string {
-  const parts = isObject(message) && Array.isArray(message['parts']) ? message['parts'] : []
-  return parts.map((part) => (textIn(part, 'type') === 'text' ? textIn(part, 'text') : '')).join('')
+  const why = failure?.code ?? 'tool_failed'
+  return { state: refused ? 'rejected' : 'failed', message: `The task was not completed (${why}).`, at }
 }
 
 /** What following a task needs of the guest. */

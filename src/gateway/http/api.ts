@@ -19,6 +19,7 @@ import {
   OxbowError,
   type SessionId,
   setOwn,
+  turnCall,
 } from '../../types/index.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
@@ -92,7 +93,7 @@ export function createApi(deps: ApiDeps): Api {
         gone: goneOf(response),
         closing,
       }
-      if (route.call === 'turn.send') return sendMessage(client.kernel, sent)
+      if (route.call === turnCall) return sendMessage(client.kernel, sent)
       const { input, session: into, page } = inputOf(route, given, call.input)
       return answerOf(route, await client.kernel.call(route.call, input, into, id), page)
     }

@@ -3,21 +3,22 @@ import { z } from 'zod'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
 import {
   type CallId,
+  endsTurn,
   isObject,
   isOxbowError,
   isUuid,
   type Json,
   type JsonObject,
   OxbowError,
-  sentFiles,
+  pendingOf,
+  readStep,
   type SentFile,
+  sentFiles,
   type SessionId,
   toError,
+  type TurnEnd,
   type TurnId,
 } from '../../types/index.ts'
-
-/** The call that a message is: its outcome is the end of the turn. */
-export const messageCall = 'turn.send'
 
 /** @throws OxbowError for a call that failed */
 export async function outputOf<Output>(kernel: Kernel, name: string, input: Json, session?: SessionId): Promise<Output> {
@@ -73,10 +74,10 @@ export async function sendMessage(
   )
   try {
     for (;;) {
-      const outcome = await followTurn(kernel, { session, turn: at, cursor }, waiting, watch)
-      if (outcome['status'] !== 'merged') return { status: 200, body: { session, turn, ...outcome } }
+      const { end, body: outcome } = await followTurn(kernel, { session, turn: at, cursor }, waiting, watch)
+      if (end.into === null) return { status: 200, body: { session, turn, ...outcome } }
       // A message that came while a turn ran is answered by that turn.
-      at = outcome['into'] as TurnId
+      at = end.into as TurnId
     }
   } catch (error) {
     if (asked !== null && !gone.aborted) return { status: 202, body: askedFields({ session, turn }, asked) }
@@ -122,8 +123,7 @@ export interface AskedApproval {
 export function watchApprovals(turn: () => TurnId, onAsked: (asked: AskedApproval) => void): (event: KernelEvent) => void {
   return (event) => {
     if (event.type !== 'record' || event.record.phase !== 'parked' || event.record.turn !== turn()) return
-    const { call, name, body } = event.record
-    const reason = isObject(body) && typeof body['reason'] === 'string' ? body['reason'] : ''
+    const { call, name, reason = '' } = pendingOf(event.record)
     onAsked({ call, name, reason })
   }
 }
@@ -140,23 +140,31 @@ export interface StartedMessage {
   readonly cursor: number
 }
 
+export interface FollowedEnd {
+  readonly end: TurnEnd
+  /** As it is recorded. */
+  readonly body: JsonObject
+}
+
 /**
  * @param gone aborted when nobody waits any more
  * @param watch called with each event of the session until the turn ends
- * @returns the outcome of the turn @throws OxbowError `cancelled` once nobody waits, `unauthenticated` once the key has ended
+ * @returns the end of the turn @throws OxbowError `cancelled` once nobody waits, `unauthenticated` once the key has ended
  */
 export async function followTurn(
   kernel: Kernel,
   { session, turn, cursor }: StartedMessage,
   gone: AbortSignal,
   watch: (event: KernelEvent) => void = () => {},
-): Promise<JsonObject> {
-  const ended = Promise.withResolvers<JsonObject>()
+): Promise<FollowedEnd> {
+  const ended = Promise.withResolvers<FollowedEnd>()
   const stop = await kernel.follow(session, cursor, (event) => {
     watch(event)
-    if (event.type !== 'record') return
-    const { name, phase, turn: of, body } = event.record
-    if (name === messageCall && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
+    // A message that the turn took in has an end of its own.
+    if (event.type !== 'record' || !endsTurn(event.record, turn)) return
+    const { body } = event.record
+    const step = readStep(event.record)
+    if (step?.kind === 'ended') ended.resolve({ end: step.end, body: isObject(body) ? body : {} })
   })
   const stopEnd = kernel.onEnd?.(ended.reject)
   const leave = (): void => ended.reject(gone.reason instanceof OxbowError ? gone.reason : clientGone)

@@ -4,7 +4,17 @@
  */
 import { z } from 'zod'
 import type { CallReference, Kernel } from '../../kernel/index.ts'
-import { type ErrorCode, errorTable, isObject, type Json, type JsonObject, ownValue, OxbowError, setOwn } from '../../types/index.ts'
+import {
+  type ErrorCode,
+  errorTable,
+  isObject,
+  type Json,
+  type JsonObject,
+  ownValue,
+  OxbowError,
+  setOwn,
+  turnCall,
+} from '../../types/index.ts'
 import { messageSchema } from './messages.ts'
 import { type Route, routes } from './routes.ts'
 
@@ -100,7 +110,7 @@ function fieldsOf({ path }: Route, input: JsonObject): Fields {
 function operationOf(route: Route, reference: Reference, schemas: Schemas): JsonObject {
   const { call, method, path, status = 200, list } = route
   const { summary, right, example } = reference
-  const isMessage = call === 'turn.send'
+  const isMessage = call === turnCall
   const input = schemas.embed(call, isMessage ? (z.toJSONSchema(messageSchema) as JsonObject) : reference.input)
   const fields = fieldsOf(route, input)
   const asQuery = method === 'GET' || method === 'DELETE'

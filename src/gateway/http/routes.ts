@@ -3,6 +3,8 @@
  * together are the input of the call, so a field has the same name everywhere; what the schema of the call does not know is refused. Every
  * call that terminals may make is also at `POST /calls/{name}`.
  */
+import { turnCall } from '../../types/index.ts'
+
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 export interface Route {
@@ -34,8 +36,8 @@ export const routes: readonly Route[] = [
   post('/sessions/{session}/compact', 'session.compact'),
   post('/sessions/{session}/cancel', 'turn.cancel'),
   post('/sessions/cancel', 'turn.cancel_all'),
-  post('/sessions/{session}/messages', 'turn.send'),
-  post('/messages', 'turn.send'),
+  post('/sessions/{session}/messages', turnCall),
+  post('/messages', turnCall),
 
   get('/agents', 'agent.list', 'agents'),
   post('/agents', 'agent.spawn', created),

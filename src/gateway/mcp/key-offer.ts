@@ -1,6 +1,6 @@
 /** What the program of a key gets over MCP: calls as tools, files as resources, agents as prompts. */
 import type { ForeignCalls, Kernel } from '../../kernel/index.ts'
-import { fenceRule, isObject, once, OxbowError, truncate } from '../../types/index.ts'
+import { fenceRule, isObject, isTurn, once, OxbowError, truncate } from '../../types/index.ts'
 import { maxMcpPage } from '../limits.ts'
 import { type Offer, pageOf, type Prompt, type PromptMessage } from './offer.ts'
 import { createResources } from './resources.ts'
@@ -74,7 +74,7 @@ function messageFor({ name, by }: Agent, task: string): PromptMessage {
 /** The usual agent, and those that a person has defined, as far as the rights of the key allow to ask them. */
 async function agentsOf({ kernel, foreign }: PromptDeps): Promise<readonly Agent[]> {
   const { calls, programs } = await foreign.tools()
-  const usual = programs.some(({ name }) => name === 'turn.send')
+  const usual = programs.some(isTurn)
     ? [{ name: 'oxbow', description: 'The agent of this Oxbow, with its tools and memory.', by: 'by the tool turn_send' }]
     : []
   if (calls.every(({ name }) => name !== 'agent.delegate')) return usual

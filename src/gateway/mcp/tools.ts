@@ -8,8 +8,10 @@ import type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool } from '../../ke
 import {
   type CallId,
   type CallOutcome,
+  cancelCall,
   fenced,
   isObject,
+  isTurn,
   isUuid,
   type Json,
   type JsonObject,
@@ -19,6 +21,7 @@ import {
   type SessionId,
   toolName,
   truncate,
+  turnCall,
 } from '../../types/index.ts'
 import { maxMcpPage, maxMcpWaitS, maxShownInput, mcpWaitMs } from '../limits.ts'
 import { type Asks, type Exchange, type Page, pageOf, type Tool, type ToolResult } from './offer.ts'
@@ -35,7 +38,7 @@ interface Tools {
 }
 
 /** Calls that no model of this guest makes, and by which a program uses its agent. None of them decides or configures anything. */
-const programCalls: ReadonlySet<string> = new Set(['turn.send', 'turn.cancel', 'session.list', 'session.records'])
+const programCalls: ReadonlySet<string> = new Set([turnCall, cancelCall, 'session.list', 'session.records'])
 
 export function createTools(given: Omit<ToolDeps, 'turns'>): Tools {
   const deps: ToolDeps = { ...given, turns: new Map() }
@@ -52,7 +55,7 @@ export function createTools(given: Omit<ToolDeps, 'turns'>): Tools {
 async function listTools({ foreign }: ToolDeps): Promise<readonly Tool[]> {
   const { calls, programs } = await foreign.tools()
   const own = programs.filter(({ name }) => programCalls.has(name))
-  return [...own.map((call) => (call.name === 'turn.send' ? turnTool : toolOf(call))), ...calls.map(toolOf), resultTool]
+  return [...own.map((call) => (isTurn(call) ? turnTool : toolOf(call))), ...calls.map(toolOf), resultTool]
 }
 
 const resultTool: Tool = {
@@ -96,9 +99,9 @@ async function begin(deps: ToolDeps, tool: string, input: JsonObject, exchange: 
   const { name, right } = found
   const id = randomUUID() as string as CallId
   // A program without the right leaves the refusal behind, and no session.
-  const bare = name === 'turn.send' ? { text: typeof input['text'] === 'string' ? input['text'] : '' } : input
+  const bare = name === turnCall ? { text: typeof input['text'] === 'string' ? input['text'] : '' } : input
   if (!(await foreign.may(right))) return ended(id, name, await kernel.call(name, bare, undefined, id))
-  if (name === 'turn.send') return sendTurn(deps, input, exchange)
+  if (name === turnCall) return sendTurn(deps, input, exchange)
   if (found.by === 'model') return foreign.begin({ id, name, input, session: await deps.session() })
   // In the session of the program, which thereby has read what the call tells, not in the one that it is about. Where nothing is told that
   // has labels, it needs none.
@@ -136,7 +139,7 @@ async function follow(deps: ToolDeps, run: ForeignRun, exchange: Exchange, seen?
 }
 
 async function showProgress({ foreign }: ToolDeps, run: ForeignRun, { progress }: Exchange): Promise<() => void> {
-  if (progress === undefined || run.session === '' || run.name === 'turn.send') return () => {}
+  if (progress === undefined || run.session === '' || isTurn(run)) return () => {}
   // Not the output: what it has read is known, and judged, when the call ends.
   return foreign.onProgress(run.session, run.id, (elapsedMs) => {
     const seconds = Math.round(elapsedMs / 1_000)
@@ -166,7 +169,7 @@ function visible(text: string): string {
 
 /** The input of a call of the program is its own; that of a call of the agent may say what it has read. */
 async function mayShow(foreign: ForeignCalls, { name, session }: ForeignRun): Promise<boolean> {
-  return name !== 'turn.send' || (session !== '' && foreign.mayLeave(session))
+  return name !== turnCall || (session !== '' && foreign.mayLeave(session))
 }
 
 /** The program has asked its person. */
@@ -237,12 +240,12 @@ function resultFrom({ id, name, session }: ForeignRun, { outcome, pictures }: Fo
     mimeType: mediaType,
     data: Buffer.from(data).toString('base64'),
   }))
-  const isTurn = name === 'turn.send' && session !== ''
-  const place = isTurn ? [{ type: 'text' as const, text: `Session ${session}: name it in turn_send to go on.` }] : []
+  const isMessage = name === turnCall && session !== ''
+  const place = isMessage ? [{ type: 'text' as const, text: `Session ${session}: name it in turn_send to go on.` }] : []
   const meta = {
     'oxbow/status': outcome.status,
     'oxbow/call': id,
-    ...(isTurn && { 'oxbow/session': session }),
+    ...(isMessage && { 'oxbow/session': session }),
     ...(outcome.status !== 'ok' && { 'oxbow/code': outcome.failure.code }),
   }
   return { content: [{ type: 'text', text }, ...images, ...place], isError, meta }

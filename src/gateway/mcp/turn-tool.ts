@@ -9,15 +9,15 @@ import type { ForeignCalls, ForeignRun, Kernel, KernelEvent } from '../../kernel
 import {
   type CallId,
   type CallOutcome,
-  type Failure,
-  isObject,
   isUuid,
   type JsonObject,
-  ownValue,
   OxbowError,
   type PendingApproval,
+  pendingOf,
   sentFiles,
   type SessionId,
+  turnCall,
+  type TurnEnd,
   type TurnId,
   untilAborted,
 } from '../../types/index.ts'
@@ -107,18 +107,18 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
     }
     if (event.type !== 'record') return
     const { call, phase } = event.record
-    if (phase === 'parked') asks.set(call, parkedOf(event.record))
+    if (phase === 'parked') asks.set(call, pendingOf(event.record))
     else if (!asks.delete(call)) return
     wake()
   }
   let over: { readonly run: ForeignRun } | { readonly error: unknown } | null = null
   const work = async (): Promise<ForeignRun> => {
-    let body = await followTurn(kernel, started, never, watch)
+    let { end } = await followTurn(kernel, started, never, watch)
     // A message that came while a turn ran is answered by that turn.
-    while (body['status'] === 'merged') body = await followTurn(kernel, { session, turn: body['into'] as TurnId, cursor: 0 }, never, watch)
+    while (end.into !== null) ({ end } = await followTurn(kernel, { session, turn: end.into as TurnId, cursor: 0 }, never, watch))
     // Progress counts only before the result.
     await shower.settled()
-    return foreign.reply({ id, name: 'turn.send', input: {}, session }, outcomeOf(session, body))
+    return foreign.reply({ id, name: turnCall, input: {}, session }, outcomeOf(session, end))
   }
   work()
     .then(
@@ -132,7 +132,7 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
     .catch(() => {})
   const run: ForeignRun = {
     id,
-    name: 'turn.send',
+    name: turnCall,
     session,
     async next(signal, seen) {
       for (;;) {
@@ -147,17 +147,6 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
   }
   turns.set(id, run)
   return run
-}
-
-function parkedOf(record: Extract<KernelEvent, { type: 'record' }>['record']): PendingApproval {
-  const body = isObject(record.body) ? record.body : {}
-  const { call, session, turn, name, at } = record
-  const text = (field: string): string => {
-    const value = ownValue(body, field)
-    return typeof value === 'string' ? value : ''
-  }
-  const personal = ownValue(body, 'personal') === true ? { personal: true as const } : {}
-  return { call, session: session as SessionId, turn: turn as TurnId, name, at, input: text('input'), reason: text('reason'), ...personal }
 }
 
 interface Shower {
@@ -186,12 +175,8 @@ function createShower(foreign: ForeignCalls, session: SessionId, progress: Excha
 }
 
 /** The outcome of a turn, as that of a call. */
-function outcomeOf(session: SessionId, body: JsonObject): CallOutcome {
-  const failure = isObject(body['failure']) ? body['failure'] : body['status'] === 'refused' ? body : null
-  if (failure !== null) {
-    const { code, message: why, hint } = failure as unknown as Failure
-    return { status: 'failed', failure: { code, message: why, hint }, text: `Error (${code}): ${why} ${hint}` }
-  }
-  const reply = typeof body['reply'] === 'string' ? body['reply'] : ''
-  return { status: 'ok', ok: true, output: { session, reply }, text: reply }
+function outcomeOf(session: SessionId, { failure, reply }: TurnEnd): CallOutcome {
+  if (failure === null) return { status: 'ok', ok: true, output: { session, reply }, text: reply }
+  const { code, message: why, hint } = failure
+  return { status: 'failed', failure, text: `Error (${code}): ${why} ${hint}` }
 }

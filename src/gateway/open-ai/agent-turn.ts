@@ -5,34 +5,26 @@
 import { randomUUID } from 'node:crypto'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
 import {
+  type AnswerUsage,
   type CallId,
   type ClientCall,
   type ClientResult,
   type ClientTools,
-  errorTable,
   type Failure,
-  forPeople,
-  isObject,
+  foldRecord,
   isOxbowError,
-  type Json,
-  type JsonObject,
-  ownValue,
+  newTurnView,
   OxbowError,
   type RecordView,
   type SentFile,
   type SessionId,
+  textOfAnswer,
   toError,
+  type TurnEnd,
   type TurnId,
+  type TurnView,
 } from '../../types/index.ts'
-import {
-  type AskedApproval,
-  followTurn,
-  messageCall,
-  type StartedMessage,
-  startMessage,
-  toModelError,
-  watchApprovals,
-} from '../http/messages.ts'
+import { type AskedApproval, followTurn, type StartedMessage, startMessage, toModelError, watchApprovals } from '../http/messages.ts'
 
 /** The name under which the agent is a model. */
 export const agentName = 'oxbow'
@@ -109,13 +101,6 @@ export async function agentsOf(kernel: Kernel): Promise<readonly { readonly name
   return agents.filter(({ keep }) => keep).toSorted((a, b) => b.created_at - a.created_at)
 }
 
-interface Usage {
-  inputTokens: number
-  cachedTokens: number
-  outputTokens: number
-  reasoningTokens: number
-}
-
 export interface TurnAnswer {
   /** What the model wrote, one text for each of its answers that has any. */
   readonly texts: readonly string[]
@@ -125,7 +110,7 @@ export interface TurnAnswer {
   readonly status: string
   /** Of a turn that failed, or whose answer is truncated. */
   readonly failure: Failure | null
-  readonly usage: Usage
+  readonly usage: AnswerUsage
 }
 
 /** @returns whether the turn has no answer; one that a limit ended has the answer so far, unless no budget covered even its beginning */
@@ -194,10 +179,10 @@ export async function answerTurn(
   }
   try {
     for (;;) {
-      const body = await followTurn(kernel, { ...started, turn }, gone, watch)
+      const { end } = await followTurn(kernel, { ...started, turn }, gone, watch)
       // A message that came while a turn ran is answered by that turn.
-      if (body['status'] !== 'merged' || typeof body['into'] !== 'string') return fold.answer(body)
-      turn = body['into'] as TurnId
+      if (end.into === null) return fold.answer(end)
+      turn = end.into as TurnId
     }
   } catch (error) {
     // Not the program has gone, but the guest stops: the turn goes on at its next start.
@@ -208,87 +193,47 @@ export async function answerTurn(
 }
 
 function createFold(turn: () => TurnId, onText: (text: string, at: number) => void) {
-  const usage: Usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 }
+  let view = newTurnView(turn())
   /** What was streamed of each answer, in order. */
   const streamed = new Map<string, string>()
-  const texts: string[] = []
-  let begun = false
   const stream = (call: string, text: string): void => {
     if (text === '') return
     streamed.set(call, (streamed.get(call) ?? '') + text)
     onText(text, [...streamed.keys()].indexOf(call))
   }
-  const takeRecord = ({ name, phase, turn: of, call, body }: RecordView): void => {
-    if (of !== turn() || !isObject(body)) return
-    if (name === messageCall && phase === 'started') begun ||= String(call) === of
-    if (name !== 'model.generate' || phase !== 'outcome') return
-    addUsage(usage, body['usage'])
-    const text = textOf(body['message'])
-    if (text !== '') texts.push(text)
-    // What was written before this follower came.
-    const shown = streamed.get(call) ?? ''
-    if (text.startsWith(shown)) stream(call, text.slice(shown.length))
+  const takeRecord = (record: RecordView): void => {
+    const before = view.turn === turn() ? view : newTurnView(turn())
+    view = foldRecord(before, record)
+    for (const answer of view.answers.slice(before.answers.length)) {
+      const text = textOfAnswer(answer)
+      // What was written before this follower came.
+      const shown = streamed.get(answer.call) ?? ''
+      if (text.startsWith(shown)) stream(answer.call, text.slice(shown.length))
+    }
   }
   return {
-    hasBegun: () => begun,
+    hasBegun: () => view.beganAt !== null,
     watch(event: KernelEvent): void {
       if (event.type === 'record') takeRecord(event.record)
       else if (event.type === 'delta' && event.turn === turn()) stream(event.call, event.text)
       else if (event.type === 'snapshot' && event.turn === turn() && event.call !== null && !streamed.has(event.call))
         stream(event.call, event.text)
     },
-    answer: (body: JsonObject): TurnAnswer => ({
-      texts,
-      reply: typeof body['reply'] === 'string' ? body['reply'] : '',
-      calls: Array.isArray(body['calls']) ? (body['calls'] as readonly ClientCall[]) : [],
-      status: typeof body['status'] === 'string' ? body['status'] : '',
-      failure: isObject(body['failure']) ? (body['failure'] as unknown as Failure) : failureOf(body),
-      usage,
-    }),
+    answer: (end: TurnEnd): TurnAnswer => answerOf(view, end),
   }
 }
 
-/** A turn that was refused or stopped by the gate has its failure in the record itself. */
-function failureOf({ code, message, hint, text, status }: JsonObject): Failure | null {
-  if (status === 'ok' || typeof code !== 'string' || !Object.hasOwn(errorTable, code)) return null
-  const words = typeof message === 'string' ? message : typeof text === 'string' ? forPeople(text) : ''
-  return { code: code as Failure['code'], message: words, hint: typeof hint === 'string' ? hint : '' }
-}
-
-/** Each generation of a turn has its own usage; the input of each counts, as it is paid for. */
-function addUsage(usage: Usage, added: Json | undefined): void {
-  if (!isObject(added)) return
-  const count = (name: string): number => {
-    const value = ownValue(added, name)
-    return typeof value === 'number' ? value : 0
-  }
-  usage.inputTokens += count('inputTokens')
-  usage.cachedTokens += count('cacheReadTokens')
-  usage.outputTokens += count('outputTokens')
-  usage.reasoningTokens += count('reasoningTokens')
-}
-
-function textOf(message: Json | undefined): string {
-  const parts = isObject(message) && Array.isArray(message['parts']) ? message['parts'] : []
-  return parts.map((part) => (isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string' ? part['text'] : '')).join('')
+function answerOf({ answers, usage }: TurnView, { reply, calls, status, failure }: TurnEnd): TurnAnswer {
+  const texts = answers.map((answer) => textOfAnswer(answer)).filter((text) => text !== '')
+  return { texts, reply, calls, status, failure, usage }
 }
 
 /** @returns the answer of a turn that has ended, from records of its session; null if they do not hold its end */
 export function answerIn(records: readonly RecordView[], turn: TurnId): TurnAnswer | null {
-  const fold = createFold(
-    () => turn,
-    () => {},
-  )
-  for (const record of records) fold.watch({ type: 'record', record })
-  const body = records.find((record) => isEndOf(record, turn))?.body
-  if (!isObject(body)) return null
+  const view = records.reduce(foldRecord, newTurnView(turn))
+  if (view.end === null) return null
   // A message that came while a turn ran is answered by that turn.
-  return body['status'] === 'merged' ? answerIn(records, body['into'] as TurnId) : fold.answer(body)
-}
-
-/** @returns whether the record ends the turn */
-export function isEndOf({ name, phase, call }: RecordView, turn: string): boolean {
-  return name === messageCall && call === turn && (phase === 'outcome' || phase === 'refused' || phase === 'reconciled')
+  return view.end.into === null ? answerOf(view, view.end) : answerIn(records, view.end.into as TurnId)
 }
 
 const enough = new OxbowError('cancelled', 'Enough was read.', { hint: '' })

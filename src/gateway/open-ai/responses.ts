@@ -6,24 +6,25 @@
 import { z } from 'zod'
 import type { Kernel } from '../../kernel/index.ts'
 import {
-  type ClientTools,
   createRecentMap,
-  isObject,
+  endsTurn,
+  isMessage,
+  isTaken,
   type JsonObject,
   OxbowError,
+  readStep,
   type RecentMap,
   type RecordView,
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
 import { keptConversations } from '../limits.ts'
-import { type AskedApproval, askedFields, messageCall, outputOf } from '../http/messages.ts'
+import { type AskedApproval, askedFields, outputOf } from '../http/messages.ts'
 import {
   agentName,
   answerIn,
   answerOrAsked,
   answerTurn,
-  isEndOf,
   errorOfTurn,
   isFailed,
   type Place,
@@ -180,10 +181,10 @@ function placeOf(each: Item): Place | null {
 /** @returns the session, or a fork of it at this turn if others have followed @throws OxbowError `not_found` */
 async function continueAt(kernel: Kernel, { session, id: turn, number }: Place, heads: SessionHeads): Promise<SessionId> {
   if (heads.get(session)?.turn === turn) return session
-  const isOther = ({ name, phase, call }: RecordView): boolean => name === messageCall && phase === 'started' && call !== turn
+  const isOther = (record: RecordView): boolean => isTaken(record) && record.call !== turn
   let end: RecordView | undefined
   const records = await readPast(kernel, session, Math.max(0, number - 1), (record) => {
-    if (isEndOf(record, turn)) end = record
+    if (endsTurn(record, turn)) end = record
     return end !== undefined && isOther(record)
   })
   const last = records.at(-1)
@@ -200,21 +201,21 @@ export async function readResponse({ kernel, now }: Pick<Asking, 'kernel' | 'now
   const { session, id: turn, number: cursor } = place
   let last = turn
   const records = await readPast(kernel, session, Math.max(0, cursor - 1), (record) => {
-    if (!isEndOf(record, last)) return false
-    const into = isObject(record.body) ? record.body['into'] : undefined
-    if (typeof into === 'string') last = into
-    return typeof into !== 'string'
+    const step = endsTurn(record, last) ? readStep(record) : null
+    if (step?.kind !== 'ended') return false
+    last = step.end.into ?? last
+    return step.end.into === null
   })
-  const sent = records.find(({ name, phase, call }) => name === messageCall && phase === 'intent' && call === turn)
-  if (sent === undefined) throw unknown(response)
-  const input = isObject(sent.body) && isObject(sent.body['input']) ? sent.body['input'] : {}
+  const sent = records.find((record) => isMessage(record) && record.call === turn)
+  const step = sent === undefined ? null : readStep(sent)
+  if (sent === undefined || step?.kind !== 'sent') throw unknown(response)
   const base: ResponseBase = {
     place,
     at: sent.at || now(),
-    model: typeof input['model'] === 'string' ? input['model'] : agentName,
+    model: step.message.model || agentName,
     instructions: null,
     previous: null,
-    client: input['client'] as unknown as ClientTools | undefined,
+    client: step.message.client,
     metadata: {},
     background: false,
   }

@@ -1,13 +1,13 @@
 /** Packs a folder as a tar archive on request, in chunks: memory holds one block of one file and the names of the open folders. */
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
+import { archiveEnd, entryHeader, padding } from '../../tar/index.ts'
 import type { HandsOps } from '../../types/index.ts'
 import { fromSystemError, throwIfCancelled } from '../failure.ts'
 import { isTemporary } from '../files/write-file.ts'
 import { openRegularFile, type Place, type Root, toRealPlace } from '../files/workspace-path.ts'
 import { maxDepth, maxReadBytes, maxTransfers, readBlockBytes, transferIdleMs } from '../limits.ts'
 import { createTransfers, type Transfer } from '../transfer/transfers.ts'
-import { blockBytes, encodeHeader, encodeRecord, firstLargeNumber, maxPlainName } from './tar-header.ts'
 
 type Input = HandsOps['archive']['input']
 
@@ -75,7 +75,7 @@ async function fill(packing: Packing, maxBytes: number, signal: AbortSignal): Pr
 
 async function* packFolder(roots: readonly Root[], top: Place, counts: { skipped: number }): AsyncGenerator<Buffer> {
   yield* packEntries(roots, top, '', 0, counts)
-  yield Buffer.alloc(2 * blockBytes)
+  yield archiveEnd
 }
 
 async function* packEntries(
@@ -91,12 +91,13 @@ async function* packEntries(
     const place = { virtual: `${folder.virtual}/${name}`, real: `${folder.real}/${name}` }
     const stats = await lstat(place.real).catch(() => null)
     if (stats?.isDirectory() === true && depth < maxDepth) {
-      yield* headerOf(`${below}${name}/`, stats, '5', 0, '')
+      yield entryHeader({ kind: 'folder', name: `${below}${name}/`, ...factsOf(stats) })
       // Checked again: it may have become a link to elsewhere.
       const real = await toRealPlace(roots, place.virtual).catch(() => null)
       if (real?.real === place.real) yield* packEntries(roots, place, `${below}${name}/`, depth + 1, counts)
     } else if (stats?.isSymbolicLink() === true) {
-      yield* headerOf(`${below}${name}`, stats, '2', 0, await readlink(place.real).catch(() => '.'))
+      const linkName = await readlink(place.real).catch(() => '.')
+      yield entryHeader({ kind: 'link', name: `${below}${name}`, ...factsOf(stats), linkName })
     } else if (stats?.isFile() === true && (yield* packFile(roots, place, `${below}${name}`))) continue
     else counts.skipped += 1
   }
@@ -108,39 +109,20 @@ async function* packFile(roots: readonly Root[], place: Place, name: string): As
   if (opened === null) return false
   try {
     const { file, stats } = opened
-    yield* headerOf(name, stats, '0', stats.size, '')
+    yield entryHeader({ kind: 'file', name, ...factsOf(stats), bytes: stats.size })
     for (let at = 0; at < stats.size;) {
       const block = Buffer.alloc(Math.min(readBlockBytes, stats.size - at))
       const { bytesRead } = await file.read(block, 0, block.length, at).catch(() => ({ bytesRead: 0 }))
       at += bytesRead === 0 ? block.length : bytesRead
       yield bytesRead === 0 ? block : block.subarray(0, bytesRead)
     }
-    yield Buffer.alloc((blockBytes - (stats.size % blockBytes)) % blockBytes)
+    yield padding(stats.size)
     return true
   } finally {
     await opened.file.close()
   }
 }
 
-/** The header of one entry, preceded by an extended one where names or sizes do not fit. */
-function* headerOf(name: string, stats: Stats, flag: string, bytes: number, linkName: string): Generator<Buffer> {
-  const [nameBytes, linkBytes] = [Buffer.from(name), Buffer.from(linkName)]
-  const records = [
-    ...(isPlain(nameBytes) ? [] : [encodeRecord('path', nameBytes)]),
-    ...(isPlain(linkBytes) ? [] : [encodeRecord('linkpath', linkBytes)]),
-    ...(bytes < firstLargeNumber ? [] : [encodeRecord('size', Buffer.from(String(bytes)))]),
-  ]
-  const facts = { mode: stats.mode & 0o777, modifiedSeconds: Math.floor(stats.mtimeMs / 1000) }
-  if (records.length > 0) {
-    const body = Buffer.concat(records)
-    const none = Buffer.alloc(0)
-    yield encodeHeader({ ...facts, flag: 'x', name: Buffer.from('pax'), linkName: none, bytes: body.length })
-    yield Buffer.concat([body, Buffer.alloc((blockBytes - (body.length % blockBytes)) % blockBytes)])
-  }
-  yield encodeHeader({ ...facts, flag, name: nameBytes, linkName: linkBytes, bytes })
-}
-
-/** Short, and only characters that every tar reads alike. */
-function isPlain(name: Buffer): boolean {
-  return name.length <= maxPlainName && name.every((byte) => byte >= 0x20 && byte < 0x7f)
+function factsOf({ mode, mtimeMs }: Stats): { readonly mode: number; readonly modifiedSeconds: number } {
+  return { mode, modifiedSeconds: mtimeMs / 1000 }
 }

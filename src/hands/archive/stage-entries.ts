@@ -4,9 +4,9 @@
  */
 import { constants, type FileHandle, link, lstat, mkdir, open, symlink } from 'node:fs/promises'
 import { posix } from 'node:path'
+import type { TarEntry, TarEvent } from '../../tar/index.ts'
 import { failed, systemCode } from '../failure.ts'
 import { maxDepth, maxPathBytes, maxUnpackBytes, maxUnpackEntries } from '../limits.ts'
-import type { TarEntry, TarEvent } from './tar-reader.ts'
 
 interface StagedCounts {
   files: number

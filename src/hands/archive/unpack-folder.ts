@@ -1,6 +1,7 @@
 /** Unpacks an archive into a folder, in chunks: to a staging folder beside it first, and merged into it once the whole archive is valid. */
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
+import { createTarReader, type TarReader } from '../../tar/index.ts'
 import type { ArchiveOps, HandsOps, HandlersOf } from '../../types/index.ts'
 import { failed, fromSystemError, isFailureError, throwIfCancelled } from '../failure.ts'
 import { createPathLocks, type PathLocks } from '../files/path-locks.ts'
@@ -12,7 +13,6 @@ import { checkPiece } from '../transfer/put-file.ts'
 import { createTransfers, noteUpload, type Transfer } from '../transfer/transfers.ts'
 import { createPacker } from './pack-folder.ts'
 import { createStage, type Stage } from './stage-entries.ts'
-import { createTarReader, type TarReader } from './tar-reader.ts'
 
 type Input = HandsOps['unpack']['input']
 
@@ -75,7 +75,12 @@ async function begin(roots: readonly Root[], { path, replaces }: Input): Promise
     await rm(staged, { recursive: true, force: true })
     await note.remove()
   }
-  return { target, staged, reader: createTarReader(), stage, replaces: replaces === undefined ? null : new Map(), bytes: 0, close }
+  return { target, staged, reader: createTarReader(noArchive), stage, replaces: replaces === undefined ? null : new Map(), bytes: 0, close }
+}
+
+/** @param why as `createTarReader` gives it */
+export function noArchive(why: string): Error {
+  return failed('bad_input', `This is not a tar archive that can be unpacked: ${why}.`, 'Pack it again, as plain tar without compression.')
 }
 
 /** A folder of the same file system that is mounted in another one has the device of its parent, but nothing can be renamed into it. */

@@ -2,6 +2,7 @@
  * Maps errors of the browser driver to our failures. The driver's own text contains page content and is dropped, so that a page
  * cannot speak through an error.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { failed, isFailureError } from '../failure.ts'
 
 const reasons: readonly (readonly [pattern: RegExp, message: string, hint: string])[] = [
@@ -72,15 +73,8 @@ export async function within<Value>(limitMs: number, work: Promise<Value>): Prom
 }
 
 /** Ends early when the request is cancelled. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  const over = Promise.withResolvers<void>()
-  const timer = setTimeout(over.resolve, ms)
-  const cancel = (): void => over.resolve()
-  signal.addEventListener('abort', cancel, { once: true })
-  await over.promise
-  clearTimeout(timer)
-  signal.removeEventListener('abort', cancel)
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return sleep(ms, undefined, { signal }).catch(() => {})
 }
 
 /** @throws Error when the request was cancelled and the work does not finish within `graceMs`; its result is then ignored. */

@@ -25,10 +25,9 @@ import {
   toError,
   userScope,
 } from '../../types/index.ts'
-import { type AgentProfile, profileCategory } from '../turns/profile.ts'
-import { maxHeldAccounts } from '../limits.ts'
+import { type AgentProfile, profileCategory } from '../turns/profiles.ts'
 import type { DocumentChange } from '../state/documents.ts'
-import { exhausted } from './notices.ts'
+import { maxHeldAccounts, exhausted } from './notices.ts'
 import { budgetCategory, budgetName, type Carved, type Definition, type Limits, spanAt } from './definitions.ts'
 
 type Who = Pick<Caller, 'session' | 'actor'>

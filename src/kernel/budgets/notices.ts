@@ -12,7 +12,12 @@ import {
   OxbowError,
   type Shortfall,
 } from '../../types/index.ts'
-import { warningRatio } from '../limits.ts'
+
+/** The part of a budget at whose use people are warned. */
+export const warningRatio = 0.8
+
+/** Budgets kept in memory, about 200 bytes each; others are read again, one row each. */
+export const maxHeldAccounts = 10_000
 
 /** The fields of the event `budget_warning`. */
 export function warningOf({ key, spent, limit, until }: Account): JsonObject {

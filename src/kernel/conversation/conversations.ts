@@ -17,6 +17,8 @@ import {
   erasedText,
   type Failure,
   isErased,
+  isTaken,
+  isTurn,
   type JsonObject,
   type KeptFile,
   type Label,
@@ -27,11 +29,30 @@ import {
   sentMessage,
   type SessionId,
   toolCallsOf,
-  userMessage,
   toolPlace,
   toolResult,
+  turnCall,
+  userMessage,
 } from '../../types/index.ts'
-import { firstHistoryPage, historyPage, idleSweepMs, maxForkDepth, maxWarmBytes } from '../limits.ts'
+
+/** Bytes of all cached conversations; evicted ones are read again when needed. */
+const maxWarmBytes: number = 24 * 1024 * 1024
+
+/** Idle sessions whose conversation stays cached, and how long: a turn after that reads it from the journal, in some milliseconds. */
+const maxWarmIdle = 50
+
+const warmIdleMs: number = 30 * 60_000
+
+/** How often idle sessions are looked for. */
+const idleSweepMs = 60_000
+
+/** Rows read at once when a conversation is read back. The first page is shorter: a full window or a summary often needs no more. */
+export const historyPage = 200
+
+const firstHistoryPage = 32
+
+/** Forks between a session and its first ancestor. */
+export const maxForkDepth = 16
 
 export interface Conversations {
   /**
@@ -46,7 +67,7 @@ export interface Conversations {
   /** Drops what is cached of sessions that are idle; their next turn reads it again. @returns how many stay */
   dropIdle(idle: IdleRules): number
   /** Does so at intervals from now on, while anything is cached. */
-  sweep(idle: IdleRules): void
+  sweep(isBusy: IdleRules['isBusy']): void
 }
 
 interface IdleRules {
@@ -116,12 +137,12 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
       warm.put(session, held)
     },
     dropIdle,
-    sweep(idle) {
+    sweep(isBusy) {
       let timer: NodeJS.Timeout | undefined
       sweepLater = () => {
         timer ??= setTimeout(() => {
           timer = undefined
-          if (dropIdle(idle) > 0) sweepLater()
+          if (dropIdle({ idleMs: warmIdleMs, maxIdle: maxWarmIdle, isBusy }) > 0) sweepLater()
         }, idleSweepMs).unref()
       }
     },
@@ -144,7 +165,7 @@ async function load(history: HistoryDeps, session: SessionId, maxBytes: number, 
       const body = JSON.parse(row.body) as { readonly continues?: boolean }
       rows.push({ ...row, body })
       bytes += row.body.length
-      hasUserMessage ||= row.name === 'turn.send' && row.phase === 'started' && body.continues !== true
+      hasUserMessage ||= isTaken(row) && body.continues !== true
     }
     complete = bytes < maxBytes
     if (!complete) break
@@ -203,7 +224,7 @@ export function toItem(record: FoldInput, generationOf: (generation: CallId) => 
   const place = toolPlace(record.call)
   if (place === null && record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
   if (isErased(record.body)) return toErasedItem(record, generationOf)
-  if (place === null && record.name === 'turn.send') {
+  if (place === null && isTurn(record)) {
     if (record.phase === 'started')
       return body.continues === true
         ? null
@@ -233,7 +254,7 @@ function toErasedItem(
   generationOf: (generation: CallId) => AssistantMessage | undefined,
 ): ConversationItem | null {
   const place = toolPlace(call)
-  if (place === null && name === 'turn.send' && phase === 'started') return conversationItem(call, userMessage(erasedText))
+  if (place === null && isTaken({ name, phase })) return conversationItem(call, userMessage(erasedText))
   if (place === null) return conversationItem(call, { role: 'assistant', parts: [{ type: 'text', text: erasedText }] })
   const generation = generationOf(place.generation)
   const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]
@@ -285,7 +306,7 @@ export function carriesConversation({
   readonly body: JsonObject
 }): boolean {
   if (toolPlace(call) !== null) return isFinal(phase)
-  if (name === 'turn.send') return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
+  if (name === turnCall) return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
   if (name === 'model.generate') return phase === 'outcome' && body['message'] !== undefined
   return name === recallName && phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
 }

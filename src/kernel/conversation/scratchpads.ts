@@ -4,7 +4,9 @@
  */
 import { type CallId, createRecentMap, isErased, type JsonObject, type Phase, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
-import { maxHeldScratchpads } from '../limits.ts'
+
+/** Scratchpads kept in memory; others are read again, one record each. */
+const maxHeldScratchpads = 500
 
 interface Scratchpad {
   readonly items: readonly string[]
@@ -15,7 +17,7 @@ interface Scratchpad {
 export interface Scratchpads {
   read(session: SessionId): Promise<Scratchpad>
   /** The section of the system prompt; empty when there are no notes. */
-  section(session: SessionId): string | Promise<string>
+  section(session: SessionId): Promise<string>
   /** Updates the cache from a record that was just appended. */
   observe(entry: Change): void
   /** Empties the cache after bodies were erased. */
@@ -64,7 +66,7 @@ export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps)
   }
   return {
     read,
-    section: (session) => (changedBy(session) === '' ? '' : read(session).then(describe)),
+    section: async (session) => describe(await read(session)),
     drop() {
       drops += 1
       held.clear()

@@ -26,10 +26,18 @@ import {
   userMessage,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
-import { maxBytesPerToken, maxHeldSummaries } from '../limits.ts'
 import type { Complete } from '../background.ts'
 import type { Sessions } from '../sessions.ts'
 import { type Conversations, type HistoryDeps, historyPages, toItem } from './conversations.ts'
+
+/** Upper bound of the bytes per token: at most window × this is read of a conversation. */
+export const maxBytesPerToken = 6
+
+/** Messages of which a summary is made ahead of its need; of fewer it would cost more than it saves. */
+const minSummarized = 6
+
+/** Summaries kept in memory; others are read again, one record each. */
+const maxHeldSummaries = 500
 
 interface HeldSummary {
   readonly summary: Summary
@@ -38,8 +46,7 @@ interface HeldSummary {
 }
 
 export interface Summaries {
-  /** @returns a promise only when the summary is not cached */
-  read(session: SessionId): HeldSummary | null | Promise<HeldSummary | null>
+  read(session: SessionId): Promise<HeldSummary | null>
   /** @param maker the call that makes the summary @throws OxbowError `stale_epoch` when another call claimed later */
   roll(session: SessionId, room: number, maker: Maker): Promise<SummarizeOutput & Made>
   /** Empties the cache after bodies were erased. */
@@ -87,7 +94,7 @@ export function createSummaries(deps: SummaryDeps): Summaries {
     const { steps, complete } = await readSteps({ ...deps, counter }, session, before.upto, engine.model.contextTokens * maxBytesPerToken)
     const leaving = steps.slice(0, stepsToLeave(steps, room * deps.config.target_ratio - summaryTokens(room)))
     const messages = leaving.reduce((sum, { said }) => sum + said.length, 0)
-    if (messages < (maker.overflows ? 1 : deps.config.min_turns)) return nothing
+    if (messages < (maker.overflows ? 1 : minSummarized)) return nothing
     const started = complete ? before : { ...before, ranges: [...before.ranges, unread(before, leaving[0]!.from)] }
     const made = await makeSummary(started, leaving, room, {
       ask: (question) => deps.complete(maker.caller, question, maker.signal),
@@ -148,7 +155,7 @@ function createSummaryStore({ store, sessions, journal }: SummaryDeps): SummaryS
     // An erased summary replaces nothing: the originals are read again, as far as they still exist.
     return summary === null ? null : keep(session, call, summary)
   }
-  const read: SummaryStore['read'] = (session) => {
+  const read: SummaryStore['read'] = async (session) => {
     const call = sessions.summary(session)
     if (call === '') return null
     const cached = held.get(session)
@@ -299,8 +306,7 @@ interface ConversationDeps {
 export function createConversationOf({ conversations, summaries, sessions, contextTokens }: ConversationDeps) {
   return async (caller: Caller): Promise<HeldConversation> => {
     const session = caller.session as SessionId
-    const found = summaries.read(session)
-    const held = found === null ? null : await found
+    const held = await summaries.read(session)
     const items = await conversations.read(session, contextTokens * maxBytesPerToken, held?.summary.upto)
     if (held === null) return { items, summary: null }
     sessions.read(caller, held.summary.labels, [])

@@ -2,7 +2,7 @@
  * What a record of the journal means to those who watch: the kind of the event, and the few facts about it that they may see. Never
  * what was said, read or written: ids, names, counts and reasons only, so that a subscriber needs no right but to watch.
  */
-import { type Call, type CallEvent, type JsonObject, type Notice, noticeKinds, type RecordView } from '../../types/index.ts'
+import { type Call, type CallEvent, isTurn, type JsonObject, type Notice, noticeKinds, type RecordView } from '../../types/index.ts'
 
 export interface EventView {
   /** The record's place in the journal: the cursor of whoever has taken it. */
@@ -66,7 +66,7 @@ function describe(record: RecordView, find: FindCall): CallEvent | null {
     return { kind, fields: { call, name, approved: body['allow'] === true, by: short(body['by']) } }
   }
   if (phase === 'refused') return { kind: 'call_refused', fields: { call, name, code: short(body['code']) } }
-  if (name === 'turn.send') return describeTurn(body, record)
+  if (isTurn(record)) return describeTurn(body, record)
   if (phase === 'exchange') return name.startsWith('event.') ? ownEvent(name, body) : null
   if (phase !== 'outcome' || statusOf(body) !== 'ok') return null
   return find(name)?.event?.(body) ?? null

@@ -24,7 +24,6 @@ import {
 } from '../../types/index.ts'
 import type { Binding } from './command-inputs.ts'
 import { writtenPaths } from './right-limits.ts'
-import { approvalWarningMs, maxRestlessFiles } from '../limits.ts'
 import type { Entry, Journal } from '../journal.ts'
 import type { NoteEvent } from '../events.ts'
 import type { Registry } from '../registry.ts'
@@ -33,6 +32,12 @@ import { cancelledOutcome, type Refusal, refusal } from './refusals.ts'
 import type { Answer, Approvals } from './approval-queue.ts'
 import type { Excuse, JudgeDeps } from './judging.ts'
 import { stopReason } from './running-calls.ts'
+
+/** How long before an approval expires its warning comes; at most half of the whole time. */
+const approvalWarningMs = 60_000
+
+/** Files that keep changing while a call waits and that a person may leave out of the comparison. */
+const maxRestlessFiles = 100
 
 /** Body of a record `decided`. */
 export interface Decided extends Answer {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { configSchema, noSpend, type SessionId, sessionScope, systemClock, userScope } from '../../types/index.ts'
 import { userCaller } from './policy.ts'
-import { maxHeldAccounts } from '../limits.ts'
 import { createBudgets } from './budgets.ts'
+import { maxHeldAccounts } from '../budgets/notices.ts'
 
 void test('the least recently used account is evicted and reread, one with a reservation stays', async () => {
   const read: string[] = []

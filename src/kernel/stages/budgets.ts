@@ -18,9 +18,9 @@ import {
   type Caller,
   type Charged,
   type Clock,
-  createAccount,
   type Config,
   coveredPart,
+  createAccount,
   createRecentMap,
   type Failure,
   findShortfall,
@@ -36,12 +36,12 @@ import {
   shiftAccounts,
   type Spend,
   toFailure,
+  turnCall,
   userScope,
 } from '../../types/index.ts'
 import type { Book } from '../budgets/book.ts'
-import { exhausted } from '../budgets/notices.ts'
+import { maxHeldAccounts, exhausted, warningRatio } from '../budgets/notices.ts'
 import { begin, end, outOfTime } from '../budgets/wall-time.ts'
-import { maxHeldAccounts, warningRatio } from '../limits.ts'
 import type { DocumentChange } from '../state/documents.ts'
 
 type Who = Pick<Caller, 'session' | 'actor'>
@@ -218,7 +218,7 @@ function createHolds({ accounts, clock, chain: chainOf, isMetered, warn }: HoldD
 
 /** Tool calls, requests to models, and what programs call: not what a person does, nor the turn around them. */
 function counts({ audience, actor }: Caller, { name, reserve }: Pick<Call, 'name' | 'reserve'>): boolean {
-  if (name === 'turn.send') return false
+  if (name === turnCall) return false
   return audience === 'model' || reserve !== undefined || !/^(?:user:|kernel$|agent:)/.test(actor)
 }
 

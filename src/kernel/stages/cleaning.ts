@@ -25,11 +25,16 @@ import {
 } from '../../types/index.ts'
 import type { Secrets, SecretUse } from '../../secrets/index.ts'
 import type { Store } from '../../store/index.ts'
-import { maxKnownOutputs, maxResultBytes } from '../limits.ts'
 import type { WatchedFiles } from '../sessions.ts'
 import { failureLabels, nothing, type Provenance } from './policy.ts'
 import { refusalText, stopFailure } from './refusals.ts'
 import type { StopReason } from './running-calls.ts'
+
+/** Bytes of one tool result in a model's context. The rest can be read with `output.read`. */
+export const maxResultBytes: number = 16 * 1024
+
+/** Long outputs whose labels are remembered, about 150 bytes each; others have all labels. */
+const maxKnownOutputs = 10_000
 
 export interface Cleaner {
   /** Replaces host paths by those of the sandbox, and known secrets by handles. */

@@ -6,8 +6,13 @@
  */
 import { createHash } from 'node:crypto'
 import type { CommandInputs, Sandbox, StartedProgram } from '../../types/index.ts'
-import { fingerprintTimeoutMs, inputsTimeoutMs, maxNamedFiles } from '../limits.ts'
+import { fingerprintTimeoutMs } from './running-calls.ts'
 import { workspacePath } from './right-limits.ts'
+
+/** Files that a command names and that are read before it is approved, and the time for that. */
+const maxNamedFiles = 40
+
+const inputsTimeoutMs = 10_000
 
 /** Files in which a program finds what to run. */
 const scriptsOf: Readonly<Record<string, readonly string[]>> = {

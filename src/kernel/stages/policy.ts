@@ -15,10 +15,11 @@ import {
   type FlowRules,
   isObject,
   isOxbowError,
+  isTurn,
   joinLabels,
   joinOrigins,
-  type Labels,
   type LabelOrigin,
+  type Labels,
   type LabelScope,
   ownValue,
   parseLabels,
@@ -41,7 +42,7 @@ export const processRight = 'turn.run'
 export function authorize(caller: Caller, call: Call, approval: Config['approval'], usualAgent: string, isExcused = false): Failure | null {
   if (!call.audience.includes(caller.audience)) return denied(call, `is not offered to a ${caller.audience}`)
   if (!isExcused && !caller.rights.has(everyRight) && !caller.rights.has(call.right)) return lacking(caller, call, usualAgent)
-  if (call.name === 'turn.send' && caller.turn === '') return notAsCall
+  if (isTurn(call) && caller.turn === '') return notAsCall
   if (decide(call, approval) === 'deny') return deniedByPolicy(call, approval)
   // Only to who may make it: why it cannot be made.
   return call.unavailable ?? null

@@ -15,8 +15,10 @@ import {
   OxbowError,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
-import { maxKeptOutputBytes } from '../limits.ts'
 import type { StopReason } from './running-calls.ts'
+
+/** Bytes of the output of a durable call that its record keeps; of a longer one, only the text is known after a restart. */
+const maxKeptOutputBytes: number = 64 * 1024
 
 export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 

@@ -2,7 +2,6 @@
  * Running calls: their time limits, their cancellation, and the heartbeat of long ones. One timer serves all heartbeats and exists only
  * while calls run.
  */
-import { fingerprintTimeoutMs, heartbeatMs } from '../limits.ts'
 import {
   type Call,
   type Caller,
@@ -11,6 +10,7 @@ import {
   type FilesState,
   type Hands,
   isOxbowError,
+  isTurn,
   OxbowError,
   type Profile,
   type Sandbox,
@@ -18,6 +18,12 @@ import {
   type SessionId,
   toolPlace,
 } from '../../types/index.ts'
+
+/** Time between `progress` events of a running call: often enough to show that it is alive, at no noticeable cost. */
+const heartbeatMs = 5_000
+
+/** For comparing all files of a workspace: 500 000 take some seconds on a slow disk. */
+export const fingerprintTimeoutMs = 60_000
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's; `budget`: a budget has no time left. */
 export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'budget' | 'shutdown'
@@ -153,7 +159,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
       else signal?.addEventListener('abort', stop)
       const limit = startLimit(clock, call.timeoutMs, () => controller.abort('timeout'))
       // A turn sends heartbeats through its calls, not by itself.
-      if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, files: call.files, since: clock.monotonicMs(), beats: 0 })
+      if (!isTurn(call)) running.set(id, { caller, name: call.name, files: call.files, since: clock.monotonicMs(), beats: 0 })
       timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,
@@ -173,7 +179,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
         leave() {
           controllers.delete(controller)
           limit.end()
-          if (call.tier !== 'read_only' && call.name !== 'turn.send') onChange(caller, call)
+          if (call.tier !== 'read_only' && !isTurn(call)) onChange(caller, call)
           signal?.removeEventListener('abort', stop)
           running.delete(id)
           if (running.size === 0) {
@@ -259,7 +265,7 @@ export function continuesAfterRestart(
   call: Pick<Call, 'name' | 'effect'>,
   { id, durable }: { readonly id: CallId; readonly durable?: boolean },
 ): boolean {
-  return call.name === 'turn.send' || (call.effect !== 'once' && (durable === true || toolPlace(id) !== null))
+  return isTurn(call) || (call.effect !== 'once' && (durable === true || toolPlace(id) !== null))
 }
 
 /** How a call passes the gate. */

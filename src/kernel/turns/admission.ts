@@ -6,7 +6,9 @@
  * The queue is in memory: whoever enters has a document from which it enters again after a restart, with the time since which it waits.
  */
 import type { Clock, Config } from '../../types/index.ts'
-import { admissionRetryMs } from '../limits.ts'
+
+/** How often a queue that the rate or an overload holds back is looked at again. */
+const admissionRetryMs = 1_000
 
 /** Lowest first. */
 export const priorities = ['low', 'normal', 'high', 'critical'] as const

@@ -23,6 +23,7 @@ import {
   fenceRule,
   type Grant,
   grantOf,
+  type HeldConversation,
   once,
   type Process,
   type ProcessId,
@@ -34,20 +35,25 @@ import {
   type SessionId,
   type ToolSpec,
   type TurnId,
-  type HeldConversation,
+  turnRights,
 } from '../../types/index.ts'
 import { recallTags } from '../stages/right-limits.ts'
-import type { AgentProfile, CharacterProfile } from './profile.ts'
+import type { AgentProfile, CharacterProfile } from './profiles.ts'
 import type { Background } from '../background.ts'
 import type { Gate } from '../gate.ts'
 
-import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts'
+import { maxCountedTools, type Registry } from '../registry.ts'
 import type { Store } from '../../store/index.ts'
 import type { AroundTurn, AskedTurn, KernelHooks, PromptSection } from '../coming.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import { type AskRuns, watchRun } from './service-runs.ts'
-import type { Registry } from '../registry.ts'
 import { clientAsk, processRight } from '../stages/policy.ts'
+
+/** Profiles of agents whose tools are kept, about 20 kB each. */
+const maxHeldPersonas = 50
+
+/** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
+const pluginDeadlineMs = 11_000
 
 /** The turns that are running, for the calls that a process makes about its own turn. */
 export interface RunningTurns {
@@ -111,7 +117,7 @@ interface AgentDeps {
   /** What services add to the system prompt of an agent. */
   readonly section: PromptSection
   /** The scratchpad of a session, as a section of the system prompt. */
-  readonly scratchpad: (session: SessionId) => string | Promise<string>
+  readonly scratchpad: (session: SessionId) => Promise<string>
   /** Asked before a turn if the agent may read memory; absent: nothing is recalled. */
   readonly reminder?: Reminder | undefined
   /** Summarizes what no longer fits; absent: it is left out. */
@@ -194,7 +200,7 @@ interface Persona {
   readonly rights: ReadonlySet<string>
   readonly limits: RightLimits | undefined
   readonly base: Omit<RuntimeDeps, 'facts' | 'toolTokens'>
-  readonly toolTokens: (contextTokens: number) => number | Promise<number>
+  readonly toolTokens: (contextTokens: number) => Promise<number>
 }
 
 function createPersona(
@@ -241,7 +247,7 @@ function createPersona(
   // Made with the first turn, because the schemas of all tools take a tenth of a start; anew when tools have come or gone.
   let held: { readonly tools: readonly ToolSpec[]; readonly text: string; readonly tokens: () => Promise<number> } | null = null
   // A byte is at most one token: an upper bound without a tokenizer, unless the window is too small for it.
-  const toolTokens = (contextTokens: number): number | Promise<number> => {
+  const toolTokens = async (contextTokens: number): Promise<number> => {
     const tools = registry.tools(rights, [])
     if (held?.tools !== tools) {
       const text = textOfTools(tools, registry.laterTools(rights), registry.maxLoadedChars)
@@ -295,9 +301,6 @@ function createCharacterPrompt({ file, variables }: CharacterProfile, scrub: (te
 }
 
 const oneAtATime = 'The program takes one call at a time: make this one after the result of the other.'
-/** For the refusal of a call of a program's tool, which is its result. */
-const answerRights: ReadonlySet<string> = new Set(['turn.send'])
-
 /** Time limits do not count a pause. Resolves when it ends, or the turn does. */
 async function untilResumed(paused: Promise<void>, { signal, onWait }: Pick<LaneTurn, 'signal' | 'onWait'>): Promise<void> {
   const ended = Promise.withResolvers<void>()
@@ -366,7 +369,7 @@ function createProcess(
     const asked = isSecond ? null : await ask(asRuntime, clientAsk, input)
     if (asked?.status === 'ok') return null
     const answer = { tool, text: asked?.text ?? oneAtATime, ok: false, refused: true }
-    return ask({ ...asRuntime, rights: answerRights }, 'client.answer', answer, call)
+    return ask({ ...asRuntime, rights: turnRights }, 'client.answer', answer, call)
   }
   return {
     id,
@@ -380,7 +383,12 @@ function createProcess(
       return isClients ? askClient(name, args, callId) : ask(asModel, name, args, callId)
     },
     isReadOnly: (name) => (registry.find(name)?.tier ?? 'read_only') === 'read_only',
-    conversation: () => conversationOf(asRuntime),
+    async conversation() {
+      // As a call does: one that a person has paused before a restart begins nothing.
+      const paused = pause?.() ?? null
+      if (paused !== null) await untilResumed(paused, turn)
+      return conversationOf(asRuntime)
+    },
     hasMail: turn.hasMail,
     successor: () => runningTurns.successor(turn.id),
     newCallId: () => newId() as CallId,

@@ -19,14 +19,23 @@ import {
   type JsonObject,
   nestsDeeper,
   OxbowError,
-  toolCallId,
   type Tier,
+  toolCallId,
   toolCallsOf,
   toolPlace,
+  turnCall,
+  turnRight,
 } from '../../types/index.ts'
-import { maxClientToolBytes, maxClientToolDepth, maxClientTools, maxInputBytes } from '../limits.ts'
-import type { Registry } from '../registry.ts'
+import { maxInputBytes, type Registry } from '../registry.ts'
 import { clientAsk, clientReply, processRight } from '../stages/policy.ts'
+
+/** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */
+const maxClientTools = 128
+
+const maxClientToolBytes: number = 128 * 1024
+
+/** Deeper schemas are no help to a model; recursion over hostile ones would exhaust the stack. */
+const maxClientToolDepth = 32
 
 const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
 
@@ -67,7 +76,7 @@ export const clientTools: z.ZodType<ClientTools> = z
 /** @throws OxbowError `bad_input` for a tool with the name of a call, which it would hide or be taken for */
 export async function assertForeign({ tools, choice }: ClientTools, registry: Pick<Registry, 'find' | 'parse'>): Promise<void> {
   // Loads the descriptions.
-  await registry.parse('turn.send', {})
+  await registry.parse(turnCall, {})
   const own = tools.find(({ name }) => registry.find(name) !== undefined)
   if (own !== undefined)
     throw new OxbowError('bad_input', `The tool ${own.name} has the name of a tool of Oxbow.`, { hint: 'Give it another name.' })
@@ -158,7 +167,7 @@ function answerCall(): Call<AnswerInput, { tool: string }> {
     output: z.strictObject({ tool: z.string() }),
     example: { tool: 'get_weather', text: 'Rain.', ok: true, refused: false },
     tier: 'side_effecting',
-    right: 'turn.send',
+    right: turnRight,
     effect: 'idempotent',
     audience: ['runtime'],
     labels: { adds: [], sink: false },

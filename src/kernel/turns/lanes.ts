@@ -20,14 +20,20 @@ import {
   type Sandbox,
   type SandboxStatus,
   type SessionId,
+  turnCall,
   type TurnId,
   type UserId,
 } from '../../types/index.ts'
-import { leaseMs, maxQueuedMessages } from '../limits.ts'
 import type { Journal } from '../journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 import { giveUpCalls } from './recovery.ts'
 import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from './lanes-interface.ts'
+
+/** Messages that may wait in one lane. */
+const maxQueuedMessages = 1_000
+
+/** Lease of a lane: after this long the sessions of a dead worker can be taken over. */
+const leaseMs = 10_000
 
 interface Waiting {
   readonly id: CallId
@@ -87,7 +93,7 @@ export function createLanes(deps: LaneDeps): Lanes {
     },
     observe({ session, name, phase, call }) {
       const lane = session === '' ? undefined : lanes.get(session)
-      if (name !== 'turn.send' || phase !== 'outcome' || lane?.running?.id !== turnId(call)) return
+      if (name !== turnCall || phase !== 'outcome' || lane?.running?.id !== turnId(call)) return
       // The store does not have the outcome yet.
       queueMicrotask(() => {
         const place = lane.running?.place
@@ -191,7 +197,7 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
     if (!journal.isFenced(session)) await claim(deps, session)
     if (!next.past.started) {
       const body = { ...startedBody(next, indexed(filesOf(next), 0)), sandbox: sandboxOf(deps.sandbox.status) }
-      const entry = { caller: next.caller, call: next.id, name: 'turn.send', phase: 'started', body } as const
+      const entry = { caller: next.caller, call: next.id, name: turnCall, phase: 'started', body } as const
       void journal.append([entry], { lazy: true }).catch(() => controller.abort('shutdown'))
     }
     if (next.past.hopeless === true) throw hopeless()
@@ -312,7 +318,7 @@ async function takeMail({ journal }: LaneDeps, lane: Lane, own: Waiting, into: T
     files += attachments.length
     mail.push({ id: waiting.id, text: waiting.input.text, attachments })
     const body = { ...startedBody(waiting, attachments), into }
-    return { caller: { ...waiting.caller, turn: into }, call: waiting.id, name: 'turn.send', phase: 'started' as const, body }
+    return { caller: { ...waiting.caller, turn: into }, call: waiting.id, name: turnCall, phase: 'started' as const, body }
   })
   if (entries.length > 0) await journal.append(entries)
   return mail

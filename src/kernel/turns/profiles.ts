@@ -1,12 +1,53 @@
 /**
- * By which profile the turns of a session run. Its own, or after a handoff that of whoever has the session now, while the conversation and
- * its labels stay: each agent can hand it on, or back to the one before. Who has a session is in memory, because every turn asks; a document
- * remembers it.
+ * By which profile the turns of a session run: as whom, where that is not the person's usual agent. Whoever starts work in a session of its
+ * own, an agent, a graph, a program with a key, writes one, in a document by the session's id. After a handoff it is the profile of whoever
+ * has the session now, while the conversation and its labels stay: each agent can hand it on, or back to the one before. Who has a session
+ * is in memory, because every turn asks; a document remembers it.
  */
-import { type CallId, type Config, isDerived, type SessionId } from '../../types/index.ts'
+import { type CallId, type Config, isDerived, type JsonObject, type SandboxTier, type SessionId } from '../../types/index.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
-import type { Judges } from '../stages/judging.ts'
-import { type AgentProfile, profileCategory } from './profile.ts'
+
+/** As whom the turns of a session run. */
+export interface AgentProfile {
+  readonly agent: CallId
+  readonly name: string
+  readonly rights: readonly string[]
+  readonly model: string
+  readonly instructions: string
+  /** Session and actor that spawned it: what it uses comes out of their budgets. Absent in records of older versions. */
+  readonly home?: SessionId | ''
+  readonly spawner?: string
+  /** Name of the API key whose program started it: it has what the key still has. */
+  readonly key?: string | undefined
+  readonly branch?: string | undefined
+  /** Turns of the session do not run any more. */
+  readonly killed: boolean
+  /** Of an agent by a definition: the entries of rights that it can pass on. Absent: all of its rights that are not withheld. */
+  readonly delegable?: readonly string[]
+  /** The weakest isolation that its turns run with. */
+  readonly tier?: SandboxTier | ''
+  /** The most requests to a model in one turn. */
+  readonly maxTurns?: number | undefined
+  /** JSON Schema of its result. */
+  readonly result?: JsonObject | undefined
+  readonly character?: CharacterProfile | undefined
+}
+
+/** Of an agent that is a character: what of its file makes its prompt, and values of `${NAME}` in it. */
+export interface CharacterProfile {
+  readonly file: JsonObject
+  readonly variables: Readonly<Record<string, string>>
+}
+
+/** What a definition adds to a profile. */
+export type DefinedProfile = Pick<AgentProfile, 'delegable' | 'tier' | 'maxTurns' | 'result' | 'character'>
+
+/** @returns why a text cannot be the character of a profile; empty if it can */
+export async function characterProblem(text: string): Promise<string> {
+  return (await import('../../plugins/index.ts')).characterProblem(text)
+}
+
+export const profileCategory = 'system/agent_profiles'
 
 export interface Handoff {
   /** Its rights and what it can pass on are those of its definition: they are bounded by the ones before it each time it runs. */
@@ -56,7 +97,7 @@ export function createProfileOf(
   documents: Pick<Documents, 'get' | 'all'>,
   config: Config,
   { held: handedOver }: Pick<Handoffs, 'held'>,
-  rightsOfKey: Judges['rightsOfKey'],
+  rightsOfKey: (key: string) => Promise<readonly string[] | null>,
 ) {
   const read = async (session: SessionId): Promise<AgentProfile | null> =>
     (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null

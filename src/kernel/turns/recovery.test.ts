@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { openMemoryStore, plainSession, type Store } from '../../store/index.ts'
 import type { CallId, Done, Effect, GenerateRequest, ModelEvent, TurnId } from '../../types/index.ts'
-import { maxTurnCrashes } from '../limits.ts'
+import { maxTurnCrashes } from './recovery.ts'
 import { asks, done, type Fixture, inOrder, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 /** A store whose process dies after `appends` commits: later ones never come back. */

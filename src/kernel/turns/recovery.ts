@@ -12,12 +12,26 @@
  * What an older version recorded twice is reconciled by a record, once.
  */
 import type { Store } from '../../store/index.ts'
-import { type CallId, isDerived, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
+import {
+  type CallId,
+  cancelCall,
+  isDerived,
+  isTurn,
+  type JournalRecord,
+  type Json,
+  type JsonObject,
+  readStep,
+  type SessionId,
+  toolPlace,
+  type TurnId,
+} from '../../types/index.ts'
 import { reconcileRepeats } from './repeats.ts'
 import type { Entry, Journal } from '../journal.ts'
-import { maxTurnCrashes } from '../limits.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 import { type AskRuns, goingOn } from './service-runs.ts'
+
+/** Crashes of the guest in one turn: another turn may have caused the first, and a third try would end the same. */
+export const maxTurnCrashes = 2
 
 export interface OpenTurn {
   readonly id: CallId
@@ -46,7 +60,7 @@ export async function reconcile(
 ): Promise<readonly OpenTurn[]> {
   const open = await store.openIntents()
   const gone = await deletedOf(store, open)
-  const resumes = ({ name, session }: JournalRecord): boolean => name === 'turn.send' && !gone.has(session)
+  const resumes = (record: JournalRecord): boolean => isTurn(record) && !gone.has(record.session)
   const sends = open.filter(resumes)
   const described = await Promise.all(sends.map((record) => describeTurn(store, record, crashed)))
   const turns = described.map(({ turn }) => turn)
@@ -85,7 +99,7 @@ async function end({ append }: Pick<Journal, 'append'>, closed: readonly Entry[]
 
 /** @returns the sessions of these messages that were deleted */
 async function deletedOf(store: Store, open: readonly JournalRecord[]): Promise<ReadonlySet<string>> {
-  const sessions = new Set(open.filter(({ name }) => name === 'turn.send').map(({ session }) => session))
+  const sessions = new Set(open.filter(isTurn).map(({ session }) => session))
   const rows = await Promise.all([...sessions].map(async (session) => [session, await store.session(session as SessionId)] as const))
   return new Set(rows.filter(([, row]) => row === null || row.deleted > 0).map(([session]) => session))
 }
@@ -99,11 +113,12 @@ interface DescribedTurn {
 async function describeTurn(store: Store, record: JournalRecord, crashed: boolean): Promise<DescribedTurn> {
   const [started] = await store.records({ call: record.call, phases: ['started'], order: 'oldest_first', limit: 1, hydrate: true })
   const { input } = JSON.parse(record.body) as { input: unknown }
-  const into = started === undefined ? undefined : (JSON.parse(started.body) as { into?: TurnId }).into
+  const taken = started === undefined ? null : readStep({ ...started, body: JSON.parse(started.body) as Json })
+  const into = taken?.kind === 'taken' ? (taken.into as TurnId | null) : null
   const session = record.session as SessionId
-  const cancelled = into === undefined && (await isCancelled(store, session, started?.seq ?? record.seq, started === undefined))
-  const turn = { id: record.call, session, input, started: started !== undefined, into: into ?? null, cancelled }
-  if (started === undefined || into !== undefined || cancelled) return { turn: { ...turn, hopeless: false }, mark: null }
+  const cancelled = into === null && (await isCancelled(store, session, started?.seq ?? record.seq, started === undefined))
+  const turn = { id: record.call, session, input, started: started !== undefined, into, cancelled }
+  if (started === undefined || into !== null || cancelled) return { turn: { ...turn, hopeless: false }, mark: null }
   const crashes = await crashesOf(store, record, crashed)
   const caller = { actor: record.actor, session, turn: record.turn }
   const mark: Entry = { caller, call: record.call, name: crashName, phase: 'exchange', body: { crashes } }
@@ -131,7 +146,7 @@ async function lastMark(store: Store, call: CallId): Promise<JournalRecord | nul
 /** @param isWaiting its turn had not begun: only a cancellation of the messages that wait ends it */
 async function isCancelled(store: Store, session: SessionId, since: number, isWaiting: boolean): Promise<boolean> {
   const ends = ({ name, call, body }: JournalRecord): boolean =>
-    name === 'turn.cancel' && toolPlace(call) === null && (!isWaiting || (JSON.parse(body) as CancelIntent).input?.waiting === true)
+    name === cancelCall && toolPlace(call) === null && (!isWaiting || (JSON.parse(body) as CancelIntent).input?.waiting === true)
   for (let after = since; ;) {
     const page = await store.records({ session, after, phases: ['intent'], order: 'oldest_first', limit: intentPage, hydrate: false })
     if (page.some(ends)) return true

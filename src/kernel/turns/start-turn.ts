@@ -13,7 +13,9 @@ import {
   type SentFile,
   type SessionId,
   toError,
+  turnCall,
   type TurnId,
+  turnRights,
   type UserId,
 } from '../../types/index.ts'
 import type { Memory } from '../../memory/index.ts'
@@ -102,7 +104,7 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
       const turn = clientId as string as TurnId
       if (client !== undefined) await (await import('./client-calls.ts')).assertForeign(client, registry)
       const person = userCaller(user, session, turn)
-      const sender = actor === undefined ? person : { ...person, actor, rights: senderRights }
+      const sender = actor === undefined ? person : { ...person, actor, rights: turnRights }
       const caller = as === undefined ? sender : { ...as, turn }
       const answered = results.length === 0 ? '' : await recordResults(deps, caller, results)
       const input = {
@@ -112,7 +114,7 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
         ...(client !== undefined && { client }),
         ...(text === '' && answered !== '' && { continues: true }),
       }
-      const { intended, outcome } = gate.start(caller, 'turn.send', input, { id: clientId, signal: null })
+      const { intended, outcome } = gate.start(caller, turnCall, input, { id: clientId, signal: null })
       // A message that waits behind another recalls when its turn begins.
       if (actor === undefined && text !== '' && !lanes.isRunning(session)) foresee?.(session, text)
       // Followers receive the outcome; this call waits only for the acknowledgement.
@@ -150,7 +152,7 @@ async function recordResults(
   if (lanes.isRunning(session))
     throw new OxbowError('limit_reached', 'A turn runs in this session.', { hint: 'Send the results when it has ended.' })
   const { answeredTools } = await import('./client-calls.ts')
-  await registry.parse('turn.send', {})
+  await registry.parse(turnCall, {})
   const tools = answeredTools(await conversations.read(session, historyBytes), results, registry)
   const asRuntime: Caller = { ...caller, audience: 'runtime' }
   for (const { call, text } of results) {
@@ -161,13 +163,10 @@ async function recordResults(
   return `Results of ${[...new Set(results.map(({ call }) => tools.get(call)))].join(', ')}.`
 }
 
-/** All that an agent needs to send a message to another one. */
-const senderRights: ReadonlySet<string> = new Set(['turn.send'])
-
 /** A duplicate is acknowledged and dropped, so it must really be the same message. */
 async function assertSameMessage(store: Store, session: SessionId, id: CallId): Promise<void> {
   const [sent] = await store.records({ call: id, order: 'oldest_first', limit: 1, hydrate: false })
-  if (sent?.name === 'turn.send' && sent.session === session) return
+  if (sent?.name === turnCall && sent.session === session) return
   throw new OxbowError('bad_input', `The client_id ${id} is not that of a message in session ${session}, and was used before.`, {
     hint: 'Make a new id for each message; send it again only with the same message.',
   })

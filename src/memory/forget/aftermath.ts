@@ -6,6 +6,8 @@ import { foldPhrase, matchPhrases, type PhraseMatch } from '../../store/index.ts
 import {
   type AssistantMessage,
   type CallId,
+  isGeneration,
+  isTurn,
   type JournalRecord,
   type JsonObject,
   type RecentMap,
@@ -79,7 +81,7 @@ export async function settle(deps: SettleDeps, owed: OwedForgetting, { signal, e
 async function isBusy({ store }: Pick<KeepDeps, 'store'>, sessions: ReadonlySet<SessionId>): Promise<boolean> {
   return (
     sessions.size > 0 &&
-    (await store.openIntents()).some(({ name, session }) => name === 'turn.send' && session !== '' && sessions.has(session))
+    (await store.openIntents()).some((record) => isTurn(record) && record.session !== '' && sessions.has(record.session))
   )
 }
 
@@ -221,16 +223,15 @@ async function* recordsOf({ store }: Deps, { session, after }: { session: Sessio
   }
 }
 
-const isAgents = ({ name, phase }: JournalRecord): boolean => name === 'model.generate' || phase === 'outcome'
+const isAgents = (record: JournalRecord): boolean => isGeneration(record) || record.phase === 'outcome'
 
 /** The text of messages in a record, including tool arguments; null for other records. */
 async function saidIn({ store }: Deps, record: JournalRecord): Promise<string | null> {
-  const { name, phase } = record
-  if (name === 'model.generate' ? phase !== 'outcome' : name !== 'turn.send') return null
+  if (isGeneration(record) ? record.phase !== 'outcome' : !isTurn(record)) return null
   const body = await bodyOf(store, record)
   if (body === null) return null
   const message = body['message'] as unknown as AssistantMessage | undefined
-  if (name === 'model.generate') return message === undefined ? null : whole(message)
+  if (isGeneration(record)) return message === undefined ? null : whole(message)
   return [body['text'], body['reply'], inputText(body)].filter((each) => typeof each === 'string').join('\n')
 }
 

@@ -8,6 +8,7 @@ import {
   type CallContext,
   type CallId,
   createRecentMap,
+  isTurn,
   type JournalRecord,
   type Label,
   OxbowError,
@@ -127,7 +128,7 @@ export function createForgetting(deps: KeepDeps, eraseDerived: Eraser): Forgetti
 async function runningIn({ store }: KeepDeps, sessions: readonly SessionId[]): Promise<readonly TurnId[]> {
   const wanted = new Set<string>(sessions)
   const open = wanted.size === 0 ? [] : await store.openIntents()
-  return open.filter(({ name, session }) => name === 'turn.send' && wanted.has(session)).flatMap(({ turn }) => (turn === '' ? [] : [turn]))
+  return open.filter((record) => isTurn(record) && wanted.has(record.session)).flatMap(({ turn }) => (turn === '' ? [] : [turn]))
 }
 
 /** Matches in memory. */

@@ -4,14 +4,14 @@
  */
 import { parseErased, parseReference, type Store } from '../../store/index.ts'
 import {
-  isObject,
-  type AssistantMessage,
   type CallId,
+  isObject,
   type JournalRecord,
   type JsonObject,
   type Label,
-  textOf,
-  toolCallsOf,
+  readStep,
+  textOfAnswer,
+  turnCall,
 } from '../../types/index.ts'
 import { maxMessageCharacters } from './keep-limits.ts'
 import { withoutSecrets } from './note-rules.ts'
@@ -27,7 +27,7 @@ type Named = Pick<JournalRecord, 'name' | 'phase'>
 
 /** Whether the body of a record is needed; the others are not read. */
 export function mayMatter({ name, phase }: Named): boolean {
-  if (name === 'turn.send') return phase === 'intent' || phase === 'started' || phase === 'outcome' || phase === 'reconciled'
+  if (name === turnCall) return phase === 'intent' || phase === 'started' || phase === 'outcome' || phase === 'reconciled'
   if (name === 'model.generate') return phase === 'intent' || phase === 'outcome'
   return false
 }
@@ -38,16 +38,15 @@ export function saidIn(record: JournalRecord, body: JsonObject): SaidMessage | n
     if (typeof text !== 'string' || text.trim() === '' || record.session === '') return null
     return { id: messageId(record.call, author), author, text: withoutSecrets(text.slice(0, maxMessageCharacters)), record }
   }
-  if (record.name === 'turn.send' && record.phase === 'started') return body['continues'] === true ? null : said('user', body['text'])
-  if (record.name === 'turn.send' && (record.phase === 'outcome' || record.phase === 'reconciled')) {
+  const step = readStep({ ...record, body })
+  if (step?.kind === 'taken') return step.message.continues ? null : said('user', step.message.text)
+  if (step?.kind === 'ended') {
     // Replies of the model are recorded by `model.generate`; this one was written without a model.
-    const isOwn = body['status'] === 'ok' || body['status'] === 'merged'
-    return isOwn ? null : said('agent', body['reply'])
+    const isOwn = step.end.status === 'ok' || step.end.status === 'merged'
+    return isOwn ? null : said('agent', step.end.reply)
   }
-  if (record.name !== 'model.generate' || record.phase !== 'outcome') return null
-  const message = body['message'] as unknown as AssistantMessage | undefined
-  if (message === undefined || !Array.isArray(message.parts) || toolCallsOf(message).length > 0) return null
-  return said('agent', textOf(message))
+  if (step?.kind !== 'answered' || step.answer.parts.some(({ type }) => type === 'tool_call')) return null
+  return said('agent', textOfAnswer(step.answer))
 }
 
 /** One call can have two messages: the one sent, and a reply without a model. */

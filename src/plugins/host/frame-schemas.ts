@@ -8,6 +8,7 @@ import {
   type PluginExports,
   type PluginOp,
   type PluginOps,
+  truncate,
 } from '../../types/index.ts'
 import { maxFailureText } from './limits.ts'
 
@@ -114,7 +115,15 @@ export function parseHostReply<Op extends PluginOp>(op: Op, message: string): Ho
   const output = (outputs[op] as z.ZodType<PluginOps[Op]['output']>).safeParse(ok)
   return output.success
     ? { kind: 'ok', output: output.data, services }
-    : { kind: 'garbage', problem: `a reply to ${op} has the wrong form` }
+    : { kind: 'garbage', problem: `a reply to ${op} has the wrong form${whereOf(output.error)}` }
+}
+
+const maxPathChars = 100
+
+/** @returns the first field that is wrong, for who writes the plugin */
+function whereOf({ issues: [first] }: z.ZodError): string {
+  if (first === undefined || first.path.length === 0) return ''
+  return `: ${truncate(first.path.join('.'), maxPathChars)} (${truncate(first.message, maxPathChars)})`
 }
 
 /** @returns the call, or null if the message is none. Never throws. */

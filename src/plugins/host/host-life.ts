@@ -30,8 +30,8 @@ import {
 } from './limits.ts'
 
 export interface HostLifeDeps {
-  /** @throws OxbowError; then nothing of it lives */
-  readonly start: (plugin: HostedPlugin, onLog: (text: string) => void) => Promise<HostLink>
+  /** @param isSuspect its code is new, or its host has failed @throws OxbowError; then nothing of it lives */
+  readonly start: (plugin: HostedPlugin, onLog: (text: string) => void, isSuspect: boolean) => Promise<HostLink>
   readonly nowMs: () => number
   /** The plugin is disabled until a person reloads or enables it. */
   readonly onDisabled: (plugin: string, problem: string) => void
@@ -146,7 +146,7 @@ function begin(life: Life): Promise<HostLink> {
   clearTimeout(life.restart)
   life.restart = undefined
   life.isUsed = life.services.size > 0
-  const starting = life.deps.start(life.plugin, (text) => addLog(life, text))
+  const starting = life.deps.start(life.plugin, (text) => addLog(life, text), recent(life).length > 0)
   life.current = starting
   starting.then(
     (link) => adopt(life, starting, link),
@@ -154,7 +154,7 @@ function begin(life: Life): Promise<HostLink> {
       life.deps.onEnded?.(life.plugin.name, life.log)
       if (life.current !== starting) return
       life.current = null
-      const problem = error instanceof Error ? error.message : String(error)
+      const problem = problemOf(error)
       // A full folder is no crash: the next request says so again, until there is room.
       if (isOxbowError(error, 'limit_reached')) life.problem = problem
       else crashed(life, problem, false)
@@ -162,6 +162,8 @@ function begin(life: Life): Promise<HostLink> {
   )
   return starting
 }
+
+const problemOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 function adopt(life: Life, starting: Promise<HostLink>, link: HostLink): void {
   if (life.current !== starting) return
@@ -221,7 +223,7 @@ async function replace(life: Life, next: HostedPlugin, accept: (link: HostLink) 
   let link: HostLink | null = null
   let old: HostLink | null | undefined
   try {
-    link = await life.deps.start(next, onLog)
+    link = await life.deps.start(next, onLog, true)
     await accept(link)
     old = await life.current?.catch(() => null)
     if (life.closed) throw new OxbowError('cancelled', 'The plugins are closed.', { hint: 'Start again.' })
@@ -229,6 +231,7 @@ async function replace(life: Life, next: HostedPlugin, accept: (link: HostLink) 
     await link?.end('')
     // It may say why.
     addLog(life, log.text)
+    if (life.current === null) life.problem = problemOf(error)
     throw error
   }
   life.plugin = next

@@ -211,7 +211,8 @@ function takeReply(link: Link, id: number, text: string): void {
   }
   const { code, message, hint } = reply.failure
   // The text is untrusted: for a model it is fenced like a result.
-  waiting.settle({ error: new OxbowError(code, message, { hint, data: { labels: ['untrusted'] } }) })
+  const todo = hint || `oxbow plugin logs ${link.name} shows what it wrote.`
+  waiting.settle({ error: new OxbowError(code, message, { hint: todo, data: { labels: ['untrusted'] } }) })
 }
 
 async function takeCall(link: Link, id: number, text: string): Promise<void> {

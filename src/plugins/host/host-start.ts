@@ -1,11 +1,12 @@
 /** Starts the host of a plugin in its sandbox: with the files that were approved, its own folder, its secrets and its way to its hosts. */
 import { isAbsolute, join } from 'node:path'
 import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
-import { type HostedPlugin, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
+import { type HostedPlugin, isOxbowError, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
 import type { TreeCheck } from '../package/tree.ts'
 import { assertRoom, fullProblem, watchData } from './data-limit.ts'
 import { type HostLink, linkHost } from './host-link.ts'
-import { defaultDataBytes, elizaCheckMs, hostCheckMs, hostStartMs } from './limits.ts'
+import { allWritten, lastWords } from './last-words.ts'
+import { defaultDataBytes, elizaCheckMs, hostCheckMs, hostStartMs, maxLogChars } from './limits.ts'
 
 export interface HostStartDeps {
   readonly sandbox: Pick<Sandbox, 'serve'>
@@ -27,17 +28,30 @@ export interface HostStartDeps {
   readonly checkMs?: number
 }
 
-/** Resolves when the plugin's `init` has run. @throws OxbowError; then nothing of it lives */
-export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog: (text: string) => void): Promise<HostLink> {
+/**
+ * Resolves when the plugin's `init` has run.
+ * @param watches whether a start that hangs is explained; it costs a thread until it has started
+ * @throws OxbowError; then nothing of it lives
+ */
+export async function startHost(
+  plugin: HostedPlugin,
+  deps: HostStartDeps,
+  onLog: (text: string) => void,
+  watches: boolean,
+): Promise<HostLink> {
   const { maxDataBytes = defaultDataBytes } = deps
   const data = dataFolder(plugin.name, deps)
   // Meanwhile the program starts: it loads nothing of the plugin before its first request, which waits for this.
   const checked = Promise.all([deps.tree.check(plugin.folder, plugin.tree_hash), assertRoom(plugin.name, data, maxDataBytes)])
   checked.catch(() => undefined)
-  const { server, pass } = await serveHost(plugin, deps, data)
+  const { server, pass } = await serveHost(plugin, deps, data, watches)
   const refusals = pass === null ? () => {} : noteRefusals(pass, onLog)
+  let written = ''
+  let isStarting = true
   server.errors.on('data', (bytes: Buffer) => {
-    onLog(bytes.toString())
+    const text = bytes.toString()
+    if (isStarting) written = `${written}${text}`.slice(-maxLogChars)
+    onLog(text)
     refusals()
   })
   const link = linkHost(plugin.name, server, deps.checkMs ?? (plugin.program === 'eliza-host' ? elizaCheckMs : hostCheckMs))
@@ -51,7 +65,14 @@ export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog
     return link
   } catch (error) {
     await link.end('it did not start')
-    throw error
+    if (!isOxbowError(error, 'sandbox_failed')) throw error
+    await allWritten(server)
+    const words = lastWords(written)
+    if (words === '') throw error
+    throw new OxbowError('sandbox_failed', `${error.message} ${words}`, { hint: error.hint, data: error.data, cause: error })
+  } finally {
+    isStarting = false
+    written = ''
   }
 }
 
@@ -90,6 +111,7 @@ async function serveHost(
   plugin: HostedPlugin,
   { sandbox, secrets, proxy, maxDataBytes = defaultDataBytes }: HostStartDeps,
   data: string,
+  watches: boolean,
 ): Promise<Served> {
   const { name, hosts, paths, program, folder, entries } = plugin
   if (sandbox.serve === undefined) throw noSandbox(name)
@@ -99,7 +121,7 @@ async function serveHost(
     const server = await sandbox.serve({
       own: program,
       command: 'node',
-      args: ['/opt/server', ...entries],
+      args: [...(watches && program === 'plugin-host' ? ['--watch-start'] : []), '/opt/server', ...entries],
       env,
       programFolder: folder,
       folders: paths.map(({ path, writable }) => ({ path, writable })),

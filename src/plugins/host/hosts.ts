@@ -36,7 +36,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   let closed = false
 
   const lifeOf = (plugin: HostedPlugin): HostLife =>
-    createHostLife(plugin, { ...deps, start: (which, onLog) => startHost(which, deps, onLog), onEnded: logs.keep })
+    createHostLife(plugin, { ...deps, start: startWatched(deps, known), onEnded: logs.keep })
   const find = (name: string): HostLife => lives.get(name) ?? refuseUnknown(name)
   const approve = (plugin: HostedPlugin, found: PluginExports): PluginExports => {
     const { exports, withheld: left } = approvedParts(plugin, found)
@@ -95,6 +95,11 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       await logs.written()
     },
   }
+}
+
+/** A plugin of which it is not known what it has may never have started. */
+function startWatched(deps: PluginHostDeps, known: ReadonlyMap<string, PluginExports>): HostLifeDeps['start'] {
+  return (plugin, onLog, isSuspect) => startHost(plugin, deps, onLog, isSuspect || !known.has(plugin.name))
 }
 
 async function dataOf(life: HostLife, deps: PluginHostDeps): Promise<PluginData> {

@@ -4,6 +4,7 @@ import {
   type Call,
   type CallContext,
   type CallForTests,
+  type Failure,
   type HostedPlugin,
   OxbowError,
   type PluginData,
@@ -83,7 +84,9 @@ function listCall({ hosts }: ControlDeps): Call<object, { plugins: readonly Plug
 }
 
 interface PluginInfo {
-  readonly exports: PluginExports
+  /** Null: it does not start, and `failure` says why. */
+  readonly exports: PluginExports | null
+  readonly failure: Failure | null
   readonly state: PluginHostState
   readonly data: PluginData
   readonly counts: PluginCounts
@@ -94,7 +97,7 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
     ...reads,
     name: 'plugin.info',
     summary:
-      'Shows what a plugin has: its actions, providers and other parts, the state of its host, what it keeps in /data, how often state was kept for it, and the end of its log.',
+      'Shows what a plugin has, or why it does not start: its actions, providers and other parts, the state of its host, what it keeps in /data, how often state was kept for it, and the end of its log.',
     input: named,
     output: z.custom<PluginInfo>(),
     example: { plugin: 'weather' },
@@ -102,10 +105,14 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
     recordOutput: () => ({}),
     async run({ plugin }, { signal }) {
       find(hosts, plugin)
-      const exports = await hosts.exports(plugin, signal)
+      const found = await hosts.exports(plugin, signal).then(
+        (exports) => ({ exports, failure: null }),
+        (error: unknown) => ({ exports: null, failure: toFailure(error, 'tool_failed', '') }),
+      )
+      signal.throwIfAborted()
       return {
         output: {
-          exports,
+          ...found,
           counts: counts(plugin),
           data: await hosts.data(plugin),
           state: { ...hosts.state(plugin), log: await hosts.log(plugin) },

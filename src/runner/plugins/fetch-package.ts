@@ -3,12 +3,27 @@
  * of npm is installed with what it needs, with `--ignore-scripts`. Every path, link and size in it may be hostile.
  */
 import { execFile } from 'node:child_process'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import {
+  copyFile,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { isObject, OxbowError, type PluginSource, withoutSequences } from '../../types/index.ts'
+import { readEntries } from '../../tar/index.ts'
+import { isObject, OxbowError, type PluginSource, truncate, withoutSequences } from '../../types/index.ts'
 import { isInside, staysInside } from '../../plugins/index.ts'
 import type { HostEnv } from '../home.ts'
 import { maxArchiveBytes, maxArchiveEntries, maxFolderBytes, maxFolderEntries, maxUnpackedBytes, npmInstallMs } from '../limits.ts'
@@ -73,43 +88,47 @@ async function copyTree(from: string, to: string, path: string, copied: { entrie
 
 async function unpack(archive: string, size: number, staging: string): Promise<void> {
   if (size > maxArchiveBytes) throw tooLarge(`more than ${maxArchiveBytes} bytes`)
-  const { extract } = await import('tar-stream')
-  const entries = extract()
-  const gunzip = createGunzip()
-  let unpacked = 0
-  gunzip.on('data', (bytes: Buffer) => {
-    unpacked += bytes.length
-    if (unpacked > maxUnpackedBytes) gunzip.destroy(tooLarge(`more than ${maxUnpackedBytes} bytes when it is unpacked`))
-  })
-  const reading = pipeline(createReadStream(archive), gunzip, entries)
+  const noTarball = (why: string, cause?: unknown): OxbowError =>
+    new OxbowError('bad_input', `${archive} is no tarball that can be unpacked: ${truncate(why, 200)}.`, {
+      hint: '`npm pack` makes one of a folder.',
+      cause,
+    })
+  const unzipped = createGunzip()
   // The loop below fails with the same error.
-  reading.catch(() => {})
+  pipeline(createReadStream(archive), unzipped).catch(() => {})
   try {
     let count = 0
-    for await (const entry of entries) {
-      const { name, type, mode = 0 } = entry.header
+    for await (const { name, kind, mode, content } of readEntries(atMost(unzipped), noTarball)) {
       if ((count += 1) > maxArchiveEntries) throw tooLarge(`more than ${maxArchiveEntries} files`)
-      if (type === 'directory') entry.resume()
-      else if (type !== 'file' && type !== 'contiguous-file') throw refused(name, `is a ${type}, and only files and folders are unpacked`)
+      if (kind !== 'folder' && kind !== 'file') throw refused(name, 'is a link, and only files and folders are unpacked')
       if (!isInside(name)) throw refused(name, 'leaves the package')
       const path = join(staging, name)
-      if (type === 'directory') await mkdir(path, { recursive: true })
-      else {
-        await mkdir(dirname(path), { recursive: true })
-        // A second entry of a name would replace what was checked.
-        await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: (mode & 0o111) === 0 ? 0o644 : 0o755 }))
-      }
+      await mkdir(kind === 'folder' ? path : dirname(path), { recursive: true })
+      // A second entry of a name would replace what was checked.
+      if (kind === 'file') await writeTo(await open(path, 'wx', (mode & 0o111) === 0 ? 0o644 : 0o755), content)
     }
-    await reading
   } catch (error) {
-    entries.destroy()
     if (error instanceof OxbowError) throw error
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOSPC' || code === 'EACCES') throw error
-    throw new OxbowError('bad_input', `${archive} is no tarball that can be unpacked: ${(error as Error).message.slice(0, 200)}.`, {
-      hint: '`npm pack` makes one of a folder.',
-      cause: error,
-    })
+    const { code, message } = error as NodeJS.ErrnoException
+    throw code === 'ENOSPC' || code === 'EACCES' ? error : noTarball(message, error)
+  }
+}
+
+/** Closes the file. */
+async function writeTo(file: FileHandle, content: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const piece of content) await file.writeFile(piece)
+  } finally {
+    await file.close()
+  }
+}
+
+async function* atMost(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let unpacked = 0
+  for await (const piece of bytes) {
+    unpacked += piece.length
+    if (unpacked > maxUnpackedBytes) throw tooLarge(`more than ${maxUnpackedBytes} bytes when it is unpacked`)
+    yield piece
   }
 }
 

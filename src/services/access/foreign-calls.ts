@@ -33,6 +33,7 @@ import {
   type CallOutcome,
   type Config,
   isObject,
+  isTurn,
   type JournalRecord,
   type KeptFile,
   OxbowError,
@@ -40,6 +41,7 @@ import {
   type RecordView,
   type SessionId,
   toolName,
+  turnCall,
   type TurnId,
   untilAborted,
 } from '../../types/index.ts'
@@ -105,11 +107,11 @@ function makingCalls(deps: ForeignDeps, runs: Runs, callerOf: CallerOf): Pick<Fo
       const known = runs.get(id)
       if (known !== undefined && known.actor === actor) return known.run
       const call = await findCall(deps, id, actor)
-      return call.name === 'turn.send' ? null : make(call, true)
+      return isTurn(call) ? null : make(call, true)
     },
     async sentTo(message) {
       const { name, session } = await findCall(deps, message, (await callerOf('', '')).actor)
-      if (name === 'turn.send') return session
+      if (name === turnCall) return session
       throw noCall
     },
   }

@@ -4,6 +4,7 @@ import {
   type Caller,
   type CallId,
   type CallOutcome,
+  cancelCall,
   isOxbowError,
   type Json,
   OxbowError,
@@ -52,7 +53,7 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
         const { ended, ...as } = await keys.callerOf(id, send.session, '')
         return startTurn({ ...send, as: isPage(as) ? as : { ...as, ended } })
       },
-      cancelTurn: async (session) => ((await resultOf(call('turn.cancel', { session }, session))) as { cancelled: boolean }).cancelled,
+      cancelTurn: async (session) => ((await resultOf(call(cancelCall, { session }, session))) as { cancelled: boolean }).cancelled,
       approve: async (waiting, allow) => ((await resultOf(call('call.decide', { call: waiting, allow }))) as { next: string }).next,
       async follow(session, cursor, listener, past) {
         const caller = await keys.callerOf(id, session, '')

@@ -18,6 +18,7 @@ import {
   type Random,
   type SessionId,
   type TurnId,
+  turnRight,
   type UserId,
   wrongRights,
 } from '../../types/index.ts'
@@ -222,7 +223,7 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInp
       expires_in_s: z.int().min(1).max(315_360_000).describe('Seconds after which it expires; default: never.').optional(),
     }),
     output: z.custom<KeyView & { readonly key: string }>(),
-    example: { name: 'ci', rights: ['session.read', 'turn.send'], expires_in_s: 86_400 },
+    example: { name: 'ci', rights: ['session.read', turnRight], expires_in_s: 86_400 },
     // Not repeatable: the key of the first time is lost.
     effect: 'once',
     recordOutput: ({ id, name, rights, expires_at }) => ({ id, name, rights: [...rights], expires_at }),

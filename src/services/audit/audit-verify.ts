@@ -8,7 +8,7 @@
  */
 import { createRepeats, notOpen, type RepeatsReport } from '../../kernel/index.ts'
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
-import { type CallId, emptyChain, type HeadSeal, type JournalRecord, type KeptFile } from '../../types/index.ts'
+import { type CallId, emptyChain, type HeadSeal, isMessage, type JournalRecord, type KeptFile } from '../../types/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
 import { createProjectionAudit } from './projection-audit.ts'
 import { type BadRecord, createHeadAudit, type SignedHeadsReport } from './signed-heads.ts'
@@ -185,7 +185,7 @@ async function bodyOf(store: Store, { body }: JournalRecord, blob: string | unde
 
 /** Records that name pieces of files beside their bodies. Of results with pictures only that of a page can be so long that it is a blob itself. */
 function keepsFiles({ name, phase, body }: JournalRecord): boolean {
-  if (phase !== 'outcome') return name === 'turn.send' && phase === 'intent'
+  if (phase !== 'outcome') return isMessage({ name, phase })
   return name === 'media.send' || name === 'browser.screenshot' || body.includes('"files":[{')
 }
 

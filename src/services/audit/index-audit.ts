@@ -5,7 +5,16 @@
 import { carriesConversation } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import { memoryCursors } from '../../memory/index.ts'
-import type { CallId, JournalRecord, JsonObject, Phase, SessionId } from '../../types/index.ts'
+import {
+  type CallId,
+  isGeneration,
+  isTaken,
+  isTurn,
+  type JournalRecord,
+  type JsonObject,
+  type Phase,
+  type SessionId,
+} from '../../types/index.ts'
 
 export interface IndexAudit {
   /** @param body parsed, where `decides` says that it counts; null: it was erased, or nobody can read it */
@@ -19,7 +28,7 @@ const pageRows = 10_000
 
 /** Whether the body of a record says if it carries conversation. */
 export function decides({ name, phase }: Pick<JournalRecord, 'name' | 'phase'>): boolean {
-  return phase === 'outcome' && (name === 'model.generate' || name === 'turn.send')
+  return phase === 'outcome' && (isGeneration({ name }) || isTurn({ name }))
 }
 
 export function createIndexAudit(store: Store): IndexAudit {
@@ -28,15 +37,16 @@ export function createIndexAudit(store: Store): IndexAudit {
   /** Of which that is not known: bodies that are erased, and what versions have judged differently. */
   const doubtful = new Set<number>()
   const withTurns = new Set<SessionId>()
-  const certain = ({ call, name, phase }: JournalRecord, known: JsonObject | null): boolean | null => {
-    if (decides({ name, phase }) && known === null) return null
+  const certain = (record: JournalRecord, known: JsonObject | null): boolean | null => {
+    const { call, name, phase } = record
+    if (decides(record) && known === null) return null
     const body = known ?? {}
-    if (name === 'model.generate' || phase === 'started') return carriesConversation({ call, name, phase, body })
-    return carriesConversation({ call, name, phase, body: {} }) && name !== 'turn.send' ? true : phase === 'outcome' ? null : false
+    if (isGeneration(record) || phase === 'started') return carriesConversation({ call, name, phase, body })
+    return carriesConversation({ call, name, phase, body: {} }) && !isTurn(record) ? true : phase === 'outcome' ? null : false
   }
   return {
     take(record, body) {
-      const { seq, session, name, phase } = record
+      const { seq, session } = record
       const carries = certain(record, body)
       if (carries === null) doubtful.add(seq)
       if (carries === true) {
@@ -44,7 +54,7 @@ export function createIndexAudit(store: Store): IndexAudit {
         if (known === undefined) messages.set(session, [seq])
         else known.push(seq)
       }
-      if (session !== '' && name === 'turn.send' && phase === 'started') withTurns.add(session)
+      if (session !== '' && isTaken(record)) withTurns.add(session)
     },
     async compare(open) {
       return [

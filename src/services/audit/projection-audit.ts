@@ -12,8 +12,9 @@ import { createMemoryAudit } from '../../memory/index.ts'
 import { type BudgetUse, parseErased, type SessionRow, type Store } from '../../store/index.ts'
 import {
   addSpend,
-  type Charged,
   type CallId,
+  type Charged,
+  isTaken,
   type JournalRecord,
   type JsonObject,
   noSpend,
@@ -167,7 +168,7 @@ function createTitleAudit(store: Store) {
         const title = name === 'session.create' ? body.title : body.change?.title
         if (title !== undefined) titles.set(id, { text: title })
         else if (!titles.has(id) && body.change !== undefined) titles.set(id, { text: '' })
-      } else if (name === 'turn.send' && phase === 'started' && body.into === undefined && session !== '') {
+      } else if (isTaken({ name, phase }) && body.into === undefined && session !== '') {
         const title = titles.get(session)
         const line = body.text ?? ''
         if (title !== undefined && title !== null && 'text' in title && title.text === '' && firstLine(line) !== '')
@@ -177,7 +178,7 @@ function createTitleAudit(store: Store) {
     takeErased({ session, call, name, phase }: JournalRecord): void {
       marks.set(name === 'session.create' ? call : session, null)
       if (name === 'session.create') titles.set(call as string as SessionId, null)
-      else if (session !== '' && name === 'turn.send' && phase === 'started') titles.set(session, null)
+      else if (session !== '' && isTaken({ name, phase })) titles.set(session, null)
       else if (setsTitle.test(name) && phase === 'outcome') erasedTitles++
     },
     async compare(): Promise<readonly string[]> {

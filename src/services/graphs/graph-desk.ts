@@ -16,15 +16,16 @@ import {
   type Caller,
   type CallId,
   derivedId,
+  failureSentences,
   fenced,
   isDerived,
+  isTurn,
   type Json,
   ownValue,
   OxbowError,
   type SessionId,
   truncate,
   type TurnId,
-  failureSentences,
 } from '../../types/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'
@@ -81,7 +82,7 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
     heldLabels,
     openSession: (run) => openSession(deps, run),
     mail: (run) => mailEnd(deps, run),
-    giveUp: (run) => giveUpCalls(deps.journal, run, ({ name }) => name !== 'turn.send'),
+    giveUp: (run) => giveUpCalls(deps.journal, run, (record) => !isTurn(record)),
   })
   deps.agents.definitions.watch('graphs', (name) => void endRevoked(deps, runs, name).catch(() => {}))
   // Whoever started a run and is over leaves nothing behind.

@@ -3,6 +3,7 @@
  * reactions and voice messages, are emitted by the plugins that connect to where they happen (`plugin.emit`).
  */
 import {
+  cancelCall,
   isObject,
   type Json,
   type JsonObject,
@@ -11,6 +12,7 @@ import {
   type RecordView,
   toolPlace,
   truncate,
+  turnCall,
 } from '../../types/index.ts'
 
 export interface PluginEvent {
@@ -30,8 +32,8 @@ export function pluginEvents(record: RecordView): readonly PluginEvent[] {
 }
 
 const byName: Readonly<Record<string, Describe>> = {
-  'turn.send': turnEvents,
-  'turn.cancel': ended((record) => [{ name: 'CONTROL_MESSAGE', payload: { ...place(record), action: 'cancel' } }]),
+  [turnCall]: turnEvents,
+  [cancelCall]: ended((record) => [{ name: 'CONTROL_MESSAGE', payload: { ...place(record), action: 'cancel' } }]),
   'session.create': ended((record, body) => {
     const room = { roomId: body['id'] ?? record.call, source: 'oxbow' }
     return [

@@ -12,10 +12,11 @@ import {
   isUuid,
   OxbowError,
   type PublishedAgent,
-  sentFiles,
   type SentFile,
+  sentFiles,
   type SessionId,
   type TurnId,
+  turnRights,
 } from '../../types/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import { type ContextDeps, openContext } from './task-contexts.ts'
@@ -124,7 +125,7 @@ function sendTask(deps: PublishedCallDeps): Call<SendInput, TaskRecord & { reado
         const as: Caller = {
           user: deps.user,
           actor: owner,
-          rights: sendingRights,
+          rights: turnRights,
           audience: 'terminal',
           session,
           turn: '',
@@ -152,8 +153,6 @@ function sendTask(deps: PublishedCallDeps): Call<SendInput, TaskRecord & { reado
     },
   }
 }
-
-const sendingRights: ReadonlySet<string> = new Set(['turn.send'])
 
 /** Tasks that have not ended, by who sent them. Those from before a start are not counted. */
 function createOpenTasks({ events }: Pick<PublishedCallDeps, 'events'>) {

@@ -1,12 +1,22 @@
 /** Calls by which a person manages sessions: rename, archive, delete, and fork from an earlier point. */
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
-import { changesScratchpad, type Core, historyPage, historyPages, inherited, maxForkDepth, maxSessionsRead } from '../../kernel/index.ts'
+import {
+  changesScratchpad,
+  type Core,
+  historyPage,
+  historyPages,
+  inherited,
+  maxForkDepth,
+  maxSessionsRead,
+  sessionId,
+} from '../../kernel/index.ts'
 import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
 import {
   type Call,
   type CallContext,
   type CallId,
+  isTurn,
   type JournalRecord,
   type JsonObject,
   OxbowError,
@@ -14,7 +24,6 @@ import {
   toolPlace,
 } from '../../types/index.ts'
 import type { Access } from '../access/service.ts'
-import { sessionId } from './session-calls.ts'
 import { folderChange, folderOf } from './session-folders.ts'
 
 type SessionKeepingDeps = Pick<
@@ -261,7 +270,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
 async function endOfMessage(deps: SessionKeepingDeps, id: SessionId, number: number): Promise<number | undefined> {
   await deps.journal.flushed()
   const sent: number[] = []
-  for await (const page of historyPages(deps, id)) for (const { name, seq } of page) if (name === 'turn.send') sent.unshift(seq)
+  for await (const page of historyPages(deps, id)) for (const row of page) if (isTurn(row)) sent.unshift(row.seq)
   if (number > sent.length)
     throw bad(`The session has ${sent.length} ${sent.length === 1 ? 'message' : 'messages'}.`, '`oxbow sessions show ID` numbers them.')
   const next = sent[number]

@@ -5,7 +5,7 @@ import { openMemoryStore, type Store } from '../../store/index.ts'
 import type { CallId, GenerateRequest, ModelEvent, SessionId, SessionInfo } from '../../types/index.ts'
 import { textOf } from '../../types/index.ts'
 import { verifyJournal } from '../audit/audit-verify.ts'
-import { maxForkDepth } from '../../kernel/limits.ts'
+import { maxForkDepth } from '../../kernel/conversation/conversations.ts'
 import { type Fixture, newCallId, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 
 const listed = async ({ kernel }: Fixture, input: object = {}): Promise<readonly SessionInfo[]> => {

@@ -3,9 +3,8 @@
  * messages at a person's request.
  */
 import { z } from 'zod'
-import { type Core, followedPhases, maxForkDepth } from '../../kernel/index.ts'
+import { type Core, followedPhases, maxForkDepth, sessionId } from '../../kernel/index.ts'
 import { type Call, OxbowError, type RecordView, type SessionId } from '../../types/index.ts'
-import { sessionId } from './session-calls.ts'
 
 const maxRecordsShownChars: number = 4 * 1024 * 1024
 

@@ -1,7 +1,7 @@
 /** Calls about the system itself: truncated outputs, the reference of calls, and those by which terminals move the bytes of files in and out. */
 import { z } from 'zod'
 import { type CallReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
-import { type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
+import { type Call, evident, maxPieceBytes, OxbowError, turnRight } from '../../types/index.ts'
 
 type SystemCallDeps = Pick<Core, 'store' | 'keptOutputs' | 'references' | 'blobs'>
 
@@ -78,7 +78,7 @@ function putPiece(core: SystemCallDeps): Call<{ data: string }, { piece: string;
     output: z.strictObject({ piece: z.string(), bytes: z.int() }),
     example: { data: 'aGVsbG8=' },
     tier: 'side_effecting',
-    right: 'turn.send',
+    right: turnRight,
     effect: 'idempotent',
     audience: ['terminal'],
     labels: { adds: [], sink: false },

@@ -16,6 +16,7 @@ import {
   evident,
   fenced,
   isErased,
+  isTurn,
   type JsonObject,
   type Label,
   noSpend,
@@ -230,7 +231,7 @@ async function titleByModel(deps: TitleCallDeps, session: SessionId, context: Ca
 /** @returns the recorded start and outcome of a session's first turn; for a fork, of the first turn of its own */
 async function firstTurn(store: Store, session: SessionId): Promise<readonly [unknown, unknown]> {
   const [started] = await store.records({ session, phases: ['started'], order: 'oldest_first', limit: 1, hydrate: true })
-  if (started === undefined || started.name !== 'turn.send') return [null, null]
+  if (started === undefined || !isTurn(started)) return [null, null]
   const [outcome] = await store.records({ call: started.call, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: true })
   return [JSON.parse(started.body), outcome === undefined ? null : JSON.parse(outcome.body)]
 }

@@ -76,7 +76,7 @@ interface Parts {
   readonly owners: ChangeOwners
   readonly turns: ChangedTurns
   readonly watched: WatchedChanges
-  readonly commit: (who: () => CommitBy | Promise<CommitBy>, taken: Taken) => Promise<Committed>
+  readonly commit: (who: () => Promise<CommitBy>, taken: Taken) => Promise<Committed>
   /** Whether documents may have changed since they were committed. */
   readonly documentsChanged: { since: boolean }
 }
@@ -170,7 +170,7 @@ function commitsOf({ owners, turns, commit }: Parts, sync: () => Promise<Committ
       // What others have changed is theirs.
       const isShared = facts.trailers['Oxbow-Turn'] !== undefined || owners.isShared()
       if (isShared) await sync()
-      return commit(() => facts, isShared ? { only: 'state', always: true } : { except: owners.named })
+      return commit(async () => facts, isShared ? { only: 'state', always: true } : { except: owners.named })
     },
     async endTurn(turn, onlyState) {
       // What its calls have changed is committed with them: a walk would find what a person has changed, which the next change commits.
@@ -225,7 +225,7 @@ function changesOf(parts: Parts): Pick<Versioning, 'changes' | 'changeFiles'> {
       const inShared = (all: readonly string[]): readonly string[] =>
         all.flatMap((path) => (path.startsWith('shared/') ? [fileName(path.slice('shared/'.length))] : []))
       let kept: readonly string[] = []
-      const by = (): CommitBy => ({ ...last, at: clock.now() })
+      const by = async (): Promise<CommitBy> => ({ ...last, at: clock.now() })
       const named = { paths: inShared(paths), by, except: () => kept }
       await watched.named(owner, named, unhurried, async (before) => {
         kept = inShared(await work(before))

@@ -41,7 +41,7 @@ export interface Versions extends Pick<
   'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has' | 'nearest'
 > {
   /** Commits what has changed. @param by is called when its turn has come @throws OxbowError as hands and the thread do */
-  commit(by: () => CommitBy | Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
+  commit(by: () => Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
   /** Commits what has changed in a branch of files. */
   commitBranch(branch: VersionedBranch, by: CommitBy, signal: AbortSignal): Promise<Committed>
   /** Writes the commit in which the changes of a branch of files are merged; the workspace is as before. */

@@ -33,7 +33,7 @@ interface NamedChange {
   /** Real ones, from /shared. */
   readonly paths: readonly string[]
   /** Of the commit after it. */
-  readonly by: () => CommitBy | Promise<CommitBy>
+  readonly by: () => Promise<CommitBy>
   /** Of the paths, those that turn out to be somebody else's. */
   readonly except?: () => readonly string[]
 }
@@ -44,7 +44,7 @@ interface WatchDeps {
   readonly turns: ChangedTurns
   /** Whether the configuration leaves a path out. */
   readonly isIgnored: (path: string) => boolean
-  readonly commit: (by: () => CommitBy | Promise<CommitBy>, taken: Taken) => Promise<Committed>
+  readonly commit: (by: () => Promise<CommitBy>, taken: Taken) => Promise<Committed>
   /** Commits all that has changed, for whoever may have changed it. */
   readonly sync: (also?: readonly string[], onCommitted?: () => void) => Promise<Committed>
 }

@@ -1,5 +1,5 @@
 /**
- * The pgvector index (HNSW over 16-bit floats), for users with too many vectors to keep them in memory as 8-bit values.
+ * The pgvector index (HNSW over 16-bit floats), for users with so many vectors that comparing all of them takes long.
  *
  * Upkeep builds it while no guest writes: building takes minutes, and adding one vector takes milliseconds, which no turn should wait
  * for. Removed vectors leave the index at once; new ones enter it with the next upkeep. A search takes candidates from the index, compares
@@ -10,13 +10,13 @@
  */
 import { createHash } from 'node:crypto'
 import type { UserId } from '../../types/index.ts'
-import { copiedBlocks, maxCandidates, maxNearDims, maxTailBlocks, nearPerHit, nearSpare, rebuiltPart } from '../limits.ts'
+import { copiedBlocks, maxCandidates, maxHeldBytes, maxNearDims, maxTailBlocks, nearPerHit, nearSpare, rebuiltPart } from '../limits.ts'
 import { queryRows, type ReadQuery, type QuerySteps } from '../memory/memory-reads.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import type { Nearest } from '../search/memory-search.ts'
 import type { SlotTable } from '../search/slot-table.ts'
 import { blockOf, openBlock, type VectorReading } from '../search/vector-block.ts'
-import { compareExactly, formFor, type VectorQuery } from '../search/vector-scan.ts'
+import { compareExactly, type VectorQuery } from '../search/vector-scan.ts'
 import { memoryWrites } from './memory-statements.ts'
 import { pgvectorVersion } from './postgres-schema.ts'
 import type { PostgresSession } from './postgres-session.ts'
@@ -113,7 +113,7 @@ export async function buildNear(deps: NearDeps): Promise<NearState> {
 }
 
 function beyondSmall(vectors: number, dims: number): boolean {
-  return formFor(vectors, dims) === 'signs'
+  return vectors * dims > maxHeldBytes
 }
 
 async function activeModel(

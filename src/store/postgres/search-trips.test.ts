@@ -7,7 +7,7 @@ import type { PostgresDriver, PostgresSession, Query } from './postgres-session.
 
 const postgres = usePostgres()
 const skip = postgresSkip()
-/** So many vectors are not held whole: those that may be the nearest are read. */
+/** More than a page of blocks of vectors, and so many that words fill a bucket. */
 const passages = 4_100
 
 /** Notes what reading sessions are asked. */

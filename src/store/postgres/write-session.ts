@@ -3,6 +3,7 @@
  * holds the guest's lock where the store is for one guest, so writing without the lock is impossible: the lock ends with the session,
  * and the next session must acquire it before it writes.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import { OxbowError, type UserId } from '../../types/index.ts'
 import { longestRetryMs } from '../limits.ts'
 import { guestLockQuery } from './batch-statements.ts'
@@ -182,10 +183,6 @@ function isStandby(error: unknown): boolean {
 
 function isBusy(error: unknown): boolean {
   return error instanceof OxbowError && error.code === 'workspace_busy'
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms))
 }
 
 function ignore(): void {}

@@ -7,9 +7,7 @@ import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import { createSlotTable, type SlotRow, type SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
 import { openBlock } from './vector-block.ts'
-import { createExactScan, formFor, lengthOf, mayStay, type VectorScan } from './vector-scan.ts'
-import { createSignScan } from './sign-scan.ts'
-import { createSmallScan } from './small-scan.ts'
+import { createVectorScan, type VectorScan } from './vector-scan.ts'
 
 export interface HeldMemory {
   /** Replaced when everything is read again. */
@@ -85,15 +83,12 @@ export function createHeldMemory(): HeldMemory {
     *scan(user, model) {
       const { dims } = model
       const before = scans.get(model.model)
-      const usable = before !== undefined && before.began === model.began && mayStay(before.scan.form, model.vectors, dims)
-      let held = usable ? before : null
-      if (held?.version === version) return held.scan
-      const from = held?.version ?? 0
+      const usable = before !== undefined && before.began === model.began
+      const held = usable ? before : keep(model, createVectorScan(dims))
+      if (held.version === version) return held.scan
       for (let after = -1; ;) {
-        const rows = yield* queryRows<BlockRow>(blocksQuery(user, model.model, from, after))
-        const vectors = rows.map((row) => openBlock(row, dims))
-        held ??= keep(model, createScan(model, vectors))
-        for (const block of vectors) takeVectors(held.scan, slots, block)
+        const rows = yield* queryRows<BlockRow>(blocksQuery(user, model.model, held.version, after))
+        for (const row of rows) takeVectors(held.scan, slots, openBlock(row, dims))
         after = rows.at(-1)?.block ?? after
         if (rows.length < blocksAtOnce) break
       }
@@ -108,28 +103,9 @@ function blocksQuery(user: UserId, model: string, version: number, after: number
   return { text: readTexts.blocksSince, args: { user, model, version, after, limit: blocksAtOnce } }
 }
 
-function createScan({ vectors: count, dims }: ModelRow, first: readonly ReadonlyMap<number, Float32Array>[]): VectorScan {
-  const form = formFor(count, dims)
-  if (form === 'whole') return createExactScan(dims)
-  return form === 'small' ? createSmallScan(dims) : createSignScan(dims, meanOf(dims, first))
-}
-
 function takeVectors(scan: VectorScan, slots: SlotTable, vectors: ReadonlyMap<number, Float32Array>): void {
   for (const [passage, vector] of vectors) {
     const slot = slots.slotOf(passage)
     if (slot >= 0) scan.set(slot, vector)
   }
-}
-
-/** The mean of the normalized vectors. */
-function meanOf(dims: number, blocks: readonly ReadonlyMap<number, Float32Array>[]): Float32Array {
-  const sum = new Float64Array(dims)
-  let count = 0
-  for (const vector of blocks.flatMap((block) => [...block.values()])) {
-    const length = lengthOf(vector)
-    if (length === 0) continue
-    count++
-    for (let i = 0; i < dims; i++) sum[i] = (sum[i] as number) + (vector[i] as number) / length
-  }
-  return Float32Array.from(sum, (value) => value / Math.max(1, count))
 }

@@ -1,5 +1,5 @@
 /**
- * The search, in its own thread. It keeps the columns of each passage and vectors or their signs in memory; each search first reads what
+ * The search, in its own thread. It keeps the columns of each passage and its vector, in eight bits a number, in memory; each search first reads what
  * any process has changed since the previous one.
  */
 import { OxbowError, type RecentMap, type UserId } from '../../types/index.ts'
@@ -10,7 +10,7 @@ import { queryRows, type ReadQuery, prefetch, type QuerySteps, foundArgs, readTe
 import { type FoundRow, type ModelRow, rowEntry, type StateRow, textKey } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
 import { createHeldMemory, type HeldMemory } from './held-memory.ts'
-import type { VectorQuery } from './vector-scan.ts'
+import { compareExactly, type VectorQuery } from './vector-scan.ts'
 import type { SlotRow, SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
 import type { VectorReading } from './vector-block.ts'
@@ -125,13 +125,12 @@ function* vectorSearch(
   if (near !== null) return held.hits(near)
   const scan = yield* held.scan(user, model)
   const first = scan.search(question)
-  if (scan.form === 'whole') return held.hits(first)
   const passages = first.map(({ slot }) => slots.passageOf(slot))
   if (vectorReading.question !== undefined) yield* prefetch(vectorReading.question(model, passages))
   return function* () {
     const vectors = yield* vectorReading.read(model, passages)
     const bySlot = [...vectors].map(([passage, vector]) => [slots.slotOf(passage), vector] as const)
-    return held.hits(scan.compare(question, bySlot))
+    return held.hits(compareExactly(question, model.dims, bySlot))
   }
 }
 

@@ -4,10 +4,9 @@ import fc from 'fast-check'
 import { comparedBeyond } from '../limits.ts'
 import { assembleDotProgram } from './assemble-fixture.ts'
 import program from './dot-program.json' with { type: 'json' }
-import { createSignScan } from './sign-scan.ts'
-import { createDotProgram, createPlainDot, createSmallScan } from './small-scan.ts'
+import { createDotProgram, createPlainDot } from './dot-program.ts'
 import { createTop } from './top-slots.ts'
-import { createExactScan, type VectorQuery, type VectorScan } from './vector-scan.ts'
+import { compareExactly, createVectorScan, type VectorQuery, type VectorScan } from './vector-scan.ts'
 import { scaled } from '../../../test/support/scale.ts'
 
 const dims = 64
@@ -29,61 +28,53 @@ function clustered(count: number): readonly Float32Array[] {
   return Array.from({ length: count }, (_, i) => Float32Array.from({ length: dims }, (_v, d) => (centres[i % 40]?.[d] ?? 0) + 0.5 * next()))
 }
 
-function nearest(scan: VectorScan, vectors: readonly Float32Array[], question: Omit<VectorQuery, 'goesFirst' | 'high'>): readonly number[] {
+type Asked = Omit<VectorQuery, 'goesFirst' | 'high'>
+
+/** As a search does: candidates, and then those compared exactly. */
+function nearest(scan: VectorScan, vectors: readonly Float32Array[], question: Asked): readonly number[] {
   const asked = { ...question, high: vectors.length, goesFirst }
-  const first = scan.search(asked)
-  const last =
-    scan.form === 'whole'
-      ? first
-      : scan.compare(
-          asked,
-          first.map(({ slot }) => [slot, vectors[slot] as Float32Array] as const),
-        )
-  return last.map(({ slot }) => slot)
+  const pairs = scan.search(asked).map(({ slot }) => [slot, vectors[slot] as Float32Array] as const)
+  return compareExactly(asked, scan.dims, pairs).map(({ slot }) => slot)
+}
+
+/** All that pass, compared exactly. */
+function exactly(size: number, vectors: readonly Float32Array[], question: Asked): readonly number[] {
+  const pairs = vectors.map((vector, slot) => [slot, vector] as const).filter(([slot]) => question.passes(slot))
+  return compareExactly({ ...question, high: vectors.length, goesFirst }, size, pairs).map(({ slot }) => slot)
 }
 
 /** Slots that score alike may stand for each other. */
-function scoresOf(scan: VectorScan, question: VectorQuery, vectors: readonly Float32Array[], slots: readonly number[]): readonly string[] {
+function scoresOf(size: number, question: VectorQuery, vectors: readonly Float32Array[], slots: readonly number[]): readonly string[] {
   const pairs = slots.map((slot) => [slot, vectors[slot] as Float32Array] as const)
-  return scan.compare(question, pairs).map(({ score }) => score.toFixed(6))
+  return compareExactly(question, size, pairs).map(({ score }) => score.toFixed(6))
 }
 
-test('signs and small numbers find the same as an exact comparison, for similar vectors', () => {
+function scanOf(vectors: readonly Float32Array[], size = dims): VectorScan {
+  const scan = createVectorScan(size)
+  vectors.forEach((vector, slot) => scan.set(slot, vector))
+  return scan
+}
+
+test('the scan finds the same as an exact comparison, for similar vectors, with filters and without', () => {
   const vectors = clustered(6_000)
-  const mean = Float32Array.from(
-    { length: dims },
-    (_, d) => vectors.reduce((sum, vector) => sum + (vector[d] as number) / Math.hypot(...vector), 0) / vectors.length,
-  )
-  const exact = createExactScan(dims)
-  const others = [createSignScan(dims, mean), createSmallScan(dims)]
-  for (const scan of [exact, ...others]) vectors.forEach((vector, slot) => scan.set(slot, vector))
-  const found = others.map(() => 0)
-  for (let i = 0; i < 50; i++) {
-    const question = {
-      vector: (vectors[i * 97] as Float32Array).map((value, d) => value + 0.2 * Math.sin(d + i)),
-      limit: 10,
-      passes: () => true,
-    }
-    const wanted = nearest(exact, vectors, question)
-    for (const [which, scan] of others.entries()) {
-      const got = nearest(scan, vectors, question)
-      found[which] = (found[which] ?? 0) + wanted.filter((slot) => got.includes(slot)).length
+  const scan = scanOf(vectors)
+  for (const passes of [() => true, (slot: number) => slot % 100 === 3, (slot: number) => slot < 600]) {
+    for (let i = 0; i < 50; i++) {
+      const vector = (vectors[i * 97] as Float32Array).map((value, d) => value + 0.2 * Math.sin(d + i))
+      const question = { vector, limit: 10, passes }
+      assert.deepEqual(nearest(scan, vectors, question), exactly(dims, vectors, question))
     }
   }
-  for (const count of found) assert(count >= 0.99 * 500, `${count} of 500`)
 })
 
 test('passages that do not pass the filter are never compared and take no place in the results', () => {
   const vectors = clustered(3_000)
-  for (const scan of [createExactScan(dims), createSmallScan(dims), createSignScan(dims, new Float32Array(dims))]) {
-    vectors.forEach((vector, slot) => scan.set(slot, vector))
-    const few = new Set([5, 1_999, 2_500])
-    const got = nearest(scan, vectors, { vector: vectors[0] as Float32Array, limit: 10, passes: (slot) => few.has(slot) })
-    assert.deepEqual(
-      got.toSorted((a, b) => a - b),
-      [5, 1_999, 2_500],
-    )
-  }
+  const few = new Set([5, 1_999, 2_500])
+  const got = nearest(scanOf(vectors), vectors, { vector: vectors[0] as Float32Array, limit: 10, passes: (slot) => few.has(slot) })
+  assert.deepEqual(
+    got.toSorted((a, b) => a - b),
+    [5, 1_999, 2_500],
+  )
 })
 
 test('small numbers order as an exact comparison does whatever the sizes, zeros and dimensions are', () => {
@@ -93,10 +84,8 @@ test('small numbers order as an exact comparison does whatever the sizes, zeros 
   })
   fc.assert(
     fc.property(sized, ([size, vectors, question, factor]) => {
-      const [exact, small] = [createExactScan(size), createSmallScan(size)]
       const asked = { vector: question.map((value) => value * factor), limit: 30, passes: () => true }
-      for (const scan of [exact, small]) vectors.forEach((vector, slot) => scan.set(slot, vector))
-      assert.deepEqual(new Set(nearest(small, vectors, asked)), new Set(nearest(exact, vectors, asked)))
+      assert.deepEqual(new Set(nearest(scanOf(vectors, size), vectors, asked)), new Set(exactly(size, vectors, asked)))
     }),
   )
 })
@@ -115,14 +104,13 @@ test('none of the best is missing from the exact comparison, even for vectors do
   let leftOut = 0
   fc.assert(
     fc.property(sized, ([size, vectors, question, limit]) => {
-      const [exact, small] = [createExactScan(size), createSmallScan(size)]
-      for (const scan of [exact, small]) vectors.forEach((each, slot) => scan.set(slot, each))
+      const small = scanOf(vectors, size)
       const asked = { vector: question, limit, passes: () => true }
       const best = small.search({ ...asked, high: vectors.length, goesFirst })
       leftOut += vectors.length - best.length
-      const wanted = new Set(nearest(exact, vectors, asked))
+      const wanted = new Set(exactly(size, vectors, asked))
       const whole = { ...asked, limit: wanted.size, high: vectors.length, goesFirst }
-      assert.deepEqual(scoresOf(small, whole, vectors, nearest(small, vectors, asked)), scoresOf(small, whole, vectors, [...wanted]))
+      assert.deepEqual(scoresOf(size, whole, vectors, nearest(small, vectors, asked)), scoresOf(size, whole, vectors, [...wanted]))
     }),
     { numRuns: scaled(400) },
   )
@@ -130,7 +118,7 @@ test('none of the best is missing from the exact comparison, even for vectors do
 })
 
 test('a slot far beyond the others is allocated, and existing vectors stay', () => {
-  const small = createSmallScan(dims)
+  const small = createVectorScan(dims)
   const vectors = clustered(12_000)
   for (const slot of [0, 11_999, 5_000]) small.set(slot, vectors[slot] as Float32Array)
   const got = nearest(small, vectors, { vector: vectors[0] as Float32Array, limit: 3, passes: () => true })
@@ -166,15 +154,13 @@ test('the program computes the same sums as plain JavaScript, even at the limits
 })
 
 test('a dropped slot is not found until it has another vector', () => {
-  for (const scan of [createExactScan(2), createSmallScan(2), createSignScan(2, new Float32Array(2))]) {
-    const vectors = [Float32Array.of(1, 0), Float32Array.of(0, 1)]
-    vectors.forEach((vector, slot) => scan.set(slot, vector))
-    scan.drop(0)
-    const question = { vector: Float32Array.of(1, 0), limit: 5, passes: () => true }
-    assert.deepEqual(nearest(scan, vectors, question), [1])
-    scan.set(0, Float32Array.of(1, 1))
-    assert.deepEqual(nearest(scan, [Float32Array.of(1, 1), vectors[1] as Float32Array], question), [0, 1])
-  }
+  const vectors = [Float32Array.of(1, 0), Float32Array.of(0, 1)]
+  const scan = scanOf(vectors, 2)
+  scan.drop(0)
+  const question = { vector: Float32Array.of(1, 0), limit: 5, passes: () => true }
+  assert.deepEqual(nearest(scan, vectors, question), [1])
+  scan.set(0, Float32Array.of(1, 1))
+  assert.deepEqual(nearest(scan, [Float32Array.of(1, 1), vectors[1] as Float32Array], question), [0, 1])
 })
 
 test('the best of many are those that sorting would put first', () => {

@@ -1,26 +1,19 @@
 /**
- * Vectors of one model, held by slot, and the search over them by cosine. Three forms, by how many there are:
- *
- *   whole   up to a few thousand: all are compared exactly, without a query
- *   small   up to 48 MB: eight bits a number; the best are compared exactly, with vectors from the database
- *   signs   beyond that: the sign of each dimension relative to the mean; the best few hundred are compared exactly
+ * Vectors of one model, held by slot in eight bits a number, a quarter of their size, and all compared by a WebAssembly program. The result is
+ * nearly in the right order, so the best and a few more are then compared exactly, with vectors from the database.
  */
-import { maxExactFloats, maxExactVectors, maxSmallBytes } from '../limits.ts'
+import { comparedBeyond } from '../limits.ts'
+import { createDotProgram, widen } from './dot-program.ts'
 import { widerColumn } from './slot-table.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
 
-type VectorForm = 'whole' | 'small' | 'signs'
-
 export interface VectorScan {
   readonly dims: number
-  readonly form: VectorForm
   /** A vector of zeros is accepted and never found. */
   set(slot: number, vector: Float32Array): void
   drop(slot: number): void
-  /** @returns the best, best first, if vectors are held whole; else more candidates than requested, for `compare` */
+  /** @returns the candidates for `compareExactly`, more than requested */
   search(question: VectorQuery): readonly ScoredSlot[]
-  /** Best first, by cosine. */
-  compare(question: VectorQuery, vectors: Iterable<readonly [number, Float32Array]>): readonly ScoredSlot[]
 }
 
 export interface VectorQuery {
@@ -32,19 +25,7 @@ export interface VectorQuery {
   readonly goesFirst: (a: number, b: number) => boolean
 }
 
-/** @returns the form for this number of vectors */
-export function formFor(vectors: number, dims: number): VectorForm {
-  if (vectors <= maxExactVectors && vectors * dims <= maxExactFloats) return 'whole'
-  return vectors * dims <= maxSmallBytes ? 'small' : 'signs'
-}
-
-const forms: readonly VectorForm[] = ['whole', 'small', 'signs']
-
-/** Forms change only when a store grows; one that shrinks is small anyway. */
-export function mayStay(held: VectorForm, vectors: number, dims: number): boolean {
-  return forms.indexOf(held) >= forms.indexOf(formFor(vectors, dims))
-}
-
+/** Best first, by cosine. */
 export function compareExactly(
   { vector, limit, goesFirst }: VectorQuery,
   dims: number,
@@ -54,69 +35,115 @@ export function compareExactly(
   const top = createTop(limit, goesFirst)
   for (const [slot, other] of vectors) {
     const lengths = length * lengthOf(other)
-    if (lengths > 0) top.add(slot, dotAt(other, 0, vector, dims) / lengths)
+    if (lengths > 0) top.add(slot, dotOf(other, vector, dims) / lengths)
   }
   return top.taken()
 }
 
-export function lengthOf(vector: Float32Array): number {
+function lengthOf(vector: Float32Array): number {
   let sum = 0
   for (const value of vector) sum += value * value
   return Math.sqrt(sum)
 }
 
 /** Four independent sums, which a processor adds in parallel. */
-function dotAt(held: Float32Array, from: number, vector: Float32Array, dims: number): number {
+function dotOf(held: Float32Array, vector: Float32Array, dims: number): number {
   let a = 0
   let b = 0
   let c = 0
   let d = 0
   let i = 0
   for (; i + 3 < dims; i += 4) {
-    const at = from + i
-    a += (held[at] as number) * (vector[i] as number)
-    b += (held[at + 1] as number) * (vector[i + 1] as number)
-    c += (held[at + 2] as number) * (vector[i + 2] as number)
-    d += (held[at + 3] as number) * (vector[i + 3] as number)
+    a += (held[i] as number) * (vector[i] as number)
+    b += (held[i + 1] as number) * (vector[i + 1] as number)
+    c += (held[i + 2] as number) * (vector[i + 2] as number)
+    d += (held[i + 3] as number) * (vector[i + 3] as number)
   }
-  for (; i < dims; i++) a += (held[from + i] as number) * (vector[i] as number)
+  for (; i < dims; i++) a += (held[i] as number) * (vector[i] as number)
   return a + b + (c + d)
 }
 
+const maxSmall = 127
+const maxQuery = 32_767
+/** Upper bound of the sums of products. */
+const maxSum = 2_147_483_647
+/** Vectors compared by one call: their sums take 16 kB. */
+const atOnce = 4_096
 const firstSlots = 1_024
+const maxOff = 4
 
-/** Holds whole vectors, normalized. */
-export function createExactScan(dims: number): VectorScan {
-  let room = firstSlots
-  let held = new Float32Array(room * dims)
-  /** 1 for a slot with a vector that is not zero. */
-  let present = new Uint8Array(room)
+export function createVectorScan(dims: number): VectorScan {
+  const stride = Math.ceil(dims / 16) * 16
+  const sumsAt = stride * 2
+  const codesAt = sumsAt + atOnce * 4
+  const { memory, run } = createDotProgram(codesAt + firstSlots * stride)
+  /** 1 / length of each quantized vector; 0 for none, or one of zeros. */
+  let scales = new Float32Array(firstSlots)
+  const makeRoom = (slot: number): void => {
+    const room = Math.max(slot + 1, Math.ceil(scales.length * 1.5))
+    widen(memory, codesAt + room * stride)
+    scales = widerColumn(scales, room)
+  }
   return {
     dims,
-    form: 'whole',
     set(slot, vector) {
-      if (slot >= room) {
-        room = Math.max(room * 2, slot + 1)
-        held = widerColumn(held, room * dims)
-        present = widerColumn(present, room)
+      if (slot >= scales.length) makeRoom(slot)
+      const held = new Int8Array(memory.buffer, codesAt + slot * stride, dims)
+      const peak = largest(vector)
+      let squares = 0
+      for (let i = 0; i < dims; i++) {
+        const value = peak === 0 ? 0 : Math.round(((vector[i] as number) / peak) * maxSmall)
+        held[i] = value
+        squares += value * value
       }
-      const length = lengthOf(vector)
-      present[slot] = length > 0 ? 1 : 0
-      for (let i = 0; i < dims; i++) held[slot * dims + i] = length > 0 ? (vector[i] as number) / length : 0
+      scales[slot] = squares === 0 ? 0 : 1 / Math.sqrt(squares)
     },
     drop(slot) {
-      if (slot < room) present[slot] = 0
+      if (slot < scales.length) scales[slot] = 0
     },
-    compare: (question, vectors) => compareExactly(question, dims, vectors),
     search({ vector, limit, high, passes, goesFirst }) {
-      const length = lengthOf(vector)
-      const top = createTop(limit, goesFirst)
-      if (length === 0) return []
-      const unit = vector.map((value) => value / length)
-      for (let slot = 0; slot < Math.min(high, room); slot++) {
-        if (present[slot] === 1 && passes(slot)) top.add(slot, dotAt(held, slot * dims, unit, dims))
+      const peak = largest(vector)
+      if (peak === 0 || limit === 0) return []
+      const factor = Math.min(maxQuery, Math.floor(maxSum / (maxSmall * dims))) / peak
+      const query = new Int16Array(memory.buffer, 0, stride)
+      for (let i = 0; i < dims; i++) query[i] = Math.round((vector[i] as number) * factor)
+      const top = createTop(limit + comparedBeyond, goesFirst)
+      const end = Math.min(high, scales.length)
+      const sums = new Int32Array(memory.buffer, sumsAt, atOnce)
+      let least = -Infinity
+      for (let first = 0; first < end; first += atOnce) {
+        const count = Math.min(atOnce, end - first)
+        run(codesAt + first * stride, stride, 0, count, sumsAt)
+        for (let i = 0; i < count; i++) {
+          const scale = scales[first + i] as number
+          const score = (sums[i] as number) * scale
+          if (scale > 0 && score >= least && passes(first + i)) {
+            top.add(first + i, score)
+            least = top.least()
+          }
+        }
       }
-      return top.taken()
+      return likely(top.taken(), limit, query, scales)
     },
   }
+}
+
+/**
+ * Drops candidates that cannot be among the best. Rounding changes each number by at most half a unit, up or down at random, so a score is
+ * wrong by more than `maxOff` units of its vector once in 10 ^ 13 times (Hoeffding's bound for a query of length 1).
+ */
+function likely(scored: readonly ScoredSlot[], limit: number, query: Int16Array, scales: Float32Array): readonly ScoredSlot[] {
+  const last = scored[limit - 1]
+  if (last === undefined) return scored
+  let squares = 0
+  for (const value of query) squares += value * value
+  const off = (slot: number): number => maxOff * Math.sqrt(squares) * (scales[slot] as number)
+  const least = last.score - off(last.slot)
+  return scored.filter(({ slot, score }, i) => i < limit || score + off(slot) >= least)
+}
+
+function largest(vector: Float32Array): number {
+  let peak = 0
+  for (const value of vector) peak = Math.max(peak, Math.abs(value))
+  return peak
 }

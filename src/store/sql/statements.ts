@@ -4,7 +4,7 @@
  * loading the builder and compiling in each thread took longer than everything else before its first answer.
  */
 import { sql } from 'kysely'
-import type { CallId, ChainHead, JournalRecord, SessionId } from '../../types/index.ts'
+import { type CallId, type ChainHead, type JournalRecord, type SessionId, turnCall } from '../../types/index.ts'
 import { readStatements, type ReadStatements, recordStatements, type RecordStatements } from './read-statements.ts'
 import { recordColumns } from '../store-message.ts'
 import { type Placed, type SlotMaker, type Tables, template, type Template } from './template.ts'
@@ -286,9 +286,7 @@ const isReference = sql<boolean>`substr("body", 1, 9) = '{"blob":"'`
 function eraseStatements(db: UserTables): EraseStatements {
   const journal = (slot: SlotMaker<Of>) => db.of(slot).selectFrom('journal')
   const holders = (slot: SlotMaker<Of>) =>
-    journal(slot).where((eb) =>
-      eb.or([eb('name', '=', 'turn.send'), eb.and([eb('phase', '=', 'outcome'), eb('name', 'not in', mentions)])]),
-    )
+    journal(slot).where((eb) => eb.or([eb('name', '=', turnCall), eb.and([eb('phase', '=', 'outcome'), eb('name', 'not in', mentions)])]))
   return {
     recordAt: template((slot) =>
       journal(slot)

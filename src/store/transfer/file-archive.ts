@@ -7,18 +7,13 @@
  */
 import { Buffer } from 'node:buffer'
 import { hkdfSync } from 'node:crypto'
-import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { chmod, type FileHandle, lchown, lstat, mkdir, open as openFile, readdir, readlink, symlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { extract as openExtract, type Headers, type Pack, pack as openPack } from 'tar-stream'
-import { isOxbowError, OxbowError, truncate } from '../../types/index.ts'
+import { archiveEnd, entryHeader, padding, readEntries, type TarFile } from '../../tar/index.ts'
+import { OxbowError, truncate, isOxbowError } from '../../types/index.ts'
 import { maxArchiveDepth, maxArchiveEntries, maxArchivedConfigBytes, maxArchiveNameBytes, sealedPieceBytes } from '../limits.ts'
 import { open, seal } from '../secrets/secret-store.ts'
-
-/** Header of an entry; `tar-stream` fills in missing fields. */
-type Header = Headers & { readonly mode: number; readonly mtime: Date; readonly size: number }
 
 export interface ArchiveCounts {
   readonly files: number
@@ -40,52 +35,51 @@ export interface ArchiveSource {
 type Counts = { -readonly [Key in keyof ArchiveCounts]: ArchiveCounts[Key] }
 
 /** @returns the archive's bytes; `counts` is complete when they end */
-export function packFiles({ folders, texts }: ArchiveSource): {
-  readonly bytes: AsyncIterable<Uint8Array>
-  readonly counts: ArchiveCounts
-} {
+export function packFiles(source: ArchiveSource): { readonly bytes: AsyncIterable<Uint8Array>; readonly counts: ArchiveCounts } {
   const counts: Counts = { files: 0, bytes: 0, links: 0, skipped: 0, changed: 0 }
-  const pack = openPack()
-  const fill = async (): Promise<void> => {
-    for (const [name, text] of Object.entries(texts)) {
-      pack.entry({ name, mode: 0o600 }, Buffer.from(text))
-      counts.files++
-      counts.bytes += text.length
-    }
-    for (const [name, path] of Object.entries(folders)) {
-      // The folder itself may be a link that the person made.
-      await packFolder(pack, name, await openFile(path, constants.O_RDONLY | constants.O_DIRECTORY), path, counts)
-    }
-    pack.finalize()
+  return { bytes: packAll(source, counts), counts }
+}
+
+async function* packAll({ folders, texts }: ArchiveSource, counts: Counts): AsyncGenerator<Uint8Array> {
+  for (const [name, text] of Object.entries(texts)) {
+    yield entryHeader({ kind: 'file', name, mode: 0o600, modifiedSeconds: Date.now() / 1_000, bytes: text.length })
+    yield text
+    yield padding(text.length)
+    counts.files++
+    counts.bytes += text.length
   }
-  fill().catch((error: Error) => pack.destroy(error))
-  return { bytes: pack as AsyncIterable<Uint8Array>, counts }
+  for (const [name, path] of Object.entries(folders)) {
+    // The folder itself may be a link that the person made.
+    yield* packFolder(name, await openFile(path, constants.O_RDONLY | constants.O_DIRECTORY), path, counts)
+  }
+  yield archiveEnd
 }
 
 /** Closes `folder`. */
-async function packFolder(pack: Pack, name: string, folder: FileHandle, path: string, counts: Counts): Promise<void> {
+async function* packFolder(name: string, folder: FileHandle, path: string, counts: Counts): AsyncGenerator<Uint8Array> {
   try {
     if (name.split('/').length > maxArchiveDepth) throw unusable(`the folder ${name} is nested too deep`)
-    const { mode, mtime } = await folder.stat()
-    pack.entry({ name: `${name}/`, type: 'directory', mode: mode & 0o777, mtime })
+    const { mode, mtimeMs } = await folder.stat()
+    yield entryHeader({ kind: 'folder', name: `${name}/`, mode, modifiedSeconds: mtimeMs / 1_000 })
     // Reads through the handle, so that replacing a parent folder by a link has no effect.
     const via = process.platform === 'linux' ? `/proc/self/fd/${folder.fd}` : path
-    for (const entry of (await readdir(via)).toSorted()) await packEntry(pack, `${name}/${entry}`, join(via, entry), counts)
+    for (const entry of (await readdir(via)).toSorted()) yield* packEntry(`${name}/${entry}`, join(via, entry), counts)
   } finally {
     await folder.close()
   }
 }
 
-async function packEntry(pack: Pack, name: string, path: string, counts: Counts): Promise<void> {
+async function* packEntry(name: string, path: string, counts: Counts): AsyncGenerator<Uint8Array> {
   try {
     const stat = await lstat(path)
     if (stat.isSymbolicLink()) {
-      pack.entry({ name, type: 'symlink', linkname: await readlink(path), mtime: stat.mtime })
+      const linkName = await readlink(path)
+      yield entryHeader({ kind: 'link', name, mode: 0o777, modifiedSeconds: stat.mtimeMs / 1_000, linkName })
       counts.links++
     } else if (stat.isDirectory()) {
       const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
-      await packFolder(pack, name, await openFile(path, flags), path, counts)
-    } else if (stat.isFile()) await packFile(pack, name, path, counts)
+      yield* packFolder(name, await openFile(path, flags), path, counts)
+    } else if (stat.isFile()) yield* packFile(name, path, counts)
     else counts.skipped++
   } catch (error) {
     // The entry was removed or replaced between two system calls.
@@ -94,12 +88,15 @@ async function packEntry(pack: Pack, name: string, path: string, counts: Counts)
   }
 }
 
-async function packFile(pack: Pack, name: string, path: string, counts: Counts): Promise<void> {
+async function* packFile(name: string, path: string, counts: Counts): AsyncGenerator<Uint8Array> {
   const file = await openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
     const stat = await file.stat()
-    if (!stat.isFile()) return void counts.skipped++
-    const entry = pack.entry({ name, size: stat.size, mode: stat.mode & 0o777, mtime: stat.mtime })
+    if (!stat.isFile()) {
+      counts.skipped++
+      return
+    }
+    yield entryHeader({ kind: 'file', name, mode: stat.mode, modifiedSeconds: stat.mtimeMs / 1_000, bytes: stat.size })
     let isShort = false
     for (let left = stat.size; left > 0;) {
       const piece = Buffer.alloc(Math.min(left, readBytes))
@@ -108,9 +105,9 @@ async function packFile(pack: Pack, name: string, path: string, counts: Counts):
       isShort ||= bytesRead === 0
       const part = isShort ? piece : piece.subarray(0, bytesRead)
       left -= part.length
-      if (!entry.write(part)) await once(entry, 'drain')
+      yield part
     }
-    entry.end(null)
+    yield padding(stat.size)
     counts.files++
     counts.bytes += stat.size
     if (isShort || (await file.stat()).mtimeMs !== stat.mtimeMs) counts.changed++
@@ -135,79 +132,71 @@ export async function unpackFiles(bytes: AsyncIterable<Uint8Array>, target: Unpa
   try {
     return await unpack(bytes, target)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    // Of the reader of archives, which has no codes, and of names that are there already or that cannot be.
-    if (isOxbowError(error) || (code !== undefined && !oddNames.has(code))) throw error
-    throw unusable(error instanceof Error ? truncate(error.message, 200) : 'it cannot be read', error)
+    // Names that are there already or that cannot be.
+    if (!oddNames.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+    throw unusable(truncate((error as Error).message, 200), error)
   }
 }
 
 const oddNames: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'EINVAL', 'ELOOP'])
 
 async function unpack(bytes: AsyncIterable<Uint8Array>, target: UnpackTarget): Promise<ReadonlyMap<string, Uint8Array>> {
-  const extract = openExtract()
-  Readable.from(bytes)
-    .on('error', (error) => extract.destroy(error))
-    .pipe(extract)
   const texts = new Map<string, Uint8Array>()
   const made = new Set<string>()
   const finish: (() => Promise<void>)[] = []
   let entries = 0
-  for await (const entry of extract) {
-    const header = entry.header as Header
+  for await (const entry of readEntries(bytes, unusable)) {
     if (++entries > maxArchiveEntries) throw unusable('it has too many entries')
-    if (target.texts.has(header.name) && header.type === 'file') {
-      texts.set(header.name, await textOf(entry, header))
+    if (target.texts.has(entry.name) && entry.kind === 'file') {
+      texts.set(entry.name, await textOf(entry))
       continue
     }
-    const parts = partsOf(header)
+    const parts = partsOf(entry)
     const [root = ''] = parts
     const folder = Object.hasOwn(target.folders, root) ? (target.folders[root] ?? '') : ''
-    const name = parts.join('/')
     const parent = parts.slice(0, -1).join('/')
     // The parent must be a folder from the archive, not a link with the same name.
-    if (folder === '' || (parts.length > 1 && !made.has(parent)) || (parts.length === 1 && header.type !== 'directory'))
-      throw unusable(`its entry ${JSON.stringify(header.name)} is outside of its folders`)
+    if (folder === '' || (parts.length > 1 && !made.has(parent)) || (parts.length === 1 && entry.kind !== 'folder'))
+      throw unusable(`its entry ${JSON.stringify(entry.name)} is outside of its folders`)
     const path = join(folder, ...parts.slice(1))
-    if (header.type === 'directory') {
+    if (entry.kind === 'folder') {
       await mkdir(path, { mode: 0o700 })
-      made.add(name)
+      made.add(parts.join('/'))
       // Runs at the end, because the folder's mode may forbid writing.
-      finish.push(async () => settle(path, header, target))
-      entry.resume()
-    } else if (header.type === 'symlink') {
-      await symlink(header.linkname ?? '', path)
+      finish.push(async () => settle(path, entry, target))
+    } else if (entry.kind === 'link') {
+      await symlink(entry.linkName, path)
       if (target.owner !== null) await lchown(path, target.owner.uid, target.owner.gid)
-      entry.resume()
-    } else if (header.type === 'file') {
+    } else if (entry.kind === 'file') {
       const file = await openFile(path, 'wx', 0o600)
       try {
-        for await (const piece of entry) await file.writeFile(piece as Uint8Array)
+        for await (const piece of entry.content) await file.writeFile(piece)
         await file.sync()
       } finally {
         await file.close()
       }
-      await settle(path, header, target)
-    } else throw unusable(`its entry ${JSON.stringify(header.name)} is neither a file, a folder nor a link`)
+      await settle(path, entry, target)
+    } else throw unusable(`its entry ${JSON.stringify(entry.name)} is neither a file, a folder nor a link`)
   }
   for (const last of finish.toReversed()) await last()
   return texts
 }
 
-async function settle(path: string, { mode, mtime }: Header, { owner }: UnpackTarget): Promise<void> {
+async function settle(path: string, { mode, modifiedSeconds }: TarFile, { owner }: UnpackTarget): Promise<void> {
   if (owner !== null) await lchown(path, owner.uid, owner.gid)
   await chmod(path, mode & 0o777)
-  await utimes(path, mtime, mtime)
+  await utimes(path, modifiedSeconds, modifiedSeconds)
 }
 
-async function textOf(entry: AsyncIterable<unknown>, { size }: Header): Promise<Uint8Array> {
-  if (size > maxArchivedConfigBytes) throw unusable('a file of its configuration is too large')
+async function textOf({ content, bytes }: TarFile): Promise<Uint8Array> {
+  if (bytes > maxArchivedConfigBytes) throw unusable('a file of its configuration is too large')
   const pieces: Uint8Array[] = []
-  for await (const piece of entry) pieces.push(piece as Uint8Array)
+  // A piece is only valid until the next one.
+  for await (const piece of content) pieces.push(Buffer.from(piece))
   return Buffer.concat(pieces)
 }
 
-function partsOf({ name }: Header): readonly string[] {
+function partsOf({ name }: TarFile): readonly string[] {
   const parts = name.replace(/\/$/, '').split('/')
   const isOdd = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))
   if (isOdd || parts.length > maxArchiveDepth + 1 || Buffer.byteLength(name) > maxArchiveNameBytes)

@@ -1,6 +1,6 @@
 /** Items of the transcript as lines. Two columns at the left hold the mark of an item; all text of models and tools is cleaned here. */
-import { formatMoney, formatMs, plainLine, plainText, type CallView } from '../../terminal/index.ts'
-import { assertNever, forPeople, ownValue } from '../../types/index.ts'
+import { formatMoney, formatMs, plainLine, plainText } from '../../terminal/index.ts'
+import { assertNever, type CallView, forPeople, ownValue } from '../../types/index.ts'
 import { foldedDiffLines, foldedLines, liveLines, maxTitleChars, openLines } from '../limits.ts'
 import { isOpen, type State } from '../state.ts'
 import type { CallItem, EndItem, Item, NoteItem, ReplyItem, UserItem } from '../transcript.ts'

@@ -24,16 +24,18 @@ import {
   type CallOutcome,
   type Failure,
   type HookValues,
+  isGeneration,
   isObject,
-  labelOrigins,
+  isTurn,
+  joinLabels,
   type KeptFile,
+  labelOrigins,
   type Message,
   originOf,
   type SessionId,
   textOf,
   toError,
   toolCallsOf,
-  joinLabels,
 } from '../../../types/index.ts'
 import type { GenerateOutput } from '../../../runtime/index.ts'
 import { askPerson } from './hook-approval.ts'
@@ -62,8 +64,8 @@ interface Seen {
 export function createCallHooks(deps: CallHookDeps): KernelHooks['before'] {
   return (passing, call, input) => {
     const seen = { deps, passing, call, input }
-    if (call.name === 'turn.send') return beforeMessage(seen)
-    return call.name === 'model.generate' ? beforeModel(seen) : beforeCall(seen)
+    if (isTurn(call)) return beforeMessage(seen)
+    return isGeneration(call) ? beforeModel(seen) : beforeCall(seen)
   }
 }
 
@@ -278,12 +280,12 @@ function asksBy({ gate, newId }: CallHookDeps, { caller, signal, onWait }: Hooke
     })
 }
 
-export function hookFailure({ plugin, reason, failed }: HookDemand & { readonly failed: boolean }, what: string): Failure {
+export function hookFailure({ plugin, step, reason, failed }: NonNullable<HookDecision<'call.before'>['refused']>, what: string): Failure {
   const logs = `\`oxbow plugin logs ${plugin}\` shows more; \`oxbow plugin disable ${plugin}\` ends its hooks.`
   return failed
     ? {
         code: 'denied',
-        message: `${capital(what)} was refused, because a hook of the plugin ${plugin} has to look at it and ${reason.replace(/\.$/, '')}.`,
+        message: `${capital(what)} was refused: the hook ${step} of the plugin ${plugin} must look at it, and failed: ${reason.replace(/\.$/, '')}.`,
         hint: `Tell the user. ${logs}`,
       }
     : {

@@ -4,7 +4,7 @@
  */
 import type { Events, KernelHooks } from '../../../kernel/index.ts'
 import type { TurnHooks } from '../../../runtime/index.ts'
-import { type Call, type Caller, type HookSource, type HookStep, once, type RecordView } from '../../../types/index.ts'
+import { type Call, type Caller, type HookSource, type HookStep, once, type RecordView, turnCall } from '../../../types/index.ts'
 
 /** What is loaded with the first step that a hook looks at. */
 export interface LoadedHooks extends Pick<KernelHooks, 'before'> {
@@ -15,7 +15,7 @@ export interface LoadedHooks extends Pick<KernelHooks, 'before'> {
 
 /** What hooks see of a call: `null`, nothing. */
 function stepsOf({ audience }: Caller, { name, forModel }: Call): readonly HookStep[] | null {
-  if (name === 'turn.send') return messageSteps
+  if (name === turnCall) return messageSteps
   if (name === 'model.generate') return modelSteps
   // What a person does at a terminal is theirs, and what the runtime does for itself is no act of an agent.
   return audience === 'model' || forModel === true ? callSteps : null

@@ -4,7 +4,7 @@
  * refusal, demand and failure is recorded.
  */
 import { z } from 'zod'
-import type { Core } from '../../../kernel/index.ts'
+import { type Core, explain } from '../../../kernel/index.ts'
 import {
   type Caller,
   type DecidingStep,
@@ -62,7 +62,7 @@ export interface HookDecision<Step extends DecidingStep> {
   /** A person is to approve it. */
   readonly asks: readonly HookDemand[]
   /** `failed`: the hook is one that must have looked at it, and could not. */
-  readonly refused: (HookDemand & { readonly failed: boolean }) | null
+  readonly refused: (HookDemand & { readonly failed: boolean; readonly step: DecidingStep }) | null
 }
 
 export interface HookRunner {
@@ -141,13 +141,13 @@ async function decide<Step extends DecidingStep>(
     const problem = 'problem' in change ? change.problem : wanted === null ? null : await check(wanted)
     if (problem !== null) {
       note(deps, 'hook_failed', step, value, plugin, problem)
-      if (hook.fail === 'closed') return { changes, changedBy, asks, refused: { plugin, reason: problem, failed: true } }
+      if (hook.fail === 'closed') return { changes, changedBy, asks, refused: { plugin, step, reason: problem, failed: true } }
       continue
     }
-    const { verdict, reason } = answer as HookAnswer
+    const { verdict, reason } = answer as PluginHookResult
     if (verdict === 'refuse') {
       note(deps, 'hook_refused', step, value, plugin, reason)
-      return { changes, changedBy, asks, refused: { plugin, reason, failed: false } }
+      return { changes, changedBy, asks, refused: { plugin, step, reason, failed: false } }
     }
     if (wanted !== null) {
       note(deps, 'hook_changed', step, value, plugin, reason)
@@ -162,12 +162,6 @@ async function decide<Step extends DecidingStep>(
   return { changes, changedBy, asks, refused: null }
 }
 
-interface HookAnswer {
-  readonly verdict: PluginHookResult['verdict']
-  readonly value: unknown
-  readonly reason: string
-}
-
 interface Problem {
   readonly problem: string
 }
@@ -175,13 +169,13 @@ interface Problem {
 /** @returns what the answer changes in the value; null: nothing */
 function changeOf<Step extends DecidingStep>(
   step: Step,
-  { verdict, value }: HookAnswer,
+  { verdict, value }: PluginHookResult,
   before: HookValues[Step],
 ): { readonly changes: Partial<HookChanges[Step]> | null } | Problem {
   const mayChange = verdict === 'change' || (verdict === 'approve' && value !== null)
   if (!mayChange) return { changes: null }
   const parsed = changeSchemas[step].safeParse(value)
-  if (!parsed.success) return { problem: `it changed what ${step} does not allow: ${shortened(z.prettifyError(parsed.error))}` }
+  if (!parsed.success) return { problem: shortened(`it changed what ${step} does not allow: ${explain(parsed.error)}`) }
   const after = step === 'context.compose' ? joined(before as HookValues['context.compose'], parsed.data) : parsed.data
   const fresh = Object.entries(after).filter(
     ([field, next]) => JSON.stringify(next) !== JSON.stringify(ownValue(before, field as keyof typeof before)),
@@ -204,7 +198,7 @@ async function ask(
   step: HookStep,
   value: object,
   signal: AbortSignal | null,
-): Promise<HookAnswer | Problem> {
+): Promise<PluginHookResult | Problem> {
   const late = new AbortController()
   const stop = signal === null ? late.signal : AbortSignal.any([signal, late.signal])
   let timer: NodeJS.Timeout | undefined

@@ -3,7 +3,7 @@ import { createTwoFilesPatch } from 'diff'
 import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { posix } from 'node:path'
-import { editDistance, hashDigits, OxbowError, type Labels } from '../../../types/index.ts'
+import { hashDigits, nearestNames, OxbowError, type Labels } from '../../../types/index.ts'
 import { labelsOfCommit, labelsOfTag } from './message-labels.ts'
 import { fileName } from './checkpoint.ts'
 import { type LargeFiles, type CommitFacts, type Repository, folderMode, maxLogScan, type TreeEntry } from '../../../repository/index.ts'
@@ -117,16 +117,17 @@ export async function rootOf(repository: Repository, commit: string | null, path
 /** @returns the file of a version whose name is most like the last part of a path; '' if none is like it */
 export async function nearestFile(repository: Repository, commit: string, path: string): Promise<string> {
   const wanted = posix.basename(path).toLowerCase()
-  let [nearest, least] = ['', Math.ceil(wanted.length / maxEditedPart)]
+  const byName = new Map<string, string>()
   let looked = 0
   const { tree } = await repository.commitFacts(commit)
   for await (const found of pairs(repository, null, { name: '', mode: folderMode, oid: tree }, '')) {
     if ((looked += 1) > maxNamesCompared) break
     if (!found.path.startsWith(path.slice(0, path.indexOf('/') + 1))) continue
-    const distance = editDistance(posix.basename(found.path).toLowerCase(), wanted)
-    if (distance <= least && (distance < least || nearest === '')) [nearest, least] = [found.path, distance]
+    const name = posix.basename(found.path).toLowerCase()
+    if (!byName.has(name)) byName.set(name, found.path)
   }
-  return nearest
+  const [nearest = ''] = nearestNames(wanted, byName.keys(), Math.ceil(wanted.length / maxEditedPart))
+  return byName.get(nearest) ?? ''
 }
 
 /** A name in which more than one letter of so many differs is another name. */

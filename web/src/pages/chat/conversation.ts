@@ -4,7 +4,7 @@
  */
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import type { Client } from '../../../../src/client/browser-client.ts'
-import { type Failure, type RecordView, type SessionId, toFailure } from '../../../../src/types/index.ts'
+import { type Failure, isMessage, type RecordView, type SessionId, toFailure } from '../../../../src/types/index.ts'
 import { callOf } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { type OutgoingMessage, outboxOf } from './outbox.ts'
@@ -148,10 +148,7 @@ function openConversation(client: Client, session: string): Source {
 
 /** @returns where the first whole turn begins; 0 where none does, so that a long turn is shown as far as it was read */
 function startOfTurn(records: readonly RecordView[]): number {
-  return Math.max(
-    0,
-    records.findIndex(({ name, phase }) => name === 'turn.send' && phase === 'intent'),
-  )
+  return Math.max(0, records.findIndex(isMessage))
 }
 
 const empty: Source = { subscribe: () => () => {}, current: () => ({ ...nothing }), loadOlder: () => {}, close: () => {} }

@@ -4,25 +4,28 @@
  */
 import type { FollowEvent } from '../../../../src/client/browser-client.ts'
 import {
-  foldRecord,
-  isEnd,
-  isToolCall,
-  mediaIn,
-  newTurnView,
-  pendingOf,
-  type CallView,
-  type SentMedia,
-  type TurnView,
-} from '../../../../src/terminal/index.ts'
-import {
+  type Answer,
   assertNever,
+  type CallChange,
+  type CallView,
   type Failure,
+  foldStep,
+  isEnd,
   isObject,
-  type Json,
+  joinTurns,
   type JsonObject,
   type KeptFile,
+  lastAnswer,
+  newTurnView,
   type PendingApproval,
+  readStep,
   type RecordView,
+  type SentMedia,
+  textOfAnswer,
+  type TurnEnd,
+  type TurnMessage,
+  type TurnStep,
+  type TurnView,
 } from '../../../../src/types/index.ts'
 
 /** A message of the person. */
@@ -129,19 +132,24 @@ export function createTranscript(): TranscriptFold {
       const older: State = { items: new Map(), turns: new Map(), turn: null, contextTokens: 0, microDollars: 0, model: '' }
       for (const record of records) addRecord(older, record)
       const merged = new Map<string, Item>()
-      for (const [key, item] of older.items) merged.set(key, mergedItem(item, state.items.get(key)))
-      for (const [key, item] of state.items) if (!merged.has(key)) merged.set(key, item)
-      for (const [turn, view] of older.turns) if (!state.turns.has(turn)) state.turns.set(turn, view)
+      for (const [turn, view] of older.turns) {
+        const newer = state.turns.get(turn)
+        state.turns.set(turn, newer === undefined ? view : joinTurns(view, newer))
+      }
+      for (const [key, item] of older.items) merged.set(key, joinedItem(state, item, state.items.get(key)))
+      for (const [key, item] of state.items) if (!merged.has(key)) merged.set(key, joinedItem(state, item, item))
       state.items = merged
       state.microDollars += older.microDollars
     },
   }
 }
 
-/** A call that a page of records cuts in two has its input in the older half. */
-function mergedItem(older: Item, newer: Item | undefined): Item {
-  if (newer?.type !== 'call' || older.type !== 'call') return newer ?? older
-  return { ...newer, at: older.at, view: { ...newer.view, input: newer.view.input || older.view.input } }
+/** A turn that a page of records cuts in two is seen as a whole. */
+function joinedItem({ turns }: State, older: Item, newer: Item | undefined): Item {
+  if (newer === undefined) return older
+  if (newer.type === 'end') return { ...newer, view: turns.get(newer.turn) ?? newer.view }
+  if (newer.type !== 'call') return newer
+  return { ...newer, at: older.at, view: turns.get(newer.turn)?.calls.find(({ call }) => call === newer.key) ?? newer.view }
 }
 
 function addEvent(state: State, event: FollowEvent): boolean {
@@ -189,7 +197,7 @@ function newAnswer(call: string, turn: string): AnswerItem {
 
 function addPending(state: State, pending: PendingApproval): void {
   const before = state.items.get(pending.call)
-  const view: CallView = { call: pending.call, name: pending.name, input: pending.input, status: 'waiting', text: '', ms: null }
+  const view: CallView = { call: pending.call, name: pending.name, input: pending.input, status: 'waiting', text: '', ms: null, pending }
   const call =
     before?.type === 'call' ? { ...before, view: { ...before.view, status: 'waiting' as const } } : newCall(view, pending.turn, pending.at)
   state.items.set(pending.call, { ...call, pending })
@@ -200,67 +208,76 @@ function newCall(view: CallView, turn: string, at: number): CallItem {
 }
 
 function addRecord(state: State, record: RecordView): boolean {
-  const { name, phase, turn, call, at, seq } = record
-  const body = isObject(record.body) ? record.body : {}
-  if (turn !== '') state.turns.set(turn, foldRecord(state.turns.get(turn) ?? newTurnView(turn), record))
-  if (name === 'turn.send') return addTurn(state, record, body)
-  if (name === 'model.generate') return addGeneration(state, record, body)
-  if (name === 'version.after_turn') return addVersion(state, body)
-  if (!isToolCall(record)) return false
+  if (record.name === 'version.after_turn') return addVersion(state, isObject(record.body) ? record.body : {})
+  const step = readStep(record)
+  if (step === null) return false
+  foldInto(state, record, step)
+  switch (step.kind) {
+    case 'sent':
+      return addMessage(state, record, step.message)
+    case 'taken':
+      if (step.into === null) state.turn = record.turn
+      return true
+    case 'ended':
+      return addEnd(state, record, step.end)
+    case 'asked':
+      if (step.model !== '') state.model = step.model
+      return true
+    case 'answered':
+      return addAnswer(state, record, step.answer, step.spent.microDollars)
+    case 'dropped':
+      // A guest that died in the middle of an answer asks again: what was shown of the first one is no part of the conversation.
+      return state.items.delete(record.call)
+    case 'call':
+      return addCall(state, record, step.change)
+    case 'other':
+      return false
+    default:
+      return assertNever(step)
+  }
+}
+
+/** A message is in the view with its id, also where another turn took it in. */
+function foldInto({ turns }: State, record: RecordView, step: TurnStep): void {
+  const turn = step.kind === 'sent' || step.kind === 'taken' || step.kind === 'ended' ? record.call : record.turn
+  if (turn !== '') turns.set(turn, foldStep(turns.get(turn) ?? newTurnView(turn), record, step))
+}
+
+function addCall(state: State, record: RecordView, { media }: CallChange): boolean {
+  const { call, turn, at, seq } = record
   const view = state.turns.get(turn)?.calls.find((each) => each.call === call)
   if (view === undefined) return false
   const before = state.items.get(call)
   const item = before?.type === 'call' ? before : newCall(view, turn, at)
-  const media = name === 'media.send' && phase === 'outcome' ? mediaIn(record.body) : item.media
-  const pending = view.status !== 'waiting' ? null : phase === 'parked' ? pendingOf(record) : item.pending
-  state.items.set(call, { ...item, view, media, pending, output: isEnd(record) ? '' : item.output })
+  const pending = view.status !== 'waiting' ? null : record.phase === 'parked' ? view.pending : item.pending
+  state.items.set(call, { ...item, view, media: media ?? item.media, pending, output: isEnd(record) ? '' : item.output })
   return seq > 0
 }
 
-function addTurn(state: State, record: RecordView, body: JsonObject): boolean {
-  const { phase, call, turn, seq, at } = record
-  if (phase === 'intent') {
-    const input = isObject(body['input']) ? body['input'] : body
-    const text = typeof input['text'] === 'string' ? input['text'] : '[erased]'
-    const sender = /^(?:user|key):/.test(record.actor) ? '' : record.actor
-    const files = filesIn(input['attachments'])
-    state.items.set(call, { type: 'person', key: call, seq, at, sender, text, files, state: 'sent' })
-    return true
-  }
-  if (phase === 'started') {
-    if (body['into'] === undefined) state.turn = turn
-    return true
-  }
+function addMessage(state: State, { call, seq, at, actor }: RecordView, { text, files }: TurnMessage): boolean {
+  const sender = /^(?:user|key):/.test(actor) ? '' : actor
+  state.items.set(call, { type: 'person', key: call, seq, at, sender, text: text ?? '[erased]', files, state: 'sent' })
+  return true
+}
+
+function addEnd(state: State, { call, turn, seq, at }: RecordView, { status, ms }: TurnEnd): boolean {
   const view = state.turns.get(call)
-  if (!isEnd(record) || view === undefined) return false
+  if (view === undefined) return false
   if (state.turn === turn) state.turn = null
   for (const [key, item] of state.items) {
     if (item.type === 'answer' && item.turn === turn && item.isStreaming) state.items.set(key, { ...item, isStreaming: false })
   }
-  if (view.status === 'merged') return true
-  const ms = typeof body['ms'] === 'number' ? body['ms'] : 0
-  state.items.set(`end:${turn}`, { type: 'end', key: `end:${turn}`, turn, seq, at, ms, view, commit: '' })
+  if (status !== 'merged') state.items.set(`end:${turn}`, { type: 'end', key: `end:${turn}`, turn, seq, at, ms, view, commit: '' })
   return true
 }
 
-function addGeneration(state: State, record: RecordView, body: JsonObject): boolean {
-  const { phase, call, turn, at } = record
-  if (phase === 'intent') {
-    const input = isObject(body['input']) ? body['input'] : {}
-    if (typeof input['model'] === 'string') state.model = input['model']
-    return true
-  }
-  if (!isEnd(record)) return false
-  // A guest that died in the middle of an answer asks again: what was shown of the first one is no part of the conversation.
-  if (phase === 'reconciled') return state.items.delete(call)
-  const usage = isObject(body['usage']) ? body['usage'] : {}
+function addAnswer(state: State, { call, turn, at }: RecordView, given: Answer, microDollars: number): boolean {
+  const { inputTokens, outputTokens } = given.usage
   // As the service counted it: what is reserved before is an upper bound.
-  if (Number(usage['inputTokens']) > 0) state.contextTokens = Number(usage['inputTokens']) + Number(usage['outputTokens'])
-  const spent = isObject(body['spent']) ? body['spent']['microDollars'] : 0
-  state.microDollars += typeof spent === 'number' ? spent : 0
-  const message = isObject(body['message']) ? body['message'] : {}
-  const text = partsOf(message, 'text')
-  const reasoning = partsOf(message, 'reasoning')
+  if (inputTokens > 0) state.contextTokens = inputTokens + outputTokens
+  state.microDollars += microDollars
+  const text = textOfAnswer(given, 'text', '\n\n')
+  const reasoning = textOfAnswer(given, 'reasoning', '\n\n')
   const before = state.items.get(call)
   if (text === '' && reasoning === '' && before === undefined) return true
   const answer = before?.type === 'answer' ? before : newAnswer(call, turn)
@@ -277,20 +294,7 @@ function addVersion(state: State, body: JsonObject): boolean {
   return true
 }
 
-function partsOf(message: JsonObject, type: string): string {
-  const parts = Array.isArray(message['parts']) ? message['parts'] : []
-  const texts = parts.map((part) => (isObject(part) && part['type'] === type && typeof part['text'] === 'string' ? part['text'] : ''))
-  return texts.filter(Boolean).join('\n\n')
-}
-
-function filesIn(value: Json | undefined): readonly KeptFile[] {
-  if (!Array.isArray(value)) return []
-  return value.flatMap((file) =>
-    isObject(file) && typeof file['name'] === 'string' && Array.isArray(file['pieces']) ? [file as unknown as KeptFile] : [],
-  )
-}
-
 /** @returns the failure of a turn as a person reads it, unless its answer on the page says so already */
 export function failureOf({ view }: Pick<EndItem, 'view'>): Failure | null {
-  return view.failure === null || view.answer.includes(view.failure.message) ? null : view.failure
+  return view.failure === null || lastAnswer(view).includes(view.failure.message) ? null : view.failure
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { Json, Phase, RecordView } from '../types/index.ts'
-import { foldRecord, isOver, newTurnView, type TurnView, unreportedFailure } from './turn-view.ts'
+import type { Json, JsonObject, Phase, RecordView } from './index.ts'
+import { foldRecord, foldTurns, isOver, joinTurns, newTurnView, pendingIn, type TurnView, unreportedFailure } from './turn-fold.ts'
 
 const turn = '01890a5d-ac96-774b-bcce-b302099a8057'
 const generation = '01890a5d-ac96-774b-bcce-b302099a8058'
@@ -36,9 +36,10 @@ void test('a turn with one call shows the call, its time and its cost', () => {
   assert.equal(view.status, 'ok')
   assert.equal(view.reply, 'done')
   assert.deepEqual(view.calls, [
-    { call: `${generation}.0`, name: 'file.read', input: '{"path":"/shared/a"}', status: 'ok', text: 'a', ms: 3 },
+    { call: `${generation}.0`, name: 'file.read', input: '{"path":"/shared/a"}', status: 'ok', text: 'a', ms: 3, pending: null },
   ])
-  assert.deepEqual(view.usage, { inputTokens: 20, outputTokens: 4 })
+  assert.deepEqual(view.usage, { inputTokens: 20, cachedTokens: 0, outputTokens: 4, reasoningTokens: 0 })
+  assert.equal(view.message?.text, 'hi')
   assert.deepEqual(view.spent, { microDollars: 6, tokens: 24 })
   assert.equal(view.steps, 2)
 })
@@ -48,6 +49,12 @@ void test('a parked call makes the turn wait, and a decision lets it continue', 
   const waiting = fold(parked)
   assert.equal(waiting.status, 'waiting')
   assert.equal(waiting.calls[0]?.input, '{"command":"ls"}')
+  assert.deepEqual(
+    pendingIn(waiting).map(({ call, reason }) => [call, reason]),
+    [[`${generation}.0`, 'policy']],
+  )
+  const half = foldRecord(waiting, record(`${generation}.0`, 'shell.exec', 'decided', { allow: true, partial: true }))
+  assert.deepEqual([half.status, pendingIn(half).length], ['waiting', 1])
   assert.equal(foldRecord(waiting, record(`${generation}.0`, 'shell.exec', 'decided', { allow: true, by: 'user:a' })).status, 'running')
 })
 
@@ -80,6 +87,7 @@ void test('a refused call shows its input and why it was refused, without the ad
       status: 'refused',
       text: 'file.write is denied by the policy of this workspace.',
       ms: null,
+      pending: null,
     },
   ])
 })
@@ -150,4 +158,94 @@ void test('a failure worded for a model is shown to a person without its code', 
     record(turn, 'turn.send', 'outcome', { status: 'failed', code: 'bad_config', text: 'Error (bad_config): No key is set.' }),
   )
   assert.deepEqual(view.failure, { code: 'bad_config', message: 'No key is set.', hint: '' })
+})
+
+/** Records of a turn as a guest writes them: each request to the model comes before the calls of its answer, and the end is last. */
+const history: fc.Arbitrary<readonly RecordView[]> = fc
+  .record({
+    steps: fc.array(
+      fc.record({
+        text: fc.constantFrom('', 'Looking.', 'Done.'),
+        dropped: fc.boolean(),
+        calls: fc.array(fc.constantFrom('ran', 'failed', 'refused', 'asked', 'asked twice', 'open', 'sent'), { maxLength: 3 }),
+        late: fc.boolean(),
+      }),
+      { maxLength: 4 },
+    ),
+    end: fc.constantFrom(null, 'ok', 'failed', 'cancelled', 'limit', 'refused', 'erased'),
+    merged: fc.boolean(),
+  })
+  .map(({ steps, end, merged }) => [
+    record(turn, 'turn.send', 'intent', { input: { text: 'hi', model: 'a/b' } }),
+    record(turn, 'turn.send', 'started', { text: 'hi' }),
+    ...(merged ? [record('other', 'turn.send', 'started', { text: 'and', into: turn })] : []),
+    ...steps.flatMap((step, at) => stepRecords(`g${at}`, step)),
+    ...endRecords(end),
+  ])
+
+interface Step {
+  readonly text: string
+  readonly dropped: boolean
+  readonly calls: readonly string[]
+  readonly late: boolean
+}
+
+function stepRecords(id: string, { text, dropped, calls, late }: Step): readonly RecordView[] {
+  const intent = record(id, 'model.generate', 'intent', { input: { model: 'a/b' } })
+  if (dropped) return [intent, record(id, 'model.generate', 'reconciled', { status: 'abandoned', spent: { microDollars: 1, tokens: 2 } })]
+  const tools = calls.map((how) => ({ type: 'tool_call', id: 'x', name: 'x_y', arguments: `{"how":"${how}"}` }))
+  const message = { role: 'assistant', parts: [{ type: 'reasoning', text: 'So.' }, { type: 'text', text }, ...tools] }
+  const body = { status: 'ok', model: 'a/b', message, usage: { inputTokens: 5, outputTokens: 2 }, spent: { microDollars: 3, tokens: 7 } }
+  const made = calls.map((how, place) => callRecords(`${id}.${place}`, how))
+  // Calls run at once: the records of one stand between those of the others.
+  const ofCalls = late ? made.map((each) => each[0]!).concat(made.flatMap((each) => each.slice(1))) : made.flat()
+  return [intent, record(id, 'model.generate', 'outcome', body), ...ofCalls]
+}
+
+function callRecords(call: string, how: string): readonly RecordView[] {
+  const of = (phase: Phase, body: JsonObject): RecordView => record(call, how === 'sent' ? 'media.send' : 'x.y', phase, body)
+  const intent = of('intent', { input: { how } })
+  const outcome = of('outcome', { status: 'ok', ok: how !== 'failed', text: how, ms: 4, spent: { microDollars: 1, tokens: 0 } })
+  const parked = of('parked', { input: '{"how":"asked"}', reason: 'policy' })
+  const decided = of('decided', { allow: true })
+  if (how === 'refused') return [of('refused', { status: 'refused', code: 'denied', message: 'No.' })]
+  if (how === 'open') return [intent]
+  if (how === 'asked') return [parked, decided, intent, outcome]
+  if (how === 'asked twice') return [parked, of('decided', { allow: true, partial: true }), decided, intent, outcome]
+  const media = { media_type: 'photo', name: 'a.png', mime_type: 'image/png', bytes: 1, pieces: [], caption: '' }
+  return how === 'sent' ? [intent, of('outcome', { status: 'ok', media })] : [intent, outcome]
+}
+
+function endRecords(end: string | null): readonly RecordView[] {
+  if (end === null) return []
+  if (end === 'erased') return [record(turn, 'turn.send', 'outcome', { erased: 'a'.repeat(64), bytes: 3, reason: 'asked' })]
+  if (end === 'refused') return [record(turn, 'turn.send', 'refused', { status: 'refused', code: 'denied', message: 'No.' })]
+  const failure = end === 'ok' ? null : { code: 'limit_reached', message: 'Too much.', hint: 'Wait.' }
+  return [record(turn, 'turn.send', 'outcome', { status: end, turn, reply: 'Done.', steps: 2, ms: 9, failure })]
+}
+
+void test('however a history is cut, its parts joined are the whole', () => {
+  fc.assert(
+    fc.property(history, fc.array(fc.nat(), { maxLength: 3 }), (records, cuts) => {
+      const places = [0, ...cuts.map((cut) => cut % (records.length + 1)).sort((a, b) => a - b), records.length]
+      const parts = places.slice(1).map((to, at) => fold(...records.slice(places[at], to)))
+      const whole = fold(...records)
+      assert.deepEqual(parts.reduce(joinTurns), whole)
+      assert.deepEqual(
+        parts.reduceRight((newer, older) => joinTurns(older, newer)),
+        whole,
+      )
+      assert.deepEqual(foldTurns(records).get(turn), whole)
+    }),
+  )
+})
+
+void test('a record changes nothing of what it does not speak of, and records of other turns change nothing', () => {
+  fc.assert(
+    fc.property(history, (records) => {
+      const others = records.map((one) => ({ ...one, turn: 'other', call: `other ${one.call}` }) as unknown as RecordView)
+      const mixed = records.flatMap((one, at) => [others[at]!, one])
+      assert.deepEqual(fold(...mixed), fold(...records))
+    }),
+  )
 })

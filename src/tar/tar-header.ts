@@ -2,9 +2,10 @@
  * One header of a tar archive, as in POSIX.1-2017 `pax` (ustar with extended headers), with the base-256 sizes of GNU tar. tar-reader.ts
  * says why no package is used.
  */
-import { failed } from '../failure.ts'
-
 export const blockBytes = 512
+
+/** Makes the error that the reader of an archive throws. @param why ends a sentence: `a checksum is wrong` */
+export type Refuse = (why: string) => Error
 
 const zeros: Buffer = Buffer.alloc(blockBytes)
 
@@ -36,8 +37,8 @@ const fields = {
 } as const satisfies Record<string, readonly [at: number, bytes: number]>
 
 /** Maximum length of a name without an extended header, and the first number that needs one. */
-export const maxPlainName = 100
-export const firstLargeNumber: number = 8 ** 11
+const maxPlainName = 100
+const firstLargeNumber: number = 8 ** 11
 
 export function encodeHeader(header: TarHeader): Buffer {
   const block = Buffer.alloc(blockBytes)
@@ -64,10 +65,10 @@ export function encodeHeader(header: TarHeader): Buffer {
   return block
 }
 
-/** @returns null for a block of zeros. @throws the failure `bad_input` for an invalid header */
-export function parseHeader(block: Buffer): TarHeader | null {
+/** @returns null for a block of zeros. @throws what `refuse` makes, for an invalid header */
+export function parseHeader(block: Buffer, refuse: Refuse): TarHeader | null {
   if (block.equals(zeros)) return null
-  if (numberIn(block, 'sum') !== checksum(block)) throw noArchive('a checksum is wrong')
+  if (numberIn(block, 'sum', refuse) !== checksum(block)) throw refuse('a checksum is wrong')
   const magic = bytesIn(block, 'magic').toString('latin1', 0, 5)
   const isUstar = magic === 'ustar'
   const name = untilNul(bytesIn(block, 'name'))
@@ -77,14 +78,10 @@ export function parseHeader(block: Buffer): TarHeader | null {
     flag: block.toString('latin1', fields.flag[0], fields.flag[0] + 1),
     name: prefix.length === 0 ? name : Buffer.concat([prefix, Buffer.from('/'), name]),
     linkName: untilNul(bytesIn(block, 'linkName')),
-    mode: numberIn(block, 'mode'),
-    bytes: numberIn(block, 'size'),
-    modifiedSeconds: numberIn(block, 'mtime'),
+    mode: numberIn(block, 'mode', refuse),
+    bytes: numberIn(block, 'size', refuse),
+    modifiedSeconds: numberIn(block, 'mtime', refuse),
   }
-}
-
-export function noArchive(why: string): Error {
-  return failed('bad_input', `This is not a tar archive that can be unpacked: ${why}.`, 'Pack it again, as plain tar without compression.')
 }
 
 /** The sum of all bytes, with spaces in place of the checksum field. */
@@ -106,7 +103,7 @@ function untilNul(bytes: Buffer): Buffer {
 }
 
 /** Octal digits, or a number in base 256 if the first bit is set. Negative numbers, which only times may be, become 0. */
-function numberIn(block: Buffer, field: keyof typeof fields): number {
+function numberIn(block: Buffer, field: keyof typeof fields, refuse: Refuse): number {
   const bytes = bytesIn(block, field)
   const first = bytes[0]!
   if ((first & 0x80) !== 0) {
@@ -115,7 +112,7 @@ function numberIn(block: Buffer, field: keyof typeof fields): number {
     return bytes.subarray(1).reduce((sum, byte) => sum * 256 + byte, first & 0x3f)
   }
   const digits = untilNul(bytes).toString('latin1').trim()
-  if (!/^[0-7]*$/.test(digits)) throw noArchive(`its ${field} is not a number`)
+  if (!/^[0-7]*$/.test(digits)) throw refuse(`its ${field} is not a number`)
   return digits === '' ? 0 : Number.parseInt(digits, 8)
 }
 
@@ -129,8 +126,8 @@ export function encodeRecord(key: string, value: Buffer): Buffer {
   return Buffer.concat([Buffer.from(String(length)), rest])
 }
 
-/** @returns values by key; the last one of a repeated key. @throws the failure `bad_input` */
-export function parseRecords(body: Buffer): ReadonlyMap<string, Buffer> {
+/** @returns values by key; the last one of a repeated key. @throws what `refuse` makes */
+export function parseRecords(body: Buffer, refuse: Refuse): ReadonlyMap<string, Buffer> {
   const records = new Map<string, Buffer>()
   for (let at = 0; at < body.length;) {
     const space = body.indexOf(0x20, at)
@@ -139,10 +136,54 @@ export function parseRecords(body: Buffer): ReadonlyMap<string, Buffer> {
     const end = at + length
     const equals = body.indexOf(0x3d, space)
     if (length === 0 || end > body.length || equals === -1 || equals >= end || body[end - 1] !== 0x0a) {
-      throw noArchive('an extended header is damaged')
+      throw refuse('an extended header is damaged')
     }
     records.set(body.toString('utf8', space + 1, equals), Buffer.from(body.subarray(equals + 1, end - 1)))
     at = end
   }
   return records
+}
+
+/** What is written about an entry. */
+interface PackedEntry {
+  readonly kind: 'file' | 'folder' | 'link'
+  /** Of a folder with a `/` at its end. */
+  readonly name: string
+  /** Permissions, without setuid, setgid and sticky bits. */
+  readonly mode: number
+  readonly modifiedSeconds: number
+  /** Of a file. */
+  readonly bytes?: number
+  /** Of a link. */
+  readonly linkName?: string
+}
+
+const flags = { file: '0', folder: '5', link: '2' } as const
+
+/** Blocks of zeros that end an archive. */
+export const archiveEnd: Buffer = Buffer.alloc(2 * blockBytes)
+
+/** @returns zeros that fill the last block of a body */
+export function padding(bytes: number): Buffer {
+  return Buffer.alloc((blockBytes - (bytes % blockBytes)) % blockBytes)
+}
+
+/** The header of one entry, preceded by an extended one where names or sizes do not fit. A file's body and `padding` follow it. */
+export function entryHeader({ kind, name, mode, modifiedSeconds, bytes = 0, linkName = '' }: PackedEntry): Buffer {
+  const [nameBytes, linkBytes, none] = [Buffer.from(name), Buffer.from(linkName), Buffer.alloc(0)]
+  const records = Buffer.concat([
+    ...(isPlain(nameBytes) ? [] : [encodeRecord('path', nameBytes)]),
+    ...(isPlain(linkBytes) ? [] : [encodeRecord('linkpath', linkBytes)]),
+    ...(bytes < firstLargeNumber ? [] : [encodeRecord('size', Buffer.from(String(bytes)))]),
+  ])
+  const facts = { mode: mode & 0o777, modifiedSeconds: Math.floor(modifiedSeconds) }
+  const header = encodeHeader({ ...facts, flag: flags[kind], name: nameBytes, linkName: linkBytes, bytes })
+  if (records.length === 0) return header
+  const extended = encodeHeader({ ...facts, flag: 'x', name: Buffer.from('pax'), linkName: none, bytes: records.length })
+  return Buffer.concat([extended, records, padding(records.length), header])
+}
+
+/** Short, and only characters that every tar reads alike. */
+function isPlain(name: Buffer): boolean {
+  return name.length <= maxPlainName && name.every((byte) => byte >= 0x20 && byte < 0x7f)
 }

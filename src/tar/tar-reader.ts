@@ -7,9 +7,11 @@
  * extended header (32 KiB here), and decodes damaged pax records without an error. Each lets a hostile archive mean something other
  * than what a strict reader sees.
  */
-import { maxExtendedHeaderBytes } from '../limits.ts'
-import { blockBytes, noArchive, parseHeader, parseRecords, type TarHeader, type TarKind } from './tar-header.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../types/index.ts'
+import { blockBytes, parseHeader, parseRecords, type Refuse, type TarHeader, type TarKind } from './tar-header.ts'
+
+/** Maximum size of an entry's extended header: path and link target of maximum length, and times. */
+const maxExtendedHeaderBytes: number = 32 * 1024
 
 export interface TarEntry {
   readonly kind: TarKind
@@ -30,9 +32,9 @@ export type TarEvent =
   | { readonly kind: 'end' }
 
 export interface TarReader {
-  /** Must be consumed before the next push. @throws the failure `bad_input`; push nothing after that */
+  /** Must be consumed before the next push. @throws what `refuse` makes; push nothing after that */
   push(bytes: Buffer): Generator<TarEvent>
-  /** @throws the failure `bad_input` when the archive is truncated */
+  /** @throws what `refuse` makes, when the archive is truncated */
   finish(): void
 }
 
@@ -48,6 +50,7 @@ const kinds: Readonly<Record<string, TarKind>> = { '0': 'file', '\0': 'file', '7
 const names: Readonly<Record<string, string>> = { '3': 'a device', '4': 'a device', '6': 'a FIFO', S: 'a sparse file' }
 
 interface Reading {
+  readonly refuse: Refuse
   /** What is being read: a header, the body of an extended one or of a file, or nothing more. */
   state: 'header' | 'extended' | 'body' | 'over'
   header: TarHeader | null
@@ -60,8 +63,8 @@ interface Reading {
   extended: Extended
 }
 
-export function createTarReader(): TarReader {
-  const reading: Reading = { state: 'header', header: null, left: 0, padding: 0, gathered: [], have: 0, extended: {} }
+export function createTarReader(refuse: Refuse): TarReader {
+  const reading: Reading = { refuse, state: 'header', header: null, left: 0, padding: 0, gathered: [], have: 0, extended: {} }
   return {
     *push(bytes) {
       for (let at = 0; at < bytes.length && reading.state !== 'over';) {
@@ -84,7 +87,7 @@ export function createTarReader(): TarReader {
       }
     },
     finish() {
-      if (reading.state !== 'over') throw noArchive('it is truncated')
+      if (reading.state !== 'over') throw refuse('it is truncated')
     },
   }
 }
@@ -105,16 +108,16 @@ function takeGathered(reading: Reading): Buffer {
 function* takeHeader(reading: Reading, piece: Buffer): Generator<TarEvent> {
   gather(reading, piece)
   if (reading.have < blockBytes) return
-  const header = parseHeader(takeGathered(reading))
+  const header = parseHeader(takeGathered(reading), reading.refuse)
   reading.header = header
   if (header === null) {
     // One block of zeros is the end; what follows is ignored.
     reading.state = 'over'
   } else if ('xgLK'.includes(header.flag)) {
-    if (header.bytes > maxExtendedHeaderBytes) throw noArchive('an extended header is too long')
+    if (header.bytes > maxExtendedHeaderBytes) throw reading.refuse('an extended header is too long')
     beginBody(reading, 'extended', header.bytes)
   } else {
-    const entry = toEntry(header, reading.extended)
+    const entry = toEntry(header, reading)
     reading.extended = {}
     beginBody(reading, 'body', entry.bytes)
     yield { kind: 'entry', entry }
@@ -130,25 +133,25 @@ function beginBody(reading: Reading, state: 'extended' | 'body', bytes: number):
 
 function* endBody(reading: Reading): Generator<TarEvent> {
   const { flag } = reading.header!
-  if (reading.state === 'extended') reading.extended = readExtended(flag, takeGathered(reading), reading.extended)
+  if (reading.state === 'extended') reading.extended = readExtended(flag, takeGathered(reading), reading)
   else if (ownValue(kinds, flag) === 'file') yield { kind: 'end' }
   reading.state = 'header'
 }
 
-function readExtended(flag: string, body: Buffer, extended: Extended): Extended {
+function readExtended(flag: string, body: Buffer, { extended, refuse }: Reading): Extended {
   if (flag === 'L' || flag === 'K') {
     const end = body.indexOf(0)
     const name = end === -1 ? body : body.subarray(0, end)
     return flag === 'L' ? { ...extended, name } : { ...extended, linkName: name }
   }
-  const records = parseRecords(body)
-  if ([...records.keys()].some((key) => key.startsWith('GNU.sparse'))) throw noArchive('it contains a sparse file')
+  const records = parseRecords(body, refuse)
+  if ([...records.keys()].some((key) => key.startsWith('GNU.sparse'))) throw refuse('it contains a sparse file')
   // A global header (a commit, a comment) is ignored, also its paths and sizes.
   if (flag === 'g') return extended
   const number = (key: string): number | undefined => {
     const text = records.get(key)?.toString('latin1')
     if (text === undefined) return undefined
-    if (!/^-?\d{1,20}(?:\.\d*)?$/.test(text)) throw noArchive(`its ${key} is not a number`)
+    if (!/^-?\d{1,20}(?:\.\d*)?$/.test(text)) throw refuse(`its ${key} is not a number`)
     return Math.max(0, Number(text))
   }
   const [name, linkName, bytes, modifiedSeconds] = [records.get('path'), records.get('linkpath'), number('size'), number('mtime')]
@@ -161,28 +164,60 @@ function readExtended(flag: string, body: Buffer, extended: Extended): Extended 
   }
 }
 
-function toEntry(header: TarHeader, extended: Extended): TarEntry {
+function toEntry(header: TarHeader, { extended, refuse }: Reading): TarEntry {
   const kind = ownValue(kinds, header.flag)
-  const name = toText(extended.name ?? header.name)
-  if (kind === undefined) throw noArchive(`${name} is ${ownValue(names, header.flag) ?? 'of an unknown kind'}`)
+  const name = toText(extended.name ?? header.name, refuse)
+  if (kind === undefined) throw refuse(`${name} is ${ownValue(names, header.flag) ?? 'of an unknown kind'}`)
   const bytes = extended.bytes ?? header.bytes
-  if (!Number.isSafeInteger(bytes)) throw noArchive(`${name} has an impossible size`)
+  if (!Number.isSafeInteger(bytes)) throw refuse(`${name} has an impossible size`)
   // Readers differ on whether a body follows, and would see two different archives.
-  if (kind !== 'file' && bytes > 0) throw noArchive(`${name} is not a file, but has content`)
+  if (kind !== 'file' && bytes > 0) throw refuse(`${name} is not a file, but has content`)
   // Old archives mark a folder only by its name.
   const isFolder = kind === 'file' && name.endsWith('/') && bytes === 0
   return {
     kind: isFolder ? 'folder' : kind,
     name,
-    linkName: toText(extended.linkName ?? header.linkName),
+    linkName: toText(extended.linkName ?? header.linkName, refuse),
     mode: header.mode & 0o7777,
     bytes,
     modifiedSeconds: extended.modifiedSeconds ?? header.modifiedSeconds,
   }
 }
 
-function toText(bytes: Buffer): string {
+function toText(bytes: Buffer, refuse: Refuse): string {
   const text = bytes.toString()
-  if (text.includes('\0') || !Buffer.from(text).equals(bytes)) throw noArchive('a name in it is not UTF-8')
+  if (text.includes('\0') || !Buffer.from(text).equals(bytes)) throw refuse('a name in it is not UTF-8')
   return text
+}
+
+/** An entry with its content, which is to be read before the next entry, or is skipped. Its pieces are only valid until the next one. */
+export interface TarFile extends TarEntry {
+  readonly content: AsyncIterable<Buffer>
+}
+
+/** @throws what `refuse` makes of an archive that cannot be read, and as `archive` fails */
+export async function* readEntries(archive: AsyncIterable<Uint8Array>, refuse: Refuse): AsyncGenerator<TarFile> {
+  const events = eventsOf(archive, refuse)
+  async function* content(): AsyncGenerator<Buffer> {
+    for (let next = await events.next(); next.done !== true && next.value.kind === 'data'; next = await events.next())
+      yield next.value.bytes
+  }
+  try {
+    // Not `for await`, which would take the events of a body itself.
+    for (let next = await events.next(); next.done !== true; next = await events.next()) {
+      if (next.value.kind !== 'entry') continue
+      const { entry } = next.value
+      yield { ...entry, content: entry.kind === 'file' ? content() : nothing }
+    }
+  } finally {
+    await events.return(undefined)
+  }
+}
+
+const nothing: AsyncIterable<Buffer> = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }) }
+
+async function* eventsOf(archive: AsyncIterable<Uint8Array>, refuse: Refuse): AsyncGenerator<TarEvent, undefined> {
+  const reader = createTarReader(refuse)
+  for await (const { buffer, byteOffset, byteLength } of archive) yield* reader.push(Buffer.from(buffer, byteOffset, byteLength))
+  reader.finish()
 }

@@ -1,0 +1,33 @@
+/** What the log of a host that ended while it started says about why: of a crash, its error with the place in the plugin. */
+import { once } from 'node:events'
+import type { ServerProcess } from '../../types/index.ts'
+
+/** The processes have ended, so that what they wrote is in the pipe already. */
+const lastBytesMs = 1_000
+const maxWordsChars = 500
+
+/** Resolves when everything that an ended host wrote has been read. */
+export async function allWritten({ errors }: Pick<ServerProcess, 'errors'>): Promise<void> {
+  if (errors.readableEnded || errors.destroyed) return
+  await once(errors, 'close', { signal: AbortSignal.timeout(lastBytesMs) }).catch(() => {})
+}
+
+/** @param log hostile text @returns one sentence; empty: it has written nothing */
+export function lastWords(log: string): string {
+  const lines = log.split('\n').map((line) => line.trimEnd())
+  const stuck = lines.findLast((line) => /^\S+:\d+: the code does not come back/.test(line))
+  const thrown = lines.findLastIndex((line) => /^(?:Uncaught )?\w*Error\b.*:/.test(line))
+  const place = placeNear(lines, thrown)
+  const last = lines.findLast((line) => line !== '')
+  const words = stuck ?? (place === '' ? last && `It last wrote: ${last}` : `${place}: ${lines[thrown]}`)
+  return (words ?? '').slice(0, maxWordsChars)
+}
+
+/** Node prints the place of a syntax error above it, and that of others below. */
+function placeNear(lines: readonly string[], thrown: number): string {
+  if (thrown === -1) return ''
+  const near = [...lines.slice(thrown + 1), ...lines.slice(Math.max(0, thrown - maxLinesAbove), thrown)]
+  return near.flatMap((line) => /\/opt\/server\/([^\s():]+:\d+)/.exec(line)?.[1] ?? [])[0] ?? ''
+}
+
+const maxLinesAbove = 5
