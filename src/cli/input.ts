@@ -1,4 +1,5 @@
 /** Reading from standard input outside the chat: piped text, hidden secrets, Ctrl+C. */
+import { createInterface } from 'node:readline/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as passed } from 'node:timers/promises'
 import { OxbowError } from '../types/index.ts'
@@ -59,6 +60,27 @@ export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
   } finally {
     input.off('data', drop).pause()
     input.setRawMode(false)
+  }
+}
+
+/**
+ * Asks in the terminal. Ctrl+C, Ctrl+D and a terminal that is gone all mean no.
+ * @param question without its ` [y/N] `
+ * @param over when nobody needs the answer any more, which is then no
+ */
+export async function isYes(question: string, { input, errors }: Pick<Terminal, 'input' | 'errors'>, over?: AbortSignal): Promise<boolean> {
+  await dropTypedAhead(input)
+  const gone = new AbortController()
+  const signal = over === undefined ? gone.signal : AbortSignal.any([gone.signal, over])
+  const lines = createInterface({ input, output: errors })
+  for (const end of ['SIGINT', 'close']) lines.once(end, () => gone.abort())
+  try {
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim())
+  } catch (error) {
+    if (signal.aborted) return false
+    throw error
+  } finally {
+    lines.close()
   }
 }
 

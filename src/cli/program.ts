@@ -2,14 +2,13 @@
 import { Command } from 'commander'
 import { type Failure, OxbowError } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
-import { addCoderVerbs } from './acp/coder-verbs.ts'
 import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
 import { addApprovalVerbs, addExecVerbs, addFlowVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
 import { addServiceVerbs, type LoadedVerbs, loadServiceVerbs } from './service-verbs.ts'
-import { addRemoteVerbs, addServerVerbs } from './servers/server-verbs.ts'
+import { addServerVerbs } from './servers/server-verbs.ts'
 import { addBranchVerbs, addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addSkillVerbs } from './skills/skill-verbs.ts'
 import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
@@ -25,17 +24,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Set up:': [addSetupVerbs],
   'Talk:': [addTalkVerbs, addSessionVerbs],
   'Run in the background:': [addServeVerbs],
-  'Approve and allow:': [
-    addApprovalVerbs,
-    addExecVerbs,
-    addFlowVerbs,
-    addSecretVerbs,
-    addFolderVerbs,
-    addServerVerbs,
-    addRemoteVerbs,
-    addCoderVerbs,
-    addSkillVerbs,
-  ],
+  'Approve and allow:': [addApprovalVerbs, addExecVerbs, addFlowVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
   'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs, addGraphVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],

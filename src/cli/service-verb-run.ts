@@ -1,10 +1,14 @@
 /** Runs a verb of a service: one call, and what it shows. */
 import { text as readText } from 'node:stream/consumers'
-import { plainText } from '../terminal/index.ts'
-import { errorTable, type JsonObject, type ServiceVerb, toError } from '../types/index.ts'
-import { withGuest } from './guest-connection.ts'
+import { plainLine, plainText } from '../terminal/index.ts'
+import { type AskCall, errorTable, type JsonObject, OxbowError, type ServiceVerb, toError } from '../types/index.ts'
+import { existsSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { openHome, sharedPathOf } from '../runner/index.ts'
+import { type GuestChoice, userWorkspace, withGuest } from './guest-connection.ts'
+import { isYes } from './input.ts'
 import { type DryRunOptions, outputOf } from './kernel/call.ts'
-import { printLine, printNotice, printPreview, printText, type Terminal } from './terminal.ts'
+import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from './terminal.ts'
 import { argumentsOf, type Field, inputOf } from './verb-fields.ts'
 
 interface Given {
@@ -17,12 +21,18 @@ interface Given {
 /** @returns the exit code */
 export async function runVerb(verb: ServiceVerb, { fields, given, options }: Given, terminal: Terminal): Promise<number> {
   const words = argumentsOf(fields, given)
-  const typed = { options: { ...options, ...words }, readPiped: () => readText(terminal.input) }
+  const typed = {
+    options: { ...options, ...words },
+    readPiped: () => readText(terminal.input),
+    pathForAgents: pathForAgents(options, terminal),
+  }
   const written: JsonObject = { ...verb.fixed, ...inputOf(fields, given, options) }
   const completed = verb.input === undefined ? written : await verb.input(written, typed)
   return withGuest(options, terminal, async ({ gateway }) => {
-    const ask = (call: string, input: JsonObject) => outputOf(gateway, call, input)
-    const input = verb.find === undefined ? completed : await verb.find(completed, ask, typed.options)
+    const ask: AskCall = (call, input) => outputOf(gateway, call, input)
+    const found = verb.find === undefined ? completed : await verb.find(completed, ask, typed.options)
+    const input = verb.agree === undefined ? found : await agreed(verb, found, { fields, given, options, ask }, terminal)
+    if (input === null) return 0
     if (options.dryRun === true && verb.preview !== undefined) return printPreview(await verb.preview(input, ask), options, terminal)
     const outcome = await gateway.call(verb.call!, input)
     if (outcome.status !== 'ok') throw toError(outcome.failure)
@@ -30,6 +40,49 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
     const failed = verb.fails === undefined && !outcome.ok ? 'tool_failed' : (verb.fails?.(outcome.output as never) ?? null)
     return failed === null ? 0 : errorTable[failed].exit
   })
+}
+
+/** @returns the input with what the person has seen and agreed to; null: they did not. @throws OxbowError `bad_input` where nobody can be asked */
+async function agreed(
+  { agree, words }: ServiceVerb,
+  input: JsonObject,
+  { fields, given, options, ask }: Given & { readonly ask: AskCall },
+  terminal: Terminal,
+): Promise<JsonObject | null> {
+  const { by, field, question, declined, settled } = agree!
+  if (input[field] !== undefined) return input
+  const name = plainLine(String(given[0]), nameChars)
+  const named = Object.fromEntries(fields.flatMap(({ usage, path: [at = ''] }) => (usage.startsWith('--') ? [] : [[at, input[at]!]])))
+  const seen = (await ask(by.call!, { ...by.fixed, ...named })) as JsonObject
+  const why = settled?.(seen as never, name) ?? ''
+  if (why !== '') {
+    printNotice(terminal, why)
+    return null
+  }
+  printText({ output: terminal.errors }, await by.show!(seen as never, { input, text: '', options, ask }))
+  if (!isInteractive(terminal)) {
+    const verbOf = (all: string): string => `oxbow ${all.replace(/ <.*/, '')} ${name}`
+    throw new OxbowError('bad_input', `Nobody can be asked here: name the ${field} of what you have seen.`, {
+      hint: `${verbOf(by.words)} --json shows it; then: ${verbOf(words)} --${field} ${field.toUpperCase()}`,
+    })
+  }
+  if (await isYes(question(name), terminal)) return { ...input, [field]: seen[field]! }
+  printNotice(terminal, declined)
+  return null
+}
+
+const nameChars = 200
+
+/** @returns how agents see a file or folder of this machine */
+function pathForAgents({ user }: GuestChoice, terminal: Terminal): (path: string) => string | undefined {
+  return (path) => {
+    if (!existsSync(path)) return undefined
+    const home = openHome(terminal.env)
+    const place = { home, workspace: userWorkspace(home, user, terminal), env: terminal.env }
+    if (statSync(path).isDirectory()) return sharedPathOf(place, path)
+    const folder = sharedPathOf(place, dirname(resolve(path)))
+    return folder === undefined ? undefined : join(folder, basename(path))
+  }
 }
 
 async function print(

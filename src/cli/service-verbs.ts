@@ -1,12 +1,41 @@
 /**
- * Verbs of services: each makes one call. Its arguments, options and help follow from the schema of the call, which is loaded only where one
- * of these verbs is typed.
+ * Verbs that make one call. Their arguments, options and help follow from the schema of the call, which is loaded only where one of these
+ * verbs is typed.
  */
 import type { Command } from 'commander'
 import { loadInputSchemas, services } from '../services/index.ts'
-import { type JsonObject, ownValue, type ServiceVerb } from '../types/index.ts'
+import { type Call, type JsonObject, ownValue, type ServiceVerb, type ServiceVerbs } from '../types/index.ts'
 import { addFields, type Field, fieldsOf } from './verb-fields.ts'
 import { type AddVerbs, dryRunOption, examples, plainVerb, userVerb } from './verb-parts.ts'
+
+/** Verbs of calls that no service in the list has: those about programs of others. */
+interface OtherVerbs {
+  readonly verbs: ServiceVerbs
+  /** Describes the calls. */
+  calls(): Promise<readonly Call[]>
+}
+
+const others: readonly OtherVerbs[] = [
+  {
+    verbs: {
+      words: {
+        'Approve and allow:': {
+          remotes: 'add agents of others that speak A2A, approve their cards, turn them off',
+          coders: 'add coding agents of others that speak ACP, approve and remove them',
+        },
+      },
+      within: ['servers'],
+      async load() {
+        const { coderVerbs, remoteVerbs, serverVerbs } = await import('../connect/index.ts')
+        return [...serverVerbs, ...remoteVerbs, ...coderVerbs]
+      },
+    },
+    async calls() {
+      const { describedCoderCalls, describedRemoteCalls, describedServerCalls } = await import('../connect/index.ts')
+      return [...describedServerCalls(), ...describedRemoteCalls(), ...describedCoderCalls()]
+    },
+  },
+]
 
 /** Verbs of services that are loaded, with the JSON Schemas of the inputs of their calls. */
 export interface LoadedVerbs {
@@ -18,21 +47,23 @@ const wordsOf = ({ words }: Pick<ServiceVerb, 'words'>): readonly string[] => wo
 
 /** @param typed the first word; null: loads all verbs, for documentation and completion. @returns nothing where it is no verb of a service */
 export async function loadServiceVerbs(typed: string | null): Promise<LoadedVerbs> {
-  const meant = services.filter(({ verbs }) => {
+  const isMeant = ({ verbs }: { readonly verbs?: ServiceVerbs }): boolean => {
     const words = [...Object.values(verbs?.words ?? {}).flatMap((lines) => Object.keys(lines)), ...(verbs?.within ?? [])]
     return verbs !== undefined && (typed === null || words.includes(typed))
-  })
-  if (meant.length === 0) return { verbs: [], inputs: new Map() }
-  const all = (await Promise.all(meant.map(({ verbs }) => verbs!.load()))).flat()
+  }
+  const [meant, meantOthers] = [services.filter(isMeant), others.filter(isMeant)]
+  if (meant.length + meantOthers.length === 0) return { verbs: [], inputs: new Map() }
+  const all = (await Promise.all([...meantOthers, ...meant].map(({ verbs }) => verbs!.load()))).flat()
   const verbs = all.filter((verb) => typed === null || wordsOf(verb)[0] === typed)
   const calls = new Set(verbs.flatMap(({ call }) => call ?? []))
-  return { verbs, inputs: await (await loadInputSchemas()).inputSchemas(meant, calls) }
+  const described = (await Promise.all(meantOthers.map((each) => each.calls()))).flat()
+  return { verbs, inputs: await (await loadInputSchemas()).inputSchemas(meant, described, calls) }
 }
 
 /** Adds those under one heading. What is not loaded has a line in the help and nothing more. */
 export function addServiceVerbs(heading: string, { verbs, inputs }: LoadedVerbs): AddVerbs {
   return (program, terminal, choose) => {
-    const lines = new Map(services.flatMap((service) => Object.entries(ownValue(service.verbs?.words ?? {}, heading) ?? {})))
+    const lines = new Map([...others, ...services].flatMap((each) => Object.entries(ownValue(each.verbs?.words ?? {}, heading) ?? {})))
     // Groups of the terminal itself, which it has just added.
     for (const command of program.commands) if (command.helpGroup() === heading) lines.set(command.name(), '')
     for (const [first, summary] of lines) {

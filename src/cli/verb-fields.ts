@@ -20,10 +20,10 @@ const isVariadic = ({ usage }: Pick<Field, 'usage'>): boolean => usage.includes(
 
 /** @param input JSON Schema of the input of the verb's call. @returns the arguments, then the options */
 export function fieldsOf(
-  { words, typed = {}, omit = [], fixed = {}, input: completes, find }: ServiceVerb,
+  { words, typed = {}, omit = [], fixed = {}, input: completes, find, agree }: ServiceVerb,
   input: JsonObject = {},
 ): readonly Field[] {
-  const isComplete = completes === undefined && find === undefined
+  const isComplete = completes === undefined && find === undefined && agree === undefined
   const fieldOf = (usage: string, said: string | TypedField): Field => {
     const field = typeof said === 'string' ? { field: said } : said
     const path = field.field === '' ? [] : field.field.split('.')
@@ -100,7 +100,7 @@ export function addFields(command: Command, fields: readonly Field[]): void {
 function parserOf({ schema, path, usage, typed }: Field): ((text: string, earlier?: readonly string[]) => unknown) | undefined {
   const { type, minimum, maximum } = schema
   if (typed.value !== undefined || !/[<[]/.test(usage)) return undefined
-  if (type === 'array') return collect
+  if (type === 'array' || isRecord(schema)) return collect
   if (type !== 'integer' && type !== 'number') return undefined
   const most = typeof maximum === 'number' ? maximum : Number.MAX_SAFE_INTEGER
   const least = typeof minimum === 'number' ? minimum : 0
@@ -108,6 +108,9 @@ function parserOf({ schema, path, usage, typed }: Field): ((text: string, earlie
   if (typed.unit !== undefined) return parseCount(Math.floor(most / typed.unit), 1)
   return usage.includes('<seconds>') ? (text) => parseCount(most, least)(String(secondsOf(text))) : parseCount(most, least)
 }
+
+/** Its fields are typed as `name=value`. */
+const isRecord = ({ additionalProperties }: JsonObject): boolean => isObject(additionalProperties)
 
 const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 }
 
@@ -149,6 +152,7 @@ function withValue(input: JsonObject, [name = '', ...rest]: readonly string[], v
 function valueOf({ typed, schema, path, usage }: Field, raw: unknown): Json {
   const { type } = schema
   if (typed.value !== undefined) return typed.value
+  if (Array.isArray(raw) && isRecord(schema)) return pairs(raw as readonly string[])
   if (Array.isArray(raw)) return type === 'array' ? ([...raw] as Json) : raw.join(' ')
   if (path.at(-1) === 'micro_dollars') return Math.round((raw as number) * 1_000_000)
   if (typed.unit !== undefined) return (raw as number) * typed.unit
@@ -161,4 +165,14 @@ function valueOf({ typed, schema, path, usage }: Field, raw: unknown): Json {
       hint: '`--help` behind the verb shows what it takes.',
     })
   }
+}
+
+/** @returns `name=value` as fields */
+export function pairs(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=')
+      return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
 }

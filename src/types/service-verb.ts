@@ -42,6 +42,8 @@ export interface ServiceVerb {
   input?(input: JsonObject, typed: Typed): JsonObject | Promise<JsonObject>
   /** Completes the input by other calls: it finds what was named by the beginning of its id. @throws OxbowError `not_found` */
   find?(input: JsonObject, ask: AskCall, options: Typed['options']): Promise<JsonObject>
+  /** What a person has to see first. */
+  readonly agree?: Agreement
   /** What it would destroy: the verb takes `--dry-run`, and makes no call that changes anything then. @throws OxbowError `not_found` */
   preview?(input: JsonObject, ask: AskCall): Promise<VerbPreview>
   /** With `--json`, one object a line. */
@@ -69,11 +71,27 @@ export interface TypedField {
   readonly unit?: number
 }
 
+/** The person is shown it and asked, unless its digest is typed: nothing is agreed to but what was seen. */
+interface Agreement {
+  /** Shows it: its output has `field`. It takes the same arguments. */
+  readonly by: ServiceVerb
+  /** The field of the input that says what was seen: `digest` or `hash`. */
+  readonly field: string
+  /** @param name what was typed first */
+  question(name: string): string
+  /** Said where the answer is no. */
+  readonly declined: string
+  /** @returns what is said where there is nothing to agree to; else empty */
+  settled?(shown: never, name: string): string
+}
+
 export interface Typed {
   /** By the names of the options in camel case, and arguments that are no field by theirs. */
   readonly options: Readonly<Record<string, unknown>>
   /** @returns what is piped into the verb */
   readPiped(): Promise<string>
+  /** @returns how agents see a file or folder of this machine; undefined: they do not */
+  pathForAgents(path: string): string | undefined
 }
 
 /** @returns the output of a call. @throws OxbowError as it failed */

@@ -63,7 +63,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'services', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
+  row('cli', 'terminal', ['runner', 'services', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
     packages: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
@@ -183,7 +183,7 @@ export const modules: readonly ModuleRow[] = [
       diff: 'what has changed since a person trusted it; loaded with the first change',
     },
   }),
-  row('connect', 'core', ['sandbox'], {
+  row('connect', 'core', ['sandbox', 'terminal'], {
     packages: {
       zod,
       '@modelcontextprotocol/client': 'MCP, from the project that defines it; fetched lazily, behind `mcp-client.ts`',

@@ -1,5 +1,4 @@
 /** `oxbow folder`, and `--folder` of `run` and `chat`: folders of the person in which agents may work. */
-import { createInterface } from 'node:readline/promises'
 import { posix } from 'node:path'
 import {
   addFolder,
@@ -19,6 +18,7 @@ import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGues
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
+import { isYes } from '../input.ts'
 import { outputOf } from './call.ts'
 
 type UserChoice = Pick<GuestChoice, 'user'> & { readonly json?: boolean | undefined }
@@ -195,13 +195,8 @@ export async function allowFolder(path: string, choice: GuestChoice, terminal: T
   assertAddable(place, { path, readOnly: false })
   const hint = `Run this once: oxbow folder add ${path}`
   if (!isInteractive(terminal)) throw new OxbowError('denied', `agents may not work in ${path} yet`, { hint })
-  const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  try {
-    const answer = await lines.question(`allow agents to read and change everything in ${plainLine(path, 400)}? [y/N] `)
-    if (!/^y(es)?$/i.test(answer.trim())) throw new OxbowError('denied', `agents may not work in ${path}`, { hint })
-  } finally {
-    lines.close()
-  }
+  if (!(await isYes(`allow agents to read and change everything in ${plainLine(path, 400)}?`, terminal)))
+    throw new OxbowError('denied', `agents may not work in ${path}`, { hint })
   return `/shared/${addFolder(place, { path, readOnly: false }).name}`
 }
 

@@ -1,7 +1,6 @@
 /** `oxbow secret reveal`, and secrets that other verbs store. */
-import { createInterface } from 'node:readline/promises'
 import { OxbowError } from '../../types/index.ts'
-import { dropTypedAhead } from '../input.ts'
+import { isYes } from '../input.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { plainLine } from '../../terminal/index.ts'
@@ -39,12 +38,6 @@ export function secretReveal(
 
 async function askToReveal(name: string, terminal: Terminal): Promise<void> {
   if (!terminal.input.isTTY) throw new OxbowError('denied', 'nobody can be asked here', { hint: 'Add --yes to show the value.' })
-  await dropTypedAhead(terminal.input)
-  const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  try {
-    const answer = await lines.question(`Show the value of ${plainLine(name, nameChars)} here? [y/N] `)
-    if (!/^y(es)?$/i.test(answer.trim())) throw new OxbowError('denied', 'the value was not shown', { hint: 'Answer y to show it.' })
-  } finally {
-    lines.close()
-  }
+  if (!(await isYes(`Show the value of ${plainLine(name, nameChars)} here?`, terminal)))
+    throw new OxbowError('denied', 'the value was not shown', { hint: 'Answer y to show it.' })
 }

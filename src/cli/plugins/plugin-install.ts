@@ -6,7 +6,6 @@ import { existsSync, readdirSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { plainLine, plainText } from '../../terminal/index.ts'
 import { type Client, connect } from '../../client/index.ts'
 import {
@@ -22,6 +21,7 @@ import {
 } from '../../runner/index.ts'
 import { OxbowError, type PluginExports, pluginRight, systemClock, toError, toFailure, plural } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { isYes } from '../input.ts'
 import { type CallOptions, restartGuest, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { assertLoaded, infoOf, notGranted, rightsText, whyNotLoaded } from './plugins.ts'
@@ -234,18 +234,9 @@ async function isApproved(staged: StagedPlugin, { digest }: AddOptions, terminal
     throw new OxbowError('approval_required', `Installing ${staged.manifest.name} needs approval: ${reasons.join(', ')}.`, {
       hint: `Run it in a terminal, or approve exactly these files: --digest ${hash}`,
     })
-  if (await isYes(`Install it? (${reasons.join(', ')}) [y/N] `, terminal)) return true
+  if (await isYes(`Install it? (${reasons.join(', ')})`, terminal)) return true
   printNotice(terminal, 'Nothing was installed.')
   return false
-}
-
-async function isYes(question: string, terminal: Terminal): Promise<boolean> {
-  const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  try {
-    return /^y(es)?$/i.test((await lines.question(question)).trim())
-  } finally {
-    lines.close()
-  }
 }
 
 export async function pluginSwitch(name: string, isOn: boolean, options: SwitchOptions, terminal: Terminal): Promise<number> {
@@ -335,7 +326,7 @@ async function grantIfWanted(
   if (why !== '') printNotice(terminal, `warning: ${plainText(why)}`)
   if (hasRight(setup.config, pluginRight(plugin))) return { granted: true, changed: false }
   const asks = options.asks === true && options.digest === undefined && options.json !== true && isInteractive(terminal)
-  if (options.grant !== true && !(asks && (await isYes(`May your agent use it? [y/N] `, terminal)))) {
+  if (options.grant !== true && !(asks && (await isYes('May your agent use it?', terminal)))) {
     printNotice(terminal, `notice: ${notGranted(plugin)}`)
     return { granted: false, changed: false }
   }

@@ -43,7 +43,7 @@ export function remoteCalls(table: RemoteTable, hash: () => Promise<HashText>): 
   ]
 }
 
-interface RemoteLine {
+export interface RemoteLine {
   readonly remote: string
   readonly from: string
   readonly url: string
@@ -111,7 +111,7 @@ function addRemote(table: RemoteTable): Call<AddInput, { remote: string }> {
   }
 }
 
-interface CardDiff {
+export interface CardDiff {
   readonly remote: string
   readonly state: 'new' | 'changed' | 'same'
   /** Why it cannot be approved; empty if it can. */

@@ -36,7 +36,7 @@ export function coderCalls(table: CoderTable): readonly Call[] {
   return [listCall(table), addCall(table), showCall(table), approveCall(table), removeCall(table)]
 }
 
-interface CoderLine {
+export interface CoderLine {
   readonly agent: string
   readonly from: string
   readonly command: string
@@ -113,7 +113,7 @@ function addCall(table: CoderTable): Call<{ agent: string; settings: AcpAgent },
   }
 }
 
-interface Shown extends CoderFacts {
+export interface Shown extends CoderFacts {
   readonly agent: string
   readonly state: 'new' | 'changed' | 'same'
 }

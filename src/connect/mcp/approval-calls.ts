@@ -39,12 +39,12 @@ interface Shown {
   readonly tools: readonly ToolDiff[]
 }
 
-interface Offered {
+export interface Offered {
   readonly resources: boolean
   readonly prompts: boolean
 }
 
-interface ServerDiff extends Shown {
+export interface ServerDiff extends Shown {
   /** Stands for all that is shown: approving needs it. */
   readonly digest: string
 }

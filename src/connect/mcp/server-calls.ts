@@ -19,7 +19,7 @@ export function serverCalls(table: ServerTable, hash: () => Promise<HashText>): 
   ]
 }
 
-interface ServerLine {
+export interface ServerLine {
   readonly server: string
   readonly from: string
   readonly what: string
