@@ -49,7 +49,7 @@ function decode(bytes: Buffer): string {
 // A model can get a person to type `y` and then ask for something else, so input typed before a question is read and discarded.
 
 /** @param input must have no other reader */
-export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
+async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
   if (!input.isTTY) return
   const drop = (): void => {}
   // Also the characters of an unfinished line.

@@ -3,13 +3,13 @@ import { Command } from 'commander'
 import { type Failure, OxbowError } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
-import { addApprovalVerbs, addExecVerbs, addFlowVerbs } from './kernel/access-verbs.ts'
+import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
 import { addServiceVerbs, type LoadedVerbs, loadServiceVerbs } from './service-verbs.ts'
 import { addServerVerbs } from './servers/server-verbs.ts'
-import { addBranchVerbs, addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
+import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addSkillVerbs } from './skills/skill-verbs.ts'
 import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
 import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
@@ -24,11 +24,11 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Set up:': [addSetupVerbs],
   'Talk:': [addTalkVerbs, addSessionVerbs],
   'Run in the background:': [addServeVerbs],
-  'Approve and allow:': [addApprovalVerbs, addExecVerbs, addFlowVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
+  'Approve and allow:': [addApprovalVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
   'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs, addGraphVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
-  'Undo and keep:': [addVersionVerbs, addBranchVerbs, addBackupVerbs, addStoreVerbs],
+  'Undo and keep:': [addVersionVerbs, addBackupVerbs, addStoreVerbs],
   'Build and extend:': [addPluginVerbs, addMachineVerbs, addCallVerbs],
 }
 
@@ -87,8 +87,9 @@ function namesOf(command: Command): readonly string[] {
   return [command.name(), ...command.aliases()]
 }
 
-/** Completion has all of them. */
-const verbsFor = ([first]: readonly string[]): Promise<LoadedVerbs> => loadServiceVerbs(first === 'completion' ? null : (first ?? ''))
+/** Completion has all of them. `ps` is `agents`. */
+const verbsFor = ([first = '']: readonly string[]): Promise<LoadedVerbs> =>
+  loadServiceVerbs(first === 'completion' ? null : first === 'ps' ? 'agents' : first)
 
 /** @param loaded verbs of services that have their arguments and options; the others have a line in the help */
 export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, loaded: LoadedVerbs): Command {

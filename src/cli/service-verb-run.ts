@@ -34,11 +34,11 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
     const input = verb.agree === undefined ? found : await agreed(verb, found, { fields, given, options, ask }, terminal)
     if (input === null) return 0
     if (options.dryRun === true && verb.preview !== undefined) return printPreview(await verb.preview(input, ask), options, terminal)
-    const outcome = await gateway.call(verb.call!, input)
+    const outcome = await gateway.call(...(verb.instead?.(input, typed.options) ?? ([verb.call!, input] as const)))
     if (outcome.status !== 'ok') throw toError(outcome.failure)
     await print(verb, { output: outcome.output as never, of: { input, text: outcome.text, options: typed.options, ask } }, terminal)
     const failed = verb.fails === undefined && !outcome.ok ? 'tool_failed' : (verb.fails?.(outcome.output as never) ?? null)
-    return failed === null ? 0 : errorTable[failed].exit
+    return failed === null ? 0 : typeof failed === 'number' ? failed : errorTable[failed].exit
   })
 }
 
@@ -91,10 +91,14 @@ async function print(
   terminal: Terminal,
 ): Promise<void> {
   const list = lines?.(output, of)
-  if (notice !== undefined && of.options['json'] !== true) printNotice(terminal, notice)
+  const said = typeof notice === 'function' ? notice(output) : notice
+  if (said && of.options['json'] !== true) printNotice(terminal, said)
   if (of.options['json'] === true) for (const line of list ?? [output]) printLine(terminal, JSON.stringify(line))
   else if (empty !== undefined && list?.length === 0) printNotice(terminal, empty)
-  else if (show !== undefined) printText(terminal, await show(output, of))
+  else if (show !== undefined) {
+    const text = await show(output, of)
+    if (text !== '') printText(terminal, text)
+  }
   // Not every call has words for people.
   else printText(terminal, plainText(of.text).trim() === '' ? JSON.stringify(output, null, 2) : plainText(of.text))
 }

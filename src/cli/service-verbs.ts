@@ -17,6 +17,10 @@ interface OtherVerbs {
 
 const others: readonly OtherVerbs[] = [
   {
+    verbs: { words: {}, within: ['skills'], load: async () => (await import('../skills/index.ts')).skillVerbs },
+    calls: async () => (await import('../skills/index.ts')).describedSkillCalls(),
+  },
+  {
     verbs: {
       words: {
         'Approve and allow:': {

@@ -11,6 +11,7 @@ export {
   mediaLine,
   plainLine,
   plainText,
+  sessionNamed,
   shortId,
   table,
   whyAsked,

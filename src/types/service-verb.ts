@@ -40,6 +40,8 @@ export interface ServiceVerb {
   readonly fixed?: JsonObject
   /** Completes the input, before a guest is looked for. @throws OxbowError for what cannot be meant */
   input?(input: JsonObject, typed: Typed): JsonObject | Promise<JsonObject>
+  /** Another call that is made instead, with its input, where that is what was typed; `show` gets its output then. */
+  instead?(input: JsonObject, options: Typed['options']): readonly [call: string, input: JsonObject] | undefined
   /** Completes the input by other calls: it finds what was named by the beginning of its id. @throws OxbowError `not_found` */
   find?(input: JsonObject, ask: AskCall, options: Typed['options']): Promise<JsonObject>
   /** What a person has to see first. */
@@ -51,11 +53,11 @@ export interface ServiceVerb {
   /** Said on the error output instead of an empty list. */
   readonly empty?: string
   /** Said on the error output beside it, where no JSON is asked for. */
-  readonly notice?: string
+  readonly notice?: string | ((output: never) => string)
   /** The output as people read it; absent: the text of the call. */
   show?(output: never, of: Shown & { readonly ask: AskCall }): string | Promise<string>
-  /** Why the verb fails although the call did not; absent: as the call says that it did not succeed. */
-  fails?(output: never): ErrorCode | null
+  /** Why the verb fails although the call did not, or its exit code; absent: as the call says that it did not succeed. */
+  fails?(output: never): ErrorCode | number | null
 }
 
 /** What is typed for a field of the input. */

@@ -1,6 +1,6 @@
-/** Definitions of `approvals`, `exec run` and `flow`. */
+/** Definitions of `approvals` and `exec run`. */
 import { Option } from 'commander'
-import { type AddVerbs, collect, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 export const addApprovalVerbs: AddVerbs = (program, terminal, choose) => {
   const approvals = verbGroup(
@@ -50,39 +50,4 @@ export const addExecVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow exec run -- git log --oneline', 'oxbow exec run --cwd /shared/site -- npm run build'))
     .action((binary, args, options) => choose(async () => (await load()).execRun(binary, args, options, terminal)))
-}
-
-export const addFlowVerbs: AddVerbs = (program, terminal, choose) => {
-  const flow = verbGroup(
-    program.command('flow'),
-    'show where private and untrusted data went, and let one value leave',
-    'oxbow flow why 01890a5d-ac96-774b-bcce-b302099a8057',
-    'oxbow flow show',
-  )
-  const load = () => import('../flow/flow.ts')
-  userVerb(flow.command('why <id>'), 'explain the labels of a session, or how a call was judged')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow flow why 01890a5d-ac96-774b-bcce-b302099a8057'))
-    .action((id, options) => choose(async () => (await load()).flowWhy(id, options, terminal)))
-  userVerb(flow.command('show [session]'), 'list files with labels and declassifications, or show the labels of a session')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow flow show', 'oxbow flow show 01890a5d-ac96-774b-bcce-b302099a8057 --json'))
-    .action((session, options) => choose(async () => (await load()).flowShow(session, options, terminal)))
-  userVerb(flow.command('declassify <call-or-path>'), 'take the labels off the result of a call or a file; without --digest, show it')
-    .option('--digest <digest>', 'of the content that you have seen')
-    .option('--reason <text>', 'why it may leave; for the record')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText(
-      'after',
-      examples(
-        'oxbow flow declassify /shared/letter.txt',
-        'oxbow flow declassify /shared/letter.txt --digest 9f86d081… --reason "it is published"',
-      ),
-    )
-    .action((value, options) => choose(async () => (await load()).flowDeclassify(value, options, terminal)))
-  userVerb(flow.command('revoke <id>'), 'take a declassification back')
-    .option(...dryRunOption)
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow flow revoke 01890a5d-ac96-774b-bcce-b302099a8057'))
-    .action((id, options) => choose(async () => (await load()).flowRevoke(id, options, terminal)))
 }

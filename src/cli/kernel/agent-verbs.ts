@@ -1,37 +1,7 @@
-/** Definitions of `agents` with the verbs of definitions, `top`, `spawn`, and `wait`, and of `graph`. */
-import type { DefinitionKind } from '../../types/index.ts'
-import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, ownOptions, userVerb, verbGroup } from '../verb-parts.ts'
+/** Definitions of `agents`, `top`, `spawn` and `wait`, and of `graph run` and `resume`. */
+import { type AddVerbs, collect, examples, parseAmount, parseCount, ownOptions, userVerb, verbGroup } from '../verb-parts.ts'
 
 const load = () => import('./agents.ts')
-
-/** `list`, `show`, `approve` and `revoke` of the definitions of agents or graphs; `graph show` also shows runs. @param parent the verb to which they are added */
-const addDefinitionVerbs =
-  (kind: DefinitionKind): AddVerbs =>
-  (parent, terminal, choose) => {
-    const loadVerbs = () => import('./definitions.ts')
-    const verb = `oxbow ${parent.name()}`
-    const what = kind === 'agents' ? 'agents' : 'graphs'
-    const jsonOption = ['--json', 'print the output as one JSON value'] as const
-    userVerb(parent.command('list'), `list definitions of ${what}, and whether they count`)
-      .option(...jsonOption)
-      .addHelpText('after', examples(`${verb} list`, `${verb} list --json`))
-      .action((options) => choose(async () => (await loadVerbs()).definitionsList(kind, options, terminal)))
-    if (kind === 'agents')
-      userVerb(parent.command('show <name>'), 'show the files of a definition, with its hash')
-        .option(...jsonOption)
-        .addHelpText('after', examples(`${verb} show reviewer`))
-        .action((name, options) => choose(async () => (await loadVerbs()).definitionShow(kind, name, options, terminal)))
-    userVerb(parent.command('approve <name>'), 'show a definition of the workspace, and approve it as it is now')
-      .option('--hash <hash>', 'approve without a question what `show --json` has shown with this hash')
-      .option(...jsonOption)
-      .addHelpText('after', examples(`${verb} approve reviewer`))
-      .action((name, options) => choose(async () => (await loadVerbs()).definitionApprove(kind, name, options, terminal)))
-    userVerb(parent.command('revoke <name>'), 'take back the approval of a definition of the workspace')
-      .option(...dryRunOption)
-      .option(...jsonOption)
-      .addHelpText('after', examples(`${verb} revoke reviewer`, `${verb} revoke reviewer --dry-run`))
-      .action((name, options) => choose(async () => (await loadVerbs()).definitionRevoke(kind, name, options, terminal)))
-  }
 
 export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
   const agents = userVerb(program.command('agents').alias('ps'), 'list agents, with what they do and use')
@@ -41,7 +11,6 @@ export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow agents', 'oxbow agents --tree --all'))
     .action((options) => choose(async () => (await load()).listAgents(options, terminal)))
   ownOptions(agents)
-  addDefinitionVerbs('agents')(agents, terminal, choose)
   userVerb(program.command('top'), 'show what agents do and spend, until Ctrl+C')
     .option('--once', 'print it once')
     .option('--interval <seconds>', 'seconds between two looks', parseCount(3_600, 1), 2)
@@ -84,7 +53,6 @@ export const addGraphVerbs: AddVerbs = (program, terminal, choose) => {
     'oxbow graph run review --set path=/shared/report.md',
     'oxbow graph runs',
   )
-  addDefinitionVerbs('graphs')(graph, terminal, choose)
   userVerb(graph.command('run <graph>'), 'run a graph, and follow it to its end')
     .option('--set <field=value>', 'value of an input, as JSON or text; repeat for more', collect)
     .option('--input <json>', 'values of all inputs as one JSON object')
@@ -92,10 +60,6 @@ export const addGraphVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow graph run review --set path=/shared/report.md', 'oxbow graph run review --background'))
     .action((name, options) => choose(async () => (await loadGraphs()).runGraph(name, options, terminal)))
-  userVerb(graph.command('show <run>'), 'show a run with its state, or the definition of a graph')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow graph show 0fd2b0d1', 'oxbow graph show review'))
-    .action((run, options) => choose(async () => (await loadGraphs()).showGraph(run, options, terminal)))
   userVerb(graph.command('resume <run>'), 'go on with a run that has failed or was cancelled, and follow it')
     .option('--from <node>', 'node at which it goes on; default: where it stopped')
     .option('--background', 'do not wait for its end')

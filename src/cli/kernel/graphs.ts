@@ -4,7 +4,6 @@ import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, parseInput, showOutput } from './call.ts'
-import { definitionShow } from './definitions.ts'
 
 interface Question {
   readonly node: string
@@ -119,35 +118,6 @@ function printEnd({ id, status, text, output, failure }: RunLine, terminal: Term
   if (failure !== null)
     printNotice(terminal, plainText(`${failure.node === '' ? 'It' : failure.node} failed (${failure.code}): ${failureSentences(failure)}`))
   printNotice(terminal, status === 'success' ? `${id}: success` : `${id}: ${status}. Go on with it: oxbow graph resume ${id}`)
-}
-
-/** Ids of runs are hexadecimal; a graph of such a name is shown by its run's absence. */
-const runForm = /^[0-9a-f]{4,}(?:-[0-9a-f-]*)?$/
-
-/** @param named a run, or a definition */
-export function showGraph(named: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  if (!runForm.test(named)) return definitionShow('graphs', named, options, terminal)
-  return showOutput(['graph.show', { run: named }], options, terminal, runText)
-}
-
-function runText(run: RunLine): string {
-  const { id, graph, version, status, waiting_for: waits, visits, spent, created_at: began, ended_at: ended } = run
-  const head = [
-    `${plainLine(graph, nameChars)} (${id}): ${status}${waits === '' ? '' : `, waits for ${waits}`}`,
-    `version ${version.slice(0, 12)}, began ${formatTime(began)}${ended === null ? '' : `, ended ${formatTime(ended)}`}`,
-    `${visits} visits, ${spent.tokens} tokens, ${formatMoney(spent.micro_dollars)}`,
-  ]
-  const paths = run.paths.map(({ key, node, attempt, since }) => [
-    key === '' ? 'root' : key,
-    plainLine(node, nameChars),
-    attempt === 0 ? '' : `try ${attempt + 1}`,
-    formatTime(since),
-  ])
-  const state = Object.entries(run.state).map(([field, value]) => [field, plainLine(JSON.stringify(value), valueChars)])
-  const failure = run.failure === null ? [] : [plainText(`${run.failure.code}: ${run.failure.message}\n${run.failure.hint}`)]
-  const result = Object.keys(run.output).length === 0 ? [] : [JSON.stringify(run.output, null, 2)]
-  const parts = [head.join('\n'), ...(paths.length === 0 ? [] : [table(paths)]), ...(state.length === 0 ? [] : [table(state)])]
-  return [...parts, ...run.questions.map(questionText), ...failure, ...result].join('\n\n')
 }
 
 export interface ResumeOptions extends CallOptions {

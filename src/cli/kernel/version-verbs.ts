@@ -1,21 +1,10 @@
-/** Definitions of `undo`, `redo`, `restore`, `branch` and `folder`. */
+/** Definitions of `restore` and `folder`. */
 import { Option } from 'commander'
 import { type AddVerbs, dryRunOption, examples, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
 export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('undo [turn]'), 'take back what a turn changed in files, by default the newest; edits of your own stay')
-    .option(...dryRunOption)
-    .option('--list', 'list the turns that can be undone')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow undo', 'oxbow undo --dry-run', 'oxbow undo --list', 'oxbow undo 0199d2c4-8f0e'))
-    .action((turn, options) => choose(async () => (await import('./versions.ts')).versionUndo({ turn }, options, terminal)))
-  userVerb(program.command('redo'), 'take back the newest undo')
-    .option(...dryRunOption)
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow redo'))
-    .action((options) => choose(async () => (await import('./versions.ts')).versionUndo({ redo: true }, options, terminal)))
   userVerb(program.command('restore <path>'), 'restore a backup, or with --to bring files of the workspace back to a version')
     .addOption(new Option('--to <version>', 'for files: a commit, a tag, HEAD~N').conflicts(['replace', 'databaseOnly']))
     .option('--key <file>', 'key file that the backup was sealed with, for a new home')
@@ -41,49 +30,6 @@ export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
           : (await import('./versions.ts')).versionRestore(path, options, terminal),
       ),
     )
-}
-
-export const addBranchVerbs: AddVerbs = (program, terminal, choose) => {
-  const load = () => import('./branches.ts')
-  const branch = verbGroup(
-    program.command('branch'),
-    'copies of the workspace on which agents work: see what changed, merge or drop it',
-    'oxbow branch list',
-    'oxbow branch merge 0199d2c4',
-  )
-  userVerb(branch.command('create <name>'), 'copy the workspace to a branch')
-    .option('--at <version>', 'as it was in this version', '')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow branch create try-1', 'oxbow branch create try-2 --at HEAD~3'))
-    .action((name, options) => choose(async () => (await load()).branchCreate(name, options, terminal)))
-  userVerb(branch.command('list'), 'list branches')
-    .option('--all', 'also those that were merged or dropped')
-    .option('--json', 'print one JSON object per line')
-    .addHelpText('after', examples('oxbow branch list', 'oxbow branch list --all'))
-    .action((options) => choose(async () => (await load()).branchList(options, terminal)))
-  userVerb(branch.command('diff <name>'), 'show what has changed in a branch')
-    .option('--path <path>', 'only this file or folder', '/shared')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow branch diff try-1', 'oxbow branch diff try-1 --path /shared/src'))
-    .action((name, options) => choose(async () => (await load()).branchDiff(name, options, terminal)))
-  userVerb(branch.command('merge <name>'), 'merge what has changed in a branch into the workspace, and drop the branch')
-    .addOption(
-      new Option('--conflicts <side>', 'whose file to take where both have changed the same part')
-        .choices(['none', 'workspace', 'branch'])
-        .default('none'),
-    )
-    .option(...dryRunOption)
-    .option(...jsonOption)
-    .addHelpText(
-      'after',
-      examples('oxbow branch merge try-1 --dry-run', 'oxbow branch merge try-1', 'oxbow branch merge try-1 --conflicts branch'),
-    )
-    .action((name, options) => choose(async () => (await load()).branchMerge(name, options, terminal)))
-  userVerb(branch.command('drop <name>'), 'drop a branch with everything that was changed in it')
-    .option(...dryRunOption)
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow branch drop try-1 --dry-run', 'oxbow branch drop try-1'))
-    .action((name, options) => choose(async () => (await load()).branchDrop(name, options, terminal)))
 }
 
 export const addFolderVerbs: AddVerbs = (program, terminal, choose) => {

@@ -1,9 +1,7 @@
-/** `oxbow undo`, `redo` and `restore`: what versions of the workspace bring back. */
-import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { withGuest } from '../guest-connection.ts'
-import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { toError } from '../../types/index.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
+/** `oxbow restore --to`: files as they were in a version. */
+import type { Terminal } from '../terminal.ts'
+import { plainLine } from '../../terminal/index.ts'
+import { type CallOptions, showOutput } from './call.ts'
 
 interface Change {
   readonly path: string
@@ -47,60 +45,4 @@ export function versionRestore(path: string, options: RestoreOptions, terminal: 
       return lines.join('\n')
     },
   )
-}
-
-export interface UndoOptions extends CallOptions {
-  readonly dryRun?: boolean | undefined
-  readonly list?: boolean | undefined
-}
-
-interface TurnLine {
-  readonly turn: string
-  readonly subject: string
-  readonly author: string
-  readonly at: number
-  readonly undoes: string
-  readonly undone: boolean
-}
-
-/** Undoes a turn, or the newest undo; with `--dry-run` only shows it. */
-export function versionUndo(
-  of: { readonly turn?: string | undefined; readonly redo?: boolean },
-  options: UndoOptions,
-  terminal: Terminal,
-): Promise<number> {
-  if (options.list === true) return listTurns(options, terminal)
-  const { turn = '', redo = false } = of
-  return withGuest(options, terminal, async ({ gateway }) => {
-    const outcome = await gateway.call('version.undo', { turn, redo, apply: options.dryRun !== true })
-    if (outcome.status !== 'ok') throw toError(outcome.failure)
-    const { diff } = outcome.output as { readonly diff: string }
-    if (options.json === true) printLine(terminal, JSON.stringify(outcome.output))
-    else {
-      const next = options.dryRun === true ? '' : redo ? '\n`oxbow undo` takes it back again.' : '\n`oxbow redo` brings it back.'
-      printText(terminal, plainText(`${outcome.text}${next}${diff === '' ? '' : `\n\n${diff}`}`))
-    }
-    return 0
-  })
-}
-
-function listTurns(options: UndoOptions, terminal: Terminal): Promise<number> {
-  return withGuest(options, terminal, async ({ gateway }) => {
-    const { turns } = (await outputOf(gateway, 'version.turns', {})) as { readonly turns: readonly TurnLine[] }
-    if (options.json === true) printLine(terminal, JSON.stringify(turns))
-    else if (turns.length === 0) printNotice(terminal, 'No turn has changed files or saved documents yet.')
-    else
-      printText(
-        terminal,
-        table(
-          turns.map(({ turn, at, author, subject, undone }) => [
-            turn,
-            formatTime(at),
-            plainLine(author, 30),
-            plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100),
-          ]),
-        ),
-      )
-    return 0
-  })
 }

@@ -29,6 +29,7 @@ import {
   mediaLine,
   plainLine,
   plainText,
+  sessionNamed,
   shortId,
   table,
 } from '../../terminal/index.ts'
@@ -138,21 +139,8 @@ export async function listSessions(
 
 /** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
 export async function findSession(gateway: GatewayPort, prefix: string, listing: Listing = {}): Promise<SessionInfo> {
-  const listed = await listSessions(gateway, maxListedSessions, listing)
-  const wanted = prefix.trim().toLowerCase()
-  const found = listed.filter((session) => session.id.startsWith(wanted))
-  if (found.length === 1 && found[0] !== undefined && wanted !== '') return found[0]
-  if (found.length === 0 || wanted === '') {
-    const undoHint = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` restores an archived one.'
-    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(prefix)}`, {
-      hint: `\`oxbow sessions --archived\` lists them all.${undoHint}`,
-    })
-  }
-  const ids = listed.map((session) => session.id)
-  const some = found.slice(0, 5).map((session) => shortId(session.id, ids))
-  throw new OxbowError('bad_input', `${found.length} sessions begin with ${prefix}: ${some.join(', ')}`, {
-    hint: 'Give more characters of the id.',
-  })
+  const undoHint = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` restores an archived one.'
+  return sessionNamed(await listSessions(gateway, maxListedSessions, listing), prefix, undoHint)
 }
 
 /** @returns the session that was used last. @throws OxbowError `not_found` */

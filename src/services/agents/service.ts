@@ -20,7 +20,14 @@ export const agents: Service<Agents, { readonly access: typeof access; readonly 
         kill: 'end an agent with everything that it runs',
       },
     },
-    load: async () => (await import('./agent-verbs.ts')).agentVerbs,
+    within: ['agents', 'graph'],
+    async load() {
+      const [{ agentVerbs }, { definitionVerbs }] = await Promise.all([
+        import('./agent-verbs.ts'),
+        import('./delegation/definition-verbs.ts'),
+      ])
+      return [...agentVerbs, ...definitionVerbs]
+    },
   },
   wakes: ['system/agents'],
   calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports),

@@ -1,7 +1,8 @@
-/** `oxbow graph check`, `runs`, `answer` and `cancel`: definitions of graphs that are checked, and runs that go on. */
+/** `oxbow graph check`, `runs`, `show`, `answer` and `cancel`: definitions of graphs that are checked, and runs that go on. */
 import { readFileSync } from 'node:fs'
-import { formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
+import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
+import { definitionText, type ShownDefinition } from '../agents/delegation/definition-verbs.ts'
 import type { CheckOutput } from './graph-calls.ts'
 import type { GraphView } from './graph-view.ts'
 
@@ -33,6 +34,15 @@ export const graphVerbs: readonly ServiceVerb[] = [
     typed: { '--all': { field: 'ended', value: true } },
     fixed: { limit: 200 },
     show: ({ runs }: { readonly runs: readonly GraphView[] }) => runTable(runs),
+  },
+  {
+    words: 'graph show <run>',
+    summary: 'show a run with its state, or the definition of a graph',
+    examples: ['oxbow graph show 0fd2b0d1', 'oxbow graph show review'],
+    call: 'graph.show',
+    omit: true,
+    instead: ({ run }) => (runForm.test(String(run)) ? undefined : ['definition.show', { kind: 'graphs', name: run! }]),
+    show: (shown: GraphView | ShownDefinition) => ('toml' in shown ? definitionText(shown) : runText(shown)),
   },
   {
     words: 'graph answer <run> <answer>',
@@ -76,4 +86,31 @@ function runTable(runs: readonly GraphView[]): string {
     `${run.spent.tokens} tokens`,
   ])
   return table([['ID', 'GRAPH', 'STATUS', 'AT', 'SINCE', 'SPENT'], ...rows])
+}
+
+/** Ids of runs are hexadecimal; a graph of such a name is shown by its run's absence. */
+const runForm = /^[0-9a-f]{4,}(?:-[0-9a-f-]*)?$/
+
+function runText(run: GraphView): string {
+  const { id, graph, version, status, waiting_for: waits, visits, spent, created_at: began, ended_at: ended } = run
+  const head = [
+    `${plainLine(graph, nameChars)} (${id}): ${status}${waits === '' ? '' : `, waits for ${waits}`}`,
+    `version ${version.slice(0, 12)}, began ${formatTime(began)}${ended === null ? '' : `, ended ${formatTime(ended)}`}`,
+    `${visits} visits, ${spent.tokens} tokens, ${formatMoney(spent.micro_dollars)}`,
+  ]
+  const paths = run.paths.map(({ key, node, attempt, since }) => [
+    key === '' ? 'root' : key,
+    plainLine(node, nameChars),
+    attempt === 0 ? '' : `try ${attempt + 1}`,
+    formatTime(since),
+  ])
+  const state = Object.entries(run.state).map(([field, value]) => [field, plainLine(JSON.stringify(value), valueChars)])
+  const failure = run.failure === null ? [] : [plainText(`${run.failure.code}: ${run.failure.message}\n${run.failure.hint}`)]
+  const result = Object.keys(run.output).length === 0 ? [] : [JSON.stringify(run.output, null, 2)]
+  const parts = [head.join('\n'), ...(paths.length === 0 ? [] : [table(paths)]), ...(state.length === 0 ? [] : [table(state)])]
+  return [...parts, ...run.questions.map(questionText), ...failure, ...result].join('\n\n')
+}
+
+function questionText({ node, question, choices }: GraphView['questions'][number]): string {
+  return plainText(`${node} asks: ${question}${choices.length === 0 ? '' : ` (${choices.join(', ')})`}`)
 }

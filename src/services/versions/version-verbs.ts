@@ -1,6 +1,7 @@
-/** `oxbow log`, `diff` and `tag`: the versions of the workspace. */
+/** `oxbow log`, `diff`, `tag`, `undo` and `redo`: the versions of the workspace. */
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type ServiceVerb, textIn } from '../../types/index.ts'
+import { type JsonObject, type ServiceVerb, textIn } from '../../types/index.ts'
+import { differenceText, shortLength } from './version-text.ts'
 
 interface Commit {
   readonly commit: string
@@ -10,13 +11,18 @@ interface Commit {
   readonly tags: readonly string[]
 }
 
-interface Difference {
-  readonly changes: readonly { readonly path: string; readonly change: string }[]
-  readonly total: number
-  readonly text: string
+interface TurnLine {
+  readonly turn: string
+  readonly subject: string
+  readonly author: string
+  readonly at: number
+  readonly undone: boolean
 }
 
-const shortLength = 8
+/** Of `version.undo`, or of `version.turns` where a list was asked for. */
+type Undone = { readonly diff: string } | { readonly turns: readonly TurnLine[] }
+
+const dryRun = { '--dry-run': { field: 'apply', value: false, help: 'show what would happen and change nothing' } } as const
 
 export const versionVerbs: readonly ServiceVerb[] = [
   {
@@ -52,6 +58,32 @@ export const versionVerbs: readonly ServiceVerb[] = [
     },
     show: ({ commit }: { readonly commit: string }, { input }) => `Tagged ${commit.slice(0, shortLength)} as ${textIn(input, 'tag')}.`,
   },
+  {
+    words: 'undo [turn]',
+    summary: 'take back what a turn changed in files, by default the newest; edits of your own stay',
+    examples: ['oxbow undo', 'oxbow undo --dry-run', 'oxbow undo --list', 'oxbow undo 0199d2c4-8f0e'],
+    call: 'version.undo',
+    fixed: { apply: true },
+    typed: {
+      turn: { field: 'turn', help: 'as `--list` shows it; default: the newest that is not undone' },
+      ...dryRun,
+      '--list': { field: '', help: 'list the turns that can be undone' },
+    },
+    omit: ['redo'],
+    instead: (_, { list }) => (list === true ? ['version.turns', {}] : undefined),
+    lines: (output: Undone) => ['turns' in output ? output.turns : output],
+    show: undoText,
+  },
+  {
+    words: 'redo',
+    summary: 'take back the newest undo',
+    examples: ['oxbow redo'],
+    call: 'version.undo',
+    fixed: { apply: true, redo: true },
+    typed: dryRun,
+    omit: true,
+    show: undoText,
+  },
 ]
 
 function logRow({ commit, at, author, subject, tags }: Commit): readonly string[] {
@@ -59,8 +91,13 @@ function logRow({ commit, at, author, subject, tags }: Commit): readonly string[
   return [commit.slice(0, shortLength), formatTime(at), plainLine(author, 30), plainLine(`${subject}${names}`, 100)]
 }
 
-function differenceText({ changes, total, text }: Difference): string {
-  if (total === 0) return 'Nothing changed.'
-  const lines = changes.map(({ path, change }) => `${change.padEnd(7)}  ${plainLine(path, 400)}`)
-  return `${lines.join('\n')}${total > changes.length ? `\n… and ${total - changes.length} more` : ''}\n\n${plainText(text)}`
+function undoText(output: Undone, { input, text }: { readonly input: JsonObject; readonly text: string }): string {
+  if ('turns' in output) return output.turns.length === 0 ? text : table(output.turns.map(turnRow))
+  const back = input['redo'] === true ? '`oxbow undo` takes it back again.' : '`oxbow redo` brings it back.'
+  const next = input['apply'] === true ? `\n${back}` : ''
+  return plainText(`${text}${next}${output.diff === '' ? '' : `\n\n${output.diff}`}`)
+}
+
+function turnRow({ turn, at, author, subject, undone }: TurnLine): readonly string[] {
+  return [turn, formatTime(at), plainLine(author, 30), plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100)]
 }
