@@ -1,7 +1,7 @@
 /** Runs a verb of a service: one call, and what it shows. */
 import { text as readText } from 'node:stream/consumers'
 import { plainLine, plainText } from '../terminal/index.ts'
-import { type AskCall, errorTable, type JsonObject, OxbowError, type ServiceVerb, toError } from '../types/index.ts'
+import { type AskCall, errorTable, type Failure, type JsonObject, OxbowError, type ServiceVerb, toError } from '../types/index.ts'
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { openHome, sharedPathOf } from '../runner/index.ts'
@@ -9,7 +9,7 @@ import { type GuestChoice, userWorkspace, withGuest } from './guest-connection.t
 import { isYes } from './input.ts'
 import { type DryRunOptions, outputOf } from './kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from './terminal.ts'
-import { argumentsOf, type Field, inputOf } from './verb-fields.ts'
+import { argumentsOf, type Field, inputOf, nameOf } from './verb-fields.ts'
 
 interface Given {
   readonly fields: readonly Field[]
@@ -34,12 +34,25 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
     const input = verb.agree === undefined ? found : await agreed(verb, found, { fields, given, options, ask }, terminal)
     if (input === null) return 0
     if (options.dryRun === true && verb.preview !== undefined) return printPreview(await verb.preview(input, ask), options, terminal)
-    const outcome = await gateway.call(...(verb.instead?.(input, typed.options) ?? ([verb.call!, input] as const)))
-    if (outcome.status !== 'ok') throw toError(outcome.failure)
+    const [call, meant] = verb.instead?.(input, typed.options) ?? [verb.call!, input]
+    const outcome = await gateway.call(call, meant)
+    if (outcome.status !== 'ok') throw toError(forPeople(outcome.failure, fields))
     await print(verb, { output: outcome.output as never, of: { input, text: outcome.text, options: typed.options, ask } }, terminal)
     const failed = verb.fails === undefined && !outcome.ok ? 'tool_failed' : (verb.fails?.(outcome.output as never) ?? null)
     return failed === null ? 0 : typeof failed === 'number' ? failed : errorTable[failed].exit
   })
+}
+
+/** A refusal names fields of the call, and gives an example for models. A person typed arguments and options. */
+function forPeople(failure: Failure, fields: readonly Field[]): Failure {
+  const why = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
+  if (why === undefined) return failure
+  const message = why.replaceAll(/field `([^`]*)`/g, (_, at: string) => {
+    const usage = fields.find(({ path }) => path.length > 0 && `${at}.`.startsWith(`${path.join('.')}.`))?.usage
+    if (usage === undefined) return `--${at.replaceAll('_', '-')}`
+    return usage.startsWith('--') ? usage.split(' ')[0]! : `the ${nameOf(usage)}`
+  })
+  return { ...failure, message, hint: 'Add --help to see the options.' }
 }
 
 /** @returns the input with what the person has seen and agreed to; null: they did not. @throws OxbowError `bad_input` where nobody can be asked */

@@ -8,7 +8,7 @@ import { type Call, type JsonObject, ownValue, type ServiceVerb, type ServiceVer
 import { addFields, type Field, fieldsOf } from './verb-fields.ts'
 import { type AddVerbs, dryRunOption, examples, plainVerb, userVerb } from './verb-parts.ts'
 
-/** Verbs of calls that no service in the list has: those about programs of others. */
+/** Verbs of calls that no service in the list has: those about memory and about programs of others. */
 interface OtherVerbs {
   readonly verbs: ServiceVerbs
   /** Describes the calls. */
@@ -16,6 +16,10 @@ interface OtherVerbs {
 }
 
 const others: readonly OtherVerbs[] = [
+  {
+    verbs: { words: {}, within: ['memory'], load: async () => (await import('../tools/index.ts')).memoryVerbs },
+    calls: async () => (await import('../tools/index.ts')).describedMemoryCalls(),
+  },
   {
     verbs: { words: {}, within: ['skills'], load: async () => (await import('../skills/index.ts')).skillVerbs },
     calls: async () => (await import('../skills/index.ts')).describedSkillCalls(),

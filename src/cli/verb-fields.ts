@@ -15,7 +15,8 @@ export interface Field {
 }
 
 const isArgument = ({ usage }: Pick<Field, 'usage'>): boolean => !usage.startsWith('--')
-const nameOf = (usage: string): string => usage.replaceAll(/[<>[\].]/g, '')
+/** @returns the name of an argument */
+export const nameOf = (usage: string): string => usage.replaceAll(/[<>[\].]/g, '')
 const isVariadic = ({ usage }: Pick<Field, 'usage'>): boolean => usage.includes('...')
 
 /** @param input JSON Schema of the input of the verb's call. @returns the arguments, then the options */

@@ -1,5 +1,15 @@
 /** What terminal programs share: hostile text made safe, formats, and text in the order of records. */
 export { agentGoal, type AgentLine, agentSpent, agentState, agentTree } from './agent-tree.ts'
+export {
+  forgetText,
+  searchText,
+  type ShownForget,
+  type ShownHit,
+  type ShownStats,
+  type ShownWhy,
+  statsText,
+  whyText,
+} from './memory-text.ts'
 export { inRecordOrder } from './record-order.ts'
 export {
   exactInput,

@@ -63,7 +63,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'services', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
+  row('cli', 'terminal', ['runner', 'services', 'tools', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
     packages: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
@@ -165,7 +165,7 @@ export const modules: readonly ModuleRow[] = [
   row('plugin-sdk', 'runtime', ['plugin-host', 'plugins']),
   row('secrets', 'core', [], { builtins: { 'node:fs': 'values in the vault, which only the person writes' } }),
   row('terminal', 'core', []),
-  row('tools', 'core', ['sandbox', 'memory'], {
+  row('tools', 'core', ['sandbox', 'memory', 'terminal'], {
     packages: {
       zod,
       'parse5-sax-parser': 'reads pages of the web in one pass, without a tree that a hostile page could blow up; fetched lazily',
@@ -176,7 +176,7 @@ export const modules: readonly ModuleRow[] = [
     buildTime: { ajv: 'JSON Schema of others: what agents, graphs and servers of tools promise; in a thread' },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended, and a schema checked in another' },
   }),
-  row('skills', 'core', [], {
+  row('skills', 'core', ['terminal'], {
     packages: { zod },
     buildTime: {
       'js-yaml': 'the frontmatter of SKILL.md, as the reference reads it; loaded with the first that is not plain',

@@ -2,29 +2,27 @@
 import type { Json, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { maxListedSessions, sessionsOnPage } from '../limits.ts'
-import { ask } from '../verbs/memory.ts'
+import { outcomeOf } from '../kernel/call.ts'
 import type { Screen } from '../screen/screen.ts'
 import { changeSession, newestSession, sessionTable } from '../verbs/sessions.ts'
 import {
+  commandCall,
+  costLines,
   forgetText,
+  isNoCommand,
+  ownCommands,
+  plainLine,
+  plainText,
+  promptCall,
   searchText,
   type ShownForget,
   type ShownHit,
   type ShownStats,
   type ShownWhy,
   statsText,
-  whyText,
-} from '../verbs/memory-text.ts'
-import {
-  commandCall,
-  costLines,
-  isNoCommand,
-  ownCommands,
-  plainLine,
-  plainText,
-  promptCall,
   statusRows,
   table,
+  whyText,
 } from '../../terminal/index.ts'
 import { failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
@@ -311,6 +309,6 @@ function forgetQuestion(rest: string): MemoryQuestion | string {
 async function askMemory(gateway: GatewayPort, argument: string): Promise<string> {
   const question = memoryQuestion(argument)
   if (typeof question === 'string') return question
-  const { output, text } = await ask(gateway, question.name, question.input)
+  const { output, text } = await outcomeOf(gateway, question.name, question.input)
   return question.show === undefined ? plainText(text) : question.show(output)
 }

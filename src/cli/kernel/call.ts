@@ -2,7 +2,7 @@
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { plainText } from '../../terminal/index.ts'
-import { type Json, OxbowError, toError, type VerbPreview } from '../../types/index.ts'
+import { type CallOutcome, type Json, OxbowError, type SessionId, toError, type VerbPreview } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
 import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
@@ -20,8 +20,7 @@ export async function makeCall(name: string, text: string | undefined, options: 
   const input = parseInput(piped.trim() === '' ? (text ?? '{}') : piped)
   return withGuest(options, terminal, async ({ gateway }) => {
     const session = options.session === undefined ? undefined : (await findSession(gateway, options.session, { archived: true })).id
-    const outcome = await gateway.call(name, input, session)
-    if (outcome.status !== 'ok') throw toError(outcome.failure)
+    const outcome = await outcomeOf(gateway, name, input, session)
     if (options.json === true) printLine(terminal, JSON.stringify(outcome.output))
     // Not every call has words for people.
     else printText(terminal, plainText(outcome.text).trim() === '' ? JSON.stringify(outcome.output, null, 2) : plainText(outcome.text))
@@ -43,12 +42,18 @@ export function parseInput(text: string): Json {
   }
 }
 
-/** @returns the output of a call as the user. @throws OxbowError as the call failed */
-export async function outputOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> {
-  const outcome = await gateway.call(name, input)
-  if (outcome.status === 'ok') return outcome.output
+/** @returns what a call of the user gave. @throws OxbowError as the call failed */
+export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json, session?: SessionId): Promise<Answered> {
+  const outcome = await gateway.call(name, input, session)
+  if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
+
+type Answered = Extract<CallOutcome, { status: 'ok' }>
+
+/** @returns its output. @throws OxbowError as the call failed */
+export const outputOf = async (gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> =>
+  (await outcomeOf(gateway, name, input)).output
 
 /**
  * A guest starts anew inside of its process, and its turns go on. Resolves when it answers again: a verb that found none in between would
