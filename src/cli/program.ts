@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { type Failure, OxbowError } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
-import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
+import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
@@ -25,7 +25,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Talk:': [addTalkVerbs, addSessionVerbs],
   'Run in the background:': [addServeVerbs],
   'Approve and allow:': [addApprovalVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
-  'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs, addGraphVerbs],
+  'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
   'Undo and keep:': [addVersionVerbs, addBackupVerbs, addStoreVerbs],

@@ -1,7 +1,16 @@
 /** Runs a verb of a service: one call, and what it shows. */
 import { text as readText } from 'node:stream/consumers'
 import { plainLine, plainText } from '../terminal/index.ts'
-import { type AskCall, errorTable, type Failure, type JsonObject, OxbowError, type ServiceVerb, toError } from '../types/index.ts'
+import {
+  type AskCall,
+  errorTable,
+  type Failure,
+  isOxbowError,
+  type JsonObject,
+  OxbowError,
+  type ServiceVerb,
+  toError,
+} from '../types/index.ts'
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { openHome, sharedPathOf } from '../runner/index.ts'
@@ -28,6 +37,7 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
   }
   const written: JsonObject = { ...verb.fixed, ...inputOf(fields, given, options) }
   const completed = verb.input === undefined ? written : await verb.input(written, typed)
+  if (verb.keeps?.(typed.options) === true) await (await import('./verbs/serve.ts')).keepServing(options, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
     const ask: AskCall = (call, input) => outputOf(gateway, call, input)
     const found = verb.find === undefined ? completed : await verb.find(completed, ask, typed.options)
@@ -37,8 +47,11 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
     const [call, meant] = verb.instead?.(input, typed.options) ?? [verb.call!, input]
     const outcome = await gateway.call(call, meant)
     if (outcome.status !== 'ok') throw toError(forPeople(outcome.failure, fields))
-    await print(verb, { output: outcome.output as never, of: { input, text: outcome.text, options: typed.options, ask } }, terminal)
-    const failed = verb.fails === undefined && !outcome.ok ? 'tool_failed' : (verb.fails?.(outcome.output as never) ?? null)
+    const output =
+      (await verb.follow?.(outcome.output as never, { options: typed.options, ask, tell: createTell(options, terminal) })) ?? outcome.output
+    await print(verb, { output: output as never, of: { input, text: outcome.text, options: typed.options, ask } }, terminal)
+    const failed = verb.fails === undefined && !outcome.ok ? 'tool_failed' : (verb.fails?.(output as never) ?? null)
+    if (isOxbowError(failed)) throw failed
     return failed === null ? 0 : typeof failed === 'number' ? failed : errorTable[failed].exit
   })
 }
@@ -98,14 +111,21 @@ function pathForAgents({ user }: GuestChoice, terminal: Terminal): (path: string
   }
 }
 
+function createTell({ json }: Given['options'], terminal: Terminal): (text: string) => void {
+  let told = ''
+  return (text) => {
+    if (text !== told && json !== true) printNotice(terminal, text)
+    told = text
+  }
+}
+
 async function print(
   { lines, empty, notice, show }: ServiceVerb,
   { output, of }: { readonly output: never; readonly of: Parameters<NonNullable<ServiceVerb['show']>>[1] },
   terminal: Terminal,
 ): Promise<void> {
   const list = lines?.(output, of)
-  const said = typeof notice === 'function' ? notice(output) : notice
-  if (said && of.options['json'] !== true) printNotice(terminal, said)
+  if (typeof notice === 'string' && of.options['json'] !== true) printNotice(terminal, notice)
   if (of.options['json'] === true) for (const line of list ?? [output]) printLine(terminal, JSON.stringify(line))
   else if (empty !== undefined && list?.length === 0) printNotice(terminal, empty)
   else if (show !== undefined) {
@@ -114,4 +134,6 @@ async function print(
   }
   // Not every call has words for people.
   else printText(terminal, plainText(of.text).trim() === '' ? JSON.stringify(output, null, 2) : plainText(of.text))
+  const last = typeof notice === 'function' && of.options['json'] !== true ? notice(output) : ''
+  if (last !== '') printNotice(terminal, last)
 }

@@ -75,7 +75,8 @@ export function addServiceVerbs(heading: string, { verbs, inputs }: LoadedVerbs)
     // Groups of the terminal itself, which it has just added.
     for (const command of program.commands) if (command.helpGroup() === heading) lines.set(command.name(), '')
     for (const [first, summary] of lines) {
-      const own = verbs.filter((verb) => wordsOf(verb)[0] === first)
+      // A group before the verbs in it, which another service may have.
+      const own = verbs.filter((verb) => wordsOf(verb)[0] === first).sort((a, b) => wordsOf(a).length - wordsOf(b).length)
       if (own.length === 0 && !program.commands.some((command) => command.name() === first)) plainVerb(program.command(first), summary)
       for (const verb of own) {
         const command = commandOf(program, verb)

@@ -101,13 +101,21 @@ export function addFields(command: Command, fields: readonly Field[]): void {
 function parserOf({ schema, path, usage, typed }: Field): ((text: string, earlier?: readonly string[]) => unknown) | undefined {
   const { type, minimum, maximum } = schema
   if (typed.value !== undefined || !/[<[]/.test(usage)) return undefined
-  if (type === 'array' || isRecord(schema)) return collect
-  if (type !== 'integer' && type !== 'number') return undefined
+  if (isRecord(schema)) return collectPairs
+  if (type === 'array') return collect
+  // What is no field has no schema.
+  const isNumber = type === 'integer' || type === 'number' || (path.length === 0 && /<(?:n|seconds)>/.test(usage))
+  if (!isNumber) return undefined
   const most = typeof maximum === 'number' ? maximum : Number.MAX_SAFE_INTEGER
   const least = typeof minimum === 'number' ? minimum : 0
   if (path.at(-1) === 'micro_dollars') return parseAmount
   if (typed.unit !== undefined) return parseCount(Math.floor(most / typed.unit), 1)
   return usage.includes('<seconds>') ? (text) => parseCount(most, least)(String(secondsOf(text))) : parseCount(most, least)
+}
+
+function collectPairs(text: string, earlier?: readonly string[]): readonly string[] {
+  if (text.indexOf('=') < 1) throw new InvalidArgumentError('Give a name and its value: name=value.')
+  return collect(text, earlier)
 }
 
 /** Its fields are typed as `name=value`. */
@@ -153,7 +161,7 @@ function withValue(input: JsonObject, [name = '', ...rest]: readonly string[], v
 function valueOf({ typed, schema, path, usage }: Field, raw: unknown): Json {
   const { type } = schema
   if (typed.value !== undefined) return typed.value
-  if (Array.isArray(raw) && isRecord(schema)) return pairs(raw as readonly string[])
+  if (Array.isArray(raw) && isRecord(schema)) return recordOf(schema, pairs(raw as readonly string[]))
   if (Array.isArray(raw)) return type === 'array' ? ([...raw] as Json) : raw.join(' ')
   if (path.at(-1) === 'micro_dollars') return Math.round((raw as number) * 1_000_000)
   if (typed.unit !== undefined) return (raw as number) * typed.unit
@@ -165,6 +173,20 @@ function valueOf({ typed, schema, path, usage }: Field, raw: unknown): Json {
     throw new OxbowError('bad_input', `${usage} is JSON; ${JSON.stringify(raw.slice(0, 100))} cannot be read as that.`, {
       hint: '`--help` behind the verb shows what it takes.',
     })
+  }
+}
+
+/** Values that need not be texts may be JSON. */
+function recordOf({ additionalProperties }: JsonObject, texts: Readonly<Record<string, string>>): JsonObject {
+  if (isObject(additionalProperties) && additionalProperties['type'] === 'string') return texts
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, jsonOr(text)]))
+}
+
+function jsonOr(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return text
   }
 }
 

@@ -2,7 +2,7 @@
  * Verbs of the command line that make one call of a service. Arguments, options and help follow from the schema of the call's input; what a verb
  * says here is what the schema does not know. Loaded when one of them is typed: a start knows only the first words.
  */
-import type { ErrorCode } from './error.ts'
+import type { ErrorCode, OxbowError } from './error.ts'
 import type { Json, JsonObject } from './text.ts'
 
 /** What a service adds to the command line. */
@@ -48,16 +48,20 @@ export interface ServiceVerb {
   readonly agree?: Agreement
   /** What it would destroy: the verb takes `--dry-run`, and makes no call that changes anything then. @throws OxbowError `not_found` */
   preview?(input: JsonObject, ask: AskCall): Promise<VerbPreview>
+  /** Where the call only begins something: asks until it has ended. @returns the output to show instead @throws OxbowError */
+  follow?(output: never, of: Following): Promise<unknown>
+  /** True where a guest must go on when the verb has ended. */
+  keeps?(options: Typed['options']): boolean
   /** With `--json`, one object a line. */
   lines?(output: never, of: Shown): readonly object[]
   /** Said on the error output instead of an empty list. */
   readonly empty?: string
-  /** Said on the error output beside it, where no JSON is asked for. */
+  /** Said on the error output before it, or as its last line, where no JSON is asked for. */
   readonly notice?: string | ((output: never) => string)
   /** The output as people read it; absent: the text of the call. */
   show?(output: never, of: Shown & { readonly ask: AskCall }): string | Promise<string>
   /** Why the verb fails although the call did not, or its exit code; absent: as the call says that it did not succeed. */
-  fails?(output: never): ErrorCode | number | null
+  fails?(output: never): ErrorCode | OxbowError | number | null
 }
 
 /** What is typed for a field of the input. */
@@ -98,6 +102,12 @@ export interface Typed {
 
 /** @returns the output of a call. @throws OxbowError as it failed */
 export type AskCall = (call: string, input: JsonObject) => Promise<unknown>
+
+export interface Following extends Pick<Typed, 'options'> {
+  readonly ask: AskCall
+  /** Says on the error output where it is; the same is said once. */
+  tell(text: string): void
+}
 
 /** What was asked for, beside the output. */
 interface Shown extends Pick<Typed, 'options'> {

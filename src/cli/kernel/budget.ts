@@ -1,5 +1,4 @@
-/** Budgets in the input of calls, and the daily one of a person. */
-import type { Json } from '../../types/index.ts'
+/** The daily budget of a person. */
 import type { GatewayPort } from '../guest-connection.ts'
 import { outputOf } from './call.ts'
 
@@ -16,25 +15,4 @@ export async function dailyLimit(gateway: GatewayPort): Promise<number | null> {
   const { budgets } = (await outputOf(gateway, 'budget.show', {})) as Shown
   const limit = budgets.find(({ scope, window }) => scope === 'user' && window === 'day')?.limit.micro_dollars ?? null
   return limit === null ? null : limit / 1_000_000
-}
-
-/** Options of what an agent or a run may use. */
-export interface BudgetOptions {
-  readonly maxTokens?: number | undefined
-  readonly maxMoney?: number | undefined
-  readonly maxCalls?: number | undefined
-  readonly maxSeconds?: number | undefined
-}
-
-/** @returns the field `budget` of a call's input, if there are limits */
-export function budgetOf({ maxTokens: tokens, maxMoney: money, maxCalls: calls, maxSeconds: seconds }: BudgetOptions): {
-  readonly budget?: Json
-} {
-  const limits = {
-    ...(tokens !== undefined && { tokens }),
-    ...(money !== undefined && { micro_dollars: Math.round(money * 1_000_000) }),
-    ...(calls !== undefined && { calls }),
-    ...(seconds !== undefined && { seconds }),
-  }
-  return Object.keys(limits).length === 0 ? {} : { budget: limits }
 }

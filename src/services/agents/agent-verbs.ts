@@ -1,6 +1,7 @@
-/** `oxbow tell`, `pause`, `resume`, `raise` and `kill`: what people do with agents that run. */
-import { agentState, plainLine } from '../../terminal/index.ts'
+/** `oxbow spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: what people do with agents that run. */
+import { agentState, plainLine, plainText } from '../../terminal/index.ts'
 import { type AskCall, OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
+import { typedBudget } from '../typed-values.ts'
 import type { AgentView } from './agent-view.ts'
 
 interface Changed {
@@ -9,7 +10,58 @@ interface Changed {
 
 const agent = { typed: { id: 'agent' } } as const
 
+/** Of a verb that shows what an agent has answered. */
+const answer = {
+  show: ({ reply }: AgentView) => plainText(reply),
+  fails({ state, name, reason }: AgentView) {
+    if (state !== 'killed' && state !== 'failed') return null
+    const [code, what] = state === 'killed' ? (['cancelled', 'was killed'] as const) : (['tool_failed', 'failed'] as const)
+    return new OxbowError(code, `Agent ${name} ${what}${reason === '' ? '' : `: ${reason}`}`, {
+      hint: '`oxbow agents --all` lists it; its session has the whole story.',
+    })
+  },
+}
+
 export const agentVerbs: readonly ServiceVerb[] = [
+  {
+    words: 'spawn <task...>',
+    summary: 'start an agent that works on a task in the background',
+    examples: ['oxbow spawn "check every link in /shared/docs"', 'oxbow spawn --wait --read-only "summarise /shared/report.md"'],
+    call: 'agent.spawn',
+    typed: {
+      task: { field: 'task', help: 'what to do; it knows nothing else' },
+      '--name <name>': 'name',
+      '--model <name>': { field: 'model', help: 'model to use' },
+      '--instructions <text>': 'instructions',
+      '--priority <priority>': { field: 'priority', help: 'which waits first if too many run' },
+      '--right <right>': { field: 'rights', help: 'a right that it has, instead of the usual ones; repeat for more' },
+      '--read-only': 'read_only',
+      '--branch': { field: 'files', value: 'branch', help: 'it works on a copy of the workspace; see oxbow branch' },
+      '--keep': { field: 'keep', help: 'keep it for further messages after its answer' },
+      ...typedBudget('it'),
+      '--wait': { field: '', help: 'wait for its answer and print it' },
+    },
+    omit: true,
+    keeps: ({ wait }) => wait !== true,
+    follow: async (begun: AgentView, { options, ask }) => (options['wait'] === true ? settled(ask, begun.id, Infinity) : begun),
+    show: (agent: AgentView, { options }) =>
+      options['wait'] === true ? answer.show(agent) : `Started ${agent.name}, ${agent.id}: ${agent.state}.`,
+    fails: answer.fails,
+  },
+  {
+    words: 'wait <id>',
+    summary: 'wait until an agent has answered, and print its answer',
+    examples: ['oxbow wait 0199d2c4', 'oxbow wait reader --timeout 60'],
+    call: 'agent.wait',
+    typed: {
+      id: { field: '', help: 'its name, or the beginning of its id' },
+      '--timeout <seconds>': { field: '', help: 'how long to wait' },
+    },
+    omit: true,
+    input: (_, { options: { id } }) => ({ agents: [String(id)], timeout_s: 0 }),
+    follow: (_, { options: { id, timeout }, ask }) => settled(ask, String(id), typeof timeout === 'number' ? timeout : Infinity),
+    ...answer,
+  },
   {
     words: 'tell <id> <text...>',
     summary: 'send an agent a message, which it reads at its next step',
@@ -68,6 +120,24 @@ export const agentVerbs: readonly ServiceVerb[] = [
       killed.length === 0 ? `It was ${state} already.` : `Killed ${withOthers(killed)}.`,
   },
 ]
+
+/** Of one request. */
+const waitS = 60
+
+/** Asks again and again, because a call ends with the connection. @throws OxbowError `timeout` */
+async function settled(ask: AskCall, id: string, timeoutS: number): Promise<AgentView> {
+  for (let left = timeoutS; ; left -= waitS) {
+    const looked = (await ask('agent.wait', { agents: [id], timeout_s: Math.max(0, Math.min(left, waitS)) })) as {
+      readonly agents: readonly AgentView[]
+      readonly timed_out: boolean
+    }
+    if (!looked.timed_out && looked.agents[0] !== undefined) return looked.agents[0]
+    if (left <= waitS)
+      throw new OxbowError('timeout', `The agent has not answered within ${timeoutS} s.`, {
+        hint: 'It goes on; wait again, or oxbow kill it.',
+      })
+  }
+}
 
 function withOthers(agents: readonly string[]): string {
   return agents.length === 1 ? 'it' : `it and ${agents.length - 1} agents below it`

@@ -13,6 +13,8 @@ export const agents: Service<Agents, { readonly access: typeof access; readonly 
   verbs: {
     words: {
       'Agents, schedules, budgets:': {
+        spawn: 'start an agent that works on a task in the background',
+        wait: 'wait until an agent has answered, and print its answer',
         tell: 'send an agent a message, which it reads at its next step',
         pause: 'pause an agent and those below it, each before its next step',
         resume: 'let a paused agent and those below it go on',

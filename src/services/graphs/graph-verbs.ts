@@ -1,7 +1,20 @@
-/** `oxbow graph check`, `runs`, `show`, `answer` and `cancel`: definitions of graphs that are checked, and runs that go on. */
+/** `oxbow graph`: definitions of graphs that are checked, and their runs, which are followed, answered, cancelled and resumed. */
 import { readFileSync } from 'node:fs'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
-import { OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
+import {
+  type AskCall,
+  type ErrorCode,
+  failureSentences,
+  type Following,
+  isErrorCode,
+  isObject,
+  type JsonObject,
+  OxbowError,
+  parseObject,
+  type ServiceVerb,
+  textIn,
+  type Typed,
+} from '../../types/index.ts'
 import { definitionText, type ShownDefinition } from '../agents/delegation/definition-verbs.ts'
 import type { CheckOutput } from './graph-calls.ts'
 import type { GraphView } from './graph-view.ts'
@@ -9,7 +22,39 @@ import type { GraphView } from './graph-view.ts'
 const nameChars = 40
 const valueChars = 200
 
+/** Of a verb that follows a run, unless it is to stay in the background; Ctrl+C leaves it running. */
+const following = {
+  keeps: ({ background }: Typed['options']) => background === true,
+  follow: async (begun: GraphView, { options, ask, tell }: Following) => (options['background'] === true ? begun : ended(begun, ask, tell)),
+  notice: endText,
+  fails: ({ status, failure }: GraphView) => (status === 'success' || status === 'running' ? null : codeOf(failure?.code)),
+}
+const background = { field: '', help: 'do not wait for its end' } as const
+
 export const graphVerbs: readonly ServiceVerb[] = [
+  {
+    words: 'graph',
+    summary: 'check, run, show, resume and cancel state graphs',
+    examples: ['oxbow graph run review --set path=/shared/report.md', 'oxbow graph runs'],
+  },
+  {
+    words: 'graph run <graph>',
+    summary: 'run a graph, and follow it to its end',
+    examples: ['oxbow graph run review --set path=/shared/report.md', 'oxbow graph run review --background'],
+    call: 'graph.run',
+    fixed: { wait: false },
+    typed: {
+      '--set <field=value>': { field: 'input', help: 'value of an input, as JSON or text; repeat for more' },
+      '--input <json>': { field: '', help: 'values of all inputs as one JSON object' },
+      '--background': background,
+    },
+    input: ({ input, ...rest }, { options }) => ({
+      ...rest,
+      input: { ...(typeof options['input'] === 'string' && inputsOf(options['input'])), ...(isObject(input) && input) },
+    }),
+    ...following,
+    show: (run: GraphView) => (run.status === 'running' ? `Started ${plainLine(run.graph, nameChars)}, ${run.id}.` : resultText(run)),
+  },
   {
     words: 'graph check <graph>',
     summary: 'check a definition, by name or as a file that ends with .toml',
@@ -43,6 +88,15 @@ export const graphVerbs: readonly ServiceVerb[] = [
     omit: true,
     instead: ({ run }) => (runForm.test(String(run)) ? undefined : ['definition.show', { kind: 'graphs', name: run! }]),
     show: (shown: GraphView | ShownDefinition) => ('toml' in shown ? definitionText(shown) : runText(shown)),
+  },
+  {
+    words: 'graph resume <run>',
+    summary: 'go on with a run that has failed or was cancelled, and follow it',
+    examples: ['oxbow graph resume 0fd2b0d1', 'oxbow graph resume 0fd2b0d1 --from write'],
+    call: 'graph.resume',
+    typed: { '--from <node>': { field: 'from', help: 'node at which it goes on; default: where it stopped' }, '--background': background },
+    ...following,
+    show: (run: GraphView) => (run.status === 'running' ? `${run.id} goes on.` : resultText(run)),
   },
   {
     words: 'graph answer <run> <answer>',
@@ -114,3 +168,44 @@ function runText(run: GraphView): string {
 function questionText({ node, question, choices }: GraphView['questions'][number]): string {
   return plainText(`${node} asks: ${question}${choices.length === 0 ? '' : ` (${choices.join(', ')})`}`)
 }
+
+/** @throws OxbowError `bad_input` */
+function inputsOf(text: string): JsonObject {
+  const parsed = parseObject(text)
+  if (parsed !== null) return parsed
+  throw new OxbowError('bad_input', '--input is no JSON object', { hint: `For example: --input '{"path": "/shared/report.md"}'` })
+}
+
+/** Of one look at a run, which waits for its next step. */
+const lookS = 30
+
+/** Says where it is, until it has ended. */
+async function ended(begun: GraphView, ask: AskCall, tell: (text: string) => void): Promise<GraphView> {
+  let run = begun
+  while (run.status === 'running') {
+    tell(progressOf(run))
+    run = (await ask('graph.show', { run: run.id, wait_s: lookS, seen: run.position })) as GraphView
+  }
+  return run
+}
+
+function progressOf({ id, paths, questions, waiting_for: waits }: GraphView): string {
+  const places = [...new Set(paths.map(({ node }) => plainLine(node, nameChars)))].join(', ')
+  const [asked] = questions
+  if (asked !== undefined) return `${questionText(asked)}\nAnswer it: oxbow graph answer ${id} ${asked.choices.join('|') || 'TEXT'}`
+  return waits === 'an approval' ? `${places} waits for an approval: oxbow approve` : places
+}
+
+function resultText({ text, output }: GraphView): string {
+  const parts = [plainText(text), Object.keys(output).length === 0 ? '' : JSON.stringify(output, null, 2)]
+  return parts.filter((part) => part !== '').join('\n')
+}
+
+function endText({ id, status, failure }: GraphView): string {
+  if (status === 'running') return ''
+  if (status === 'success') return `${id}: success`
+  const why = failure === null ? '' : `${failure.node || 'It'} failed (${failure.code}): ${failureSentences(failure)}\n`
+  return plainText(`${why}${id}: ${status}. Go on with it: oxbow graph resume ${id}`)
+}
+
+const codeOf = (code = ''): ErrorCode => (isErrorCode(code) ? code : 'tool_failed')
