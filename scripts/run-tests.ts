@@ -41,7 +41,12 @@ const checkedElsewhere = 'test/architecture.test.ts'
 /** Written by a whole run, for `--rest`. */
 const skippedFile = 'node_modules/.cache/oxbow-tests/skipped.json'
 const durationsFile = fileURLToPath(new URL('../test/durations.json', import.meta.url))
-const preloads = ['./test/support/property-seed.ts', './test/support/compile-cache.ts', './test/support/built.ts']
+const preloads = [
+  './test/support/property-seed.ts',
+  './test/support/compile-cache.ts',
+  './test/support/built.ts',
+  './test/support/check-outputs.ts',
+]
 
 /** These share a container engine and its storage, or a folder of packages, or emulate machines, which compute all the time: only the first lane takes them. */
 const sharesEngine =

@@ -16,10 +16,10 @@ const turnsPerSession = 10
 
 /** What a plugin of every day has: all of it runs in each turn but the action, which the model is told of. */
 const activeParts = {
-  actions: `actions: [{ name: 'look', description: 'Looks something up.', parameters: [{ name: 'what', type: 'string' }], handler: () => ({ success: true, text: 'found' }) }]`,
-  providers: `providers: [{ name: 'now', get: () => ({ text: 'It is a quarter past.' }) }]`,
-  evaluators: `evaluators: [{ name: 'count', handler: () => {} }]`,
-  events: `events: { MESSAGE_RECEIVED: [() => {}], MESSAGE_SENT: [() => {}] }`,
+  actions: `actions: [{ name: 'look', description: 'Looks something up.', parameters: [{ name: 'what', type: 'string' }], handler: () => ({ success: true, text: JSON.stringify(seen) }) }]`,
+  providers: `providers: [{ name: 'now', get: () => (seen.asked++, { text: 'It is a quarter past.' }) }]`,
+  evaluators: `evaluators: [{ name: 'count', alwaysRun: true, handler: () => void seen.evaluated++ }]`,
+  events: `events: { MESSAGE_RECEIVED: [() => void seen.events++], MESSAGE_SENT: [() => void seen.events++] }`,
 }
 
 export const activePlugins: Measure = {
@@ -27,13 +27,13 @@ export const activePlugins: Measure = {
   title: 'Turns with active plugins',
   how: 'Turns of a guest with ten plugins, each with an action, a provider, an evaluator and two events, beside those of a guest with none, one after the other; the default configuration, all warm, a new session after ten turns.',
   async run(context) {
-    const { none, ten } = await measureTurns(context, Object.values(activeParts))
+    const { none, ten, seen } = await measureTurns(context, Object.values(activeParts))
     const ratio = median(ten) / median(none)
     return [
       bounded(
         'a turn with ten active plugins, p50',
         times(ratio),
-        `${ms(median(ten))}, and ${ms(median(none))} with none`,
+        `${ms(median(ten))}, and ${ms(median(none))} with none; for each turn a plugin was asked ${seen.asked}, evaluated ${seen.evaluated} and told ${seen.events} times`,
         '≤ 1.3 ×',
         ratio <= 1.3,
       ),
@@ -41,7 +41,17 @@ export const activePlugins: Measure = {
   },
 }
 
-async function measureTurns(context: BenchContext, parts: readonly string[]): Promise<Record<'none' | 'ten', number[]>> {
+/** Of the plugin that has the least, for each turn. */
+interface Seen {
+  readonly asked: number
+  readonly evaluated: number
+  readonly events: number
+}
+
+async function measureTurns(
+  context: BenchContext,
+  parts: readonly string[],
+): Promise<Record<'none' | 'ten', number[]> & { readonly seen: Seen }> {
   await using stack = new AsyncDisposableStack()
   const bench = stack.use(await makeHostBench({ plugins: {} }))
   const installed: HostedPlugin[] = []
@@ -50,23 +60,41 @@ async function measureTurns(context: BenchContext, parts: readonly string[]): Pr
   const took: Record<'none' | 'ten', number[]> = { none: [], ten: [] }
   for (let round = -warm; round < rounds; round += 1)
     for (const kind of ['none', 'ten'] as const) {
-      const ended = await sides[kind]()
+      const ended = await sides[kind].turn()
       if (round >= 0) took[kind].push(ended)
       // What goes on behind the turn of one side is not to slow that of the other.
       await pause(150)
     }
-  return took
+  return { ...took, seen: await seenBy(sides.ten.terminal) }
+}
+
+/** What was delivered is part of the figure: turns are fast that tell nobody. */
+async function seenBy(terminal: GatewayClient): Promise<Seen> {
+  const counts = await Promise.all(
+    names.map(async (name) => {
+      const outcome = await terminal.call(`${name}.look`, {})
+      const [json = '{}'] = /\{.*\}/.exec(outcome.text) ?? []
+      return JSON.parse(json) as Seen
+    }),
+  )
+  const least = (of: keyof Seen): number => Number((Math.min(...counts.map((seen) => seen[of])) / (warm + rounds)).toFixed(2))
+  return { asked: least('asked'), evaluated: least('evaluated'), events: least('events') }
 }
 
 const sourceOf = (name: string, parts: readonly string[]): string =>
-  `import { definePlugin } from 'oxbow/plugin'\nexport default definePlugin({ name: '${name}', ${parts.join(', ')} })`
+  `import { definePlugin } from 'oxbow/plugin'\nconst seen = { asked: 0, evaluated: 0, events: 0 }\nexport default definePlugin({ name: '${name}', ${parts.join(', ')} })`
 
-/** @returns takes one turn, and says how long it took */
+interface Side {
+  readonly terminal: GatewayClient
+  /** Takes one turn, with a message that no other turn has. @returns how long it took */
+  turn(): Promise<number>
+}
+
 async function openSide(
   stack: AsyncDisposableStack,
   { programs, modelUrl }: BenchContext,
   plugins: readonly HostedPlugin[],
-): Promise<() => Promise<number>> {
+): Promise<Side> {
   const workspace = stack.use(makeWorkspace())
   const { agent } = parseConfig({}, 'the bench')
   const config = { agent: { rights: [...agent.rights, ...plugins.map(({ name }) => `plugin.${name}`)] } }
@@ -74,7 +102,8 @@ async function openSide(
   const terminal: GatewayClient = stack.use(await guest.connect())
   let session = await terminal.open()
   let taken = 0
-  return async () => {
+  let all = 0
+  const turn = async (): Promise<number> => {
     if (taken === turnsPerSession) {
       await terminal.unfollow(session)
       session = await terminal.open()
@@ -82,7 +111,8 @@ async function openSide(
     }
     taken += 1
     const began = performance.now()
-    await terminal.turn(session, prompts.plain)
+    await terminal.turn(session, `${prompts.plain}, number ${all++}`)
     return performance.now() - began
   }
+  return { terminal, turn }
 }

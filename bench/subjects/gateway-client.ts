@@ -5,8 +5,10 @@
 import { WebSocket } from 'ws'
 import {
   type CallId,
+  type CallOutcome,
   type ClientFrame,
   createIdMaker,
+  type JsonObject,
   protocolVersion,
   type SessionId,
   systemClock,
@@ -24,6 +26,8 @@ export interface GatewayClient extends Disposable {
   unfollow(session: SessionId): Promise<void>
   /** Sends a message and resolves at the turn's outcome, with the characters that streamed. */
   turn(session: SessionId, text: string): Promise<number>
+  /** Makes a call as this terminal. @returns its outcome */
+  call(name: string, input: JsonObject): Promise<CallOutcome>
   /** Sends a message and resolves when it is acknowledged. */
   send(session: SessionId, text: string): Promise<void>
 }
@@ -74,6 +78,7 @@ export async function connectGateway(url: string, token: string): Promise<Gatewa
       ask('send_turn', { session, client_id: id, text }).catch(done.reject)
       return done.promise
     },
+    call: async (name, input) => (await ask('call', { name, input })) as CallOutcome,
     send: async (session, text) => void (await ask('send_turn', { session, client_id: newId(), text })),
     [Symbol.dispose]: () => {
       inbox.clear()

@@ -13,6 +13,7 @@ export interface CallEntry {
   readonly rare: boolean
   readonly timeout_ms: number | null
   readonly input: JsonObject
+  readonly output: JsonObject
   readonly example: unknown
 }
 
@@ -55,6 +56,41 @@ function section(call: CallEntry): string {
     call.summary,
     `Effect ${effectText[call.effect] ?? call.effect}. Time limit ${limit}.${call.rare ? ' A model finds it with `tool_search` when too many tools are on.' : ''}`,
     fields.length === 0 ? 'No arguments.' : table(['field', 'type', 'default', 'meaning'], rows),
+    ...outputTable(call.output),
     `Example: ${code(JSON.stringify(call.example))}`,
   ].join('\n\n')
+}
+
+interface Schema extends Field {
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly items?: Schema
+  readonly anyOf?: readonly Schema[]
+  readonly required?: readonly string[]
+  readonly const?: string | number | boolean
+}
+
+function outputTable(output: JsonObject): readonly string[] {
+  const rows = outputRows(output, '')
+  return rows.length === 0 ? [] : ['Returns:', table(['field', 'type', 'meaning'], rows)]
+}
+
+/** Fields of fields are named by their path; of an array, `[]` is each of its values. */
+function outputRows(whole: Schema, path: string): readonly (readonly string[])[] {
+  const schema = whole.anyOf?.length === 2 ? (whole.anyOf.find(({ type }) => type !== 'null') ?? whole) : whole
+  if (schema.items !== undefined) return outputRows(schema.items, `${path}[]`)
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const own = path === '' ? name : `${path}.${name}`
+    const type = `${typeOf(field)}${schema.required?.includes(name) === false ? ', may be absent' : ''}`
+    const row = [code(own), type, (field.description ?? '').replaceAll('|', '\\|')]
+    const rows = outputRows(field, own)
+    // Its fields name it.
+    return rows.length > 0 && type === 'object' && field.description === undefined ? rows : [row, ...rows]
+  })
+}
+
+function typeOf({ type, items, anyOf, enum: values, const: only }: Schema): string {
+  if (anyOf !== undefined) return [...new Set(anyOf.map(typeOf))].join(' or ')
+  if (only !== undefined) return code(String(only))
+  if (values !== undefined) return values.length > 12 ? 'string' : values.map((value) => code(String(value))).join(' or ')
+  return items === undefined ? (type ?? 'any') : `array of ${typeOf(items)}`
 }

@@ -148,7 +148,7 @@ function inProcessFacts(provider: string, name: string, overrides: ModelOverride
 }
 
 /** What a plugin pays for its models is not known, so a budget in money refuses them until the configuration sets a price. */
-function pluginFacts(provider: string, name: string, overrides: ModelOverrides): ModelFacts {
+export function pluginFacts(provider: string, name: string, overrides: ModelOverrides): ModelFacts {
   const { input_price: input, output_price: output } = overrides
   return {
     ...inProcessFacts(provider, name, overrides),

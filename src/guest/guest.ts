@@ -102,7 +102,7 @@ export async function startGuest(
       ...secretsOf(envelope, options),
       clock: systemClock,
       random: systemRandom,
-      ...probes(envelope, ways.sandbox, options),
+      ...probes(envelope, ways.sandbox, options, held),
     })
     open = [kernel, ways] // The kernel closes its store and its sandbox.
     const { token = createToken(systemRandom), port = config.gateway.port } = options
@@ -211,11 +211,13 @@ function probes(
   envelope: GuestEnvelope,
   sandbox: Sandbox,
   { host }: GuestOptions,
+  held: HeldParts,
 ): Pick<KernelOptions, 'disk' | 'health' | 'host' | 'catalog'> {
   const { config, keys: env, catalogFolder: folder = '' } = envelope
   return {
     host,
-    catalog: (question) => answerCatalog(question, { config, env, folder, now: () => new Date() }),
+    catalog: (question) =>
+      answerCatalog(question, { config, env, folder, now: () => new Date(), served: () => held.plugins?.models() ?? [] }),
     disk: diskProbe(envelope.workspaceRoot),
     async *health(part) {
       const { createHealthProbe } = await import('./health-checks.ts')

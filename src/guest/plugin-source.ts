@@ -13,7 +13,7 @@ import type { HostWays } from './host-ways.ts'
 /** To open a database, and to write its tables anew. */
 const forgetMs = 120_000
 
-export interface GuestPlugins extends Pick<PluginParts, 'calls' | 'tools' | 'plugins' | 'askModel' | 'close'> {
+export interface GuestPlugins extends Pick<PluginParts, 'calls' | 'tools' | 'plugins' | 'models' | 'askModel' | 'close'> {
   /** Undefined until there are plugins. */
   readonly hooks: PluginParts['hooks'] | undefined
   /** Erases rows with one of these phrases from tables of plugins. @returns how many @throws OxbowError of the first plugin that failed, after all others */
@@ -49,8 +49,7 @@ async function openParts(
     import('../plugins/index.ts'),
     import('../engine/index.ts'),
   ])
-  // Of the workspace, and not seen by agents: backups have it, and it goes with the workspace.
-  const stateFolder = join(workspaceRoot, 'internal', 'plugins')
+  const stateFolder = stateFolderOf(workspaceRoot)
   const hosts = await createPluginHosts({
     plugins,
     sandbox,
@@ -80,6 +79,16 @@ async function openParts(
   const calls = [...parts.calls, ...controlCalls({ hosts, installed, counts, limit, untag, capSpend: createSpendCap(limit) })]
   return { ...parts, calls, forget: (phrases) => forgetInPlugins(hosts, stateFolder, phrases) }
 }
+
+/** @returns models of plugins for conversations, without a host: of plugins that have told before what they have */
+export async function keptModels({ workspaceRoot, plugins = [] }: Pick<Envelope, 'workspaceRoot' | 'plugins'>): Promise<readonly string[]> {
+  if (plugins.length === 0) return none
+  const { conversationModels, keptExports } = await import('../plugins/index.ts')
+  return conversationModels(await keptExports(stateFolderOf(workspaceRoot), plugins))
+}
+
+/** Of the workspace, and not seen by agents: backups have it, and it goes with the workspace. */
+const stateFolderOf = (workspaceRoot: string): string => join(workspaceRoot, 'internal', 'plugins')
 
 /** Only plugins that have a database learn the phrases. */
 async function forgetInPlugins(hosts: PluginHosts, stateFolder: string, phrases: readonly string[]): Promise<number> {
@@ -127,6 +136,7 @@ function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
       return listed.all
     },
     plugins: () => parts?.plugins() ?? none,
+    models: () => parts?.models() ?? none,
     get hooks() {
       return parts?.hooks
     },

@@ -132,15 +132,22 @@ function namesText(family: string, names: readonly string[], most: number): stri
 
 function schemaOf(call: Call, side: 'input' | 'output' = 'input'): JsonObject {
   if (side === 'input' && call.parameters !== undefined) return call.parameters
-  const { $schema: _, ...schema } = z.toJSONSchema(call[side], { io: side, unrepresentable: 'any' })
+  const { $schema: _, ...schema } = z.toJSONSchema(call[side], {
+    io: side,
+    unrepresentable: 'any',
+    // Every output is read-only: said of each array, it says nothing.
+    override: ({ jsonSchema }) => void delete jsonSchema.readOnly,
+  })
   return schema as JsonObject
 }
 
-/** Without `evident`, which is no keyword of JSON Schema. */
+/** Without `evident` and `type_name`, which are no keywords of JSON Schema. */
 function withoutMarks(value: Json): Json {
   if (Array.isArray(value)) return value.map(withoutMarks)
   if (!isObject(value)) return value
-  const kept = Object.entries(value).filter(([key, each]) => key !== 'evident' || each !== true)
+  const kept = Object.entries(value).filter(
+    ([key, each]) => (key !== 'evident' || each !== true) && (key !== 'type_name' || typeof each !== 'string'),
+  )
   return Object.fromEntries(kept.map(([key, each]) => [key, withoutMarks(each)]))
 }
 

@@ -55,7 +55,7 @@ import type { Sessions, WatchedFiles } from './sessions.ts'
 import { type Excuse, judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
 import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
-import { clean, type Cleaner, labelsOfResult, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
+import { clean, type Cleaner, labelsOfResult, noteOutput, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
 
@@ -354,7 +354,9 @@ async function run(
   if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {
     const work = (): ReturnType<Call['run']> => files.around(() => call.run(use.input, context))
-    return { done: await watch.race(watched === null ? work() : watched.run(work)) }
+    const done = await watch.race(watched === null ? work() : watched.run(work))
+    noteOutput(call, done.output)
+    return { done }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
     if (reason === 'shutdown' && continuesAfterRestart(call, passing)) return stoppedForRestart

@@ -3,18 +3,22 @@ export type { Background, Completion } from './background.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
   budgetCategory,
+  type BudgetLine,
+  budgetLine,
   budgetName,
   carve,
   type Definition,
   giveBack,
+  type LimitAmounts,
+  limitAmounts,
   limitFields,
   type Limits,
   limitsSchema,
   scopeSchema,
   windowSchema,
 } from './budgets/definitions.ts'
-export { type Amounts, type BudgetLine, limitsOf, lineOf, unpriced } from './budgets/notices.ts'
-export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
+export { limitsOf, lineOf, unpriced } from './budgets/notices.ts'
+export { cadence, type Cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
 export { type CallReference, describeCall, maxLoadedTools } from './call-reference.ts'
 export type { Coming, HookedCall, HookedPassing, KernelHooks } from './coming.ts'
 export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
@@ -27,8 +31,8 @@ export { type Journal, rowIn, rowMark } from './journal.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
 export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export { describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
-export { type HealthPart, healthParts, type ResourceSample } from './observe/resources.ts'
+export { describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
+export { type HealthPart, healthParts } from './observe/resources.ts'
 export { explain, type Registry, type SectionAgent } from './registry.ts'
 export { type Core, sectionOf, type Service } from './service.ts'
 export {
@@ -92,7 +96,7 @@ export { type Refusal, refusal, refusalText } from './stages/refusals.ts'
 export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './stages/right-limits.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
-export { type Admission, type AdmissionState, priorities, type Priority } from './turns/admission.ts'
+export { type Admission, priorities, type Priority } from './turns/admission.ts'
 export type { RunningTurns } from './turns/agent.ts'
 export type { Lanes } from './turns/lanes-interface.ts'
 export {
@@ -105,7 +109,7 @@ export {
   profileCategory,
 } from './turns/profiles.ts'
 export { giveUpCalls } from './turns/recovery.ts'
-export { createRepeats, notOpen, repeatsBody, type RepeatsReport } from './turns/repeats.ts'
+export { createRepeats, notOpen, repeatsBody } from './turns/repeats.ts'
 export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'
 export type { StartTurn } from './turns/start-turn.ts'
 export { sessionId } from './turns/turn-calls.ts'

@@ -8,17 +8,23 @@ import { inspect } from 'node:util'
 /** A syntax check of one file runs nothing of it; large bundles take a second. */
 const checkMs = 5_000
 
+interface FailureHints {
+  /** URL of the module that was resolved last: the one whose syntax is wrong. */
+  readonly lastFile?: string
+  /** Where the plugin waited: an error from elsewhere, such as of a thread, has no line of it. */
+  readonly waitedAt?: string
+}
+
 /**
  * Writes the whole error to the log. Keeps `code` and `hint`, which plugins may set.
  * @param folder of the plugin, absolute, without a slash at its end
- * @param lastFile URL of the module that was resolved last: the one whose syntax is wrong
  * @returns an error whose message begins with `FILE:LINE: ` where the place is known
  */
-export function failureAt(cause: unknown, folder: string, lastFile = ''): Error {
+export function failureAt(cause: unknown, folder: string, { lastFile = '', waitedAt = '' }: FailureHints): Error {
   const stack = cause instanceof Error ? (cause.stack ?? '') : ''
   const syntax = cause instanceof SyntaxError && placeIn(stack, folder) === '' ? checkSyntax(lastFile) : ''
   console.error(cause instanceof Error ? ownLines(syntax === '' ? inspect(cause) : syntax) : cause)
-  const place = placeIn(syntax === '' ? stack : syntax, folder) || importPlace(stack, folder)
+  const place = placeIn(syntax === '' ? stack : syntax, folder) || importPlace(stack, folder) || (cause instanceof Error ? waitedAt : '')
   const { message } = cause instanceof Error ? cause : { message: `${JSON.stringify(cause) ?? String(cause)} was thrown` }
   const said = message.replaceAll(`${folder}/`, '')
   if (place === '') return Object.assign(new Error(said, { cause }), givenBy(cause))
@@ -42,7 +48,7 @@ function givenBy(cause: unknown): { readonly code?: unknown; readonly hint?: unk
 }
 
 /** @returns `FILE:LINE` of the first line of `stack` that is in the folder; empty: none is */
-function placeIn(stack: string, folder: string): string {
+export function placeIn(stack: string, folder: string): string {
   // Packages that come along are named when nothing else is.
   const places = stack
     .split('\n')

@@ -19,41 +19,85 @@ export interface ModelToolCall {
   readonly input: JsonObject
 }
 
-/** Text that came so shortly after the last that was sent goes with the next that is yielded: a long answer is fewer messages. */
+/** Text that comes so shortly after the last that was sent waits, and goes with what comes meanwhile: a long answer is fewer messages. */
 const pieceMs = 40
 
 type Send = (piece: { readonly text: string; readonly reasoning: string }) => Promise<unknown>
 
-/** @param send null: nobody follows @returns the answer as one value @throws what the plugin throws */
-export async function gatherAnswer(answer: unknown, send: Send | null): Promise<Json> {
+/**
+ * @param send null: nobody follows
+ * @param signal ends the answer: no piece is asked for or sent after it aborts, whatever the handler goes on to do
+ * @returns the answer as one value @throws what the plugin throws, and the reason of `signal`
+ */
+export async function gatherAnswer(answer: unknown, send: Send | null, signal: AbortSignal): Promise<Json> {
   if (!isIterable(answer)) return (answer ?? null) as Json
-  const whole = { text: '', reasoning: '' }
+  const sender = createSender(send)
   const toolCalls: ModelToolCall[] = []
   let rest: JsonObject = {}
-  let [sentText, sentReasoning, sentAt] = [0, 0, -Infinity]
-  let sending: Promise<unknown> | null = null
-  for await (const yielded of answer) {
-    const {
-      text = '',
-      reasoning = '',
-      toolCall,
-      finishReason,
-      usage,
-    }: ModelPiece = typeof yielded === 'string' ? { text: yielded } : yielded
-    // Services send null for what there is none of.
-    if (typeof text === 'string') whole.text += text
-    if (typeof reasoning === 'string') whole.reasoning += reasoning
-    if (toolCall !== undefined) toolCalls.push(toolCall)
-    rest = { ...rest, ...(finishReason !== undefined && { finishReason }), ...(usage !== undefined && { usage: { ...usage } }) }
-    const isNew = whole.text.length > sentText || whole.reasoning.length > sentReasoning
-    if (send === null || !isNew || sending !== null || performance.now() - sentAt < pieceMs) continue
-    sending = send({ text: whole.text.slice(sentText), reasoning: whole.reasoning.slice(sentReasoning) }).finally(() => (sending = null))
-    sentText = whole.text.length
-    sentReasoning = whole.reasoning.length
-    sentAt = performance.now()
+  const iterator = answer[Symbol.asyncIterator]()
+  const aborted = Promise.withResolvers<never>()
+  aborted.promise.catch(() => {})
+  const abort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([aborted.promise, iterator.next()])
+      if (done === true) break
+      const { text = '', reasoning = '', toolCall, finishReason, usage }: ModelPiece = typeof value === 'string' ? { text: value } : value
+      sender.add({ text, reasoning })
+      if (toolCall !== undefined) toolCalls.push(toolCall)
+      rest = { ...rest, ...(finishReason !== undefined && { finishReason }), ...(usage !== undefined && { usage: { ...usage } }) }
+    }
+    return { ...(await sender.end()), ...rest, toolCalls: toolCalls.map((call) => ({ ...call })) }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    sender.stop()
+    // A generator ends at its next yield; nobody waits for that.
+    if (signal.aborted) void Promise.resolve(iterator.return?.()).catch(() => {})
   }
-  await sending
-  return { ...whole, ...rest, toolCalls: toolCalls.map((call) => ({ ...call })) }
+}
+
+interface Sender {
+  add(piece: { readonly text: string; readonly reasoning: string }): void
+  /** @returns all that was added, when what was sent of it has been taken */
+  end(): Promise<{ readonly text: string; readonly reasoning: string }>
+  stop(): void
+}
+
+/** Sends what is added: at once, or a moment after the last piece, also when the handler yields nothing more meanwhile. */
+function createSender(send: Send | null): Sender {
+  const whole = { text: '', reasoning: '' }
+  const sent = { text: 0, reasoning: 0, at: -Infinity }
+  let sending: Promise<unknown> | null = null
+  let timer: NodeJS.Timeout | undefined
+  const flush = (): void => {
+    timer = undefined
+    if (send === null || sending !== null || (whole.text.length === sent.text && whole.reasoning.length === sent.reasoning)) return
+    const waitMs = sent.at + pieceMs - performance.now()
+    if (waitMs > 0) return void (timer = setTimeout(flush, waitMs))
+    const piece = { text: whole.text.slice(sent.text), reasoning: whole.reasoning.slice(sent.reasoning) }
+    Object.assign(sent, { text: whole.text.length, reasoning: whole.reasoning.length, at: performance.now() })
+    sending = send(piece).finally(() => {
+      sending = null
+      timer ??= setTimeout(flush, pieceMs)
+    })
+  }
+  const stop = (): void => clearTimeout(timer)
+  return {
+    add({ text, reasoning }) {
+      // Services send null for what there is none of.
+      if (typeof text === 'string') whole.text += text
+      if (typeof reasoning === 'string') whole.reasoning += reasoning
+      if (timer === undefined) flush()
+    },
+    async end() {
+      stop()
+      await sending
+      return whole
+    },
+    stop,
+  }
 }
 
 function isIterable(answer: unknown): answer is AsyncIterable<string | ModelPiece> {

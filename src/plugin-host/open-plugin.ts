@@ -1,4 +1,5 @@
 /** The interface of Oxbow for plugins: imports what a plugin exports, says what it has, and runs its parts. */
+import { existsSync, readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -21,18 +22,20 @@ import { createRuntime } from './runtime-object.ts'
 import type { HostAdapter, HostApi } from './serve-host.ts'
 import { runTests } from './run-tests.ts'
 import { provideSdk } from './sdk-module.ts'
+import type { StartWatch } from './start-watch.ts'
 
 type Answers = {
   readonly [Op in Exclude<keyof PluginOps, 'describe' | 'health'>]: (input: PluginOps[Op]['input']) => Promise<PluginOps[Op]['output']>
 }
 
 /**
- * @param started called when every `init` has ended, or one has failed
+ * @param watch ends when every `init` has ended, or one has failed
  * @throws Error when an entry cannot be imported or exports no plugin, with the place in its message; and so does `start`
  */
-export async function openPlugin(folder: string, entries: readonly string[], api: HostApi, started: () => void): Promise<HostAdapter> {
+export async function openPlugin(folder: string, entries: readonly string[], api: HostApi, watch: StartWatch): Promise<HostAdapter> {
   const plugins: PluginObject[] = []
-  for (const entry of entries) plugins.push(await importPlugin(folder, entry))
+  for (const entry of entries) plugins.push(await importPlugin(folder, entry, watch.place))
+  assertNamed(plugins, folder)
   const adapter = adaptPlugins(plugins, api)
   return {
     ...adapter,
@@ -42,12 +45,23 @@ export async function openPlugin(folder: string, entries: readonly string[], api
       try {
         return await adapter.answer(op, input)
       } catch (error) {
-        throw failureAt(error, folder)
+        throw failureAt(error, folder, { waitedAt: watch.place() })
       } finally {
-        started()
+        watch.end()
       }
     },
   }
+}
+
+/** The first entry is the plugin that a person has approved: its name is in its rights, in the tag of its notes and in its log. */
+function assertNamed([first]: readonly PluginObject[], folder: string): void {
+  const file = join(folder, 'oxbow.plugin.json')
+  // Packages always have one.
+  const { name } = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { readonly name: string }) : { name: first?.name }
+  if (first === undefined || first.name === name) return
+  throw new Error(
+    `definePlugin has the name ${JSON.stringify(first.name)}, and oxbow.plugin.json ${JSON.stringify(name)}. Write the same in both.`,
+  )
 }
 
 /** Failures of hooks are in the log as well: a person who reads that a step was refused looks there. */
@@ -61,14 +75,16 @@ async function loggedHook(answer: Promise<object>, step: string): Promise<object
 }
 
 /** @throws Error when the file cannot be imported or exports no plugin */
-export async function importPlugin(folder: string, entry: string): Promise<PluginObject> {
+export async function importPlugin(folder: string, entry: string, waitedAt: () => string = () => ''): Promise<PluginObject> {
   let lastFile = ''
   provideSdk((url) => (lastFile = url))
+  let module: Readonly<Record<string, unknown>>
   try {
-    return pluginOf((await import(pathToFileURL(join(folder, entry)).href)) as Readonly<Record<string, unknown>>, entry)
+    module = (await import(pathToFileURL(join(folder, entry)).href)) as typeof module
   } catch (error) {
-    throw failureAt(error, folder, lastFile)
+    throw failureAt(error, folder, { lastFile, waitedAt: waitedAt() })
   }
+  return pluginOf(module, entry)
 }
 
 /** The same for plugins that are at hand. */
@@ -136,7 +152,7 @@ function deadlineOf({ deadline_ms }: Pick<ProviderPart, 'deadline_ms'>): number 
 }
 
 interface Held {
-  begin(config: JsonObject, settings: JsonObject): void
+  begin(config: JsonObject, settings: JsonObject, ownMemory: boolean): void
   service(type: string): Promise<unknown>
   stopServices(): Promise<void>
 }
@@ -144,8 +160,8 @@ interface Held {
 function answersOf(plugins: readonly PluginObject[], runtime: PluginRuntime, held: Held): Omit<Answers, 'hook'> {
   const find = createFinder(plugins)
   return {
-    async start({ config, settings }) {
-      held.begin(config, settings)
+    async start({ config, settings, own_memory: ownMemory = false }) {
+      held.begin(config, settings, ownMemory)
       for (const plugin of plugins) await plugin.init?.(config, runtime)
       return {}
     },
@@ -221,7 +237,8 @@ function workAnswers(
       if (model === undefined) throw Object.assign(new Error(`The plugin has no model ${type}.`), { code: 'not_found' })
       const answer = await (typeof model === 'function' ? model(runtime, params) : model.handler(runtime, params))
       const follows = params['stream'] === true
-      return { result: await gatherAnswer(answer, follows ? (piece) => runtime.call(modelPieceCall, piece) : null) }
+      const send = follows ? (piece: JsonObject) => runtime.call(modelPieceCall, piece) : null
+      return { result: await gatherAnswer(answer, send, runtime.signal) }
     },
     async route(input) {
       const part = find(

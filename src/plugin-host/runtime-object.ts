@@ -8,7 +8,8 @@ const serviceStartMs = 30_000
 
 export interface HeldRuntime {
   readonly runtime: PluginRuntime
-  begin(config: JsonObject, settings: JsonObject): void
+  /** @param ownMemory of all memories it may read only those with its tag */
+  begin(config: JsonObject, settings: JsonObject, ownMemory: boolean): void
   /** @throws Error */
   service(type: string): Promise<unknown>
   started(): readonly string[]
@@ -17,6 +18,7 @@ export interface HeldRuntime {
 
 export function createRuntime(plugins: readonly PluginObject[], api: HostApi): HeldRuntime {
   let settings: JsonObject = {}
+  let ownMemory = false
   const services = new Map<string, Promise<unknown>>()
   const running = new Map<string, unknown>()
 
@@ -47,27 +49,28 @@ export function createRuntime(plugins: readonly PluginObject[], api: HostApi): H
     },
     emit: async (name, payload = {}) => assertMade(await api.call('plugin.emit', { name, payload })),
     async useModel(type, params, provider = '') {
-      const { status, text, output } = await api.call('plugin.model', { type, params, provider })
-      if (status !== 'ok') throw new Error(text)
+      const { output } = assertMade(await api.call('plugin.model', { type, params, provider }))
       return (output as { readonly result: Json }).result
     },
     async provide(...names) {
-      const { status, text, output } = await api.call('plugin.provide', { names })
-      if (status !== 'ok') throw new Error(text)
+      const { output } = assertMade(await api.call('plugin.provide', { names }))
       return output as { readonly text: string; readonly values: JsonObject }
     },
     log: (...values) => console.error(...values),
     memory: {
       save: async (text, { tags = [], ...more } = {}) =>
         assertMade(await api.call('memory.save', { content: text, ...more, tags: [...new Set([ownTag, ...(tags as readonly string[])])] })),
-      search: async (query, { tags = [ownTag], ...more } = {}) =>
-        assertMade(await api.call('memory.search', { query, ...more, ...((tags as readonly Json[]).length > 0 && { tags }) })),
+      async search(query, { tags: given = [ownTag], ...more } = {}) {
+        const tags = ownMemory ? [...new Set([ownTag, ...(given as readonly string[])])] : (given as readonly string[])
+        return assertMade(await api.call('memory.search', { query, ...more, ...(tags.length > 0 && { tags }) }))
+      },
     },
   }
   return {
     runtime,
-    begin(config, given) {
+    begin(config, given, isOwn) {
       settings = { ...config, ...given }
+      ownMemory = isOwn
     },
     service,
     started: () => [...running.keys()],

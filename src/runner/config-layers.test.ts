@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isOxbowError, parseConfig } from '../types/index.ts'
-import { keysFor, loadConfig } from './config-layers.ts'
+import { checkConfigChange, keysFor, loadConfig } from './config-layers.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
 import type { Home, Workspace } from './home.ts'
 
@@ -167,5 +167,16 @@ void test('a configuration that is a pipe or never ends is refused at once', () 
     }
     symlinkSync('/dev/null', path)
     assert.deepEqual(loadConfig(home, workspace), parseConfig({}, 'defaults'))
+  })
+})
+
+void test('keys of earlier versions hinder no start and no change, and are set no more', () => {
+  const old = '[session]\nidle_s = 3\nmax_idle = 20\n\n[memory.summary]\nmin_turns = 1\ntrigger_ratio = 0.7\n'
+  withHome((home, workspace) => {
+    const path = join(home.root, 'config.toml')
+    writeFileSync(path, old)
+    assert.equal(loadConfig(home, workspace).memory.summary.trigger_ratio, 0.7)
+    checkConfigChange(path, old, `${old}[approval]\nmode = "auto"\n`)
+    assert.throws(() => checkConfigChange(path, '', old), /memory\.summary\.min_turns: unknown key/)
   })
 })

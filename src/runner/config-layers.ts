@@ -110,12 +110,29 @@ export function readLayer(path: string): Table {
   return text === null ? {} : checkConfigText(path, text)
 }
 
+/**
+ * Of earlier versions: `session` had `max_idle` and `idle_s`. They mean nothing any more, and a file that still has them works; `config set`
+ * takes them no longer.
+ */
+const retiredKeys: ReadonlySet<string> = new Set(['session', 'memory.summary.min_turns'])
+
+const isRetired = ({ key }: KeyError): boolean => retiredKeys.has(key.join('.'))
+
+function drop(table: Table, [first = '', ...path]: readonly string[]): void {
+  const inner = ownValue(table, first)
+  if (path.length === 0) delete table[first]
+  else if (isObject(inner)) drop(inner, path)
+}
+
 /** @param path names the file in errors @returns the table @throws OxbowError `bad_config` that names each wrong line */
 export function checkConfigText(path: string, text: string): Table {
   const table = parseToml(path, text)
   const { faults, variable } = faultsOf(table)
-  const wrong = faults.map(({ key, message }) => `line ${lineOfKey(text, key)}, ${key.join('.')}: ${message}`)
+  const wrong = faults
+    .filter((fault) => !isRetired(fault))
+    .map(({ key, message }) => `line ${lineOfKey(text, key)}, ${key.join('.')}: ${message}`)
   if (wrong.length > 0) throw badConfig(`${path} cannot be used: ${wrong.join('; ')}`, undefined, variable)
+  for (const fault of faults) drop(table, fault.key)
   anchorPaths(table, dirname(path))
   return table
 }
@@ -125,13 +142,15 @@ export function checkConfigText(path: string, text: string): Table {
  * @throws OxbowError `bad_input` that names each wrong key; `bad_config` for a file that is faulty already
  */
 export function checkConfigChange(path: string, before: string, after: string): void {
-  if (faultsOf(parseToml(path, before)).faults.length === 0) {
+  const standing = faultsOf(parseToml(path, before)).faults
+  if (standing.every(isRetired)) {
     const { faults, variable } = faultsOf(parseToml(path, after))
     const hint =
       variable === undefined
         ? '`oxbow config list --all` lists the keys; docs/configuration.md explains them.'
         : `Store the key: oxbow secret set ${variable}`
-    const wrong = faults.map(({ key, message }) => `${key.join('.')}: ${message}`)
+    const stands = new Set(standing.map(({ key }) => key.join('.')))
+    const wrong = faults.filter(({ key }) => !stands.has(key.join('.'))).map(({ key, message }) => `${key.join('.')}: ${message}`)
     if (wrong.length > 0) throw new OxbowError('bad_input', `Nothing was changed. ${wrong.join('; ')}`, { hint })
   }
   checkConfigText(path, after)

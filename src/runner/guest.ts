@@ -333,7 +333,10 @@ export async function* askOffline(
 ): AsyncGenerator {
   const { home, workspace, env } = options
   const question = request.command === 'audit-verify' ? { ...request, seal: readSeal(home, workspace.user) } : request
-  const envelope = { ...envelopeFor(options, withoutStore.has(request.command) ? (masters ?? []) : masters), question }
+  // Plugins serve models, too.
+  const plugins = request.command === 'catalog' ? (await pluginLister({ ...options, warn: () => {} }))?.(options.config) : undefined
+  const asked = { question, ...(plugins !== undefined && { plugins }) }
+  const envelope = { ...envelopeFor(options, withoutStore.has(request.command) ? (masters ?? []) : masters), ...asked }
   const guest = await spawnGuest({ home, workspace, envelope, program: options.program ?? ownGuestProgram(), env })
   try {
     for await (const line of guest.lines) {

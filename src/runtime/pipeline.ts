@@ -5,7 +5,6 @@
 import {
   assertNever,
   type CallId,
-  type ClientCall,
   type ConversationItem,
   type HeldConversation,
   type Failure,
@@ -16,7 +15,7 @@ import {
   type SessionId,
   textOf,
   toolCallsOf,
-  type TurnId,
+  type TurnResult,
   plural,
   userMessage,
   toFailure,
@@ -74,16 +73,6 @@ interface Evaluator {
 }
 
 /** How a turn ended. The reply of `limit` and `failed` says what was done and what is left; an `ok` one has a failure when its answer is truncated. */
-export interface TurnResult {
-  readonly status: 'ok' | 'failed' | 'cancelled' | 'limit'
-  readonly turn: TurnId
-  readonly reply: string
-  readonly steps: number
-  readonly failure: Failure | null
-  /** The program that sent the message runs these, and continues with a message that has their results. */
-  readonly calls?: readonly ClientCall[]
-}
-
 /** Runs one turn of a process to its end. Never throws because of a model, a tool or a user. */
 export async function runTurn(process: Process, deps: RuntimeDeps): Promise<TurnResult> {
   // 1. Receive: the message, in the journal since it was acknowledged, with the conversation before it.

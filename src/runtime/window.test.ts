@@ -13,12 +13,13 @@ import {
   toolCallId,
   toolCallsOf,
   toolResult,
+  type TurnResult,
   userMessage,
 } from '../types/index.ts'
 import { createFakeProcess, type FakeProcess, ok } from './fake-process.ts'
 import { mediaTokens } from './limits.ts'
 import { runTurn } from './pipeline.ts'
-import type { RuntimeDeps, TurnResult } from './pipeline.ts'
+import type { RuntimeDeps } from './pipeline.ts'
 import { createMessageCounter, fitConversation, tokensOfAll } from './window.ts'
 
 const count = async (texts: readonly string[]): Promise<number[]> => texts.map((text) => Math.ceil(text.length / 3))

@@ -13,6 +13,7 @@ import {
   modelLabel,
   type Process,
   showableFiles,
+  type SummarizeOutput,
   toolCallsOf,
   toolPlace,
 } from '../types/index.ts'
@@ -204,12 +205,6 @@ export interface Rolled {
   summary: ConversationItem | null
   /** Call of the last message that the summary replaces; empty: none of the loaded ones. */
   through: CallId | ''
-}
-
-/** Output of the `session.summarize` call: what replaces the messages up to `through`; null when there is nothing new. */
-export interface SummarizeOutput {
-  readonly summary: ConversationItem | null
-  readonly through: CallId | ''
 }
 
 /** @returns the items after `through`, preceded by the user's last message even if the summary replaces it. */

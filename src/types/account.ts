@@ -4,7 +4,8 @@
  */
 import type { SessionId } from './id.ts'
 import { addSpend, type CallContext, noSpend, type Spend } from './call.ts'
-import { type ModelFacts, priceOf, type Usage } from './model.ts'
+import { priceOf } from './model.ts'
+import type { ModelFacts, Usage } from './model-schema.ts'
 import type { Clock } from './system.ts'
 
 /** What budgets count. Time is in milliseconds. */

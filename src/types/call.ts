@@ -2,6 +2,7 @@
  * The description of a system call, and what a call and its callers see of each other. The model's tools, CLI help, the gateway's `call`
  * frame and the reference pages are derived from the description, and the gate works by it.
  */
+import type { Attachment } from './view-schema.ts'
 import type { z } from 'zod'
 import type { RightLimits } from './access.ts'
 import type { Clock } from './system.ts'
@@ -10,7 +11,8 @@ import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
 import type { Label } from './record.ts'
 import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
-import type { Attachment, Blobs, ConversationItem, KeptFile } from './message.ts'
+import type { Blobs } from './message.ts'
+import type { ConversationItem, KeptFile } from './message-schema.ts'
 import type { ToolSpec } from './model.ts'
 import type { DataOrigin, LabelOrigin, LabelScope } from './origin.ts'
 
@@ -329,14 +331,6 @@ export interface ClientResult {
   /** The tool call, as the turn that asked for it named it. */
   readonly call: CallId
   readonly text: string
-}
-
-/** A call of a program's tool, with which a turn ended. */
-export interface ClientCall {
-  readonly call: CallId
-  readonly name: string
-  /** As the model wrote them. */
-  readonly arguments: string
 }
 
 /** A running agent's view of the kernel: it can make calls and nothing else. */

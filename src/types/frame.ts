@@ -4,6 +4,7 @@
  * a cursor and can be requested again; `delta` and `progress` have none, and a client that missed some catches up with the `snapshot`
  * that answers `subscribe`.
  */
+import type { RecordView } from './view-schema.ts'
 import { z } from 'zod'
 import type { ClientResult, ClientTools } from './call.ts'
 import type { Failure } from './error.ts'
@@ -12,7 +13,7 @@ import { isUuid } from './id.ts'
 import type { Json, JsonObject } from './text.ts'
 import { maxAttachments } from './message.ts'
 import type { DataOrigin } from './origin.ts'
-import type { JournalRecord, Label, noticeKinds } from './record.ts'
+import type { Label, noticeKinds } from './record.ts'
 import type { SandboxStatus } from './hands.ts'
 
 export const protocolVersion = 1
@@ -150,25 +151,6 @@ export type ClientFrame = {
   }
 }[keyof ClientPayloads]
 
-export interface SessionInfo {
-  readonly id: SessionId
-  readonly title: string
-  readonly created_at: number
-  readonly active_at: number
-  readonly turns: number
-  /** True while a turn runs or waits. */
-  readonly busy: boolean
-  /** When it was archived; absent if it was not. */
-  readonly archived_at?: number
-  /** The session that it was forked from, and the last record that both share. */
-  readonly parent?: SessionId
-  readonly forked_at?: number
-  /** Who answers in it now; absent: the usual agent. */
-  readonly agent?: string
-  /** Folder of the person in which a program began it; absent: none, or not asked by `session.list`. */
-  readonly folder?: string
-}
-
 /** What a terminal shows about the guest. */
 export interface GuestStatus {
   readonly user: UserId
@@ -300,8 +282,3 @@ export interface ServerPayloads {
 export type ServerFrame = {
   [Type in keyof ServerPayloads]: { readonly type: Type; readonly payload: Readonly<ServerPayloads[Type]> }
 }[keyof ServerPayloads]
-
-/** A record as terminals see it: with the body parsed, without the hashes of the chain. */
-export type RecordView = Pick<JournalRecord, 'seq' | 'at' | 'actor' | 'session' | 'turn' | 'call' | 'name' | 'phase'> & {
-  readonly body: Json
-}

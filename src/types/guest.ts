@@ -3,6 +3,7 @@
  * stdin open; when stdin ends, the guest stops. A serving guest writes report lines. A guest that was started with a question writes one
  * JSON document per line and, if it fails, a `fatal` report.
  */
+import type { ChainHead } from './head-schema.ts'
 import type { ImageQuestion } from './sandbox-image.ts'
 import { z } from 'zod'
 import type { Config } from './config.ts'
@@ -11,7 +12,6 @@ import type { HostFolder, SandboxStatus } from './hands.ts'
 import type { HeadSeal, RestoreFact } from './head-chain.ts'
 import type { UserId } from './id.ts'
 import type { HostedPlugin } from './plugin-hosts.ts'
-import type { ChainHead } from './record.ts'
 import { type HostQuestion, hostQuestionSchema } from './settings.ts'
 import type { Json } from './text.ts'
 
@@ -370,19 +370,5 @@ export interface MoveReport {
   readonly configure: string
   /** New path of a file that was at the destination; null if there was none. */
   readonly kept: string | null
-  readonly ms: number
-}
-
-/** The result of one check of `oxbow doctor`. */
-export interface DoctorCheck {
-  readonly name: string
-  /** `weak`: it works, but something that was configured is not enforced. */
-  readonly state: 'ok' | 'weak' | 'missing'
-  /** What was found and what it means, in one line. */
-  readonly says: string
-  /** What to do about it, if possible as a command; empty if nothing. */
-  readonly fix: string
-  /** True for the configured tier, without which files and commands are disabled. */
-  readonly required: boolean
   readonly ms: number
 }

@@ -9,9 +9,9 @@
  * Heads without a number are in the first format, of versions without the chain. One may be used after this one: its heads stand behind
  * the chain until this version signs a base over them. A format that is not known is reported as that of another version.
  */
+import type { ChainHead } from './head-schema.ts'
 import { createHash, verify, type KeyObject } from 'node:crypto'
 import { isObject } from './text.ts'
-import type { ChainHead } from './record.ts'
 import { ownValue } from './own-value.ts'
 
 /** The format in which heads are signed. */
@@ -75,15 +75,6 @@ export interface HeadCount {
 }
 
 /** What a runner tells its guest of the heads that it has signed: the guest itself cannot reach them. */
-export interface NewestHead extends ChainHead {
-  /** When it was signed, unix milliseconds. */
-  readonly at: number
-  /** Heads that were signed so far; 0 where they are not counted. */
-  readonly n: number
-  /** Why no further head is signed; empty: nothing is wrong. */
-  readonly problem: string
-}
-
 export function headCountText(user: string, { n, last }: Pick<HeadCount, 'n' | 'last'>): string {
   return JSON.stringify(['oxbow-head-count-1', user, n, last])
 }

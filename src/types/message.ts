@@ -1,88 +1,9 @@
 /** Messages of a conversation, made of typed parts, and the files that belong to them. All wire formats of models are built from these. */
-import type { Failure } from './error.ts'
+import type { Attachment } from './view-schema.ts'
 import type { CallId } from './id.ts'
 import type { Label } from './record.ts'
-import { fenced, type JsonObject } from './text.ts'
-
-/**
- * Data that a wire returned with a part and expects back unchanged: a signature, encrypted reasoning, the id of an item. Opaque to all
- * other code, and sent back only to the same wire and model.
- */
-export interface Sealed {
-  readonly wire: string
-  readonly model: string
-  readonly data: JsonObject
-}
-
-export interface TextPart {
-  readonly type: 'text'
-  readonly text: string
-  readonly sealed?: Sealed
-}
-
-/** A model's reasoning, kept for wires that expect it back. `text` may be empty: some wires return only sealed data. */
-export interface ReasoningPart {
-  readonly type: 'reasoning'
-  readonly text: string
-  readonly sealed?: Sealed
-}
-
-/** A picture or document for the model. */
-export interface MediaPart {
-  readonly type: 'media'
-  /** E.g. `image/png`, `image/jpeg`, `image/webp`, `image/gif`, `application/pdf`. */
-  readonly mediaType: string
-  /** File name, sent if the wire supports it; may be empty. */
-  readonly name: string
-  /** Base64, without a `data:` prefix. */
-  readonly data: string
-}
-
-/** A tool call of a model. `arguments` is the text as the model wrote it and may not be valid JSON. */
-export interface ToolCallPart {
-  readonly type: 'tool_call'
-  /** The model's own id; not unique across steps, and sometimes not within one. */
-  readonly id: string
-  /** Tool name as the model sees it, e.g. `file_read`. */
-  readonly name: string
-  readonly arguments: string
-  readonly sealed?: Sealed
-}
-
-export interface ToolResultPart {
-  readonly type: 'tool_result'
-  /** `id` of the tool call that this answers. */
-  readonly id: string
-  readonly name: string
-  readonly ok: boolean
-  readonly text: string
-  /** Pictures that belong to the result. */
-  readonly media?: readonly MediaPart[]
-}
-
-export interface UserMessage {
-  readonly role: 'user'
-  readonly parts: readonly (TextPart | MediaPart)[]
-  /** Attached files, by hash. Before a request, the kernel turns the newest ones into parts if the model accepts them. */
-  readonly files?: readonly KeptFile[]
-  /** Set if this is what memory found, not written by a person. */
-  readonly recalled?: true
-}
-
-export interface AssistantMessage {
-  readonly role: 'assistant'
-  readonly parts: readonly (TextPart | ReasoningPart | ToolCallPart)[]
-}
-
-/** The result of exactly one tool call. */
-export interface ToolMessage {
-  readonly role: 'tool'
-  readonly parts: readonly [ToolResultPart]
-  /** Pictures of the result, by hash; see `UserMessage.files`. */
-  readonly files?: readonly KeptFile[]
-}
-
-export type Message = UserMessage | AssistantMessage | ToolMessage
+import type { AssistantMessage, ConversationItem, KeptFile, MediaPart, Message, ToolCallPart, UserMessage } from './message-schema.ts'
+import { fenced } from './text.ts'
 
 export function userMessage(text: string): UserMessage {
   return { role: 'user', parts: [{ type: 'text', text }] }
@@ -116,17 +37,6 @@ export function mediaOf({ role, parts }: Message): readonly MediaPart[] {
 
 export function toolCallsOf(message: AssistantMessage): readonly ToolCallPart[] {
   return message.parts.filter((part) => part.type === 'tool_call')
-}
-
-/** A message in its conversation. */
-export interface ConversationItem {
-  /** The call that added it: a sent message, a generation, or a tool call (`<generation>.<index>`). */
-  readonly call: CallId
-  readonly message: Message
-  /** UTF-8 bytes that a tokenizer would count, an upper bound of the tokens. Media count as a constant instead. */
-  readonly bytes: number
-  /** How a generation ended, if it was cut off. */
-  readonly ended?: 'length' | 'cancelled' | Failure
 }
 
 /** The result of a tool call as a model reads it: untrusted text is fenced. */
@@ -199,28 +109,8 @@ function utf8Length(text: string): number {
   return bytes
 }
 
-/** A file that a person attached or an agent sent, stored as blobs of the journal: its content is the concatenation of its pieces. */
-export interface KeptFile {
-  /** File name for people and models; never a path. */
-  readonly name: string
-  /** Detected from the content if possible, e.g. `image/png`. */
-  readonly media_type: string
-  readonly bytes: number
-  /** Hashes of its pieces in order; empty for an empty file. */
-  readonly pieces: readonly string[]
-  /** The beginning of an attached text, at most `maxAttachedHead` characters; absent: it is no text. */
-  readonly head?: string | undefined
-}
-
 /** Characters of an attached text that its message shows to models: more is read from the file. */
 export const maxAttachedHead = 4_000
-
-/** A file attached to a message. `index` counts the attachments of its turn from 0. */
-export interface Attachment extends KeptFile {
-  readonly index: number
-  /** It came with an earlier turn. */
-  readonly earlier?: true
-}
 
 /** Content-addressed storage for pieces of files. */
 export interface Blobs {

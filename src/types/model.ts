@@ -1,7 +1,8 @@
 /** The port to language models, which hides wires, keys and retries. */
 import type { Failure } from './error.ts'
 import type { JsonObject } from './text.ts'
-import type { Message, Sealed, ToolCallPart } from './message.ts'
+import type { ModelFacts, ModelPrice, Usage } from './model-schema.ts'
+import type { Message, Sealed, ToolCallPart } from './message-schema.ts'
 
 /** A tool as a model sees it. `parameters` is JSON Schema. */
 export interface ToolSpec {
@@ -85,21 +86,6 @@ export interface AnswerRecorder {
   end(status: number): void
 }
 
-/** Tokens as the endpoint reports them, or estimated if it reports none. */
-export interface Usage {
-  /** All input, including what was read from or written to a prompt cache. */
-  readonly inputTokens: number
-  /** All output, reasoning included. */
-  readonly outputTokens: number
-  /** Part of `inputTokens`. */
-  readonly cacheReadTokens?: number
-  /** Part of `inputTokens`. */
-  readonly cacheWriteTokens?: number
-  /** Part of `outputTokens`. */
-  readonly reasoningTokens?: number
-  readonly estimated: boolean
-}
-
 /**
  * What a generation emits, in order: any of text, reasoning and complete tool calls, then exactly one `finish` or `error`,
  * and nothing after it. A stream never throws: failure and cancellation are its last event.
@@ -134,16 +120,6 @@ export interface Model {
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<readonly ModelEvent[]>
 }
 
-/** Prices in micro-dollars per million tokens. A missing cache price is the input price. */
-export interface ModelPrice {
-  readonly inputPerMillion: number
-  readonly outputPerMillion: number
-  readonly cacheReadPerMillion?: number
-  readonly cacheWritePerMillion?: number
-  /** Prices of the whole request if its input exceeds `aboveInputTokens`, in ascending order of that bound. */
-  readonly tiers?: readonly (Omit<ModelPrice, 'tiers'> & { readonly aboveInputTokens: number })[]
-}
-
 /**
  * @param price null for a model without a price: it costs 0 here, and a money budget must refuse it before it is asked
  * @returns whole micro-dollars, rounded up. Never negative and never over `Number.MAX_SAFE_INTEGER`, whatever an endpoint reports.
@@ -164,26 +140,6 @@ export function priceOf(price: ModelPrice | null, usage: Usage): number {
 
 function count(tokens: number | undefined): number {
   return tokens === undefined || !(tokens > 0) ? 0 : Math.min(Math.ceil(tokens), Number.MAX_SAFE_INTEGER)
-}
-
-export type InputKind = 'text' | 'image' | 'pdf' | 'audio' | 'video'
-
-/** Facts about a model. `price` is null if it is unknown. */
-export interface ModelFacts {
-  /** The endpoint's name for it, e.g. `gpt-5-mini`. */
-  readonly name: string
-  /** Id of the provider, e.g. `openai`, `anthropic`, `ollama`, `offline`, `scripted`. */
-  readonly provider: string
-  readonly contextTokens: number
-  readonly maxOutputTokens: number
-  readonly price: ModelPrice | null
-  readonly input: readonly InputKind[]
-  readonly tools: boolean
-  readonly reasoning: boolean
-  /** Whether it supports temperature and top-p. */
-  readonly sampling: boolean
-  readonly structuredOutput: boolean
-  readonly deprecated: boolean
 }
 
 /** @returns facts of a model with defaults for all others: it supports pictures and tools, and does not reason */

@@ -73,7 +73,11 @@ interface PluginHealth {
 export interface PluginOps {
   describe: { input: Record<string, never>; output: PluginExports }
   /** Before every other request but `describe` and `health`: runs the plugin's `init`. */
-  start: { input: { config: JsonObject; settings: JsonObject }; output: Record<string, never> }
+  start: {
+    /** `own_memory`: of all memories it may read only those with its tag. */
+    input: { config: JsonObject; settings: JsonObject; own_memory?: boolean }
+    output: Record<string, never>
+  }
   action: {
     input: { name: string; input: JsonObject; message: PluginMessage | null; state: JsonObject }
     output: PluginActionResult

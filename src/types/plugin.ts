@@ -15,6 +15,11 @@ export interface PluginAction {
   readonly tier: Tier
 }
 
+/** @returns the name of an action as a call: `weather.get_forecast` for `GET_FORECAST` of weather */
+export function actionCallName(plugin: string, action: string): string {
+  return `${plugin}.${action.toLowerCase().replaceAll(/[^a-z0-9_-]+/g, '_')}`
+}
+
 export interface PluginProvider {
   readonly name: string
   readonly description: string

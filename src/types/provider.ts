@@ -66,35 +66,6 @@ function local(name: string, port: number): BuiltinProvider {
   return { name, wire: 'openai-chat', baseUrl: `http://127.0.0.1:${port}/v1`, keyEnv: [], defaultModel: '' }
 }
 
-/** A service that discovery found on this machine. */
-export interface FoundService {
-  /** Id to use it under as a provider: `ollama`, `llamacpp`, `lmstudio`, `vllm`, `localai`, or `local-<port>` for one that is not known. */
-  readonly id: string
-  readonly name: string
-  /** For wire `openai-chat`. */
-  readonly baseUrl: string
-  /** Models that can hold a conversation, loaded ones first where the service tells. May be empty. */
-  readonly models: readonly FoundModel[]
-  /** Lines of a `config.toml` that use the service with its first model; empty without one. */
-  readonly configLines: readonly string[]
-}
-
-export interface FoundModel {
-  readonly name: string
-  /** Window that the service serves; null when unknown. */
-  readonly contextTokens: number | null
-}
-
-/** What a service at any address answered. */
-export interface AddressModels {
-  /** Null: it did not list its models, or was not reached. */
-  readonly models: readonly FoundModel[] | null
-  /** Window of the model that was asked about: as the service names it, else as the catalog does; null when neither knows it. */
-  readonly contextTokens: number | null
-  /** Another base URL at the same place that lists models, where this one does not; empty: none does. */
-  readonly betterUrl: string
-}
-
 /** Which models a service itself names. The catalog knows the vendors' own services, and none at another address. */
 export interface ServedModels {
   /** Origin and path; empty for a service that the catalog describes, or a model in this process. */

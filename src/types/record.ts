@@ -1,5 +1,6 @@
 /** Records of the journal, as they are stored, followed by terminals and checked by `audit verify`. */
 import type { CallId, SessionId, TurnId } from './id.ts'
+import type { ChainHead } from './head-schema.ts'
 
 /**
  * - `intent`: the call is about to run; its input, reservation and labels
@@ -9,7 +10,8 @@ import type { CallId, SessionId, TurnId } from './id.ts'
  * - `outcome`: the call ended or was stopped; `refused`: it was stopped at the gate
  * - `reconciled`: a crash hid the outcome; how that was resolved
  */
-export type Phase = 'intent' | 'parked' | 'decided' | 'started' | 'exchange' | 'outcome' | 'refused' | 'reconciled'
+export const phases = ['intent', 'parked', 'decided', 'started', 'exchange', 'outcome', 'refused', 'reconciled'] as const
+export type Phase = (typeof phases)[number]
 
 /** What data may contain. A caller that reads labelled data gets its labels and never loses them. */
 export type Label = 'untrusted' | 'private'
@@ -54,12 +56,6 @@ export interface JournalRecord extends NewRecord {
   /** Hash of the previous record; 64 zeros for the first. Lower-case hex. */
   readonly previous: string
   /** BLAKE3-256 over all other fields in canonical form. Lower-case hex. */
-  readonly hash: string
-}
-
-/** The newest record of a chain; seq 0 for an empty one. */
-export interface ChainHead {
-  readonly seq: number
   readonly hash: string
 }
 

@@ -2,13 +2,14 @@
  * What a terminal of the owner may ask about the configuration, and what a guest asks of its runner for it. Configuration files belong to
  * the host: only the runner reads and writes them. The guest asks over the pipes that carry its envelope and its reports.
  */
+import type { NewestHead } from './head-schema.ts'
 import type { HostSkill, HostSkillFile, HostSkillPlace, HostSkills } from './skills.ts'
 import { z } from 'zod'
 import type { Failure } from './error.ts'
 import type { HostFolder, ShownFolder } from './hands.ts'
-import type { NewestHead } from './head-chain.ts'
 import type { HostedPlugin } from './plugin-hosts.ts'
-import type { Json, JsonObject } from './text.ts'
+import { jsonSchema } from './output-schema.ts'
+import type { JsonObject } from './text.ts'
 
 /** What TOML writes on one line. */
 export type TomlValue = string | number | boolean | readonly TomlValue[]
@@ -19,38 +20,35 @@ export interface ConfigChange {
   readonly value: TomlValue | null
 }
 
-/** `command`: an option of the command that started the guest. */
-export type ConfigSource = 'default' | 'all_users' | 'user' | 'command'
+const configSource = z.enum(['default', 'all_users', 'user', 'command'])
 
-export interface ConfigEntry {
-  readonly key: readonly string[]
-  readonly value: Json
-  readonly source: ConfigSource
-}
+/** `command`: an option of the command that started the guest. */
+export type ConfigSource = z.infer<typeof configSource>
+
+const configEntry = z.strictObject({ key: z.array(z.string()).readonly(), value: jsonSchema(), source: configSource })
+
+export type ConfigEntry = z.infer<typeof configEntry>
+
+const goodConfig = z.strictObject({ text: z.string(), at: z.number().describe('Unix milliseconds.') })
 
 /** A text of the user's file with which a guest has started. */
-export interface GoodConfig {
-  readonly text: string
-  /** Unix milliseconds. */
-  readonly at: number
-}
+export type GoodConfig = z.infer<typeof goodConfig>
 
-export interface ConfigState {
-  /** Path of the file that `save` changes, and its text and hash; the text is empty if there is no file. */
-  readonly file: string
-  readonly text: string
-  readonly hash: string
-  /** Every value that applies when the guest starts next. Empty if the files cannot be used. */
-  readonly entries: readonly ConfigEntry[]
-  /** Why the files cannot be used; empty if they can. */
-  readonly problem: string
-  /** Keys whose value in the running guest differs. */
-  readonly pending: readonly string[]
-  /** The newest text that worked and differs from the present one; null if there is none. */
-  readonly last_good: GoodConfig | null
-  /** Why terminals cannot change the file; empty if they can. */
-  readonly locked: string
-}
+export const configState = z.strictObject({
+  file: z.string().describe('Path of the file that `config.save` changes.'),
+  text: z.string().describe('Empty if there is no file.'),
+  hash: z.string(),
+  entries: z
+    .array(configEntry)
+    .readonly()
+    .describe('Every value that applies when the guest starts next. Empty if the files cannot be used.'),
+  problem: z.string().describe('Why the files cannot be used; empty if they can.'),
+  pending: z.array(z.string()).readonly().describe('Keys whose value in the running guest differs.'),
+  last_good: goodConfig.nullable().describe('The newest text that worked and differs from the present one; null if there is none.'),
+  locked: z.string().describe('Why terminals cannot change the file; empty if they can.'),
+})
+
+export type ConfigState = z.infer<typeof configState>
 
 /** A new state of the user's file: changes of single keys, a whole text, or the last text that worked. */
 export interface ConfigDraft {
@@ -59,14 +57,20 @@ export interface ConfigDraft {
   readonly last_good?: boolean | undefined
 }
 
-export interface ConfigProposal {
-  readonly text: string
-  readonly before: string
-  /** Keys whose value changes. A null is a key that does not exist on that side. */
-  readonly changes: readonly { readonly key: string; readonly before: Json; readonly after: Json }[]
-  /** Changed keys that take effect only after `oxbow restart`; all others take effect when the guest restarts itself. */
-  readonly needs_new_process: readonly string[]
-}
+export const configProposal = z.strictObject({
+  text: z.string(),
+  before: z.string(),
+  changes: z
+    .array(z.strictObject({ key: z.string(), before: jsonSchema(), after: jsonSchema() }))
+    .readonly()
+    .describe('Keys whose value changes. A null is a key that does not exist on that side.'),
+  needs_new_process: z
+    .array(z.string())
+    .readonly()
+    .describe('Changed keys that take effect only after `oxbow restart`; all others take effect when the guest restarts itself.'),
+})
+
+export type ConfigProposal = z.infer<typeof configProposal>
 
 /** `base` is the hash of the text that the draft was made from. */
 export type HostQuestion =

@@ -4,7 +4,8 @@
  */
 import { assertNever } from './error.ts'
 import type { SandboxTier } from './hands.ts'
-import { builtinProviders, type FoundService } from './provider.ts'
+import type { FoundService } from './model-schema.ts'
+import { builtinProviders } from './provider.ts'
 import type { ConfigChange } from './settings.ts'
 
 export type ModelChoice =

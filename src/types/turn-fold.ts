@@ -11,7 +11,7 @@
  */
 import { addSpend, noSpend, type Spend } from './call.ts'
 import { assertNever, type Failure } from './error.ts'
-import type { PendingApproval, RecordView } from './frame.ts'
+import type { PendingApproval } from './frame.ts'
 import { isTurn, startsTurn } from './turn-record.ts'
 import {
   type Answer,
@@ -27,6 +27,7 @@ import {
   type TurnMessage,
   type TurnStep,
 } from './turn-step.ts'
+import type { RecordView } from './view-schema.ts'
 
 /** One tool call. */
 export interface CallView {

@@ -4,15 +4,16 @@
  * throws. Who shows a session as it happens looks at steps; what a turn has come to is folded from them in `turn-fold.ts`.
  */
 import { noSpend, type Spend } from './call.ts'
-import type { ClientCall, ClientTools } from './call.ts'
+import type { ClientTools } from './call.ts'
 import { type Failure, forPeople, isErrorCode } from './error.ts'
-import type { PendingApproval, RecordView } from './frame.ts'
+import type { PendingApproval } from './frame.ts'
 import type { SessionId, TurnId } from './id.ts'
-import type { KeptFile } from './message.ts'
+import type { KeptFile } from './message-schema.ts'
 import { ownValue } from './own-value.ts'
 import { erasedText, isErased } from './record.ts'
 import { isObject, type Json } from './text.ts'
 import { isEnd, isGeneration, isToolCall, isTurn } from './turn-record.ts'
+import type { ClientCall, RecordView } from './view-schema.ts'
 
 /** What a reader needs of a record. */
 export type StepRecord = Pick<RecordView, 'name' | 'phase' | 'call' | 'session' | 'turn' | 'at' | 'body'>

@@ -106,11 +106,15 @@ function foldersOf(path: string): readonly string[] {
 export function checkSyntax(tree: SourceTree): readonly Violation[] {
   return tree.files.flatMap((file) => {
     const isProduct = file.path.startsWith('src/') && !file.isTest
-    return file.syntax.flatMap((fact): Violation[] => {
+    const undescribed = file.syntax.filter(({ kind }) => kind === 'undescribed_output').length
+    const outputs = { rule: 'undescribed_output', path: file.path, what: `${undescribed} outputs without a schema` } as const
+    const others = file.syntax.flatMap((fact): Violation[] => {
       const what = `line ${fact.line}: ${fact.what}`
+      if (fact.kind === 'undescribed_output') return []
       if (fact.kind === 'left_over_note') return [{ rule: 'left_over_note', path: file.path, what }]
       if (fact.kind !== 'mutable_module_state') return [{ rule: 'forbidden_syntax', path: file.path, what: `${what} (${fact.kind})` }]
       return isProduct ? [{ rule: 'mutable_module_state', path: file.path, what }] : []
     })
+    return isProduct && undescribed > 0 ? [...others, outputs] : others
   })
 }

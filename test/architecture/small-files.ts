@@ -29,6 +29,8 @@ export const depthRules: DepthRules = {
     'src/hands/commands/kept-memory.ts':
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
+    'src/types/head-schema.ts':
+      'record.ts needs its type, and the schemas of views the phases of record.ts: in one file they import each other',
     'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/kernel/kernel-verbs.ts': 'what the help needs of `call` and `events`; what they do is loaded when one is chosen',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',

@@ -23,7 +23,15 @@ export interface FunctionFact {
 
 /** Something in the text that a rule forbids in some places. */
 export interface SyntaxFact {
-  readonly kind: 'enum' | 'namespace' | 'decorator' | 'class' | 'mutable_module_state' | 'left_over_note' | 'unparsable'
+  readonly kind:
+    | 'enum'
+    | 'namespace'
+    | 'decorator'
+    | 'class'
+    | 'mutable_module_state'
+    | 'left_over_note'
+    | 'undescribed_output'
+    | 'unparsable'
   readonly what: string
   readonly line: number
 }
@@ -239,9 +247,18 @@ function forbiddenKind(node: Node): Pick<SyntaxFact, 'kind' | 'what'> | null {
   if (Array.isArray(decorators) && decorators.length > 0) return { kind: 'decorator', what: 'a decorator' }
   if (node.type === 'TSEnumDeclaration') return { kind: 'enum', what: `enum ${calleeName(node['id'])}` }
   if (node.type === 'TSModuleDeclaration') return { kind: 'namespace', what: `namespace ${calleeName(node['id'])}` }
+  if (isUndescribedOutput(node)) return { kind: 'undescribed_output', what: 'an output without a schema' }
   if (node.type !== 'ClassDeclaration' && node.type !== 'ClassExpression') return null
   if (calleeName(node['superClass']).endsWith('Error')) return null
   return { kind: 'class', what: `class ${calleeName(node['id'])}` }
+}
+
+/** `output: z.custom<…>()`, which says nothing to documents, clients and tests. */
+function isUndescribedOutput(node: Node): boolean {
+  const value = node['value']
+  if (node.type !== 'Property' || calleeName(node['key']) !== 'output' || !isNode(value) || value.type !== 'CallExpression') return false
+  const callee = value['callee']
+  return isNode(callee) && callee.type === 'MemberExpression' && calleeName(callee['property']) === 'custom'
 }
 
 /** `let` and `var` at the top of a module, and an empty collection there, which can only be meant for filling. */

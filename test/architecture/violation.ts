@@ -22,6 +22,7 @@ export type RuleName =
   | 'forbidden_syntax'
   | 'mutable_module_state'
   | 'left_over_note'
+  | 'undescribed_output'
   | 'unnamed_dependency'
   | 'missing_dependency'
   | 'inexact_version'

@@ -215,6 +215,11 @@ const shape: readonly Planted[] = [
     ['forbidden_syntax src/kernel/a.ts'],
   ],
   ['a file that does not parse', { 'src/kernel/a.ts': `export const = 1\n` }, ['forbidden_syntax src/kernel/a.ts']],
+  [
+    'an output whose schema says nothing',
+    { 'src/kernel/a.ts': `export const a = (z: any) => ({ output: z.custom() })\n` },
+    ['undescribed_output src/kernel/a.ts'],
+  ],
   ['a top-level let', { 'src/kernel/a.ts': `let a = 1\nexport const b = () => (a += 1)\n` }, ['mutable_module_state src/kernel/a.ts']],
   ['an exported let', { 'src/kernel/a.ts': `export let a = 1\n` }, ['mutable_module_state src/kernel/a.ts']],
   [

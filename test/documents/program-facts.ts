@@ -17,7 +17,7 @@ import type { ProgramFacts } from './name-rules.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 export const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
-const sourceFolders = ['src', 'web', 'test', 'bench', 'scripts', 'examples', 'docs', 'bin', '.ci']
+const sourceFolders = ['src', 'web', 'test', 'bench', 'scripts', 'examples', 'docs', 'bin', 'bundle', '.ci']
 
 /** Files and folders of the repository, from its root; what npm and builds bring is left out. */
 export function repositoryPaths(): ReadonlySet<string> {

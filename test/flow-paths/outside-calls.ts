@@ -1,4 +1,5 @@
 /** The calls of the suite that leave this guest or begin in it: sinks, a server and a coder that see folders, pages, agents and graphs. */
+import { z } from 'zod'
 import { toolCall } from '../../src/connect/mcp/tool-call.ts'
 import { done, testCall } from '../../src/kernel/kernel-fixture.ts'
 import type { Call, DefinitionText, Hands, HostPort, Sandbox } from '../../src/types/index.ts'
@@ -18,6 +19,7 @@ export function sinkCalls(described: readonly Call[], { read }: Ground, arrived:
   return [...real, ...outside].map((call) => ({
     ...call,
     timeoutMs: 5_000,
+    output: z.unknown(),
     async run(input: object) {
       const text = JSON.stringify(input)
       arrived.push(text, ...[...text.matchAll(/@?(\/(?:shared|tmp)\/[\w./-]+)/g)].map(([, path = '']) => read(path) ?? ''))

@@ -1,6 +1,6 @@
 /** Plugins through `oxbow plugin`, with a guest that serves: what one that is wrong, or asks for money, does to everything else. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome, type Ran } from '../support/program.ts'
@@ -44,17 +44,40 @@ const broken: readonly (readonly [name: string, source: string, entry: string, w
   ['throwing', 'throw new Error("out of luck")', 'index.js', /out of luck/],
   ['garbled', 'export default {', 'index.js', /Unexpected end of input|SyntaxError/],
   ['partless', 'export const x = 1', 'index.js', /exports no plugin/],
-  ['spinning', 'for (;;);', 'index.js', /does not answer/],
+  ['spinning', '\nfor (;;);', 'index.js', /does not answer\. index\.js:2: the code does not come back/],
+  [
+    'renamed',
+    'console.log("begins"); export default { name: "other" }',
+    'index.js',
+    /definePlugin has the name "other", and oxbow\.plugin\.json "renamed"/,
+  ],
+  [
+    'careless',
+    'export default { name: "careless", hooks: [{ step: "call.before", fail: "close", run() {} }] }',
+    'index.js',
+    /fail "close", which must be one of open, closed/,
+  ],
 ]
 
-void test('a plugin that does not start is not installed, says why, and leaves no right', async () => {
+const keptOf = ({ folder }: Home, name: string): boolean =>
+  [`plugins/${name}`, `users/default/internal/plugins/${name}`, `users/default/internal/plugins/.logs/${name}.log`].some((path) =>
+    existsSync(join(folder, path)),
+  )
+
+void test('a plugin that does not start is not installed, says why, and leaves nothing behind', async () => {
   for (const [name, source, entry, why] of broken) {
     const added = await add(home, writePlugin(home, name, source, { entry }), '--grant')
     assert.notEqual(added.exit, 0, `${name}: ${added.out}`)
     assert.match(added.err, why, name)
     assert.deepEqual(await home.json('plugin', 'list'), [[]], name)
     assert.doesNotMatch(configOf(home), new RegExp(`plugin\\.${name}`))
+    assert.ok(!keptOf(home, name), name)
   }
+  // With a guest that runs, too.
+  await home.oxbow(['start'])
+  const added = await add(home, writePlugin(home, 'failing', 'console.log("begins")\nthrow new Error("out of luck")'), '--grant')
+  assert.match(added.err, /It wrote:\n {2}begins\n[^]*error: failing is not installed\. index\.js:2: Error: out of luck\n/)
+  assert.ok(!keptOf(home, 'failing'))
 })
 
 void test('a name that looks like another one is shown with a warning', async () => {
@@ -110,6 +133,9 @@ const noter = (text: string): string => `export default { name: 'noter',
     { name: 'look', description: 'Looks.', effect: 'none', async handler(runtime) {
       return { success: true, text: (await runtime.memory.search('kettle')).text }
     } },
+    { name: 'look_at_all', description: 'Looks.', effect: 'none', async handler(runtime) {
+      return { success: true, text: (await runtime.memory.search('kettle', { tags: [] })).text }
+    } },
   ],
 }`
 
@@ -126,6 +152,8 @@ void test('another plugin with the name of a removed one does not see what that 
     assert.doesNotMatch(await look(), /kettle/)
     assert.equal((await home.oxbow(['call', 'noter.note', '{}'])).exit, 0)
     assert.ok((await look()).includes(text))
+    const all = await home.oxbow(['call', 'noter.look_at_all', '{}'])
+    assert.ok(all.out.includes(text), `all that it may read is its own: ${all.err}`)
     if (!isRunning) await home.oxbow(['stop'])
     const removed = await home.oxbow(['plugin', 'remove', 'noter'])
     assert.equal(removed.exit, 0, removed.err)
@@ -148,4 +176,22 @@ void test('an evaluator sees the turn of a one-shot run before its guest ends', 
   assert.equal((await add(home, writePlugin(home, 'looker', looker), '--grant')).exit, 0)
   for (const text of ['hello', 'hello again']) assert.match((await home.oxbow(['run', text])).out, /still here/)
   assert.match((await home.oxbow(['call', 'looker.seen', '{}'])).out, /^xx$/m)
+})
+
+const parrot = `export default { name: 'parrot', models: {
+  async *TEXT_LARGE(runtime, { messages }) { yield 'You said: '; yield messages.at(-1).content },
+  TEXT_EMBEDDING: () => [1, 2],
+} }`
+
+void test('a model of a plugin answers, and stands among the models that can be chosen, with and without a guest that runs', async () => {
+  const added = await add(home, writePlugin(home, 'parrot', parrot), '--grant')
+  assert.equal(added.exit, 0, added.err)
+  const usable = async (): Promise<string> => JSON.stringify(await home.json('call', 'model.usable', '{"limit": 5}'))
+  for (const verb of ['start', 'stop']) {
+    await home.oxbow([verb])
+    assert.match(await usable(), /"plugin:parrot\/TEXT_LARGE"/, verb)
+    assert.doesNotMatch(await usable(), /TEXT_EMBEDDING/)
+    assert.match((await home.oxbow(['models'])).out, /^plugin:parrot\/TEXT_LARGE /m)
+    assert.match((await home.oxbow(['run', '--model', 'plugin:parrot', 'hello'])).out, /You said: .*hello/s)
+  }
 })

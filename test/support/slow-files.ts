@@ -65,6 +65,7 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/verbs/serve-verbs.full.test.ts': `${guests}, in the background, and stops them again`,
   'test/verbs/unusable-config.full.test.ts': `${guests}: each broken configuration is met by a start`,
   'test/verbs/undo-verbs.full.test.ts': `${guests}: each version is made in another one`,
+  'src/plugins/host/failed-start.test.ts': 'plugins that never start, each of which is waited for',
   'test/plugins/front-door.full.test.ts': 'starts plugins in processes of their own, one of which never answers',
   'test/web/first-hour.full.test.ts': 'a real browser, each page in two widths',
   'test/http/http-api.test.ts': 'asks more often than a key may in a minute, and restarts its guest',

@@ -7,23 +7,14 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { plainLine, plainText } from '../../terminal/index.ts'
-import { type Client, connect } from '../../client/index.ts'
-import {
-  findGuest,
-  grantRight,
-  hasRight,
-  type Home,
-  loadPlugins,
-  openHome,
-  openWorkspace,
-  type StagedPlugin,
-  usersOf,
-} from '../../runner/index.ts'
-import { OxbowError, type PluginExports, pluginRight, systemClock, toError, toFailure, plural } from '../../types/index.ts'
+import { findGuest, grantRight, hasRight, loadPlugins, openHome, type StagedPlugin } from '../../runner/index.ts'
+import { OxbowError, type PluginExports, pluginRight, systemClock, toFailure, plural } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
-import { type CallOptions, restartGuest, showOutput } from '../kernel/call.ts'
+import { type CallOptions, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
+import { syncGuests, type SyncProblem } from './plugin-guests.ts'
+import { dropNew, leftoversOf, type Trial, tryLoading } from './plugin-trial.ts'
 import { assertLoaded, infoOf, notGranted, rightsText, whyNotLoaded } from './plugins.ts'
 
 interface SwitchOptions extends GuestChoice {
@@ -79,10 +70,12 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
     for (const other of staged.before === null ? alikeNames(name, others) : [])
       printNotice(terminal, `warning: the name ${name} looks like ${other}, which is another one`)
     if (options.dryRun === true) return printPreview({ would: `install ${name} ${version}`, target: shown(staged) }, options, terminal)
-    if (isSame(staged)) return await finish(staged, `${name} ${version} is installed already, with the same files.`, options, terminal)
+    if (isSame(staged))
+      return await finish({ ...staged, leftovers: [] }, `${name} ${version} is installed already, with the same files.`, options, terminal)
     if (!(await isApproved(staged, options, terminal))) return 0
+    const trial = { ...staged, leftovers: leftoversOf(home, name) }
     await commitPlugin(home, staged, userInfo().username, systemClock.now())
-    return await finish(staged, `Installed ${name} ${version}.`, options, terminal)
+    return await finish(trial, `Installed ${name} ${version}.`, options, terminal)
   } finally {
     await discard(staged.folder)
   }
@@ -93,7 +86,7 @@ function isSame({ before, tree_hash: hash, source }: StagedPlugin): boolean {
 }
 
 /** Has guests take it over; one that cannot keeps the version before, for all guests. @throws OxbowError `tool_failed` for that */
-async function finish(staged: StagedPlugin, text: string, options: AddOptions, terminal: Terminal): Promise<number> {
+async function finish(staged: StagedPlugin & Trial, text: string, options: AddOptions, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const { manifest, before } = staged
   const problems = await syncGuests(home, terminal)
@@ -102,10 +95,16 @@ async function finish(staged: StagedPlugin, text: string, options: AddOptions, t
     await (await loadPlugins()).revertPlugin(home, staged)
     await syncGuests(home, terminal)
     throw new OxbowError('tool_failed', `${manifest.name} ${before.manifest.version} stays: ${refused.why}`, {
-      hint: `Correct it and update again. To install it all the same, disable the plugin first: oxbow plugin disable ${manifest.name}`,
+      hint: `Correct it and update again; oxbow plugin logs ${manifest.name} shows what it wrote. To install it all the same, disable the plugin first: oxbow plugin disable ${manifest.name}`,
     })
   }
-  if (refused !== undefined && before === null) return dropNew(home, staged, terminal, { message: refused.why })
+  if (refused !== undefined && before === null) {
+    const log = await infoOf(manifest.name, options, terminal).then(
+      ({ state }) => state.log,
+      () => '',
+    )
+    return dropNew(home, staged, options, terminal, { message: refused.why, log })
+  }
   const enabled = before?.enabled ?? true
   // One that does not start is not kept, and is given no right.
   const parts = enabled ? await tryLoading(home, staged, options, terminal) : null
@@ -145,53 +144,6 @@ async function proposeOne(folder: string, source: string, { json, dryRun }: AddO
 function shown({ manifest, source, tree_hash, signer, files, bytes, packages, withScripts, changes, reasons }: StagedPlugin): object {
   return { manifest, source, tree_hash, signer, files: files.length, bytes, packages, with_scripts: withScripts, changes, reasons }
 }
-
-type Refused = Pick<StagedPlugin, 'manifest' | 'before'>
-
-/** @throws OxbowError `bad_config`, always */
-async function dropNew(home: Home, staged: Refused, terminal: Terminal, { message, cause }: Dropped): Promise<never> {
-  const { revertPlugin } = await loadPlugins()
-  await revertPlugin(home, staged)
-  await syncGuests(home, terminal)
-  const hint = 'Correct it and add it again.'
-  throw new OxbowError('bad_config', `${staged.manifest.name} is not installed. ${message}`, { hint, cause })
-}
-
-interface Dropped {
-  readonly message: string
-  readonly cause?: unknown
-}
-
-/**
- * A plugin that does not start is not kept: it was made for another version, say, or its code throws. It starts as approved, in its sandbox.
- * @returns what it has; null where no guest can tell @throws OxbowError `bad_config` with the reason
- */
-async function tryLoading(home: Home, staged: Refused, options: AddOptions, terminal: Terminal): Promise<PluginExports | null> {
-  const { name } = staged.manifest
-  try {
-    const { exports, failure, state } = await infoOf(name, options, terminal)
-    if (failure === null) return exports
-    const log = ['It wrote:', ...state.log.trimEnd().split('\n').slice(-maxShownLogLines)].join('\n  ')
-    if (state.log !== '' && options.json !== true) printNotice(terminal, plainText(log))
-    throw toError(failure)
-  } catch (error) {
-    const { code, message } = toFailure(error, 'internal_failure', '')
-    const isEliza = staged.manifest.program === 'eliza-host'
-    if (!(isEliza ? doesNotLoad.test(message) : staged.before === null && ownFailures.has(code))) {
-      printNotice(terminal, `notice: ${name} was not loaded to try it: ${plainLine(message, 300)}`)
-      return null
-    }
-    return dropNew(home, staged, terminal, { message, cause: error })
-  }
-}
-
-const maxShownLogLines = 20
-
-/** What a plugin of our own interface fails with; others are faults of the machine or of the guest. */
-const ownFailures: ReadonlySet<string> = new Set(['tool_failed', 'bad_input', 'bad_config', 'timeout', 'sandbox_failed', 'limit_reached'])
-
-/** How eliza-host begins what it says of a package that cannot work, whatever its settings are. */
-const doesNotLoad = /^The plugin (?:imports `|does not load)|exports no plugin of elizaOS|does not contain @elizaos\/core/
 
 function partCounts(parts: PluginExports | null): readonly string[] {
   const counts = Object.entries(parts ?? {}).flatMap(([part, list]) => (list.length === 0 ? [] : [plural(list.length, part.slice(0, -1))]))
@@ -333,53 +285,4 @@ async function grantIfWanted(
   const file = grantRight(setup.home, setup.workspace, pluginRight(plugin), true)
   if (file !== null) printNotice(terminal, `notice: added "plugin.${plugin}" to agent.rights in ${file}`)
   return { granted: true, changed: file !== null }
-}
-
-interface SyncProblem {
-  /** Empty: a whole guest. */
-  readonly plugin: string
-  readonly why: string
-}
-
-/**
- * Has every guest that runs take over the change; the others read it when they start.
- * @param restart for changed rights, which a guest reads when it starts @param removed plugins that are gone for good
- * @returns what did not work
- */
-async function syncGuests(
-  home: Home,
-  terminal: Terminal,
-  { restart = false, removed = [] }: { readonly restart?: boolean; readonly removed?: readonly string[] } = {},
-): Promise<SyncProblem[]> {
-  return eachGuest(home, terminal, async (gateway) => {
-    const synced = await gateway.call('plugin.sync', { removed: [...removed] })
-    if (synced.status !== 'ok') throw toError(synced.failure)
-    if (restart) await restartGuest(gateway)
-    return (synced.output as { readonly problems: Readonly<Record<string, string>> }).problems
-  })
-}
-
-/** @param work resolves with problems by plugin */
-async function eachGuest(
-  home: Home,
-  terminal: Terminal,
-  work: (gateway: Client) => Promise<Readonly<Record<string, string>> | void>,
-): Promise<SyncProblem[]> {
-  const problems: SyncProblem[] = []
-  for (const user of usersOf(home)) {
-    const guest = await findGuest(openWorkspace(home, user))
-    if (guest === null) continue
-    try {
-      const gateway = await connect({ url: guest.url, token: guest.token, client: `oxbow-cli ${terminal.version}` })
-      try {
-        problems.push(...Object.entries((await work(gateway)) ?? {}).map(([plugin, why]) => ({ plugin, why })))
-      } finally {
-        await gateway.close()
-      }
-    } catch (error) {
-      const { message } = toFailure(error, 'internal_failure', '')
-      problems.push({ plugin: '', why: `the guest of ${user}: ${message}; oxbow restart makes it take over the change` })
-    }
-  }
-  return problems
 }

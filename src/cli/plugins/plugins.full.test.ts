@@ -73,7 +73,7 @@ test('a new plugin is installed once a person approves its files, and its action
   assert.match(tested.out, /passed {2}hello › greets by name\n1 passed, 0 failed/)
   assert.match(
     (await plugin('info', 'hello')).out,
-    /Your agent may use it\.\n\nActions\n {2}hello {2}Greets somebody by name\.\n.*Host: running/s,
+    /Your agent may use it\.\n\nActions\n {2}hello\.hello {2}Greets somebody by name\.\n.*Host: running/s,
   )
   assert.match((await plugin('list')).out, /hello +0\.1\.0 +on +unsigned/)
   assert.match((await plugin('verify')).out, /hello: as approved/)

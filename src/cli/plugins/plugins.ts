@@ -4,6 +4,7 @@ import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
 import {
+  actionCallName,
   type Failure,
   type LockedPlugin,
   OxbowError,
@@ -11,6 +12,7 @@ import {
   type PluginExports,
   type PluginHostState,
   pluginRight,
+  plural,
   type PluginSource,
   type PluginTestResult,
 } from '../../types/index.ts'
@@ -84,7 +86,7 @@ export async function pluginInfo(name: string, options: CallOptions, terminal: T
     )
   else {
     const use = granted ? 'Your agent may use it.' : sentence(notGranted(name), '')
-    printText(terminal, [`${aboutText(plugin, loaded)}\n${use}`, info === null ? plainText(problem) : partsText(info)].join('\n\n'))
+    printText(terminal, [`${aboutText(plugin, loaded)}\n${use}`, info === null ? plainText(problem) : partsText(name, info)].join('\n\n'))
     if (info?.failure) printNotice(terminal, doesNotStart(name, info.failure))
   }
   return info?.failure ? 1 : 0
@@ -171,12 +173,12 @@ const noExports: PluginExports = {
   hooks: [],
 }
 
-function partsText({ exports, state, counts, data }: Info): string {
+function partsText(plugin: string, { exports, state, counts, data }: Info): string {
   const { actions, providers, evaluators, services, models, routes, tasks, events, hooks } = exports ?? noExports
   const parts: readonly (readonly [string, readonly string[]])[] = [
-    ['Actions', actions.map(({ name, description }) => `${name}  ${description}`)],
-    ['Providers', providers.map(({ name, description }) => `${name}  ${description}`)],
-    ['Evaluators', evaluators.map(({ name, description }) => `${name}  ${description}`)],
+    ['Actions', actions.map(({ name, description }) => `${actionCallName(plugin, name)}  ${description}`.trimEnd())],
+    ['Providers', providers.map(({ name, description }) => `${name}  ${description}`.trimEnd())],
+    ['Evaluators', evaluators.map(({ name, description }) => `${name}  ${description}`.trimEnd())],
     ['Services', services.map(({ type }) => type)],
     ['Models', models.map(({ type, provider }) => `${type} by ${provider}`)],
     ['Routes', routes.map(({ method, path, public: isPublic }) => `${method} ${path}${isPublic ? ', public' : ''}`)],
@@ -188,7 +190,7 @@ function partsText({ exports, state, counts, data }: Info): string {
     .filter(([, list]) => list.length > 0)
     .map(([title, list]) => `${title}\n${list.map((line) => `  ${line}`).join('\n')}`)
   const { phase, problem, crashes, withheld = [] } = state
-  const host = `Host: ${phase}${crashes > 0 ? `, ${crashes} crashes in ten minutes` : ''}${problem === '' ? '' : `. ${problem}`}`
+  const host = `Host: ${phase}${crashes > 0 ? `, ${plural(crashes, 'crash', 'crashes')} in ten minutes` : ''}${problem === '' ? '' : `. ${problem}`}`
   const room = `Data: ${Math.ceil(data.bytes / mib)} of ${Math.floor(data.max_bytes / mib)} MB in /data`
   const { events: sent, states } = counts
   const delivered = `Events: ${sent.delivered} delivered, ${sent.failed} failed, ${sent.lost} lost`

@@ -35,11 +35,15 @@ function printUsable(models: readonly ModelFacts[], options: ModelsOptions, term
   const { config, env } = guestSetup(options, terminal)
   const hasKey = (id: string): boolean =>
     id === config.model.provider ||
+    id.startsWith('plugin:') ||
     Object.hasOwn(config.providers, id) ||
     (ownValue(builtinProviders, id)?.keyEnv ?? []).some((name) => (ownValue(env, name) ?? '').trim() !== '')
   const usable = models.filter((model) => hasKey(model.provider))
   printText(terminal, plainText(usable.length === 0 ? providerTable(models) : modelTable(usable)))
-  const whose = usable.length === 0 ? 'No provider has a key here.' : 'These are of the providers that have a key here, or are configured.'
+  const whose =
+    usable.length === 0
+      ? 'No provider has a key here.'
+      : 'These are of the providers that have a key here or are configured, and of plugins.'
   printNotice(
     terminal,
     `\n${whose} \`oxbow models PROVIDER\` lists the models of one provider, \`oxbow models --all\` lists all ${models.length}.`,

@@ -2,6 +2,7 @@
  * Cards of agents of others: fetched, checked, verified and hashed. What a person approves is the hash over all that the card says, its
  * address, and the key that has signed it. A card whose signature is wrong is refused, whoever approves it.
  */
+import { z } from 'zod'
 import { createHash, createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import { isObject, type Json, type JsonObject, nestsDeeper, ownValue, OxbowError, type RemoteAgent } from '../../types/index.ts'
 import { canonical, type HashText, visible } from '../mcp/definitions.ts'
@@ -9,16 +10,17 @@ import { type ReadCard, readCard } from './a2a-client.ts'
 import { cardTimeoutMs, maxCardBytes, maxCardDepth, maxSkills, maxSummaryBytes } from './limits.ts'
 
 /** What a person and a model see of a card, with invisible characters escaped. */
-export interface CardSummary {
-  readonly name: string
-  readonly description: string
-  readonly version: string
-  readonly provider: string
-  readonly skills: readonly string[]
-  readonly addresses: readonly string[]
-  /** Thumbprint of the key that signs it (RFC 7638), in hex; empty: it is not signed. */
-  readonly signed_by: string
-}
+export const cardSummary = z.strictObject({
+  name: z.string(),
+  description: z.string(),
+  version: z.string(),
+  provider: z.string(),
+  skills: z.array(z.string()).readonly(),
+  addresses: z.array(z.string()).readonly(),
+  signed_by: z.string().describe('Thumbprint of the key that signs it (RFC 7638), in hex; empty: it is not signed.'),
+})
+
+export type CardSummary = z.infer<typeof cardSummary>
 
 export interface FoundCard {
   readonly read: ReadCard

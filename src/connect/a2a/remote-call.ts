@@ -4,7 +4,7 @@
  * say whether it runs one twice, the outcome is unknown instead.
  */
 import { z } from 'zod'
-import { type Blobs, type Call, type CallContext, derivedId, type Json, OxbowError } from '../../types/index.ts'
+import { type Blobs, type Call, type CallContext, derivedId, jsonSchema, OxbowError } from '../../types/index.ts'
 import { visible } from '../mcp/definitions.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import type { RemoteState } from './a2a-client.ts'
@@ -19,17 +19,22 @@ interface AskInput {
   readonly context?: string | undefined
 }
 
-type AskStatus = 'success' | 'failure' | 'cancelled' | 'timeout' | 'refused' | 'input_required'
+const askStatus = z.enum(['success', 'failure', 'cancelled', 'timeout', 'refused', 'input_required'])
 
-interface AskOutput {
-  readonly status: AskStatus
-  readonly text: string
-  /** What the agent has returned as data. */
-  readonly value?: Json
-  readonly files?: readonly { readonly name: string; readonly media_type: string; readonly bytes: number; readonly hash: string }[]
-  /** Continues the conversation. */
-  readonly context: string
-}
+type AskStatus = z.infer<typeof askStatus>
+
+const askOutput = z.strictObject({
+  status: askStatus,
+  text: z.string(),
+  value: jsonSchema().exactOptional().describe('What the agent has returned as data.'),
+  files: z
+    .array(z.strictObject({ name: z.string(), media_type: z.string(), bytes: z.number(), hash: z.string() }))
+    .readonly()
+    .exactOptional(),
+  context: z.string().describe('Continues the conversation.'),
+})
+
+type AskOutput = z.infer<typeof askOutput>
 
 /** What is kept of a call until it is over, and a while longer. */
 interface KeptCall {
@@ -54,7 +59,7 @@ export function remoteCall(named: NamedRemote, remote: Remote, documents: KeptDo
       key_facts: z.array(z.string().max(500)).max(50).describe('Facts that it needs.').optional(),
       context: z.string().max(500).describe('Of an earlier answer, to continue that conversation.').optional(),
     }),
-    output: z.custom<AskOutput>(),
+    output: askOutput,
     example: { goal: 'Translate to Danish: good morning' },
     tier: 'side_effecting',
     right: `a2a.${name}`,

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Call, type CallContext, OxbowError, type RemoteAgent, remoteAgent } from '../../types/index.ts'
 import type { HashText } from '../mcp/definitions.ts'
-import type { CardSummary } from './card.ts'
+import { cardSummary } from './card.ts'
 import { maxRemotes } from './limits.ts'
 import type { Remote } from './remote.ts'
 import { type KeptRemote, type NamedRemote, type RemoteSettings, unknownRemote } from './settings.ts'
@@ -43,26 +43,26 @@ export function remoteCalls(table: RemoteTable, hash: () => Promise<HashText>): 
   ]
 }
 
-export interface RemoteLine {
-  readonly remote: string
-  readonly from: string
-  readonly url: string
-  readonly enabled: boolean
-  readonly approved: boolean
-  /** Its card has changed, so that it is not offered. */
-  readonly changed: boolean
-  /** Of the approved card. */
-  readonly description: string
-  readonly skills: readonly string[]
-}
+const remoteLine = z.strictObject({
+  remote: z.string(),
+  from: z.string(),
+  url: z.string(),
+  enabled: z.boolean(),
+  approved: z.boolean(),
+  changed: z.boolean().describe('Its card has changed, so that it is not offered.'),
+  description: z.string().describe('Of the approved card.'),
+  skills: z.array(z.string()).readonly(),
+})
 
-function listRemotes({ held, isChanged }: RemoteTable): Call<object, { remotes: readonly RemoteLine[] }> {
+export type RemoteLine = z.infer<typeof remoteLine>
+
+function listRemotes({ held, isChanged }: RemoteTable): Call<object, { remotes: RemoteLine[] }> {
   return {
     ...shared,
     name: 'remote.list',
     summary: 'Lists the agents of others, and whether their cards are approved.',
     input: z.strictObject({}),
-    output: z.custom<{ remotes: readonly RemoteLine[] }>(),
+    output: z.strictObject({ remotes: z.array(remoteLine) }),
     example: {},
     tier: 'read_only',
     right: 'remotes.read',
@@ -111,16 +111,16 @@ function addRemote(table: RemoteTable): Call<AddInput, { remote: string }> {
   }
 }
 
-export interface CardDiff {
-  readonly remote: string
-  readonly state: 'new' | 'changed' | 'same'
-  /** Why it cannot be approved; empty if it can. */
-  readonly problem: string
-  readonly approved: CardSummary | null
-  readonly now: CardSummary
-  /** Stands for all that is shown: approving needs it. */
-  readonly digest: string
-}
+const cardDiff = z.strictObject({
+  remote: z.string(),
+  state: z.enum(['new', 'changed', 'same']),
+  problem: z.string().describe('Why it cannot be approved; empty if it can.'),
+  approved: cardSummary.nullable(),
+  now: cardSummary,
+  digest: z.string().describe('Stands for all that is shown: approving needs it.'),
+})
+
+export type CardDiff = z.infer<typeof cardDiff>
 
 async function lookAt({ named, remote }: HeldRemote, hash: HashText, signal: AbortSignal): Promise<CardDiff & { readonly hash: string }> {
   const { name: own, kept } = named
@@ -138,7 +138,7 @@ function diffRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call
     name: 'remote.diff',
     summary: 'Fetches the card of an agent of others and shows it, beside the one that is approved.',
     input,
-    output: z.custom<CardDiff>(),
+    output: cardDiff,
     example,
     tier: 'side_effecting',
     effect: 'none',

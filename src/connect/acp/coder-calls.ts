@@ -14,15 +14,14 @@ export interface CoderTable {
   running(name: string): number
 }
 
-export interface CoderFacts {
-  /** Which program, and from which packages. */
-  readonly identity: string
-  /** As it describes itself, on one line; hostile text. */
-  readonly says: string
-  readonly settings: AcpAgent
-  /** Stands for all that is shown: approving needs it. */
-  readonly digest: string
-}
+const coderFacts = z.strictObject({
+  identity: z.string().describe('Which program, and from which packages.'),
+  says: z.string().describe('As it describes itself, on one line; hostile text.'),
+  settings: acpAgent,
+  digest: z.string().describe('Stands for all that is shown: approving needs it.'),
+})
+
+export type CoderFacts = z.infer<typeof coderFacts>
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
 const shared = {
@@ -36,24 +35,26 @@ export function coderCalls(table: CoderTable): readonly Call[] {
   return [listCall(table), addCall(table), showCall(table), approveCall(table), removeCall(table)]
 }
 
-export interface CoderLine {
-  readonly agent: string
-  readonly from: string
-  readonly command: string
-  readonly description: string
-  readonly files: string
-  readonly hosts: readonly string[]
-  readonly approved: boolean
-  readonly running: number
-}
+const coderLine = z.strictObject({
+  agent: z.string(),
+  from: z.string(),
+  command: z.string(),
+  description: z.string(),
+  files: z.string(),
+  hosts: z.array(z.string()).readonly(),
+  approved: z.boolean(),
+  running: z.number(),
+})
 
-function listCall({ held, running }: CoderTable): Call<object, { agents: readonly CoderLine[] }> {
+export type CoderLine = z.infer<typeof coderLine>
+
+function listCall({ held, running }: CoderTable): Call<object, { agents: CoderLine[] }> {
   return {
     ...shared,
     name: 'coder.list',
     summary: 'Lists the coding agents of others, and whether they are approved.',
     input: z.strictObject({}),
-    output: z.custom<{ agents: readonly CoderLine[] }>(),
+    output: z.strictObject({ agents: z.array(coderLine) }),
     example: {},
     tier: 'read_only',
     right: 'servers.read',
@@ -113,10 +114,9 @@ function addCall(table: CoderTable): Call<{ agent: string; settings: AcpAgent },
   }
 }
 
-export interface Shown extends CoderFacts {
-  readonly agent: string
-  readonly state: 'new' | 'changed' | 'same'
-}
+const shown = coderFacts.extend({ agent: z.string(), state: z.enum(['new', 'changed', 'same']) })
+
+export type Shown = z.infer<typeof shown>
 
 function showCall(table: CoderTable): Call<{ agent: string }, Shown> {
   return {
@@ -124,7 +124,7 @@ function showCall(table: CoderTable): Call<{ agent: string }, Shown> {
     name: 'coder.show',
     summary: 'Starts a coding agent and shows what it is, and whether it is as approved.',
     input: z.strictObject({ agent: name }),
-    output: z.custom<Shown>(),
+    output: shown,
     example: { agent: 'helper' },
     effect: 'none',
     labels: { adds: ['untrusted'], sink: false },

@@ -14,16 +14,15 @@ export interface TaskInput {
   readonly context?: string | undefined
 }
 
-export interface TaskOutput {
-  readonly status: 'success' | 'failure' | 'cancelled' | 'refused'
-  readonly text: string
-  /** Files that it has changed in its branch. */
-  readonly files: readonly string[]
-  /** Names the conversation, to continue it; empty: it has ended. */
-  readonly context: string
-  /** Of files, until it is merged or dropped; empty: none. */
-  readonly branch: string
-}
+const taskOutput = z.strictObject({
+  status: z.enum(['success', 'failure', 'cancelled', 'refused']),
+  text: z.string(),
+  files: z.array(z.string()).readonly().describe('Files that it has changed in its branch.'),
+  context: z.string().describe('Names the conversation, to continue it; empty: it has ended.'),
+  branch: z.string().describe('Of files, until it is merged or dropped; empty: none.'),
+})
+
+export type TaskOutput = z.infer<typeof taskOutput>
 
 export interface TaskDeps {
   readonly conversations: Conversations
@@ -44,7 +43,7 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, Tas
       key_facts: z.array(z.string().min(1).max(500)).max(50).default([]).describe('What it has to know, a fact each.'),
       context: z.string().max(200).optional().describe('Of an earlier answer: continues that conversation.'),
     }),
-    output: z.custom<TaskOutput>(),
+    output: taskOutput,
     example: { goal: 'Make the failing test in /shared/test/parser.test.ts pass.', key_facts: [] },
     tier: 'side_effecting',
     right: `acp.${name}`,

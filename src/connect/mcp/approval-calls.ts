@@ -1,7 +1,7 @@
 /** The calls by which a person looks at what a server offers, beside what is approved, and approves it. */
 import { z } from 'zod'
 import { type Call, isOxbowError, OxbowError, type SchemaChecker } from '../../types/index.ts'
-import { callPart, type FoundTool, type HashText, type ToolDefinition, visible } from './definitions.ts'
+import { callPart, type FoundTool, type HashText, toolDefinition, visible } from './definitions.ts'
 import {
   change,
   findServer,
@@ -17,37 +17,36 @@ export function approvalCalls(table: ServerTable, hash: () => Promise<HashText>)
   return [diffServer(table, hash), approveServer(table, hash)]
 }
 
-interface ToolDiff {
-  readonly tool: string
-  /** The name of its call, once approved. */
-  readonly call: string
-  readonly state: 'new' | 'changed' | 'same' | 'gone'
-  /** Why it cannot be approved; empty if it can. */
-  readonly problem: string
-  readonly approved: ToolDefinition | null
-  readonly now: ToolDefinition | null
-  readonly read_only: boolean
-  readonly sink: boolean
-}
+const toolDiff = z.strictObject({
+  tool: z.string(),
+  call: z.string().describe('The name of its call, once approved.'),
+  state: z.enum(['new', 'changed', 'same', 'gone']),
+  problem: z.string().describe('Why it cannot be approved; empty if it can.'),
+  approved: toolDefinition.nullable(),
+  now: toolDefinition.nullable(),
+  read_only: z.boolean(),
+  sink: z.boolean(),
+})
 
-interface Shown {
-  readonly server: string
-  readonly identity: { readonly approved: string; readonly now: string }
-  readonly instructions: { readonly approved: string; readonly now: string }
-  /** What it has beside tools. */
-  readonly offers: { readonly approved: Offered; readonly now: Offered }
-  readonly tools: readonly ToolDiff[]
-}
+type ToolDiff = z.infer<typeof toolDiff>
 
-export interface Offered {
-  readonly resources: boolean
-  readonly prompts: boolean
-}
+const offeredSchema = z.strictObject({ resources: z.boolean(), prompts: z.boolean() })
 
-export interface ServerDiff extends Shown {
-  /** Stands for all that is shown: approving needs it. */
-  readonly digest: string
-}
+export type Offered = z.infer<typeof offeredSchema>
+
+const shown = z.strictObject({
+  server: z.string(),
+  identity: z.strictObject({ approved: z.string(), now: z.string() }),
+  instructions: z.strictObject({ approved: z.string(), now: z.string() }),
+  offers: z.strictObject({ approved: offeredSchema, now: offeredSchema }).describe('What it has beside tools.'),
+  tools: z.array(toolDiff).readonly(),
+})
+
+type Shown = z.infer<typeof shown>
+
+const serverDiff = shown.extend({ digest: z.string().describe('Stands for all that is shown: approving needs it.') })
+
+export type ServerDiff = z.infer<typeof serverDiff>
 
 function diffServer(table: ServerTable, hash: () => Promise<HashText>): Call<{ server: string }, ServerDiff> {
   return {
@@ -55,7 +54,7 @@ function diffServer(table: ServerTable, hash: () => Promise<HashText>): Call<{ s
     name: 'server.diff',
     summary: 'Starts a server and shows what it offers, beside what is approved.',
     input: serverInput,
-    output: z.custom<ServerDiff>(),
+    output: serverDiff,
     example: { server: 'files' },
     tier: 'side_effecting',
     effect: 'none',

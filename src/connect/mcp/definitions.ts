@@ -3,7 +3,8 @@
  * a person could be misled by: name, texts, schemas, annotations, and the instructions and identity of the server. Nothing here follows a
  * reference or runs a pattern of a schema.
  */
-import { isObject, type Json, type JsonObject, ownValue } from '../../types/index.ts'
+import { z } from 'zod'
+import { isObject, type Json, type JsonObject, jsonObjectSchema, ownValue } from '../../types/index.ts'
 import { maxDescriptionBytes, maxModelNameChars, maxSchemaBytes, maxSchemaDepth, maxToolNameChars } from './limits.ts'
 
 /** Last parts of the names of the calls for what a server has beside tools; a tool of such a name gets another. */
@@ -12,18 +13,16 @@ const offerParts: readonly string[] = ['resource_list', 'resource_read', 'resour
 /** Lower-case hex. */
 export type HashText = (text: string) => string
 
-export interface ToolDefinition {
-  /** As the server calls it. */
-  readonly name: string
-  readonly title: string
-  /** With invisible characters escaped, at most 2 KiB. */
-  readonly description: string
-  readonly inputSchema: JsonObject
-  /** Null: none. */
-  readonly outputSchema: JsonObject | null
-  /** Claims of the server, which change nothing. */
-  readonly annotations: JsonObject
-}
+export const toolDefinition = z.strictObject({
+  name: z.string().describe('As the server calls it.'),
+  title: z.string(),
+  description: z.string().describe('With invisible characters escaped, at most 2 KiB.'),
+  inputSchema: jsonObjectSchema(),
+  outputSchema: jsonObjectSchema().nullable().describe('Null: none.'),
+  annotations: jsonObjectSchema().describe('Claims of the server, which change nothing.'),
+})
+
+export type ToolDefinition = z.infer<typeof toolDefinition>
 
 export interface FoundTool {
   readonly definition: ToolDefinition

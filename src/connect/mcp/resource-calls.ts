@@ -66,18 +66,16 @@ async function ask<Answer>(
   )
 }
 
-interface ResourceLine {
-  readonly uri: string
-  readonly name: string
-  readonly description: string
-  readonly type: string
-}
+const resourceLine = z.strictObject({ uri: z.string(), name: z.string(), description: z.string(), type: z.string() })
 
-interface ResourceList {
-  readonly resources: readonly ResourceLine[]
-  /** Their addresses have variables, `{name}`, to fill in. */
-  readonly templates: readonly ResourceLine[]
-}
+type ResourceLine = z.infer<typeof resourceLine>
+
+const resourceList = z.strictObject({
+  resources: z.array(resourceLine).readonly(),
+  templates: z.array(resourceLine).readonly().describe('Their addresses have variables, `{name}`, to fill in.'),
+})
+
+type ResourceList = z.infer<typeof resourceList>
 
 const words = z.string().max(200).default('').describe('Only those that have this text in their address, name or description.')
 
@@ -87,7 +85,7 @@ function listResources(own: Own): Call<{ containing: string }, ResourceList> {
     name: `mcp.${own.server.name}.resource_list`,
     summary: `Lists resources of the server ${own.server.name}, and templates of their addresses.`,
     input: z.strictObject({ containing: words }),
-    output: z.custom<ResourceList>(),
+    output: resourceList,
     example: { containing: '' },
     async run({ containing }, context) {
       const [resources, templates] = await ask(own, context, (client, options) =>
@@ -192,19 +190,21 @@ function waitForResource(own: Own): Call<{ uri: string; wait_s: number }, { chan
   }
 }
 
-interface PromptLine {
-  readonly prompt: string
-  readonly description: string
-  readonly values: readonly { readonly name: string; readonly description: string; readonly required: boolean }[]
-}
+const listedPrompt = z.strictObject({
+  prompt: z.string(),
+  description: z.string(),
+  values: z.array(z.strictObject({ name: z.string(), description: z.string(), required: z.boolean() })).readonly(),
+})
 
-function listPrompts(own: Own): Call<object, { prompts: readonly PromptLine[] }> {
+type PromptLine = z.infer<typeof listedPrompt>
+
+function listPrompts(own: Own): Call<object, { prompts: PromptLine[] }> {
   return {
     ...shared(own),
     name: `mcp.${own.server.name}.prompt_list`,
     summary: `Lists the prompts of the server ${own.server.name}.`,
     input: z.strictObject({}),
-    output: z.custom<{ prompts: readonly PromptLine[] }>(),
+    output: z.strictObject({ prompts: z.array(listedPrompt) }),
     example: {},
     audience: ['terminal'],
     async run(_, context) {

@@ -12,10 +12,12 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  jsonObjectSchema,
   nestsDeeper,
   OxbowError,
   type SchemaChecker,
   toError,
+  truncate,
 } from '../../types/index.ts'
 import { visible } from './definitions.ts'
 import { maxAskedChars, maxFormFields, maxSampledTokens, maxSamplingChars, maxSchemaDepth } from './limits.ts'
@@ -134,9 +136,9 @@ interface ElicitInput {
   readonly url?: string | undefined
 }
 
-interface Elicited {
-  readonly answer: JsonObject
-}
+const elicited = z.strictObject({ answer: jsonObjectSchema() })
+
+type Elicited = z.infer<typeof elicited>
 
 const anyObject = z.custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxSchemaDepth), 'must be an object')
 
@@ -167,7 +169,7 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
     const problems = await schemas.validate(schema, answer)
     const why = problems.map(({ path, message }) => `${path === '' ? 'it' : path.slice(1)} ${message}`).join('; ')
     const hint = 'Write the answer in `answer`, e.g. by `oxbow approvals approve ID --answer field=value`, or deny the call.'
-    if (why !== '') return { code: 'bad_input', message: `The answer does not fit the form: ${why}.`, hint }
+    if (why !== '') return { code: 'bad_input', message: `The answer does not fit the form: ${visible(truncate(why, maxWhyChars))}.`, hint }
     const text = JSON.stringify(answer)
     if (conceal(text) === text) return null
     return {
@@ -181,7 +183,7 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
     name: 'server.elicit',
     summary: 'Asks the person for an answer that a server wants, or to open an address.',
     input: elicitInput,
-    output: z.custom<Elicited>(),
+    output: elicited,
     example: {
       server: 'tickets',
       mode: 'form',
@@ -203,6 +205,9 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
     },
   }
 }
+
+/** Names and values in it are the server's. */
+const maxWhyChars = 500
 
 /** Of names and titles of fields. */
 const secretField =
@@ -241,9 +246,9 @@ interface SampleInput {
   readonly max_tokens: number
 }
 
-interface Sampled {
-  readonly text: string
-}
+const sampled = z.strictObject({ text: z.string() })
+
+type Sampled = z.infer<typeof sampled>
 
 const sampleInput: z.ZodType<SampleInput> = z
   .strictObject({
@@ -265,7 +270,7 @@ function sampleCall({ samplingTokens, limit }: AskCallDeps): Call<SampleInput, S
     name: 'server.sample',
     summary: 'Asks a model what a server wants to know, without tools and within the budget of that server.',
     input: sampleInput,
-    output: z.custom<Sampled>(),
+    output: sampled,
     example: { server: 'tickets', system: '', messages: [{ role: 'user', text: 'Summarize this ticket: …' }], max_tokens: 500 },
     effect: 'idempotent',
     asks: ({ server }) => `the server ${server} asks a model, at your cost, and gets the reply`,

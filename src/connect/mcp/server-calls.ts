@@ -19,30 +19,34 @@ export function serverCalls(table: ServerTable, hash: () => Promise<HashText>): 
   ]
 }
 
-export interface ServerLine {
-  readonly server: string
-  readonly from: string
-  readonly what: string
-  /** As it was added. Of variables and headers only those values are shown that name a secret; the others are empty. */
-  readonly settings: McpServer
-  readonly enabled: boolean
-  readonly running: boolean
-  readonly approved: number
-  /** Approved tools that are not offered, because the server describes them differently now. */
-  readonly quarantined: readonly string[]
-  /** The end of what its program has written to its standard error. */
-  readonly log: string
-}
+const serverLine = z.strictObject({
+  server: z.string(),
+  from: z.string(),
+  what: z.string(),
+  settings: mcpServer.describe(
+    'As it was added. Of variables and headers only those values are shown that name a secret; the others are empty.',
+  ),
+  enabled: z.boolean(),
+  running: z.boolean(),
+  approved: z.number(),
+  quarantined: z
+    .array(z.string())
+    .readonly()
+    .describe('Approved tools that are not offered, because the server describes them differently now.'),
+  log: z.string().describe('The end of what its program has written to its standard error.'),
+})
+
+export type ServerLine = z.infer<typeof serverLine>
 
 const shownLog = 2_000
 
-function listServers({ held, quarantined }: ServerTable): Call<object, { servers: readonly ServerLine[] }> {
+function listServers({ held, quarantined }: ServerTable): Call<object, { servers: ServerLine[] }> {
   return {
     ...shared,
     name: 'server.list',
     summary: 'Lists the servers of tools, whether they run, and what of them is approved.',
     input: z.strictObject({}),
-    output: z.custom<{ servers: readonly ServerLine[] }>(),
+    output: z.strictObject({ servers: z.array(serverLine) }),
     example: {},
     tier: 'read_only',
     right: 'servers.read',

@@ -1,8 +1,8 @@
 /** Answers to questions about models from the command line, one JSON document at a time. */
 import type { AddressModels, CatalogQuestion, Config, ModelFacts, ModelOverrides, ServedModels } from '../../types/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
-import { overridesOf } from '../open-model.ts'
-import { findService, hasOwnAddress, readModelName } from '../services.ts'
+import { overridesOf, pluginFacts } from '../open-model.ts'
+import { findService, hasOwnAddress, pluginPrefix, readModelName } from '../services.ts'
 import { type Catalog, catalogFilesIn, type CatalogModel, loadCatalog } from './catalog.ts'
 import { downloadCatalog, takeCatalog } from './catalog-refresh.ts'
 import { checkCatalogText, readCatalogText, readOverlay } from './catalog-file.ts'
@@ -14,6 +14,8 @@ export interface CatalogDeps {
   /** The home's folder of catalog files. */
   readonly folder: string
   readonly now: () => Date
+  /** Models of plugins, as `plugin:NAME/TYPE`. */
+  readonly served?: () => readonly string[] | Promise<readonly string[]>
 }
 
 /** @throws OxbowError of the catalog's files and downloads, `not_found` for an unknown provider or model. */
@@ -43,17 +45,18 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
   }
 }
 
-/** The catalog's models, and those that only the configuration describes. */
+/** The catalog's models, those that only the configuration describes, and those of plugins, all of which `plugin:` asks for. */
 async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<object> {
   const { config, folder } = deps
   const catalog = loadCatalog({ files: catalogFilesIn(folder) })
   const listed = await catalog.list(provider === '' ? undefined : provider)
   const known = new Set(listed.map((model) => `${model.provider}/${model.id}`))
-  const own = Object.entries(config.providers)
-    .filter(([id]) => provider === '' || id === provider)
-    .flatMap(([id, { models }]) => Object.keys(models).map((name) => ({ id, name })))
+  const ofPlugins = ((await deps.served?.()) ?? []).map((id) => ({ id: id.slice(0, id.indexOf('/')), name: id.slice(id.indexOf('/') + 1) }))
+  const described = Object.entries(config.providers).flatMap(([id, { models }]) => Object.keys(models).map((name) => ({ id, name })))
+  const own = [...ofPlugins, ...described]
+    .filter(({ id }) => provider === '' || id === provider || (provider === pluginPrefix && id.startsWith(pluginPrefix)))
     .filter(({ id, name }) => !known.has(`${id}/${name}`))
-  if (listed.length === 0 && own.length === 0) {
+  if (listed.length === 0 && own.length === 0 && provider !== pluginPrefix) {
     const all = await catalog.providers()
     if (!all.includes(provider)) throw unknownProvider(provider, all)
   }
@@ -63,7 +66,8 @@ async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<
     if (facts !== null) yield facts
   }
   for (const { id, name } of own) {
-    const facts = factsOrNull(null, overridesOf({ provider: id, model: name }, deps), { provider: id, name })
+    const overrides = overridesOf({ provider: id, model: name }, deps)
+    const facts = id.startsWith(pluginPrefix) ? pluginFacts(id, name, overrides) : factsOrNull(null, overrides, { provider: id, name })
     if (facts !== null) yield facts
   }
 }

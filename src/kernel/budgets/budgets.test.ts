@@ -14,8 +14,7 @@ import {
   systemClock,
 } from '../../types/index.ts'
 import { asks, done, type Fixture, type FixtureOptions, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
-import { type BudgetLine } from './notices.ts'
-import { spanAt } from './definitions.ts'
+import { type BudgetLine, spanAt } from './definitions.ts'
 import * as wallTime from './wall-time.ts'
 
 type Play = NonNullable<FixtureOptions['play']>

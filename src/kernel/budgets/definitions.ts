@@ -33,6 +33,32 @@ export const limitFields = {
 /** The budget of an agent or of a run, carved out of the budgets of whoever starts it. */
 export const limitsSchema: z.ZodType<Limits> = z.strictObject(limitFields)
 
+const amounts = z.strictObject({ tokens: z.int(), micro_dollars: z.int(), calls: z.int(), seconds: z.number() })
+
+export type Amounts = z.infer<typeof amounts>
+
+/** Amounts by kind; null where there is no limit. */
+export const limitAmounts = z.strictObject({
+  tokens: z.int().nullable(),
+  micro_dollars: z.int().nullable(),
+  calls: z.int().nullable(),
+  seconds: z.number().nullable(),
+})
+
+export type LimitAmounts = z.infer<typeof limitAmounts>
+
+export const budgetLine = z.strictObject({
+  scope: z.string(),
+  window: z.string(),
+  spent: amounts,
+  reserved: amounts,
+  limit: limitAmounts.describe('Null: no limit.'),
+  until: z.number().nullable().describe('Unix milliseconds; null: it never ends.'),
+  is_low: z.boolean().describe('Most of it is used.'),
+})
+
+export type BudgetLine = z.infer<typeof budgetLine>
+
 /** Whose the budget is, if it was carved out of those of another one. */
 export interface Carved {
   readonly session: SessionId

@@ -12,6 +12,7 @@ import {
   OxbowError,
   type Shortfall,
 } from '../../types/index.ts'
+import type { Amounts, BudgetLine, LimitAmounts } from './definitions.ts'
 
 /** The part of a budget at whose use people are warned. */
 export const warningRatio = 0.8
@@ -60,26 +61,6 @@ function timeText(at: number): string {
   return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
-/** Amounts by kind; null where there is no limit. */
-export interface Amounts<Value> {
-  readonly tokens: Value
-  readonly micro_dollars: Value
-  readonly calls: Value
-  readonly seconds: Value
-}
-
-export interface BudgetLine {
-  readonly scope: string
-  readonly window: string
-  readonly spent: Amounts<number>
-  readonly reserved: Amounts<number>
-  readonly limit: Amounts<number | null>
-  /** Unix milliseconds; null: it never ends. */
-  readonly until: number | null
-  /** Most of it is used. */
-  readonly is_low: boolean
-}
-
 export function lineOf(account: Account): BudgetLine {
   const { key, spent, reserved, limit, until, isWarned } = account
   const waiting = { ...noAmount }
@@ -88,11 +69,11 @@ export function lineOf(account: Account): BudgetLine {
   return { ...partsOf(key), ...shown, until: until === Infinity ? null : until, is_low: isWarned }
 }
 
-function amountsOf({ tokens, microDollars, calls, ms }: Readonly<Amount>): Amounts<number> {
+function amountsOf({ tokens, microDollars, calls, ms }: Readonly<Amount>): Amounts {
   return { tokens, micro_dollars: microDollars, calls, seconds: ms / 1_000 }
 }
 
-export function limitsOf(limit: Readonly<Amount>): Amounts<number | null> {
+export function limitsOf(limit: Readonly<Amount>): LimitAmounts {
   const { tokens, micro_dollars: money, calls, seconds } = amountsOf(limit)
   const known = (value: number): number | null => (value === Infinity ? null : value)
   return { tokens: known(tokens), micro_dollars: known(money), calls: known(calls), seconds: known(seconds) }

@@ -4,7 +4,7 @@
  * same old summary, and the store accepts only that of the call that claimed last.
  */
 import { loadSummary, type Said, type Summary, type SummaryStep } from '../../memory/index.ts'
-import { createMessageCounter, itemsBehind, type MessageCounter, type SummarizeOutput, tokensOfAll } from '../../runtime/index.ts'
+import { createMessageCounter, itemsBehind, type MessageCounter, tokensOfAll } from '../../runtime/index.ts'
 import type { HistoryRow, Store } from '../../store/index.ts'
 import {
   type Caller,
@@ -20,6 +20,7 @@ import {
   type Label,
   type Message,
   type SessionId,
+  type SummarizeOutput,
   textOf,
   toolCallsOf,
   unfenced,

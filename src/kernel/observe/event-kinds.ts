@@ -2,17 +2,16 @@
  * What a record of the journal means to those who watch: the kind of the event, and the few facts about it that they may see. Never
  * what was said, read or written: ids, names, counts and reasons only, so that a subscriber needs no right but to watch.
  */
-import { type Call, type CallEvent, isTurn, type JsonObject, type Notice, noticeKinds, type RecordView } from '../../types/index.ts'
-
-export interface EventView {
-  /** The record's place in the journal: the cursor of whoever has taken it. */
-  readonly seq: number
-  readonly at: number
-  readonly kind: string
-  readonly actor: string
-  readonly session: string
-  readonly fields: JsonObject
-}
+import {
+  type Call,
+  type CallEvent,
+  type EventView,
+  isTurn,
+  type JsonObject,
+  type Notice,
+  noticeKinds,
+  type RecordView,
+} from '../../types/index.ts'
 
 /** Chooses events; empty lists choose all. */
 export interface EventFilter {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CallOutcome, configSchema, type Json, type JsonObject, systemClock } from '../../types/index.ts'
+import { type CallOutcome, configSchema, type Json, type JsonObject, type ResourceSample, systemClock } from '../../types/index.ts'
 import { openMemoryStore } from '../../store/index.ts'
 import { asks, done, type Fixture, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
-import { createResources, overloadsOf, type ResourceSample } from './resources.ts'
+import { createResources, overloadsOf } from './resources.ts'
 
 interface Page {
   readonly events: readonly { readonly seq: number; readonly kind: string; readonly fields: JsonObject; readonly session: string }[]

@@ -3,26 +3,7 @@
  * configuration. Where a threshold is reached, the user's guest is overloaded: that is an event, and no new agents start until it is over.
  */
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os'
-import { type Clock, type Config, type DoctorCheck, ownValue } from '../../types/index.ts'
-
-export interface ResourceSample {
-  /** Unix milliseconds. */
-  readonly at: number
-  /** Of all processors of the machine, since the sample before, 0 to 100. */
-  readonly cpu_percent: number
-  readonly memory_used_mb: number
-  readonly memory_total_mb: number
-  readonly load_1m: number
-  /** Of the file system of the workspace; 0 where it cannot be read. */
-  readonly disk_used_percent: number
-  readonly disk_free_mb: number
-  /** Of this guest's processes of Oxbow, without the sandbox. */
-  readonly guest_cpu_percent: number
-  readonly guest_memory_mb: number
-  /** How much later than due this sample was taken, milliseconds: the event loop was busy that long. */
-  readonly loop_delay_ms: number
-  readonly open_files: number
-}
+import { type Clock, type Config, type DoctorCheck, ownValue, type ResourceSample } from '../../types/index.ts'
 
 export interface Resources {
   /** The newest sample, taken now if there is none that is recent. */

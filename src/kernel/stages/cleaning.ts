@@ -2,6 +2,7 @@
  * Stage 9, clean: the result of a call is labelled, truncated, and freed of the secrets that this guest holds and, unless only its owner
  * reads it, of host paths, before its caller or the journal receives it.
  */
+import { channel } from 'node:diagnostics_channel'
 import {
   assertNever,
   type Call,
@@ -253,4 +254,11 @@ export function labelsOfResult(
 /** @returns the origins of the labels of a call's result. @param own what the call names; by default what its input names */
 export function originsOf(call: Call, input: unknown, labels: Labels, own?: readonly DataOrigin[]): readonly LabelOrigin[] {
   return labels.length === 0 ? [] : labelOrigins(labels, own ?? [originOfCall(call.name, input)])
+}
+
+const outputs = channel('oxbow:output')
+
+/** Tells of what a call returned, before it is cleaned. Tests hold it to the schema of the call; nobody else listens. */
+export function noteOutput(call: Call, output: unknown): void {
+  if (outputs.hasSubscribers) outputs.publish({ call, output })
 }

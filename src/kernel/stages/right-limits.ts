@@ -31,7 +31,9 @@ export function refuseLimited({ actor, limits, rights }: Caller, call: Call, inp
   if (rights.has('*') || (call.reaches?.kind === 'tags' && reached.some(isCovered))) return null
   const outside = reached.find((one) => !isCovered(one))
   if (outside === undefined) return null
-  const refusal = beyond(call, `reaches ${outside}, which ${call.right} does not cover`, `Grant "${call.right}:${outside}"`)
+  const grant =
+    outside === untagged ? `Name the tag ${only?.[0]}, or grant ${call.right} without a tag,` : `Grant "${call.right}:${outside}"`
+  const refusal = beyond(call, `reaches ${outside}, which ${call.right} does not cover`, grant)
   const list = ownValue(manifestLists, call.right)
   if (!actor.startsWith('plugin:') || list === undefined) return refusal
   return { ...refusal, hint: `Its manifest allows it with "${outside}" under rights.${list}, if the agent that it works for may, too.` }
@@ -65,13 +67,15 @@ function beyond({ name }: Call, why: string, remedy: string): Failure {
   return { code: 'denied', message: `${name} ${why}.`, hint: `${remedy} to allow it.` }
 }
 
+const untagged = 'memories without a tag'
+
 function resourcesOf({ reaches }: Call, input: unknown): readonly string[] | null {
   if (reaches === undefined || reaches.kind === 'covered' || !isObject(input)) return null
   const { kind, fields } = reaches
   const values = fields.map((field) => ownValue(input, field))
   if (kind === 'tags') {
     const tags = values.flatMap((value) => (Array.isArray(value) ? value.map(String) : []))
-    return tags.length > 0 ? tags : ['memories without a tag']
+    return tags.length > 0 ? tags : [untagged]
   }
   const found = values.map((value) => (typeof value === 'string' ? resourceReaders[kind](value) : null))
   return found.every((one) => one !== null) ? found : null

@@ -5,7 +5,7 @@
  *
  * The queue is in memory: whoever enters has a document from which it enters again after a restart, with the time since which it waits.
  */
-import type { Clock, Config } from '../../types/index.ts'
+import type { AdmissionState, Clock, Config } from '../../types/index.ts'
 
 /** How often a queue that the rate or an overload holds back is looked at again. */
 const admissionRetryMs = 1_000
@@ -20,17 +20,6 @@ interface Ticket {
   readonly priority: Priority
   /** Unix milliseconds since which it waits. */
   readonly since: number
-}
-
-export interface AdmissionState {
-  readonly running: number
-  /** In the order in which they start, if nothing else enters. */
-  readonly queued: readonly string[]
-  /** Starts that are left in the current minute. */
-  readonly starts_left: number
-  readonly max_running: number
-  /** Why nothing starts although there is a place; empty: nothing holds it back. */
-  readonly paused_by: readonly string[]
 }
 
 export interface Admission {

@@ -6,7 +6,6 @@ import {
   type RollingSummary,
   runTurn,
   type RuntimeDeps,
-  type TurnResult,
   foreignFactor,
   roomyFactor,
 } from '../../runtime/index.ts'
@@ -35,6 +34,7 @@ import {
   type SessionId,
   type ToolSpec,
   type TurnId,
+  type TurnResult,
   turnRights,
 } from '../../types/index.ts'
 import { recallTags } from '../stages/right-limits.ts'

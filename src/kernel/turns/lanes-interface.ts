@@ -1,6 +1,5 @@
 /** What the rest of the kernel sees of the lanes, and what a lane passes to the agent. */
-import type { TurnResult } from '../../runtime/index.ts'
-import type { Attachment, Caller, CallId, ClientTools, KeptFile, SessionId, TurnId } from '../../types/index.ts'
+import type { Attachment, Caller, CallId, ClientTools, KeptFile, LaneResult, Mail, SessionId, TurnId } from '../../types/index.ts'
 import type { Entry } from '../journal.ts'
 
 export interface TurnInput {
@@ -12,14 +11,6 @@ export interface TurnInput {
   /** The turn continues the conversation behind results of the program's tools; its text is for people, no message to the model. */
   readonly continues?: true | undefined
 }
-
-export interface Mail {
-  readonly id: CallId
-  readonly text: string
-  readonly attachments?: readonly Attachment[]
-}
-
-export type LaneResult = TurnResult | { readonly status: 'merged'; readonly into: TurnId; readonly reply: '' }
 
 /** A turn, as a lane passes it to the agent. */
 export interface LaneTurn {

@@ -7,7 +7,6 @@
  *
  * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome like those of any call.
  */
-import type { TurnResult } from '../../runtime/index.ts'
 import {
   type Attachment,
   type Caller,
@@ -16,18 +15,21 @@ import {
   type Config,
   type JsonObject,
   type KeptFile,
+  type LaneResult,
+  type Mail,
   OxbowError,
   type Sandbox,
   type SandboxStatus,
   type SessionId,
   turnCall,
   type TurnId,
+  type TurnResult,
   type UserId,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 import { giveUpCalls } from './recovery.ts'
-import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from './lanes-interface.ts'
+import type { Lanes, LaneTurn, TurnInput, TurnPast } from './lanes-interface.ts'
 
 /** Messages that may wait in one lane. */
 const maxQueuedMessages = 1_000

@@ -6,7 +6,7 @@ import type { Store } from '../../store/index.ts'
 import { type CallId, derivedId, type JournalRecord, type JsonObject } from '../../types/index.ts'
 import type { Entry, Journal } from '../journal.ts'
 
-export interface RepeatsReport {
+interface RepeatsReport {
   readonly records: number
   readonly unexplained: readonly { readonly seq: number; readonly why: string }[]
 }

@@ -8,6 +8,9 @@ import {
   isUuid,
   type JsonObject,
   type KeptFile,
+  type LaneResult,
+  laneResult,
+  mail,
   maxAttachedHead,
   maxAttachments,
   type SessionId,
@@ -23,7 +26,7 @@ import { processRight } from '../stages/policy.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { RunningTurns } from './agent.ts'
 import { clientCalls, clientTools } from './client-calls.ts'
-import type { LaneResult, Lanes, Mail, TurnInput, TurnPast } from './lanes-interface.ts'
+import type { Lanes, TurnInput, TurnPast } from './lanes-interface.ts'
 
 export interface TurnCallDeps {
   readonly lanes: Pick<Lanes, 'run' | 'cancel' | 'sessions'>
@@ -68,7 +71,7 @@ function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResul
       client: clientTools.optional().describe('Tools of the program that sends it, and the form of the answer that it wants.'),
       continues: z.literal(true).optional().describe('Continues behind results of these tools; the text is for people only.'),
     }),
-    output: z.custom<LaneResult>(),
+    output: laneResult,
     example: { text: 'Summarise the files here.' },
     tier: 'side_effecting',
     right: turnRight,
@@ -133,16 +136,14 @@ function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call<object, { ca
   }
 }
 
-interface Inbox {
-  readonly messages: readonly Mail[]
-}
+const inbox = z.strictObject({ messages: z.array(mail).readonly() })
 
-function takeInbox({ runningTurns }: TurnCallDeps): Call<object, Inbox> {
+function takeInbox({ runningTurns }: TurnCallDeps): Call<object, z.infer<typeof inbox>> {
   return {
     name: 'turn.inbox',
     summary: 'Takes the messages that were sent while the current turn runs.',
     input: z.strictObject({}),
-    output: z.custom<Inbox>(),
+    output: inbox,
     example: {},
     tier: 'side_effecting',
     right: processRight,

@@ -11,21 +11,25 @@ import { byItsPlugin } from './plugin-notes.ts'
 import { maxNameCharacters, maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
 import { memoryTypes } from '../tidy/decay.ts'
 
-export interface ExportPage {
-  readonly lines: readonly string[]
-  /** Cursor of the next page; null at the end. */
-  readonly next: string | null
-}
+export const exportPage = z.strictObject({
+  lines: z.array(z.string()).readonly(),
+  next: z.string().nullable().describe('Cursor of the next page; null at the end.'),
+})
 
-export interface Imported {
-  readonly added: number
-  readonly replaced: number
-  readonly unchanged: number
-  /** Ids that exist with different content and were not changed. */
-  readonly conflicts: readonly string[]
-  /** Invalid lines, from 1, with the reason. */
-  readonly refused: readonly { readonly line: number; readonly why: string }[]
-}
+export type ExportPage = z.infer<typeof exportPage>
+
+export const imported = z.strictObject({
+  added: z.number(),
+  replaced: z.number(),
+  unchanged: z.number(),
+  conflicts: z.array(z.string()).readonly().describe('Ids that exist with different content and were not changed.'),
+  refused: z
+    .array(z.strictObject({ line: z.number(), why: z.string() }))
+    .readonly()
+    .describe('Invalid lines, from 1, with the reason.'),
+})
+
+export type Imported = z.infer<typeof imported>
 
 export interface Transfer {
   /** Newest first. @param after `next` of the page before, empty for the first. @throws OxbowError `bad_input` */

@@ -90,6 +90,20 @@ export const tidyStepSchema: z.ZodType<TidyStep> = z.object({
   asks: z.array(z.string()),
 })
 
+/** What a run has done. */
+export const tidiedSchema = z.strictObject({
+  learned: z.int(),
+  merged: z.int(),
+  superseded: z.int(),
+  flagged: z.int(),
+  settled: z.int(),
+  dropped: z.int(),
+  asks: z.array(z.string()).readonly(),
+  report: z.int().describe('Seq of its first step; 0 when there was nothing to do.'),
+})
+
+export type Tidied = z.infer<typeof tidiedSchema>
+
 const headings: Readonly<Record<TidyKind, string>> = {
   learned: 'Learned',
   confirmed: 'Confirmed: said again',

@@ -6,8 +6,8 @@ import { createExclusiveWriter, type KeepDeps } from '../keep/exclusive-writer.t
 import type { AskModel } from '../summary/make-summary.ts'
 import { createLocalTextEngine } from '../text/text-thread.ts'
 import type { PruneLimits } from './prune.ts'
-import type { TidyStep } from './tidy-change.ts'
-import { createTidy, type Tidied, type Tidy } from './tidy.ts'
+import type { Tidied, TidyStep } from './tidy-change.ts'
+import { createTidy, type Tidy } from './tidy.ts'
 
 /** A later place means that the message comes from another journal. */
 export const journalEnd = 10_000

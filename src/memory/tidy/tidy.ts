@@ -12,7 +12,7 @@ import type { memoryCursors } from '../keep/keep-limits.ts'
 import { comparable, findContradictions, type Known, mergeDuplicates } from './compare.ts'
 import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
 import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
-import { changeOf, patchOf, stillFits, type TidyChange, type TidyStep, undoOf, withRelated } from './tidy-change.ts'
+import { changeOf, patchOf, stillFits, type Tidied, type TidyChange, type TidyStep, undoOf, withRelated } from './tidy-change.ts'
 import { listedAtOnce, maxChanges, maxCompared, readAtOnce } from './tidy-limits.ts'
 
 export interface TidyPorts {
@@ -21,18 +21,6 @@ export interface TidyPorts {
   /** Resolves when the step is durably recorded. @returns its seq */
   readonly record: (step: TidyStep) => Promise<number>
   readonly signal: AbortSignal
-}
-
-export interface Tidied {
-  readonly learned: number
-  readonly merged: number
-  readonly superseded: number
-  readonly flagged: number
-  readonly settled: number
-  readonly dropped: number
-  readonly asks: readonly string[]
-  /** Seq of its first step; 0 when there was nothing to do. */
-  readonly report: number
 }
 
 export interface Tidy {

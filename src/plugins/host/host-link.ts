@@ -294,8 +294,12 @@ function cancelled(name: string, lost: boolean): OxbowError {
 }
 
 function late(name: string, op: PluginOp, timeoutMs: number): OxbowError {
-  return new OxbowError('timeout', `The plugin ${name} did not answer ${op} within ${timeoutMs / 1000} s.`, {
-    hint: 'Ask for less, or try again.',
-    data: { lost: true },
-  })
+  return new OxbowError(
+    'timeout',
+    `The plugin ${name} did not ${op === 'start' ? 'start' : `answer ${op}`} within ${timeoutMs / 1000} s.`,
+    {
+      hint: 'Ask for less, or try again.',
+      data: { lost: true },
+    },
+  )
 }

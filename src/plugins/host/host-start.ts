@@ -26,7 +26,11 @@ export interface HostStartDeps {
   readonly maxDataBytes?: number
   /** Shortened by tests. */
   readonly checkMs?: number
+  readonly startMs?: number
 }
+
+/** A start that waits is explained a moment before it is too late. */
+const explainedAfter = 0.8
 
 /**
  * Resolves when the plugin's `init` has run.
@@ -39,7 +43,7 @@ export async function startHost(
   onLog: (text: string) => void,
   watches: boolean,
 ): Promise<HostLink> {
-  const { maxDataBytes = defaultDataBytes } = deps
+  const { maxDataBytes = defaultDataBytes, startMs = hostStartMs } = deps
   const data = dataFolder(plugin.name, deps)
   // Meanwhile the program starts: it loads nothing of the plugin before its first request, which waits for this.
   const checked = Promise.all([deps.tree.check(plugin.folder, plugin.tree_hash), assertRoom(plugin.name, data, maxDataBytes)])
@@ -61,20 +65,28 @@ export async function startHost(
     await checked
     // The greeting need not be waited for: the request waits in the pipe.
     const settings = plugin.characters === undefined ? {} : { characters: plugin.characters }
-    await link.ask('start', { config: plugin.config, settings }, { signal: new AbortController().signal, timeoutMs: hostStartMs })
+    const own_memory = !plugin.rights.includes('memory.read')
+    await link.ask('start', { config: plugin.config, settings, own_memory }, { signal: new AbortController().signal, timeoutMs: startMs })
     return link
   } catch (error) {
     await link.end('it did not start')
-    if (!isOxbowError(error, 'sandbox_failed')) throw error
+    // What the plugin itself fails with says why.
+    if (!isOxbowError(error) || error.data['lost'] !== true) throw error
     await allWritten(server)
     const words = lastWords(written)
-    if (words === '') throw error
-    throw new OxbowError('sandbox_failed', `${error.message} ${words}`, { hint: error.hint, data: error.data, cause: error })
+    const hint = `oxbow plugin logs ${plugin.name} shows what it wrote.`
+    throw new OxbowError(error.code, words === '' ? error.message : `${error.message} ${sentence(words)}`, {
+      hint,
+      data: error.data,
+      cause: error,
+    })
   } finally {
     isStarting = false
     written = ''
   }
 }
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 interface Served {
   readonly server: ServerProcess
@@ -109,7 +121,7 @@ export function dataFolder(name: string, { stateFolder }: Pick<HostStartDeps, 's
 
 async function serveHost(
   plugin: HostedPlugin,
-  { sandbox, secrets, proxy, maxDataBytes = defaultDataBytes }: HostStartDeps,
+  { sandbox, secrets, proxy, maxDataBytes = defaultDataBytes, startMs = hostStartMs }: HostStartDeps,
   data: string,
   watches: boolean,
 ): Promise<Served> {
@@ -121,7 +133,11 @@ async function serveHost(
     const server = await sandbox.serve({
       own: program,
       command: 'node',
-      args: [...(watches && program === 'plugin-host' ? ['--watch-start'] : []), '/opt/server', ...entries],
+      args: [
+        ...(watches && program === 'plugin-host' ? [`--watch-start=${Math.round(startMs * explainedAfter)}`] : []),
+        '/opt/server',
+        ...entries,
+      ],
       env,
       programFolder: folder,
       folders: paths.map(({ path, writable }) => ({ path, writable })),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { execFile } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isOxbowError, type PluginMessage } from '../../types/index.ts'
@@ -141,6 +141,26 @@ describe('a host of a plugin', () => {
       assert.equal((await bench.act('usual', 'echo', { text: 'still here' })).text, 'still here')
     }
     assert.match(bench.hosts.state('usual').log, /why\nError: no luck today\n +at Object\.init/)
+  })
+
+  it('is there when it never started, with the same reason wherever it is asked, and starts when it can', async () => {
+    const list = bench.hosts.plugins()
+    const late = await bench.plugin(
+      'late',
+      "import { existsSync } from 'node:fs'\nif (!existsSync('/data/key')) throw new Error('no key')\nexport default { name: 'late' }\n",
+    )
+    const problems = await bench.hosts.replace([...list, late])
+    assert.deepEqual(problems, { late: 'index.mjs:2: Error: no key' })
+    assert.equal(bench.hosts.plugins().at(-1), late)
+    const { problem, crashes } = bench.hosts.state('late')
+    assert.deepEqual([problem, crashes], [problems['late'], 1])
+    assert.match(await bench.hosts.log('late'), /Error: no key/)
+    const again = await bench.hosts.replace([...list, late])
+    assert.match(again['late']!, /no key/)
+    writeFileSync(join(bench.bench.root, 'internal/plugins/late/key'), '')
+    await bench.hosts.reload('late')
+    assert.deepEqual([await bench.hosts.replace([...list, late]), bench.hosts.state('late').phase], [{}, 'running'])
+    await bench.hosts.replace(list)
   })
 
   it('is ended when it fills its folder, and does not start before there is room', async () => {

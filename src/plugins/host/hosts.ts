@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   type CallForTests,
   createSlots,
+  type DescribedPlugin,
   type HostedPlugin,
   OxbowError,
   type PluginData,
@@ -24,6 +25,9 @@ import { defaultDataBytes, describedAtOnce, hostStartMs, maxLogChars, maxShownTe
 export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start'> {
   readonly plugins: readonly HostedPlugin[]
 }
+
+/** Longer than a start may take: that says why it did not end. */
+const describeMs = 2 * hostStartMs
 
 /** Starts nothing, and reads what is kept. */
 export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHosts> {
@@ -51,7 +55,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   }
   const inSlot = createSlots(describedAtOnce)
   const describe = (life: HostLife, signal: AbortSignal): Promise<PluginExports> =>
-    inSlot(signal, async () => learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: hostStartMs })))
+    inSlot(signal, async () => learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: describeMs })))
   const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
     let found: PluginExports | undefined
     await life.replace(plugin, async (link) => {
@@ -75,12 +79,11 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     known: (plugin) => known.get(plugin) ?? null,
     state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
     data: (plugin) => dataOf(find(plugin), deps),
-    async log(plugin) {
-      return logs.shown(find(plugin).state().log) || (await logs.find(plugin))
-    },
+    log: async (plugin) => logs.shown(find(plugin).state().log) || logs.find(plugin),
     async replace(next, calls) {
       const problems = await takeList(next, calls, { plugins, lives, known, lifeOf, describe, takeOver })
       plugins = next.flatMap(({ name }) => lives.get(name)?.plugin() ?? [])
+      await logs.written()
       if (closed) await Promise.all([...lives.values()].map((life) => life.close(false)))
       return problems
     },
@@ -109,7 +112,9 @@ async function dataOf(life: HostLife, deps: PluginHostDeps): Promise<PluginData>
 }
 
 function refuseUnknown(name: string): never {
-  throw new OxbowError('not_found', `No plugin is named ${name}.`, { hint: 'oxbow plugin list shows those that are there.' })
+  throw new OxbowError('not_found', `No plugin is named ${JSON.stringify(name)}.`, {
+    hint: 'oxbow plugin list shows those that are there.',
+  })
 }
 
 interface Held {
@@ -136,16 +141,13 @@ async function takeList(
   }
   const take = async (plugin: HostedPlugin): Promise<void> => {
     const life = lives.get(plugin.name)
-    if (life !== undefined && JSON.stringify(life.plugin()) === JSON.stringify(plugin)) return
-    if (life !== undefined) return takeOver(life, plugin, calls)
-    const made = lifeOf(plugin)
-    try {
-      await describe(made, new AbortController().signal)
-      lives.set(plugin.name, made)
-    } catch (error) {
-      await made.close(false)
-      throw error
-    }
+    const isSame = life !== undefined && JSON.stringify(life.plugin()) === JSON.stringify(plugin)
+    if (isSame && known.has(plugin.name)) return
+    if (life !== undefined && !isSame) return takeOver(life, plugin, calls)
+    // One that does not start is there as well: info and logs say why.
+    const made = life ?? lifeOf(plugin)
+    lives.set(plugin.name, made)
+    await describe(made, new AbortController().signal)
   }
   await Promise.all(
     next.map((plugin) =>
@@ -204,6 +206,13 @@ function keepLogs(
     find: (plugin) => readFile(pathOf(plugin), 'utf8').catch(() => ''),
     written: () => last,
   }
+}
+
+/** @returns what plugins have, of those that have told it before */
+export async function keptExports(stateFolder: string, plugins: readonly HostedPlugin[]): Promise<readonly DescribedPlugin[]> {
+  const kept = keepExports(join(stateFolder, '.exports'))
+  const found = await Promise.all(plugins.map(async (plugin) => ({ plugin, exports: await kept.find(plugin.tree_hash) })))
+  return found.flatMap(({ plugin, exports }) => (exports === null ? [] : [{ plugin, exports: approvedParts(plugin, exports).exports }]))
 }
 
 /** @param folder of files, one for each hash; agents do not see it */

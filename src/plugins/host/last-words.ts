@@ -14,14 +14,22 @@ export async function allWritten({ errors }: Pick<ServerProcess, 'errors'>): Pro
 
 /** @param log hostile text @returns one sentence; empty: it has written nothing */
 export function lastWords(log: string): string {
-  const lines = log.split('\n').map((line) => line.trimEnd())
-  const stuck = lines.findLast((line) => /^\S+:\d+: the code does not come back/.test(line))
+  const lines = log
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter((line) => !/^Waiting for the debugger to disconnect|^Node\.js v\d/.test(line))
+  const stuck = lines.findLastIndex((line) => stuckLine.test(line))
   const thrown = lines.findLastIndex((line) => /^(?:Uncaught )?\w*Error\b.*:/.test(line))
-  const place = placeNear(lines, thrown)
+  // The host says where it stood before an error that nobody caught.
+  const place = placeNear(lines, thrown) || (stuck < thrown ? (stuckLine.exec(lines[stuck] ?? '')?.[1] ?? '') : '')
   const last = lines.findLast((line) => line !== '')
-  const words = stuck ?? (place === '' ? last && `It last wrote: ${last}` : `${place}: ${lines[thrown]}`)
+  const words =
+    stuck > thrown ? lines[stuck] : place === '' ? last && `It last wrote: ${lines[thrown] ?? last}` : `${place}: ${lines[thrown]}`
   return (words ?? '').slice(0, maxWordsChars)
 }
+
+/** As `start-watch.ts` of the host writes it. */
+const stuckLine = /^(\S+:\d+): the code (?:does not come back|waits here)/
 
 /** Node prints the place of a syntax error above it, and that of others below. */
 function placeNear(lines: readonly string[], thrown: number): string {

@@ -55,21 +55,23 @@ export function describedPluginCalls(): readonly Call[] {
   })
 }
 
-interface PluginLine {
-  readonly plugin: string
-  readonly version: string
-  readonly phase: PluginHostState['phase']
-  readonly problem: string
-  readonly crashes: number
-}
+const pluginLine = z.strictObject({
+  plugin: z.string(),
+  version: z.string(),
+  phase: z.enum(['stopped', 'starting', 'running', 'waiting', 'disabled']),
+  problem: z.string(),
+  crashes: z.number(),
+})
 
-function listCall({ hosts }: ControlDeps): Call<object, { plugins: readonly PluginLine[] }> {
+type PluginLine = z.infer<typeof pluginLine>
+
+function listCall({ hosts }: ControlDeps): Call<object, { plugins: PluginLine[] }> {
   return {
     ...reads,
     name: 'plugin.list',
     summary: 'Lists the plugins of this guest, and whether their hosts run.',
     input: z.strictObject({}),
-    output: z.custom<{ plugins: readonly PluginLine[] }>(),
+    output: z.strictObject({ plugins: z.array(pluginLine) }),
     example: {},
     timeoutMs: 10_000,
     recordOutput: ({ plugins }) => ({ plugins: plugins.length }),
@@ -107,7 +109,7 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
       find(hosts, plugin)
       const found = await hosts.exports(plugin, signal).then(
         (exports) => ({ exports, failure: null }),
-        (error: unknown) => ({ exports: null, failure: toFailure(error, 'tool_failed', '') }),
+        (error: unknown) => ({ exports: null, failure: failedStart(toFailure(error, 'tool_failed', ''), hosts.state(plugin)) }),
       )
       signal.throwIfAborted()
       return {
@@ -122,13 +124,18 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
   }
 }
 
-interface Synced {
-  readonly plugins: readonly string[]
-  /** Why a plugin stays as it was, by name. */
-  readonly problems: Readonly<Record<string, string>>
-  /** Memories that no longer have the tag of a removed plugin. */
-  readonly untagged: number
+/** While a host waits for its next start, the reason is that of the last one, as `plugin.list` has it. */
+function failedStart(failure: Failure, { problem }: PluginHostState): Failure {
+  return problem === '' ? failure : { ...failure, message: problem }
 }
+
+const synced = z.strictObject({
+  plugins: z.array(z.string()).readonly(),
+  problems: z.record(z.string(), z.string()).describe('Why a plugin stays as it was, by name.'),
+  untagged: z.number().describe('Memories that no longer have the tag of a removed plugin.'),
+})
+
+type Synced = z.infer<typeof synced>
 
 function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
   return {
@@ -142,7 +149,7 @@ function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Ca
         .default([])
         .describe('Plugins that were removed for good: their budgets, and the tags of their notes, go with them.'),
     }),
-    output: z.custom<Synced>(),
+    output: synced,
     example: { removed: [] },
     timeoutMs: takeOverMs,
     async run({ removed }, context) {

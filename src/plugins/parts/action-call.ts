@@ -1,11 +1,13 @@
 /** An action of a plugin as a call: untrusted, a sink if the plugin reaches other hosts, and not repeated unless the plugin has declared that it may be. */
 import { z } from 'zod'
 import {
+  actionCallName,
   type Call,
   type HostedPlugin,
   isObject,
   isOxbowError,
   type JsonObject,
+  jsonObjectSchema,
   originOf,
   OxbowError,
   type PluginAction,
@@ -28,15 +30,10 @@ const maxToolName = 64
 export function actionCalls(deps: PartDeps, plugin: HostedPlugin, { actions }: PluginExports): readonly Call[] {
   const calls = new Map<string, Call>()
   for (const action of actions) {
-    const name = callName(plugin.name, action.name)
+    const name = actionCallName(plugin.name, action.name)
     if (name.length <= maxToolName && !calls.has(name)) calls.set(name, actionCall(deps, plugin, action, name))
   }
   return [...calls.values()]
-}
-
-/** @returns `weather.get_forecast` for the action `GET_FORECAST` of weather */
-function callName(plugin: string, action: string): string {
-  return `${plugin}.${action.toLowerCase().replaceAll(/[^a-z0-9_-]+/g, '_')}`
 }
 
 function actionCall(deps: PartDeps, plugin: HostedPlugin, action: PluginAction, name: string): Call<JsonObject, PluginActionResult> {
@@ -45,7 +42,7 @@ function actionCall(deps: PartDeps, plugin: HostedPlugin, action: PluginAction, 
     summary: action.description === '' ? `The action ${action.name} of the plugin ${plugin.name}.` : action.description,
     input: anyObject,
     parameters: action.parameters,
-    output: z.custom<PluginActionResult>(),
+    output: z.strictObject({ ok: z.boolean(), text: z.string(), data: jsonObjectSchema(), values: jsonObjectSchema() }),
     example: {},
     tier: action.tier,
     right: pluginRight(plugin.name),

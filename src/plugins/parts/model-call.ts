@@ -12,6 +12,7 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  jsonSchema,
   modelPieceCall,
   OxbowError,
   type Spend,
@@ -43,17 +44,25 @@ export function sortHandlers(plugins: readonly DescribedPlugin[]): ReadonlyMap<s
   return Map.groupBy(sorted, ({ type }) => type)
 }
 
+/** @returns models of plugins that conversations can have, as `plugin:NAME/TYPE` */
+export function conversationModels(plugins: readonly DescribedPlugin[]): readonly string[] {
+  return plugins.flatMap(({ plugin, exports }) =>
+    exports.models.flatMap(({ type }) => (isText(type) ? [`plugin:${plugin.name}/${type}`] : [])),
+  )
+}
+
 interface ModelInput {
   readonly type: string
   readonly params: JsonObject
   readonly provider: string
 }
 
-interface ModelOutput {
-  readonly result: Json
-  /** The plugin that answered; empty: the guest's own model did. */
-  readonly plugin: string
-}
+const modelOutput = z.strictObject({
+  result: jsonSchema(),
+  plugin: z.string().describe("The plugin that answered; empty: the guest's own model did."),
+})
+
+type ModelOutput = z.infer<typeof modelOutput>
 
 interface ModelDeps extends PartDeps {
   readonly handlers: () => ReadonlyMap<string, readonly ModelHandler[]>
@@ -71,7 +80,7 @@ export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
       params: z.custom<JsonObject>(isObject, 'must be an object').describe('As the type has them, such as `prompt`.'),
       provider: z.string().max(100).default('').describe('Only handlers of this provider or plugin.'),
     }),
-    output: z.custom<ModelOutput>(),
+    output: modelOutput,
     example: { type: 'TEXT_SMALL', params: { prompt: 'Name three colours.' }, provider: '' },
     labels: { adds: ['untrusted'], sink: false },
     timeoutMs: modelTimeoutMs,

@@ -16,7 +16,7 @@ import {
 import { actionCalls } from './action-call.ts'
 import { deliveryCalls, type EventCounts, noEvents } from './delivery-calls.ts'
 import { createHookSource } from './hook-source.ts'
-import { createTurnModel, type HandlerBreakers, modelCall, type ModelHandler, sortHandlers } from './model-call.ts'
+import { conversationModels, createTurnModel, type HandlerBreakers, modelCall, type ModelHandler, sortHandlers } from './model-call.ts'
 import { createSpendCap, type LimitPlugin, type PartDeps } from './part-request.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { routeCall } from './route-call.ts'
@@ -47,6 +47,8 @@ export interface PluginParts {
   readonly hooks: HookSource
   /** For plugins as the model of this guest; see `createTurnModel`. */
   readonly askModel: ReturnType<typeof createTurnModel>
+  /** See `conversationModels`. */
+  models(): readonly string[]
   counts(plugin: string): PluginCounts
   close(): Promise<void>
 }
@@ -122,6 +124,7 @@ export function createPluginParts({
     plugins: () => refresh().of,
     hooks: createHookSource({ hosts, described: () => refresh().of, labelsOf }),
     askModel: createTurnModel(deps, user),
+    models: () => conversationModels(refresh().of),
     counts: (plugin) => ({ states: deps.states.counts(), events: events.get(plugin) ?? noEvents }),
     async close() {
       stopping.abort('shutdown')

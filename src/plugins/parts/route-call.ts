@@ -31,7 +31,7 @@ export function routeCall(deps: PartDeps): Call<RouteInput, PluginOps['route']['
       body: z.base64().max(maxRouteBytes).default('').describe('Base64.'),
       anonymous: z.boolean().default(false).describe('Nobody has signed in: only public routes answer, and the plugin can make no calls.'),
     }),
-    output: z.custom<PluginOps['route']['output']>(),
+    output: z.strictObject({ status: z.int(), headers: z.record(z.string(), z.string()), body: z.string().describe('Base64.') }),
     example: { plugin: 'weather', method: 'GET', path: '/today', query: {}, headers: {}, body: '', anonymous: false },
     tier: 'side_effecting',
     right: 'plugins.route',

@@ -6,6 +6,7 @@ import {
   type Done,
   type HostedPlugin,
   type JsonObject,
+  jsonObjectSchema,
   type Label,
   type LabelScope,
   originOf,
@@ -20,24 +21,23 @@ import { askPlugin, besideWords, mayUse, messageFor, ownReading, type PartDeps, 
 import { type Provided, shownState } from './turn-states.ts'
 
 /** A part that added nothing, and why. */
-interface Problem {
-  readonly plugin: string
-  readonly name: string
-  readonly problem: string
-}
+const problemSchema = z.strictObject({ plugin: z.string(), name: z.string(), problem: z.string() })
+
+type Problem = z.infer<typeof problemSchema>
 
 interface ProvideInput {
   readonly text?: string | undefined
   readonly names?: readonly string[] | undefined
 }
 
-interface ProvideOutput {
-  readonly text: string
-  /** Of all that was put together for the message. */
-  readonly values: JsonObject
-  readonly providers: readonly string[]
-  readonly problems: readonly Problem[]
-}
+const provideOutput = z.strictObject({
+  text: z.string(),
+  values: jsonObjectSchema().describe('Of all that was put together for the message.'),
+  providers: z.array(z.string()).readonly(),
+  problems: z.array(problemSchema).readonly(),
+})
+
+type ProvideOutput = z.infer<typeof provideOutput>
 
 export function turnCalls(deps: PartDeps): readonly Call[] {
   return [provideCall(deps), evaluateCall(deps)]
@@ -53,7 +53,7 @@ function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
       text: z.string().describe('The message. Default: that of the turn.').optional(),
       names: z.array(z.string().max(200)).max(100).describe('Providers to ask beside those that are asked by themselves.').optional(),
     }),
-    output: z.custom<ProvideOutput>(),
+    output: provideOutput,
     example: { text: 'What is the weather?' },
     // Those of what is said, by whom.
     labels: { adds: [], sink: false },
@@ -197,10 +197,9 @@ interface EvaluateInput {
   readonly did_respond: boolean
 }
 
-interface EvaluateOutput {
-  readonly ran: readonly string[]
-  readonly problems: readonly Problem[]
-}
+const evaluateOutput = z.strictObject({ ran: z.array(z.string()).readonly(), problems: z.array(problemSchema).readonly() })
+
+type EvaluateOutput = z.infer<typeof evaluateOutput>
 
 function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
   return {
@@ -212,7 +211,7 @@ function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
       reply: z.string().describe('The answer.'),
       did_respond: z.boolean().describe('False: there was no answer, and only evaluators that always run do.'),
     }),
-    output: z.custom<EvaluateOutput>(),
+    output: evaluateOutput,
     example: { text: 'I live in Bonn.', reply: 'Noted.', did_respond: true },
     timeoutMs: evaluatorTimeoutMs + 2 * hostMarginMs,
     recordInput: ({ did_respond }) => ({ did_respond }),

@@ -5,7 +5,6 @@
 import { z } from 'zod'
 import {
   type Admission,
-  type AdmissionState,
   type Approvals,
   assertNoBranch,
   type BranchBy,
@@ -20,19 +19,20 @@ import {
   type RunningCalls,
 } from '../../kernel/index.ts'
 import {
+  type AdmissionState,
   type Call,
   type Caller,
   type CallId,
   type Config,
   evident,
-  OxbowError,
-  type SessionId,
-  type Tier,
-  truncate,
   expandRights,
   grantOf,
   joinLabels,
   type Labels,
+  OxbowError,
+  type SessionId,
+  type Tier,
+  truncate,
 } from '../../types/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, type ParentDeps } from './delegation/parent.ts'

@@ -2,8 +2,8 @@
  * The calls by which a person, or an agent above, controls agents that run: mail at the next step, pause and resume, a larger budget, the end.
  */
 import { z } from 'zod'
-import { type Budgets, carvedOf, limitFields, type Limits } from '../../kernel/index.ts'
-import { type Call, type Caller, type CallId, evident, OxbowError, type Labels } from '../../types/index.ts'
+import { type Budgets, carvedOf, limitFields, type Limits, limitsSchema } from '../../kernel/index.ts'
+import { type Call, type Caller, type CallId, evident, idOrEmpty, idSchema, type Labels, OxbowError } from '../../types/index.ts'
 import { maxAgentMessageCharacters } from './limits.ts'
 import { type AgentRecord, isOver } from './agent-record.ts'
 import type { Supervisor } from './supervisor.ts'
@@ -39,7 +39,7 @@ function sendCall(deps: AgentControlDeps): Call<{ to: string; text: string }, { 
       to: agentRef.describe('Id or name; `parent`: whoever spawned you.'),
       text: z.string().min(1).max(maxAgentMessageCharacters).meta(evident('The message.')),
     }),
-    output: z.custom<{ to: CallId | ''; state: string }>(),
+    output: z.strictObject({ to: idOrEmpty('CallId'), state: z.string() }),
     example: { to: exampleId, text: 'Also look at /shared/notes.md.' },
     tier: 'side_effecting',
     effect: 'idempotent',
@@ -66,17 +66,18 @@ function over({ name, state }: AgentRecord): OxbowError {
   })
 }
 
-interface Changed {
-  /** Those whose state has changed: it, and agents below it. */
-  readonly agents: readonly CallId[]
-  readonly state: string
-}
+const changed = z.strictObject({
+  agents: z.array(idSchema('CallId')).readonly().describe('Those whose state has changed: it, and agents below it.'),
+  state: z.string(),
+})
+
+type Changed = z.infer<typeof changed>
 
 const changes = {
   ...shared,
   audience: ['terminal'],
   input: z.strictObject({ agent: agentRef }),
-  output: z.custom<Changed>(),
+  output: changed,
   example: { agent: exampleId },
   tier: 'side_effecting',
   effect: 'idempotent',
@@ -127,7 +128,7 @@ function raiseCall(deps: AgentControlDeps): Call<RaiseInput, { agent: CallId; bu
     name: 'agent.raise',
     summary: 'Gives an agent more budget, out of the budgets of whoever started it.',
     input: z.strictObject({ agent: agentRef, ...limitFields }),
-    output: z.custom<{ agent: CallId; budget: Limits }>(),
+    output: z.strictObject({ agent: idSchema('CallId'), budget: limitsSchema }),
     example: { agent: exampleId, tokens: 50_000 },
     tier: 'side_effecting',
     effect: 'idempotent',
@@ -150,7 +151,7 @@ function raiseCall(deps: AgentControlDeps): Call<RaiseInput, { agent: CallId; bu
   }
 }
 
-function killCall(deps: AgentControlDeps): Call<{ agent: string; reason: string }, { killed: readonly CallId[]; state: string }> {
+function killCall(deps: AgentControlDeps): Call<{ agent: string; reason: string }, { killed: CallId[]; state: string }> {
   return {
     ...shared,
     name: 'agent.kill',
@@ -159,7 +160,7 @@ function killCall(deps: AgentControlDeps): Call<{ agent: string; reason: string 
       agent: agentRef,
       reason: z.string().max(200).default('').meta(evident('Why, for its parent.')),
     }),
-    output: z.custom<{ killed: readonly CallId[]; state: string }>(),
+    output: z.strictObject({ killed: z.array(idSchema('CallId')), state: z.string() }),
     example: { agent: exampleId, reason: 'No longer needed.' },
     tier: 'side_effecting',
     effect: 'idempotent',

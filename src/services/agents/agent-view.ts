@@ -1,6 +1,6 @@
 /** An agent as calls show it: its record, what it does at the moment, and what its commands use. */
 import {
-  type Amounts,
+  type LimitAmounts,
   type Approvals,
   type Budgets,
   limitsOf,
@@ -49,7 +49,7 @@ export interface AgentView extends Omit<AgentRecord, 'messages' | 'report' | 'ru
   readonly usage: AgentUsage | null
   readonly spent: { readonly tokens: number; readonly micro_dollars: number }
   /** What is left of its own budget; null: it has none, and uses those above it. */
-  readonly left: Amounts<number | null> | null
+  readonly left: LimitAmounts | null
   /** Of its labels, where the data comes from; hostile text. */
   readonly origins: ReturnType<typeof writeOrigins>
 }

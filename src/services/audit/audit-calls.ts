@@ -5,17 +5,19 @@ import type { Store } from '../../store/index.ts'
 import {
   type Call,
   type CallId,
-  type ChainHead,
+  chainHead,
   type Clock,
   type JournalRecord,
-  type NewestHead,
+  newestHead,
   OxbowError,
   type Phase,
+  phases,
+  recordView,
   type SessionId,
   truncate,
 } from '../../types/index.ts'
 import { type CallReference, type Core, repeatsBody } from '../../kernel/index.ts'
-import { type AuditReport, verifyJournal } from './audit-verify.ts'
+import { type AuditReport, auditReport, verifyJournal } from './audit-verify.ts'
 
 /** Records of one answer of `audit.query`, and the most that it looks through. */
 const maxAuditShown = 200
@@ -40,15 +42,18 @@ interface QueryInput {
   readonly limit: number
 }
 
-/** `body_bytes`: the size of a body that `max_body` has cut. */
-type ShownRecord = Omit<JournalRecord, 'previous'> & { readonly body_bytes?: number }
+const shownRecord = recordView.extend({
+  hash: z.string(),
+  body: z.string().describe('JSON text.'),
+  body_bytes: z.int().exactOptional().describe('The size of a body that `max_body` has cut.'),
+})
 
-interface QueryOutput {
-  /** Newest first, bodies as text. */
-  readonly records: readonly ShownRecord[]
-  /** Pass it as `before` for older ones; null at the beginning of the journal. */
-  readonly next: number | null
-}
+type ShownRecord = z.infer<typeof shownRecord>
+
+const queryOutput = z.strictObject({
+  records: z.array(shownRecord).describe('Newest first, bodies as text.'),
+  next: z.int().nullable().describe('Pass it as `before` for older ones; null at the beginning of the journal.'),
+})
 
 const shared = {
   right: 'audit.read',
@@ -62,10 +67,9 @@ export function auditCalls(deps: AuditCallDeps): readonly Call[] {
   return [queryCall(deps), verifyCall(verifier), statusCall(verifier, deps), cancelCall(verifier), appendCall(deps)]
 }
 
-const phases = ['intent', 'parked', 'decided', 'started', 'exchange', 'outcome', 'refused', 'reconciled'] as const
 const time = z.iso.datetime({ offset: true }).optional()
 
-function queryCall({ store, journal, references }: AuditCallDeps): Call<QueryInput, QueryOutput> {
+function queryCall({ store, journal, references }: AuditCallDeps): Call<QueryInput, z.infer<typeof queryOutput>> {
   return {
     ...shared,
     name: 'audit.query',
@@ -89,7 +93,7 @@ function queryCall({ store, journal, references }: AuditCallDeps): Call<QueryInp
       before: z.int().positive().optional().describe('Only records before this one.'),
       limit: z.int().min(1).max(maxAuditShown).default(50),
     }),
-    output: z.custom<QueryOutput>(),
+    output: queryOutput,
     example: {
       actor: 'agent:',
       name: 'shell.',
@@ -236,7 +240,7 @@ function verifyCall(verifier: Verifier): Call<object, AuditReport> {
     name: 'audit.verify',
     summary: 'Checks the chain of the journal, and what the store keeps beside it. `oxbow audit verify` also checks the signed heads.',
     input: z.strictObject({}),
-    output: z.custom<AuditReport>(),
+    output: auditReport,
     example: {},
     labels: { adds: [], sink: false },
     timeoutMs: Infinity,
@@ -250,18 +254,25 @@ function verifyCall(verifier: Verifier): Call<object, AuditReport> {
   }
 }
 
-interface StatusOutput {
-  /** The newest record: its hash stands for all before it. */
-  readonly head: ChainHead
-  readonly checking: Pick<Checking, 'began' | 'done' | 'total'> | null
-  /** The last check since the guest started. */
-  readonly last: AuditState['last']
-  /**
-   * The newest head that the runner says it has signed, and whether this journal has that record. Null: it is not known, or a check runs.
-   * A guest can claim anything here: `oxbow audit verify` reads the heads themselves.
-   */
-  readonly signed: (NewestHead & { readonly is_in_chain: boolean }) | null
-}
+const statusOutput = z.strictObject({
+  head: chainHead.describe('The newest record: its hash stands for all before it.'),
+  checking: z
+    .strictObject({
+      began: z.number(),
+      done: z.int().describe('The last record that was checked.'),
+      total: z.int().describe('The last record at its start.'),
+    })
+    .nullable(),
+  last: z.strictObject({ at: z.number(), report: auditReport }).nullable().describe('The last check since the guest started.'),
+  signed: newestHead
+    .extend({ is_in_chain: z.boolean() })
+    .nullable()
+    .describe(
+      'The newest head that the runner says it has signed, and whether this journal has that record. Null: it is not known, or a check runs. A guest can claim anything here: `oxbow audit verify` reads the heads themselves.',
+    ),
+})
+
+type StatusOutput = z.infer<typeof statusOutput>
 
 /** A runner that is busy or gone is not waited for. */
 const signedTimeoutMs = 1_000
@@ -281,7 +292,7 @@ function statusCall(verifier: Verifier, deps: AuditCallDeps): Call<object, Statu
     summary:
       'Shows the newest record of the chain and what of it is signed, how far a running `audit.verify` is, and what the last one found.',
     input: z.strictObject({}),
-    output: z.custom<StatusOutput>(),
+    output: statusOutput,
     example: {},
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,

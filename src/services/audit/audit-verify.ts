@@ -6,37 +6,39 @@
  * a later record says was erased; accounts and titles are what the records make them. The next page is read while this one is
  * hashed, and only ids of open calls, places of erased bodies and a little for each session are kept.
  */
-import { createRepeats, notOpen, type RepeatsReport } from '../../kernel/index.ts'
+import { z } from 'zod'
+import { createRepeats, notOpen } from '../../kernel/index.ts'
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
-import { type CallId, emptyChain, type HeadSeal, isMessage, type JournalRecord, type KeptFile } from '../../types/index.ts'
+import { type CallId, emptyChain, type HeadSeal, idSchema, isMessage, type JournalRecord, type KeptFile } from '../../types/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
 import { createProjectionAudit } from './projection-audit.ts'
-import { type BadRecord, createHeadAudit, type SignedHeadsReport } from './signed-heads.ts'
+import { badRecord, createHeadAudit, signedHeadsReport } from './signed-heads.ts'
 
-export interface AuditReport {
-  readonly ok: boolean
-  readonly records: number
-  readonly blobs: number
-  /** The first record that does not hold, and why. */
-  readonly first_bad: BadRecord | null
-  /** Calls that have begun and not ended: under way, waiting for a person, or cut off and not yet taken up again. */
-  readonly open: readonly { readonly seq: number; readonly call: CallId; readonly name: string }[]
-  /** Null: the journal was not held against signed heads. */
-  readonly signed_heads: SignedHeadsReport | null
-  /**
-   * Records that begin or end a call once more, which versions before the store refused them have written: the first ones count.
-   * `unexplained`: those that no record reconciles, the first hundred; the next start of a guest records that, and so does `audit.verify`.
-   */
-  readonly repeated: RepeatsReport
-  /** What the store keeps beside the journal and is not as the journal says, in words. */
-  readonly projections: readonly string[]
-  /**
-   * `unchecked`: records of the first format whose bodies were erased, so that only their place could be checked. `unexplained`:
-   * records whose bodies are gone and of which no record says so, the first hundred.
-   */
-  readonly erased: { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
-  readonly ms: number
-}
+export const auditReport = z.strictObject({
+  ok: z.boolean(),
+  records: z.int(),
+  blobs: z.int(),
+  first_bad: badRecord.nullable().describe('The first record that does not hold, and why.'),
+  open: z
+    .array(z.strictObject({ seq: z.int(), call: idSchema('CallId'), name: z.string() }))
+    .readonly()
+    .describe('Calls that have begun and not ended: under way, waiting for a person, or cut off and not yet taken up again.'),
+  signed_heads: signedHeadsReport.nullable().describe('Null: the journal was not held against signed heads.'),
+  repeated: z
+    .strictObject({ records: z.int(), unexplained: z.array(badRecord).readonly() })
+    .describe(
+      'Records that begin or end a call once more, which versions before the store refused them have written: the first ones count. `unexplained`: those that no record reconciles, the first hundred; the next start of a guest records that, and so does `audit.verify`.',
+    ),
+  projections: z.array(z.string()).readonly().describe('What the store keeps beside the journal and is not as the journal says, in words.'),
+  erased: z
+    .strictObject({ bodies: z.int(), unchecked: z.int(), unexplained: z.array(z.int()).readonly() })
+    .describe(
+      '`unchecked`: records of the first format whose bodies were erased, so that only their place could be checked. `unexplained`: records whose bodies are gone and of which no record says so, the first hundred.',
+    ),
+  ms: z.number(),
+})
+
+export type AuditReport = z.infer<typeof auditReport>
 
 /** Records read at once. */
 const pageSize = 5_000

@@ -6,34 +6,34 @@
  * Until then it is void, and everything before it must still hold.
  */
 import { createPublicKey } from 'node:crypto'
+import { z } from 'zod'
 import { checkHeads, emptyChain, type HeadSeal, type JournalRecord, restoreCall, type SignedHead } from '../../types/index.ts'
 
-export interface BadRecord {
-  readonly seq: number
-  readonly why: string
-}
+export const badRecord = z.strictObject({ seq: z.int(), why: z.string() })
 
-export interface SignedHeadsReport {
-  /** Heads that were held against the journal. */
-  readonly checked: number
-  /** Record from which on heads are chained; null: there is no such head. */
-  readonly chained_from: number | null
-  readonly bad: readonly BadRecord[]
-  /** The newest heads, which another version of the program has signed outside of the chain, until this one signs a base over them. */
-  readonly others: number
-  /** Restores that took place, oldest first. */
-  readonly restores: readonly Restored[]
-}
+type BadRecord = z.infer<typeof badRecord>
 
-interface Restored {
-  readonly at: number
-  readonly by: string
-  /** Newest record of the journal that was replaced, and of the backup that replaced it. */
-  readonly from: number
-  readonly to: number
-  /** What was wrong with the signed heads until then; empty: nothing. */
-  readonly fault: string
-}
+const restored = z.strictObject({
+  at: z.number(),
+  by: z.string(),
+  from: z.int().describe('Newest record of the journal that was replaced.'),
+  to: z.int().describe('Newest record of the backup that replaced it.'),
+  fault: z.string().describe('What was wrong with the signed heads until then; empty: nothing.'),
+})
+
+export const signedHeadsReport = z.strictObject({
+  checked: z.int().describe('Heads that were held against the journal.'),
+  chained_from: z.int().nullable().describe('Record from which on heads are chained; null: there is no such head.'),
+  bad: z.array(badRecord).readonly(),
+  others: z
+    .int()
+    .describe(
+      'The newest heads, which another version of the program has signed outside of the chain, until this one signs a base over them.',
+    ),
+  restores: z.array(restored).readonly().describe('Restores that took place, oldest first.'),
+})
+
+type SignedHeadsReport = z.infer<typeof signedHeadsReport>
 
 /** The runner signs the newest record every ten seconds: records without a head that span more had one that was removed. */
 const maxUnsignedMs = 120_000

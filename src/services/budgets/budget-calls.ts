@@ -2,14 +2,14 @@
 import { z } from 'zod'
 import {
   amountOf,
-  type Amounts,
   type Book,
   budgetCategory,
   type BudgetLine,
+  budgetLine,
   budgetName,
-  type Budgets,
   type Core,
   type Definition,
+  limitAmounts,
   limitFields,
   type Limits,
   limitsOf,
@@ -21,14 +21,18 @@ import { type Call, type Caller, type CallId, evident, noAmount, OxbowError, ses
 
 type BudgetCallDeps = Pick<Core, 'user' | 'budgets' | 'documents'>
 
-type Overview = Pick<ReturnType<Budgets['view']>, 'spent' | 'reserved' | 'limit'>
+const spend = z.strictObject({ microDollars: z.int(), tokens: z.int() })
+const overview = z.strictObject({
+  spent: spend,
+  reserved: spend,
+  limit: z.strictObject({ micro_dollars: z.int().nullable(), tokens: z.int().nullable() }).describe('Null: no limit.'),
+})
 
-interface Shown {
-  readonly session: Overview | null
-  readonly user: Overview
-  /** Those that limit the caller, from the bottom; for a person without a session, all. */
-  readonly budgets: readonly BudgetLine[]
-}
+const shownBudgets = z.strictObject({
+  session: overview.nullable(),
+  user: overview,
+  budgets: z.array(budgetLine).readonly().describe('Those that limit the caller, from the bottom; for a person without a session, all.'),
+})
 
 const shared = { rare: true, labels: { adds: [], sink: false }, timeoutMs: 10_000 } as const satisfies Partial<Call>
 const reads = { ...shared, tier: 'read_only', right: 'system.read', effect: 'none', audience: ['model', 'terminal'] } as const
@@ -38,13 +42,13 @@ export function budgetCalls(deps: BudgetCallDeps): readonly Call[] {
   return [showCall(deps), checkCall(deps), setCall(deps), resetCall(deps), removeCall(deps)]
 }
 
-function showCall({ budgets, user }: BudgetCallDeps): Call<object, Shown> {
+function showCall({ budgets, user }: BudgetCallDeps): Call<object, z.infer<typeof shownBudgets>> {
   return {
     ...reads,
     name: 'budget.show',
     summary: 'Shows spending and limits, in micro-dollars and tokens.',
     input: z.strictObject({}),
-    output: z.custom<Shown>(),
+    output: shownBudgets,
     example: {},
     async run(_, { caller }) {
       const [book] = await Promise.all([budgets.book(), budgets.load(caller)])
@@ -74,15 +78,13 @@ async function everyLine(book: Book): Promise<readonly BudgetLine[]> {
   )
 }
 
-interface Checked {
-  readonly covered: boolean
-  /** Why not; empty when it is. */
-  readonly reason: string
-  /** The least that is left of any budget; null: no limit. */
-  readonly left: Amounts<number | null>
-}
+const checked = z.strictObject({
+  covered: z.boolean(),
+  reason: z.string().describe('Why not; empty when it is.'),
+  left: limitAmounts.describe('The least that is left of any budget; null: no limit.'),
+})
 
-function checkCall({ budgets }: BudgetCallDeps): Call<{ tokens: number; calls: number }, Checked> {
+function checkCall({ budgets }: BudgetCallDeps): Call<{ tokens: number; calls: number }, z.infer<typeof checked>> {
   return {
     ...reads,
     name: 'budget.check',
@@ -91,7 +93,7 @@ function checkCall({ budgets }: BudgetCallDeps): Call<{ tokens: number; calls: n
       tokens: z.int().nonnegative().default(0).meta(evident('Tokens that the work needs.')),
       calls: z.int().nonnegative().default(0).meta(evident('Calls that the work needs.')),
     }),
-    output: z.custom<Checked>(),
+    output: checked,
     example: { tokens: 50_000, calls: 20 },
     async run({ tokens, calls }, { caller }) {
       const book = await budgets.book()
@@ -119,7 +121,7 @@ function setCall({ budgets, documents }: BudgetCallDeps): Call<SetInput, BudgetL
     name: 'budget.set',
     summary: 'Sets a budget: what a scope may use in a window. 0 is unlimited; what is left out has no limit of its own.',
     input: z.strictObject({ ...place, ...limitFields }),
-    output: z.custom<BudgetLine>(),
+    output: budgetLine,
     example: { scope: 'user', window: 'day', tokens: 500_000, micro_dollars: 2_000_000 },
     async run({ scope, window, ...limits }, { id: call, caller, clock }) {
       if (Object.values(limits).every((limit) => limit === undefined))
@@ -145,7 +147,7 @@ function resetCall({ budgets, documents }: BudgetCallDeps): Call<Place, BudgetLi
     name: 'budget.reset',
     summary: 'Begins the window of a budget anew: what was used so far no longer counts.',
     input: z.strictObject(place),
-    output: z.custom<BudgetLine>(),
+    output: budgetLine,
     example: { scope: 'user', window: 'day' },
     async run(where, { id: call, caller, clock }) {
       const book = await budgets.book()
@@ -162,7 +164,7 @@ function removeCall({ budgets, documents }: BudgetCallDeps): Call<Place, Place> 
     name: 'budget.remove',
     summary: 'Removes a budget. Those above it, and those in the configuration, still hold.',
     input: z.strictObject(place),
-    output: z.custom<Place>(),
+    output: z.strictObject({ scope: z.string(), window: z.string() }),
     example: { scope: 'agent:helper', window: 'day' },
     async run(where, { id: call, caller }) {
       const { scope, window } = find(await budgets.book(), where)

@@ -8,9 +8,10 @@ import {
   type CallContext,
   type CallOutcome,
   fenced,
-  jsonIn,
   type Json,
+  jsonIn,
   type JsonObject,
+  jsonSchema,
   type LabelScope,
   OxbowError,
   problemLines,
@@ -37,12 +38,11 @@ interface ExtractInput {
   readonly schema: JsonObject
 }
 
-interface Extracted {
-  readonly value: Json
-  /** Bits that the schema lets through, and those that this session has left. */
-  readonly bits: number
-  readonly bits_left: number
-}
+const extracted = z.strictObject({
+  value: jsonSchema(),
+  bits: z.number().describe('Bits that the schema lets through.'),
+  bits_left: z.number().describe('Those that this session has left.'),
+})
 
 /** What a session has let through. */
 interface Used {
@@ -54,7 +54,7 @@ const usedCategory = 'system/reading_bits'
 const failureBits = 5
 const maxTries = 3
 
-export function extractCall(deps: ExtractDeps): Call<ExtractInput, Extracted> {
+export function extractCall(deps: ExtractDeps): Call<ExtractInput, z.infer<typeof extracted>> {
   return {
     name: 'data.extract',
     rare: true,
@@ -69,7 +69,7 @@ export function extractCall(deps: ExtractDeps): Call<ExtractInput, Extracted> {
         .record(z.string(), z.json())
         .describe(`JSON Schema of the answer. Booleans, bounded integers, enums and dates can be read, at most ${maxReadingBits} bits.`),
     }),
-    output: z.custom<Extracted>(),
+    output: extracted,
     example: {
       source: { call: 'file.read', input: { path: '/shared/inbox/bill.txt' } },
       question: 'How much is to be paid, and to whom?',

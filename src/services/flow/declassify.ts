@@ -4,44 +4,50 @@
  * has this content. Nothing inherits it: files, children, schedules, memories and forks have the labels as before.
  */
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import {
   type CallContext,
   type CallId,
+  idOrEmpty,
+  idSchema,
   isErased,
   type JournalRecord,
   type JsonObject,
   type Label,
+  type Labels,
+  labelSchema,
   originOfCall,
   OxbowError,
-  type SessionId,
-  type Labels,
   parseLabels,
+  type SessionId,
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { FileLabels } from './file-labels.ts'
 
 export const declassifiedCategory = 'system/declassified'
 
-/** A value that labels may be taken off. */
-export interface LabelledValue {
-  /** The call that returned it; empty: a file. */
-  readonly call: CallId | ''
-  readonly session: SessionId | ''
-  readonly path: string
-  readonly labels: Labels
-  readonly content: string
-  /** SHA-256 of the content: what a person agrees to. */
-  readonly digest: string
-}
+const facts = z.strictObject({
+  call: idOrEmpty('CallId').describe('The call that returned it; empty: a file.'),
+  session: idOrEmpty('SessionId'),
+  path: z.string(),
+  labels: z.array(labelSchema()).readonly(),
+  digest: z.string().describe('SHA-256 of the content: what a person agrees to.'),
+})
 
-export interface Declassified extends Omit<LabelledValue, 'content'> {
-  /** Of the call that did it. */
-  readonly id: CallId
-  readonly by: string
-  readonly reason: string
-  readonly at: number
-}
+/** A value that labels may be taken off. */
+export const labelledValue = facts.extend({ content: z.string() })
+
+export type LabelledValue = z.infer<typeof labelledValue>
+
+export const declassified = facts.extend({
+  id: idSchema('CallId').describe('Of the call that did it.'),
+  by: z.string(),
+  reason: z.string(),
+  at: z.number(),
+})
+
+export type Declassified = z.infer<typeof declassified>
 
 export type DeclassifyDeps = Pick<Core, 'store' | 'documents' | 'sessions' | 'registry'>
 

@@ -5,23 +5,27 @@ import {
   type Call,
   type CallContext,
   type CallId,
+  type DataOrigin,
   describeLabels,
   describeOrigin,
-  type DataOrigin,
+  idSchema,
   isUuid,
   type JournalRecord,
   type JsonObject,
+  type Labels,
+  labelSchema,
   OxbowError,
   type SessionId,
   writeOrigins,
-  type Labels,
 } from '../../types/index.ts'
 import {
   type Declassified,
+  declassified,
   declassifiedCategory,
   type DeclassifyDeps,
   declassifyResult,
   labelledRecords,
+  labelledValue,
   originsIn,
   readBy,
   valueOfCall,
@@ -45,24 +49,25 @@ export function flowCalls(core: DeclassifyDeps, openFlow: () => Promise<Flow>): 
   return [showCall(deps), whyCall(deps), declassifyCall(deps), revokeCall(deps)]
 }
 
-interface Shown {
-  readonly labels: Labels
-  readonly origins: ReturnType<typeof writeOrigins>
-  /** Labels that count no longer where sinks are judged. */
-  readonly declassified: Labels
-  readonly files: readonly { readonly path: string; readonly labels: Labels }[]
-  readonly done: readonly Declassified[]
-}
+const labelList = z.array(labelSchema()).readonly()
+
+const shownFlow = z.strictObject({
+  labels: labelList,
+  origins: z.array(z.tuple([labelSchema(), idSchema('DataOrigin')])).readonly(),
+  declassified: labelList.describe('Labels that count no longer where sinks are judged.'),
+  files: z.array(z.strictObject({ path: z.string(), labels: labelList })).readonly(),
+  done: z.array(declassified).readonly(),
+})
 
 const maxListedFiles = 500
 
-function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, Shown> {
+function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.infer<typeof shownFlow>> {
   return {
     ...reads,
     name: 'flow.show',
     summary: 'Shows the labels of a session with their origins, or the files that have labels and what was declassified.',
     input: z.strictObject({ session: z.string().optional().describe('Id of a session. Absent: files and declassifications.') }),
-    output: z.custom<Shown>(),
+    output: shownFlow,
     example: {},
     recordOutput: ({ labels, files }) => ({ labels, files: files.length }),
     async run({ session }) {
@@ -81,32 +86,36 @@ function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, Sh
         ...found.map(({ path, labels, from }) => `${path}  ${describeLabels(labels, from)}`),
         ...done.map((one) => `${one.id}  ${one.path || one.call} declassified by ${one.by}: ${one.reason}`),
       ]
-      const shown = found.map(({ path, labels }) => ({ path, labels }))
-      return { output: { labels: [], origins: [], declassified: [], files: shown, done }, text: lines.join('\n') || 'No file has labels.' }
+      const listed = found.map(({ path, labels }) => ({ path, labels }))
+      return { output: { labels: [], origins: [], declassified: [], files: listed, done }, text: lines.join('\n') || 'No file has labels.' }
     },
   }
 }
 
-interface Reading {
-  readonly seq: number
-  readonly at: number
-  readonly call: string
-  readonly name: string
-  readonly labels: Labels
-  readonly origins: readonly string[]
-  readonly declassified: boolean
-}
+const reading = z.strictObject({
+  seq: z.int(),
+  at: z.number(),
+  call: z.string(),
+  name: z.string(),
+  labels: labelList,
+  origins: z.array(z.string()).readonly(),
+  declassified: z.boolean(),
+})
 
-interface Why {
-  readonly session: string
-  /** Labels that the session was given: by a message, a parent, a schedule, a fork. */
-  readonly given: Labels
-  /** What gave the session its labels, oldest first: of each label the first and the last. */
-  readonly readings: readonly Reading[]
-  readonly more: number
-  /** How a call was judged. */
-  readonly call: { readonly name: string; readonly labels: Labels; readonly outcome: string; readonly reason: string } | null
-}
+type Reading = z.infer<typeof reading>
+
+const why = z.strictObject({
+  session: z.string(),
+  given: labelList.describe('Labels that the session was given: by a message, a parent, a schedule, a fork.'),
+  readings: z.array(reading).readonly().describe('What gave the session its labels, oldest first: of each label the first and the last.'),
+  more: z.int(),
+  call: z
+    .strictObject({ name: z.string(), labels: labelList, outcome: z.string(), reason: z.string() })
+    .nullable()
+    .describe('How a call was judged.'),
+})
+
+type Why = z.infer<typeof why>
 
 /** Readings that are shown. */
 const maxReadings = 40
@@ -117,7 +126,7 @@ function whyCall(deps: FlowCallDeps): Call<{ id: string }, Why> {
     name: 'flow.why',
     summary: 'Explains where the labels of a session come from, or why a call was allowed, asked or refused.',
     input: z.strictObject({ id: z.string().describe('Id of a session or of a call.') }),
-    output: z.custom<Why>(),
+    output: why,
     example: { id: '01890a5d-ac96-774b-bcce-b302099a8057' },
     recordOutput: ({ session, readings }) => ({ session, readings: readings.length }),
     async run({ id }) {
@@ -191,9 +200,9 @@ async function inputOf({ store }: FlowCallDeps, call: CallId): Promise<unknown> 
 }
 
 function whyText({ session, given, readings, more, call }: Why): string {
-  const lines = readings.map(({ seq, call: id, name, labels, origins, declassified }) => {
+  const lines = readings.map(({ seq, call: id, name, labels, origins, declassified: isFree }) => {
     const from = origins.map((one) => describeOrigin(one as DataOrigin)).join(', ')
-    return `  #${seq}  ${labels.join(' and ')}  from ${from}  by ${name} (${id})${declassified ? ', declassified' : ''}`
+    return `  #${seq}  ${labels.join(' and ')}  from ${from}  by ${name} (${id})${isFree ? ', declassified' : ''}`
   })
   return [
     ...(call === null ? [] : [`${call.name}: ${call.outcome}${call.reason === '' ? '' : `, because ${call.reason}`}.`, '']),
@@ -212,15 +221,10 @@ interface DeclassifyInput {
   reason: string
 }
 
-interface Answer {
-  readonly done: boolean
-  readonly labels: Labels
-  readonly digest: string
-  readonly content: string
-  /** Labels that the session keeps, because of something else. */
-  readonly left: Labels
-  readonly session: string
-}
+const answer = labelledValue.extend({
+  done: z.boolean(),
+  left: labelList.describe('Labels that the session keeps, because of something else.'),
+})
 
 /** Null for a program with a key: only the person themselves may. */
 function assertPerson({ caller }: CallContext): void {
@@ -228,7 +232,7 @@ function assertPerson({ caller }: CallContext): void {
   throw new OxbowError('denied', 'Only a person at a terminal can declassify data.', { hint: 'Use `oxbow flow declassify` there.' })
 }
 
-function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, Answer> {
+function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, z.infer<typeof answer>> {
   return {
     ...shared,
     name: 'flow.declassify',
@@ -241,7 +245,7 @@ function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, Answer> {
         reason: z.string().max(1_000).default('').describe('Why it may leave; for the record.'),
       })
       .refine(({ call, path }) => (call === undefined) !== (path === undefined), 'name either a call or a path'),
-    output: z.custom<Answer>(),
+    output: answer,
     example: { call: '01890a5d-ac96-774b-bcce-b302099a8057', reason: '' },
     tier: 'side_effecting',
     right: 'flow.declassify',

@@ -48,12 +48,13 @@ export interface CheckInput {
   readonly graph?: string | undefined
   readonly toml?: string | undefined
 }
-export interface CheckOutput {
-  readonly ok: boolean
-  readonly problems: readonly { readonly at: string; readonly message: string; readonly hint: string }[]
-  /** Nodes, in order, with where they lead. */
-  readonly nodes: readonly string[]
-}
+export const checkOutput = z.strictObject({
+  ok: z.boolean(),
+  problems: z.array(z.strictObject({ at: z.string(), message: z.string(), hint: z.string() })).readonly(),
+  nodes: z.array(z.string()).readonly().describe('Nodes, in order, with where they lead.'),
+})
+
+export type CheckOutput = z.infer<typeof checkOutput>
 
 const shared = {
   rare: true,
@@ -229,7 +230,7 @@ function checkCall(load: Load): Call<CheckInput, CheckOutput> {
     input: z
       .strictObject({ graph: name.optional(), toml: z.string().optional().describe('The text of a definition.') })
       .refine(({ graph, toml }) => (graph === undefined) !== (toml === undefined), 'needs `graph` or `toml`, not both'),
-    output: z.custom<CheckOutput>(),
+    output: checkOutput,
     example: { graph: 'review' },
     tier: 'read_only',
     effect: 'none',

@@ -20,7 +20,6 @@ import {
   type ErrorEvent,
   type Failure,
   type GenerateRequest,
-  type JsonObject,
   type ModelAsk,
   type ModelEvent,
   type ModelFacts,
@@ -244,7 +243,7 @@ function broken(running: Running, failure: Failure): OxbowError {
   const outcome = keep ? { message: { role: 'assistant', parts: texts } } : {}
   return new OxbowError(failure.code, failure.message, {
     hint: failure.hint,
-    data: { spent: { ...meter.spent() }, outcome: outcome as unknown as JsonObject },
+    data: { spent: { ...meter.spent() }, outcome: outcome },
   })
 }
 

@@ -2,12 +2,15 @@
 import { z } from 'zod'
 import {
   type AddressModels,
+  addressModels,
   builtinProviders,
   type Call,
   type CatalogQuestion,
   commonKeyEnv,
   type FoundService,
+  foundService,
   type ModelFacts,
+  modelFacts,
   OxbowError,
   type ServedModels,
 } from '../../types/index.ts'
@@ -16,24 +19,23 @@ import { factsOf, usableCall } from './usable-models.ts'
 
 type ModelBookDeps = Pick<Core, 'engine' | 'config' | 'catalog' | 'secrets' | 'store'>
 
-interface ServiceView {
-  readonly id: string
-  readonly name: string
-  /** Without user name and password; empty: it must be configured. */
-  readonly base_url: string
-  /** Variables or secrets that may hold the key, the usual one first. */
-  readonly key_names: readonly string[]
-  readonly key: 'present' | 'missing' | 'not_needed'
-  readonly is_default: boolean
-  /** Default model; empty if there is no obvious one. */
-  readonly default_model: string
-}
+const serviceView = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  base_url: z.string().describe('Without user name and password; empty: it must be configured.'),
+  key_names: z.array(z.string()).readonly().describe('Variables or secrets that may hold the key, the usual one first.'),
+  key: z.enum(['present', 'missing', 'not_needed']),
+  is_default: z.boolean(),
+  default_model: z.string().describe('Empty if there is no obvious one.'),
+})
 
-interface Services {
-  readonly model: ModelFacts
-  readonly fallback: readonly string[]
-  readonly services: readonly ServiceView[]
-}
+type ServiceView = z.infer<typeof serviceView>
+
+const servicesOutput = z.strictObject({
+  model: modelFacts,
+  fallback: z.array(z.string()).readonly(),
+  services: z.array(serviceView).readonly(),
+})
 
 const reads = {
   tier: 'read_only',
@@ -55,14 +57,14 @@ async function answers<Answer>({ catalog }: ModelBookDeps, question: CatalogQues
   return found
 }
 
-function servicesCall(deps: ModelBookDeps): Call<object, Services> {
+function servicesCall(deps: ModelBookDeps): Call<object, z.infer<typeof servicesOutput>> {
   const { engine, config } = deps
   return {
     ...reads,
     name: 'model.services',
     summary: 'Lists the services that offer models, with the state of their keys, and the model in use.',
     input: z.strictObject({}),
-    output: z.custom<Services>(),
+    output: servicesOutput,
     example: {},
     recordOutput: ({ services }) => ({ services: services.length }),
     run: async () => ({ output: { model: engine.model, fallback: config.model.fallback, services: viewServices(deps) } }),
@@ -105,10 +107,10 @@ function isLocal(address: string): boolean {
 function usable(deps: ModelBookDeps): Call {
   const canUse = ({ id, key }: ServiceView): boolean =>
     key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.config.providers, id)
-  const listed = async (): Promise<readonly ModelFacts[]> => {
-    const lists = viewServices(deps)
-      .filter(canUse)
-      .map(({ id }) => modelsOf(id).catch(() => []))
+  const others = async (): Promise<readonly ModelFacts[]> => {
+    const services = viewServices(deps).filter(canUse)
+    // Those of plugins first: a service may have hundreds.
+    const lists = ['plugin:', ...services.map(({ id }) => id)].map((id) => modelsOf(id).catch(() => []))
     return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
   }
   const served = async (provider: string): Promise<ServedModels> => {
@@ -121,7 +123,7 @@ function usable(deps: ModelBookDeps): Call {
     if (baseUrl === '') return answers<ModelFacts>(deps, { ask: 'models', provider, discover: false })
     return factsOf(deps.engine, names?.map((name) => `${provider}/${name}`) ?? [])
   }
-  return usableCall(deps, { listed, served, named: () => ['', ...deps.config.model.fallback] }) as Call
+  return usableCall(deps, { listed: others, served, named: () => ['', ...deps.config.model.fallback] }) as Call
 }
 
 interface ListInput {
@@ -130,12 +132,9 @@ interface ListInput {
   readonly limit: number
 }
 
-interface Listed {
-  readonly total: number
-  readonly models: readonly ModelFacts[]
-}
+const listed = z.strictObject({ total: z.int(), models: z.array(modelFacts) })
 
-function listCall(deps: ModelBookDeps): Call<ListInput, Listed> {
+function listCall(deps: ModelBookDeps): Call<ListInput, z.infer<typeof listed>> {
   return {
     ...reads,
     name: 'model.list',
@@ -145,23 +144,24 @@ function listCall(deps: ModelBookDeps): Call<ListInput, Listed> {
       search: z.string().max(100).default('').describe('Only models whose name contains these words.'),
       limit: z.int().min(1).max(5_000).default(100),
     }),
-    output: z.custom<Listed>(),
+    output: listed,
     example: { provider: 'openai', search: 'mini', limit: 20 },
     recordOutput: ({ total }) => ({ total }),
     async run({ provider, search, limit }) {
       const words = search.toLowerCase().split(/\s+/)
-      const listed = await answers<ModelFacts>(deps, { ask: 'models', provider, discover: false })
-      const found = listed.filter((model) => words.every((word) => `${model.provider}/${model.name}`.toLowerCase().includes(word)))
+      const all = await answers<ModelFacts>(deps, { ask: 'models', provider, discover: false })
+      const found = all.filter((model) => words.every((word) => `${model.provider}/${model.name}`.toLowerCase().includes(word)))
       return { output: { total: found.length, models: found.slice(0, limit) } }
     },
   }
 }
 
-interface ShownModel {
-  readonly facts: ModelFacts
-  /** Where each fact comes from. */
-  readonly origins: Readonly<Record<string, string>>
-}
+const shownModel = z.strictObject({
+  facts: modelFacts,
+  origins: z.record(z.string(), z.string()).describe('Where each fact comes from.'),
+})
+
+type ShownModel = z.infer<typeof shownModel>
 
 function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
   return {
@@ -169,7 +169,7 @@ function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
     name: 'model.show',
     summary: 'Shows the facts of one model and where each comes from.',
     input: z.strictObject({ model: z.string().min(1).max(300).describe('`provider/model`.') }),
-    output: z.custom<ShownModel>(),
+    output: shownModel,
     example: { model: 'openai/gpt-5-mini' },
     recordOutput: () => ({}),
     async run({ model }) {
@@ -180,13 +180,15 @@ function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
   }
 }
 
-function discoverCall(deps: ModelBookDeps): Call<object, { services: readonly FoundService[] }> {
+const discovered = z.strictObject({ services: z.array(foundService) })
+
+function discoverCall(deps: ModelBookDeps): Call<object, z.infer<typeof discovered>> {
   return {
     ...reads,
     name: 'model.discover',
     summary: 'Finds model services that run on this machine, such as Ollama, by asking their usual ports.',
     input: z.strictObject({}),
-    output: z.custom<{ services: readonly FoundService[] }>(),
+    output: discovered,
     example: {},
     recordOutput: ({ services }) => ({ services: services.map(({ id }) => id) }),
     run: async () => ({ output: { services: await answers<FoundService>(deps, { ask: 'models', provider: '', discover: true }) } }),
@@ -212,7 +214,7 @@ function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
         .describe('Address of the service, e.g. `http://127.0.0.1:8080/v1`.'),
       model: z.string().max(300).default('').describe('The model whose context window is wanted.'),
     }),
-    output: z.custom<AddressModels>(),
+    output: addressModels,
     example: { base_url: 'http://127.0.0.1:8080/v1', model: 'qwen3' },
     recordOutput: ({ models }) => ({ models: models?.length ?? 0 }),
     async run({ base_url: baseUrl, model }) {

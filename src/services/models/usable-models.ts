@@ -17,16 +17,15 @@ import {
 
 type UsableDeps = Pick<Core, 'engine' | 'store'>
 
-interface UsableModel {
-  /** `provider/model`, as a message names it. */
-  readonly id: string
-  readonly context_tokens: number
-  readonly is_recent: boolean
-}
+const usableModel = z.strictObject({
+  id: z.string().describe('`provider/model`, as a message names it.'),
+  context_tokens: z.int(),
+  is_recent: z.boolean(),
+})
 
-export interface UsableModels {
-  readonly models: readonly UsableModel[]
-}
+const usableModels = z.strictObject({ models: z.array(usableModel) })
+
+export type UsableModels = z.infer<typeof usableModels>
 
 interface UsableInput {
   readonly model: string
@@ -63,7 +62,7 @@ export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSou
       model: z.string().max(300).default('').describe('The only model of interest. Fails with the nearest names if it cannot be used.'),
       limit: z.int().min(1).max(1_000).default(200),
     }),
-    output: z.custom<UsableModels>(),
+    output: usableModels,
     example: { model: 'openai/gpt-5-mini', limit: 20 },
     recordOutput: ({ models }) => ({ models: models.length }),
     async run({ model, limit }) {
@@ -79,7 +78,7 @@ export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSou
   }
 }
 
-function viewOf(facts: ModelFacts, isRecent: boolean): UsableModel {
+function viewOf(facts: ModelFacts, isRecent: boolean): z.infer<typeof usableModel> {
   return { id: modelLabel(facts), context_tokens: facts.contextTokens, is_recent: isRecent }
 }
 

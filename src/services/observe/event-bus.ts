@@ -5,23 +5,15 @@
  *
  * Subscribers ask, and the kernel never waits for them: one that is slow only has more to read.
  */
-import { type Core, describeEvent, type EventFilter, type EventView, type FindCall, matches, mayBeEvent } from '../../kernel/index.ts'
+import { type Core, describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from '../../kernel/index.ts'
 import { parseReference, type RecordQuery, type Store } from '../../store/index.ts'
-import type { Phase, RecordView, SessionId } from '../../types/index.ts'
+import type { EventPage, EventView, Phase, RecordView, SessionId } from '../../types/index.ts'
 
 /** Records read at once when events are looked for, and the most that one request looks through. */
 const eventPage = 500
 const maxEventScan = 20_000
 /** Requests that wait for events; more are answered at once. */
 const maxEventWaiters = 1_000
-
-export interface EventPage {
-  readonly events: readonly EventView[]
-  /** Pass it as the next cursor: everything up to it was looked at. */
-  readonly cursor: number
-  /** More may follow at once. */
-  readonly more: boolean
-}
 
 export interface EventBus {
   /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one where there is none yet. */

@@ -1,8 +1,20 @@
 /** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
 import { z } from 'zod'
-import { type Core, type Documents, type EventFilter } from '../../kernel/index.ts'
-import { type Call, type CallContext, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
-import type { EventBus, EventPage } from './event-bus.ts'
+import type { Core, Documents, EventFilter } from '../../kernel/index.ts'
+import {
+  type Call,
+  type CallContext,
+  type EventPage,
+  eventPage,
+  joinLabels,
+  type Json,
+  jsonSchema,
+  type Label,
+  type Labels,
+  labelSchema,
+  OxbowError,
+} from '../../types/index.ts'
+import type { EventBus } from './event-bus.ts'
 
 /** Durable subscribers of one actor. */
 const maxSubscribers = 100
@@ -77,7 +89,7 @@ function nextCall({ eventBus, ...deps }: EventCallDeps): Call<NextInput, EventPa
       limit: z.int().min(1).max(maxEventsRead).default(100),
       wait_s: z.number().min(0).max(maxEventWaitS).default(0).describe('Seconds to wait.'),
     }),
-    output: z.custom<EventPage>(),
+    output: eventPage,
     example: { subscriber: '', after: 0, kinds: ['turn_ended'], session: '', limit: 100, wait_s: 0 },
     effect: 'none',
     recordOutput: ({ events, cursor }) => ({ events: events.length, cursor }),
@@ -198,13 +210,9 @@ function unsubscribeCall({ documents }: EventCallDeps): Call<{ name: string }, {
   }
 }
 
-interface Published {
-  readonly kind: string
-  readonly data: Json
-  readonly labels: readonly Label[]
-}
+const published = z.strictObject({ kind: z.string(), data: jsonSchema(), labels: z.array(labelSchema()).readonly() })
 
-function publishCall({ sessions }: EventCallDeps): Call<{ kind: string; data: Json }, Published> {
+function publishCall({ sessions }: EventCallDeps): Call<{ kind: string; data: Json }, z.infer<typeof published>> {
   return {
     ...shared,
     name: 'events.publish',
@@ -217,7 +225,7 @@ function publishCall({ sessions }: EventCallDeps): Call<{ kind: string; data: Js
         .default(null)
         .refine((data) => Buffer.byteLength(JSON.stringify(data)) <= maxEventBytes, `must have at most ${maxEventBytes} bytes`),
     }),
-    output: z.custom<Published>(),
+    output: published,
     example: { kind: 'build_done', data: { version: 3 } },
     tier: 'side_effecting',
     right: 'events.publish',

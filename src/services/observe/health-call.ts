@@ -3,18 +3,14 @@
  * the clock, the queues and its own process; the host of the kernel adds what it alone can see.
  */
 import { z } from 'zod'
-import { type Core, type HealthPart, healthParts, type ResourceSample } from '../../kernel/index.ts'
-import type { Call, CallContext, DoctorCheck } from '../../types/index.ts'
+import { type Core, type HealthPart, healthParts } from '../../kernel/index.ts'
+import { type Call, type CallContext, type DoctorCheck, doctorCheck, type ResourceSample } from '../../types/index.ts'
 
 type HealthCallDeps = Pick<Core, 'store' | 'resources' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'>
 
-interface HealthView {
-  /** Unix milliseconds. */
-  readonly at: number
-  readonly checks: readonly DoctorCheck[]
-}
+const healthView = z.strictObject({ at: z.number().describe('Unix milliseconds.'), checks: z.array(doctorCheck) })
 
-export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, HealthView> {
+export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, z.infer<typeof healthView>> {
   const probe = createProbe(deps)
   return {
     name: 'system.health',
@@ -25,7 +21,7 @@ export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, Hea
         .default('guest')
         .describe('`guest`: at once. `model`: asks its service, seconds. `machine`: tries each sandbox, up to a minute.'),
     }),
-    output: z.custom<HealthView>(),
+    output: healthView,
     example: { part: 'guest' },
     tier: 'read_only',
     right: 'system.read',

@@ -1,35 +1,40 @@
 /** What terminals that stay open show: everything that runs or waits at the moment, and what models cost by the hour. */
 import { z } from 'zod'
-import { type AdmissionState, type Core, hourOf, keptHours, type ResourceSample } from '../../kernel/index.ts'
-import type { Call, CallId, Clock, SessionId, TurnId } from '../../types/index.ts'
+import { type Core, hourOf, keptHours } from '../../kernel/index.ts'
+import { admissionState, type Call, type Clock, idOrEmpty, idSchema, resourceSample } from '../../types/index.ts'
 
 type NowCallDeps = Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals' | 'admission'>
 
-interface NowView {
-  /** Unix milliseconds of this view. */
-  readonly at: number
-  /** Turns that run, the oldest first. `waiting`: messages that wait in their sessions. */
-  readonly turns: readonly {
-    readonly session: SessionId
-    readonly turn: TurnId
-    readonly title: string
-    readonly since: number
-    readonly waiting: number
-  }[]
-  /** Calls that run, the oldest first, without this one and short ones outside of sessions. */
-  readonly calls: readonly {
-    readonly call: CallId
-    readonly name: string
-    readonly actor: string
-    readonly session: SessionId | ''
-    readonly turn: TurnId | ''
-    readonly elapsed_ms: number
-  }[]
-  /** Calls that wait for a person, the oldest first. */
-  readonly approvals: readonly { readonly call: CallId; readonly session: SessionId; readonly name: string; readonly since: number }[]
-  /** The queue of agents and of runs of schedules. */
-  readonly admission: AdmissionState
-}
+const nowView = z.strictObject({
+  at: z.number().describe('Unix milliseconds of this view.'),
+  turns: z
+    .array(
+      z.strictObject({
+        session: idSchema('SessionId'),
+        turn: idSchema('TurnId'),
+        title: z.string(),
+        since: z.number(),
+        waiting: z.int().describe('Messages that wait in its session.'),
+      }),
+    )
+    .describe('Turns that run, the oldest first.'),
+  calls: z
+    .array(
+      z.strictObject({
+        call: idSchema('CallId'),
+        name: z.string(),
+        actor: z.string(),
+        session: idOrEmpty('SessionId'),
+        turn: idOrEmpty('TurnId'),
+        elapsed_ms: z.number(),
+      }),
+    )
+    .describe('Calls that run, the oldest first, without this one and short ones outside of sessions.'),
+  approvals: z
+    .array(z.strictObject({ call: idSchema('CallId'), session: idOrEmpty('SessionId'), name: z.string(), since: z.number() }))
+    .describe('Calls that wait for a person, the oldest first.'),
+  admission: admissionState.describe('The queue of agents and of runs of schedules.'),
+})
 
 const shared = {
   tier: 'read_only',
@@ -49,13 +54,13 @@ const idleCall = 'events.next'
 /** A call outside of sessions is shown when it takes this long: short ones are reads, such as those of a page that shows this. */
 const longMs = 3_000
 
-function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps): Call<object, NowView> {
+function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps): Call<object, z.infer<typeof nowView>> {
   return {
     ...shared,
     name: 'system.now',
     summary: 'Shows what runs and waits at the moment: turns, calls, approvals and the queue of agents.',
     input: z.strictObject({}),
-    output: z.custom<NowView>(),
+    output: nowView,
     example: {},
     recordOutput: ({ turns, calls }) => ({ turns: turns.length, calls: calls.length }),
     async run(_, { id, clock }) {
@@ -65,40 +70,38 @@ function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps
       const calls = running
         .all()
         .filter(({ call, name, session, elapsedMs }) => call !== id && name !== idleCall && (session !== '' || elapsedMs >= longMs))
-        .map(({ elapsedMs, ...call }) => ({ ...call, elapsed_ms: elapsedMs }))
+        .map(({ elapsedMs, files: _files, ...call }) => ({ ...call, elapsed_ms: elapsedMs }))
       const asking = approvals.pending().map(({ call, session, name, at }) => ({ call, session, name, since: at }))
       return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await admission()).state() } }
     },
   }
 }
 
-interface Hour {
-  /** When it began, unix milliseconds. */
-  readonly at: number
-  readonly micro_dollars: number
-  readonly tokens: number
-  /** Requests to models, and the sum of their durations in milliseconds. */
-  readonly calls: number
-  readonly ms: number
-}
+const hourSchema = z.strictObject({
+  at: z.number().describe('When it began, unix milliseconds.'),
+  micro_dollars: z.int(),
+  tokens: z.int(),
+  calls: z.int().describe('Requests to models.'),
+  ms: z.number().describe('The sum of their durations.'),
+})
 
-interface Usage {
-  /** When the first hour that was looked at began. */
-  readonly from: number
-  /** Hours in which models were used, oldest first. */
-  readonly hours: readonly Hour[]
-}
+type Hour = z.infer<typeof hourSchema>
+
+const usageSeries = z.strictObject({
+  from: z.number().describe('When the first hour that was looked at began.'),
+  hours: z.array(hourSchema).describe('Hours in which models were used, oldest first.'),
+})
 
 const hourMs = 3_600_000
 
-function usageCall(deps: NowCallDeps): Call<{ hours: number }, Usage> {
+function usageCall(deps: NowCallDeps): Call<{ hours: number }, z.infer<typeof usageSeries>> {
   const readHour = createHourReader(deps)
   return {
     ...shared,
     name: 'usage.series',
     summary: 'Shows what models were used for in each of the last hours: money, tokens, requests and their duration.',
     input: z.strictObject({ hours: z.int().min(1).max(keptHours).default(24).describe('Hours to return, at most 31 days.') }),
-    output: z.custom<Usage>(),
+    output: usageSeries,
     example: { hours: 24 },
     recordOutput: ({ hours }) => ({ hours: hours.length }),
     async run({ hours }, { clock }) {
@@ -125,13 +128,13 @@ function createHourReader(deps: Pick<NowCallDeps, 'store'>): (at: number, clock:
   }
 }
 
-export interface ResourceView {
-  readonly now: ResourceSample
-  /** What is over its threshold, in words. */
-  readonly overloads: readonly string[]
-  /** Newest first. */
-  readonly history: readonly ResourceSample[]
-}
+const resourceView = z.strictObject({
+  now: resourceSample,
+  overloads: z.array(z.string()).readonly().describe('What is over its threshold, in words.'),
+  history: z.array(resourceSample).describe('Newest first.'),
+})
+
+export type ResourceView = z.infer<typeof resourceView>
 
 export function resourcesCall({ resources }: Pick<Core, 'resources'>): Call<{ history: number }, ResourceView> {
   return {
@@ -139,7 +142,7 @@ export function resourcesCall({ resources }: Pick<Core, 'resources'>): Call<{ hi
     rare: true,
     summary: 'Shows what the machine and this guest use: processor, memory, load, disk, event-loop delay, open files.',
     input: z.strictObject({ history: z.int().min(0).max(10_000).default(0).describe('Number of earlier samples to return.') }),
-    output: z.custom<ResourceView>(),
+    output: resourceView,
     example: { history: 10 },
     tier: 'read_only',
     right: 'system.read',

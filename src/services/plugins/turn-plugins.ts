@@ -1,7 +1,6 @@
 /** Plugins around a turn: their providers are a section of its context, their evaluators look at its end. Loaded when there is a plugin. */
 import { setTimeout } from 'node:timers/promises'
-import type { TurnResult } from '../../runtime/index.ts'
-import { type DescribedPlugin, fenced, type PluginExports, pluginRight, type Process } from '../../types/index.ts'
+import { type DescribedPlugin, fenced, type PluginExports, pluginRight, type Process, type TurnResult } from '../../types/index.ts'
 import { pluginEventDelayMs } from './limits.ts'
 
 /** As the turns of an agent see plugins. */

@@ -9,6 +9,7 @@ import {
   type Caller,
   type CallId,
   derivedId,
+  idSchema,
   isUuid,
   OxbowError,
   type PublishedAgent,
@@ -29,32 +30,27 @@ const maxOpenTasks = 16
 const maxTaskTargets = 5
 
 /** Where to post what happens to a task. */
-interface TaskTarget {
-  readonly id: string
-  readonly url: string
-  readonly token: string
-  /** Of an `Authorization` header; empty: none. */
-  readonly scheme: string
-  readonly credentials: string
-  /** Of the protocol. */
-  readonly version: string
-}
+const taskTarget = z.strictObject({
+  id: z.string(),
+  url: z.string(),
+  token: z.string(),
+  scheme: z.string().describe('Of an `Authorization` header; empty: none.'),
+  credentials: z.string(),
+  version: z.string().describe('Of the protocol.'),
+})
 
-interface TaskRecord {
-  /** The id of its turn. */
-  readonly task: TurnId
-  /** Its session, where messages that follow go. */
-  readonly context: SessionId
-  readonly agent: string
-  /** Actor that sent it. */
-  readonly owner: string
-  /** As the sender named it. */
-  readonly message: string
-  /** The record before its message. */
-  readonly cursor: number
-  readonly created_at: number
-  readonly targets: readonly TaskTarget[]
-}
+const task = z.strictObject({
+  task: idSchema('TurnId').describe('The id of its turn.'),
+  context: idSchema('SessionId').describe('Its session, where messages that follow go.'),
+  agent: z.string(),
+  owner: z.string().describe('Actor that sent it.'),
+  message: z.string().describe('As the sender named it.'),
+  cursor: z.int().describe('The record before its message.'),
+  created_at: z.number(),
+  targets: z.array(taskTarget).readonly(),
+})
+
+type TaskRecord = z.infer<typeof task>
 
 interface StoredTask extends TaskRecord {
   /** Of what was sent. */
@@ -73,7 +69,6 @@ const shared = {
 const reads = { ...shared, tier: 'read_only', effect: 'none' } as const satisfies Partial<Call>
 const writes = { ...shared, tier: 'side_effecting', effect: 'idempotent' } as const satisfies Partial<Call>
 const uuid = z.string().refine(isUuid, 'must be an id')
-const task = z.custom<TaskRecord>()
 const taskInput = z.strictObject({ task: uuid.describe('Id of the task.') })
 const exampleId = '01980000-0000-8000-a000-000000000000'
 
@@ -89,7 +84,9 @@ interface SendInput {
   readonly attachments?: readonly SentFile[] | undefined
 }
 
-function sendTask(deps: PublishedCallDeps): Call<SendInput, TaskRecord & { readonly duplicate: boolean }> {
+const sentTask = task.extend({ duplicate: z.boolean() })
+
+function sendTask(deps: PublishedCallDeps): Call<SendInput, z.infer<typeof sentTask>> {
   let open: ReturnType<typeof createOpenTasks> | undefined
   return {
     ...writes,
@@ -102,7 +99,7 @@ function sendTask(deps: PublishedCallDeps): Call<SendInput, TaskRecord & { reado
       text: z.string().min(1).max(1_000_000),
       attachments: sentFiles.optional(),
     }),
-    output: z.custom<TaskRecord & { readonly duplicate: boolean }>(),
+    output: sentTask,
     example: { agent: 'helper', message: 'message-1', text: 'Translate to Danish: good morning' },
     recordInput: ({ agent, message, context }) => ({ agent, message, ...(context !== undefined && { context }) }),
     recordOutput: ({ task: id, context, duplicate }) => ({ task: id, task_session: context, duplicate }),
@@ -201,13 +198,13 @@ interface ListInput {
   readonly context?: string | undefined
 }
 
-function listTasks({ documents }: PublishedCallDeps): Call<ListInput, { tasks: readonly TaskRecord[] }> {
+function listTasks({ documents }: PublishedCallDeps): Call<ListInput, { tasks: TaskRecord[] }> {
   return {
     ...reads,
     name: 'task.list',
     summary: 'Lists the tasks that this program has sent, the newest first.',
     input: z.strictObject({ agent: z.string().max(50).optional(), context: z.string().max(50).optional() }),
-    output: z.custom<{ tasks: readonly TaskRecord[] }>(),
+    output: z.strictObject({ tasks: z.array(task) }),
     example: {},
     recordOutput: ({ tasks }) => ({ tasks: tasks.length }),
     async run({ agent, context }, { caller }) {
@@ -245,7 +242,7 @@ function cancelTask(deps: PublishedCallDeps): Call<{ task: string }, { cancelled
 
 interface NotifyInput {
   readonly task: string
-  readonly targets: readonly TaskTarget[]
+  readonly targets: TaskRecord['targets']
 }
 
 function notifyTask(deps: PublishedCallDeps): Call<NotifyInput, TaskRecord> {

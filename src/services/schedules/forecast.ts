@@ -3,7 +3,8 @@
  * budget, which is held for it; or, where nothing is known, anything at all. A run that is not covered is skipped before it costs.
  */
 import { type Amount, amountKinds, type Clock, noAmount, sessionScope, type Spend } from '../../types/index.ts'
-import { type Forecast, runsOf, type Schedule, type ScheduleRun } from './schedule-record.ts'
+import { runsOf } from './schedule-record.ts'
+import type { Forecast, Schedule, ScheduleRun } from './schedule-schemas.ts'
 import { type Budgets, carvedOf, type Documents } from '../../kernel/index.ts'
 
 /** Newest runs of a schedule by which the next one is forecast. */

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { type Call, OxbowError, type Labels } from '../../types/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, type Core, type Documents, limitsSchema, nextDue } from '../../kernel/index.ts'
 import { forecast } from './forecast.ts'
-import { type Forecast, runName, runCategory, runsOf, type Schedule, scheduleCategory, type ScheduleRun } from './schedule-record.ts'
+import { runCategory, runName, runsOf, scheduleCategory } from './schedule-record.ts'
+import { type Forecast, forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
 import type { Schedules } from './schedules.ts'
 
 export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 'sessions' | 'outcomeOf' | 'budgets'> {
@@ -11,9 +12,11 @@ export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 's
 }
 
 /** Shown to whoever asks. */
-type ScheduleView = Omit<Schedule, 'labels' | 'counted_from' | 'due_after' | 'queued' | 'retry' | 'deleted_sessions'> & {
-  readonly next_local: string | null
-}
+const scheduleView = scheduleSchema
+  .omit({ labels: true, counted_from: true, due_after: true, queued: true, retry: true, deleted_sessions: true })
+  .extend({ next_local: z.string().nullable() })
+
+type ScheduleView = z.infer<typeof scheduleView>
 
 const settings = {
   name: z.string().min(1).max(100).describe('Short name.'),
@@ -86,7 +89,7 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
       notify: settings.notify.default(defaults.notify),
       budget: settings.budget.optional(),
     }),
-    output: z.custom<ScheduleView>(),
+    output: scheduleView,
     example: { ...defaults, name: 'Morning report', goal: 'Summarise what changed in /shared since yesterday.', cadence: dailyAtSeven },
     async run(input, { id: call, caller, clock }) {
       const now = clock.now()
@@ -140,7 +143,7 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
       ...Object.fromEntries(Object.entries(settings).map(([field, schema]) => [field, schema.optional()])),
       status: z.enum(['active', 'paused']).optional().describe('paused: it does not run until it is active again.'),
     }),
-    output: z.custom<ScheduleView>(),
+    output: scheduleView,
     example: { id: '01890a5d-ac96-774b-bcce-b302099a8057', status: 'paused' },
     async run({ id: wanted, ...change }, { id: call, caller, clock }) {
       const now = clock.now()
@@ -206,10 +209,9 @@ function triggerCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: str
   }
 }
 
-interface Found {
-  readonly schedules: readonly ScheduleView[]
-  readonly total: number
-}
+const foundSchedules = z.strictObject({ schedules: z.array(scheduleView).readonly(), total: z.number() })
+
+type Found = z.infer<typeof foundSchedules>
 
 function searchCall({ documents }: ScheduleCallDeps): Call<{ name: string; status: string; limit: number; offset: number }, Found> {
   return {
@@ -222,7 +224,7 @@ function searchCall({ documents }: ScheduleCallDeps): Call<{ name: string; statu
       limit: z.int().min(1).max(100).default(20),
       offset: z.int().min(0).default(0),
     }),
-    output: z.custom<Found>(),
+    output: foundSchedules,
     example: { name: '', status: 'active', limit: 20, offset: 0 },
     recordOutput: ({ total }) => ({ total }),
     async run({ name, status, limit, offset }) {
@@ -243,13 +245,13 @@ function searchCall({ documents }: ScheduleCallDeps): Call<{ name: string; statu
   }
 }
 
-function runsCall({ documents }: ScheduleCallDeps): Call<{ id: string; limit: number }, { runs: readonly ScheduleRun[] }> {
+function runsCall({ documents }: ScheduleCallDeps): Call<{ id: string; limit: number }, { runs: ScheduleRun[] }> {
   return {
     ...reads,
     name: 'schedule.runs',
     summary: 'Lists the newest runs of a schedule.',
     input: z.strictObject({ id, limit: z.int().min(1).max(100).default(5) }),
-    output: z.custom<{ runs: readonly ScheduleRun[] }>(),
+    output: z.strictObject({ runs: z.array(scheduleRun) }),
     example: { id: '01890a5d-ac96-774b-bcce-b302099a8057', limit: 5 },
     labels: { adds: ['untrusted'], sink: false },
     recordOutput: ({ runs }) => ({ runs: runs.length }),
@@ -264,11 +266,9 @@ function runsCall({ documents }: ScheduleCallDeps): Call<{ id: string; limit: nu
   }
 }
 
-interface OutputPart {
-  readonly text: string
-  readonly total_bytes: number
-  readonly remaining_bytes: number
-}
+const outputPart = z.strictObject({ text: z.string(), total_bytes: z.number(), remaining_bytes: z.number() })
+
+type OutputPart = z.infer<typeof outputPart>
 
 function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call<{ turn: string; from_byte: number; max_bytes: number }, OutputPart> {
   return {
@@ -280,7 +280,7 @@ function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call<{ turn: st
       from_byte: z.int().min(0).default(0),
       max_bytes: z.int().min(200).max(8_000).default(4_000),
     }),
-    output: z.custom<OutputPart>(),
+    output: outputPart,
     example: { turn: '01890a5d-ac96-874b-acce-b302099a8057', from_byte: 0, max_bytes: 4_000 },
     labels: { adds: ['untrusted', 'private'], sink: false },
     recordOutput: ({ total_bytes }) => ({ total_bytes }),
@@ -305,7 +305,7 @@ function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call<{ 
     name: 'budget.forecast',
     summary: 'Forecasts what the next run of a schedule takes, and whether the budgets cover it.',
     input: z.strictObject({ schedule: z.string().min(1).max(64).describe('Id of the schedule.') }),
-    output: z.custom<Forecast>(),
+    output: forecastSchema,
     example: { schedule: '01890a5d-ac96-774b-bcce-b302099a8057' },
     right: 'system.read',
     audience: ['terminal'],

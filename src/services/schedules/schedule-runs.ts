@@ -20,18 +20,8 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { type Admission, carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
-import {
-  graceMsOf,
-  type Schedule,
-  type ScheduleRun,
-  type Forecast,
-  scheduleCategory,
-  runCategory,
-  runName,
-  newRun,
-  skippedRun,
-  runsOf,
-} from './schedule-record.ts'
+import { graceMsOf, scheduleCategory, runCategory, runName, newRun, skippedRun, runsOf } from './schedule-record.ts'
+import type { Schedule, ScheduleRun, Forecast } from './schedule-schemas.ts'
 
 /** A run that no budget covers and that has no other time is tried again after this long. */
 const budgetRetryMs: number = 60 * 60_000

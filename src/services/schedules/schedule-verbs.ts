@@ -3,7 +3,7 @@ import type { Cadence } from '../../kernel/index.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type AskCall, type JsonObject, OxbowError, type ServiceVerb, type Typed, textIn } from '../../types/index.ts'
 import { typedBudget } from '../typed-values.ts'
-import type { Forecast, Schedule, ScheduleRun } from './schedule-record.ts'
+import type { Forecast, Schedule, ScheduleRun } from './schedule-schemas.ts'
 
 type Line = Pick<Schedule, 'id' | 'name' | 'status' | 'failures'> & { readonly next_local: string | null }
 

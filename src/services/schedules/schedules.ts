@@ -4,7 +4,8 @@
  */
 import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
 import { dueBetween, nextDue } from '../../kernel/index.ts'
-import { graceMsOf, type Schedule, scheduleCategory, skippedRun } from './schedule-record.ts'
+import { graceMsOf, scheduleCategory, skippedRun } from './schedule-record.ts'
+import type { Schedule } from './schedule-schemas.ts'
 import { createScheduleRuns, type Decision, type ScheduleDeps, type ScheduleRuns } from './schedule-runs.ts'
 
 /** Missed due times that are made up for, and runs that wait for the one before. */

@@ -6,26 +6,27 @@ import { type FoundSecret, foundCategory, maskedValue, type Origin, type SecretP
 
 type SecretCallDeps = Pick<Core, 'secrets' | 'documents'>
 
-interface SecretLine extends SecretPolicy {
-  readonly name: string
-  readonly handle: string
-  readonly source: string
-  readonly characters: number
-  readonly masked: string
-}
+const policy = z.strictObject({
+  name: z.string(),
+  calls: z.array(z.string()).readonly().describe('Calls that receive it where their input has its handle.'),
+  hosts: z.array(z.string()).readonly().describe('Hosts that calls with network may send it to.'),
+  env: z.string().describe('Variable in which commands of these calls find it.'),
+})
 
-interface FoundLine {
-  readonly name: string
-  readonly handle: string
-  readonly kind: string
-  /** The call in whose output it was. */
-  readonly call: string
-  readonly session: string
-  readonly at: number
-  /** Empty when the value is not known any more. */
-  readonly masked: string
-  readonly released: boolean
-}
+type NamedPolicy = z.infer<typeof policy>
+
+const secretLine = policy.extend({ handle: z.string(), source: z.string(), characters: z.int(), masked: z.string() })
+
+const foundLine = z.strictObject({
+  name: z.string(),
+  handle: z.string(),
+  kind: z.string(),
+  call: z.string().describe('The call in whose output it was.'),
+  session: z.string(),
+  at: z.number(),
+  masked: z.string().describe('Empty when the value is not known any more.'),
+  released: z.boolean(),
+})
 
 const shared = {
   audience: ['terminal'],
@@ -46,13 +47,13 @@ export function secretCalls(deps: SecretCallDeps): readonly Call[] {
   return [listCall(deps), foundCall(deps), revealCall(deps), releaseCall(deps), allowCall(deps), withdrawCall(deps)]
 }
 
-function listCall({ secrets }: SecretCallDeps): Call<{ name?: string | undefined }, readonly SecretLine[]> {
+function listCall({ secrets }: SecretCallDeps): Call<{ name?: string | undefined }, z.infer<typeof secretLine>[]> {
   return {
     ...shared,
     name: 'secret.list',
     summary: 'Lists the secrets that this guest knows, masked, with what each may be used for.',
     input: z.strictObject({ name: name.optional() }),
-    output: z.custom<readonly SecretLine[]>(),
+    output: z.array(secretLine),
     example: {},
     recordOutput: (output) => ({ secrets: output.length }),
     async run(input) {
@@ -70,13 +71,13 @@ function listCall({ secrets }: SecretCallDeps): Call<{ name?: string | undefined
   }
 }
 
-function foundCall({ secrets, documents }: SecretCallDeps): Call<object, readonly FoundLine[]> {
+function foundCall({ secrets, documents }: SecretCallDeps): Call<object, z.infer<typeof foundLine>[]> {
   return {
     ...shared,
     name: 'secret.found',
     summary: 'Lists what was found in outputs and replaced by handles, masked.',
     input: z.strictObject({}),
-    output: z.custom<readonly FoundLine[]>(),
+    output: z.array(foundLine),
     example: {},
     recordOutput: (output) => ({ found: output.length }),
     async run() {
@@ -142,7 +143,7 @@ interface AllowInput {
   env: string
 }
 
-function allowCall({ secrets }: SecretCallDeps): Call<AllowInput, SecretPolicy & { readonly name: string }> {
+function allowCall({ secrets }: SecretCallDeps): Call<AllowInput, NamedPolicy> {
   return {
     ...changing,
     name: 'secret.allow',
@@ -161,25 +162,25 @@ function allowCall({ secrets }: SecretCallDeps): Call<AllowInput, SecretPolicy &
         .default('')
         .describe('Variable in which commands of these calls find it.'),
     }),
-    output: z.custom<SecretPolicy & { readonly name: string }>(),
+    output: policy,
     example: { name: 'GITHUB_TOKEN', calls: ['shell.online'], hosts: ['api.github.com'], env: 'GITHUB_TOKEN' },
     async run(input, context) {
       await secrets.ready()
       if (!secrets.has(input.name)) throw unknown(input.name)
-      const { name: of, ...policy } = input
-      await secrets.allow(originOf(context, 'secret.allow'), of, policy)
-      return { output: { name: of, ...(secrets.policyOf(of) ?? policy) } }
+      const { name: of, ...allowed } = input
+      await secrets.allow(originOf(context, 'secret.allow'), of, allowed)
+      return { output: { name: of, ...(secrets.policyOf(of) ?? allowed) } }
     },
   }
 }
 
-function withdrawCall({ secrets }: SecretCallDeps): Call<{ name: string }, SecretPolicy & { readonly name: string }> {
+function withdrawCall({ secrets }: SecretCallDeps): Call<{ name: string }, NamedPolicy> {
   return {
     ...changing,
     name: 'secret.withdraw',
     summary: 'Withdraws what `secret.allow` has allowed; the configuration still applies.',
     input: z.strictObject({ name }),
-    output: z.custom<SecretPolicy & { readonly name: string }>(),
+    output: policy,
     example: { name: 'GITHUB_TOKEN' },
     async run(input, context) {
       await secrets.ready()

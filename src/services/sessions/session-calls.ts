@@ -1,7 +1,7 @@
 /** Calls by which terminals begin a session and list those that there are. What happens in one is `turn-calls.ts` of the kernel. */
 import { z } from 'zod'
-import { type Core, describeSession, type ListInput, sessionId, sessionsOf } from '../../kernel/index.ts'
-import { type Call, OxbowError, type SessionId, type SessionInfo } from '../../types/index.ts'
+import { type Core, describeSession, type ListInput, sessionsOf } from '../../kernel/index.ts'
+import { type Call, idSchema, OxbowError, type SessionId, type SessionInfo, sessionInfo } from '../../types/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
@@ -25,7 +25,7 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
       title: z.string().max(200).optional().describe('Title shown in lists. Default: the first line of the first message.'),
       folder: sessionFolder.optional().describe('Your folder in which it begins, as lists show it. Nothing is added or opened by it.'),
     }),
-    output: z.object({ id: sessionId, title: z.string() }),
+    output: z.object({ id: idSchema('SessionId'), title: z.string() }),
     example: { title: 'Taxes' },
     tier: 'side_effecting',
     right: 'session.write',
@@ -46,7 +46,7 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
   }
 }
 
-function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
+function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, SessionInfo[]> {
   return {
     name: 'session.list',
     summary: 'Lists sessions, newest activity first.',
@@ -55,7 +55,7 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
       archived: z.boolean().default(false).describe('Include archived sessions.'),
       search: z.string().max(200).default('').describe('Words that the title must contain.'),
     }),
-    output: z.custom<readonly SessionInfo[]>(),
+    output: z.array(sessionInfo),
     example: { limit: 20, archived: false, search: 'taxes' },
     tier: 'read_only',
     right: 'session.read',

@@ -11,12 +11,14 @@ import {
   maxSessionsRead,
   sessionId,
 } from '../../kernel/index.ts'
-import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
+import { foldPhrase, type Store } from '../../store/index.ts'
 import {
   type Call,
   type CallContext,
   type CallId,
   isTurn,
+  idOrEmpty,
+  idSchema,
   type JournalRecord,
   type JsonObject,
   OxbowError,
@@ -46,15 +48,31 @@ const shared = {
 } as const satisfies Partial<Call>
 
 /** The change to a session's row. It is recorded, so that the row can be derived from the journal. */
-interface Changed {
-  readonly session: SessionId
-  readonly change: Partial<Omit<SessionRow, 'id'>>
-}
+const changed = z.strictObject({
+  session: idSchema('SessionId'),
+  change: z
+    .strictObject({
+      title: z.string(),
+      createdAt: z.number(),
+      activeAt: z.number(),
+      labels: z.string(),
+      origins: z.string(),
+      scratchpad: z.string(),
+      archived: z.number().describe('When it was archived; 0: it no longer is.'),
+      deleted: z.number().describe('When it was deleted.'),
+      parent: idSchema('SessionId'),
+      forked: z.int(),
+      summary: idOrEmpty('CallId'),
+    })
+    .partial(),
+})
+
+type Changed = z.infer<typeof changed>
 
 const changesRow = {
-  output: z.custom<Changed>(),
+  output: changed,
   projection: 'session' as const,
-  recordOutput: (output: Changed): JsonObject => ({ ...output, change: { ...output.change } }),
+  recordOutput: (output: Changed): JsonObject => ({ ...output, change: { ...output.change } as JsonObject }),
 }
 
 export function sessionKeepingCalls(deps: SessionKeepingDeps): readonly Call[] {

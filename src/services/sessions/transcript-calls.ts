@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { type Core, followedPhases, maxForkDepth, sessionId } from '../../kernel/index.ts'
-import { type Call, OxbowError, type RecordView, type SessionId } from '../../types/index.ts'
+import { type Call, OxbowError, type RecordView, recordView, type SessionId } from '../../types/index.ts'
 
 const maxRecordsShownChars: number = 4 * 1024 * 1024
 
@@ -29,12 +29,12 @@ interface RecordsInput {
   readonly limit: number
 }
 
-interface RecordsOutput {
-  /** Oldest first. */
-  readonly records: readonly RecordView[]
-  /** `before` of the next page; null when there are no older records. */
-  readonly next: number | null
-}
+const recordsPage = z.strictObject({
+  records: z.array(recordView).describe('Oldest first.'),
+  next: z.int().nullable().describe('`before` of the next page; null when there are no older records.'),
+})
+
+type RecordsOutput = z.infer<typeof recordsPage>
 
 function readRecords(deps: TranscriptCallDeps): Call<RecordsInput, RecordsOutput> {
   return {
@@ -45,7 +45,7 @@ function readRecords(deps: TranscriptCallDeps): Call<RecordsInput, RecordsOutput
       before: z.int().positive().optional().describe('Only records before this one. Default: the newest.'),
       limit: z.int().min(1).max(maxRecordsShown).default(200),
     }),
-    output: z.custom<RecordsOutput>(),
+    output: recordsPage,
     example: { session: example, limit: 200 },
     tier: 'read_only',
     right: 'session.read',
@@ -85,18 +85,17 @@ async function newestRecords(
   return { records: records.toReversed(), next: null }
 }
 
-interface Compacted {
-  /** Messages that the new summary replaces; 0: there was nothing to summarize. */
-  readonly messages: number
-  readonly by: string
-}
+const compacted = z.strictObject({
+  messages: z.int().describe('Messages that the new summary replaces; 0: there was nothing to summarize.'),
+  by: z.string(),
+})
 
-function compact({ summaries, sessions, lanes }: TranscriptCallDeps): Call<{ session: SessionId }, Compacted> {
+function compact({ summaries, sessions, lanes }: TranscriptCallDeps): Call<{ session: SessionId }, z.infer<typeof compacted>> {
   return {
     name: 'session.compact',
     summary: 'Summarizes the older messages of a session now, so that the next turns send less. The originals stay readable.',
     input: z.strictObject({ session }),
-    output: z.object({ messages: z.int(), by: z.string() }),
+    output: compacted,
     example: { session: example },
     tier: 'side_effecting',
     right: 'session.write',

@@ -6,14 +6,16 @@
 import { z } from 'zod'
 import {
   type Call,
-  configJsonSchema,
-  configSchemaWith,
   type ConfigDraft,
   configDraftSchema,
+  configJsonSchema,
   type ConfigProposal,
-  type ConfigState,
+  configProposal,
+  configSchemaWith,
+  configState,
   type HostPort,
   type JsonObject,
+  jsonObjectSchema,
   OxbowError,
 } from '../../types/index.ts'
 import type { Core } from '../../kernel/index.ts'
@@ -23,10 +25,9 @@ interface SettingsDeps extends Pick<Core, 'host' | 'showFolders' | 'sections'> {
   readonly versions: () => Promise<OpenVersions>
 }
 
-interface ShownConfig extends ConfigState {
-  /** Why the guest runs with its previous configuration; empty if it does not. */
-  readonly restart_problem: string
-}
+const shownConfig = configState.extend({
+  restart_problem: z.string().describe('Why the guest runs with its previous configuration; empty if it does not.'),
+})
 
 const reads = {
   tier: 'read_only',
@@ -59,13 +60,13 @@ export function settingsCalls({ host, showFolders, sections, versions }: Setting
 
 type Port = () => HostPort
 
-function showCall(port: Port): Call<object, ShownConfig> {
+function showCall(port: Port): Call<object, z.infer<typeof shownConfig>> {
   return {
     ...reads,
     name: 'config.show',
     summary: 'Shows the configuration: each value with its source, the user’s file, and what a restart would change.',
     input: z.strictObject({}),
-    output: z.custom<ShownConfig>(),
+    output: shownConfig,
     example: {},
     recordOutput: ({ entries, pending }) => ({ entries: entries.length, pending: [...pending] }),
     run: async () => ({ output: { ...(await port().config()), restart_problem: port().restartProblem() } }),
@@ -78,7 +79,7 @@ function schemaCall(sections: Core['sections']): Call<object, JsonObject> {
     name: 'config.schema',
     summary: 'Shows the JSON Schema of the configuration, with a description of each key.',
     input: z.strictObject({}),
-    output: z.custom<JsonObject>(),
+    output: jsonObjectSchema(),
     example: {},
     recordOutput: () => ({}),
     run: async () => ({ output: configJsonSchema(configSchemaWith(sections)) }),
@@ -102,7 +103,7 @@ function checkCall(port: Port): Call<{ draft: ConfigDraft }, ConfigProposal> {
     name: 'config.check',
     summary: 'Checks a changed configuration without saving it, and shows what would change.',
     input: z.strictObject({ draft: configDraftSchema.describe('Changes of keys, or a whole text.') }),
-    output: z.custom<ConfigProposal>(),
+    output: configProposal,
     example: { draft: { changes: [{ key: ['approval', 'mode'], value: 'manual' }] } },
     recordInput: ({ draft }) => recordDraft(draft),
     recordOutput: recordProposal,
@@ -119,7 +120,7 @@ function saveCall(port: Port): Call<{ draft: ConfigDraft; base: string }, Config
       draft: configDraftSchema.describe('Changes of keys, or a whole text.'),
       base: z.string().length(64).describe('Hash of the text that the changes were made to, as config.show names it.'),
     }),
-    output: z.custom<ConfigProposal>(),
+    output: configProposal,
     example: { draft: { changes: [{ key: ['approval', 'mode'], value: 'manual' }] }, base: '0'.repeat(64) },
     recordInput: ({ draft, base }) => ({ ...recordDraft(draft), base }),
     recordOutput: recordProposal,
@@ -144,18 +145,22 @@ function restartCall(port: Port): Call<object, { restarting: boolean }> {
   }
 }
 
-interface SyncedFolders {
-  /** Each with why agents do not see it; empty if they do. */
-  readonly folders: readonly { readonly name: string; readonly read_only: boolean; readonly problem: string }[]
-}
+const syncedFolders = z.strictObject({
+  folders: z
+    .array(z.strictObject({ name: z.string(), read_only: z.boolean(), problem: z.string() }))
+    .describe('Each with why agents do not see it; empty if they do.'),
+})
 
-function syncFoldersCall({ showFolders: show, versions }: Pick<SettingsDeps, 'showFolders' | 'versions'>): Call<object, SyncedFolders> {
+function syncFoldersCall({
+  showFolders: show,
+  versions,
+}: Pick<SettingsDeps, 'showFolders' | 'versions'>): Call<object, z.infer<typeof syncedFolders>> {
   return {
     ...writes,
     name: 'folder.sync',
     summary: 'Shows agents the folders of the person that are on their list now. `oxbow folder` and `--folder` make it.',
     input: z.strictObject({}),
-    output: z.custom<SyncedFolders>(),
+    output: syncedFolders,
     example: {},
     async run() {
       if (show === undefined)

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { type Core, type Documents } from '../../kernel/index.ts'
-import { type Call, type Json, type Label, OxbowError, joinLabels, type Labels } from '../../types/index.ts'
+import { type Call, joinLabels, type Json, jsonSchema, type Label, type Labels, OxbowError } from '../../types/index.ts'
 
 /** Documents of one list. */
 const maxListedDocuments = 500
@@ -28,15 +28,15 @@ interface Place {
   name: string
 }
 
-interface Loaded {
-  readonly category: string
-  readonly name: string
-  readonly format: Saved['format']
-  readonly data: Json
-  readonly version: number
-  readonly saved_at: number
-  readonly saved_by: string
-}
+const loaded = z.strictObject({
+  category: z.string(),
+  name: z.string(),
+  format: z.enum(['json', 'markdown']),
+  data: jsonSchema(),
+  version: z.int(),
+  saved_at: z.number(),
+  saved_by: z.string(),
+})
 
 /** Documents of people and agents are apart from those of subsystems. */
 const spaceOf = (category: string): string => `state/${category}`
@@ -140,13 +140,13 @@ function compile(schema: Json): z.ZodType | null {
   }
 }
 
-function loadCall({ documents }: StateCallDeps): Call<Place, Loaded> {
+function loadCall({ documents }: StateCallDeps): Call<Place, z.infer<typeof loaded>> {
   return {
     ...shared,
     name: 'state.load',
     summary: 'Loads a saved document.',
     input: z.strictObject(placeShape),
-    output: z.custom<Loaded>(),
+    output: loaded,
     example: { category: 'projects', name: 'oxbow' },
     tier: 'read_only',
     right: 'state.read',
@@ -190,13 +190,12 @@ function deleteCall({ documents }: StateCallDeps): Call<Place & { if_version?: n
   }
 }
 
-interface Listed {
-  readonly documents: readonly { readonly name: string; readonly version: number; readonly saved_at: number; readonly saved_by: string }[]
-  /** Pass it as `after` for the next page; null at the end. */
-  readonly next: string | null
-}
+const listed = z.strictObject({
+  documents: z.array(loaded.pick({ name: true, version: true, saved_at: true, saved_by: true })),
+  next: z.string().nullable().describe('Pass it as `after` for the next page; null at the end.'),
+})
 
-function listCall({ documents }: StateCallDeps): Call<{ category: string; after: string; limit: number }, Listed> {
+function listCall({ documents }: StateCallDeps): Call<{ category: string; after: string; limit: number }, z.infer<typeof listed>> {
   return {
     ...shared,
     name: 'state.list',
@@ -206,7 +205,7 @@ function listCall({ documents }: StateCallDeps): Call<{ category: string; after:
       after: z.string().max(100).default('').describe('Continue after this name.'),
       limit: z.int().min(1).max(maxListedDocuments).default(100),
     }),
-    output: z.custom<Listed>(),
+    output: listed,
     example: { category: 'projects', after: '', limit: 100 },
     tier: 'read_only',
     right: 'state.read',

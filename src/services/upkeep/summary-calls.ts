@@ -5,8 +5,7 @@
 import { z } from 'zod'
 import { type Core, firstLine, historyPages, processRight, speakerAndText, toItem } from '../../kernel/index.ts'
 import { loadSummary } from '../../memory/index.ts'
-import type { SummarizeOutput } from '../../runtime/index.ts'
-import type { SessionRow, Store } from '../../store/index.ts'
+import type { Store } from '../../store/index.ts'
 import {
   addSpend,
   type Call,
@@ -15,6 +14,7 @@ import {
   type Config,
   evident,
   fenced,
+  idSchema,
   isErased,
   isTurn,
   type JsonObject,
@@ -24,6 +24,7 @@ import {
   OxbowError,
   type SessionId,
   type Spend,
+  summarizeOutput,
 } from '../../types/index.ts'
 
 /** The budget of titles is counted per day. */
@@ -48,7 +49,9 @@ export function summaryCalls(deps: SummaryCallDeps): readonly Call[] {
   return [summarize(deps), expand(deps)]
 }
 
-function summarize({ summaries, sessions }: SummaryCallDeps): Call<SummarizeInput, SummarizeOutput & { messages: number; by: string }> {
+const summarized = summarizeOutput.extend({ messages: z.int(), by: z.enum(['model', 'rules', 'nobody']) })
+
+function summarize({ summaries, sessions }: SummaryCallDeps): Call<SummarizeInput, z.infer<typeof summarized>> {
   return {
     name: 'session.summarize',
     summary: 'Summarizes the oldest part of the current conversation, so that the rest fits the context window.',
@@ -56,7 +59,7 @@ function summarize({ summaries, sessions }: SummaryCallDeps): Call<SummarizeInpu
       room: z.int().min(1).describe('Tokens available for the conversation.'),
       background: z.boolean().default(false).describe('True when no turn waits for the summary.'),
     }),
-    output: z.custom<SummarizeOutput & { messages: number; by: string }>(),
+    output: summarized,
     example: { room: 100_000, background: false },
     tier: 'read_only',
     right: processRight,
@@ -80,14 +83,9 @@ interface ExpandInput {
   offset: number
 }
 
-interface Expanded {
-  from: number
-  to: number
-  messages: number
-  next_offset: number | null
-}
+const expanded = z.strictObject({ from: z.int(), to: z.int(), messages: z.int(), next_offset: z.int().nullable() })
 
-function expand(deps: SummaryCallDeps): Call<ExpandInput, Expanded> {
+function expand(deps: SummaryCallDeps): Call<ExpandInput, z.infer<typeof expanded>> {
   return {
     name: 'memory.expand',
     summary: 'Reads the messages behind a summary: #from to #to, or a pin (p3).',
@@ -97,7 +95,7 @@ function expand(deps: SummaryCallDeps): Call<ExpandInput, Expanded> {
       pin: z.string().max(12).optional().meta(evident('A pin, instead of a range.')),
       offset: z.int().min(0).default(0).meta(evident('Character to continue a long answer from.')),
     }),
-    output: z.object({ from: z.int(), to: z.int(), messages: z.int(), next_offset: z.int().nullable() }),
+    output: expanded,
     example: { from: 12, to: 40, offset: 0 },
     tier: 'read_only',
     right: 'memory.read',
@@ -174,11 +172,10 @@ function bad(message: string, hint: string): OxbowError {
 
 type TitleCallDeps = Pick<Core, 'store' | 'sessions' | 'config' | 'completeBy'>
 
-interface Titled {
-  readonly session: SessionId
-  /** Absent when the title stays as it is. */
-  readonly change?: Partial<Pick<SessionRow, 'title'>>
-}
+const titled = z.strictObject({
+  session: idSchema('SessionId'),
+  change: z.strictObject({ title: z.string() }).exactOptional().describe('Absent when the title stays as it is.'),
+})
 
 const titleTimeoutMs = 60_000
 
@@ -186,13 +183,13 @@ const titleTimeoutMs = 60_000
  * A model titles a session once, in the background after its first reply, within a daily budget. A title that a person gave stays; so
  * does the first line of the first message when no model answers.
  */
-export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, Titled> {
+export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, z.infer<typeof titled>> {
   const budget = createDayBudget(() => deps.config.memory.titles.budget)
   return {
     name: 'session.title',
     summary: 'Gives the current session a title after its first reply.',
     input: z.strictObject({ clear: z.boolean().default(false).describe('Clears the title, because what it says was forgotten.') }),
-    output: z.custom<Titled>(),
+    output: titled,
     example: { clear: false },
     tier: 'read_only',
     right: processRight,
@@ -201,7 +198,7 @@ export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, Titled>
     labels: { adds: [], sink: false },
     timeoutMs: titleTimeoutMs,
     projection: 'session',
-    recordOutput: (output) => output as unknown as JsonObject,
+    recordOutput: (output) => output,
     async run({ clear }, context) {
       const session = context.caller.session as SessionId
       await deps.sessions.load(session)

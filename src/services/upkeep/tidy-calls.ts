@@ -1,7 +1,7 @@
 /** Calls to tidy memory, to read the report of what was changed, and to undo it. */
 import { z } from 'zod'
 import { type Core } from '../../kernel/index.ts'
-import { loadTidy, type Memory, type Tidied, type TidyStep } from '../../memory/index.ts'
+import { loadTidy, type Memory, type Tidied, tidiedSchema, type TidyStep } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
 import {
   addSpend,
@@ -9,6 +9,7 @@ import {
   type CallContext,
   type CallId,
   fenced,
+  idSchema,
   type JsonObject,
   noSpend,
   OxbowError,
@@ -27,7 +28,7 @@ const maxTidySteps = 20
 
 type TidyCallDeps = Pick<Core, 'user' | 'store' | 'memory' | 'journal' | 'config' | 'completeBy'>
 
-type Report = Tidied & { readonly id: CallId }
+const reportSchema = tidiedSchema.extend({ id: idSchema('CallId') })
 
 const shared = { labels: { adds: [], sink: false }, effect: 'idempotent' } as const satisfies Partial<Call>
 
@@ -38,14 +39,14 @@ export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
   return [tidy(deps), report(deps), undo(deps)]
 }
 
-function tidy(deps: TidyCallDeps): Call<object, Report> {
+function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
   const { store, journal } = deps
   return {
     ...shared,
     name: 'memory.tidy',
     summary: 'Tidies memory: learns facts from conversations, merges duplicates, flags contradictions and drops what has faded.',
     input: z.strictObject({}),
-    output: z.custom<Report>(),
+    output: reportSchema,
     example: {},
     tier: 'side_effecting',
     right: 'turn.run',

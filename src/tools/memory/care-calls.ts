@@ -2,9 +2,11 @@
 import { z } from 'zod'
 import {
   type ExportPage,
+  exportPage,
   type Forgettable,
   type Forgotten,
   type Imported,
+  imported,
   looksLikeId,
   type Memory,
   type MemoryMap,
@@ -213,7 +215,7 @@ function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
     name: 'memory.export',
     summary: 'Exports memories as JSON lines with all fields, newest first, one page at a time.',
     input: z.strictObject({ after: z.string().max(300).default('').describe('`next` of the previous page.') }),
-    output: z.custom<ExportPage>(),
+    output: exportPage,
     example: { after: '' },
     audience: ['terminal'],
     labels: { adds: ['untrusted', 'private'], sink: false },
@@ -237,7 +239,7 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean;
       overwrite: z.boolean().default(false).describe('Replace existing memories whose content differs.'),
       untrusted: z.boolean().default(false).describe('Treat them as written by others.'),
     }),
-    output: z.custom<Imported>(),
+    output: imported,
     example: { lines: [], overwrite: false, untrusted: false },
     audience: ['terminal'],
     // The journal must not keep a copy of all memories that outlives their forgetting.

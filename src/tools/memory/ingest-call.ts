@@ -16,12 +16,20 @@ interface IngestInput {
   trust: boolean
 }
 
-interface IngestOutput {
-  documents: readonly Ingested[]
-  failed: readonly { path: string; code: string; message: string }[]
-  /** The folder has more files than one call ingests. */
-  truncated: boolean
-}
+const ingestOutput = z.strictObject({
+  documents: z.array(
+    z.strictObject({
+      address: z.string(),
+      state: z.enum(['new', 'replaced', 'unchanged', 'removed', 'missing']),
+      sections: z.int(),
+      characters: z.int(),
+    }),
+  ),
+  failed: z.array(z.strictObject({ path: z.string(), code: z.string(), message: z.string() })),
+  truncated: z.boolean().describe('The folder has more files than one call ingests.'),
+})
+
+type IngestOutput = z.infer<typeof ingestOutput>
 
 export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
   return {
@@ -35,7 +43,7 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
       tags: tags.default([]),
       trust: z.boolean().default(false).describe('The person vouches for the content. Otherwise it counts as written by others.'),
     }),
-    output: z.custom<IngestOutput>(),
+    output: ingestOutput,
     example: { path: 'docs', tags: ['handbook'], trust: false },
     audience: ['terminal'],
     recordOutput: ({ documents, failed }) => ({

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { type Call, type Caller, type Json, OxbowError } from '../../types/index.ts'
+import { type Call, type Caller, type Json, jsonSchema, OxbowError } from '../../types/index.ts'
 
 /** Where the data is kept. */
 export interface PluginData {
@@ -23,9 +23,9 @@ interface DataInput {
   agent: string
 }
 
-interface DataOutput {
-  value: Json
-}
+const dataOutput = z.strictObject({ value: jsonSchema() })
+
+type DataOutput = z.infer<typeof dataOutput>
 
 const timeoutMs = 30_000
 const maxArguments = 5
@@ -35,7 +35,7 @@ const maxCharacters = 100_000
 export function pluginDataCalls(data: PluginData): readonly Call[] {
   const common = (methods: readonly string[]) => ({
     input: inputOf(methods),
-    output: z.custom<DataOutput>(),
+    output: dataOutput,
     // As for all calls of the runtime; no list of rights has it, and plugins have it for calls that are theirs.
     right: 'turn.run',
     audience: ['runtime'] as const,
@@ -73,17 +73,16 @@ interface EmbedInput {
   texts: string[]
 }
 
-interface EmbedOutput {
-  /** Little-endian 32-bit floats, in base64. */
-  readonly vectors: readonly string[]
-}
+const embedOutput = z.strictObject({ vectors: z.array(z.string()).readonly().describe('Little-endian 32-bit floats, in base64.') })
+
+type EmbedOutput = z.infer<typeof embedOutput>
 
 function embedCall(data: PluginData): Call<EmbedInput, EmbedOutput> {
   return {
     name: 'store.embed',
     summary: 'Computes a vector for each text of a plugin, by the embedder of memory.',
     input: z.strictObject({ texts: z.array(z.string().max(maxCharacters)).min(1).max(maxTexts).describe('The texts.') }),
-    output: z.custom<EmbedOutput>(),
+    output: embedOutput,
     example: { texts: ['The sea is blue.'] },
     tier: 'read_only',
     right: 'turn.run',

@@ -71,16 +71,17 @@ export function doneOf(
   return { output, text: `${agent}${id === '' ? '' : ` (${id})`}: ${headOf(output)}${answer}`, labels, ok }
 }
 
-interface Found {
-  readonly name: string
-  readonly description: string
-  readonly capabilities: readonly string[]
-  /** Rights of its definition that the caller cannot pass on. */
-  readonly without: readonly string[]
-}
-interface FindOutput {
-  readonly agents: readonly Found[]
-}
+const foundAgent = z.strictObject({
+  name: z.string(),
+  description: z.string(),
+  capabilities: z.array(z.string()).readonly(),
+  without: z.array(z.string()).readonly().describe('Rights of its definition that the caller cannot pass on.'),
+})
+
+type Found = z.infer<typeof foundAgent>
+const findOutput = z.strictObject({ agents: z.array(foundAgent).readonly() })
+
+type FindOutput = z.infer<typeof findOutput>
 
 function findCall(deps: DelegateCallDeps): Call<{ capability: string }, FindOutput> {
   return {
@@ -90,7 +91,7 @@ function findCall(deps: DelegateCallDeps): Call<{ capability: string }, FindOutp
     input: z.strictObject({
       capability: z.string().max(200).default('').describe('Words for what it is to do; empty: all agents.'),
     }),
-    output: z.custom<FindOutput>(),
+    output: findOutput,
     example: { capability: 'review code' },
     tier: 'read_only',
     right: 'agent.use',
@@ -149,7 +150,7 @@ function wordsOf(text: string): readonly string[] {
   return [...new Set(words.map((word) => (word.length > 4 ? word.replace(/(?:ing|ers?|ed|es|e|s)$/, '') : word)))]
 }
 
-function revokeCall(deps: DelegateCallDeps): Call<{ agent: string; rights: string[] }, { agents: readonly string[] }> {
+function revokeCall(deps: DelegateCallDeps): Call<{ agent: string; rights: string[] }, { agents: string[] }> {
   return {
     ...shared,
     name: 'agent.revoke',
@@ -167,7 +168,7 @@ function revokeCall(deps: DelegateCallDeps): Call<{ agent: string; rights: strin
         .max(100)
         .describe('Rights, e.g. `file.write`; `secret.use` for secrets, `mcp.NAME` for a server.'),
     }),
-    output: z.custom<{ agents: readonly string[] }>(),
+    output: z.strictObject({ agents: z.array(z.string()) }),
     example: { agent: 'reviewer', rights: ['web.read'] },
     tier: 'side_effecting',
     right: 'agent.use',

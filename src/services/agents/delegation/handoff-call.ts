@@ -27,10 +27,9 @@ interface HandoffInput {
   readonly key_facts: readonly string[]
 }
 
-interface HandoffOutput {
-  readonly agent: string
-  readonly from: string
-}
+const handoffOutput = z.strictObject({ agent: z.string(), from: z.string() })
+
+type HandoffOutput = z.infer<typeof handoffOutput>
 
 export function handoffCall(deps: HandoffDeps): Call<HandoffInput, HandoffOutput> {
   return {
@@ -41,7 +40,7 @@ export function handoffCall(deps: HandoffDeps): Call<HandoffInput, HandoffOutput
       goal: delegateFields.goal.describe('What it is to do next. It can read this conversation.'),
       key_facts: delegateFields.key_facts,
     }),
-    output: z.custom<HandoffOutput>(),
+    output: handoffOutput,
     example: { agent: 'reviewer', goal: 'Answer the questions about the review.', key_facts: [] },
     rare: true,
     audience: ['model', 'terminal'],

@@ -96,7 +96,7 @@ const changeSchemas: { readonly [Step in DecidingStep]: z.ZodType<Partial<HookCh
   }),
   'model.after': z.strictObject({ text }),
   'call.before': z.strictObject({
-    input: z.custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxInputLevels), 'an object'),
+    input: z.custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxInputLevels), 'must be an object'),
   }),
   'call.after': z.strictObject({ text: text.exactOptional(), ok: z.boolean().exactOptional() }),
 }

@@ -1,0 +1,146 @@
+/** Schemas of what terminals are shown of a guest: sessions, records, turns, events, and how it is; the types follow from them. */
+import { z } from 'zod'
+import { keptFile } from './message-schema.ts'
+import { failureSchema, idOrEmpty, idSchema, jsonObjectSchema, jsonSchema } from './output-schema.ts'
+import { phases } from './record.ts'
+
+export const sessionInfo = z.strictObject({
+  id: idSchema('SessionId'),
+  title: z.string(),
+  created_at: z.number(),
+  active_at: z.number(),
+  turns: z.int(),
+  busy: z.boolean().describe('True while a turn runs or waits.'),
+  archived_at: z.number().exactOptional().describe('When it was archived; absent if it was not.'),
+  parent: idSchema('SessionId').exactOptional().describe('The session that it was forked from.'),
+  forked_at: z.number().exactOptional().describe('The last record that both share.'),
+  agent: z.string().exactOptional().describe('Who answers in it now; absent: the usual agent.'),
+  folder: z
+    .string()
+    .exactOptional()
+    .describe('Folder of the person in which a program began it; absent: none, or not asked by `session.list`.'),
+})
+
+export type SessionInfo = z.infer<typeof sessionInfo>
+
+export const recordView = z.strictObject({
+  seq: z.int().describe('Its place in the journal.'),
+  at: z.number().describe('Unix milliseconds.'),
+  actor: z.string(),
+  session: idOrEmpty('SessionId'),
+  turn: idOrEmpty('TurnId'),
+  call: idSchema('CallId'),
+  name: z.string().describe('Name of the call.'),
+  phase: z.enum(phases),
+  body: jsonSchema(),
+})
+
+/** A record as followers see it, with its body parsed. */
+export type RecordView = z.infer<typeof recordView>
+
+const clientCall = z.strictObject({
+  call: idSchema('CallId'),
+  name: z.string(),
+  arguments: z.string().describe('As the model wrote them.'),
+})
+
+/** A call of a program's tool, with which a turn ended. */
+export type ClientCall = z.infer<typeof clientCall>
+
+const turnResult = z.strictObject({
+  status: z.enum(['ok', 'failed', 'cancelled', 'limit']),
+  turn: idSchema('TurnId'),
+  reply: z.string(),
+  steps: z.int(),
+  failure: failureSchema().nullable(),
+  calls: z
+    .array(clientCall)
+    .readonly()
+    .exactOptional()
+    .describe('The program that sent the message runs these, and continues with a message that has their results.'),
+})
+
+export type TurnResult = z.infer<typeof turnResult>
+
+export const laneResult = z.union([
+  turnResult,
+  z
+    .strictObject({ status: z.literal('merged'), into: idSchema('TurnId'), reply: z.literal('') })
+    .describe('Another turn took the message.'),
+])
+
+export type LaneResult = z.infer<typeof laneResult>
+
+const attachment = keptFile.extend({
+  index: z.int().describe('Counts the attachments of its turn from 0.'),
+  earlier: z.literal(true).exactOptional().describe('It came with an earlier turn.'),
+})
+
+/** A file attached to a message. */
+export type Attachment = z.infer<typeof attachment>
+
+export const mail = z.strictObject({
+  id: idSchema('CallId'),
+  text: z.string(),
+  attachments: z.array(attachment).readonly().exactOptional(),
+})
+
+/** A message that was sent while a turn runs. */
+export type Mail = z.infer<typeof mail>
+
+const eventView = z.strictObject({
+  seq: z.int().describe("The record's place in the journal: the cursor of whoever has taken it."),
+  at: z.number().describe('Unix milliseconds.'),
+  kind: z.string(),
+  actor: z.string(),
+  session: z.string(),
+  fields: jsonObjectSchema(),
+})
+
+export type EventView = z.infer<typeof eventView>
+
+export const eventPage = z.strictObject({
+  events: z.array(eventView).readonly(),
+  cursor: z.int().describe('Pass it as the next cursor: everything up to it was looked at.'),
+  more: z.boolean().describe('More may follow at once.'),
+})
+
+export type EventPage = z.infer<typeof eventPage>
+
+export const doctorCheck = z.strictObject({
+  name: z.string(),
+  state: z.enum(['ok', 'weak', 'missing']).describe('`weak`: it works, but something that was configured is not enforced.'),
+  says: z.string().describe('What was found and what it means, in one line.'),
+  fix: z.string().describe('What to do about it, if possible as a command; empty if nothing.'),
+  required: z.boolean().describe('True for the configured tier, without which files and commands are disabled.'),
+  ms: z.number(),
+})
+
+/** The result of one check of `oxbow doctor`. */
+export type DoctorCheck = z.infer<typeof doctorCheck>
+
+export const resourceSample = z.strictObject({
+  at: z.number().describe('Unix milliseconds.'),
+  cpu_percent: z.number().describe('Of all processors of the machine, since the sample before, 0 to 100.'),
+  memory_used_mb: z.number(),
+  memory_total_mb: z.number(),
+  load_1m: z.number(),
+  disk_used_percent: z.number().describe('Of the file system of the workspace; 0 where it cannot be read.'),
+  disk_free_mb: z.number(),
+  guest_cpu_percent: z.number().describe("Of this guest's processes of Oxbow, without the sandbox."),
+  guest_memory_mb: z.number(),
+  loop_delay_ms: z.number().describe('How much later than due this sample was taken: the event loop was busy that long.'),
+  open_files: z.int(),
+})
+
+export type ResourceSample = z.infer<typeof resourceSample>
+
+export const admissionState = z.strictObject({
+  running: z.int(),
+  queued: z.array(z.string()).readonly().describe('In the order in which they start, if nothing else enters.'),
+  starts_left: z.int().describe('Starts that are left in the current minute.'),
+  max_running: z.int(),
+  paused_by: z.array(z.string()).readonly().describe('Why nothing starts although there is a place; empty: nothing holds it back.'),
+})
+
+export type AdmissionState = z.infer<typeof admissionState>
