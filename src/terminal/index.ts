@@ -10,10 +10,22 @@ export {
   statsText,
   whyText,
 } from './memory-text.ts'
+export {
+  commandHelp,
+  type Entered,
+  isCommand,
+  matchCommands,
+  readCommand,
+  readMessage,
+  screenCommands,
+  type SlashCommand,
+  slashCommands,
+} from './slash-commands.ts'
 export { inRecordOrder } from './record-order.ts'
 export {
   exactInput,
   exactText,
+  fieldsIn,
   formatBytes,
   formatMoney,
   formatMs,
@@ -23,6 +35,7 @@ export {
   plainText,
   sessionNamed,
   shortId,
+  subjectOf,
   table,
   whyAsked,
   writtenOut,
