@@ -27,6 +27,9 @@ interface Given {
   readonly options: DryRunOptions & Readonly<Record<string, unknown>>
 }
 
+/** Of what was typed first. */
+const nameChars = 200
+
 /** @returns the exit code */
 export async function runVerb(verb: ServiceVerb, { fields, given, options }: Given, terminal: Terminal): Promise<number> {
   const words = argumentsOf(fields, given)
@@ -35,13 +38,14 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
     readPiped: () => readText(terminal.input),
     pathForAgents: pathForAgents(options, terminal),
   }
+  const name = plainLine([(given[0] ?? '') as string | readonly string[]].flat().join(' '), nameChars)
   const written: JsonObject = { ...verb.fixed, ...inputOf(fields, given, options) }
   const completed = verb.input === undefined ? written : await verb.input(written, typed)
   if (verb.keeps?.(typed.options) === true) await (await import('./verbs/serve.ts')).keepServing(options, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
     const ask: AskCall = (call, input) => outputOf(gateway, call, input)
     const found = verb.find === undefined ? completed : await verb.find(completed, ask, typed.options)
-    const input = verb.agree === undefined ? found : await agreed(verb, found, { fields, given, options, ask }, terminal)
+    const input = verb.agree === undefined ? found : await agreed(verb, found, { fields, name, options, ask }, terminal)
     if (input === null) return 0
     if (options.dryRun === true && verb.preview !== undefined) return printPreview(await verb.preview(input, ask), options, terminal)
     const [call, meant] = verb.instead?.(input, typed.options) ?? [verb.call!, input]
@@ -49,7 +53,7 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
     if (outcome.status !== 'ok') throw toError(forPeople(outcome.failure, fields))
     const output =
       (await verb.follow?.(outcome.output as never, { options: typed.options, ask, tell: createTell(options, terminal) })) ?? outcome.output
-    await print(verb, { output: output as never, of: { input, text: outcome.text, options: typed.options, ask } }, terminal)
+    await print(verb, { output: output as never, of: { input, name, text: outcome.text, options: typed.options, ask } }, terminal)
     const failed = verb.fails === undefined && !outcome.ok ? 'tool_failed' : (verb.fails?.(output as never) ?? null)
     if (isOxbowError(failed)) throw failed
     return failed === null ? 0 : typeof failed === 'number' ? failed : errorTable[failed].exit
@@ -72,12 +76,11 @@ function forPeople(failure: Failure, fields: readonly Field[]): Failure {
 async function agreed(
   { agree, words }: ServiceVerb,
   input: JsonObject,
-  { fields, given, options, ask }: Given & { readonly ask: AskCall },
+  { fields, name, options, ask }: Pick<Given, 'fields' | 'options'> & { readonly name: string; readonly ask: AskCall },
   terminal: Terminal,
 ): Promise<JsonObject | null> {
   const { by, field, question, declined, settled } = agree!
   if (input[field] !== undefined) return input
-  const name = plainLine(String(given[0]), nameChars)
   const named = Object.fromEntries(fields.flatMap(({ usage, path: [at = ''] }) => (usage.startsWith('--') ? [] : [[at, input[at]!]])))
   const seen = (await ask(by.call!, { ...by.fixed, ...named })) as JsonObject
   const why = settled?.(seen as never, name) ?? ''
@@ -85,7 +88,7 @@ async function agreed(
     printNotice(terminal, why)
     return null
   }
-  printText({ output: terminal.errors }, await by.show!(seen as never, { input, text: '', options, ask }))
+  printText({ output: terminal.errors }, await by.show!(seen as never, { input, name, text: '', options, ask }))
   if (!isInteractive(terminal)) {
     const verbOf = (all: string): string => `oxbow ${all.replace(/ <.*/, '')} ${name}`
     throw new OxbowError('bad_input', `Nobody can be asked here: name the ${field} of what you have seen.`, {
@@ -96,8 +99,6 @@ async function agreed(
   printNotice(terminal, declined)
   return null
 }
-
-const nameChars = 200
 
 /** @returns how agents see a file or folder of this machine */
 function pathForAgents({ user }: GuestChoice, terminal: Terminal): (path: string) => string | undefined {

@@ -49,17 +49,27 @@ export function printOnce(terminal: Pick<Terminal, 'errors' | 'said'>, text: str
   printNotice(terminal, text)
 }
 
+/** What a verb has to say: with `--json` a value in one line, else the text. @returns the exit code, 0 */
+export function printAnswer(
+  value: unknown,
+  text: string,
+  { json }: { readonly json?: boolean | undefined },
+  terminal: Pick<Terminal, 'output'>,
+): number {
+  if (json === true) printLine(terminal, JSON.stringify(value))
+  else printText(terminal, text)
+  return 0
+}
+
 // A verb that destroys something first says what, if it is asked to.
 
 /** What `--dry-run` prints. @returns the exit code */
 export function printPreview(
   { would, target }: VerbPreview,
-  { json }: { readonly json?: boolean | undefined },
+  options: { readonly json?: boolean | undefined },
   terminal: Pick<Terminal, 'output'>,
 ): number {
-  if (json === true) printLine(terminal, JSON.stringify({ dry_run: true, would, target }))
-  else printText(terminal, `Would ${would}. Nothing is changed.`)
-  return 0
+  return printAnswer({ dry_run: true, would, target }, `Would ${would}. Nothing is changed.`, options, terminal)
 }
 
 // A verb fails with two lines on stderr, or with `--json` one object `{"error": {code, message, hint}}`, and the exit code from the table.

@@ -112,6 +112,8 @@ export interface Following extends Pick<Typed, 'options'> {
 /** What was asked for, beside the output. */
 interface Shown extends Pick<Typed, 'options'> {
   readonly input: JsonObject
+  /** What was typed first, in one line. */
+  readonly name: string
   /** What the call says of its output; empty: nothing. */
   readonly text: string
 }

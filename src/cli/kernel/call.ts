@@ -5,7 +5,7 @@ import { plainText } from '../../terminal/index.ts'
 import { type CallOutcome, type Json, OxbowError, type SessionId, toError, type VerbPreview } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
-import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
 
 export interface CallOptions extends GuestChoice {
@@ -84,9 +84,7 @@ export function showOutput(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const output = await outputOf(gateway, name, input)
-    if (options.json === true) printLine(terminal, JSON.stringify(output))
-    else printText(terminal, show(output as never))
-    return 0
+    return printAnswer(output, show(output as never), options, terminal)
   })
 }
 

@@ -12,7 +12,7 @@ import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import { guestSetup, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
-import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { isInteractive, printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { isYes } from '../input.ts'
 import { outputOf } from '../kernel/call.ts'
 import { type AddOptions, programFolder, settingsOf } from './servers.ts'
@@ -54,9 +54,7 @@ export async function serversInstall(
     const settings = await settingsOf(name, ['node', `/opt/server/${entry}`, ...args], { ...options, programFolder: folder })
     return await withGuest(options, terminal, async ({ gateway }) => {
       const output = await outputOf(gateway, 'server.add', { server: name, settings: { ...settings, lock: digest } })
-      if (options.json === true) printLine(terminal, JSON.stringify(output))
-      else printLine(terminal, `Installed ${spec}. \`oxbow servers approve ${name}\` shows what it offers.`)
-      return 0
+      return printAnswer(output, `Installed ${spec}. \`oxbow servers approve ${name}\` shows what it offers.`, options, terminal)
     })
   } finally {
     await rm(staging, { recursive: true, force: true })

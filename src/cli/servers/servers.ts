@@ -5,7 +5,7 @@ import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../.
 import { openHome } from '../../runner/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
-import { printLine, printNotice, type Terminal } from '../terminal.ts'
+import { printAnswer, printNotice, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, promptCall } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
 import { pairs } from '../verb-fields.ts'
@@ -135,9 +135,7 @@ export function serversLogin(name: string, options: CallOptions, terminal: Termi
         printNotice(terminal, `Open this address in your browser and sign in:\n${url}`)
         await outputOf(gateway, 'server.login_end', { server: name, answer: await answered.promise })
       }
-      if (options.json === true) printLine(terminal, JSON.stringify({ signed_in: true }))
-      else printLine(terminal, url === '' ? `${name} lets everybody in.` : `Signed in to ${name}.`)
-      return 0
+      return printAnswer({ signed_in: true }, url === '' ? `${name} lets everybody in.` : `Signed in to ${name}.`, options, terminal)
     } finally {
       clearTimeout(timer)
       listener.close()

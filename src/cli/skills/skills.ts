@@ -1,14 +1,12 @@
 /** `oxbow skills verify`: a folder of this machine is checked without a guest. */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { readSkill } from '../../skills/index.ts'
-import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { errorTable, maxSkillMdBytes, ownValue, OxbowError } from '../../types/index.ts'
-import { openHome, sharedPathOf } from '../../runner/index.ts'
-import { userWorkspace, withGuest } from '../guest-connection.ts'
-import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
-import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { plainLine } from '../../terminal/index.ts'
+import { errorTable, maxSkillMdBytes, OxbowError } from '../../types/index.ts'
+import { withGuest } from '../guest-connection.ts'
+import { type CallOptions, outputOf } from '../kernel/call.ts'
+import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
 interface Item {
   readonly kind: 'skill' | 'instructions' | 'command'

@@ -9,7 +9,7 @@ import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { dailyLimit } from '../kernel/budget.ts'
 import { outputOf } from '../kernel/call.ts'
 import { storeSecret } from '../kernel/secrets.ts'
-import { isInteractive, printLine, printPreview, printText, reportFailure, type Terminal } from '../terminal.ts'
+import { isInteractive, printAnswer, printPreview, reportFailure, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { assertUsable, changesOf, describePlan, type InitOptions, planOf, publicPlan, type SetupPlan } from './init-plan.ts'
 
@@ -20,9 +20,7 @@ export async function init(options: InitOptions, terminal: Terminal): Promise<nu
   const plan = isAsked ? await (await import('./init-wizard.ts')).askPlan(setup, terminal) : await planOf(options, setup, terminal)
   if (options.dryRun === true) return printPreview({ would: describePlan(plan, setup), target: publicPlan(plan) }, options, terminal)
   const report = await carryOut(plan, setup, options, terminal)
-  if (options.json === true) printLine(terminal, JSON.stringify(report))
-  else printText(terminal, plainText(describeReport(report, options)))
-  return 0
+  return printAnswer(report, plainText(describeReport(report, options)), options, terminal)
 }
 
 /** What was done, for people and as `--json`. */

@@ -18,7 +18,7 @@ import {
 } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
-import { printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import {
   agentGoal,
@@ -206,8 +206,7 @@ function withSession(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const { report, words } = await change(gateway, await findSession(gateway, prefix, { archived: true }))
-    printLine(terminal, options.json === true ? JSON.stringify(report) : words)
-    return 0
+    return printAnswer(report, words, options, terminal)
   })
 }
 

@@ -59,9 +59,9 @@ export const remoteVerbs: readonly ServiceVerb[] = [
       },
       '--timeout <seconds>': { field: 'settings.timeout_s', help: 'cancel a task after this time' },
     },
-    show: (_, { input: { remote } }) =>
-      `Added ${remote}. It is not offered yet: \`oxbow remotes approve ${remote}\` shows its card.\n` +
-      `Agents need the right for it: "a2a.${remote}" in rights under [agent] in config.toml.`,
+    show: (_, { name }) =>
+      `Added ${name}. It is not offered yet: \`oxbow remotes approve ${name}\` shows its card.\n` +
+      `Agents need the right for it: "a2a.${name}" in rights under [agent] in config.toml.`,
   },
   diff,
   {
@@ -88,7 +88,7 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     call: 'remote.switch',
     ...one,
     fixed: { enabled: false },
-    show: (_, { input: { remote } }) => `${remote} is off; it is not offered.`,
+    show: (_, { name }) => `${name} is off; it is not offered.`,
   },
   {
     words: 'remotes enable <name>',
@@ -97,7 +97,7 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     call: 'remote.switch',
     ...one,
     fixed: { enabled: true },
-    show: (_, { input: { remote } }) => `${remote} is on.`,
+    show: (_, { name }) => `${name} is on.`,
   },
   {
     words: 'remotes remove <name>',
@@ -113,8 +113,8 @@ export const remoteVerbs: readonly ServiceVerb[] = [
         hint: '`oxbow remotes list` lists them.',
       })
     },
-    show: ({ removed }: { readonly removed: boolean }, { input: { remote } }) =>
-      removed ? `Removed ${remote}.` : `${remote} is one of config.toml and stays; its card is not approved any more.`,
+    show: ({ removed }: { readonly removed: boolean }, { name }) =>
+      removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; its card is not approved any more.`,
   },
 ]
 

@@ -67,9 +67,9 @@ export const coderVerbs: readonly ServiceVerb[] = [
         settings: { ...settings, command, args, ...(typeof folder === 'string' && { program_folder: resolve(folder) }) },
       }
     },
-    show: (_, { input: { agent } }) =>
-      `Added ${agent}. It is not offered yet: \`oxbow coders approve ${agent}\` shows what it is.\n` +
-      `Agents need the right for it: "acp.${agent}" in rights under [agent] in config.toml.`,
+    show: (_, { name }) =>
+      `Added ${name}. It is not offered yet: \`oxbow coders approve ${name}\` shows what it is.\n` +
+      `Agents need the right for it: "acp.${name}" in rights under [agent] in config.toml.`,
   },
   show,
   {
@@ -103,8 +103,8 @@ export const coderVerbs: readonly ServiceVerb[] = [
       }
       throw new OxbowError('not_found', `There is no coding agent ${JSON.stringify(name)}.`, { hint: '`oxbow coders list` lists them.' })
     },
-    show: ({ removed }: { readonly removed: boolean }, { input: { agent } }) =>
-      removed ? `Removed ${agent}.` : `${agent} is one of config.toml and stays; it is not approved any more.`,
+    show: ({ removed }: { readonly removed: boolean }, { name }) =>
+      removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; it is not approved any more.`,
   },
 ]
 

@@ -48,8 +48,8 @@ export const serverVerbs: readonly ServiceVerb[] = [
       question: (name) => `Approve what ${name} offers?`,
       declined: 'Nothing was approved.',
     },
-    show: ({ approved }: { readonly approved: readonly string[] }, { input: { server } }) =>
-      `Approved: ${approved.length} tools. Agents with the right mcp.${server} are offered them.`,
+    show: ({ approved }: { readonly approved: readonly string[] }, { name }) =>
+      `Approved: ${approved.length} tools. Agents with the right mcp.${name} are offered them.`,
   },
   {
     words: 'servers disable <name>',
@@ -58,7 +58,7 @@ export const serverVerbs: readonly ServiceVerb[] = [
     call: 'server.switch',
     ...one,
     fixed: { enabled: false },
-    show: (_, { input: { server } }) => `${server} is off; its tools are not offered.`,
+    show: (_, { name }) => `${name} is off; its tools are not offered.`,
   },
   {
     words: 'servers enable <name>',
@@ -67,7 +67,7 @@ export const serverVerbs: readonly ServiceVerb[] = [
     call: 'server.switch',
     ...one,
     fixed: { enabled: true },
-    show: (_, { input: { server } }) => `${server} is on.`,
+    show: (_, { name }) => `${name} is on.`,
   },
 ]
 

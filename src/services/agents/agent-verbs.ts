@@ -44,8 +44,8 @@ export const agentVerbs: readonly ServiceVerb[] = [
     omit: true,
     keeps: ({ wait }) => wait !== true,
     follow: async (begun: AgentView, { options, ask }) => (options['wait'] === true ? settled(ask, begun.id, Infinity) : begun),
-    show: (agent: AgentView, { options }) =>
-      options['wait'] === true ? answer.show(agent) : `Started ${agent.name}, ${agent.id}: ${agent.state}.`,
+    show: (made: AgentView, { options }) =>
+      options['wait'] === true ? answer.show(made) : `Started ${made.name}, ${made.id}: ${made.state}.`,
     fails: answer.fails,
   },
   {

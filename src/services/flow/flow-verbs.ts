@@ -69,11 +69,11 @@ export const flowVerbs: readonly ServiceVerb[] = [
     summary: 'take a declassification back',
     examples: ['oxbow flow revoke 01890a5d-ac96-774b-bcce-b302099a8057'],
     call: 'flow.revoke',
-    async preview({ id }, ask) {
-      const found = ((await ask('flow.show', {})) as Listed).done.find((one) => one.id === id)
+    async preview(input, ask) {
+      const found = ((await ask('flow.show', {})) as Listed).done.find((one) => one.id === input['id'])
       if (found !== undefined) return { would: `revoke the declassification of ${found.path || found.call}`, target: found }
-      throw new OxbowError('not_found', `there is no declassification ${id}`, { hint: '`oxbow flow show` lists them.' })
+      throw new OxbowError('not_found', `there is no declassification ${textIn(input, 'id')}`, { hint: '`oxbow flow show` lists them.' })
     },
-    show: (_, { input: { id } }) => `Revoked ${id}: its labels count again.`,
+    show: (_, { name }) => `Revoked ${name}: its labels count again.`,
   },
 ]

@@ -25,7 +25,7 @@ const valueChars = 200
 /** Of a verb that follows a run, unless it is to stay in the background; Ctrl+C leaves it running. */
 const following = {
   keeps: ({ background }: Typed['options']) => background === true,
-  follow: async (begun: GraphView, { options, ask, tell }: Following) => (options['background'] === true ? begun : ended(begun, ask, tell)),
+  follow: async (begun: GraphView, { options, ask, tell }: Following) => (options['background'] === true ? begun : endOf(begun, ask, tell)),
   notice: endText,
   fails: ({ status, failure }: GraphView) => (status === 'success' || status === 'running' ? null : codeOf(failure?.code)),
 }
@@ -86,7 +86,8 @@ export const graphVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow graph show 0fd2b0d1', 'oxbow graph show review'],
     call: 'graph.show',
     omit: true,
-    instead: ({ run }) => (runForm.test(String(run)) ? undefined : ['definition.show', { kind: 'graphs', name: run! }]),
+    instead: (input) =>
+      runForm.test(textIn(input, 'run')) ? undefined : ['definition.show', { kind: 'graphs', name: textIn(input, 'run') }],
     show: (shown: GraphView | ShownDefinition) => ('toml' in shown ? definitionText(shown) : runText(shown)),
   },
   {
@@ -180,7 +181,7 @@ function inputsOf(text: string): JsonObject {
 const lookS = 30
 
 /** Says where it is, until it has ended. */
-async function ended(begun: GraphView, ask: AskCall, tell: (text: string) => void): Promise<GraphView> {
+async function endOf(begun: GraphView, ask: AskCall, tell: (text: string) => void): Promise<GraphView> {
   let run = begun
   while (run.status === 'running') {
     tell(progressOf(run))

@@ -61,7 +61,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
         declined: 'Nothing was approved.',
         settled: ({ from }: Line, name) => (from === 'person' ? `${name} is yours and needs no approval.` : ''),
       },
-      show: (_, { input: { name } }) => `Approved ${name}. It counts until its files change.`,
+      show: (_, { name }) => `Approved ${name}. It counts until its files change.`,
     },
     {
       words: `${group} revoke <name>`,
@@ -73,8 +73,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
         const { name, from, state, hash } = (await ask('definition.show', input)) as ShownDefinition
         return { would: `take back the approval of ${name}`, target: { name, from, state, hash } }
       },
-      show: ({ revoked }: { readonly revoked: boolean }, { input: { name } }) =>
-        revoked ? `Revoked ${name}.` : `${name} was not approved.`,
+      show: ({ revoked }: { readonly revoked: boolean }, { name }) => (revoked ? `Revoked ${name}.` : `${name} was not approved.`),
     },
   ]
 }
