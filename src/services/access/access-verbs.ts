@@ -1,35 +1,10 @@
 /** `oxbow keys`, `oxbow roles`, `oxbow exec` and the rules of `oxbow approvals`: who may do what. */
 import { exactText, formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type AskCall, OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
-
-interface KeyLine {
-  readonly id: string
-  readonly name: string
-  readonly rights: readonly string[]
-  readonly expires_at: number | null
-  readonly used_at: number | null
-}
-
-interface RoleLine {
-  readonly role: string
-  readonly rights: readonly string[]
-  /** Who added it; empty: Oxbow has it. */
-  readonly by: string
-}
-
-interface Lists {
-  readonly shell: boolean
-  readonly env: readonly string[]
-  readonly patterns: readonly { readonly list: string; readonly pattern: string; readonly from: string }[]
-}
-
-interface RuleLine {
-  readonly id: string
-  readonly text: string
-  readonly by: string
-  readonly at: number
-  readonly applies: boolean
-}
+import type { RuleView } from './approval-calls.ts'
+import type { ExecView } from './exec-lists.ts'
+import type { KeyView } from './keys.ts'
+import type { RoleView } from './roles.ts'
 
 const nameChars = 50
 const rightsChars = 200
@@ -74,7 +49,7 @@ const keyVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow keys revoke ci'],
     call: 'key.revoke',
     async preview({ key }, ask) {
-      const target = await findListed<KeyLine>(
+      const target = await findListed<KeyView>(
         ask,
         ['key.list', 'oxbow keys list'],
         `key ${JSON.stringify(key)}`,
@@ -97,7 +72,7 @@ const roleVerbs: readonly ServiceVerb[] = [
     summary: 'list the roles with their rights',
     examples: ['oxbow roles list'],
     call: 'role.list',
-    show: (roles: readonly RoleLine[]) =>
+    show: (roles: readonly RoleView[]) =>
       table(roles.map(({ role, rights, by }) => [role, by === '' ? '' : plainLine(by, nameChars), plainLine(rights.join(' '), roleChars)])),
   },
   {
@@ -110,8 +85,8 @@ const roleVerbs: readonly ServiceVerb[] = [
       await findRole(ask, role)
       return input
     },
-    lines: (roles: readonly RoleLine[], { options }) => roles.filter(({ role }) => role === options['role']),
-    show: (roles: readonly RoleLine[], { options }) =>
+    lines: (roles: readonly RoleView[], { options }) => roles.filter(({ role }) => role === options['role']),
+    show: (roles: readonly RoleView[], { options }) =>
       roles.flatMap(({ role, rights }) => (role === options['role'] ? rights.map((right) => plainLine(right, roleChars)) : [])).join('\n'),
   },
   {
@@ -166,7 +141,7 @@ const execVerbs: readonly ServiceVerb[] = [
     ...change('remove', 'Removed'),
     async preview({ remove }, ask) {
       const [pattern] = remove as [string]
-      const target = ((await ask('exec.rules', {})) as Lists).patterns.find((each) => each.pattern === pattern)
+      const target = ((await ask('exec.rules', {})) as ExecView).patterns.find((each) => each.pattern === pattern)
       if (target !== undefined) return { would: `remove ${plainLine(pattern, patternChars)} from the list ${target.list}`, target }
       throw new OxbowError('not_found', `no list has ${JSON.stringify(pattern)}`, { hint: '`oxbow exec list` shows them.' })
     },
@@ -187,7 +162,7 @@ const ruleVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow approvals revoke 0f3a9c1b2d4e5f6071829304'],
     call: 'approval.revoke',
     async preview({ rule }, ask) {
-      const target = await findListed<RuleLine>(
+      const target = await findListed<RuleView>(
         ask,
         ['approval.rules', 'oxbow approvals rules'],
         `rule ${JSON.stringify(rule)}`,
@@ -224,10 +199,10 @@ async function findListed<Line>(
   throw new OxbowError('not_found', `there is no ${what}`, { hint: `\`${verb}\` lists them.` })
 }
 
-const findRole = (ask: AskCall, named: unknown): Promise<RoleLine> =>
-  findListed<RoleLine>(ask, ['role.list', 'oxbow roles list'], `role ${JSON.stringify(named)}`, ({ role }) => role === named)
+const findRole = (ask: AskCall, named: unknown): Promise<RoleView> =>
+  findListed<RoleView>(ask, ['role.list', 'oxbow roles list'], `role ${JSON.stringify(named)}`, ({ role }) => role === named)
 
-function keyTable(keys: readonly KeyLine[]): string {
+function keyTable(keys: readonly KeyView[]): string {
   if (keys.length === 0) return 'There are no keys. `oxbow keys create NAME --right RIGHT` makes one.'
   return table(
     keys.map(({ id, name, rights, expires_at, used_at }) => [
@@ -240,7 +215,7 @@ function keyTable(keys: readonly KeyLine[]): string {
   )
 }
 
-function listsText({ shell, env, patterns }: Lists): string {
+function listsText({ shell, env, patterns }: ExecView): string {
   const rows = patterns.map(({ list, pattern, from }) => [list, plainLine(pattern, patternChars), from])
   const allowed = patterns.some(({ list }) => list === 'allow')
   return [
@@ -251,7 +226,7 @@ function listsText({ shell, env, patterns }: Lists): string {
   ].join('\n')
 }
 
-function ruleTable(rules: readonly RuleLine[]): string {
+function ruleTable(rules: readonly RuleView[]): string {
   if (rules.length === 0) return 'No rules yet. Answer a question of the chat with a, or use `oxbow approvals approve ID --always pattern`.'
   return table(
     rules.map(({ id, text, by, at, applies }) => [

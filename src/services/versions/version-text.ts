@@ -1,11 +1,6 @@
 /** What changed, as verbs of versions and branches show it. */
 import { plainLine, plainText } from '../../terminal/index.ts'
-
-export interface Difference {
-  readonly changes: readonly { readonly path: string; readonly change: string }[]
-  readonly total: number
-  readonly text: string
-}
+import type { Difference } from './thread/history.ts'
 
 /** Of the name of a version. */
 export const shortLength = 8

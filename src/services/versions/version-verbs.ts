@@ -1,26 +1,12 @@
 /** `oxbow log`, `diff`, `tag`, `undo` and `redo`: the versions of the workspace. */
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type JsonObject, type ServiceVerb, textIn } from '../../types/index.ts'
+import type { LoggedCommit } from './thread/history.ts'
+import type { VersionedTurn } from './thread/undo-turn.ts'
 import { differenceText, shortLength } from './version-text.ts'
 
-interface Commit {
-  readonly commit: string
-  readonly author: string
-  readonly at: number
-  readonly subject: string
-  readonly tags: readonly string[]
-}
-
-interface TurnLine {
-  readonly turn: string
-  readonly subject: string
-  readonly author: string
-  readonly at: number
-  readonly undone: boolean
-}
-
 /** Of `version.undo`, or of `version.turns` where a list was asked for. */
-type Undone = { readonly diff: string } | { readonly turns: readonly TurnLine[] }
+type Undone = { readonly diff: string } | { readonly turns: readonly VersionedTurn[] }
 
 const dryRun = { '--dry-run': { field: 'apply', value: false, help: 'show what would happen and change nothing' } } as const
 
@@ -34,9 +20,9 @@ export const versionVerbs: readonly ServiceVerb[] = [
       '--from <version>': { field: 'from', help: 'start at this version' },
       '--limit <n>': { field: 'limit', help: 'maximum number of versions to list' },
     },
-    lines: ({ commits }: { readonly commits: readonly Commit[] }) => commits,
+    lines: ({ commits }: { readonly commits: readonly LoggedCommit[] }) => commits,
     empty: 'There are no versions yet: the first turn that changes something makes one.',
-    show: ({ commits }: { readonly commits: readonly Commit[] }) => table(commits.map(logRow)),
+    show: ({ commits }: { readonly commits: readonly LoggedCommit[] }) => table(commits.map(logRow)),
   },
   {
     words: 'diff [from] [to]',
@@ -86,7 +72,7 @@ export const versionVerbs: readonly ServiceVerb[] = [
   },
 ]
 
-function logRow({ commit, at, author, subject, tags }: Commit): readonly string[] {
+function logRow({ commit, at, author, subject, tags }: LoggedCommit): readonly string[] {
   const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
   return [commit.slice(0, shortLength), formatTime(at), plainLine(author, 30), plainLine(`${subject}${names}`, 100)]
 }
@@ -98,6 +84,6 @@ function undoText(output: Undone, { input, text }: { readonly input: JsonObject;
   return plainText(`${text}${next}${output.diff === '' ? '' : `\n\n${output.diff}`}`)
 }
 
-function turnRow({ turn, at, author, subject, undone }: TurnLine): readonly string[] {
+function turnRow({ turn, at, author, subject, undone }: VersionedTurn): readonly string[] {
   return [turn, formatTime(at), plainLine(author, 30), plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100)]
 }

@@ -1,20 +1,10 @@
 /** Verbs of definitions of agents and graphs: which there are, and which of the workspace count. `oxbow graph show` also shows runs. */
 import { plainLine, plainText, table } from '../../../terminal/index.ts'
 import type { DefinitionKind, ServiceVerb } from '../../../types/index.ts'
-
-interface Line {
-  readonly name: string
-  readonly from: string
-  readonly state: string
-  readonly problem: string
-}
+import type { ListedDefinition } from './definitions.ts'
 
 /** As `definition.show` has it. */
-export interface ShownDefinition extends Line {
-  readonly hash: string
-  readonly toml: string
-  readonly text: string
-}
+export type ShownDefinition = Pick<ListedDefinition, 'name' | 'from' | 'state' | 'problem' | 'hash' | 'toml' | 'text'>
 
 const problemChars = 100
 
@@ -38,7 +28,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       examples: [`${verb} list`, `${verb} list --json`],
       call: 'definition.list',
       ...one,
-      show: ({ definitions }: { readonly definitions: readonly Line[] }) =>
+      show: ({ definitions }: { readonly definitions: readonly ShownDefinition[] }) =>
         definitions.length === 0
           ? `There are no definitions. Yours are files such as ~/.oxbow/${kind}/NAME.toml, those of the workspace /shared/.oxbow/${kind}/NAME.toml.`
           : table([
@@ -59,7 +49,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
         field: 'hash',
         question: (name) => `Approve ${name}?`,
         declined: 'Nothing was approved.',
-        settled: ({ from }: Line, name) => (from === 'person' ? `${name} is yours and needs no approval.` : ''),
+        settled: ({ from }: ShownDefinition, name) => (from === 'person' ? `${name} is yours and needs no approval.` : ''),
       },
       show: (_, { name }) => `Approved ${name}. It counts until its files change.`,
     },

@@ -1,23 +1,11 @@
 /** `oxbow branch`: copies of the workspace on which agents work. */
 import { formatTime, plainLine, table } from '../../../terminal/index.ts'
 import { plural, type ServiceVerb } from '../../../types/index.ts'
-import { changeLines, type Difference, differenceText, shortLength } from '../version-text.ts'
+import type { Difference } from '../thread/history.ts'
+import { changeLines, differenceText, shortLength } from '../version-text.ts'
+import type { BranchRecord, Merged } from './branches.ts'
 
-interface Branch {
-  readonly name: string
-  readonly state: string
-  readonly by: string
-  readonly version: string
-  readonly created_at: number
-}
-
-interface Merged extends Pick<Difference, 'changes' | 'total'> {
-  readonly conflicts: readonly { readonly path: string; readonly why: string }[]
-  readonly before: string
-  readonly after: string
-}
-
-const nameOf = ({ name }: Branch): string => plainLine(name, 100)
+const nameOf = ({ name }: BranchRecord): string => plainLine(name, 100)
 
 /** Of a verb about one branch. */
 const one = { name: 'branch' } as const
@@ -37,7 +25,7 @@ export const branchVerbs: readonly ServiceVerb[] = [
     call: 'branch.create',
     typed: { '--at <version>': { field: 'at', help: 'as it was in this version' } },
     omit: true,
-    show: (made: Branch) => `Branch ${nameOf(made)} is a copy of ${made.version.slice(0, shortLength)}.`,
+    show: (made: BranchRecord) => `Branch ${nameOf(made)} is a copy of ${made.version.slice(0, shortLength)}.`,
   },
   {
     words: 'branch list',
@@ -45,9 +33,9 @@ export const branchVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow branch list', 'oxbow branch list --all'],
     call: 'branch.list',
     typed: { '--all': { field: 'ended', help: 'also those that were merged or dropped' } },
-    lines: ({ branches }: { readonly branches: readonly Branch[] }) => branches,
+    lines: ({ branches }: { readonly branches: readonly BranchRecord[] }) => branches,
     empty: 'There are no branches: oxbow spawn --branch "…" starts an agent on one.',
-    show: ({ branches }: { readonly branches: readonly Branch[] }) =>
+    show: ({ branches }: { readonly branches: readonly BranchRecord[] }) =>
       table(
         branches.map((branch) => [
           nameOf(branch),
@@ -95,7 +83,7 @@ export const branchVerbs: readonly ServiceVerb[] = [
     call: 'branch.drop',
     typed: { ...one, ...dryRun },
     instead: ({ branch }, { dryRun: isDry }) => (isDry === true ? ['branch.diff', { branch: branch! }] : undefined),
-    show: (dropped: Branch | Difference) => ('text' in dropped ? differenceText(dropped) : `Dropped ${nameOf(dropped)}.`),
+    show: (dropped: BranchRecord | Difference) => ('text' in dropped ? differenceText(dropped) : `Dropped ${nameOf(dropped)}.`),
   },
 ]
 
