@@ -1,4 +1,6 @@
 /** Runs a verb of a service: one call, and what it shows. */
+import { existsSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
 import { plainLine, plainText } from '../terminal/index.ts'
 import {
@@ -8,15 +10,14 @@ import {
   isOxbowError,
   type JsonObject,
   OxbowError,
+  ownValue,
   type ServiceVerb,
   toError,
 } from '../types/index.ts'
-import { existsSync, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
 import { openHome, sharedPathOf } from '../runner/index.ts'
-import { type GuestChoice, userWorkspace, withGuest } from './guest-connection.ts'
+import { type GuestChoice, userWorkspace, withGuest, outputOf } from './guest-connection.ts'
 import { isYes } from './input.ts'
-import { type DryRunOptions, outputOf } from './kernel/call.ts'
+import { type DryRunOptions } from './kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from './terminal.ts'
 import { argumentsOf, type Field, inputOf, nameOf } from './verb-fields.ts'
 
@@ -80,8 +81,10 @@ async function agreed(
   terminal: Terminal,
 ): Promise<JsonObject | null> {
   const { by, field, question, declined, settled } = agree!
-  if (input[field] !== undefined) return input
-  const named = Object.fromEntries(fields.flatMap(({ usage, path: [at = ''] }) => (usage.startsWith('--') ? [] : [[at, input[at]!]])))
+  if (ownValue(input, field) !== undefined) return input
+  const named = Object.fromEntries(
+    fields.flatMap(({ usage, path: [at = ''] }) => (usage.startsWith('--') ? [] : [[at, ownValue(input, at)!]])),
+  )
   const seen = (await ask(by.call!, { ...by.fixed, ...named })) as JsonObject
   const why = settled?.(seen as never, name) ?? ''
   if (why !== '') {
@@ -95,7 +98,7 @@ async function agreed(
       hint: `${verbOf(by.words)} --json shows it; then: ${verbOf(words)} --${field} ${field.toUpperCase()}`,
     })
   }
-  if (await isYes(question(name), terminal)) return { ...input, [field]: seen[field]! }
+  if (await isYes(question(name), terminal)) return { ...input, [field]: ownValue(seen, field)! }
   printNotice(terminal, declined)
   return null
 }

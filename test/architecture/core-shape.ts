@@ -25,7 +25,7 @@ export const coreNow: CoreShape = {
   folderPairs: 3,
   namesElsewhere: {
     acp: 14,
-    cli: 141,
+    cli: 84,
     connect: 3,
     'eliza-host': 25,
     gateway: 154,

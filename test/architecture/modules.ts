@@ -164,7 +164,6 @@ export const modules: readonly ModuleRow[] = [
   // For who writes plugins: no other module uses it.
   row('plugin-sdk', 'runtime', ['plugin-host', 'plugins']),
   row('secrets', 'core', [], { builtins: { 'node:fs': 'values in the vault, which only the person writes' } }),
-  row('terminal', 'core', []),
   row('tools', 'core', ['sandbox', 'memory', 'terminal'], {
     packages: {
       zod,
@@ -194,6 +193,7 @@ export const modules: readonly ModuleRow[] = [
     },
     builtins: { 'node:fs': 'the lock file of an installed server, which is part of what a person approves' },
   }),
+  row('terminal', 'core', []),
   row('plugins', 'core', ['sandbox'], {
     packages: { zod, saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
     builtins: {

@@ -25,14 +25,12 @@ export const depthRules: DepthRules = {
   ]),
   smallFiles: {
     'src/cli/kernel/exec.ts': 'the run of a program by `oxbow exec run`, which is loaded when it is chosen',
-    'src/cli/service-verb-run.ts': 'what a verb of a service does, which is loaded when one is chosen',
     'src/hands/commands/kept-memory.ts':
       'the one place that knows what outlives a command outside of files; the check of files and the usage ask it',
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
     'src/types/head-schema.ts':
       'record.ts needs its type, and the schemas of views the phases of record.ts: in one file they import each other',
     'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
-    'src/cli/kernel/kernel-verbs.ts': 'what the help needs of `call` and `events`; what they do is loaded when one is chosen',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',

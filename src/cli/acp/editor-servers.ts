@@ -1,11 +1,12 @@
 /** Servers of tools that an editor names, by the calls of `oxbow servers`, and the rights, secrets and programs that they need. */
+import { outputOf } from '../guest-connection.ts'
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, posix, relative } from 'node:path'
 import type { ServerDiff, ServerLine } from '../../connect/index.ts'
 import type { Gateway, HeldServer, OfferedTools, ServerPorts } from '../../acp/index.ts'
 import { grantRight, type GuestSetup, hasDotFolder, hasRight, loadConfig, whyHidden } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'
-import { outputOf, restartGuest } from '../kernel/call.ts'
+import { restartGuest } from '../kernel/call.ts'
 import { removeSecret, storeSecret } from '../kernel/secrets.ts'
 
 /** Those of them that only make calls. */

@@ -6,8 +6,7 @@ import { characterPrompt, ownSecrets, readCharacter, type ReadCharacter, withSec
 import { readDefinitionTable } from '../../runner/index.ts'
 import { isObject, type JsonObject, OxbowError } from '../../types/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
-import { outputOf } from '../kernel/call.ts'
+import { type GuestChoice, guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { printAnswer, printLine, printText, type Terminal } from '../terminal.ts'
 import { characterFiles, printWarnings, readCharacterFile, readCharacterText } from './character-file.ts'
 

@@ -1,10 +1,9 @@
 /** What each slash command does in a chat line by line, and `/memory`. */
 import type { Json, SessionId, SessionInfo } from '../../types/index.ts'
-import type { GatewayPort } from '../guest-connection.ts'
+import { type GatewayPort, outcomeOf, outputOf } from '../guest-connection.ts'
 import { maxListedSessions, sessionsOnPage } from '../limits.ts'
-import { outcomeOf } from '../kernel/call.ts'
 import type { Screen } from '../screen/screen.ts'
-import { changeSession, newestSession, sessionTable } from '../verbs/sessions.ts'
+import { newestSession, sessionTable } from '../verbs/sessions.ts'
 import {
   commandCall,
   commandHelp,
@@ -64,16 +63,18 @@ async function keepSession(
   if (session === null) return 'no session yet: send a message first'
   if (name === 'rename') {
     if (argument === '') return 'give a title: /rename Taxes 2026'
-    await changeSession(gateway, 'session.rename', { session, title: argument })
+    await outputOf(gateway, 'session.rename', { session, title: argument })
     return `this session is now ${JSON.stringify(argument)}`
   }
   if (name === 'archive') {
-    await changeSession(gateway, 'session.archive', { session, archived: true })
+    await outputOf(gateway, 'session.archive', { session, archived: true })
     await conversation.begin('')
     return 'archived; this is a new session'
   }
   const message = /^#?(\d{1,15})$/.exec(argument)?.[1]
-  const made = await changeSession(gateway, 'session.fork', { session, ...(message !== undefined && { message: Number(message) }) })
+  const made = (await outputOf(gateway, 'session.fork', { session, ...(message !== undefined && { message: Number(message) }) })) as {
+    readonly session: string
+  }
   await conversation.reopen(made.session)
   return 'this is a new session that continues from there; the other one is unchanged'
 }

@@ -1,5 +1,5 @@
 /** `oxbow agents` and `top`: the agents of a guest. */
-import { withGuest } from '../guest-connection.ts'
+import { withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import {
   agentGoal,
@@ -15,7 +15,7 @@ import {
   shortId,
   table,
 } from '../../terminal/index.ts'
-import { type CallOptions, outputOf } from './call.ts'
+import { type CallOptions } from './call.ts'
 
 interface Listed {
   readonly agents: readonly AgentLine[]

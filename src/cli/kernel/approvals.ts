@@ -1,10 +1,10 @@
 /** `oxbow approvals`: what waits for a person, and deciding it. */
 import { type JsonObject, OxbowError, type PendingApproval } from '../../types/index.ts'
-import { type Connection, withGuest } from '../guest-connection.ts'
+import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'
 import { answered, exactInput, exactText, formatTime, formOf, plainLine, plainText, whyAsked } from '../../terminal/index.ts'
-import { type CallOptions, outputOf, parseInput } from './call.ts'
+import { type CallOptions, parseInput } from './call.ts'
 
 interface Waiting extends Pick<PendingApproval, 'call' | 'session' | 'turn'> {
   readonly name: string

@@ -2,10 +2,10 @@
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { plainText } from '../../terminal/index.ts'
-import { type CallOutcome, type Json, OxbowError, type SessionId, toError, type VerbPreview } from '../../types/index.ts'
-import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { type Json, OxbowError } from '../../types/index.ts'
+import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
-import { printAnswer, printLine, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
 
 export interface CallOptions extends GuestChoice {
@@ -42,19 +42,6 @@ export function parseInput(text: string): Json {
   }
 }
 
-/** @returns what a call of the user gave. @throws OxbowError as the call failed */
-export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json, session?: SessionId): Promise<Answered> {
-  const outcome = await gateway.call(name, input, session)
-  if (outcome.status === 'ok') return outcome
-  throw toError(outcome.failure)
-}
-
-type Answered = Extract<CallOutcome, { status: 'ok' }>
-
-/** @returns its output. @throws OxbowError as the call failed */
-export const outputOf = async (gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> =>
-  (await outcomeOf(gateway, name, input)).output
-
 /**
  * A guest starts anew inside of its process, and its turns go on. Resolves when it answers again: a verb that found none in between would
  * start another.
@@ -88,23 +75,7 @@ export function showOutput(
   })
 }
 
-// `--dry-run` of verbs that destroy something: they say what they would do, and make no call that changes anything.
-
+/** Of verbs that destroy something: they only say what they would do. */
 export interface DryRunOptions extends CallOptions {
   readonly dryRun?: boolean | undefined
-}
-
-/**
- * A verb that makes one call, which destroys something.
- * @param find finds what it would destroy; throws `not_found` as the call would
- */
-export function showDestruction(
-  call: readonly [string, Json],
-  options: DryRunOptions,
-  terminal: Terminal,
-  show: (output: never) => string,
-  find: (gateway: GatewayPort) => Promise<VerbPreview>,
-): Promise<number> {
-  if (options.dryRun !== true) return showOutput(call, options, terminal, show)
-  return withGuest(options, terminal, async ({ gateway }) => printPreview(await find(gateway), options, terminal))
 }

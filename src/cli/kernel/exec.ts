@@ -1,9 +1,9 @@
 /** `oxbow exec run`: a program that is started without a shell. */
 import type { JsonObject } from '../../types/index.ts'
-import { withGuest } from '../guest-connection.ts'
+import { withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
-import { type CallOptions, outputOf } from './call.ts'
+import { type CallOptions } from './call.ts'
 
 export interface RunOptions extends CallOptions {
   readonly cwd?: string | undefined

@@ -14,12 +14,11 @@ import {
   unseenFolder,
 } from '../../runner/index.ts'
 import { type HostFolder, isOxbowError, OxbowError, toFailure, plural, failureSentences } from '../../types/index.ts'
-import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest } from '../guest-connection.ts'
+import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest, outputOf } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
 import { isYes } from '../input.ts'
-import { outputOf } from './call.ts'
 
 type UserChoice = Pick<GuestChoice, 'user'> & { readonly json?: boolean | undefined }
 

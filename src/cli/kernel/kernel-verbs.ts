@@ -1,5 +1,5 @@
-/** Definitions of `call` and `events`. */
-import { type AddVerbs, collect, examples, parseCount, userVerb } from '../verb-parts.ts'
+/** Definitions of `call`, `events`, `agents` and `top`. */
+import { type AddVerbs, collect, examples, ownOptions, parseCount, userVerb } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -33,4 +33,20 @@ export const addObserveVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow events --limit 20', 'oxbow events --follow --kind "approval_*"', 'oxbow events --follow --json'))
     .action((options) => choose(async () => (await import('./observe.ts')).watchEvents(options, terminal)))
+}
+
+export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
+  const agents = userVerb(program.command('agents').alias('ps'), 'list agents, with what they do and use')
+    .option('--tree', 'show which agent started which')
+    .option('--all', 'also those that have ended')
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', examples('oxbow agents', 'oxbow agents --tree --all'))
+    .action((options) => choose(async () => (await import('./agents.ts')).listAgents(options, terminal)))
+  ownOptions(agents)
+  userVerb(program.command('top'), 'show what agents do and spend, until Ctrl+C')
+    .option('--once', 'print it once')
+    .option('--interval <seconds>', 'seconds between two looks', parseCount(3_600, 1), 2)
+    .option('--json', 'print one JSON object per look')
+    .addHelpText('after', examples('oxbow top', 'oxbow top --once'))
+    .action((options) => choose(async () => (await import('./agents.ts')).watchAgents(options, terminal)))
 }

@@ -2,12 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findGuest, openHome, openWorkspace, parseUser, type Workspace } from '../../runner/index.ts'
 import { isOxbowError, type JsonObject } from '../../types/index.ts'
-import { type Connection, withGuest } from '../guest-connection.ts'
+import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { eventWaitS, guestPollMs } from '../limits.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine } from '../../terminal/index.ts'
 import { suggestion } from '../verb-parts.ts'
-import { type CallOptions, outputOf } from './call.ts'
+import { type CallOptions } from './call.ts'
 
 export interface EventsOptions extends CallOptions {
   readonly follow?: boolean | undefined

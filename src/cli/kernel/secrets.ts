@@ -1,10 +1,10 @@
 /** `oxbow secret reveal`, and secrets that other verbs store. */
 import { OxbowError } from '../../types/index.ts'
 import { isYes } from '../input.ts'
-import { type GatewayPort, withGuest } from '../guest-connection.ts'
+import { type GatewayPort, withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { plainLine } from '../../terminal/index.ts'
-import { type CallOptions, outputOf } from './call.ts'
+import { type CallOptions } from './call.ts'
 
 const nameChars = 120
 

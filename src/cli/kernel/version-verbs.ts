@@ -1,4 +1,7 @@
 /** Definitions of `restore` and `folder`. */
+import { plainLine } from '../../terminal/index.ts'
+import type { Terminal } from '../terminal.ts'
+import type { CallOptions } from './call.ts'
 import { Option } from 'commander'
 import { type AddVerbs, dryRunOption, examples, userVerb, verbGroup } from '../verb-parts.ts'
 
@@ -27,7 +30,7 @@ export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
       choose(async () =>
         options.to === undefined
           ? (await import('../store/store.ts')).storeRestore(path, options, terminal)
-          : (await import('./versions.ts')).versionRestore(path, options, terminal),
+          : versionRestore(path, options, terminal),
       ),
     )
 }
@@ -54,4 +57,50 @@ export const addFolderVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow folder remove site'))
     .action((name, options) => choose(async () => (await import('./folders.ts')).folderRemove(name, options, terminal)))
+}
+
+// `oxbow restore --to`: files as they were in a version.
+
+interface Change {
+  readonly path: string
+  readonly change: 'added' | 'changed' | 'deleted'
+}
+
+const shortLength = 8
+
+interface RestoreOptions extends CallOptions {
+  readonly to: string
+  readonly yes?: boolean | undefined
+}
+
+interface Restored {
+  readonly commit: string
+  readonly changes: readonly Change[]
+  readonly total: number
+  readonly before: string
+}
+
+const verbs = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
+
+/** Lists what would change; with `--yes` restores it. */
+async function versionRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  const apply = options.yes === true
+  return (await import('./call.ts')).showOutput(
+    ['version.restore', { path, at: options.to, apply }],
+    options,
+    terminal,
+    ({ commit, changes, total, before }: Restored) => {
+      const target = commit.slice(0, shortLength)
+      if (total === 0) return `${plainLine(path, 400)} is already as in ${target}.`
+      const lines = changes.map((one) => `${verbs[one.change].padEnd(10)}  ${plainLine(one.path, 400)}`)
+      if (total > changes.length) lines.push(`… and ${total - changes.length} more`)
+      lines.push(
+        '',
+        apply
+          ? `Restored to ${target}. Before: oxbow restore ${path} --to ${before.slice(0, shortLength)}`
+          : 'Nothing is changed yet: add --yes.',
+      )
+      return lines.join('\n')
+    },
+  )
 }

@@ -16,8 +16,8 @@ import {
   type PluginSource,
   type PluginTestResult,
 } from '../../types/index.ts'
-import { type CallOptions, outputOf } from '../kernel/call.ts'
-import { guestSetup, withGuest } from '../guest-connection.ts'
+import { type CallOptions } from '../kernel/call.ts'
+import { guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
 /** How a list says where a plugin is from. */

@@ -10,11 +10,10 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
-import { guestSetup, withGuest } from '../guest-connection.ts'
+import { guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
 import { isInteractive, printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { isYes } from '../input.ts'
-import { outputOf } from '../kernel/call.ts'
 import { type AddOptions, programFolder, settingsOf } from './servers.ts'
 
 export interface InstallOptions extends AddOptions {

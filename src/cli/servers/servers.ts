@@ -3,11 +3,11 @@ import { readFile, rm } from 'node:fs/promises'
 import { join, resolve as absolute } from 'node:path'
 import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import { openHome } from '../../runner/index.ts'
-import { withGuest } from '../guest-connection.ts'
+import { withGuest, outputOf } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
-import { printAnswer, printNotice, type Terminal } from '../terminal.ts'
+import { printAnswer, printNotice, printPreview, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, promptCall } from '../../terminal/index.ts'
-import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
+import { type CallOptions, type DryRunOptions, showOutput } from '../kernel/call.ts'
 import { pairs } from '../verb-fields.ts'
 
 const whatChars = 80
@@ -155,17 +155,19 @@ export function programFolder(env: Terminal['env'], server: string): string {
   return join(openHome(env).root, 'servers', server)
 }
 
-export async function serversRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
-  const removed = (output: { removed: boolean }): string =>
-    output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
-  const code = await showDestruction(['server.remove', { server: name }], options, terminal, removed, async (gateway) => {
-    const { servers } = (await outputOf(gateway, 'server.list', {})) as { readonly servers: readonly { readonly server: string }[] }
-    const target = servers.find(({ server }) => server === name)
-    if (target === undefined)
-      throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })
-    return { would: `remove the server ${plainLine(name, whatChars)} and what was approved of it`, target }
+export function serversRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    if (options.dryRun === true) {
+      const { servers } = (await outputOf(gateway, 'server.list', {})) as { readonly servers: readonly { readonly server: string }[] }
+      const target = servers.find(({ server }) => server === name)
+      if (target === undefined)
+        throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })
+      const would = `remove the server ${plainLine(name, whatChars)} and what was approved of it`
+      return printPreview({ would, target }, options, terminal)
+    }
+    const output = (await outputOf(gateway, 'server.remove', { server: name })) as { readonly removed: boolean }
+    if (/^[a-z][a-z0-9-]*$/.test(name)) await rm(programFolder(terminal.env, name), { recursive: true, force: true })
+    const text = output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
+    return printAnswer(output, text, options, terminal)
   })
-  if (code === 0 && options.dryRun !== true && /^[a-z][a-z0-9-]*$/.test(name))
-    await rm(programFolder(terminal.env, name), { recursive: true, force: true })
-  return code
 }

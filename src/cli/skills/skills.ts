@@ -4,8 +4,8 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { readSkill } from '../../skills/index.ts'
 import { plainLine } from '../../terminal/index.ts'
 import { errorTable, maxSkillMdBytes, OxbowError } from '../../types/index.ts'
-import { withGuest } from '../guest-connection.ts'
-import { type CallOptions, outputOf } from '../kernel/call.ts'
+import { withGuest, outputOf } from '../guest-connection.ts'
+import { type CallOptions } from '../kernel/call.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
 interface Item {

@@ -16,9 +16,8 @@ import {
   type TakenKey,
 } from '../../runner/index.ts'
 import { type FileKeys, type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
-import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
-import { outputOf } from '../kernel/call.ts'
 import { guestReturnMs } from '../limits.ts'
 import { printAnswer, printPreview, type Terminal } from '../terminal.ts'
 import { formatTime, plainText } from '../../terminal/index.ts'

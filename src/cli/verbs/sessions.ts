@@ -1,22 +1,19 @@
 /** `oxbow sessions`: lists sessions, finds one by the first characters of its id, and changes it. */
 import {
-  type CallOutcome,
   erasedText,
   foldTurns,
   isMessage,
   isOver,
   isOxbowError,
-  type Json,
   lastAnswer,
   OxbowError,
   type RecordView,
   type SessionId,
   type SessionInfo,
-  toError,
   type TurnView,
   unreportedFailure,
 } from '../../types/index.ts'
-import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
 import { printAnswer, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
@@ -54,9 +51,7 @@ export async function sessions(options: SessionsOptions, terminal: Terminal): Pr
 }
 
 async function agentsOf(gateway: Pick<GatewayPort, 'call'>): Promise<readonly AgentLine[]> {
-  const outcome = await gateway.call('agent.list', { ended: true, limit: 1_000 })
-  if (outcome.status !== 'ok') throw toError(outcome.failure)
-  return (outcome.output as { agents: readonly AgentLine[] }).agents
+  return ((await outputOf(gateway, 'agent.list', { ended: true, limit: 1_000 })) as { agents: readonly AgentLine[] }).agents
 }
 
 /** Sessions of agents stand below the session that started them; with `--json` each line names its `home`. */
@@ -132,9 +127,7 @@ export async function listSessions(
   { archived = false, search = '' }: Listing,
 ): Promise<readonly SessionInfo[]> {
   if (!archived && search === '') return gateway.listSessions(limit)
-  const outcome = await gateway.call('session.list', { limit, archived, search })
-  if (outcome.status === 'ok') return outcome.output as readonly SessionInfo[]
-  throw toError(outcome.failure)
+  return (await outputOf(gateway, 'session.list', { limit, archived, search })) as readonly SessionInfo[]
 }
 
 /** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
@@ -151,13 +144,6 @@ export async function newestSession(gateway: Pick<GatewayPort, 'listSessions'>):
 }
 
 const quotedTitleChars = 60
-
-/** @throws OxbowError as the call failed */
-export async function changeSession(gateway: GatewayPort, name: string, input: Json): Promise<{ readonly session: string }> {
-  const outcome: CallOutcome = await gateway.call(name, input)
-  if (outcome.status === 'ok') return outcome.output as { readonly session: string }
-  throw toError(outcome.failure)
-}
 
 /** @param agent the agent or character that answers in it; absent: the usual one. @throws OxbowError `not_found` */
 export async function newSession(
@@ -178,9 +164,7 @@ export async function newSession(
 
 /** @param agent that answers from the next message on; empty: the usual one. @returns that, as a sentence. @throws OxbowError `not_found` */
 export async function chooseAgent(gateway: Pick<GatewayPort, 'call'>, session: SessionId, agent: string): Promise<string> {
-  const outcome = await gateway.call('session.agent', { agent }, session)
-  if (outcome.status === 'ok') return outcome.text
-  throw toError(outcome.failure)
+  return (await outcomeOf(gateway, 'session.agent', { agent }, session)).text
 }
 
 /** Deletes a session whose first message was refused. After a lost connection the message may have arrived, so the session is kept. */
@@ -215,7 +199,7 @@ const named = ({ title }: SessionInfo): string => JSON.stringify(plainLine(title
 export async function renameSession(prefix: string, words: readonly string[], options: ChangeOptions, terminal: Terminal): Promise<number> {
   const title = words.join(' ')
   return withSession(prefix, options, terminal, async (gateway, session) => {
-    await changeSession(gateway, 'session.rename', { session: session.id, title })
+    await outputOf(gateway, 'session.rename', { session: session.id, title })
     return { report: { session: session.id, title }, words: `${named(session)} is now ${named({ ...session, title })}.` }
   })
 }
@@ -227,7 +211,7 @@ export async function archiveSession(
 ): Promise<number> {
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const archived = options.undo !== true
-    await changeSession(gateway, 'session.archive', { session: session.id, archived })
+    await outputOf(gateway, 'session.archive', { session: session.id, archived })
     const words = archived
       ? `${named(session)} is archived; \`oxbow sessions --archived\` lists it.`
       : `${named(session)} is no longer archived.`
@@ -246,9 +230,8 @@ export async function showSession(prefix: string, options: ChangeOptions, termin
     const session = await findSession(gateway, prefix, { archived: true })
     const records: RecordView[] = []
     for (let before: number | undefined; ;) {
-      const outcome = await gateway.call('session.records', { session: session.id, ...(before !== undefined && { before }) })
-      if (outcome.status !== 'ok') throw toError(outcome.failure)
-      const page = outcome.output as RecordsPage
+      const input = { session: session.id, ...(before !== undefined && { before }) }
+      const page = (await outputOf(gateway, 'session.records', input)) as RecordsPage
       records.unshift(...page.records)
       if (page.next === null) break
       before = page.next
@@ -292,7 +275,7 @@ export async function forkSession(prefix: string, options: ForkOptions, terminal
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const { at, title } = options
     const input = { session: session.id, ...(at !== undefined && { message: at }), ...(title !== undefined && { title }) }
-    const made = await changeSession(gateway, 'session.fork', input)
+    const made = (await outputOf(gateway, 'session.fork', input)) as { readonly session: string }
     const words = `${made.session} continues from ${named(session)}. Open it with: oxbow chat --session ${made.session}${ofUser(options.user)}`
     return { report: { session: made.session, parent: session.id }, words }
   })
@@ -323,7 +306,7 @@ export async function deleteSession(
   }
   if (options.yes === true) {
     return withSession(prefix, options, terminal, async (gateway, session) => {
-      await changeSession(gateway, 'session.delete', { session: session.id })
+      await outputOf(gateway, 'session.delete', { session: session.id })
       const words = `${named(session)} is deleted. The journal keeps only hashes of it.`
       return { report: { session: session.id, deleted: true }, words }
     })

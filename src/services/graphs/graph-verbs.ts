@@ -15,7 +15,7 @@ import {
   textIn,
   type Typed,
 } from '../../types/index.ts'
-import { definitionText, type ShownDefinition } from '../agents/delegation/definition-verbs.ts'
+import { definitionText, showDefinition, type ShownDefinition } from '../agents/delegation/definition-verbs.ts'
 import type { CheckOutput } from './graph-calls.ts'
 import type { GraphView } from './graph-view.ts'
 
@@ -86,8 +86,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow graph show 0fd2b0d1', 'oxbow graph show review'],
     call: 'graph.show',
     omit: true,
-    instead: (input) =>
-      runForm.test(textIn(input, 'run')) ? undefined : ['definition.show', { kind: 'graphs', name: textIn(input, 'run') }],
+    instead: (input) => (runForm.test(textIn(input, 'run')) ? undefined : showDefinition('graphs', textIn(input, 'run'))),
     show: (shown: GraphView | ShownDefinition) => ('toml' in shown ? definitionText(shown) : runText(shown)),
   },
   {

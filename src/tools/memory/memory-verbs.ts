@@ -1,6 +1,6 @@
 /** `oxbow memory`: searching, correcting and forgetting. Exporting and importing files stands in the terminal. */
 import { forgetText, searchText, type ShownForget, type ShownHit, statsText, whyText, plainText } from '../../terminal/index.ts'
-import { type JsonObject, OxbowError, type ServiceVerb, textIn, type Typed } from '../../types/index.ts'
+import { type JsonObject, OxbowError, ownValue, type ServiceVerb, textIn, type Typed } from '../../types/index.ts'
 
 /** Of a verb about one memory. */
 const one = { typed: { id: { field: 'note_id', help: 'of the memory, as a search shows it' } }, omit: true } as const
@@ -120,7 +120,10 @@ export const memoryVerbs: readonly ServiceVerb[] = [
 function editsOf(input: JsonObject, options: Typed['options']): readonly (readonly [call: string, input: JsonObject])[] {
   const { supersede, confirm } = options
   const note = { note_id: input['note_id']! }
-  const given = (name: string): JsonObject => (typeof options[name] === 'string' ? { [name]: options[name] } : {})
+  const given = (name: string): JsonObject => {
+    const value = ownValue(options, name)
+    return typeof value === 'string' ? { [name]: value } : {}
+  }
   const [from, to] = [given('from'), given('to')]
   const { contradicts: other } = given('contradicts')
   const isNew = textIn(input, 'content') !== ''

@@ -70,6 +70,9 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
 
 export const definitionVerbs: readonly ServiceVerb[] = [...verbsOf('agents', 'agents'), ...verbsOf('graphs', 'graph')]
 
+/** @returns the call that shows a definition, for verbs of others, with its input */
+export const showDefinition = (kind: DefinitionKind, name: string) => ['definition.show', { kind, name }] as const
+
 export function definitionText({ name, from, state, problem, hash, toml, text }: ShownDefinition): string {
   const head = `${name}, of the ${from}: ${state}${problem === '' ? '' : ` (${plainLine(problem, problemChars)})`}\nhash ${hash}`
   return [head, ...[toml, text].filter((part) => part !== '').map((part) => plainText(part.trimEnd()))].join('\n\n')
