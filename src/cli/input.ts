@@ -4,7 +4,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as passed } from 'node:timers/promises'
 import { OxbowError } from '../types/index.ts'
 import { maxPipedBytes, silentPipeMs, sameInterruptMs, typedAheadMs } from './limits.ts'
-import type { Terminal } from './terminal.ts'
+import { printNotice, type Terminal } from './terminal.ts'
 
 /**
  * @param hasPrompt with a prompt, a silent pipe is taken for inherited and ignored; without one, this waits for it
@@ -66,10 +66,15 @@ async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
 /**
  * Asks in the terminal. Ctrl+C, Ctrl+D and a terminal that is gone all mean no.
  * @param question without its ` [y/N] `
- * @param over when nobody needs the answer any more, which is then no
+ * @param of what is shown before it, since what was typed until then is no answer to it, and when nobody needs the answer any more
  */
-export async function isYes(question: string, { input, errors }: Pick<Terminal, 'input' | 'errors'>, over?: AbortSignal): Promise<boolean> {
+export async function isYes(
+  question: string,
+  { input, errors }: Pick<Terminal, 'input' | 'errors'>,
+  { shown = '', over }: { readonly shown?: string; readonly over?: AbortSignal } = {},
+): Promise<boolean> {
   await dropTypedAhead(input)
+  if (shown !== '') printNotice({ errors }, shown)
   const gone = new AbortController()
   const signal = over === undefined ? gone.signal : AbortSignal.any([gone.signal, over])
   const lines = createInterface({ input, output: errors })

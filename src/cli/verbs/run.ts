@@ -214,12 +214,9 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
 
 const mayBePartial = 'If it had begun, its effect may be partial: look before you have it repeated. The turn goes on.'
 
-async function askPerson(pending: PendingApproval, terminal: Terminal, over: AbortSignal): Promise<boolean> {
-  printNotice(
-    terminal,
-    `${plainText(pending.name)} asks to run with exactly this input:\n  ${exactInput(pending.input)}${whyAsked(pending.reason)}`,
-  )
-  return isYes('allow?', terminal, over)
+function askPerson(pending: PendingApproval, terminal: Terminal, over: AbortSignal): Promise<boolean> {
+  const exact = `${exactInput(pending.input)}${whyAsked(pending.reason)}`
+  return isYes('allow?', terminal, { shown: `${plainText(pending.name)} asks to run with exactly this input:\n  ${exact}`, over })
 }
 
 type Report = Pick<Finish, 'session' | 'options' | 'terminal'>
