@@ -1,5 +1,5 @@
-export { decodeBase64 } from './attachments.ts'
-export type { Background, Completion } from './background.ts'
+export { decodeBase64 } from './state/attachments.ts'
+export type { Background, Completion } from './turns/background.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
   budgetCategory,
@@ -19,21 +19,21 @@ export {
 } from './budgets/definitions.ts'
 export { limitsOf, lineOf, unpriced } from './budgets/notices.ts'
 export { cadence, type Cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
-export { type CallReference, describeCall, maxLoadedTools } from './call-reference.ts'
-export type { Coming, HookedCall, HookedPassing, KernelHooks } from './coming.ts'
+export { type CallReference, describeCall, maxLoadedTools } from './calls/call-reference.ts'
+export type { Coming, HookedCall, HookedPassing, KernelHooks } from './stages/coming.ts'
 export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
-export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './events.ts'
-export type { Gate } from './gate.ts'
+export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './records/events.ts'
+export type { Gate } from './stages/gate.ts'
 export { describedServiceCalls } from './hold-services.ts'
-export { type Entry, type Journal, rowIn, rowMark } from './journal.ts'
+export { type Entry, type Journal, rowIn, rowMark } from './records/journal.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
 export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export { describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
+export { describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from './records/event-kinds.ts'
 export { type HealthPart, healthParts } from './observe/resources.ts'
-export { explain, type Registry, type SectionAgent } from './registry.ts'
+export { explain, type Registry, type SectionAgent } from './calls/registry.ts'
 export { type Core, sectionOf, type Service } from './service.ts'
 export {
   type CallOf,
@@ -49,10 +49,10 @@ export {
   type OpenedFlow,
   type Sessions,
   sessionsOf,
-} from './sessions.ts'
+} from './records/sessions.ts'
 export type { Answer, Approvals } from './stages/approval-queue.ts'
 export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
-export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './stages/attenuation.ts'
+export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './policy/attenuation.ts'
 export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
 export { assertNoBranch, type BranchBy, type FileChanges, type FileCopies, type NewBranch } from './stages/call-files.ts'
 export { type Cleaner, maxResultBytes } from './stages/cleaning.ts'
@@ -91,9 +91,9 @@ export {
   runtimeCaller,
   userCaller,
   verdictOf,
-} from './stages/policy.ts'
+} from './policy/policy.ts'
 export { type Refusal, refusal, refusalText } from './stages/refusals.ts'
-export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './stages/right-limits.ts'
+export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './policy/right-limits.ts'
 export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
 export type { RunningTurns } from './turns/agent.ts'
@@ -106,7 +106,7 @@ export {
   type Handoff,
   type Handoffs,
   profileCategory,
-} from './turns/profiles.ts'
+} from './policy/profiles.ts'
 export { giveUpCalls } from './turns/recovery.ts'
 export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'
 export type { StartTurn } from './turns/start-turn.ts'

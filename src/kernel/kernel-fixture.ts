@@ -26,7 +26,7 @@ import {
   systemRandom,
   type UserId,
 } from '../types/index.ts'
-import type { KernelEvent } from './events.ts'
+import type { KernelEvent } from './records/events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { KernelOptions } from './kernel-options.ts'

@@ -19,20 +19,20 @@ import {
   turnCall,
   type TurnId,
 } from '../types/index.ts'
-import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
-import { type Conversations, createConversations } from './conversation/conversations.ts'
+import { type Background, createBackground, createComplete, rollingBy } from './turns/background.ts'
+import { carriesConversation, type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
-import { createConversationOf, createSummaries, type Summaries, maxBytesPerToken } from './conversation/summaries.ts'
+import { type Complete, createConversationOf, createSummaries, maxBytesPerToken, type Summaries } from './conversation/summaries.ts'
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
-import { createEvents, createNoteEvent, type Events, type NoteEvent } from './events.ts'
+import { createEvents, createNoteEvent, type Events, type NoteEvent } from './records/events.ts'
 import type { KernelOptions } from './kernel-options.ts'
-import { createGate, type Gate } from './gate.ts'
-import { createJournal, createProjector, type Journal } from './journal.ts'
-import { createRegistry, type Registry } from './registry.ts'
-import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
+import { createGate, type Gate } from './stages/gate.ts'
+import { createJournal, createProjector, type Journal } from './records/journal.ts'
+import { createRegistry, type Registry } from './calls/registry.ts'
+import { createFileFlow, createSessions, type FileFlow, type Sessions } from './records/sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
-import { nothing, type Provenance } from './stages/policy.ts'
+import { nothing, type Provenance } from './policy/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
@@ -43,7 +43,7 @@ import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
 import { createForesee, createStartTurn, type StartTurn } from './turns/start-turn.ts'
-import { createHandoffs, createProfileOf, type Handoffs } from './turns/profiles.ts'
+import { createHandoffs, createProfileOf, type Handoffs } from './policy/profiles.ts'
 import { holdServices, type Services } from './hold-services.ts'
 import type { Core } from './service.ts'
 
@@ -123,7 +123,7 @@ function buildRecords(options: KernelOptions): Records {
   const sessions = createSessions(store)
   const budgets = createBudgets(store, user, config.budget, clock)
   const events = createEvents(store, approvals.shownIn)
-  const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets }) })
+  const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets, carriesConversation }) })
   const conversations = createConversations({ store, sessions }, journal.flushed, clock.monotonicMs)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   journal.attach({ observe: conversations.observe, onChanged: conversations.drop })

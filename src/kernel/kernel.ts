@@ -21,8 +21,8 @@ import { optionsOf } from './stages/running-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { KernelOptions } from './kernel-options.ts'
 import { assembleParts, type KernelParts } from './kernel-parts.ts'
-import { describeSession, sessionsOf } from './sessions.ts'
-import { userCaller } from './stages/policy.ts'
+import { describeSession, sessionsOf } from './records/sessions.ts'
+import { userCaller } from './policy/policy.ts'
 import { reconcile } from './turns/recovery.ts'
 import { describedServiceCalls } from './hold-services.ts'
 import type { Service } from './service.ts'
@@ -113,7 +113,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
 function createNotices(watchers: KernelParts['events']['watchers']): Kernel['onNotice'] {
   const listeners = new Set<(notice: Notice) => void>()
   let noticeOf: (record: RecordView) => Notice | null = () => null
-  const load = once(async () => ({ noticeOf } = await import('./observe/event-kinds.ts')))
+  const load = once(async () => ({ noticeOf } = await import('./records/event-kinds.ts')))
   const watch = (record: RecordView): void => {
     const notice = record.name.startsWith('event.') ? noticeOf(record) : null
     if (notice !== null) for (const listener of listeners) listener(notice)

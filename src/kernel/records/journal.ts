@@ -6,7 +6,7 @@
  * read-only and nothing happens unrecorded.
  */
 import { createHash } from 'node:crypto'
-import type { Append, Erased, Projection, SessionRow, Store } from '../store/index.ts'
+import type { Append, Erased, Projection, SessionRow, Store } from '../../store/index.ts'
 import {
   type Call,
   type Caller,
@@ -26,11 +26,9 @@ import {
   type Spend,
   toError,
   toFailure,
-} from '../types/index.ts'
-import { carriesConversation } from './conversation/conversations.ts'
+} from '../../types/index.ts'
 import type { Sessions } from './sessions.ts'
-import { documentChanges, documentProjections } from './state/documents.ts'
-import type { Budgets } from './stages/budgets.ts'
+import { type DocumentChange, documentChanges, documentProjections } from '../state/documents.ts'
 
 /** Lanes that are held, about 100 bytes each; a lane that was evicted is claimed again by its next turn. */
 const maxHeldEpochs = 10_000
@@ -277,16 +275,33 @@ function view({ caller, call, name, phase, body }: Entry, at: number, seq: numbe
   return { seq, at, actor: caller.actor, session: caller.session, turn: caller.turn, call, name, phase, body }
 }
 
+/** What the budgets above a session make of its records. */
+interface BudgetRows {
+  /** Charges a call that a crash interrupted. */
+  reconcile(session: SessionId | '', spent: Spend, charged: Charged | undefined): void
+  projections(session: SessionId | '', ended: SpentBy): readonly Projection[]
+  observe(changes: readonly DocumentChange[]): void
+}
+
+interface SpentBy {
+  readonly spent: Spend | undefined
+  readonly charged: Charged | undefined
+  readonly at: number
+  readonly ms: number
+}
+
 interface ProjectorDeps {
   readonly sessions: Sessions
-  readonly budgets: Budgets
+  readonly budgets: BudgetRows
+  /** Whether the message of an entry is part of its conversation. */
+  readonly carriesConversation: (entry: Entry) => boolean
 }
 
 /**
  * @returns a function from an entry, its time and its index in the append to the rows that are committed with it, which could be made
  * again from the journal (see the decision "The journal is the only history")
  */
-export function createProjector({ sessions, budgets }: ProjectorDeps): JournalDeps['project'] {
+export function createProjector({ sessions, budgets, carriesConversation }: ProjectorDeps): JournalDeps['project'] {
   const sessionRow = (entry: Entry, at: number) => {
     const { caller, call, name, phase, body } = entry
     const { session } = caller

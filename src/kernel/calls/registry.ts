@@ -16,7 +16,7 @@ import {
   toolName,
   type ToolSpec,
   wellFormed,
-} from '../types/index.ts'
+} from '../../types/index.ts'
 import type { CallReference } from './call-reference.ts'
 
 /** A model that writes more arguments than this is confused; terminals can send files instead. */

@@ -2,7 +2,7 @@
  * Files of messages. They become blobs before their message passes the gate, so that the journal and the conversation contain only names and
  * hashes.
  */
-import type { Store } from '../store/index.ts'
+import type { Store } from '../../store/index.ts'
 import {
   type Attachment,
   type Blobs,
@@ -19,7 +19,7 @@ import {
   parseObject,
   type SentFile,
   type SessionId,
-} from '../types/index.ts'
+} from '../../types/index.ts'
 
 /** Pieces of one attachment: as many as the largest one needs, and some for senders that cut smaller ones. */
 export const maxPieces = 16

@@ -2,7 +2,7 @@
  * The events that followers receive: committed records by cursor, and between them the running reply. Text is coalesced: a fast model
  * causes one event per turn of the event loop, not one per token.
  */
-import type { Store } from '../store/index.ts'
+import type { Store } from '../../store/index.ts'
 import {
   type CallId,
   isTurn,
@@ -13,9 +13,9 @@ import {
   type ServerPayloads,
   type SessionId,
   type TurnId,
-} from '../types/index.ts'
+} from '../../types/index.ts'
 import type { Journal } from './journal.ts'
-import type { OwnKind } from './observe/event-kinds.ts'
+import type { OwnKind } from './event-kinds.ts'
 
 /** Records sent at once to a follower that is catching up. */
 export const followPage = 500

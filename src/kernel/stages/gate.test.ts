@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { type CallId, OxbowError } from '../types/index.ts'
-import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
-import { asks, done, inOrder, newCallId, openFixture, says, testCall } from './kernel-fixture.ts'
+import { type CallId, OxbowError } from '../../types/index.ts'
+import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
+import { asks, done, inOrder, newCallId, openFixture, says, testCall } from '../kernel-fixture.ts'
 
 const phasesOf = (fixture: Awaited<ReturnType<typeof openFixture>>, name: string): string[] =>
   fixture.events.flatMap((event) => (event.type === 'record' && event.record.name === name ? [event.record.phase] : []))

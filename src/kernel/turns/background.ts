@@ -3,7 +3,7 @@
  * pass the gate with records and budgets like any other call, and end with the guest.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RollingSummary } from '../runtime/index.ts'
+import type { RollingSummary } from '../../runtime/index.ts'
 import {
   type Caller,
   type CallId,
@@ -13,9 +13,10 @@ import {
   type SessionId,
   type Spend,
   type UserId,
-} from '../types/index.ts'
-import type { Gate } from './gate.ts'
-import { processRight } from './stages/policy.ts'
+} from '../../types/index.ts'
+import type { Complete } from '../conversation/summaries.ts'
+import type { Gate } from '../stages/gate.ts'
+import { processRight } from '../policy/policy.ts'
 
 /** A guest that ends waits so long for evaluators of plugins: those of a one-shot run have just begun. */
 const maxEvaluatorWaitMs = 5_000
@@ -89,18 +90,6 @@ export interface Completion {
 }
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])
-
-/**
- * Asks a model outside of any turn, with the budgets of the caller's session; terminals do not show it as a reply. Null when there is
- * no model, it fails, or the budget does not cover it.
- * @param onSpent called with the cost
- */
-export type Complete = (
-  caller: Caller,
-  question: { readonly system: string; readonly text: string },
-  signal: AbortSignal,
-  onSpent?: (spend: Spend) => void,
-) => Promise<string | null>
 
 interface CompleteDeps {
   readonly gate: Gate

@@ -6,7 +6,7 @@
  * `evident`, and none of a field that several tools share: the system prompt explains those once, in `sharedFields`.
  */
 import { z } from 'zod'
-import { type Audience, type Call, isObject, type Json, type JsonObject, toolName, type ToolSpec } from '../types/index.ts'
+import { type Audience, type Call, isObject, type Json, type JsonObject, toolName, type ToolSpec } from '../../types/index.ts'
 
 /**
  * Tools that requests offer from the start, and their bytes without the words of the wire; with more, the rare ones are found by

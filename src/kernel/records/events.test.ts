@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { openMemoryStore, type Store } from '../store/index.ts'
-import type { CallId, RecordView, SessionId, TurnId } from '../types/index.ts'
+import { openMemoryStore, type Store } from '../../store/index.ts'
+import type { CallId, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import { createEvents, type Events, type KernelEvent, followPage } from './events.ts'
-import { user } from './kernel-fixture.ts'
+import { user } from '../kernel-fixture.ts'
 
 const session = 's' as SessionId
 const turn = 't' as TurnId

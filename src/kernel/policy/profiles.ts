@@ -107,7 +107,7 @@ export function createProfileOf(
     const profile = await read(session)
     const { spawner = '', home = '', key = '' } = profile ?? {}
     if (profile === null || (spawner === '' && key === '')) return profile
-    const { boundsOf, meet } = await import('../stages/attenuation.ts')
+    const { boundsOf, meet } = await import('./attenuation.ts')
     if (key !== '') {
       const rights = await rightsOfKey(key)
       return {
@@ -127,7 +127,7 @@ export function createProfileOf(
     return isDerived(home) ? bounded(home) : null
   }
   const handed = async (session: SessionId, held: readonly Handoff[]): Promise<AgentProfile> => {
-    const { boundsOf, meet } = await import('../stages/attenuation.ts')
+    const { boundsOf, meet } = await import('./attenuation.ts')
     const own = isDerived(session) ? await bounded(session) : null
     let bounds = boundsOf(own ?? usual, withheld)
     let rights: readonly string[] = []

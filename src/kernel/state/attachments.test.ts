@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import { openMemoryStore } from '../store/index.ts'
-import { builtinCalls } from '../tools/index.ts'
-import { type CallId, type GenerateRequest, type MediaPart, type Message, type SentFile, textOf } from '../types/index.ts'
-import { verifyJournal } from '../services/audit/audit-verify.ts'
-import { asks, done, type FixtureOptions, newCallId, openFixture, says, testCall, user } from './kernel-fixture.ts'
+import { openMemoryStore } from '../../store/index.ts'
+import { builtinCalls } from '../../tools/index.ts'
+import { type CallId, type GenerateRequest, type MediaPart, type Message, type SentFile, textOf } from '../../types/index.ts'
+import { verifyJournal } from '../../services/audit/audit-verify.ts'
+import { asks, done, type FixtureOptions, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 const attachmentSave = builtinCalls({ files: true, shell: false }).find(({ name }) => name === 'attachment.save')!
 const png = (fill: string, bytes = 40): Buffer => Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(bytes - 8, fill)])

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Caller, configSchema } from '../types/index.ts'
-import { done, testCall } from './kernel-fixture.ts'
+import { type Caller, configSchema } from '../../types/index.ts'
+import { done, testCall } from '../kernel-fixture.ts'
 import { createRegistry } from './registry.ts'
-import { authorize } from './stages/policy.ts'
+import { authorize } from '../policy/policy.ts'
 
 test('calls that fail to load once are loaded on the next request', async () => {
   let times = 0

@@ -1,5 +1,5 @@
 /** A cache of session rows, which are derived from the journal, with the labels of what each session has read and where that comes from. */
-import { plainSession, type SessionRow, type Store } from '../store/index.ts'
+import { plainSession, type SessionRow, type Store } from '../../store/index.ts'
 import {
   type Blobs,
   type Call,
@@ -28,8 +28,8 @@ import {
   joinLabels,
   type Labels,
   parseLabels,
-} from '../types/index.ts'
-import type { Documents } from './state/documents.ts'
+} from '../../types/index.ts'
+import type { Documents } from '../state/documents.ts'
 import {
   addLabels,
   flowMatter,
@@ -47,7 +47,7 @@ import {
   leadsOutside,
   nothing,
   type Provenance,
-} from './stages/policy.ts'
+} from '../policy/policy.ts'
 
 /** Characters of the first line of a message that becomes a session's title. */
 export const maxTitleLength = 60

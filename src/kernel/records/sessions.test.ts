@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { openMemoryStore, plainSession } from '../store/index.ts'
-import { user } from './kernel-fixture.ts'
-import type { SessionId } from '../types/index.ts'
+import { openMemoryStore, plainSession } from '../../store/index.ts'
+import { user } from '../kernel-fixture.ts'
+import type { SessionId } from '../../types/index.ts'
 import { createSessions, firstLine } from './sessions.ts'
 
 it('labels of a conversation survive a reload of its row', async () => {

@@ -6,7 +6,7 @@ import type { Store } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import { type Call, type Caller, configSchema, type Decision, type Label, type SessionId } from '../../types/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
-import { createKeptOutputs } from './cleaning.ts'
+import { createKeptOutputs } from '../stages/cleaning.ts'
 import { flowRefusal, judgeFlow, leadsOutside } from './policy.ts'
 
 const flowOf = (flow: object = {}) => configSchema.parse({ flow }).flow

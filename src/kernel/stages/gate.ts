@@ -23,21 +23,11 @@ import {
   type Phase,
   toError,
   type Labels,
-} from '../types/index.ts'
-import type { Entry, Journal } from './journal.ts'
-import { createFlights, type Intended, type StartedCall } from './stages/flights.ts'
-import {
-  cancelledOutcome,
-  endOf,
-  keptOutput,
-  pastOf,
-  recordedOutcome,
-  type Refusal,
-  refusal,
-  refusalBody,
-  replay,
-} from './stages/refusals.ts'
-import { approve, type ApprovalDeps, type Approved, isStale, withEditNote } from './stages/approval.ts'
+} from '../../types/index.ts'
+import type { Entry, Journal } from '../records/journal.ts'
+import { createFlights, type Intended, type StartedCall } from './flights.ts'
+import { cancelledOutcome, endOf, keptOutput, pastOf, recordedOutcome, type Refusal, refusal, refusalBody, replay } from './refusals.ts'
+import { approve, type ApprovalDeps, type Approved, isStale, withEditNote } from './approval.ts'
 import {
   type CallOptions,
   continuesAfterRestart,
@@ -48,17 +38,17 @@ import {
   stopReason,
   type Watch,
   whileHeld,
-} from './stages/running-calls.ts'
+} from './running-calls.ts'
 import type { HookedCall, KernelHooks } from './coming.ts'
-import { type FilePlaces, filesFor } from './stages/call-files.ts'
-import type { Registry } from './registry.ts'
-import type { Sessions, WatchedFiles } from './sessions.ts'
-import { type Excuse, judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './stages/judging.ts'
-import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from './stages/policy.ts'
-import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
-import { clean, type Cleaner, labelsOfResult, noteOutput, originsOf, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
-import type { SecretUse, SecretUses } from '../secrets/index.ts'
-import type { Documents } from './state/documents.ts'
+import { type FilePlaces, filesFor } from './call-files.ts'
+import type { Registry } from '../calls/registry.ts'
+import type { Sessions, WatchedFiles } from '../records/sessions.ts'
+import { type Excuse, judgeAgain, judgeCall, type JudgeDeps, judgeNext, refuseCaller } from './judging.ts'
+import { flowRefusal, judgeInput, mayBeCautious, mustAsk, repeatedLabels, runtimeCaller, scoped } from '../policy/policy.ts'
+import { type Budgets, reservationName, reserveFor } from './budgets.ts'
+import { clean, type Cleaner, labelsOfResult, noteOutput, originsOf, outcomeBody, type Ran, stoppedRun } from './cleaning.ts'
+import type { SecretUse, SecretUses } from '../../secrets/index.ts'
+import type { Documents } from '../state/documents.ts'
 
 /** Recorded characters of the name of an unknown call; no real name is longer. */
 const maxNameLength = 100

@@ -2,10 +2,10 @@
  * What programs of others add to a guest, which comes and goes without a restart: calls, hooks that look at calls and at the steps of turns, and what
  * is asked around a turn. Services bring it; gate, registry and turns read it at once.
  */
-import type { TurnHooks } from '../runtime/index.ts'
-import type { Call, Caller, CallId, CallOutcome, Process, TurnResult } from '../types/index.ts'
-import type { SectionAgent } from './registry.ts'
-import type { Refusal } from './stages/refusals.ts'
+import type { TurnHooks } from '../../runtime/index.ts'
+import type { Call, Caller, CallId, CallOutcome, Process, TurnResult } from '../../types/index.ts'
+import type { SectionAgent } from '../calls/registry.ts'
+import type { Refusal } from './refusals.ts'
 
 /** @returns a section of the system prompt of an agent; empty: there is nothing to say */
 export type PromptSection = (agent: SectionAgent) => string | Promise<string>
