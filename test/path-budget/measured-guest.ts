@@ -8,6 +8,7 @@
 import { once } from 'node:events'
 import { Session } from 'node:inspector/promises'
 import type { Profiler } from 'node:inspector'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
 import { startGuest } from '../../src/guest/guest.ts'
@@ -118,6 +119,8 @@ async function turn(text: string): Promise<string> {
   return reply
 }
 
+// What a start leaves for later, such as a look whether there is anything to recall, is over by then.
+await delay(1_000)
 await turn('first')
 const { seq: before } = await guest.head()
 const inspector = new Session()
