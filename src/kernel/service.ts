@@ -24,7 +24,7 @@ import {
   type Random,
   type Sandbox,
   type SchemaChecker,
-  type ServiceVerb,
+  type ServiceVerbs,
   type SessionId,
   type ShownFolder,
   type TurnId,
@@ -162,7 +162,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** First words of the kinds of events that it notes: `counter` for `counter_full`. What others publish under such a name is chosen by `custom_…` only. */
   readonly events?: readonly string[]
   /** What people type. */
-  readonly verbs?: readonly ServiceVerb[]
+  readonly verbs?: ServiceVerbs
   /**
    * Describes its calls. They run only when the service can be opened; where it needs nothing open, it has no `open`.
    * @param core where calls are only described, for documentation, it has nothing but `config`

@@ -137,7 +137,9 @@ const resourceView = z.strictObject({
   history: z.array(resourceSample).describe('Newest first.'),
 })
 
-export function resourcesCall(runs: () => Promise<RunsPort>): Call<{ history: number }, z.infer<typeof resourceView>> {
+export type ResourceView = z.infer<typeof resourceView>
+
+export function resourcesCall(runs: () => Promise<RunsPort>): Call<{ history: number }, ResourceView> {
   return {
     name: 'resources.show',
     rare: true,

@@ -1,5 +1,5 @@
 /** Output of `oxbow memory` and `/memory` for a terminal of 80 columns. */
-import { formatBytes, formatTime, plainLine, plainText } from '../../terminal/index.ts'
+import { formatBytes, formatTime, plainLine, plainText } from './terminal-text.ts'
 
 export interface ShownHit {
   readonly note_id: string
