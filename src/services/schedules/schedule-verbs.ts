@@ -1,5 +1,5 @@
 /** `oxbow schedule`: what runs at its times, and what it did. */
-import type { Cadence } from '../../kernel/index.ts'
+import type { Cadence } from '../../runs/index.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type AskCall, type JsonObject, OxbowError, type ServiceVerb, type Typed, textIn } from '../../types/index.ts'
 import { typedBudget } from '../typed-values.ts'
