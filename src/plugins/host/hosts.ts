@@ -1,4 +1,5 @@
 /** The hosts of all plugins, and what plugins have, which is kept by the hash of their files so that no host is started to tell it. */
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -6,16 +7,18 @@ import {
   createSlots,
   type DescribedPlugin,
   type HostedPlugin,
+  hookSteps,
   OxbowError,
   type PluginData,
   type PluginExports,
+  type PluginHook,
   type PluginHosts,
   type PluginTestResult,
   setOwn,
   writeWhole,
 } from '../../types/index.ts'
 import { approvedParts } from '../package/rights.ts'
-import { parseExports } from './frame-schemas.ts'
+import { parseExports, parseGuards } from './frame-schemas.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
 import { countData } from './data-limit.ts'
@@ -32,6 +35,7 @@ const describeMs = 2 * hostStartMs
 /** Starts nothing, and reads what is kept. */
 export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHosts> {
   const kept = keepExports(join(deps.stateFolder, '.exports'))
+  const guards = keepGuards(join(deps.stateFolder, '.exports'))
   const logs = keepLogs(join(deps.stateFolder, '.logs'), deps.secrets.conceal)
   const known = new Map<string, PluginExports>()
   const withheld = new Map<string, readonly string[]>()
@@ -51,6 +55,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   const learn = async (plugin: HostedPlugin, found: PluginExports): Promise<PluginExports> => {
     const exports = approve(plugin, found)
     await kept.keep(plugin.tree_hash, found)
+    guards.keep(plugin.name, found)
     return exports
   }
   const inSlot = createSlots(describedAtOnce)
@@ -67,7 +72,9 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   await Promise.all(
     plugins.map(async (plugin) => {
       const found = await kept.find(plugin.tree_hash)
-      if (found !== null) approve(plugin, found)
+      if (found === null) return
+      approve(plugin, found)
+      guards.keep(plugin.name, found)
     }),
   )
   return {
@@ -77,6 +84,10 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       return known.get(plugin) ?? (await describe(find(plugin), signal))
     },
     known: (plugin) => known.get(plugin) ?? null,
+    guards(name) {
+      const plugin = known.has(name) ? undefined : lives.get(name)?.plugin()
+      return guards.find(name).filter(({ step }) => plugin?.hooks?.includes(step) === true)
+    },
     state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
     data: (plugin) => dataOf(find(plugin), deps),
     log: async (plugin) => logs.shown(find(plugin).state().log) || logs.find(plugin),
@@ -213,6 +224,44 @@ export async function keptExports(stateFolder: string, plugins: readonly HostedP
   const kept = keepExports(join(stateFolder, '.exports'))
   const found = await Promise.all(plugins.map(async (plugin) => ({ plugin, exports: await kept.find(plugin.tree_hash) })))
   return found.flatMap(({ plugin, exports }) => (exports === null ? [] : [{ plugin, exports: approvedParts(plugin, exports).exports }]))
+}
+
+/**
+ * Steps at which a plugin must look, by its name: a version that does not start leaves none of them unguarded. What is read is kept, since it
+ * is asked for at every step.
+ * @param folder of files, one for each plugin that has such hooks; agents do not see it
+ */
+function keepGuards(folder: string): {
+  find(plugin: string): readonly PluginHook[]
+  keep(plugin: string, found: PluginExports): void
+} {
+  const held = new Map<string, readonly PluginHook[]>()
+  const pathOf = (plugin: string): string => join(folder, `${plugin}.guards.json`)
+  const read = (plugin: string): readonly PluginHook[] => {
+    try {
+      return parseGuards(JSON.parse(readFileSync(pathOf(plugin), 'utf8')))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      // What cannot be read may have named any of them.
+      return hookSteps.map((step) => ({ step, fail: 'closed' }))
+    }
+  }
+  const find = (plugin: string): readonly PluginHook[] => {
+    const found = held.get(plugin) ?? read(plugin)
+    held.set(plugin, found)
+    return found
+  }
+  return {
+    find,
+    keep(plugin, { hooks }) {
+      const guards = hooks.filter(({ fail }) => fail === 'closed')
+      if (JSON.stringify(guards) === JSON.stringify(find(plugin))) return
+      held.set(plugin, guards)
+      if (guards.length === 0) return rmSync(pathOf(plugin), { force: true })
+      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      writeWhole(pathOf(plugin), JSON.stringify(guards))
+    },
+  }
 }
 
 /** @param folder of files, one for each hash; agents do not see it */
