@@ -32,6 +32,8 @@ export interface HostedPlugin {
   readonly paths: readonly { readonly path: string; readonly writable: boolean }[]
   /** Its settings, checked against its `configSchema`. */
   readonly config: JsonObject
+  /** Why it cannot be started, for people: it is here for what it guards. Absent: it can. */
+  readonly unloadable?: string
   /** For plugins of elizaOS: characters by the name of their agents, in the form of 1.x. */
   readonly characters?: JsonObject
 }

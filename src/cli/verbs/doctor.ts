@@ -131,6 +131,7 @@ async function* examine(setup: GuestSetup, guestUrl: string | null): AsyncGenera
     // The check of the database says what is wrong with the keys.
   }
   yield* [await database, await clock, await names]
+  yield* await checkHooks(setup)
   if (setup.config.sandbox.isolate_guest) yield await checkIsolated(setup)
   for await (const line of askOffline(setup, { command: 'doctor' }, masters)) yield line as DoctorCheck
 }
@@ -178,6 +179,17 @@ async function checkPlugins(options: DoctorOptions, terminal: Terminal): Promise
   if (first === undefined) return [{ ...check, state: 'ok', says: `${problems.size} enabled, none has failed`, fix: '' }]
   const says = failed.map(([plugin, problem]) => `${plugin}: ${problem}`).join('; ')
   return [{ ...check, state: 'weak', says, fix: `oxbow plugin logs ${first[0]} shows what it wrote` }]
+}
+
+/** Also where no guest runs: a guard that does not start is no less missing then. @returns nothing where every plugin with hooks has started */
+async function checkHooks(setup: GuestSetup): Promise<readonly DoctorCheck[]> {
+  const began = performance.now()
+  const { unstartedPlugins } = await import('../plugins/unstarted-plugins.ts')
+  const unstarted = await unstartedPlugins(setup)
+  const [first] = unstarted
+  if (first === undefined) return []
+  const says = unstarted.map((plugin) => plugin.says).join(' ')
+  return [{ name: 'hooks', state: 'weak', says, fix: first.fix, required: false, ms: Math.round(performance.now() - began) }]
 }
 
 /** Larger stores take longer to verify than a person waits. */
@@ -319,6 +331,8 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       return 0
     }
     const files = configFiles(home, workspace).map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
+    const { unstartedPlugins } = await import('../plugins/unstarted-plugins.ts')
+    const unstarted = await unstartedPlugins(connection.setup)
     const rows = [
       ['version', terminal.version],
       ['node', process.version],
@@ -326,6 +340,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       ['guest', guest.owned ? 'not running (started to answer this)' : `running, pid ${guest.pid}, ${guest.url}`],
       ...files.map((path) => ['config', path]),
       ...statusRows(guestStatus, `a file: ${join(workspace.root, 'internal', 'oxbow.db')}`),
+      ...unstarted.map(({ says, fix }) => ['!', `${says} ${fix}`]),
     ]
     printText(terminal, plainText(table(rows)))
     return 0

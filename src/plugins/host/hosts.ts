@@ -46,6 +46,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   const lifeOf = (plugin: HostedPlugin): HostLife =>
     createHostLife(plugin, { ...deps, start: startWatched(deps, known), onEnded: logs.keep })
   const find = (name: string): HostLife => lives.get(name) ?? refuseUnknown(name)
+  const findLoadable = (name: string): HostLife => loadable(find(name))
   const approve = (plugin: HostedPlugin, found: PluginExports): PluginExports => {
     const { exports, withheld: left } = approvedParts(plugin, found)
     known.set(plugin.name, exports)
@@ -73,22 +74,26 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     plugins.map(async (plugin) => {
       const found = await kept.find(plugin.tree_hash)
       if (found === null) return
+      if (plugin.unloadable !== undefined) return guards.keep(plugin.name, found)
       approve(plugin, found)
       guards.keep(plugin.name, found)
     }),
   )
   return {
     plugins: () => plugins,
-    ask: async (plugin, op, input, request) => find(plugin).ask(op, input, request),
+    ask: async (plugin, op, input, request) => findLoadable(plugin).ask(op, input, request),
     async exports(plugin, signal) {
-      return known.get(plugin) ?? (await describe(find(plugin), signal))
+      return known.get(plugin) ?? (await describe(findLoadable(plugin), signal))
     },
     known: (plugin) => known.get(plugin) ?? null,
     guards(name) {
       const plugin = known.has(name) ? undefined : lives.get(name)?.plugin()
       return guards.find(name).filter(({ step }) => plugin?.hooks?.includes(step) === true)
     },
-    state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
+    state(plugin) {
+      const state = find(plugin).state()
+      return { ...state, problem: find(plugin).plugin().unloadable ?? state.problem, withheld: withheld.get(plugin) ?? [] }
+    },
     data: (plugin) => dataOf(find(plugin), deps),
     log: async (plugin) => logs.shown(find(plugin).state().log) || logs.find(plugin),
     async replace(next, calls) {
@@ -99,7 +104,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       return problems
     },
     async reload(plugin, calls) {
-      const life = find(plugin)
+      const life = findLoadable(plugin)
       await takeOver(life, life.plugin(), calls)
     },
     async close() {
@@ -128,6 +133,15 @@ function refuseUnknown(name: string): never {
   })
 }
 
+/** @throws OxbowError `bad_config` for a plugin that cannot be started */
+function loadable(life: HostLife): HostLife {
+  const { name, unloadable } = life.plugin()
+  if (unloadable === undefined) return life
+  throw new OxbowError('bad_config', `The plugin ${name} is not loaded: ${unloadable}`, {
+    hint: `Correct it, then: oxbow restart. Without the plugin: oxbow plugin disable ${name}`,
+  })
+}
+
 interface Held {
   readonly plugins: readonly HostedPlugin[]
   readonly lives: Map<string, HostLife>
@@ -152,6 +166,11 @@ async function takeList(
   }
   const take = async (plugin: HostedPlugin): Promise<void> => {
     const life = lives.get(plugin.name)
+    if (plugin.unloadable !== undefined) {
+      known.delete(plugin.name)
+      lives.set(plugin.name, lifeOf(plugin))
+      return void life?.close(true)
+    }
     const isSame = life !== undefined && JSON.stringify(life.plugin()) === JSON.stringify(plugin)
     if (isSame && known.has(plugin.name)) return
     if (life !== undefined && !isSame) return takeOver(life, plugin, calls)
@@ -222,8 +241,16 @@ function keepLogs(
 /** @returns what plugins have, of those that have told it before */
 export async function keptExports(stateFolder: string, plugins: readonly HostedPlugin[]): Promise<readonly DescribedPlugin[]> {
   const kept = keepExports(join(stateFolder, '.exports'))
-  const found = await Promise.all(plugins.map(async (plugin) => ({ plugin, exports: await kept.find(plugin.tree_hash) })))
+  const startable = plugins.filter((plugin) => plugin.unloadable === undefined)
+  const found = await Promise.all(startable.map(async (plugin) => ({ plugin, exports: await kept.find(plugin.tree_hash) })))
   return found.flatMap(({ plugin, exports }) => (exports === null ? [] : [{ plugin, exports: approvedParts(plugin, exports).exports }]))
+}
+
+/** @returns steps that are refused until the plugin starts; see `PluginHosts.guards`. It does not know which plugins have told what they have */
+export function keptGuards(stateFolder: string, { name, hooks = [] }: HostedPlugin): readonly PluginHook[] {
+  return keepGuards(join(stateFolder, '.exports'))
+    .find(name)
+    .filter(({ step }) => hooks.includes(step))
 }
 
 /**

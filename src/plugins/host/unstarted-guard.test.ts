@@ -67,6 +67,22 @@ test('a guard whose new version does not start refuses its steps, after each sta
   assert.deepEqual(bench.hosts.guards('guard'), [])
 })
 
+test('a guard that cannot be loaded offers nothing and refuses its steps, until it can be', async () => {
+  using starts = makeStarts()
+  await using bench = await starts.start(guard)
+  const { hosts, source } = bench
+  await source.loading()
+  const [plugin] = hosts.plugins()
+  const request = new AbortController().signal
+  await hosts.replace([{ ...plugin!, unloadable: 'n is missing' }])
+  assert.deepEqual([hosts.known('guard'), hosts.state('guard').problem], [null, 'n is missing'])
+  assert.deepEqual(hosts.guards('guard'), [{ step: 'call.before', fail: 'closed' }])
+  await assert.rejects(source.ready('guard', request)!, { code: 'bad_config', message: /guard is not loaded: n is missing/ })
+  await assert.rejects(hosts.reload('guard'), { code: 'bad_config' })
+  assert.deepEqual(await hosts.replace([plugin!]), {})
+  assert.deepEqual([hosts.guards('guard'), hosts.known('guard')?.hooks.length], [[], 2])
+})
+
 test('a plugin that never started guards nothing, and a damaged note guards each step that is approved', async () => {
   using starts = makeStarts()
   {
