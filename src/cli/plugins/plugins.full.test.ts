@@ -177,3 +177,20 @@ test('an update that does not start leaves the version before where no guest run
   assert.equal((await plugin('update', 'watch', '--digest', await hash())).exit, 0)
   assert.match((await plugin('list')).out, /watch +0\.1\.0 +on/)
 })
+
+test('a model of a plugin that is misspelt is refused before the turn, with the nearest names', async () => {
+  await plugin('new', path('atlas'))
+  const models = `models: { TEXT_LARGE: { handler: () => 'It is near.' } },`
+  writeFileSync(path('atlas', 'index.js'), `export default { name: 'atlas', ${models} }\n`)
+  assert.equal((await plugin('add', path('atlas'), '--digest', (await json('verify', path('atlas')))['tree_hash'] as string)).exit, 0)
+  const asked = (model: string): Promise<Done> => oxbow(['run', '--model', model, 'Where is it?'])
+  assert.match((await asked('plugin:atlas')).out, /It is near\./)
+  for (const [model, message] of [
+    ['plugin:atls', 'no plugin "atls" that serves the model TEXT_LARGE'],
+    ['plugin:atlas/TEXT_LARG', 'no plugin "atlas" that serves the model TEXT_LARG'],
+  ] as const) {
+    const { exit, out, err } = await asked(model)
+    assert.deepEqual([exit === 0, out], [false, ''])
+    assert.ok(err.includes(message) && err.includes('Plugins serve plugin:atlas/TEXT_LARGE.'), err)
+  }
+})

@@ -67,7 +67,7 @@ export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSou
     recordOutput: ({ models }) => ({ models: models.length }),
     async run({ model, limit }) {
       const { engine, store } = deps
-      if (model !== '') return { output: { models: [viewOf(await checked(engine, model, served), false)] } }
+      if (model !== '') return { output: { models: [viewOf(await checked(engine, model, { served, listed }), false)] } }
       const [recent, configured, others] = await Promise.all([recentModels(store), factsOf(engine, named()), listed()])
       const known = new Map([...configured, ...others].map((facts) => [modelLabel(facts), facts]))
       const used = recent.filter((id) => known.has(id))
@@ -83,9 +83,17 @@ function viewOf(facts: ModelFacts, isRecent: boolean): z.infer<typeof usableMode
 }
 
 /** @throws OxbowError `bad_config` with the nearest names, or `not_found` where a model in this process would answer for any name */
-async function checked(engine: UsableDeps['engine'], model: string, served: ModelSources['served']): Promise<ModelFacts> {
+async function checked(
+  engine: UsableDeps['engine'],
+  model: string,
+  { served, listed }: Pick<ModelSources, 'served' | 'listed'>,
+): Promise<ModelFacts> {
   const facts = await engine.facts(model)
   const { baseUrl, names } = await served(facts.provider)
+  if (facts.provider.startsWith(ofPlugins)) {
+    if (names !== null && !names.includes(facts.name)) throw unserved(facts, (await listed()).map(modelLabel))
+    return facts
+  }
   if (names !== null && !names.includes(facts.name) && modelLabel(facts) !== modelLabel(engine.model)) {
     const near = nearestNames(facts.name, names, Math.ceil(facts.name.length / 2))
     const some = (near.length > 0 ? near : names).slice(0, maxNearest).map((name) => `${facts.provider}/${name}`)
@@ -96,6 +104,21 @@ async function checked(engine: UsableDeps['engine'], model: string, served: Mode
   if (model.endsWith(facts.name) || model === facts.provider) return facts
   throw new OxbowError('not_found', `There is no model ${JSON.stringify(model)} here; ${modelLabel(facts)} would answer.`, {
     hint: 'Name it as PROVIDER/MODEL, and store the key of its provider first: oxbow secret set.',
+  })
+}
+
+/** How providers begin that are plugins. */
+const ofPlugins = 'plugin:'
+
+/** @param usable labels of all models that can be used */
+function unserved({ provider, name }: ModelFacts, usable: readonly string[]): OxbowError {
+  const plugin = provider.slice(ofPlugins.length)
+  const served = usable.filter((label) => label.startsWith(ofPlugins))
+  const label = `${provider}/${name}`
+  const near = nearestNames(label, served, Math.ceil(label.length / 2))
+  const some = (near.length > 0 ? near : served).slice(0, maxNearest)
+  return new OxbowError('not_found', `There is no plugin ${JSON.stringify(plugin)} that serves the model ${name}.`, {
+    hint: some.length === 0 ? 'No plugin serves models: `oxbow models` lists those that can be used.' : `Plugins serve ${some.join(', ')}.`,
   })
 }
 
