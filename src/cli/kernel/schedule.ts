@@ -105,16 +105,17 @@ export function scheduleList(options: CallOptions, terminal: Terminal): Promise<
   })
 }
 
-/** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
-async function findSchedule(gateway: GatewayPort, prefix: string): Promise<ScheduleLine> {
+/** @param ref name, id or the beginning of an id. @throws OxbowError `not_found`, or `bad_input` when it is ambiguous. */
+async function findSchedule(gateway: GatewayPort, ref: string): Promise<ScheduleLine> {
   const { schedules } = (await outputOf(gateway, 'schedule.search', { limit: maxShown })) as Found
-  const found = schedules.filter(({ id }) => id.startsWith(prefix.trim().toLowerCase()))
-  if (found.length === 1 && found[0] !== undefined) return found[0]
-  throw new OxbowError(
-    found.length === 0 ? 'not_found' : 'bad_input',
-    `${found.length === 0 ? 'no schedule begins' : `${found.length} schedules begin`} with ${JSON.stringify(prefix)}`,
-    { hint: 'See `oxbow schedule list`.' },
-  )
+  const named = schedules.filter(({ name }) => name === ref.trim())
+  const found = named.length > 0 ? named : schedules.filter(({ id }) => id.startsWith(ref.trim().toLowerCase()))
+  const [only, ...others] = found
+  if (only !== undefined && others.length === 0) return only
+  if (only === undefined) throw new OxbowError('not_found', `No schedule ${JSON.stringify(ref)}.`, { hint: '`oxbow schedule list` lists them.' })
+  throw new OxbowError('bad_input', `${JSON.stringify(ref)} could be any of ${found.length} schedules.`, {
+    hint: 'Name one by its id: `oxbow schedule list` lists them.',
+  })
 }
 
 /** A call about one schedule. @param show what was done, as people read it */
