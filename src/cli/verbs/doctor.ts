@@ -11,6 +11,7 @@ import {
   type GuestSetup,
   type HostCheck,
   loadConfig,
+  loadPlugins,
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
@@ -21,6 +22,7 @@ import {
   type Failure,
   type JournalRecord,
   ownValue,
+  pluginRight,
   type StoreQuestion,
   type StoreStatus,
   type StoreVerifyReport,
@@ -251,7 +253,8 @@ async function checkClock(setup: GuestSetup): Promise<DoctorCheck> {
 async function checkCalls(setup: GuestSetup): Promise<DoctorCheck> {
   const calls: KnownCall[] = []
   for await (const line of askOffline(setup, { command: 'calls' })) calls.push(line as KnownCall)
-  return checkNames(setup.config, calls)
+  const { readLock } = await loadPlugins()
+  return checkNames(setup.config, calls, readLock(setup.home).plugins.map(({ manifest }) => manifest.name))
 }
 
 const stateColumn = 8
@@ -296,20 +299,26 @@ export interface KnownCall {
   readonly right: string
 }
 
-/** @returns the finding of `oxbow doctor`. */
+/** What tool servers, remote agents and coders add is known where they are reached: it is not judged here. */
+const ofConnections = /^(?:mcp|a2a|acp)\./
+
+/** @param plugins names of the installed ones; their actions are not judged either @returns the finding of `oxbow doctor`. */
 export function checkNames(
   { agent, approval, flow }: Pick<Config, 'agent' | 'approval' | 'flow'>,
   calls: readonly KnownCall[],
+  plugins: readonly string[] = [],
 ): DoctorCheck {
   const names = new Set(calls.map(({ name }) => name))
-  const rights = new Set(calls.map(({ right }) => right))
-  const unknown = (key: string, used: readonly string[], valid: ReadonlySet<string>): readonly string[] =>
-    used.filter((name) => !valid.has(name)).map((name) => `${key} names ${JSON.stringify(name)}`)
+  const rights = new Set([...calls.map(({ right }) => right), ...plugins.map(pluginRight), '*', 'secret.use', 'model.use'])
+  const isRight = (entry: string): boolean => rights.has(entry.replace(/^!/, '').replace(/:.*$/s, ''))
+  const isCall = (name: string): boolean => names.has(name) || plugins.some((plugin) => name.startsWith(`${plugin}.`))
+  const unknown = (key: string, used: readonly string[], isKnown: (name: string) => boolean): readonly string[] =>
+    used.filter((name) => !ofConnections.test(name) && !isKnown(name)).map((name) => `${key} names ${JSON.stringify(name)}`)
   const wrong = [
-    ...unknown('agent.rights', agent.rights, rights),
-    ...unknown('approval.rights', Object.keys(approval.rights), rights),
-    ...unknown('approval.calls', Object.keys(approval.calls), names),
-    ...unknown('flow.sinks', Object.keys(flow.sinks), names),
+    ...unknown('agent.rights', agent.rights, isRight),
+    ...unknown('approval.rights', Object.keys(approval.rights), isRight),
+    ...unknown('approval.calls', Object.keys(approval.calls), isCall),
+    ...unknown('flow.sinks', Object.keys(flow.sinks), isCall),
   ]
   const check = { name: 'configuration', required: false, ms: 0 } as const
   if (wrong.length === 0) return { ...check, state: 'ok', says: 'it names only existing rights and calls', fix: '' }
