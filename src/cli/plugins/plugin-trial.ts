@@ -32,7 +32,7 @@ export async function dropNew(
   trial: Trial,
   options: CallOptions,
   terminal: Terminal,
-  { message, log }: { readonly message: string; readonly log: string },
+  { message, hint = '', log }: { readonly message: string; readonly hint?: string; readonly log: string },
 ): Promise<never> {
   const { name } = trial.manifest
   const shown = ['It wrote:', ...log.trimEnd().split('\n').slice(-maxShownLogLines)].join('\n  ')
@@ -43,9 +43,9 @@ export async function dropNew(
   for (const path of trial.leftovers) rmSync(path, { recursive: true, force: true })
   if (trial.before !== null)
     throw new OxbowError('bad_config', `${name} ${trial.before.manifest.version} stays: ${message}`, {
-      hint: `Correct it and add it again. To install it all the same, disable the plugin first: oxbow plugin disable ${name}`,
+      hint: `${hint === '' ? 'Correct it' : hint.replace(/\.$/, '')}, and add it again. To install it all the same, disable the plugin first: oxbow plugin disable ${name}`,
     })
-  throw new OxbowError('bad_config', `${name} is not installed. ${message}`, { hint: 'Correct it and add it again.' })
+  throw new OxbowError('bad_config', `${name} is not installed. ${message}`, { hint: `${hint === '' ? 'Correct it' : hint.replace(/\.$/, '')}, and add it again.` })
 }
 
 const maxShownLogLines = 20
@@ -61,9 +61,9 @@ export async function tryLoading(home: Home, trial: Trial, options: CallOptions,
     (error: unknown) => ({ exports: null, failure: toFailure(error, 'internal_failure', ''), log: '' }),
   )
   if (failure === null) return exports
-  const { code, message } = failure
+  const { code, message, hint } = failure
   const isOwn = program === 'eliza-host' ? doesNotLoad.test(message) : ownFailures.has(code)
-  if (isOwn && !trial.isSame) return dropNew(home, trial, options, terminal, { message, log })
+  if (isOwn && !trial.isSame) return dropNew(home, trial, options, terminal, { message, hint, log })
   printNotice(terminal, `warning: ${name} did not start when it was tried: ${plainLine(message, 300)}`)
   return null
 }
