@@ -200,6 +200,8 @@ async function withMarked<Result>(choice: GuestChoice, terminal: Terminal, use: 
 }
 
 async function connected<Result>(setup: GuestSetup, use: Use<Result>): Promise<Result> {
+  const { model } = setup.overrides ?? {}
+  if (model?.startsWith('plugin:') === true) await (await import('./plugins/kept-plugins.ts')).assertServed(model, setup)
   let onState: (state: ConnectionState) => void = () => {}
   let onNotice: (notice: Notice) => void = () => {}
   const { guest, gateway, gone } = await joinGuest(
@@ -208,7 +210,6 @@ async function connected<Result>(setup: GuestSetup, use: Use<Result>): Promise<R
     (notice) => onNotice(notice),
   )
   try {
-    await assertServed(gateway, setup.overrides?.model)
     return await use({
       guest,
       gateway,
@@ -222,16 +223,6 @@ async function connected<Result>(setup: GuestSetup, use: Use<Result>): Promise<R
     if (guest.owned && isAlive(guest.pid)) await waitForOthers(setup.workspace.ipc)
     await guest.stop()
   }
-}
-
-/**
- * A model of a plugin that is named for this start, which no start looks up: a turn would fail for it.
- * @throws OxbowError `not_found` with the nearest names
- */
-async function assertServed(gateway: Client, model: string | undefined): Promise<void> {
-  if (model?.startsWith('plugin:') !== true) return
-  const outcome = await gateway.call('model.usable', { model })
-  if (outcome.status !== 'ok') throw toError(outcome.failure)
 }
 
 interface Joined extends Pick<Connection, 'guest' | 'gone'> {

@@ -88,7 +88,7 @@ export interface ServedByPlugins {
 }
 
 /** @returns what plugins serve, without a host: of those that have told before what they have */
-export async function keptModels({ workspaceRoot, plugins = [] }: Pick<Envelope, 'workspaceRoot' | 'plugins'>): Promise<ServedByPlugins> {
+async function keptModels({ workspaceRoot, plugins = [] }: Pick<Envelope, 'workspaceRoot' | 'plugins'>): Promise<ServedByPlugins> {
   if (plugins.length === 0) return { models: none, silent: none }
   const { conversationModels, keptExports } = await import('../plugins/index.ts')
   const kept = await keptExports(stateFolderOf(workspaceRoot), plugins)
@@ -96,10 +96,19 @@ export async function keptModels({ workspaceRoot, plugins = [] }: Pick<Envelope,
   return { models: conversationModels(kept), silent }
 }
 
-/** @returns how the catalog asks which models plugins serve. @param now what the guest knows of its plugins; null: ask the files */
-export function pluginModels(envelope: Pick<Envelope, 'workspaceRoot' | 'plugins'>, now: () => ServedByPlugins | null = () => null) {
+/** How the catalog asks which models plugins serve. */
+interface PluginModels {
+  served(): Promise<readonly string[]>
+  silent(): Promise<readonly string[]>
+}
+
+/** @param now what the guest knows of its plugins; null: the files tell */
+export function pluginModels(
+  envelope: Pick<Envelope, 'workspaceRoot' | 'plugins'>,
+  now: () => ServedByPlugins | null = () => null,
+): PluginModels {
   const found = async (): Promise<ServedByPlugins> => now() ?? keptModels(envelope)
-  return { served: async () => (await found()).models, silent: async () => (await found()).silent }
+  return { served: () => found().then(({ models }) => models), silent: () => found().then(({ silent }) => silent) }
 }
 
 /** Of the workspace, and not seen by agents: backups have it, and it goes with the workspace. */

@@ -60,12 +60,7 @@ export function hooksOf(plugins: readonly PluginObject[]): PluginHooks {
 }
 
 /** @param errors gets what a hook throws that fails open @returns null for that one: those behind it must look at the step all the same */
-async function runUnlessOpen(
-  hook: Hook,
-  value: JsonObject,
-  runtime: PluginRuntime,
-  errors: unknown[],
-): Promise<PluginHookResult | null> {
+async function runUnlessOpen(hook: Hook, value: JsonObject, runtime: PluginRuntime, errors: unknown[]): Promise<PluginHookResult | null> {
   try {
     return await hook.run(value, runtime)
   } catch (error) {

@@ -32,7 +32,7 @@ export async function makeCall(name: string, text: string | undefined, options: 
   })
 }
 
-const isAboutApprovals = (name: string): boolean => name.startsWith('approval.') || name === 'call.decide'
+const isAboutApprovals = (name: string): boolean => /^(?:approval|call)\./.test(name)
 
 /** @throws OxbowError `bad_input` */
 export function parseInput(text: string): Json {

@@ -112,7 +112,8 @@ async function findSchedule(gateway: GatewayPort, ref: string): Promise<Schedule
   const found = named.length > 0 ? named : schedules.filter(({ id }) => id.startsWith(ref.trim().toLowerCase()))
   const [only, ...others] = found
   if (only !== undefined && others.length === 0) return only
-  if (only === undefined) throw new OxbowError('not_found', `No schedule ${JSON.stringify(ref)}.`, { hint: '`oxbow schedule list` lists them.' })
+  if (only === undefined)
+    throw new OxbowError('not_found', `No schedule ${JSON.stringify(ref)}.`, { hint: '`oxbow schedule list` lists them.' })
   throw new OxbowError('bad_input', `${JSON.stringify(ref)} could be any of ${found.length} schedules.`, {
     hint: 'Name one by its id: `oxbow schedule list` lists them.',
   })

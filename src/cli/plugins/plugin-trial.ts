@@ -45,7 +45,9 @@ export async function dropNew(
     throw new OxbowError('bad_config', `${name} ${trial.before.manifest.version} stays: ${message}`, {
       hint: `${hint === '' ? 'Correct it' : hint.replace(/\.$/, '')}, and add it again. To install it all the same, disable the plugin first: oxbow plugin disable ${name}`,
     })
-  throw new OxbowError('bad_config', `${name} is not installed. ${message}`, { hint: `${hint === '' ? 'Correct it' : hint.replace(/\.$/, '')}, and add it again.` })
+  throw new OxbowError('bad_config', `${name} is not installed. ${message}`, {
+    hint: `${hint === '' ? 'Correct it' : hint.replace(/\.$/, '')}, and add it again.`,
+  })
 }
 
 const maxShownLogLines = 20

@@ -19,7 +19,7 @@ import {
 import { type CallOptions, outputOf } from '../kernel/call.ts'
 import { guestSetup, withGuest } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { type UnstartedPlugin, unstartedPlugins } from './unstarted-plugins.ts'
+import { type UnstartedPlugin, unstartedPlugins } from './kept-plugins.ts'
 
 /** How a list says where a plugin is from. */
 function sourceText(source: PluginSource): string {
@@ -129,7 +129,8 @@ export function whyNotLoaded(
 ): string {
   if (!enabled) return `The plugin ${name} is disabled: oxbow plugin enable ${name} turns it on.`
   const warnings: string[] = []
-  if (listPlugins(home, config, (text) => warnings.push(text)).some((plugin) => plugin.name === name && plugin.unloadable === undefined)) return ''
+  if (listPlugins(home, config, (text) => warnings.push(text)).some((plugin) => plugin.name === name && plugin.unloadable === undefined))
+    return ''
   return sentence(warnings.find((text) => text.includes(`plugin ${name} `)) ?? warnings.join('; '))
 }
 

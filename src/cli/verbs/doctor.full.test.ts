@@ -91,7 +91,10 @@ describe('the names in a configuration', () => {
     const rights = ['file.read:/shared/reports', '!file.read:/shared/private', 'plugin.hello', 'mcp.weather']
     const rules = { agent: { rights }, approval: { calls: { 'hello.greet': 'ask' } } }
     assert.equal(checkNames(configSchema.parse(rules), calls, ['hello']).state, 'ok')
-    assert.match(checkNames(configSchema.parse(rules), calls).says, /^agent\.rights names "plugin\.hello", approval\.calls names "hello\.greet", /)
+    assert.match(
+      checkNames(configSchema.parse(rules), calls).says,
+      /^agent\.rights names "plugin\.hello", approval\.calls names "hello\.greet", /,
+    )
   })
 
   it('are reported if nothing has them, because such a rule has no effect', () => {

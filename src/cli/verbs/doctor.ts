@@ -186,7 +186,7 @@ async function checkPlugins(options: DoctorOptions, terminal: Terminal): Promise
 /** Also where no guest runs: a guard that does not start is no less missing then. @returns nothing where every plugin with hooks has started */
 async function checkHooks(setup: GuestSetup): Promise<readonly DoctorCheck[]> {
   const began = performance.now()
-  const { unstartedPlugins } = await import('../plugins/unstarted-plugins.ts')
+  const { unstartedPlugins } = await import('../plugins/kept-plugins.ts')
   const unstarted = await unstartedPlugins(setup)
   const [first] = unstarted
   if (first === undefined) return []
@@ -254,7 +254,11 @@ async function checkCalls(setup: GuestSetup): Promise<DoctorCheck> {
   const calls: KnownCall[] = []
   for await (const line of askOffline(setup, { command: 'calls' })) calls.push(line as KnownCall)
   const { readLock } = await loadPlugins()
-  return checkNames(setup.config, calls, readLock(setup.home).plugins.map(({ manifest }) => manifest.name))
+  return checkNames(
+    setup.config,
+    calls,
+    readLock(setup.home).plugins.map(({ manifest }) => manifest.name),
+  )
 }
 
 const stateColumn = 8
@@ -340,7 +344,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       return 0
     }
     const files = configFiles(home, workspace).map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
-    const { unstartedPlugins } = await import('../plugins/unstarted-plugins.ts')
+    const { unstartedPlugins } = await import('../plugins/kept-plugins.ts')
     const unstarted = await unstartedPlugins(connection.setup)
     const rows = [
       ['version', terminal.version],

@@ -1,26 +1,20 @@
-/** The hosts of all plugins, and what plugins have, which is kept by the hash of their files so that no host is started to tell it. */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+/** The hosts of all plugins. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type CallForTests,
   createSlots,
-  type DescribedPlugin,
   type HostedPlugin,
-  hookSteps,
   OxbowError,
   type PluginData,
   type PluginExports,
-  type PluginHook,
   type PluginHosts,
   type PluginTestResult,
   setOwn,
-  writeWhole,
 } from '../../types/index.ts'
-import { approvedParts } from '../package/rights.ts'
-import { parseExports, parseGuards } from './frame-schemas.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
+import { type KnownExports, openKnownExports } from './known-exports.ts'
 import { countData } from './data-limit.ts'
 import { dataFolder, type HostStartDeps, startHost } from './host-start.ts'
 import { defaultDataBytes, describedAtOnce, hostStartMs, maxLogChars, maxShownTests, testsMs } from './limits.ts'
@@ -34,11 +28,8 @@ const describeMs = 2 * hostStartMs
 
 /** Starts nothing, and reads what is kept. */
 export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHosts> {
-  const kept = keepExports(join(deps.stateFolder, '.exports'))
-  const guards = keepGuards(join(deps.stateFolder, '.exports'))
+  const known = await openKnownExports(deps.stateFolder, deps.plugins)
   const logs = keepLogs(join(deps.stateFolder, '.logs'), deps.secrets.conceal)
-  const known = new Map<string, PluginExports>()
-  const withheld = new Map<string, readonly string[]>()
   const lives = new Map<string, HostLife>()
   let plugins = deps.plugins
   let closed = false
@@ -47,38 +38,17 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     createHostLife(plugin, { ...deps, start: startWatched(deps, known), onEnded: logs.keep })
   const find = (name: string): HostLife => lives.get(name) ?? refuseUnknown(name)
   const findLoadable = (name: string): HostLife => loadable(find(name))
-  const approve = (plugin: HostedPlugin, found: PluginExports): PluginExports => {
-    const { exports, withheld: left } = approvedParts(plugin, found)
-    known.set(plugin.name, exports)
-    withheld.set(plugin.name, left)
-    return exports
-  }
-  const learn = async (plugin: HostedPlugin, found: PluginExports): Promise<PluginExports> => {
-    const exports = approve(plugin, found)
-    await kept.keep(plugin.tree_hash, found)
-    guards.keep(plugin.name, found)
-    return exports
-  }
   const inSlot = createSlots(describedAtOnce)
   const describe = (life: HostLife, signal: AbortSignal): Promise<PluginExports> =>
-    inSlot(signal, async () => learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: describeMs })))
+    inSlot(signal, async () => known.learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: describeMs })))
   const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
     let found: PluginExports | undefined
     await life.replace(plugin, async (link) => {
       found = await checked(link, plugin, calls)
     })
-    if (found !== undefined) await learn(plugin, found)
+    if (found !== undefined) await known.learn(plugin, found)
   }
   for (const plugin of plugins) lives.set(plugin.name, lifeOf(plugin))
-  await Promise.all(
-    plugins.map(async (plugin) => {
-      const found = await kept.find(plugin.tree_hash)
-      if (found === null) return
-      if (plugin.unloadable !== undefined) return guards.keep(plugin.name, found)
-      approve(plugin, found)
-      guards.keep(plugin.name, found)
-    }),
-  )
   return {
     plugins: () => plugins,
     ask: async (plugin, op, input, request) => findLoadable(plugin).ask(op, input, request),
@@ -86,13 +56,11 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       return known.get(plugin) ?? (await describe(findLoadable(plugin), signal))
     },
     known: (plugin) => known.get(plugin) ?? null,
-    guards(name) {
-      const plugin = known.has(name) ? undefined : lives.get(name)?.plugin()
-      return guards.find(name).filter(({ step }) => plugin?.hooks?.includes(step) === true)
-    },
+    guards: (name) => known.guards(lives.get(name)?.plugin()),
     state(plugin) {
-      const state = find(plugin).state()
-      return { ...state, problem: find(plugin).plugin().unloadable ?? state.problem, withheld: withheld.get(plugin) ?? [] }
+      const life = find(plugin)
+      const state = life.state()
+      return { ...state, problem: life.plugin().unloadable ?? state.problem, withheld: known.withheld(plugin) }
     },
     data: (plugin) => dataOf(find(plugin), deps),
     log: async (plugin) => logs.shown(find(plugin).state().log) || logs.find(plugin),
@@ -117,7 +85,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
 }
 
 /** A plugin of which it is not known what it has may never have started. */
-function startWatched(deps: PluginHostDeps, known: ReadonlyMap<string, PluginExports>): HostLifeDeps['start'] {
+function startWatched(deps: PluginHostDeps, known: Pick<KnownExports, 'has'>): HostLifeDeps['start'] {
   return (plugin, onLog, isSuspect) => startHost(plugin, deps, onLog, isSuspect || !known.has(plugin.name))
 }
 
@@ -145,7 +113,7 @@ function loadable(life: HostLife): HostLife {
 interface Held {
   readonly plugins: readonly HostedPlugin[]
   readonly lives: Map<string, HostLife>
-  readonly known: Map<string, PluginExports>
+  readonly known: KnownExports
   readonly lifeOf: (plugin: HostedPlugin) => HostLife
   readonly describe: (life: HostLife, signal: AbortSignal) => Promise<PluginExports>
   readonly takeOver: (life: HostLife, plugin: HostedPlugin, calls: CallForTests | undefined) => Promise<void>
@@ -235,79 +203,5 @@ function keepLogs(
     },
     find: (plugin) => readFile(pathOf(plugin), 'utf8').catch(() => ''),
     written: () => last,
-  }
-}
-
-/** @returns what plugins have, of those that have told it before */
-export async function keptExports(stateFolder: string, plugins: readonly HostedPlugin[]): Promise<readonly DescribedPlugin[]> {
-  const kept = keepExports(join(stateFolder, '.exports'))
-  const startable = plugins.filter((plugin) => plugin.unloadable === undefined)
-  const found = await Promise.all(startable.map(async (plugin) => ({ plugin, exports: await kept.find(plugin.tree_hash) })))
-  return found.flatMap(({ plugin, exports }) => (exports === null ? [] : [{ plugin, exports: approvedParts(plugin, exports).exports }]))
-}
-
-/** @returns steps that are refused until the plugin starts; see `PluginHosts.guards`. It does not know which plugins have told what they have */
-export function keptGuards(stateFolder: string, { name, hooks = [] }: HostedPlugin): readonly PluginHook[] {
-  return keepGuards(join(stateFolder, '.exports'))
-    .find(name)
-    .filter(({ step }) => hooks.includes(step))
-}
-
-/**
- * Steps at which a plugin must look, by its name: a version that does not start leaves none of them unguarded. What is read is kept, since it
- * is asked for at every step.
- * @param folder of files, one for each plugin that has such hooks; agents do not see it
- */
-function keepGuards(folder: string): {
-  find(plugin: string): readonly PluginHook[]
-  keep(plugin: string, found: PluginExports): void
-} {
-  const held = new Map<string, readonly PluginHook[]>()
-  const pathOf = (plugin: string): string => join(folder, `${plugin}.guards.json`)
-  const read = (plugin: string): readonly PluginHook[] => {
-    try {
-      return parseGuards(JSON.parse(readFileSync(pathOf(plugin), 'utf8')))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-      // What cannot be read may have named any of them.
-      return hookSteps.map((step) => ({ step, fail: 'closed' }))
-    }
-  }
-  const find = (plugin: string): readonly PluginHook[] => {
-    const found = held.get(plugin) ?? read(plugin)
-    held.set(plugin, found)
-    return found
-  }
-  return {
-    find,
-    keep(plugin, { hooks }) {
-      const guards = hooks.filter(({ fail }) => fail === 'closed')
-      if (JSON.stringify(guards) === JSON.stringify(find(plugin))) return
-      held.set(plugin, guards)
-      if (guards.length === 0) return rmSync(pathOf(plugin), { force: true })
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
-      writeWhole(pathOf(plugin), JSON.stringify(guards))
-    },
-  }
-}
-
-/** @param folder of files, one for each hash; agents do not see it */
-function keepExports(folder: string): {
-  find(hash: string): Promise<PluginExports | null>
-  keep(hash: string, found: PluginExports): Promise<void>
-} {
-  const pathOf = (hash: string): string => join(folder, `${hash}.json`)
-  return {
-    find: (hash) =>
-      readFile(pathOf(hash), 'utf8')
-        .then(
-          (text) => parseExports(JSON.parse(text)),
-          () => null,
-        )
-        .catch(() => null),
-    async keep(hash, found) {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      writeWhole(pathOf(hash), JSON.stringify(found))
-    },
   }
 }

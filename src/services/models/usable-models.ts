@@ -13,6 +13,7 @@ import {
   OxbowError,
   ownValue,
   type ServedModels,
+  unservedModel,
 } from '../../types/index.ts'
 
 type UsableDeps = Pick<Core, 'engine' | 'store'>
@@ -91,7 +92,14 @@ async function checked(
   const facts = await engine.facts(model)
   const { baseUrl, names } = await served(facts.provider)
   if (facts.provider.startsWith(ofPlugins)) {
-    if (names !== null && !names.includes(facts.name)) throw unserved(facts, (await listed()).map(modelLabel))
+    if (names !== null && !names.includes(facts.name)) {
+      const all = (await listed()).map(modelLabel)
+      throw unservedModel(
+        facts.provider.slice(ofPlugins.length),
+        facts.name,
+        all.filter((label) => label.startsWith(ofPlugins)),
+      )
+    }
     return facts
   }
   if (names !== null && !names.includes(facts.name) && modelLabel(facts) !== modelLabel(engine.model)) {
@@ -109,18 +117,6 @@ async function checked(
 
 /** How providers begin that are plugins. */
 const ofPlugins = 'plugin:'
-
-/** @param usable labels of all models that can be used */
-function unserved({ provider, name }: ModelFacts, usable: readonly string[]): OxbowError {
-  const plugin = provider.slice(ofPlugins.length)
-  const served = usable.filter((label) => label.startsWith(ofPlugins))
-  const label = `${provider}/${name}`
-  const near = nearestNames(label, served, Math.ceil(label.length / 2))
-  const some = (near.length > 0 ? near : served).slice(0, maxNearest)
-  return new OxbowError('not_found', `There is no plugin ${JSON.stringify(plugin)} that serves the model ${name}.`, {
-    hint: some.length === 0 ? 'No plugin serves models: `oxbow models` lists those that can be used.' : `Plugins serve ${some.join(', ')}.`,
-  })
-}
 
 /** @returns those that can be used */
 export async function factsOf(engine: UsableDeps['engine'], names: readonly string[]): Promise<readonly ModelFacts[]> {
