@@ -35,6 +35,9 @@ import {
   systemRandom,
   toError,
   toFailure,
+  type CallOutcome,
+  type Json,
+  type SessionId,
 } from '../types/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, printOnce, type Terminal } from './terminal.ts'
@@ -328,3 +331,16 @@ export type GatewayPort = Pick<
   Client,
   'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'approve' | 'call' | 'follow' | 'close'
 >
+
+/** @returns what a call of the user gave. @throws OxbowError as the call failed */
+export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json, session?: SessionId): Promise<Answered> {
+  const outcome = await gateway.call(name, input, session)
+  if (outcome.status === 'ok') return outcome
+  throw toError(outcome.failure)
+}
+
+type Answered = Extract<CallOutcome, { status: 'ok' }>
+
+/** @returns its output. @throws OxbowError as the call failed */
+export const outputOf = async (gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> =>
+  (await outcomeOf(gateway, name, input)).output

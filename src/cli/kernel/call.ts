@@ -1,11 +1,11 @@
-/** `oxbow call` and `oxbow state`: make a system call as the user, from a terminal or a script. */
+/** `oxbow call`: makes a system call as the user, from a terminal or a script. What other verbs share about calls. */
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type Json, type JsonObject, OxbowError, toError } from '../../types/index.ts'
-import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { plainText } from '../../terminal/index.ts'
+import { type Json, OxbowError } from '../../types/index.ts'
+import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
-import { type Preview, printLine, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
 
 export interface CallOptions extends GuestChoice {
@@ -23,8 +23,7 @@ export async function makeCall(name: string, text: string | undefined, options: 
     // What waits for approval is known when the turns that wait for it have resumed.
     if (guest.owned && isAboutApprovals(name)) await (await import('../verbs/approve.ts')).listPending(connection)
     const session = options.session === undefined ? undefined : (await findSession(gateway, options.session, { archived: true })).id
-    const outcome = await gateway.call(name, input, session)
-    if (outcome.status !== 'ok') throw toError(outcome.failure)
+    const outcome = await outcomeOf(gateway, name, input, session)
     if (options.json === true) printLine(terminal, JSON.stringify(outcome.output))
     // Not every call has words for people.
     else printText(terminal, plainText(outcome.text).trim() === '' ? JSON.stringify(outcome.output, null, 2) : plainText(outcome.text))
@@ -46,13 +45,6 @@ export function parseInput(text: string): Json {
       cause,
     })
   }
-}
-
-/** @returns the output of a call as the user. @throws OxbowError as the call failed */
-export async function outputOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> {
-  const outcome = await gateway.call(name, input)
-  if (outcome.status === 'ok') return outcome.output
-  throw toError(outcome.failure)
 }
 
 /**
@@ -84,106 +76,11 @@ export function showOutput(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const output = await outputOf(gateway, name, input)
-    if (options.json === true) printLine(terminal, JSON.stringify(output))
-    else printText(terminal, show(output as never))
-    return 0
+    return printAnswer(output, show(output as never), options, terminal)
   })
 }
 
-/** `category/name`, where the category may have slashes of its own. */
-function placeOf(path: string): { readonly category: string; readonly name: string } {
-  const slash = path.lastIndexOf('/')
-  if (slash > 0 && slash < path.length - 1) return { category: path.slice(0, slash), name: path.slice(slash + 1) }
-  throw new OxbowError('bad_input', `${JSON.stringify(path)} is not category/name`, {
-    hint: 'For example: oxbow state load projects/oxbow',
-  })
-}
-
-interface Listed {
-  readonly documents: readonly { readonly name: string; readonly version: number; readonly saved_at: number; readonly saved_by: string }[]
-  readonly next: string | null
-}
-
-export function stateList(
-  category: string,
-  options: CallOptions & { readonly after?: string | undefined },
-  terminal: Terminal,
-): Promise<number> {
-  const input = { category, ...(options.after !== undefined && { after: options.after }) }
-  return showOutput(['state.list', input], options, terminal, ({ documents, next }: Listed) => {
-    if (documents.length === 0) return `There is no document in ${plainLine(category, 100)}.`
-    const rows = documents.map((row) => [plainLine(row.name, 60), `version ${row.version}`, formatTime(row.saved_at), row.saved_by])
-    return `${table(rows)}${next === null ? '' : `\nMore: oxbow state list ${category} --after ${JSON.stringify(next)}`}`
-  })
-}
-
-export function stateLoad(path: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['state.load', { ...placeOf(path) }], options, terminal, ({ data }: JsonObject) =>
-    typeof data === 'string' ? plainText(data) : JSON.stringify(data, null, 2),
-  )
-}
-
-export interface StateSaveOptions extends CallOptions {
-  readonly markdown?: boolean | undefined
-  readonly ifVersion?: number | undefined
-}
-
-/** @param text undefined or `-`: read from standard input */
-export async function stateSave(path: string, text: string | undefined, options: StateSaveOptions, terminal: Terminal): Promise<number> {
-  const content = text === undefined || text === '-' ? await readText(terminal.input) : text
-  const data = options.markdown === true ? content : parseInput(content)
-  const version = options.ifVersion
-  const format = options.markdown === true ? 'markdown' : 'json'
-  const input = { ...placeOf(path), data, format, ...(version !== undefined && { if_version: version }) }
-  return showOutput(['state.save', input], options, terminal, (saved: { version: number }) => `Saved ${path}, version ${saved.version}.`)
-}
-
-export function stateDelete(path: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
-  const place = { ...placeOf(path) }
-  if (options.dryRun === true) {
-    return withGuest(options, terminal, async ({ gateway }) => {
-      const { version, saved_at, saved_by } = (await outputOf(gateway, 'state.load', place)) as Listed['documents'][number]
-      return printPreview(
-        { would: `delete ${path}, version ${version}`, target: { ...place, version, saved_at, saved_by } },
-        options,
-        terminal,
-      )
-    })
-  }
-  return showOutput(['state.delete', place], options, terminal, ({ existed }: { existed: boolean }) =>
-    existed ? `Deleted ${path}.` : `There was no document ${path}.`,
-  )
-}
-
-// `--dry-run` of verbs that destroy something: they say what they would do, and make no call that changes anything.
-
+/** Of verbs that destroy something: they only say what they would do. */
 export interface DryRunOptions extends CallOptions {
   readonly dryRun?: boolean | undefined
-}
-
-/**
- * A verb that makes one call, which destroys something.
- * @param find finds what it would destroy; throws `not_found` as the call would
- */
-export function showDestruction(
-  call: readonly [string, Json],
-  options: DryRunOptions,
-  terminal: Terminal,
-  show: (output: never) => string,
-  find: (gateway: GatewayPort) => Promise<Preview>,
-): Promise<number> {
-  if (options.dryRun !== true) return showOutput(call, options, terminal, show)
-  return withGuest(options, terminal, async ({ gateway }) => printPreview(await find(gateway), options, terminal))
-}
-
-/** @returns the one of a list that a call without input returns. @throws OxbowError `not_found` */
-export async function findListed<Line extends object>(
-  gateway: GatewayPort,
-  list: string,
-  matches: (line: Line) => boolean,
-  missing: { readonly what: string; readonly verb: string },
-): Promise<Line> {
-  const found = ((await outputOf(gateway, list, {})) as readonly Line[]).find(matches)
-  if (found !== undefined) return found
-  throw new OxbowError('not_found', `there is no ${missing.what}`, { hint: `\`${missing.verb}\` lists them.` })
 }

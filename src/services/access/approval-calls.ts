@@ -327,7 +327,7 @@ function requireKeeping(rights: ReadonlySet<string>, what: string, otherwise: st
     throw new OxbowError('denied', `${what} needs the right access.write.`, { hint: `${otherwise} a key with that right.` })
 }
 
-interface RuleView extends Pick<Rule, 'id' | 'call' | 'session' | 'labels' | 'by' | 'at'> {
+export interface RuleView extends Pick<Rule, 'id' | 'call' | 'session' | 'labels' | 'by' | 'at'> {
   readonly text: string
   /** False: it was learned under other settings of sandbox or egress, and does not apply now. */
   readonly applies: boolean

@@ -165,7 +165,7 @@ export function execListCalls(deps: ExecCallDeps): readonly Call[] {
   return [listPatterns(deps), changePatterns(deps)]
 }
 
-interface ExecView {
+export interface ExecView {
   /** Whether shells may be started. */
   readonly shell: boolean
   /** Names of variables that a call may set. */

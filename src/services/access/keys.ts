@@ -203,7 +203,7 @@ export function keyCalls(deps: KeyCallDeps): readonly Call[] {
   return [createKey(deps), listKeys(deps), revokeKey(deps), ...roleCalls(deps, users)]
 }
 
-type KeyView = Omit<StoredKey, 'salt' | 'hash'>
+export type KeyView = Omit<StoredKey, 'salt' | 'hash'>
 
 interface CreateInput {
   readonly name: string
