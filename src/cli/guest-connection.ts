@@ -203,6 +203,8 @@ async function withMarked<Result>(choice: GuestChoice, terminal: Terminal, use: 
 }
 
 async function connected<Result>(setup: GuestSetup, use: Use<Result>): Promise<Result> {
+  const { model } = setup.overrides ?? {}
+  if (model?.startsWith('plugin:') === true) await (await import('./plugins/kept-plugins.ts')).assertServed(model, setup)
   let onState: (state: ConnectionState) => void = () => {}
   let onNotice: (notice: Notice) => void = () => {}
   const { guest, gateway, gone } = await joinGuest(

@@ -29,7 +29,7 @@ import {
 } from '../types/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders } from './host-ways.ts'
-import type { GuestPlugins } from './plugin-source.ts'
+import type { GuestPlugins, ServedByPlugins } from './plugin-source.ts'
 import { type HeldParts, programServices } from './programs.ts'
 import { followFolders } from './shown-folders.ts'
 
@@ -206,6 +206,10 @@ function withPluginData(host: MemoryHost, data: GuestPluginData, held: HeldParts
   }
 }
 
+function servedNow({ plugins }: HeldParts): ServedByPlugins | null {
+  return plugins === undefined ? null : { models: plugins.models(), silent: plugins.silent() }
+}
+
 /** What the kernel cannot see itself. The checks are loaded with the first question. */
 function probes(
   envelope: GuestEnvelope,
@@ -216,8 +220,10 @@ function probes(
   const { config, keys: env, catalogFolder: folder = '' } = envelope
   return {
     host,
-    catalog: (question) =>
-      answerCatalog(question, { config, env, folder, now: () => new Date(), served: () => held.plugins?.models() ?? [] }),
+    async *catalog(question) {
+      const { pluginModels } = await import('./plugin-source.ts')
+      yield* answerCatalog(question, { config, env, folder, now: () => new Date(), ...pluginModels(envelope, () => servedNow(held)) })
+    },
     disk: diskProbe(envelope.workspaceRoot),
     async *health(part) {
       const { createHealthProbe } = await import('./health-checks.ts')

@@ -65,8 +65,9 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
     case 'catalog': {
       const { answerCatalog } = await import('../engine/index.ts')
       if (folder === undefined) throw new Error('the envelope names no folder of the catalog')
-      const served = async (): Promise<readonly string[]> => (await import('./plugin-source.ts')).keptModels(envelope)
-      for await (const line of answerCatalog(question.catalog, { config, env, folder, now: () => new Date(), served })) say(line)
+      const { pluginModels } = await import('./plugin-source.ts')
+      const deps = { config, env, folder, now: () => new Date(), ...pluginModels(envelope) }
+      for await (const line of answerCatalog(question.catalog, deps)) say(line)
       return
     }
     case 'doctor': {

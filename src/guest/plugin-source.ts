@@ -13,7 +13,7 @@ import type { HostWays } from './host-ways.ts'
 /** To open a database, and to write its tables anew. */
 const forgetMs = 120_000
 
-export interface GuestPlugins extends Pick<PluginParts, 'calls' | 'tools' | 'plugins' | 'models' | 'askModel' | 'close'> {
+export interface GuestPlugins extends Pick<PluginParts, 'calls' | 'tools' | 'plugins' | 'models' | 'silent' | 'askModel' | 'close'> {
   /** Undefined until there are plugins. */
   readonly hooks: PluginParts['hooks'] | undefined
   /** Erases rows with one of these phrases from tables of plugins. @returns how many @throws OxbowError of the first plugin that failed, after all others */
@@ -80,11 +80,35 @@ async function openParts(
   return { ...parts, calls, forget: (phrases) => forgetInPlugins(hosts, stateFolder, phrases) }
 }
 
-/** @returns models of plugins for conversations, without a host: of plugins that have told before what they have */
-export async function keptModels({ workspaceRoot, plugins = [] }: Pick<Envelope, 'workspaceRoot' | 'plugins'>): Promise<readonly string[]> {
-  if (plugins.length === 0) return none
+export interface ServedByPlugins {
+  /** For conversations, as `plugin:NAME/TYPE`. */
+  readonly models: readonly string[]
+  /** Plugins that have not told yet what they have. */
+  readonly silent: readonly string[]
+}
+
+/** @returns what plugins serve, without a host: of those that have told before what they have */
+async function keptModels({ workspaceRoot, plugins = [] }: Pick<Envelope, 'workspaceRoot' | 'plugins'>): Promise<ServedByPlugins> {
+  if (plugins.length === 0) return { models: none, silent: none }
   const { conversationModels, keptExports } = await import('../plugins/index.ts')
-  return conversationModels(await keptExports(stateFolderOf(workspaceRoot), plugins))
+  const kept = await keptExports(stateFolderOf(workspaceRoot), plugins)
+  const silent = plugins.filter(({ name }) => !kept.some(({ plugin }) => plugin.name === name)).map(({ name }) => name)
+  return { models: conversationModels(kept), silent }
+}
+
+/** How the catalog asks which models plugins serve. */
+interface PluginModels {
+  served(): Promise<readonly string[]>
+  silent(): Promise<readonly string[]>
+}
+
+/** @param now what the guest knows of its plugins; null: the files tell */
+export function pluginModels(
+  envelope: Pick<Envelope, 'workspaceRoot' | 'plugins'>,
+  now: () => ServedByPlugins | null = () => null,
+): PluginModels {
+  const found = async (): Promise<ServedByPlugins> => now() ?? keptModels(envelope)
+  return { served: () => found().then(({ models }) => models), silent: () => found().then(({ silent }) => silent) }
 }
 
 /** Of the workspace, and not seen by agents: backups have it, and it goes with the workspace. */
@@ -137,6 +161,7 @@ function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
     },
     plugins: () => parts?.plugins() ?? none,
     models: () => parts?.models() ?? none,
+    silent: () => parts?.silent() ?? none,
     get hooks() {
       return parts?.hooks
     },

@@ -7,7 +7,6 @@ import type {
   CatalogQuestion,
   Clock,
   Config,
-  DoctorCheck,
   Engine,
   HostPort,
   Random,

@@ -14,3 +14,6 @@ export const maxCalls = 128
 /** Of a provider that names no deadline, and the longest that one can name. */
 export const providerMs = 2_000
 export const maxProviderMs = 10_000
+/** Reasons of hooks that failed at one step, and characters of each: the guest records them. */
+export const maxHookFailures = 20
+export const maxHookFailureChars = 300

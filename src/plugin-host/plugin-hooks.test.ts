@@ -183,6 +183,32 @@ test('several hooks at one step run in order, and a refusal ends them', async ()
   assert.equal((await firing({ step: 'call.before', run: () => false })('call.before')).verdict, 'refuse')
 })
 
+test('hooks behind one that fails open are asked, and those behind one that fails closed are not', async () => {
+  const broken = (fail?: string): object => ({
+    step: 'call.before',
+    ...(fail !== undefined && { fail }),
+    run() {
+      throw new Error('no luck')
+    },
+  })
+  const guard = { step: 'call.before', fail: 'closed', run: () => ({ verdict: 'refuse', reason: 'not that one' }) }
+  const lenient = { step: 'call.before', run() {} }
+  assert.deepEqual(await firing(broken(), guard)('call.before'), {
+    verdict: 'refuse',
+    value: null,
+    reason: 'not that one',
+    failed: ['no luck'],
+  })
+  assert.deepEqual(await firing(broken(), lenient, broken())('call.before'), {
+    verdict: 'pass',
+    value: null,
+    reason: '',
+    failed: ['no luck', 'no luck'],
+  })
+  await assert.rejects(firing(lenient, broken('closed'), guard)('call.before'), { message: 'no luck' })
+  await assert.rejects(firing(broken(), broken())('call.before'), { message: 'no luck' })
+})
+
 test('an answer without a known verdict is a failure, and so is a change without fields', async () => {
   const may = 'it may return nothing, true, false, or an object whose verdict is pass, change, refuse or approve'
   for (const [answer, message] of [

@@ -11,12 +11,13 @@ import {
 } from '../types/index.ts'
 import { type AliasSteps, hookAliases } from './hook-aliases.ts'
 import { verdictOf } from './hook-answer.ts'
+import { maxHookFailureChars, maxHookFailures } from './limits.ts'
 import type { HookPart, PluginObject, PluginRuntime } from './plugin-object.ts'
 
 export interface PluginHooks {
   /** What they look at, each step once. */
   readonly declared: readonly PluginHook[]
-  /** @throws Error of the first hook that fails */
+  /** One that fails open is left out, and `failed` has its reason. @throws Error of the first that fails closed, or when all have failed */
   run(step: string, value: JsonObject, runtime: PluginRuntime): Promise<PluginHookResult>
 }
 
@@ -37,20 +38,42 @@ export function hooksOf(plugins: readonly PluginObject[]): PluginHooks {
       let shown = value
       let changed: JsonObject = {}
       const reasons: string[] = []
-      for (const hook of hooks.filter((each) => each.step === step)) {
-        const answer = await hook.run(shown, runtime)
-        if (answer.verdict === 'refuse') return answer
+      const errors: unknown[] = []
+      const asked = hooks.filter((each) => each.step === step)
+      for (const hook of asked) {
+        const answer = await runUnlessOpen(hook, shown, runtime, errors)
+        if (answer === null) continue
+        if (answer.verdict === 'refuse') return { ...answer, ...failures(errors) }
         if (answer.verdict === 'approve') reasons.push(answer.reason)
         if (answer.verdict === 'pass' || answer.value === null) continue
         const change = answer.value as JsonObject
         changed = { ...changed, ...change }
         shown = { ...shown, ...change }
       }
+      if (asked.length > 0 && errors.length === asked.length) throw errors[0]
       const hasChanged = Object.keys(changed).length > 0
       const verdict = reasons.length > 0 ? 'approve' : hasChanged ? 'change' : 'pass'
-      return { verdict, value: hasChanged ? changed : null, reason: reasons.filter((reason) => reason !== '').join('; ') }
+      const reason = reasons.filter((each) => each !== '').join('; ')
+      return { verdict, value: hasChanged ? changed : null, reason, ...failures(errors) }
     },
   }
+}
+
+/** @param errors gets what a hook throws that fails open @returns null for that one: those behind it must look at the step all the same */
+async function runUnlessOpen(hook: Hook, value: JsonObject, runtime: PluginRuntime, errors: unknown[]): Promise<PluginHookResult | null> {
+  try {
+    return await hook.run(value, runtime)
+  } catch (error) {
+    if (hook.fail === 'closed') throw error
+    errors.push(error)
+    return null
+  }
+}
+
+function failures(errors: readonly unknown[]): Pick<PluginHookResult, 'failed'> {
+  if (errors.length === 0) return {}
+  const texts = errors.slice(0, maxHookFailures).map((error) => (error instanceof Error ? error.message : String(error)))
+  return { failed: texts.map((text) => text.slice(0, maxHookFailureChars).toWellFormed()) }
 }
 
 /** @param part checked only to have a name and a function */

@@ -15,5 +15,6 @@ export { fingerprint, maxSignatureBytes, signatureFile, signerOf, signPackage } 
 export { createTreeCheck, hashOf, hashOfFiles, listTree, staysInside, type TreeCheck, type TreeFile, treeHash } from './package/tree.ts'
 export { createSpendCap } from './parts/part-request.ts'
 export { createPluginParts, type PluginParts } from './parts/plugin-parts.ts'
-export { createPluginHosts, keptExports, type PluginHostDeps } from './host/hosts.ts'
+export { createPluginHosts, type PluginHostDeps } from './host/hosts.ts'
+export { keptExports, keptGuards } from './host/known-exports.ts'
 export { conversationModels } from './parts/model-call.ts'

@@ -52,6 +52,8 @@ export interface PluginHookResult {
   readonly value: Json
   /** For `refuse` and `approve`. */
   readonly reason: string
+  /** Why hooks of the plugin failed that fail open; the others have answered. Absent: none failed. */
+  readonly failed?: readonly string[]
 }
 
 export interface PluginTestResult {

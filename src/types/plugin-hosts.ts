@@ -1,6 +1,6 @@
 /** The port to the hosts of plugins: what is installed, and how a plugin is asked something. */
 import type { CallOutcome } from './call.ts'
-import type { PluginExports } from './plugin.ts'
+import type { PluginExports, PluginHook } from './plugin.ts'
 import type { PluginOp, PluginOps } from './plugin-frames.ts'
 import type { JsonObject } from './text.ts'
 
@@ -32,6 +32,8 @@ export interface HostedPlugin {
   readonly paths: readonly { readonly path: string; readonly writable: boolean }[]
   /** Its settings, checked against its `configSchema`. */
   readonly config: JsonObject
+  /** Why it cannot be started, for people: it is here for what it guards. Absent: it can. */
+  readonly unloadable?: string
   /** For plugins of elizaOS: characters by the name of their agents, in the form of 1.x. */
   readonly characters?: JsonObject
 }
@@ -87,6 +89,11 @@ export interface PluginHosts {
   exports(plugin: string, signal: AbortSignal): Promise<PluginExports>
   /** @returns what is kept; null when the plugin has never been described */
   known(plugin: string): PluginExports | null
+  /**
+   * Hooks that fail closed, of the last version that told what it has, for a plugin whose present version has not: what they guard is refused
+   * until it starts. Empty for one that is known; only steps that are approved.
+   */
+  guards(plugin: string): readonly PluginHook[]
   state(plugin: string): PluginHostState
   /** What it keeps in its folder `/data`, and what it may. */
   data(plugin: string): Promise<PluginData>

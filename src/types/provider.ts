@@ -1,5 +1,7 @@
 /** Built-in model services: their URLs, their protocols, and the environment variables that hold their keys. */
 import type { Config, ProviderConfig } from './config.ts'
+import { OxbowError } from './error.ts'
+import { nearestNames } from './text.ts'
 
 export type WireName = Exclude<ProviderConfig['wire'], ''>
 
@@ -87,4 +89,17 @@ const searchKeyEnvs: Readonly<Partial<Record<Config['web']['search'], string>>> 
 export function searchKeyEnv({ search, search_key_env: named }: Config['web']): string {
   const usual = searchKeyEnvs[search] ?? ''
   return usual === '' || named === '' ? usual : named
+}
+
+/** Names in a refusal. */
+const maxNearestModels = 3
+
+/** @param served models of all plugins, as `plugin:NAME/TYPE` @returns the refusal of a model that no plugin serves, with the nearest names */
+export function unservedModel(plugin: string, type: string, served: readonly string[]): OxbowError {
+  const label = `plugin:${plugin}/${type}`
+  const near = nearestNames(label, served, Math.ceil(label.length / 2))
+  const some = (near.length > 0 ? near : served).slice(0, maxNearestModels)
+  return new OxbowError('not_found', `There is no plugin ${JSON.stringify(plugin)} that serves the model ${type}.`, {
+    hint: some.length === 0 ? 'No plugin serves models: `oxbow models` lists those that can be used.' : `Plugins serve ${some.join(', ')}.`,
+  })
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { parse as parseToml } from 'smol-toml'
 import { z } from 'zod'
 import { measures } from '../../bench/measure-list.ts'
-import { slashCommands } from '../../src/terminal/index.ts'
+import { readCommand, slashCommands } from '../../src/terminal/index.ts'
 import { buildProgram } from '../../src/cli/program.ts'
 import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
@@ -57,7 +57,7 @@ export async function programFacts(): Promise<ProgramFacts> {
     words: new Set(sources.flatMap((path) => read(path).match(/\w+/g) ?? [])),
     scripts: new Set(Object.keys((JSON.parse(read('package.json')) as { scripts: object }).scripts)),
     measures: new Set(measures.map(({ name }) => name)),
-    isChatCommand: (text) => slashCommands.some(({ name }) => name === text.split(' ')[0]!.slice(1)),
+    isChatCommand: (text) => slashCommands.some(({ name }) => name === readCommand(text)?.name),
     checkToml: (text) => {
       try {
         const table = parseToml(text)

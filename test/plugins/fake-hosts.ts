@@ -87,6 +87,7 @@ export function createFakeHosts(plugins: Readonly<Record<string, FakePlugin>>): 
     },
     exports: async (name) => known(name)!,
     known,
+    guards: () => [],
     state: () => ({ phase: 'running', pid_started: true, problem: '', crashes: 0, log: '' }),
     data: async () => ({ bytes: 0, max_bytes: 1 }),
     log: async () => '',

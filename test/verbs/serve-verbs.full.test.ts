@@ -67,7 +67,8 @@ test('it starts in the background once, serves, restarts, and stops with everyth
   }
   assert.match((await oxbow('run', '2+2')).text, /2\+2 = 4/)
   rmSync(config)
-  assert.equal((await oxbow('logs')).exit, 0)
+  const log = await oxbow('logs')
+  assert.deepEqual([log.exit, log.text === ''], [0, false], 'an empty log is said to be empty')
   assert.match((await oxbow('stop')).text, /has stopped/)
   for (const pid of [first.pid, first.guest, second.guest]) assert.equal(isAlive(pid), false, `${pid}`)
 })

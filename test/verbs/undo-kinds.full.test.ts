@@ -141,8 +141,7 @@ describe('undo through the front door', () => {
 
   it('has a version of the turn of a schedule', async () => {
     await oxbow('schedule', 'add', 'On time', '--name', 'timely', '--every', '3600')
-    const [list] = await home.json<{ schedules: { id: string }[] }>('schedule', 'list')
-    await oxbow('schedule', 'run', list!.schedules[0]!.id)
+    await oxbow('schedule', 'run', 'timely')
     await until(async () => (await subjects())[0]?.includes('On time') === true, 'the version of the schedule')
     assert.match(await oxbow('undo'), /^Removed scheduled\.txt/)
   })

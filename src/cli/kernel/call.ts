@@ -18,7 +18,10 @@ export async function makeCall(name: string, text: string | undefined, options: 
   const isPiped = !terminal.input.isTTY
   const piped = text === '-' || (text === undefined && isPiped) ? await readText(terminal.input) : ''
   const input = parseInput(piped.trim() === '' ? (text ?? '{}') : piped)
-  return withGuest(options, terminal, async ({ gateway }) => {
+  return withGuest(options, terminal, async (connection) => {
+    const { gateway, guest } = connection
+    // What waits for approval is known when the turns that wait for it have resumed.
+    if (guest.owned && isAboutApprovals(name)) await (await import('../verbs/approve.ts')).listPending(connection)
     const session = options.session === undefined ? undefined : (await findSession(gateway, options.session, { archived: true })).id
     const outcome = await outcomeOf(gateway, name, input, session)
     if (options.json === true) printLine(terminal, JSON.stringify(outcome.output))
@@ -27,6 +30,8 @@ export async function makeCall(name: string, text: string | undefined, options: 
     return 0
   })
 }
+
+const isAboutApprovals = (name: string): boolean => /^(?:approval|call)\./.test(name)
 
 /** @throws OxbowError `bad_input` */
 export function parseInput(text: string): Json {

@@ -71,9 +71,14 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
       printNotice(terminal, `warning: the name ${name} looks like ${other}, which is another one`)
     if (options.dryRun === true) return printPreview({ would: `install ${name} ${version}`, target: shown(staged) }, options, terminal)
     if (isSame(staged))
-      return await finish({ ...staged, leftovers: [] }, `${name} ${version} is installed already, with the same files.`, options, terminal)
+      return await finish(
+        { ...staged, leftovers: [], isSame: true },
+        `${name} ${version} is installed already, with the same files.`,
+        options,
+        terminal,
+      )
     if (!(await isApproved(staged, options, terminal))) return 0
-    const trial = { ...staged, leftovers: leftoversOf(home, name) }
+    const trial = { ...staged, leftovers: leftoversOf(home, name), isSame: false }
     await commitPlugin(home, staged, userInfo().username, systemClock.now())
     return await finish(trial, `Installed ${name} ${version}.`, options, terminal)
   } finally {
@@ -91,7 +96,7 @@ async function finish(staged: StagedPlugin & Trial, text: string, options: AddOp
   const { manifest, before } = staged
   const problems = await syncGuests(home, terminal)
   const refused = problems.find(({ plugin }) => plugin === manifest.name)
-  if (refused !== undefined && before !== null && !isSame(staged)) {
+  if (refused !== undefined && before !== null && !staged.isSame) {
     await (await loadPlugins()).revertPlugin(home, staged)
     await syncGuests(home, terminal)
     throw new OxbowError('tool_failed', `${manifest.name} ${before.manifest.version} stays: ${refused.why}`, {
@@ -194,9 +199,10 @@ async function isApproved(staged: StagedPlugin, { digest }: AddOptions, terminal
 export async function pluginSwitch(name: string, isOn: boolean, options: SwitchOptions, terminal: Terminal): Promise<number> {
   const { home } = guestSetup(options, terminal)
   const { switchPlugin } = await loadPlugins()
-  switchPlugin(home, name, isOn)
+  const { manifest } = switchPlugin(home, name, isOn)
   const grant = isOn ? await grantIfWanted(name, options, terminal) : null
   const problems = await syncGuests(home, terminal, { restart: grant?.changed === true })
+  if (isOn && problems.length === 0) await tryLoading(home, { manifest, before: null, leftovers: [], isSame: true }, options, terminal)
   const text = `${isOn ? 'Enabled' : 'Disabled'} ${name}.`
   return report({ plugin: name, enabled: isOn }, text, problems, { ...options, granted: grant?.granted }, terminal)
 }

@@ -1,4 +1,7 @@
-/** Starts a plugin that was installed, once, in its sandbox. A new one that does not start is not kept, and nothing of it stays behind. */
+/**
+ * Starts a plugin that was installed, once, in its sandbox. A new one that does not start is not kept, and nothing of it stays behind; of an
+ * update, the version before stays.
+ */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { plainLine, plainText } from '../../terminal/index.ts'
@@ -13,6 +16,8 @@ import { infoOf } from './plugins.ts'
 export interface Trial extends Pick<StagedPlugin, 'manifest' | 'before'> {
   /** What its guests may keep of it from now on: paths that did not exist before. */
   readonly leftovers: readonly string[]
+  /** It was installed before with the same files: then it stays, whatever it does. */
+  readonly isSame: boolean
 }
 
 /** @returns paths of what guests keep of a plugin, as far as they do not exist yet */
@@ -21,13 +26,13 @@ export function leftoversOf(home: Home, name: string): readonly string[] {
   return folders.flatMap((folder) => [join(folder, name), join(folder, '.logs', `${name}.log`)]).filter((path) => !existsSync(path))
 }
 
-/** @param log what the plugin wrote @throws OxbowError `bad_config`, always */
+/** Takes back what was installed. @param log what the plugin wrote @throws OxbowError `bad_config`, always */
 export async function dropNew(
   home: Home,
   trial: Trial,
   options: CallOptions,
   terminal: Terminal,
-  { message, log }: { readonly message: string; readonly log: string },
+  { message, hint = '', log }: { readonly message: string; readonly hint?: string; readonly log: string },
 ): Promise<never> {
   const { name } = trial.manifest
   const shown = ['It wrote:', ...log.trimEnd().split('\n').slice(-maxShownLogLines)].join('\n  ')
@@ -36,7 +41,13 @@ export async function dropNew(
   await revertPlugin(home, trial)
   await syncGuests(home, terminal)
   for (const path of trial.leftovers) rmSync(path, { recursive: true, force: true })
-  throw new OxbowError('bad_config', `${name} is not installed. ${message}`, { hint: 'Correct it and add it again.' })
+  if (trial.before !== null)
+    throw new OxbowError('bad_config', `${name} ${trial.before.manifest.version} stays: ${message}`, {
+      hint: `${hint === '' ? 'Correct it' : hint.replace(/\.$/, '')}, and add it again. To install it all the same, disable the plugin first: oxbow plugin disable ${name}`,
+    })
+  throw new OxbowError('bad_config', `${name} is not installed. ${message}`, {
+    hint: `${hint === '' ? 'Correct it' : hint.replace(/\.$/, '')}, and add it again.`,
+  })
 }
 
 const maxShownLogLines = 20
@@ -52,10 +63,10 @@ export async function tryLoading(home: Home, trial: Trial, options: CallOptions,
     (error: unknown) => ({ exports: null, failure: toFailure(error, 'internal_failure', ''), log: '' }),
   )
   if (failure === null) return exports
-  const { code, message } = failure
-  if (program === 'eliza-host' ? doesNotLoad.test(message) : trial.before === null && ownFailures.has(code))
-    return dropNew(home, trial, options, terminal, { message, log })
-  printNotice(terminal, `notice: ${name} was not loaded to try it: ${plainLine(message, 300)}`)
+  const { code, message, hint } = failure
+  const isOwn = program === 'eliza-host' ? doesNotLoad.test(message) : ownFailures.has(code)
+  if (isOwn && !trial.isSame) return dropNew(home, trial, options, terminal, { message, hint, log })
+  printNotice(terminal, `warning: ${name} did not start when it was tried: ${plainLine(message, 300)}`)
   return null
 }
 

@@ -156,3 +156,45 @@ test('a plugin that is disabled is not there, until it is enabled; one that is r
   assert.doesNotMatch(readFileSync(path('config.toml'), 'utf8'), /plugin\.hello/)
   assert.match((await plugin('remove', 'hello')).err, /There is no plugin hello/)
 })
+
+test('an update that does not start leaves the version before where no guest runs, and is named when it is forced', async () => {
+  assert.match((await oxbow(['stop'])).out, /stopped/)
+  const [made, code] = [path('watch'), path('watch', 'index.js')]
+  const hash = async (): Promise<string> => (await json('verify', made))['tree_hash'] as string
+  await plugin('new', made)
+  assert.equal((await plugin('add', made, '--digest', await hash())).exit, 0)
+  change(code, 'export default', "throw new Error('no luck')\nexport default")
+  const failed = await plugin('update', 'watch', '--digest', await hash())
+  assert.match(failed.err, /watch 0\.1\.0 stays: index\.js:\d+: Error: no luck/)
+  assert.equal((await plugin('test', 'watch')).exit, 0)
+
+  change(path('watch', 'oxbow.plugin.json'), '"hooks": []', '"hooks": ["call.before"]')
+  await json('disable', 'watch')
+  assert.equal((await plugin('update', 'watch', '--digest', await hash())).exit, 0)
+  assert.match((await plugin('enable', 'watch')).err, /warning: watch did not start when it was tried: index\.js:\d+: Error: no luck/)
+  const about = /The plugin watch 0\.1\.0 has not started\. Its hooks look at nothing until it starts: call\.before/
+  const listed = await plugin('list')
+  assert.match(listed.out, /watch +0\.1\.0 +not started/)
+  for (const text of [listed.err, (await oxbow(['status'])).out, (await oxbow(['doctor'])).out]) assert.match(text, about)
+
+  change(code, "throw new Error('no luck')", '')
+  assert.equal((await plugin('update', 'watch', '--digest', await hash())).exit, 0)
+  assert.match((await plugin('list')).out, /watch +0\.1\.0 +on/)
+})
+
+test('a model of a plugin that is misspelt is refused before the turn, with the nearest names', async () => {
+  await plugin('new', path('atlas'))
+  const models = `models: { TEXT_LARGE: { handler: () => 'It is near.' } },`
+  writeFileSync(path('atlas', 'index.js'), `export default { name: 'atlas', ${models} }\n`)
+  assert.equal((await plugin('add', path('atlas'), '--digest', (await json('verify', path('atlas')))['tree_hash'] as string)).exit, 0)
+  const asked = (model: string): Promise<Done> => oxbow(['run', '--model', model, 'Where is it?'])
+  assert.match((await asked('plugin:atlas')).out, /It is near\./)
+  for (const [model, message] of [
+    ['plugin:atls', 'no plugin "atls" that serves the model TEXT_LARGE'],
+    ['plugin:atlas/TEXT_LARG', 'no plugin "atlas" that serves the model TEXT_LARG'],
+  ] as const) {
+    const { exit, out, err } = await asked(model)
+    assert.deepEqual([exit === 0, out], [false, ''])
+    assert.ok(err.includes(message) && err.includes('Plugins serve plugin:atlas/TEXT_LARGE.'), err)
+  }
+})

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
+import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome, usersOf } from '../../runner/index.ts'
 import {
   actionCallName,
   type Failure,
@@ -19,6 +19,7 @@ import {
 import { type CallOptions } from '../kernel/call.ts'
 import { guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { type UnstartedPlugin, unstartedPlugins } from './kept-plugins.ts'
 
 /** How a list says where a plugin is from. */
 function sourceText(source: PluginSource): string {
@@ -37,17 +38,36 @@ export async function pluginList(options: JsonOption, terminal: Terminal): Promi
   if (options.json === true) printLine(terminal, JSON.stringify(plugins))
   else if (plugins.length === 0) printLine(terminal, 'There is no plugin. `oxbow plugin add` installs one.')
   else {
-    const rows = plugins.map(({ manifest, enabled, signer, source }) => [
-      manifest.name,
-      manifest.version,
-      enabled ? 'on' : 'off',
-      signer === '' ? 'unsigned' : 'signed',
-      plainLine(sourceText(source), 60),
-      plainLine(manifest.description, 60),
+    const unstarted = await unstartedOf(openHome(terminal.env), terminal)
+    for (const { says, fix } of unstarted) printNotice(terminal, plainText(`warning: ${says} ${fix}`))
+    const stateOf = ({ manifest: { name }, enabled }: LockedPlugin): string => {
+      if (!enabled) return 'off'
+      return unstarted.some((plugin) => plugin.name === name) ? 'not started' : 'on'
+    }
+    const rows = plugins.map((plugin) => [
+      plugin.manifest.name,
+      plugin.manifest.version,
+      stateOf(plugin),
+      plugin.signer === '' ? 'unsigned' : 'signed',
+      plainLine(sourceText(plugin.source), 60),
+      plainLine(plugin.manifest.description, 60),
     ])
     printText(terminal, table([['NAME', 'VERSION', 'STATE', 'TRUST', 'FROM', 'DESCRIPTION'], ...rows]))
   }
   return problem === '' ? 0 : 1
+}
+
+/** In the workspace of any user. What is wrong with the configuration, other verbs say: it does not hide what is installed. */
+async function unstartedOf(home: Home, terminal: Terminal): Promise<readonly UnstartedPlugin[]> {
+  const found = new Map<string, UnstartedPlugin>()
+  for (const user of usersOf(home)) {
+    try {
+      for (const plugin of await unstartedPlugins(guestSetup({ user }, terminal, false))) found.set(plugin.name, plugin)
+    } catch {
+      continue
+    }
+  }
+  return [...found.values()]
 }
 
 const mib = 1024 * 1024
@@ -109,7 +129,8 @@ export function whyNotLoaded(
 ): string {
   if (!enabled) return `The plugin ${name} is disabled: oxbow plugin enable ${name} turns it on.`
   const warnings: string[] = []
-  if (listPlugins(home, config, (text) => warnings.push(text)).some((plugin) => plugin.name === name)) return ''
+  if (listPlugins(home, config, (text) => warnings.push(text)).some((plugin) => plugin.name === name && plugin.unloadable === undefined))
+    return ''
   return sentence(warnings.find((text) => text.includes(`plugin ${name} `)) ?? warnings.join('; '))
 }
 

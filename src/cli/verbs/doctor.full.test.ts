@@ -87,6 +87,16 @@ describe('the names in a configuration', () => {
     assert.deepEqual([names({}).state, names(rules).state], ['ok', 'ok'])
   })
 
+  it('may be limited or denied, and of an installed plugin', () => {
+    const rights = ['file.read:/shared/reports', '!file.read:/shared/private', 'plugin.hello', 'mcp.weather']
+    const rules = { agent: { rights }, approval: { calls: { 'hello.greet': 'ask' } } }
+    assert.equal(checkNames(configSchema.parse(rules), calls, ['hello']).state, 'ok')
+    assert.match(
+      checkNames(configSchema.parse(rules), calls).says,
+      /^agent\.rights names "plugin\.hello", approval\.calls names "hello\.greet", /,
+    )
+  })
+
   it('are reported if nothing has them, because such a rule has no effect', () => {
     const { state, says, fix } = names({
       approval: { rights: { 'web.reed': 'ask' }, calls: { 'file.raed': 'deny' } },

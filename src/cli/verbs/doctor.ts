@@ -11,6 +11,7 @@ import {
   type GuestSetup,
   type HostCheck,
   loadConfig,
+  loadPlugins,
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
@@ -21,6 +22,7 @@ import {
   type Failure,
   type JournalRecord,
   ownValue,
+  pluginRight,
   type StoreQuestion,
   type StoreStatus,
   type StoreVerifyReport,
@@ -131,6 +133,7 @@ async function* examine(setup: GuestSetup, guestUrl: string | null): AsyncGenera
     // The check of the database says what is wrong with the keys.
   }
   yield* [await database, await clock, await names]
+  yield* await checkHooks(setup)
   if (setup.config.sandbox.isolate_guest) yield await checkIsolated(setup)
   for await (const line of askOffline(setup, { command: 'doctor' }, masters)) yield line as DoctorCheck
 }
@@ -178,6 +181,17 @@ async function checkPlugins(options: DoctorOptions, terminal: Terminal): Promise
   if (first === undefined) return [{ ...check, state: 'ok', says: `${problems.size} enabled, none has failed`, fix: '' }]
   const says = failed.map(([plugin, problem]) => `${plugin}: ${problem}`).join('; ')
   return [{ ...check, state: 'weak', says, fix: `oxbow plugin logs ${first[0]} shows what it wrote` }]
+}
+
+/** Also where no guest runs: a guard that does not start is no less missing then. @returns nothing where every plugin with hooks has started */
+async function checkHooks(setup: GuestSetup): Promise<readonly DoctorCheck[]> {
+  const began = performance.now()
+  const { unstartedPlugins } = await import('../plugins/kept-plugins.ts')
+  const unstarted = await unstartedPlugins(setup)
+  const [first] = unstarted
+  if (first === undefined) return []
+  const says = unstarted.map((plugin) => plugin.says).join(' ')
+  return [{ name: 'hooks', state: 'weak', says, fix: first.fix, required: false, ms: Math.round(performance.now() - began) }]
 }
 
 /** Larger stores take longer to verify than a person waits. */
@@ -239,7 +253,12 @@ async function checkClock(setup: GuestSetup): Promise<DoctorCheck> {
 async function checkCalls(setup: GuestSetup): Promise<DoctorCheck> {
   const calls: KnownCall[] = []
   for await (const line of askOffline(setup, { command: 'calls' })) calls.push(line as KnownCall)
-  return checkNames(setup.config, calls)
+  const { readLock } = await loadPlugins()
+  return checkNames(
+    setup.config,
+    calls,
+    readLock(setup.home).plugins.map(({ manifest }) => manifest.name),
+  )
 }
 
 const stateColumn = 8
@@ -284,20 +303,26 @@ export interface KnownCall {
   readonly right: string
 }
 
-/** @returns the finding of `oxbow doctor`. */
+/** What tool servers, remote agents and coders add is known where they are reached: it is not judged here. */
+const ofConnections = /^(?:mcp|a2a|acp)\./
+
+/** @param plugins names of the installed ones; their actions are not judged either @returns the finding of `oxbow doctor`. */
 export function checkNames(
   { agent, approval, flow }: Pick<Config, 'agent' | 'approval' | 'flow'>,
   calls: readonly KnownCall[],
+  plugins: readonly string[] = [],
 ): DoctorCheck {
   const names = new Set(calls.map(({ name }) => name))
-  const rights = new Set(calls.map(({ right }) => right))
-  const unknown = (key: string, used: readonly string[], valid: ReadonlySet<string>): readonly string[] =>
-    used.filter((name) => !valid.has(name)).map((name) => `${key} names ${JSON.stringify(name)}`)
+  const rights = new Set([...calls.map(({ right }) => right), ...plugins.map(pluginRight), '*', 'secret.use', 'model.use'])
+  const isRight = (entry: string): boolean => rights.has(entry.replace(/^!/, '').replace(/:.*$/s, ''))
+  const isCall = (name: string): boolean => names.has(name) || plugins.some((plugin) => name.startsWith(`${plugin}.`))
+  const unknown = (key: string, used: readonly string[], isKnown: (name: string) => boolean): readonly string[] =>
+    used.filter((name) => !ofConnections.test(name) && !isKnown(name)).map((name) => `${key} names ${JSON.stringify(name)}`)
   const wrong = [
-    ...unknown('agent.rights', agent.rights, rights),
-    ...unknown('approval.rights', Object.keys(approval.rights), rights),
-    ...unknown('approval.calls', Object.keys(approval.calls), names),
-    ...unknown('flow.sinks', Object.keys(flow.sinks), names),
+    ...unknown('agent.rights', agent.rights, isRight),
+    ...unknown('approval.rights', Object.keys(approval.rights), isRight),
+    ...unknown('approval.calls', Object.keys(approval.calls), isCall),
+    ...unknown('flow.sinks', Object.keys(flow.sinks), isCall),
   ]
   const check = { name: 'configuration', required: false, ms: 0 } as const
   if (wrong.length === 0) return { ...check, state: 'ok', says: 'it names only existing rights and calls', fix: '' }
@@ -319,6 +344,8 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       return 0
     }
     const files = configFiles(home, workspace).map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
+    const { unstartedPlugins } = await import('../plugins/kept-plugins.ts')
+    const unstarted = await unstartedPlugins(connection.setup)
     const rows = [
       ['version', terminal.version],
       ['node', process.version],
@@ -326,6 +353,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       ['guest', guest.owned ? 'not running (started to answer this)' : `running, pid ${guest.pid}, ${guest.url}`],
       ...files.map((path) => ['config', path]),
       ...statusRows(guestStatus, `a file: ${join(workspace.root, 'internal', 'oxbow.db')}`),
+      ...unstarted.map(({ says, fix }) => ['!', `${says} ${fix}`]),
     ]
     printText(terminal, plainText(table(rows)))
     return 0

@@ -25,7 +25,7 @@ export interface ImageOptions extends GuestChoice {
 /** @returns 0. @throws OxbowError `bad_input` for an unknown value, or the failure that the guest reports */
 export async function imageBuild(options: ImageOptions, terminal: Terminal): Promise<number> {
   const image = { ask: 'build', extras: parseExtras(options.with), ...parseEngine(options.engine), ...parseVm(options) } as const
-  if (options.json !== true) printNotice(terminal, 'Copying programs and libraries of this machine …')
+  if (options.json !== true) printNotice(terminal, 'Building an image of programs and libraries of this machine …')
   const report = (await ask(image, options, terminal)) as ImageReport
   if (options.json === true) printLine(terminal, JSON.stringify(report))
   else for (const line of describe(report, image.extras === null)) printText(terminal, plainText(line))

@@ -200,6 +200,8 @@ export async function logs({ user, lines, follow, json }: LogOptions, terminal: 
   const all = read().split('\n').slice(0, -1)
   const print = (line: string): void => printLine(terminal, json === true ? JSON.stringify({ line }) : line)
   for (const line of all.slice(-lines)) print(line)
+  // A guest that has no trouble writes nothing.
+  if (all.length === 0) printNotice(terminal, `The log is empty: ${plainText(path)}. \`oxbow events\` shows what happens.`)
   if (follow !== true) return 0
   onInterrupt(() => over.abort())
   while (!over.signal.aborted) {

@@ -16,6 +16,8 @@ export interface CatalogDeps {
   readonly now: () => Date
   /** Models of plugins, as `plugin:NAME/TYPE`. */
   readonly served?: () => readonly string[] | Promise<readonly string[]>
+  /** Names of plugins that have not told yet what they serve. */
+  readonly silent?: () => readonly string[] | Promise<readonly string[]>
 }
 
 /** @throws OxbowError of the catalog's files and downloads, `not_found` for an unknown provider or model. */
@@ -101,11 +103,20 @@ async function atAddress(
 }
 
 async function servedModels(provider: string, deps: CatalogDeps): Promise<ServedModels> {
+  if (provider.startsWith(pluginPrefix)) return { baseUrl: '', names: await servedByPlugin(provider, deps) }
   const service = findService(provider, deps)
   if (service.baseUrl === null || !hasOwnAddress(service)) return { baseUrl: '', names: null }
   const { listAt } = await import('../discovery/ask-address.ts')
   const models = await listAt(service.baseUrl, service.key)
   return { baseUrl: service.baseUrl.href, names: models?.map(({ name }) => name) ?? null }
+}
+
+/** @param provider `plugin:NAME`; `plugin:` for all, which are not listed so @returns null where nobody knows yet */
+async function servedByPlugin(provider: string, { served, silent }: CatalogDeps): Promise<readonly string[] | null> {
+  const plugin = provider.slice(pluginPrefix.length)
+  if (plugin === '' || (await silent?.())?.includes(plugin) === true) return null
+  const models = (await served?.()) ?? []
+  return models.filter((id) => id.startsWith(`${provider}/`)).map((id) => id.slice(provider.length + 1))
 }
 
 /** The facts that the engine would work with, and the origin of each. */

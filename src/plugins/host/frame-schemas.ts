@@ -42,6 +42,8 @@ const provider = z.strictObject({
 })
 const task = z.strictObject({ name, every_s: z.number().min(1).nullable(), cron: z.string().max(200).nullable() })
 
+const hooks = list(z.strictObject({ step: name, fail: z.enum(['open', 'closed']) }))
+
 const pluginExports: z.ZodType<PluginExports> = z.strictObject({
   actions: list(action),
   providers: list(provider),
@@ -53,7 +55,7 @@ const pluginExports: z.ZodType<PluginExports> = z.strictObject({
   ),
   tasks: list(task),
   events: list(name),
-  hooks: list(z.strictObject({ step: name, fail: z.enum(['open', 'closed']) })),
+  hooks,
 })
 
 const provided = z.strictObject({ name, text, values: object, data: object, problem: z.string().max(maxFailureText) })
@@ -74,6 +76,7 @@ const outputs: { readonly [Op in PluginOp]: z.ZodType<PluginOps[Op]['output']> }
     verdict: z.enum(['pass', 'change', 'refuse', 'approve']),
     value: z.json(),
     reason: z.string().max(maxFailureText),
+    failed: list(z.string().max(maxFailureText)).exactOptional(),
   }),
   test: z.strictObject({ results: list(z.strictObject({ suite: name, name, ok: z.boolean(), problem: z.string().max(maxFailureText) })) }),
   health: z.strictObject({ memory_bytes: z.number().nonnegative(), services: list(name) }),
@@ -136,6 +139,11 @@ export function parseHostCall(message: string): HostCall | null {
 export function parseExports(value: unknown): PluginExports | null {
   const parsed = pluginExports.safeParse(value)
   return parsed.success ? parsed.data : null
+}
+
+/** @returns hooks from where they are kept @throws ZodError for anything else */
+export function parseGuards(value: unknown): PluginExports['hooks'] {
+  return hooks.parse(value)
 }
 
 /** @returns undefined for what is no JSON */

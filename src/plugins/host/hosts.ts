@@ -1,10 +1,9 @@
-/** The hosts of all plugins, and what plugins have, which is kept by the hash of their files so that no host is started to tell it. */
+/** The hosts of all plugins. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type CallForTests,
   createSlots,
-  type DescribedPlugin,
   type HostedPlugin,
   OxbowError,
   type PluginData,
@@ -12,12 +11,10 @@ import {
   type PluginHosts,
   type PluginTestResult,
   setOwn,
-  writeWhole,
 } from '../../types/index.ts'
-import { approvedParts } from '../package/rights.ts'
-import { parseExports } from './frame-schemas.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
+import { type KnownExports, openKnownExports } from './known-exports.ts'
 import { countData } from './data-limit.ts'
 import { dataFolder, type HostStartDeps, startHost } from './host-start.ts'
 import { defaultDataBytes, describedAtOnce, hostStartMs, maxLogChars, maxShownTests, testsMs } from './limits.ts'
@@ -31,10 +28,8 @@ const describeMs = 2 * hostStartMs
 
 /** Starts nothing, and reads what is kept. */
 export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHosts> {
-  const kept = keepExports(join(deps.stateFolder, '.exports'))
+  const known = await openKnownExports(deps.stateFolder, deps.plugins)
   const logs = keepLogs(join(deps.stateFolder, '.logs'), deps.secrets.conceal)
-  const known = new Map<string, PluginExports>()
-  const withheld = new Map<string, readonly string[]>()
   const lives = new Map<string, HostLife>()
   let plugins = deps.plugins
   let closed = false
@@ -42,42 +37,31 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   const lifeOf = (plugin: HostedPlugin): HostLife =>
     createHostLife(plugin, { ...deps, start: startWatched(deps, known), onEnded: logs.keep })
   const find = (name: string): HostLife => lives.get(name) ?? refuseUnknown(name)
-  const approve = (plugin: HostedPlugin, found: PluginExports): PluginExports => {
-    const { exports, withheld: left } = approvedParts(plugin, found)
-    known.set(plugin.name, exports)
-    withheld.set(plugin.name, left)
-    return exports
-  }
-  const learn = async (plugin: HostedPlugin, found: PluginExports): Promise<PluginExports> => {
-    const exports = approve(plugin, found)
-    await kept.keep(plugin.tree_hash, found)
-    return exports
-  }
+  const findLoadable = (name: string): HostLife => loadable(find(name))
   const inSlot = createSlots(describedAtOnce)
   const describe = (life: HostLife, signal: AbortSignal): Promise<PluginExports> =>
-    inSlot(signal, async () => learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: describeMs })))
+    inSlot(signal, async () => known.learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: describeMs })))
   const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
     let found: PluginExports | undefined
     await life.replace(plugin, async (link) => {
       found = await checked(link, plugin, calls)
     })
-    if (found !== undefined) await learn(plugin, found)
+    if (found !== undefined) await known.learn(plugin, found)
   }
   for (const plugin of plugins) lives.set(plugin.name, lifeOf(plugin))
-  await Promise.all(
-    plugins.map(async (plugin) => {
-      const found = await kept.find(plugin.tree_hash)
-      if (found !== null) approve(plugin, found)
-    }),
-  )
   return {
     plugins: () => plugins,
-    ask: async (plugin, op, input, request) => find(plugin).ask(op, input, request),
+    ask: async (plugin, op, input, request) => findLoadable(plugin).ask(op, input, request),
     async exports(plugin, signal) {
-      return known.get(plugin) ?? (await describe(find(plugin), signal))
+      return known.get(plugin) ?? (await describe(findLoadable(plugin), signal))
     },
     known: (plugin) => known.get(plugin) ?? null,
-    state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
+    guards: (name) => known.guards(lives.get(name)?.plugin()),
+    state(plugin) {
+      const life = find(plugin)
+      const state = life.state()
+      return { ...state, problem: life.plugin().unloadable ?? state.problem, withheld: known.withheld(plugin) }
+    },
     data: (plugin) => dataOf(find(plugin), deps),
     log: async (plugin) => logs.shown(find(plugin).state().log) || logs.find(plugin),
     async replace(next, calls) {
@@ -88,7 +72,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       return problems
     },
     async reload(plugin, calls) {
-      const life = find(plugin)
+      const life = findLoadable(plugin)
       await takeOver(life, life.plugin(), calls)
     },
     async close() {
@@ -101,7 +85,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
 }
 
 /** A plugin of which it is not known what it has may never have started. */
-function startWatched(deps: PluginHostDeps, known: ReadonlyMap<string, PluginExports>): HostLifeDeps['start'] {
+function startWatched(deps: PluginHostDeps, known: Pick<KnownExports, 'has'>): HostLifeDeps['start'] {
   return (plugin, onLog, isSuspect) => startHost(plugin, deps, onLog, isSuspect || !known.has(plugin.name))
 }
 
@@ -117,10 +101,19 @@ function refuseUnknown(name: string): never {
   })
 }
 
+/** @throws OxbowError `bad_config` for a plugin that cannot be started */
+function loadable(life: HostLife): HostLife {
+  const { name, unloadable } = life.plugin()
+  if (unloadable === undefined) return life
+  throw new OxbowError('bad_config', `The plugin ${name} is not loaded: ${unloadable}`, {
+    hint: `Correct it, then: oxbow restart. Without the plugin: oxbow plugin disable ${name}`,
+  })
+}
+
 interface Held {
   readonly plugins: readonly HostedPlugin[]
   readonly lives: Map<string, HostLife>
-  readonly known: Map<string, PluginExports>
+  readonly known: KnownExports
   readonly lifeOf: (plugin: HostedPlugin) => HostLife
   readonly describe: (life: HostLife, signal: AbortSignal) => Promise<PluginExports>
   readonly takeOver: (life: HostLife, plugin: HostedPlugin, calls: CallForTests | undefined) => Promise<void>
@@ -141,6 +134,11 @@ async function takeList(
   }
   const take = async (plugin: HostedPlugin): Promise<void> => {
     const life = lives.get(plugin.name)
+    if (plugin.unloadable !== undefined) {
+      known.delete(plugin.name)
+      lives.set(plugin.name, lifeOf(plugin))
+      return void life?.close(true)
+    }
     const isSame = life !== undefined && JSON.stringify(life.plugin()) === JSON.stringify(plugin)
     if (isSame && known.has(plugin.name)) return
     if (life !== undefined && !isSame) return takeOver(life, plugin, calls)
@@ -205,33 +203,5 @@ function keepLogs(
     },
     find: (plugin) => readFile(pathOf(plugin), 'utf8').catch(() => ''),
     written: () => last,
-  }
-}
-
-/** @returns what plugins have, of those that have told it before */
-export async function keptExports(stateFolder: string, plugins: readonly HostedPlugin[]): Promise<readonly DescribedPlugin[]> {
-  const kept = keepExports(join(stateFolder, '.exports'))
-  const found = await Promise.all(plugins.map(async (plugin) => ({ plugin, exports: await kept.find(plugin.tree_hash) })))
-  return found.flatMap(({ plugin, exports }) => (exports === null ? [] : [{ plugin, exports: approvedParts(plugin, exports).exports }]))
-}
-
-/** @param folder of files, one for each hash; agents do not see it */
-function keepExports(folder: string): {
-  find(hash: string): Promise<PluginExports | null>
-  keep(hash: string, found: PluginExports): Promise<void>
-} {
-  const pathOf = (hash: string): string => join(folder, `${hash}.json`)
-  return {
-    find: (hash) =>
-      readFile(pathOf(hash), 'utf8')
-        .then(
-          (text) => parseExports(JSON.parse(text)),
-          () => null,
-        )
-        .catch(() => null),
-    async keep(hash, found) {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      writeWhole(pathOf(hash), JSON.stringify(found))
-    },
   }
 }

@@ -20,13 +20,16 @@ interface HookSourceDeps extends Pick<PartDeps, 'labelsOf'> {
   readonly described: () => readonly DescribedPlugin[]
 }
 
+interface Held {
+  readonly list: readonly HostedPlugin[]
+  readonly of: readonly DescribedPlugin[]
+  readonly byStep: ReadonlyMap<string, readonly DeclaredHook[]>
+}
+
 const noHooks: readonly DeclaredHook[] = []
 
 export function createHookSource({ hosts, described, labelsOf }: HookSourceDeps): HookSource {
-  let held: { readonly of: readonly DescribedPlugin[]; readonly byStep: ReadonlyMap<string, readonly DeclaredHook[]> } = {
-    of: [],
-    byStep: new Map(),
-  }
+  let held: Held = { list: [], of: [], byStep: new Map() }
   const failed = new WeakSet<HostedPlugin>()
   let loading: Promise<void> | null = null
   return {
@@ -43,10 +46,15 @@ export function createHookSource({ hosts, described, labelsOf }: HookSourceDeps)
     },
     at(step) {
       const of = described()
-      if (of !== held.of) held = { of, byStep: indexed(of) }
+      const list = hosts.plugins()
+      if (of !== held.of || list !== held.list) held = { list, of, byStep: indexed(list, hosts) }
       return held.byStep.get(step) ?? noHooks
     },
     ready(plugin, signal) {
+      // Until it has told what it has, it is a guard that cannot look, and the reason is why it does not start.
+      if (hosts.known(plugin) === null) {
+        return hosts.exports(plugin, AbortSignal.any([signal, AbortSignal.timeout(maxDescribeMs)])).then(() => {})
+      }
       if (hosts.state(plugin).phase === 'running') return null
       return hosts.ask(plugin, 'health', {}, { signal, timeoutMs: maxDescribeMs }).then(() => {})
     },
@@ -64,9 +72,11 @@ function isDescribed(of: readonly DescribedPlugin[], plugin: HostedPlugin): bool
   return of.some((each) => each.plugin === plugin)
 }
 
-function indexed(of: readonly DescribedPlugin[]): ReadonlyMap<string, readonly DeclaredHook[]> {
+/** Hooks by step, in the order of their plugins. */
+function indexed(list: readonly HostedPlugin[], hosts: PluginHosts): Held['byStep'] {
   const byStep = new Map<string, DeclaredHook[]>()
-  for (const { plugin, exports } of of)
-    for (const { step, fail } of exports.hooks) byStep.set(step, [...(byStep.get(step) ?? []), { plugin: plugin.name, fail }])
+  for (const { name } of list)
+    for (const { step, fail } of hosts.known(name)?.hooks ?? hosts.guards(name))
+      byStep.set(step, [...(byStep.get(step) ?? []), { plugin: name, fail }])
   return byStep
 }

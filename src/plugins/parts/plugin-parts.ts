@@ -49,6 +49,8 @@ export interface PluginParts {
   readonly askModel: ReturnType<typeof createTurnModel>
   /** See `conversationModels`. */
   models(): readonly string[]
+  /** Names of plugins that have not told yet what they have. */
+  silent(): readonly string[]
   counts(plugin: string): PluginCounts
   close(): Promise<void>
 }
@@ -125,6 +127,7 @@ export function createPluginParts({
     hooks: createHookSource({ hosts, described: () => refresh().of, labelsOf }),
     askModel: createTurnModel(deps, user),
     models: () => conversationModels(refresh().of),
+    silent: () => hosts.plugins().flatMap(({ name }) => (hosts.known(name) === null ? [name] : [])),
     counts: (plugin) => ({ states: deps.states.counts(), events: events.get(plugin) ?? noEvents }),
     async close() {
       stopping.abort('shutdown')

@@ -113,6 +113,22 @@ test('settings that do not fit leave out the plugin alone, and say why', async (
   assert.equal(loaded(home, { one: { n: 1 } }).names, 'one two')
 })
 
+test('a plugin with hooks that cannot be loaded is handed to guests with the reason, for what it guards', async () => {
+  const home = newHome()
+  const rights = { hooks: ['call.before'] }
+  await add(home, write('guard', { rights, configSchema: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] } }))
+  await add(home, write('two'))
+  const [two, guard] = listPlugins(home, config(), () => {})
+  assert.deepEqual([two!.name, two!.unloadable], ['two', undefined])
+  assert.deepEqual([guard!.name, guard!.hooks], ['guard', ['call.before']])
+  assert.match(guard!.unloadable!, /in \[plugins\.settings\.guard\] of config\.toml n is missing/)
+  const settled = listPlugins(home, config({ settings: { guard: { n: 1 } } }), assert.fail)
+  assert.deepEqual(
+    settled.map(({ unloadable }) => unloadable),
+    [undefined, undefined],
+  )
+})
+
 test('a changed byte of the lock starts no plugin', async () => {
   const home = newHome()
   await add(home, write('one'))

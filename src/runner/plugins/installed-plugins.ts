@@ -17,23 +17,36 @@ export function versionFolder(home: Pick<Home, 'root'>, { manifest, folder }: Lo
   return join(pluginFolder(home, manifest.name), folder)
 }
 
-/** @param warn receives why a plugin is left out, and why all are */
+/**
+ * One that cannot be loaded comes last, with the reason, if it has hooks: what it guards must not go unguarded.
+ * @param warn receives why a plugin is not loaded, and why all are not
+ */
 export function listPlugins(home: Home, config: Config, warn: (text: string) => void): readonly HostedPlugin[] {
   const { plugins, problem } = readLock(home)
   if (problem !== '') warn(problem)
   const enabled = plugins.filter((plugin) => plugin.enabled)
   const byName = new Map(enabled.map((plugin) => [plugin.manifest.name, plugin]))
+  const left = new Map<string, string>()
+  const leaveOut = (name: string, why: string): void => {
+    warn(`the plugin ${name} is not loaded: ${why}`)
+    left.set(name, why)
+  }
   const ordered = orderLoadable(
     enabled.map(({ manifest }) => manifest),
-    (name, error) => warn(`the plugin ${name} is not loaded: ${error.message}`),
+    (name, error) => leaveOut(name, error.message),
   )
-  return ordered.flatMap(({ name }) => {
+  const loaded = ordered.flatMap(({ name }) => {
     const plugin = byName.get(name)!
     const { value, problems } = checkSettings(plugin.manifest.configSchema, settingsOf(config, name))
     if (problems.length === 0) return [hosted(home, plugin, value)]
-    warn(`the plugin ${name} is not loaded: in [plugins.settings.${name}] of config.toml ${problems.join('; ')}`)
+    leaveOut(name, `in [plugins.settings.${name}] of config.toml ${problems.join('; ')}`)
     return []
   })
+  const guards = [...left].flatMap(([name, why]) => {
+    const plugin = byName.get(name)!
+    return plugin.manifest.rights.hooks.length === 0 ? [] : [{ ...hosted(home, plugin, {}), unloadable: why }]
+  })
+  return [...loaded, ...guards]
 }
 
 function settingsOf({ plugins }: Config, name: string): JsonObject {

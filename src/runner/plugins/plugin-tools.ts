@@ -1,5 +1,14 @@
 /** What the verbs of `oxbow plugin` use, in one piece that is loaded with the first of them. */
-export { alikeNames, fingerprint, proposeManifest, reservedNames, rightLines } from '../../plugins/index.ts'
+export {
+  alikeNames,
+  conversationModels,
+  fingerprint,
+  keptExports,
+  keptGuards,
+  proposeManifest,
+  reservedNames,
+  rightLines,
+} from '../../plugins/index.ts'
 export { checkFolder, newPlugin, signFolder, verifyInstalled } from './author.ts'
 export { commitPlugin, discard, findPlugin, removePlugin, revertPlugin, stagePlugin, switchPlugin } from './install.ts'
 export { listPlugins } from './installed-plugins.ts'

@@ -140,9 +140,13 @@ async function stateMount({ state }: ServerProgram): Promise<readonly FolderMoun
 }
 
 function noFolder(path: string): OxbowError {
-  return new OxbowError('bad_config', `${path} cannot be shown to a server: it is neither /shared nor a folder of yours in it.`, {
-    hint: 'Add the folder with `oxbow folder add`, or name /shared.',
-  })
+  return new OxbowError(
+    'bad_config',
+    `${path} cannot be shown to a server or plugin: it is neither /shared nor a folder that you added to it.`,
+    {
+      hint: 'Add the folder with `oxbow folder add`, or name /shared.',
+    },
+  )
 }
 
 /** @throws as `waitingServer` */

@@ -192,7 +192,9 @@ export function find(supervisor: Supervisor, caller: Caller, ref: string): Agent
   const live = matching.filter((agent) => !isOver(agent))
   const [only, ...others] = live.length > 0 ? live : matching
   if (only === undefined)
-    throw new OxbowError('not_found', `No agent ${ref}.`, { hint: '`oxbow ps` lists them (agent.list for an agent).' })
+    throw new OxbowError('not_found', `No agent ${ref}.`, {
+      hint: caller.audience === 'terminal' ? '`oxbow ps` lists them.' : 'agent.list lists them.',
+    })
   if (others.length === 0) return only
   const ids = [only, ...others].slice(0, 5).map(({ id }) => id)
   throw new OxbowError('bad_input', `${ref} could be any of ${ids.join(', ')}.`, { hint: 'Name one by its id.' })

@@ -13,6 +13,7 @@ import {
   OxbowError,
   ownValue,
   type ServedModels,
+  unservedModel,
 } from '../../types/index.ts'
 
 type UsableDeps = Pick<Core, 'engine' | 'store'>
@@ -67,7 +68,7 @@ export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSou
     recordOutput: ({ models }) => ({ models: models.length }),
     async run({ model, limit }) {
       const { engine, store } = deps
-      if (model !== '') return { output: { models: [viewOf(await checked(engine, model, served), false)] } }
+      if (model !== '') return { output: { models: [viewOf(await checked(engine, model, { served, listed }), false)] } }
       const [recent, configured, others] = await Promise.all([recentModels(store), factsOf(engine, named()), listed()])
       const known = new Map([...configured, ...others].map((facts) => [modelLabel(facts), facts]))
       const used = recent.filter((id) => known.has(id))
@@ -83,9 +84,24 @@ function viewOf(facts: ModelFacts, isRecent: boolean): z.infer<typeof usableMode
 }
 
 /** @throws OxbowError `bad_config` with the nearest names, or `not_found` where a model in this process would answer for any name */
-async function checked(engine: UsableDeps['engine'], model: string, served: ModelSources['served']): Promise<ModelFacts> {
+async function checked(
+  engine: UsableDeps['engine'],
+  model: string,
+  { served, listed }: Pick<ModelSources, 'served' | 'listed'>,
+): Promise<ModelFacts> {
   const facts = await engine.facts(model)
   const { baseUrl, names } = await served(facts.provider)
+  if (facts.provider.startsWith(ofPlugins)) {
+    if (names !== null && !names.includes(facts.name)) {
+      const all = (await listed()).map(modelLabel)
+      throw unservedModel(
+        facts.provider.slice(ofPlugins.length),
+        facts.name,
+        all.filter((label) => label.startsWith(ofPlugins)),
+      )
+    }
+    return facts
+  }
   if (names !== null && !names.includes(facts.name) && modelLabel(facts) !== modelLabel(engine.model)) {
     const near = nearestNames(facts.name, names, Math.ceil(facts.name.length / 2))
     const some = (near.length > 0 ? near : names).slice(0, maxNearest).map((name) => `${facts.provider}/${name}`)
@@ -98,6 +114,9 @@ async function checked(engine: UsableDeps['engine'], model: string, served: Mode
     hint: 'Name it as PROVIDER/MODEL, and store the key of its provider first: oxbow secret set.',
   })
 }
+
+/** How providers begin that are plugins. */
+const ofPlugins = 'plugin:'
 
 /** @returns those that can be used */
 export async function factsOf(engine: UsableDeps['engine'], names: readonly string[]): Promise<readonly ModelFacts[]> {

@@ -16,7 +16,7 @@ const nameChars = 40
 const maxShown = 100
 const nameOf = ({ name }: Pick<Line, 'name'>): string => plainLine(name, nameChars)
 
-/** Of a verb about one schedule, which is named by the beginning of its id. */
+/** Of a verb about one schedule, which is named by its name or the beginning of its id. */
 const one = { typed: { schedule: 'id' }, omit: true, find: findSchedule } as const
 
 export const scheduleVerbs: readonly ServiceVerb[] = [
@@ -169,16 +169,18 @@ function listText({ schedules, total }: Found): string {
 
 const search = async (ask: AskCall): Promise<readonly Line[]> => ((await ask('schedule.search', { limit: maxShown })) as Found).schedules
 
-/** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
+/** By its name, its id or the beginning of that. @throws OxbowError `not_found`, or `bad_input` when it is ambiguous. */
 async function findSchedule(input: JsonObject, ask: AskCall): Promise<JsonObject> {
-  const prefix = textIn(input, 'id')
-  const found = (await search(ask)).filter(({ id }) => id.startsWith(prefix.trim().toLowerCase()))
-  if (found.length === 1) return { ...input, id: found[0]!.id }
-  throw new OxbowError(
-    found.length === 0 ? 'not_found' : 'bad_input',
-    `${found.length === 0 ? 'no schedule begins' : `${found.length} schedules begin`} with ${JSON.stringify(prefix)}`,
-    { hint: 'See `oxbow schedule list`.' },
-  )
+  const ref = textIn(input, 'id').trim()
+  const all = await search(ask)
+  const named = all.filter(({ name }) => name === ref)
+  const [only, ...others] = named.length > 0 ? named : all.filter(({ id }) => id.startsWith(ref.toLowerCase()))
+  if (only === undefined)
+    throw new OxbowError('not_found', `No schedule ${JSON.stringify(ref)}.`, { hint: '`oxbow schedule list` lists them.' })
+  if (others.length === 0) return { ...input, id: only.id }
+  throw new OxbowError('bad_input', `${JSON.stringify(ref)} could be any of ${others.length + 1} schedules.`, {
+    hint: 'Name one by its id: `oxbow schedule list` lists them.',
+  })
 }
 
 /** @returns the whole reply of the newest run that has one. @throws OxbowError `not_found` */

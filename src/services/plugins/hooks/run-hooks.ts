@@ -109,6 +109,7 @@ const resultSchema: z.ZodType<PluginHookResult> = z.strictObject({
   verdict: z.enum(['pass', 'change', 'refuse', 'approve']),
   value: z.json(),
   reason: z.string(),
+  failed: z.array(z.string()).exactOptional(),
 })
 
 export function createHookRunner(deps: HookDeps): HookRunner {
@@ -140,6 +141,7 @@ async function decide<Step extends DecidingStep>(
   for (const hook of deps.source.at(step)) {
     const { plugin } = hook
     const answer = await ask(deps, hook, step, { ...value, ...changes }, signal)
+    noteFailed(deps, step, value, plugin, answer)
     const change = 'problem' in answer ? answer : changeOf(step, answer, { ...value, ...changes })
     const wanted = 'problem' in change || change.changes === null ? null : { ...changes, ...change.changes }
     const problem = 'problem' in change ? change.problem : wanted === null ? null : await check(wanted)
@@ -164,6 +166,12 @@ async function decide<Step extends DecidingStep>(
     }
   }
   return { changes, changedBy, asks, refused: null }
+}
+
+/** Other hooks of a plugin that has answered. */
+function noteFailed(deps: HookDeps, step: HookStep, value: object, plugin: string, answer: PluginHookResult | Problem): void {
+  if ('problem' in answer) return
+  for (const reason of answer.failed ?? []) note(deps, 'hook_failed', step, value, plugin, shortened(reason) || 'it failed')
 }
 
 interface Problem {
@@ -222,6 +230,7 @@ async function ask(
 
 async function observe(deps: HookDeps, hook: DeclaredHook, step: HookStep, value: JsonObject): Promise<void> {
   const answer = await ask(deps, hook, step, value, null)
+  noteFailed(deps, step, value, hook.plugin, answer)
   if ('problem' in answer) note(deps, 'hook_failed', step, value, hook.plugin, answer.problem)
   else if (answer.verdict !== 'pass')
     note(deps, 'hook_failed', step, value, hook.plugin, `it wanted to ${answer.verdict}, and ${step} can only be observed`)
