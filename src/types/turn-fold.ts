@@ -11,7 +11,7 @@
  */
 import { addSpend, noSpend, type Spend } from './call.ts'
 import { assertNever, type Failure } from './error.ts'
-import type { PendingApproval } from './frame.ts'
+import type { PendingApproval } from './view-schema.ts'
 import { isTurn, startsTurn } from './turn-record.ts'
 import {
   type Answer,

@@ -6,7 +6,7 @@
 import { noSpend, type Spend } from './call.ts'
 import type { ClientTools } from './call.ts'
 import { type Failure, forPeople, isErrorCode } from './error.ts'
-import type { PendingApproval } from './frame.ts'
+import type { PendingApproval } from './view-schema.ts'
 import type { SessionId, TurnId } from './id.ts'
 import type { KeptFile } from './message-schema.ts'
 import { ownValue } from './own-value.ts'
