@@ -8,6 +8,7 @@ import {
   type Caller,
   type CallId,
   type CallOutcome,
+  type Completion,
   type Config,
   type Embedded,
   type EmbedOptions,
@@ -83,12 +84,6 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       while (running.size > 0) await Promise.all([...running.values()].map(({ settled }) => settled))
     },
   }
-}
-
-/** What a model has answered outside of a turn. */
-export interface Completion {
-  text: string
-  spent: Spend
 }
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])

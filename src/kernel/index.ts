@@ -1,5 +1,5 @@
 export { decodeBase64 } from './attachments.ts'
-export type { Background, Completion } from './background.ts'
+export type { Background } from './background.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
   budgetCategory,
@@ -19,7 +19,7 @@ export {
 } from './budgets/definitions.ts'
 export { limitsOf, lineOf, unpriced } from './budgets/notices.ts'
 export { cadence, type Cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
-export { type CallReference, describeCall, maxLoadedTools } from './call-reference.ts'
+export { type CallReference, callReference, describeCall, maxLoadedTools } from './call-reference.ts'
 export type { Coming, HookedCall, HookedPassing, KernelHooks } from './coming.ts'
 export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'

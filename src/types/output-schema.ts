@@ -6,6 +6,12 @@ import type { DataOrigin } from './origin.ts'
 import type { Label } from './record.ts'
 import type { Json, JsonObject } from './text.ts'
 
+/** Money in integer micro-dollars (1 000 000 per dollar), and model tokens. */
+export interface Spend {
+  readonly microDollars: number
+  readonly tokens: number
+}
+
 interface Ids {
   readonly DataOrigin: DataOrigin
   readonly CallId: CallId
@@ -47,4 +53,8 @@ export function failureSchema(): z.ZodType<Failure> {
 /** What data may contain. */
 export function labelSchema(): z.ZodType<Label> {
   return z.enum(['untrusted', 'private'])
+}
+
+export function spendSchema(): z.ZodType<Spend> {
+  return z.strictObject({ microDollars: z.int(), tokens: z.int() })
 }

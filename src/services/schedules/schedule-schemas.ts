@@ -1,9 +1,9 @@
 /** Schemas of what is remembered of schedules, and shown of them; the types follow from them. */
 import { z } from 'zod'
 import { cadence, limitsSchema } from '../../kernel/index.ts'
-import { idOrEmpty, idSchema, labelSchema } from '../../types/index.ts'
+import { idOrEmpty, idSchema, labelSchema, spendSchema } from '../../types/index.ts'
 
-const spend = z.strictObject({ microDollars: z.int(), tokens: z.int() })
+const spend = spendSchema()
 
 export const scheduleSchema = z.strictObject({
   id: z.string(),
