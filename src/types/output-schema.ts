@@ -42,12 +42,14 @@ export function jsonObjectSchema(): z.ZodType<JsonObject> {
 }
 
 export function failureSchema(): z.ZodType<Failure> {
-  return z.strictObject({
-    code: z.enum(Object.keys(errorTable) as ErrorCode[]),
-    message: z.string(),
-    hint: z.string().describe('What the person or the model can do next.'),
-    status: z.int().exactOptional().describe('The HTTP status, if an endpoint refused the request.'),
-  })
+  return z
+    .strictObject({
+      code: z.enum(Object.keys(errorTable) as ErrorCode[]),
+      message: z.string(),
+      hint: z.string().describe('What the person or the model can do next.'),
+      status: z.int().exactOptional().describe('The HTTP status, if an endpoint refused the request.'),
+    })
+    .meta({ type_name: 'Failure' })
 }
 
 /** What data may contain. */

@@ -23,6 +23,12 @@ export const waivers: readonly Waiver[] = [
     reason: 'generated from a package by scripts/make-tokenizer.ts',
   })),
   {
+    rule: 'file_too_long',
+    path: 'src/types/call-outputs.ts',
+    about: 'lines',
+    reason: 'generated from the schemas of the calls by scripts/generate-docs.ts',
+  },
+  {
     rule: 'past_public_api',
     path: 'src/sandbox/hands/hands-reply.ts',
     about: 'src/types/hands-operations.ts',
