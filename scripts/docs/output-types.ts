@@ -41,7 +41,7 @@ export function outputTypes(calls: readonly Call[]): string {
 
 /** Where the types of the sources stand that schemas name. */
 const sources: Readonly<Record<string, readonly string[]>> = {
-  'error.ts': ['Failure'],
+  'error.ts': ['ErrorCode', 'Failure'],
   'id.ts': ['CallId', 'ProcessId', 'SessionId', 'TurnId', 'UserId'],
   'origin.ts': ['DataOrigin'],
   'text.ts': ['Json', 'JsonObject'],

@@ -1,24 +1,169 @@
 // Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.
-import type { Failure } from './error.ts'
+import type { ErrorCode, Failure } from './error.ts'
 import type { CallId, SessionId, TurnId } from './id.ts'
 import type { DataOrigin } from './origin.ts'
 import type { Json, JsonObject } from './text.ts'
 
 /** What each call returns that a terminal may make, by its name. */
 export interface CallOutputs {
-  'agent.delegate': Json
-  'agent.fan_out': Json
+  'agent.delegate': {
+    status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+    agent: string
+    id: string
+    session: SessionId | ''
+    branch: string
+    value: Json
+    text: string
+    files: readonly string[]
+    spent: { tokens: number; micro_dollars: number }
+    labels: readonly ('untrusted' | 'private')[]
+    code: ErrorCode | ''
+    reason: string
+    hint: string
+  }
+  'agent.fan_out': {
+    status: 'success' | 'failure'
+    succeeded: number
+    tasks: readonly {
+      status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+      agent: string
+      id: string
+      session: SessionId | ''
+      branch: string
+      value: Json
+      text: string
+      files: readonly string[]
+      spent: { tokens: number; micro_dollars: number }
+      labels: readonly ('untrusted' | 'private')[]
+      code: ErrorCode | ''
+      reason: string
+      hint: string
+      task: string
+    }[]
+    synthesis: {
+      status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+      agent: string
+      id: string
+      session: SessionId | ''
+      branch: string
+      value: Json
+      text: string
+      files: readonly string[]
+      spent: { tokens: number; micro_dollars: number }
+      labels: readonly ('untrusted' | 'private')[]
+      code: ErrorCode | ''
+      reason: string
+      hint: string
+    } | null
+    labels: readonly ('untrusted' | 'private')[]
+  }
   'agent.find': { agents: readonly { name: string; description: string; capabilities: readonly string[]; without: readonly string[] }[] }
   'agent.handoff': { agent: string; from: string }
   'agent.kill': { killed: readonly CallId[]; state: string }
-  'agent.list': Json
+  'agent.list': {
+    agents: readonly {
+      id: CallId
+      name: string
+      session: SessionId
+      parent: CallId | ''
+      home: SessionId | ''
+      depth: number
+      task: string
+      model: string
+      rights: readonly string[]
+      priority: 'low' | 'normal' | 'high' | 'critical'
+      keep: boolean
+      state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
+      reply: string
+      reason: string
+      labels: readonly ('untrusted' | 'private')[]
+      created_at: number
+      started_at: number | null
+      ended_at: number | null
+      budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+      branch?: string
+      code?: ErrorCode
+      delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
+      waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+      waiting_on: string
+      current_call: { name: string; elapsed_ms: number } | null
+      usage: { cpu_ms: number; memory_mb: number; processes: number } | null
+      spent: { tokens: number; micro_dollars: number }
+      left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+      origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+    }[]
+    admission: { running: number; queued: readonly string[]; starts_left: number; max_running: number; paused_by: readonly string[] }
+  }
   'agent.pause': { agents: readonly CallId[]; state: string }
   'agent.raise': { agent: CallId; budget: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number } }
   'agent.resume': { agents: readonly CallId[]; state: string }
   'agent.revoke': { agents: readonly string[] }
   'agent.send': { to: CallId | ''; state: string }
-  'agent.spawn': Json
-  'agent.wait': Json
+  'agent.spawn': {
+    id: CallId
+    name: string
+    session: SessionId
+    parent: CallId | ''
+    home: SessionId | ''
+    depth: number
+    task: string
+    model: string
+    rights: readonly string[]
+    priority: 'low' | 'normal' | 'high' | 'critical'
+    keep: boolean
+    state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
+    reply: string
+    reason: string
+    labels: readonly ('untrusted' | 'private')[]
+    created_at: number
+    started_at: number | null
+    ended_at: number | null
+    budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+    branch?: string
+    code?: ErrorCode
+    delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
+    waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+    waiting_on: string
+    current_call: { name: string; elapsed_ms: number } | null
+    usage: { cpu_ms: number; memory_mb: number; processes: number } | null
+    spent: { tokens: number; micro_dollars: number }
+    left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+    origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+  }
+  'agent.wait': {
+    agents: readonly {
+      id: CallId
+      name: string
+      session: SessionId
+      parent: CallId | ''
+      home: SessionId | ''
+      depth: number
+      task: string
+      model: string
+      rights: readonly string[]
+      priority: 'low' | 'normal' | 'high' | 'critical'
+      keep: boolean
+      state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
+      reply: string
+      reason: string
+      labels: readonly ('untrusted' | 'private')[]
+      created_at: number
+      started_at: number | null
+      ended_at: number | null
+      budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+      branch?: string
+      code?: ErrorCode
+      delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
+      waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+      waiting_on: string
+      current_call: { name: string; elapsed_ms: number } | null
+      usage: { cpu_ms: number; memory_mb: number; processes: number } | null
+      spent: { tokens: number; micro_dollars: number }
+      left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+      origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+    }[]
+    timed_out: boolean
+  }
   'approval.list': readonly {
     call: CallId
     session: SessionId
@@ -343,9 +488,22 @@ export interface CallOutputs {
   }
   'data.extract': { value: Json; bits: number; bits_left: number }
   'definition.approve': { approved: true }
-  'definition.list': Json
+  'definition.list': {
+    definitions: readonly { name: string; from: 'person' | 'workspace'; state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'; problem: string; hash: string }[]
+  }
   'definition.revoke': { revoked: boolean }
-  'definition.show': Json
+  'definition.show': {
+    kind: 'agents' | 'graphs'
+    name: string
+    toml: string
+    text: string
+    character?: string
+    problem: string
+    from: 'person' | 'workspace'
+    hash: string
+    state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+    table?: JsonObject
+  }
   'events.next': {
     events: readonly { seq: number; at: number; kind: string; actor: string; session: string; fields: JsonObject }[]
     cursor: number
@@ -451,12 +609,119 @@ export interface CallOutputs {
   }
   'folder.sync': { folders: readonly { name: string; read_only: boolean; problem: string }[] }
   'graph.answer': { answered: string }
-  'graph.cancel': Json
+  'graph.cancel': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+  }
   'graph.check': { ok: boolean; problems: readonly { at: string; message: string; hint: string }[]; nodes: readonly string[] }
-  'graph.list': Json
-  'graph.resume': Json
-  'graph.run': Json
-  'graph.show': Json
+  'graph.list': {
+    runs: readonly {
+      id: TurnId
+      graph: string
+      status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+      session: SessionId
+      home: SessionId | ''
+      output: JsonObject
+      text: string
+      failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+      labels: readonly ('untrusted' | 'private')[]
+      version: string
+      position: string
+      created_at: number
+      ended_at: number | null
+      resumed: number
+      state: JsonObject
+      paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+      visits: number
+      waiting_for: string
+      questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+      spent: { tokens: number; micro_dollars: number }
+    }[]
+  }
+  'graph.resume': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+  }
+  'graph.run': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+  }
+  'graph.show': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+  }
   'guest.restart': { restarting: boolean }
   'key.create': {
     id: string
@@ -724,7 +989,7 @@ export interface CallOutputs {
         name: string
         description: string
         similes: readonly string[]
-        parameters: Json
+        parameters: JsonObject
         effect: 'none' | 'idempotent' | 'once'
         tier: 'read_only' | 'side_effecting' | 'privileged'
       }[]

@@ -41,15 +41,22 @@ export function jsonObjectSchema(): z.ZodType<JsonObject> {
   return z.record(z.string(), z.unknown()) as z.ZodType<JsonObject>
 }
 
+export function errorCodeSchema(): z.ZodType<ErrorCode> {
+  return z.enum(Object.keys(errorTable) as ErrorCode[]).meta({ type_name: 'ErrorCode' })
+}
+
+/** The fields of a failure, for schemas that have more. */
+export function failureFields() {
+  return {
+    code: errorCodeSchema(),
+    message: z.string(),
+    hint: z.string().describe('What the person or the model can do next.'),
+    status: z.int().exactOptional().describe('The HTTP status, if an endpoint refused the request.'),
+  }
+}
+
 export function failureSchema(): z.ZodType<Failure> {
-  return z
-    .strictObject({
-      code: z.enum(Object.keys(errorTable) as ErrorCode[]),
-      message: z.string(),
-      hint: z.string().describe('What the person or the model can do next.'),
-      status: z.int().exactOptional().describe('The HTTP status, if an endpoint refused the request.'),
-    })
-    .meta({ type_name: 'Failure' })
+  return z.strictObject(failureFields()).meta({ type_name: 'Failure' })
 }
 
 /** What data may contain. */

@@ -10,7 +10,7 @@ const maxProblemChars = 4_000
 
 const name = z.string().min(1).max(maxNameChars)
 const description = z.string().max(maxDescriptionChars)
-const object = z.custom<JsonObject>((value) => isObject(value), 'must be a JSON object')
+const object = z.custom<JsonObject>((value) => isObject(value), 'must be a JSON object').meta({ type_name: 'JsonObject' })
 
 function list<Part extends z.ZodType>(part: Part): z.ZodReadonly<z.ZodArray<Part>> {
   return z.array(part).max(maxParts).readonly()

@@ -105,12 +105,12 @@ export function codersApprove(name: string, options: ApproveOptions, terminal: T
   return withGuest(options, terminal, async ({ gateway }) => {
     let digest = seen
     if (digest === undefined) {
-      const shown = (await outputOf(gateway, 'coder.show', { agent: name })) as Shown
+      const shown = await outputOf(gateway, 'coder.show', { agent: name })
       printText({ output: terminal.errors }, shownText(shown))
       if (!(await confirmApproval(name, seenBefore(name), terminal))) return 0
       digest = shown.digest
     }
-    const output = (await outputOf(gateway, 'coder.approve', { agent: name, digest })) as { readonly approved: string }
+    const output = await outputOf(gateway, 'coder.approve', { agent: name, digest })
     printLine(terminal, json === true ? JSON.stringify(output) : `Approved. Agents with the right ${output.approved} can give it tasks.`)
     return 0
   })
@@ -120,7 +120,7 @@ export function codersRemove(name: string, options: DryRunOptions, terminal: Ter
   const removed = (output: { removed: boolean }): string =>
     output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; it is not approved any more.`
   return showDestruction(['coder.remove', { agent: name }], options, terminal, removed, async (gateway) => {
-    const { agents } = (await outputOf(gateway, 'coder.list', {})) as { readonly agents: readonly CoderLine[] }
+    const { agents } = await outputOf(gateway, 'coder.list', {})
     const target = agents.find(({ agent }) => agent === name)
     if (target === undefined)
       throw new OxbowError('not_found', `There is no coding agent ${JSON.stringify(name)}.`, { hint: '`oxbow coders list` lists them.' })

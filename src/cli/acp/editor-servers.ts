@@ -20,7 +20,7 @@ import {
 /** Those of them that only make calls. */
 export const serverCalls: Pick<ServerPorts, 'list' | 'add' | 'look' | 'approve' | 'switchOff' | 'remove'> = {
   async list(gateway) {
-    const { servers } = (await outputOf(gateway, ...listRequest)) as { readonly servers: readonly ServerLine[] }
+    const { servers } = await outputOf(gateway, ...listRequest)
     return servers.map(({ server, settings, enabled, approved, log }): HeldServer => ({ name: server, settings, enabled, approved, log }))
   },
   async add(name, settings, gateway) {
@@ -39,7 +39,7 @@ export const serverCalls: Pick<ServerPorts, 'list' | 'add' | 'look' | 'approve' 
 }
 
 async function look(name: string, gateway: Gateway): Promise<OfferedTools> {
-  const { digest, instructions, offers, tools } = (await outputOf(gateway, ...diffRequest(name))) as ServerDiff
+  const { digest, instructions, offers, tools } = await outputOf(gateway, ...diffRequest(name))
   return {
     digest,
     instructions: instructions.now,

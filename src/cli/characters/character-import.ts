@@ -189,7 +189,7 @@ function ingest(name: string, files: readonly KnowledgeFile[], options: ImportOp
     if (options.replace === true) await gateway.call('file.delete', { path: folder, recursive: true })
     for (const file of files) await upload(gateway, file, `${folder}/${file.path.split(sep).join('/')}`)
     const input = { path: folder, tags: [`agent-${name}`], trust: options.trust === true }
-    const { documents, failed } = (await outputOf(gateway, 'memory.ingest', input)) as Ingested
+    const { documents, failed } = await outputOf(gateway, 'memory.ingest', input)
     printWarnings(
       failed.map(({ message }) => `knowledge: ${message}`),
       terminal,

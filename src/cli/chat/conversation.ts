@@ -169,7 +169,7 @@ function createOffers(
   let offer: Pick<WaitingCall, 'call' | 'rules' | 'labels'> | null = null
   return {
     async offer(call) {
-      const waiting = (await outputOf(gateway, 'approval.list', {})) as readonly WaitingCall[]
+      const waiting = await outputOf(gateway, 'approval.list', {})
       offer = waiting.find((one) => one.call === call) ?? null
       return rulesText(offer?.rules ?? [])
     },

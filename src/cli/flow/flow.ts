@@ -51,7 +51,7 @@ export function flowDeclassify(value: string, { digest, reason = '', ...options 
   const named = value.includes('/') ? { path: value } : { call: value }
   if (digest !== undefined) return showText('flow.declassify', async () => ({ ...named, digest, reason }), options, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
-    const found = (await outputOf(gateway, 'flow.declassify', named)) as Value
+    const found = await outputOf(gateway, 'flow.declassify', named)
     if (options.json === true) printLine(terminal, JSON.stringify(found))
     else {
       const command = `oxbow flow declassify ${plainLine(value, 4_096)} --digest ${found.digest} --reason "…"`
@@ -72,7 +72,7 @@ export function flowRevoke(id: string, options: DryRunOptions, terminal: Termina
     terminal,
     () => `Revoked ${id}: its labels count again.`,
     async (gateway) => {
-      const { done } = (await outputOf(gateway, 'flow.show', {})) as Listed
+      const { done } = await outputOf(gateway, 'flow.show', {})
       const found = done.find((one) => one.id === id)
       if (found === undefined)
         throw new OxbowError('not_found', `there is no declassification ${id}`, { hint: '`oxbow flow show` lists them.' })

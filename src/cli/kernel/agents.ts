@@ -39,7 +39,7 @@ export interface ListOptions extends CallOptions {
 
 export async function listAgents(options: ListOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const listed = (await outputOf(gateway, 'agent.list', { ended: options.all === true, limit: maxShown })) as Listed
+    const listed = await outputOf(gateway, 'agent.list', { ended: options.all === true, limit: maxShown })
     if (options.json === true) for (const agent of listed.agents) printLine(terminal, JSON.stringify(agent))
     else printText(terminal, agentTable(listed, options.tree === true))
     return 0
@@ -161,7 +161,7 @@ export async function spawnAgent(words: readonly string[], options: SpawnOptions
     )
   }
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { id } = (await outputOf(gateway, 'agent.spawn', input)) as AgentLine
+    const { id } = await outputOf(gateway, 'agent.spawn', input)
     return printEnd(await settled(gateway, id, Infinity), options, terminal)
   })
 }
@@ -196,10 +196,7 @@ async function settled(gateway: Pick<GatewayPort, 'call'>, id: string, timeoutS:
   for (let left = timeoutS; ;) {
     const part = Math.min(left, agentWaitS)
     const input: Json = { agents: [id], timeout_s: part }
-    const { agents, timed_out: isLate } = (await outputOf(gateway, 'agent.wait', input)) as {
-      readonly agents: readonly AgentLine[]
-      readonly timed_out: boolean
-    }
+    const { agents, timed_out: isLate } = await outputOf(gateway, 'agent.wait', input)
     const [agent] = agents
     if (!isLate && agent !== undefined) return agent
     left -= part
@@ -256,7 +253,7 @@ export function killAgent(
       ? `It was ${state} already.`
       : `Killed ${killed.length === 1 ? 'it' : `it and ${killed.length - 1} agents below it`}.`
   return showDestruction(['agent.kill', input], options, terminal, show, async (gateway) => {
-    const { agents } = (await outputOf(gateway, 'agent.list', { ended: true, limit: maxShown })) as Listed
+    const { agents } = await outputOf(gateway, 'agent.list', { ended: true, limit: maxShown })
     const found = agents.filter((agent) => agent.id.startsWith(id) || agent.name === id)
     const [target] = found
     if (target === undefined || found.length > 1)

@@ -29,7 +29,7 @@ export function branchCreate(name: string, options: CallOptions & { readonly at:
 /** Prints one line for each branch; with `--json` one object per line. */
 export function branchList(options: CallOptions & { readonly all?: boolean | undefined }, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { branches } = (await outputOf(gateway, 'branch.list', { ended: options.all === true })) as { branches: readonly Branch[] }
+    const { branches } = await outputOf(gateway, 'branch.list', { ended: options.all === true })
     if (options.json === true) for (const branch of branches) printLine(terminal, JSON.stringify(branch))
     else if (branches.length === 0) printNotice(terminal, 'There are no branches: oxbow spawn --branch "…" starts an agent on one.')
     else printText(terminal, table(branches.map(rowOf)))
@@ -74,7 +74,7 @@ export function branchMerge(
 ): Promise<number> {
   if (options.dryRun === true) return branchDiff(branch, { ...options, path: '/shared' }, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
-    const merged = (await outputOf(gateway, 'branch.merge', { branch, conflicts: options.conflicts })) as Merged
+    const merged = await outputOf(gateway, 'branch.merge', { branch, conflicts: options.conflicts })
     const clashes = merged.conflicts.map(({ path, why }) => `conflict  ${plainLine(path, 400)}: ${plainLine(why, 200)}`)
     if (options.json === true) printLine(terminal, JSON.stringify(merged))
     else {

@@ -42,7 +42,7 @@ export interface LimitOptions extends CallOptions {
 
 /** @returns the dollars that the user may spend in a day; null: without limit */
 export async function dailyLimit(gateway: GatewayPort): Promise<number | null> {
-  const { budgets } = (await outputOf(gateway, 'budget.show', {})) as Shown
+  const { budgets } = await outputOf(gateway, 'budget.show', {})
   const limit = budgets.find(({ scope, window }) => scope === 'user' && window === 'day')?.limit.micro_dollars ?? null
   return limit === null ? null : limit / 1_000_000
 }
@@ -81,7 +81,7 @@ const kinds = ['tokens', 'micro_dollars', 'calls', 'seconds'] as const
 /** Lists budgets; with a scope, only its own. */
 export function showBudgets(scope: string | undefined, options: CallOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { user, budgets } = (await outputOf(gateway, 'budget.show', {})) as Shown
+    const { user, budgets } = await outputOf(gateway, 'budget.show', {})
     const lines = budgets.filter((line) => scope === undefined || line.scope === scope)
     if (options.json === true) for (const line of lines) printLine(terminal, JSON.stringify(line))
     else printText(terminal, scope === undefined ? `${overview(user)}\n${budgetTable(lines)}` : budgetTable(lines))
@@ -141,12 +141,12 @@ export const removeBudget = (scope: string, options: EndOptions, terminal: Termi
     ['budget.remove', placeOf(scope, options)],
     options,
     terminal,
-    ({ window }: Line) => `Removed the budget of ${plainLine(scope, scopeChars)} (${window}).`,
+    ({ window }) => `Removed the budget of ${plainLine(scope, scopeChars)} (${window}).`,
     (gateway) => previewOf(gateway, scope, options, 'remove'),
   )
 
 async function previewOf(gateway: GatewayPort, scope: string, { per = 'total' }: EndOptions, verb: string): Promise<Preview> {
-  const { budgets } = (await outputOf(gateway, 'budget.show', {})) as Shown
+  const { budgets } = await outputOf(gateway, 'budget.show', {})
   const found = budgets.find((line) => line.scope === scope && line.window === per)
   if (found === undefined)
     throw new OxbowError('not_found', `there is no budget of ${plainLine(scope, scopeChars)} (${per})`, {

@@ -2,7 +2,7 @@
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type Json, type JsonObject, OxbowError, toError } from '../../types/index.ts'
+import { type CallOutputs, type Json, type JsonObject, OxbowError, type OutputOf, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
 import { type Preview, printLine, printPreview, printText, type Terminal } from '../terminal.ts'
@@ -43,10 +43,10 @@ export function parseInput(text: string): Json {
   }
 }
 
-/** @returns the output of a call as the user. @throws OxbowError as the call failed */
-export async function outputOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> {
+/** @returns the output of a call as the user, of the type that its schema says. @throws OxbowError as the call failed */
+export async function outputOf<Name extends string>(gateway: Pick<GatewayPort, 'call'>, name: Name, input: Json): Promise<OutputOf<Name>> {
   const outcome = await gateway.call(name, input)
-  if (outcome.status === 'ok') return outcome.output
+  if (outcome.status === 'ok') return outcome.output as OutputOf<Name>
   throw toError(outcome.failure)
 }
 
@@ -69,18 +69,18 @@ export async function restartGuest(gateway: Pick<GatewayPort, 'call' | 'status'>
 
 /**
  * A verb that makes one call and shows its output.
- * @param show the output as people read it; of the type that the call declares
+ * @param show the output as people read it
  */
-export function showOutput(
-  [name, input]: readonly [string, Json],
+export function showOutput<Name extends string>(
+  [name, input]: readonly [Name, Json],
   options: CallOptions,
   terminal: Terminal,
-  show: (output: never) => string,
+  show: (output: OutputOf<Name>) => string,
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const output = await outputOf(gateway, name, input)
     if (options.json === true) printLine(terminal, JSON.stringify(output))
-    else printText(terminal, show(output as never))
+    else printText(terminal, show(output))
     return 0
   })
 }
@@ -137,7 +137,7 @@ export function stateDelete(path: string, options: DryRunOptions, terminal: Term
   const place = { ...placeOf(path) }
   if (options.dryRun === true) {
     return withGuest(options, terminal, async ({ gateway }) => {
-      const { version, saved_at, saved_by } = (await outputOf(gateway, 'state.load', place)) as Listed['documents'][number]
+      const { version, saved_at, saved_by } = await outputOf(gateway, 'state.load', place)
       return printPreview(
         { would: `delete ${path}, version ${version}`, target: { ...place, version, saved_at, saved_by } },
         options,
@@ -160,25 +160,29 @@ export interface DryRunOptions extends CallOptions {
  * A verb that makes one call, which destroys something.
  * @param find finds what it would destroy; throws `not_found` as the call would
  */
-export function showDestruction(
-  call: readonly [string, Json],
+export function showDestruction<Name extends string>(
+  call: readonly [Name, Json],
   options: DryRunOptions,
   terminal: Terminal,
-  show: (output: never) => string,
+  show: (output: OutputOf<Name>) => string,
   find: (gateway: GatewayPort) => Promise<Preview>,
 ): Promise<number> {
   if (options.dryRun !== true) return showOutput(call, options, terminal, show)
   return withGuest(options, terminal, async ({ gateway }) => printPreview(await find(gateway), options, terminal))
 }
 
+/** Calls that return a list. */
+type ListName = { [Name in keyof CallOutputs]: CallOutputs[Name] extends readonly unknown[] ? Name : never }[keyof CallOutputs]
+
 /** @returns the one of a list that a call without input returns. @throws OxbowError `not_found` */
-export async function findListed<Line extends object>(
+export async function findListed<Name extends ListName>(
   gateway: GatewayPort,
-  list: string,
-  matches: (line: Line) => boolean,
+  list: Name,
+  matches: (line: CallOutputs[Name][number]) => boolean,
   missing: { readonly what: string; readonly verb: string },
-): Promise<Line> {
-  const found = ((await outputOf(gateway, list, {})) as readonly Line[]).find(matches)
+): Promise<CallOutputs[Name][number]> {
+  const lines: readonly CallOutputs[Name][number][] = await outputOf(gateway, list, {})
+  const found = lines.find(matches)
   if (found !== undefined) return found
   throw new OxbowError('not_found', `there is no ${missing.what}`, { hint: `\`${missing.verb}\` lists them.` })
 }

@@ -51,7 +51,7 @@ export function definitionApprove(kind: DefinitionKind, name: string, options: A
   return withGuest(options, terminal, async ({ gateway }) => {
     let { hash } = options
     if (hash === undefined) {
-      const shown = (await outputOf(gateway, 'definition.show', { kind, name })) as Shown
+      const shown = await outputOf(gateway, 'definition.show', { kind, name })
       if (shown.from === 'person') {
         printNotice(terminal, `${name} is yours and needs no approval.`)
         return 0
@@ -85,7 +85,7 @@ async function isApproved(kind: DefinitionKind, name: string, terminal: Terminal
 export function definitionRevoke(kind: DefinitionKind, name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
   const revoked = (output: { revoked: boolean }): string => (output.revoked ? `Revoked ${name}.` : `${name} was not approved.`)
   return showDestruction(['definition.revoke', { kind, name }], options, terminal, revoked, async (gateway) => {
-    const target = (await outputOf(gateway, 'definition.show', { kind, name })) as Shown
+    const target = await outputOf(gateway, 'definition.show', { kind, name })
     return { would: `take back the approval of ${name}`, target: { name, from: target.from, state: target.state, hash: target.hash } }
   })
 }

@@ -36,7 +36,7 @@ export function execChange(
   const pattern = words.join(' ')
   if (options.dryRun === true) {
     return withGuest(options, terminal, async ({ gateway }) => {
-      const { patterns } = (await outputOf(gateway, 'exec.rules', {})) as Rules
+      const { patterns } = await outputOf(gateway, 'exec.rules', {})
       const target = patterns.find((each) => each.pattern === pattern)
       if (target !== undefined)
         return printPreview({ would: `remove ${plainLine(pattern, patternChars)} from the list ${target.list}`, target }, options, terminal)
@@ -80,7 +80,7 @@ export function execRun(binary: string, args: readonly string[], options: RunOpt
     ...(variables.length > 0 && { env: Object.fromEntries(variables) as Record<string, string> }),
   }
   return withGuest(options, terminal, async ({ gateway }) => {
-    const ended = (await outputOf(gateway, 'exec.run', input)) as Ended
+    const ended = await outputOf(gateway, 'exec.run', input)
     if (options.json === true) printLine(terminal, JSON.stringify(ended))
     else {
       terminal.output.write(plainText(ended.stdout))

@@ -53,7 +53,7 @@ interface Checked {
 export function checkGraph(graph: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const input = graph.endsWith('.toml') ? { toml: readDefinition(graph) } : { graph }
   return withGuest(options, terminal, async ({ gateway }) => {
-    const checked = (await outputOf(gateway, 'graph.check', input)) as Checked
+    const checked = await outputOf(gateway, 'graph.check', input)
     if (options.json === true) printLine(terminal, JSON.stringify(checked))
     else printText(terminal, checked.ok ? checked.nodes.map((line) => plainLine(line, valueChars)).join('\n') : problemsText(checked))
     return checked.ok ? 0 : errorTable.bad_input.exit
@@ -86,7 +86,7 @@ export async function runGraph(graph: string, options: RunOptions, terminal: Ter
   }
   const input = { graph, input: inputOf(options), wait: false }
   return withGuest(options, terminal, async ({ gateway }) => {
-    const run = (await outputOf(gateway, 'graph.run', input)) as RunLine
+    const run = await outputOf(gateway, 'graph.run', input)
     if (options.background !== true) return followRun(gateway, run, options, terminal)
     printLine(terminal, options.json === true ? JSON.stringify(run) : `Started ${plainLine(run.graph, nameChars)}, ${run.id}.`)
     return 0
@@ -116,11 +116,7 @@ function valueOf(text: string): Json {
 async function followRun(gateway: Pick<GatewayPort, 'call'>, started: RunLine, options: CallOptions, terminal: Terminal): Promise<number> {
   let shown = ''
   let run = started
-  for (
-    ;
-    run.status === 'running';
-    run = (await outputOf(gateway, 'graph.show', { run: run.id, wait_s: lookS, seen: run.position })) as RunLine
-  ) {
+  for (; run.status === 'running'; run = await outputOf(gateway, 'graph.show', { run: run.id, wait_s: lookS, seen: run.position })) {
     const line = progressOf(run)
     if (line !== shown && options.json !== true) printNotice(terminal, line)
     shown = line
@@ -208,7 +204,7 @@ export interface ResumeOptions extends CallOptions {
 
 export function resumeRun(run: string, options: ResumeOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const resumed = (await outputOf(gateway, 'graph.resume', { run, ...(options.from !== undefined && { from: options.from }) })) as RunLine
+    const resumed = await outputOf(gateway, 'graph.resume', { run, ...(options.from !== undefined && { from: options.from }) })
     if (options.background !== true) return followRun(gateway, resumed, options, terminal)
     printLine(terminal, options.json === true ? JSON.stringify(resumed) : `${resumed.id} goes on.`)
     return 0
@@ -223,7 +219,7 @@ export function cancelRun(
   const input = { run, ...(options.reason !== undefined && { reason: options.reason }) }
   const show = ({ id, status }: RunLine): string => (status === 'cancelled' ? `Cancelled ${id}.` : `${id} was ${status} already.`)
   return showDestruction(['graph.cancel', input], options, terminal, show, async (gateway) => {
-    const target = (await outputOf(gateway, 'graph.show', { run })) as RunLine
+    const target = await outputOf(gateway, 'graph.show', { run })
     const { id, graph, status } = target
     return { would: `cancel the run ${id} of ${plainLine(graph, nameChars)}, which is ${status}`, target: { id, graph, status } }
   })

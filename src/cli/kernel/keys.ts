@@ -55,7 +55,7 @@ export function keyRevoke(key: string, options: DryRunOptions, terminal: Termina
   const revoked = (): string => 'Revoked; its connections are refused from now on.'
   return showDestruction(['key.revoke', { key }], options, terminal, revoked, async (gateway) => {
     const missing = { what: `key ${JSON.stringify(key)}`, verb: 'oxbow keys list' }
-    const target = await findListed<KeyLine>(gateway, 'key.list', ({ id, name }) => id === key || name === key, missing)
+    const target = await findListed(gateway, 'key.list', ({ id, name }) => id === key || name === key, missing)
     return { would: `revoke the key ${plainLine(target.name, 50)}`, target }
   })
 }
@@ -77,7 +77,7 @@ const roleChars = 2_000
 
 export function roleShow(role: string, options: CallOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const roles = (await outputOf(gateway, 'role.list', {})) as readonly RoleLine[]
+    const roles = await outputOf(gateway, 'role.list', {})
     const found = roles.find((each) => each.role === role)
     if (found === undefined)
       throw new OxbowError('not_found', `there is no role ${JSON.stringify(role)}`, { hint: '`oxbow roles list` lists them.' })
@@ -106,7 +106,7 @@ export function roleRemove(role: string, options: DryRunOptions, terminal: Termi
     () => 'Removed.',
     async (gateway) => {
       const missing = { what: `role ${JSON.stringify(role)}`, verb: 'oxbow roles list' }
-      const target = await findListed<RoleLine>(gateway, 'role.list', (line) => line.role === role, missing)
+      const target = await findListed(gateway, 'role.list', (line) => line.role === role, missing)
       return { would: `remove the role ${role}`, target }
     },
   )

@@ -117,12 +117,12 @@ export function remotesApprove(name: string, options: ApproveOptions, terminal: 
   return withGuest(options, terminal, async ({ gateway }) => {
     let digest = seen
     if (digest === undefined) {
-      const diff = (await outputOf(gateway, 'remote.diff', { remote: name })) as Diff
+      const diff = await outputOf(gateway, 'remote.diff', { remote: name })
       printText({ output: terminal.errors }, diffText(diff))
       if (!(await confirmApproval(name, seenBefore(name), terminal))) return 0
       digest = diff.digest
     }
-    const output = (await outputOf(gateway, 'remote.approve', { remote: name, digest })) as { readonly call: string }
+    const output = await outputOf(gateway, 'remote.approve', { remote: name, digest })
     if (json === true) printLine(terminal, JSON.stringify(output))
     else printLine(terminal, `Approved. Agents with the right ${output.call} can ask it.`)
     return 0
@@ -139,7 +139,7 @@ export function remotesRemove(name: string, options: DryRunOptions, terminal: Te
   const removed = (output: { removed: boolean }): string =>
     output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; its card is not approved any more.`
   return showDestruction(['remote.remove', { remote: name }], options, terminal, removed, async (gateway) => {
-    const { remotes } = (await outputOf(gateway, 'remote.list', {})) as { readonly remotes: readonly RemoteLine[] }
+    const { remotes } = await outputOf(gateway, 'remote.list', {})
     const target = remotes.find(({ remote }) => remote === name)
     if (target === undefined)
       throw new OxbowError('not_found', `There is no agent of others ${JSON.stringify(name)}.`, {

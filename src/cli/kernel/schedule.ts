@@ -107,7 +107,7 @@ export function scheduleList(options: CallOptions, terminal: Terminal): Promise<
 
 /** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
 async function findSchedule(gateway: GatewayPort, prefix: string): Promise<ScheduleLine> {
-  const { schedules } = (await outputOf(gateway, 'schedule.search', { limit: maxShown })) as Found
+  const { schedules } = await outputOf(gateway, 'schedule.search', { limit: maxShown })
   const found = schedules.filter(({ id }) => id.startsWith(prefix.trim().toLowerCase()))
   if (found.length === 1 && found[0] !== undefined) return found[0]
   throw new OxbowError(
@@ -165,7 +165,7 @@ export function scheduleRuns(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const { id } = await findSchedule(gateway, prefix)
-    const { runs } = (await outputOf(gateway, 'schedule.runs', { id, limit: options.limit })) as { runs: readonly RunLine[] }
+    const { runs } = await outputOf(gateway, 'schedule.runs', { id, limit: options.limit })
     if (options.output === true) {
       printText(terminal, plainText(await outputOfRun(gateway, runs)))
       return 0
@@ -182,7 +182,7 @@ async function outputOfRun(gateway: GatewayPort, runs: readonly RunLine[]): Prom
   let text = ''
   for (let from = 0, left = 1; left > 0;) {
     const input = { turn: newest.turn, from_byte: from, max_bytes: 8_000 }
-    const part = (await outputOf(gateway, 'schedule.run_output', input)) as { text: string; total_bytes: number; remaining_bytes: number }
+    const part = await outputOf(gateway, 'schedule.run_output', input)
     text += part.text
     left = part.remaining_bytes
     from = part.total_bytes - left
@@ -218,7 +218,7 @@ interface Forecast {
 export function showForecast(prefix: string, options: CallOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const { id, name } = await findSchedule(gateway, prefix)
-    const forecast = (await outputOf(gateway, 'budget.forecast', { schedule: id })) as Forecast
+    const forecast = await outputOf(gateway, 'budget.forecast', { schedule: id })
     if (options.json === true) printLine(terminal, JSON.stringify(forecast))
     else printText(terminal, forecastText(plainLine(name, nameChars), forecast))
     return forecast.refused === '' ? 0 : errorTable.budget_exhausted.exit

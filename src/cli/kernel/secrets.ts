@@ -1,25 +1,13 @@
 /** `oxbow secret show|found|reveal|release|allow|withdraw`: what a running guest knows of secrets, and what they may be used for. */
 import { createInterface } from 'node:readline/promises'
-import { type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, OxbowError, type OutputOf } from '../../types/index.ts'
 import { dropTypedAhead } from '../input.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 
-interface Uses {
-  readonly name: string
-  readonly calls: readonly string[]
-  readonly hosts: readonly string[]
-  readonly env: string
-}
-
-interface SecretLine extends Uses {
-  readonly handle: string
-  readonly source: string
-  readonly characters: number
-  readonly masked: string
-}
+type Uses = OutputOf<'secret.allow'>
 
 interface FoundLine {
   readonly handle: string
@@ -33,14 +21,15 @@ const nameChars = 120
 const usesChars = 200
 
 export function secretShow(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['secret.list', { name }], options, terminal, ([secret]: readonly [SecretLine]) =>
-    table([
-      ['handle', plainLine(secret.handle, nameChars)],
-      ['value', `${secret.masked} (${secret.characters} characters)`],
-      ['from', secret.source],
-      ['uses', usesOf(secret)],
-    ]),
-  )
+  return showOutput(['secret.list', { name }], options, terminal, ([secret]) => {
+    const { handle, masked, characters, source, ...uses } = secret!
+    return table([
+      ['handle', plainLine(handle, nameChars)],
+      ['value', `${masked} (${characters} characters)`],
+      ['from', source],
+      ['uses', usesOf(uses)],
+    ])
+  })
 }
 
 /** @returns whether that changed it; a guest that runs knows it after a restart @throws OxbowError */
@@ -48,7 +37,7 @@ export async function storeSecret(
   secret: { readonly name: string; readonly value: string },
   gateway: Pick<GatewayPort, 'call'>,
 ): Promise<boolean> {
-  const { changed } = (await outputOf(gateway, 'secret.set', { ...secret })) as { readonly changed: boolean }
+  const { changed } = await outputOf(gateway, 'secret.set', { ...secret })
   return changed
 }
 
@@ -80,7 +69,7 @@ export function secretReveal(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     if (options.yes !== true) await askToReveal(name, terminal)
-    const output = (await outputOf(gateway, 'secret.reveal', { name })) as { readonly value: string }
+    const output = await outputOf(gateway, 'secret.reveal', { name })
     printLine(terminal, options.json === true ? JSON.stringify(output) : output.value)
     return 0
   })
@@ -119,8 +108,8 @@ export async function secretAllow(name: string, options: AllowOptions, terminal:
 export function secretWithdraw(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
   const show = (uses: Uses): string => `${plainLine(uses.name, nameChars)}: ${usesOf(uses)}`
   return showDestruction(['secret.withdraw', { name }], options, terminal, show, async (gateway) => {
-    const [target] = (await outputOf(gateway, 'secret.list', { name })) as readonly [SecretLine]
-    return { would: `no longer allow ${plainLine(name, nameChars)} what it ${usesOf(target)}`, target }
+    const [target] = await outputOf(gateway, 'secret.list', { name })
+    return { would: `no longer allow ${plainLine(name, nameChars)} what it ${usesOf(target!)}`, target: target! }
   })
 }
 

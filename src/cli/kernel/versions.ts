@@ -30,7 +30,7 @@ export interface LogOptions extends CallOptions {
 export function versionLog(path: string | undefined, options: LogOptions, terminal: Terminal): Promise<number> {
   const input = { path: path ?? '/', from: options.from, limit: options.limit }
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { commits } = (await outputOf(gateway, 'version.log', input)) as { commits: readonly Commit[] }
+    const { commits } = await outputOf(gateway, 'version.log', input)
     if (options.json === true) for (const commit of commits) printLine(terminal, JSON.stringify(commit))
     else if (commits.length === 0) printNotice(terminal, 'There are no versions yet: the first turn that changes something makes one.')
     else printText(terminal, table(commits.map(logRow)))
@@ -154,7 +154,7 @@ export function versionUndo(
 
 function listTurns(options: UndoOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { turns } = (await outputOf(gateway, 'version.turns', {})) as { readonly turns: readonly TurnLine[] }
+    const { turns } = await outputOf(gateway, 'version.turns', {})
     if (options.json === true) printLine(terminal, JSON.stringify(turns))
     else if (turns.length === 0) printNotice(terminal, 'No turn has changed files or saved documents yet.')
     else

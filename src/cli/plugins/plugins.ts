@@ -124,7 +124,7 @@ export async function assertLoaded(name: string, setup: GuestSetup): Promise<voi
 
 /** @throws OxbowError with what the guest has failed with; a plugin that fails says so in `failure` */
 export function infoOf(name: string, options: CallOptions, terminal: Terminal): Promise<Info> {
-  return withGuest(options, terminal, async ({ gateway }) => (await outputOf(gateway, 'plugin.info', { plugin: name })) as Info)
+  return withGuest(options, terminal, async ({ gateway }) => await outputOf(gateway, 'plugin.info', { plugin: name }))
 }
 
 /** @returns why each enabled plugin does not start, or its host has failed; empty: neither. Never rejects. */
@@ -284,7 +284,7 @@ export async function pluginSign(folder: string, key: string, { json }: JsonOpti
 export async function pluginTest(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   await assertLoaded(name, guestSetup(options, terminal))
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { results } = (await outputOf(gateway, 'plugin.test', { plugin: name })) as { readonly results: readonly PluginTestResult[] }
+    const { results } = await outputOf(gateway, 'plugin.test', { plugin: name })
     const failed = results.filter(({ ok }) => !ok)
     if (options.json === true) printLine(terminal, JSON.stringify({ results }))
     else {

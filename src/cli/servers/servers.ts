@@ -184,7 +184,7 @@ export function serversApprove(name: string, options: ApproveOptions, terminal: 
   return withGuest(options, terminal, async ({ gateway }) => {
     let digest = seen
     if (digest === undefined) {
-      const diff = (await outputOf(gateway, ...diffRequest(name))) as ServerDiff
+      const diff = await outputOf(gateway, ...diffRequest(name))
       printText({ output: terminal.errors }, diffText(diff))
       if (!(await confirmApproval(name, seenBefore(name), terminal))) return 0
       digest = diff.digest
@@ -199,7 +199,7 @@ export function serversApprove(name: string, options: ApproveOptions, terminal: 
       ...(resources === false && { resources }),
       ...(prompts === false && { prompts }),
     }
-    const output = (await outputOf(gateway, ...approveRequest(input))) as { readonly approved: readonly string[] }
+    const output = await outputOf(gateway, ...approveRequest(input))
     if (json === true) printLine(terminal, JSON.stringify(output))
     else printLine(terminal, `Approved: ${output.approved.length} tools. Agents with the right mcp.${name} are offered them.`)
     return 0
@@ -226,14 +226,17 @@ export async function confirmApproval(name: string, elsewhere: string, terminal:
   }
 }
 
-interface PromptLine {
-  readonly prompt: string
-  readonly description: string
-  readonly values: readonly { readonly name: string; readonly description: string; readonly required: boolean }[]
+/** Of a call that the server has added, of which only its own description says what it returns. */
+interface Prompts {
+  readonly prompts: readonly {
+    readonly prompt: string
+    readonly description: string
+    readonly values: readonly { readonly name: string; readonly description: string; readonly required: boolean }[]
+  }[]
 }
 
 export function serversPrompts(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  const show = ({ prompts }: { prompts: readonly PromptLine[] }): string =>
+  const show = ({ prompts }: Prompts): string =>
     prompts.length === 0
       ? `${name} has no prompts.`
       : plainText(
@@ -246,11 +249,11 @@ export function serversPrompts(name: string, options: CallOptions, terminal: Ter
             )
             .join('\n'),
         )
-  return showOutput([`mcp.${name}.prompt_list`, {}], options, terminal, show)
+  return showOutput([`mcp.${name}.prompt_list`, {}], options, terminal, (output) => show(output as unknown as Prompts))
 }
 
 export function serversPrompt(words: readonly string[], options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(promptCall(words), options, terminal, ({ text }: { text: string }) => plainText(text))
+  return showOutput(promptCall(words), options, terminal, (output) => plainText((output as unknown as { text: string }).text))
 }
 
 /** How long a person has to sign in. */
@@ -272,7 +275,7 @@ export function serversLogin(name: string, options: CallOptions, terminal: Termi
     try {
       const { port } = listener.address() as { port: number }
       const input = { server: name, redirect_url: `http://127.0.0.1:${port}/callback` }
-      const { url } = (await outputOf(gateway, 'server.login', input)) as { readonly url: string }
+      const { url } = await outputOf(gateway, 'server.login', input)
       if (url !== '') {
         printNotice(terminal, `Open this address in your browser and sign in:\n${url}`)
         await outputOf(gateway, 'server.login_end', { server: name, answer: await answered.promise })
@@ -309,7 +312,7 @@ export async function serversRemove(name: string, options: DryRunOptions, termin
   const removed = (output: { removed: boolean }): string =>
     output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
   const code = await showDestruction(removeRequest(name), options, terminal, removed, async (gateway) => {
-    const { servers } = (await outputOf(gateway, ...listRequest)) as { readonly servers: readonly ServerLine[] }
+    const { servers } = await outputOf(gateway, ...listRequest)
     const target = servers.find(({ server }) => server === name)
     if (target === undefined)
       throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })

@@ -123,7 +123,7 @@ async function verdictOfFolder(folder: string): Promise<Verdict> {
 
 function verdictOfGuest(which: string, options: CallOptions, terminal: Terminal): Promise<Verdict> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { items } = (await outputOf(gateway, 'skill.list', {})) as { items: readonly Item[] }
+    const { items } = await outputOf(gateway, 'skill.list', {})
     const found = items.filter(({ kind, name, path }) => kind === 'skill' && (name === which || path === which))
     if (found.length === 0)
       throw new OxbowError('not_found', `there is no skill ${JSON.stringify(which)}`, { hint: 'oxbow skills list shows them.' })
@@ -143,7 +143,7 @@ export function skillTrust(given: string, options: TrustOptions, terminal: Termi
   return withGuest(options, terminal, async ({ gateway }) => {
     let { hash } = options
     if (hash === undefined) {
-      const shown = (await outputOf(gateway, 'skill.show', { target: which })) as Shown
+      const shown = await outputOf(gateway, 'skill.show', { target: which })
       if (shown.hash === '' || shown.state === 'ready') {
         printNotice(terminal, shown.hash === '' ? `${which} is not of a folder and needs no trust.` : `${which} is trusted as it is.`)
         return 0
@@ -152,7 +152,7 @@ export function skillTrust(given: string, options: TrustOptions, terminal: Termi
       if (!(await isTrusted(which, terminal))) return 0
       hash = shown.hash
     }
-    const output = (await outputOf(gateway, 'skill.trust', { target: which, hash })) as { path: string }
+    const output = await outputOf(gateway, 'skill.trust', { target: which, hash })
     printLine(
       terminal,
       options.json === true ? JSON.stringify(output) : `Trusted ${plainLine(output.path, 400)}. It counts until it changes.`,
@@ -182,7 +182,7 @@ export function skillRevoke(given: string, options: DryRunOptions, terminal: Ter
   const revoked = ({ revoked: paths }: { revoked: readonly string[] }): string =>
     paths.length === 0 ? `${plainLine(which, 200)} was not trusted.` : `No longer trusted: ${plainLine(paths.join(', '), 800)}`
   return showDestruction(['skill.revoke', { target: which }], options, terminal, revoked, async (gateway) => {
-    const { name, path, state, hash } = (await outputOf(gateway, 'skill.show', { target: which })) as Shown
+    const { name, path, state, hash } = await outputOf(gateway, 'skill.show', { target: which })
     return { would: `take back the trust in ${which}`, target: { name, path, state, hash } }
   })
 }
