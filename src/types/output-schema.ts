@@ -46,7 +46,12 @@ export function errorCodeSchema(): z.ZodType<ErrorCode> {
 }
 
 /** The fields of a failure, for schemas that have more. */
-export function failureFields() {
+export function failureFields(): {
+  code: z.ZodType<ErrorCode>
+  message: z.ZodString
+  hint: z.ZodString
+  status: z.ZodExactOptional<z.ZodInt>
+} {
   return {
     code: errorCodeSchema(),
     message: z.string(),

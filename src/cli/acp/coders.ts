@@ -1,26 +1,16 @@
 /** `oxbow coders`: coding agents of others that speak the Agent Client Protocol, and which of them a person approves. */
 import { resolve as absolute } from 'node:path'
-import { type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
+import { type JsonObject, type OutputOf, ownValue, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
 import { confirmApproval, pairs } from '../servers/servers.ts'
 
-interface CoderLine {
-  readonly agent: string
-  readonly from: string
-  readonly command: string
-  readonly files: string
-  readonly hosts: readonly string[]
-  readonly approved: boolean
-  readonly running: number
-}
-
 const commandChars = 80
 
 export function codersList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['coder.list', {}], options, terminal, ({ agents }: { agents: readonly CoderLine[] }) => {
+  return showOutput(['coder.list', {}], options, terminal, ({ agents }) => {
     if (agents.length === 0) return 'There is no coding agent of others. `oxbow coders add` adds one.'
     const rows = agents.map(({ agent, from, command, files, hosts, approved, running }) => [
       agent,
@@ -64,14 +54,7 @@ export function codersAdd(name: string, words: readonly string[], options: AddOp
   )
 }
 
-interface Shown {
-  readonly agent: string
-  readonly state: 'new' | 'changed' | 'same'
-  readonly identity: string
-  readonly says: string
-  readonly settings: { readonly files: string; readonly allow: readonly string[]; readonly env: Readonly<Record<string, string>> }
-  readonly digest: string
-}
+type Shown = OutputOf<'coder.show'>
 
 export function codersShow(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   return showOutput(['coder.show', { agent: name }], options, terminal, shownText)

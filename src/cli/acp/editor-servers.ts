@@ -6,16 +6,7 @@ import { grantRight, type GuestSetup, hasDotFolder, hasRight, loadConfig, whyHid
 import { OxbowError } from '../../types/index.ts'
 import { outputOf, restartGuest } from '../kernel/call.ts'
 import { removeSecret, storeSecret } from '../kernel/secrets.ts'
-import {
-  addRequest,
-  approveRequest,
-  diffRequest,
-  listRequest,
-  removeRequest,
-  type ServerDiff,
-  type ServerLine,
-  switchRequest,
-} from '../servers/server-requests.ts'
+import { addRequest, approveRequest, diffRequest, listRequest, removeRequest, switchRequest } from '../servers/server-requests.ts'
 
 /** Those of them that only make calls. */
 export const serverCalls: Pick<ServerPorts, 'list' | 'add' | 'look' | 'approve' | 'switchOff' | 'remove'> = {

@@ -176,11 +176,6 @@ function tooMuch(what: string): OxbowError {
   })
 }
 
-interface Ingested {
-  readonly documents: readonly { readonly state: string }[]
-  readonly failed: readonly { readonly path: string; readonly message: string }[]
-}
-
 /** Its own notes and its knowledge have the same tag: it reads no others. @returns how many documents it knows */
 function ingest(name: string, files: readonly KnowledgeFile[], options: ImportOptions, terminal: Terminal): Promise<number> {
   return withGuest({ user: options.user }, terminal, async ({ gateway }) => {

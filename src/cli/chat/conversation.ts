@@ -3,6 +3,7 @@ import {
   type CallId,
   type Failure,
   type JsonObject,
+  type OutputOf,
   ownValue,
   type RecordView,
   type SessionId,
@@ -58,11 +59,7 @@ export interface Conversation {
 }
 
 /** A rule as `approval.list` shows it. */
-interface OfferedRule {
-  readonly scope: string
-  readonly id: string
-  readonly text: string
-}
+type OfferedRule = WaitingCall['rules'][number]
 
 const scopeNames: Readonly<Record<string, string>> = {
   call: 'exactly this call',
@@ -186,8 +183,4 @@ function createOffers(
   }
 }
 
-interface WaitingCall {
-  readonly call: CallId
-  readonly rules: readonly OfferedRule[]
-  readonly labels?: readonly string[]
-}
+type WaitingCall = OutputOf<'approval.list'>[number]

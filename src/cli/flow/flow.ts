@@ -40,12 +40,6 @@ export interface DeclassifyOptions extends CallOptions {
   readonly reason?: string | undefined
 }
 
-interface Value {
-  readonly labels: readonly string[]
-  readonly digest: string
-  readonly content: string
-}
-
 /** Without a digest it shows the exact content, and the command that declassifies it. */
 export function flowDeclassify(value: string, { digest, reason = '', ...options }: DeclassifyOptions, terminal: Terminal): Promise<number> {
   const named = value.includes('/') ? { path: value } : { call: value }
@@ -59,10 +53,6 @@ export function flowDeclassify(value: string, { digest, reason = '', ...options 
     }
     return 0
   })
-}
-
-interface Listed {
-  readonly done: readonly { readonly id: string; readonly path: string; readonly call: string; readonly reason: string }[]
 }
 
 export function flowRevoke(id: string, options: DryRunOptions, terminal: Terminal): Promise<number> {

@@ -1,5 +1,5 @@
 /** `oxbow agents`, `top`, `spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: the agents of a guest. */
-import { type Json, OxbowError } from '../../types/index.ts'
+import { type Json, type OutputOf, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { agentWaitS } from '../limits.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
@@ -21,16 +21,7 @@ import {
 import { type BudgetOptions, budgetOf } from './budget.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 
-interface Listed {
-  readonly agents: readonly AgentLine[]
-  readonly admission: {
-    readonly running: number
-    readonly max_running: number
-    readonly queued: readonly string[]
-    readonly starts_left: number
-    readonly paused_by: readonly string[]
-  }
-}
+type Listed = OutputOf<'agent.list'>
 
 export interface ListOptions extends CallOptions {
   readonly tree?: boolean | undefined
@@ -71,24 +62,16 @@ export interface TopOptions extends CallOptions {
   readonly interval: number
 }
 
-interface Machine {
-  readonly now: {
-    readonly cpu_percent: number
-    readonly memory_used_mb: number
-    readonly memory_total_mb: number
-    readonly guest_cpu_percent: number
-    readonly guest_memory_mb: number
-  }
-}
+type Machine = OutputOf<'resources.show'>
 
 /** Refreshes until Ctrl+C. With `--json` or without a terminal, one object a line, and no screen is cleared. */
 export async function watchAgents(options: TopOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     for (;;) {
-      const [listed, machine] = (await Promise.all([
+      const [listed, machine] = await Promise.all([
         outputOf(gateway, 'agent.list', { ended: false, limit: maxShown }),
         outputOf(gateway, 'resources.show', { history: 0 }),
-      ])) as [Listed, Machine]
+      ])
       if (options.json === true) printLine(terminal, JSON.stringify({ ...listed, resources: machine.now }))
       else {
         if (options.once !== true && terminal.output.isTTY) terminal.output.write(clearScreen)
@@ -153,12 +136,7 @@ export async function spawnAgent(words: readonly string[], options: SpawnOptions
   if (options.wait !== true) {
     const { keepServing } = await import('../verbs/serve.ts')
     await keepServing(options, terminal)
-    return showOutput(
-      ['agent.spawn', input],
-      options,
-      terminal,
-      ({ id, name: made, state }: AgentLine) => `Started ${made}, ${id}: ${state}.`,
-    )
+    return showOutput(['agent.spawn', input], options, terminal, ({ id, name: made, state }) => `Started ${made}, ${id}: ${state}.`)
   }
   return withGuest(options, terminal, async ({ gateway }) => {
     const { id } = await outputOf(gateway, 'agent.spawn', input)
@@ -214,19 +192,15 @@ export function tellAgent(id: string, words: readonly string[], options: CallOpt
 }
 
 export function pauseAgent(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['agent.pause', { agent: id }], options, terminal, ({ agents }: Changed) =>
+  return showOutput(['agent.pause', { agent: id }], options, terminal, ({ agents }) =>
     agents.length === 0 ? 'It was paused already.' : `Paused ${withOthers(agents)}. oxbow resume ${id} lets it go on.`,
   )
 }
 
 export function resumeAgent(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['agent.resume', { agent: id }], options, terminal, ({ agents }: Changed) =>
+  return showOutput(['agent.resume', { agent: id }], options, terminal, ({ agents }) =>
     agents.length === 0 ? 'It is not paused.' : `Resumed ${withOthers(agents)}.`,
   )
-}
-
-interface Changed {
-  readonly agents: readonly string[]
 }
 
 function withOthers(agents: readonly string[]): string {

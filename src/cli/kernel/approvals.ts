@@ -1,21 +1,12 @@
 /** `oxbow approvals`: what waits for a person, deciding it, and the rules that were learned from decisions. */
-import { type JsonObject, OxbowError, type PendingApproval } from '../../types/index.ts'
+import { type JsonObject, type OutputOf, OxbowError } from '../../types/index.ts'
 import { type Connection, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'
 import { answered, exactInput, exactText, formatTime, formOf, plainLine, plainText, table, whyAsked } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, findListed, outputOf, parseInput, showDestruction, showOutput } from './call.ts'
 
-interface Waiting extends Pick<PendingApproval, 'call' | 'session' | 'turn'> {
-  readonly name: string
-  readonly input: string
-  readonly reason?: string
-  readonly labels?: readonly string[]
-  readonly at: number
-  readonly expires_at: number | null
-  readonly allowed_by: readonly string[]
-  readonly rules: readonly { readonly scope: string; readonly id: string; readonly text: string }[]
-}
+type Waiting = OutputOf<'approval.list'>[number]
 
 /** The waiting calls with their rules. A guest that was started for this resumes their turns first. */
 async function waitingCalls(connection: Connection): Promise<readonly Waiting[]> {
@@ -95,16 +86,8 @@ export function approvalsDeny(id: string, options: DecideOptions, terminal: Term
   })
 }
 
-interface RuleLine {
-  readonly id: string
-  readonly text: string
-  readonly by: string
-  readonly at: number
-  readonly applies: boolean
-}
-
 export function approvalsRules(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['approval.rules', {}], options, terminal, (rules: readonly RuleLine[]) => {
+  return showOutput(['approval.rules', {}], options, terminal, (rules) => {
     if (rules.length === 0)
       return 'No rules yet. Answer a question of the chat with a, or use `oxbow approvals approve ID --always pattern`.'
     return table(

@@ -1,27 +1,18 @@
 /** `oxbow branch`: copies of the workspace on which agents work. */
-import { plural } from '../../types/index.ts'
+import { type OutputOf, plural } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { withGuest } from '../guest-connection.ts'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
-interface Branch {
-  readonly name: string
-  readonly state: string
-  readonly by: string
-  readonly version: string
-  readonly created_at: number
-}
+type Branch = OutputOf<'branch.list'>['branches'][number]
 
-interface Change {
-  readonly path: string
-  readonly change: string
-}
+type Change = Merged['changes'][number]
 
 const shortLength = 8
 
 export function branchCreate(name: string, options: CallOptions & { readonly at: string }, terminal: Terminal): Promise<number> {
-  return showOutput(['branch.create', { name, at: options.at }], options, terminal, (made: Branch) => {
+  return showOutput(['branch.create', { name, at: options.at }], options, terminal, (made) => {
     return `Branch ${plainLine(made.name, 100)} is a copy of ${made.version.slice(0, shortLength)}.`
   })
 }
@@ -42,12 +33,7 @@ function rowOf({ name, state, by, version, created_at: at }: Branch): readonly s
 }
 
 export function branchDiff(branch: string, options: CallOptions & { readonly path: string }, terminal: Terminal): Promise<number> {
-  interface Difference {
-    readonly changes: readonly Change[]
-    readonly total: number
-    readonly text: string
-  }
-  return showOutput(['branch.diff', { branch, path: options.path }], options, terminal, ({ changes, total, text }: Difference) => {
+  return showOutput(['branch.diff', { branch, path: options.path }], options, terminal, ({ changes, total, text }) => {
     if (total === 0) return 'Nothing has changed.'
     const more = total > changes.length ? `\n… and ${total - changes.length} more` : ''
     return `${changeLines(changes)}${more}\n\n${plainText(text)}`
@@ -58,13 +44,7 @@ function changeLines(changes: readonly Change[]): string {
   return changes.map(({ path, change }) => `${change.padEnd(7)}  ${plainLine(path, 400)}`).join('\n')
 }
 
-interface Merged {
-  readonly changes: readonly Change[]
-  readonly total: number
-  readonly conflicts: readonly { readonly path: string; readonly why: string }[]
-  readonly before: string
-  readonly after: string
-}
+type Merged = OutputOf<'branch.merge'>
 
 /** @returns 1 if conflicts prevented the merge */
 export function branchMerge(
@@ -99,5 +79,5 @@ export function branchDrop(
   terminal: Terminal,
 ): Promise<number> {
   if (options.dryRun === true) return branchDiff(branch, { ...options, path: '/shared' }, terminal)
-  return showOutput(['branch.drop', { branch }], options, terminal, ({ name }: Branch) => `Dropped ${plainLine(name, 100)}.`)
+  return showOutput(['branch.drop', { branch }], options, terminal, ({ name }) => `Dropped ${plainLine(name, 100)}.`)
 }

@@ -1,5 +1,5 @@
 /** `oxbow budget`: what may be used, and what was. */
-import { type Json, OxbowError } from '../../types/index.ts'
+import { type Json, type OutputOf, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { type Preview, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'
@@ -12,25 +12,9 @@ interface Amounts<Value> {
   readonly seconds: Value
 }
 
-interface Line {
-  readonly scope: string
-  readonly window: string
-  readonly spent: Amounts<number>
-  readonly reserved: Amounts<number>
-  readonly limit: Amounts<number | null>
-  readonly until: number | null
-  readonly is_low: boolean
-}
+type Line = OutputOf<'budget.set'>
 
-interface Overview {
-  readonly spent: { readonly microDollars: number; readonly tokens: number }
-  readonly limit: { readonly micro_dollars: number | null; readonly tokens: number | null }
-}
-
-interface Shown {
-  readonly user: Overview
-  readonly budgets: readonly Line[]
-}
+type Overview = OutputOf<'budget.show'>['user']
 
 export interface LimitOptions extends CallOptions {
   readonly per?: string | undefined
@@ -123,7 +107,7 @@ const placeOf = (scope: string, { per }: LimitOptions): { readonly scope: string
 })
 
 export const setBudget = (scope: string, options: LimitOptions, terminal: Terminal): Promise<number> =>
-  showOutput(['budget.set', { ...placeOf(scope, options), ...limitsOf(options) }], options, terminal, (line: Line) => budgetTable([line]))
+  showOutput(['budget.set', { ...placeOf(scope, options), ...limitsOf(options) }], options, terminal, (line) => budgetTable([line]))
 
 type EndOptions = LimitOptions & DryRunOptions
 
@@ -132,7 +116,7 @@ export const resetBudget = (scope: string, options: EndOptions, terminal: Termin
     ['budget.reset', placeOf(scope, options)],
     options,
     terminal,
-    (line: Line) => budgetTable([line]),
+    (line) => budgetTable([line]),
     (gateway) => previewOf(gateway, scope, options, 'forget what was used of'),
   )
 

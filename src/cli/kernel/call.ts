@@ -2,7 +2,7 @@
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type CallOutputs, type Json, type JsonObject, OxbowError, type OutputOf, toError } from '../../types/index.ts'
+import { type CallOutputs, type Json, OxbowError, type OutputOf, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
 import { type Preview, printLine, printPreview, printText, type Terminal } from '../terminal.ts'
@@ -94,18 +94,13 @@ function placeOf(path: string): { readonly category: string; readonly name: stri
   })
 }
 
-interface Listed {
-  readonly documents: readonly { readonly name: string; readonly version: number; readonly saved_at: number; readonly saved_by: string }[]
-  readonly next: string | null
-}
-
 export function stateList(
   category: string,
   options: CallOptions & { readonly after?: string | undefined },
   terminal: Terminal,
 ): Promise<number> {
   const input = { category, ...(options.after !== undefined && { after: options.after }) }
-  return showOutput(['state.list', input], options, terminal, ({ documents, next }: Listed) => {
+  return showOutput(['state.list', input], options, terminal, ({ documents, next }) => {
     if (documents.length === 0) return `There is no document in ${plainLine(category, 100)}.`
     const rows = documents.map((row) => [plainLine(row.name, 60), `version ${row.version}`, formatTime(row.saved_at), row.saved_by])
     return `${table(rows)}${next === null ? '' : `\nMore: oxbow state list ${category} --after ${JSON.stringify(next)}`}`
@@ -113,7 +108,7 @@ export function stateList(
 }
 
 export function stateLoad(path: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['state.load', { ...placeOf(path) }], options, terminal, ({ data }: JsonObject) =>
+  return showOutput(['state.load', { ...placeOf(path) }], options, terminal, ({ data }) =>
     typeof data === 'string' ? plainText(data) : JSON.stringify(data, null, 2),
   )
 }
@@ -130,7 +125,7 @@ export async function stateSave(path: string, text: string | undefined, options:
   const version = options.ifVersion
   const format = options.markdown === true ? 'markdown' : 'json'
   const input = { ...placeOf(path), data, format, ...(version !== undefined && { if_version: version }) }
-  return showOutput(['state.save', input], options, terminal, (saved: { version: number }) => `Saved ${path}, version ${saved.version}.`)
+  return showOutput(['state.save', input], options, terminal, (saved) => `Saved ${path}, version ${saved.version}.`)
 }
 
 export function stateDelete(path: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
@@ -145,7 +140,7 @@ export function stateDelete(path: string, options: DryRunOptions, terminal: Term
       )
     })
   }
-  return showOutput(['state.delete', place], options, terminal, ({ existed }: { existed: boolean }) =>
+  return showOutput(['state.delete', place], options, terminal, ({ existed }) =>
     existed ? `Deleted ${path}.` : `There was no document ${path}.`,
   )
 }

@@ -1,23 +1,12 @@
 /** `oxbow agents list|show|approve|revoke` and the same of graphs: definitions, and which of the workspace count. */
 import { createInterface } from 'node:readline/promises'
-import { type DefinitionKind, OxbowError } from '../../types/index.ts'
+import { type DefinitionKind, type OutputOf, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 
-interface Line {
-  readonly name: string
-  readonly from: string
-  readonly state: string
-  readonly problem: string
-  readonly hash: string
-}
-
-interface Shown extends Line {
-  readonly toml: string
-  readonly text: string
-}
+type Shown = OutputOf<'definition.show'>
 
 /** @returns the verb under which people find definitions of a kind */
 const verbOf = (kind: DefinitionKind): string => ['oxbow', kind === 'agents' ? 'agents' : 'graph'].join(' ')
@@ -25,7 +14,7 @@ const verbOf = (kind: DefinitionKind): string => ['oxbow', kind === 'agents' ? '
 const problemChars = 100
 
 export function definitionsList(kind: DefinitionKind, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['definition.list', { kind }], options, terminal, ({ definitions }: { definitions: readonly Line[] }) => {
+  return showOutput(['definition.list', { kind }], options, terminal, ({ definitions }) => {
     if (definitions.length === 0)
       return `There are no definitions. Yours are files such as ~/.oxbow/${kind}/NAME.toml, those of the workspace /shared/.oxbow/${kind}/NAME.toml.`
     const rows = definitions.map(({ name, from, state, problem }) => [name, from, state, plainLine(problem, problemChars)])

@@ -1,5 +1,5 @@
 /** `oxbow exec`: programs that may be started without a shell, and the run of one. */
-import { type JsonObject, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printPreview, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
@@ -7,14 +7,8 @@ import { type CallOptions, type DryRunOptions, outputOf, showOutput } from './ca
 
 const patternChars = 200
 
-interface Rules {
-  readonly shell: boolean
-  readonly env: readonly string[]
-  readonly patterns: readonly { readonly list: string; readonly pattern: string; readonly from: string }[]
-}
-
 export function execList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['exec.rules', {}], options, terminal, ({ shell, env, patterns }: Rules) => {
+  return showOutput(['exec.rules', {}], options, terminal, ({ shell, env, patterns }) => {
     const rows = patterns.map(({ list, pattern, from }) => [list, plainLine(pattern, patternChars), from])
     const allowed = patterns.some(({ list }) => list === 'allow')
     return [
@@ -51,13 +45,6 @@ export interface RunOptions extends CallOptions {
   readonly cwd?: string | undefined
   readonly env?: readonly string[] | undefined
   readonly timeout?: number | undefined
-}
-
-interface Ended extends JsonObject {
-  readonly exit_code: number | null
-  readonly timed_out: boolean
-  readonly stdout: string
-  readonly stderr: string
 }
 
 /** As timeout(1) does. */

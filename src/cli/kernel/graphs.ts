@@ -1,53 +1,22 @@
 /** `oxbow graph`: check, run and follow state graphs, answer their questions, cancel and resume runs. */
 import { readFileSync } from 'node:fs'
-import { errorTable, isErrorCode, type Json, type JsonObject, OxbowError, failureSentences } from '../../types/index.ts'
+import { errorTable, failureSentences, isErrorCode, type Json, type JsonObject, type OutputOf, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, parseInput, showDestruction, showOutput } from './call.ts'
 import { definitionShow } from './definitions.ts'
 
-interface Question {
-  readonly node: string
-  readonly question: string
-  readonly choices: readonly string[]
-}
+type Question = RunLine['questions'][number]
 
-interface RunLine {
-  readonly id: string
-  readonly graph: string
-  readonly version: string
-  readonly position: string
-  readonly status: string
-  readonly waiting_for: string
-  readonly state: JsonObject
-  readonly output: JsonObject
-  readonly text: string
-  readonly failure: { readonly code: string; readonly message: string; readonly hint: string; readonly node: string } | null
-  readonly paths: readonly {
-    readonly key: string
-    readonly graph: string
-    readonly node: string
-    readonly attempt: number
-    readonly since: number
-  }[]
-  readonly questions: readonly Question[]
-  readonly visits: number
-  readonly created_at: number
-  readonly ended_at: number | null
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
-}
+type RunLine = OutputOf<'graph.show'>
 
 const nameChars = 40
 const valueChars = 200
 /** Of one look at a run, which waits for its next step. */
 const lookS = 30
 
-interface Checked {
-  readonly ok: boolean
-  readonly problems: readonly { readonly at: string; readonly message: string; readonly hint: string }[]
-  readonly nodes: readonly string[]
-}
+type Checked = OutputOf<'graph.check'>
 
 /** @param graph a name, or a file that ends with .toml @returns 0 if it can run; else the exit code of `bad_input` */
 export function checkGraph(graph: string, options: CallOptions, terminal: Terminal): Promise<number> {
@@ -148,24 +117,19 @@ function printEnd({ id, status, text, output, failure }: RunLine, terminal: Term
 }
 
 export function listRuns(options: CallOptions & { readonly all?: boolean | undefined }, terminal: Terminal): Promise<number> {
-  return showOutput(
-    ['graph.list', { ended: options.all === true, limit: 200 }],
-    options,
-    terminal,
-    ({ runs }: { runs: readonly RunLine[] }) => {
-      if (runs.length === 0) return 'No graph runs. `oxbow graph runs --all` shows those that have ended.'
-      const ids = runs.map(({ id }) => id)
-      const rows = runs.map((run) => [
-        shortId(run.id, ids),
-        plainLine(run.graph, nameChars),
-        run.waiting_for === '' ? run.status : `${run.status} (${run.waiting_for})`,
-        run.paths.map(({ node }) => plainLine(node, nameChars)).join(', '),
-        formatTime(run.created_at),
-        `${run.spent.tokens} tokens`,
-      ])
-      return table([['ID', 'GRAPH', 'STATUS', 'AT', 'SINCE', 'SPENT'], ...rows])
-    },
-  )
+  return showOutput(['graph.list', { ended: options.all === true, limit: 200 }], options, terminal, ({ runs }) => {
+    if (runs.length === 0) return 'No graph runs. `oxbow graph runs --all` shows those that have ended.'
+    const ids = runs.map(({ id }) => id)
+    const rows = runs.map((run) => [
+      shortId(run.id, ids),
+      plainLine(run.graph, nameChars),
+      run.waiting_for === '' ? run.status : `${run.status} (${run.waiting_for})`,
+      run.paths.map(({ node }) => plainLine(node, nameChars)).join(', '),
+      formatTime(run.created_at),
+      `${run.spent.tokens} tokens`,
+    ])
+    return table([['ID', 'GRAPH', 'STATUS', 'AT', 'SINCE', 'SPENT'], ...rows])
+  })
 }
 
 /** Ids of runs are hexadecimal; a graph of such a name is shown by its run's absence. */
@@ -232,10 +196,5 @@ export function answerRun(
   terminal: Terminal,
 ): Promise<number> {
   const input = { run, answer: valueOf(answer), ...(options.node !== undefined && { node: options.node }) }
-  return showOutput(
-    ['graph.answer', input],
-    options,
-    terminal,
-    ({ answered }: { answered: string }) => `Answered ${plainLine(answered, nameChars)}.`,
-  )
+  return showOutput(['graph.answer', input], options, terminal, ({ answered }) => `Answered ${plainLine(answered, nameChars)}.`)
 }

@@ -5,14 +5,6 @@ import { printLine, printNotice, printText, type Terminal } from '../terminal.ts
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, findListed, outputOf, showDestruction, showOutput } from './call.ts'
 
-interface KeyLine {
-  readonly id: string
-  readonly name: string
-  readonly rights: readonly string[]
-  readonly expires_at: number | null
-  readonly used_at: number | null
-}
-
 const secondsOfDay = 24 * 3_600
 const rightsChars = 200
 
@@ -28,7 +20,7 @@ export async function keyCreate(name: string, options: KeyOptions, terminal: Ter
       hint: 'Add --right session.read, or --right and a role: `oxbow roles` lists them.',
     })
   const input = { name, rights: [...rights], ...(expires !== undefined && { expires_in_s: expires * secondsOfDay }) }
-  return showOutput(['key.create', input], options, terminal, ({ key }: { key: string }) => {
+  return showOutput(['key.create', input], options, terminal, ({ key }) => {
     // Only the key is the output, so that a script can take it.
     if (options.json !== true)
       printNotice(terminal, 'Send it to the gateway as `Authorization: Bearer KEY`. It is not shown again; `oxbow keys revoke` ends it.')
@@ -37,7 +29,7 @@ export async function keyCreate(name: string, options: KeyOptions, terminal: Ter
 }
 
 export function keyList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['key.list', {}], options, terminal, (keys: readonly KeyLine[]) => {
+  return showOutput(['key.list', {}], options, terminal, (keys) => {
     if (keys.length === 0) return 'There are no keys. `oxbow keys create NAME --right RIGHT` makes one.'
     return table(
       keys.map(({ id, name, rights, expires_at, used_at }) => [
@@ -60,15 +52,8 @@ export function keyRevoke(key: string, options: DryRunOptions, terminal: Termina
   })
 }
 
-interface RoleLine {
-  readonly role: string
-  readonly rights: readonly string[]
-  /** Who added it; empty: Oxbow has it. */
-  readonly by: string
-}
-
 export function roleList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['role.list', {}], options, terminal, (roles: readonly RoleLine[]) =>
+  return showOutput(['role.list', {}], options, terminal, (roles) =>
     table(roles.map(({ role, rights, by }) => [role, by === '' ? '' : plainLine(by, 50), plainLine(rights.join(' '), roleChars)])),
   )
 }

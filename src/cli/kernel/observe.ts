@@ -1,7 +1,7 @@
 /** `oxbow events` and `oxbow resources`: what happens in the guest, and what it uses. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findGuest, openHome, openWorkspace, parseUser, type Workspace } from '../../runner/index.ts'
-import { isOxbowError, type JsonObject } from '../../types/index.ts'
+import { isOxbowError, type OutputOf } from '../../types/index.ts'
 import { type Connection, withGuest } from '../guest-connection.ts'
 import { eventWaitS, guestPollMs } from '../limits.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
@@ -16,20 +16,7 @@ export interface EventsOptions extends CallOptions {
   readonly limit: number
 }
 
-interface EventLine {
-  readonly seq: number
-  readonly at: number
-  readonly kind: string
-  readonly actor: string
-  readonly session: string
-  readonly fields: JsonObject
-}
-
-interface Page {
-  readonly events: readonly EventLine[]
-  readonly cursor: number
-  readonly more: boolean
-}
+type EventLine = OutputOf<'events.next'>['events'][number]
 
 /**
  * Prints the newest events, oldest first, or those after a record; with `--follow` then those to come, until Ctrl+C. A guest that stops or restarts does not end
@@ -121,28 +108,8 @@ function eventLine({ seq, at, kind, session, fields }: EventLine): string {
   return plainLine(`${seq}  ${formatTime(at)}  ${kind}${session === '' ? '' : `  ${session}`}  ${facts.join(' ')}`.trimEnd(), 400)
 }
 
-interface Sample {
-  readonly at: number
-  readonly cpu_percent: number
-  readonly memory_used_mb: number
-  readonly memory_total_mb: number
-  readonly load_1m: number
-  readonly disk_used_percent: number
-  readonly disk_free_mb: number
-  readonly guest_cpu_percent: number
-  readonly guest_memory_mb: number
-  readonly loop_delay_ms: number
-  readonly open_files: number
-}
-
-interface ResourceView {
-  readonly now: Sample
-  readonly overloads: readonly string[]
-  readonly history: readonly Sample[]
-}
-
 export function showResources(options: CallOptions & { readonly history: number }, terminal: Terminal): Promise<number> {
-  return showOutput(['resources.show', { history: options.history }], options, terminal, ({ now, overloads, history }: ResourceView) => {
+  return showOutput(['resources.show', { history: options.history }], options, terminal, ({ now, overloads, history }) => {
     const rows = [
       ['processor', `${now.cpu_percent} %`, `guest ${now.guest_cpu_percent} % of one`],
       ['memory', `${now.memory_used_mb} of ${now.memory_total_mb} MB`, `guest ${now.guest_memory_mb} MB`],

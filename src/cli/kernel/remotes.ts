@@ -1,24 +1,15 @@
 /** `oxbow remotes`: agents of others that speak A2A, and whose cards a person approves. */
-import { type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, type OutputOf, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 import { confirmApproval, pairs } from '../servers/servers.ts'
 
-interface RemoteLine {
-  readonly remote: string
-  readonly from: string
-  readonly url: string
-  readonly enabled: boolean
-  readonly approved: boolean
-  readonly changed: boolean
-}
-
 const urlChars = 80
 
 export function remotesList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['remote.list', {}], options, terminal, ({ remotes }: { remotes: readonly RemoteLine[] }) => {
+  return showOutput(['remote.list', {}], options, terminal, ({ remotes }) => {
     if (remotes.length === 0) return 'There is no agent of others. `oxbow remotes add` adds one.'
     const rows = remotes.map(({ remote, from, url, enabled, approved, changed }) => [
       remote,
@@ -53,24 +44,9 @@ export function remotesAdd(name: string, url: string, options: AddOptions, termi
   )
 }
 
-interface Card {
-  readonly name: string
-  readonly description: string
-  readonly version: string
-  readonly provider: string
-  readonly skills: readonly string[]
-  readonly addresses: readonly string[]
-  readonly signed_by: string
-}
+type Card = Diff['now']
 
-interface Diff {
-  readonly remote: string
-  readonly state: 'new' | 'changed' | 'same'
-  readonly problem: string
-  readonly approved: Card | null
-  readonly now: Card
-  readonly digest: string
-}
+type Diff = OutputOf<'remote.diff'>
 
 export function remotesDiff(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   return showOutput(['remote.diff', { remote: name }], options, terminal, diffText)

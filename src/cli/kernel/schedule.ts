@@ -1,35 +1,14 @@
 /** `oxbow schedule`: what runs at its times, and what it did. */
-import { errorTable, type Json, OxbowError } from '../../types/index.ts'
+import { errorTable, type Json, type OutputOf, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showOutput } from './call.ts'
 
-interface ScheduleLine {
-  readonly id: string
-  readonly name: string
-  readonly goal: string
-  readonly status: string
-  readonly next_at: number | null
-  readonly next_local: string | null
-  readonly failures: number
-}
+type ScheduleLine = OutputOf<'schedule.search'>['schedules'][number]
 
-interface Found {
-  readonly schedules: readonly ScheduleLine[]
-  readonly total: number
-}
-
-interface RunLine {
-  readonly due_at: number
-  readonly attempt: number
-  readonly status: string
-  readonly turn: string
-  readonly summary: string
-  readonly started_at: number
-  readonly ended_at: number | null
-}
+type RunLine = OutputOf<'schedule.runs'>['runs'][number]
 
 const nameChars = 40
 const maxShown = 100
@@ -65,7 +44,7 @@ export function scheduleAdd(words: readonly string[], options: AddOptions, termi
     ...(fresh === true && { context: 'fresh' }),
     ...budgetOf(options),
   }
-  return showOutput(['schedule.create', input], options, terminal, (made: ScheduleLine) => {
+  return showOutput(['schedule.create', input], options, terminal, (made) => {
     const runs = 'It runs while Oxbow runs: `oxbow start` keeps it running.'
     return `Scheduled ${plainLine(made.name, nameChars)}, next ${made.next_local ?? 'never'}.\n  ${made.id}\n${runs}`
   })
@@ -91,7 +70,7 @@ function timeOf(at: string): string {
 }
 
 export function scheduleList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['schedule.search', { limit: maxShown }], options, terminal, ({ schedules, total }: Found) => {
+  return showOutput(['schedule.search', { limit: maxShown }], options, terminal, ({ schedules, total }) => {
     if (schedules.length === 0) return 'No schedules yet. `oxbow schedule add "…" --cron "0 9 * * *"` makes one.'
     const ids = schedules.map(({ id }) => id)
     const rows = schedules.map((schedule) => [
@@ -201,18 +180,9 @@ function runTable(runs: readonly RunLine[]): string {
   )
 }
 
-interface Spent {
-  readonly tokens: number
-  readonly microDollars: number
-}
+type Spent = Forecast['mean']
 
-interface Forecast {
-  readonly runs: number
-  readonly mean: Spent
-  readonly worst: Spent
-  readonly refused: string
-  readonly is_tight: boolean
-}
+type Forecast = OutputOf<'budget.forecast'>
 
 /** @returns 0 when the next run may start; else the exit code of `budget_exhausted` */
 export function showForecast(prefix: string, options: CallOptions, terminal: Terminal): Promise<number> {

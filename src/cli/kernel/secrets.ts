@@ -9,14 +9,6 @@ import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOu
 
 type Uses = OutputOf<'secret.allow'>
 
-interface FoundLine {
-  readonly handle: string
-  readonly call: string
-  readonly at: number
-  readonly masked: string
-  readonly released: boolean
-}
-
 const nameChars = 120
 const usesChars = 200
 
@@ -47,7 +39,7 @@ export async function removeSecret(name: string, gateway: Pick<GatewayPort, 'cal
 }
 
 export function secretFound(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['secret.found', {}], options, terminal, (found: readonly FoundLine[]) =>
+  return showOutput(['secret.found', {}], options, terminal, (found) =>
     found.length === 0
       ? 'No secret was found in an output.'
       : table(
@@ -102,7 +94,7 @@ export async function secretAllow(name: string, options: AllowOptions, terminal:
   if (calls.length === 0)
     throw new OxbowError('bad_input', 'no call is named', { hint: 'Add --call shell.online, --call web.fetch or another one.' })
   const input: JsonObject = { name, calls: [...calls], hosts: [...hosts], ...(env !== undefined && { env }) }
-  return showOutput(['secret.allow', input], options, terminal, (uses: Uses) => `${plainLine(uses.name, nameChars)}: ${usesOf(uses)}`)
+  return showOutput(['secret.allow', input], options, terminal, (uses) => `${plainLine(uses.name, nameChars)}: ${usesOf(uses)}`)
 }
 
 export function secretWithdraw(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {

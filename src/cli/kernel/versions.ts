@@ -2,22 +2,12 @@
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { withGuest } from '../guest-connection.ts'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { toError } from '../../types/index.ts'
+import { type OutputOf, toError } from '../../types/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
-interface Commit {
-  readonly commit: string
-  readonly author: string
-  readonly at: number
-  readonly subject: string
-  readonly trailers: Readonly<Record<string, string>>
-  readonly tags: readonly string[]
-}
+type Commit = OutputOf<'version.log'>['commits'][number]
 
-interface Change {
-  readonly path: string
-  readonly change: 'added' | 'changed' | 'deleted'
-}
+type Change = OutputOf<'version.diff'>['changes'][number]
 
 const shortLength = 8
 
@@ -49,16 +39,11 @@ export interface DiffOptions extends CallOptions {
 
 export function versionDiff(from: string | undefined, to: string | undefined, options: DiffOptions, terminal: Terminal): Promise<number> {
   const input = { path: options.path, to: to ?? 'HEAD', ...(from !== undefined && { from }) }
-  return showOutput(
-    ['version.diff', input],
-    options,
-    terminal,
-    ({ changes, total, text }: { changes: readonly Change[]; total: number; text: string }) => {
-      if (total === 0) return 'Nothing changed.'
-      const more = total > changes.length ? `\n… and ${total - changes.length} more` : ''
-      return `${changeLines(changes)}${more}\n\n${plainText(text)}`
-    },
-  )
+  return showOutput(['version.diff', input], options, terminal, ({ changes, total, text }) => {
+    if (total === 0) return 'Nothing changed.'
+    const more = total > changes.length ? `\n… and ${total - changes.length} more` : ''
+    return `${changeLines(changes)}${more}\n\n${plainText(text)}`
+  })
 }
 
 function changeLines(changes: readonly Change[]): string {
@@ -72,12 +57,7 @@ export interface TagOptions extends CallOptions {
 
 export function versionTag(name: string, options: TagOptions, terminal: Terminal): Promise<number> {
   const input = { tag: name, at: options.at, message: options.message }
-  return showOutput(
-    ['version.tag', input],
-    options,
-    terminal,
-    ({ commit }: { commit: string }) => `Tagged ${commit.slice(0, shortLength)} as ${name}.`,
-  )
+  return showOutput(['version.tag', input], options, terminal, ({ commit }) => `Tagged ${commit.slice(0, shortLength)} as ${name}.`)
 }
 
 export interface RestoreOptions extends CallOptions {
@@ -85,50 +65,29 @@ export interface RestoreOptions extends CallOptions {
   readonly yes?: boolean | undefined
 }
 
-interface Restored {
-  readonly commit: string
-  readonly changes: readonly Change[]
-  readonly total: number
-  readonly before: string
-}
-
 const verbs = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
 
 /** Lists what would change; with `--yes` restores it. */
 export function versionRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
   const apply = options.yes === true
-  return showOutput(
-    ['version.restore', { path, at: options.to, apply }],
-    options,
-    terminal,
-    ({ commit, changes, total, before }: Restored) => {
-      const target = commit.slice(0, shortLength)
-      if (total === 0) return `${plainLine(path, 400)} is already as in ${target}.`
-      const lines = changes.map((one) => `${verbs[one.change].padEnd(10)}  ${plainLine(one.path, 400)}`)
-      if (total > changes.length) lines.push(`… and ${total - changes.length} more`)
-      lines.push(
-        '',
-        apply
-          ? `Restored to ${target}. Before: oxbow restore ${path} --to ${before.slice(0, shortLength)}`
-          : 'Nothing is changed yet: add --yes.',
-      )
-      return lines.join('\n')
-    },
-  )
+  return showOutput(['version.restore', { path, at: options.to, apply }], options, terminal, ({ commit, changes, total, before }) => {
+    const target = commit.slice(0, shortLength)
+    if (total === 0) return `${plainLine(path, 400)} is already as in ${target}.`
+    const lines = changes.map((one) => `${verbs[one.change].padEnd(10)}  ${plainLine(one.path, 400)}`)
+    if (total > changes.length) lines.push(`… and ${total - changes.length} more`)
+    lines.push(
+      '',
+      apply
+        ? `Restored to ${target}. Before: oxbow restore ${path} --to ${before.slice(0, shortLength)}`
+        : 'Nothing is changed yet: add --yes.',
+    )
+    return lines.join('\n')
+  })
 }
 
 export interface UndoOptions extends CallOptions {
   readonly dryRun?: boolean | undefined
   readonly list?: boolean | undefined
-}
-
-interface TurnLine {
-  readonly turn: string
-  readonly subject: string
-  readonly author: string
-  readonly at: number
-  readonly undoes: string
-  readonly undone: boolean
 }
 
 /** Undoes a turn, or the newest undo; with `--dry-run` only shows it. */

@@ -7,14 +7,12 @@ import {
   actionCallName,
   type Failure,
   type LockedPlugin,
+  type OutputOf,
   OxbowError,
-  type PluginData,
   type PluginExports,
-  type PluginHostState,
   pluginRight,
-  plural,
   type PluginSource,
-  type PluginTestResult,
+  plural,
 } from '../../types/index.ts'
 import { type CallOptions, outputOf } from '../kernel/call.ts'
 import { guestSetup, withGuest } from '../guest-connection.ts'
@@ -52,17 +50,7 @@ export async function pluginList(options: JsonOption, terminal: Terminal): Promi
 
 const mib = 1024 * 1024
 
-interface Info {
-  /** Null: it does not start, and `failure` says why. */
-  readonly exports: PluginExports | null
-  readonly failure: Failure | null
-  readonly state: PluginHostState
-  readonly data: PluginData
-  readonly counts: {
-    readonly states: { readonly hit_ratio: number; readonly entries: number; readonly bytes: number }
-    readonly events: { readonly delivered: number; readonly failed: number; readonly lost: number }
-  }
-}
+type Info = OutputOf<'plugin.info'>
 
 export async function pluginInfo(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const loaded = await loadPlugins()

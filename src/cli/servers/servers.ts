@@ -18,14 +18,13 @@ import {
   type Offers,
   removeRequest,
   type ServerDiff,
-  type ServerLine,
   switchRequest,
 } from './server-requests.ts'
 
 const whatChars = 80
 
 export function serversList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(listRequest, options, terminal, ({ servers }: { servers: readonly ServerLine[] }) => {
+  return showOutput(listRequest, options, terminal, ({ servers }) => {
     if (servers.length === 0) return 'There is no server of tools. `oxbow servers add` adds one.'
     const rows = servers.map(({ server, from, what, enabled, running, approved, quarantined }) => [
       server,

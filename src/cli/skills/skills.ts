@@ -4,38 +4,18 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { readSkill } from '../../skills/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { errorTable, maxSkillMdBytes, ownValue, OxbowError } from '../../types/index.ts'
+import { errorTable, maxSkillMdBytes, type OutputOf, ownValue, OxbowError } from '../../types/index.ts'
 import { openHome, sharedPathOf } from '../../runner/index.ts'
 import { userWorkspace, withGuest } from '../guest-connection.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
-interface Item {
-  readonly kind: 'skill' | 'instructions' | 'command'
-  readonly name: string
-  readonly place: string
-  readonly agent: string
-  readonly path: string
-  readonly description: string
-  readonly state: string
-  readonly problem: string
-}
-
-interface Shown {
-  readonly name: string
-  readonly kind: string
-  readonly path: string
-  readonly hash: string
-  readonly state: string
-  readonly problem: string
-  readonly files: readonly { readonly path: string; readonly executable: boolean; readonly text: string | null }[]
-  readonly difference: string
-}
+type Shown = OutputOf<'skill.show'>
 
 const noteChars = 90
 
 export function skillsList(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['skill.list', {}], options, terminal, ({ items }: { items: readonly Item[] }) => {
+  return showOutput(['skill.list', {}], options, terminal, ({ items }) => {
     const rows = items.map(({ kind, name, place, agent, path, description, state, problem }) => [
       plainLine(kind === 'command' ? `/${name}` : name, 64),
       path === '' ? placeName(place, agent) : plainLine(path, 80),

@@ -6,7 +6,6 @@ import { z } from 'zod'
 import { processRight } from '../../kernel/index.ts'
 import {
   type Call,
-  type CallId,
   idSchema,
   type Json,
   ownValue,

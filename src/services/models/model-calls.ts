@@ -116,7 +116,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       return reservationOf({ ...reserved, facts })
     },
     recordInput: recordedInput,
-    recordOutput: (output) => output as unknown as JsonObject,
+    recordOutput: (output) => output,
     async run(input, context) {
       const { model, maxOutputTokens, inputTokens } = input
       const { session } = context.caller

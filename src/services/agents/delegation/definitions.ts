@@ -35,8 +35,6 @@ const definitionState = z
     '`ready`: it counts. `new`, `changed`: it waits for approval. `hidden`: the person has one of the same name. `broken`: see its problem.',
   )
 
-type DefinitionState = z.infer<typeof definitionState>
-
 export const listedDefinition = z.strictObject({
   kind: z.enum(definitionKinds),
   name: z.string(),

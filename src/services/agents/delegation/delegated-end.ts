@@ -20,7 +20,6 @@ import {
   type SessionId,
   sessionScope,
   truncate,
-  type Labels,
 } from '../../../types/index.ts'
 import type { Store } from '../../../store/index.ts'
 import type { OpenVersions } from '../../versions/service.ts'
