@@ -37,10 +37,10 @@ const parts = [
 const isEngine = (path: string): boolean => /^store\/(chain\.ts|sql\/|sqlite\/(write-engine|memory-writer|sqlite-database)\.ts)/.test(path)
 
 /**
- * What the prompt may cost; timers that fire meanwhile add some functions. The aims are 350 functions, 10 records, 16 stringifies and 30 searches; a record is encoded once, for the store, its
- * hash and those who follow.
+ * What the prompt may cost. The aims are 350 functions, 10 records, 16 stringifies and 30 searches; a record is encoded once, for the store,
+ * its hash and those who follow.
  */
-const mostWork: Work = { functions: 800, records: 11, stringifies: 26, scans: 37 }
+const mostWork: Work = { functions: 730, records: 11, stringifies: 20, scans: 30 }
 
 /** What follows a turn that has ended, in the background, is a story of its own. */
 const isAfterwards = (path: string): boolean => path.startsWith('services/upkeep/') || path === 'memory/keep/journal-index.ts'
@@ -54,7 +54,7 @@ const steps = [{ events: [{ tool_call: { name: 'file_list', arguments: { path: '
 
 void test('a prompt with one tool call passes few source files, in the spine and behind each port', async (t) => {
   const workspaceRoot = mkdtempSync(join(tmpdir(), 'oxbow-path-'))
-  const model = await startScriptedServer({ turns: [{ steps }, { steps }] })
+  const model = await startScriptedServer({ turns: Array.from({ length: 4 }, () => ({ steps })) })
   try {
     for (const folder of ['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs']) mkdirSync(join(workspaceRoot, folder))
     const envelope: GuestEnvelope = {

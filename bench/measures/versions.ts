@@ -1,4 +1,5 @@
 /** Versions of a workspace: a checkpoint of many files, one without a change, and the commit of a small change. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +35,7 @@ async function measure(count: number, small: boolean): Promise<Row[]> {
     config: config.versions,
     mounts: () => [],
     coveredFolders: () => [],
+    pause: (waitMs) => pause(waitMs, undefined, { ref: false }),
     documentsChanged: { since: false },
   })
   try {

@@ -131,7 +131,7 @@ export function createEventTexts(): EventTexts {
 function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
   switch (event.type) {
     case 'delta':
-      return `{"type":"delta","payload":{"session":"${event.session}","turn":"${event.turn}","call":${JSON.stringify(event.call)},"offset":${event.offset},"text":${JSON.stringify(event.text)}}}`
+      return `{"type":"delta","payload":{"session":"${event.session}","turn":"${event.turn}","call":${jsonText(event.call)},"offset":${event.offset},"text":${jsonText(event.text)}}}`
     case 'record':
       return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${recordText(event)}}}`
     case 'reply_restarted':
@@ -153,7 +153,7 @@ function recordText({ record, body }: Extract<KernelEvent, { type: 'record' }>):
 }
 
 export function ackText(requestId: string, sent: { readonly turn: string; readonly cursor: number; readonly duplicate: boolean }): string {
-  return `{"type":"ack","payload":{"request_id":${JSON.stringify(requestId)},"turn":"${sent.turn}","cursor":${sent.cursor},"duplicate":${sent.duplicate}}}`
+  return `{"type":"ack","payload":{"request_id":${jsonText(requestId)},"turn":"${sent.turn}","cursor":${sent.cursor},"duplicate":${sent.duplicate}}}`
 }
 
 export function resultText(requestId: string, result: unknown): string {

@@ -1,5 +1,5 @@
 /**
- * Calls that the kernel makes itself: in the background, after turns, and to ask a model for a text or for vectors outside of turns. They
+ * Calls that the kernel makes itself: in the background, after turns, and to ask a model for a text outside of turns. They
  * pass the gate with records and budgets like any other call, and end with the guest.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,12 +10,9 @@ import {
   type CallOutcome,
   type Completion,
   type Config,
-  type Embedded,
-  type EmbedOptions,
   type Engine,
   type SessionId,
   type Spend,
-  toError,
   type UserId,
 } from '../types/index.ts'
 import type { Gate } from './gate.ts'
@@ -121,23 +118,6 @@ export function createComplete({ gate, newId, engine, model }: CompleteDeps): Co
     if (outcome.status !== 'ok') return null
     onSpent?.(outcome.output.spent)
     return outcome.output.text
-  }
-}
-
-interface EmbedByDeps {
-  readonly user: UserId
-  readonly gate: Gate
-  readonly newId: () => string
-}
-
-/** @returns a function that embeds texts by the call `model.embed` on behalf of the user. It throws a refusal, before anything was sent. */
-export function createEmbed({ user, gate, newId }: EmbedByDeps): Engine['embed'] {
-  const caller: Caller = { user, actor: 'kernel', rights: runtimeRights, audience: 'runtime', session: '', turn: '', process: '' }
-  return async (model, texts, { purpose = 'document' }: EmbedOptions, signal) => {
-    const id = newId() as CallId
-    const outcome = (await gate.call(caller, 'model.embed', { model, texts, purpose }, { id, signal })) as CallOutcome<Embedded>
-    if (outcome.status === 'ok') return outcome.output
-    throw toError(outcome.failure)
   }
 }
 

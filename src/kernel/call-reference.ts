@@ -10,7 +10,7 @@ import { type Call, isObject, type Json, type JsonObject, jsonObjectSchema, json
 
 /**
  * Tools that requests offer from the start, and their bytes without the words of the wire; with more, the rare ones are found by
- * `tool.search`. A model chooses worse among more, and every request pays for each.
+ * the call for it. A model chooses worse among more, and every request pays for each.
  */
 const maxOfferedTools = 40
 const maxOfferedBytes = 9_000
@@ -63,8 +63,10 @@ export function describeCall(call: Call): CallReference {
 interface Tools {
   /** Those of every request. */
   readonly offered: readonly ToolSpec[]
-  /** Those that `tool.search` loads. Empty when all are offered. */
+  /** Those that the call `search` loads. Empty when all are offered. */
   readonly later: readonly ToolSpec[]
+  /** Name of the tool that finds others; empty: there is none. */
+  readonly search: string
   /** Section of the system prompt: fields that mean the same in several tools. Empty when there are none. */
   readonly sharedFields: string
 }
@@ -91,16 +93,16 @@ export function toTools(calls: readonly Call[], roomBytes: number = Infinity): T
   return { ...split(calls, specs, maxBytes), sharedFields: describeShared(shared) }
 }
 
-/** Offers all tools, or, if they are too many or too large, leaves the rare ones to `tool.search`. */
+/** Offers all tools, or, if they are too many or too large, leaves the rare ones to the call that finds tools. */
 function split(calls: readonly Call[], specs: readonly ToolSpec[], maxBytes: number): Omit<Tools, 'sharedFields'> {
-  const isSearch = ({ name }: Call): boolean => name === 'tool.search'
+  const isSearch = ({ findsTools }: Call): boolean => findsTools === true
   const all = specs.filter((_, place) => !isSearch(calls[place]!))
   const later = specs.filter((_, place) => calls[place]!.rare === true)
   const search = specs[calls.findIndex(isSearch)]
   const fits = all.length <= maxOfferedTools && Buffer.byteLength(JSON.stringify(all)) <= maxBytes
-  if (fits || later.length === 0 || search === undefined) return { offered: all, later: [] }
+  if (fits || later.length === 0 || search === undefined) return { offered: all, later: [], search: '' }
   const description = `${search.description} There are: ${later.length > maxLoadedTools ? familiesOf(later) : later.map(({ name }) => name).join(', ')}.`
-  return { offered: [...all.filter((spec) => !later.includes(spec)), { ...search, description }], later }
+  return { offered: [...all.filter((spec) => !later.includes(spec)), { ...search, description }], later, search: search.name }
 }
 
 /**

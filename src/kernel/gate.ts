@@ -21,6 +21,7 @@ import {
   type JsonObject,
   noSpend,
   type Phase,
+  toError,
   type Labels,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
@@ -284,6 +285,9 @@ async function intend(
   past: readonly JournalRecord[],
 ): Promise<Intended> {
   const open = past.find((entry) => entry.phase === 'intent')
+  const fault = open === undefined ? null : journal.fault()
+  // Its end could not be recorded: a guest that only reads does nothing again.
+  if (fault !== null) throw toError(fault)
   if (open !== undefined) return { firstSeq: open.seq, duplicate: false }
   const body = {
     input: call.recordInput === undefined ? (input as Json) : call.recordInput(input, passing.caller),

@@ -10,6 +10,7 @@ import {
   type RecordView,
   type ServiceProblem,
 } from '../types/index.ts'
+import type { MemoryHost } from '../memory/index.ts'
 import type { Coming, HeldComing } from './coming.ts'
 import type { FillInput } from './gate.ts'
 import type { Kernel } from './kernel-interface.ts'
@@ -40,6 +41,7 @@ export interface Services {
   fileLabels(): Promise<OpenedFlow>
   /** @throws OxbowError `unauthenticated` where no service knows keys */
   keyed(owner: Kernel): Promise<Kernel['withKey']>
+  readonly memoryHost: MemoryHost
   /** What they say of their runs. */
   runs(): Promise<readonly ServiceRuns[]>
   readonly definitionProblem: Core['definitionProblem']
@@ -62,7 +64,7 @@ const openMs = 30_000
 export function holdServices(list: readonly Service[], core: () => Core): Services {
   refuseCircles(list)
   const problems = new Map<string, string>()
-  const { open, port, portsOf, openNow, isOpen } = openEach(core, problems)
+  const { open, port, portsOf, openNow, closeAll, isOpen } = openEach(core, problems)
   /** What cannot be had of one service is missing; the rest lives. */
   const ofEach = async <Part>(ask: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
     const asked = list.map(async (of) => {
@@ -75,7 +77,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     return (await Promise.all(asked)).filter((each) => each !== undefined)
   }
   const sections = once(async () => ofEach((of) => of.section?.(core(), port(of))))
-  const coming = holdComing(async () => ofEach((of) => of.coming?.(core(), port(of))))
+  const coming = holdComing(async () => ofEach((of) => of.coming?.(core(), port(of), portsOf(of))))
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
   const keeping = list.find(({ files }) => files !== undefined)
@@ -104,7 +106,11 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     },
     judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
     fileLabels: async () => list.find(hasLabels)?.fileLabels?.(core(), port(list.find(hasLabels)!)) ?? Promise.reject(noLabels),
-    keyed: async (owner) => list.find(({ keyed }) => keyed !== undefined)?.keyed?.(core(), owner) ?? refuseKeys,
+    async keyed(owner) {
+      const of = list.find(({ keyed }) => keyed !== undefined)
+      return of?.keyed?.(core(), owner, portsOf(of)) ?? refuseKeys
+    },
+    memoryHost: memoryHostOf(list, core),
     runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {
       const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
@@ -120,11 +126,8 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
         yield { name: `service ${name}`, state: 'missing', says: `does not work: ${problem}`, fix: 'oxbow restart', required: false, ms: 0 }
       for (const of of list) if (!problems.has(of.name) && of.health !== undefined) yield* of.health(core(), port(of))
     },
-    async close() {
-      await Promise.all(begun.map(async (end) => end()))
-      await Promise.all((await openNow()).map(async (each) => each.close?.()))
-    },
-    release: async () => void (await Promise.all((await openNow()).map(async (each) => each.release?.()))),
+    close: async () => void (await Promise.all([...begun.map(async (end) => end()), closeAll()])),
+    release: async () => void (await Promise.all(openNow().map(async (each) => each.release?.()))),
   }
 }
 
@@ -133,9 +136,18 @@ type AnyPorts = Readonly<Record<string, () => Promise<unknown>>>
 /** Opens each service once, with its first use, and what it needs with that. */
 function openEach(core: () => Core, problems: Map<string, string>) {
   const opened = new Map<Service, Once<Opened<unknown>>>()
+  /** Each behind what it needs. */
+  const whole: Opened<unknown>[] = []
+  /** What was opened last is to stop first, and before what it needs. */
+  const openNow = (): readonly Opened<unknown>[] => whole.toReversed()
+  const openOne = async (of: Service): Promise<Opened<unknown>> => {
+    const made = await openWhole(of, core(), portsOf(of), problems)
+    whole.push(made)
+    return made
+  }
   const open = (of: Service): Promise<Opened<unknown>> => {
     let opening = opened.get(of)
-    if (opening === undefined) opened.set(of, (opening = once(async () => openWhole(of, core(), portsOf(of), problems))))
+    if (opening === undefined) opened.set(of, (opening = once(async () => openOne(of))))
     return opening()
   }
   const port = (of: Service) => async (): Promise<unknown> => (await open(of)).port
@@ -150,10 +162,13 @@ function openEach(core: () => Core, problems: Map<string, string>) {
         .get(of)
         ?.made()
         ?.catch(() => null)) ?? null) !== null,
-    /** Those that are open, the newest first. */
-    async openNow(): Promise<readonly Opened<unknown>[]> {
-      const made = [...opened.values()].toReversed().map(async (opening) => opening.made()?.catch(() => null))
-      return (await Promise.all(made)).filter((each) => each !== null && each !== undefined)
+    openNow,
+    /** Stops those that are open, at once, and those that are opening. */
+    async closeAll(): Promise<void> {
+      const first = openNow()
+      await Promise.all(first.map(async (each) => each.close?.()))
+      await Promise.all([...opened.values()].map(async (opening) => opening.made()?.catch(() => null)))
+      await Promise.all(openNow().map(async (each) => first.includes(each) || each.close?.()))
     },
   }
 }
@@ -176,6 +191,17 @@ function filesOf<Port>(
 
 const hasLabels = ({ fileLabels }: Service): boolean => fileLabels !== undefined
 const noLabels = new OxbowError('internal_failure', 'Labels of files are not kept here.', { hint: 'Leave private data out.' })
+
+function memoryHostOf(list: readonly Service[], core: () => Core): MemoryHost {
+  const host = once(async () => list.find(({ memoryHost }) => memoryHost !== undefined)?.memoryHost?.(core()) ?? Promise.reject(noMemory))
+  return {
+    erase: async (...asked) => (await host()).erase(...asked),
+    eraseDerived: async (gone) => (await host()).eraseDerived(gone),
+    embed: async (...asked) => (await host()).embed(...asked),
+  }
+}
+
+const noMemory = new OxbowError('internal_failure', 'No service works for memory here.', { hint: 'Run `oxbow doctor`: it says why.' })
 
 const refuseKeys: Kernel['withKey'] = async () => {
   throw new OxbowError('unauthenticated', 'No API key is known here.', { hint: 'Use the token of the guest.' })

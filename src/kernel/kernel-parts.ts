@@ -14,8 +14,6 @@ import {
   type JsonObject,
   type KeptFile,
   lazySchemaChecker,
-  once,
-  type Once,
   type SchemaChecker,
   type SessionId,
   turnCall,
@@ -28,7 +26,6 @@ import { createConversationOf, createSummaries, type Summaries, maxBytesPerToken
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
 import { createEvents, createNoteEvent, type Events, type NoteEvent } from './events.ts'
 import type { KernelOptions } from './kernel-options.ts'
-import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
@@ -41,7 +38,6 @@ import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
-import type { Admission } from './turns/admission.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
@@ -89,7 +85,6 @@ interface Calls {
 
 interface Turns {
   readonly handoffs: Handoffs
-  readonly admission: Once<Admission>
   readonly profileOf: ReturnType<typeof createProfileOf>
   readonly lanes: Lanes
   /** Turns that a crash interrupted and that are resuming. */
@@ -214,7 +209,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const complete = completeBy(summary.model)
   const summaries = createSummaries({ store, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
-  const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
+  const memory = options.memory?.(services.memoryHost)
   const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
   return { ...own, summaries, memory, completeBy, files }
 }
@@ -238,8 +233,6 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const handoffs = createHandoffs(documents)
   const profileOf = createProfileOf(documents, config, handoffs, async (name) => (await calls.judges.load()).rightsOfKey(name))
   const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given })
-  const places = { ...records.resources, config: config.agents, clock }
-  const admission = once(async () => (await import('./turns/admission.ts')).createAdmission(places))
   const recovered = new Map<CallId, OpenTurn>()
   const onHeldBack = (session: SessionId, turn: TurnId): void =>
     records.events.progress({
@@ -262,7 +255,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
   const startTurn = createStartTurn({ ...records, user, engine, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
-  return { handoffs, admission, profileOf, lanes, recovered, startTurn, outcomeOf }
+  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf }
 }
 
 /** What happens after each turn. */

@@ -152,9 +152,8 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, admission, services, lanes, background, memory, journal, running, schemas } = parts
+  const { resources, services, lanes, background, memory, journal, running, schemas } = parts
   resources.stop()
-  void admission.made()?.then((queue) => queue.stop())
   // First of all: they are not to begin anything more.
   await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.

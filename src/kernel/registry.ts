@@ -81,7 +81,7 @@ interface Loaded extends Pick<typeof import('./call-reference.ts'), 'describeCal
  * @param hides whether a call is of no use now, so that no model is offered it; may change, unlike the descriptions
  * @param coming further calls, asked for each time
  * @param loading resolves when plugins that nobody has asked yet have told what they have; null: all have
- * @param contextTokens window of the model: where the tools of a request would take too much of it, rare ones are left to `tool.search`
+ * @param contextTokens window of the model: where the tools of a request would take too much of it, rare ones are left to the call that finds tools
  */
 export function createRegistry(
   describe: () => Promise<readonly Call[]>,
@@ -165,9 +165,9 @@ interface ToolSet extends ReturnType<Loaded['toTools']> {
 }
 
 /** @returns what is offered, with those of the loaded tools that were found last, as many as fit */
-function withLoaded({ offered, later, lists }: ToolSet, conversation: readonly Message[], maxChars: number): readonly ToolSpec[] {
+function withLoaded({ offered, later, search, lists }: ToolSet, conversation: readonly Message[], maxChars: number): readonly ToolSpec[] {
   if (later.length === 0) return offered
-  const names = loadedNames(conversation)
+  const names = loadedNames(conversation, search)
   const key = names.join(' ')
   let list = key === '' ? offered : lists.get(key)
   if (list === undefined) {
@@ -179,17 +179,15 @@ function withLoaded({ offered, later, lists }: ToolSet, conversation: readonly M
   return list
 }
 
-/** @returns the tools that the results of `tool.search` name, each once, in the order in which they were loaded */
-function loadedNames(conversation: readonly Message[]): readonly string[] {
+/** @returns the tools that the results of a search for them name, each once, in the order in which they were loaded */
+function loadedNames(conversation: readonly Message[], search: string): readonly string[] {
   const names = new Set<string>()
   for (const { role, parts } of conversation) {
-    if (role !== 'tool' || parts[0].name !== searchTool || !parts[0].ok) continue
+    if (role !== 'tool' || parts[0].name !== search || !parts[0].ok) continue
     for (const [, name] of parts[0].text.matchAll(/^([\w-]+): /gm)) names.add(name ?? '')
   }
   return [...names]
 }
-
-const searchTool = toolName('tool.search')
 
 function parseArguments(text: string): { readonly json: unknown } | { readonly problem: string } {
   // Models may send an empty string for a tool without arguments.

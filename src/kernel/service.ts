@@ -2,7 +2,7 @@
  * A service is a part of the kernel that the core does not know: it brings calls, and what makes them work. It is one value in its folder
  * under `src/services/` and one line in the list there. Opened when it is first needed; what it needs of others it names, and gets as ports.
  */
-import type { Memory } from '../memory/index.ts'
+import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
@@ -34,7 +34,6 @@ import type { Coming, PromptSection } from './coming.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { Cleaner, KeptOutputs } from './stages/cleaning.ts'
 import type { Judges } from './stages/judging.ts'
-import type { Admission } from './turns/admission.ts'
 import type { CallReference } from './call-reference.ts'
 import type { Background, Complete } from './background.ts'
 import type { Conversations } from './conversation/conversations.ts'
@@ -143,8 +142,6 @@ export interface Core {
   readonly resumed: Promise<void>
   /** What services add to `config.toml`. */
   readonly sections: readonly ConfigSection[]
-  /** The queue in which work waits until a place for it is free. */
-  readonly admission: () => Promise<Admission>
 }
 
 /**
@@ -181,15 +178,17 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** Hears the outcome of each turn that has ended; loaded with the first. What it throws is lost. */
   turnEnded?(core: Core): Promise<(record: RecordView) => void>
   /** What comes and goes. Loaded with the descriptions of calls. */
-  coming?(core: Core, self: () => Promise<Port>): Promise<Coming | undefined>
+  coming?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): Promise<Coming | undefined>
   /** Called with the start, before anything is recorded; loads nothing. @returns a function that ends what it has begun */
   begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
+  /** What memory asks of the kernel: to erase what was derived from what it forgets, and vectors. Loaded with the first of them. */
+  memoryHost?(core: Core): Promise<MemoryHost>
   /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
   judges?(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
   /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */
   fileLabels?(core: Core, self: () => Promise<Port>): Promise<OpenedFlow>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */
-  keyed?(core: Core, owner: Kernel): Promise<Kernel['withKey']>
+  keyed?(core: Core, owner: Kernel, ports: PortsOf<Needs>): Promise<Kernel['withKey']>
   /** What the core asks about runs that it has started; see `ServiceRuns`. */
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Keeps what calls change, and makes copies of the workspace; one service does. */

@@ -319,13 +319,12 @@ interface LoopDetector {
 }
 
 function createLoopDetector(): LoopDetector {
-  let last = ''
+  let last = { name: '', args: '', result: '' }
   let times = 0
   return {
     observe(name, args, result) {
-      const key = JSON.stringify([name, args, result])
-      times = key === last ? times + 1 : 1
-      last = key
+      times = name === last.name && args === last.args && result === last.result ? times + 1 : 1
+      last = { name, args, result }
       return times < maxRepeats ? 'fine' : times === maxRepeats ? 'warn' : 'stop'
     },
   }

@@ -43,16 +43,16 @@ export function createDeepHide(hide: HideText, joined = false): <Value>(value: V
     const texts = joined && typeof value === 'object' && value !== null ? textsIn(value) : null
     if (texts !== null) {
       const all = texts.join('\0')
-      if (hide(all) === all) return value
+      if (all === '' || hide(all) === all) return value
     }
     return within(value, onFound) as Value
   }
 }
 
-/** @returns all strings and names of a value; null where it has something that is left out */
+/** @returns all strings and names of a value that are long enough for a secret; null where it has something that is left out */
 function textsIn(value: object, texts: string[] = []): readonly string[] | null {
   const add = (item: unknown): boolean => {
-    if (typeof item === 'string') return texts.push(item) > 0
+    if (typeof item === 'string') return item.length < minSecretCharacters || texts.push(item) > 0
     return typeof item !== 'object' || item === null || textsIn(item, texts) !== null
   }
   if (Array.isArray(value)) return value.every(add) ? texts : null

@@ -126,7 +126,7 @@ export function createSecrets(deps: SecretsDeps): Secrets {
   const finder = createFinder(deps, values)
   const permissions = createPermissions(deps)
   const hideIn = createDeepHide(search.hide, true)
-  const messages = createMessageCache((message) => hideIn(message))
+  const messages = createMessageCache(hideIn)
   const load = once(async () => {
     const vault = deps.vault.load?.().then((found) => values.replace('vault', found))
     // Without a sandbox there is no call that could show a value of the vault.
@@ -310,19 +310,17 @@ function createPermissions({
   }
 }
 
-function createMessageCache(hide: (message: Message) => Message): (list: readonly Message[], epoch: number) => readonly Message[] {
+function createMessageCache(
+  hide: (messages: readonly Message[]) => readonly Message[],
+): (list: readonly Message[], epoch: number) => readonly Message[] {
   let held = new WeakMap<Message, Message>()
   let heldEpoch = -1
   return (list, epoch) => {
     if (epoch !== heldEpoch) held = new WeakMap()
     heldEpoch = epoch
-    return list.map((message) => {
-      const before = held.get(message)
-      if (before !== undefined) return before
-      const hidden = hide(message)
-      held.set(message, hidden)
-      return hidden
-    })
+    const unknown = list.filter((message) => !held.has(message))
+    hide(unknown).forEach((hidden, at) => held.set(unknown[at]!, hidden))
+    return list.map((message) => held.get(message)!)
   }
 }
 

@@ -1,5 +1,6 @@
 /** The services of a guest, in the order in which their calls are listed. A new one is its folder and a line here. */
 import type { Service } from '../kernel/index.ts'
+import { runs } from '../runs/index.ts'
 import type { Call } from '../types/index.ts'
 import { access } from './access/service.ts'
 import { agents } from './agents/service.ts'
@@ -21,6 +22,7 @@ import { upkeep } from './upkeep/service.ts'
 import { versions } from './versions/service.ts'
 
 export const services: readonly Service[] = [
+  runs,
   versions,
   sessions,
   system,

@@ -219,8 +219,10 @@ export interface Call<Input = any, Output = any> {
   readonly encoded?: true
   /** Plugins may make it, whatever its audience. */
   readonly forPlugins?: true
-  /** A model finds it by `tool.search` where too many tools are on to offer all. */
+  /** A model finds it by the call that `findsTools` where too many tools are on to offer all. */
   readonly rare?: true
+  /** Each line of its text, `NAME: …`, names a tool that is offered from then on. Without such a call all tools are. */
+  readonly findsTools?: true
   /**
    * What the call does with files of the workspace, beside what it asks of hands, which is watched: `writes` them, shows them as versions
    * or branches had them (`past`), or runs programs that may do anything with all of them (`workspace`). Absent: it reads at most.

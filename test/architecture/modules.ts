@@ -26,7 +26,7 @@ export interface ModuleRow {
 type Reasons = Readonly<Record<string, string>>
 
 /** From the bottom up. */
-export const layers = ['base', 'engine', 'core', 'runtime', 'kernel', 'services', 'gateway', 'guest', 'host', 'terminal'] as const
+export const layers = ['base', 'engine', 'core', 'runtime', 'kernel', 'runs', 'services', 'gateway', 'guest', 'host', 'terminal'] as const
 type Layer = (typeof layers)[number]
 
 const row = (
@@ -141,7 +141,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository'], {
+  row('services', 'services', ['runs', 'kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository'], {
     packages: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
@@ -155,6 +155,8 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the repository of the versions is a folder that agents do not see',
     },
   }),
+  // One port for what is done later or longer; a cluster will be another implementation of it.
+  row('runs', 'runs', ['kernel', 'store']),
   row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
     packages: {
       zod,

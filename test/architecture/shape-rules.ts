@@ -110,6 +110,9 @@ export function checkSyntax(tree: SourceTree): readonly Violation[] {
     const outputs = { rule: 'undescribed_output', path: file.path, what: `${undescribed} outputs without a schema` } as const
     const others = file.syntax.flatMap((fact): Violation[] => {
       const what = `line ${fact.line}: ${fact.what}`
+      // What happens later is a run: it survives a restart, and another guest does not do it too.
+      if (fact.kind === 'timer')
+        return file.module === 'services' && isProduct ? [{ rule: 'timer_in_service', path: file.path, what: `${what}: use runs` }] : []
       if (fact.kind === 'undescribed_output') return []
       if (fact.kind === 'left_over_note') return [{ rule: 'left_over_note', path: file.path, what }]
       if (fact.kind !== 'mutable_module_state') return [{ rule: 'forbidden_syntax', path: file.path, what: `${what} (${fact.kind})` }]

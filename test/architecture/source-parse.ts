@@ -30,6 +30,7 @@ export interface SyntaxFact {
     | 'class'
     | 'mutable_module_state'
     | 'left_over_note'
+    | 'timer'
     | 'undescribed_output'
     | 'unparsable'
   readonly what: string
@@ -245,6 +246,8 @@ const span = (node: Node, lineOf: LineOf): number => lineOf(node.end) - lineOf(n
 function forbiddenKind(node: Node): Pick<SyntaxFact, 'kind' | 'what'> | null {
   const decorators = node['decorators']
   if (Array.isArray(decorators) && decorators.length > 0) return { kind: 'decorator', what: 'a decorator' }
+  const name = node.type === 'Identifier' ? calleeName(node) : ''
+  if (name === 'setTimeout' || name === 'setInterval') return { kind: 'timer', what: name }
   if (node.type === 'TSEnumDeclaration') return { kind: 'enum', what: `enum ${calleeName(node['id'])}` }
   if (node.type === 'TSModuleDeclaration') return { kind: 'namespace', what: `namespace ${calleeName(node['id'])}` }
   if (isUndescribedOutput(node)) return { kind: 'undescribed_output', what: 'an output without a schema' }

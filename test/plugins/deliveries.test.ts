@@ -4,7 +4,9 @@ import { test } from 'node:test'
 import { asks, type Fixture, inOrder, says, user } from '../../src/kernel/kernel-fixture.ts'
 import { pluginEvents } from '../../src/services/plugins/event-names.ts'
 import { createPluginEvents } from '../../src/services/plugins/plugin-events.ts'
-import { createPluginTasks, type PluginTaskDeps } from '../../src/services/plugins/plugin-tasks.ts'
+import type { PluginWork } from '../../src/services/plugins/plugin-callers.ts'
+import { createPluginTasks, type PluginTasks } from '../../src/services/plugins/plugin-tasks.ts'
+import { openWorker, type Worker } from '../runs/job-workers.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { type CallId, type CallOutcome, type Clock, type DescribedPlugin, type RecordView, systemClock } from '../../src/types/index.ts'
 import { acted, anAction, createFakeHosts } from './fake-hosts.ts'
@@ -114,7 +116,6 @@ void test('a slow subscriber keeps a thousand events, and then learns how many i
       stop: () => {},
     },
     immediately,
-    async () => {},
   )
   events.take([described('slow', { events: ['MODEL_USED'] })])
   for (let i = 0; i < 1_500; i++) events.observe(recordOf('model.generate', 'outcome', { status: 'ok' }))
@@ -142,7 +143,6 @@ void test('an event that limits hold back is delivered later, and what comes whi
       stop: () => {},
     },
     immediately,
-    async () => {},
   )
   events.take([described('slow', { events: ['MODEL_USED'] })])
   for (let i = 0; i < 4; i++) {
@@ -184,95 +184,86 @@ void test('every event that the kernel causes has its name', () => {
     )
 })
 
-interface TaskBench {
-  readonly deps: PluginTaskDeps
-  readonly calls: { readonly id: CallId | undefined; readonly due: number }[]
-  at: number
+interface TaskBench extends Worker {
+  readonly tasks: PluginTasks
 }
 
-function taskBench(): TaskBench {
-  const kept = new Map<string, unknown>()
-  const calls: TaskBench['calls'] = []
-  const bench: TaskBench = {
-    calls,
-    at: 1_000_000_000_000,
-    deps: {
-      clock: { now: () => bench.at, monotonicMs: () => bench.at },
-      minIntervalS: 60,
-      noteEvent: () => {},
-      newId: () => 'id',
-      documents: {
-        get: (async (_: string, name: string) => {
-          const value = kept.get(name)
-          return value === undefined ? null : { name, value, seq: 1, at: 1 }
-        }) as PluginTaskDeps['documents']['get'],
-        async put(_, changes) {
-          for (const { name, value } of changes) kept.set(name, value)
-        },
-      },
-      work: {
-        async call(_, __, input, id) {
-          calls.push({ id, due: (input as unknown as { due: number }).due })
-          return fine
-        },
-        stop: () => {},
-      },
-    },
-  }
-  return bench
+/** The due times for which calls were made, over all guests. */
+interface Made {
+  readonly dues: number[]
+  readonly ids: (CallId | undefined)[]
+  /** What a call waits for. */
+  readonly until?: Promise<void>
 }
+
+async function openTasks(store: Store, aheadMs: number, { dues, ids, until }: Made): Promise<TaskBench> {
+  const worker = await openWorker(store, { aheadMs })
+  const work: PluginWork = {
+    async call(_, __, input, run) {
+      dues.push((input as unknown as { due: number }).due)
+      ids.push(run?.id)
+      await until
+      return fine
+    },
+    stop: () => {},
+  }
+  return { ...worker, tasks: createPluginTasks({ ...worker.core, ...worker, work, minIntervalS: 60 }) }
+}
+
+/** Lets everything happen that waits for nothing outside. */
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 50; i++) await immediately()
+}
+const refresh = [described('weather', { tasks: [{ name: 'refresh', every_s: 3_600, cron: null }] })]
+const hourMs = 3_600_000
 
 void test('a task runs once for each due time, and once for all that passed while no guest ran', async () => {
-  const bench = taskBench()
-  const plugins = [described('weather', { tasks: [{ name: 'refresh', every_s: 3_600, cron: null }] })]
-  const open = async (): Promise<void> => {
-    const tasks = createPluginTasks(bench.deps)
-    await tasks.take(plugins)
-    await immediately()
-    tasks.stop()
+  const store = await openMemoryStore({ user })
+  const made: Made = { dues: [], ids: [] }
+  const openAt = async (aheadMs: number): Promise<void> => {
+    await using bench = await openTasks(store, aheadMs, made)
+    await bench.tasks.take(refresh)
+    await settle()
   }
-  await open()
-  assert.equal(bench.calls.length, 0, 'it is due an hour from now')
-  bench.at += 3_600_000
-  await open()
-  await open()
+  await openAt(0)
+  assert.equal(made.dues.length, 0, 'it is due an hour from now')
+  await openAt(hourMs + 1_000)
+  await openAt(hourMs + 2_000)
+  assert.equal(made.dues.length, 1)
+  await openAt(11 * hourMs + 3_000)
   assert.deepEqual(
-    bench.calls.map(({ due }) => due),
-    [1_000_003_600_000],
+    made.dues.map((due) => due - made.dues[0]!),
+    [0, 10 * hourMs],
   )
-  bench.at += 10 * 3_600_000 + 1
-  await open()
-  assert.deepEqual(
-    bench.calls.map(({ due }) => due),
-    [1_000_003_600_000, 1_000_039_600_000],
-  )
-  assert.notEqual(bench.calls[0]!.id, bench.calls[1]!.id)
+  assert.notEqual(made.ids[0], made.ids[1])
+  {
+    await using bench = await openTasks(store, 11 * hourMs + 3_000, made)
+    await bench.tasks.take(refresh)
+    bench.pass(hourMs)
+    await settle()
+  }
+  assert.equal(made.dues.length, 3, 'it goes on in a guest that runs')
+  await store.close()
 })
 
 void test('a task that runs while the plugins change is not run again for the same time', async () => {
-  const bench = taskBench()
+  const store = await openMemoryStore({ user })
   const ended = Promise.withResolvers<void>()
-  const slow = {
-    ...bench.deps.work,
-    call: (...asked: Parameters<typeof bench.deps.work.call>) => ended.promise.then(() => bench.deps.work.call(...asked)),
-  }
-  const began: unknown[] = []
-  const work = { ...slow, call: (...asked: Parameters<typeof slow.call>) => (began.push(asked[3]), slow.call(...asked)) }
-  const tasks = createPluginTasks({ ...bench.deps, work })
-  const plugins = [described('weather', { tasks: [{ name: 'refresh', every_s: 3_600, cron: null }] })]
-  await tasks.take(plugins)
-  tasks.stop()
-  bench.at += 3_600_000
-  await tasks.take(plugins)
-  for (const next of [[...plugins, described('other', {})], [], plugins]) {
-    await tasks.take(next)
-    await immediately()
+  const made: Made = { dues: [], ids: [], until: ended.promise }
+  await using bench = await openTasks(store, 0, made)
+  await bench.tasks.take(refresh)
+  bench.pass(hourMs)
+  await settle()
+  for (const next of [[...refresh, described('other', {})], [], refresh]) {
+    await bench.tasks.take(next)
+    await settle()
   }
   ended.resolve()
-  await immediately()
-  await immediately()
-  tasks.stop()
-  assert.equal(began.length, 1)
+  await settle()
+  assert.equal(made.dues.length, 1)
+  bench.pass(hourMs)
+  await settle()
+  assert.equal(made.dues.length, 2, 'it goes on at its next time')
 })
 
 void test('a task that a stop of the guest cut off is not run again for the same time', { timeout: timeLimit }, async () => {

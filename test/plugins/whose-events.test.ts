@@ -38,7 +38,7 @@ const message = (session: string): RecordView =>
 
 async function toldOf(usual: readonly string[], character: readonly string[]): Promise<readonly string[]> {
   const { made, work } = openWork(usual, character)
-  const events = createPluginEvents(work, undefined, async () => {})
+  const events = createPluginEvents(work, async () => {})
   const hosts = createFakeHosts({ spy: { exports: { events: ['*'] } } })
   events.take([{ plugin: hosts.plugins()[0]!, exports: hosts.known('spy')! }])
   events.observe(message('plain'))

@@ -5,7 +5,7 @@ const killed = 'starts a guest, kills it and starts it again, at each place wher
 export const slowFiles: Readonly<Record<string, string>> = {
   'test/recovery/boundaries.full.test.ts': `${killed}: two guests for every eighth write of a turn, for every write in the full tests`,
   'test/recovery/random-kills.full.test.ts': `${killed}: 6 times, 200 in the full tests`,
-  'test/recovery/kernel-kills.full.test.ts': `${killed}: 6 times, 200 in the full tests`,
+  'test/runs/kills.full.test.ts': `${killed}: 10 times, 400 in the full tests`,
   'test/recovery/interruptions.full.test.ts': killed,
   'test/recovery/conversation-kills.full.test.ts': killed,
   'src/store/sqlite/sqlite-store.test.ts': 'both contracts, with a store on disk and a thread of its own for each case',
@@ -57,8 +57,6 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/mcp/conformance.full.test.ts': 'the official suites, a program for each case',
   'test/browser/browser-hostile.full.test.ts': 'a real browser at hostile pages, with the time limits that people have',
   'test/recovery/budget-kills.full.test.ts': killed,
-  'test/recovery/agent-kills.full.test.ts': killed,
-  'test/recovery/tree-kills.full.test.ts': killed,
   'test/plugins/sdk-types.full.test.ts': 'builds the types, installs the packed package from npm, and compiles against it six times',
   'test/plugins/guest-kills.full.test.ts': killed,
   'test/plugins/every-part.full.test.ts': 'waits for restarts of services and due times of tasks',

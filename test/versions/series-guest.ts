@@ -1,5 +1,6 @@
 /** A guest of a random series: the real versions and operations of hands, without a sandbox, a store and turns. */
 import { cpSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { fileOperations } from '../../src/hands/files/file-operations.ts'
 import { openSnapshots } from '../../src/hands/find/snapshot-folder.ts'
 import { openArchives } from '../../src/hands/archive/unpack-folder.ts'
@@ -137,6 +138,7 @@ function startVersioning(folder: string, hands: Hands): { readonly versioning: V
       },
     },
     events: { onTurnEnd: (listener) => void listeners.push(listener) },
+    pause: async (ms) => setTimeout(ms, undefined, { ref: false }),
   })
   return { versioning, listeners }
 }

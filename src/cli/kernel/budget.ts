@@ -5,13 +5,6 @@ import { type Preview, printLine, printText, type Terminal } from '../terminal.t
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 
-interface Amounts<Value> {
-  readonly tokens: Value
-  readonly micro_dollars: Value
-  readonly calls: Value
-  readonly seconds: Value
-}
-
 type Line = OutputOf<'budget.set'>
 
 type Overview = OutputOf<'budget.show'>['user']

@@ -108,6 +108,15 @@ export function createWrittenMessages(write: WriteMessage): EachWritten {
   }
 }
 
+/** @returns a function that encodes a system prompt, once for as long as it stays the same: it is the longest text of most requests */
+export function createWrittenSystem(message: (system: string) => object): (system: string) => string {
+  let last = { system: '', json: '' }
+  return (system) => {
+    if (system !== last.system) last = { system, json: JSON.stringify(message(system)) }
+    return last.json
+  }
+}
+
 /** @returns the data that this wire sealed for this model, or null for any other seal. */
 export function ownSeal(sealed: Sealed | undefined, wire: string, model: string): JsonObject | null {
   return sealed !== undefined && sealed.wire === wire && sealed.model === model ? sealed.data : null

@@ -26,6 +26,7 @@ import {
 import {
   createToolsMember,
   createWrittenMessages,
+  createWrittenSystem,
   ownSeal,
   requestBody,
   sendableName,
@@ -63,19 +64,25 @@ type Head = Omit<ChatCompletionCreateParamsStreaming, 'messages' | 'tools'>
 export function createChatWriter({ facts, official }: WriterOptions): RequestWriter {
   const eachWritten = createWrittenMessages(createMessageWrite(facts))
   const toolsMember = createToolsMember(toolParam)
+  const writeSystem = createWrittenSystem((content) => ({ role: 'system', content }) satisfies ChatCompletionMessageParam)
   return {
     write: (request) => {
       const known = facts(request.model)
       const tools = toolsMember(toolsOf(request, known))
-      return requestBody(headOf(request, known, official), tools, { name: 'messages', values: writeMessages(request, eachWritten) })
+      return requestBody(headOf(request, known, official), tools, {
+        name: 'messages',
+        values: writeMessages(request, writeSystem, eachWritten),
+      })
     },
   }
 }
 
-function writeMessages(request: GenerateRequest, eachWritten: ReturnType<typeof createWrittenMessages>): string[] {
-  const all: string[] = []
-  const system: ChatCompletionMessageParam = { role: 'system', content: request.system }
-  if (request.system !== '') all.push(JSON.stringify(system))
+function writeMessages(
+  request: GenerateRequest,
+  writeSystem: (system: string) => string,
+  eachWritten: ReturnType<typeof createWrittenMessages>,
+): string[] {
+  const all = request.system === '' ? [] : [writeSystem(request.system)]
   let waiting: string[] = []
   // What tool results show must not stand between the results of one step: services want those together.
   const flush = (): void => {

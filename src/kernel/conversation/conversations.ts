@@ -17,6 +17,7 @@ import {
   erasedText,
   type Failure,
   isErased,
+  isGeneration,
   isTaken,
   isTurn,
   type JsonObject,
@@ -241,7 +242,7 @@ export function toItem(record: FoldInput, generationOf: (generation: CallId) => 
     const ok = body.status === 'ok' && body.ok !== false
     return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels, files: filesIn(body.files) })
   }
-  if (record.name !== 'model.generate' || record.phase !== 'outcome' || body.message === undefined) return null
+  if (!isGeneration(record) || record.phase !== 'outcome' || body.message === undefined) return null
   const item = conversationItem(record.call, body.message)
   if (body.status === 'ok') return body.finish === 'length' ? { ...item, ended: 'length' } : item
   const { code = 'model_garbled', text: message = '' } = body
@@ -307,7 +308,7 @@ export function carriesConversation({
 }): boolean {
   if (toolPlace(call) !== null) return isFinal(phase)
   if (name === turnCall) return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
-  if (name === 'model.generate') return phase === 'outcome' && body['message'] !== undefined
+  if (isGeneration({ name })) return phase === 'outcome' && body['message'] !== undefined
   return name === recallName && phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
 }
 

@@ -40,8 +40,8 @@ const maxKnownOutputs = 10_000
 export interface Cleaner {
   /** Replaces host paths by those of the sandbox, and known secrets by handles. */
   scrub(text: string): string
-  /** Replaces known secrets alone. */
-  hide(text: string): string
+  /** Replaces host paths alone. */
+  withoutPaths(text: string): string
   /** @returns the text, or its head and tail around a note that says where the full text can be read */
   fit(text: string, labels: Labels): Promise<string>
 }
@@ -89,7 +89,10 @@ export async function clean(
   const isForeign = labels.includes('untrusted') && call.encoded !== true
   // Who owns the machine needs its paths, e.g. to change the mode of a folder; no model reads the results of these calls.
   const isForOwner = caller.actor.startsWith('user:') && call.audience.every((each) => each === 'terminal')
-  const cleanText = (text: string): string => (isForOwner ? cleaner.hide : cleaner.scrub)(use.clean(text, isForeign))
+  const cleanText = (text: string): string => {
+    const hidden = use.clean(text, isForeign)
+    return isForOwner ? hidden : cleaner.withoutPaths(hidden)
+  }
   if ('failure' in ran) {
     const failure = { ...ran.failure, message: cleanText(ran.failure.message), hint: cleanText(ran.failure.hint) }
     const status = ran.cancelled ? 'cancelled' : 'failed'
@@ -150,9 +153,10 @@ export function createCleaner({ workspaceRoot, hostFolders = [], secrets, keep }
     ...roots.map((root) => [root, '(workspace)'] as const),
     ...hostFolders.flatMap(spelledPaths).map((path) => [path, '(host)'] as const),
   ]
+  const withoutPaths = (text: string): string => folders.reduce(withoutFolder, replaceEach(text, inside))
   return {
-    hide: (text) => secrets.hide(text),
-    scrub: (text) => folders.reduce(withoutFolder, replaceEach(secrets.hide(text), inside)),
+    withoutPaths,
+    scrub: (text) => withoutPaths(secrets.hide(text)),
     async fit(text, labels) {
       // UTF-16 length × 3 bounds the bytes: short texts need no encoding.
       if (text.length * 3 <= maxResultBytes) return text

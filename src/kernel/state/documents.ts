@@ -5,7 +5,7 @@
  *
  * Categories that begin with `system/` belong to subsystems of the kernel; no call reads or writes them by name.
  */
-import type { DocumentRow, Projection, Store } from '../../store/index.ts'
+import type { Append, DocumentRow, Projection, Store } from '../../store/index.ts'
 import { type Caller, type CallId, isObject, type Json, type JsonObject, type Phase } from '../../types/index.ts'
 
 /** A document, its value parsed. */
@@ -35,8 +35,17 @@ interface Of {
 /** Appends records to the journal; see `Journal.append`. */
 type AppendRecords = (
   entries: readonly (Of & { readonly phase: Phase; readonly body: JsonObject })[],
-  options?: { readonly sync?: boolean },
+  options?: { readonly sync?: boolean; readonly fence?: Fence },
 ) => Promise<unknown>
+
+type Fence = NonNullable<Append['fence']>
+
+interface PutOptions {
+  /** Survives power loss before it resolves. */
+  readonly sync?: boolean
+  /** Of a worker: the record is refused with `stale_epoch` once another one has what it works on. Asked right before the append. */
+  readonly fence?: () => Promise<Fence>
+}
 
 export interface Documents {
   get<Value = Json>(category: string, name: string): Promise<Document<Value> | null>
@@ -45,7 +54,7 @@ export interface Documents {
   /** Every document of a category that is known to be small, such as those of a subsystem. */
   all<Value = Json>(category: string): Promise<readonly Document<Value>[]>
   /** Sets documents, all in one record of the call. Resolves when they are durable. */
-  put(of: Of, changes: readonly DocumentChange[], options?: { readonly sync?: boolean }): Promise<void>
+  put(of: Of, changes: readonly DocumentChange[], options?: PutOptions): Promise<void>
   /**
    * Reads a document and sets what `next` makes of it; changes of the same document run one after another.
    * @param next returns the new value, null to delete it, undefined to leave it; what it throws is thrown
@@ -63,9 +72,13 @@ export interface Documents {
     category: string,
     name: string,
     next: (current: Document<Value> | null) => Promise<readonly DocumentChange[]>,
+    options?: PutOptions,
   ): Promise<void>
-  /** @param listener called with the name of each document of the category that this guest has changed, when the change is recorded */
-  watch(category: string, listener: (name: string) => void): void
+  /**
+   * @param listener called with each document of the category that this guest has changed, when the change is recorded; null: it was deleted
+   * @returns what ends that
+   */
+  watch(category: string, listener: (name: string, value: unknown) => void): Disposable
 }
 
 /** Rows of one read: as many as the store reads without starting its thread of reads, which takes longer than a first turn's other work. */
@@ -73,28 +86,30 @@ const pageRows = 100
 
 export function createDocuments(store: Pick<Store, 'document' | 'documents'>, append: AppendRecords): Documents {
   const changing = new Map<string, Promise<unknown>>()
-  const watchers = new Map<string, ((name: string) => void)[]>()
+  const watchers = new Map<string, Set<(name: string, value: unknown) => void>>()
   const list: Documents['list'] = async <Value>(category: string, limit: number, after = '') =>
     (await store.documents({ category, after, limit })).map(parse<Value>)
   const get: Documents['get'] = async <Value>(category: string, name: string) => {
     const row = await store.document(category, name)
     return row === null ? null : parse<Value>(row)
   }
-  const put: Documents['put'] = async (of, changes, options = {}) => {
+  const put: Documents['put'] = async (of, changes, { sync, fence } = {}) => {
     const body = { documents: changes as unknown as Json[] }
+    const options = { ...(sync === true && { sync }), ...(fence !== undefined && { fence: await fence() }) }
     await append([{ ...of, phase: 'exchange', body }], options)
-    for (const { category, name } of changes) for (const listener of watchers.get(category) ?? []) listener(name)
+    for (const { category, name, value } of changes) for (const listener of watchers.get(category) ?? []) listener(name, value)
   }
   const update: Documents['update'] = async <Value>(
     of: Of,
     category: string,
     name: string,
     next: (current: Document<Value> | null) => Promise<readonly DocumentChange[]>,
+    options: PutOptions = {},
   ) => {
     const key = JSON.stringify([category, name])
     const run = async (): Promise<void> => {
       const changes = await next(await get<Value>(category, name))
-      if (changes.length > 0) await put(of, changes)
+      if (changes.length > 0) await put(of, changes, options)
     }
     // A change that failed is of no concern to the next one.
     const mine = (changing.get(key) ?? Promise.resolve()).then(run, run)
@@ -117,7 +132,11 @@ export function createDocuments(store: Pick<Store, 'document' | 'documents'>, ap
     },
     put,
     update,
-    watch: (category, listener) => void watchers.set(category, [...(watchers.get(category) ?? []), listener]),
+    watch(category, listener) {
+      const all = watchers.get(category) ?? new Set()
+      watchers.set(category, all.add(listener))
+      return { [Symbol.dispose]: () => void all.delete(listener) }
+    },
     async change<Value>(of: Of, category: string, name: string, next: (current: Document<Value> | null) => Value | null | undefined) {
       let now: Value | null = null
       await update<Value>(of, category, name, async (current) => {

@@ -194,7 +194,7 @@ function replyCall(): Call<ReplyInput, ReplyInput> {
     summary: 'Passes the result of a call on to the program of a key, whose model is outside of this guest.',
     input: z.strictObject({ call: z.string(), name: z.string() }),
     output: z.strictObject({ call: z.string(), name: z.string() }),
-    example: { call: '01890a5d-ac96-774b-bcce-b302099a8057', name: 'file.read' },
+    example: { call: '01890a5d-ac96-774b-bcce-b302099a8057', name: 'lookup' },
     tier: 'read_only',
     right: processRight,
     effect: 'none',

@@ -235,7 +235,7 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
   }
 }
 
-/** Messages of people and programs; those of agents and schedules are admitted by `admission.ts`. */
+/** Messages of people and programs; those of agents and schedules wait in the queue of runs. */
 function isFromOutside({ caller }: Waiting): boolean {
   return caller.actor.startsWith('user:') || caller.actor.startsWith('key:')
 }

@@ -25,7 +25,6 @@ import {
   toolPlace,
   type TurnId,
 } from '../../types/index.ts'
-import { reconcileRepeats } from './repeats.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 import { type AskRuns, goingOn } from './service-runs.ts'
@@ -72,7 +71,6 @@ export async function reconcile(
   await Promise.all(left.map(async (record) => end(journal, await close(store, record, isKept(record)))))
   const marks = described.flatMap(({ mark }) => mark ?? [])
   if (marks.length > 0) await journal.append(marks)
-  await reconcileRepeats(store, journal)
   return turns
 }
 

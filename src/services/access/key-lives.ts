@@ -21,17 +21,14 @@ interface KeyLifeDeps {
   /** @returns the facts of the key now. @throws OxbowError `unauthenticated` for one that has none */
   readonly factsOf: (id: string) => Promise<string>
   readonly checkMs: number
+  readonly pause: (ms: number) => Promise<void>
 }
 
-export function createKeyLives({ factsOf, checkMs }: KeyLifeDeps): KeyLives {
+export function createKeyLives({ factsOf, checkMs, pause }: KeyLifeDeps): KeyLives {
   const lives = new Map<string, Life>()
-  let timer: NodeJS.Timeout | undefined
+  let isWatched = false
   const end = (id: string, life: Life, why: OxbowError): void => {
     if (lives.get(id) === life) lives.delete(id)
-    if (lives.size === 0) {
-      clearInterval(timer)
-      timer = undefined
-    }
     life.ending.abort(why)
   }
   const look = async (id: string, life: Life): Promise<void> => {
@@ -45,6 +42,12 @@ export function createKeyLives({ factsOf, checkMs }: KeyLifeDeps): KeyLives {
   const check = (): void => {
     for (const [id, life] of lives) void look(id, life)
   }
+  /** Looks again and again while a key is in use. */
+  const watch = async (): Promise<void> => {
+    if (isWatched) return
+    for (isWatched = true; lives.size > 0; check()) await pause(checkMs)
+    isWatched = false
+  }
   return {
     of(id, facts) {
       const known = lives.get(id)
@@ -52,7 +55,7 @@ export function createKeyLives({ factsOf, checkMs }: KeyLifeDeps): KeyLives {
       if (known !== undefined) end(id, known, otherRights)
       const life: Life = { facts, ending: new AbortController() }
       lives.set(id, life)
-      timer ??= setInterval(check, checkMs).unref()
+      void watch().catch(() => {})
       return life.ending.signal
     },
     check,

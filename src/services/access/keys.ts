@@ -8,6 +8,7 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { Core, Documents } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import {
   type Call,
   type Caller,
@@ -97,9 +98,10 @@ export interface KeyDeps {
   readonly clock: Clock
   readonly newId: () => string
   readonly noteEvent: Core['noteEvent']
+  readonly pause: Runs['pause']
 }
 
-export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps): Keys {
+export function createKeys({ user, documents, clock, newId, noteEvent, pause }: KeyDeps): Keys {
   let checking = 0
   /** When a refusal of a key was last recorded: a client that tries again and again does not fill the journal. */
   const noted = new Map<string, number>()
@@ -110,7 +112,7 @@ export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps
     }
     return new OxbowError('unauthenticated', `The API key ${why}.`, { hint: 'Make another: `oxbow keys create NAME --right RIGHT`.' })
   }
-  const lives = createKeyLives({ factsOf: async (id) => (await usable(id)).facts, checkMs: heldKeyMs })
+  const lives = createKeyLives({ factsOf: async (id) => (await usable(id)).facts, checkMs: heldKeyMs, pause })
   const read = createReader(documents, clock, lives.check)
   const usable = async (id: string): Promise<HeldKey> => {
     const found = await read(id)

@@ -1,14 +1,19 @@
 import type { Service } from '../../kernel/index.ts'
+import { runs } from '../../runs/index.ts'
 import type { Access } from './open-access.ts'
 
 export type { Access } from './open-access.ts'
 
 /** Who may do what: keys and roles, what people have allowed for good, lists of programs, how strict a session is. */
-export const access: Service<Access> = {
+export const access: Service<Access, { readonly runs: typeof runs }> = {
   name: 'access',
+  needs: { runs },
   events: ['key'],
   calls: async (core, self) => (await import('./all-access-calls.ts')).accessCalls(core, self),
   open: async (core) => ({ port: await (await import('./open-access.ts')).openAccess(core) }),
   judges: async (_core, self) => (await self()).judges,
-  keyed: async (core, owner) => (await import('./key-kernel.ts')).createKeyKernels({ ...core, flow: core.config.flow }, owner),
+  async keyed(core, owner, ports) {
+    const [{ createKeyKernels }, { pause }] = await Promise.all([import('./key-kernel.ts'), ports.runs()])
+    return createKeyKernels({ ...core, flow: core.config.flow, pause }, owner)
+  },
 }

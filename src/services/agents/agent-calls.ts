@@ -4,7 +4,6 @@
  */
 import { z } from 'zod'
 import {
-  type Admission,
   type Approvals,
   assertNoBranch,
   type BranchBy,
@@ -14,10 +13,10 @@ import {
   type Documents,
   limitsSchema,
   neverPassedOn,
-  priorities,
   type Provenance,
   type RunningCalls,
 } from '../../kernel/index.ts'
+import { priorities, type RunQueue } from '../../runs/index.ts'
 import {
   admissionState,
   type Call,
@@ -45,7 +44,7 @@ import type { Supervisor } from './supervisor.ts'
 
 export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
   readonly supervisor: () => Promise<Supervisor>
-  readonly admission: () => Promise<Admission>
+  readonly queue: () => Promise<RunQueue>
   readonly agentConfig: Config['agents']
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
@@ -266,7 +265,7 @@ function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, 
         const waits = agent.waiting_for === null ? '' : ` for ${agent.waiting_for}`
         return `${'  '.repeat(agent.depth - 1)}${agent.name} (${agent.id}): ${agent.state}${waits}${doing}: ${firstLine(agent.task)}`
       })
-      const admission = (await deps.admission()).state()
+      const admission = (await deps.queue()).state()
       return { output: { agents, admission }, text: lines.join('\n') || 'There are no agents.', labels: labelsOf(shown) }
     },
   }

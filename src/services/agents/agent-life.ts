@@ -20,29 +20,78 @@ import {
   type TurnId,
   type Labels,
 } from '../../types/index.ts'
-import { agentEndMs, maxAgentMessages, maxReplyCharacters } from './limits.ts'
+import { agentEndMs, agentSweepMs, maxAgentMessages, maxReplyCharacters } from './limits.ts'
 import { maxResultCharacters } from './delegation/limits.ts'
 import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled, mailText } from './agent-record.ts'
 import { release } from './agent-control.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
 
-/** Queues an agent that has messages; it begins when it is admitted. */
-export function queueRun(table: AgentTable, held: Held): void {
-  const { id, priority, queued_at: since } = held.record
-  table.deps.admission.enter({ key: id, priority, since }, () => void begin(table, held))
+/** What is woken when turns of the agent have ended, or it has. */
+const topicOf = ({ id }: AgentRecord): string => `agent ${id}`
+
+/** When an agent goes on: at once while it has messages, and at its deadline while it waits for its children. */
+export function dueAt({ state, queued_at: queuedAt, delegation }: AgentRecord): number | null {
+  if (state === 'starting' || state === 'running') return queuedAt
+  return state === 'waiting' ? (delegation?.deadline_at ?? null) : null
+}
+
+/** Takes an agent on from where its record says it is: to its place, and through its turns to the end of this run. */
+export async function goOn(table: AgentTable, held: Held, signal: AbortSignal): Promise<void> {
+  const { runs, clock } = table.deps
+  const { id, priority, queued_at: since, state, delegation } = held.record
+  const late = (): Promise<void> => fail(table, held, 'Its deadline is over.', 'timeout')
+  const deadline = delegation?.deadline_at ?? null
+  if (state === 'waiting' && deadline !== null && deadline <= clock.now()) return late()
+  // It counts from the delegation: time in the queue is part of it.
+  using _ = deadline === null ? null : runs.at(deadline, () => void late().catch(() => {}))
+  try {
+    if (state === 'running') runs.queue.occupy(id)
+    else if (state !== 'starting' || !(await runs.queue.enter({ key: id, priority, since }, signal))) return
+    await begin(table, held)
+    while (held.record.state === 'running') await goOnRunning(table, held, signal)
+  } finally {
+    if (signal.aborted) runs.queue.leave(id)
+    await held.saved
+  }
+}
+
+/** Waits until its turns have ended, and settles the run; closes it if it gives no sign of life. */
+async function goOnRunning(table: AgentTable, held: Held, signal: AbortSignal): Promise<void> {
+  const { runs, clock, config } = table.deps
+  const { zombie_s: zombieS } = config
+  const isQuiet = (): true | null => (held.open.size === 0 || held.record.state !== 'running' ? true : null)
+  const until = clock.now() + Math.min(agentSweepMs, (zombieS * 1_000) / 4)
+  if ((await runs.until(topicOf(held.record), isQuiet, { signal, until })) !== null) {
+    if (held.record.state === 'running') await settle(table, held)
+  } else if (await isDead(table, held)) await fail(table, held, `no sign of life for ${zombieS} s`)
+}
+
+async function isDead(table: AgentTable, held: Held): Promise<boolean> {
+  const { clock, config, callsOf, isAsking, outcomeOf, lastRecordAt } = table.deps
+  const { session, paused } = held.record
+  const isLate = (): boolean => clock.now() - held.beat >= config.zombie_s * 1_000
+  // A call has its own time limit, and an approval waits as long as it must.
+  if (callsOf(session).length > 0 || isAsking(session) || paused === true) held.beat = clock.now()
+  if (!isLate()) return false
+  // Another guest may run it.
+  for (const turn of held.open) {
+    const outcome = await outcomeOf(turn)
+    if (outcome !== null) turnEnded(table, held, turn, outcome)
+  }
+  held.beat = Math.max(held.beat, await lastRecordAt(session))
+  return isLate() && held.open.size > 0 && held.record.state === 'running'
 }
 
 /** Sends all its messages to its session. Safe to repeat after a crash: those that were sent are not sent again. */
-export async function begin(table: AgentTable, held: Held): Promise<void> {
+async function begin(table: AgentTable, held: Held): Promise<void> {
   const { clock, noteEvent, sessions } = table.deps
   const { session, name, id } = held.record
   held.open = new Set(held.record.messages.map(({ turn }) => turn))
   Object.assign(held, { last: null, begun: false, beat: clock.now() })
-  table.onRun()
   try {
     const saved = save(table, held, { state: 'running', started_at: clock.now() })
-    noteEvent('agent_started', { agent_id: id, name }, session)
     await Promise.all([saved, openSession(table, held.record)])
+    noteEvent('agent_started', { agent_id: id, name }, session)
     sessions.join({ session }, held.record.labels, held.record.home === '' ? [] : [originOf('session', held.record.home)])
     // More messages may come meanwhile.
     for (let i = 0; i < held.record.messages.length; i++) await launch(table, held, held.record.messages[i]!)
@@ -76,9 +125,7 @@ async function launch(table: AgentTable, held: Held, { turn, text, from, labels 
 export function turnEnded(table: AgentTable, held: Held, turn: TurnId, outcome: JsonObject): void {
   if (!held.open.delete(turn)) return
   if (outcome['status'] !== 'merged') held.last = outcome
-  if (held.open.size > 0) return
-  held.onQuiet?.()
-  if (held.record.state === 'running') void settle(table, held).catch(() => {})
+  if (held.open.size === 0) table.deps.runs.changed(topicOf(held.record))
 }
 
 async function settle(table: AgentTable, held: Held): Promise<void> {
@@ -121,7 +168,7 @@ function cannotJudge(error: unknown): Verdict {
 }
 
 /** Closes an agent that cannot go on. */
-export async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorCode): Promise<void> {
+async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorCode): Promise<void> {
   if (isOver(held.record)) return
   const failure = (held.failure ??= { reason, code })
   const { session, delegation, runs } = held.record
@@ -132,14 +179,6 @@ export async function fail(table: AgentTable, held: Held, reason: string, code?:
   await endRun(table, held, { state: 'failed', ...failure, reply: partial, runs: runs + 1 })
 }
 
-/** Fails a delegated agent at its deadline, which counts from the delegation. */
-export function armDeadline(table: AgentTable, held: Held): void {
-  const at = held.record.delegation?.deadline_at ?? null
-  if (at === null) return
-  const end = (): void => void fail(table, held, 'Its deadline is over.', 'timeout').catch(() => {})
-  held.deadline = setTimeout(end, Math.max(0, at - table.deps.clock.now())).unref()
-}
-
 /** Ends a run: with its answer, or for good. Resolves when what it ran has ended and its end is reported. */
 export async function endRun(
   table: AgentTable,
@@ -148,10 +187,9 @@ export async function endRun(
   by?: By,
   more: readonly DocumentChange[] = [],
 ): Promise<void> {
-  const { sessions, admission, clock, noteEvent } = table.deps
+  const { sessions, runs, lanes, clock, noteEvent } = table.deps
   const { id, name, session, home, labels } = held.record
   const isGoingOn = change.state === 'waiting'
-  if (!isGoingOn) clearTimeout(held.deadline)
   if (isOver(change)) table.deps.restrict(session, null)
   held.begun = false
   const read = held.record.started_at === null ? [] : sessions.held({ session })
@@ -164,8 +202,10 @@ export async function endRun(
   }
   const back = held.record.budget !== undefined && isOver(change) ? [giveBack('child', id)] : []
   const saved = save(table, held, ended, by, [...more, ...back])
-  admission.leave(id)
+  runs.queue.leave(id)
+  runs.changed(topicOf(held.record))
   await saved
+  if (change.state === 'killed') lanes.cancel(session)
   if (isGoingOn) return
   if (change.state === 'failed') noteEvent('agent_failed', { agent_id: id, name, error: truncate(change.reason ?? '', 200) }, session)
   else noteEvent('agent_stopped', { agent_id: id, name, state: change.state }, session)
@@ -188,12 +228,8 @@ export async function cleanUp(table: AgentTable, held: Held, by: By = byKernel(t
 }
 
 async function quiet({ deps }: AgentTable, held: Held): Promise<void> {
-  if (held.open.size === 0 || !deps.lanes.isBusy(held.record.session)) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  held.onQuiet = resolve
-  const timer = setTimeout(resolve, agentEndMs)
-  await promise
-  clearTimeout(timer)
+  const isQuiet = (): true | null => (held.open.size === 0 || !deps.lanes.isBusy(held.record.session) ? true : null)
+  await deps.runs.until(topicOf(held.record), isQuiet, { until: deps.clock.now() + agentEndMs })
 }
 
 /** Ends the sessions and jobs that its turns left in the sandbox, each with all its processes. */
@@ -211,15 +247,13 @@ async function reap({ deps, stopped }: AgentTable, held: Held): Promise<void> {
 
 /** Resolves when it and what it ran has ended. @returns the agents that were killed, itself first; none if it was over */
 export async function kill(table: AgentTable, held: Held, reason: string, by: By): Promise<readonly AgentRecord[]> {
-  const { documents, lanes } = table.deps
+  const { documents } = table.deps
   const { session } = held.record
   const profile = await documents.get<AgentProfile>(profileCategory, session)
   if (isOver(held.record)) return []
   const below = descendantsOf(table, held)
   const value = profile === null ? null : { ...profile.value, killed: true }
-  const ended = endRun(table, held, { state: 'killed', reason }, by, [{ category: profileCategory, name: session, value }])
-  lanes.cancel(session)
-  await ended
+  await endRun(table, held, { state: 'killed', reason }, by, [{ category: profileCategory, name: session, value }])
   return [held, ...below].map((each) => each.record).filter(({ state }) => state === 'killed')
 }
 
@@ -268,14 +302,12 @@ export async function post(table: AgentTable, held: Held, message: AgentMessage,
   const messages = [...record.messages, message]
   if (record.state === 'running') {
     held.open.add(message.turn)
-    const saved = save(table, held, { messages }, by)
-    if (held.begun) await launch(table, held, message)
-    return saved
+    const isBegun = held.begun
+    await save(table, held, { messages }, by)
+    return isBegun ? launch(table, held, message) : undefined
   }
   if (record.state === 'starting') return save(table, held, { messages }, by)
-  const saved = save(table, held, { messages, state: 'starting', queued_at: table.deps.clock.now(), report: 'none' }, by)
-  queueRun(table, held)
-  await saved
+  await save(table, held, { messages, state: 'starting', queued_at: table.deps.clock.now(), report: 'none' }, by)
 }
 
 function replyOf(outcome: JsonObject | null, { delegation }: AgentRecord): string {

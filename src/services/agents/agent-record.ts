@@ -2,7 +2,8 @@
  * What the supervisor remembers of an agent, in two documents: its record, and the profile of its session, by which every turn of that
  * session runs. Both ids follow from the call that spawned the agent, so that a call which a crash interrupted makes no second one.
  */
-import type { Limits, Priority } from '../../kernel/index.ts'
+import type { Limits } from '../../kernel/index.ts'
+import type { Priority } from '../../runs/index.ts'
 import {
   type CallId,
   derivedId,

@@ -1,17 +1,6 @@
 /** The agents of this guest by id and by session, their limits, and how a change of one is written. */
-import type {
-  Admission,
-  Core,
-  DefinedProfile,
-  DocumentChange,
-  Documents,
-  Gate,
-  Lanes,
-  Priority,
-  RunningCall,
-  Sessions,
-  StartTurn,
-} from '../../kernel/index.ts'
+import type { Core, DefinedProfile, DocumentChange, Documents, Gate, Lanes, RunningCall, Sessions, StartTurn } from '../../kernel/index.ts'
+import type { HeldRuns, Priority, Runs } from '../../runs/index.ts'
 import {
   type Caller,
   type CallId,
@@ -53,7 +42,7 @@ export interface SupervisorDeps {
   readonly config: Config['agents']
   readonly clock: Clock
   readonly documents: Documents
-  readonly admission: Admission
+  readonly runs: Runs
   readonly sessions: Pick<Sessions, 'load' | 'join' | 'held'>
   readonly gate: Gate
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
@@ -102,14 +91,12 @@ export interface Held {
   beat: number
   /** It may have sessions and jobs in the sandbox. */
   usesShell: boolean
-  /** Called when no turn of it is open. */
-  onQuiet: (() => void) | null
   /** Resolves when it is resumed; null: it is not paused. */
   pause: PromiseWithResolvers<void> | null
   /** Why it is being closed as failed: the first reason counts. */
   failure?: { readonly reason: string; readonly code: ErrorCode | undefined }
-  /** Ends it at its deadline. */
-  deadline?: NodeJS.Timeout | undefined
+  /** Resolves when its newest change is recorded. */
+  saved: Promise<unknown>
 }
 
 export interface AgentTable {
@@ -119,28 +106,31 @@ export interface AgentTable {
   readonly waits: Waits
   /** Sessions of graphs, each with the session that started it: what they spawn counts with what that one spawns. */
   readonly countedWith: Map<SessionId, SessionId>
+  /** Agents are runs, whose documents are their records. */
+  readonly runs: HeldRuns<AgentRecord>
   /** The guest is stopping: nothing new begins. */
   stopped: boolean
-  /** Called when an agent begins to run. */
-  onRun: () => void
   hold(record: AgentRecord): Held
   forget(held: Held): void
 }
 
-export function createAgentTable(deps: SupervisorDeps, waits: (table: AgentTable) => Waits): AgentTable {
+export function createAgentTable(
+  deps: SupervisorDeps,
+  waits: (table: AgentTable) => Waits,
+  runs: (table: AgentTable) => HeldRuns<AgentRecord>,
+): AgentTable {
   const agents = new Map<CallId, Held>()
   const bySession = new Map<SessionId, Held>()
-  const table: Omit<AgentTable, 'waits'> & { waits?: Waits } = {
+  const table: Omit<AgentTable, 'waits' | 'runs'> = {
     deps,
     agents,
     bySession,
     countedWith: new Map(),
     stopped: false,
-    onRun: () => {},
     hold(record) {
       const pause = record.paused === true ? Promise.withResolvers<void>() : null
       const beat = deps.clock.now()
-      const held: Held = { record, open: new Set(), last: null, begun: false, beat, usesShell: false, onQuiet: null, pause }
+      const held: Held = { record, open: new Set(), last: null, begun: false, beat, usesShell: false, pause, saved: Promise.resolve() }
       agents.set(record.id, held)
       bySession.set(record.session, held)
       return held
@@ -150,7 +140,7 @@ export function createAgentTable(deps: SupervisorDeps, waits: (table: AgentTable
       bySession.delete(record.session)
     },
   }
-  return Object.assign(table, { waits: waits(table as AgentTable) })
+  return Object.assign(table, { waits: waits(table as AgentTable), runs: runs(table as AgentTable) })
 }
 
 /** Changes of agents that no call makes. */
@@ -168,7 +158,9 @@ export function save(
 ): Promise<void> {
   held.record = { ...held.record, ...change }
   const { caller, name, within: call = by.call } = by
-  return table.deps.documents.put({ caller, name, call }, [{ category: agentCategory, name: held.record.id, value: held.record }, ...more])
+  const saved = table.runs.put({ caller, name, call }, [{ category: agentCategory, name: held.record.id, value: held.record }, ...more])
+  held.saved = saved.catch(() => {})
+  return saved
 }
 
 /** Those that are not over. */

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import {
   limitAmounts,
   limitsSchema,
-  priorities,
   type Approvals,
   type Budgets,
   limitsOf,
@@ -11,6 +10,7 @@ import {
   type RunningCall,
   type RunningCalls,
 } from '../../kernel/index.ts'
+import { priorities } from '../../runs/index.ts'
 import {
   amountKinds,
   errorCodeSchema,

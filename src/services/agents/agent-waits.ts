@@ -2,8 +2,8 @@
  * Waits for agents. Whoever waits lends its place to others meanwhile: otherwise parents that wait for children could keep all places from
  * them. What a wait returns to the parent counts as reported, so that no mail repeats it.
  */
-import type { Admission } from '../../kernel/index.ts'
-import type { CallId, SessionId } from '../../types/index.ts'
+import type { Runs } from '../../runs/index.ts'
+import type { CallId, Clock, SessionId } from '../../types/index.ts'
 import { type AgentRecord, isSettled } from './agent-record.ts'
 
 export interface WaitFor {
@@ -26,7 +26,8 @@ export interface Waits {
 }
 
 interface WaitDeps {
-  readonly admission: Pick<Admission, 'pause' | 'resume'>
+  readonly runs: Pick<Runs, 'queue' | 'until' | 'changed'>
+  readonly clock: Clock
   readonly find: (id: CallId) => AgentRecord | undefined
   /** The agent whose session it is. */
   readonly agentOf: (session: SessionId) => CallId | undefined
@@ -36,8 +37,11 @@ interface WaitDeps {
   readonly onLeft: (id: CallId) => void
 }
 
-export function createWaits({ admission, find, agentOf, onTaken, onLeft }: WaitDeps): Waits {
-  const waits = new Set<{ readonly request: WaitFor; readonly check: () => void }>()
+/** What waits look at again when an agent has settled. */
+const topic = 'agents'
+
+export function createWaits({ runs, clock, find, agentOf, onTaken, onLeft }: WaitDeps): Waits {
+  const waits = new Set<WaitFor>()
 
   const isMet = ({ ids, mode }: WaitFor): boolean => {
     const hasSettled = (id: CallId): boolean => {
@@ -53,20 +57,12 @@ export function createWaits({ admission, find, agentOf, onTaken, onLeft }: WaitD
       return record !== undefined && isSettled(record) && record.report === 'due' && record.home === session
     })
   const settle = async (request: WaitFor): Promise<void> => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const check = (): void => (isMet(request) ? resolve() : undefined)
-    const entry = { request, check }
-    const onAbort = (): void => reject(request.signal.reason)
-    const timer = setTimeout(resolve, request.timeoutMs)
-    waits.add(entry)
-    request.signal.addEventListener('abort', onAbort)
-    if (request.signal.aborted) onAbort()
+    waits.add(request)
     try {
-      await promise
+      const until = clock.now() + request.timeoutMs
+      await runs.until(topic, () => (isMet(request) ? true : null), { signal: request.signal, until })
     } finally {
-      clearTimeout(timer)
-      waits.delete(entry)
-      request.signal.removeEventListener('abort', onAbort)
+      waits.delete(request)
     }
   }
 
@@ -74,23 +70,21 @@ export function createWaits({ admission, find, agentOf, onTaken, onLeft }: WaitD
     async wait(request) {
       if (!isMet(request)) {
         const own = request.session === '' ? undefined : agentOf(request.session)
-        if (own !== undefined) admission.pause(own)
+        if (own !== undefined) runs.queue.pause(own)
         try {
           await settle(request)
         } catch (error) {
           for (const id of unreported(request)) onLeft(id)
-          if (own !== undefined) void admission.resume(own, true)
+          if (own !== undefined) void runs.queue.resume(own, true)
           throw error
         }
         // Before the place is back: until then nothing else is to report it.
         for (const id of unreported(request)) onTaken(id)
-        if (own !== undefined) await admission.resume(own)
+        if (own !== undefined) await runs.queue.resume(own)
       }
       for (const id of unreported(request)) onTaken(id)
     },
-    settled() {
-      for (const { check } of waits) check()
-    },
-    covers: ({ id, home }) => [...waits].some(({ request }) => request.session === home && request.ids.includes(id)),
+    settled: () => runs.changed(topic),
+    covers: ({ id, home }) => [...waits].some(({ session, ids }) => session === home && ids.includes(id)),
   }
 }

@@ -1,5 +1,6 @@
 /** The calls of agents, and what they use of the core. */
 import type { Core } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Call } from '../../types/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
@@ -14,14 +15,16 @@ import type { Agents } from './open-agents.ts'
 export function allCalls(
   core: Core,
   self: () => Promise<Agents>,
-  { access, versions }: { readonly access: () => Promise<Access>; readonly versions: () => Promise<OpenVersions> },
+  ports: { readonly access: () => Promise<Access>; readonly versions: () => Promise<OpenVersions>; readonly runs: () => Promise<Runs> },
 ): readonly Call[] {
+  const { access, versions, runs } = ports
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
     ...core,
     withOwnRoles: async (rights) => (await access()).withOwnRoles(rights),
     versions,
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
+    queue: async () => (await runs()).queue,
     all: async () => (await self()).supervisor.all(),
     agentConfig: core.config.agents,
     defaultRights: core.config.agent.rights,

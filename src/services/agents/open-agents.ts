@@ -1,5 +1,6 @@
 /** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
 import type { Core } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Caller, CallId } from '../../types/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
@@ -26,13 +27,13 @@ interface OpenAgents {
   readonly stop: () => void
 }
 
-export async function openAgents(core: Core, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
+export async function openAgents(core: Core, runs: Runs, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
   const { config, documents, store, journal, events, running, approvals } = core
   const { flushed } = journal
   const supervisor: Supervisor = createSupervisor({
     ...core,
     config: config.agents,
-    admission: await core.admission(),
+    runs,
     callsOf: running.of,
     restrict: core.runningTurns.restrict,
     restBranch: async (branch) => (await (await versions()).branches()).rest(branch),

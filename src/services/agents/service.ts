@@ -1,19 +1,28 @@
 import type { Service } from '../../kernel/index.ts'
+import { runs } from '../../runs/index.ts'
 import { access } from '../access/service.ts'
 import { versions } from '../versions/service.ts'
 import type { Agents } from './open-agents.ts'
 
 export type { Agents } from './open-agents.ts'
 
+interface Needs {
+  readonly access: typeof access
+  readonly versions: typeof versions
+  readonly runs: typeof runs
+  readonly [name: string]: Service
+}
+
 /** Agents that others start: by `agent.spawn`, or by a definition, to which a goal is delegated. */
-export const agents: Service<Agents, { readonly access: typeof access; readonly versions: typeof versions }> = {
+export const agents: Service<Agents, Needs> = {
   name: 'agents',
-  needs: { access, versions },
+  needs: { access, versions, runs },
   events: ['agent'],
   wakes: ['system/agents'],
   calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports),
   async open(core, ports) {
-    const { agents: port, start, stop } = await (await import('./open-agents.ts')).openAgents(core, ports.versions)
+    const [{ openAgents }, held] = await Promise.all([import('./open-agents.ts'), ports.runs()])
+    const { agents: port, start, stop } = await openAgents(core, held, ports.versions)
     return { port, recover: start, close: stop }
   },
   runs: async (core, self) => (await import('./agent-runs.ts')).agentRuns(core, self),

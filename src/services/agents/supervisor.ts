@@ -16,8 +16,7 @@ import {
   type TurnId,
   type Labels,
 } from '../../types/index.ts'
-import { agentSweepMs } from './limits.ts'
-import { armDeadline, begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'
+import { cleanUp, deliver, dueAt, endRun, goOn, kill, marked, post, report, turnEnded } from './agent-life.ts'
 import { pause, payerOf, raise, resume } from './agent-control.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, messageTurn, sessionOf } from './agent-record.ts'
 import {
@@ -80,10 +79,9 @@ export interface Supervisor {
 }
 
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
-  const { clock, admission } = deps
-  const table = createAgentTable(deps, waitsOf)
+  const { clock, runs } = deps
+  const table = createAgentTable(deps, waitsOf, runsOf)
   const { agents, bySession, waits } = table
-  const sweeper = createSweeper(table)
   return {
     start: () => takeUp(table),
     spawn: (by, request) => spawn(table, by, request),
@@ -118,8 +116,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       const held = bySession.get(session)
       if (held === undefined) return
       // A person decides when it goes on, so it may go on beyond the limit.
-      if (isWaiting) admission.pause(held.record.id)
-      else void admission.resume(held.record.id, true)
+      if (isWaiting) runs.queue.pause(held.record.id)
+      else void runs.queue.resume(held.record.id, true)
     },
     turnEnded({ session, call, body }) {
       const held = session === '' ? undefined : bySession.get(session)
@@ -133,8 +131,6 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     },
     stop() {
       table.stopped = true
-      sweeper.stop()
-      for (const held of agents.values()) clearTimeout(held.deadline)
     },
   }
 }
@@ -142,11 +138,25 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
 function waitsOf(table: AgentTable): Waits {
   const { agents, bySession, deps } = table
   return createWaits({
-    admission: deps.admission,
+    ...deps,
     find: (id) => agents.get(id)?.record,
     agentOf: (session) => bySession.get(session)?.record.id,
     onTaken: (id) => void save(table, agents.get(id)!, { report: 'sent' }).catch(() => {}),
     onLeft: (id) => void report(table, agents.get(id)!).catch(() => {}),
+  })
+}
+
+function runsOf(table: AgentTable): AgentTable['runs'] {
+  return table.deps.runs.hold<AgentRecord>({
+    name: 'agents',
+    category: agentCategory,
+    dueAt,
+    goOn: ({ state, signal }) => goOn(table, table.agents.get(state.id) ?? table.hold(state), signal),
+    onLost() {
+      // What is read again is what the other worker has made of them.
+      for (const held of Array.from(table.agents.values())) table.forget(held)
+      void takeIn(table).catch(() => {})
+    },
   })
 }
 
@@ -185,12 +195,9 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   const held = table.hold(record)
   const carved =
     record.budget === undefined ? [] : [carve('child', by.call, record.budget, now, { session, above: record.home, actor: spawner })]
-  const saved = save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...carved, ...forgetOldest(table)])
+  // With its record it goes on.
+  await save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...carved, ...forgetOldest(table)])
   deps.noteEvent('agent_created', { agent_id: record.id, name, parent: record.parent }, session)
-  // What it does is recorded behind its record, in the same commit or a later one.
-  armDeadline(table, held)
-  queueRun(table, held)
-  await saved
   return held.record
 }
 
@@ -224,18 +231,9 @@ function topOf({ bySession }: AgentTable, session: SessionId): { readonly sessio
 
 /** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */
 async function takeUp(table: AgentTable): Promise<void> {
-  const { documents, admission } = table.deps
-  const records = (await documents.all<AgentRecord>(agentCategory)).map(({ value }) => value)
-  const known = records.sort((a, b) => a.created_at - b.created_at).map(table.hold)
-  for (const held of known) {
-    const { id, state } = held.record
-    if (!isOver(held.record)) armDeadline(table, held)
-    if (state === 'starting') queueRun(table, held)
-    else if (state === 'running') {
-      admission.occupy(id)
-      void begin(table, held)
-    } else if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
-  }
+  const known = await takeIn(table)
+  await table.runs.load()
+  for (const held of known) if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
   for (const held of known) {
     const { home, delegation } = held.record
     // The call that waits for it runs again, and returns its end.
@@ -247,37 +245,8 @@ async function takeUp(table: AgentTable): Promise<void> {
       await endRun(table, held, { state: held.record.keep ? 'idle' : 'done' })
 }
 
-/** Closes running agents that give no sign of life; its timer exists only while agents run. */
-function createSweeper(table: AgentTable): { stop(): void } {
-  let timer: NodeJS.Timeout | undefined
-  const { zombie_s: zombieS } = table.deps.config
-  const stop = (): void => {
-    clearInterval(timer)
-    timer = undefined
-  }
-  const sweep = async (): Promise<void> => {
-    const running = [...table.agents.values()].filter(({ record }) => record.state === 'running')
-    if (running.length === 0) stop()
-    for (const held of running) if (await isDead(table, held)) await fail(table, held, `no sign of life for ${zombieS} s`)
-  }
-  table.onRun = () => {
-    if (!table.stopped) timer ??= setInterval(() => void sweep().catch(() => {}), Math.min(agentSweepMs, (zombieS * 1_000) / 4)).unref()
-  }
-  return { stop }
-}
-
-async function isDead(table: AgentTable, held: Held): Promise<boolean> {
-  const { clock, config, callsOf, isAsking, outcomeOf, lastRecordAt } = table.deps
-  const { session, paused } = held.record
-  const isLate = (): boolean => clock.now() - held.beat >= config.zombie_s * 1_000
-  // A call has its own time limit, and an approval waits as long as it must.
-  if (callsOf(session).length > 0 || isAsking(session) || paused === true) held.beat = clock.now()
-  if (!isLate()) return false
-  // Another guest may run it.
-  for (const turn of held.open) {
-    const outcome = await outcomeOf(turn)
-    if (outcome !== null) turnEnded(table, held, turn, outcome)
-  }
-  held.beat = Math.max(held.beat, await lastRecordAt(session))
-  return isLate() && held.record.state === 'running'
+/** @returns the agents that there are, the oldest first */
+async function takeIn(table: AgentTable): Promise<readonly Held[]> {
+  const records = (await table.deps.documents.all<AgentRecord>(agentCategory)).map(({ value }) => value)
+  return records.sort((a, b) => a.created_at - b.created_at).map((record) => table.agents.get(record.id) ?? table.hold(record))
 }

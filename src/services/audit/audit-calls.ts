@@ -15,9 +15,11 @@ import {
   recordView,
   type SessionId,
   truncate,
+  untilAborted,
 } from '../../types/index.ts'
-import { type CallReference, type Core, repeatsBody } from '../../kernel/index.ts'
+import type { CallReference, Core } from '../../kernel/index.ts'
 import { type AuditReport, auditReport, verifyJournal } from './audit-verify.ts'
+import { repeatsBody } from './repeats.ts'
 
 /** Records of one answer of `audit.query`, and the most that it looks through. */
 const maxAuditShown = 200
@@ -278,8 +280,8 @@ type StatusOutput = z.infer<typeof statusOutput>
 const signedTimeoutMs = 1_000
 
 async function newestSigned({ store, host }: AuditCallDeps): Promise<StatusOutput['signed']> {
-  const timeout = new Promise<null>((resolve) => setTimeout(() => resolve(null), signedTimeoutMs).unref())
-  const head = await Promise.race([host?.newestHead().catch(() => null) ?? null, timeout])
+  if (host === undefined) return null
+  const head = await untilAborted(host.newestHead(), AbortSignal.timeout(signedTimeoutMs)).catch(() => null)
   if (head === null || head.seq === 0) return null
   const [record] = await store.records({ after: head.seq - 1, before: head.seq + 1, order: 'oldest_first', limit: 1, hydrate: false })
   return { ...head, is_in_chain: record?.hash === head.hash }

@@ -7,11 +7,11 @@
  * hashed, and only ids of open calls, places of erased bodies and a little for each session are kept.
  */
 import { z } from 'zod'
-import { createRepeats, notOpen } from '../../kernel/index.ts'
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
 import { type CallId, emptyChain, type HeadSeal, idSchema, isMessage, type JournalRecord, type KeptFile } from '../../types/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
 import { createProjectionAudit } from './projection-audit.ts'
+import { createRepeats, notOpen } from './repeats.ts'
 import { badRecord, createHeadAudit, signedHeadsReport } from './signed-heads.ts'
 
 export const auditReport = z.strictObject({

@@ -27,6 +27,7 @@ import {
   truncate,
   type TurnId,
 } from '../../types/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'
 import { unknownRun } from './graph-begin.ts'
@@ -34,7 +35,6 @@ import { assertSeen, type CheckInput, type CheckOutput, type GraphDesk, type Run
 import { checkGraph } from './graph-check.ts'
 import { parseGraph } from './graph-definition.ts'
 import { callProblems, keptGraphs, loadGraphs } from './graph-load.ts'
-import { Interrupted } from './graph-path.ts'
 import type { GraphRun } from './graph-record.ts'
 import { createGraphRuns, type GraphRuns } from './graph-runs.ts'
 import { viewOfRun } from './graph-view.ts'
@@ -59,11 +59,11 @@ export interface GraphingDeps extends Pick<
   | 'running'
   | 'startTurn'
   | 'profileOf'
-  | 'admission'
   | 'references'
   | 'runEnded'
 > {
   readonly agents: Agents
+  readonly runs: Runs
 }
 
 export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk; readonly runs: GraphRuns } {
@@ -75,10 +75,9 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
   const runs = createGraphRuns({
     ...deps,
     definitions: deps.agents.definitions,
-    ...createNodeWork({ user, clock, gate, narrow, boundsOf, heldLabels, wait }),
+    ...createNodeWork({ user, clock, gate, narrow, boundsOf, heldLabels, runs: deps.runs }),
     narrow,
     assertCovers: (caller, budget) => assertCovers(deps, caller, budget),
-    wait,
     heldLabels,
     openSession: (run) => openSession(deps, run),
     mail: (run) => mailEnd(deps, run),
@@ -162,26 +161,6 @@ function entriesOf({ rights, limits }: Caller): readonly string[] {
   return [...rights, ...(limits?.entries ?? [])]
 }
 
-/** 24 days: a longer timer would fire at once. */
-const longestTimerMs = 2 ** 31 - 1
-
-/** @throws Interrupted when the signal aborts */
-async function wait(ms: number, signal: AbortSignal): Promise<void> {
-  for (let left = ms; left > 0; left -= longestTimerMs) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const stop = (): void => reject(new Interrupted())
-    const timer = setTimeout(resolve, Math.min(left, longestTimerMs))
-    signal.addEventListener('abort', stop)
-    if (signal.aborted) stop()
-    try {
-      await promise
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', stop)
-    }
-  }
-}
-
 /** A node has no right that its run does not have. Its models are those of the run; secrets it has to name. */
 function narrow(rights: readonly string[], wanted: readonly string[] | undefined): readonly string[] {
   return wanted === undefined ? rights : passedOn(rights, [...wanted, modelRight])
@@ -211,12 +190,12 @@ async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input 
   const run = await runs.begin(by, { ...request, mail: isModel && !input.wait })
   if (!input.wait) return run
   const own = isModel && caller.session !== '' && isDerived(caller.session) ? deps.agents.supervisor.agentOf(caller.session) : undefined
-  const admission = own === undefined ? null : await deps.admission()
-  if (own !== undefined) admission?.pause(own.id)
+  const queue = own === undefined ? null : deps.runs.queue
+  if (own !== undefined) queue?.pause(own.id)
   try {
     await runs.look(run.id, null, Infinity, signal)
   } finally {
-    if (own !== undefined) await admission?.resume(own.id, signal.aborted)
+    if (own !== undefined) await queue?.resume(own.id, signal.aborted)
   }
   if (signal.aborted && stopReason(signal) !== 'shutdown') return runs.cancel(run.id, 'Its call was cancelled.')
   return (await runs.find(run.id)) ?? run

@@ -91,7 +91,7 @@ async function visit(deps: EngineDeps, run: LiveRun, path: Path, node: GraphNode
       if (error instanceof Interrupted || signal.aborted) throw new Interrupted()
       const { code } = error instanceof PathFailed ? error.failure : toFailure(error, 'internal_failure', '')
       if (!isWorthRetrying(code) || path.record.attempt >= node.retries) throw error
-      await deps.wait(node.retry_delay_s * 1_000 * 2 ** path.record.attempt, signal)
+      await deps.runs.sleep(deps.clock.now() + node.retry_delay_s * 1_000 * 2 ** path.record.attempt, signal)
       Object.assign(path, { record: { ...path.record, attempt: path.record.attempt + 1, since: deps.clock.now() }, resumed: false })
       await deps.put(run.record, [pathChange(path.record)])
     }
@@ -112,7 +112,7 @@ function isWorthRetrying(code: ErrorCode): boolean {
 }
 
 async function attempt(deps: EngineDeps, run: LiveRun, path: Path, node: GraphNode, outer: AbortSignal): Promise<Visit> {
-  await using limit = timeLimit(deps, path.record, node, outer)
+  using limit = timeLimit(deps, path.record, node, outer)
   const { signal } = limit
   try {
     await deps.around(run, path, node, 'entry', signal)
@@ -131,18 +131,13 @@ async function attempt(deps: EngineDeps, run: LiveRun, path: Path, node: GraphNo
 }
 
 /** The rest of the time that this try has; a restart does not begin it anew. */
-function timeLimit({ clock, wait }: EngineDeps, { since }: GraphPath, { timeout_s: limitS }: GraphNode, outer: AbortSignal) {
-  const timer = new AbortController()
+function timeLimit({ runs }: EngineDeps, { since }: GraphPath, { timeout_s: limitS }: GraphNode, outer: AbortSignal) {
   const over = new AbortController()
-  if (limitS !== undefined)
-    void wait(Math.max(0, since + limitS * 1_000 - clock.now()), timer.signal).then(
-      () => over.abort('cancelled'),
-      () => {},
-    )
+  const alarm = limitS === undefined ? null : runs.at(since + limitS * 1_000, () => over.abort('cancelled'))
   return {
     signal: limitS === undefined ? outer : AbortSignal.any([outer, over.signal]),
     isOver: () => over.signal.aborted,
-    [Symbol.asyncDispose]: async () => timer.abort(),
+    [Symbol.dispose]: () => alarm?.[Symbol.dispose](),
   }
 }
 

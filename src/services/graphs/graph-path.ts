@@ -3,6 +3,7 @@
  * fields of the path that it branched from, which stands still meanwhile; what it sets is its own.
  */
 import type { DocumentChange } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import {
   type Clock,
   isObject,
@@ -122,7 +123,6 @@ export interface LiveRun {
   readonly graphs: ReadonlyMap<string, Graph>
   /** All that are in documents, by key: those that are walked, and those that others wait for. */
   readonly paths: Map<string, Path>
-  readonly signal: AbortSignal
   visits: number
   /** Calls of it that wait for a person. */
   asking: number
@@ -146,7 +146,7 @@ export interface EngineDeps {
   readonly around: (run: LiveRun, path: Path, node: GraphNode, part: 'entry' | 'exit', signal: AbortSignal) => Promise<void>
   /** Entries of rights that are in both. */
   readonly narrow: (rights: readonly string[], wanted: readonly string[] | undefined) => readonly string[]
-  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly runs: Pick<Runs, 'at' | 'sleep'>
 }
 
 export interface Recorder {

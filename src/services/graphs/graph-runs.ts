@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type DocumentChange, type Documents, giveBack, type Limits, type Core } from '../../kernel/index.ts'
+import type { HeldRuns, Runs } from '../../runs/index.ts'
 import {
   type Caller,
   type CallId,
@@ -31,10 +32,11 @@ import { walk } from './graph-engine.ts'
 import { keptGraphs, type LoadDeps, loadGraphs } from './graph-load.ts'
 import { failureAt, Interrupted, type Path, PathFailed, type EngineDeps, type LiveRun } from './graph-path.ts'
 import { graphCategory, type GraphFailure, type GraphRun, pathChange, runChange, runOf } from './graph-record.ts'
-import { graphEndMs, maxLiveGraphRuns } from './limits.ts'
+import { maxLiveGraphRuns } from './limits.ts'
 import { textOf } from './templates.ts'
 
-export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schemas'> {
+export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schemas' | 'runs'> {
+  readonly runs: Runs
   readonly clock: Clock
   readonly documents: Documents
   readonly newId: () => string
@@ -53,16 +55,15 @@ export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schem
 }
 
 interface Held extends LiveRun {
-  readonly stop: AbortController
-  /** Resolves when nothing of it runs. */
-  done: Promise<void>
+  /** Its visits may have calls from before a restart. */
+  readonly isRecovered: boolean
   /** Why it is to end; null: nobody said so. */
   ending: GraphFailure | null
 }
 
 export interface GraphRuns {
   /** Goes on with the runs that a restart interrupted, and reports ends. */
-  start(): Promise<void>
+  load(): Promise<void>
   /** Safe to repeat with the same call. */
   begin(by: GraphBy, request: GraphRequest): Promise<GraphRun>
   /** Where a run that goes on is, for `look`; empty: it has ended. */
@@ -79,21 +80,14 @@ export interface GraphRuns {
   paths(id: TurnId): Promise<readonly Path[]>
   /** Cancels the runs that a session has started. */
   cancelOf(session: SessionId, reason: string): Promise<void>
-  /** Stops all without an end: they go on at the next start. */
-  stop(): Promise<void>
 }
 
 export function createGraphRuns(deps: GraphRunsDeps): GraphRuns {
   const held = holdRuns(deps)
-  const { live, find, all, launch } = held
+  const { live, durable, hold, launch, find, all } = held
   return {
     ...held,
-    async start() {
-      for (const record of await all()) {
-        if (record.status !== 'running') await report(deps, record)
-        else await recover(deps, record, launch)
-      }
-    },
+    load: durable.load,
     async begin(by, request) {
       const known = await find(runOf(by.call))
       if (known !== null) return known
@@ -105,16 +99,13 @@ export function createGraphRuns(deps: GraphRunsDeps): GraphRuns {
       const { budget } = loaded.graphs.get(request.graph)!
       if (budget !== undefined) await deps.assertCovers(by.caller, budget)
       const { record, root, changes } = await prepareRun(deps, by, request, loaded)
-      await deps.openSession(record)
-      await deps.documents.put(by, [...loaded.changes, ...changes, ...(await surplusRuns(deps, await all()))])
-      deps.noteEvent('graph_started', { run: record.id, graph: record.graph }, record.session)
-      launch(record, loaded.graphs, new Map([['', root]]), false)
-      return record
+      const surplus = await surplusRuns(deps, await all())
+      return launch(by, hold(record, loaded.graphs, new Map([['', root]]), false), [...loaded.changes, ...changes, ...surplus])
     },
     async cancel(id, reason) {
       const running = live.get(id)
       if (running !== undefined)
-        await end(running, { code: 'cancelled', message: reason, hint: 'Resume it with `oxbow graph resume`.', node: '' })
+        await end(durable, running, { code: 'cancelled', message: reason, hint: 'Resume it with `oxbow graph resume`.', node: '' })
       const record = await find(id)
       if (record === null) throw unknownRun(id)
       return record
@@ -131,11 +122,7 @@ export function createGraphRuns(deps: GraphRunsDeps): GraphRuns {
       const paths = await restorePaths(deps, narrowed, graphs)
       const again = resumedRun(deps, narrowed, graphs.get(record.graph)!.timeout_s)
       const changes = reopenRoot(deps, again, paths, from)
-      await deps.openSession(again)
-      await deps.documents.put(by, [runChange(again), ...changes, ...carving(again, deps.clock.now())])
-      deps.noteEvent('graph_started', { run: id, graph: record.graph }, record.session)
-      launch(again, graphs, paths, true)
-      return again
+      return launch(by, hold(again, graphs, paths, true), [runChange(again), ...changes, ...carving(again, deps.clock.now())])
     },
     async paths(id) {
       const running = live.get(id)
@@ -146,123 +133,116 @@ export function createGraphRuns(deps: GraphRunsDeps): GraphRuns {
     },
     async cancelOf(session, reason) {
       const own = [...live.values()].filter(({ record }) => record.home === session)
-      await Promise.all(own.map((each) => end(each, { code: 'cancelled', message: reason, hint: '', node: '' })))
+      await Promise.all(own.map((each) => end(durable, each, { code: 'cancelled', message: reason, hint: '', node: '' })))
     },
   }
 }
 
-type Launch = (record: GraphRun, graphs: LiveRun['graphs'], paths: LiveRun['paths'], isRecovered: boolean) => void
-
-/** The runs that are going on, and those who wait for them. */
+/** The runs that go on in this worker, and those who wait for them. */
 function holdRuns(deps: GraphRunsDeps) {
+  const { runs, documents, clock } = deps
   const live = new Map<TurnId, Held>()
-  const watchers = new Set<() => void>()
-  let stopped = false
-  const wake = (): void => {
-    for (const watcher of watchers) watcher()
-  }
-  const engine: EngineDeps = { ...deps, put: (run, changes) => deps.documents.put(byRun(deps, run), changes) }
-  const launch: Launch = (record, graphs, paths, isRecovered) => {
-    const stop = new AbortController()
+  const changed = (id: TurnId): void => runs.changed(topicOf(id))
+  const hold = (record: GraphRun, graphs: LiveRun['graphs'], paths: LiveRun['paths'], isRecovered: boolean): Held => {
     const visits = [...paths.values()].reduce((sum, path) => sum + visitsOf(path.record), 0)
-    const held: Held = {
-      record,
-      graphs,
-      paths,
-      signal: stop.signal,
-      visits,
-      asking: 0,
-      changed: wake,
-      stop,
-      done: Promise.resolve(),
-      ending: null,
-    }
+    const held: Held = { record, graphs, paths, visits, asking: 0, changed: () => changed(record.id), isRecovered, ending: null }
     live.set(record.id, held)
-    const ended = async (): Promise<void> => {
-      await drive(deps, engine, held, () => stopped)
-      if (stopped) return
-      if (isRecovered) await deps.giveUp(record.id)
-      deps.runEnded(record.id)
-      live.delete(record.id)
-      wake()
-      await report(deps, held.record)
+    return held
+  }
+  const durable: HeldRuns<GraphRun> = runs.hold<GraphRun>({
+    name: 'graphs',
+    category: graphCategory,
+    dueAt: ({ status, report: due, home, created_at: at }) => (status === 'running' || (due === 'due' && home !== '') ? at : null),
+    async goOn({ state, signal }) {
+      if (state.status !== 'running') return report(deps, durable, state)
+      try {
+        const held = live.get(state.id) ?? (await recovered(deps, durable, state, hold))
+        if (held === null || !(await drive(deps, durable, held, signal))) return
+        if (held.isRecovered) await deps.giveUp(state.id)
+        deps.runEnded(state.id)
+      } finally {
+        live.delete(state.id)
+        changed(state.id)
+      }
+    },
+  })
+  const find = async (id: TurnId): Promise<GraphRun | null> =>
+    live.get(id)?.record ?? (await documents.get<GraphRun>(graphCategory, id))?.value ?? null
+  const all = async (): Promise<readonly GraphRun[]> =>
+    (await documents.all<GraphRun>(graphCategory)).map(({ value }) => live.get(value.id)?.record ?? value)
+  /** Records that a run begins, with which it goes on. */
+  const launch = async (by: GraphBy, held: Held, changes: readonly DocumentChange[]): Promise<GraphRun> => {
+    const { id, graph, session } = held.record
+    try {
+      await deps.openSession(held.record)
+      await durable.put(by, changes)
+    } catch (error) {
+      live.delete(id)
+      throw error
     }
-    held.done = ended().catch(() => void live.delete(record.id))
+    deps.noteEvent('graph_started', { run: id, graph }, session)
+    return held.record
   }
   return {
     live: live as ReadonlyMap<TurnId, Held>,
+    durable,
+    hold,
     launch,
-    find: async (id: TurnId): Promise<GraphRun | null> =>
-      live.get(id)?.record ?? (await deps.documents.get<GraphRun>(graphCategory, id))?.value ?? null,
-    all: async (): Promise<readonly GraphRun[]> =>
-      (await deps.documents.all<GraphRun>(graphCategory)).map(({ value }) => live.get(value.id)?.record ?? value),
-    position: (id: TurnId): string => {
+    find,
+    all,
+    position(id: TurnId): string {
       const held = live.get(id)
       return held === undefined ? '' : positionOf(held)
     },
     async look(id: TurnId, seen: string | null, ms: number, signal: AbortSignal): Promise<void> {
-      const before = live.get(id)
-      if (before === undefined) return
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const check = (): void => (live.get(id) !== before || (seen !== null && positionOf(before) !== seen) ? resolve() : undefined)
-      const timer = Number.isFinite(ms) ? setTimeout(resolve, ms) : undefined
-      const leave = (): void => resolve()
-      watchers.add(check)
-      signal.addEventListener('abort', leave)
-      if (signal.aborted) leave()
-      check()
-      await promise
-      watchers.delete(check)
-      signal.removeEventListener('abort', leave)
-      clearTimeout(timer)
-    },
-    async stop(): Promise<void> {
-      stopped = true
-      for (const held of live.values()) held.stop.abort('shutdown')
-      await Promise.all([...live.values()].map(({ done }) => done))
+      const moved = async (): Promise<true | null> => {
+        const held = live.get(id)
+        if (held !== undefined) return seen !== null && positionOf(held) !== seen ? true : null
+        return (await documents.get<GraphRun>(graphCategory, id))?.value.status === 'running' ? null : true
+      }
+      const until = clock.now() + ms
+      await runs.until(topicOf(id), moved, { signal, until }).catch((error: unknown) => {
+        if (!signal.aborted) throw error
+      })
     },
   }
 }
 
-/** Ends a run before its end node. */
-async function end(held: Held, ending: GraphFailure): Promise<void> {
+/** What is woken when a run has moved on. */
+const topicOf = (id: TurnId): string => `graph ${id}`
+
+/** Ends a run before its end node. Resolves when nothing of it runs. */
+function end(durable: HeldRuns<GraphRun>, held: Held, ending: GraphFailure): Promise<void> {
   held.ending ??= ending
-  held.stop.abort('cancelled')
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, graphEndMs)
-  await Promise.race([held.done, promise])
-  clearTimeout(timer)
+  return durable.cancel(held.record.id)
 }
 
-/** Walks the root to its end and records that. */
-async function drive(deps: GraphRunsDeps, engine: EngineDeps, held: Held, isStopped: () => boolean): Promise<void> {
+/** Walks the root to its end and records that. @returns false if the guest stops, or another worker has the run */
+async function drive(deps: GraphRunsDeps, durable: HeldRuns<GraphRun>, held: Held, signal: AbortSignal): Promise<boolean> {
   const { record, paths } = held
   const root = paths.get('')!
-  const late = new AbortController()
-  if (record.deadline !== null)
-    void deps.wait(Math.max(0, record.deadline - deps.clock.now()), late.signal).then(
-      () =>
-        void end(held, { code: 'timeout', message: 'The run took longer than its timeout_s.', hint: 'Raise it, and resume.', node: '' }),
-      () => {},
-    )
+  const engine: EngineDeps = { ...deps, put: (run, changes) => durable.put(byRun(deps, run), changes) }
+  const late = { code: 'timeout', message: 'The run took longer than its timeout_s.', hint: 'Raise it, and resume.', node: '' } as const
+  using _ = record.deadline === null ? null : deps.runs.at(record.deadline, () => void end(durable, held, late).catch(() => {}))
   try {
-    const { output } = await walk(engine, held, root, held.signal)
+    // It may have been cancelled before it went on.
+    if (held.ending !== null) throw new Interrupted()
+    const { output } = await walk(engine, held, root, signal)
     const status = output['status'] === 'failure' ? 'failure' : 'success'
-    await close(deps, held, { status, output: (output['output'] ?? {}) as JsonObject, text: textOf(output['text'] ?? '') }, [
+    await close(deps, durable, held, { status, output: (output['output'] ?? {}) as JsonObject, text: textOf(output['text'] ?? '') }, [
       pathChange(root.record),
     ])
   } catch (error) {
-    if (isStopped()) return
+    if (signal.aborted && signal.reason !== 'cancelled') return false
     const failure = held.ending ?? (error instanceof PathFailed ? error.failure : failureAt('', toFailure(error, 'internal_failure', '')))
-    if (error instanceof Interrupted && held.ending === null) return
-    await close(deps, held, { status: failure.code === 'cancelled' && held.ending !== null ? 'cancelled' : 'failed', failure })
-  } finally {
-    late.abort()
+    await close(deps, durable, held, { status: failure.code === 'cancelled' && held.ending !== null ? 'cancelled' : 'failed', failure })
   }
+  return true
 }
 
 async function close(
   deps: GraphRunsDeps,
+  durable: HeldRuns<GraphRun>,
   held: Held,
   change: Partial<GraphRun> & Pick<GraphRun, 'status'>,
   more: readonly DocumentChange[] = [],
@@ -270,26 +250,31 @@ async function close(
   const { id, graph, session, report: due } = held.record
   const labels = deps.heldLabels({ session })
   held.record = { ...held.record, ...change, labels, ended_at: deps.clock.now(), report: due }
-  await deps.documents.put(byRun(deps, held.record), [runChange(held.record), ...more, giveBack('run', id)])
+  await durable.put(byRun(deps, held.record), [runChange(held.record), ...more, giveBack('run', id)])
   deps.noteEvent('graph_ended', { run: id, graph, status: change.status }, session)
 }
 
-async function report(deps: GraphRunsDeps, record: GraphRun): Promise<void> {
-  if (record.report !== 'due' || record.home === '') return
+async function report(deps: GraphRunsDeps, durable: HeldRuns<GraphRun>, record: GraphRun): Promise<void> {
   await deps.mail(record)
-  await deps.documents.put(byRun(deps, record), [runChange({ ...record, report: 'sent' })])
+  await durable.put(byRun(deps, record), [runChange({ ...record, report: 'sent' })])
 }
 
-async function recover(deps: GraphRunsDeps, record: GraphRun, launch: Launch): Promise<void> {
+/** Takes up a run that a restart interrupted. @returns null if it cannot go on, which is recorded */
+async function recovered(
+  deps: GraphRunsDeps,
+  durable: HeldRuns<GraphRun>,
+  record: GraphRun,
+  hold: (record: GraphRun, graphs: LiveRun['graphs'], paths: LiveRun['paths'], isRecovered: boolean) => Held,
+): Promise<Held | null> {
   try {
     const graphs = await keptGraphs(record, deps)
     await deps.openSession(record)
-    launch(record, graphs, await restorePaths(deps, record, graphs), true)
+    return hold(record, graphs, await restorePaths(deps, record, graphs), true)
   } catch (error) {
     const failure = failureAt('', toFailure(error, 'internal_failure', 'Start the graph again.'))
     const ended: GraphRun = { ...record, status: 'failed', failure, ended_at: deps.clock.now() }
-    await deps.documents.put(byRun(deps, record), [runChange(ended), giveBack('run', record.id)])
-    await report(deps, ended)
+    await durable.put(byRun(deps, record), [runChange(ended), giveBack('run', record.id)])
+    return null
   }
 }
 

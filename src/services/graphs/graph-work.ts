@@ -33,7 +33,7 @@ export interface WorkDeps {
   /** What whoever started a run can still pass on; null: a person started it. */
   readonly boundsOf: (run: GraphRun) => Promise<readonly string[] | null>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
-  readonly wait: EngineDeps['wait']
+  readonly runs: EngineDeps['runs']
 }
 
 export function createNodeWork(deps: WorkDeps): Pick<EngineDeps, 'work' | 'around'> {
@@ -194,7 +194,7 @@ async function askOf(deps: WorkDeps, run: LiveRun, path: Path, node: AskNode, si
 }
 
 /** @returns `waited_s` */
-async function waitOf({ clock, wait }: WorkDeps, path: Path, node: WaitNode, signal: AbortSignal): Promise<JsonObject> {
+async function waitOf({ clock, runs }: WorkDeps, path: Path, node: WaitNode, signal: AbortSignal): Promise<JsonObject> {
   const { since } = path.record
   const until = untilOf(path, node, since)
   const ms = until - clock.now()
@@ -202,7 +202,7 @@ async function waitOf({ clock, wait }: WorkDeps, path: Path, node: WaitNode, sig
     throw new OxbowError('limit_reached', `The node ${path.record.node} would wait more than ${maxGraphSeconds / 86_400} days.`, {
       hint: 'Wait in several steps, or schedule the graph.',
     })
-  if (ms > 0) await wait(ms, signal)
+  if (ms > 0) await runs.sleep(until, signal)
   return { waited_s: Math.max(0, Math.round((clock.now() - since) / 1_000)) }
 }
 

@@ -29,7 +29,5 @@ export const maxLiveGraphRuns = 64
 export const maxEndedGraphRuns = 100
 /** Seconds that one look at a run waits for a change. */
 export const maxGraphWaitS = 60
-/** Milliseconds that a cancelled run has to stop what it runs. */
-export const graphEndMs = 10_000
 /** Of what a run has put out, in the message to the session that started it: `graph.show` has the whole. */
 export const maxMailCharacters = 4_000

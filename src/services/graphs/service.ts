@@ -1,17 +1,22 @@
 import type { Service } from '../../kernel/index.ts'
+import { runs as durable } from '../../runs/index.ts'
 import { agents } from '../agents/service.ts'
 import type { GraphDesk } from './graph-calls.ts'
 
 /** State graphs that a person has defined: their runs, which survive a restart. */
-export const graphs: Service<GraphDesk, { readonly agents: typeof agents }> = {
+export const graphs: Service<GraphDesk, { readonly agents: typeof agents; readonly runs: typeof durable }> = {
   name: 'graphs',
-  needs: { agents },
+  needs: { agents, runs: durable },
   events: ['graph'],
   wakes: ['system/graph_runs'],
   calls: async (_core, self) => (await import('./graph-calls.ts')).graphCalls({ graphs: self }),
   async open(core, ports) {
-    const { desk, runs } = (await import('./graph-desk.ts')).createGraphDesk({ ...core, agents: await ports.agents() })
-    return { port: desk, recover: runs.start, close: runs.stop }
+    const { desk, runs } = (await import('./graph-desk.ts')).createGraphDesk({
+      ...core,
+      agents: await ports.agents(),
+      runs: await ports.runs(),
+    })
+    return { port: desk, recover: runs.load }
   },
   runs: async ({ documents }) => (await import('./graph-record.ts')).runsIn(documents),
   definitions: { graphs: async (definition) => (await import('./graph-load.ts')).graphDefinitionProblem(definition) },

@@ -6,6 +6,7 @@
  * Subscribers ask, and the kernel never waits for them: one that is slow only has more to read.
  */
 import { type Core, describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import { parseReference, type RecordQuery, type Store } from '../../store/index.ts'
 import type { EventPage, EventView, Phase, RecordView, SessionId } from '../../types/index.ts'
 
@@ -35,7 +36,8 @@ export function createEventBus({
   journal: { flushed },
   registry: { find },
   eventKinds: own,
-}: Core): EventBus {
+  pause,
+}: Core & Pick<Runs, 'pause'>): EventBus {
   const read = async (from: number, filter: EventFilter, limit: number, order: RecordQuery['order']): Promise<EventPage> => {
     const events: EventView[] = []
     let cursor = from
@@ -74,7 +76,7 @@ export function createEventBus({
       await flushed()
       // A journal that was restored to an earlier state ends before the cursor: everything behind its end is new.
       const from = Math.min(cursor, (await store.head()).seq)
-      const came = waitFor({ waiters, find, own }, filter, waitMs, signal)
+      const came = waitFor({ waiters, find, own, pause }, filter, waitMs, signal)
       try {
         const page = await read(from, filter, limit, 'oldest_first')
         // More remains to be scanned, or something was found: the caller asks again.
@@ -96,7 +98,12 @@ async function bodyOf(store: Pick<Store, 'blob'>, body: string): Promise<RecordV
 
 /** Resolves `happened` with true after the next event of the filter, and with false after the wait. */
 function waitFor(
-  { waiters, find, own }: { readonly waiters: Waiters; readonly find: FindCall; readonly own: readonly string[] },
+  {
+    waiters,
+    find,
+    own,
+    pause,
+  }: Pick<Runs, 'pause'> & { readonly waiters: Waiters; readonly find: FindCall; readonly own: readonly string[] },
   filter: EventFilter,
   waitMs: number,
   signal: AbortSignal,
@@ -108,14 +115,13 @@ function waitFor(
     if (event !== null && matches(filter, event, own)) resolve(true)
   }
   const end = (): void => resolve(false)
-  const timer = setTimeout(end, waitMs)
-  signal.addEventListener('abort', end)
+  const stopping = new AbortController()
+  pause(waitMs, AbortSignal.any([signal, stopping.signal])).then(end, end)
   waiters.add(wake)
   return {
     happened,
     stop(): void {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
+      stopping.abort()
       waiters.delete(wake)
     },
   }

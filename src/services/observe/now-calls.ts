@@ -1,9 +1,12 @@
 /** What terminals that stay open show: everything that runs or waits at the moment, and what models cost by the hour. */
 import { z } from 'zod'
 import { type Core, hourOf, keptHours } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import { admissionState, type Call, type Clock, idOrEmpty, idSchema, resourceSample } from '../../types/index.ts'
 
-type NowCallDeps = Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals' | 'admission'>
+interface NowCallDeps extends Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals'> {
+  readonly runs: () => Promise<Runs>
+}
 
 const nowView = z.strictObject({
   at: z.number().describe('Unix milliseconds of this view.'),
@@ -54,7 +57,7 @@ const idleCall = 'events.next'
 /** A call outside of sessions is shown when it takes this long: short ones are reads, such as those of a page that shows this. */
 const longMs = 3_000
 
-function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps): Call<object, z.infer<typeof nowView>> {
+function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Call<object, z.infer<typeof nowView>> {
   return {
     ...shared,
     name: 'system.now',
@@ -72,7 +75,7 @@ function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps
         .filter(({ call, name, session, elapsedMs }) => call !== id && name !== idleCall && (session !== '' || elapsedMs >= longMs))
         .map(({ elapsedMs, files: _files, ...call }) => ({ ...call, elapsed_ms: elapsedMs }))
       const asking = approvals.pending().map(({ call, session, name, at }) => ({ call, session, name, since: at }))
-      return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await admission()).state() } }
+      return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await runs()).queue.state() } }
     },
   }
 }

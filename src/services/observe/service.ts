@@ -1,16 +1,21 @@
 import type { Service } from '../../kernel/index.ts'
+import { runs } from '../../runs/index.ts'
 import type { EventBus } from './event-bus.ts'
 
 /** What happens, what runs now, and whether the guest is well. */
-export const observe: Service<EventBus> = {
+export const observe: Service<EventBus, { readonly runs: typeof runs }> = {
   name: 'observation',
-  open: async (core) => ({ port: (await import('./event-bus.ts')).createEventBus(core) }),
-  async calls(core, self) {
+  needs: { runs },
+  async open(core, ports) {
+    const [{ createEventBus }, { pause }] = await Promise.all([import('./event-bus.ts'), ports.runs()])
+    return { port: createEventBus({ ...core, pause }) }
+  },
+  async calls(core, self, ports) {
     const [{ eventCalls }, { nowCalls, resourcesCall }, { healthCall }] = await Promise.all([
       import('./event-calls.ts'),
       import('./now-calls.ts'),
       import('./health-call.ts'),
     ])
-    return [resourcesCall(core), ...eventCalls({ ...core, eventBus: self }), ...nowCalls(core), healthCall(core)]
+    return [resourcesCall(core), ...eventCalls({ ...core, eventBus: self }), ...nowCalls({ ...core, runs: ports.runs }), healthCall(core)]
   },
 }

@@ -1,5 +1,6 @@
 /** What plugins add that comes and goes: their actions, their hooks around calls and turns, their providers and evaluators. */
 import type { Coming, Core, KernelHooks } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Call, DescribedPlugin, HookSource } from '../../types/index.ts'
 import { lazyHooks } from './hooks/lazy-hooks.ts'
 import type { Source } from '../sources/service.ts'
@@ -13,8 +14,9 @@ export interface PluginSource extends Source {
 
 const none: readonly never[] = []
 
-export function comingPlugins(core: Core, source: PluginSource, calls: () => readonly Call[]): Coming {
+export function comingPlugins(core: Core, runs: () => Promise<Runs>, source: PluginSource, calls: () => readonly Call[]): Coming {
   let hooks: KernelHooks | undefined
+  const pause = async (ms: number): Promise<void> => (await runs()).pause(ms)
   const load = async (from: HookSource): ReturnType<Parameters<typeof lazyHooks>[2]> =>
     (await import('./hooks/kernel-hooks.ts')).createKernelHooks({ ...core, source: from, settings: core.config.model })
   const openHooks = (from: HookSource): KernelHooks => lazyHooks(from, core.events, () => load(from))
@@ -27,7 +29,8 @@ export function comingPlugins(core: Core, source: PluginSource, calls: () => rea
       if (plugins.length === 0) return null
       return {
         provide: async (process, turn) => (await import('./turn-plugins.ts')).provide(process, { ...turn, plugins }),
-        evaluate: async (process, turn, result) => (await import('./turn-plugins.ts')).evaluate(process, { ...turn, plugins }, result),
+        evaluate: async (process, turn, result) =>
+          (await import('./turn-plugins.ts')).evaluate(process, { ...turn, plugins }, result, pause),
       }
     },
   }

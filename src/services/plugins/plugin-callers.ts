@@ -33,13 +33,18 @@ export interface PluginWorkDeps {
   readonly definedAgents: () => Promise<readonly Granted[]>
 }
 
+interface WorkRun {
+  readonly id: CallId
+  readonly signal: AbortSignal
+}
+
 export interface PluginWork {
   /**
-   * @param id makes it repeatable: the same id never runs twice
+   * @param run whose signal ends it, and whose id makes it repeatable: the same one never runs twice
    * @returns null where no agent concerned has the right to the plugin @throws OxbowError of the store only
    */
-  call(session: SessionId | '', name: string, input: JsonObject & { readonly plugin: string }, id?: CallId): Promise<CallOutcome | null>
-  /** Ends all calls. */
+  call(session: SessionId | '', name: string, input: JsonObject & { readonly plugin: string }, run?: WorkRun): Promise<CallOutcome | null>
+  /** Ends all calls but those of runs. */
   stop(): void
 }
 
@@ -54,10 +59,10 @@ export function createPluginWork({ user, config, gate, newId, profileOf, defined
     return (await definedAgents()).map((agent) => callerFor(user, agent)).find((agent) => mayUse(agent, plugin)) ?? null
   }
   return {
-    async call(session, name, input, id) {
+    async call(session, name, input, run) {
       const caller = await workerFor(session, input.plugin)
       if (caller === null) return null
-      const options = { id: id ?? (newId() as CallId), signal: stopping.signal, resumed: id !== undefined }
+      const options = run === undefined ? { id: newId() as CallId, signal: stopping.signal } : { ...run, resumed: true }
       return gate.call({ ...caller, session }, name, input, options)
     },
     stop: () => stopping.abort('shutdown'),

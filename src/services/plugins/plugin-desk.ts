@@ -1,5 +1,6 @@
 /** Connects plugins with the rest of the kernel: their tasks and events. Loaded when a guest has plugins. */
 import type { Documents, Events, Core } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Clock, Config, DescribedPlugin, RecordView } from '../../types/index.ts'
 import { createPluginWork, type PluginWorkDeps } from './plugin-callers.ts'
 import { createPluginEvents } from './plugin-events.ts'
@@ -16,6 +17,7 @@ interface PluginDeskDeps extends PluginWorkDeps {
   readonly clock: Clock
   readonly documents: Documents
   readonly noteEvent: Core['noteEvent']
+  readonly runs: Runs
   readonly events: Pick<Events, 'watchers'>
   /** @returns records from before the first look at plugins, and keeps no more */
   readonly early: () => readonly RecordView[]
@@ -27,10 +29,11 @@ interface PluginDeskDeps extends PluginWorkDeps {
 const lookMs = 1_000
 
 export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
-  const { config, clock, documents, noteEvent, newId, events, plugins, early } = deps
+  const { config, events, plugins, early, runs } = deps
   const work = createPluginWork(deps)
-  const tasks = createPluginTasks({ work, documents, clock, minIntervalS: config.schedules.min_interval_s, noteEvent, newId })
-  const subscriptions = createPluginEvents(work)
+  const stopping = new AbortController()
+  const tasks = createPluginTasks({ ...deps, work, minIntervalS: config.schedules.min_interval_s })
+  const subscriptions = createPluginEvents(work, (ms) => runs.pause(ms, stopping.signal))
   let held: readonly DescribedPlugin[] = []
   const refresh = async (): Promise<void> => {
     const now = plugins()
@@ -43,14 +46,19 @@ export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
     }
     await tasks.take(now)
   }
-  const looking = setInterval(() => void refresh().catch(() => {}), lookMs).unref()
+  const look = async (): Promise<void> => {
+    for (;;) {
+      await runs.pause(lookMs, stopping.signal)
+      await refresh().catch(() => {})
+    }
+  }
+  void look().catch(() => {})
   return {
     refresh,
     stop() {
-      clearInterval(looking)
+      stopping.abort()
       events.watchers.delete(subscriptions.observe)
       subscriptions.stop()
-      tasks.stop()
       work.stop()
     },
   }

@@ -3,7 +3,6 @@
  * events one after another, after their commit. One that is too slow loses what its queue does not hold, as one loses what comes while its host
  * does not run, and then learns how many.
  */
-import { setTimeout } from 'node:timers/promises'
 import { type CallOutcome, type DescribedPlugin, type RecordView, resyncEvent, type SessionId } from '../../types/index.ts'
 import type { PluginWork } from './plugin-callers.ts'
 import { type PluginEvent, pluginEvents } from './event-names.ts'
@@ -31,22 +30,18 @@ interface Subscriber {
 /** Before an event is delivered again that the limits of a plugin have held back. */
 const waitMs = 2_000
 
-/** @param pause, delay for tests: before an event is delivered again, and before the first of several */
-export function createPluginEvents(
-  work: PluginWork,
-  pause: () => Promise<void> = () => setTimeout(waitMs, undefined, { ref: false }),
-  delay: () => Promise<void> = () => setTimeout(pluginEventDelayMs, undefined, { ref: false }),
-): PluginEvents {
+/** @param pause rejects when the guest stops: then nothing more is delivered */
+export function createPluginEvents(work: PluginWork, pause: (ms: number) => Promise<void>): PluginEvents {
   const subscribers = new Map<string, Subscriber>()
   const deliver = async (plugin: string, subscriber: Subscriber): Promise<void> => {
     subscriber.delivering = true
-    await delay()
+    await pause(pluginEventDelayMs)
     for (let next = nextOf(subscriber); next !== undefined && subscribers.get(plugin) === subscriber; next = nextOf(subscriber)) {
       const { session, name, payload } = next
       const deliverOnce = (): Promise<CallOutcome | null> => work.call(session, 'plugin.event', { plugin, name, payload }).catch(() => null)
       let code = codeOf(await deliverOnce())
       while (code === 'limit_reached' && subscribers.get(plugin) === subscriber) {
-        await pause()
+        await pause(waitMs)
         code = codeOf(await deliverOnce())
       }
       if (code !== 'sandbox_failed') continue
@@ -75,7 +70,7 @@ export function createPluginEvents(
           // Its own events reach a plugin inside of its process.
           if (record.actor === `plugin:${plugin}` || !wants(subscriber, event.name)) continue
           enqueue(subscriber, { ...event, session: record.session })
-          if (!subscriber.delivering) void deliver(plugin, subscriber)
+          if (!subscriber.delivering) void deliver(plugin, subscriber).catch(() => {})
         }
     },
     stop: () => subscribers.clear(),

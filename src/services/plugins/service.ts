@@ -1,33 +1,40 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Core, Service } from '../../kernel/index.ts'
 import { type DescribedPlugin, once, type RecordView } from '../../types/index.ts'
-import { agents } from '../agents/service.ts'
+import { type Runs, runs } from '../../runs/index.ts'
+import { type Agents, agents } from '../agents/service.ts'
 import type { PluginSource } from './coming-plugins.ts'
 import { maxPluginEvents, pluginDeskMs } from './limits.ts'
-import type { PluginWorkDeps } from './plugin-callers.ts'
 import { type OpenSource, sourceService } from '../sources/service.ts'
 
 const none: readonly DescribedPlugin[] = []
+
+interface Needs {
+  readonly agents: typeof agents
+  readonly runs: typeof runs
+  readonly [name: string]: Service
+}
 
 /**
  * Plugins: their actions, and what they add around calls and turns. Their tasks and events wait for no call.
  * @param hasAny some were installed when the guest started; the first may come later
  */
-export function pluginService(open: OpenSource<PluginSource>, hasAny: boolean): Service<PluginSource, { readonly agents: typeof agents }> {
+export function pluginService(open: OpenSource<PluginSource>, hasAny: boolean): Service<PluginSource, Needs> {
   return {
     ...sourceService('plugins', open),
-    needs: { agents },
+    needs: { agents, runs },
     async calls(_core, self) {
       const [{ calls }, { hookAskCall }] = await Promise.all([self(), import('./hooks/hook-approval.ts')])
       return [...calls, hookAskCall()]
     },
-    async coming(core, self) {
+    async coming(core, self, ports) {
       const source = await self()
       // Without any there never will be.
-      return source.tools === undefined ? undefined : (await import('./coming-plugins.ts')).comingPlugins(core, source, source.tools)
+      return source.tools === undefined
+        ? undefined
+        : (await import('./coming-plugins.ts')).comingPlugins(core, ports.runs, source, source.tools)
     },
     judges: async () => ({ actAs: async (asks) => (await import('./plugin-caller.ts')).pluginCaller(asks) }),
-    begin: (core, self, ports) => startDesk(hasAny, core, self, () => ports.agents().then(({ workers }) => workers())),
+    begin: (core, self, ports) => startDesk(hasAny, core, self, ports),
   }
 }
 
@@ -36,7 +43,7 @@ function startDesk(
   hasAny: boolean,
   core: Core,
   self: () => Promise<PluginSource>,
-  definedAgents: PluginWorkDeps['definedAgents'],
+  ports: { readonly agents: () => Promise<Agents>; readonly runs: () => Promise<Runs> },
 ): () => Promise<void> {
   const { watchers } = core.events
   const stopping = new AbortController()
@@ -48,16 +55,20 @@ function startDesk(
     return kept.splice(0)
   }
   const desk = once(async () => {
-    const [{ createPluginDesk }, source] = await Promise.all([import('./plugin-desk.ts'), self()])
+    const [{ createPluginDesk }, source, held] = await Promise.all([import('./plugin-desk.ts'), self(), ports.runs()])
     const plugins = (): readonly DescribedPlugin[] => source.plugins?.() ?? none
-    const opened = createPluginDesk({ ...core, early, plugins, definedAgents: async () => definedAgents().catch(() => []) })
+    const definedAgents = (): ReturnType<Agents['workers']> => ports.agents().then(({ workers }) => workers())
+    const opened = createPluginDesk({ ...core, runs: held, early, plugins, definedAgents: async () => definedAgents().catch(() => []) })
     await opened.refresh()
     return opened
   })
   const open = (): void => void core.resumed.then(desk).catch((error: unknown) => console.error(error))
   if (hasAny) {
     watchers.add(keep)
-    delay(pluginDeskMs, null, { signal: stopping.signal, ref: false }).then(open, () => {})
+    void ports
+      .runs()
+      .then(({ pause }) => pause(pluginDeskMs, stopping.signal))
+      .then(open, () => {})
     // The first plugin may come while the guest runs.
   } else watchers.add(({ name, phase }) => void (name === 'plugin.sync' && phase === 'outcome' && open()))
   return async () => {

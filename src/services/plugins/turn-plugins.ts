@@ -1,5 +1,4 @@
 /** Plugins around a turn: their providers are a section of its context, their evaluators look at its end. Loaded when there is a plugin. */
-import { setTimeout } from 'node:timers/promises'
 import { type DescribedPlugin, fenced, type PluginExports, pluginRight, type Process, type TurnResult } from '../../types/index.ts'
 import { pluginEventDelayMs } from './limits.ts'
 
@@ -19,9 +18,15 @@ export async function provide(process: Process, { plugins, rights, text }: TurnP
   return outcome.status === 'ok' && outcome.text !== '' ? `What plugins add to this message:\n${fenced(outcome.text, id)}` : ''
 }
 
-export async function evaluate(process: Process, { plugins, rights, text }: TurnPlugins, { status, reply }: TurnResult): Promise<void> {
+/** @param pause rejects when the guest stops: then there is no turn to hold up */
+export async function evaluate(
+  process: Process,
+  { plugins, rights, text }: TurnPlugins,
+  { status, reply }: TurnResult,
+  pause: (ms: number) => Promise<void>,
+): Promise<void> {
   if (!haveAny(plugins, rights, 'evaluators')) return
-  await setTimeout(pluginEventDelayMs, undefined, { ref: false })
+  await pause(pluginEventDelayMs).catch(() => {})
   await process.call('plugin.evaluate', { text, reply, did_respond: status === 'ok' && reply !== '' })
 }
 

@@ -20,12 +20,11 @@ import {
   turnRights,
 } from '../../types/index.ts'
 import type { Core } from '../../kernel/index.ts'
+import type { OpenTasks } from './open-tasks.ts'
 import { type ContextDeps, openContext } from './task-contexts.ts'
 
 /** Tasks of one program that are listed, the newest. */
 const maxListedTasks = 1_000
-/** Open tasks of one program: each may run a model for an hour. */
-const maxOpenTasks = 16
 /** Addresses that are notified of one task. */
 const maxTaskTargets = 5
 
@@ -58,7 +57,7 @@ interface StoredTask extends TaskRecord {
 }
 
 const taskCategory = 'system/tasks'
-type PublishedCallDeps = ContextDeps & Pick<Core, 'lanes' | 'events' | 'startTurn'>
+type PublishedCallDeps = ContextDeps & Pick<Core, 'lanes' | 'startTurn'> & { readonly open: () => Promise<OpenTasks> }
 
 const shared = {
   audience: ['terminal'],
@@ -87,7 +86,6 @@ interface SendInput {
 const sentTask = task.extend({ duplicate: z.boolean() })
 
 function sendTask(deps: PublishedCallDeps): Call<SendInput, z.infer<typeof sentTask>> {
-  let open: ReturnType<typeof createOpenTasks> | undefined
   return {
     ...writes,
     name: 'task.send',
@@ -115,8 +113,8 @@ function sendTask(deps: PublishedCallDeps): Call<SendInput, z.infer<typeof sentT
         return { output: { ...viewOf(known.value), duplicate: true } }
       }
       await openContext(deps, { session, agent, published, isNew: context === undefined, caller, call })
-      open ??= createOpenTasks(deps)
-      open.enter(owner, turn)
+      const open = await deps.open()
+      await open.enter({ caller, call, name: 'task.send' }, turn, owner)
       try {
         const held = caller.ended === undefined ? {} : { ended: caller.ended }
         const as: Caller = {
@@ -144,38 +142,9 @@ function sendTask(deps: PublishedCallDeps): Call<SendInput, z.infer<typeof sentT
         await deps.documents.put({ caller, call, name: 'task.send' }, [{ category: taskCategory, name: turn, value }])
         return { output: { ...viewOf(value), duplicate: false } }
       } catch (error) {
-        open.leave(owner, turn)
+        await open.leave(turn)
         throw error
       }
-    },
-  }
-}
-
-/** Tasks that have not ended, by who sent them. Those from before a start are not counted. */
-function createOpenTasks({ events }: Pick<PublishedCallDeps, 'events'>) {
-  const open = new Map<string, Set<string>>()
-  const owners = new Map<string, string>()
-  const leave = (owner: string, turn: string): void => {
-    owners.delete(turn)
-    const tasks = open.get(owner)
-    tasks?.delete(turn)
-    if (tasks?.size === 0) open.delete(owner)
-  }
-  events.onTurnEnd(({ call }) => {
-    const owner = owners.get(call)
-    if (owner !== undefined) leave(owner, call)
-  })
-  return {
-    leave,
-    /** @throws OxbowError `limit_reached` */
-    enter(owner: string, turn: string): void {
-      const tasks = open.get(owner) ?? new Set()
-      if (tasks.size >= maxOpenTasks)
-        throw new OxbowError('limit_reached', `There are ${maxOpenTasks} open tasks of ${owner}.`, {
-          hint: 'Wait until some have ended, or cancel them.',
-        })
-      open.set(owner, tasks.add(turn))
-      owners.set(turn, owner)
     },
   }
 }

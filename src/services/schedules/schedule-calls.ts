@@ -120,7 +120,8 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
         deleted_sessions: 0,
       }
       await documents.put({ caller, call, name: 'schedule.create' }, [{ category: scheduleCategory, name: call, value: schedule }])
-      ;(await schedules()).changed()
+      // The first one opens the service, which goes on with it.
+      await schedules()
       return { output: viewOf(schedule), text: `Scheduled ${schedule.name} (${schedule.id}): ${describe(schedule)}` }
     },
   }
@@ -166,13 +167,13 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
         next = await edit(current?.value ?? (await scheduleOf(documents, wanted)))
         return [{ category: scheduleCategory, name: wanted, value: next }]
       })
-      ;(await schedules()).changed()
+      await schedules()
       return { output: viewOf(next), text: `${next.name} (${next.id}): ${describe(next)}` }
     },
   }
 }
 
-function deleteCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: string }, { deleted: string }> {
+function deleteCall({ documents }: ScheduleCallDeps): Call<{ id: string }, { deleted: string }> {
   return {
     ...writes,
     name: 'schedule.delete',
@@ -187,7 +188,6 @@ function deleteCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: stri
         { category: scheduleCategory, name: wanted, value: null },
         ...(await runsOf(documents, wanted)).map((run) => ({ category: runCategory, name: runName(run), value: null })),
       ])
-      ;(await schedules()).changed()
       return { output: { deleted: wanted }, text: `Deleted ${name}.` }
     },
   }

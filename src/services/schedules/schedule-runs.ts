@@ -12,14 +12,14 @@ import {
   type Label,
   ownValue,
   type Random,
-  type RecordView,
   retryDelayMs,
   type SessionId,
   type Spend,
   truncate,
   type TurnId,
 } from '../../types/index.ts'
-import { type Admission, carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
+import { carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
+import type { HeldRuns, Runs } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, runCategory, runName, newRun, skippedRun, runsOf } from './schedule-record.ts'
 import type { Schedule, ScheduleRun, Forecast } from './schedule-schemas.ts'
 
@@ -31,27 +31,22 @@ export interface ScheduleDeps {
   /** Name of the agent that runs. */
   readonly agent: string
   readonly documents: Documents
+  readonly runs: Runs
   readonly clock: Clock
   readonly random: Random
   readonly newId: () => string
   readonly noteEvent: Core['noteEvent']
-  /** Starts a turn in this session, which is made if there is none; labels are joined to it. @returns whether it runs here: false where another guest has started it */
-  readonly startTurn: (run: {
-    session: SessionId
-    title: string
-    turn: TurnId
-    text: string
-    model: string
-    labels: readonly Label[]
-  }) => Promise<boolean>
+  /** Opens the session of a run, which is made if there is none, and joins labels to it. @throws OxbowError `not_found` if it was deleted */
+  readonly openSession: (session: SessionId, title: string, labels: readonly Label[]) => Promise<void>
+  readonly startTurn: Core['startTurn']
   readonly cancelTurn: (session: SessionId) => void
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
+  /** Whether a crash interrupted it, and it resumes. */
+  readonly isRecovered: (turn: TurnId) => boolean
   readonly forecast: (schedule: Schedule) => Promise<Forecast>
   /** What the session of a run has spent since it began. */
   readonly usedBy: (run: ScheduleRun) => Promise<Spend>
-  /** Runs wait here until they may start. */
-  readonly admission: Pick<Admission, 'enter' | 'leave'>
   /** What of the machine is over its threshold: no new runs start meanwhile. */
   readonly overloads: () => readonly string[]
   /** Looks at the machine again. */
@@ -69,145 +64,96 @@ export interface Decision {
   readonly skipped?: readonly DocumentChange[]
 }
 
-export interface ScheduleRuns {
-  /**
-   * Records the runs that begin, what is skipped and the schedule as it is from then on, all in one record, so that no due time is lost or
-   * repeated by a crash; then starts their turns. @param decide null: nothing changes @returns the turns
-   */
-  begin(id: string, decide: (schedule: Schedule) => Promise<Decision | null>): Promise<readonly TurnId[]>
-  isRunning(schedule: string): boolean
-  count(): number
-  /** Takes up the runs that a crash left. */
-  resume(): Promise<void>
-  turnEnded(record: RecordView): void
-  stop(): void
-}
+/** The topic on which whoever waits for the end of a turn is woken. */
+export const topicOf = (turn: string): string => `turn ${turn}`
 
-interface Watched {
-  readonly run: ScheduleRun
-  /** Stops it; while it waits for admission, skips it. */
-  readonly timer?: NodeJS.Timeout
-  timedOut: boolean
-}
-
-/** @param onEnded called after each run */
-export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): ScheduleRuns {
-  const { running, hold, watch, forget } = createWatch(deps)
-  /** Resolves when the turn has started, or at once if the run has to wait until it may. */
-  const admit = async (schedule: Schedule, run: ScheduleRun): Promise<void> => {
-    const launched: Promise<void>[] = []
-    hold(run, schedule, () => void finish(run, skippedLate))
-    const ticket = { key: run.turn, priority: 'normal', since: run.started_at } as const
-    deps.admission.enter(ticket, () => void launched.push(launch(schedule, run).catch(() => {})))
-    await launched[0]
-  }
-  const launch = async (schedule: Schedule, run: ScheduleRun): Promise<void> => {
-    watch(run, schedule.timeout_s)
-    deps.noteEvent('schedule_started', { schedule: schedule.id, name: schedule.name, due_at: run.due_at }, run.session)
-    const { turn, session } = run
-    const { model, labels, name: title } = schedule
-    try {
-      const isHere = await deps.startTurn({ session: session as SessionId, title, turn, text: promptOf(schedule), model, labels })
-      if (isHere) return
-      const outcome = await deps.outcomeOf(turn)
-      if (outcome !== null) await finish(run, outcome)
-      else leave(run)
-    } catch (error) {
-      // The session that its runs share was deleted: the next run begins another one.
-      const isGone = isOxbowError(error, 'not_found') && schedule.context === 'keep'
-      await finish(run, { status: 'failed', text: error instanceof Error ? error.message : String(error) }, isGone ? 1 : 0)
-    }
-  }
-  const leave = (run: ScheduleRun): Watched | undefined => {
-    deps.admission.leave(run.turn)
-    return forget(run)
-  }
-  const finish = async (run: ScheduleRun, outcome: JsonObject, deletedSessions = 0): Promise<void> => {
-    const watched = leave(run)
-    const timedOut = watched?.timedOut === true && outcome['status'] === 'cancelled'
-    await saveEnd(deps, run, { outcome, timedOut, deletedSessions })
-    onEnded()
-  }
-
-  return {
-    async begin(id, decide) {
-      const begun = await recordBegins(deps, id, decide)
-      const started = begun.flatMap(({ schedule, runs }) => runs.map((run) => ({ schedule, run })))
-      await Promise.all(started.map(({ schedule, run }) => admit(schedule, run)))
-      return started.map(({ run }) => run.turn)
+/** Holds the runs that have begun: each waits for its place, is one turn, and ends with it. */
+export function holdScheduleRuns(deps: ScheduleDeps, schedules: HeldRuns<Schedule>): HeldRuns<ScheduleRun> {
+  const { runs, documents } = deps
+  return runs.hold<ScheduleRun>({
+    name: 'schedule runs',
+    category: runCategory,
+    dueAt: ({ status, started_at: startedAt }) => (status === 'running' ? startedAt : null),
+    async goOn({ state: run, signal }) {
+      const schedule = (await documents.get<Schedule>(scheduleCategory, run.schedule))?.value
+      const known = await deps.outcomeOf(run.turn)
+      const end: End =
+        known !== null || schedule === undefined
+          ? { outcome: known ?? { status: 'cancelled' } }
+          : await workedOff(deps, schedule, run, signal).finally(() => runs.queue.leave(run.turn))
+      await saveEnd(deps, schedules, run, end)
     },
-    isRunning: (id) => [...running.values()].some(({ run }) => run.schedule === id),
-    count: () => running.size,
-    async resume() {
-      for (const { value: run } of await deps.documents.all<ScheduleRun>(runCategory)) {
-        if (run.status !== 'running') continue
-        const schedule = (await deps.documents.get<Schedule>(scheduleCategory, run.schedule))?.value
-        const outcome = await deps.outcomeOf(run.turn)
-        if (outcome !== null || schedule === undefined) await finish(run, outcome ?? { status: 'cancelled' })
-        else await admit(schedule, run)
-      }
-    },
-    turnEnded(record) {
-      const watched = running.get(record.call as string as TurnId)
-      if (watched !== undefined) void finish(watched.run, record.body as JsonObject).catch(() => {})
-    },
-    stop() {
-      for (const { timer } of running.values()) clearTimeout(timer)
-    },
-  }
+  })
 }
 
 const skippedLate: JsonObject = { status: 'skipped', text: 'It could not start in time: others ran, or the machine was overloaded.' }
 
-/** The runs of this guest, each with the timer that stops it. */
-function createWatch({ cancelTurn }: Pick<ScheduleDeps, 'cancelTurn'>) {
-  const running = new Map<TurnId, Watched>()
-  return {
-    running: running as ReadonlyMap<TurnId, Watched>,
-    /** By its rule for missed times, a run that may not start in time does not start at all. */
-    hold(run: ScheduleRun, schedule: Schedule, skip: () => void): void {
-      const timer = schedule.misfire === 'skip' ? { timer: setTimeout(skip, graceMsOf(schedule)).unref() } : {}
-      running.set(run.turn, { run, ...timer, timedOut: false })
-    },
-    watch(run: ScheduleRun, timeoutS: number): void {
-      const stop = (): void => {
-        watched.timedOut = true
-        if (run.session !== '') cancelTurn(run.session)
-      }
-      clearTimeout(running.get(run.turn)?.timer)
-      const watched: Watched = { run, timer: setTimeout(stop, timeoutS * 1_000).unref(), timedOut: false }
-      running.set(run.turn, watched)
-    },
-    forget({ turn }: ScheduleRun): Watched | undefined {
-      const watched = running.get(turn)
-      clearTimeout(watched?.timer)
-      running.delete(turn)
-      return watched
-    },
-  }
+/** @returns how it ended @throws the reason of the signal */
+async function workedOff(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun, signal: AbortSignal): Promise<End> {
+  const { runs, config } = deps
+  const { turn } = run
+  const late = new AbortController()
+  // By its rule for missed times, a run that may not start in time does not start at all.
+  const ring = (): void => late.abort('late')
+  using _ = schedule.misfire === 'skip' ? runs.at(run.started_at + graceMsOf(schedule), ring) : null
+  if (deps.isRecovered(turn)) runs.queue.occupy(turn)
+  else
+    try {
+      const kind = { name: 'schedule', most: config.max_running }
+      const either = AbortSignal.any([signal, late.signal])
+      await runs.queue.enter({ key: turn, priority: 'normal', since: run.started_at, kind }, either)
+    } catch (error) {
+      if (signal.aborted || !late.signal.aborted) throw error
+      return { outcome: skippedLate }
+    }
+  return runTurn(deps, schedule, run, signal)
 }
 
-/** Changes a schedule and its runs in one record; changes of one schedule run one after another. */
-function updateSchedule(
-  { documents, newId }: Pick<ScheduleDeps, 'documents' | 'newId'>,
-  id: string,
-  next: (current: Schedule | null) => Promise<readonly DocumentChange[]>,
-): Promise<void> {
-  const of = { caller: { actor: 'kernel', session: '', turn: '' }, call: newId() as CallId, name: 'schedule.run' } as const
-  return documents.update<Schedule>(of, scheduleCategory, id, (current) => next(current?.value ?? null))
+/** Starts its turn, which may have been started before, and waits for its end. */
+async function runTurn(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun, signal: AbortSignal): Promise<End> {
+  const { runs, clock } = deps
+  const { id, name, model, labels, timeout_s: timeoutS } = schedule
+  const { turn } = run
+  const session = run.session as SessionId
+  deps.noteEvent('schedule_started', { schedule: id, name, due_at: run.due_at }, session)
+  try {
+    await deps.openSession(session, name, labels)
+    const clientId = turn as string as CallId
+    await deps.startTurn({ session, clientId, text: promptOf(schedule), ...(model !== '' && { model }) })
+  } catch (error) {
+    // The session that its runs share was deleted: the next run begins another one.
+    const isGone = isOxbowError(error, 'not_found') && schedule.context === 'keep'
+    const outcome = { status: 'failed', text: error instanceof Error ? error.message : String(error) }
+    return { outcome, ...(isGone && { deletedSessions: 1 }) }
+  }
+  let timedOut = false
+  const stop = (): void => {
+    timedOut = true
+    deps.cancelTurn(session)
+  }
+  using _ = runs.at(clock.now() + timeoutS * 1_000, stop)
+  const outcome = (await runs.until(topicOf(turn), () => deps.outcomeOf(turn), { signal }))!
+  return { outcome, timedOut: timedOut && outcome['status'] === 'cancelled' }
 }
+
+const byKernel = ({ newId }: Pick<ScheduleDeps, 'newId'>) =>
+  ({ caller: { actor: 'kernel', session: '', turn: '' }, call: newId() as CallId, name: 'schedule.run' }) as const
 
 interface End {
   readonly outcome: JsonObject
-  readonly timedOut: boolean
-  readonly deletedSessions: number
+  readonly timedOut?: boolean
+  readonly deletedSessions?: number
 }
 
-async function saveEnd(deps: ScheduleDeps, run: ScheduleRun, { outcome, timedOut, deletedSessions }: End): Promise<void> {
+/** Records the end of a run and what follows for its schedule, once. */
+async function saveEnd(deps: ScheduleDeps, schedules: HeldRuns<Schedule>, run: ScheduleRun, end: End): Promise<void> {
+  const { outcome, timedOut = false, deletedSessions = 0 } = end
   const { documents, config, clock, random, noteEvent } = deps
   let note = (): void => {}
   const used = await deps.usedBy(run)
-  await updateSchedule(deps, run.schedule, async (schedule) => {
+  await schedules.update(byKernel(deps), run.schedule, async (schedule) => {
+    const current = await documents.get<ScheduleRun>(runCategory, runName(run))
+    if (current?.value.status !== 'running') return [giveBack('run', run.turn)]
     const found = timedOut ? { status: 'failed', text: `It took longer than ${schedule?.timeout_s ?? 0} s.` } : outcome
     const ended = { ...endedRun(run, found, clock.now(), schedule?.notify ?? 'never'), used }
     const changes = [{ category: runCategory, name: runName(ended), value: ended }, giveBack('run', ended.turn)]
@@ -227,22 +173,31 @@ async function saveEnd(deps: ScheduleDeps, run: ScheduleRun, { outcome, timedOut
 }
 
 interface Begun {
-  readonly schedule: Schedule
   readonly runs: readonly ScheduleRun[]
   readonly changes: readonly DocumentChange[]
   /** Notes what happened, when it is recorded. */
   readonly note: () => void
 }
 
-async function recordBegins(deps: ScheduleDeps, id: string, decide: Parameters<ScheduleRuns['begin']>[1]): Promise<readonly Begun[]> {
+/**
+ * Records the runs that begin, what is skipped and the schedule as it is from then on, all in one record, so that no due time is lost or
+ * repeated by a crash. With the record they go on. @param decide null: nothing changes @returns the turns
+ */
+export async function beginDue(
+  deps: ScheduleDeps,
+  schedules: HeldRuns<Schedule>,
+  id: string,
+  decide: (schedule: Schedule) => Promise<Decision | null>,
+): Promise<readonly TurnId[]> {
   const begun: Begun[] = []
-  await updateSchedule(deps, id, async (current) => {
+  await schedules.update(byKernel(deps), id, async (current) => {
     const decision = current === null ? null : await decide(current)
+    begun.length = 0
     if (decision !== null) begun.push(await beginRuns(deps, decision))
     return begun.flatMap(({ changes }) => changes)
   })
   for (const { note } of begun) note()
-  return begun
+  return begun.flatMap(({ runs }) => runs.map(({ turn }) => turn))
 }
 
 /** Records runs with what they may use, or skips them if the budgets do not cover them. */
@@ -264,7 +219,7 @@ async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun>
   const note = (): void => {
     if (expected?.is_tight === true) deps.noteEvent('budget_warning', { schedule: id, name, worst: { ...expected.worst } })
   }
-  return { schedule, runs, changes: [{ category: scheduleCategory, name: id, value: schedule }, ...ofRuns, ...skipped], note }
+  return { runs, changes: [{ category: scheduleCategory, name: id, value: schedule }, ...ofRuns, ...skipped], note }
 }
 
 /** They follow when the budget resets, unless the next time is due before. */
@@ -279,7 +234,7 @@ function skipRuns(deps: ScheduleDeps, { schedule, begins, skipped = [] }: Decisi
   const note = (): void => {
     for (const { dueAt } of begins) deps.noteEvent('schedule_skipped', { schedule: id, name, due_at: dueAt, reason: 'budget_exhausted' })
   }
-  return { schedule: later, runs: [], changes, note }
+  return { runs: [], changes, note }
 }
 
 function promptOf({ goal, notify }: Schedule): string {

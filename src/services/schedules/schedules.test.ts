@@ -115,8 +115,8 @@ async function eventAfter(guest: Fixture, after: number, kind: string): Promise<
 
 const hourly = { name: 'Report', goal: 'Say what is new.', cadence: { type: 'interval', every_s: 3_600 } } as const
 
-/** Makes the kernel look at its schedules, as its timer does. */
-const look = (guest: Fixture, id: string): Promise<unknown> => ok(guest, 'schedule.edit', { id, name: 'Report' })
+/** Makes the kernel look at a schedule, as its timer does. */
+const look = (guest: Fixture, id: string, name = 'Report'): Promise<unknown> => ok(guest, 'schedule.edit', { id, name })
 
 test('a schedule that is due runs its goal as a turn in a session of its own, and the next run knows the one before', async () => {
   const seen: number[] = []
@@ -261,9 +261,11 @@ test('an overload holds schedules back: by their rule, what is late is skipped w
   assert.deepEqual(await runsOf(guest, skipping.id), [], 'within the grace it still waits')
   time.pass(60_000)
   await look(guest, skipping.id)
+  await look(guest, waiting.id, 'Patient')
   await eventAfter(guest, 0, 'schedule_skipped')
   await eventAfter(guest, 0, 'schedule_delayed')
   await look(guest, skipping.id)
+  await look(guest, waiting.id, 'Patient')
   const [skipped, ...others] = await runsOf(guest, skipping.id)
   assert.equal(skipped?.status, 'skipped')
   assert.match(skipped.summary, /^The machine was overloaded: .*memory at .* threshold 1 %/)

@@ -1,109 +1,89 @@
 /**
  * Schedules: goals that an agent works on at their times, while a guest runs. Their state is in documents, one for each schedule and one
- * for each run; see `schedule-runs.ts`. One timer wakes for the next due time, and looks at the documents again at least once a minute.
+ * for each run. Both are runs of `src/runs/`: a schedule is one that goes on at its due times and begins the other kind; see
+ * `schedule-runs.ts`.
  */
 import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
 import { dueBetween, nextDue } from '../../kernel/index.ts'
 import { graceMsOf, scheduleCategory, skippedRun } from './schedule-record.ts'
 import type { Schedule } from './schedule-schemas.ts'
-import { createScheduleRuns, type Decision, type ScheduleDeps, type ScheduleRuns } from './schedule-runs.ts'
+import { beginDue, type Decision, holdScheduleRuns, type ScheduleDeps, topicOf } from './schedule-runs.ts'
 
 /** Missed due times that are made up for, and runs that wait for the one before. */
 const maxMisfires = 100
 const maxQueuedRuns = 10
 /** How often schedules are looked at while an overload holds them back. */
 const overloadCheckMs = 5_000
-/** How often schedules are looked at although none is due: another guest may have changed one, and clocks are set. */
-const scheduleCheckMs = 60_000
 /** A guest that restarts is away for a few seconds: what was due then has not been missed. */
 const scheduleRestartMs = 10_000
 
 export interface Schedules {
   /** Takes up runs that a crash left, and starts what is due. */
   start(): Promise<void>
-  /** A schedule was made or changed. */
-  changed(): void
   /** Runs it now, beside its times. @returns the turn */
   trigger(schedule: Schedule): Promise<TurnId>
   /** The outcome of any turn. */
   turnEnded(record: RecordView): void
-  stop(): void
 }
 
 export function createSchedules(deps: ScheduleDeps): Schedules {
-  const { documents, clock, config } = deps
+  const { clock, runs } = deps
   const startedAt = clock.now()
-  let timer: NodeJS.Timeout | null = null
-  let ticking: Promise<void> = Promise.resolve()
-  let stopped = false
-  const runs = createScheduleRuns(deps, () => arm())
-  const holdBack = createHoldBack(deps, runs)
-
-  const tick = async (): Promise<void> => {
-    if (deps.overloads().length > 0) {
+  const schedules = runs.hold<Schedule>({
+    name: 'schedules',
+    category: scheduleCategory,
+    dueAt: ({ status, ...times }) => (status === 'active' ? Math.min(...timesOf(times)) : null),
+    async goOn({ id, state }) {
       // Between two samples an overload may have ended long ago.
-      await deps.refresh()
-      if (deps.overloads().length > 0) return holdBack(() => stopped)
-    }
-    for (const { value } of await documents.all<Schedule>(scheduleCategory)) {
-      if (stopped || runs.count() >= config.max_running) break
-      // Another schedule is not to wait for one that fails.
-      if (value.status === 'active')
-        await runs.begin(value.id, (schedule) => decide(schedule, runs, clock.now(), startedAt)).catch(() => {})
-    }
+      if (deps.overloads().length > 0) await deps.refresh()
+      if (deps.overloads().length > 0) {
+        await holdBack(state)
+        return clock.now() + overloadCheckMs
+      }
+      await begin(id, async (schedule) => decide(schedule, await isRunning(id), clock.now(), startedAt))
+      // A time that waits for the run before is looked at when that ends, which changes the schedule.
+      return Math.min(...timesOf(state).filter((time) => time > clock.now()))
+    },
+  })
+  const begun = holdScheduleRuns(deps, schedules)
+  const isRunning = async (id: string): Promise<boolean> => {
+    const outcomes = begun.open().map(async ({ schedule, turn }) => schedule === id && (await deps.outcomeOf(turn)) === null)
+    return (await Promise.all(outcomes)).includes(true)
   }
-  const sleep = async (): Promise<void> => {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
-    const active = stopped ? [] : (await documents.all<Schedule>(scheduleCategory)).filter(({ value }) => value.status === 'active')
-    if (active.length === 0 || stopped) return
-    const times = active.flatMap(({ value: { next_at: next, retry } }) => [next ?? Infinity, retry?.at ?? Infinity])
-    // At least once in a while: another guest may have changed a schedule, and clocks are set.
-    timer = setTimeout(
-      arm,
-      Math.min(scheduleCheckMs, Math.max(deps.overloads().length > 0 ? overloadCheckMs : earliestMs, Math.min(...times) - clock.now())),
-    ).unref()
-  }
-  const arm = (): void => {
-    ticking = ticking
-      .then(tick)
-      .catch(() => {})
-      .then(sleep)
-      .catch(() => {})
-  }
-
+  const begin = (id: string, next: Parameters<typeof beginDue>[3]): Promise<readonly TurnId[]> => beginDue(deps, schedules, id, next)
+  const holdBack = createHoldBack(deps, begin)
   return {
     async start() {
-      await runs.resume()
-      arm()
-      await ticking
+      await begun.load()
+      await schedules.load()
     },
-    changed: arm,
     async trigger(wanted) {
       const { id } = wanted
       // Whoever asks for it hears why it does not start; nothing is recorded as skipped.
       const { refused } = await deps.forecast(wanted)
       if (refused !== '')
         throw new OxbowError('budget_exhausted', refused, { hint: '`oxbow budget list` shows what is left; `oxbow budget set` raises it.' })
-      const [turn] = await runs.begin(id, async (schedule) => ({ schedule, begins: [{ dueAt: clock.now(), attempt: 1 }] }))
+      const [turn] = await begin(id, async (schedule) => ({ schedule, begins: [{ dueAt: clock.now(), attempt: 1 }] }))
       if (turn !== undefined) return turn
       throw new OxbowError('not_found', `There is no schedule ${id}.`, { hint: 'List them with schedule.search.' })
     },
-    turnEnded: runs.turnEnded,
-    stop() {
-      stopped = true
-      if (timer !== null) clearTimeout(timer)
-      runs.stop()
-    },
+    turnEnded: ({ call }) => runs.changed(topicOf(call)),
   }
 }
 
+/** When a schedule goes on: its next due time, a retry, and now if due times wait. */
+function timesOf({ next_at: next, retry, queued }: Pick<Schedule, 'next_at' | 'retry' | 'queued'>): readonly number[] {
+  return [next ?? Infinity, retry?.at ?? Infinity, ...queued]
+}
+
+type Begin = (id: string, next: (schedule: Schedule) => Promise<Decision | null>) => Promise<unknown>
+
 /** @returns a function that skips due times which an overload holds back for too long, or notes their delay, each once */
-function createHoldBack(deps: ScheduleDeps, runs: Pick<ScheduleRuns, 'begin'>) {
-  const { documents, clock } = deps
+function createHoldBack(deps: ScheduleDeps, begin: Begin) {
+  const { clock } = deps
   /** Due times whose delay was noted, by schedule. */
   const delayed = new Map<string, number>()
-  const holdOne = async (held: Schedule): Promise<void> => {
+  return async (held: Schedule): Promise<void> => {
     const { id, name, misfire, next_at: next, origin } = held
     const now = clock.now()
     if (next === null || now - next <= graceMsOf(held)) return
@@ -111,7 +91,7 @@ function createHoldBack(deps: ScheduleDeps, runs: Pick<ScheduleRuns, 'begin'>) {
     let kind: 'schedule_skipped' | 'schedule_delayed' | null = delayed.get(id) === next ? null : 'schedule_delayed'
     if (misfire === 'skip') {
       kind = null
-      await runs.begin(id, async (schedule) => {
+      await begin(id, async (schedule) => {
         const decision = await skipLate(schedule, now, reason)
         if (decision !== null) kind = 'schedule_skipped'
         return decision
@@ -120,22 +100,12 @@ function createHoldBack(deps: ScheduleDeps, runs: Pick<ScheduleRuns, 'begin'>) {
     delayed.set(id, next)
     if (kind !== null) deps.noteEvent(kind, { schedule: id, name, due_at: next, reason }, origin)
   }
-  return async (isStopped: () => boolean): Promise<void> => {
-    for (const { value } of await documents.all<Schedule>(scheduleCategory)) {
-      if (isStopped()) return
-      if (value.status === 'active') await holdOne(value).catch(() => {})
-    }
-  }
 }
 
-/** A timer that is due is not to spin. */
-const earliestMs = 100
-
 /** What is due of a schedule. @returns null when nothing is */
-async function decide(schedule: Schedule, runs: Pick<ScheduleRuns, 'isRunning'>, now: number, startedAt: number): Promise<Decision | null> {
-  // It may have been paused since the look at all of them.
+async function decide(schedule: Schedule, isRunning: boolean, now: number, startedAt: number): Promise<Decision | null> {
+  // It may have been paused since it was due.
   if (schedule.status !== 'active') return null
-  const isRunning = runs.isRunning(schedule.id)
   const { retry, queued } = schedule
   if (retry !== null && retry.at <= now && !isRunning) {
     return { schedule: { ...schedule, retry: null }, begins: [{ dueAt: retry.due_at, attempt: retry.attempt }] }

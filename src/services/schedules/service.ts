@@ -1,15 +1,17 @@
 import type { Service } from '../../kernel/index.ts'
+import { runs } from '../../runs/index.ts'
 import { scheduleCategory } from './schedule-record.ts'
 import type { Schedules } from './schedules.ts'
 
 /** Goals that an agent works on at their times. */
-export const schedules: Service<Schedules> = {
+export const schedules: Service<Schedules, { readonly runs: typeof runs }> = {
   name: 'schedules',
+  needs: { runs },
   events: ['schedule'],
   wakes: [scheduleCategory],
   calls: async (core, self) => (await import('./schedule-calls.ts')).scheduleCalls({ ...core, schedules: self }),
-  async open(core) {
-    const port = await (await import('./open-schedules.ts')).openSchedules(core)
-    return { port, recover: port.start, close: port.stop }
+  async open(core, ports) {
+    const port = (await import('./open-schedules.ts')).openSchedules(core, await ports.runs())
+    return { port, recover: port.start }
   },
 }

@@ -48,6 +48,7 @@ export const manyTools: readonly Call[] = objects
 
 export const searchCall: Call = serverTool('tool.search', {
   rare: undefined as never,
+  findsTools: true,
   summary: 'Finds further tools by what they do, and loads up to 10.',
 })
 

@@ -21,6 +21,7 @@ export function toolSearchCall(core: Pick<Core, 'registry'>): Call<{ query: stri
   return {
     name: 'tool.search',
     inTurn: true,
+    findsTools: true,
     summary: `Finds further tools by what they do, and loads up to ${maxLoadedTools}.`,
     input: z.strictObject({ query: z.string().min(1).max(300).meta(evident('Words for what the tool does, or its name.')) }),
     output: z.strictObject({ loaded: z.array(z.string()) }),

@@ -1,8 +1,8 @@
 /** Calls to tidy memory, to read the report of what was changed, and to undo it. */
 import { z } from 'zod'
-import { type Core } from '../../kernel/index.ts'
+import type { Core } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import { loadTidy, type Memory, type Tidied, tidiedSchema, type TidyStep } from '../../memory/index.ts'
-import type { Store } from '../../store/index.ts'
 import {
   addSpend,
   type Call,
@@ -13,7 +13,6 @@ import {
   type JsonObject,
   noSpend,
   OxbowError,
-  type SessionId,
   type Spend,
 } from '../../types/index.ts'
 
@@ -26,21 +25,23 @@ const tidyLeaseMs = 60_000
 /** Steps of one report: a run has one for each phase. */
 const maxTidySteps = 20
 
-type TidyCallDeps = Pick<Core, 'user' | 'store' | 'memory' | 'journal' | 'config' | 'completeBy'>
+interface TidyCallDeps extends Pick<Core, 'user' | 'store' | 'memory' | 'journal' | 'config' | 'completeBy'> {
+  readonly runs: () => Promise<Runs>
+}
 
 const reportSchema = tidiedSchema.extend({ id: idSchema('CallId') })
 
 const shared = { labels: { adds: [], sink: false }, effect: 'idempotent' } as const satisfies Partial<Call>
 
-/** The lane that a run claims, so that only one runs at a time. */
-const lane = 'memory.tidy' as SessionId
+/** The lease that a run takes, so that only one runs at a time. */
+const lane = 'memory.tidy'
 
 export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
   return [tidy(deps), report(deps), undo(deps)]
 }
 
 function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
-  const { store, journal } = deps
+  const { journal } = deps
   return {
     ...shared,
     name: 'memory.tidy',
@@ -56,7 +57,7 @@ function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
     async run(_, context) {
       const { id, caller } = context
       const memory = memoryOf(deps)
-      await using lock = await lockTidying(store, id)
+      await using lock = await lockTidying(await deps.runs(), id)
       const signal = AbortSignal.any([context.signal, lock.lost])
       await memory.caughtUp()
       const done = await (
@@ -75,29 +76,20 @@ function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
 }
 
 /**
- * Claims the lane for this call, not for the guest, so that two runs in one guest exclude each other too. The lease is short and renewed
- * during the run, so that a killed run soon stops blocking others.
+ * Takes the lease for this call, not for the guest, so that two runs in one guest exclude each other too. It is short and renewed during
+ * the run, so that a killed run soon stops blocking others.
  *
  * @throws OxbowError `limit_reached`
  */
-async function lockTidying(store: Pick<Store, 'claimLane'>, owner: CallId): Promise<AsyncDisposable & { readonly lost: AbortSignal }> {
+async function lockTidying(runs: Pick<Runs, 'lease'>, owner: CallId): Promise<AsyncDisposable & { readonly lost: AbortSignal }> {
   const lost = new AbortController()
-  if ((await store.claimLane(lane, owner, tidyLeaseMs)) === null) {
+  const lease = runs.lease(lane, () => lost.abort('another run took over'), { worker: owner, leaseMs: tidyLeaseMs })
+  if (!(await lease.hold()))
     throw new OxbowError('limit_reached', 'Memory is already being tidied.', {
       hint: 'Wait until that run ends, or a minute if it was killed.',
     })
-  }
-  const renew = async (): Promise<void> => {
-    if ((await store.claimLane(lane, owner, tidyLeaseMs)) === null) lost.abort('another run took over')
-  }
-  const renewal = setInterval(() => void renew().catch(() => lost.abort('the store failed')), tidyLeaseMs / 3).unref()
-  return {
-    lost: lost.signal,
-    async [Symbol.asyncDispose]() {
-      clearInterval(renewal)
-      await store.claimLane(lane, owner, 0)
-    },
-  }
+  lease.keep()
+  return { lost: lost.signal, [Symbol.asyncDispose]: lease.release }
 }
 
 /** @returns a function that asks the model until the budget of one run is used up; the text is fenced with the id of the call */

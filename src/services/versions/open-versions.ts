@@ -1,5 +1,6 @@
 /** Connects versions and branches of files with the core: what they use of it, and what other services get of them. And their calls. */
 import type { Core } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import { once } from '../../types/index.ts'
 import type { Branches } from './branches/branches.ts'
 import { createVersioning, type Versioning } from './versioning.ts'
@@ -10,8 +11,8 @@ export interface OpenVersions {
   readonly branches: () => Promise<Branches>
 }
 
-export function openVersions(core: Core): OpenVersions {
-  const versioning = createVersioning({ ...core, config: core.config.versions })
+export function openVersions(core: Core, runs: () => Promise<Runs>): OpenVersions {
+  const versioning = createVersioning({ ...core, config: core.config.versions, pause: async (ms) => (await runs()).pause(ms) })
   const branches = once(async () => {
     const { createBranches } = await import('./branches/branches.ts')
     return createBranches({ ...core, ...versioning, versioning, heldLabels: core.sessions.held })

@@ -1,19 +1,21 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Service } from '../../kernel/index.ts'
+import { runs } from '../../runs/index.ts'
 import { runningMark } from './limits.ts'
 import type { OpenVersions } from './open-versions.ts'
 
 export type { OpenVersions } from './open-versions.ts'
 
 /** Versions of the workspace and of saved documents, by which a turn is undone, and branches of files. */
-export const versions: Service<OpenVersions> = {
+export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
   name: 'versions',
+  needs: { runs },
   left: ({ versionsFolder = '', config }) =>
     versionsFolder !== '' && config.versions.enabled && existsSync(join(versionsFolder, runningMark)),
   calls: async (core, self) => (await import('./all-calls.ts')).allCalls(core, self),
-  async open(core) {
-    const port = (await import('./open-versions.ts')).openVersions(core)
+  async open(core, ports) {
+    const port = (await import('./open-versions.ts')).openVersions(core, ports.runs)
     // Nobody waits for a walk through all files: whatever is committed later is committed after this.
     return { port, recover: async () => void port.versioning.recover() }
   },

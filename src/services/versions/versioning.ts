@@ -4,8 +4,19 @@
  * own, and a turn can be taken back without anything else. The versions themselves are loaded with the first change.
  */
 import type { Background, Documents, Events, FileChanges } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Store } from '../../store/index.ts'
-import { type Caller, type Clock, type Config, once, type Once, type Sandbox, type SessionId, type UserId } from '../../types/index.ts'
+import {
+  type Caller,
+  type Clock,
+  type Config,
+  once,
+  type Once,
+  type Sandbox,
+  type SessionId,
+  untilAborted,
+  type UserId,
+} from '../../types/index.ts'
 import { type ChangedTurns, createChangedTurns, type TurnCommit } from './changed-turns.ts'
 import { type ChangeOwners, createChangeOwners, type Owner } from './change-owners.ts'
 import { fileName } from './thread/checkpoint.ts'
@@ -65,6 +76,7 @@ interface VersioningDeps {
   readonly clock: Clock
   readonly background: Pick<Background, 'run'>
   readonly events: Pick<Events, 'onTurnEnd'>
+  readonly pause: Runs['pause']
 }
 
 const unhurried: Patience = (work) => work
@@ -95,6 +107,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     user,
     background,
     events,
+    pause,
   } = deps
   const isOn = folder !== '' && config.enabled
   const documentsChanged = { since: true }
@@ -103,7 +116,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
   const versions = once(async () => {
     if (!isOn) return null
     const { createVersions } = await import('./versions.ts')
-    return createVersions({ folder, mounts, coveredFolders, sandbox, store, documents, config, documentsChanged })
+    return createVersions({ folder, mounts, coveredFolders, sandbox, store, documents, config, documentsChanged, pause })
   })
   const commit: Parts['commit'] = async (who, taken) => (await versions())!.commit(who, AbortSignal.timeout(checkpointTimeoutMs), taken)
   /** @param onCommitted is called before anything else is committed */
@@ -213,9 +226,7 @@ function changesOf(parts: Parts): Pick<Versioning, 'changes' | 'changeFiles'> {
       },
       runEnded: turns.end,
       async settle() {
-        let timer: NodeJS.Timeout | undefined
-        await Promise.race([drained(parts), new Promise((resolve) => (timer = setTimeout(resolve, lastVersionsMs)))])
-        clearTimeout(timer)
+        await untilAborted(drained(parts), AbortSignal.timeout(lastVersionsMs)).catch(() => {})
       },
       async close() {
         await (await versions.made())?.close()

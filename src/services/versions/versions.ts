@@ -4,6 +4,7 @@
  */
 import type { Worker } from 'node:worker_threads'
 import type { Documents } from '../../kernel/index.ts'
+import type { Runs } from '../../runs/index.ts'
 import type { Store } from '../../store/index.ts'
 import { type Config, createIdleThread, type IdleThread, OxbowError, type Sandbox } from '../../types/index.ts'
 import type { StateText } from './thread/checkpoint.ts'
@@ -13,7 +14,7 @@ import { inFolders, leftOutBy } from './thread/left-out.ts'
 import { takeAll, takeNamed } from './take-files.ts'
 import type { Ask, CommitBy, VersionAnswers, VersionQuestion } from './thread/version-questions.ts'
 import type { UndoneTurn, UndoRequest } from './thread/undo-turn.ts'
-import { versionsIdleMs } from './limits.ts'
+import { saveStampsMs, versionsIdleMs } from './limits.ts'
 import type { Committed, Conflict } from './version-schemas.ts'
 
 /** A branch of files and its sandbox. */
@@ -67,6 +68,7 @@ interface VersionsDeps {
   readonly coveredFolders: () => readonly string[]
   /** Whether documents may have changed since they were committed. */
   readonly documentsChanged: { since: boolean }
+  readonly pause: Runs['pause']
 }
 
 function createThread(folder: string): IdleThread<VersionQuestion, never> {
@@ -85,9 +87,17 @@ function createThread(folder: string): IdleThread<VersionQuestion, never> {
 export function createVersions(deps: VersionsDeps): Versions {
   const thread = createThread(deps.folder)
   let isUsed = false
+  let commits = 0
   const ask: Ask = (name, question) => {
     isUsed = true
+    if (name === 'commit') void keepLater().catch(() => {})
     return thread.ask({ name, ...question } as VersionQuestion)
+  }
+  /** A kill before this costs a second look at each file, and nothing else. */
+  const keepLater = async (): Promise<void> => {
+    const mine = (commits += 1)
+    await deps.pause(saveStampsMs)
+    if (mine === commits) await ask('keep', {})
   }
   return {
     ...createCommits(deps, ask),

@@ -24,6 +24,7 @@ import {
   maxDefinitionBytes,
   maxDefinitions,
   OxbowError,
+  untilAborted,
   type RecentMap,
   type Sandbox,
 } from '../../../types/index.ts'
@@ -174,14 +175,12 @@ async function judgeOnce(
 }
 
 async function inTime<Value>(answer: Promise<Value>): Promise<Value> {
-  const late = Promise.withResolvers<never>()
-  const hint = 'Restart the guest: oxbow restart.'
-  const end = (): void => late.reject(new OxbowError('timeout', 'The host does not say which definitions there are.', { hint }))
-  const timer = setTimeout(end, definitionReadMs)
+  const late = AbortSignal.timeout(definitionReadMs)
   try {
-    return await Promise.race([answer, late.promise])
-  } finally {
-    clearTimeout(timer)
+    return await untilAborted(answer, late)
+  } catch (error) {
+    if (!late.aborted) throw error
+    throw new OxbowError('timeout', 'The host does not say which definitions there are.', { hint: 'Restart the guest: oxbow restart.' })
   }
 }
 

@@ -21,6 +21,7 @@ import {
   ownValue,
   type PluginHookResult,
   type SessionId,
+  untilAborted,
 } from '../../../types/index.ts'
 import type { Secrets } from '../../../secrets/index.ts'
 
@@ -39,6 +40,9 @@ const maxHookAppend: number = 16 * 1024
 
 /** What a hook of a plugin has for a step; a turn waits for it. The start of its host does not count. */
 const hookTimeoutMs = 500
+
+/** Where nobody waits. */
+const unending = new AbortController().signal
 
 export interface HookDeps {
   readonly source: HookSource
@@ -199,27 +203,20 @@ async function ask(
   value: object,
   signal: AbortSignal | null,
 ): Promise<PluginHookResult | Problem> {
-  const late = new AbortController()
-  const stop = signal === null ? late.signal : AbortSignal.any([signal, late.signal])
-  let timer: NodeJS.Timeout | undefined
+  let late: AbortSignal | null = null
   try {
-    const starting = source.ready(plugin, stop)
+    const starting = source.ready(plugin, signal ?? unending)
     if (starting !== null) await starting
-    const ended = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new Error(`it did not answer within ${hookTimeoutMs} ms`))
-        late.abort('late')
-      }, hookTimeoutMs)
-    })
-    const answer = await Promise.race([source.run(plugin, step, secrets.hideIn(value) as JsonObject, stop), ended])
+    late = AbortSignal.timeout(hookTimeoutMs)
+    const stop = signal === null ? late : AbortSignal.any([signal, late])
+    const answer = await untilAborted(source.run(plugin, step, secrets.hideIn(value) as JsonObject, stop), late)
     const parsed = resultSchema.safeParse(answer)
     return parsed.success
       ? { ...parsed.data, reason: shortened(parsed.data.reason) }
       : { problem: 'its answer is not what a hook may answer' }
   } catch (error) {
+    if (late?.aborted === true) return { problem: `it did not answer within ${hookTimeoutMs} ms` }
     return { problem: shortened(error instanceof Error ? error.message : '') || 'it failed' }
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -16,7 +16,6 @@ import {
   readStamps,
   type WorkTree,
 } from '../../../repository/index.ts'
-import { saveStampsMs } from '../limits.ts'
 import type { Committed } from '../version-schemas.ts'
 
 type Collected = HandsOps['collect']['output']['files'][number]
@@ -34,7 +33,7 @@ export interface Checkpoints {
   begin(whole: boolean, except: readonly string[]): Promise<void>
   /** Forgets what is kept beside the repository. */
   forget(): void
-  /** Saves that now, which otherwise happens a while after a commit. */
+  /** Saves that, if a commit has changed it. */
   keep(): void
   /** @returns the files whose content is needed, and of these the large ones */
   match(entries: readonly SnapshotEntry[]): Wanted
@@ -87,9 +86,7 @@ export async function createCheckpoints(folder: string, repository: Repository, 
   const draft: Draft = { work: await open(), unseen: null, changes: 0 }
   let isOpen = false
   let unsaved: string | null = null
-  let saving: NodeJS.Timeout | undefined
   const keep = (): void => {
-    clearTimeout(saving)
     if (unsaved !== null && !isOpen) draft.work.save(stamps, unsaved)
     unsaved = null
   }
@@ -122,10 +119,7 @@ export async function createCheckpoints(folder: string, repository: Repository, 
       if (isSame) repository.drop()
       const commit = isSame ? head : repository.commit({ ...facts, tree, parents: above === null ? [] : [above] }, branch)
       isOpen = false
-      // A kill before this costs a second look at each file, and nothing else.
-      clearTimeout(saving)
       unsaved = tree
-      saving = setTimeout(keep, saveStampsMs)
       return { commit, changed: !isSame, files: draft.changes, state: changedDocuments }
     },
   }

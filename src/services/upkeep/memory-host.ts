@@ -1,24 +1,23 @@
 /** What memory needs of the kernel: erasing bodies of the journal on record, words of summaries and titles, and vectors of a service. */
-import { type GoneFact, loadSummary, type MemoryHost } from '../memory/index.ts'
-import { foldPhrase, type Store } from '../store/index.ts'
-import { type CallId, isErased, type JournalRecord, type SessionId, type UserId } from '../types/index.ts'
-import { createEmbed } from './background.ts'
-import type { Summaries } from './conversation/summaries.ts'
-import type { Gate } from './gate.ts'
-import type { Journal } from './journal.ts'
-import { maxSessionsRead } from './sessions.ts'
-import { processRight, userCaller } from './stages/policy.ts'
+import { type Core, maxSessionsRead, processRight, userCaller } from '../../kernel/index.ts'
+import { type GoneFact, loadSummary, type MemoryHost } from '../../memory/index.ts'
+import { foldPhrase } from '../../store/index.ts'
+import {
+  type Caller,
+  type CallId,
+  type CallOutcome,
+  type Embedded,
+  type EmbedOptions,
+  type Engine,
+  isErased,
+  type JournalRecord,
+  type SessionId,
+  toError,
+} from '../../types/index.ts'
 
-interface MemoryHostDeps {
-  readonly user: UserId
-  readonly store: Store
-  readonly journal: Journal
-  readonly gate: Gate
-  readonly summaries: Summaries
-  readonly newId: () => string
-}
+type Deps = Pick<Core, 'user' | 'store' | 'journal' | 'gate' | 'summaries' | 'newId'>
 
-export function createMemoryHost({ user, store, journal, gate, summaries, newId }: MemoryHostDeps): MemoryHost {
+export function createMemoryHost({ user, store, journal, gate, summaries, newId }: Deps): MemoryHost {
   return {
     erase(seqs, reason) {
       const caller = { actor: 'kernel', session: '', turn: '' } as const
@@ -42,13 +41,7 @@ export function createMemoryHost({ user, store, journal, gate, summaries, newId 
  * sessions where it was said also a title that tells it in other words, since a model or a cut first line seldom repeat a phrase.
  */
 
-interface ForgetTitlesDeps {
-  readonly user: UserId
-  readonly store: Store
-  readonly journal: Journal
-  readonly gate: Gate
-  readonly newId: () => string
-}
+type ForgetTitlesDeps = Omit<Deps, 'summaries'>
 
 /** @returns how many titles went */
 async function forgetTitles(deps: ForgetTitlesDeps, gone: GoneFact): Promise<number> {
@@ -103,4 +96,16 @@ function textsIn(value: unknown, depth: number): readonly string[] {
   if (typeof value === 'string') return [value]
   if (typeof value !== 'object' || value === null || depth > maxDepth) return []
   return Object.values(value).flatMap((each) => textsIn(each, depth + 1))
+}
+
+/** @returns a function that embeds texts by the call `model.embed` on behalf of the user. It throws a refusal, before anything was sent. */
+function createEmbed({ user, gate, newId }: Pick<Deps, 'user' | 'gate' | 'newId'>): Engine['embed'] {
+  const rights: ReadonlySet<string> = new Set([processRight])
+  const caller: Caller = { user, actor: 'kernel', rights, audience: 'runtime', session: '', turn: '', process: '' }
+  return async (model, texts, { purpose = 'document' }: EmbedOptions, signal) => {
+    const id = newId() as CallId
+    const outcome = (await gate.call(caller, 'model.embed', { model, texts, purpose }, { id, signal })) as CallOutcome<Embedded>
+    if (outcome.status === 'ok') return outcome.output
+    throw toError(outcome.failure)
+  }
 }

@@ -2,9 +2,9 @@
  * What an audit makes of records that begin or end a call once more. The store refuses them; versions before that could write them, when
  * two asked for the same call at once. The first beginning and the first end count; the next start of a guest, or `audit.verify`, records that.
  */
+import type { Entry, Journal } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import { type CallId, derivedId, type JournalRecord, type JsonObject } from '../../types/index.ts'
-import type { Entry, Journal } from '../journal.ts'
 
 interface RepeatsReport {
   readonly records: number

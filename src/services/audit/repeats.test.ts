@@ -9,8 +9,8 @@ import { openDatabase } from '../../store/sqlite/sqlite-database.ts'
 import { recordOf } from '../../store/store-contract.ts'
 import { ann, storeFolder } from '../../store/store-fixture.ts'
 import type { JournalRecord, NewRecord } from '../../types/index.ts'
-import { verifyJournal } from '../../services/audit/audit-verify.ts'
-import type { Journal } from '../journal.ts'
+import type { Journal } from '../../kernel/index.ts'
+import { verifyJournal } from './audit-verify.ts'
 import { reconcileRepeats } from './repeats.ts'
 
 /** Appends records as a version without the index of calls did. */

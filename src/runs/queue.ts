@@ -1,0 +1,234 @@
+/**
+ * The queue in which runs wait until they may start: agents, runs of schedules, whatever works without a person at a terminal. At most so
+ * many run at once, in all and of each kind, and so many start in a minute; while the machine is overloaded, none does. Higher priorities
+ * first, and within one the oldest; whoever waits long rises by a priority after each ageing time, so that nobody waits forever.
+ *
+ * The queue is in memory, and durable all the same: a run enters again after a restart with the time in its document since which it waits,
+ * so the order is what it was.
+ */
+import type { AdmissionState, Clock, Config } from '../types/index.ts'
+import { overloadRetryMs } from './limits.ts'
+
+/** Lowest first. */
+export const priorities = ['low', 'normal', 'high', 'critical'] as const
+export type Priority = (typeof priorities)[number]
+
+interface Ticket {
+  /** One run at a time has a key. */
+  readonly key: string
+  readonly priority: Priority
+  /** Unix milliseconds since which it waits. */
+  readonly since: number
+  /** Its kind, of which at most so many run at once; absent: only the limit of all holds. */
+  readonly kind?: { readonly name: string; readonly most: number }
+}
+
+export interface RunQueue {
+  /**
+   * Waits until the turn of the run has come: at once if there is a place.
+   * @returns false if it left the queue before @throws the reason of the signal, which takes it out
+   */
+  enter(ticket: Ticket, signal?: AbortSignal): Promise<boolean>
+  /** Counts a run that runs already, whatever the limits. */
+  occupy(key: string): void
+  /** The run has ended, or is not to start any more. */
+  leave(key: string): void
+  /** Lends the place of a run to others while it waits for something else than its own work. Nested. */
+  pause(key: string): void
+  /** Ends a pause. Resolves when the run has a place again, before anything new starts. @param atOnce even if there is none */
+  resume(key: string, atOnce?: boolean): Promise<void>
+  state(): AdmissionState
+  stop(): void
+}
+
+interface QueueDeps {
+  readonly config: Pick<Config['agents'], 'max_running' | 'max_starts_per_minute' | 'ageing_s'>
+  readonly clock: Clock
+  /** What is over its threshold; empty when nothing is. */
+  readonly overloads: () => readonly string[]
+  /** Looks at the machine again: between its samples an overload may have ended long ago. */
+  readonly snapshot: () => Promise<unknown>
+}
+
+const minuteMs = 60_000
+
+export function createQueue(deps: QueueDeps): RunQueue {
+  const { config, overloads } = deps
+  const places = createPlaces(config)
+  const waiting = createWaiting(deps, places.countOf)
+  const rate = createRate(deps)
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+
+  const pump = (): void => {
+    if (stopped) return
+    places.giveBack()
+    while (places.hasOne()) {
+      const first = waiting.first()
+      if (first === undefined) return
+      if (rate.left() === 0 || overloads().length > 0) return retryLater()
+      waiting.drop(first.key)
+      places.take(first.key, first.kind?.name)
+      rate.started()
+      first.end(true)
+    }
+  }
+  const retryLater = (): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      void deps.snapshot().then(pump, pump)
+    }, overloadRetryMs).unref()
+  }
+
+  return {
+    async enter(ticket, signal) {
+      if (places.has(ticket.key)) throw new Error('a run enters once')
+      signal?.throwIfAborted()
+      const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+      const giveUp = (): void => {
+        waiting.drop(ticket.key)
+        reject(signal?.reason)
+      }
+      const end = (isIn: boolean): void => {
+        signal?.removeEventListener('abort', giveUp)
+        resolve(isIn)
+      }
+      signal?.addEventListener('abort', giveUp)
+      waiting.put({ ...ticket, end })
+      pump()
+      return promise
+    },
+    occupy: (key) => places.take(key),
+    leave(key) {
+      waiting.drop(key)?.end(false)
+      places.leave(key)
+      pump()
+    },
+    pause(key) {
+      places.lend(key)
+      pump()
+    },
+    resume: places.resume,
+    state: () => ({
+      running: places.count(),
+      max_running: config.max_running,
+      queued: waiting.keys(),
+      starts_left: rate.left(),
+      paused_by: overloads(),
+    }),
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** Starts in the last minute. */
+function createRate({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>) {
+  let starts: number[] = []
+  return {
+    started: () => void starts.push(clock.monotonicMs()),
+    left(): number {
+      const from = clock.monotonicMs() - minuteMs
+      starts = starts.filter((at) => at > from)
+      return Math.max(0, config.max_starts_per_minute - starts.length)
+    },
+  }
+}
+
+/** The places of runs, and who has lent one. */
+function createPlaces({ max_running: most }: Pick<QueueDeps['config'], 'max_running'>) {
+  /** The kind of each run that has a place; empty: none. */
+  const running = new Map<string, string>()
+  /** Pauses of each run that has lent its place, and its kind. */
+  const lent = new Map<string, { count: number; readonly kind: string }>()
+  /** Runs whose pause has ended and that wait for a place, the oldest first. */
+  const returning = new Map<string, { readonly kind: string; readonly resolve: () => void }>()
+  const hasOne = (): boolean => running.size < most
+  return {
+    hasOne,
+    count: () => running.size,
+    countOf(kind: string): number {
+      let count = 0
+      for (const name of running.values()) if (name === kind) count += 1
+      return count
+    },
+    has: (key: string): boolean => running.has(key) || lent.has(key),
+    take: (key: string, kind = ''): void => void running.set(key, kind),
+    leave(key: string): void {
+      running.delete(key)
+      lent.delete(key)
+      returning.get(key)?.resolve()
+      returning.delete(key)
+    },
+    lend(key: string): void {
+      const kind = running.get(key) ?? lent.get(key)?.kind
+      if (kind === undefined) return
+      running.delete(key)
+      lent.set(key, { count: (lent.get(key)?.count ?? 0) + 1, kind })
+    },
+    async resume(key: string, atOnce = false): Promise<void> {
+      const mine = lent.get(key)
+      if (mine === undefined) return
+      mine.count -= 1
+      if (mine.count > 0) return
+      lent.delete(key)
+      if (atOnce || hasOne()) return void running.set(key, mine.kind)
+      return new Promise((resolve) => returning.set(key, { kind: mine.kind, resolve }))
+    },
+    giveBack(): void {
+      for (const [key, { kind, resolve }] of returning) {
+        if (!hasOne()) return
+        returning.delete(key)
+        running.set(key, kind)
+        resolve()
+      }
+    },
+  }
+}
+
+interface Waiting extends Ticket {
+  readonly end: (isIn: boolean) => void
+}
+
+/**
+ * What waits to start: a line for each kind and priority, the oldest first. Only the heads of lines are compared, so that thousands that
+ * are due at once cost no more than a few.
+ */
+function createWaiting({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>, runningOf: (kind: string) => number) {
+  const lines = new Map<string, Waiting[]>()
+  const lineOf = new Map<string, string>()
+  const rank = ({ priority, since }: Ticket, now: number): number => {
+    const aged = Math.floor(Math.max(0, now - since) / (config.ageing_s * 1_000))
+    return Math.min(priorities.indexOf(priority) + aged, priorities.length - 1)
+  }
+  const inOrder = (all: readonly Waiting[]): readonly Waiting[] => {
+    const now = clock.now()
+    return [...all].sort((a, b) => rank(b, now) - rank(a, now) || a.since - b.since)
+  }
+  const isFull = ({ kind }: Ticket): boolean => kind !== undefined && runningOf(kind.name) >= kind.most
+  const drop = (key: string): Waiting | undefined => {
+    const name = lineOf.get(key)
+    const line = name === undefined ? undefined : lines.get(name)
+    if (name === undefined || line === undefined) return undefined
+    lineOf.delete(key)
+    const at = line.findIndex((each) => each.key === key)
+    if (line.length === 1) lines.delete(name)
+    return line.splice(at, 1)[0]
+  }
+  return {
+    drop,
+    put(run: Waiting): void {
+      drop(run.key)
+      const name = `${run.kind?.name ?? ''} ${run.priority}`
+      const line = lines.get(name) ?? []
+      lineOf.set(run.key, name)
+      lines.set(name, line)
+      // Behind those that have waited as long: mostly the last place.
+      line.splice(line.findLastIndex(({ since }) => since <= run.since) + 1, 0, run)
+    },
+    /** The one that starts next, if its kind has a place. */
+    first: (): Waiting | undefined => inOrder([...lines.values()].map((line) => line[0]!)).find((run) => !isFull(run)),
+    keys: (): readonly string[] => inOrder([...lines.values()].flat()).map(({ key }) => key),
+  }
+}
