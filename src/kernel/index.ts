@@ -9,7 +9,6 @@ export {
   carve,
   type Definition,
   giveBack,
-  type LimitAmounts,
   limitAmounts,
   limitFields,
   type Limits,

@@ -24,7 +24,7 @@ export type Tier = 'read_only' | 'side_effecting' | 'privileged'
 export type Effect = 'none' | 'idempotent' | 'once'
 
 /** Who may make a call: a model (as a tool), a person's terminal, or only the runtime. */
-export type Audience = 'model' | 'terminal' | 'runtime'
+type Audience = 'model' | 'terminal' | 'runtime'
 
 export const noSpend: Spend = { microDollars: 0, tokens: 0 }
 

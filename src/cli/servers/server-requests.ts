@@ -3,7 +3,6 @@ import type { JsonObject, OutputOf } from '../../types/index.ts'
 
 type Request<Name extends string> = readonly [name: Name, input: JsonObject]
 
-export type ServerLine = OutputOf<'server.list'>['servers'][number]
 export type ServerDiff = OutputOf<'server.diff'>
 export type Definition = NonNullable<ServerDiff['tools'][number]['now']>
 export type Offers = ServerDiff['offers']['now']

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { idOrEmpty, labelSchema } from '../../types/index.ts'
 
-export const fileChange = z.strictObject({
+const fileChange = z.strictObject({
   path: z.string().describe('As people name it: `/shared/…`, or `/state/…` for a saved document.'),
   change: z.enum(['added', 'changed', 'deleted']),
 })
@@ -20,7 +20,7 @@ export const difference = z.strictObject({
 
 export type Difference = z.infer<typeof difference>
 
-export const conflict = z.strictObject({ path: z.string(), why: z.string() })
+const conflict = z.strictObject({ path: z.string(), why: z.string() })
 
 /** A file that is left as it is. Its path is as in `FileChange`. */
 export type Conflict = z.infer<typeof conflict>
