@@ -38,7 +38,7 @@ async function generatePages(): Promise<readonly Page[]> {
     { path: 'docs/http-routes.md', text: routePage(calls.map(describeCall)) },
     { path: 'docs/configuration.md', text: configurationPage() },
     { path: 'docs/transports.md', text: transportPage() },
-    { path: 'src/types/call-outputs.ts', text: outputTypes(calls) },
+    { path: 'src/client/call-outputs.ts', text: outputTypes(calls) },
   ]
 }
 

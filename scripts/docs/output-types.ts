@@ -1,4 +1,4 @@
-/** `src/types/call-outputs.ts`, from the schemas of the outputs: what clients of a guest know of what a call returns. */
+/** `src/client/call-outputs.ts`, from the schemas of the outputs: what clients of a guest know of what a call returns. */
 import { z } from 'zod'
 import type { Call } from '../../src/types/index.ts'
 
@@ -26,7 +26,7 @@ export function outputTypes(calls: readonly Call[]): string {
   const fields = shown.map(({ name, output }) => `  '${name}': ${typeOf(schemaOf(output), '  ')}`).join('\n')
   return [
     '// Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.',
-    ...importLines(fields),
+    importLine(fields),
     '',
     '/** What each call returns that a terminal may make, by its name. */',
     'export interface CallOutputs {',
@@ -39,19 +39,23 @@ export function outputTypes(calls: readonly Call[]): string {
   ].join('\n')
 }
 
-/** Where the types of the sources stand that schemas name. */
-const sources: Readonly<Record<string, readonly string[]>> = {
-  'error.ts': ['ErrorCode', 'Failure'],
-  'id.ts': ['CallId', 'ProcessId', 'SessionId', 'TurnId', 'UserId'],
-  'origin.ts': ['DataOrigin'],
-  'text.ts': ['Json', 'JsonObject'],
-}
+/** Types of the sources that schemas name, see `output-schema.ts`. */
+const sources = [
+  'CallId',
+  'DataOrigin',
+  'ErrorCode',
+  'Failure',
+  'Json',
+  'JsonObject',
+  'ProcessId',
+  'SessionId',
+  'TurnId',
+  'UserId',
+] as const
 
-function importLines(text: string): readonly string[] {
-  return Object.entries(sources).flatMap(([file, names]) => {
-    const used = names.filter((name) => name === 'Json' || new RegExp(`\\b${name}\\b`).test(text))
-    return used.length === 0 ? [] : [`import type { ${used.join(', ')} } from './${file}'`]
-  })
+function importLine(text: string): string {
+  const used = sources.filter((name) => name === 'Json' || new RegExp(`\\b${name}\\b`).test(text))
+  return `import type { ${used.join(', ')} } from '../types/index.ts'`
 }
 
 function schemaOf(output: Call['output']): Schema {

@@ -1,6 +1,7 @@
 /** `oxbow coders`: coding agents of others that speak the Agent Client Protocol, and which of them a person approves. */
 import { resolve as absolute } from 'node:path'
-import { type JsonObject, type OutputOf, ownValue, OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'

@@ -1,9 +1,9 @@
 /** The current session of a chat: starting, switching and forking sessions, sending messages with attachments. */
+import type { OutputOf } from '../../client/index.ts'
 import {
   type CallId,
   type Failure,
   type JsonObject,
-  type OutputOf,
   ownValue,
   type RecordView,
   type SessionId,

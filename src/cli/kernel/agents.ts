@@ -1,5 +1,6 @@
 /** `oxbow agents`, `top`, `spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: the agents of a guest. */
-import { type Json, type OutputOf, OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { agentWaitS } from '../limits.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'

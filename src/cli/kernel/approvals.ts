@@ -1,5 +1,6 @@
 /** `oxbow approvals`: what waits for a person, deciding it, and the rules that were learned from decisions. */
-import { type JsonObject, type OutputOf, OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { type Connection, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'

@@ -1,5 +1,6 @@
 /** `oxbow branch`: copies of the workspace on which agents work. */
-import { type OutputOf, plural } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { plural } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { withGuest } from '../guest-connection.ts'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'

@@ -1,5 +1,6 @@
 /** `oxbow budget`: what may be used, and what was. */
-import { type Json, type OutputOf, OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { type Preview, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'

@@ -1,6 +1,7 @@
 /** `oxbow agents list|show|approve|revoke` and the same of graphs: definitions, and which of the workspace count. */
 import { createInterface } from 'node:readline/promises'
-import { type DefinitionKind, type OutputOf, OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { type DefinitionKind, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'

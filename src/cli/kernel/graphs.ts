@@ -1,6 +1,7 @@
 /** `oxbow graph`: check, run and follow state graphs, answer their questions, cancel and resume runs. */
 import { readFileSync } from 'node:fs'
-import { errorTable, failureSentences, isErrorCode, type Json, type JsonObject, type OutputOf, OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { errorTable, failureSentences, isErrorCode, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'

@@ -1,7 +1,8 @@
 /** `oxbow events` and `oxbow resources`: what happens in the guest, and what it uses. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findGuest, openHome, openWorkspace, parseUser, type Workspace } from '../../runner/index.ts'
-import { isOxbowError, type OutputOf } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { isOxbowError } from '../../types/index.ts'
 import { type Connection, withGuest } from '../guest-connection.ts'
 import { eventWaitS, guestPollMs } from '../limits.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'

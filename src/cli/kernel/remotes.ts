@@ -1,5 +1,6 @@
 /** `oxbow remotes`: agents of others that speak A2A, and whose cards a person approves. */
-import { type JsonObject, type OutputOf, OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'

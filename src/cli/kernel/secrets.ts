@@ -1,6 +1,7 @@
 /** `oxbow secret show|found|reveal|release|allow|withdraw`: what a running guest knows of secrets, and what they may be used for. */
 import { createInterface } from 'node:readline/promises'
-import { type JsonObject, OxbowError, type OutputOf } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { dropTypedAhead } from '../input.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'

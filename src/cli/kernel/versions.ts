@@ -2,7 +2,8 @@
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { withGuest } from '../guest-connection.ts'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type OutputOf, toError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import { toError } from '../../types/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 type Commit = OutputOf<'version.log'>['commits'][number]

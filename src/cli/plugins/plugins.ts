@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
+import type { OutputOf } from '../../client/index.ts'
 import {
   actionCallName,
   type Failure,
   type LockedPlugin,
-  type OutputOf,
   OxbowError,
   type PluginExports,
   pluginRight,

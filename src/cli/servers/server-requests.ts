@@ -1,5 +1,6 @@
 /** The calls about servers of tools that verbs and editors make. */
-import type { JsonObject, OutputOf } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
+import type { JsonObject } from '../../types/index.ts'
 
 type Request<Name extends string> = readonly [name: Name, input: JsonObject]
 

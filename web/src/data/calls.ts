@@ -3,8 +3,8 @@
  * when an event of the guest says that something has changed. `useAction` does what a person has asked for, once.
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { Client } from '../../../src/client/browser-client.ts'
-import { type Failure, type Json, type JsonObject, type OutputOf, type SessionId, toError, toFailure } from '../../../src/types/index.ts'
+import type { Client, OutputOf } from '../../../src/client/browser-client.ts'
+import { type Failure, type Json, type JsonObject, type SessionId, toError, toFailure } from '../../../src/types/index.ts'
 import { useGuest } from './guest.tsx'
 
 /** @throws OxbowError with the failure of the call, or of the connection */

@@ -1,5 +1,5 @@
 /** The files that a turn has changed, and the way back: the versions that the guest keeps of the workspace. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { Undo2 } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { useAction, useCall } from '../../data/calls.ts'

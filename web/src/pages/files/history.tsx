@@ -1,5 +1,5 @@
 /** The versions of a file or folder: what each has changed, and a restore that first shows what it would do. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { GitCommitHorizontal, RotateCcw } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { useAction, useCall } from '../../data/calls.ts'

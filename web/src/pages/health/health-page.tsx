@@ -1,5 +1,5 @@
 /** What `oxbow doctor` says, as far as a running guest can know it, and what to do about each finding. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { Check, CircleAlert, HeartPulse, RefreshCw, TriangleAlert } from 'lucide-react'
 import { type ReactNode, useMemo, useState } from 'react'
 import type { DoctorCheck } from '../../../../src/types/index.ts'

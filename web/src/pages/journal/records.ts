@@ -1,5 +1,5 @@
 /** Records of the journal as the page reads them: filters that stand in the address, pages by cursor, and what a body says in one line. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { type Failure, isObject, type JsonObject, toFailure } from '../../../../src/types/index.ts'
 import { callOf, useEvents } from '../../data/calls.ts'

@@ -1,5 +1,5 @@
 /** The chain of the journal: its newest hash, and a check of every record that shows how far it is and can be stopped. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { ShieldAlert, ShieldCheck, ShieldQuestion } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { useAction, useCall } from '../../data/calls.ts'

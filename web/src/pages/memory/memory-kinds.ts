@@ -1,5 +1,5 @@
 /** Memories as the page shows them, from the lines of an export and the results of a search. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 
 export type MemoryKind = 'note' | 'fact' | 'document' | 'summary' | 'message'
 

@@ -1,5 +1,5 @@
 /** The map of memory: what means the same stands together. Every memory on it is also in the list, which the keyboard reaches. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { type ReactNode, useState } from 'react'
 import { useCall } from '../../data/calls.ts'
 import { Card } from '../../ui/layout.tsx'

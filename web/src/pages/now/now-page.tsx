@@ -1,5 +1,5 @@
 /** The page to leave open: what runs and waits, which agents there are, what the machine does, and what today has cost. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { Activity, Bot, Coins, Hand, MessageSquareText, Square } from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { Link } from '../../app/router.tsx'

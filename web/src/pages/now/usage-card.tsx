@@ -1,5 +1,5 @@
 /** What models were used for over time: money, tokens and how long an answer takes, by hour or by day. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { type ReactNode, useMemo, useState } from 'react'
 import { type CallState, useCall } from '../../data/calls.ts'
 import { Chart } from '../../ui/chart.tsx'

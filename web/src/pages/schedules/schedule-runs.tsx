@@ -1,5 +1,5 @@
 /** The newest runs of a schedule, and what each has answered. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { type ReactNode, useState } from 'react'
 import { Link } from '../../app/router.tsx'
 import { useCall } from '../../data/calls.ts'

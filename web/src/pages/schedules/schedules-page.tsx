@@ -1,5 +1,5 @@
 /** Schedules: what runs by itself, when it runs next, and what came of it. */
-import type { OutputOf } from '../../../../src/types/index.ts'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { CalendarClock, Pause, Pencil, Play, Plus, Trash2, Zap } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { navigate, type PageProps } from '../../app/router.tsx'

@@ -1,8 +1,5 @@
 // Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.
-import type { ErrorCode, Failure } from './error.ts'
-import type { CallId, SessionId, TurnId } from './id.ts'
-import type { DataOrigin } from './origin.ts'
-import type { Json, JsonObject } from './text.ts'
+import type { CallId, DataOrigin, ErrorCode, Failure, Json, JsonObject, SessionId, TurnId } from '../types/index.ts'
 
 /** What each call returns that a terminal may make, by its name. */
 export interface CallOutputs {
