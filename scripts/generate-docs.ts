@@ -5,6 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { buildProgram } from '../src/cli/program.ts'
+import { loadServiceVerbs } from '../src/cli/service-verbs.ts'
 import { describedCalls } from '../src/guest/offline.ts'
 import { describeCall } from '../src/kernel/index.ts'
 import { parseConfig } from '../src/types/index.ts'
@@ -32,7 +33,7 @@ async function generatePages(): Promise<readonly Page[]> {
   const calls = await describedCalls(config)
   return [
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },
-    { path: 'docs/cli.md', text: cliPage(buildProgram(silent, () => {})) },
+    { path: 'docs/cli.md', text: cliPage(buildProgram(silent, () => {}, await loadServiceVerbs(null))) },
     { path: 'docs/errors.md', text: errorPage() },
     { path: 'docs/frames.md', text: framePage() },
     { path: 'docs/http-routes.md', text: routePage(calls.map(describeCall)) },

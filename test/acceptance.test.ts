@@ -4,7 +4,7 @@
  * | check | where |
  * | --- | --- |
  * | `kill` stops a running child in seconds; `wait` returns only at an end | test/tools/agents.full.test.ts |
- * | a sixth agent waits; the rate delays and drops nothing | test/tools/agents.full.test.ts, src/kernel/turns/admission.test.ts |
+ * | a sixth agent waits; the rate delays and drops nothing | test/tools/agents.full.test.ts, src/runs/queue.test.ts |
  * | a budget that is used up | test/engine/budget.full.test.ts |
  * | an edited, removed, reordered or cut journal is found by its verifier | test/audit/export.full.test.ts, src/kernel/audit/ |
  * | a program without a shell refuses what is not listed | src/services/access/exec-lists.test.ts, test/verbs/exec-verbs.full.test.ts |

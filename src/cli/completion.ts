@@ -4,8 +4,7 @@
  */
 import type { Command } from 'commander'
 import { findGuest, openHome, openWorkspace, parseUser } from '../runner/index.ts'
-import { type GatewayPort, withGuest } from './guest-connection.ts'
-import { outputOf } from './kernel/call.ts'
+import { type GatewayPort, withGuest, outputOf } from './guest-connection.ts'
 import { maxCompletedIds } from './limits.ts'
 import { printLine, type Terminal } from './terminal.ts'
 import { defaultUser } from './verb-parts.ts'

@@ -9,6 +9,7 @@ import type { Command } from 'commander'
 import { errorTable } from '../types/index.ts'
 import { examplesOf } from '../../scripts/docs/cli-page.ts'
 import { buildProgram, runProgram } from './program.ts'
+import { loadServiceVerbs } from './service-verbs.ts'
 import type { Terminal } from './terminal.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'oxbow-every-verb-'))
@@ -69,8 +70,9 @@ function leavesOf(command: Command, path: readonly string[]): readonly Leaf[] {
   return [...leaf, ...command.commands.flatMap((inner) => leavesOf(inner, [...path, inner.name()]))]
 }
 
+const loaded = await loadServiceVerbs(null)
 const leaves = leavesOf(
-  buildProgram(silent, () => {}),
+  buildProgram(silent, () => {}, loaded),
   [],
 )
 
@@ -89,7 +91,7 @@ test('every verb has an example, and each example is a command line that the pro
     assert.ok(examples.some((line) => line.includes(`oxbow ${path.join(' ')}`)) || path[0] === 'store', path.join(' '))
     for (const example of examples) {
       let isChosen = false
-      const program = buildProgram({ ...silent, errors: new PassThrough() } as unknown as Terminal, () => (isChosen = true))
+      const program = buildProgram({ ...silent, errors: new PassThrough() } as unknown as Terminal, () => (isChosen = true), loaded)
       await program.parseAsync(wordsOf(example), { from: 'user' }).catch((error: Error) => assert.fail(`${example}: ${error.message}`))
       assert.ok(isChosen, example)
     }

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Client, connect, type ConnectionState } from '../client/index.ts'
+import { type Client, connect, type ConnectionState, type OutputOf } from '../client/index.ts'
 import {
   configFiles,
   ensureGuest,
@@ -35,6 +35,9 @@ import {
   systemRandom,
   toError,
   toFailure,
+  type CallOutcome,
+  type Json,
+  type SessionId,
 } from '../types/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, printOnce, type Terminal } from './terminal.ts'
@@ -326,3 +329,16 @@ export type GatewayPort = Pick<
   Client,
   'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'approve' | 'call' | 'follow' | 'close'
 >
+
+/** @returns what a call of the user gave. @throws OxbowError as the call failed */
+export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json, session?: SessionId): Promise<Answered> {
+  const outcome = await gateway.call(name, input, session)
+  if (outcome.status === 'ok') return outcome
+  throw toError(outcome.failure)
+}
+
+type Answered = Extract<CallOutcome, { status: 'ok' }>
+
+/** @returns its output, of the type that its schema says. @throws OxbowError as the call failed */
+export const outputOf = async <Name extends string>(gateway: Pick<GatewayPort, 'call'>, name: Name, input: Json): Promise<OutputOf<Name>> =>
+  (await outcomeOf(gateway, name, input)).output as OutputOf<Name>

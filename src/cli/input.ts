@@ -1,9 +1,10 @@
 /** Reading from standard input outside the chat: piped text, hidden secrets, Ctrl+C. */
+import { createInterface } from 'node:readline/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as passed } from 'node:timers/promises'
 import { OxbowError } from '../types/index.ts'
 import { maxPipedBytes, silentPipeMs, sameInterruptMs, typedAheadMs } from './limits.ts'
-import type { Terminal } from './terminal.ts'
+import { printNotice, type Terminal } from './terminal.ts'
 
 /**
  * @param hasPrompt with a prompt, a silent pipe is taken for inherited and ignored; without one, this waits for it
@@ -48,7 +49,7 @@ function decode(bytes: Buffer): string {
 // A model can get a person to type `y` and then ask for something else, so input typed before a question is read and discarded.
 
 /** @param input must have no other reader */
-export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
+async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
   if (!input.isTTY) return
   const drop = (): void => {}
   // Also the characters of an unfinished line.
@@ -59,6 +60,32 @@ export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
   } finally {
     input.off('data', drop).pause()
     input.setRawMode(false)
+  }
+}
+
+/**
+ * Asks in the terminal. Ctrl+C, Ctrl+D and a terminal that is gone all mean no.
+ * @param question without its ` [y/N] `
+ * @param of what is shown before it, since what was typed until then is no answer to it, and when nobody needs the answer any more
+ */
+export async function isYes(
+  question: string,
+  { input, errors }: Pick<Terminal, 'input' | 'errors'>,
+  { shown = '', over }: { readonly shown?: string; readonly over?: AbortSignal } = {},
+): Promise<boolean> {
+  await dropTypedAhead(input)
+  if (shown !== '') printNotice({ errors }, shown)
+  const gone = new AbortController()
+  const signal = over === undefined ? gone.signal : AbortSignal.any([gone.signal, over])
+  const lines = createInterface({ input, output: errors })
+  for (const end of ['SIGINT', 'close']) lines.once(end, () => gone.abort())
+  try {
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim())
+  } catch (error) {
+    if (signal.aborted) return false
+    throw error
+  } finally {
+    lines.close()
   }
 }
 

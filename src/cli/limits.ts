@@ -70,8 +70,6 @@ export const eventWaitS = 30
 export const maxCallInputBytes: number = 1024 * 1024
 /** Ids that a shell is given to complete a word. */
 export const maxCompletedIds = 100
-/** Seconds of one request for the end of an agent. */
-export const agentWaitS = 60
 
 /** How long `oxbow start` waits for a guest, which may have to recover a large store, and `oxbow stop` for its end. */
 export const startMs = 60_000

@@ -8,10 +8,9 @@ import { hostname } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { isAlive, isObject, type JsonObject, ownValue, OxbowError, systemRandom, turnRight } from '../types/index.ts'
-import { type Connection, type GuestChoice, withConnection } from './guest-connection.ts'
+import { type Connection, type GuestChoice, withConnection, outputOf } from './guest-connection.ts'
 import { mcpKeySeconds, mcpLastAnswerMs, mcpRebeginMs } from './limits.ts'
 import type { Terminal } from './terminal.ts'
-import { outputOf } from './kernel/call.ts'
 
 export interface McpOptions extends GuestChoice {
   readonly right?: readonly string[] | undefined

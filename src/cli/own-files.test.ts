@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { obey, parseCommand } from './chat/chat-commands.ts'
+import { readCommand } from '../terminal/index.ts'
+import { obey } from './chat/chat-commands.ts'
 import { createConversation } from './chat/conversation.ts'
 import type { GatewayPort } from './guest-connection.ts'
 import { findLocalFile, uploadFiles } from './own-files.ts'
@@ -49,7 +50,7 @@ function startChat() {
     onLost: () => {},
   })
   const type = (line: string): Promise<void> => {
-    const command = parseCommand(line)
+    const command = readCommand(line)
     return command === null ? conversation.send(line) : obey(command, { gateway, conversation, screen, leave: () => {} })
   }
   return { type, pieces, sent, said, state }

@@ -2,20 +2,16 @@
 import { Command } from 'commander'
 import { type Failure, OxbowError } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
-import { addCoderVerbs } from './acp/coder-verbs.ts'
-import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
-import { addAccessVerbs, addApprovalVerbs, addExecVerbs, addFlowVerbs } from './kernel/access-verbs.ts'
+import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
-import { addBudgetVerbs } from './kernel/budget-verbs.ts'
-import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
+import { addAgentVerbs, addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
-import { addServiceVerbs, loadVerbInputs, type VerbInputs } from './service-verbs.ts'
-import { addRemoteVerbs, addServerVerbs } from './servers/server-verbs.ts'
-import { addBranchVerbs, addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
+import { addServiceVerbs, type LoadedVerbs, loadServiceVerbs } from './service-verbs.ts'
+import { addServerVerbs } from './servers/server-verbs.ts'
+import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addSkillVerbs } from './skills/skill-verbs.ts'
 import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
-import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
-import { addMemoryVerbs } from './verbs/memory-verbs.ts'
+import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addMemoryVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
 import { addAuditVerbs, addServeVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
@@ -26,22 +22,11 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Set up:': [addSetupVerbs],
   'Talk:': [addTalkVerbs, addSessionVerbs],
   'Run in the background:': [addServeVerbs],
-  'Approve and allow:': [
-    addApprovalVerbs,
-    addAccessVerbs,
-    addExecVerbs,
-    addFlowVerbs,
-    addSecretVerbs,
-    addFolderVerbs,
-    addServerVerbs,
-    addRemoteVerbs,
-    addCoderVerbs,
-    addSkillVerbs,
-  ],
-  'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs, addGraphVerbs, addScheduleVerbs, addBudgetVerbs],
+  'Approve and allow:': [addApprovalVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addSkillVerbs],
+  'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
-  'Undo and keep:': [addVersionVerbs, addBranchVerbs, addBackupVerbs, addStoreVerbs, addStateVerbs],
+  'Undo and keep:': [addVersionVerbs, addBackupVerbs, addStoreVerbs],
   'Build and extend:': [addPluginVerbs, addMachineVerbs, addCallVerbs],
 }
 
@@ -55,8 +40,7 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
   const args = typed[0] === 'help' && typed.length > 1 ? [...typed.slice(1), '--help'] : typed
   const terminal = { ...given, isJson: wantsJson(args) }
   let verb: Verb = () => Promise.resolve(0)
-  const inputs = await loadVerbInputs(args)
-  const program = buildProgram(terminal, (chosen) => void (verb = chosen), inputs)
+  const program = buildProgram(terminal, (chosen) => void (verb = chosen), await verbsFor(args))
   const unknown = findUnknown(args, program)
   if (unknown !== null) return printFailure(terminal, unknown)
   try {
@@ -101,8 +85,12 @@ function namesOf(command: Command): readonly string[] {
   return [command.name(), ...command.aliases()]
 }
 
-/** @param inputs of the verbs of services that are typed: their fields are options */
-export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, inputs: VerbInputs = new Map()): Command {
+/** Completion has all of them. `ps` is `agents`. */
+const verbsFor = ([first = '']: readonly string[]): Promise<LoadedVerbs> =>
+  loadServiceVerbs(first === 'completion' ? null : first === 'ps' ? 'agents' : first)
+
+/** @param loaded verbs of services that have their arguments and options; the others have a line in the help */
+export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, loaded: LoadedVerbs): Command {
   const program = new Command('oxbow')
   // Inherited by the verbs below, so it comes first.
   program
@@ -124,9 +112,8 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, i
 
   for (const [heading, adds] of Object.entries(families)) {
     program.commandsGroup(heading)
-    for (const add of adds) add(program, terminal, choose)
+    for (const add of [...adds, addServiceVerbs(heading, loaded)]) add(program, terminal, choose)
   }
-  addServiceVerbs(inputs)(program, terminal, choose)
   program.commandsGroup('Help:').helpCommand('help [verb...]', 'show the help of a verb')
   return program
 }

@@ -1,111 +1,110 @@
 /**
- * Verbs of services: each makes one call. Its arguments, options and help follow from the schema of the call, which is loaded only where one
- * of these verbs is typed.
+ * Verbs that make one call. Their arguments, options and help follow from the schema of the call, which is loaded only where one of these
+ * verbs is typed.
  */
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { loadInputSchemas, services } from '../services/index.ts'
-import { isObject, type Json, type JsonObject, OxbowError, ownValue, type ServiceVerb } from '../types/index.ts'
-import { type AddVerbs, collect, userVerb, verbGroup } from './verb-parts.ts'
+import { type Call, type JsonObject, ownValue, type ServiceVerb, type ServiceVerbs } from '../types/index.ts'
+import { addFields, type Field, fieldsOf } from './verb-fields.ts'
+import { type AddVerbs, dryRunOption, examples, plainVerb, userVerb } from './verb-parts.ts'
 
-/** JSON Schemas of the inputs of calls, by name. */
-export type VerbInputs = ReadonlyMap<string, JsonObject>
-
-/** @returns the inputs of what is typed; empty where it is no verb of a service */
-export async function loadVerbInputs(typed: readonly string[]): Promise<VerbInputs> {
-  const meant = services.filter(({ verbs = [] }) => verbs.some(({ words }) => words.split(' ')[0] === typed[0]))
-  return meant.length === 0 ? new Map() : (await loadInputSchemas()).inputSchemas(meant)
+/** Verbs of calls that no service in the list has: those about memory and about programs of others. */
+interface OtherVerbs {
+  readonly verbs: ServiceVerbs
+  /** Describes the calls. */
+  calls(): Promise<readonly Call[]>
 }
 
-/** @param inputs of the verb that is typed: the others have a line in the help and nothing more */
-export function addServiceVerbs(inputs: VerbInputs): AddVerbs {
-  return (program, terminal, choose) => {
-    for (const { verbs = [] } of services)
-      for (const verb of verbs) {
-        const command = userVerb(commandOf(program, verb), verb.summary).option('--json', 'print JSON')
-        const fields = fieldsOf(inputs.get(verb.call))
-        addFields(command, verb, fields)
-        command.action((...given: readonly unknown[]) =>
-          choose(async () => {
-            const { makeCall } = await import('./kernel/call.ts')
-            const input = inputOf(command, verb, fields, given.slice(0, verb.positional?.length ?? 0))
-            return makeCall(verb.call, JSON.stringify(input), command.opts(), terminal)
-          }),
-        )
-      }
+const others: readonly OtherVerbs[] = [
+  {
+    verbs: { words: {}, within: ['memory'], load: async () => (await import('../tools/index.ts')).memoryVerbs },
+    calls: async () => (await import('../tools/index.ts')).describedMemoryCalls(),
+  },
+  {
+    verbs: { words: {}, within: ['skills'], load: async () => (await import('../skills/index.ts')).skillVerbs },
+    calls: async () => (await import('../skills/index.ts')).describedSkillCalls(),
+  },
+  {
+    verbs: {
+      words: {
+        'Approve and allow:': {
+          remotes: 'add agents of others that speak A2A, approve their cards, turn them off',
+          coders: 'add coding agents of others that speak ACP, approve and remove them',
+        },
+      },
+      within: ['servers'],
+      async load() {
+        const { coderVerbs, remoteVerbs, serverVerbs } = await import('../connect/index.ts')
+        return [...serverVerbs, ...remoteVerbs, ...coderVerbs]
+      },
+    },
+    async calls() {
+      const { describedCoderCalls, describedRemoteCalls, describedServerCalls } = await import('../connect/index.ts')
+      return [...describedServerCalls(), ...describedRemoteCalls(), ...describedCoderCalls()]
+    },
+  },
+]
+
+/** Verbs of services that are loaded, with the JSON Schemas of the inputs of their calls. */
+export interface LoadedVerbs {
+  readonly verbs: readonly ServiceVerb[]
+  readonly inputs: ReadonlyMap<string, JsonObject>
+}
+
+const wordsOf = ({ words }: Pick<ServiceVerb, 'words'>): readonly string[] => words.split(' ').filter((word) => !/^[<[]/.test(word))
+
+/** @param typed the first word; null: loads all verbs, for documentation and completion. @returns nothing where it is no verb of a service */
+export async function loadServiceVerbs(typed: string | null): Promise<LoadedVerbs> {
+  const isMeant = ({ verbs }: { readonly verbs?: ServiceVerbs }): boolean => {
+    const words = [...Object.values(verbs?.words ?? {}).flatMap((lines) => Object.keys(lines)), ...(verbs?.within ?? [])]
+    return verbs !== undefined && (typed === null || words.includes(typed))
   }
+  const [meant, meantOthers] = [services.filter(isMeant), others.filter(isMeant)]
+  if (meant.length + meantOthers.length === 0) return { verbs: [], inputs: new Map() }
+  const all = (await Promise.all([...meantOthers, ...meant].map(({ verbs }) => verbs!.load()))).flat()
+  const verbs = all.filter((verb) => typed === null || wordsOf(verb)[0] === typed)
+  const calls = new Set(verbs.flatMap(({ call }) => call ?? []))
+  const described = (await Promise.all(meantOthers.map((each) => each.calls()))).flat()
+  return { verbs, inputs: await (await loadInputSchemas()).inputSchemas(meant, described, calls) }
+}
+
+/** Adds those under one heading. What is not loaded has a line in the help and nothing more. */
+export function addServiceVerbs(heading: string, { verbs, inputs }: LoadedVerbs): AddVerbs {
+  return (program, terminal, choose) => {
+    const lines = new Map([...others, ...services].flatMap((each) => Object.entries(ownValue(each.verbs?.words ?? {}, heading) ?? {})))
+    // Groups of the terminal itself, which it has just added.
+    for (const command of program.commands) if (command.helpGroup() === heading) lines.set(command.name(), '')
+    for (const [first, summary] of lines) {
+      // A group before the verbs in it, which another service may have.
+      const own = verbs.filter((verb) => wordsOf(verb)[0] === first).sort((a, b) => wordsOf(a).length - wordsOf(b).length)
+      if (own.length === 0 && !program.commands.some((command) => command.name() === first)) plainVerb(program.command(first), summary)
+      for (const verb of own) {
+        const command = commandOf(program, verb)
+        command.addHelpText('after', examples(...verb.examples))
+        if (verb.call !== undefined) addCall(command, verb, fieldsOf(verb, inputs.get(verb.call)), [terminal, choose])
+      }
+    }
+  }
+}
+
+function addCall(
+  command: Command,
+  verb: ServiceVerb,
+  fields: readonly Field[],
+  [terminal, choose]: readonly [Parameters<AddVerbs>[1], Parameters<AddVerbs>[2]],
+): void {
+  addFields(command, fields)
+  if (verb.preview !== undefined) command.option(...dryRunOption)
+  command.option('--json', verb.lines === undefined ? 'print the output as one JSON value' : 'print one JSON object per line')
+  command.action((...given: readonly unknown[]) =>
+    choose(async () => (await import('./service-verb-run.ts')).runVerb(verb, { fields, given, options: command.opts() }, terminal)),
+  )
 }
 
 /** `counter add` stands below `counter`, which groups them. */
-function commandOf(program: Command, { words, summary }: ServiceVerb): Command {
-  const [first = '', ...rest] = words.split(' ')
-  if (rest.length === 0) return program.command(first)
-  const group = program.commands.find((command) => command.name() === first) ?? verbGroup(program.command(first), summary)
-  return group.command(rest.join(' '))
-}
-
-interface Field {
-  readonly name: string
-  readonly schema: JsonObject
-  readonly isRequired: boolean
-}
-
-function fieldsOf({ properties, required }: JsonObject = {}): readonly Field[] {
-  return Object.entries(isObject(properties) ? properties : {}).map(([name, schema]) => ({
-    name,
-    schema: isObject(schema) ? schema : {},
-    isRequired: Array.isArray(required) && required.includes(name),
-  }))
-}
-
-const inCamelCase = (name: string): string => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
-const dashed = (name: string): string => name.replaceAll('_', '-')
-const describes = ({ schema }: Field): string => (typeof schema['description'] === 'string' ? schema['description'] : '')
-
-function addFields(command: Command, { positional = [] }: ServiceVerb, fields: readonly Field[]): void {
-  for (const name of positional) {
-    const field = fields.find((each) => each.name === name)
-    const isOptional = field?.isRequired === false
-    command.argument(isOptional ? `[${dashed(name)}]` : `<${dashed(name)}>`, field === undefined ? '' : describes(field))
-  }
-  for (const field of fields.filter(({ name }) => !positional.includes(name))) {
-    const { type } = field.schema
-    const option = new Option(type === 'boolean' ? `--${dashed(field.name)}` : `--${dashed(field.name)} <value>`, describes(field))
-    if (type === 'array') option.argParser(collect)
-    if (Array.isArray(field.schema['enum'])) option.choices(field.schema['enum'].map(String))
-    command.addOption(option.makeOptionMandatory(field.isRequired && type !== 'boolean'))
-  }
-}
-
-function inputOf(command: Command, { positional = [] }: ServiceVerb, fields: readonly Field[], given: readonly unknown[]): JsonObject {
-  const options: Readonly<Record<string, unknown>> = command.opts()
-  const byName = new Map(positional.map((name, at) => [name, given[at]]))
-  for (const { name } of fields) if (!byName.has(name)) byName.set(name, ownValue(options, inCamelCase(name)))
-  const typed = fields.flatMap((field) => {
-    const value = byName.get(field.name)
-    return value === undefined ? [] : [[field.name, valueOf(field, value)] as const]
-  })
-  return Object.fromEntries(typed)
-}
-
-/** What was typed, as the schema has it. @throws OxbowError `bad_input` */
-function valueOf({ name, schema }: Field, value: unknown): Json {
-  const { type } = schema
-  if (typeof value !== 'string') return value as Json
-  if (type === 'string' || type === undefined) return value
-  if (type === 'number' || type === 'integer') {
-    const number = value.trim() === '' ? Number.NaN : Number(value)
-    if (Number.isNaN(number)) throw unreadable(name, 'a number', value)
-    return number
-  }
-  try {
-    return JSON.parse(value) as Json
-  } catch {
-    throw unreadable(name, 'JSON', value)
-  }
-}
-
-function unreadable(name: string, expected: string, value: string): OxbowError {
-  return new OxbowError('bad_input', `${dashed(name)} is ${expected}; ${JSON.stringify(value.slice(0, 100))} cannot be read as that.`, {
-    hint: '`--help` behind the verb shows what it takes.',
-  })
+function commandOf(program: Command, verb: ServiceVerb): Command {
+  const words = wordsOf(verb)
+  const parent = words.slice(0, -1).reduce((group, word) => group.commands.find((command) => command.name() === word) ?? group, program)
+  const command = parent.command(words.at(-1)!)
+  return verb.call === undefined ? plainVerb(command, verb.summary) : userVerb(command, verb.summary)
 }

@@ -1,6 +1,6 @@
 /** The terminal that a verb runs in, as a value so that tests can pass their own streams, and how verbs print to it and fail. */
 import type { GuestProgram, HostEnv } from '../runner/index.ts'
-import { type ErrorCode, errorTable, type Failure, isOxbowError } from '../types/index.ts'
+import { type ErrorCode, errorTable, type Failure, isOxbowError, type VerbPreview } from '../types/index.ts'
 import { plainText, writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
 
@@ -49,24 +49,27 @@ export function printOnce(terminal: Pick<Terminal, 'errors' | 'said'>, text: str
   printNotice(terminal, text)
 }
 
-// A verb that destroys something first says what, if it is asked to.
-
-export interface Preview {
-  /** What the verb would do, as it follows "Would". */
-  readonly would: string
-  /** What it would destroy, as the list of such things has it. */
-  readonly target: object
-}
-
-/** What `--dry-run` prints. @returns the exit code */
-export function printPreview(
-  { would, target }: Preview,
+/** What a verb has to say: with `--json` a value in one line, else the text. @returns the exit code, 0 */
+export function printAnswer(
+  value: unknown,
+  text: string,
   { json }: { readonly json?: boolean | undefined },
   terminal: Pick<Terminal, 'output'>,
 ): number {
-  if (json === true) printLine(terminal, JSON.stringify({ dry_run: true, would, target }))
-  else printText(terminal, `Would ${would}. Nothing is changed.`)
+  if (json === true) printLine(terminal, JSON.stringify(value))
+  else printText(terminal, text)
   return 0
+}
+
+// A verb that destroys something first says what, if it is asked to.
+
+/** What `--dry-run` prints. @returns the exit code */
+export function printPreview(
+  { would, target }: VerbPreview,
+  options: { readonly json?: boolean | undefined },
+  terminal: Pick<Terminal, 'output'>,
+): number {
+  return printAnswer({ dry_run: true, would, target }, `Would ${would}. Nothing is changed.`, options, terminal)
 }
 
 // A verb fails with two lines on stderr, or with `--json` one object `{"error": {code, message, hint}}`, and the exit code from the table.

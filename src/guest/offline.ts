@@ -3,12 +3,11 @@ import { join } from 'node:path'
 import { describedCoderCalls, describedRemoteCalls, describedServerCalls } from '../connect/index.ts'
 import { describedPluginCalls } from '../plugins/index.ts'
 import { describeCall, describedKernelCalls } from '../kernel/index.ts'
-import type { Memory } from '../memory/index.ts'
 import { createSandbox, openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { describedHookCalls, services, verifyJournal } from '../services/index.ts'
 import { describedSkillCalls } from '../skills/index.ts'
 import { openStore, parseReference, type Store, storeAddress, zoeyMethods } from '../store/index.ts'
-import { builtinCalls, memoryCalls, openSearch, pluginDataCalls, searchIsOff } from '../tools/index.ts'
+import { builtinCalls, describedMemoryCalls, openSearch, pluginDataCalls, searchIsOff } from '../tools/index.ts'
 import {
   type Call,
   type Config,
@@ -92,7 +91,7 @@ export async function describedCalls(config: Config, status?: SandboxStatus): Pr
   return [
     ...given,
     ...(search === null ? [] : [search]),
-    ...memoryCalls({} as Memory),
+    ...describedMemoryCalls(),
     ...pluginDataCalls({ ...(await zoeyMethods()), ask: noData, embed: noData }),
     ...describedServerCalls(),
     ...describedPluginCalls(),

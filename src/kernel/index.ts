@@ -1,5 +1,3 @@
-export { decodeBase64 } from './attachments.ts'
-export type { Background } from './background.ts'
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
 export {
   budgetCategory,
@@ -17,59 +15,16 @@ export {
   windowSchema,
 } from './budgets/definitions.ts'
 export { limitsOf, lineOf, unpriced } from './budgets/notices.ts'
-export { cadence, type Cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
-export { type CallReference, callReference, describeCall, maxLoadedTools } from './call-reference.ts'
-export type { Coming, HookedCall, HookedPassing, KernelHooks } from './coming.ts'
+export { type CallReference, callReference, describeCall, maxLoadedTools } from './calls/call-reference.ts'
+export { explain, type Registry, type SectionAgent } from './calls/registry.ts'
 export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
-export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './events.ts'
-export type { Gate } from './gate.ts'
 export { describedServiceCalls } from './hold-services.ts'
-export { type Entry, type Journal, rowIn, rowMark } from './journal.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
-export type { KernelOptions } from './kernel-options.ts'
+export { type DiskProbe, type HealthPart, healthParts, type KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export { describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from './observe/event-kinds.ts'
-export { type HealthPart, healthParts } from './observe/resources.ts'
-export { explain, type Registry, type SectionAgent } from './registry.ts'
-export { type Core, sectionOf, type Service } from './service.ts'
-export {
-  type CallOf,
-  describeSession,
-  type FileFlow,
-  fileFlowCategories,
-  type FileGuard,
-  firstLine,
-  type Judged,
-  type ListInput,
-  maxSessionsRead,
-  maxTitleLength,
-  type OpenedFlow,
-  type Sessions,
-  sessionsOf,
-} from './sessions.ts'
-export type { Answer, Approvals } from './stages/approval-queue.ts'
-export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
-export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './stages/attenuation.ts'
-export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
-export { assertNoBranch, type BranchBy, type FileChanges, type FileCopies, type NewBranch } from './stages/call-files.ts'
-export { type Cleaner, maxResultBytes } from './stages/cleaning.ts'
-export { boundDigest, inputsDigest, partsOf, readInputs, stateChange } from './stages/command-inputs.ts'
-export {
-  type ActsAs,
-  type Asking,
-  type Excuse,
-  type JudgedCall,
-  type JudgeDeps,
-  type Judges,
-  type KnownHosts,
-  type MakeCall,
-  type RefusedCalls,
-  type RefusedPassing,
-  stricter,
-  whyNeverExcused,
-} from './stages/judging.ts'
+export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './policy/attenuation.ts'
 export {
   clientAsk,
   clientReply,
@@ -90,13 +45,7 @@ export {
   runtimeCaller,
   userCaller,
   verdictOf,
-} from './stages/policy.ts'
-export { type Refusal, refusal, refusalText } from './stages/refusals.ts'
-export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './stages/right-limits.ts'
-export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
-export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
-export type { RunningTurns } from './turns/agent.ts'
-export type { Lanes } from './turns/lanes-interface.ts'
+} from './policy/policy.ts'
 export {
   type AgentProfile,
   characterProblem,
@@ -105,7 +54,56 @@ export {
   type Handoff,
   type Handoffs,
   profileCategory,
-} from './turns/profiles.ts'
+} from './policy/profiles.ts'
+export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './policy/right-limits.ts'
+export { describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from './records/event-kinds.ts'
+export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './records/events.ts'
+export { type Entry, type Journal, rowIn, rowMark } from './records/journal.ts'
+export {
+  type CallOf,
+  describeSession,
+  type FileFlow,
+  fileFlowCategories,
+  type FileGuard,
+  firstLine,
+  type Judged,
+  type ListInput,
+  maxSessionsRead,
+  maxTitleLength,
+  type OpenedFlow,
+  type Sessions,
+  sessionsOf,
+} from './records/sessions.ts'
+export { type Core, sectionOf, type Service } from './service.ts'
+export type { Answer, Approvals } from './stages/approval-queue.ts'
+export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
+export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'
+export { assertNoBranch, type BranchBy, type FileChanges, type FileCopies, type NewBranch } from './stages/call-files.ts'
+export { type Cleaner, maxResultBytes } from './stages/cleaning.ts'
+export type { Coming, HookedCall, HookedPassing, KernelHooks } from './stages/coming.ts'
+export { boundDigest, inputsDigest, partsOf, readInputs, stateChange } from './stages/command-inputs.ts'
+export type { Gate } from './stages/gate.ts'
+export {
+  type ActsAs,
+  type Asking,
+  type Excuse,
+  type JudgedCall,
+  type JudgeDeps,
+  type Judges,
+  type KnownHosts,
+  type MakeCall,
+  type RefusedCalls,
+  type RefusedPassing,
+  stricter,
+  whyNeverExcused,
+} from './stages/judging.ts'
+export { type Refusal, refusal, refusalText } from './stages/refusals.ts'
+export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './stages/running-calls.ts'
+export { decodeBase64 } from './state/attachments.ts'
+export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
+export type { RunningTurns } from './turns/agent.ts'
+export type { Background } from './turns/background.ts'
+export type { Lanes } from './turns/lanes-interface.ts'
 export { giveUpCalls } from './turns/recovery.ts'
 export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'
 export type { StartTurn } from './turns/start-turn.ts'

@@ -26,11 +26,11 @@ import {
   systemRandom,
   type UserId,
 } from '../types/index.ts'
-import type { KernelEvent } from './events.ts'
+import type { KernelEvent } from './records/events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { KernelOptions } from './kernel-options.ts'
-import type { HealthProbe } from './observe/resources.ts'
+import type { HealthProbe } from './kernel-options.ts'
 
 export const user = 'ada' as UserId
 export const newCallId: () => CallId = createIdMaker(systemClock, systemRandom) as () => CallId

@@ -2,8 +2,19 @@
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { SecretKeeper } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
-import type { Call, CatalogQuestion, Clock, Config, Engine, HostPort, Random, Sandbox, ShownFolder, UserId } from '../types/index.ts'
-import type { DiskProbe, HealthProbe } from './observe/resources.ts'
+import type {
+  Call,
+  CatalogQuestion,
+  Clock,
+  Config,
+  DoctorCheck,
+  Engine,
+  HostPort,
+  Random,
+  Sandbox,
+  ShownFolder,
+  UserId,
+} from '../types/index.ts'
 import type { Service } from './service.ts'
 
 export interface KernelOptions {
@@ -58,3 +69,18 @@ export interface KernelOptions {
   /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
   readonly catalog?: (question: CatalogQuestion) => AsyncIterable<object>
 }
+
+/** What only the host of the kernel can see, since the kernel opens no files. */
+export interface DiskProbe {
+  /** Of the file system of the workspace; null where it cannot be read. */
+  space(): Promise<{ readonly totalBytes: number; readonly freeBytes: number } | null>
+  /** Open files of this process; 0 where they cannot be counted. */
+  openFiles(): number
+}
+
+/** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */
+export const healthParts = ['guest', 'model', 'machine'] as const
+export type HealthPart = (typeof healthParts)[number]
+
+/** What the host of the kernel finds. Never throws. */
+export type HealthProbe = (part: HealthPart) => AsyncIterable<DoctorCheck>

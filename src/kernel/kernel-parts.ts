@@ -19,31 +19,30 @@ import {
   turnCall,
   type TurnId,
 } from '../types/index.ts'
-import { type Background, type Complete, createBackground, createComplete, rollingBy } from './background.ts'
-import { type Conversations, createConversations } from './conversation/conversations.ts'
+import { type Background, createBackground, createComplete, rollingBy } from './turns/background.ts'
+import { carriesConversation, type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
-import { createConversationOf, createSummaries, type Summaries, maxBytesPerToken } from './conversation/summaries.ts'
+import { type Complete, createConversationOf, createSummaries, maxBytesPerToken, type Summaries } from './conversation/summaries.ts'
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
-import { createEvents, createNoteEvent, type Events, type NoteEvent } from './events.ts'
+import { createEvents, createNoteEvent, type Events, type NoteEvent } from './records/events.ts'
 import type { KernelOptions } from './kernel-options.ts'
-import { createGate, type Gate } from './gate.ts'
-import { createJournal, createProjector, type Journal } from './journal.ts'
-import { createRegistry, type Registry } from './registry.ts'
-import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
+import { createGate, type Gate } from './stages/gate.ts'
+import { createJournal, createProjector, type Journal } from './records/journal.ts'
+import { createRegistry, type Registry } from './calls/registry.ts'
+import { createFileFlow, createSessions, type FileFlow, type Sessions } from './records/sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
-import { nothing, type Provenance } from './stages/policy.ts'
+import { nothing, type Provenance } from './policy/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
-import { createResources, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
 import { createForesee, createStartTurn, type StartTurn } from './turns/start-turn.ts'
-import { createHandoffs, createProfileOf, type Handoffs } from './turns/profiles.ts'
+import { createHandoffs, createProfileOf, type Handoffs } from './policy/profiles.ts'
 import { holdServices, type Services } from './hold-services.ts'
 import type { Core } from './service.ts'
 
@@ -61,7 +60,6 @@ interface Records {
   readonly documents: Documents
   readonly secrets: Secrets
   readonly noteEvent: NoteEvent
-  readonly resources: Resources
   readonly schemas: SchemaChecker
 }
 
@@ -118,12 +116,12 @@ export function assembleParts(options: KernelOptions, resumed: () => Promise<voi
 }
 
 function buildRecords(options: KernelOptions): Records {
-  const { user, config, store, clock, random, disk } = options
+  const { user, config, store, clock, random } = options
   const approvals = createApprovals()
   const sessions = createSessions(store)
   const budgets = createBudgets(store, user, config.budget, clock)
   const events = createEvents(store, approvals.shownIn)
-  const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets }) })
+  const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets, carriesConversation }) })
   const conversations = createConversations({ store, sessions }, journal.flushed, clock.monotonicMs)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   journal.attach({ observe: conversations.observe, onChanged: conversations.drop })
@@ -145,15 +143,11 @@ function buildRecords(options: KernelOptions): Records {
   options.onSecrets?.((text) => secrets.hide(text))
   const newId = createIdMaker(clock, random)
   const noteEvent = createNoteEvent(journal, newId)
-  const onOverload = (reasons: readonly string[]): void =>
-    noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
   budgets.onWarning((account, session) => noteEvent('budget_warning', warningOf(account), session))
-  const resources = createResources({ config: config.resources, clock, disk, onOverload })
   return {
     documents,
     secrets,
     noteEvent,
-    resources,
     schemas: lazySchemaChecker(async () => (await import('../tools/index.ts')).createSchemaChecker()),
     newId,
     approvals,

@@ -21,8 +21,8 @@ import { optionsOf } from './stages/running-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { KernelOptions } from './kernel-options.ts'
 import { assembleParts, type KernelParts } from './kernel-parts.ts'
-import { describeSession, sessionsOf } from './sessions.ts'
-import { userCaller } from './stages/policy.ts'
+import { describeSession, sessionsOf } from './records/sessions.ts'
+import { userCaller } from './policy/policy.ts'
 import { reconcile } from './turns/recovery.ts'
 import { describedServiceCalls } from './hold-services.ts'
 import type { Service } from './service.ts'
@@ -64,8 +64,7 @@ async function resume(
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, store } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, resources, startTurn } = parts
-  resources.start()
+  const { newId, approvals, events, sessions, journal, lanes, gate, startTurn } = parts
   const grant = grantOf(options.config.access.role)
   const ask = (name: string, input: unknown, session: SessionId | '' = '', id?: CallId): Promise<CallOutcome> =>
     resumed.then(() => gate.call({ ...userCaller(user, session, ''), ...grant }, name, input, optionsOf(id, newId)))
@@ -113,7 +112,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
 function createNotices(watchers: KernelParts['events']['watchers']): Kernel['onNotice'] {
   const listeners = new Set<(notice: Notice) => void>()
   let noticeOf: (record: RecordView) => Notice | null = () => null
-  const load = once(async () => ({ noticeOf } = await import('./observe/event-kinds.ts')))
+  const load = once(async () => ({ noticeOf } = await import('./records/event-kinds.ts')))
   const watch = (record: RecordView): void => {
     const notice = record.name.startsWith('event.') ? noticeOf(record) : null
     if (notice !== null) for (const listener of listeners) listener(notice)
@@ -152,8 +151,7 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, services, lanes, background, memory, journal, running, schemas } = parts
-  resources.stop()
+  const { services, lanes, background, memory, journal, running, schemas } = parts
   // First of all: they are not to begin anything more.
   await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.

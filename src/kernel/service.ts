@@ -24,27 +24,27 @@ import {
   type Random,
   type Sandbox,
   type SchemaChecker,
-  type ServiceVerb,
+  type ServiceVerbs,
   type SessionId,
   type ShownFolder,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import type { Coming, PromptSection } from './coming.ts'
+import type { Coming, PromptSection } from './stages/coming.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { Cleaner, KeptOutputs } from './stages/cleaning.ts'
 import type { Judges } from './stages/judging.ts'
-import type { CallReference } from './call-reference.ts'
-import type { Background, Complete } from './background.ts'
+import type { CallReference } from './calls/call-reference.ts'
+import type { Background } from './turns/background.ts'
 import type { Conversations } from './conversation/conversations.ts'
 import type { Scratchpads } from './conversation/scratchpads.ts'
-import type { Summaries } from './conversation/summaries.ts'
-import type { Events } from './events.ts'
-import type { FillInput, Gate } from './gate.ts'
-import type { Journal } from './journal.ts'
-import type { HealthProbe, Resources } from './observe/resources.ts'
-import type { Registry } from './registry.ts'
-import type { CallOf, FileFlow, OpenedFlow, Sessions } from './sessions.ts'
+import type { Complete, Summaries } from './conversation/summaries.ts'
+import type { Events } from './records/events.ts'
+import type { FillInput, Gate } from './stages/gate.ts'
+import type { Journal } from './records/journal.ts'
+import type { DiskProbe, HealthProbe } from './kernel-options.ts'
+import type { Registry } from './calls/registry.ts'
+import type { CallOf, FileFlow, OpenedFlow, Sessions } from './records/sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { FileChanges, FileCopies } from './stages/call-files.ts'
@@ -53,7 +53,7 @@ import type { Documents } from './state/documents.ts'
 import type { RunningTurns } from './turns/agent.ts'
 import type { Lanes, TurnPast } from './turns/lanes-interface.ts'
 import type { AskRuns, ServiceRuns } from './turns/service-runs.ts'
-import type { createProfileOf, Handoffs } from './turns/profiles.ts'
+import type { createProfileOf, Handoffs } from './policy/profiles.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
 /** What the core gives to services. None of it is theirs to close. */
@@ -75,6 +75,8 @@ export interface Core {
   readonly coveredFolders?: (() => readonly string[]) | undefined
   /** Folder for the versions of the workspace; absent: there are none. */
   readonly versionsFolder?: string | undefined
+  /** Absent: nothing is known of the disk. */
+  readonly disk?: DiskProbe | undefined
   /** What the host finds about files, model and machine; absent: nothing. */
   readonly health?: HealthProbe | undefined
   /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
@@ -112,7 +114,6 @@ export interface Core {
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions
   readonly budgets: Budgets
-  readonly resources: Resources
   readonly schemas: SchemaChecker
   readonly lanes: Lanes
   readonly startTurn: StartTurn
@@ -161,7 +162,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** First words of the kinds of events that it notes: `counter` for `counter_full`. What others publish under such a name is chosen by `custom_…` only. */
   readonly events?: readonly string[]
   /** What people type. */
-  readonly verbs?: readonly ServiceVerb[]
+  readonly verbs?: ServiceVerbs
   /**
    * Describes its calls. They run only when the service can be opened; where it needs nothing open, it has no `open`.
    * @param core where calls are only described, for documentation, it has nothing but `config`

@@ -1,17 +1,46 @@
 import type { Core, Service } from '../kernel/index.ts'
+import type { Resources } from './resources.ts'
 import type { Runs } from './runs.ts'
 
+export interface RunsPort extends Runs {
+  /** What the machine and this guest use; where that is too much, the queue starts nothing. */
+  readonly resources: Resources
+}
+
 /** What all other services do later, or longer than a call. */
-export const runs: Service<Runs> = {
+export const runs: Service<RunsPort> = {
   name: 'runs',
+  begin({ config }, self) {
+    // The first sample is taken behind all that a start does.
+    const later = setTimeout(() => void self().then(({ resources }) => resources.snapshot(), notNow), config.resources.interval_s * 1_000)
+    later.unref()
+    return async () => clearTimeout(later)
+  },
   async open(core) {
     const port = await openRuns(core)
-    return { port, close: port.close }
+    return {
+      port,
+      async close() {
+        port.resources.stop()
+        await port.close()
+      },
+    }
   },
 }
 
-async function openRuns({ user, store, documents, clock, random, config, resources }: Core): Promise<Runs> {
-  const [{ createRuns }, { createQueue }] = await Promise.all([import('./runs.ts'), import('./queue.ts')])
+/** `oxbow status` names a service that does not open. */
+function notNow(): void {}
+
+async function openRuns({ user, store, documents, clock, random, config, disk, noteEvent }: Core): Promise<RunsPort> {
+  const [{ createRuns }, { createQueue }, { createResources }] = await Promise.all([
+    import('./runs.ts'),
+    import('./queue.ts'),
+    import('./resources.ts'),
+  ])
+  const onOverload = (reasons: readonly string[]): void =>
+    noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
+  const resources = createResources({ config: config.resources, clock, disk, onOverload })
+  resources.start()
   const queue = createQueue({ ...resources, config: config.agents, clock })
-  return createRuns({ store, documents, clock, random, queue, worker: `guest:${user}` })
+  return { ...createRuns({ store, documents, clock, random, queue, worker: `guest:${user}` }), resources }
 }

@@ -1,11 +1,19 @@
 /** What people type for the calls of services: options and arguments follow from it. */
 import { z } from 'zod'
 import { describedServiceCalls, type Service } from '../kernel/index.ts'
-import { configSchemaWith, type JsonObject } from '../types/index.ts'
+import { type Call, configSchemaWith, type JsonObject } from '../types/index.ts'
 
-/** @returns the JSON Schema of the input of each call of these services, by name. Opens none of them */
-export async function inputSchemas(of: readonly Service[]): Promise<ReadonlyMap<string, JsonObject>> {
+/**
+ * @param others calls that no service in the list has
+ * @returns the JSON Schemas of the inputs of the named calls, by name. Opens no service
+ */
+export async function inputSchemas(
+  of: readonly Service[],
+  others: readonly Call[],
+  names: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, JsonObject>> {
   const config = configSchemaWith(of.flatMap((service) => service.config ?? [])).parse({})
-  const calls = await describedServiceCalls(of, config)
-  return new Map(calls.map(({ name, input }) => [name, z.toJSONSchema(input, { io: 'input' }) as JsonObject]))
+  const calls = [...(await describedServiceCalls(of, config)), ...others]
+  const named = calls.filter(({ name }) => names.has(name))
+  return new Map(named.map(({ name, input }) => [name, z.toJSONSchema(input, { io: 'input' }) as JsonObject]))
 }

@@ -48,7 +48,7 @@ function listCall(deps: PersonCallDeps): Call<object, { items: Item[] }> {
   }
 }
 
-interface Shown {
+export interface Shown {
   name: string
   kind: string
   path: string

@@ -26,7 +26,7 @@ export interface SessionRow {
   readonly turns: number
   /** Joined labels of all that the session's context has held, as a comma-separated sorted list. */
   readonly labels: string
-  /** Where the data with these labels comes from, as JSON; see `src/kernel/sessions.ts`. Empty: nothing is known. */
+  /** Where the data with these labels comes from, as JSON; see `src/kernel/records/sessions.ts`. Empty: nothing is known. */
   readonly origins: string
   /** Id of the call that changed the session's scratchpad last; empty when none has. */
   readonly scratchpad: string

@@ -1,9 +1,31 @@
 /** What terminal programs share: hostile text made safe, formats, and text in the order of records. */
 export { agentGoal, type AgentLine, agentSpent, agentState, agentTree } from './agent-tree.ts'
+export {
+  forgetText,
+  searchText,
+  type ShownForget,
+  type ShownHit,
+  type ShownStats,
+  type ShownWhy,
+  statsText,
+  whyText,
+} from './memory-text.ts'
+export {
+  commandHelp,
+  type Entered,
+  isCommand,
+  matchCommands,
+  readCommand,
+  readMessage,
+  screenCommands,
+  type SlashCommand,
+  slashCommands,
+} from './slash-commands.ts'
 export { inRecordOrder } from './record-order.ts'
 export {
   exactInput,
   exactText,
+  fieldsIn,
   formatBytes,
   formatMoney,
   formatMs,
@@ -11,7 +33,9 @@ export {
   mediaLine,
   plainLine,
   plainText,
+  sessionNamed,
   shortId,
+  subjectOf,
   table,
   whyAsked,
   writtenOut,

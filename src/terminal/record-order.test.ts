@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FollowEvent } from '../client/index.ts'
 import type { RecordView } from '../types/index.ts'
 import { inRecordOrder } from './record-order.ts'
+
+type FollowEvent =
+  | { readonly type: 'record'; readonly record: RecordView }
+  | { readonly type: 'text'; readonly call: string; readonly text: string }
+  | { readonly type: 'caught_up' | 'ended' }
 
 const record = (call: string, name: string, phase: string): RecordView =>
   ({ seq: 1, at: 0, actor: '', session: 's', turn: 't', call, name, phase, body: null }) as unknown as RecordView
 const recorded = (call: string, name: string, phase: string): FollowEvent => ({ type: 'record', record: record(call, name, phase) })
-const text = (call: string, said: string): FollowEvent => ({ type: 'text', turn: 't', call, text: said }) as FollowEvent
+const text = (call: string, said: string): FollowEvent => ({ type: 'text', call, text: said })
 const caughtUp = { type: 'caught_up', cursor: 1, turn: 't', pending: [] } as unknown as FollowEvent
 
 /** What is handed on of the events, in its order. */
 function order(past: readonly RecordView[], events: readonly FollowEvent[]): readonly string[] {
   const seen: string[] = []
-  const take = inRecordOrder(past, (event) =>
+  const take = inRecordOrder<FollowEvent>(past, (event) =>
     seen.push(event.type === 'text' ? event.text : event.type === 'record' ? `${event.record.call} ${event.record.phase}` : event.type),
   )
   events.forEach(take)

@@ -2,7 +2,7 @@
  * Text of models and tools is hostile to a terminal: control characters move the cursor, rewrite what was shown, set titles and
  * clipboards; bidirectional overrides change the visible order of text. Everything that is printed passes through these functions.
  */
-import { type SentMedia, withoutSequences } from '../types/index.ts'
+import { OxbowError, ownValue, type SentMedia, type SessionInfo, withoutSequences } from '../types/index.ts'
 import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from './limits.ts'
 
 // C0 except tab and newline, DEL, C1, the marks and overrides of text direction, and what has no width but in emoji and letters that join.
@@ -98,6 +98,27 @@ export function shortId(id: string, all: readonly string[]): string {
   return id
 }
 
+/**
+ * @param listed all sessions that may be meant
+ * @param prefix what the id begins with
+ * @param hint what else to do, behind the verb that lists sessions
+ * @throws OxbowError `not_found`, or `bad_input` when it is ambiguous
+ */
+export function sessionNamed(listed: readonly SessionInfo[], prefix: string, hint = ''): SessionInfo {
+  const wanted = prefix.trim().toLowerCase()
+  const found = wanted === '' ? [] : listed.filter(({ id }) => id.startsWith(wanted))
+  if (found.length === 1) return found[0]!
+  if (found.length === 0)
+    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(prefix)}`, {
+      hint: `\`oxbow sessions --archived\` lists them all.${hint}`,
+    })
+  const ids = listed.map(({ id }) => id)
+  const some = found.slice(0, 5).map(({ id }) => shortId(id, ids))
+  throw new OxbowError('bad_input', `${found.length} sessions begin with ${prefix}: ${some.join(', ')}`, {
+    hint: 'Give more characters of the id.',
+  })
+}
+
 export function formatTime(at: number): string {
   const date = new Date(at)
   const two = (number: number): string => String(number).padStart(2, '0')
@@ -111,4 +132,25 @@ const maxFieldChars = 100
 export function mediaLine({ kind, name, media_type: type, bytes, caption }: SentMedia): string {
   const plain = (text: string): string => plainLine(text, maxFieldChars)
   return `${plain(name)}  ${plain(kind)}, ${plain(type)}, ${formatBytes(bytes)}${caption === '' ? '' : `  “${plain(caption)}”`}`
+}
+
+/** @returns the fields of the input of a call, as JSON text; none where it is no object */
+export function fieldsIn(input: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(input)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+/** The fields that tell what a call is about; the first that it has. */
+const subjects = ['command', 'pattern', 'path', 'query', 'url', 'from', 'program', 'name', 'task', 'text', 'content']
+
+/** @returns the command, path or pattern; else the input, in one line */
+export function subjectOf(input: string, maxChars: number): string {
+  const fields = fieldsIn(input)
+  const subject = subjects.map((name) => ownValue(fields, name)).find((value) => typeof value === 'string' && value !== '')
+  if (typeof subject === 'string') return plainLine(subject, maxChars)
+  return input === '{}' || input === '' ? '' : plainLine(input, maxChars)
 }

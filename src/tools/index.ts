@@ -29,6 +29,7 @@ import { createSeenFiles } from './workspace-arguments.ts'
 import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
+export { memoryVerbs } from './memory/memory-verbs.ts'
 export { createSchemaChecker } from './schema/schema-checker.ts'
 export { openSearch, pluginDataCalls, searchIsOff, watchFolders }
 
@@ -54,7 +55,9 @@ export const browserCalls: readonly Call[] = [
   browserDownload,
 ]
 
-/** @param memory absent when calls are only described, not run */
+/** Without a memory, which none of them opens. */
+export const describedMemoryCalls = (): readonly Call[] => memoryCalls({} as Memory)
+
 export function memoryCalls(memory: Memory): readonly Call[] {
   return [
     searchCall(memory),

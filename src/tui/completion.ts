@@ -1,5 +1,5 @@
 /** Completion of slash commands and of files after an `@`: what is completed, the choices, and what choosing one does to the text. */
-import { type Command, matchCommands } from './commands.ts'
+import { matchCommands, type SlashCommand } from '../terminal/index.ts'
 import { type Editor, replaceBefore } from './editor.ts'
 
 /** A file or folder that completes an `@`. */
@@ -34,7 +34,7 @@ export interface Completion {
  * @param own commands of the person
  * @returns what the cursor stands behind, with the choices of before while new ones are looked for; null for neither
  */
-export function completionAt(editor: Editor, earlier: Completion | null, own: readonly Command[]): Completion | null {
+export function completionAt(editor: Editor, earlier: Completion | null, own: readonly SlashCommand[]): Completion | null {
   const before = editor.text.slice(0, editor.at)
   const command = /^\/([\w:-]*)$/.exec(before)
   if (command !== null) {

@@ -19,9 +19,9 @@ import {
   promptCall,
   statusRows,
   table,
+  screenCommands,
 } from '../terminal/index.ts'
-import { assertNever, type CallId, type Json, OxbowError, type SessionInfo, toError, toFailure } from '../types/index.ts'
-import { nearestCommand } from './commands.ts'
+import { assertNever, type CallId, type Json, OxbowError, type SessionInfo, toError, toFailure, nearestNames } from '../types/index.ts'
 import { maxListed, maxRuleTries, maxVersions, ruleRetryMs, watchAgentsMs } from './limits.ts'
 import { newPicker, type PickerRow } from './picker.ts'
 import type { Ports } from './ports.ts'
@@ -151,7 +151,11 @@ async function expand({ name, line }: Extract<Effect, { type: 'expand' }>, { lin
     const { message, hint } = outcome.failure
     return dispatch({ type: 'note', tone: 'error', text: plainText(`${message}\n${hint}`) })
   }
-  const near = nearestCommand(name)
+  const [near = ''] = nearestNames(
+    name,
+    screenCommands.map((command) => command.name),
+    2,
+  )
   dispatch({
     type: 'say',
     text: `There is no command /${name}.${near === '' ? ' /help lists them.' : ` Did you mean /${near}?`}`,

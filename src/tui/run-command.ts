@@ -1,5 +1,5 @@
 /** What each slash command does. */
-import { type Command, commands, type Entered, keyHelp } from './commands.ts'
+import { type Entered, screenCommands, type SlashCommand } from '../terminal/index.ts'
 import { noticeMs } from './limits.ts'
 import { openSearch, showMatch } from './scrolling.ts'
 import type { Effect, State, Step, Surroundings, ThemeName } from './state.ts'
@@ -75,7 +75,7 @@ function agentCommand(state: State, verb: keyof typeof agentUsage, argument: str
 }
 
 /** Commands that need a session. */
-function sessionCommand(state: State, { name, argument }: Entered): Step {
+function sessionCommand(state: State, { name, argument }: Pick<Entered, 'name' | 'argument'>): Step {
   if (state.session === null) return [tell(state, 'There is no session yet: send a message first.'), []]
   switch (name) {
     case 'fork':
@@ -104,9 +104,33 @@ function tell(state: State, text: string): State {
   return { ...state, notice: { text, isError: false, until: state.now + noticeMs } }
 }
 
-function helpText(own: readonly Command[]): string {
-  const rowOf = ({ name, argument, help }: Command) => [`/${name} ${argument}`.trim(), help] as const
-  const rows = [...commands.map(rowOf), ['', ''] as const, ...(own.length === 0 ? [] : [...own.map(rowOf), ['', ''] as const]), ...keyHelp]
+function helpText(own: readonly SlashCommand[]): string {
+  const rowOf = ({ name, argument, help }: SlashCommand) => [`/${name} ${argument}`.trim(), help] as const
+  const rows = [
+    ...screenCommands.map(rowOf),
+    ['', ''] as const,
+    ...(own.length === 0 ? [] : [...own.map(rowOf), ['', ''] as const]),
+    ...keyHelp,
+  ]
   const width = Math.max(...rows.map(([key]) => key.length))
   return rows.map(([key, what]) => (key === '' ? '' : `${key.padEnd(width)}  ${what}`)).join('\n')
 }
+
+/** Keys, for the help. */
+const keyHelp: readonly (readonly [key: string, what: string])[] = [
+  ['Enter', 'send; while a turn runs, the agent reads it at its next step'],
+  ['Shift+Enter, Alt+Enter, Ctrl+J', 'new line'],
+  ['Up, Down', 'move in the text, then through earlier messages'],
+  ['@', 'complete a file: of the workspace, or ./ ~/ / to attach your own'],
+  ['Tab', 'complete; answer a question that waits'],
+  ['Esc', 'close what is open; stop the running turn'],
+  ['Ctrl+C', 'stop the turn, else clear the text; twice: leave'],
+  ['PgUp, PgDn, wheel', 'scroll; Ctrl+Home and Ctrl+End go to the ends'],
+  ['Ctrl+F', 'search this conversation'],
+  ['Ctrl+O', 'unfold or fold all calls and reasoning'],
+  ['Alt+Up, Alt+Down', 'select a call; Enter unfolds it, as does a click'],
+  ['Ctrl+W, Ctrl+U, Ctrl+K, Ctrl+Y', 'delete a word, to the start, to the end; insert it again'],
+  ['Ctrl+_', 'undo in the editor'],
+  ['Ctrl+Z', 'suspend; fg returns'],
+  ['Ctrl+L', 'draw the screen again'],
+]

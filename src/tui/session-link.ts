@@ -1,6 +1,6 @@
 /** The session on the screen: opening one, starting one with its first message, following it across guests, and its older records. */
 import type { FollowEvent } from '../client/index.ts'
-import { inRecordOrder } from '../terminal/index.ts'
+import { inRecordOrder, sessionNamed } from '../terminal/index.ts'
 import { didYouMean, isMessage, OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
 import { maxListed, pageRecords } from './limits.ts'
 import type { Gateway, Ports } from './ports.ts'
@@ -81,7 +81,7 @@ export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (
     unlinked: () => void (gateway = null),
     gateway: linked,
     current: followed.session,
-    open: async (prefix) => show(await findSession(linked(), prefix)),
+    open: async (prefix) => show(sessionNamed(await linked().listSessions(maxListed), prefix)),
     openNewest: async () => show(await newestSession(linked(), followed.session())),
     chooseAgent: (name) => answering.choose(followed.session(), name),
     leave(wanted) {
@@ -115,7 +115,7 @@ function createFollowed(gateway: () => Gateway, dispatch: (event: Event) => void
     stop()
     session = id
     cursor = from
-    const take = inRecordOrder(past, (event) => session === id && dispatch({ type: 'follow', session: id, events: [event] }))
+    const take = inRecordOrder<FollowEvent>(past, (event) => session === id && dispatch({ type: 'follow', session: id, events: [event] }))
     const following = await gateway().follow(id, from, (event: FollowEvent) => {
       if (session !== id) return
       if (event.type === 'record') cursor = Math.max(cursor, event.record.seq)
@@ -209,17 +209,4 @@ async function readPage(gateway: Gateway, session: SessionId, before?: number): 
     if (begins >= 0) return { records: records.slice(begins), next: records[begins]!.seq }
     from = page.next
   }
-}
-
-async function findSession(gateway: Gateway, prefix: string): Promise<SessionInfo> {
-  const wanted = prefix.trim().toLowerCase()
-  const found = (await gateway.listSessions(maxListed)).filter(({ id }) => id.startsWith(wanted))
-  const [first] = found
-  if (first !== undefined && found.length === 1 && wanted !== '') return first
-  if (found.length > 1 && wanted !== '') {
-    throw new OxbowError('bad_input', `${found.length} sessions begin with ${prefix}.`, {
-      hint: 'Give more characters of the id, or choose: /sessions',
-    })
-  }
-  throw new OxbowError('not_found', `No session begins with ${JSON.stringify(prefix)}.`, { hint: '/sessions lists them.' })
 }

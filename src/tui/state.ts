@@ -1,8 +1,8 @@
 /** Everything that the full-screen terminal shows, what can happen to it, and what it asks to be done. Plain values. */
+import { type SlashCommand } from '../terminal/index.ts'
 import type { ConnectionState, FollowEvent } from '../client/index.ts'
 import type { CallId, Failure, GuestStatus, Notice, RecordView, SessionId, SessionInfo } from '../types/index.ts'
 import type { LabelBadge } from '../terminal/index.ts'
-import type { Command } from './commands.ts'
 import type { Completion, FoundFile } from './completion.ts'
 import { type Editor, emptyEditor } from './editor.ts'
 import type { Picker, PickerRow, Preview } from './picker.ts'
@@ -25,7 +25,7 @@ export interface State {
   readonly editor: Editor
   readonly completion: Completion | null
   /** Commands of the person, as the guest knew them when a completion of commands was last opened. */
-  readonly own: readonly Command[]
+  readonly own: readonly SlashCommand[]
   /** Files attached to the next message. */
   readonly files: readonly AttachedFile[]
   readonly dialog: Picker | Preview | null
@@ -104,7 +104,7 @@ export type Event =
   | { readonly type: 'draft'; readonly text: string }
   /** The message of a command. */
   | { readonly type: 'expanded'; readonly text: string }
-  | { readonly type: 'commands'; readonly own: readonly Command[] }
+  | { readonly type: 'commands'; readonly own: readonly SlashCommand[] }
   | { readonly type: 'files'; readonly query: string; readonly files: readonly FoundFile[] }
   | { readonly type: 'rules'; readonly call: CallId; readonly rules: readonly OfferedRule[]; readonly labels: boolean }
   | { readonly type: 'decided'; readonly call: CallId; readonly next: string }

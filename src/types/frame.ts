@@ -187,17 +187,6 @@ export interface ServiceProblem {
   readonly problem: string
 }
 
-/** A verb of the command line that makes a call of a service. Options, help and `--json` follow from the schema of the call. */
-export interface ServiceVerb {
-  /** What people type behind `oxbow`: `counter add`. */
-  readonly words: string
-  /** Name of the call. */
-  readonly call: string
-  readonly summary: string
-  /** Fields of its input that are written without their names, in this order. */
-  readonly positional?: readonly string[]
-}
-
 /** The step of the running turn, a call, that an event is about. */
 interface StepEvent {
   session: SessionId

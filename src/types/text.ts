@@ -134,6 +134,12 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** @returns the text of this name, in an input or among options; empty where there is none */
+export function textIn(table: Readonly<Record<string, unknown>>, name: string): string {
+  const value = Object.hasOwn(table, name) ? table[name] : ''
+  return typeof value === 'string' ? value : ''
+}
+
 /** @returns what a JSON text holds, or null when it is not valid JSON or not an object */
 export function parseObject(text: string): JsonObject | null {
   try {

@@ -7,8 +7,8 @@ export interface CoreShape {
   /** Product files and lines of `src/kernel`. */
   readonly files: number
   readonly lines: number
-  /** Pairs of folders of `src/kernel` that import each other, types included. */
-  readonly folderPairs: number
+  /** Folders of `src/kernel` in circles of imports, types included. */
+  readonly circularFolders: number
   /** Names of calls that stand outside the area that describes the call, by module. */
   readonly namesElsewhere: Readonly<Record<string, number>>
   /** Product files that name the call of a message themselves, instead of asking `src/types/turn-record.ts` or `turn-fold.ts`. */
@@ -20,12 +20,12 @@ const turnCall = 'turn.send'
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 49,
-  lines: 10_331,
-  folderPairs: 3,
+  files: 47,
+  lines: 10_020,
+  circularFolders: 0,
   namesElsewhere: {
     acp: 14,
-    cli: 200,
+    cli: 84,
     connect: 3,
     'eliza-host': 25,
     gateway: 154,
@@ -47,8 +47,11 @@ export const coreNow: CoreShape = {
   namesTurn: 1,
 }
 
+/** Types only, written from the descriptions of the calls: nobody decides by a name in it. */
+const generatedTypes = 'src/client/call-outputs.ts'
+
 function productOf(tree: SourceTree): readonly SourceFile[] {
-  return tree.files.filter(({ module, isTest, isSupport }) => module !== null && !isTest && !isSupport)
+  return tree.files.filter(({ path, module, isTest, isSupport }) => module !== null && !isTest && !isSupport && path !== generatedTypes)
 }
 
 export function measureCore(tree: SourceTree): CoreShape {
@@ -57,7 +60,7 @@ export function measureCore(tree: SourceTree): CoreShape {
   return {
     files: kernel.length,
     lines: kernel.reduce((sum, { lines }) => sum + lines, 0),
-    folderPairs: pairsOf(kernel).length,
+    circularFolders: circularFolders(kernel).length,
     namesElsewhere: namesElsewhere(product),
     namesTurn: product.filter(({ dottedNames }) => dottedNames.some(({ text }) => text === turnCall)).length,
   }
@@ -71,7 +74,7 @@ export function checkCore(tree: SourceTree, most: CoreShape): readonly Violation
     ['product files of src/kernel', now.files, most.files],
     // Lines come and go with every change.
     ['product lines of src/kernel', now.lines, most.lines, 500],
-    ['pairs of folders that import each other', now.folderPairs, most.folderPairs],
+    ['folders in circles of imports', now.circularFolders, most.circularFolders],
     [`files that name ${turnCall}`, now.namesTurn, most.namesTurn],
     ...modules.map(
       (module) =>
@@ -98,21 +101,19 @@ function folderOf(path: string): string {
   return parts.slice(0, parts.length > 3 ? 3 : 2).join('/')
 }
 
-function pairsOf(kernel: readonly SourceFile[]): readonly string[] {
-  const edges = new Set(
-    kernel.flatMap((file) =>
-      file.imports.flatMap(({ specifier }) => {
-        if (specifier?.startsWith('.') !== true) return []
-        const target = posix.join(posix.dirname(file.path), specifier)
-        const [from, to] = [folderOf(file.path), folderOf(target)]
-        return target.startsWith('src/kernel/') && from !== to ? [`${from} ${to}`] : []
-      }),
-    ),
-  )
-  return [...edges].filter((edge) => {
-    const [from = '', to = ''] = edge.split(' ')
-    return from < to && edges.has(`${to} ${from}`)
-  })
+/** @returns the folders from which imports lead back to them through others */
+function circularFolders(kernel: readonly SourceFile[]): readonly string[] {
+  const targets = new Map<string, Set<string>>()
+  for (const file of kernel)
+    for (const { specifier } of file.imports) {
+      if (specifier?.startsWith('.') !== true) continue
+      const target = posix.join(posix.dirname(file.path), specifier)
+      const [from, to] = [folderOf(file.path), folderOf(target)]
+      if (target.startsWith('src/kernel/') && from !== to) targets.set(from, (targets.get(from) ?? new Set()).add(to))
+    }
+  const leads = (from: string, to: string, seen: Set<string>): boolean =>
+    [...(targets.get(from) ?? [])].some((next) => next === to || (!seen.has(next) && leads(next, to, seen.add(next))))
+  return [...targets.keys()].filter((folder) => leads(folder, folder, new Set()))
 }
 
 function namesElsewhere(product: readonly SourceFile[]): Readonly<Record<string, number>> {

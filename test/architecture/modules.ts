@@ -63,7 +63,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'services', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
+  row('cli', 'terminal', ['runner', 'services', 'tools', 'connect', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
     packages: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
@@ -92,7 +92,6 @@ export const modules: readonly ModuleRow[] = [
         'the Agent Client Protocol, from the project that defines it; behind `protocol.ts`, loaded by `oxbow acp` alone',
     },
   }),
-  row('terminal', 'terminal', ['client']),
   row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
   row('runner', 'host', ['sandbox', 'plugins', 'services', 'tar'], {
     packages: { 'smol-toml': 'layered configuration files' },
@@ -141,7 +140,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('services', 'services', ['runs', 'kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository'], {
+  row('services', 'services', ['runs', 'kernel', 'runtime', 'memory', 'store', 'secrets', 'sandbox', 'repository', 'terminal'], {
     packages: {
       zod,
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
@@ -167,7 +166,7 @@ export const modules: readonly ModuleRow[] = [
   // For who writes plugins: no other module uses it.
   row('plugin-sdk', 'runtime', ['plugin-host', 'plugins']),
   row('secrets', 'core', [], { builtins: { 'node:fs': 'values in the vault, which only the person writes' } }),
-  row('tools', 'core', ['sandbox', 'memory'], {
+  row('tools', 'core', ['sandbox', 'memory', 'terminal'], {
     packages: {
       zod,
       'parse5-sax-parser': 'reads pages of the web in one pass, without a tree that a hostile page could blow up; fetched lazily',
@@ -178,14 +177,14 @@ export const modules: readonly ModuleRow[] = [
     buildTime: { ajv: 'JSON Schema of others: what agents, graphs and servers of tools promise; in a thread' },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended, and a schema checked in another' },
   }),
-  row('skills', 'core', [], {
+  row('skills', 'core', ['terminal'], {
     packages: { zod },
     buildTime: {
       'js-yaml': 'the frontmatter of SKILL.md, as the reference reads it; loaded with the first that is not plain',
       diff: 'what has changed since a person trusted it; loaded with the first change',
     },
   }),
-  row('connect', 'core', ['sandbox'], {
+  row('connect', 'core', ['sandbox', 'terminal'], {
     packages: {
       zod,
       '@modelcontextprotocol/client': 'MCP, from the project that defines it; fetched lazily, behind `mcp-client.ts`',
@@ -196,6 +195,7 @@ export const modules: readonly ModuleRow[] = [
     },
     builtins: { 'node:fs': 'the lock file of an installed server, which is part of what a person approves' },
   }),
+  row('terminal', 'core', []),
   row('plugins', 'core', ['sandbox'], {
     packages: { zod, saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
     builtins: {

@@ -5,6 +5,7 @@ import { stripTypeScriptTypes } from 'node:module'
 import { describe, test } from 'node:test'
 import { parse as parseToml } from 'smol-toml'
 import { buildProgram } from '../../src/cli/program.ts'
+import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { parseConfig } from '../../src/types/index.ts'
@@ -50,11 +51,12 @@ void describe('the blocks of the pages', () => {
   })
 
   void test('of the shell have command lines that the program takes, also where they are not run', async () => {
+    const loaded = await loadServiceVerbs(null)
     const silent = { output: new PassThrough(), errors: new PassThrough(), version: '' } as unknown as Terminal
     for (const block of blocks.filter(({ language }) => language === 'sh' || language === 'console'))
       for (const line of commandLines(block)) {
         let isChosen = false
-        const program = buildProgram(silent, () => (isChosen = true))
+        const program = buildProgram(silent, () => (isChosen = true), loaded)
         await program
           .parseAsync(wordsOf(line), { from: 'user' })
           .catch((error: Error) => assert.fail(`${block.at}: ${line}: ${error.message}`))

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { parse as parseToml } from 'smol-toml'
 import { z } from 'zod'
 import { measures } from '../../bench/measure-list.ts'
-import { parseCommand } from '../../src/cli/chat/chat-commands.ts'
-import { isCommand } from '../../src/tui/commands.ts'
+import { slashCommands } from '../../src/terminal/index.ts'
 import { buildProgram } from '../../src/cli/program.ts'
+import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { agentProblem } from '../../src/services/agents/delegation/agent-definition.ts'
 import { configSchema, type Definition, hookSteps, parseConfig } from '../../src/types/index.ts'
@@ -51,13 +51,13 @@ export async function programFacts(): Promise<ProgramFacts> {
   const sources = [...paths].filter((path) => /^(?:src|web|scripts|test|bench)\/.*\.(?:tsx?|js|c|json)$/.test(path))
   return {
     paths,
-    program: buildProgram(terminal, () => {}),
+    program: buildProgram(terminal, () => {}, await loadServiceVerbs(null)),
     dotted,
     families: new Set([...dotted].map((name) => name.split('.')[0] ?? '')),
     words: new Set(sources.flatMap((path) => read(path).match(/\w+/g) ?? [])),
     scripts: new Set(Object.keys((JSON.parse(read('package.json')) as { scripts: object }).scripts)),
     measures: new Set(measures.map(({ name }) => name)),
-    isChatCommand: (text) => parseCommand(text)?.kind !== 'unknown' || isCommand(text.split(' ')[0]!.slice(1)),
+    isChatCommand: (text) => slashCommands.some(({ name }) => name === text.split(' ')[0]!.slice(1)),
     checkToml: (text) => {
       try {
         const table = parseToml(text)

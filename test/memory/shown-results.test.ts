@@ -1,7 +1,7 @@
 /** What a person sees of a search: the sentence that matches, and what stands around it. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { searchText, type ShownHit } from '../../src/cli/verbs/memory-text.ts'
+import { searchText, type ShownHit } from '../../src/terminal/index.ts'
 import { asks, done, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 

@@ -1,7 +1,7 @@
 /** What a search answers that nothing fits: over real sentences, the built-in table in its real thread, and the call as agents and people use it. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { searchText, type ShownHit } from '../../src/cli/verbs/memory-text.ts'
+import { searchText, type ShownHit } from '../../src/terminal/index.ts'
 import { createMemory, type Memory } from '../../src/memory/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'

@@ -79,7 +79,12 @@ export async function openWorker(store: Store, options: WorkerOptions = {}): Pro
   const kept = Object.assign(Object.create(store) as Store, { close: async () => {} })
   const calls = [step('once'), step('idempotent')]
   const guest = await openFixture({ store: kept, clock, services: [...services, jobs], calls, play: () => says('done') })
-  const queue = createQueue({ config: { max_running: 5, max_starts_per_minute: 1e9, ageing_s: 60 }, clock, ...core.resources })
+  const queue = createQueue({
+    config: { max_running: 5, max_starts_per_minute: 1e9, ageing_s: 60 },
+    clock,
+    overloads: () => [],
+    snapshot: async () => {},
+  })
   const runs = createRuns({ store: kept, documents: core.documents, clock, random: systemRandom, queue, worker: name, leaseMs })
   return {
     core,

@@ -19,7 +19,7 @@ const parts = scaled(4, 1)
 const kills = scaled(100, 10)
 const killsInOneWorkspace = 5
 /** No further workspace begins after this long: on a busy machine fewer kills are better than an hour. */
-const boundMs = 300_000
+const boundMs = 100_000
 /** A kill comes at most so long after the guest began to start, was ready, or had all work begun: each third, by chance. */
 const longestMs = 1_000
 

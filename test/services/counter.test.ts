@@ -40,8 +40,8 @@ void test('a service of one folder has calls, documents, events, a section of th
   assert.match(beyond.err, /The counter stops at 7\./)
   const wrong = await home.oxbow(['counter', 'add', 'many'])
   assert.equal(wrong.exit, errorTable.bad_input.exit)
-  assert.match(wrong.err, /by is a number/)
-  assert.match((await home.oxbow(['counter', 'add', '--help'])).out, /by\s+How many\./)
+  assert.match(wrong.err, /'many' is invalid for argument 'by'\. Give a whole number from 1/)
+  assert.match((await home.oxbow(['counter', 'add', '--help'])).out, /by\s+how many\n/)
   assert.match((await home.oxbow(['counter', 'remove'])).err, /no verb "remove"/)
 
   const events = await home.json<{ kind: string; fields: object }>('events', '--kind', 'counter_*')

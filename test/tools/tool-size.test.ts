@@ -7,7 +7,7 @@ import { chatWire } from '../../src/engine/openai-chat/chat-wire.ts'
 import { responsesWire } from '../../src/engine/openai-responses/responses-wire.ts'
 import type { Wire, WriterOptions } from '../../src/engine/wire.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
-import { createRegistry } from '../../src/kernel/registry.ts'
+import { createRegistry } from '../../src/kernel/calls/registry.ts'
 import { type Call, type JsonObject, parseConfig, type ToolSpec, toolName } from '../../src/types/index.ts'
 
 const config = parseConfig({}, 'this test')

@@ -6,6 +6,7 @@ import { basename, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { buildProgram, runProgram } from '../../src/cli/program.ts'
+import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 import { errorTable } from '../../src/types/index.ts'
 import { type Home, openHome, type Ran } from '../support/program.ts'
@@ -118,9 +119,10 @@ test('a backup that removes older ones names them first', async () => {
 /** What takes something away for good, or as good as that. */
 const destroys = /^(?:delete|remove|revoke|forget|reset|restore|withdraw|kill|migrate)$/
 
-test('every verb that destroys something takes --dry-run', () => {
+test('every verb that destroys something takes --dry-run', async () => {
   const found: string[] = []
-  const program = buildProgram({ output: new PassThrough(), errors: new PassThrough(), version: '' } as unknown as Terminal, () => {})
+  const terminal = { output: new PassThrough(), errors: new PassThrough(), version: '' } as unknown as Terminal
+  const program = buildProgram(terminal, () => {}, await loadServiceVerbs(null))
   for (const verb of program.commands) {
     for (const each of verb.commands.length === 0 ? [verb] : verb.commands)
       if (destroys.test(each.name()) && !each.options.some(({ long }) => long === '--dry-run')) found.push(`${verb.name()} ${each.name()}`)

@@ -1,36 +1,37 @@
 /** Servers of tools that an editor names, by the calls of `oxbow servers`, and the rights, secrets and programs that they need. */
+import { outputOf } from '../guest-connection.ts'
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, posix, relative } from 'node:path'
+import type { ServerDiff, ServerLine } from '../../connect/index.ts'
 import type { Gateway, HeldServer, OfferedTools, ServerPorts } from '../../acp/index.ts'
 import { grantRight, type GuestSetup, hasDotFolder, hasRight, loadConfig, whyHidden } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'
-import { outputOf, restartGuest } from '../kernel/call.ts'
+import { restartGuest } from '../kernel/call.ts'
 import { removeSecret, storeSecret } from '../kernel/secrets.ts'
-import { addRequest, approveRequest, diffRequest, listRequest, removeRequest, switchRequest } from '../servers/server-requests.ts'
 
 /** Those of them that only make calls. */
 export const serverCalls: Pick<ServerPorts, 'list' | 'add' | 'look' | 'approve' | 'switchOff' | 'remove'> = {
   async list(gateway) {
-    const { servers } = await outputOf(gateway, ...listRequest)
+    const { servers } = await outputOf(gateway, 'server.list', {})
     return servers.map(({ server, settings, enabled, approved, log }): HeldServer => ({ name: server, settings, enabled, approved, log }))
   },
   async add(name, settings, gateway) {
-    await outputOf(gateway, ...addRequest(name, { ...settings }))
+    await outputOf(gateway, 'server.add', { server: name, settings: { ...settings } })
   },
   look,
   async approve(name, digest, tools, gateway) {
-    await outputOf(gateway, ...approveRequest({ server: name, digest, tools: [...tools] }))
+    await outputOf(gateway, 'server.approve', { server: name, digest, tools: [...tools] })
   },
   async switchOff(name, gateway) {
-    await outputOf(gateway, ...switchRequest(name, false))
+    await outputOf(gateway, 'server.switch', { server: name, enabled: false })
   },
   async remove(name, gateway) {
-    await outputOf(gateway, ...removeRequest(name))
+    await outputOf(gateway, 'server.remove', { server: name })
   },
 }
 
 async function look(name: string, gateway: Gateway): Promise<OfferedTools> {
-  const { digest, instructions, offers, tools } = await outputOf(gateway, ...diffRequest(name))
+  const { digest, instructions, offers, tools } = await outputOf(gateway, 'server.diff', { server: name })
   return {
     digest,
     instructions: instructions.now,

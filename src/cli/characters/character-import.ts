@@ -10,11 +10,10 @@ import { agentNameOf, descriptionOf, type Knowledge, ownSecrets, takeSecrets } f
 import { readDefinitionTable, writeDefinition } from '../../runner/index.ts'
 import { expandRights, OxbowError, toError, wrongAgentRights } from '../../types/index.ts'
 import { plainLine } from '../../terminal/index.ts'
-import { type GatewayPort, type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
-import { outputOf } from '../kernel/call.ts'
+import { type GatewayPort, type GuestChoice, guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { knowledgePieceBytes, maxKnowledgeBytes, maxKnowledgeFiles } from '../limits.ts'
 import { storedSecrets, storeSecrets } from '../store/keys.ts'
-import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printPreview, type Terminal } from '../terminal.ts'
 import { characterFiles, printWarnings, readCharacterFile } from './character-file.ts'
 
 interface ImportOptions extends GuestChoice {
@@ -70,19 +69,18 @@ export async function characterImport(file: string, options: ImportOptions, term
     ...(report.variables.length > 0 && { variables: taken.variables }),
   }
   writeDefinition(files, table, taken.original)
-  if (options.json === true) printLine(terminal, JSON.stringify({ ...report, ingested }))
-  else
-    printText(
-      terminal,
-      [
-        `Made the agent ${name}: ${files.toml}`,
-        ...(secrets.length === 0 ? [] : [`Secrets: ${plainLine(secrets.join(', '), 400)}. ${hasSecrets}`]),
-        ...(ingested === 0 ? [] : [`Knowledge: ${ingested} documents in its memory: ${namesOf(knowledge.files)}.`]),
-        ...(character.plugins.length === 0 ? [] : [pluginHint(character.plugins)]),
-        `Talk to it: oxbow chat --agent ${name}`,
-      ].join('\n'),
-    )
-  return 0
+  return printAnswer(
+    { ...report, ingested },
+    [
+      `Made the agent ${name}: ${files.toml}`,
+      ...(secrets.length === 0 ? [] : [`Secrets: ${plainLine(secrets.join(', '), 400)}. ${hasSecrets}`]),
+      ...(ingested === 0 ? [] : [`Knowledge: ${ingested} documents in its memory: ${namesOf(knowledge.files)}.`]),
+      ...(character.plugins.length === 0 ? [] : [pluginHint(character.plugins)]),
+      `Talk to it: oxbow chat --agent ${name}`,
+    ].join('\n'),
+    options,
+    terminal,
+  )
 }
 
 const maxNamed = 20

@@ -6,9 +6,8 @@ import { characterPrompt, ownSecrets, readCharacter, type ReadCharacter, withSec
 import { readDefinitionTable } from '../../runner/index.ts'
 import { isObject, type JsonObject, OxbowError } from '../../types/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
-import { outputOf } from '../kernel/call.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { type GuestChoice, guestSetup, withGuest, outputOf } from '../guest-connection.ts'
+import { printAnswer, printLine, printText, type Terminal } from '../terminal.ts'
 import { characterFiles, printWarnings, readCharacterFile, readCharacterText } from './character-file.ts'
 
 interface CheckOptions {
@@ -102,9 +101,12 @@ export async function characterShow(
   guestSetup(options, terminal)
   const { read, variables } = await importedCharacter(terminal, name)
   const prompt = characterPrompt(read.character, { seed: options.message ?? randomUUID(), variables })
-  if (options.json === true) printLine(terminal, JSON.stringify({ form: read.form, ...summaryOf(read.character), prompt }))
-  else printText(terminal, `${summaryText(read)}\n\n${plainText(prompt)}`)
-  return 0
+  return printAnswer(
+    { form: read.form, ...summaryOf(read.character), prompt },
+    `${summaryText(read)}\n\n${plainText(prompt)}`,
+    options,
+    terminal,
+  )
 }
 
 interface ExportOptions extends GuestChoice {

@@ -1,119 +1,37 @@
-/** Slash commands of the chat: parsing, what each one does, and `/memory`. */
+/** What each slash command does in a chat line by line, and `/memory`. */
 import type { Json, SessionId, SessionInfo } from '../../types/index.ts'
-import type { GatewayPort } from '../guest-connection.ts'
+import { type GatewayPort, outcomeOf, outputOf } from '../guest-connection.ts'
 import { maxListedSessions, sessionsOnPage } from '../limits.ts'
-import { ask } from '../verbs/memory.ts'
 import type { Screen } from '../screen/screen.ts'
-import { changeSession, newestSession, sessionTable } from '../verbs/sessions.ts'
-import {
-  forgetText,
-  searchText,
-  type ShownForget,
-  type ShownHit,
-  type ShownStats,
-  type ShownWhy,
-  statsText,
-  whyText,
-} from '../verbs/memory-text.ts'
+import { newestSession, sessionTable } from '../verbs/sessions.ts'
 import {
   commandCall,
+  commandHelp,
   costLines,
+  type Entered,
+  forgetText,
   isNoCommand,
   ownCommands,
   plainLine,
   plainText,
   promptCall,
+  searchText,
+  type SlashCommand,
+  type ShownForget,
+  type ShownHit,
+  type ShownStats,
+  type ShownWhy,
+  statsText,
   statusRows,
   table,
+  whyText,
 } from '../../terminal/index.ts'
 import { failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
 
-type ChatCommand =
-  | { readonly kind: 'new'; readonly title: string }
-  | { readonly kind: 'sessions'; readonly page: number }
-  | { readonly kind: 'continue' }
-  | { readonly kind: 'switch'; readonly prefix: string }
-  | { readonly kind: 'rename'; readonly title: string }
-  | { readonly kind: 'archive' }
-  | { readonly kind: 'fork'; readonly message: number | null }
-  | { readonly kind: 'agent'; readonly name: string }
-  | { readonly kind: 'memory'; readonly argument: string }
-  | { readonly kind: 'attach'; readonly path: string }
-  | { readonly kind: 'prompt'; readonly words: readonly string[] }
-  | { readonly kind: 'cancel' }
-  | { readonly kind: 'cost' }
-  | { readonly kind: 'status' }
-  | { readonly kind: 'help' }
-  | { readonly kind: 'quit' }
-  | { readonly kind: 'unknown'; readonly name: string; readonly line: string }
-
-const chatHelp = `/new [title]   start another session
-/sessions [N]  list sessions, twenty per page; N is the page
-/continue      go to the most recently used session
-/switch ID     go to a session; the first characters of its id are enough
-/rename TITLE  rename this session
-/archive       archive this session and start another
-/fork [N]      continue in a new session from your message N, or from here
-/agent [NAME]  choose the agent or character that answers; without NAME, the usual one
-/memory …      search, add, forget; /memory alone lists the forms
-/attach FILE   attach a file to the next message; without FILE, drop all
-/prompt SERVER NAME [FIELD=VALUE …]
-               send a prompt of a server of tools
-/cancel        stop the running turn
-/cost          show spending and limits
-/status        show the model, memory, the sandbox and its limits
-/help          show this list
-/quit          leave; Ctrl+D and a double Ctrl+C do the same
+const help = (own: readonly SlashCommand[]): string => `${commandHelp(own)}
 Ctrl+C clears the line and stops the running turn. A message sent while a turn runs is read at its next step.
 Pasted text of several lines is one message.`
-
-/**
- * @param line an entered line; more than one line means pasted text
- * @returns the command of a line that starts with a slash, or null for a message
- */
-export function parseCommand(line: string): ChatCommand | null {
-  if (!line.startsWith('/') || line.startsWith('//') || line.includes('\n')) return null
-  const [name = '', ...rest] = line.slice(1).trim().split(/\s+/)
-  const argument = rest.join(' ')
-  switch (name) {
-    case 'new':
-      return { kind: 'new', title: argument }
-    case 'attach':
-      return { kind: 'attach', path: line.slice('/attach'.length).trim() }
-    case 'prompt':
-      return { kind: 'prompt', words: rest }
-    case 'memory':
-      return { kind: 'memory', argument: line.slice('/memory'.length).trim() }
-    case 'switch':
-      return { kind: 'switch', prefix: argument }
-    case 'agent':
-      return { kind: 'agent', name: argument }
-    case 'rename':
-      return { kind: 'rename', title: argument }
-    case 'fork':
-      return { kind: 'fork', message: /^#?\d{1,15}$/.test(argument) ? Number(argument.replace('#', '')) : null }
-    case 'sessions':
-      return { kind: 'sessions', page: /^\d{1,4}$/.test(argument) ? Math.max(1, Number(argument)) : 1 }
-    case 'archive':
-    case 'continue':
-    case 'cancel':
-    case 'cost':
-    case 'status':
-    case 'help':
-    case 'quit':
-      return { kind: name }
-    case 'exit':
-      return { kind: 'quit' }
-    default:
-      return { kind: 'unknown', name, line }
-  }
-}
-
-/** @returns the message: two slashes at the start of a line stand for one. Pasted text is returned unchanged. */
-export function messageOf(line: string): string {
-  return line.startsWith('//') && !line.includes('\n') ? line.slice(1) : line
-}
 
 interface Obeying {
   readonly gateway: GatewayPort
@@ -137,23 +55,24 @@ function sessionPage(listed: readonly SessionInfo[], current: SessionId | null, 
 
 /** Renames, archives or forks the session of the chat. @returns what was done, as text */
 async function keepSession(
-  command: Extract<ChatCommand, { kind: 'rename' | 'archive' | 'fork' }>,
+  { name, argument }: Entered,
   session: SessionId | null,
   gateway: GatewayPort,
   conversation: Conversation,
 ): Promise<string> {
   if (session === null) return 'no session yet: send a message first'
-  if (command.kind === 'rename') {
-    if (command.title === '') return 'give a title: /rename Taxes 2026'
-    await changeSession(gateway, 'session.rename', { session, title: command.title })
-    return `this session is now ${JSON.stringify(command.title)}`
+  if (name === 'rename') {
+    if (argument === '') return 'give a title: /rename Taxes 2026'
+    await outputOf(gateway, 'session.rename', { session, title: argument })
+    return `this session is now ${JSON.stringify(argument)}`
   }
-  if (command.kind === 'archive') {
-    await changeSession(gateway, 'session.archive', { session, archived: true })
+  if (name === 'archive') {
+    await outputOf(gateway, 'session.archive', { session, archived: true })
     await conversation.begin('')
     return 'archived; this is a new session'
   }
-  const made = await changeSession(gateway, 'session.fork', { session, ...(command.message !== null && { message: command.message }) })
+  const message = /^#?(\d{1,15})$/.exec(argument)?.[1]
+  const made = await outputOf(gateway, 'session.fork', { session, ...(message !== undefined && { message: Number(message) }) })
   await conversation.reopen(made.session)
   return 'this is a new session that continues from there; the other one is unchanged'
 }
@@ -169,10 +88,7 @@ async function sendPrompt(words: readonly string[], { gateway, conversation, scr
 }
 
 /** Sends the text of a command of the person, or of a folder that they trust. */
-async function sendCommand(
-  { name, line }: Extract<ChatCommand, { kind: 'unknown' }>,
-  { gateway, conversation, screen }: Omit<Obeying, 'leave'>,
-): Promise<void> {
+async function sendCommand({ name, line }: Entered, { gateway, conversation, screen }: Omit<Obeying, 'leave'>): Promise<void> {
   const asked = commandCall(line)
   const outcome = asked === null ? null : await gateway.call(...asked)
   if (outcome?.status === 'ok') return conversation.send(outcome.text)
@@ -181,42 +97,34 @@ async function sendCommand(
   screen.line(failureLines(outcome.failure))
 }
 
-/** @returns the person's own commands, for the help; empty if there are none, or they cannot be asked for */
-async function commandLines(gateway: GatewayPort): Promise<string> {
-  const own = await ownCommands(gateway)
-  if (own.length === 0) return ''
-  return `\nYour commands:\n${table(own.map(({ name, argument, help }) => [`/${name} ${argument}`.trim(), help]))}`
-}
-
 /** @throws OxbowError of the gateway. */
-export async function obey(command: ChatCommand, { gateway, conversation, screen, leave }: Obeying): Promise<void> {
+export async function obey(command: Entered, { gateway, conversation, screen, leave }: Obeying): Promise<void> {
   const session = conversation.current()
-  switch (command.kind) {
+  const { name, argument } = command
+  switch (name) {
     case 'new':
-      return conversation.begin(command.title)
+      return conversation.begin(argument)
     case 'continue':
       return conversation.reopen((await newestSession(gateway)).id)
     case 'switch':
-      return conversation.reopen(command.prefix)
+      return conversation.reopen(argument)
     case 'sessions': {
       const listed = await gateway.listSessions(maxListedSessions)
-      return screen.line(sessionPage(listed, session?.id ?? null, command.page))
+      return screen.line(sessionPage(listed, session?.id ?? null, /^\d{1,4}$/.test(argument) ? Math.max(1, Number(argument)) : 1))
     }
     case 'rename':
     case 'archive':
     case 'fork':
       return screen.line(`  ${plainLine(await keepSession(command, session?.id ?? null, gateway, conversation), maxNoteChars)}`)
     case 'memory':
-      return screen.line(await askMemory(gateway, command.argument))
+      return screen.line(await askMemory(gateway, argument))
     case 'agent':
-      await conversation.choose(command.name)
-      return screen.line(
-        `  ${command.name === '' ? 'the usual agent' : plainLine(command.name, maxNameChars)} answers from the next message on`,
-      )
+      await conversation.choose(argument)
+      return screen.line(`  ${argument === '' ? 'the usual agent' : plainLine(argument, maxNameChars)} answers from the next message on`)
     case 'attach':
-      return screen.line(`  ${plainLine(await conversation.attach(command.path), maxNoteChars)}`)
+      return screen.line(`  ${plainLine(await conversation.attach(argument), maxNoteChars)}`)
     case 'prompt':
-      return sendPrompt(command.words, { gateway, conversation, screen })
+      return sendPrompt(argument.split(/\s+/), { gateway, conversation, screen })
     case 'cancel':
       if (session === null || !(await gateway.cancelTurn(session.id))) screen.line('  no turn is running')
       return
@@ -227,10 +135,10 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
     case 'status':
       return screen.line(plainText(table(statusRows(await gateway.status(), 'a file'))))
     case 'help':
-      return screen.line(chatHelp + (await commandLines(gateway)))
+      return screen.line(help(await ownCommands(gateway)))
     case 'quit':
       return leave()
-    case 'unknown':
+    default:
       return sendCommand(command, { gateway, conversation, screen })
   }
 }
@@ -311,6 +219,6 @@ function forgetQuestion(rest: string): MemoryQuestion | string {
 async function askMemory(gateway: GatewayPort, argument: string): Promise<string> {
   const question = memoryQuestion(argument)
   if (typeof question === 'string') return question
-  const { output, text } = await ask(gateway, question.name, question.input)
+  const { output, text } = await outcomeOf(gateway, question.name, question.input)
   return question.show === undefined ? plainText(text) : question.show(output)
 }

@@ -2,13 +2,13 @@
 import { OxbowError, toFailure } from '../../types/index.ts'
 import type { CallId, Failure } from '../../types/index.ts'
 import { doubleInterruptMs } from '../limits.ts'
-import { messageOf, obey, parseCommand } from './chat-commands.ts'
+import { obey } from './chat-commands.ts'
 import type { Screen, ScreenEvents } from '../screen/screen.ts'
 import { failureLines, messagePrompt } from './turn-printer.ts'
 import { createConversation } from './conversation.ts'
 import type { Conversation, ConversationDeps } from './conversation.ts'
 import { ofUser } from '../verb-parts.ts'
-import { answered, formOf, pairsIn } from '../../terminal/index.ts'
+import { answered, formOf, pairsIn, readCommand, readMessage } from '../../terminal/index.ts'
 
 export interface ChatDeps extends Omit<ConversationDeps, 'screen' | 'onLost'> {
   readonly makeScreen: (events: ScreenEvents) => Screen
@@ -82,10 +82,10 @@ interface Chat {
 
 /** Handles a command, an answer to an open approval, or a message. */
 async function takeLine(line: string, { deps, conversation, screen, leave }: Chat): Promise<void> {
-  const command = parseCommand(line)
+  const command = readCommand(line)
   if (command !== null) return obey(command, { gateway: deps.gateway, conversation, screen, leave })
   const asked = conversation.current()?.asked() ?? null
-  if (asked === null) return conversation.send(messageOf(line))
+  if (asked === null) return conversation.send(readMessage(line))
   const unseen = conversation.current()?.cameUnseen() === true
   // A person who types ahead, or types y because a model asked for it, has not read a question that appeared meanwhile.
   if (unseen && /^(y(es)?|a(lways)?|\d+)$/i.test(line))

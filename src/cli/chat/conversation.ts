@@ -9,8 +9,7 @@ import {
   type SessionId,
   type SessionInfo,
 } from '../../types/index.ts'
-import type { GatewayPort } from '../guest-connection.ts'
-import { outputOf } from '../kernel/call.ts'
+import { type GatewayPort, outputOf } from '../guest-connection.ts'
 import { chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'

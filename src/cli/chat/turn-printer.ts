@@ -33,6 +33,7 @@ import {
   mediaLine,
   plainLine,
   plainText,
+  subjectOf,
   whyAsked,
 } from '../../terminal/index.ts'
 import { wrapWords } from '../screen/word-wrap.ts'
@@ -132,7 +133,10 @@ function callLine(call: CallView): string {
   const mark = call.status === 'ok' ? '·' : '✗'
   const time = call.ms === null ? '' : `  ${formatMs(call.ms)}`
   const news = call.status === 'ok' ? '' : `  ${call.status}: ${plainLine(forPeople(call.text), maxCallLineChars)}`
-  return `  ${mark} ${plainLine(toolName(call.name), maxCallLineChars)} ${subjectOf(call.input)}${time}${news}`.replace(/ {3,}/g, '  ')
+  return `  ${mark} ${plainLine(toolName(call.name), maxCallLineChars)} ${subjectOf(call.input, maxCallLineChars)}${time}${news}`.replace(
+    / {3,}/g,
+    '  ',
+  )
 }
 
 /** The question with the exact input, and the reason for asking. */
@@ -161,20 +165,6 @@ function lastLines(output: string): readonly string[] {
 /** The name that the model uses. */
 function toolName(name: string): string {
   return name.replace('.', '_')
-}
-
-/** Subject of a call: its path, command or pattern; else its whole input. */
-function subjectOf(input: string): string {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(input)
-  } catch {
-    return plainLine(input, maxCallLineChars)
-  }
-  const fields = typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {}
-  const subject = fields['command'] ?? fields['pattern'] ?? fields['path']
-  if (typeof subject === 'string') return plainLine(subject, maxCallLineChars)
-  return input === '{}' ? '' : plainLine(input, maxCallLineChars)
 }
 
 /** The last message and its reply, shown when a session is reopened. */

@@ -1,6 +1,6 @@
-/** Definitions of `approvals`, `keys`, `roles`, `exec` and `flow`. */
+/** Definitions of `approvals` and `exec run`. */
 import { Option } from 'commander'
-import { type AddVerbs, collect, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 export const addApprovalVerbs: AddVerbs = (program, terminal, choose) => {
   const approvals = verbGroup(
@@ -33,67 +33,6 @@ export const addApprovalVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow approvals deny 019a --reason "keep the file until Friday"'))
     .action((call, options) => choose(async () => (await load()).approvalsDeny(call, options, terminal)))
-  userVerb(approvals.command('rules'), 'list the rules that allow calls without asking')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow approvals rules'))
-    .action((options) => choose(async () => (await load()).approvalsRules(options, terminal)))
-  userVerb(approvals.command('revoke <rule>'), 'revoke a rule: such calls ask again')
-    .option(...dryRunOption)
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow approvals revoke 0f3a9c1b2d4e5f6071829304'))
-    .action((rule, options) => choose(async () => (await load()).approvalsRevoke(rule, options, terminal)))
-}
-
-export const addAccessVerbs: AddVerbs = (program, terminal, choose) => {
-  const keys = verbGroup(
-    program.command('keys'),
-    'make, list and revoke API keys for programs',
-    'oxbow keys create ci --right session.read --right turn.send',
-    'oxbow keys list',
-  )
-  const load = () => import('./keys.ts')
-  userVerb(keys.command('create <name>'), 'make an API key; it is shown once')
-    .option('--right <right>', 'a right, a limited right, a denial, or a role; repeat for more', collect)
-    .option('--expires <days>', 'days after which it expires; default: never', parseCount(3_650, 1))
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText(
-      'after',
-      examples('oxbow keys create ci --right user --right "!shell.run" --expires 30', 'oxbow keys create reader --right session.read'),
-    )
-    .action((name, options) => choose(async () => (await load()).keyCreate(name, options, terminal)))
-  userVerb(keys.command('list'), 'list API keys with their rights, expiry and last use')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow keys list'))
-    .action((options) => choose(async () => (await load()).keyList(options, terminal)))
-  userVerb(keys.command('revoke <key>'), 'revoke an API key, by its name or id')
-    .option(...dryRunOption)
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow keys revoke ci'))
-    .action((key, options) => choose(async () => (await load()).keyRevoke(key, options, terminal)))
-  const roles = verbGroup(
-    program.command('roles'),
-    'list, add and remove roles: names for lists of rights',
-    'oxbow roles list',
-    'oxbow roles add reporter --right analyst --right file.write:/shared/reports',
-  )
-  userVerb(roles.command('list'), 'list the roles with their rights')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow roles list'))
-    .action((options) => choose(async () => (await load()).roleList(options, terminal)))
-  userVerb(roles.command('show <role>'), 'print the rights of a role, one on each line')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow roles show worker'))
-    .action((role, options) => choose(async () => (await load()).roleShow(role, options, terminal)))
-  userVerb(roles.command('add <role>'), 'add a role, or change the rights of one that was added')
-    .option('--right <right>', 'a right, a limited right, a denial, or a role that Oxbow has; repeat for more', collect)
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow roles add reporter --right analyst --right file.write:/shared/reports'))
-    .action((role, options) => choose(async () => (await load()).roleAdd(role, options, terminal)))
-  userVerb(roles.command('remove <role>'), 'remove a role that was added and that no key has')
-    .option(...dryRunOption)
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow roles remove reporter'))
-    .action((role, options) => choose(async () => (await load()).roleRemove(role, options, terminal)))
 }
 
 export const addExecVerbs: AddVerbs = (program, terminal, choose) => {
@@ -104,23 +43,6 @@ export const addExecVerbs: AddVerbs = (program, terminal, choose) => {
     'oxbow exec run -- git log --oneline',
   )
   const load = () => import('./exec.ts')
-  userVerb(exec.command('list'), 'list the programs that may be run, and those that may not')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow exec list'))
-    .action((options) => choose(async () => (await load()).execList(options, terminal)))
-  const changes = [
-    ['allow', 'allow a program to be run, with these arguments', 'oxbow exec allow git', 'oxbow exec allow "git log **"'],
-    ['deny', 'deny a program, whatever allows it', 'oxbow exec deny "git push"'],
-    ['remove', 'remove a pattern that was allowed or denied', 'oxbow exec remove git'],
-  ] as const
-  for (const [change, summary, ...lines] of changes) {
-    const verb = userVerb(exec.command(`${change} <pattern...>`), summary)
-    if (change === 'remove') verb.option(...dryRunOption)
-    verb
-      .option('--json', 'print the output as one JSON value')
-      .addHelpText('after', examples(...lines))
-      .action((words, options) => choose(async () => (await load()).execChange(change, words, options, terminal)))
-  }
   userVerb(exec.command('run <binary> [args...]'), 'run a program in the sandbox, without a shell, and exit with its exit code')
     .option('--cwd <folder>', 'folder to run it in; default: /shared')
     .option('--env <name=value>', 'set a variable; repeat for more', collect)
@@ -128,39 +50,4 @@ export const addExecVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow exec run -- git log --oneline', 'oxbow exec run --cwd /shared/site -- npm run build'))
     .action((binary, args, options) => choose(async () => (await load()).execRun(binary, args, options, terminal)))
-}
-
-export const addFlowVerbs: AddVerbs = (program, terminal, choose) => {
-  const flow = verbGroup(
-    program.command('flow'),
-    'show where private and untrusted data went, and let one value leave',
-    'oxbow flow why 01890a5d-ac96-774b-bcce-b302099a8057',
-    'oxbow flow show',
-  )
-  const load = () => import('../flow/flow.ts')
-  userVerb(flow.command('why <id>'), 'explain the labels of a session, or how a call was judged')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow flow why 01890a5d-ac96-774b-bcce-b302099a8057'))
-    .action((id, options) => choose(async () => (await load()).flowWhy(id, options, terminal)))
-  userVerb(flow.command('show [session]'), 'list files with labels and declassifications, or show the labels of a session')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow flow show', 'oxbow flow show 01890a5d-ac96-774b-bcce-b302099a8057 --json'))
-    .action((session, options) => choose(async () => (await load()).flowShow(session, options, terminal)))
-  userVerb(flow.command('declassify <call-or-path>'), 'take the labels off the result of a call or a file; without --digest, show it')
-    .option('--digest <digest>', 'of the content that you have seen')
-    .option('--reason <text>', 'why it may leave; for the record')
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText(
-      'after',
-      examples(
-        'oxbow flow declassify /shared/letter.txt',
-        'oxbow flow declassify /shared/letter.txt --digest 9f86d081… --reason "it is published"',
-      ),
-    )
-    .action((value, options) => choose(async () => (await load()).flowDeclassify(value, options, terminal)))
-  userVerb(flow.command('revoke <id>'), 'take a declassification back')
-    .option(...dryRunOption)
-    .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow flow revoke 01890a5d-ac96-774b-bcce-b302099a8057'))
-    .action((id, options) => choose(async () => (await load()).flowRevoke(id, options, terminal)))
 }

@@ -1,13 +1,21 @@
-/** `oxbow approvals`: what waits for a person, deciding it, and the rules that were learned from decisions. */
-import type { OutputOf } from '../../client/index.ts'
-import { type JsonObject, OxbowError } from '../../types/index.ts'
-import { type Connection, withGuest } from '../guest-connection.ts'
+/** `oxbow approvals`: what waits for a person, and deciding it. */
+import { type JsonObject, OxbowError, type PendingApproval } from '../../types/index.ts'
+import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'
-import { answered, exactInput, exactText, formatTime, formOf, plainLine, plainText, table, whyAsked } from '../../terminal/index.ts'
-import { type CallOptions, type DryRunOptions, findListed, outputOf, parseInput, showDestruction, showOutput } from './call.ts'
+import { answered, exactInput, exactText, formatTime, formOf, plainLine, plainText, whyAsked } from '../../terminal/index.ts'
+import { type CallOptions, parseInput } from './call.ts'
 
-type Waiting = OutputOf<'approval.list'>[number]
+interface Waiting extends Pick<PendingApproval, 'call' | 'session' | 'turn'> {
+  readonly name: string
+  readonly input: string
+  readonly reason?: string
+  readonly labels?: readonly string[]
+  readonly at: number
+  readonly expires_at: number | null
+  readonly allowed_by: readonly string[]
+  readonly rules: readonly { readonly scope: string; readonly id: string; readonly text: string }[]
+}
 
 /** The waiting calls with their rules. A guest that was started for this resumes their turns first. */
 async function waitingCalls(connection: Connection): Promise<readonly Waiting[]> {
@@ -85,33 +93,4 @@ export function approvalsDeny(id: string, options: DecideOptions, terminal: Term
       decided(connection, { call: pending.call, allow: false, reason }, 'Denied; the agent reads your reason.'),
     )
   })
-}
-
-export function approvalsRules(options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['approval.rules', {}], options, terminal, (rules) => {
-    if (rules.length === 0)
-      return 'No rules yet. Answer a question of the chat with a, or use `oxbow approvals approve ID --always pattern`.'
-    return table(
-      rules.map(({ id, text, by, at, applies }) => [
-        id,
-        formatTime(at),
-        plainLine(by, 40),
-        `${exactText(text)}${applies ? '' : ' (does not apply now: learned under other settings, or every call is asked about)'}`,
-      ]),
-    )
-  })
-}
-
-export function approvalsRevoke(id: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
-  return showDestruction(
-    ['approval.revoke', { rule: id }],
-    options,
-    terminal,
-    () => 'Revoked; such calls ask again.',
-    async (gateway) => {
-      const missing = { what: `rule ${JSON.stringify(id)}`, verb: 'oxbow approvals rules' }
-      const target = await findListed(gateway, 'approval.rules', (rule) => rule.id === id, missing)
-      return { would: `revoke the rule ${exactText(target.text)}`, target }
-    },
-  )
 }

@@ -1,5 +1,4 @@
 /** `oxbow folder`, and `--folder` of `run` and `chat`: folders of the person in which agents may work. */
-import { createInterface } from 'node:readline/promises'
 import { posix } from 'node:path'
 import {
   addFolder,
@@ -15,11 +14,11 @@ import {
   unseenFolder,
 } from '../../runner/index.ts'
 import { type HostFolder, isOxbowError, OxbowError, toFailure, plural, failureSentences } from '../../types/index.ts'
-import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest } from '../guest-connection.ts'
+import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest, outputOf } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
-import { outputOf } from './call.ts'
+import { isYes } from '../input.ts'
 
 type UserChoice = Pick<GuestChoice, 'user'> & { readonly json?: boolean | undefined }
 
@@ -195,13 +194,8 @@ export async function allowFolder(path: string, choice: GuestChoice, terminal: T
   assertAddable(place, { path, readOnly: false })
   const hint = `Run this once: oxbow folder add ${path}`
   if (!isInteractive(terminal)) throw new OxbowError('denied', `agents may not work in ${path} yet`, { hint })
-  const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  try {
-    const answer = await lines.question(`allow agents to read and change everything in ${plainLine(path, 400)}? [y/N] `)
-    if (!/^y(es)?$/i.test(answer.trim())) throw new OxbowError('denied', `agents may not work in ${path}`, { hint })
-  } finally {
-    lines.close()
-  }
+  if (!(await isYes(`allow agents to read and change everything in ${plainLine(path, 400)}?`, terminal)))
+    throw new OxbowError('denied', `agents may not work in ${path}`, { hint })
   return `/shared/${addFolder(place, { path, readOnly: false }).name}`
 }
 

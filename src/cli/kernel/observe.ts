@@ -1,14 +1,13 @@
-/** `oxbow events` and `oxbow resources`: what happens in the guest, and what it uses. */
+/** `oxbow events`: what happens in the guest. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findGuest, openHome, openWorkspace, parseUser, type Workspace } from '../../runner/index.ts'
-import type { OutputOf } from '../../client/index.ts'
-import { isOxbowError } from '../../types/index.ts'
-import { type Connection, withGuest } from '../guest-connection.ts'
+import { isOxbowError, type JsonObject } from '../../types/index.ts'
+import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { eventWaitS, guestPollMs } from '../limits.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
-import { formatTime, plainLine, table } from '../../terminal/index.ts'
+import { formatTime, plainLine } from '../../terminal/index.ts'
 import { suggestion } from '../verb-parts.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
+import { type CallOptions } from './call.ts'
 
 export interface EventsOptions extends CallOptions {
   readonly follow?: boolean | undefined
@@ -17,7 +16,20 @@ export interface EventsOptions extends CallOptions {
   readonly limit: number
 }
 
-type EventLine = OutputOf<'events.next'>['events'][number]
+interface EventLine {
+  readonly seq: number
+  readonly at: number
+  readonly kind: string
+  readonly actor: string
+  readonly session: string
+  readonly fields: JsonObject
+}
+
+interface Page {
+  readonly events: readonly EventLine[]
+  readonly cursor: number
+  readonly more: boolean
+}
 
 /**
  * Prints the newest events, oldest first, or those after a record; with `--follow` then those to come, until Ctrl+C. A guest that stops or restarts does not end
@@ -107,25 +119,4 @@ const maxPage = 500
 function eventLine({ seq, at, kind, session, fields }: EventLine): string {
   const facts = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
   return plainLine(`${seq}  ${formatTime(at)}  ${kind}${session === '' ? '' : `  ${session}`}  ${facts.join(' ')}`.trimEnd(), 400)
-}
-
-export function showResources(options: CallOptions & { readonly history: number }, terminal: Terminal): Promise<number> {
-  return showOutput(['resources.show', { history: options.history }], options, terminal, ({ now, overloads, history }) => {
-    const rows = [
-      ['processor', `${now.cpu_percent} %`, `guest ${now.guest_cpu_percent} % of one`],
-      ['memory', `${now.memory_used_mb} of ${now.memory_total_mb} MB`, `guest ${now.guest_memory_mb} MB`],
-      ['load', `${now.load_1m}`, ''],
-      ['disk', `${now.disk_used_percent} %`, `${now.disk_free_mb} MB free`],
-      ['event loop', `${now.loop_delay_ms} ms late`, `${now.open_files} open files`],
-    ]
-    const before = history.map((sample) => [
-      formatTime(sample.at),
-      `${sample.cpu_percent} %`,
-      `${sample.memory_used_mb} MB`,
-      `load ${sample.load_1m}`,
-      `guest ${sample.guest_memory_mb} MB`,
-    ])
-    const overload = overloads.length === 0 ? '' : `\nOverloaded, no new agents start: ${overloads.join('; ')}`
-    return `${table(rows)}${overload}${before.length === 0 ? '' : `\n\n${table(before)}`}`
-  })
 }

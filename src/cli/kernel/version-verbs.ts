@@ -1,38 +1,13 @@
-/** Definitions of `log`, `diff`, `tag`, `undo`, `redo`, `restore`, `branch` and `folder`. */
+/** Definitions of `restore` and `folder`. */
+import { plainLine } from '../../terminal/index.ts'
+import type { Terminal } from '../terminal.ts'
+import type { CallOptions } from './call.ts'
 import { Option } from 'commander'
-import { type AddVerbs, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
 export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('log [path]'), 'list the versions of the workspace, or of one file or folder')
-    .option('--from <version>', 'start at this version', 'HEAD')
-    .option('--limit <n>', 'maximum number of versions to list', parseCount(200, 1), 20)
-    .option('--json', 'print one JSON object per line')
-    .addHelpText('after', examples('oxbow log', 'oxbow log notes.md', 'oxbow log /state/projects/oxbow --json'))
-    .action((path, options) => choose(async () => (await import('./versions.ts')).versionLog(path, options, terminal)))
-  userVerb(program.command('diff [from] [to]'), 'show what changed between two versions, by default in the newest one')
-    .option('--path <path>', 'only this file or folder', '/')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow diff', 'oxbow diff HEAD~3', 'oxbow diff before-migration HEAD --path src'))
-    .action((from, to, options) => choose(async () => (await import('./versions.ts')).versionDiff(from, to, options, terminal)))
-  userVerb(program.command('tag <name>'), 'give a version a name')
-    .option('--at <version>', 'the version', 'HEAD')
-    .option('--message <text>', 'text of the tag', '')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow tag before-migration', 'oxbow tag v1 --at 3f2a91c0'))
-    .action((name, options) => choose(async () => (await import('./versions.ts')).versionTag(name, options, terminal)))
-  userVerb(program.command('undo [turn]'), 'take back what a turn changed in files, by default the newest; edits of your own stay')
-    .option(...dryRunOption)
-    .option('--list', 'list the turns that can be undone')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow undo', 'oxbow undo --dry-run', 'oxbow undo --list', 'oxbow undo 0199d2c4-8f0e'))
-    .action((turn, options) => choose(async () => (await import('./versions.ts')).versionUndo({ turn }, options, terminal)))
-  userVerb(program.command('redo'), 'take back the newest undo')
-    .option(...dryRunOption)
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow redo'))
-    .action((options) => choose(async () => (await import('./versions.ts')).versionUndo({ redo: true }, options, terminal)))
   userVerb(program.command('restore <path>'), 'restore a backup, or with --to bring files of the workspace back to a version')
     .addOption(new Option('--to <version>', 'for files: a commit, a tag, HEAD~N').conflicts(['replace', 'databaseOnly']))
     .option('--key <file>', 'key file that the backup was sealed with, for a new home')
@@ -55,52 +30,9 @@ export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
       choose(async () =>
         options.to === undefined
           ? (await import('../store/store.ts')).storeRestore(path, options, terminal)
-          : (await import('./versions.ts')).versionRestore(path, options, terminal),
+          : versionRestore(path, options, terminal),
       ),
     )
-}
-
-export const addBranchVerbs: AddVerbs = (program, terminal, choose) => {
-  const load = () => import('./branches.ts')
-  const branch = verbGroup(
-    program.command('branch'),
-    'copies of the workspace on which agents work: see what changed, merge or drop it',
-    'oxbow branch list',
-    'oxbow branch merge 0199d2c4',
-  )
-  userVerb(branch.command('create <name>'), 'copy the workspace to a branch')
-    .option('--at <version>', 'as it was in this version', '')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow branch create try-1', 'oxbow branch create try-2 --at HEAD~3'))
-    .action((name, options) => choose(async () => (await load()).branchCreate(name, options, terminal)))
-  userVerb(branch.command('list'), 'list branches')
-    .option('--all', 'also those that were merged or dropped')
-    .option('--json', 'print one JSON object per line')
-    .addHelpText('after', examples('oxbow branch list', 'oxbow branch list --all'))
-    .action((options) => choose(async () => (await load()).branchList(options, terminal)))
-  userVerb(branch.command('diff <name>'), 'show what has changed in a branch')
-    .option('--path <path>', 'only this file or folder', '/shared')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow branch diff try-1', 'oxbow branch diff try-1 --path /shared/src'))
-    .action((name, options) => choose(async () => (await load()).branchDiff(name, options, terminal)))
-  userVerb(branch.command('merge <name>'), 'merge what has changed in a branch into the workspace, and drop the branch')
-    .addOption(
-      new Option('--conflicts <side>', 'whose file to take where both have changed the same part')
-        .choices(['none', 'workspace', 'branch'])
-        .default('none'),
-    )
-    .option(...dryRunOption)
-    .option(...jsonOption)
-    .addHelpText(
-      'after',
-      examples('oxbow branch merge try-1 --dry-run', 'oxbow branch merge try-1', 'oxbow branch merge try-1 --conflicts branch'),
-    )
-    .action((name, options) => choose(async () => (await load()).branchMerge(name, options, terminal)))
-  userVerb(branch.command('drop <name>'), 'drop a branch with everything that was changed in it')
-    .option(...dryRunOption)
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow branch drop try-1 --dry-run', 'oxbow branch drop try-1'))
-    .action((name, options) => choose(async () => (await load()).branchDrop(name, options, terminal)))
 }
 
 export const addFolderVerbs: AddVerbs = (program, terminal, choose) => {
@@ -125,4 +57,50 @@ export const addFolderVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow folder remove site'))
     .action((name, options) => choose(async () => (await import('./folders.ts')).folderRemove(name, options, terminal)))
+}
+
+// `oxbow restore --to`: files as they were in a version.
+
+interface Change {
+  readonly path: string
+  readonly change: 'added' | 'changed' | 'deleted'
+}
+
+const shortLength = 8
+
+interface RestoreOptions extends CallOptions {
+  readonly to: string
+  readonly yes?: boolean | undefined
+}
+
+interface Restored {
+  readonly commit: string
+  readonly changes: readonly Change[]
+  readonly total: number
+  readonly before: string
+}
+
+const verbs = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
+
+/** Lists what would change; with `--yes` restores it. */
+async function versionRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  const apply = options.yes === true
+  return (await import('./call.ts')).showOutput(
+    ['version.restore', { path, at: options.to, apply }],
+    options,
+    terminal,
+    ({ commit, changes, total, before }: Restored) => {
+      const target = commit.slice(0, shortLength)
+      if (total === 0) return `${plainLine(path, 400)} is already as in ${target}.`
+      const lines = changes.map((one) => `${verbs[one.change].padEnd(10)}  ${plainLine(one.path, 400)}`)
+      if (total > changes.length) lines.push(`… and ${total - changes.length} more`)
+      lines.push(
+        '',
+        apply
+          ? `Restored to ${target}. Before: oxbow restore ${path} --to ${before.slice(0, shortLength)}`
+          : 'Nothing is changed yet: add --yes.',
+      )
+      return lines.join('\n')
+    },
+  )
 }

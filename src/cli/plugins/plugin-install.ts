@@ -6,11 +6,11 @@ import { existsSync, readdirSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { plainLine, plainText } from '../../terminal/index.ts'
 import { findGuest, grantRight, hasRight, loadPlugins, openHome, type StagedPlugin } from '../../runner/index.ts'
 import { OxbowError, type PluginExports, pluginRight, systemClock, toFailure, plural } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { isYes } from '../input.ts'
 import { type CallOptions, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { syncGuests, type SyncProblem } from './plugin-guests.ts'
@@ -186,18 +186,9 @@ async function isApproved(staged: StagedPlugin, { digest }: AddOptions, terminal
     throw new OxbowError('approval_required', `Installing ${staged.manifest.name} needs approval: ${reasons.join(', ')}.`, {
       hint: `Run it in a terminal, or approve exactly these files: --digest ${hash}`,
     })
-  if (await isYes(`Install it? (${reasons.join(', ')}) [y/N] `, terminal)) return true
+  if (await isYes(`Install it? (${reasons.join(', ')})`, terminal)) return true
   printNotice(terminal, 'Nothing was installed.')
   return false
-}
-
-async function isYes(question: string, terminal: Terminal): Promise<boolean> {
-  const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  try {
-    return /^y(es)?$/i.test((await lines.question(question)).trim())
-  } finally {
-    lines.close()
-  }
 }
 
 export async function pluginSwitch(name: string, isOn: boolean, options: SwitchOptions, terminal: Terminal): Promise<number> {
@@ -287,7 +278,7 @@ async function grantIfWanted(
   if (why !== '') printNotice(terminal, `warning: ${plainText(why)}`)
   if (hasRight(setup.config, pluginRight(plugin))) return { granted: true, changed: false }
   const asks = options.asks === true && options.digest === undefined && options.json !== true && isInteractive(terminal)
-  if (options.grant !== true && !(asks && (await isYes(`May your agent use it? [y/N] `, terminal)))) {
+  if (options.grant !== true && !(asks && (await isYes('May your agent use it?', terminal)))) {
     printNotice(terminal, `notice: ${notGranted(plugin)}`)
     return { granted: false, changed: false }
   }

@@ -22,12 +22,16 @@ interface Done {
   readonly err: string
 }
 
-/** @param answer of a person at a terminal; absent: there is none */
+/** @param answer of a person at a terminal, who answers when asked; absent: there is none */
 async function oxbow(args: readonly string[], answer?: string): Promise<Done> {
   const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()]
   if (answer === undefined) input.end()
-  else input.write(`${answer}\n`)
-  const tty = { isTTY: answer !== undefined }
+  else {
+    const write = errors.write.bind(errors)
+    const asked = (chunk: unknown): boolean => (String(chunk).includes('[y/N]') && input.write(`${answer}\n`), write(chunk))
+    Object.assign(errors, { write: asked })
+  }
+  const tty = { isTTY: answer !== undefined, setRawMode: () => input }
   const terminal = { input: Object.assign(input, tty), output: Object.assign(output, tty), errors: Object.assign(errors, tty) }
   const env = { PATH: process.env['PATH'], HOME: home.folder, OXBOW_HOME: home.folder, NO_COLOR: '1' }
   const exit = await runProgram(args, { ...terminal, env, version: '1', program: { entry: guestEntry } } as unknown as Terminal)

@@ -14,9 +14,9 @@ import {
   type PluginSource,
   plural,
 } from '../../types/index.ts'
-import { type CallOptions, outputOf } from '../kernel/call.ts'
-import { guestSetup, withGuest } from '../guest-connection.ts'
-import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { type CallOptions } from '../kernel/call.ts'
+import { guestSetup, withGuest, outputOf } from '../guest-connection.ts'
+import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
 /** How a list says where a plugin is from. */
 function sourceText(source: PluginSource): string {
@@ -205,9 +205,12 @@ export async function pluginVerify(name: string | undefined, options: JsonOption
   const isInstalled = readLock(home).plugins.some(({ manifest }) => manifest.name === name)
   if (name !== undefined && !isInstalled && existsSync(resolve(name, 'oxbow.plugin.json'))) {
     const { manifest, tree_hash, signer } = await checkFolder(resolve(name))
-    if (options.json === true) printLine(terminal, JSON.stringify({ manifest, tree_hash, signer }))
-    else printLine(terminal, `${basename(resolve(name))}: ${manifest.name} ${manifest.version} can be added. Files ${tree_hash}`)
-    return 0
+    return printAnswer(
+      { manifest, tree_hash, signer },
+      `${basename(resolve(name))}: ${manifest.name} ${manifest.version} can be added. Files ${tree_hash}`,
+      options,
+      terminal,
+    )
   }
   const { plugins, problem } = readLock(home)
   const wanted = name === undefined ? plugins : [findPlugin(home, name)]
@@ -263,9 +266,7 @@ export async function pluginSign(folder: string, key: string, { json }: JsonOpti
   const { fingerprint, signFolder } = await loadPlugins()
   const { signer, madeKey } = await signFolder(resolve(folder), key)
   if (madeKey) printNotice(terminal, `Made the key ${resolve(key)}. Keep it: updates that another key has signed ask each person again.`)
-  if (json === true) printLine(terminal, JSON.stringify({ signer, fingerprint: fingerprint(signer) }))
-  else printLine(terminal, `Signed by the key ${fingerprint(signer)}`)
-  return 0
+  return printAnswer({ signer, fingerprint: fingerprint(signer) }, `Signed by the key ${fingerprint(signer)}`, { json }, terminal)
 }
 
 /** @returns 1 if a test fails */

@@ -8,14 +8,12 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
-import { guestSetup, withGuest } from '../guest-connection.ts'
+import { guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
-import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { outputOf } from '../kernel/call.ts'
-import { addRequest } from './server-requests.ts'
+import { isInteractive, printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { isYes } from '../input.ts'
 import { type AddOptions, programFolder, settingsOf } from './servers.ts'
 
 export interface InstallOptions extends AddOptions {
@@ -54,10 +52,8 @@ export async function serversInstall(
     await rename(staging, folder)
     const settings = await settingsOf(name, ['node', `/opt/server/${entry}`, ...args], { ...options, programFolder: folder })
     return await withGuest(options, terminal, async ({ gateway }) => {
-      const output = await outputOf(gateway, ...addRequest(name, { ...settings, lock: digest }))
-      if (options.json === true) printLine(terminal, JSON.stringify(output))
-      else printLine(terminal, `Installed ${spec}. \`oxbow servers approve ${name}\` shows what it offers.`)
-      return 0
+      const output = await outputOf(gateway, 'server.add', { server: name, settings: { ...settings, lock: digest } })
+      return printAnswer(output, `Installed ${spec}. \`oxbow servers approve ${name}\` shows what it offers.`, options, terminal)
     })
   } finally {
     await rm(staging, { recursive: true, force: true })
@@ -114,14 +110,9 @@ async function isInstallApproved(
     throw new OxbowError('approval_required', 'Installing needs a terminal, or the digest of what you have seen.', {
       hint: `The same with --digest ${digest} installs exactly these.`,
     })
-  const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  try {
-    if (/^y(es)?$/i.test((await lines.question('Install them? [y/N] ')).trim())) return true
-    printNotice(terminal, 'Nothing was installed.')
-    return false
-  } finally {
-    lines.close()
-  }
+  if (await isYes('Install them?', terminal)) return true
+  printNotice(terminal, 'Nothing was installed.')
+  return false
 }
 
 /** Installing takes minutes on a slow line. */

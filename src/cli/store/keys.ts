@@ -16,11 +16,10 @@ import {
   type TakenKey,
 } from '../../runner/index.ts'
 import { type FileKeys, type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
-import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
-import { outputOf } from '../kernel/call.ts'
 import { guestReturnMs } from '../limits.ts'
-import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printPreview, type Terminal } from '../terminal.ts'
 import { formatTime, plainText } from '../../terminal/index.ts'
 
 export interface KeyOptions extends GuestChoice {
@@ -48,9 +47,7 @@ async function askOnce(question: KeyQuestion, options: KeyOptions, terminal: Ter
 }
 
 function say(report: KeyReport, text: string, options: KeyOptions, terminal: Terminal): number {
-  if (options.json === true) printLine(terminal, JSON.stringify(report))
-  else printText(terminal, plainText(text))
-  return 0
+  return printAnswer(report, plainText(text), options, terminal)
 }
 
 export async function secretSet(name: string, options: KeyOptions, terminal: Terminal): Promise<number> {

@@ -1,5 +1,5 @@
 /** Definitions of `backup`, `secret` and `store`; `restore` is in `kernel/version-verbs.ts`. */
-import { type AddVerbs, collect, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
   const secret = verbGroup(
@@ -35,36 +35,6 @@ export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
 const addSecretUseVerbs: AddVerbs = (secret, terminal, choose) => {
   const load = () => import('../kernel/secrets.ts')
   const json = ['--json', 'print the output as one JSON value'] as const
-  userVerb(secret.command('show <name>'), 'show a secret, masked, with what it may be used for')
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret show GITHUB_TOKEN'))
-    .action((name, options) => choose(async () => (await load()).secretShow(name, options, terminal)))
-  userVerb(secret.command('allow <name>'), 'allow calls to receive a secret; replaces what was allowed before')
-    .option('--call <call>', 'a call; repeat for more', collect)
-    .option('--host <host>', 'a host that calls with network may send it to; repeat for more', collect)
-    .option('--env <variable>', 'variable in which commands find it')
-    .option(...json)
-    .addHelpText(
-      'after',
-      examples(
-        'oxbow secret allow GITHUB_TOKEN --call shell.online --host api.github.com --env GITHUB_TOKEN',
-        'oxbow secret allow vault/db.txt --call shell.exec',
-      ),
-    )
-    .action((name, options) => choose(async () => (await load()).secretAllow(name, options, terminal)))
-  userVerb(secret.command('withdraw <name>'), 'withdraw what was allowed')
-    .option(...dryRunOption)
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret withdraw GITHUB_TOKEN'))
-    .action((name, options) => choose(async () => (await load()).secretWithdraw(name, options, terminal)))
-  userVerb(secret.command('found'), 'list what was found in outputs and replaced by handles')
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret found'))
-    .action((options) => choose(async () => (await load()).secretFound(options, terminal)))
-  userVerb(secret.command('release <name>'), 'mark what was found as no secret')
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret release found.random.0k3f9x2ab1'))
-    .action((name, options) => choose(async () => (await load()).secretRelease(name, options, terminal)))
   userVerb(secret.command('reveal <name>'), 'show the value of a secret, after a question; the journal records it')
     .option('--yes', 'do not ask')
     .option(...json)

@@ -22,7 +22,7 @@ import {
   valueOf,
 } from '../../runner/index.ts'
 import { type Config, configJsonSchema, isObject, OxbowError } from '../../types/index.ts'
-import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser, suggestion } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
 
@@ -147,9 +147,12 @@ export function configValidate(options: ConfigOptions, terminal: Terminal): numb
   const { home, workspace, files } = placeOf(options, terminal)
   loadConfig(home, workspace)
   const shown = files.map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
-  if (options.json === true) printLine(terminal, JSON.stringify({ valid: true, files }))
-  else printText(terminal, `The configuration can be used.\n${shown.map((line) => `  ${line}`).join('\n')}`)
-  return 0
+  return printAnswer(
+    { valid: true, files },
+    `The configuration can be used.\n${shown.map((line) => `  ${line}`).join('\n')}`,
+    options,
+    terminal,
+  )
 }
 
 export function configSchemaText(terminal: Terminal): number {

@@ -1,7 +1,7 @@
 /** `oxbow embed list`, `pull` and `use`. Models are not loaded here, but by a guest that is configured to use one. */
 import { chooseEmbedder, listEmbedders, openHome, pullEmbedder } from '../../runner/index.ts'
 import { userWorkspace } from '../guest-connection.ts'
-import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
 
@@ -50,9 +50,7 @@ export async function embedUse(
   const home = openHome(terminal.env)
   const workspace = userWorkspace(home, options.user ?? defaultUser, terminal)
   const chosen = chooseEmbedder(home, workspace, { name, own: options.user !== undefined, cwd: process.cwd() })
-  if (options.json === true) printLine(terminal, JSON.stringify(chosen))
-  else printLine(terminal, plainText(describeChoice(chosen)))
-  return 0
+  return printAnswer(chosen, plainText(describeChoice(chosen)), options, terminal)
 }
 
 function describeChoice({ setting, file, changed, overriddenBy }: ReturnType<typeof chooseEmbedder>): string {

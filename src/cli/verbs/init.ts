@@ -5,11 +5,9 @@
 import { askOffline, changeFile, configFiles, type GuestSetup, masterKeys } from '../../runner/index.ts'
 import type { DoctorCheck } from '../../types/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
-import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
-import { dailyLimit } from '../kernel/budget.ts'
-import { outputOf } from '../kernel/call.ts'
+import { type GatewayPort, type GuestChoice, guestSetup, outputOf, withGuest } from '../guest-connection.ts'
 import { storeSecret } from '../kernel/secrets.ts'
-import { isInteractive, printLine, printPreview, printText, reportFailure, type Terminal } from '../terminal.ts'
+import { isInteractive, printAnswer, printPreview, reportFailure, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { assertUsable, changesOf, describePlan, type InitOptions, planOf, publicPlan, type SetupPlan } from './init-plan.ts'
 
@@ -20,9 +18,7 @@ export async function init(options: InitOptions, terminal: Terminal): Promise<nu
   const plan = isAsked ? await (await import('./init-wizard.ts')).askPlan(setup, terminal) : await planOf(options, setup, terminal)
   if (options.dryRun === true) return printPreview({ would: describePlan(plan, setup), target: publicPlan(plan) }, options, terminal)
   const report = await carryOut(plan, setup, options, terminal)
-  if (options.json === true) printLine(terminal, JSON.stringify(report))
-  else printText(terminal, plainText(describeReport(report, options)))
-  return 0
+  return printAnswer(report, plainText(describeReport(report, options)), options, terminal)
 }
 
 /** What was done, for people and as `--json`. */
@@ -116,4 +112,19 @@ function describeReport(
 export async function offerSetup({ user }: Pick<GuestChoice, 'user'>, terminal: Terminal): Promise<void> {
   const { isWanted } = await import('./init-wizard.ts')
   if (await isWanted(terminal)) await init({ user }, terminal).catch((error: unknown) => reportFailure(terminal, error))
+}
+
+interface ShownBudgets {
+  readonly budgets: readonly {
+    readonly scope: string
+    readonly window: string
+    readonly limit: { readonly micro_dollars: number | null }
+  }[]
+}
+
+/** @returns the dollars that the user may spend in a day; null: without limit */
+async function dailyLimit(gateway: GatewayPort): Promise<number | null> {
+  const { budgets } = await outputOf(gateway, 'budget.show', {})
+  const limit = budgets.find(({ scope, window }) => scope === 'user' && window === 'day')?.limit.micro_dollars ?? null
+  return limit === null ? null : limit / 1_000_000
 }

@@ -1,4 +1,4 @@
-/** Definitions of `config`, `completion`, `models`, `catalog`, `embed`, `wasm`, `image`, `status` and `doctor`. */
+/** Definitions of `config`, `completion`, `models`, `catalog`, `memory export` and `import`, `embed`, `wasm`, `image`, `status` and `doctor`. */
 import { Argument, Option } from 'commander'
 import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
 import {
@@ -119,6 +119,26 @@ export const addModelVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow catalog show anthropic/claude-haiku-4-5', 'oxbow catalog show openai/gpt-5 --json'))
     .action((model, options) => choose(async () => (await import('./models.ts')).catalogShow(model, options, terminal)))
+}
+
+export const addMemoryVerbs: AddVerbs = (program, terminal, choose) => {
+  const memory = verbGroup(
+    program.command('memory'),
+    'search, correct and forget memories',
+    'oxbow memory search "which editor"',
+    'oxbow memory add "I prefer Helix." --tag tools',
+    'oxbow memory why note-1f0a…',
+  )
+  userVerb(memory.command('export [file]'), 'export memories as JSON lines')
+    .option('--json', 'with a file: print one JSON object at the end; otherwise the output is JSON anyway')
+    .addHelpText('after', examples('oxbow memory export memory.jsonl', 'oxbow memory export | gzip > memory.jsonl.gz'))
+    .action((file, options) => choose(async () => (await import('./memory.ts')).memoryExport(file, options, terminal)))
+  userVerb(memory.command('import <file>'), 'import exported memories')
+    .option('--overwrite', 'replace memories that differ')
+    .option('--untrusted', 'add the untrusted label')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow memory import memory.jsonl'))
+    .action((file, options) => choose(async () => (await import('./memory.ts')).memoryImport(file, options, terminal)))
 }
 
 export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {

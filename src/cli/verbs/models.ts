@@ -3,7 +3,7 @@ import { askOffline } from '../../runner/index.ts'
 import { builtinProviders, type CatalogQuestion, type ModelFacts, type ModelPrice, ownValue, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { shownCatalogChanges } from '../limits.ts'
-import { printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printFailure, printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainText, table } from '../../terminal/index.ts'
 
 export interface ModelsOptions extends GuestChoice {
@@ -194,8 +194,7 @@ export async function catalogShow(model: string, options: CatalogOptions, termin
   let shown: Shown | null = null
   for await (const answer of askCatalog({ ask: 'show', model }, options, terminal)) shown = answer as Shown
   if (shown === null) throw new OxbowError('guest_unreachable', 'the guest returned no answer', { hint: 'See logs/guest.log.' })
-  printLine(terminal, options.json === true ? JSON.stringify(shown) : plainText(describeModel(shown)))
-  return 0
+  return printAnswer(shown, plainText(describeModel(shown)), options, terminal)
 }
 
 function describeRefresh({ path, providers, models, leftOut, changes }: RefreshReport): string {

@@ -1,5 +1,4 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
-import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
 import {
   createIdMaker,
@@ -18,7 +17,7 @@ import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-c
 import type { FollowEvent, SentMessage } from '../../client/index.ts'
 import { chooseAgent, findSession, newestSession, newSession, removeUnused } from './sessions.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../own-files.ts'
-import { dropTypedAhead, onInterrupt, readPiped } from '../input.ts'
+import { isYes, onInterrupt, readPiped } from '../input.ts'
 import { exactInput, mediaLine, plainText, whyAsked } from '../../terminal/index.ts'
 import { openLineWriter } from '../screen/screen.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
@@ -215,23 +214,9 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
 
 const mayBePartial = 'If it had begun, its effect may be partial: look before you have it repeated. The turn goes on.'
 
-async function askPerson(pending: PendingApproval, terminal: Terminal, over: AbortSignal): Promise<boolean> {
-  await dropTypedAhead(terminal.input)
-  const aborted = new AbortController()
-  const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  // Ctrl+C, Ctrl+D and a terminal that is gone all mean no.
-  for (const end of ['SIGINT', 'close']) lines.once(end, () => aborted.abort())
-  try {
-    const exact = `${exactInput(pending.input)}${whyAsked(pending.reason)}`
-    printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exact}`)
-    const answer = await lines.question('allow? [y/N] ', { signal: AbortSignal.any([aborted.signal, over]) })
-    return /^y(es)?$/i.test(answer.trim())
-  } catch (error) {
-    if (aborted.signal.aborted || over.aborted) return false
-    throw error
-  } finally {
-    lines.close()
-  }
+function askPerson(pending: PendingApproval, terminal: Terminal, over: AbortSignal): Promise<boolean> {
+  const exact = `${exactInput(pending.input)}${whyAsked(pending.reason)}`
+  return isYes('allow?', terminal, { shown: `${plainText(pending.name)} asks to run with exactly this input:\n  ${exact}`, over })
 }
 
 type Report = Pick<Finish, 'session' | 'options' | 'terminal'>

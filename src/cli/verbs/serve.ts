@@ -18,7 +18,7 @@ import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '..
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
-import { printFailure, printLine, printNotice, printOnce, printText, type Terminal } from '../terminal.ts'
+import { printFailure, printAnswer, printLine, printNotice, printOnce, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { plainText } from '../../terminal/index.ts'
 
@@ -132,9 +132,7 @@ function sayStarted(
 
 export async function stop(options: Pick<ServeOptions, 'user' | 'json'>, terminal: Terminal): Promise<number> {
   const stopped = await stopServer(options, terminal)
-  if (options.json === true) printLine(terminal, JSON.stringify({ running: false, stopped }))
-  else printText(terminal, stopped ? 'Oxbow has stopped.' : 'Oxbow does not run.')
-  return 0
+  return printAnswer({ running: false, stopped }, stopped ? 'Oxbow has stopped.' : 'Oxbow does not run.', options, terminal)
 }
 
 /** @returns whether it ran. @throws OxbowError `workspace_busy` for the guest of a terminal, `timeout` */

@@ -1,24 +1,21 @@
 /** `oxbow sessions`: lists sessions, finds one by the first characters of its id, and changes it. */
 import {
-  type CallOutcome,
   erasedText,
   foldTurns,
   isMessage,
   isOver,
   isOxbowError,
-  type Json,
   lastAnswer,
   OxbowError,
   type RecordView,
   type SessionId,
   type SessionInfo,
-  toError,
   type TurnView,
   unreportedFailure,
 } from '../../types/index.ts'
-import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
-import { printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
+import { printAnswer, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import {
   agentGoal,
@@ -29,6 +26,7 @@ import {
   mediaLine,
   plainLine,
   plainText,
+  sessionNamed,
   shortId,
   table,
 } from '../../terminal/index.ts'
@@ -53,9 +51,7 @@ export async function sessions(options: SessionsOptions, terminal: Terminal): Pr
 }
 
 async function agentsOf(gateway: Pick<GatewayPort, 'call'>): Promise<readonly AgentLine[]> {
-  const outcome = await gateway.call('agent.list', { ended: true, limit: 1_000 })
-  if (outcome.status !== 'ok') throw toError(outcome.failure)
-  return (outcome.output as { agents: readonly AgentLine[] }).agents
+  return (await outputOf(gateway, 'agent.list', { ended: true, limit: 1_000 })).agents
 }
 
 /** Sessions of agents stand below the session that started them; with `--json` each line names its `home`. */
@@ -131,28 +127,13 @@ export async function listSessions(
   { archived = false, search = '' }: Listing,
 ): Promise<readonly SessionInfo[]> {
   if (!archived && search === '') return gateway.listSessions(limit)
-  const outcome = await gateway.call('session.list', { limit, archived, search })
-  if (outcome.status === 'ok') return outcome.output as readonly SessionInfo[]
-  throw toError(outcome.failure)
+  return await outputOf(gateway, 'session.list', { limit, archived, search })
 }
 
 /** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
 export async function findSession(gateway: GatewayPort, prefix: string, listing: Listing = {}): Promise<SessionInfo> {
-  const listed = await listSessions(gateway, maxListedSessions, listing)
-  const wanted = prefix.trim().toLowerCase()
-  const found = listed.filter((session) => session.id.startsWith(wanted))
-  if (found.length === 1 && found[0] !== undefined && wanted !== '') return found[0]
-  if (found.length === 0 || wanted === '') {
-    const undoHint = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` restores an archived one.'
-    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(prefix)}`, {
-      hint: `\`oxbow sessions --archived\` lists them all.${undoHint}`,
-    })
-  }
-  const ids = listed.map((session) => session.id)
-  const some = found.slice(0, 5).map((session) => shortId(session.id, ids))
-  throw new OxbowError('bad_input', `${found.length} sessions begin with ${prefix}: ${some.join(', ')}`, {
-    hint: 'Give more characters of the id.',
-  })
+  const undoHint = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` restores an archived one.'
+  return sessionNamed(await listSessions(gateway, maxListedSessions, listing), prefix, undoHint)
 }
 
 /** @returns the session that was used last. @throws OxbowError `not_found` */
@@ -163,13 +144,6 @@ export async function newestSession(gateway: Pick<GatewayPort, 'listSessions'>):
 }
 
 const quotedTitleChars = 60
-
-/** @throws OxbowError as the call failed */
-export async function changeSession(gateway: GatewayPort, name: string, input: Json): Promise<{ readonly session: string }> {
-  const outcome: CallOutcome = await gateway.call(name, input)
-  if (outcome.status === 'ok') return outcome.output as { readonly session: string }
-  throw toError(outcome.failure)
-}
 
 /** @param agent the agent or character that answers in it; absent: the usual one. @throws OxbowError `not_found` */
 export async function newSession(
@@ -190,9 +164,7 @@ export async function newSession(
 
 /** @param agent that answers from the next message on; empty: the usual one. @returns that, as a sentence. @throws OxbowError `not_found` */
 export async function chooseAgent(gateway: Pick<GatewayPort, 'call'>, session: SessionId, agent: string): Promise<string> {
-  const outcome = await gateway.call('session.agent', { agent }, session)
-  if (outcome.status === 'ok') return outcome.text
-  throw toError(outcome.failure)
+  return (await outcomeOf(gateway, 'session.agent', { agent }, session)).text
 }
 
 /** Deletes a session whose first message was refused. After a lost connection the message may have arrived, so the session is kept. */
@@ -218,8 +190,7 @@ function withSession(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const { report, words } = await change(gateway, await findSession(gateway, prefix, { archived: true }))
-    printLine(terminal, options.json === true ? JSON.stringify(report) : words)
-    return 0
+    return printAnswer(report, words, options, terminal)
   })
 }
 
@@ -228,7 +199,7 @@ const named = ({ title }: SessionInfo): string => JSON.stringify(plainLine(title
 export async function renameSession(prefix: string, words: readonly string[], options: ChangeOptions, terminal: Terminal): Promise<number> {
   const title = words.join(' ')
   return withSession(prefix, options, terminal, async (gateway, session) => {
-    await changeSession(gateway, 'session.rename', { session: session.id, title })
+    await outputOf(gateway, 'session.rename', { session: session.id, title })
     return { report: { session: session.id, title }, words: `${named(session)} is now ${named({ ...session, title })}.` }
   })
 }
@@ -240,7 +211,7 @@ export async function archiveSession(
 ): Promise<number> {
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const archived = options.undo !== true
-    await changeSession(gateway, 'session.archive', { session: session.id, archived })
+    await outputOf(gateway, 'session.archive', { session: session.id, archived })
     const words = archived
       ? `${named(session)} is archived; \`oxbow sessions --archived\` lists it.`
       : `${named(session)} is no longer archived.`
@@ -259,9 +230,8 @@ export async function showSession(prefix: string, options: ChangeOptions, termin
     const session = await findSession(gateway, prefix, { archived: true })
     const records: RecordView[] = []
     for (let before: number | undefined; ;) {
-      const outcome = await gateway.call('session.records', { session: session.id, ...(before !== undefined && { before }) })
-      if (outcome.status !== 'ok') throw toError(outcome.failure)
-      const page = outcome.output as RecordsPage
+      const input = { session: session.id, ...(before !== undefined && { before }) }
+      const page = await outputOf(gateway, 'session.records', input)
       records.unshift(...page.records)
       if (page.next === null) break
       before = page.next
@@ -305,7 +275,7 @@ export async function forkSession(prefix: string, options: ForkOptions, terminal
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const { at, title } = options
     const input = { session: session.id, ...(at !== undefined && { message: at }), ...(title !== undefined && { title }) }
-    const made = await changeSession(gateway, 'session.fork', input)
+    const made = await outputOf(gateway, 'session.fork', input)
     const words = `${made.session} continues from ${named(session)}. Open it with: oxbow chat --session ${made.session}${ofUser(options.user)}`
     return { report: { session: made.session, parent: session.id }, words }
   })
@@ -336,7 +306,7 @@ export async function deleteSession(
   }
   if (options.yes === true) {
     return withSession(prefix, options, terminal, async (gateway, session) => {
-      await changeSession(gateway, 'session.delete', { session: session.id })
+      await outputOf(gateway, 'session.delete', { session: session.id })
       const words = `${named(session)} is deleted. The journal keeps only hashes of it.`
       return { report: { session: session.id, deleted: true }, words }
     })

@@ -54,7 +54,7 @@ const remoteLine = z.strictObject({
   skills: z.array(z.string()).readonly(),
 })
 
-type RemoteLine = z.infer<typeof remoteLine>
+export type RemoteLine = z.infer<typeof remoteLine>
 
 function listRemotes({ held, isChanged }: RemoteTable): Call<object, { remotes: RemoteLine[] }> {
   return {
@@ -120,7 +120,7 @@ const cardDiff = z.strictObject({
   digest: z.string().describe('Stands for all that is shown: approving needs it.'),
 })
 
-type CardDiff = z.infer<typeof cardDiff>
+export type CardDiff = z.infer<typeof cardDiff>
 
 async function lookAt({ named, remote }: HeldRemote, hash: HashText, signal: AbortSignal): Promise<CardDiff & { readonly hash: string }> {
   const { name: own, kept } = named

@@ -46,7 +46,7 @@ const coderLine = z.strictObject({
   running: z.number(),
 })
 
-type CoderLine = z.infer<typeof coderLine>
+export type CoderLine = z.infer<typeof coderLine>
 
 function listCall({ held, running }: CoderTable): Call<object, { agents: CoderLine[] }> {
   return {
@@ -116,7 +116,7 @@ function addCall(table: CoderTable): Call<{ agent: string; settings: AcpAgent },
 
 const shown = coderFacts.extend({ agent: z.string(), state: z.enum(['new', 'changed', 'same']) })
 
-type Shown = z.infer<typeof shown>
+export type Shown = z.infer<typeof shown>
 
 function showCall(table: CoderTable): Call<{ agent: string }, Shown> {
   return {

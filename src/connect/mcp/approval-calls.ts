@@ -32,7 +32,7 @@ type ToolDiff = z.infer<typeof toolDiff>
 
 const offeredSchema = z.strictObject({ resources: z.boolean(), prompts: z.boolean() })
 
-type Offered = z.infer<typeof offeredSchema>
+export type Offered = z.infer<typeof offeredSchema>
 
 const shown = z.strictObject({
   server: z.string(),
@@ -46,7 +46,7 @@ type Shown = z.infer<typeof shown>
 
 const serverDiff = shown.extend({ digest: z.string().describe('Stands for all that is shown: approving needs it.') })
 
-type ServerDiff = z.infer<typeof serverDiff>
+export type ServerDiff = z.infer<typeof serverDiff>
 
 function diffServer(table: ServerTable, hash: () => Promise<HashText>): Call<{ server: string }, ServerDiff> {
   return {

@@ -36,7 +36,7 @@ const serverLine = z.strictObject({
   log: z.string().describe('The end of what its program has written to its standard error.'),
 })
 
-type ServerLine = z.infer<typeof serverLine>
+export type ServerLine = z.infer<typeof serverLine>
 
 const shownLog = 2_000
 

@@ -25,7 +25,7 @@ import {
   toError,
   userScope,
 } from '../../types/index.ts'
-import { type AgentProfile, profileCategory } from '../turns/profiles.ts'
+import { type AgentProfile, profileCategory } from '../policy/profiles.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import { maxHeldAccounts, exhausted } from './notices.ts'
 import { budgetCategory, budgetName, type Carved, type Definition, type Limits, spanAt } from './definitions.ts'

@@ -23,7 +23,7 @@ import {
   userScope,
 } from '../../types/index.ts'
 import { type Budgets, createBudgets, type Extended } from '../stages/budgets.ts'
-import { userCaller } from '../stages/policy.ts'
+import { userCaller } from '../policy/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import { carvedOf } from './book.ts'
 import { budgetCategory, budgetName, carve, type Definition, giveBack } from './definitions.ts'

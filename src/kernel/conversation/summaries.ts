@@ -20,15 +20,15 @@ import {
   type Label,
   type Message,
   type SessionId,
+  type Spend,
   type SummarizeOutput,
   textOf,
   toolCallsOf,
   unfenced,
   userMessage,
 } from '../../types/index.ts'
-import type { Journal } from '../journal.ts'
-import type { Complete } from '../background.ts'
-import type { Sessions } from '../sessions.ts'
+import type { Journal } from '../records/journal.ts'
+import type { Sessions } from '../records/sessions.ts'
 import { type Conversations, type HistoryDeps, historyPages, toItem } from './conversations.ts'
 
 /** Upper bound of the bytes per token: at most window × this is read of a conversation. */
@@ -39,6 +39,18 @@ const minSummarized = 6
 
 /** Summaries kept in memory; others are read again, one record each. */
 const maxHeldSummaries = 500
+
+/**
+ * Asks a model outside of any turn, with the budgets of the caller's session; terminals do not show it as a reply. Null when there is
+ * no model, it fails, or the budget does not cover it.
+ * @param onSpent called with the cost
+ */
+export type Complete = (
+  caller: Caller,
+  question: { readonly system: string; readonly text: string },
+  signal: AbortSignal,
+  onSpent?: (spend: Spend) => void,
+) => Promise<string | null>
 
 interface HeldSummary {
   readonly summary: Summary

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { configSchema, noSpend, type SessionId, sessionScope, systemClock, userScope } from '../../types/index.ts'
-import { userCaller } from './policy.ts'
+import { userCaller } from '../policy/policy.ts'
 import { createBudgets } from './budgets.ts'
 import { maxHeldAccounts } from '../budgets/notices.ts'
 

@@ -26,8 +26,8 @@ import {
 } from '../../types/index.ts'
 import type { Secrets, SecretUse } from '../../secrets/index.ts'
 import type { Store } from '../../store/index.ts'
-import type { WatchedFiles } from '../sessions.ts'
-import { failureLabels, nothing, type Provenance } from './policy.ts'
+import type { WatchedFiles } from '../records/sessions.ts'
+import { failureLabels, nothing, type Provenance } from '../policy/policy.ts'
 import { refusalText, stopFailure } from './refusals.ts'
 import type { StopReason } from './running-calls.ts'
 

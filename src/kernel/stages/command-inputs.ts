@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import type { CommandInputs, Sandbox, StartedProgram } from '../../types/index.ts'
 import { fingerprintTimeoutMs } from './running-calls.ts'
-import { workspacePath } from './right-limits.ts'
+import { workspacePath } from '../policy/right-limits.ts'
 
 /** Files that a command names and that are read before it is approved, and the time for that. */
 const maxNamedFiles = 40

@@ -17,14 +17,14 @@ import {
   type SessionId,
   type StartedProgram,
 } from '../../types/index.ts'
-import { refuseLimited } from './right-limits.ts'
-import { type FileFlow, type Judged, judgeLabels, type Sessions, type WatchedFiles } from '../sessions.ts'
+import { refuseLimited } from '../policy/right-limits.ts'
+import { type FileFlow, type Judged, judgeLabels, type Sessions, type WatchedFiles } from '../records/sessions.ts'
 import type { SecretUses } from '../../secrets/index.ts'
-import type { Entries } from './attenuation.ts'
+import type { Entries } from '../policy/attenuation.ts'
 import type { Binding, Bound } from './command-inputs.ts'
 import { type Refusal, refusal } from './refusals.ts'
 import type { CallOptions } from './running-calls.ts'
-import { authorize, flowRefusal, judgeInput, mayBeCautious } from './policy.ts'
+import { authorize, flowRefusal, judgeInput, mayBeCautious } from '../policy/policy.ts'
 
 export interface JudgeDeps {
   readonly approval: Config['approval']

@@ -14,7 +14,7 @@ import {
   type Label,
   OxbowError,
 } from '../../types/index.ts'
-import type { Journal } from '../journal.ts'
+import type { Journal } from '../records/journal.ts'
 import type { StopReason } from './running-calls.ts'
 
 /** Bytes of the output of a durable call that its record keeps; of a longer one, only the text is known after a restart. */

@@ -37,17 +37,17 @@ import {
   type TurnResult,
   turnRights,
 } from '../../types/index.ts'
-import { recallTags } from '../stages/right-limits.ts'
-import type { AgentProfile, CharacterProfile } from './profiles.ts'
-import type { Background } from '../background.ts'
-import type { Gate } from '../gate.ts'
+import { recallTags } from '../policy/right-limits.ts'
+import type { AgentProfile, CharacterProfile } from '../policy/profiles.ts'
+import type { Background } from './background.ts'
+import type { Gate } from '../stages/gate.ts'
 
-import { maxCountedTools, type Registry } from '../registry.ts'
+import { maxCountedTools, type Registry } from '../calls/registry.ts'
 import type { Store } from '../../store/index.ts'
-import type { AroundTurn, AskedTurn, KernelHooks, PromptSection } from '../coming.ts'
+import type { AroundTurn, AskedTurn, KernelHooks, PromptSection } from '../stages/coming.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import { type AskRuns, watchRun } from './service-runs.ts'
-import { clientAsk, processRight } from '../stages/policy.ts'
+import { clientAsk, processRight } from '../policy/policy.ts'
 
 /** Profiles of agents whose tools are kept, about 20 kB each. */
 const maxHeldPersonas = 50
@@ -86,7 +86,7 @@ export function createRunningTurns(store: Pick<Store, 'records'>): RunningTurns 
     find: (id) => turns.get(id),
     attachments: async ({ session, turn }) => {
       const own = turn === '' ? [] : (turns.get(turn)?.attachments() ?? [])
-      return session === '' ? own : [...own, ...(await (await import('../attachments.ts')).earlierFiles(store, session, turn))]
+      return session === '' ? own : [...own, ...(await (await import('../state/attachments.ts')).earlierFiles(store, session, turn))]
     },
     cautionOf: (id) => (id === '' ? undefined : turns.get(id)?.input.client?.caution),
     async during(turn, run) {

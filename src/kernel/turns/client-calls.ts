@@ -26,8 +26,8 @@ import {
   turnCall,
   turnRight,
 } from '../../types/index.ts'
-import { maxInputBytes, type Registry } from '../registry.ts'
-import { clientAsk, clientReply, processRight } from '../stages/policy.ts'
+import { maxInputBytes, type Registry } from '../calls/registry.ts'
+import { clientAsk, clientReply, processRight } from '../policy/policy.ts'
 
 /** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */
 const maxClientTools = 128

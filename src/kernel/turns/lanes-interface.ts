@@ -1,6 +1,6 @@
 /** What the rest of the kernel sees of the lanes, and what a lane passes to the agent. */
 import type { Attachment, Caller, CallId, ClientTools, KeptFile, LaneResult, Mail, SessionId, TurnId } from '../../types/index.ts'
-import type { Entry } from '../journal.ts'
+import type { Entry } from '../records/journal.ts'
 
 export interface TurnInput {
   readonly text: string

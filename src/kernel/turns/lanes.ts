@@ -26,7 +26,7 @@ import {
   type TurnResult,
   type UserId,
 } from '../../types/index.ts'
-import type { Journal } from '../journal.ts'
+import type { Journal } from '../records/journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 import { giveUpCalls } from './recovery.ts'
 import type { Lanes, LaneTurn, TurnInput, TurnPast } from './lanes-interface.ts'

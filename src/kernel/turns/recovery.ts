@@ -25,7 +25,7 @@ import {
   toolPlace,
   type TurnId,
 } from '../../types/index.ts'
-import type { Entry, Journal } from '../journal.ts'
+import type { Entry, Journal } from '../records/journal.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 import { type AskRuns, goingOn } from './service-runs.ts'
 

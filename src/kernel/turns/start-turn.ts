@@ -20,13 +20,13 @@ import {
 } from '../../types/index.ts'
 import type { Memory } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
-import { recallTags } from '../stages/right-limits.ts'
-import type { Handoffs } from './profiles.ts'
-import type { Gate } from '../gate.ts'
+import { recallTags } from '../policy/right-limits.ts'
+import type { Handoffs } from '../policy/profiles.ts'
+import type { Gate } from '../stages/gate.ts'
 import type { Conversations } from '../conversation/conversations.ts'
-import type { Registry } from '../registry.ts'
-import type { Sessions } from '../sessions.ts'
-import { type Provenance, userCaller } from '../stages/policy.ts'
+import type { Registry } from '../calls/registry.ts'
+import type { Sessions } from '../records/sessions.ts'
+import { type Provenance, userCaller } from '../policy/policy.ts'
 import { queueFull } from './lanes.ts'
 import type { Lanes } from './lanes-interface.ts'
 
@@ -99,7 +99,7 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
       // Nothing is kept of a message that names a model which cannot answer it. An agent's message fails its turn, which its parent waits for.
       if (model !== undefined && actor === undefined) await engine.facts(model)
       const blobs = { keep: store.putBlob, read: store.blob }
-      const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
+      const files = attachments.length === 0 ? null : await (await import('../state/attachments.ts')).takeIn(attachments, blobs)
       if (files !== null) await joinLabels(deps, session, files)
       const turn = clientId as string as TurnId
       if (client !== undefined) await (await import('./client-calls.ts')).assertForeign(client, registry)

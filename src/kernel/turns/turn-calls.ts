@@ -19,10 +19,10 @@ import {
   type TurnId,
   turnRight,
 } from '../../types/index.ts'
-import { maxPieces } from '../attachments.ts'
-import type { Gate } from '../gate.ts'
-import { maxInputBytes } from '../registry.ts'
-import { processRight } from '../stages/policy.ts'
+import { maxPieces } from '../state/attachments.ts'
+import type { Gate } from '../stages/gate.ts'
+import { maxInputBytes } from '../calls/registry.ts'
+import { processRight } from '../policy/policy.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { RunningTurns } from './agent.ts'
 import { clientCalls, clientTools } from './client-calls.ts'

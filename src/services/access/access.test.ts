@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type CallOutcome, type Clock, configSchema, grantOf, type Json, type Reaches } from '../../types/index.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
-import { refuseLimited } from '../../kernel/stages/right-limits.ts'
+import { refuseLimited } from '../../kernel/policy/right-limits.ts'
 
 const outputOf = (outcome: CallOutcome): Json => (outcome.status === 'ok' ? (outcome.output as Json) : assert.fail(outcome.text))
 const codeOf = (outcome: CallOutcome): string => (outcome.status === 'ok' ? 'ok' : outcome.failure.code)

@@ -344,7 +344,7 @@ const ruleView = z.strictObject({
   applies: z.boolean().describe('False: it was learned under other settings of sandbox or egress, and does not apply now.'),
 })
 
-type RuleView = z.infer<typeof ruleView>
+export type RuleView = z.infer<typeof ruleView>
 
 function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): Call<object, RuleView[]> {
   return {

@@ -173,7 +173,7 @@ const execView = z.strictObject({
     .readonly(),
 })
 
-type ExecView = z.infer<typeof execView>
+export type ExecView = z.infer<typeof execView>
 
 function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, ExecView> {
   return {

@@ -207,7 +207,7 @@ const keyView = z.strictObject({
 })
 
 /** Without what proves the key. */
-type KeyView = z.infer<typeof keyView>
+export type KeyView = z.infer<typeof keyView>
 
 const newKey = keyView.extend({ key: z.string().describe('The key itself, which is shown only here.') })
 

@@ -83,7 +83,7 @@ export function roleCalls(deps: RoleCallDeps, users: () => Promise<readonly Usin
   return [listRoles(deps), setRole(deps), removeRole(deps, users)]
 }
 
-interface RoleView {
+export interface RoleView {
   readonly role: string
   readonly rights: readonly string[]
   /** Who added it; empty: Oxbow has it. */

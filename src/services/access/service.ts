@@ -9,6 +9,16 @@ export const access: Service<Access, { readonly runs: typeof runs }> = {
   name: 'access',
   needs: { runs },
   events: ['key'],
+  verbs: {
+    words: {
+      'Approve and allow:': {
+        keys: 'make, list and revoke API keys for programs',
+        roles: 'list, add and remove roles: names for lists of rights',
+      },
+    },
+    within: ['approvals', 'exec'],
+    load: async () => (await import('./access-verbs.ts')).accessVerbs,
+  },
   calls: async (core, self) => (await import('./all-access-calls.ts')).accessCalls(core, self),
   open: async (core) => ({ port: await (await import('./open-access.ts')).openAccess(core) }),
   judges: async (_core, self) => (await self()).judges,

@@ -18,6 +18,27 @@ export const agents: Service<Agents, Needs> = {
   name: 'agents',
   needs: { access, versions, runs },
   events: ['agent'],
+  verbs: {
+    words: {
+      'Agents, schedules, budgets:': {
+        spawn: 'start an agent that works on a task in the background',
+        wait: 'wait until an agent has answered, and print its answer',
+        tell: 'send an agent a message, which it reads at its next step',
+        pause: 'pause an agent and those below it, each before its next step',
+        resume: 'let a paused agent and those below it go on',
+        raise: 'give an agent more budget, out of the budgets above it',
+        kill: 'end an agent with everything that it runs',
+      },
+    },
+    within: ['agents', 'graph'],
+    async load() {
+      const [{ agentVerbs }, { definitionVerbs }] = await Promise.all([
+        import('./agent-verbs.ts'),
+        import('./delegation/definition-verbs.ts'),
+      ])
+      return [...agentVerbs, ...definitionVerbs]
+    },
+  },
   wakes: ['system/agents'],
   calls: async (core, self, ports) => (await import('./all-calls.ts')).allCalls(core, self, ports),
   async open(core, ports) {

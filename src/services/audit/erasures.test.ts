@@ -5,7 +5,7 @@ import { openMemoryStore, type Store } from '../../store/index.ts'
 import { recordOf } from '../../store/store-contract.ts'
 import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
 import { type CallId, erasedText, isErased, type SessionId, systemClock, type TurnId } from '../../types/index.ts'
-import { createJournal, type Journal } from '../../kernel/journal.ts'
+import { createJournal, type Journal } from '../../kernel/records/journal.ts'
 import { asks, done, inOrder, openFixture, says, testCall, user as ada } from '../../kernel/kernel-fixture.ts'
 import { verifyJournal } from './audit-verify.ts'
 

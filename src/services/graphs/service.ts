@@ -8,6 +8,10 @@ export const graphs: Service<GraphDesk, { readonly agents: typeof agents; readon
   name: 'graphs',
   needs: { agents, runs: durable },
   events: ['graph'],
+  verbs: {
+    words: { 'Agents, schedules, budgets:': { graph: 'check, run, show, resume and cancel state graphs' } },
+    load: async () => (await import('./graph-verbs.ts')).graphVerbs,
+  },
   wakes: ['system/graph_runs'],
   calls: async (_core, self) => (await import('./graph-calls.ts')).graphCalls({ graphs: self }),
   async open(core, ports) {

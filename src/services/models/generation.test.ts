@@ -20,7 +20,7 @@ import {
   userMessage,
   type Usage,
 } from '../../types/index.ts'
-import type { Events } from '../../kernel/events.ts'
+import type { Events } from '../../kernel/records/events.ts'
 import { knowing } from '../../kernel/kernel-fixture.ts'
 import { createMeter, runGeneration } from './generation.ts'
 

@@ -24,7 +24,7 @@ import {
   userScope,
 } from '../../types/index.ts'
 import { type Budgets, createBudgets } from '../../kernel/stages/budgets.ts'
-import { userCaller } from '../../kernel/stages/policy.ts'
+import { userCaller } from '../../kernel/policy/policy.ts'
 import { createMeter } from './generation.ts'
 
 const user = 'ada' as UserId

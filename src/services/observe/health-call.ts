@@ -4,9 +4,12 @@
  */
 import { z } from 'zod'
 import { type Core, type HealthPart, healthParts } from '../../kernel/index.ts'
+import type { RunsPort } from '../../runs/index.ts'
 import { type Call, type CallContext, type DoctorCheck, doctorCheck, type ResourceSample } from '../../types/index.ts'
 
-type HealthCallDeps = Pick<Core, 'store' | 'resources' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'>
+interface HealthCallDeps extends Pick<Core, 'store' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'> {
+  readonly runs: () => Promise<Pick<RunsPort, 'resources'>>
+}
 
 const healthView = z.strictObject({ at: z.number().describe('Unix milliseconds.'), checks: z.array(doctorCheck) })
 
@@ -68,14 +71,15 @@ const weak = (says: string, fix: string): Finding => ({ state: 'weak', says, fix
 const missing = (says: string, fix: string): Finding => ({ state: 'missing', says, fix })
 
 async function ownChecks(deps: HealthCallDeps, { clock }: CallContext): Promise<readonly DoctorCheck[]> {
-  const now = await deps.resources.snapshot()
+  const { resources } = await deps.runs()
+  const now = await resources.snapshot()
   const found: Readonly<Record<string, Finding>> = {
     journal: await checkJournal(deps),
     clock: await checkClock(deps, clock.now()),
     sessions: checkSessions(deps),
     'event loop': checkLoop(now),
     memory: checkMemory(now),
-    load: checkLoad(deps),
+    load: checkLoad(resources.overloads()),
   }
   return Object.entries(found).map(([name, finding]) => ({ name, ...finding, required: name === 'journal', ms: 0 }))
 }
@@ -124,8 +128,7 @@ function checkMemory({ guest_memory_mb: own, memory_used_mb: used, memory_total_
   return used > 0.95 * total ? weak(says, 'Close other programs, or lower sandbox.memory_mb.') : ok(says)
 }
 
-function checkLoad({ resources }: HealthCallDeps): Finding {
-  const over = resources.overloads()
+function checkLoad(over: readonly string[]): Finding {
   if (over.length === 0) return ok('nothing is over its threshold')
   return weak(`no new agents start: ${over.join('; ')}`, 'Wait until the machine is calmer, or raise the thresholds in [resources].')
 }

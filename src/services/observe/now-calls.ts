@@ -1,7 +1,7 @@
 /** What terminals that stay open show: everything that runs or waits at the moment, and what models cost by the hour. */
 import { z } from 'zod'
 import { type Core, hourOf, keptHours } from '../../kernel/index.ts'
-import type { Runs } from '../../runs/index.ts'
+import type { Runs, RunsPort } from '../../runs/index.ts'
 import { admissionState, type Call, type Clock, idOrEmpty, idSchema, resourceSample } from '../../types/index.ts'
 
 interface NowCallDeps extends Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals'> {
@@ -137,7 +137,9 @@ const resourceView = z.strictObject({
   history: z.array(resourceSample).describe('Newest first.'),
 })
 
-export function resourcesCall({ resources }: Pick<Core, 'resources'>): Call<{ history: number }, z.infer<typeof resourceView>> {
+export type ResourceView = z.infer<typeof resourceView>
+
+export function resourcesCall(runs: () => Promise<RunsPort>): Call<{ history: number }, ResourceView> {
   return {
     name: 'resources.show',
     rare: true,
@@ -153,6 +155,7 @@ export function resourcesCall({ resources }: Pick<Core, 'resources'>): Call<{ hi
     timeoutMs: 10_000,
     recordOutput: ({ now, overloads }) => ({ cpu_percent: now.cpu_percent, memory_used_mb: now.memory_used_mb, overloads: [...overloads] }),
     async run({ history }) {
+      const { resources } = await runs()
       const now = await resources.snapshot()
       return { output: { now, overloads: resources.overloads(), history: resources.history().slice(0, history) } }
     },

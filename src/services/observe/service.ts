@@ -5,6 +5,10 @@ import type { EventBus } from './event-bus.ts'
 /** What happens, what runs now, and whether the guest is well. */
 export const observe: Service<EventBus, { readonly runs: typeof runs }> = {
   name: 'observation',
+  verbs: {
+    words: { 'Inspect:': { resources: 'show what the machine and the guest use' } },
+    load: async () => (await import('./resource-verbs.ts')).resourceVerbs,
+  },
   needs: { runs },
   async open(core, ports) {
     const [{ createEventBus }, { pause }] = await Promise.all([import('./event-bus.ts'), ports.runs()])
@@ -16,6 +20,11 @@ export const observe: Service<EventBus, { readonly runs: typeof runs }> = {
       import('./now-calls.ts'),
       import('./health-call.ts'),
     ])
-    return [resourcesCall(core), ...eventCalls({ ...core, eventBus: self }), ...nowCalls({ ...core, runs: ports.runs }), healthCall(core)]
+    return [
+      resourcesCall(ports.runs),
+      ...eventCalls({ ...core, eventBus: self }),
+      ...nowCalls({ ...core, runs: ports.runs }),
+      healthCall({ ...core, runs: ports.runs }),
+    ]
   },
 }

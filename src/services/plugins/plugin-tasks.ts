@@ -4,7 +4,8 @@
  * guest ran, only the newest counts.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { type Cadence, checkCadence, type Core, type Documents, dueBetween, nextDue } from '../../kernel/index.ts'
+import { type Core, type Documents } from '../../kernel/index.ts'
+import { type Cadence, checkCadence, dueBetween, nextDue } from '../../runs/index.ts'
 import type { Run, Runs } from '../../runs/index.ts'
 import { type CallId, type Clock, type DescribedPlugin, derivedId, isOxbowError, type PluginTask } from '../../types/index.ts'
 import type { PluginWork } from './plugin-callers.ts'

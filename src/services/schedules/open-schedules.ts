@@ -1,19 +1,19 @@
 /** Connects schedules with the core: the turns that their runs are, and what those cost. */
 import { type Core, userCaller } from '../../kernel/index.ts'
-import type { Runs } from '../../runs/index.ts'
+import type { RunsPort } from '../../runs/index.ts'
 import { type CallId, originOf } from '../../types/index.ts'
 import { forecast, usedBy } from './forecast.ts'
 import { createSchedules, type Schedules } from './schedules.ts'
 
-export function openSchedules(core: Core, runs: Runs): Schedules {
-  const { budgets, documents, clock, config, resources, events, user, gate, sessions, lanes, recovered } = core
+export function openSchedules(core: Core, runs: RunsPort): Schedules {
+  const { budgets, documents, clock, config, events, user, gate, sessions, lanes, recovered } = core
   const cost = { budgets, documents, clock, agent: config.agent.name }
   const schedules = createSchedules({
     ...core,
     runs,
     config: config.schedules,
-    overloads: resources.overloads,
-    refresh: resources.snapshot,
+    overloads: runs.resources.overloads,
+    refresh: runs.resources.snapshot,
     agent: config.agent.name,
     forecast: async (schedule) => forecast(cost, schedule),
     usedBy: async (run) => usedBy(cost, run),

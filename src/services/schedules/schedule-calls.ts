@@ -1,7 +1,8 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
 import { type Call, OxbowError, type Labels } from '../../types/index.ts'
-import { type Cadence, cadence, cadenceText, checkCadence, type Core, type Documents, limitsSchema, nextDue } from '../../kernel/index.ts'
+import { type Core, type Documents, limitsSchema } from '../../kernel/index.ts'
+import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from '../../runs/index.ts'
 import { forecast } from './forecast.ts'
 import { runCategory, runName, runsOf, scheduleCategory } from './schedule-record.ts'
 import { type Forecast, forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
 import { type CallOutcome, type Clock, type Json, type JsonObject, OxbowError, systemClock } from '../../types/index.ts'
 import { type Fixture, type FixtureOptions, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
-import { cadenceText, checkCadence, dueBetween, nextDue } from '../../kernel/cadence.ts'
+import { cadenceText, checkCadence, dueBetween, nextDue } from '../../runs/cadence.ts'
 import { chooseDue } from './schedules.ts'
 
 const zone = (expression: string, time_zone: string) => ({ type: 'cron', expression, time_zone }) as const

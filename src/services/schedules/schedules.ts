@@ -4,7 +4,7 @@
  * `schedule-runs.ts`.
  */
 import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
-import { dueBetween, nextDue } from '../../kernel/index.ts'
+import { dueBetween, nextDue } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, skippedRun } from './schedule-record.ts'
 import type { Schedule } from './schedule-schemas.ts'
 import { beginDue, type Decision, holdScheduleRuns, type ScheduleDeps, topicOf } from './schedule-runs.ts'

@@ -8,6 +8,11 @@ export const schedules: Service<Schedules, { readonly runs: typeof runs }> = {
   name: 'schedules',
   needs: { runs },
   events: ['schedule'],
+  verbs: {
+    words: { 'Agents, schedules, budgets:': { schedule: 'schedule goals for an agent, and see what they did' } },
+    within: ['budget'],
+    load: async () => (await import('./schedule-verbs.ts')).scheduleVerbs,
+  },
   wakes: [scheduleCategory],
   calls: async (core, self) => (await import('./schedule-calls.ts')).scheduleCalls({ ...core, schedules: self }),
   async open(core, ports) {

@@ -6,7 +6,7 @@ import { encode } from 'gpt-tokenizer'
 import { z } from 'zod'
 import type { Call, CallContext, CallOutcome, GenerateRequest } from '../../types/index.ts'
 import { rankTools } from '../system/tool-search-call.ts'
-import { toTools } from '../../kernel/call-reference.ts'
+import { toTools } from '../../kernel/calls/call-reference.ts'
 import { manyTools, questions, searchCall, serverTool } from './server-tools-fixture.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 

@@ -4,7 +4,7 @@ import { openMemoryStore } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import type { GenerateRequest, Message } from '../../types/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
-import { createRegistry } from '../../kernel/registry.ts'
+import { createRegistry } from '../../kernel/calls/registry.ts'
 import { rankTools, toolSearchCall } from './tool-search-call.ts'
 
 const usual = Array.from({ length: 45 }, (_, i) => testCall(`usual.call${i}`, async () => done('')))

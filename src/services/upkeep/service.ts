@@ -4,6 +4,7 @@ import { runs } from '../../runs/index.ts'
 /** Summaries, titles and the tidying of memory: what is done in the background for conversations that have become long or old. */
 export const upkeep: Service<unknown, { readonly runs: typeof runs }> = {
   name: 'upkeep',
+  verbs: { words: {}, within: ['memory'], load: async () => (await import('./tidy-verbs.ts')).tidyVerbs },
   needs: { runs },
   async calls(core, _self, ports) {
     const [{ summaryCalls, titleCall }, { tidyCalls }] = await Promise.all([import('./summary-calls.ts'), import('./tidy-calls.ts')])

@@ -10,6 +10,22 @@ export type { OpenVersions } from './open-versions.ts'
 /** Versions of the workspace and of saved documents, by which a turn is undone, and branches of files. */
 export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
   name: 'versions',
+  verbs: {
+    words: {
+      'Undo and keep:': {
+        log: 'list the versions of the workspace, or of one file or folder',
+        diff: 'show what changed between two versions, by default in the newest one',
+        tag: 'give a version a name',
+        undo: 'take back what a turn changed in files, by default the newest; edits of your own stay',
+        redo: 'take back the newest undo',
+        branch: 'copies of the workspace on which agents work: see what changed, merge or drop it',
+      },
+    },
+    async load() {
+      const [{ versionVerbs }, { branchVerbs }] = await Promise.all([import('./version-verbs.ts'), import('./branches/branch-verbs.ts')])
+      return [...versionVerbs, ...branchVerbs]
+    },
+  },
   needs: { runs },
   left: ({ versionsFolder = '', config }) =>
     versionsFolder !== '' && config.versions.enabled && existsSync(join(versionsFolder, runningMark)),

@@ -1,5 +1,5 @@
 /** What is shown of a call's input: its subject in one line, its fields, and what it changes in a file. Lenient: a model writes it. */
-import { plainLine } from '../../terminal/index.ts'
+import { fieldsIn, plainLine } from '../../terminal/index.ts'
 import type { DiffLine } from './extras.ts'
 import { ownValue } from '../../types/index.ts'
 
@@ -7,26 +7,6 @@ export interface CallText {
   readonly name: string
   /** JSON text. */
   readonly input: string
-}
-
-function fieldsIn(input: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(input)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
-}
-
-/** The fields that tell what a call is about; the first that it has. */
-const subjects = ['command', 'pattern', 'path', 'query', 'url', 'from', 'program', 'name', 'task', 'text', 'content']
-
-/** @returns the command, path or pattern; else the input, in one line */
-export function subjectOf({ input }: CallText, maxChars: number): string {
-  const fields = fieldsIn(input)
-  const subject = subjects.map((name) => ownValue(fields, name)).find((value) => typeof value === 'string' && value !== '')
-  if (typeof subject === 'string') return plainLine(subject, maxChars)
-  return input === '{}' || input === '' ? '' : plainLine(input, maxChars)
 }
 
 export interface Field {

@@ -1,10 +1,10 @@
 /** Items of the transcript as lines. Two columns at the left hold the mark of an item; all text of models and tools is cleaned here. */
-import { formatMoney, formatMs, plainLine, plainText } from '../../terminal/index.ts'
+import { formatMoney, formatMs, plainLine, plainText, subjectOf } from '../../terminal/index.ts'
 import { assertNever, type CallView, forPeople, ownValue } from '../../types/index.ts'
 import { foldedDiffLines, foldedLines, liveLines, maxTitleChars, openLines } from '../limits.ts'
 import { isOpen, type State } from '../state.ts'
 import type { CallItem, EndItem, Item, NoteItem, ReplyItem, UserItem } from '../transcript.ts'
-import { type CallText, changeOf, type Diff, fieldsOf, subjectOf } from './call-text.ts'
+import { type CallText, changeOf, type Diff, fieldsOf } from './call-text.ts'
 import type { DiffTexts } from './extras.ts'
 import type { MarkdownLines } from './markdown.ts'
 import { clip, clipPlain, filled, spread, wrapPlain } from './text-lines.ts'
@@ -131,7 +131,7 @@ function callLines({ call, beganAt, output }: CallItem, drawing: Drawing): reado
   const text: CallText = { name, input: call.input }
   const time = call.ms !== null ? formatMs(call.ms) : call.status === 'running' ? formatMs(Math.max(0, now - beganAt)) : ''
   const title = isSelected ? theme.inverse(plainLine(name, 60)) : theme.bold(plainLine(name, 60))
-  const subject = subjectOf(text, Math.max(20, width))
+  const subject = subjectOf(text.input, Math.max(20, width))
   const head = spread(`${markOf(call, drawing)} ${title}  ${subject}`, theme.muted(statusOf(call) + time), width)
   return ['', head, ...(open ? openBody(call, output, drawing) : foldedBody(call, output, drawing))]
 }

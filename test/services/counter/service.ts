@@ -28,10 +28,10 @@ export const counter: Service<Counter> = {
   config,
   wakes: [category],
   events: ['counter'],
-  verbs: [
-    { words: 'counter add', call: 'counter.add', summary: 'Count on', positional: ['by'] },
-    { words: 'counter show', call: 'counter.show', summary: 'Show the count' },
-  ],
+  verbs: {
+    words: { 'Build and extend:': { counter: 'count, up to a limit' } },
+    load: async () => (await import('./verbs.ts')).counterVerbs,
+  },
   async calls(_core, self) {
     return [addCall(self), showCall(self)]
   },

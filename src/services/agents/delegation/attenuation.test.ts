@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Call, type Caller, type Reaches, derivedId, grantOf, parseConfig, type SessionId } from '../../../types/index.ts'
-import { refuseLimited } from '../../../kernel/stages/right-limits.ts'
-import { type AgentProfile, createProfileOf } from '../../../kernel/turns/profiles.ts'
+import { refuseLimited } from '../../../kernel/policy/right-limits.ts'
+import { type AgentProfile, createProfileOf } from '../../../kernel/policy/profiles.ts'
 import { user } from '../../../kernel/kernel-fixture.ts'
-import { allows, boundsOf, delegableOf, type Entries, meet, modelRight, passedOn, secretRight } from '../../../kernel/stages/attenuation.ts'
+import { allows, boundsOf, delegableOf, type Entries, meet, modelRight, passedOn, secretRight } from '../../../kernel/policy/attenuation.ts'
 
 const paths = ['/shared', '/shared/a', '/shared/a/b', '/shared/ab', '/shared/a/**', '/shared/a/../c', '/tmp']
 const hosts = ['example.com', 'api.example.com', '*.example.com', '*.com', 'Example.com', 'foo*']

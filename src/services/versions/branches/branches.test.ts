@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { makeWorkbench } from '../../../sandbox/sandbox-fixture.ts'
 import { type CallOutcome, type Json, textOf } from '../../../types/index.ts'
 import { asks, done, type FixtureOptions, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
-import { processRight } from '../../../kernel/stages/policy.ts'
+import { processRight } from '../../../kernel/policy/policy.ts'
 import { mergeTexts } from '../thread/merge-trees.ts'
 import type { BranchRecord, MergedBranch } from '../version-schemas.ts'
 

@@ -1,0 +1,146 @@
+/**
+ * By which profile the turns of a session run: as whom, where that is not the person's usual agent. Whoever starts work in a session of its
+ * own, an agent, a graph, a program with a key, writes one, in a document by the session's id. After a handoff it is the profile of whoever
+ * has the session now, while the conversation and its labels stay: each agent can hand it on, or back to the one before. Who has a session
+ * is in memory, because every turn asks; a document remembers it.
+ */
+import { type CallId, type Config, isDerived, type JsonObject, type SandboxTier, type SessionId } from '../../types/index.ts'
+import type { DocumentChange, Documents } from '../state/documents.ts'
+
+/** As whom the turns of a session run. */
+export interface AgentProfile {
+  readonly agent: CallId
+  readonly name: string
+  readonly rights: readonly string[]
+  readonly model: string
+  readonly instructions: string
+  /** Session and actor that spawned it: what it uses comes out of their budgets. Absent in records of older versions. */
+  readonly home?: SessionId | ''
+  readonly spawner?: string
+  /** Name of the API key whose program started it: it has what the key still has. */
+  readonly key?: string | undefined
+  readonly branch?: string | undefined
+  /** Turns of the session do not run any more. */
+  readonly killed: boolean
+  /** Of an agent by a definition: the entries of rights that it can pass on. Absent: all of its rights that are not withheld. */
+  readonly delegable?: readonly string[]
+  /** The weakest isolation that its turns run with. */
+  readonly tier?: SandboxTier | ''
+  /** The most requests to a model in one turn. */
+  readonly maxTurns?: number | undefined
+  /** JSON Schema of its result. */
+  readonly result?: JsonObject | undefined
+  readonly character?: CharacterProfile | undefined
+}
+
+/** Of an agent that is a character: what of its file makes its prompt, and values of `${NAME}` in it. */
+export interface CharacterProfile {
+  readonly file: JsonObject
+  readonly variables: Readonly<Record<string, string>>
+}
+
+/** What a definition adds to a profile. */
+export type DefinedProfile = Pick<AgentProfile, 'delegable' | 'tier' | 'maxTurns' | 'result' | 'character'>
+
+/** @returns why a text cannot be the character of a profile; empty if it can */
+export async function characterProblem(text: string): Promise<string> {
+  return (await import('../../plugins/index.ts')).characterProblem(text)
+}
+
+export const profileCategory = 'system/agent_profiles'
+
+export interface Handoff {
+  /** Its rights and what it can pass on are those of its definition: they are bounded by the ones before it each time it runs. */
+  readonly profile: AgentProfile
+  /** Actor that handed the session over. */
+  readonly from: string
+  readonly call: CallId
+}
+
+export interface Handoffs {
+  /** Call before the first turn. */
+  load(): Promise<void>
+  /** Who has the session beside its own agent, the one that has it now last; empty: its own agent has it. */
+  readonly held: ReadonlyMap<SessionId, readonly Handoff[]>
+  /** @returns the agent that has the session now; undefined: its own */
+  answering(session: SessionId): string | undefined
+  put(by: Parameters<Documents['put']>[0], session: SessionId, handoffs: readonly Handoff[]): Promise<void>
+}
+
+const handoffCategory = 'system/handoffs'
+
+export function createHandoffs(documents: Pick<Documents, 'all' | 'put'>): Handoffs {
+  const held = new Map<SessionId, readonly Handoff[]>()
+  return {
+    async load() {
+      for (const { name, value } of await documents.all<readonly Handoff[]>(handoffCategory)) held.set(name as SessionId, value)
+    },
+    held,
+    answering: (session) => held.get(session)?.at(-1)?.profile.name,
+    async put(by, session, handoffs) {
+      const isEmpty = handoffs.length === 0
+      const change: DocumentChange = { category: handoffCategory, name: session, value: isEmpty ? null : handoffs }
+      // Recorded first: a session that others hold must not run as its own agent after a crash.
+      await documents.put(by, [change], { sync: true })
+      if (isEmpty) held.delete(session)
+      else held.set(session, handoffs)
+    },
+  }
+}
+
+/**
+ * A turn has what its profile says and what whoever is above it can still pass on: so what was taken from one of them is taken from all
+ * below, also where it was taken after the delegation.
+ * @returns the profile by which a session runs; null at once for one that runs as the usual agent
+ */
+export function createProfileOf(
+  documents: Pick<Documents, 'get' | 'all'>,
+  config: Config,
+  { held: handedOver }: Pick<Handoffs, 'held'>,
+  rightsOfKey: (key: string) => Promise<readonly string[] | null>,
+) {
+  const read = async (session: SessionId): Promise<AgentProfile | null> =>
+    (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
+  const usual = { rights: config.agent.rights }
+  const { withheld_rights: withheld } = config.agents
+  const bounded = async (session: SessionId): Promise<AgentProfile | null> => {
+    const profile = await read(session)
+    const { spawner = '', home = '', key = '' } = profile ?? {}
+    if (profile === null || (spawner === '' && key === '')) return profile
+    const { boundsOf, meet } = await import('./attenuation.ts')
+    if (key !== '') {
+      const rights = await rightsOfKey(key)
+      return {
+        ...profile,
+        rights: rights === null ? [] : meet(boundsOf({ rights }, withheld), profile.rights),
+        killed: profile.killed || rights === null,
+      }
+    }
+    const above = home === '' ? null : await spawnerOf(home, spawner)
+    return { ...profile, rights: meet(boundsOf(above ?? usual, withheld), profile.rights) }
+  }
+  /** Who delegated in a session: its own agent, or one that has it by a handoff. */
+  const spawnerOf = async (home: SessionId, spawner: string): Promise<AgentProfile | null> => {
+    const held = handedOver.get(home) ?? []
+    const place = held.findLastIndex(({ profile }) => `agent:${profile.name}` === spawner)
+    if (place >= 0) return handed(home, held.slice(0, place + 1))
+    return isDerived(home) ? bounded(home) : null
+  }
+  const handed = async (session: SessionId, held: readonly Handoff[]): Promise<AgentProfile> => {
+    const { boundsOf, meet } = await import('./attenuation.ts')
+    const own = isDerived(session) ? await bounded(session) : null
+    let bounds = boundsOf(own ?? usual, withheld)
+    let rights: readonly string[] = []
+    for (const { profile, from } of held) {
+      // A person grants what the definition says.
+      rights = from.startsWith('agent:') ? meet(bounds, profile.rights) : profile.rights
+      bounds = boundsOf({ ...profile, rights }, withheld)
+    }
+    return { ...held.at(-1)!.profile, rights, killed: own?.killed === true, branch: own?.branch }
+  }
+  return (session: SessionId): Promise<AgentProfile | null> | null => {
+    const held = handedOver.get(session)
+    if (held !== undefined) return handed(session, held)
+    return isDerived(session) ? bounded(session) : null
+  }
+}

@@ -1,0 +1,156 @@
+/** `oxbow spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: what people do with agents that run. */
+import { agentState, plainLine, plainText } from '../../terminal/index.ts'
+import { type AskCall, OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
+import { typedBudget } from '../typed-values.ts'
+import type { AgentView } from './agent-view.ts'
+
+interface Changed {
+  readonly agents: readonly string[]
+}
+
+const agent = { typed: { id: 'agent' } } as const
+
+/** Of a verb that shows what an agent has answered. */
+const answer = {
+  show: ({ reply }: AgentView) => plainText(reply),
+  fails({ state, name, reason }: AgentView) {
+    if (state !== 'killed' && state !== 'failed') return null
+    const [code, what] = state === 'killed' ? (['cancelled', 'was killed'] as const) : (['tool_failed', 'failed'] as const)
+    return new OxbowError(code, `Agent ${name} ${what}${reason === '' ? '' : `: ${reason}`}`, {
+      hint: '`oxbow agents --all` lists it; its session has the whole story.',
+    })
+  },
+}
+
+export const agentVerbs: readonly ServiceVerb[] = [
+  {
+    words: 'spawn <task...>',
+    summary: 'start an agent that works on a task in the background',
+    examples: ['oxbow spawn "check every link in /shared/docs"', 'oxbow spawn --wait --read-only "summarise /shared/report.md"'],
+    call: 'agent.spawn',
+    typed: {
+      task: { field: 'task', help: 'what to do; it knows nothing else' },
+      '--name <name>': 'name',
+      '--model <name>': { field: 'model', help: 'model to use' },
+      '--instructions <text>': 'instructions',
+      '--priority <priority>': { field: 'priority', help: 'which waits first if too many run' },
+      '--right <right>': { field: 'rights', help: 'a right that it has, instead of the usual ones; repeat for more' },
+      '--read-only': 'read_only',
+      '--branch': { field: 'files', value: 'branch', help: 'it works on a copy of the workspace; see oxbow branch' },
+      '--keep': { field: 'keep', help: 'keep it for further messages after its answer' },
+      ...typedBudget('it'),
+      '--wait': { field: '', help: 'wait for its answer and print it' },
+    },
+    omit: true,
+    keeps: ({ wait }) => wait !== true,
+    follow: async (begun: AgentView, { options, ask }) => (options['wait'] === true ? settled(ask, begun.id, Infinity) : begun),
+    show: (made: AgentView, { options }) =>
+      options['wait'] === true ? answer.show(made) : `Started ${made.name}, ${made.id}: ${made.state}.`,
+    fails: answer.fails,
+  },
+  {
+    words: 'wait <id>',
+    summary: 'wait until an agent has answered, and print its answer',
+    examples: ['oxbow wait 0199d2c4', 'oxbow wait reader --timeout 60'],
+    call: 'agent.wait',
+    typed: {
+      id: { field: '', help: 'its name, or the beginning of its id' },
+      '--timeout <seconds>': { field: '', help: 'how long to wait' },
+    },
+    omit: true,
+    input: (_, { options: { id } }) => ({ agents: [String(id)], timeout_s: 0 }),
+    follow: (_, { options: { id, timeout }, ask }) => settled(ask, String(id), typeof timeout === 'number' ? timeout : Infinity),
+    ...answer,
+  },
+  {
+    words: 'tell <id> <text...>',
+    summary: 'send an agent a message, which it reads at its next step',
+    examples: ['oxbow tell reader "also look at notes.md"'],
+    call: 'agent.send',
+    typed: { id: 'to' },
+    show: ({ state }: { readonly state: string }) => `Sent; it is ${state}.`,
+  },
+  {
+    words: 'pause <id>',
+    summary: 'pause an agent and those below it, each before its next step',
+    examples: ['oxbow pause 0199d2c4'],
+    call: 'agent.pause',
+    ...agent,
+    show: ({ agents }: Changed, { input }) =>
+      agents.length === 0
+        ? 'It was paused already.'
+        : `Paused ${withOthers(agents)}. oxbow resume ${textIn(input, 'agent')} lets it go on.`,
+  },
+  {
+    words: 'resume <id>',
+    summary: 'let a paused agent and those below it go on',
+    examples: ['oxbow resume 0199d2c4'],
+    call: 'agent.resume',
+    ...agent,
+    show: ({ agents }: Changed) => (agents.length === 0 ? 'It is not paused.' : `Resumed ${withOthers(agents)}.`),
+  },
+  {
+    words: 'raise <id>',
+    summary: 'give an agent more budget, out of the budgets above it',
+    examples: ['oxbow raise reader --max-tokens 50000'],
+    call: 'agent.raise',
+    typed: {
+      ...agent.typed,
+      '--max-tokens <n>': { field: 'tokens', help: 'more model tokens' },
+      '--max-money <dollars>': { field: 'micro_dollars', help: 'more dollars' },
+      '--max-calls <n>': { field: 'calls', help: 'more calls' },
+      '--max-seconds <seconds>': { field: 'seconds', help: 'more time that calls of it may run' },
+    },
+    show({ budget }: { readonly budget: Readonly<Record<string, number>> }) {
+      const amounts = Object.entries(budget).map(([kind, amount]) => `${amount} ${kind.replace('_', '-')}`)
+      return `Its budget is now ${amounts.join(', ')}.`
+    },
+  },
+  {
+    words: 'kill <id>',
+    summary: 'end an agent with everything that it runs',
+    examples: ['oxbow kill 0199d2c4', 'oxbow kill reader --reason "no longer needed"'],
+    call: 'agent.kill',
+    ...agent,
+    async preview(input, ask) {
+      const target = await findAgent(ask, textIn(input, 'agent'))
+      return { would: `end the agent ${plainLine(target.name, 40)}, which is ${agentState(target)}, with everything that it runs`, target }
+    },
+    show: ({ killed, state }: { readonly killed: readonly string[]; readonly state: string }) =>
+      killed.length === 0 ? `It was ${state} already.` : `Killed ${withOthers(killed)}.`,
+  },
+]
+
+/** Of one request. */
+const waitS = 60
+
+/** Asks again and again, because a call ends with the connection. @throws OxbowError `timeout` */
+async function settled(ask: AskCall, id: string, timeoutS: number): Promise<AgentView> {
+  for (let left = timeoutS; ; left -= waitS) {
+    const looked = (await ask('agent.wait', { agents: [id], timeout_s: Math.max(0, Math.min(left, waitS)) })) as {
+      readonly agents: readonly AgentView[]
+      readonly timed_out: boolean
+    }
+    if (!looked.timed_out && looked.agents[0] !== undefined) return looked.agents[0]
+    if (left <= waitS)
+      throw new OxbowError('timeout', `The agent has not answered within ${timeoutS} s.`, {
+        hint: 'It goes on; wait again, or oxbow kill it.',
+      })
+  }
+}
+
+function withOthers(agents: readonly string[]): string {
+  return agents.length === 1 ? 'it' : `it and ${agents.length - 1} agents below it`
+}
+
+/** @throws OxbowError `not_found`, or `bad_input` for a name of several */
+async function findAgent(ask: AskCall, named: string): Promise<AgentView> {
+  const { agents } = (await ask('agent.list', { ended: true, limit: 1_000 })) as { readonly agents: readonly AgentView[] }
+  const found = agents.filter(({ id, name }) => id.startsWith(named) || name === named)
+  if (found.length === 1) return found[0]!
+  throw new OxbowError(
+    found.length === 0 ? 'not_found' : 'bad_input',
+    `${found.length || 'no'} agents are called ${JSON.stringify(named)}`,
+    { hint: '`oxbow agents --all` lists them.' },
+  )
+}

@@ -1,0 +1,110 @@
+/** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and what they may be used for. No verb here shows a value. */
+import { formatTime, plainLine, table } from '../../terminal/index.ts'
+import { OxbowError, type ServiceVerb } from '../../types/index.ts'
+
+interface Uses {
+  readonly name: string
+  readonly calls: readonly string[]
+  readonly hosts: readonly string[]
+  readonly env: string
+}
+
+interface Line extends Uses {
+  readonly handle: string
+  readonly source: string
+  readonly characters: number
+  readonly masked: string
+}
+
+interface Found {
+  readonly handle: string
+  readonly call: string
+  readonly at: number
+  readonly masked: string
+  readonly released: boolean
+}
+
+const nameChars = 120
+const usesChars = 200
+
+export const secretVerbs: readonly ServiceVerb[] = [
+  {
+    words: 'secret show <name>',
+    summary: 'show a secret, masked, with what it may be used for',
+    examples: ['oxbow secret show GITHUB_TOKEN'],
+    call: 'secret.list',
+    show: ([secret]: readonly [Line]) =>
+      table([
+        ['handle', plainLine(secret.handle, nameChars)],
+        ['value', `${secret.masked} (${secret.characters} characters)`],
+        ['from', secret.source],
+        ['uses', usesOf(secret)],
+      ]),
+  },
+  {
+    words: 'secret allow <name>',
+    summary: 'allow calls to receive a secret; replaces what was allowed before',
+    examples: [
+      'oxbow secret allow GITHUB_TOKEN --call shell.online --host api.github.com --env GITHUB_TOKEN',
+      'oxbow secret allow vault/db.txt --call shell.exec',
+    ],
+    call: 'secret.allow',
+    typed: {
+      '--call <call>': { field: 'calls', help: 'a call; repeat for more' },
+      '--host <host>': { field: 'hosts', help: 'a host that calls with network may send it to; repeat for more' },
+      '--env <variable>': { field: 'env', help: 'variable in which commands find it' },
+    },
+    input(input) {
+      if (input['calls'] !== undefined) return input
+      throw new OxbowError('bad_input', 'no call is named', { hint: 'Add --call shell.online, --call web.fetch or another one.' })
+    },
+    show: usesLine,
+  },
+  {
+    words: 'secret withdraw <name>',
+    summary: 'withdraw what was allowed',
+    examples: ['oxbow secret withdraw GITHUB_TOKEN'],
+    call: 'secret.withdraw',
+    async preview({ name }, ask) {
+      const [target] = (await ask('secret.list', { name: name! })) as readonly [Line]
+      return { would: `no longer allow ${plainLine(target.name, nameChars)} what it ${usesOf(target)}`, target }
+    },
+    show: usesLine,
+  },
+  {
+    words: 'secret found',
+    summary: 'list what was found in outputs and replaced by handles',
+    examples: ['oxbow secret found'],
+    call: 'secret.found',
+    show: foundTable,
+  },
+  {
+    words: 'secret release <name>',
+    summary: 'mark what was found as no secret',
+    examples: ['oxbow secret release found.random.0k3f9x2ab1'],
+    call: 'secret.release',
+    show: () => 'Released: it is shown as it is from now on.',
+  },
+]
+
+function usesLine(uses: Uses): string {
+  return `${plainLine(uses.name, nameChars)}: ${usesOf(uses)}`
+}
+
+function usesOf({ calls, hosts, env }: Uses): string {
+  if (calls.length === 0) return 'may be used for nothing'
+  const where = hosts.length === 0 ? '' : ` to ${hosts.join(', ')}`
+  return plainLine(`may be used by ${calls.join(', ')}${where}${env === '' ? '' : ` as $${env}`}`, usesChars)
+}
+
+function foundTable(found: readonly Found[]): string {
+  if (found.length === 0) return 'No secret was found in an output.'
+  return table(
+    found.map(({ handle, call, at, masked, released }) => [
+      plainLine(handle, nameChars),
+      released ? 'released' : masked === '' ? 'value lost' : masked,
+      call,
+      formatTime(at),
+    ]),
+  )
+}

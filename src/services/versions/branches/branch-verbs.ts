@@ -1,0 +1,96 @@
+/** `oxbow branch`: copies of the workspace on which agents work. */
+import { formatTime, plainLine, table } from '../../../terminal/index.ts'
+import { plural, type ServiceVerb } from '../../../types/index.ts'
+import type { BranchRecord, Difference, MergedBranch } from '../version-schemas.ts'
+import { changeLines, differenceText, shortLength } from '../version-text.ts'
+
+const nameOf = ({ name }: BranchRecord): string => plainLine(name, 100)
+
+/** Of a verb about one branch. */
+const one = { name: 'branch' } as const
+/** What it would do is what has changed in the branch. */
+const dryRun = { '--dry-run': { field: '', help: 'show what would happen and change nothing' } } as const
+
+export const branchVerbs: readonly ServiceVerb[] = [
+  {
+    words: 'branch',
+    summary: 'copies of the workspace on which agents work: see what changed, merge or drop it',
+    examples: ['oxbow branch list', 'oxbow branch merge 0199d2c4'],
+  },
+  {
+    words: 'branch create <name>',
+    summary: 'copy the workspace to a branch',
+    examples: ['oxbow branch create try-1', 'oxbow branch create try-2 --at HEAD~3'],
+    call: 'branch.create',
+    typed: { '--at <version>': { field: 'at', help: 'as it was in this version' } },
+    omit: true,
+    show: (made: BranchRecord) => `Branch ${nameOf(made)} is a copy of ${made.version.slice(0, shortLength)}.`,
+  },
+  {
+    words: 'branch list',
+    summary: 'list branches',
+    examples: ['oxbow branch list', 'oxbow branch list --all'],
+    call: 'branch.list',
+    typed: { '--all': { field: 'ended', help: 'also those that were merged or dropped' } },
+    lines: ({ branches }: { readonly branches: readonly BranchRecord[] }) => branches,
+    empty: 'There are no branches: oxbow spawn --branch "…" starts an agent on one.',
+    show: ({ branches }: { readonly branches: readonly BranchRecord[] }) =>
+      table(
+        branches.map((branch) => [
+          nameOf(branch),
+          branch.state,
+          formatTime(branch.created_at),
+          branch.version.slice(0, shortLength),
+          plainLine(branch.by, 40),
+        ]),
+      ),
+  },
+  {
+    words: 'branch diff <name>',
+    summary: 'show what has changed in a branch',
+    examples: ['oxbow branch diff try-1', 'oxbow branch diff try-1 --path /shared/src'],
+    call: 'branch.diff',
+    typed: { ...one, '--path <path>': { field: 'path', help: 'only this file or folder' } },
+    show: differenceText,
+  },
+  {
+    words: 'branch merge <name>',
+    summary: 'merge what has changed in a branch into the workspace, and drop the branch',
+    examples: ['oxbow branch merge try-1 --dry-run', 'oxbow branch merge try-1', 'oxbow branch merge try-1 --conflicts branch'],
+    call: 'branch.merge',
+    typed: {
+      ...one,
+      '--conflicts <side>': { field: 'conflicts', help: 'whose file to take where both have changed the same part' },
+      ...dryRun,
+    },
+    omit: true,
+    instead: ({ branch }, { dryRun: isDry }) => (isDry === true ? ['branch.diff', { branch: branch! }] : undefined),
+    notice: endOf,
+    show: (merged: MergedBranch | Difference) =>
+      'text' in merged
+        ? differenceText(merged)
+        : [
+            ...merged.conflicts.map(({ path, why }) => `conflict  ${plainLine(path, 400)}: ${plainLine(why, 200)}`),
+            ...changeLines(merged),
+          ].join('\n'),
+    fails: (merged: MergedBranch | Difference) => ('after' in merged && merged.after === '' ? 1 : null),
+  },
+  {
+    words: 'branch drop <name>',
+    summary: 'drop a branch with everything that was changed in it',
+    examples: ['oxbow branch drop try-1 --dry-run', 'oxbow branch drop try-1'],
+    call: 'branch.drop',
+    typed: { ...one, ...dryRun },
+    instead: ({ branch }, { dryRun: isDry }) => (isDry === true ? ['branch.diff', { branch: branch! }] : undefined),
+    show: (dropped: BranchRecord | Difference) => ('text' in dropped ? differenceText(dropped) : `Dropped ${nameOf(dropped)}.`),
+  },
+]
+
+function endOf(merged: MergedBranch | Difference): string {
+  if ('text' in merged) return ''
+  const { after, before, total } = merged
+  if (after === '')
+    return 'Nothing was merged: both sides have changed the same places. --conflicts workspace or --conflicts branch says whose file to take.'
+  if (total === 0) return 'There was nothing to merge; the branch is dropped.'
+  return `Merged ${plural(total, 'file')}. To take it back: oxbow restore / --to ${before.slice(0, shortLength)}`
+}

@@ -1,0 +1,89 @@
+/** `oxbow log`, `diff`, `tag`, `undo` and `redo`: the versions of the workspace. */
+import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
+import { type JsonObject, type ServiceVerb, textIn } from '../../types/index.ts'
+import type { LoggedCommit } from './version-schemas.ts'
+import type { VersionedTurn } from './version-schemas.ts'
+import { differenceText, shortLength } from './version-text.ts'
+
+/** Of `version.undo`, or of `version.turns` where a list was asked for. */
+type Undone = { readonly diff: string } | { readonly turns: readonly VersionedTurn[] }
+
+const dryRun = { '--dry-run': { field: 'apply', value: false, help: 'show what would happen and change nothing' } } as const
+
+export const versionVerbs: readonly ServiceVerb[] = [
+  {
+    words: 'log [path]',
+    summary: 'list the versions of the workspace, or of one file or folder',
+    examples: ['oxbow log', 'oxbow log notes.md', 'oxbow log /state/projects/oxbow --json'],
+    call: 'version.log',
+    typed: {
+      '--from <version>': { field: 'from', help: 'start at this version' },
+      '--limit <n>': { field: 'limit', help: 'maximum number of versions to list' },
+    },
+    lines: ({ commits }: { readonly commits: readonly LoggedCommit[] }) => commits,
+    empty: 'There are no versions yet: the first turn that changes something makes one.',
+    show: ({ commits }: { readonly commits: readonly LoggedCommit[] }) => table(commits.map(logRow)),
+  },
+  {
+    words: 'diff [from] [to]',
+    summary: 'show what changed between two versions, by default in the newest one',
+    examples: ['oxbow diff', 'oxbow diff HEAD~3', 'oxbow diff before-migration HEAD --path src'],
+    call: 'version.diff',
+    typed: { '--path <path>': { field: 'path', help: 'only this file or folder' } },
+    show: differenceText,
+  },
+  {
+    words: 'tag <name>',
+    summary: 'give a version a name',
+    examples: ['oxbow tag before-migration', 'oxbow tag v1 --at 3f2a91c0'],
+    call: 'version.tag',
+    typed: {
+      name: 'tag',
+      '--at <version>': { field: 'at', help: 'the version' },
+      '--message <text>': { field: 'message', help: 'text of the tag' },
+    },
+    show: ({ commit }: { readonly commit: string }, { input }) => `Tagged ${commit.slice(0, shortLength)} as ${textIn(input, 'tag')}.`,
+  },
+  {
+    words: 'undo [turn]',
+    summary: 'take back what a turn changed in files, by default the newest; edits of your own stay',
+    examples: ['oxbow undo', 'oxbow undo --dry-run', 'oxbow undo --list', 'oxbow undo 0199d2c4-8f0e'],
+    call: 'version.undo',
+    fixed: { apply: true },
+    typed: {
+      turn: { field: 'turn', help: 'as `--list` shows it; default: the newest that is not undone' },
+      ...dryRun,
+      '--list': { field: '', help: 'list the turns that can be undone' },
+    },
+    omit: ['redo'],
+    instead: (_, { list }) => (list === true ? ['version.turns', {}] : undefined),
+    lines: (output: Undone) => ['turns' in output ? output.turns : output],
+    show: undoText,
+  },
+  {
+    words: 'redo',
+    summary: 'take back the newest undo',
+    examples: ['oxbow redo'],
+    call: 'version.undo',
+    fixed: { apply: true, redo: true },
+    typed: dryRun,
+    omit: true,
+    show: undoText,
+  },
+]
+
+function logRow({ commit, at, author, subject, tags }: LoggedCommit): readonly string[] {
+  const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
+  return [commit.slice(0, shortLength), formatTime(at), plainLine(author, 30), plainLine(`${subject}${names}`, 100)]
+}
+
+function undoText(output: Undone, { input, text }: { readonly input: JsonObject; readonly text: string }): string {
+  if ('turns' in output) return output.turns.length === 0 ? text : table(output.turns.map(turnRow))
+  const back = input['redo'] === true ? '`oxbow undo` takes it back again.' : '`oxbow redo` brings it back.'
+  const next = input['apply'] === true ? `\n${back}` : ''
+  return plainText(`${text}${next}${output.diff === '' ? '' : `\n\n${output.diff}`}`)
+}
+
+function turnRow({ turn, at, author, subject, undone }: VersionedTurn): readonly string[] {
+  return [turn, formatTime(at), plainLine(author, 30), plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100)]
+}
