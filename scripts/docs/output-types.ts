@@ -29,7 +29,7 @@ export function outputTypes(calls: readonly Call[]): string {
     importLine(fields),
     '',
     '/** What each call returns that a terminal may make, by its name. */',
-    'export interface CallOutputs {',
+    'interface CallOutputs {',
     fields,
     '}',
     '',

@@ -2,7 +2,7 @@
 import type { CallId, DataOrigin, ErrorCode, Failure, Json, JsonObject, SessionId, TurnId } from '../types/index.ts'
 
 /** What each call returns that a terminal may make, by its name. */
-export interface CallOutputs {
+interface CallOutputs {
   'agent.delegate': {
     status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
     agent: string

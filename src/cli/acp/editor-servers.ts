@@ -2,7 +2,6 @@
 import { outputOf } from '../guest-connection.ts'
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, posix, relative } from 'node:path'
-import type { ServerDiff, ServerLine } from '../../connect/index.ts'
 import type { Gateway, HeldServer, OfferedTools, ServerPorts } from '../../acp/index.ts'
 import { grantRight, type GuestSetup, hasDotFolder, hasRight, loadConfig, whyHidden } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'

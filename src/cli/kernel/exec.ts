@@ -1,5 +1,4 @@
 /** `oxbow exec run`: a program that is started without a shell. */
-import type { JsonObject } from '../../types/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
@@ -9,13 +8,6 @@ export interface RunOptions extends CallOptions {
   readonly cwd?: string | undefined
   readonly env?: readonly string[] | undefined
   readonly timeout?: number | undefined
-}
-
-interface Ended extends JsonObject {
-  readonly exit_code: number | null
-  readonly timed_out: boolean
-  readonly stdout: string
-  readonly stderr: string
 }
 
 /** As timeout(1) does. */

@@ -25,12 +25,6 @@ interface EventLine {
   readonly fields: JsonObject
 }
 
-interface Page {
-  readonly events: readonly EventLine[]
-  readonly cursor: number
-  readonly more: boolean
-}
-
 /**
  * Prints the newest events, oldest first, or those after a record; with `--follow` then those to come, until Ctrl+C. A guest that stops or restarts does not end
  * it: the next guest continues from the same cursor, so that no event is missed.

@@ -8,14 +8,6 @@ import { withGuest, outputOf } from '../guest-connection.ts'
 import { type CallOptions } from '../kernel/call.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
-interface Item {
-  readonly kind: 'skill' | 'instructions' | 'command'
-  readonly name: string
-  readonly path: string
-  readonly state: string
-  readonly problem: string
-}
-
 export async function skillVerify(which: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const folder = folderOf(which)
   const { name, errors, warnings } = folder === null ? await verdictOfGuest(which, options, terminal) : await verdictOfFolder(folder)

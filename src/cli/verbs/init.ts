@@ -114,14 +114,6 @@ export async function offerSetup({ user }: Pick<GuestChoice, 'user'>, terminal: 
   if (await isWanted(terminal)) await init({ user }, terminal).catch((error: unknown) => reportFailure(terminal, error))
 }
 
-interface ShownBudgets {
-  readonly budgets: readonly {
-    readonly scope: string
-    readonly window: string
-    readonly limit: { readonly micro_dollars: number | null }
-  }[]
-}
-
 /** @returns the dollars that the user may spend in a day; null: without limit */
 async function dailyLimit(gateway: GatewayPort): Promise<number | null> {
   const { budgets } = await outputOf(gateway, 'budget.show', {})

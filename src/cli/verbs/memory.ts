@@ -16,11 +16,6 @@ export interface MemoryChoice extends GuestChoice {
 /** As `tool_failed`. */
 const badNews = 12
 
-interface ExportPage {
-  readonly lines: readonly string[]
-  readonly next: string | null
-}
-
 /** @param file a new file; default: standard output */
 export async function memoryExport(file: string | undefined, options: MemoryChoice, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {

@@ -219,11 +219,6 @@ export async function archiveSession(
   })
 }
 
-interface RecordsPage {
-  readonly records: readonly RecordView[]
-  readonly next: number | null
-}
-
 /** Prints a conversation, oldest first: the person's messages with their numbers, each with its reply. */
 export async function showSession(prefix: string, options: ChangeOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {

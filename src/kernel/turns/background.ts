@@ -12,7 +12,6 @@ import {
   type Config,
   type Engine,
   type SessionId,
-  type Spend,
   type UserId,
 } from '../../types/index.ts'
 import type { Complete } from '../conversation/summaries.ts'
