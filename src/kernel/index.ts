@@ -22,7 +22,7 @@ export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
 export { describedServiceCalls } from './hold-services.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
-export { type DiskProbe, type HealthPart, healthParts, type KernelOptions } from './kernel-options.ts'
+export type { KernelOptions } from './kernel-options.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
 export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './policy/attenuation.ts'
 export {
@@ -74,7 +74,7 @@ export {
   type Sessions,
   sessionsOf,
 } from './records/sessions.ts'
-export { type Core, sectionOf, type Service } from './service.ts'
+export { type Core, type DiskProbe, type HealthPart, healthParts, sectionOf, type Service } from './service.ts'
 export type { Answer, Approvals } from './stages/approval-queue.ts'
 export { answerOf, type ApprovalDeps, type Decided, neededApprovals } from './stages/approval.ts'
 export { type Budgets, hourOf, keptHours } from './stages/budgets.ts'

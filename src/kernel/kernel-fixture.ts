@@ -30,7 +30,7 @@ import type { KernelEvent } from './records/events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { KernelOptions } from './kernel-options.ts'
-import type { HealthProbe } from './kernel-options.ts'
+import type { HealthProbe } from './service.ts'
 
 export const user = 'ada' as UserId
 export const newCallId: () => CallId = createIdMaker(systemClock, systemRandom) as () => CallId

@@ -15,7 +15,7 @@ import type {
   ShownFolder,
   UserId,
 } from '../types/index.ts'
-import type { Service } from './service.ts'
+import type { DiskProbe, HealthProbe, Service } from './service.ts'
 
 export interface KernelOptions {
   readonly user: UserId
@@ -69,18 +69,3 @@ export interface KernelOptions {
   /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
   readonly catalog?: (question: CatalogQuestion) => AsyncIterable<object>
 }
-
-/** What only the host of the kernel can see, since the kernel opens no files. */
-export interface DiskProbe {
-  /** Of the file system of the workspace; null where it cannot be read. */
-  space(): Promise<{ readonly totalBytes: number; readonly freeBytes: number } | null>
-  /** Open files of this process; 0 where they cannot be counted. */
-  openFiles(): number
-}
-
-/** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */
-export const healthParts = ['guest', 'model', 'machine'] as const
-export type HealthPart = (typeof healthParts)[number]
-
-/** What the host of the kernel finds. Never throws. */
-export type HealthProbe = (part: HealthPart) => AsyncIterable<DoctorCheck>

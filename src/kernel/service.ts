@@ -42,7 +42,6 @@ import type { Complete, Summaries } from './conversation/summaries.ts'
 import type { Events } from './records/events.ts'
 import type { FillInput, Gate } from './stages/gate.ts'
 import type { Journal } from './records/journal.ts'
-import type { DiskProbe, HealthProbe } from './kernel-options.ts'
 import type { Registry } from './calls/registry.ts'
 import type { CallOf, FileFlow, OpenedFlow, Sessions } from './records/sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
@@ -218,6 +217,21 @@ export interface Opened<Port> {
   /** Frees what running calls use; called when the last has ended. */
   release?(): Promise<void>
 }
+
+/** What only the host of the kernel can see, since the kernel opens no files. */
+export interface DiskProbe {
+  /** Of the file system of the workspace; null where it cannot be read. */
+  space(): Promise<{ readonly totalBytes: number; readonly freeBytes: number } | null>
+  /** Open files of this process; 0 where they cannot be counted. */
+  openFiles(): number
+}
+
+/** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */
+export const healthParts = ['guest', 'model', 'machine'] as const
+export type HealthPart = (typeof healthParts)[number]
+
+/** What the host of the kernel finds. Never throws. */
+export type HealthProbe = (part: HealthPart) => AsyncIterable<DoctorCheck>
 
 /** @returns the settings of a service. The configuration was checked with its section */
 export function sectionOf<Settings>({ name }: ConfigSection<Settings>, config: Config): Settings {

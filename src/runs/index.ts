@@ -1,5 +1,4 @@
 export { type Cadence, cadence, cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
 export { priorities, type Priority, type RunQueue } from './queue.ts'
 export type { HeldRuns, Run, Runs } from './runs.ts'
-export type { Resources } from './resources.ts'
 export { runs, type RunsPort } from './service.ts'

@@ -155,12 +155,14 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   // One port for what is done later or longer; a cluster will be another implementation of it.
-  row('runs', 'runs', ['kernel', 'store']),
-  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
+  row('runs', 'runs', ['kernel', 'store'], {
     packages: {
       zod,
       croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
     },
+  }),
+  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
+    packages: { zod },
   }),
   row('runtime', 'runtime', ['engine']),
   // For who writes plugins: no other module uses it.

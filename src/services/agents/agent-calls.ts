@@ -218,11 +218,12 @@ function waitCall(deps: AgentCallDeps): Call<WaitInput, z.infer<typeof waitOutpu
     async run({ agents, mode, timeout_s: timeoutS }, { caller, signal }) {
       const supervisor = await deps.supervisor()
       const named = agents.map((ref) => find(supervisor, caller, ref))
-      const working = supervisor.all().filter((agent) => !isSettled(agent) && agent.home === caller.session)
-      const ids = (agents.length === 0 ? working : named).map(({ id }) => id)
+      // Those that ended without telling it, too: a wait that is made again after a crash finds that they have ended meanwhile.
+      const own = supervisor.all().filter((agent) => agent.home === caller.session && (!isSettled(agent) || agent.report === 'due'))
+      const ids = (agents.length === 0 ? own : named).map(({ id }) => id)
       await supervisor.wait({ session: caller.session, ids, mode, timeoutMs: timeoutS * 1_000, signal })
       const found = supervisor.all().filter(({ id }) => ids.includes(id))
-      const isMet = mode === 'all' ? found.every(isSettled) : found.some(isSettled)
+      const isMet = mode === 'all' || found.length === 0 ? found.every(isSettled) : found.some(isSettled)
       const views = await Promise.all(found.map((agent) => viewOf(deps, agent)))
       const text = found.map((agent) => `${headOf(agent)}${agent.reply === '' ? '' : `\n${agent.reply}`}`).join('\n\n')
       return {

@@ -48,8 +48,7 @@ export function createWaits({ runs, clock, find, agentOf, onTaken, onLeft }: Wai
       const record = find(id)
       return record === undefined || isSettled(record)
     }
-    if (ids.length === 0) return false
-    return mode === 'all' ? ids.every(hasSettled) : ids.some(hasSettled)
+    return mode === 'all' || ids.length === 0 ? ids.every(hasSettled) : ids.some(hasSettled)
   }
   const unreported = ({ ids, session }: WaitFor): readonly CallId[] =>
     ids.filter((id) => {

@@ -377,3 +377,14 @@ test('an agent that another guest on the same store has spawned since is listed'
     [['far', 'idle']],
   )
 })
+
+test('a wait for all returns at once where no agent works', { timeout: 20_000 }, async () => {
+  await using guest = await openFixture({ play: () => says('done') })
+  for (const mode of ['all', 'any']) {
+    const looked = await outcomeOf(guest, 'agent.wait', { mode, timeout_s: 600 })
+    assert.deepEqual(
+      [looked.status, looked.text, (looked as { output?: unknown }).output],
+      ['ok', 'No agent works for you.', { agents: [], timed_out: false }],
+    )
+  }
+})
