@@ -2,19 +2,7 @@
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { SecretKeeper } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
-import type {
-  Call,
-  CatalogQuestion,
-  Clock,
-  Config,
-  DoctorCheck,
-  Engine,
-  HostPort,
-  Random,
-  Sandbox,
-  ShownFolder,
-  UserId,
-} from '../types/index.ts'
+import type { Call, CatalogQuestion, Clock, Config, Engine, HostPort, Random, Sandbox, ShownFolder, UserId } from '../types/index.ts'
 import type { DiskProbe, HealthProbe, Service } from './service.ts'
 
 export interface KernelOptions {
