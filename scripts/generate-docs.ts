@@ -1,6 +1,6 @@
 /**
- * Writes the generated pages of `docs/`: errors, configuration, calls, the command line, transports. With `--check` it writes nothing, names the pages that
- * differ from their source and exits with 1; `test/docs.test.ts` holds the same.
+ * Writes the generated pages of `docs/`: errors, configuration, calls, the command line, transports; and the types of the outputs of calls.
+ * With `--check` it writes nothing, names what differs from its source and exits with 1; `test/docs.test.ts` holds the same.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
 import { transportPage } from './docs/transport-page.ts'
 import { framePage } from './docs/frame-page.ts'
+import { outputTypes } from './docs/output-types.ts'
 import { routePage } from './docs/route-page.ts'
 
 export interface Page {
@@ -38,6 +39,7 @@ async function generatePages(): Promise<readonly Page[]> {
     { path: 'docs/http-routes.md', text: routePage(calls.map(describeCall)) },
     { path: 'docs/configuration.md', text: configurationPage() },
     { path: 'docs/transports.md', text: transportPage() },
+    { path: 'src/client/call-outputs.ts', text: outputTypes(calls) },
   ]
 }
 

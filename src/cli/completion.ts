@@ -20,17 +20,17 @@ export function printCompletion(shell: Shell, program: Command, terminal: Termin
 const lists: Readonly<Record<string, (gateway: GatewayPort) => Promise<readonly string[]>>> = {
   session: async (gateway) => (await gateway.listSessions(maxCompletedIds)).map(({ id }) => id),
   schedule: async (gateway) => {
-    const { schedules } = (await outputOf(gateway, 'schedule.search', { limit: maxCompletedIds })) as { schedules: { id: string }[] }
+    const { schedules } = await outputOf(gateway, 'schedule.search', { limit: maxCompletedIds })
     return schedules.map(({ id }) => id)
   },
   agent: async (gateway) => {
-    const { agents } = (await outputOf(gateway, 'agent.list', { ended: false, limit: maxCompletedIds })) as { agents: { name: string }[] }
+    const { agents } = await outputOf(gateway, 'agent.list', { ended: false, limit: maxCompletedIds })
     return agents.map(({ name }) => name)
   },
-  approval: async (gateway) => ((await outputOf(gateway, 'approval.list', {})) as { call: string }[]).map(({ call }) => call),
-  rule: async (gateway) => ((await outputOf(gateway, 'approval.rules', {})) as { id: string }[]).map(({ id }) => id),
-  key: async (gateway) => ((await outputOf(gateway, 'key.list', {})) as { name: string }[]).map(({ name }) => name),
-  role: async (gateway) => ((await outputOf(gateway, 'role.list', {})) as { role: string }[]).map(({ role }) => role),
+  approval: async (gateway) => (await outputOf(gateway, 'approval.list', {})).map(({ call }) => call),
+  rule: async (gateway) => (await outputOf(gateway, 'approval.rules', {})).map(({ id }) => id),
+  key: async (gateway) => (await outputOf(gateway, 'key.list', {})).map(({ name }) => name),
+  role: async (gateway) => (await outputOf(gateway, 'role.list', {})).map(({ role }) => role),
 }
 
 /** Verbs whose argument is one of these. */

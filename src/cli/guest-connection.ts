@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Client, connect, type ConnectionState } from '../client/index.ts'
+import { type Client, connect, type ConnectionState, type OutputOf } from '../client/index.ts'
 import {
   configFiles,
   ensureGuest,
@@ -341,6 +341,6 @@ export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string
 
 type Answered = Extract<CallOutcome, { status: 'ok' }>
 
-/** @returns its output. @throws OxbowError as the call failed */
-export const outputOf = async (gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> =>
-  (await outcomeOf(gateway, name, input)).output
+/** @returns its output, of the type that its schema says. @throws OxbowError as the call failed */
+export const outputOf = async <Name extends string>(gateway: Pick<GatewayPort, 'call'>, name: Name, input: Json): Promise<OutputOf<Name>> =>
+  (await outcomeOf(gateway, name, input)).output as OutputOf<Name>

@@ -105,14 +105,14 @@ async function makeKey(
   { gateway }: Connection,
   rights: readonly string[],
 ): Promise<{ readonly key: string; readonly revoke: () => Promise<void> }> {
-  for (const { name } of (await outputOf(gateway, 'key.list', {})) as readonly { readonly name: string }[]) {
+  for (const { name } of await outputOf(gateway, 'key.list', {})) {
     const [, host, pid] = /^mcp-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
     if (host === thisHost() && (Number(pid) === process.pid || !isAlive(Number(pid))))
       await outputOf(gateway, 'key.revoke', { key: name }).catch(() => {})
   }
   const name = `mcp-${thisHost()}-${process.pid}-${Buffer.from(systemRandom.bytes(4)).toString('hex')}`
   const input = { name, rights: [...rights], expires_in_s: mcpKeySeconds }
-  const { key } = (await outputOf(gateway, 'key.create', input)) as { readonly key: string }
+  const { key } = await outputOf(gateway, 'key.create', input)
   return { key, revoke: async () => void (await outputOf(gateway, 'key.revoke', { key: name })) }
 }
 

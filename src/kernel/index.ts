@@ -7,7 +7,6 @@ export {
   carve,
   type Definition,
   giveBack,
-  type LimitAmounts,
   limitAmounts,
   limitFields,
   type Limits,
@@ -16,7 +15,7 @@ export {
   windowSchema,
 } from './budgets/definitions.ts'
 export { limitsOf, lineOf, unpriced } from './budgets/notices.ts'
-export { type CallReference, describeCall, maxLoadedTools } from './calls/call-reference.ts'
+export { type CallReference, callReference, describeCall, maxLoadedTools } from './calls/call-reference.ts'
 export { explain, type Registry, type SectionAgent } from './calls/registry.ts'
 export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
@@ -103,7 +102,7 @@ export { optionsOf, type RunningCall, type RunningCalls, stopReason } from './st
 export { decodeBase64 } from './state/attachments.ts'
 export { documentBody, type DocumentChange, documentChanges, type Documents } from './state/documents.ts'
 export type { RunningTurns } from './turns/agent.ts'
-export type { Background, Completion } from './turns/background.ts'
+export type { Background } from './turns/background.ts'
 export type { Lanes } from './turns/lanes-interface.ts'
 export { giveUpCalls } from './turns/recovery.ts'
 export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'

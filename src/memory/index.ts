@@ -1,13 +1,25 @@
-export { createMemory, type Memory, type MemoryHost, type MemoryReport, type Reindexed } from './memory.ts'
-export type { Forgettable, Forgotten } from './forget/forget.ts'
+export { createMemory, type Memory, type MemoryHost } from './memory.ts'
+export {
+  type Forgettable,
+  type ForgetOutput,
+  forgetOutput,
+  type Forgotten,
+  type MemoryMap,
+  memoryMap,
+  type MemoryReport,
+  memoryReport,
+  type Provenance,
+  provenance,
+  recallReason,
+  type Reindexed,
+  reindexed,
+} from './memory-schemas.ts'
 export type { GoneFact } from './forget/aftermath.ts'
 export type { Ingested } from './keep/documents.ts'
 export { createMemoryAudit } from './keep/mark-audit.ts'
 export { memoryCursors } from './keep/keep-limits.ts'
 export { cleanTag, looksLikeId } from './keep/note-rules.ts'
 export { type ExportPage, exportPage, type Imported, imported } from './keep/transfer.ts'
-export type { Provenance } from './keep/provenance.ts'
-export type { MemoryMap } from './recall/memory-map.ts'
 export { nearEnough, describeRecalled, type Recalled } from './recall/recalled.ts'
 
 export type { TextEngine, TextFormat } from './text/text-engine.ts'

@@ -1,7 +1,7 @@
 /**
  * The public API of memory: indexing, recall and forgetting behind one port. Nothing is started or loaded before its first use.
  */
-import { createHasher, type Hasher, type MemoryKind, type MemoryStats, type Store } from '../store/index.ts'
+import { createHasher, type Hasher, type MemoryKind, type Store } from '../store/index.ts'
 import { type Clock, type Config, once, type Once, OxbowError, toFailure } from '../types/index.ts'
 import type { EmbeddingService } from './text/text-thread.ts'
 import type { QueryEngine, VectorIndex } from './embed/vector-index.ts'
@@ -13,9 +13,8 @@ import { firstCatchUpMs, lastIndexMs } from './keep/keep-limits.ts'
 import { createExclusiveWriter, type KeepDeps, type ExclusiveWriter } from './keep/exclusive-writer.ts'
 import type { JournalIndex, JournalIndexDeps } from './keep/journal-index.ts'
 import type { Notes } from './keep/notes.ts'
-import type { Provenance } from './keep/provenance.ts'
 import type { Transfer } from './keep/transfer.ts'
-import type { MemoryMap } from './recall/memory-map.ts'
+import type { MemoryMap, MemoryReport, Provenance, Reindexed } from './memory-schemas.ts'
 import { createMemoryPresence, type MemoryPresence } from './keep/memory-presence.ts'
 import type { Recall } from './recall/recalled.ts'
 import { createTurnSide, type TurnCalls } from './recall/turn-side.ts'
@@ -51,25 +50,6 @@ export interface Memory extends TurnCalls {
    */
   reindex(signal: AbortSignal): Promise<Reindexed>
   close(): Promise<void>
-}
-
-export interface Reindexed {
-  /** Of conversations. */
-  readonly messages: number
-  /** Notes, facts, sections of documents, summaries. */
-  readonly written: number
-  /** True while vectors are being rebuilt; false without an embedder. */
-  readonly vectors: boolean
-}
-
-export interface MemoryReport extends MemoryStats {
-  /** Last record that was indexed, and the newest record of the journal. */
-  readonly indexed: number
-  readonly journal: number
-  /** Passages without a vector of the active model. */
-  readonly waiting: number
-  /** Why indexing has stopped; null while it works. */
-  readonly problem: string | null
 }
 
 /** Dependencies of memory. */

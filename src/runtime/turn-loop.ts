@@ -12,7 +12,7 @@ import {
   type ConversationItem,
   conversationItem,
   type Failure,
-  type FinishReason,
+  type GenerateOutput,
   type ModelFacts,
   modelLabel,
   type Process,
@@ -23,7 +23,6 @@ import {
   toolCallsOf,
   toolResult,
   unfenced,
-  type Usage,
 } from '../types/index.ts'
 import { maxParallelCalls, maxRepeats, tokensPerMessage } from './limits.ts'
 import {
@@ -70,15 +69,6 @@ export interface Composed {
 export interface LateItem {
   /** Inserts it once, when it is there. */
   insertInto(items: ConversationItem[]): void
-}
-
-/** Output of the `model.generate` call. */
-export interface GenerateOutput {
-  readonly message: AssistantMessage
-  readonly finish: FinishReason
-  readonly usage: Usage
-  /** How many tool calls were repaired, by kind; absent when none was. */
-  readonly repaired?: Readonly<Record<string, number>>
 }
 
 /** How the loop ended. */

@@ -3,7 +3,8 @@
  * arithmetic without waiting, so that nothing comes between a check and what it allows.
  */
 import type { SessionId } from './id.ts'
-import { addSpend, type CallContext, noSpend, type Spend } from './call.ts'
+import { addSpend, type CallContext, noSpend } from './call.ts'
+import type { Spend } from './output-schema.ts'
 import { priceOf } from './model.ts'
 import type { ModelFacts, Usage } from './model-schema.ts'
 import type { Clock } from './system.ts'

@@ -2,6 +2,7 @@
  * The description of a system call, and what a call and its callers see of each other. The model's tools, CLI help, the gateway's `call`
  * frame and the reference pages are derived from the description, and the gate works by it.
  */
+import type { Spend } from './output-schema.ts'
 import type { Attachment } from './view-schema.ts'
 import type { z } from 'zod'
 import type { RightLimits } from './access.ts'
@@ -23,13 +24,7 @@ export type Tier = 'read_only' | 'side_effecting' | 'privileged'
 export type Effect = 'none' | 'idempotent' | 'once'
 
 /** Who may make a call: a model (as a tool), a person's terminal, or only the runtime. */
-export type Audience = 'model' | 'terminal' | 'runtime'
-
-/** Money in integer micro-dollars (1 000 000 per dollar), and model tokens. */
-export interface Spend {
-  readonly microDollars: number
-  readonly tokens: number
-}
+type Audience = 'model' | 'terminal' | 'runtime'
 
 export const noSpend: Spend = { microDollars: 0, tokens: 0 }
 

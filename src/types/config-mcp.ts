@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 export interface McpServer {
   command: string
-  args: string[]
+  args: readonly string[]
   program_folder: string
   lock: string
   url: string
@@ -11,8 +11,8 @@ export interface McpServer {
   headers: Record<string, string>
   client_id: string
   client_secret: string
-  folders: string[]
-  allow: string[]
+  folders: readonly string[]
+  allow: readonly string[]
   timeout_s: number
   sampling_tokens: number
 }

@@ -4,7 +4,7 @@
  * a cursor and can be requested again; `delta` and `progress` have none, and a client that missed some catches up with the `snapshot`
  * that answers `subscribe`.
  */
-import type { RecordView } from './view-schema.ts'
+import type { PendingApproval, RecordView } from './view-schema.ts'
 import { z } from 'zod'
 import type { ClientResult, ClientTools } from './call.ts'
 import type { Failure } from './error.ts'
@@ -12,8 +12,7 @@ import type { CallId, SessionId, TurnId, UserId } from './id.ts'
 import { isUuid } from './id.ts'
 import type { Json, JsonObject } from './text.ts'
 import { maxAttachments } from './message.ts'
-import type { DataOrigin } from './origin.ts'
-import type { Label, noticeKinds } from './record.ts'
+import type { noticeKinds } from './record.ts'
 import type { SandboxStatus } from './hands.ts'
 
 export const protocolVersion = 1
@@ -187,53 +186,6 @@ export interface ServiceProblem {
   readonly name: string
   readonly problem: string
 }
-
-/** A call that waits for approval. */
-export interface PendingApproval {
-  readonly call: CallId
-  readonly session: SessionId
-  readonly turn: TurnId
-  readonly name: string
-  /** The exact input that would run, as JSON text. */
-  readonly input: string
-  /** Why approval is needed: a policy, or the labels of the conversation. Guests of older versions leave it out. */
-  readonly reason?: string
-  /** Labels of the conversation because of which it is needed; absent: none. */
-  readonly labels?: readonly Label[]
-  /** Where the data with these labels comes from; hostile text. */
-  readonly origins?: readonly (readonly [Label, DataOrigin])[]
-  /** What the command would run as it is now; absent for what runs nothing, or where that cannot be read. */
-  readonly inputs?: CommandInputs | null
-  /** Agent below the session that shows it, whose call it is; absent: the session's own. */
-  readonly agent?: string
-  /** A person must answer, not a program that allows whatever asks; absent: either. */
-  readonly personal?: true
-  readonly at: number
-}
-
-/** The installed program and the files that a command runs or names; `script`: one that its program reads on its own. */
-export interface CommandInputs {
-  readonly program: string
-  readonly files: readonly { readonly path: string; readonly hash: string; readonly script?: true }[]
-  /** The files that it can see as they were when it was asked about; absent: they were not compared. */
-  readonly workspace?: WorkspaceState
-}
-
-interface WorkspaceState {
-  /** Empty: too many files to compare. */
-  readonly digest: string
-  /** Files whose content was too much to compare; absent: none. */
-  readonly unread?: number
-  /** What has changed since it was asked about before, the first ones. */
-  readonly changed: readonly string[]
-  /** Files that keep changing, and are left out. */
-  readonly except: readonly string[]
-  /** Programs that run in the workspace and can change files meanwhile. */
-  readonly running: number
-}
-
-/** The files that a command can see, but for those that are left out. */
-export type FilesState = Pick<WorkspaceState, 'digest' | 'except'>
 
 /** The step of the running turn, a call, that an event is about. */
 interface StepEvent {

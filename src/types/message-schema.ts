@@ -1,6 +1,7 @@
 /** Schemas of messages; the types follow from them. All wire formats of models are built from these. */
 import { z } from 'zod'
-import { failureSchema, idSchema, jsonObjectSchema } from './output-schema.ts'
+import { finishReason, usageSchema } from './model-schema.ts'
+import { failureSchema, idSchema, jsonObjectSchema, spendSchema } from './output-schema.ts'
 
 const sealed = z
   .strictObject({ wire: z.string(), model: z.string(), data: jsonObjectSchema() })
@@ -117,3 +118,22 @@ export const summarizeOutput = z.strictObject({
 })
 
 export type SummarizeOutput = z.infer<typeof summarizeOutput>
+
+export const generateOutput = z.strictObject({
+  message: assistantMessage,
+  finish: finishReason,
+  usage: usageSchema,
+  repaired: z
+    .record(z.string(), z.int())
+    .readonly()
+    .exactOptional()
+    .describe('How many tool calls were repaired, by kind; absent when none was.'),
+})
+
+/** Output of the `model.generate` call. */
+export type GenerateOutput = z.infer<typeof generateOutput>
+
+export const completion = z.strictObject({ text: z.string(), spent: spendSchema() })
+
+/** What a model has answered outside of a turn. */
+export type Completion = z.infer<typeof completion>

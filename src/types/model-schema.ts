@@ -39,7 +39,7 @@ export const modelFacts = z.strictObject({
 
 export type ModelFacts = z.infer<typeof modelFacts>
 
-const usageSchema = z.strictObject({
+export const usageSchema = z.strictObject({
   inputTokens: z.number().describe('All input, including what was read from or written to a prompt cache.'),
   outputTokens: z.number().describe('All output, reasoning included.'),
   cacheReadTokens: z.number().exactOptional().describe('Part of `inputTokens`.'),
@@ -90,3 +90,16 @@ export const addressModels = z.strictObject({
 })
 
 export type AddressModels = z.infer<typeof addressModels>
+
+export const finishReason = z.enum(['stop', 'tool_calls', 'length', 'refusal'])
+
+export type FinishReason = z.infer<typeof finishReason>
+
+export const embedded = z.strictObject({
+  vectors: z.array(z.custom<Float32Array>((value) => value instanceof Float32Array)).readonly(),
+  model: z.string().describe("The service's name for it, otherwise the requested one."),
+  dimensions: z.int().describe('0 if there were no texts.'),
+  usage: usageSchema,
+})
+
+export type Embedded = z.infer<typeof embedded>

@@ -1,7 +1,7 @@
 /** The port to language models, which hides wires, keys and retries. */
 import type { Failure } from './error.ts'
 import type { JsonObject } from './text.ts'
-import type { ModelFacts, ModelPrice, Usage } from './model-schema.ts'
+import type { Embedded, FinishReason, ModelFacts, ModelPrice, Usage } from './model-schema.ts'
 import type { Message, Sealed, ToolCallPart } from './message-schema.ts'
 
 /** A tool as a model sees it. `parameters` is JSON Schema. */
@@ -113,8 +113,6 @@ export interface ErrorEvent {
   readonly retry?: { readonly waitMs: number | null }
 }
 
-export type FinishReason = 'stop' | 'tool_calls' | 'length' | 'refusal'
-
 /** A way to reach models. Events come in batches, one per read of the network, so that a fast stream costs fewer awaits. */
 export interface Model {
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<readonly ModelEvent[]>
@@ -165,15 +163,6 @@ export interface EmbedOptions {
   readonly dimensions?: number
   /** What the vectors are for, if the model distinguishes that. */
   readonly purpose?: 'query' | 'document'
-}
-
-export interface Embedded {
-  readonly vectors: readonly Float32Array[]
-  /** The service's name for it, otherwise the requested one. */
-  readonly model: string
-  /** 0 if there were no texts. */
-  readonly dimensions: number
-  readonly usage: Usage
 }
 
 export interface Engine extends Model {

@@ -6,6 +6,12 @@ import type { DataOrigin } from './origin.ts'
 import type { Label } from './record.ts'
 import type { Json, JsonObject } from './text.ts'
 
+/** Money in integer micro-dollars (1 000 000 per dollar), and model tokens. */
+export interface Spend {
+  readonly microDollars: number
+  readonly tokens: number
+}
+
 interface Ids {
   readonly DataOrigin: DataOrigin
   readonly CallId: CallId
@@ -35,16 +41,34 @@ export function jsonObjectSchema(): z.ZodType<JsonObject> {
   return z.record(z.string(), z.unknown()) as z.ZodType<JsonObject>
 }
 
-export function failureSchema(): z.ZodType<Failure> {
-  return z.strictObject({
-    code: z.enum(Object.keys(errorTable) as ErrorCode[]),
+export function errorCodeSchema(): z.ZodType<ErrorCode> {
+  return z.enum(Object.keys(errorTable) as ErrorCode[]).meta({ type_name: 'ErrorCode' })
+}
+
+/** The fields of a failure, for schemas that have more. */
+export function failureFields(): {
+  code: z.ZodType<ErrorCode>
+  message: z.ZodString
+  hint: z.ZodString
+  status: z.ZodExactOptional<z.ZodInt>
+} {
+  return {
+    code: errorCodeSchema(),
     message: z.string(),
     hint: z.string().describe('What the person or the model can do next.'),
     status: z.int().exactOptional().describe('The HTTP status, if an endpoint refused the request.'),
-  })
+  }
+}
+
+export function failureSchema(): z.ZodType<Failure> {
+  return z.strictObject(failureFields()).meta({ type_name: 'Failure' })
 }
 
 /** What data may contain. */
 export function labelSchema(): z.ZodType<Label> {
   return z.enum(['untrusted', 'private'])
+}
+
+export function spendSchema(): z.ZodType<Spend> {
+  return z.strictObject({ microDollars: z.int(), tokens: z.int() })
 }

@@ -13,7 +13,7 @@
  * `src/plugins/frame-schemas.ts` checks what a host sends.
  */
 import type { Failure } from './error.ts'
-import type { PluginExports } from './plugin.ts'
+import type { PluginExports, PluginTestResult } from './plugin-schema.ts'
 import type { Json, JsonObject } from './text.ts'
 
 /** A message of a conversation, as plugins see it. */
@@ -54,14 +54,6 @@ export interface PluginHookResult {
   readonly reason: string
   /** Why hooks of the plugin failed that fail open; the others have answered. Absent: none failed. */
   readonly failed?: readonly string[]
-}
-
-export interface PluginTestResult {
-  readonly suite: string
-  readonly name: string
-  readonly ok: boolean
-  /** Why it failed; empty: it did not. */
-  readonly problem: string
 }
 
 interface PluginHealth {

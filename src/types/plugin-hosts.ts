@@ -1,6 +1,6 @@
 /** The port to the hosts of plugins: what is installed, and how a plugin is asked something. */
 import type { CallOutcome } from './call.ts'
-import type { PluginExports, PluginHook } from './plugin.ts'
+import type { PluginData, PluginExports, PluginHook, PluginHostState } from './plugin-schema.ts'
 import type { PluginOp, PluginOps } from './plugin-frames.ts'
 import type { JsonObject } from './text.ts'
 
@@ -50,26 +50,6 @@ export interface PluginRequest {
   readonly timeoutMs: number
   /** Makes a call for the plugin, with the rights of this request; absent: the plugin can make none in it. */
   readonly call?: ((name: string, input: JsonObject) => Promise<CallOutcome>) | undefined
-}
-
-/** `disabled`: it has crashed too often, and starts again when a person enables or reloads it. */
-type PluginHostPhase = 'stopped' | 'starting' | 'running' | 'waiting' | 'disabled'
-
-export interface PluginHostState {
-  readonly phase: PluginHostPhase
-  /** Why it last ended, for people; empty: it has not, or nothing was wrong. */
-  readonly problem: string
-  /** Within the last ten minutes. */
-  readonly crashes: number
-  /** The end of what it has written; hostile text. */
-  readonly log: string
-  /** Parts that are not used, because its manifest does not name them; for people. */
-  readonly withheld?: readonly string[]
-}
-
-export interface PluginData {
-  readonly bytes: number
-  readonly max_bytes: number
 }
 
 /** How the tests of a plugin make calls; see `PluginRequest`. */

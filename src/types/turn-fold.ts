@@ -9,9 +9,10 @@
  *
  * However a history is cut, `joinTurns` of the views of its parts is the view of the whole.
  */
-import { addSpend, noSpend, type Spend } from './call.ts'
+import { addSpend, noSpend } from './call.ts'
+import type { Spend } from './output-schema.ts'
 import { assertNever, type Failure } from './error.ts'
-import type { PendingApproval } from './frame.ts'
+import type { PendingApproval } from './view-schema.ts'
 import { isTurn, startsTurn } from './turn-record.ts'
 import {
   type Answer,

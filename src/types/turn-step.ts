@@ -3,10 +3,11 @@
  * those of an older or newer guest, erased in part, or hostile: a field that is missing or of another type is left out, and nothing
  * throws. Who shows a session as it happens looks at steps; what a turn has come to is folded from them in `turn-fold.ts`.
  */
-import { noSpend, type Spend } from './call.ts'
+import { noSpend } from './call.ts'
+import type { Spend } from './output-schema.ts'
 import type { ClientTools } from './call.ts'
 import { type Failure, forPeople, isErrorCode } from './error.ts'
-import type { PendingApproval } from './frame.ts'
+import type { PendingApproval } from './view-schema.ts'
 import type { SessionId, TurnId } from './id.ts'
 import type { KeptFile } from './message-schema.ts'
 import { ownValue } from './own-value.ts'

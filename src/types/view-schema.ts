@@ -1,7 +1,7 @@
 /** Schemas of what terminals are shown of a guest: sessions, records, turns, events, and how it is; the types follow from them. */
 import { z } from 'zod'
 import { keptFile } from './message-schema.ts'
-import { failureSchema, idOrEmpty, idSchema, jsonObjectSchema, jsonSchema } from './output-schema.ts'
+import { failureSchema, idOrEmpty, idSchema, jsonObjectSchema, jsonSchema, labelSchema } from './output-schema.ts'
 import { phases } from './record.ts'
 
 export const sessionInfo = z.strictObject({
@@ -87,6 +87,63 @@ export const mail = z.strictObject({
 
 /** A message that was sent while a turn runs. */
 export type Mail = z.infer<typeof mail>
+
+const workspaceState = z.strictObject({
+  digest: z.string().describe('Empty: too many files to compare.'),
+  unread: z.int().exactOptional().describe('Files whose content was too much to compare; absent: none.'),
+  changed: z.array(z.string()).readonly().describe('What has changed since it was asked about before, the first ones.'),
+  except: z.array(z.string()).readonly().describe('Files that keep changing, and are left out.'),
+  running: z.int().describe('Programs that run in the workspace and can change files meanwhile.'),
+})
+
+/** The files that a command can see, but for those that are left out. */
+export type FilesState = Pick<z.infer<typeof workspaceState>, 'digest' | 'except'>
+
+const commandInputs = z.strictObject({
+  program: z.string(),
+  files: z
+    .array(z.strictObject({ path: z.string(), hash: z.string(), script: z.literal(true).exactOptional() }))
+    .readonly()
+    .describe('The files that it runs or names; `script`: one that its program reads on its own.'),
+  workspace: workspaceState
+    .exactOptional()
+    .describe('The files that it can see as they were when it was asked about; absent: they were not compared.'),
+})
+
+/** The installed program and the files that a command runs or names. */
+export type CommandInputs = z.infer<typeof commandInputs>
+
+export const pendingApproval = z.strictObject({
+  call: idSchema('CallId'),
+  session: idSchema('SessionId'),
+  turn: idSchema('TurnId'),
+  name: z.string(),
+  input: z.string().describe('The exact input that would run, as JSON text.'),
+  reason: z
+    .string()
+    .exactOptional()
+    .describe('Why approval is needed: a policy, or the labels of the conversation. Guests of older versions leave it out.'),
+  labels: z
+    .array(labelSchema())
+    .readonly()
+    .exactOptional()
+    .describe('Labels of the conversation because of which it is needed; absent: none.'),
+  origins: z
+    .array(z.tuple([labelSchema(), idSchema('DataOrigin')]).readonly())
+    .readonly()
+    .exactOptional()
+    .describe('Where the data with these labels comes from; hostile text.'),
+  inputs: commandInputs
+    .nullable()
+    .exactOptional()
+    .describe('What the command would run as it is now; absent for what runs nothing, or where that cannot be read.'),
+  agent: z.string().exactOptional().describe("Agent below the session that shows it, whose call it is; absent: the session's own."),
+  personal: z.literal(true).exactOptional().describe('A person must answer, not a program that allows whatever asks; absent: either.'),
+  at: z.number().describe('Unix milliseconds.'),
+})
+
+/** A call that waits for approval. */
+export type PendingApproval = z.infer<typeof pendingApproval>
 
 const eventView = z.strictObject({
   seq: z.int().describe("The record's place in the journal: the cursor of whoever has taken it."),

@@ -23,6 +23,12 @@ export const waivers: readonly Waiver[] = [
     reason: 'generated from a package by scripts/make-tokenizer.ts',
   })),
   {
+    rule: 'file_too_long',
+    path: 'src/client/call-outputs.ts',
+    about: 'lines',
+    reason: 'generated from the schemas of the calls by scripts/generate-docs.ts',
+  },
+  {
     rule: 'past_public_api',
     path: 'src/sandbox/hands/hands-reply.ts',
     about: 'src/types/hands-operations.ts',
@@ -88,30 +94,4 @@ export const waivers: readonly Waiver[] = [
     about: 'cap 20',
     reason: 'the bottom layer: one file for each type that all modules share',
   },
-  ...(
-    [
-      ['src/services/access/approval-calls.ts', 2],
-      ['src/services/access/exec-lists.ts', 1],
-      ['src/services/access/keys.ts', 2],
-      ['src/services/versions/branches/branch-calls.ts', 5],
-      ['src/services/system/system-calls.ts', 1],
-      ['src/services/models/model-calls.ts', 1],
-      ['src/services/models/side-calls.ts', 3],
-      ['src/services/versions/undo-calls.ts', 2],
-      ['src/services/versions/version-calls.ts', 6],
-      ['src/plugins/package/control-calls.ts', 2],
-      ['src/services/agents/agent-calls.ts', 2],
-      ['src/services/agents/delegation/definition-calls.ts', 2],
-      ['src/services/agents/delegation/delegate-calls.ts', 1],
-      ['src/services/agents/delegation/fan-out-call.ts', 1],
-      ['src/services/graphs/graph-calls.ts', 1],
-      ['src/tools/memory/care-calls.ts', 4],
-      ['src/tools/memory/search-calls.ts', 1],
-    ] as const
-  ).map(([path, count]) => ({
-    rule: 'undescribed_output',
-    path,
-    about: `${count} outputs`,
-    reason: 'not described yet: the number may only become less',
-  })),
 ]

@@ -2,7 +2,6 @@
 import { outputOf } from '../guest-connection.ts'
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, posix, relative } from 'node:path'
-import type { ServerDiff, ServerLine } from '../../connect/index.ts'
 import type { Gateway, HeldServer, OfferedTools, ServerPorts } from '../../acp/index.ts'
 import { grantRight, type GuestSetup, hasDotFolder, hasRight, loadConfig, whyHidden } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'
@@ -12,7 +11,7 @@ import { removeSecret, storeSecret } from '../kernel/secrets.ts'
 /** Those of them that only make calls. */
 export const serverCalls: Pick<ServerPorts, 'list' | 'add' | 'look' | 'approve' | 'switchOff' | 'remove'> = {
   async list(gateway) {
-    const { servers } = (await outputOf(gateway, 'server.list', {})) as { readonly servers: readonly ServerLine[] }
+    const { servers } = await outputOf(gateway, 'server.list', {})
     return servers.map(({ server, settings, enabled, approved, log }): HeldServer => ({ name: server, settings, enabled, approved, log }))
   },
   async add(name, settings, gateway) {
@@ -31,7 +30,7 @@ export const serverCalls: Pick<ServerPorts, 'list' | 'add' | 'look' | 'approve' 
 }
 
 async function look(name: string, gateway: Gateway): Promise<OfferedTools> {
-  const { digest, instructions, offers, tools } = (await outputOf(gateway, 'server.diff', { server: name })) as ServerDiff
+  const { digest, instructions, offers, tools } = await outputOf(gateway, 'server.diff', { server: name })
   return {
     digest,
     instructions: instructions.now,

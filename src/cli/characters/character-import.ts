@@ -174,11 +174,6 @@ function tooMuch(what: string): OxbowError {
   })
 }
 
-interface Ingested {
-  readonly documents: readonly { readonly state: string }[]
-  readonly failed: readonly { readonly path: string; readonly message: string }[]
-}
-
 /** Its own notes and its knowledge have the same tag: it reads no others. @returns how many documents it knows */
 function ingest(name: string, files: readonly KnowledgeFile[], options: ImportOptions, terminal: Terminal): Promise<number> {
   return withGuest({ user: options.user }, terminal, async ({ gateway }) => {
@@ -187,7 +182,7 @@ function ingest(name: string, files: readonly KnowledgeFile[], options: ImportOp
     if (options.replace === true) await gateway.call('file.delete', { path: folder, recursive: true })
     for (const file of files) await upload(gateway, file, `${folder}/${file.path.split(sep).join('/')}`)
     const input = { path: folder, tags: [`agent-${name}`], trust: options.trust === true }
-    const { documents, failed } = (await outputOf(gateway, 'memory.ingest', input)) as Ingested
+    const { documents, failed } = await outputOf(gateway, 'memory.ingest', input)
     printWarnings(
       failed.map(({ message }) => `knowledge: ${message}`),
       terminal,

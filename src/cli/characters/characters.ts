@@ -131,8 +131,7 @@ async function revealed(original: JsonObject, names: readonly string[], options:
   if (names.length === 0) return original
   return withGuest(options, terminal, async ({ gateway }) => {
     const values: [string, string][] = []
-    for (const name of names)
-      values.push([name, ((await outputOf(gateway, 'secret.reveal', { name })) as { readonly value: string }).value])
+    for (const name of names) values.push([name, (await outputOf(gateway, 'secret.reveal', { name })).value])
     return withSecrets(original, Object.fromEntries(values))
   })
 }

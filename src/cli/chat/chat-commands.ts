@@ -72,9 +72,7 @@ async function keepSession(
     return 'archived; this is a new session'
   }
   const message = /^#?(\d{1,15})$/.exec(argument)?.[1]
-  const made = (await outputOf(gateway, 'session.fork', { session, ...(message !== undefined && { message: Number(message) }) })) as {
-    readonly session: string
-  }
+  const made = await outputOf(gateway, 'session.fork', { session, ...(message !== undefined && { message: Number(message) }) })
   await conversation.reopen(made.session)
   return 'this is a new session that continues from there; the other one is unchanged'
 }

@@ -1,4 +1,5 @@
 /** The current session of a chat: starting, switching and forking sessions, sending messages with attachments. */
+import type { OutputOf } from '../../client/index.ts'
 import {
   type CallId,
   type Failure,
@@ -57,11 +58,7 @@ export interface Conversation {
 }
 
 /** A rule as `approval.list` shows it. */
-interface OfferedRule {
-  readonly scope: string
-  readonly id: string
-  readonly text: string
-}
+type OfferedRule = WaitingCall['rules'][number]
 
 const scopeNames: Readonly<Record<string, string>> = {
   call: 'exactly this call',
@@ -168,7 +165,7 @@ function createOffers(
   let offer: Pick<WaitingCall, 'call' | 'rules' | 'labels'> | null = null
   return {
     async offer(call) {
-      const waiting = (await outputOf(gateway, 'approval.list', {})) as readonly WaitingCall[]
+      const waiting = await outputOf(gateway, 'approval.list', {})
       offer = waiting.find((one) => one.call === call) ?? null
       return rulesText(offer?.rules ?? [])
     },
@@ -185,8 +182,4 @@ function createOffers(
   }
 }
 
-interface WaitingCall {
-  readonly call: CallId
-  readonly rules: readonly OfferedRule[]
-  readonly labels?: readonly string[]
-}
+type WaitingCall = OutputOf<'approval.list'>[number]

@@ -35,7 +35,7 @@ export interface ListOptions extends CallOptions {
 
 export async function listAgents(options: ListOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const listed = (await outputOf(gateway, 'agent.list', { ended: options.all === true, limit: maxShown })) as Listed
+    const listed = await outputOf(gateway, 'agent.list', { ended: options.all === true, limit: maxShown })
     if (options.json === true) for (const agent of listed.agents) printLine(terminal, JSON.stringify(agent))
     else printText(terminal, agentTable(listed, options.tree === true))
     return 0

@@ -20,7 +20,7 @@ interface Waiting extends Pick<PendingApproval, 'call' | 'session' | 'turn'> {
 /** The waiting calls with their rules. A guest that was started for this resumes their turns first. */
 async function waitingCalls(connection: Connection): Promise<readonly Waiting[]> {
   if (connection.guest.owned) await listPending(connection)
-  return (await outputOf(connection.gateway, 'approval.list', {})) as readonly Waiting[]
+  return await outputOf(connection.gateway, 'approval.list', {})
 }
 
 export function approvalsList(options: CallOptions, terminal: Terminal): Promise<number> {
@@ -80,7 +80,7 @@ export function approvalsApprove(id: string, options: DecideOptions, terminal: T
 }
 
 async function decided({ gateway }: Connection, input: JsonObject, said: string): Promise<Decided> {
-  const output = (await outputOf(gateway, 'call.decide', input)) as { readonly next: string }
+  const output = await outputOf(gateway, 'call.decide', input)
   return { next: output.next, output, said: plainText(said) }
 }
 

@@ -3,6 +3,7 @@ import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { plainText } from '../../terminal/index.ts'
 import { type Json, OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
 import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
 import { printAnswer, printLine, printText, type Terminal } from '../terminal.ts'
@@ -66,17 +67,17 @@ export async function restartGuest(gateway: Pick<GatewayPort, 'call' | 'status'>
 
 /**
  * A verb that makes one call and shows its output.
- * @param show the output as people read it; of the type that the call declares
+ * @param show the output as people read it
  */
-export function showOutput(
-  [name, input]: readonly [string, Json],
+export function showOutput<Name extends string>(
+  [name, input]: readonly [Name, Json],
   options: CallOptions,
   terminal: Terminal,
-  show: (output: never) => string,
+  show: (output: OutputOf<Name>) => string,
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const output = await outputOf(gateway, name, input)
-    return printAnswer(output, show(output as never), options, terminal)
+    return printAnswer(output, show(output), options, terminal)
   })
 }
 

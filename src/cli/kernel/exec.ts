@@ -1,5 +1,4 @@
 /** `oxbow exec run`: a program that is started without a shell. */
-import type { JsonObject } from '../../types/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
@@ -9,13 +8,6 @@ export interface RunOptions extends CallOptions {
   readonly cwd?: string | undefined
   readonly env?: readonly string[] | undefined
   readonly timeout?: number | undefined
-}
-
-interface Ended extends JsonObject {
-  readonly exit_code: number | null
-  readonly timed_out: boolean
-  readonly stdout: string
-  readonly stderr: string
 }
 
 /** As timeout(1) does. */
@@ -38,7 +30,7 @@ export function execRun(binary: string, args: readonly string[], options: RunOpt
     ...(variables.length > 0 && { env: Object.fromEntries(variables) as Record<string, string> }),
   }
   return withGuest(options, terminal, async ({ gateway }) => {
-    const ended = (await outputOf(gateway, 'exec.run', input)) as Ended
+    const ended = await outputOf(gateway, 'exec.run', input)
     if (options.json === true) printLine(terminal, JSON.stringify(ended))
     else {
       terminal.output.write(plainText(ended.stdout))

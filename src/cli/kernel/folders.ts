@@ -144,7 +144,7 @@ type Shown = readonly { readonly name: string; readonly problem: string }[]
 /** @throws OxbowError as the guest refuses it; `sandbox_missing` for one of an older version */
 async function syncFolders(gateway: Pick<GatewayPort, 'call'>): Promise<Shown> {
   try {
-    return ((await outputOf(gateway, 'folder.sync', {})) as { readonly folders: Shown }).folders
+    return (await outputOf(gateway, 'folder.sync', {})).folders
   } catch (error) {
     if (!isOxbowError(error, 'unknown_call')) throw error
     throw new OxbowError('sandbox_missing', 'the guest that runs is of an older version, which takes folders only at its start', {

@@ -25,12 +25,6 @@ interface EventLine {
   readonly fields: JsonObject
 }
 
-interface Page {
-  readonly events: readonly EventLine[]
-  readonly cursor: number
-  readonly more: boolean
-}
-
 /**
  * Prints the newest events, oldest first, or those after a record; with `--follow` then those to come, until Ctrl+C. A guest that stops or restarts does not end
  * it: the next guest continues from the same cursor, so that no event is missed.
@@ -82,7 +76,7 @@ async function newest(gateway: Connection['gateway'], filter: ReturnType<typeof 
   let left = count
   for (let before = Number.MAX_SAFE_INTEGER; ;) {
     const limit = Math.min(left, maxPage)
-    const { events, cursor, more } = (await outputOf(gateway, 'events.next', { ...filter, limit, before, wait_s: 0 })) as Page
+    const { events, cursor, more } = await outputOf(gateway, 'events.next', { ...filter, limit, before, wait_s: 0 })
     pages.push(events)
     left -= events.length
     if (!more || left <= 0) return pages.toReversed().flat()
@@ -99,7 +93,7 @@ function printEvents(options: EventsOptions, terminal: Terminal, progress: Progr
       // The first answer brings the cursor, so that no event falls between two guests.
       const waitS = isFollowing && progress.after !== undefined ? eventWaitS : 0
       const input = { ...filter, limit, ...(progress.after !== undefined && { after: progress.after }), wait_s: waitS }
-      const { events, cursor, more } = (await outputOf(gateway, 'events.next', input)) as Page
+      const { events, cursor, more } = await outputOf(gateway, 'events.next', input)
       show(events, options, terminal)
       progress.left -= events.length
       progress.after = cursor

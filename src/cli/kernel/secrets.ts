@@ -13,7 +13,7 @@ export async function storeSecret(
   secret: { readonly name: string; readonly value: string },
   gateway: Pick<GatewayPort, 'call'>,
 ): Promise<boolean> {
-  const { changed } = (await outputOf(gateway, 'secret.set', { ...secret })) as { readonly changed: boolean }
+  const { changed } = await outputOf(gateway, 'secret.set', { ...secret })
   return changed
 }
 
@@ -30,7 +30,7 @@ export function secretReveal(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     if (options.yes !== true) await askToReveal(name, terminal)
-    const output = (await outputOf(gateway, 'secret.reveal', { name })) as { readonly value: string }
+    const output = await outputOf(gateway, 'secret.reveal', { name })
     printLine(terminal, options.json === true ? JSON.stringify(output) : output.value)
     return 0
   })

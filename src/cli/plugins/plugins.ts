@@ -3,18 +3,16 @@ import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome, usersOf } from '../../runner/index.ts'
+import type { OutputOf } from '../../client/index.ts'
 import {
   actionCallName,
   type Failure,
   type LockedPlugin,
   OxbowError,
-  type PluginData,
   type PluginExports,
-  type PluginHostState,
   pluginRight,
-  plural,
   type PluginSource,
-  type PluginTestResult,
+  plural,
 } from '../../types/index.ts'
 import { type CallOptions } from '../kernel/call.ts'
 import { guestSetup, withGuest, outputOf } from '../guest-connection.ts'
@@ -72,17 +70,7 @@ async function unstartedOf(home: Home, terminal: Terminal): Promise<readonly Uns
 
 const mib = 1024 * 1024
 
-interface Info {
-  /** Null: it does not start, and `failure` says why. */
-  readonly exports: PluginExports | null
-  readonly failure: Failure | null
-  readonly state: PluginHostState
-  readonly data: PluginData
-  readonly counts: {
-    readonly states: { readonly hit_ratio: number; readonly entries: number; readonly bytes: number }
-    readonly events: { readonly delivered: number; readonly failed: number; readonly lost: number }
-  }
-}
+type Info = OutputOf<'plugin.info'>
 
 export async function pluginInfo(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const loaded = await loadPlugins()
@@ -145,7 +133,7 @@ export async function assertLoaded(name: string, setup: GuestSetup): Promise<voi
 
 /** @throws OxbowError with what the guest has failed with; a plugin that fails says so in `failure` */
 export function infoOf(name: string, options: CallOptions, terminal: Terminal): Promise<Info> {
-  return withGuest(options, terminal, async ({ gateway }) => (await outputOf(gateway, 'plugin.info', { plugin: name })) as Info)
+  return withGuest(options, terminal, async ({ gateway }) => await outputOf(gateway, 'plugin.info', { plugin: name }))
 }
 
 /** @returns why each enabled plugin does not start, or its host has failed; empty: neither. Never rejects. */
@@ -306,7 +294,7 @@ export async function pluginSign(folder: string, key: string, { json }: JsonOpti
 export async function pluginTest(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   await assertLoaded(name, guestSetup(options, terminal))
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { results } = (await outputOf(gateway, 'plugin.test', { plugin: name })) as { readonly results: readonly PluginTestResult[] }
+    const { results } = await outputOf(gateway, 'plugin.test', { plugin: name })
     const failed = results.filter(({ ok }) => !ok)
     if (options.json === true) printLine(terminal, JSON.stringify({ results }))
     else {

@@ -104,11 +104,13 @@ export function serversPrompts(name: string, options: CallOptions, terminal: Ter
             )
             .join('\n'),
         )
-  return showOutput([`mcp.${name}.prompt_list`, {}], options, terminal, show)
+  return showOutput([`mcp.${name}.prompt_list`, {}], options, terminal, (output) =>
+    show(output as unknown as { prompts: readonly PromptLine[] }),
+  )
 }
 
 export function serversPrompt(words: readonly string[], options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(promptCall(words), options, terminal, ({ text }: { text: string }) => plainText(text))
+  return showOutput(promptCall(words), options, terminal, (output) => plainText((output as unknown as { text: string }).text))
 }
 
 /** How long a person has to sign in. */
@@ -130,7 +132,7 @@ export function serversLogin(name: string, options: CallOptions, terminal: Termi
     try {
       const { port } = listener.address() as { port: number }
       const input = { server: name, redirect_url: `http://127.0.0.1:${port}/callback` }
-      const { url } = (await outputOf(gateway, 'server.login', input)) as { readonly url: string }
+      const { url } = await outputOf(gateway, 'server.login', input)
       if (url !== '') {
         printNotice(terminal, `Open this address in your browser and sign in:\n${url}`)
         await outputOf(gateway, 'server.login_end', { server: name, answer: await answered.promise })
@@ -158,14 +160,14 @@ export function programFolder(env: Terminal['env'], server: string): string {
 export function serversRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     if (options.dryRun === true) {
-      const { servers } = (await outputOf(gateway, 'server.list', {})) as { readonly servers: readonly { readonly server: string }[] }
+      const { servers } = await outputOf(gateway, 'server.list', {})
       const target = servers.find(({ server }) => server === name)
       if (target === undefined)
         throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })
       const would = `remove the server ${plainLine(name, whatChars)} and what was approved of it`
       return printPreview({ would, target }, options, terminal)
     }
-    const output = (await outputOf(gateway, 'server.remove', { server: name })) as { readonly removed: boolean }
+    const output = await outputOf(gateway, 'server.remove', { server: name })
     if (/^[a-z][a-z0-9-]*$/.test(name)) await rm(programFolder(terminal.env, name), { recursive: true, force: true })
     const text = output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
     return printAnswer(output, text, options, terminal)

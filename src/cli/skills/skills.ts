@@ -8,14 +8,6 @@ import { withGuest, outputOf } from '../guest-connection.ts'
 import { type CallOptions } from '../kernel/call.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
-interface Item {
-  readonly kind: 'skill' | 'instructions' | 'command'
-  readonly name: string
-  readonly path: string
-  readonly state: string
-  readonly problem: string
-}
-
 export async function skillVerify(which: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const folder = folderOf(which)
   const { name, errors, warnings } = folder === null ? await verdictOfGuest(which, options, terminal) : await verdictOfFolder(folder)
@@ -56,7 +48,7 @@ async function verdictOfFolder(folder: string): Promise<Verdict> {
 
 function verdictOfGuest(which: string, options: CallOptions, terminal: Terminal): Promise<Verdict> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const { items } = (await outputOf(gateway, 'skill.list', {})) as { items: readonly Item[] }
+    const { items } = await outputOf(gateway, 'skill.list', {})
     const found = items.filter(({ kind, name, path }) => kind === 'skill' && (name === which || path === which))
     if (found.length === 0)
       throw new OxbowError('not_found', `there is no skill ${JSON.stringify(which)}`, { hint: 'oxbow skills list shows them.' })

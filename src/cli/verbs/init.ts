@@ -114,17 +114,9 @@ export async function offerSetup({ user }: Pick<GuestChoice, 'user'>, terminal: 
   if (await isWanted(terminal)) await init({ user }, terminal).catch((error: unknown) => reportFailure(terminal, error))
 }
 
-interface ShownBudgets {
-  readonly budgets: readonly {
-    readonly scope: string
-    readonly window: string
-    readonly limit: { readonly micro_dollars: number | null }
-  }[]
-}
-
 /** @returns the dollars that the user may spend in a day; null: without limit */
 async function dailyLimit(gateway: GatewayPort): Promise<number | null> {
-  const { budgets } = (await outputOf(gateway, 'budget.show', {})) as ShownBudgets
+  const { budgets } = await outputOf(gateway, 'budget.show', {})
   const limit = budgets.find(({ scope, window }) => scope === 'user' && window === 'day')?.limit.micro_dollars ?? null
   return limit === null ? null : limit / 1_000_000
 }

@@ -3,6 +3,7 @@ import { createReadStream, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { OxbowError } from '../../types/index.ts'
+import type { OutputOf } from '../../client/index.ts'
 import { type GuestChoice, withGuest, outputOf } from '../guest-connection.ts'
 import { maxImportChars, maxImportLines } from '../limits.ts'
 import { openProgress } from '../store/store-text.ts'
@@ -14,11 +15,6 @@ export interface MemoryChoice extends GuestChoice {
 
 /** As `tool_failed`. */
 const badNews = 12
-
-interface ExportPage {
-  readonly lines: readonly string[]
-  readonly next: string | null
-}
 
 /** @param file a new file; default: standard output */
 export async function memoryExport(file: string | undefined, options: MemoryChoice, terminal: Terminal): Promise<number> {
@@ -32,7 +28,7 @@ export async function memoryExport(file: string | undefined, options: MemoryChoi
     }
     let count = 0
     for (let after: string | null = ''; after !== null;) {
-      const output = (await outputOf(gateway, 'memory.export', { after })) as ExportPage
+      const output: OutputOf<'memory.export'> = await outputOf(gateway, 'memory.export', { after })
       count += output.lines.length
       const text = output.lines.join('\n')
       if (text !== '' && target === null) printLine(terminal, text)
@@ -75,7 +71,7 @@ export async function memoryImport(
         progress.show({ progress: 'importing', done, total: bytes })
         done += lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
         const input = { lines, overwrite: options.overwrite === true, untrusted: options.untrusted === true }
-        const output = (await outputOf(gateway, 'memory.import', input)) as Imported
+        const output = await outputOf(gateway, 'memory.import', input)
         total.added += output.added
         total.replaced += output.replaced
         total.unchanged += output.unchanged

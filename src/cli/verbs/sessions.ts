@@ -51,7 +51,7 @@ export async function sessions(options: SessionsOptions, terminal: Terminal): Pr
 }
 
 async function agentsOf(gateway: Pick<GatewayPort, 'call'>): Promise<readonly AgentLine[]> {
-  return ((await outputOf(gateway, 'agent.list', { ended: true, limit: 1_000 })) as { agents: readonly AgentLine[] }).agents
+  return (await outputOf(gateway, 'agent.list', { ended: true, limit: 1_000 })).agents
 }
 
 /** Sessions of agents stand below the session that started them; with `--json` each line names its `home`. */
@@ -127,7 +127,7 @@ export async function listSessions(
   { archived = false, search = '' }: Listing,
 ): Promise<readonly SessionInfo[]> {
   if (!archived && search === '') return gateway.listSessions(limit)
-  return (await outputOf(gateway, 'session.list', { limit, archived, search })) as readonly SessionInfo[]
+  return await outputOf(gateway, 'session.list', { limit, archived, search })
 }
 
 /** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
@@ -219,11 +219,6 @@ export async function archiveSession(
   })
 }
 
-interface RecordsPage {
-  readonly records: readonly RecordView[]
-  readonly next: number | null
-}
-
 /** Prints a conversation, oldest first: the person's messages with their numbers, each with its reply. */
 export async function showSession(prefix: string, options: ChangeOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
@@ -231,7 +226,7 @@ export async function showSession(prefix: string, options: ChangeOptions, termin
     const records: RecordView[] = []
     for (let before: number | undefined; ;) {
       const input = { session: session.id, ...(before !== undefined && { before }) }
-      const page = (await outputOf(gateway, 'session.records', input)) as RecordsPage
+      const page = await outputOf(gateway, 'session.records', input)
       records.unshift(...page.records)
       if (page.next === null) break
       before = page.next
@@ -275,7 +270,7 @@ export async function forkSession(prefix: string, options: ForkOptions, terminal
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const { at, title } = options
     const input = { session: session.id, ...(at !== undefined && { message: at }), ...(title !== undefined && { title }) }
-    const made = (await outputOf(gateway, 'session.fork', input)) as { readonly session: string }
+    const made = await outputOf(gateway, 'session.fork', input)
     const words = `${made.session} continues from ${named(session)}. Open it with: oxbow chat --session ${made.session}${ofUser(options.user)}`
     return { report: { session: made.session, parent: session.id }, words }
   })

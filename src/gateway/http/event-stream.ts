@@ -103,7 +103,7 @@ async function streamSession(kernel: Kernel, writer: Writer, session: string, af
   const listener = (event: KernelEvent): void => {
     const { type, ...data } = event
     if (event.type === 'record') writer.event('record', event.record, event.record.seq)
-    else writer.event(type, data as unknown as Json)
+    else writer.event(type, data)
   }
   const stop = await kernel.follow(session as SessionId, after ?? 0, listener, { leaving: writer.closed })
   writer.open()

@@ -6,7 +6,16 @@
  * `evident`, and none of a field that several tools share: the system prompt explains those once, in `sharedFields`.
  */
 import { z } from 'zod'
-import { type Audience, type Call, isObject, type Json, type JsonObject, toolName, type ToolSpec } from '../../types/index.ts'
+import {
+  type Call,
+  isObject,
+  type Json,
+  type JsonObject,
+  jsonObjectSchema,
+  jsonSchema,
+  toolName,
+  type ToolSpec,
+} from '../../types/index.ts'
 
 /**
  * Tools that requests offer from the start, and their bytes without the words of the wire; with more, the rare ones are found by
@@ -24,24 +33,23 @@ export const maxLoadedTools = 10
 /** Values of a field that its tool lists; of more, the description names examples. A wrong one is refused with the list. */
 const maxListedValues = 8
 
+export const callReference = z.strictObject({
+  name: z.string(),
+  summary: z.string(),
+  tier: z.string(),
+  right: z.string(),
+  effect: z.string(),
+  audience: z.array(z.enum(['model', 'terminal', 'runtime'])).readonly(),
+  rare: z.boolean().describe('Whether models find it by `tool.search` where there are many tools.'),
+  unavailable: z.string().describe('Why this guest cannot make it; empty if it can.'),
+  timeout_ms: z.number().nullable(),
+  input: jsonObjectSchema(),
+  output: jsonObjectSchema(),
+  example: jsonSchema(),
+})
+
 /** The reference of one call, for `oxbow calls` and the generated page. */
-export interface CallReference {
-  readonly name: string
-  readonly summary: string
-  readonly tier: string
-  readonly right: string
-  readonly effect: string
-  readonly audience: readonly Audience[]
-  /** See `Call.rare`. */
-  readonly rare: boolean
-  /** Why this guest cannot make it; empty if it can. */
-  readonly unavailable: string
-  readonly timeout_ms: number | null
-  readonly input: JsonObject
-  /** Empty where the output is not described. */
-  readonly output: JsonObject
-  readonly example: Json
-}
+export type CallReference = z.infer<typeof callReference>
 
 export function describeCall(call: Call): CallReference {
   return {
@@ -138,7 +146,7 @@ function schemaOf(call: Call, side: 'input' | 'output' = 'input'): JsonObject {
     io: side,
     unrepresentable: 'any',
     // Every output is read-only: said of each array, it says nothing.
-    override: ({ jsonSchema }) => void delete jsonSchema.readOnly,
+    override: (made) => void delete made.jsonSchema.readOnly,
   })
   return schema as JsonObject
 }

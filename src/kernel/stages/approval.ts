@@ -286,7 +286,7 @@ async function askPerson(
   let expiry: Disposable | null = null
   try {
     // Recorded again after a restart, for followers with a later cursor.
-    await journal.append([entryOf(caller, id, call.name, 'parked', shown as unknown as JsonObject)], { sync: true })
+    await journal.append([entryOf(caller, id, call.name, 'parked', shown)], { sync: true })
     if (approval.expire_s > 0) expiry = await startExpiry(deps, passing, call.name)
     const answer = await waiting
     if (answer.expired === true)

@@ -8,10 +8,10 @@ import {
   type Caller,
   type CallId,
   type CallOutcome,
+  type Completion,
   type Config,
   type Engine,
   type SessionId,
-  type Spend,
   type UserId,
 } from '../../types/index.ts'
 import type { Complete } from '../conversation/summaries.ts'
@@ -81,12 +81,6 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       while (running.size > 0) await Promise.all([...running.values()].map(({ settled }) => settled))
     },
   }
-}
-
-/** What a model has answered outside of a turn. */
-export interface Completion {
-  text: string
-  spent: Spend
 }
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])

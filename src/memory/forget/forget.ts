@@ -10,7 +10,6 @@ import {
   createRecentMap,
   isTurn,
   type JournalRecord,
-  type Label,
   OxbowError,
   type SessionId,
   type TurnId,
@@ -20,6 +19,7 @@ import { wholeText } from '../keep/memory-item.ts'
 import { maxHeldForgettings } from '../keep/keep-limits.ts'
 import { looksLikeId } from '../keep/note-rules.ts'
 import { joinedLabels } from '../keep/provenance.ts'
+import type { Forgettable, Forgotten } from '../memory-schemas.ts'
 import { eraseEntries, eraseMarks, type Marked, findMatchingMarks } from './erase-entries.ts'
 import { type EraseBodies, type Eraser, forgottenReason, type OwedForgetting, settle } from './aftermath.ts'
 import { findMatchingEntries, isSearchable, findRevealingQueries, findMatchingRecords } from './find-matches.ts'
@@ -29,36 +29,6 @@ export interface ForgetQuestion {
   readonly ids: readonly string[]
   /** Phrase to erase everywhere. Empty: only the texts of the entries. */
   readonly text: string
-}
-
-/** What is to be erased, or was. */
-export interface Forgettable {
-  readonly entries: readonly { readonly id: string; readonly kind: string; readonly text: string }[]
-  readonly records: readonly {
-    readonly seq: number
-    readonly at: number
-    readonly name: string
-    readonly phase: string
-    readonly session: string
-  }[]
-  /** Matching tags and titles, and how many remaining entries lose them. */
-  readonly marks: readonly { readonly text: string; readonly entries: number }[]
-  /** Labels of the entries, to be shown with their text. */
-  readonly labels: readonly Label[]
-}
-
-export interface Forgotten extends Forgettable {
-  /** Erased journal bodies and blobs. */
-  readonly bodies: number
-  readonly blobs: number
-  /** Changed summaries, titles, tags and other derived data. */
-  readonly derived: number
-  /** Records of running calls and turns: their bodies are erased when these end. */
-  readonly later: readonly number[]
-  /** Running turns in the same sessions: what they say about it and their exchanges are erased when they end. */
-  readonly running: readonly TurnId[]
-  /** Matching entries, tags and records found by repeating the search, without `later`. 0 proves the erasure. */
-  readonly left: number
 }
 
 export interface Forgetting {

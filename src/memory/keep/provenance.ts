@@ -5,54 +5,8 @@ import { type MemoryEntry, type MemoryItem, parseErased } from '../../store/inde
 import type { CallContext, JournalRecord, Label } from '../../types/index.ts'
 import { heldLabels } from './message-record.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
+import type { Provenance, RecordOf, Related } from '../memory-schemas.ts'
 import { type EntryExtra, extraOf, holdsAt, wholeText } from './memory-item.ts'
-
-/** A related memory. */
-export interface Related {
-  readonly id: string
-  readonly text: string
-}
-
-export interface Provenance {
-  readonly id: string
-  readonly kind: MemoryEntry['kind']
-  readonly type: MemoryEntry['type']
-  readonly text: string
-  readonly tags: readonly string[]
-  readonly labels: readonly Label[]
-  readonly importance: number
-  readonly tier: MemoryEntry['tier']
-  readonly protection: MemoryEntry['protection']
-  readonly accesses: number
-  readonly created_at: number
-  readonly updated_at: number
-  readonly valid_from: number
-  readonly valid_to: number | null
-  readonly holds: boolean
-  /** Who wrote it: the caller, in which session and turn, by which call. Empty texts: unknown. */
-  readonly by: { readonly actor: string; readonly session: string; readonly turn: string; readonly call: string; readonly author: string }
-  /** The record it was made from; null if there is none. */
-  readonly record: RecordOf | null
-  readonly promoted: EntryExtra['promoted'] | null
-  readonly superseded_by: Related | null
-  readonly supersedes: readonly Related[]
-  readonly contradicts: readonly Related[]
-  readonly confirmed_by: readonly Related[]
-}
-
-export interface RecordOf {
-  readonly seq: number
-  readonly at: number
-  readonly actor: string
-  readonly session: string
-  readonly turn: string
-  readonly call: string
-  readonly name: string
-  readonly phase: string
-  readonly hash: string
-  /** The body was erased; its hash remains. */
-  readonly erased: boolean
-}
 
 export async function explain(deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>, { entry, passages }: MemoryItem): Promise<Provenance> {
   const extra = extraOf(entry)

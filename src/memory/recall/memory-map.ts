@@ -5,26 +5,9 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { MemoryKind, MemoryStore } from '../../store/index.ts'
 import { truncate } from '../../types/index.ts'
+import type { MapPoint, MemoryMap } from '../memory-schemas.ts'
 import { wholeText } from '../keep/memory-item.ts'
 import type { TextEngine } from '../text/text-engine.ts'
-
-export interface MapPoint {
-  readonly id: string
-  readonly kind: MemoryKind
-  readonly text: string
-  readonly tags: readonly string[]
-  readonly created_at: number
-  /** 0 to 1. */
-  readonly x: number
-  readonly y: number
-}
-
-export interface MemoryMap {
-  /** What near means. */
-  readonly by: 'meaning' | 'time'
-  /** Newest first. */
-  readonly points: readonly MapPoint[]
-}
 
 export interface MapDeps {
   readonly memory: MemoryStore

@@ -2,6 +2,7 @@
 import type { FoundPassage, MemoryFilter } from '../../store/index.ts'
 import type { SessionId } from '../../types/index.ts'
 import { leastNearness } from './recall-limits.ts'
+import type { RecallReason } from '../memory-schemas.ts'
 
 export interface RecallQuestion {
   readonly text: string
@@ -26,22 +27,6 @@ export interface RecallQuestion {
 }
 
 /** Why a result was found; every number as it was used. */
-interface RecallReason {
-  /** Rank from 1 in the list of words and in that of vectors; null when it is not in that list. */
-  readonly textRank: number | null
-  readonly textScore: number | null
-  readonly vectorRank: number | null
-  readonly vectorScore: number | null
-  /** How close its words are to those of the question, one by one, 0 to 1; null where no table of words compared them. */
-  readonly closeness: number | null
-  /** Quoted phrases and identifiers of the question that stand in it. */
-  readonly exact: readonly string[]
-  /** What recency and importance added to the fused score. */
-  readonly prior: number
-  /** Ids of near-duplicates that it stands for. */
-  readonly standsFor: readonly string[]
-}
-
 export interface Recalled {
   /** The entry's id. */
   readonly id: string

@@ -6,57 +6,23 @@ import {
   type JsonObject,
   parseForeignJson,
   type PluginExports,
+  pluginExports,
   type PluginOp,
   type PluginOps,
+  pluginTests,
   truncate,
 } from '../../types/index.ts'
 import { maxFailureText } from './limits.ts'
 
 const maxParts = 500
 const maxNameChars = 100
-const maxDescriptionChars = 4_000
 const maxTextChars = 1024 * 1024
 
 const name = z.string().min(1).max(maxNameChars)
-const description = z.string().max(maxDescriptionChars)
 const text = z.string().max(maxTextChars)
 const object = z.custom<JsonObject>((value) => isObject(value), 'must be a JSON object')
 const list = <Part extends z.ZodType>(part: Part): z.ZodArray<Part> => z.array(part).max(maxParts)
 const nothing = z.strictObject({})
-
-const action = z.strictObject({
-  name,
-  description,
-  similes: z.array(name).max(50),
-  parameters: object,
-  effect: z.enum(['none', 'idempotent', 'once']),
-  tier: z.enum(['read_only', 'side_effecting', 'privileged']),
-})
-const provider = z.strictObject({
-  name,
-  description,
-  position: z.number(),
-  private: z.boolean(),
-  dynamic: z.boolean(),
-  deadline_ms: z.number().min(1).max(10_000),
-})
-const task = z.strictObject({ name, every_s: z.number().min(1).nullable(), cron: z.string().max(200).nullable() })
-
-const hooks = list(z.strictObject({ step: name, fail: z.enum(['open', 'closed']) }))
-
-const pluginExports: z.ZodType<PluginExports> = z.strictObject({
-  actions: list(action),
-  providers: list(provider),
-  evaluators: list(z.strictObject({ name, description, always: z.boolean() })),
-  services: list(z.strictObject({ type: name, description })),
-  models: list(z.strictObject({ type: name, provider: name, priority: z.number() })),
-  routes: list(
-    z.strictObject({ method: z.string().regex(/^[A-Z]{3,7}$/), path: z.string().startsWith('/').max(500), public: z.boolean() }),
-  ),
-  tasks: list(task),
-  events: list(name),
-  hooks,
-})
 
 const provided = z.strictObject({ name, text, values: object, data: object, problem: z.string().max(maxFailureText) })
 const headers = z.record(z.string().max(200), z.string().max(8_000))
@@ -78,7 +44,7 @@ const outputs: { readonly [Op in PluginOp]: z.ZodType<PluginOps[Op]['output']> }
     reason: z.string().max(maxFailureText),
     failed: list(z.string().max(maxFailureText)).exactOptional(),
   }),
-  test: z.strictObject({ results: list(z.strictObject({ suite: name, name, ok: z.boolean(), problem: z.string().max(maxFailureText) })) }),
+  test: pluginTests,
   health: z.strictObject({ memory_bytes: z.number().nonnegative(), services: list(name) }),
   forget: z.strictObject({ rows: z.int().nonnegative() }),
   drain: nothing,
@@ -143,7 +109,7 @@ export function parseExports(value: unknown): PluginExports | null {
 
 /** @returns hooks from where they are kept @throws ZodError for anything else */
 export function parseGuards(value: unknown): PluginExports['hooks'] {
-  return hooks.parse(value)
+  return pluginExports.shape.hooks.parse(value)
 }
 
 /** @returns undefined for what is no JSON */

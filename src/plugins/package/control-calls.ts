@@ -5,17 +5,19 @@ import {
   type CallContext,
   type CallForTests,
   type Failure,
+  failureSchema,
   type HostedPlugin,
   OxbowError,
-  type PluginData,
-  type PluginExports,
+  pluginData,
+  pluginExports,
   type PluginHosts,
   type PluginHostState,
-  type PluginTestResult,
+  pluginHostState,
+  pluginTests,
   toFailure,
 } from '../../types/index.ts'
 import type { CapSpend, LimitPlugin } from '../parts/part-request.ts'
-import type { PluginCounts } from '../parts/plugin-parts.ts'
+import { type PluginCounts, pluginCounts } from '../parts/plugin-counts.ts'
 
 interface ControlDeps {
   readonly hosts: PluginHosts
@@ -85,14 +87,15 @@ function listCall({ hosts }: ControlDeps): Call<object, { plugins: PluginLine[] 
   }
 }
 
-interface PluginInfo {
-  /** Null: it does not start, and `failure` says why. */
-  readonly exports: PluginExports | null
-  readonly failure: Failure | null
-  readonly state: PluginHostState
-  readonly data: PluginData
-  readonly counts: PluginCounts
-}
+const pluginInfo = z.strictObject({
+  exports: pluginExports.nullable().describe('Null: it does not start, and `failure` says why.'),
+  failure: failureSchema().nullable(),
+  state: pluginHostState,
+  data: pluginData,
+  counts: pluginCounts,
+})
+
+type PluginInfo = z.infer<typeof pluginInfo>
 
 function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
   return {
@@ -101,7 +104,7 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
     summary:
       'Shows what a plugin has, or why it does not start: its actions, providers and other parts, the state of its host, what it keeps in /data, how often state was kept for it, and the end of its log.',
     input: named,
-    output: z.custom<PluginInfo>(),
+    output: pluginInfo,
     example: { plugin: 'weather' },
     timeoutMs: describeMs,
     recordOutput: () => ({}),
@@ -185,17 +188,13 @@ function reloadCall({ hosts, capSpend }: ControlDeps): Call<Named, { phase: stri
   }
 }
 
-interface Tested {
-  readonly results: readonly PluginTestResult[]
-}
-
-function testCall({ hosts, capSpend }: ControlDeps): Call<Named, Tested> {
+function testCall({ hosts, capSpend }: ControlDeps): Call<Named, z.infer<typeof pluginTests>> {
   return {
     ...writes,
     name: 'plugin.test',
     summary: 'Runs the tests that a plugin has, in its host.',
     input: named,
-    output: z.custom<Tested>(),
+    output: pluginTests,
     example: { plugin: 'weather' },
     timeoutMs: testMs,
     recordOutput: ({ results }) => ({ passed: results.filter(({ ok }) => ok).length, failed: results.filter(({ ok }) => !ok).length }),

@@ -1,5 +1,6 @@
 /** What reaches plugins outside of turns: tasks when they are due, events when they happen, services when somebody needs them. */
 import { z } from 'zod'
+import type { EventCounts } from './plugin-counts.ts'
 import { type Call, isObject, type JsonObject, nestsDeeper, OxbowError, resyncEvent, truncate } from '../../types/index.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import {
@@ -13,13 +14,6 @@ import {
   runtimePart,
   withheld,
 } from './part-request.ts'
-
-export interface EventCounts {
-  readonly delivered: number
-  readonly failed: number
-  /** Those that its queue did not hold. */
-  readonly lost: number
-}
 
 export const noEvents: EventCounts = { delivered: 0, failed: 0, lost: 0 }
 

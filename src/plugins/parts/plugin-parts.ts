@@ -14,14 +14,15 @@ import {
   type SchemaChecker,
 } from '../../types/index.ts'
 import { actionCalls } from './action-call.ts'
-import { deliveryCalls, type EventCounts, noEvents } from './delivery-calls.ts'
+import { deliveryCalls, noEvents } from './delivery-calls.ts'
+import type { EventCounts, PluginCounts } from './plugin-counts.ts'
 import { createHookSource } from './hook-source.ts'
 import { conversationModels, createTurnModel, type HandlerBreakers, modelCall, type ModelHandler, sortHandlers } from './model-call.ts'
 import { createSpendCap, type LimitPlugin, type PartDeps } from './part-request.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { routeCall } from './route-call.ts'
 import { turnCalls } from './turn-calls.ts'
-import { createTurnStates, type StateCounts } from './turn-states.ts'
+import { createTurnStates } from './turn-states.ts'
 
 export interface PluginPartsOptions {
   readonly hosts: PluginHosts
@@ -53,13 +54,6 @@ export interface PluginParts {
   silent(): readonly string[]
   counts(plugin: string): PluginCounts
   close(): Promise<void>
-}
-
-/** Since the guest has started. */
-export interface PluginCounts {
-  /** Of all plugins together. */
-  readonly states: StateCounts
-  readonly events: EventCounts
 }
 
 interface Held {

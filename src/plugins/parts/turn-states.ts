@@ -3,6 +3,7 @@
  * message has its own, so nothing of one conversation is seen in another. Kept for a while, within a budget of bytes.
  */
 import { type Clock, createRecentMap, type JsonObject } from '../../types/index.ts'
+import type { StateCounts } from './plugin-counts.ts'
 import { maxStateBytes, maxTurnStateBytes, stateTtlMs } from './limits.ts'
 
 export interface TurnState {
@@ -23,15 +24,6 @@ export interface TurnStates {
   /** Adds to the state of a message; later values win. */
   merge(message: string, added: Partial<TurnState>): TurnState
   counts(): StateCounts
-}
-
-export interface StateCounts {
-  readonly hits: number
-  readonly misses: number
-  /** Of all lookups; 0 before the first. */
-  readonly hit_ratio: number
-  readonly entries: number
-  readonly bytes: number
 }
 
 interface Held {

@@ -20,9 +20,12 @@ import {
   type CallId,
   type Config,
   type Json,
+  idOrEmpty,
   type JsonObject,
+  labelSchema,
   OxbowError,
   type PendingApproval,
+  pendingApproval,
   type SessionId,
   toError,
 } from '../../types/index.ts'
@@ -51,15 +54,18 @@ export function approvalCalls(deps: ApprovalCallDeps): readonly Call[] {
   return [listApprovals(deps), decideCall(deps), listRules(deps), revokeRule(deps)]
 }
 
-interface ApprovalView extends PendingApproval {
-  readonly expires_at: number | null
-  /** Who has allowed it, where another person must. */
-  readonly allowed_by: readonly string[]
-  /** The rules that an approval could keep. */
-  readonly rules: readonly { readonly scope: RuleScope; readonly id: string; readonly text: string }[]
-}
+const approvalView = pendingApproval.extend({
+  expires_at: z.number().nullable(),
+  allowed_by: z.array(z.string()).readonly().describe('Who has allowed it, where another person must.'),
+  rules: z
+    .array(z.strictObject({ scope: z.enum(ruleScopes), id: z.string(), text: z.string() }))
+    .readonly()
+    .describe('The rules that an approval could keep.'),
+})
 
-function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | undefined }, readonly ApprovalView[]> {
+type ApprovalView = z.infer<typeof approvalView>
+
+function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | undefined }, ApprovalView[]> {
   const { approvals, journal, approvalConfig } = deps
   return {
     ...shared,
@@ -68,7 +74,7 @@ function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | und
     input: z.strictObject({ session: z.string().describe('Only calls of this session.').optional() }) as unknown as z.ZodType<{
       session?: SessionId | undefined
     }>,
-    output: z.custom<readonly ApprovalView[]>(),
+    output: z.array(approvalView),
     example: {},
     tier: 'read_only',
     right: 'call.decide',
@@ -164,13 +170,13 @@ interface DecideInput {
   readonly input?: Json | undefined
   readonly remember?: Remember | undefined
 }
-interface DecideOutput {
-  readonly decided: boolean
-  /** The rule that was kept. */
-  readonly rule: string | null
-  /** What must still happen; empty when it is decided. */
-  readonly next: string
-}
+const decideOutput = z.strictObject({
+  decided: z.boolean(),
+  rule: z.string().nullable().describe('The rule that was kept.'),
+  next: z.string().describe('What must still happen; empty when it is decided.'),
+})
+
+type DecideOutput = z.infer<typeof decideOutput>
 
 const decideInput = z.strictObject({
   call: z.string().describe('Id of the waiting call.'),
@@ -197,7 +203,7 @@ function decideCall(deps: ApprovalCallDeps): Call<DecideInput, DecideOutput> {
     name: 'call.decide',
     summary: 'Approves or denies a call that is waiting for approval; may change its input, or keep a rule for such calls.',
     input: decideInput,
-    output: z.object({ decided: z.boolean(), rule: z.string().nullable(), next: z.string() }),
+    output: decideOutput,
     example: { call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, allow: true },
     tier: 'side_effecting',
     right: 'call.decide',
@@ -327,19 +333,26 @@ function requireKeeping(rights: ReadonlySet<string>, what: string, otherwise: st
     throw new OxbowError('denied', `${what} needs the right access.write.`, { hint: `${otherwise} a key with that right.` })
 }
 
-export interface RuleView extends Pick<Rule, 'id' | 'call' | 'session' | 'labels' | 'by' | 'at'> {
-  readonly text: string
-  /** False: it was learned under other settings of sandbox or egress, and does not apply now. */
-  readonly applies: boolean
-}
+const ruleView = z.strictObject({
+  id: z.string(),
+  call: z.string().describe('Name of the call that it allows.'),
+  session: idOrEmpty('SessionId').describe('Empty: any session.'),
+  labels: z.array(labelSchema()).readonly().describe('Labels of conversations whose flow of data it allows; empty: none that asks.'),
+  by: z.string(),
+  at: z.number(),
+  text: z.string(),
+  applies: z.boolean().describe('False: it was learned under other settings of sandbox or egress, and does not apply now.'),
+})
 
-function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): Call<object, readonly RuleView[]> {
+export type RuleView = z.infer<typeof ruleView>
+
+function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): Call<object, RuleView[]> {
   return {
     ...shared,
     name: 'approval.rules',
     summary: 'Lists the learned rules that allow calls without asking.',
     input: z.strictObject({}),
-    output: z.custom<readonly RuleView[]>(),
+    output: z.array(ruleView),
     example: {},
     tier: 'read_only',
     right: 'access.read',

@@ -165,13 +165,15 @@ export function execListCalls(deps: ExecCallDeps): readonly Call[] {
   return [listPatterns(deps), changePatterns(deps)]
 }
 
-export interface ExecView {
-  /** Whether shells may be started. */
-  readonly shell: boolean
-  /** Names of variables that a call may set. */
-  readonly env: readonly string[]
-  readonly patterns: readonly { readonly list: 'allow' | 'deny'; readonly pattern: string; readonly from: 'config.toml' | 'oxbow exec' }[]
-}
+const execView = z.strictObject({
+  shell: z.boolean().describe('Whether shells may be started.'),
+  env: z.array(z.string()).readonly().describe('Names of variables that a call may set.'),
+  patterns: z
+    .array(z.strictObject({ list: z.enum(['allow', 'deny']), pattern: z.string(), from: z.enum(['config.toml', 'oxbow exec']) }))
+    .readonly(),
+})
+
+export type ExecView = z.infer<typeof execView>
 
 function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, ExecView> {
   return {
@@ -179,7 +181,7 @@ function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, Exe
     name: 'exec.rules',
     summary: 'Lists the patterns of programs that exec.run may start and of those that nothing may start.',
     input: z.strictObject({}),
-    output: z.custom<ExecView>(),
+    output: execView,
     example: {},
     tier: 'read_only',
     right: 'access.read',

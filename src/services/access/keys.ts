@@ -39,16 +39,9 @@ const heldKeyMs = 1_000
 
 const keyCategory = 'system/keys'
 
-interface StoredKey {
-  readonly id: string
-  readonly name: string
-  readonly rights: readonly string[]
+interface StoredKey extends Readonly<KeyView> {
   readonly salt: string
   readonly hash: string
-  readonly created_at: number
-  readonly created_by: string
-  readonly expires_at: number | null
-  readonly used_at: number | null
 }
 
 /** A key as it was read. */
@@ -203,7 +196,20 @@ export function keyCalls(deps: KeyCallDeps): readonly Call[] {
   return [createKey(deps), listKeys(deps), revokeKey(deps), ...roleCalls(deps, users)]
 }
 
-export type KeyView = Omit<StoredKey, 'salt' | 'hash'>
+const keyView = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  rights: z.array(z.string()).readonly(),
+  created_at: z.number(),
+  created_by: z.string(),
+  expires_at: z.number().nullable(),
+  used_at: z.number().nullable(),
+})
+
+/** Without what proves the key. */
+export type KeyView = z.infer<typeof keyView>
+
+const newKey = keyView.extend({ key: z.string().describe('The key itself, which is shown only here.') })
 
 interface CreateInput {
   readonly name: string
@@ -211,7 +217,7 @@ interface CreateInput {
   readonly expires_in_s?: number | undefined
 }
 
-function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInput, KeyView & { readonly key: string }> {
+function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInput, z.infer<typeof newKey>> {
   return {
     ...writes,
     name: 'key.create',
@@ -224,7 +230,7 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInp
       rights: z.array(z.string().max(600)).min(1).max(100).describe('Rights, limited rights, denials and roles, as in `agent.rights`.'),
       expires_in_s: z.int().min(1).max(315_360_000).describe('Seconds after which it expires; default: never.').optional(),
     }),
-    output: z.custom<KeyView & { readonly key: string }>(),
+    output: newKey,
     example: { name: 'ci', rights: ['session.read', turnRight], expires_in_s: 86_400 },
     // Not repeatable: the key of the first time is lost.
     effect: 'once',
@@ -251,13 +257,13 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInp
   }
 }
 
-function listKeys({ documents }: KeyCallDeps): Call<object, readonly KeyView[]> {
+function listKeys({ documents }: KeyCallDeps): Call<object, KeyView[]> {
   return {
     ...reads,
     name: 'key.list',
     summary: 'Lists the API keys with their rights, expiry and last use.',
     input: z.strictObject({}),
-    output: z.custom<readonly KeyView[]>(),
+    output: z.array(keyView),
     example: {},
     recordOutput: (keys) => ({ keys: keys.length }),
     async run() {
@@ -267,7 +273,6 @@ function listKeys({ documents }: KeyCallDeps): Call<object, readonly KeyView[]> 
   }
 }
 
-/** Without what proves the key. */
 function viewOf({ id, name, rights, created_at, created_by, expires_at, used_at }: StoredKey): KeyView {
   return { id, name, rights, created_at, created_by, expires_at, used_at }
 }

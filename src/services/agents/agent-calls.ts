@@ -18,7 +18,7 @@ import {
 } from '../../kernel/index.ts'
 import { priorities, type RunQueue } from '../../runs/index.ts'
 import {
-  type AdmissionState,
+  admissionState,
   type Call,
   type Caller,
   type CallId,
@@ -38,7 +38,7 @@ import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, sessionOf } from './agent-record.ts'
-import { type AgentView, readUsage, viewOf } from './agent-view.ts'
+import { type AgentView, agentView, readUsage, viewOf } from './agent-view.ts'
 import type { Access } from '../access/service.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -58,8 +58,6 @@ export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
   readonly approvals: Pick<Approvals, 'pending'>
   readonly history: (session: SessionId) => Provenance
 }
-
-const anyView = z.custom<AgentView>()
 
 export function agentCalls(deps: AgentCallDeps): readonly Call[] {
   let known: ReadonlySet<string> | null = null
@@ -105,7 +103,7 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
       orphans: z.enum(['kill', 'adopt', 'finish']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
       budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
     }),
-    output: anyView,
+    output: agentView,
     example: {
       task: 'Read /shared/report.md and list its open questions.',
       name: 'reader',
@@ -198,12 +196,10 @@ interface WaitInput {
   mode: 'all' | 'any'
   timeout_s: number
 }
-interface WaitOutput {
-  readonly agents: readonly AgentView[]
-  readonly timed_out: boolean
-}
 
-function waitCall(deps: AgentCallDeps): Call<WaitInput, WaitOutput> {
+const waitOutput = z.strictObject({ agents: z.array(agentView).readonly(), timed_out: z.boolean() })
+
+function waitCall(deps: AgentCallDeps): Call<WaitInput, z.infer<typeof waitOutput>> {
   return {
     ...shared,
     name: 'agent.wait',
@@ -213,7 +209,7 @@ function waitCall(deps: AgentCallDeps): Call<WaitInput, WaitOutput> {
       mode: z.enum(['all', 'any']).default('all').meta(evident('Until all have answered, or one has.')),
       timeout_s: z.number().min(0).max(maxAgentWaitS).default(600).meta(evident('Seconds to wait; 0 only looks.')),
     }),
-    output: z.custom<WaitOutput>(),
+    output: waitOutput,
     example: { agents: [exampleId], mode: 'all', timeout_s: 600 },
     tier: 'read_only',
     effect: 'none',
@@ -240,13 +236,12 @@ function waitCall(deps: AgentCallDeps): Call<WaitInput, WaitOutput> {
   }
 }
 
-interface ListOutput {
-  /** Parents before their children. */
-  readonly agents: readonly AgentView[]
-  readonly admission: AdmissionState
-}
+const listOutput = z.strictObject({
+  agents: z.array(agentView).readonly().describe('Parents before their children.'),
+  admission: admissionState,
+})
 
-function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, ListOutput> {
+function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, z.infer<typeof listOutput>> {
   return {
     ...shared,
     name: 'agent.list',
@@ -255,7 +250,7 @@ function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, 
       ended: z.boolean().default(false).meta(evident('Also those that have ended.')),
       limit: z.int().min(1).max(1_000).default(100),
     }),
-    output: z.custom<ListOutput>(),
+    output: listOutput,
     example: { ended: true, limit: 100 },
     tier: 'read_only',
     effect: 'none',

@@ -1,6 +1,8 @@
 /** An agent as calls show it: its record, what it does at the moment, and what its commands use. */
+import { z } from 'zod'
 import {
-  type LimitAmounts,
+  limitAmounts,
+  limitsSchema,
   type Approvals,
   type Budgets,
   limitsOf,
@@ -8,9 +10,15 @@ import {
   type RunningCall,
   type RunningCalls,
 } from '../../kernel/index.ts'
+import { priorities } from '../../runs/index.ts'
 import {
   amountKinds,
+  errorCodeSchema,
+  idOrEmpty,
+  idSchema,
   inUse,
+  jsonSchema,
+  labelSchema,
   writeOrigins,
   type Sandbox,
   type SessionId,
@@ -23,11 +31,9 @@ import { usageTimeoutMs } from './limits.ts'
 import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import type { Supervisor } from './supervisor.ts'
 
-export interface AgentUsage {
-  readonly cpu_ms: number
-  readonly memory_mb: number
-  readonly processes: number
-}
+const agentUsage = z.strictObject({ cpu_ms: z.number(), memory_mb: z.number(), processes: z.int() })
+
+export type AgentUsage = z.infer<typeof agentUsage>
 
 export interface AgentViewDeps {
   readonly supervisor: () => Promise<Supervisor>
@@ -38,21 +44,56 @@ export interface AgentViewDeps {
   readonly history: (session: SessionId) => Provenance
 }
 
-export interface AgentView extends Omit<AgentRecord, 'messages' | 'report' | 'runs' | 'orphans' | 'queued_at' | 'paused' | 'state'> {
-  readonly state: AgentRecord['state'] | 'paused'
-  readonly waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
-  /** The call that waits for approval, or the names of the agents; empty: nothing more is known. */
-  readonly waiting_on: string
-  /** What it is doing at the moment. */
-  readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
-  /** What its running commands use in the sandbox without network: processor time so far, memory now. Null: nothing is known of any. */
-  readonly usage: AgentUsage | null
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
-  /** What is left of its own budget; null: it has none, and uses those above it. */
-  readonly left: LimitAmounts | null
-  /** Of its labels, where the data comes from; hostile text. */
-  readonly origins: ReturnType<typeof writeOrigins>
-}
+const delegation = z.strictObject({
+  definition: z.string(),
+  hash: z.string().describe('Of its files at that time.'),
+  turn: idOrEmpty('TurnId').describe('The turn that delegated; empty: none did.'),
+  awaited: z.boolean().optional().describe('A call waits for its end, also after a restart; absent: its end comes as mail.'),
+  deadline_at: z.number().nullable(),
+  repairs: z.int().describe('Times that its answer was returned because it did not match the schema of the result.'),
+  value: jsonSchema().exactOptional().describe('Its result, if it had to match a schema and does.'),
+})
+
+export const agentView = z.strictObject({
+  id: idSchema('CallId'),
+  name: z.string(),
+  session: idSchema('SessionId').describe('Its own conversation.'),
+  parent: idOrEmpty('CallId').describe("Agent that spawned or adopted it; empty: a person's session did, or nobody."),
+  home: idOrEmpty('SessionId').describe("Session that gets its mail: its parent's, or a person's; empty: none."),
+  depth: z.int(),
+  task: z.string(),
+  model: z.string(),
+  rights: z.array(z.string()).readonly(),
+  priority: z.enum(priorities),
+  keep: z.boolean().describe('Becomes idle with its answer, instead of done.'),
+  state: z.enum(['starting', 'running', 'waiting', 'idle', 'done', 'failed', 'killed', 'paused']),
+  reply: z.string().describe('Answer of the last run; its beginning, if it is long.'),
+  reason: z.string().describe('Why it failed or was killed.'),
+  labels: z.array(labelSchema()).readonly(),
+  created_at: z.number(),
+  started_at: z.number().nullable(),
+  ended_at: z.number().nullable(),
+  budget: limitsSchema.optional().describe('What it and the agents below it may use, held in the budgets of its parent.'),
+  branch: z.string().optional().describe('Branch of files that it works on; absent: the workspace.'),
+  code: errorCodeSchema().optional().describe('Why it ended, where that is not its success; absent: not known.'),
+  delegation: delegation.optional().describe('Of an agent by a definition, to which a call has delegated a goal.'),
+  waiting_for: z.enum(['approval', 'child', 'timer', 'admission']).nullable(),
+  waiting_on: z.string().describe('The call that waits for approval, or the names of the agents; empty: nothing more is known.'),
+  current_call: z.strictObject({ name: z.string(), elapsed_ms: z.number() }).nullable().describe('What it is doing at the moment.'),
+  usage: agentUsage
+    .nullable()
+    .describe(
+      'What its running commands use in the sandbox without network: processor time so far, memory now. Null: nothing is known of any.',
+    ),
+  spent: z.strictObject({ tokens: z.int(), micro_dollars: z.int() }),
+  left: limitAmounts.nullable().describe('What is left of its own budget; null: it has none, and uses those above it.'),
+  origins: z
+    .array(z.tuple([labelSchema(), idSchema('DataOrigin')]))
+    .readonly()
+    .describe('Of its labels, where the data comes from; hostile text.'),
+})
+
+export type AgentView = z.infer<typeof agentView>
 
 /** @param usage of agents, by their sessions */
 export async function viewOf(

@@ -17,11 +17,21 @@ import {
   scopeSchema,
   windowSchema,
 } from '../../kernel/index.ts'
-import { type Call, type Caller, type CallId, evident, noAmount, OxbowError, sessionScope, userScope } from '../../types/index.ts'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  evident,
+  noAmount,
+  OxbowError,
+  sessionScope,
+  spendSchema,
+  userScope,
+} from '../../types/index.ts'
 
 type BudgetCallDeps = Pick<Core, 'user' | 'budgets' | 'documents'>
 
-const spend = z.strictObject({ microDollars: z.int(), tokens: z.int() })
+const spend = spendSchema()
 const overview = z.strictObject({
   spent: spend,
   reserved: spend,

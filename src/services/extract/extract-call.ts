@@ -7,6 +7,7 @@ import {
   type Call,
   type CallContext,
   type CallOutcome,
+  type Completion,
   fenced,
   type Json,
   jsonIn,
@@ -16,7 +17,7 @@ import {
   OxbowError,
   problemLines,
 } from '../../types/index.ts'
-import type { Completion, Core } from '../../kernel/index.ts'
+import type { Core } from '../../kernel/index.ts'
 import { type DataHandles, handleOf, type KeptText } from './data-handles.ts'
 import { type Reading, readingOf, release } from './reading.ts'
 

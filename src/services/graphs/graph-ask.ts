@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { processRight } from '../../kernel/index.ts'
 import {
   type Call,
-  type CallId,
+  idSchema,
   type Json,
   ownValue,
   OxbowError,
@@ -56,13 +56,15 @@ function isAllowed(choices: readonly string[], answer: Json | undefined): boolea
   return answer === undefined || choices.length === 0 || choices.some((choice) => choice === answer)
 }
 
+export const openQuestion = z.strictObject({
+  call: idSchema('CallId'),
+  node: z.string(),
+  question: z.string(),
+  choices: z.array(z.string()).readonly(),
+})
+
 /** A question that waits. */
-export interface OpenQuestion {
-  readonly call: CallId
-  readonly node: string
-  readonly question: string
-  readonly choices: readonly string[]
-}
+export type OpenQuestion = z.infer<typeof openQuestion>
 
 export function openQuestions(pending: readonly PendingApproval[], run: string): readonly OpenQuestion[] {
   return pending.flatMap(({ call, name, input }) => {

@@ -18,7 +18,7 @@ import {
 } from '../../types/index.ts'
 import { askCall } from './graph-ask.ts'
 import type { GraphRun } from './graph-record.ts'
-import type { GraphView } from './graph-view.ts'
+import { type GraphView, graphView } from './graph-view.ts'
 import { maxGraphWaitS } from './limits.ts'
 
 /** What the calls do; loaded with the first one. */
@@ -67,7 +67,6 @@ const shared = {
 const name = z.string().regex(definitionName, 'must be a plain name')
 const runRef = z.string().min(1).max(100).meta(evident('Id of the run, or its beginning.'))
 const exampleId = '0fd2b0d1-53a1-8c77-a1d0-6f0d2f3d8a11'
-const anyView = z.custom<GraphView>()
 const recorded = ({ id, graph, status }: GraphView): JsonObject => ({ run: id, graph, outcome: status })
 
 export function graphCalls({ graphs }: GraphCallDeps): readonly Call[] {
@@ -95,7 +94,7 @@ function runCall(load: Load): Call<RunInput, GraphView> {
       input: z.record(z.string(), z.json()).default({}).describe('Values of its inputs.'),
       wait: z.boolean().default(true).meta(evident('false: go on; its result comes as a message.')),
     }),
-    output: anyView,
+    output: graphView,
     example: { graph: 'review', input: { path: '/shared/report.md' }, wait: true },
     // What it may do was defined by a person, and each of its calls is judged by itself.
     tier: 'side_effecting',
@@ -131,7 +130,7 @@ function showCall(load: Load): Call<{ run: string; wait_s: number; seen?: string
       wait_s: z.number().min(0).max(maxGraphWaitS).default(0).meta(evident('Seconds to wait for its end.')),
       seen: z.string().max(100).optional().meta(evident('Waits only until its `position` is another one.')),
     }),
-    output: anyView,
+    output: graphView,
     example: { run: exampleId, wait_s: 0 },
     tier: 'read_only',
     effect: 'none',
@@ -146,11 +145,7 @@ function showCall(load: Load): Call<{ run: string; wait_s: number; seen?: string
   }
 }
 
-interface ListOutput {
-  readonly runs: readonly GraphView[]
-}
-
-function listCall(load: Load): Call<{ ended: boolean; limit: number }, ListOutput> {
+function listCall(load: Load): Call<{ ended: boolean; limit: number }, { runs: readonly GraphView[] }> {
   return {
     ...shared,
     name: 'graph.list',
@@ -159,7 +154,7 @@ function listCall(load: Load): Call<{ ended: boolean; limit: number }, ListOutpu
       ended: z.boolean().default(false).meta(evident('Also those that have ended.')),
       limit: z.int().min(1).max(200).default(50),
     }),
-    output: z.custom<ListOutput>(),
+    output: z.strictObject({ runs: z.array(graphView).readonly() }),
     example: { ended: true, limit: 50 },
     tier: 'read_only',
     effect: 'none',
@@ -182,7 +177,7 @@ function cancelCall(load: Load): Call<{ run: string; reason: string }, GraphView
     name: 'graph.cancel',
     summary: 'Ends a run of a graph with everything that it runs.',
     input: z.strictObject({ run: runRef, reason: z.string().max(200).default('').meta(evident('Why.')) }),
-    output: anyView,
+    output: graphView,
     example: { run: exampleId, reason: 'No longer needed.' },
     tier: 'side_effecting',
     effect: 'idempotent',
@@ -208,7 +203,7 @@ function resumeCall(load: Load): Call<{ run: string; from: string }, GraphView> 
       run: runRef,
       from: z.string().max(100).default('').describe('Node at which it goes on; empty: where it stopped.'),
     }),
-    output: anyView,
+    output: graphView,
     example: { run: exampleId, from: 'review' },
     tier: 'side_effecting',
     right: 'agent.spawn',

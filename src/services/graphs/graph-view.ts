@@ -1,40 +1,56 @@
 /** A run of a graph as calls show it: its record, its state, and where each of its paths is. */
+import { z } from 'zod'
 import type { Budgets, RunningCall } from '../../kernel/index.ts'
-import { type JsonObject, ownValue, type PendingApproval, sessionScope, type Spend, type Labels } from '../../types/index.ts'
-import { type OpenQuestion, openQuestions } from './graph-ask.ts'
+import {
+  failureFields,
+  idOrEmpty,
+  idSchema,
+  jsonObjectSchema,
+  labelSchema,
+  type Labels,
+  ownValue,
+  type PendingApproval,
+  sessionScope,
+  type Spend,
+} from '../../types/index.ts'
+import { openQuestion, type OpenQuestion, openQuestions } from './graph-ask.ts'
 import { visitsOf } from './graph-branches.ts'
 import { type Path, stateOf } from './graph-path.ts'
 import type { GraphRun } from './graph-record.ts'
 
-interface GraphPathView {
-  /** Empty: the root. */
-  readonly key: string
-  readonly graph: string
-  readonly node: string
-  readonly attempt: number
-  readonly since: number
-  readonly status: string
-}
+const pathView = z.strictObject({
+  key: z.string().describe('Empty: the root.'),
+  graph: z.string(),
+  node: z.string(),
+  attempt: z.int(),
+  since: z.number(),
+  status: z.string(),
+})
 
-export interface GraphView extends Pick<
-  GraphRun,
-  'id' | 'graph' | 'status' | 'session' | 'home' | 'output' | 'text' | 'failure' | 'labels'
-> {
-  readonly version: string
-  /** Of a run that goes on: what `graph.show` takes as `seen`. */
-  readonly position: string
-  readonly created_at: number
-  readonly ended_at: number | null
-  readonly resumed: number
-  readonly state: JsonObject
-  /** Those that are not over, the root first. */
-  readonly paths: readonly GraphPathView[]
-  readonly visits: number
-  /** `an answer`, `an approval`, or the call that runs; empty: nothing. */
-  readonly waiting_for: string
-  readonly questions: readonly OpenQuestion[]
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
-}
+export const graphView = z.strictObject({
+  id: idSchema('TurnId'),
+  graph: z.string(),
+  status: z.enum(['running', 'success', 'failure', 'failed', 'cancelled']),
+  session: idSchema('SessionId'),
+  home: idOrEmpty('SessionId').describe('Session that started it; empty: a person outside of any session.'),
+  output: jsonObjectSchema(),
+  text: z.string(),
+  failure: z.strictObject({ ...failureFields(), node: z.string().describe('The node that failed; empty: none.') }).nullable(),
+  labels: z.array(labelSchema()).readonly(),
+  version: z.string(),
+  position: z.string().describe('Of a run that goes on: what `graph.show` takes as `seen`.'),
+  created_at: z.number(),
+  ended_at: z.number().nullable(),
+  resumed: z.int().describe('How often it was resumed by a person.'),
+  state: jsonObjectSchema(),
+  paths: z.array(pathView).readonly().describe('Those that are not over, the root first.'),
+  visits: z.int(),
+  waiting_for: z.string().describe('`an answer`, `an approval`, or the call that runs; empty: nothing.'),
+  questions: z.array(openQuestion).readonly(),
+  spent: z.strictObject({ tokens: z.int(), micro_dollars: z.int() }),
+})
+
+export type GraphView = z.infer<typeof graphView>
 
 interface ViewDeps {
   readonly budgets: Pick<Budgets, 'load' | 'view'>

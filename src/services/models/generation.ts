@@ -8,7 +8,6 @@
  * it, and usage that exceeds the model's window is not: either one ends the generation with an error about that service.
  */
 import { type Budgets, type Events, stopReason, unpriced } from '../../kernel/index.ts'
-import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   addSpend,
   type AssistantMessage,
@@ -19,6 +18,7 @@ import {
   type Engine,
   type ErrorEvent,
   type Failure,
+  type GenerateOutput,
   type GenerateRequest,
   type ModelAsk,
   type ModelEvent,

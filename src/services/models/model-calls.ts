@@ -4,7 +4,6 @@
  */
 import { z } from 'zod'
 import { type Journal, processRight, type Registry, type RunningTurns, unpriced } from '../../kernel/index.ts'
-import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   type Blobs,
   type Call,
@@ -13,6 +12,8 @@ import {
   type ClientTools,
   type Config,
   createRecentMap,
+  type GenerateOutput,
+  generateOutput,
   type GenerateRequest,
   type GenerateSettings,
   type JsonObject,
@@ -94,7 +95,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     name: 'model.generate',
     summary: 'Asks the model for the next message of a conversation.',
     input: generateInput,
-    output: z.custom<GenerateOutput>(),
+    output: generateOutput,
     example: { model: 'openai/gpt-5-mini', system: '', messages: [], maxOutputTokens: 1024, inputTokens: 100 },
     tier: 'read_only',
     right: processRight,
@@ -115,7 +116,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       return reservationOf({ ...reserved, facts })
     },
     recordInput: recordedInput,
-    recordOutput: (output) => output as unknown as JsonObject,
+    recordOutput: (output) => output,
     async run(input, context) {
       const { model, maxOutputTokens, inputTokens } = input
       const { session } = context.caller

@@ -4,14 +4,17 @@
  * leaves the machine is recorded and budgeted like everything else.
  */
 import { z } from 'zod'
-import { type Completion, processRight, unpriced } from '../../kernel/index.ts'
+import { processRight, unpriced } from '../../kernel/index.ts'
 import {
   type Call,
   type Caller,
+  type Completion,
+  completion,
   type Config,
   costOf,
   type Done,
   type Embedded,
+  embedded,
   type EmbedOptions,
   type Engine,
   type GenerateSettings,
@@ -63,7 +66,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
       max_tokens: z.int().min(1).optional(),
       output: z.custom<NonNullable<GenerateSettings['output']>>().optional().describe('The form of the answer.'),
     }),
-    output: z.custom<Completion>(),
+    output: completion,
     example: { model: '', system: 'Answer in one word.', text: 'What colour is the sea?' },
     tier: 'read_only',
     right: processRight,
@@ -166,7 +169,7 @@ export function embedCall(deps: EmbedCallDeps): Call<EmbedInput, Embedded> {
     name: 'model.embed',
     summary: 'Asks a model for embedding vectors of texts, by which memory finds texts of similar meaning.',
     input: z.strictObject({ model: z.string(), texts: z.array(z.string()).max(maxEmbedTexts), purpose: z.enum(['query', 'document']) }),
-    output: z.custom<Embedded>(),
+    output: embedded,
     example: { model: 'openai/text-embedding-3-small', texts: ['The sea is blue.'], purpose: 'document' },
     tier: 'read_only',
     right: processRight,
@@ -194,13 +197,14 @@ interface EmbedTextsInput {
   dimensions?: number | undefined
 }
 
-interface EmbedTextsOutput {
-  /** Little-endian 32-bit floats, in base64. */
-  readonly vectors: readonly string[]
-  readonly model: string
-  readonly dimensions: number
-  readonly tokens: number
-}
+const embedTextsOutput = z.strictObject({
+  vectors: z.array(z.string()).readonly().describe('Little-endian 32-bit floats, in base64.'),
+  model: z.string(),
+  dimensions: z.int(),
+  tokens: z.int(),
+})
+
+type EmbedTextsOutput = z.infer<typeof embedTextsOutput>
 
 /** Vectors for programs. A service that is the embedder of memory is asked by `model.embed`, which has its own cost. */
 export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, EmbedTextsOutput> {
@@ -228,7 +232,7 @@ export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, Embe
       model: z.string().min(1).max(200).optional().describe('Model of a provider. Default: the embedder of memory.'),
       dimensions: z.int().min(1).max(100_000).optional().describe('Fewer dimensions than usual, if the model supports it.'),
     }),
-    output: z.custom<EmbedTextsOutput>(),
+    output: embedTextsOutput,
     example: { texts: ['The sea is blue.'] },
     tier: 'read_only',
     right: 'text.embed',

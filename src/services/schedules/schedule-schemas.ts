@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import { limitsSchema } from '../../kernel/index.ts'
 import { cadence } from '../../runs/index.ts'
-import { idOrEmpty, idSchema, labelSchema } from '../../types/index.ts'
+import { idOrEmpty, idSchema, labelSchema, spendSchema } from '../../types/index.ts'
 
-const spend = z.strictObject({ microDollars: z.int(), tokens: z.int() })
+const spend = spendSchema()
 
 export const scheduleSchema = z.strictObject({
   id: z.string(),

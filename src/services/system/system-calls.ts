@@ -1,6 +1,6 @@
 /** Calls about the system itself: truncated outputs, the reference of calls, and those by which terminals move the bytes of files in and out. */
 import { z } from 'zod'
-import { type CallReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
+import { type CallReference, callReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
 import { type Call, evident, maxPieceBytes, OxbowError, turnRight } from '../../types/index.ts'
 
 type SystemCallDeps = Pick<Core, 'store' | 'keptOutputs' | 'references' | 'blobs'>
@@ -52,7 +52,7 @@ function listCalls(core: SystemCallDeps): Call<object, readonly CallReference[]>
     name: 'system.calls',
     summary: 'Lists every system call with its right, tier and schema.',
     input: z.strictObject({}),
-    output: z.custom<readonly CallReference[]>(),
+    output: z.array(callReference).readonly(),
     example: {},
     tier: 'read_only',
     right: 'system.read',

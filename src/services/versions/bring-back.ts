@@ -1,12 +1,11 @@
 /** Brings files and saved documents to their state in a version, as a version of its own. */
 import type { CallOf, DocumentChange, Documents } from '../../kernel/index.ts'
 import type { CallContext, Json } from '../../types/index.ts'
-import { type Committed, documentName, shownPath } from './thread/checkpoint.ts'
-import type { FileChange } from './thread/history.ts'
-import type { Conflict } from './thread/merge-trees.ts'
+import { documentName, shownPath } from './thread/checkpoint.ts'
 import type { CommitBy } from './thread/version-questions.ts'
 import type { Versioning } from './versioning.ts'
 import type { Versions } from './versions.ts'
+import type { Committed, Conflict, FileChange } from './version-schemas.ts'
 
 interface BringBackDeps {
   readonly versions: Versions

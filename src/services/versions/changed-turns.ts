@@ -2,7 +2,7 @@
 import type { Background, Events } from '../../kernel/index.ts'
 import type { Sandbox } from '../../types/index.ts'
 import type { Owner } from './change-owners.ts'
-import type { Committed } from './thread/checkpoint.ts'
+import type { Committed } from './version-schemas.ts'
 
 /** A commit of a turn. */
 export interface TurnCommit {

@@ -1,10 +1,10 @@
 /** Brings files of the workspace to their state in a commit, as far as nobody has changed them meanwhile. */
 import { type CallId, type ErrorCode, type Hands, OxbowError } from '../../types/index.ts'
 import { fileName, treeName } from './thread/checkpoint.ts'
-import type { FileChange, LargeFile } from './thread/history.ts'
-import type { Conflict } from './thread/merge-trees.ts'
+import type { LargeFile } from './thread/history.ts'
 import type { Ask } from './thread/version-questions.ts'
 import { maxCollectedBytes, snapshotTimeoutMs } from './limits.ts'
+import type { Conflict, FileChange } from './version-schemas.ts'
 
 export interface Restore {
   /** The commit that files come from. */

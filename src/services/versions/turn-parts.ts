@@ -5,8 +5,8 @@
 import { type AskRuns, readStarted, type Registry, sessionOfRun } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { CallId, SessionId, Spend } from '../../types/index.ts'
-import type { VersionedTurn } from './thread/undo-turn.ts'
 import { maxTurnParts, maxTurnRecords } from './limits.ts'
+import type { VersionedTurn } from './version-schemas.ts'
 
 export interface TurnPartsDeps {
   readonly store: Pick<Store, 'records'>

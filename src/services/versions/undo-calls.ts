@@ -6,16 +6,15 @@ import { z } from 'zod'
 import { assertNoBranch, type Documents } from '../../kernel/index.ts'
 import { type Call, type CallContext, dollarsText, type Done, isUuid, OxbowError, truncate, plural } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
-import type { FileChange } from './thread/history.ts'
-import type { Conflict } from './thread/merge-trees.ts'
-import type { UndoneTurn, VersionedTurn } from './thread/undo-turn.ts'
+import type { UndoneTurn } from './thread/undo-turn.ts'
 import { bringBack } from './bring-back.ts'
 import { changedWhy } from './restore-files.ts'
-import { type Committed, shownPath } from './thread/checkpoint.ts'
+import { shownPath } from './thread/checkpoint.ts'
 import { partsOf, type TurnParts, type TurnPartsDeps } from './turn-parts.ts'
 import { open, reads, shared, type VersionCallDeps, writes } from './version-calls.ts'
 import { trailersOf } from './thread/message-labels.ts'
 import { maxDiffBytes, maxListedChanges, maxListedTurns, maxUndoTries } from './limits.ts'
+import { type Committed, type Conflict, type Undone, undone, type VersionedTurn, versionedTurn } from './version-schemas.ts'
 
 export interface UndoCallDeps extends VersionCallDeps, Omit<TurnPartsDeps, 'store'> {
   readonly store: Pick<Store, 'records' | 'session'>
@@ -34,7 +33,7 @@ function turnsCall(deps: UndoCallDeps): Call<{ limit: number }, { turns: readonl
     name: 'version.turns',
     summary: 'Lists the turns that changed files or saved documents, and what was undone, newest first.',
     input: z.strictObject({ limit: z.int().min(1).max(maxListedTurns).default(20) }),
-    output: z.custom<{ turns: readonly VersionedTurn[] }>(),
+    output: z.strictObject({ turns: z.array(versionedTurn).readonly() }),
     example: { limit: 20 },
     recordOutput: ({ turns }) => ({ turns: turns.length }),
     async run({ limit }) {
@@ -53,22 +52,6 @@ interface UndoInput {
   apply: boolean
 }
 
-interface Undone {
-  /** By which the undo itself is undone; '' for a preview. */
-  readonly undo: string
-  readonly turn: string
-  readonly subject: string
-  /** By the paths that people know. */
-  readonly changes: readonly FileChange[]
-  readonly total: number
-  /** What is left as it is, and why. */
-  readonly conflicts: readonly Conflict[]
-  /** What else the turn did, which is not taken back. */
-  readonly others: readonly string[]
-  /** A unified diff of what would change; '' after an undo. */
-  readonly diff: string
-}
-
 function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
   return {
     ...shared,
@@ -85,7 +68,7 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
       redo: z.boolean().default(false).describe('Undo the newest undo instead.'),
       apply: z.boolean().default(false).describe('Undo; otherwise only list what would change.'),
     }),
-    output: z.custom<Undone>(),
+    output: undone,
     example: { turn: '', redo: false, apply: false },
     recordOutput: ({ turn, total, conflicts, undo }) => ({ of: turn, total, conflicts: conflicts.length, undo }),
     async run(input, context) {

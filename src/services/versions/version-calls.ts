@@ -9,13 +9,24 @@ import { type Call, type CallContext, type Caller, type Done, type Label, OxbowE
 import type { Store } from '../../store/index.ts'
 import { bringBack } from './bring-back.ts'
 import { movedFolder } from './thread/left-out.ts'
-import type { Conflict } from './thread/merge-trees.ts'
-import { type Committed, documentPath, shownPath, treeName } from './thread/checkpoint.ts'
-import type { Difference, LoggedCommit, ShownFile } from './thread/history.ts'
+import { documentPath, shownPath, treeName } from './thread/checkpoint.ts'
 import { labelLine, messageLabels, trailersOf } from './thread/message-labels.ts'
 import type { Versioning } from './versioning.ts'
 import type { Versions } from './versions.ts'
 import { checkpointTimeoutMs, maxListedChanges, maxLogged } from './limits.ts'
+import {
+  committed,
+  type Committed,
+  type Conflict,
+  difference,
+  type Difference,
+  loggedCommit,
+  type LoggedCommit,
+  restored,
+  type Restored,
+  shownFile,
+  turnVersion,
+} from './version-schemas.ts'
 
 export interface VersionCallDeps {
   /** Folders of the person, by their names in /shared. */
@@ -74,7 +85,7 @@ function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed>
     name: 'version.commit',
     summary: 'Commits the workspace and saved documents as they are now.',
     input: z.strictObject({ message: z.string().min(1).max(500) }),
-    output: z.custom<Committed>(),
+    output: committed,
     example: { message: 'Before the migration' },
     recordOutput: (output) => ({ ...output, state: [...output.state] }),
     async run({ message }, { caller, clock }) {
@@ -130,7 +141,7 @@ function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly Logg
     name: 'version.log',
     summary: 'Lists versions of the workspace, or of one file or folder, newest first.',
     input: z.strictObject({ path: path.default('/'), from: at.default('HEAD'), limit: z.int().min(1).max(maxLogged).default(20) }),
-    output: z.custom<{ commits: readonly LoggedCommit[] }>(),
+    output: z.strictObject({ commits: z.array(loggedCommit).readonly() }),
     example: { path: 'notes.md', from: 'HEAD', limit: 20 },
     recordOutput: ({ commits }) => ({ commits: commits.length }),
     async run({ path: of, from, limit }) {
@@ -169,7 +180,7 @@ function diffCall(deps: VersionCallDeps): Call<DiffInput, Difference> {
       from: at.optional().describe('The older version. Default: the one before `to`.'),
       to: at.default('HEAD'),
     }),
-    output: z.custom<Difference>(),
+    output: difference,
     example: { path: 'notes.md', from: 'HEAD~2', to: 'HEAD' },
     recordOutput: ({ from, to, total }) => ({ from, to, files: total }),
     async run({ path: of, from = '', to }) {
@@ -184,7 +195,7 @@ function diffCall(deps: VersionCallDeps): Call<DiffInput, Difference> {
   }
 }
 
-function showCall(deps: VersionCallDeps): Call<{ path: string; at: string }, ShownFile & { commit: string }> {
+function showCall(deps: VersionCallDeps): Call<{ path: string; at: string }, z.infer<typeof shownFile>> {
   return {
     ...shared,
     ...reads,
@@ -192,7 +203,7 @@ function showCall(deps: VersionCallDeps): Call<{ path: string; at: string }, Sho
     name: 'version.show',
     summary: 'Shows a file as it was in a version.',
     input: z.strictObject({ path, at }),
-    output: z.custom<ShownFile & { commit: string }>(),
+    output: shownFile,
     example: { path: 'notes.md', at: 'HEAD~1' },
     recordOutput: ({ commit, bytes }) => ({ commit, bytes }),
     async run({ path: of, at: wanted }) {
@@ -218,16 +229,6 @@ interface RestoreInput {
   apply: boolean
 }
 
-interface Restored {
-  readonly commit: string
-  readonly changes: Difference['changes']
-  readonly total: number
-  /** The commit that holds what was replaced. */
-  readonly before: string
-  /** The commit of the restored state; '' for a preview. */
-  readonly after: string
-}
-
 function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
   return {
     ...shared,
@@ -236,7 +237,7 @@ function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
     name: 'version.restore',
     summary: 'Brings a file, a folder or everything back to a version, deleted files too. Without apply: only a preview.',
     input: z.strictObject({ path, at, apply: z.boolean().default(false).describe('Restore; otherwise only list what would change.') }),
-    output: z.custom<Restored>(),
+    output: restored,
     example: { path: 'notes.md', at: 'HEAD~1', apply: false },
     recordOutput: ({ commit, total, before, after }) => ({ commit, total, before, after }),
     run: (input, context) => restore(deps, input, context),
@@ -333,17 +334,13 @@ function unseenFolder({ path: inTree, why }: Conflict): OxbowError {
   })
 }
 
-interface TurnVersion extends Committed {
-  readonly turn: string
-}
-
 /** The commit after a turn: its record names the turn, the commit, and the versions of the documents that the turn saved. */
-function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boolean }, TurnVersion> {
+function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boolean }, z.infer<typeof turnVersion>> {
   return {
     name: 'version.after_turn',
     summary: 'Commits what a turn has changed, and says which version that is.',
     input: z.strictObject({ turn: z.string(), only_state: z.boolean() }),
-    output: z.custom<TurnVersion>(),
+    output: turnVersion,
     example: { turn: '01890a5d-ac96-774b-bcce-b302099a8057', only_state: false },
     tier: 'read_only',
     right: processRight,

@@ -1,6 +1,6 @@
 /** What changed, as verbs of versions and branches show it. */
 import { plainLine, plainText } from '../../terminal/index.ts'
-import type { Difference } from './thread/history.ts'
+import type { Difference } from './version-schemas.ts'
 
 /** Of the name of a version. */
 export const shortLength = 8

@@ -1,8 +1,8 @@
 /** `oxbow log`, `diff`, `tag`, `undo` and `redo`: the versions of the workspace. */
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type JsonObject, type ServiceVerb, textIn } from '../../types/index.ts'
-import type { LoggedCommit } from './thread/history.ts'
-import type { VersionedTurn } from './thread/undo-turn.ts'
+import type { LoggedCommit } from './version-schemas.ts'
+import type { VersionedTurn } from './version-schemas.ts'
 import { differenceText, shortLength } from './version-text.ts'
 
 /** Of `version.undo`, or of `version.turns` where a list was asked for. */

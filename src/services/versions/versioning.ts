@@ -19,12 +19,13 @@ import {
 } from '../../types/index.ts'
 import { type ChangedTurns, createChangedTurns, type TurnCommit } from './changed-turns.ts'
 import { type ChangeOwners, createChangeOwners, type Owner } from './change-owners.ts'
-import { type Committed, fileName } from './thread/checkpoint.ts'
+import { fileName } from './thread/checkpoint.ts'
 import type { CommitBy } from './thread/version-questions.ts'
 import type { Taken, Versions } from './versions.ts'
 import { ignoredBy } from './thread/left-out.ts'
 import { createWatchedChanges, type Patience, type WatchedChanges } from './watched-changes.ts'
 import { checkpointTimeoutMs, lastVersionsMs, maxListedChanges, maxSearchedVersions } from './limits.ts'
+import type { Committed } from './version-schemas.ts'
 
 export interface Versioning {
   /** Null: this guest keeps none. */

@@ -7,14 +7,15 @@ import type { Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Store } from '../../store/index.ts'
 import { type Config, createIdleThread, type IdleThread, OxbowError, type Sandbox } from '../../types/index.ts'
-import type { Committed, StateText } from './thread/checkpoint.ts'
-import type { Conflict, MergedTree, MergeRequest } from './thread/merge-trees.ts'
+import type { StateText } from './thread/checkpoint.ts'
+import type { MergedTree, MergeRequest } from './thread/merge-trees.ts'
 import { type Restore, restoreFiles } from './restore-files.ts'
 import { inFolders, leftOutBy } from './thread/left-out.ts'
 import { takeAll, takeNamed } from './take-files.ts'
 import type { Ask, CommitBy, VersionAnswers, VersionQuestion } from './thread/version-questions.ts'
 import type { UndoneTurn, UndoRequest } from './thread/undo-turn.ts'
 import { saveStampsMs, versionsIdleMs } from './limits.ts'
+import type { Committed, Conflict } from './version-schemas.ts'
 
 /** A branch of files and its sandbox. */
 interface VersionedBranch {

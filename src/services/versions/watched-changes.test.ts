@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import { createChangedTurns } from './changed-turns.ts'
 import { createChangeOwners } from './change-owners.ts'
-import type { Committed } from './thread/checkpoint.ts'
 import { createWatchedChanges } from './watched-changes.ts'
+import type { Committed } from './version-schemas.ts'
 
 test('a program of a person is over even where its changes cannot be committed', async (t) => {
   t.mock.method(console, 'error', () => {})

@@ -6,11 +6,11 @@ import type { Hands, HandsOp, HandsOps } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import type { ChangedTurns } from './changed-turns.ts'
 import type { ChangeOwners, Owner } from './change-owners.ts'
-import type { Committed } from './thread/checkpoint.ts'
 import { changeOf, type OpChange } from './op-changes.ts'
 import type { CommitBy } from './thread/version-questions.ts'
 import type { Taken, Versions } from './versions.ts'
 import { snapshotTimeoutMs } from './limits.ts'
+import type { Committed } from './version-schemas.ts'
 
 /** Waits for work that does not count against the time limit of a call. */
 export type Patience = <T>(work: Promise<T>) => Promise<T>

@@ -4,15 +4,21 @@ import {
   type ExportPage,
   exportPage,
   type Forgettable,
+  type ForgetOutput,
+  forgetOutput,
   type Forgotten,
   type Imported,
   imported,
   looksLikeId,
   type Memory,
   type MemoryMap,
+  memoryMap,
   type MemoryReport,
+  memoryReport,
   type Provenance,
+  provenance,
   type Reindexed,
+  reindexed,
 } from '../../memory/index.ts'
 import { type Call, evident, type JsonObject, OxbowError, truncate, plural } from '../../types/index.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
@@ -37,7 +43,7 @@ function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
     name: 'memory.why',
     summary: 'Shows the origin of a memory, down to the journal record, and what corrects it.',
     input: z.strictObject({ note_id: noteId }),
-    output: z.custom<Provenance>(),
+    output: provenance,
     example: { note_id: 'note-0198' },
     audience: ['terminal'],
     recordOutput: ({ id, record }) => ({ id, seq: record?.seq ?? 0 }),
@@ -55,8 +61,6 @@ interface ForgetInput {
   dry_run: boolean
 }
 
-type ForgetOutput = { dry_run: boolean } & Forgettable & Partial<Forgotten>
-
 function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   return {
     ...changing,
@@ -72,7 +76,7 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
       text: z.string().max(maxForgetCharacters).default('').meta(evident('Forget everything that says this.')),
       dry_run: z.boolean().default(false).meta(evident('Only list what would be erased.')),
     }),
-    output: z.custom<ForgetOutput>(),
+    output: forgetOutput,
     example: { ids: ['note-0198'], text: '', dry_run: true },
     audience: ['model', 'terminal'],
     // The record of forgetting must not hold the forgotten text.
@@ -96,15 +100,17 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   }
 }
 
+const nothingYet = { bodies: 0, blobs: 0, derived: 0, later: [], running: [], left: 0 } as const
+
 /** Hashes and places only: the output is recorded, so the words are in `text`, which is not. */
 function recordOutput(output: ForgetOutput): JsonObject {
-  const { dry_run: dry, entries, records, bodies = 0, blobs = 0, derived = 0, later = [], running = [], left = 0 } = output
-  const text = dry
-    ? `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} would be erased.`
-    : forgottenText({ ...output, bodies, blobs, derived, later, running, left })
+  const { entries, records } = output
+  const { bodies, blobs, derived, later, running, left } = output.dry_run ? nothingYet : output
   return {
-    text,
-    dry_run: dry,
+    text: output.dry_run
+      ? `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} would be erased.`
+      : forgottenText(output),
+    dry_run: output.dry_run,
     entries: entries.map((entry) => ({ id: entry.id, sha256: sha256(entry.text) })),
     records: records.map(({ seq }) => seq),
     bodies,
@@ -153,7 +159,7 @@ function statsCall(memory: Memory): Call<object, MemoryReport> {
     name: 'memory.stats',
     summary: 'Shows how much is in memory, and the progress of indexing.',
     input: z.strictObject({}),
-    output: z.custom<MemoryReport>(),
+    output: memoryReport,
     example: {},
     audience: ['terminal'],
     run: async () => ({ output: await memory.stats() }),
@@ -171,7 +177,7 @@ function mapCall(memory: Memory): Call<{ kinds: (typeof mapKinds)[number][]; lim
       kinds: z.array(z.enum(mapKinds)).min(1).default(['note', 'fact', 'document', 'summary']).describe('Kinds of memories to place.'),
       limit: z.int().min(1).max(maxMapPoints).default(300).describe('Newest memories to place.'),
     }),
-    output: z.custom<MemoryMap>(),
+    output: memoryMap,
     example: { kinds: ['note', 'fact'], limit: 100 },
     audience: ['terminal'],
     labels: { adds: ['untrusted', 'private'], sink: false },
@@ -193,7 +199,7 @@ function reindexCall(memory: Memory): Call<object, Reindexed> {
     summary: 'Rebuilds memory from the journal and from all notes and documents, and recomputes all vectors; changes made by people stay.',
     timeoutMs: forgetTimeoutMs,
     input: z.strictObject({}),
-    output: z.strictObject({ messages: z.int(), written: z.int(), vectors: z.boolean() }),
+    output: reindexed,
     example: {},
     audience: ['terminal'],
     async run(_, { signal }) {

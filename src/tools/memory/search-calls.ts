@@ -1,7 +1,7 @@
 /** `memory.search` and `memory.recall`: search notes, documents and conversations, and show why each result matches. */
 import { z } from 'zod'
-import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
-import { type Call, type CallId, evident, type Json, type Label, type SessionId } from '../../types/index.ts'
+import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled, recallReason } from '../../memory/index.ts'
+import { type Call, type CallId, evident, type Json, labelSchema, type SessionId } from '../../types/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
 
@@ -14,26 +14,25 @@ interface SearchInput {
 }
 
 /** One result. The first eight fields except `weak` are those of the reference implementation. */
-interface SearchHit {
-  readonly note_id: string
-  readonly text: string
-  /** The best matching sentence. */
-  readonly match: string
-  readonly score: number
-  /** True: only the nearest result, perhaps about something else. */
-  readonly weak: boolean
-  readonly source: 'user_memory' | 'conversation' | 'document' | 'summary'
-  readonly tags: readonly string[]
-  readonly created_at: number
-  readonly updated_at: number
-  readonly author: string
-  readonly labels: readonly Label[]
-  /** False: superseded, or no longer valid. */
-  readonly holds: boolean
-  readonly superseded_by: string
-  readonly contradicts: readonly string[]
-  readonly why: Recalled['why']
-}
+const searchHit = z.strictObject({
+  note_id: z.string(),
+  text: z.string(),
+  match: z.string().describe('The best matching sentence.'),
+  score: z.number(),
+  weak: z.boolean().describe('True: only the nearest result, perhaps about something else.'),
+  source: z.enum(['user_memory', 'conversation', 'document', 'summary']),
+  tags: z.array(z.string()).readonly(),
+  created_at: z.number(),
+  updated_at: z.number(),
+  author: z.string(),
+  labels: z.array(labelSchema()).readonly(),
+  holds: z.boolean().describe('False: superseded, or no longer valid.'),
+  superseded_by: z.string(),
+  contradicts: z.array(z.string()).readonly(),
+  why: recallReason,
+})
+
+type SearchHit = z.infer<typeof searchHit>
 
 const sources = { note: 'user_memory', fact: 'user_memory', message: 'conversation', document: 'document', summary: 'summary' } as const
 
@@ -51,7 +50,7 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
       tags: tags.optional().meta(evident('Only memories with all of these tags.')),
       as_of: moment.optional().describe('Only what was valid on this date, e.g. 2026-11-21.'),
     }),
-    output: z.custom<readonly SearchHit[]>(),
+    output: z.array(searchHit).readonly(),
     example: { query: 'which editor does the person prefer', top_k: 5, include_conversation: false },
     audience: ['model', 'terminal'],
     // A query may name what was forgotten or is secret: the journal has only its hash.

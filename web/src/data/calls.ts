@@ -3,15 +3,15 @@
  * when an event of the guest says that something has changed. `useAction` does what a person has asked for, once.
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { Client } from '../../../src/client/browser-client.ts'
+import type { Client, OutputOf } from '../../../src/client/browser-client.ts'
 import { type Failure, type Json, type JsonObject, type SessionId, toError, toFailure } from '../../../src/types/index.ts'
 import { useGuest } from './guest.tsx'
 
 /** @throws OxbowError with the failure of the call, or of the connection */
-export async function callOf<Output>(client: Client, name: string, input: Json, session?: string): Promise<Output> {
+export async function callOf<Name extends string>(client: Client, name: Name, input: Json, session?: string): Promise<OutputOf<Name>> {
   const outcome = await client.call(name, input, session as SessionId | undefined)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
-  return (outcome.output ?? { text: outcome.text }) as Output
+  return (outcome.output ?? { text: outcome.text }) as OutputOf<Name>
 }
 
 export interface CallState<Output> {
@@ -43,7 +43,8 @@ function keep(key: string, output: unknown): void {
   if (kept.size > maxKept && oldest !== undefined) kept.delete(oldest)
 }
 
-export function useCall<Output>(name: string, input: JsonObject = {}, options: CallOptions = {}): CallState<Output> {
+export function useCall<Name extends string>(name: Name, input: JsonObject = {}, options: CallOptions = {}): CallState<OutputOf<Name>> {
+  type Output = OutputOf<Name>
   const { session, refreshOn = [], everyMs, skip = false } = options
   const { client, isConnected, connections } = useGuest()
   const key = JSON.stringify([name, input, session])
@@ -54,7 +55,7 @@ export function useCall<Output>(name: string, input: JsonObject = {}, options: C
   useEffect(() => {
     if (skip || !isConnected) return undefined
     let isCurrent = true
-    callOf<Output>(client, name, JSON.parse(key)[1] as Json, session).then(
+    callOf(client, name, JSON.parse(key)[1] as Json, session).then(
       (data) => {
         keep(key, data)
         if (isCurrent) setResult({ key, data, failure: null })
@@ -86,24 +87,24 @@ export function useCall<Output>(name: string, input: JsonObject = {}, options: C
   return { data, failure, isLoading: !skip && data === undefined && failure === null, refresh }
 }
 
-export interface Action<Output> {
+export interface Action {
   /** @returns the output, or undefined when it failed; the failure is shown */
-  readonly run: (name: string, input: JsonObject, session?: string) => Promise<Output | undefined>
+  readonly run: <Name extends string>(name: Name, input: JsonObject, session?: string) => Promise<OutputOf<Name> | undefined>
   readonly isBusy: boolean
   readonly failure: Failure | null
   readonly clear: () => void
 }
 
-export function useAction<Output = JsonObject>(): Action<Output> {
+export function useAction(): Action {
   const { client } = useGuest()
   const [busy, setBusy] = useState(0)
   const [failure, setFailure] = useState<Failure | null>(null)
   const run = useCallback(
-    async (name: string, input: JsonObject, session?: string) => {
+    async <Name extends string>(name: Name, input: JsonObject, session?: string): Promise<OutputOf<Name> | undefined> => {
       setBusy((count) => count + 1)
       setFailure(null)
       try {
-        return await callOf<Output>(client, name, input, session)
+        return await callOf(client, name, input, session)
       } catch (error) {
         setFailure(toFailure(error, 'internal_failure', 'Try again.'))
         return undefined
@@ -117,20 +118,8 @@ export function useAction<Output = JsonObject>(): Action<Output> {
   return { run, isBusy: busy > 0, failure, clear }
 }
 
-/** What happens in the guest, as `events.next` gives it. */
-export interface GuestEvent {
-  readonly seq: number
-  readonly at: number
-  readonly kind: string
-  readonly actor: string
-  readonly session: string
-  readonly fields: JsonObject
-}
-
-interface EventPage {
-  readonly events: readonly GuestEvent[]
-  readonly cursor: number
-}
+/** What happens in the guest. */
+export type GuestEvent = OutputOf<'events.next'>['events'][number]
 
 /** Seconds that one request for events waits. */
 const waitS = 50
@@ -145,7 +134,7 @@ async function pump(client: Client, listeners: ReadonlySet<(event: GuestEvent) =
   while (listeners.size > 0) {
     try {
       const input = { kinds: [], wait_s: after === undefined ? 0 : waitS, ...(after !== undefined && { after }) }
-      const page = await callOf<EventPage>(client, 'events.next', input)
+      const page = await callOf(client, 'events.next', input)
       after = page.cursor
       for (const event of page.events) for (const listener of listeners) listener(event)
     } catch (error) {

@@ -18,7 +18,7 @@ export interface ShownConfig extends ConfigState {
 }
 
 export function useConfig(): CallState<ShownConfig> {
-  return useCall<ShownConfig>('config.show')
+  return useCall('config.show')
 }
 
 /** A guest is back within a second; after this time something is wrong. */
@@ -59,8 +59,7 @@ export function useApplyConfig(): ApplyConfig {
     }
   }, [])
   const save = useCallback<ApplyConfig['save']>(
-    async (draft, base) =>
-      (await attempt(() => callOf<ConfigProposal>(client, 'config.save', { draft: draft as JsonObject, base }))) ?? null,
+    async (draft, base) => (await attempt(() => callOf(client, 'config.save', { draft: draft as JsonObject, base }))) ?? null,
     [attempt, client],
   )
   const restart = useCallback<ApplyConfig['restart']>(
@@ -72,7 +71,7 @@ export function useApplyConfig(): ApplyConfig {
         })
         await callOf(client, 'guest.restart', {})
         await back
-        const { restart_problem: problem } = await callOf<ShownConfig>(client, 'config.show', {})
+        const { restart_problem: problem } = await callOf(client, 'config.show', {})
         if (problem !== '') throw new OxbowError('bad_config', `Oxbow goes on with its previous configuration: ${problem}`, { hint: '' })
         return true
       })) ?? false,

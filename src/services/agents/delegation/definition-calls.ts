@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Call, type DefinitionKind, definitionKinds, definitionName, OxbowError } from '../../../types/index.ts'
 import { isOver } from '../agent-record.ts'
 import type { Supervisor } from '../supervisor.ts'
-import { type Definitions, type ListedDefinition, verbOf } from './definitions.ts'
+import { type Definitions, type ListedDefinition, listedDefinition, verbOf } from './definitions.ts'
 
 export interface DefinitionCallDeps {
   readonly definitions: () => Promise<Definitions>
@@ -36,18 +36,17 @@ export function definitionCalls(deps: DefinitionCallDeps): readonly Call[] {
 
 type Load = DefinitionCallDeps['definitions']
 
-type Line = Pick<ListedDefinition, 'name' | 'from' | 'state' | 'problem' | 'hash'>
-interface ListOutput {
-  readonly definitions: readonly Line[]
-}
+const listOutput = z.strictObject({
+  definitions: z.array(listedDefinition.pick({ name: true, from: true, state: true, problem: true, hash: true })).readonly(),
+})
 
-function listCall(load: Load): Call<{ kind: DefinitionKind }, ListOutput> {
+function listCall(load: Load): Call<{ kind: DefinitionKind }, z.infer<typeof listOutput>> {
   return {
     ...reads,
     name: 'definition.list',
     summary: 'Lists the definitions of agents or graphs, and whether they count.',
     input: z.strictObject({ kind }),
-    output: z.custom<ListOutput>(),
+    output: listOutput,
     example: { kind: 'agents' },
     recordOutput: ({ definitions }) => ({ definitions: definitions.length }),
     async run(input) {
@@ -70,7 +69,7 @@ function showCall(load: Load): Call<Place, ListedDefinition> {
     name: 'definition.show',
     summary: 'Shows the files of a definition, with the hash by which it is approved.',
     input: z.strictObject({ kind, name }),
-    output: z.custom<ListedDefinition>(),
+    output: listedDefinition,
     example: { kind: 'agents', name: 'reviewer' },
     recordOutput: ({ hash, state }) => ({ hash, state }),
     async run(place) {

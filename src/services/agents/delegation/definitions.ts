@@ -4,19 +4,22 @@
  * name, the person's counts.
  */
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import type { Documents } from '../../../kernel/index.ts'
 import {
   type Clock,
   createRecentMap,
   type Definition,
-  didYouMean,
   type DefinitionKind,
+  definitionKinds,
   definitionName,
   type DefinitionText,
+  didYouMean,
   type HostPort,
   isObject,
   isOxbowError,
   type JsonObject,
+  jsonObjectSchema,
   maxCharacterBytes,
   maxDefinitionBytes,
   maxDefinitions,
@@ -27,14 +30,29 @@ import {
 } from '../../../types/index.ts'
 import { definitionReadMs, heldDefinitionsMs } from './limits.ts'
 
-/** `ready`: it counts. `new`, `changed`: it waits for approval. `hidden`: the person has one of the same name. `broken`: see its problem. */
-type DefinitionState = 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+const definitionState = z
+  .enum(['ready', 'new', 'changed', 'hidden', 'broken'])
+  .describe(
+    '`ready`: it counts. `new`, `changed`: it waits for approval. `hidden`: the person has one of the same name. `broken`: see its problem.',
+  )
 
-export interface ListedDefinition extends DefinitionText {
-  readonly from: 'person' | 'workspace'
-  readonly hash: string
-  readonly state: DefinitionState
-}
+export const listedDefinition = z.strictObject({
+  kind: z.enum(definitionKinds),
+  name: z.string(),
+  toml: z.string(),
+  text: z.string().describe('Instructions of an agent; empty if there is no such file.'),
+  character: z
+    .string()
+    .optional()
+    .describe('Of `NAME.character.json`, which makes the agent a character; absent if there is no such file.'),
+  problem: z.string().describe('Why the files cannot be used; empty if they can.'),
+  from: z.enum(['person', 'workspace']),
+  hash: z.string().describe('Of its name and the texts of its files.'),
+  state: definitionState,
+  table: jsonObjectSchema().optional().describe('What its TOML holds, as JSON; absent for one that cannot be read.'),
+})
+
+export type ListedDefinition = z.infer<typeof listedDefinition>
 
 export interface Definitions {
   /** Those that count, by name. */

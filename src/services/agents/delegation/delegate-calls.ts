@@ -9,7 +9,7 @@ import { delegateFields, type DelegateRequest } from './brief.ts'
 import { delegate, type DelegateDeps, missingRights } from './delegate.ts'
 import { handoffCall, type HandoffDeps, sessionAgentCall } from './handoff-call.ts'
 import { parentOf } from './parent.ts'
-import { type Delegated, headOf } from './delegated-end.ts'
+import { type Delegated, delegated, headOf } from './delegated-end.ts'
 
 export interface DelegateCallDeps extends DelegateDeps, Omit<HandoffDeps, keyof DelegateDeps> {
   readonly references: () => readonly CallReference[]
@@ -34,7 +34,7 @@ function delegateCall(deps: DelegateCallDeps): Call<DelegateRequest, Delegated> 
       ...delegateFields,
       wait: z.boolean().default(true).describe('false: go on; its end comes as a message.'),
     }),
-    output: z.custom<Delegated>(),
+    output: delegated,
     example: { agent: 'reviewer', goal: 'Find defects in /shared/src/parser.ts.', key_facts: ['It parses TOML.'], wait: true },
     // What the child may do was defined by a person, and each of its calls is judged by itself.
     tier: 'side_effecting',

@@ -2,9 +2,14 @@
  * What comes back from a delegated agent: how it ended, its answer or what it had written by then, the files that it changed, what it has
  * spent. An answer with a schema is JSON that matches it; one that does not is returned to the agent with what is wrong, at most twice.
  */
+import { z } from 'zod'
 import { type AgentProfile, type Budgets, type Documents, profileCategory, type Registry, writtenPaths } from '../../../kernel/index.ts'
 import {
   type ErrorCode,
+  errorCodeSchema,
+  idOrEmpty,
+  jsonSchema,
+  labelSchema,
   isObject,
   isOxbowError,
   type Json,
@@ -15,7 +20,6 @@ import {
   type SessionId,
   sessionScope,
   truncate,
-  type Labels,
 } from '../../../types/index.ts'
 import type { Store } from '../../../store/index.ts'
 import type { OpenVersions } from '../../versions/service.ts'
@@ -24,29 +28,29 @@ import type { DelegatedEnds, Verdict } from '../agent-table.ts'
 import { maxMailCharacters } from '../limits.ts'
 import { maxFileRecords, maxPartialRecords, maxRepairs, maxResultCharacters, maxResultFiles } from './limits.ts'
 
-type DelegationStatus = 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+export const delegated = z.strictObject({
+  status: z.enum(['running', 'success', 'failure', 'budget_exhausted', 'cancelled', 'timeout', 'refused']),
+  agent: z.string(),
+  id: z.string().describe('Of the agent that worked on it; empty where none did.'),
+  session: idOrEmpty('SessionId').describe('Of its conversation; empty where none worked on it.'),
+  branch: z
+    .string()
+    .describe('Branch of files that it worked on, which `branch.diff` shows and `branch.merge` takes; empty: the workspace.'),
+  value: jsonSchema().describe('The result, where it has a schema and matches it.'),
+  text: z.string().describe('The answer, or what there is of it.'),
+  files: z
+    .array(z.string())
+    .readonly()
+    .describe('Files that it changed by calls, and those that differ after its turns where it ran commands.'),
+  spent: z.strictObject({ tokens: z.int(), micro_dollars: z.int() }),
+  labels: z.array(labelSchema()).readonly(),
+  code: z.union([errorCodeSchema(), z.literal('')]).describe('Why it is no success; empty where it is one.'),
+  reason: z.string(),
+  hint: z.string(),
+})
 
-export interface Delegated {
-  readonly status: DelegationStatus
-  readonly agent: string
-  /** Of the agent that worked on it, and of its conversation; empty where none did. */
-  readonly id: string
-  readonly session: SessionId | ''
-  /** Branch of files that it worked on, which `branch.diff` shows and `branch.merge` takes; empty: the workspace. */
-  readonly branch: string
-  /** The result, where it has a schema and matches it. */
-  readonly value: Json
-  /** The answer, or what there is of it. */
-  readonly text: string
-  /** Files that it changed by calls, and those that differ after its turns where it ran commands. */
-  readonly files: readonly string[]
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
-  readonly labels: Labels
-  /** Why it is no success; empty where it is one. */
-  readonly code: ErrorCode | ''
-  readonly reason: string
-  readonly hint: string
-}
+export type Delegated = z.infer<typeof delegated>
+type DelegationStatus = Delegated['status']
 
 /** What comes back where no agent began to work. */
 export const noWork: Omit<Delegated, 'status' | 'agent' | 'code' | 'reason' | 'hint'> = {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Call } from '../../../types/index.ts'
 import { delegateFields } from './brief.ts'
 import { doneOf } from './delegate-calls.ts'
-import { fanOut, type FanOut, type FanOutDeps, type FanOutEnd } from './fan-out.ts'
+import { fanOut, type FanOut, type FanOutDeps, type FanOutEnd, fanOutEnd } from './fan-out.ts'
 import { maxFanTasks } from './limits.ts'
 
 const taskFields = {
@@ -31,7 +31,7 @@ export function fanOutCall(deps: FanOutDeps): Call<FanOut, FanOutEnd> {
       on_failure: z.enum(['stop', 'continue']).default('continue').describe('stop: the first failure ends the others.'),
       synthesis: z.strictObject(delegateFields).optional().describe('One more agent, which reads all results.'),
     }),
-    output: z.custom<FanOutEnd>(),
+    output: fanOutEnd,
     example: {
       tasks: [
         { id: 'code', agent: 'reviewer', goal: 'Find defects in /shared/src.', key_facts: [], needs: [] },

@@ -3,13 +3,24 @@
  * from the call's, so that a call which a crash interrupted finds those that began, and begins only the others. As many run at once as the
  * caller may have live children. When enough have succeeded, or one has failed and that ends it, those that still run are ended.
  */
+import { z } from 'zod'
 import { type Sessions, stopReason } from '../../../kernel/index.ts'
-import { type CallId, derivedId, fenced, originOf, OxbowError, truncate, joinLabels, type Labels } from '../../../types/index.ts'
+import {
+  type CallId,
+  derivedId,
+  fenced,
+  originOf,
+  OxbowError,
+  truncate,
+  joinLabels,
+  labelSchema,
+  type Labels,
+} from '../../../types/index.ts'
 import { isOver } from '../agent-record.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
 import type { DelegateRequest, Delegating } from './brief.ts'
 import { delegate, type DelegateDeps } from './delegate.ts'
-import { type Delegated, delegatedOf, noWork } from './delegated-end.ts'
+import { type Delegated, delegated, delegatedOf, noWork } from './delegated-end.ts'
 
 export interface FanOutDeps extends DelegateDeps {
   readonly joinLabels: Sessions['join']
@@ -31,19 +42,19 @@ export interface FanOut {
   readonly synthesis?: Omit<DelegateRequest, 'wait' | 'labels'> | undefined
 }
 
-interface FanTaskEnd extends Delegated {
-  readonly task: string
-}
+const fanTaskEnd = delegated.extend({ task: z.string() })
 
-export interface FanOutEnd {
-  /** `success`: as many as wanted have succeeded. */
-  readonly status: 'success' | 'failure'
-  readonly succeeded: number
-  /** In the order of the request. */
-  readonly tasks: readonly FanTaskEnd[]
-  readonly synthesis: Delegated | null
-  readonly labels: Labels
-}
+type FanTaskEnd = z.infer<typeof fanTaskEnd>
+
+export const fanOutEnd = z.strictObject({
+  status: z.enum(['success', 'failure']).describe('`success`: as many as wanted have succeeded.'),
+  succeeded: z.int(),
+  tasks: z.array(fanTaskEnd).readonly().describe('In the order of the request.'),
+  synthesis: delegated.nullable(),
+  labels: z.array(labelSchema()).readonly(),
+})
+
+export type FanOutEnd = z.infer<typeof fanOutEnd>
 
 /** @throws OxbowError `bad_input` for tasks that need each other, or one that does not exist */
 export async function fanOut(deps: FanOutDeps, by: Delegating, request: FanOut, signal: AbortSignal): Promise<FanOutEnd> {

@@ -23,6 +23,7 @@ import {
   type CallId,
   type CallOutcome,
   type Failure,
+  type GenerateOutput,
   type HookValues,
   isGeneration,
   isObject,
@@ -37,7 +38,6 @@ import {
   toError,
   toolCallsOf,
 } from '../../../types/index.ts'
-import type { GenerateOutput } from '../../../runtime/index.ts'
 import { askPerson } from './hook-approval.ts'
 import { type HookDecision, type HookDemand, type HookRunner, placeOf } from './run-hooks.ts'
 

@@ -17,10 +17,10 @@ import {
   joinLabels,
   type Labels,
 } from '../../../types/index.ts'
-import type { Difference } from '../thread/history.ts'
-import type { Branches, BranchRecord, Merged } from './branches.ts'
+import type { Branches } from './branches.ts'
 import { isEnded } from './branches.ts'
 import { branchTimeoutMs } from '../limits.ts'
+import { branchRecord, type BranchRecord, difference, type Difference, mergedBranch, type MergedBranch } from '../version-schemas.ts'
 
 export interface BranchCallDeps {
   readonly branches: () => Promise<Branches>
@@ -83,7 +83,7 @@ function createCall(deps: BranchCallDeps): Call<{ name: string; at: string }, Br
       name: z.string().refine(isBranchName, 'must be a plain name'),
       at: z.string().max(200).default('').describe('A version; empty: as it is now.'),
     }),
-    output: z.custom<BranchRecord>(),
+    output: branchRecord,
     example: { name: exampleName, at: '' },
     recordOutput: ({ name, version, base }) => ({ branch: name, version, base }),
     async run({ name, at }, context) {
@@ -99,7 +99,7 @@ function listCall(deps: BranchCallDeps): Call<{ ended: boolean }, { branches: re
     name: 'branch.list',
     summary: 'Lists branches of files.',
     input: z.strictObject({ ended: z.boolean().default(false).describe('Also those that were merged or dropped.') }),
-    output: z.custom<{ branches: readonly BranchRecord[] }>(),
+    output: z.strictObject({ branches: z.array(branchRecord).readonly() }),
     example: { ended: false },
     recordOutput: ({ branches }) => ({ branches: branches.length }),
     async run({ ended }, { caller }) {
@@ -121,7 +121,7 @@ function diffCall(deps: BranchCallDeps): Call<{ branch: string; path: string }, 
     name: 'branch.diff',
     summary: 'Shows what has changed in a branch of files.',
     input: z.strictObject({ branch, path: z.string().max(4_096).default('/shared').meta(evident('File or folder.')) }),
-    output: z.custom<Difference>(),
+    output: difference,
     example: { branch: exampleName, path: '/shared' },
     recordOutput: ({ from, to, total }) => ({ from, to, files: total }),
     async run({ branch: ref, path }, context) {
@@ -152,7 +152,7 @@ interface MergeInput {
   conflicts: 'none' | 'workspace' | 'branch'
 }
 
-function mergeCall(deps: BranchCallDeps): Call<MergeInput, Merged> {
+function mergeCall(deps: BranchCallDeps): Call<MergeInput, MergedBranch> {
   return {
     ...writes,
     files: 'past',
@@ -165,10 +165,10 @@ function mergeCall(deps: BranchCallDeps): Call<MergeInput, Merged> {
         .default('none')
         .describe('Whose file to take where both have changed the same part.'),
     }),
-    output: z.custom<Merged>(),
+    output: mergedBranch,
     example: { branch: exampleName, conflicts: 'none' },
     recordOutput: ({ total, conflicts, before, after }) => ({ files: total, conflicts: conflicts.length, before, after }),
-    async run({ branch: ref, conflicts }, context): Promise<Done<Merged>> {
+    async run({ branch: ref, conflicts }, context): Promise<Done<MergedBranch>> {
       const record = await find(deps, context.caller, ref)
       const merged = await (await deps.branches()).merge(byOf(context, 'branch.merge'), record.name, conflicts)
       const shown = {
@@ -199,7 +199,7 @@ function dropCall(deps: BranchCallDeps): Call<{ branch: string }, BranchRecord> 
     name: 'branch.drop',
     summary: 'Drops a branch of files with everything that was changed in it.',
     input: z.strictObject({ branch }),
-    output: z.custom<BranchRecord>(),
+    output: branchRecord,
     example: { branch: exampleName },
     recordOutput: ({ name }) => ({ branch: name }),
     async run({ branch: ref }, context) {

@@ -1,9 +1,8 @@
 /** `oxbow branch`: copies of the workspace on which agents work. */
 import { formatTime, plainLine, table } from '../../../terminal/index.ts'
 import { plural, type ServiceVerb } from '../../../types/index.ts'
-import type { Difference } from '../thread/history.ts'
+import type { BranchRecord, Difference, MergedBranch } from '../version-schemas.ts'
 import { changeLines, differenceText, shortLength } from '../version-text.ts'
-import type { BranchRecord, Merged } from './branches.ts'
 
 const nameOf = ({ name }: BranchRecord): string => plainLine(name, 100)
 
@@ -67,14 +66,14 @@ export const branchVerbs: readonly ServiceVerb[] = [
     omit: true,
     instead: ({ branch }, { dryRun: isDry }) => (isDry === true ? ['branch.diff', { branch: branch! }] : undefined),
     notice: endOf,
-    show: (merged: Merged | Difference) =>
+    show: (merged: MergedBranch | Difference) =>
       'text' in merged
         ? differenceText(merged)
         : [
             ...merged.conflicts.map(({ path, why }) => `conflict  ${plainLine(path, 400)}: ${plainLine(why, 200)}`),
             ...changeLines(merged),
           ].join('\n'),
-    fails: (merged: Merged | Difference) => ('after' in merged && merged.after === '' ? 1 : null),
+    fails: (merged: MergedBranch | Difference) => ('after' in merged && merged.after === '' ? 1 : null),
   },
   {
     words: 'branch drop <name>',
@@ -87,7 +86,7 @@ export const branchVerbs: readonly ServiceVerb[] = [
   },
 ]
 
-function endOf(merged: Merged | Difference): string {
+function endOf(merged: MergedBranch | Difference): string {
   if ('text' in merged) return ''
   const { after, before, total } = merged
   if (after === '')

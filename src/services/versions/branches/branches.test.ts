@@ -7,7 +7,7 @@ import { type CallOutcome, type Json, textOf } from '../../../types/index.ts'
 import { asks, done, type FixtureOptions, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
 import { processRight } from '../../../kernel/policy/policy.ts'
 import { mergeTexts } from '../thread/merge-trees.ts'
-import type { BranchRecord, Merged } from './branches.ts'
+import type { BranchRecord, MergedBranch } from '../version-schemas.ts'
 
 interface Place {
   /** Files on the host: of the workspace, and of a branch. */
@@ -64,7 +64,7 @@ test('a branch is merged as a diff: its changes come into the workspace, what bo
       ['changed /shared/both.txt', 'deleted /shared/gone.txt', 'added /shared/new/deep.txt'],
     )
     assert.match(diff.text, /-e\n\+E/)
-    const merged = await ok<Merged>('branch.merge', { branch: 'try-1' })
+    const merged = await ok<MergedBranch>('branch.merge', { branch: 'try-1' })
     assert.deepEqual([merged.total, merged.conflicts], [3, []])
     assert.equal(read('both.txt'), lines('A', 'b', 'c', 'd', 'E'))
     assert.equal(read('mine.txt'), 'mine')
@@ -152,7 +152,7 @@ test('a call that asks for a branch works on it, and so do the calls that it mak
       const [name = ''] = outcome.text.split(' ')
       assert.match(outcome.text, / new/)
       assert.equal(read('a.txt'), 'old')
-      assert.equal((await ok<Merged>('branch.merge', { branch: name })).total, 1)
+      assert.equal((await ok<MergedBranch>('branch.merge', { branch: name })).total, 1)
       assert.equal(read('a.txt'), 'new\n')
     },
     { calls: [probe, reading] },

@@ -11,55 +11,13 @@ import {
   type FileCopies,
   type NewBranch,
 } from '../../../kernel/index.ts'
-import {
-  type Caller,
-  type Clock,
-  OxbowError,
-  type Sandbox,
-  type SandboxBranches,
-  type SessionId,
-  joinLabels,
-  type Labels,
-} from '../../../types/index.ts'
-import type { Difference, FileChange } from '../thread/history.ts'
+import { type Caller, type Clock, OxbowError, type Sandbox, type SandboxBranches, joinLabels, type Labels } from '../../../types/index.ts'
 import { trailersOf } from '../thread/message-labels.ts'
-import type { Conflict, MergedTree, MergeRequest } from '../thread/merge-trees.ts'
-import { type Committed, fileName } from '../thread/checkpoint.ts'
+import type { MergedTree, MergeRequest } from '../thread/merge-trees.ts'
+import { fileName } from '../thread/checkpoint.ts'
 import type { Versions } from '../versions.ts'
 import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
-
-/** `making`: a crash interrupted its copy. `merged` and `dropped`: its files are gone. */
-type BranchState = 'making' | 'open' | 'merging' | 'merged' | 'dropped'
-
-export interface BranchRecord {
-  readonly name: string
-  /** Session that asked for it; empty: a person outside of any. */
-  readonly home: SessionId | ''
-  /** Session that works on it; empty: not known. */
-  readonly session: SessionId | ''
-  readonly by: string
-  /** Version of the workspace that it is a copy of. */
-  readonly version: string
-  /** Its own first commit, with which its changes are compared. */
-  readonly base: string
-  readonly state: BranchState
-  /** Labels of what those who changed it had read. */
-  readonly labels: Labels
-  /** The merge that has begun: its commit, and the version of the workspace before it. */
-  readonly merge: { readonly commit: string; readonly before: string } | null
-  readonly created_at: number
-  readonly ended_at: number | null
-}
-
-export interface Merged {
-  /** From the workspace to the merge; at most `maxListedChanges`. */
-  readonly changes: readonly FileChange[]
-  readonly total: number
-  readonly conflicts: readonly Conflict[]
-  /** Version of the workspace before and after; empty: nothing was merged. */
-  readonly before: string
-  readonly after: string
-}
+import type { BranchRecord, Committed, Conflict, Difference, MergedBranch } from '../version-schemas.ts'
 
 export interface Branches extends FileCopies {
   /** Copies the workspace. Safe to repeat with the same name. @throws OxbowError as the sandbox and the versions do */
@@ -72,7 +30,7 @@ export interface Branches extends FileCopies {
   /** What has changed in it. @param path in the tree, '' for all */
   diff(by: BranchBy, name: string, path: string): Promise<Difference>
   /** Merges what has changed in it into the workspace, and drops it. With conflicts nothing is merged unless `conflicts` says what is taken. */
-  merge(by: BranchBy, name: string, conflicts: MergeRequest['conflicts']): Promise<Merged>
+  merge(by: BranchBy, name: string, conflicts: MergeRequest['conflicts']): Promise<MergedBranch>
   /** Safe to repeat. */
   drop(by: BranchBy, name: string): Promise<BranchRecord>
   /** Ends its processes; its files stay. */
@@ -224,7 +182,7 @@ async function diff(deps: BranchesDeps, by: BranchBy, record: BranchRecord, path
   return versions.compare({ from: record.base, to, path: path === '' ? 'shared' : path, text: true, limit: maxListedChanges })
 }
 
-async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conflicts: MergeRequest['conflicts']): Promise<Merged> {
+async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conflicts: MergeRequest['conflicts']): Promise<MergedBranch> {
   assertNoBranch(by.caller)
   const record = openOnly(found)
   const versions = await versionsOf(deps)

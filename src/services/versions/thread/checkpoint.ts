@@ -16,6 +16,7 @@ import {
   readStamps,
   type WorkTree,
 } from '../../../repository/index.ts'
+import type { Committed } from '../version-schemas.ts'
 
 type Collected = HandsOps['collect']['output']['files'][number]
 
@@ -25,16 +26,6 @@ export interface StateText {
   readonly document: string
   readonly version: number
   readonly text: string
-}
-
-export interface Committed {
-  /** The newest commit: a new one, or the last one when nothing has changed. Null in an empty repository. */
-  readonly commit: string | null
-  readonly changed: boolean
-  /** Files written or removed by this commit. */
-  readonly files: number
-  /** Documents that this commit changed; version 0: deleted. */
-  readonly state: readonly { readonly document: string; readonly version: number }[]
 }
 
 export interface Checkpoints {

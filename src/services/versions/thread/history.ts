@@ -3,34 +3,12 @@ import { createTwoFilesPatch } from 'diff'
 import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { posix } from 'node:path'
-import { hashDigits, nearestNames, OxbowError, type Labels } from '../../../types/index.ts'
+import { hashDigits, nearestNames, OxbowError } from '../../../types/index.ts'
 import { labelsOfCommit, labelsOfTag } from './message-labels.ts'
 import { fileName } from './checkpoint.ts'
 import { type LargeFiles, type CommitFacts, type Repository, folderMode, maxLogScan, type TreeEntry } from '../../../repository/index.ts'
 import { maxDiffBytes, maxDiffedBytes, maxNamesCompared, maxShownBytes } from '../limits.ts'
-
-export interface FileChange {
-  /** From the top of the tree: `shared/…` or `state/…`. */
-  readonly path: string
-  readonly change: 'added' | 'changed' | 'deleted'
-}
-
-export interface Difference {
-  readonly from: string
-  readonly to: string
-  readonly changes: readonly FileChange[]
-  /** Files that have changed; `changes` may list fewer. */
-  readonly total: number
-  /** A unified diff of the text files; '' if it was not wanted. */
-  readonly text: string
-}
-
-/** A version: a commit, or the last of those that a turn has made one after another, with the parent of the first. */
-export interface LoggedCommit extends Omit<CommitFacts, 'tree'> {
-  readonly tags: readonly string[]
-  /** Of those who wrote its message and its tags; null for a message of an earlier release, which does not say. */
-  readonly labels: Labels | null
-}
+import type { Difference, FileChange, LoggedCommit, ShownFile } from '../version-schemas.ts'
 
 /** @returns the first of the commits that are one version with this one: of the same turn, with nothing between them */
 export async function firstOf(repository: Repository, oid: string, tagged: ReadonlySet<string>): Promise<CommitFacts> {
@@ -206,12 +184,6 @@ function quotedName(path: string): string {
 
 export function isText(content: Buffer): boolean {
   return isUtf8(content) && !content.includes(0)
-}
-
-export interface ShownFile {
-  readonly bytes: number
-  readonly text: string
-  readonly truncated: boolean
 }
 
 /** @throws OxbowError `not_found`, `not_text` */

@@ -5,7 +5,7 @@
  */
 import { diffArrays } from 'diff'
 import { files, fromTree } from './checkpoint.ts'
-import { compare, entryAt, type FileChange, isText, pairs, rootOf } from './history.ts'
+import { compare, entryAt, isText, pairs, rootOf } from './history.ts'
 import {
   type LargeFiles,
   type NewCommit,
@@ -16,6 +16,7 @@ import {
   type WorkTree,
 } from '../../../repository/index.ts'
 import { maxDiffedBytes, mergeDiffMs } from '../limits.ts'
+import type { Conflict, FileChange } from '../version-schemas.ts'
 
 export interface MergeRequest {
   /** The branch of files, which then has the merge as its newest commit. */
@@ -27,12 +28,6 @@ export interface MergeRequest {
   /** What is taken of a file whose changes cannot be merged; `none`: then nothing is merged. */
   readonly conflicts: 'none' | 'workspace' | 'branch'
   readonly facts: Omit<NewCommit, 'tree' | 'parents'>
-}
-
-export interface Conflict {
-  /** From the top of the tree, as in `FileChange`. */
-  readonly path: string
-  readonly why: string
 }
 
 export interface MergedTree {

@@ -17,8 +17,9 @@ import { OxbowError } from '../../../types/index.ts'
 import { unknownTurn } from './message-labels.ts'
 import { movedFolder } from './left-out.ts'
 import { fromTree } from './checkpoint.ts'
-import { compare, entryAt, type FileChange, pairs } from './history.ts'
-import { type Conflict, isSame, mergeFile, putAll, type Write } from './merge-trees.ts'
+import { compare, entryAt, pairs } from './history.ts'
+import { isSame, mergeFile, putAll, type Write } from './merge-trees.ts'
+import type { Conflict, FileChange, VersionedTurn } from '../version-schemas.ts'
 
 export interface UndoRequest {
   /** Undone together: a turn, and those that it has started. */
@@ -200,21 +201,6 @@ async function keptMoves(
     if (now !== null && homeless.has(now.oid)) kept.push(path)
   }
   return kept
-}
-
-/** A turn that has versions, or an undo. */
-export interface VersionedTurn {
-  /** By which it is undone: of an undo, its own. */
-  readonly turn: string
-  readonly session: string
-  readonly subject: string
-  readonly author: string
-  readonly at: number
-  /** Its newest commit. */
-  readonly commit: string
-  /** What it undoes: a turn, undone with those that it has started, or an undo; '': it is a turn. */
-  readonly undoes: string
-  readonly undone: boolean
 }
 
 /** @returns the turns and undos of the newest versions, the newest first */

@@ -1,10 +1,11 @@
 /** What the thread of the versions is asked, and what it answers. */
 import type { HandsOps, SnapshotEntry } from '../../../types/index.ts'
-import type { Committed, StateText, Wanted } from './checkpoint.ts'
-import type { ArchivePiece, Comparison, Difference, LargeFile, LoggedCommit, ShownFile } from './history.ts'
+import type { StateText, Wanted } from './checkpoint.ts'
+import type { ArchivePiece, Comparison, LargeFile } from './history.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'
 import type { NewCommit } from '../../../repository/index.ts'
-import type { UndoneTurn, UndoRequest, VersionedTurn } from './undo-turn.ts'
+import type { UndoneTurn, UndoRequest } from './undo-turn.ts'
+import type { Committed, Difference, LoggedCommit, ShownFile, VersionedTurn } from '../version-schemas.ts'
 
 export type CommitBy = Omit<NewCommit, 'tree' | 'parents'>
 

@@ -18,17 +18,6 @@ export interface BudgetLine {
   readonly is_low: boolean
 }
 
-/** Limits of the configuration; they count in total. */
-interface Overview {
-  readonly spent: { readonly microDollars: number; readonly tokens: number }
-  readonly limit: { readonly microDollars: number; readonly tokens: number }
-}
-
-export interface Shown {
-  readonly user: Overview
-  readonly budgets: readonly BudgetLine[]
-}
-
 export const kinds = ['micro_dollars', 'tokens', 'calls', 'seconds'] as const
 export type Kind = (typeof kinds)[number]
 

@@ -8,11 +8,11 @@ import { Badge, Card, Page, Time } from '../../ui/layout.tsx'
 import { Empty, Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 import { UsageCard, useUsage } from '../now/usage-card.tsx'
 import { BudgetForm } from './budget-form.tsx'
-import { amountText, type BudgetLine, kindNames, kinds, type Shown, scopeText, windowText } from './budget-line.ts'
+import { amountText, type BudgetLine, kindNames, kinds, scopeText, windowText } from './budget-line.ts'
 import './budgets.css'
 
 export default function BudgetsPage(): ReactNode {
-  const { data, failure, refresh } = useCall<Shown>('budget.show', {}, { refreshOn: ['turn_ended', 'budget_*'], everyMs: 30_000 })
+  const { data, failure, refresh } = useCall('budget.show', {}, { refreshOn: ['turn_ended', 'budget_*'], everyMs: 30_000 })
   const usage = useUsage()
   const [form, setForm] = useState<{ readonly budget: BudgetLine | null } | null>(null)
   const close = (): void => setForm(null)

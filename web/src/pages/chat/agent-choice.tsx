@@ -13,12 +13,8 @@ interface AgentChoiceProps {
   readonly onChoose: (agent: string) => void
 }
 
-interface Definitions {
-  readonly definitions: readonly { readonly name: string; readonly state: string }[]
-}
-
 export function AgentChoice({ session, current, onChoose }: AgentChoiceProps): ReactNode {
-  const { data } = useCall<Definitions>('definition.list', { kind: 'agents' })
+  const { data } = useCall('definition.list', { kind: 'agents' })
   const { run, failure, isBusy } = useAction()
   const ready = (data?.definitions ?? []).filter(({ state }) => state === 'ready').map(({ name }) => name)
   // A definition that was removed still has the sessions that were given to it.

@@ -12,18 +12,6 @@ import { TextArea, TextField } from '../../ui/field.tsx'
 import { Loading, ProblemLine } from '../../ui/states.tsx'
 import { inputOf } from './call-input.ts'
 
-interface OfferedRule {
-  readonly scope: string
-  readonly id: string
-  readonly text: string
-}
-
-interface WaitingCall {
-  readonly call: string
-  readonly rules: readonly OfferedRule[]
-  readonly allowed_by: readonly string[]
-}
-
 const scopeNames: Readonly<Record<string, string>> = {
   call: 'Exactly this call',
   pattern: 'Calls like it',
@@ -110,7 +98,7 @@ interface RulesProps {
 }
 
 function Rules({ pending, isBusy, onKeep }: RulesProps): ReactNode {
-  const { data, failure } = useCall<readonly WaitingCall[]>('approval.list', { session: pending.session })
+  const { data, failure } = useCall('approval.list', { session: pending.session })
   const [chosen, setChosen] = useState<string | null>(null)
   if (failure !== null) return <ProblemLine failure={failure} />
   if (data === undefined) return <Loading label="Loading rules" />

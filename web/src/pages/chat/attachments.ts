@@ -18,7 +18,7 @@ export async function upload(client: Client, file: File): Promise<KeptFile> {
   const pieces: string[] = []
   for (let at = 0; at < file.size; at += maxPieceBytes) {
     const bytes = new Uint8Array(await file.slice(at, at + maxPieceBytes).arrayBuffer())
-    const { piece } = await callOf<{ readonly piece: string }>(client, 'attachment.put', { data: base64Of(bytes) })
+    const { piece } = await callOf(client, 'attachment.put', { data: base64Of(bytes) })
     pieces.push(piece)
   }
   return { name: file.name || 'pasted', media_type: file.type, bytes: file.size, pieces }

@@ -3,7 +3,7 @@ import './chat.css'
 import { PanelLeft } from 'lucide-react'
 import { type ReactNode, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import { badgeText, labelBadges, modeBadge } from '../../../../src/terminal/index.ts'
-import type { JsonObject, KeptFile, SessionInfo } from '../../../../src/types/index.ts'
+import type { KeptFile, SessionInfo } from '../../../../src/types/index.ts'
 import { type Command, useCommands } from '../../app/commands.ts'
 import { navigate, type PageProps } from '../../app/router.tsx'
 import { callOf, useCall } from '../../data/calls.ts'
@@ -110,8 +110,8 @@ function useSession(session: string, { items }: Conversation, onUndo: (turn: str
   }, [])
   const fork = useCallback(
     async (at: number, draft = ''): Promise<void> => {
-      const made = await callOf<{ readonly id?: string; readonly session?: string }>(client, 'session.fork', { session, at })
-      const id = made.id ?? made.session ?? ''
+      const made = await callOf(client, 'session.fork', { session, at })
+      const id = made.session
       if (draft !== '') sessionStorage.setItem(`oxbow.draft.${id}`, draft)
       navigate(`/chat/${id}`)
     },
@@ -143,11 +143,7 @@ function useSession(session: string, { items }: Conversation, onUndo: (turn: str
 }
 
 function useInfo(session: string): SessionInfo | undefined {
-  const { data } = useCall<readonly SessionInfo[]>(
-    'session.list',
-    { limit: 300, search: '', archived: false },
-    { skip: session === '', refreshOn: sessionEvents },
-  )
+  const { data } = useCall('session.list', { limit: 300, search: '', archived: false }, { skip: session === '', refreshOn: sessionEvents })
   return data?.find(({ id }) => id === session)
 }
 
@@ -175,7 +171,7 @@ function Facts({ session, conversation: { contextTokens, microDollars, items } }
 
 /** What the session has read, by which it is judged where data leaves; each with all its origins. */
 function Labels({ session }: { readonly session: string }): ReactNode {
-  const { data } = useCall<JsonObject>('flow.show', { session }, { refreshOn: ['turn_ended', 'approval_*'] })
+  const { data } = useCall('flow.show', { session }, { refreshOn: ['turn_ended', 'approval_*'] })
   return labelBadges(data ?? {}).map((badge) => (
     <span key={badge.label} className="chat-label" title={[`Has read ${badge.label} data`, ...badge.from].join('\n')}>
       {badgeText([badge])}
@@ -185,7 +181,7 @@ function Labels({ session }: { readonly session: string }): ReactNode {
 
 /** How much stricter the session is than the configuration, for everybody who uses it. */
 function Mode({ session }: { readonly session: string }): ReactNode {
-  const { data } = useCall<JsonObject>('session.mode', { session }, { refreshOn: ['session_mode'] })
+  const { data } = useCall('session.mode', { session }, { refreshOn: ['session_mode'] })
   const badge = modeBadge(data)
   return badge !== '' && <span className="chat-label">{badge}</span>
 }

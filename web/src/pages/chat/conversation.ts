@@ -28,12 +28,6 @@ interface Source {
   close(): void
 }
 
-interface RecordPage {
-  readonly records: readonly RecordView[]
-  /** Where the page before this one ends; null: this is the first. */
-  readonly next: number | null
-}
-
 /** The first page is there at once; whoever scrolls up gets larger ones, as many as the guest gives at once. */
 const firstRecords = 400
 const olderRecords = 1_000
@@ -64,7 +58,7 @@ function createPast(client: Client, session: string, fold: TranscriptFold): Past
   let isReading = false
   const readPage = async (before: number | null): Promise<readonly RecordView[]> => {
     const input = before === null ? { session, limit: firstRecords } : { session, limit: olderRecords, before }
-    const page = await callOf<RecordPage>(client, 'session.records', input)
+    const page = await callOf(client, 'session.records', input)
     const records = [...page.records, ...held]
     const cut = page.next === null ? 0 : startOfTurn(records)
     older = page.next

@@ -10,13 +10,9 @@ interface ModelChoiceProps {
   readonly onChoose: (model: string) => void
 }
 
-interface Usable {
-  readonly models: readonly { readonly id: string }[]
-}
-
 export function ModelChoice({ chosen, onChoose }: ModelChoiceProps): ReactNode {
   const { status } = useGuest()
-  const { data } = useCall<Usable>('model.usable', {})
+  const { data } = useCall('model.usable', {})
   const others = (data?.models ?? []).map(({ id }) => id).filter((id) => id !== status.model)
   // A model that was chosen by its name may be none of those that are listed.
   const named = chosen === '' || others.includes(chosen) ? others : [chosen, ...others]

@@ -22,7 +22,7 @@ export function usePageCommands({ session, isRunning, onStop, onModel }: PageCom
       : callOf(client, name, { session, ...input }).then(() => '')
   const choose = async (argument: string): Promise<string> => {
     if (argument === '') return 'Name a model, for example /model openai/gpt-5-mini. The list below the message has those that can be used.'
-    const { models } = await callOf<{ models: readonly { id: string }[] }>(client, 'model.usable', { model: argument })
+    const { models } = await callOf(client, 'model.usable', { model: argument })
     const id = models[0]?.id ?? argument
     onModel(id === status.model ? '' : id)
     return ''

@@ -15,10 +15,6 @@ const maxListed = 300
 /** Events after which the list may differ. */
 export const sessionEvents = ['session_*', 'turn_started', 'turn_ended', 'message_received']
 
-interface Waiting {
-  readonly session: string
-}
-
 interface SessionListProps {
   readonly current: string
   /** Another session was chosen. */
@@ -31,21 +27,20 @@ export function SessionList({ current, onChoose }: SessionListProps): ReactNode 
   const [search, setSearch] = useState('')
   const [isArchived, setArchived] = useState(false)
   const words = useDeferredValue(search.trim())
-  const list = useCall<readonly SessionInfo[]>(
-    'session.list',
-    { limit: maxListed, search: words, archived: isArchived },
-    { refreshOn: sessionEvents },
-  )
-  const waiting = useCall<readonly Waiting[]>('approval.list', {}, { refreshOn: ['approval_*', 'turn_ended'] })
-  const { run, failure } = useAction<{ readonly id?: string; readonly session?: string }>()
+  const list = useCall('session.list', { limit: maxListed, search: words, archived: isArchived }, { refreshOn: sessionEvents })
+  const waiting = useCall('approval.list', {}, { refreshOn: ['approval_*', 'turn_ended'] })
+  const { run, failure } = useAction()
   const [open, setOpen] = useState<Open>(null)
   const groups = useMemo(() => groupsOf(list.data ?? []), [list.data])
   const asking = new Set(waiting.data?.map(({ session }) => session))
 
   const change = async (name: string, input: Readonly<Record<string, string | boolean>>): Promise<void> => {
-    const done = await run(name, input)
+    if (name !== 'session.fork') await run(name, input)
+    else {
+      const done = await run(name, input)
+      if (done !== undefined) navigate(`/chat/${done.session}`)
+    }
     list.refresh()
-    if (done !== undefined && name === 'session.fork') navigate(`/chat/${done.id ?? done.session ?? ''}`)
   }
   const rowOf = (session: SessionInfo): ReactNode => (
     <SessionRow

@@ -1,4 +1,5 @@
 /** The files that a turn has changed, and the way back: the versions that the guest keeps of the workspace. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { Undo2 } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { useAction, useCall } from '../../data/calls.ts'
@@ -7,19 +8,13 @@ import { Diff } from '../../ui/diff.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 
-interface Undone {
-  readonly changes: readonly { readonly path: string; readonly change: 'added' | 'changed' | 'deleted' }[]
-  readonly conflicts: readonly { readonly path: string; readonly why: string }[]
-  /** Calls of the turn that are not taken back. */
-  readonly others: readonly string[]
-  readonly diff: string
-}
+type Undone = OutputOf<'version.undo'>
 
 const verbs = { added: 'Bring back', changed: 'Restore', deleted: 'Remove' } as const
 
 export function UndoDialog({ turn, onClose }: { readonly turn: string; readonly onClose: () => void }): ReactNode {
-  const { data, failure, refresh } = useCall<Undone>('version.undo', { turn, apply: false })
-  const { run, isBusy, failure: refusal } = useAction<Undone>()
+  const { data, failure, refresh } = useCall('version.undo', { turn, apply: false })
+  const { run, isBusy, failure: refusal } = useAction()
   const [done, setDone] = useState<Undone | null>(null)
   const undo = async (): Promise<void> => {
     const undone = await run('version.undo', { turn, apply: true })

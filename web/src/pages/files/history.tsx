@@ -1,4 +1,5 @@
 /** The versions of a file or folder: what each has changed, and a restore that first shows what it would do. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { GitCommitHorizontal, RotateCcw } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { useAction, useCall } from '../../data/calls.ts'
@@ -11,32 +12,11 @@ import { plural } from '../../ui/numbers.ts'
 import { Empty, Loading, NoticeBar, Problem, ProblemLine } from '../../ui/states.tsx'
 import { nameOf, root } from './workspace.ts'
 
-interface Commit {
-  readonly commit: string
-  readonly author: string
-  readonly at: number
-  readonly subject: string
-  readonly tags: readonly string[]
-}
+type Commit = OutputOf<'version.log'>['commits'][number]
 
-interface Change {
-  readonly path: string
-  readonly change: 'added' | 'changed' | 'deleted'
-}
+type Change = OutputOf<'version.diff'>['changes'][number]
 
-interface Difference {
-  readonly changes: readonly Change[]
-  readonly total: number
-  readonly text: string
-}
-
-interface Restored {
-  readonly commit: string
-  readonly changes: readonly Change[]
-  readonly total: number
-  readonly before: string
-  readonly after: string
-}
+type Restored = OutputOf<'version.restore'>
 
 interface HistoryProps {
   readonly path: string
@@ -46,11 +26,7 @@ interface HistoryProps {
 const shownCommits = 100
 
 export function History({ path, onRestored }: HistoryProps): ReactNode {
-  const { data, failure, refresh } = useCall<{ readonly commits: readonly Commit[] }>(
-    'version.log',
-    { path, limit: shownCommits },
-    { refreshOn: ['turn_ended'] },
-  )
+  const { data, failure, refresh } = useCall('version.log', { path, limit: shownCommits }, { refreshOn: ['turn_ended'] })
   const [chosen, setChosen] = useState('')
   const [restoring, setRestoring] = useState<Commit | null>(null)
   const [restored, setRestored] = useState<Restored | null>(null)
@@ -118,7 +94,7 @@ function Version({ path, commits, commit, onRestore }: VersionProps): ReactNode 
   // The older of the two comes first.
   const isOtherNewer = commits.findIndex((one) => one.commit === other) < commits.indexOf(commit)
   const ends = other === '' ? { to: commit.commit } : isOtherNewer ? { from: commit.commit, to: other } : { from: other, to: commit.commit }
-  const { data, failure, refresh } = useCall<Difference>('version.diff', { path, ...ends })
+  const { data, failure, refresh } = useCall('version.diff', { path, ...ends })
   const options = [
     { value: '', label: 'the version before' },
     ...commits
@@ -164,8 +140,8 @@ const tones: Readonly<Record<Change['change'], Tone>> = { added: 'good', changed
 
 function RestoreDialog({ path, commit, onClose, onDone }: RestoreDialogProps): ReactNode {
   const at = commit?.commit ?? ''
-  const preview = useCall<Restored>('version.restore', { path, at, apply: false }, { skip: at === '' })
-  const restore = useAction<Restored>()
+  const preview = useCall('version.restore', { path, at, apply: false }, { skip: at === '' })
+  const restore = useAction()
   const apply = async (): Promise<void> => {
     const result = await restore.run('version.restore', { path, at, apply: true })
     if (result !== undefined) onDone(result)

@@ -22,11 +22,6 @@ export interface Folder {
   readonly isCut: boolean
 }
 
-interface Listed {
-  readonly entries: readonly Entry[]
-  readonly truncated: boolean
-}
-
 /** Entries of one folder that are read. */
 const maxEntries = 2_000
 
@@ -65,7 +60,7 @@ export function useWorkspace(isAll: boolean): Workspace {
         const entries: Entry[] = []
         let isCut = true
         while (isCut && entries.length < maxEntries) {
-          const page = await callOf<Listed>(client, 'file.list', { path, depth: 1, all: isAll, skip: entries.length })
+          const page = await callOf(client, 'file.list', { path, depth: 1, all: isAll, skip: entries.length })
           entries.push(...page.entries)
           isCut = page.truncated && page.entries.length > 0
         }

@@ -1,4 +1,5 @@
 /** What `oxbow doctor` says, as far as a running guest can know it, and what to do about each finding. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { Check, CircleAlert, HeartPulse, RefreshCw, TriangleAlert } from 'lucide-react'
 import { type ReactNode, useMemo, useState } from 'react'
 import type { DoctorCheck } from '../../../../src/types/index.ts'
@@ -10,20 +11,17 @@ import { plural } from '../../ui/numbers.ts'
 import { Loading, Problem, ProblemLine, WithCode } from '../../ui/states.tsx'
 import './health.css'
 
-interface HealthView {
-  readonly at: number
-  readonly checks: readonly DoctorCheck[]
-}
+type HealthView = OutputOf<'system.health'>
 
 /** The guest's own checks are cheap; the model's service is asked less often. */
 const guestEveryMs = 20_000
 const modelEveryMs = 120_000
 
 export default function HealthPage(): ReactNode {
-  const guest = useCall<HealthView>('system.health', { part: 'guest' }, { everyMs: guestEveryMs })
-  const model = useCall<HealthView>('system.health', { part: 'model' }, { everyMs: modelEveryMs })
+  const guest = useCall('system.health', { part: 'guest' }, { everyMs: guestEveryMs })
+  const model = useCall('system.health', { part: 'model' }, { everyMs: modelEveryMs })
   const [machine, setMachine] = useState<HealthView | null>(null)
-  const test = useAction<HealthView>()
+  const test = useAction()
   const testMachine = async (): Promise<void> => {
     const found = await test.run('system.health', { part: 'machine' })
     if (found !== undefined) setMachine(found)

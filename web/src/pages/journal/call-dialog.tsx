@@ -22,7 +22,7 @@ const shownCharacters = 40_000
 
 export function CallDialog({ call, onClose, onTurn }: CallDialogProps): ReactNode {
   const input = { call, limit: shownRecords, max_body: shownCharacters }
-  const { data, failure, refresh } = useCall<{ readonly records: readonly ShownRecord[] }>('audit.query', input, { skip: call === '' })
+  const { data, failure, refresh } = useCall('audit.query', input, { skip: call === '' })
   const records = useMemo(() => data?.records.toReversed() ?? [], [data])
   const [first] = records
   const title = first?.name ?? 'Call'

@@ -123,11 +123,6 @@ function Records({
   )
 }
 
-interface SessionRow {
-  readonly id: string
-  readonly title: string
-}
-
 const phaseOptions: readonly Option[] = [{ value: '', label: 'Any phase' }, ...phases.map((phase) => ({ value: phase, label: phase }))]
 
 interface FilterBarProps {
@@ -136,7 +131,7 @@ interface FilterBarProps {
 }
 
 function FilterBar({ filter, onChange }: FilterBarProps): ReactNode {
-  const sessions = useCall<readonly SessionRow[]>('session.list', { limit: 200 }, { refreshOn: ['session_*'] })
+  const sessions = useCall('session.list', { limit: 200 }, { refreshOn: ['session_*'] })
   const hasDetails = ['actor', 'from', 'to', 'reads'].some((field) => ownValue(filter, field as keyof Filter) !== '')
   const [isOpen, setOpen] = useState(hasDetails)
   const isFiltered = filterFields.some((field) => filter[field] !== '')

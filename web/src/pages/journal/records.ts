@@ -1,30 +1,12 @@
 /** Records of the journal as the page reads them: filters that stand in the address, pages by cursor, and what a body says in one line. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { type Failure, isObject, type JsonObject, toFailure } from '../../../../src/types/index.ts'
 import { callOf, useEvents } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { bytesText } from '../../ui/layout.tsx'
 
-export interface ShownRecord {
-  readonly seq: number
-  readonly at: number
-  readonly actor: string
-  readonly session: string
-  readonly turn: string
-  readonly call: string
-  readonly name: string
-  readonly phase: string
-  /** JSON, perhaps cut. */
-  readonly body: string
-  readonly hash: string
-  /** Set where the body was cut. */
-  readonly body_bytes?: number
-}
-
-interface RecordPage {
-  readonly records: readonly ShownRecord[]
-  readonly next: number | null
-}
+export type ShownRecord = OutputOf<'audit.query'>['records'][number]
 
 export const phases = ['intent', 'parked', 'decided', 'started', 'exchange', 'outcome', 'refused', 'reconciled'] as const
 
@@ -101,7 +83,7 @@ export function useRecords(filter: Filter): RecordList {
     async (before: number | undefined, kept: readonly ShownRecord[]): Promise<void> => {
       setLoading(true)
       try {
-        const page = await callOf<RecordPage>(client, 'audit.query', queryOf(JSON.parse(key) as Filter, before))
+        const page = await callOf(client, 'audit.query', queryOf(JSON.parse(key) as Filter, before))
         if (newest.current !== key) return
         setLoaded({ key, records: [...kept, ...page.records], next: page.next })
         setFailure(null)

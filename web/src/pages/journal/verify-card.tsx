@@ -1,4 +1,5 @@
 /** The chain of the journal: its newest hash, and a check of every record that shows how far it is and can be stopped. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { ShieldAlert, ShieldCheck, ShieldQuestion } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { useAction, useCall } from '../../data/calls.ts'
@@ -6,13 +7,6 @@ import { Button } from '../../ui/button.tsx'
 import { durationText, Time } from '../../ui/layout.tsx'
 import { plural } from '../../ui/numbers.ts'
 import { ProblemLine } from '../../ui/states.tsx'
-
-interface AuditStatus {
-  readonly head: { readonly seq: number; readonly hash: string }
-  readonly checking: { readonly began: number; readonly done: number; readonly total: number } | null
-  readonly last: { readonly at: number; readonly report: AuditReport } | null
-  readonly signed: SignedHead | null
-}
 
 interface SignedHead {
   readonly seq: number
@@ -23,23 +17,14 @@ interface SignedHead {
   readonly is_in_chain: boolean
 }
 
-interface AuditReport {
-  readonly ok: boolean
-  readonly records: number
-  readonly blobs: number
-  readonly first_bad: { readonly seq: number; readonly why: string } | null
-  readonly open: readonly unknown[]
-  readonly projections: readonly string[]
-  readonly erased: { readonly bodies: number; readonly unexplained: readonly number[] }
-  readonly ms: number
-}
+type AuditReport = OutputOf<'audit.verify'>
 
 const checkingEveryMs = 500
 
 export function VerifyCard(): ReactNode {
   const [isStarted, setStarted] = useState(false)
-  const status = useCall<AuditStatus>('audit.status', {}, isStarted ? { everyMs: checkingEveryMs } : { refreshOn: ['turn_ended'] })
-  const verify = useAction<AuditReport>()
+  const status = useCall('audit.status', {}, isStarted ? { everyMs: checkingEveryMs } : { refreshOn: ['turn_ended'] })
+  const verify = useAction()
   const cancel = useAction()
   const start = async (): Promise<void> => {
     setStarted(true)

@@ -1,4 +1,5 @@
 /** One memory with its origin, and what a person can do with it. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { Pencil, Pin, PinOff, Trash2 } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { Link } from '../../app/router.tsx'
@@ -8,34 +9,10 @@ import { Confirm, Dialog } from '../../ui/dialog.tsx'
 import { TextArea, TextField } from '../../ui/field.tsx'
 import { Badge, Facts, Time } from '../../ui/layout.tsx'
 import { Loading, Problem, ProblemLine } from '../../ui/states.tsx'
-import { kindTexts, type MemoryKind } from './memory-kinds.ts'
-
-interface Related {
-  readonly id: string
-  readonly text: string
-}
+import { kindTexts } from './memory-kinds.ts'
 
 /** What `memory.why` answers. */
-interface Origin {
-  readonly id: string
-  readonly kind: MemoryKind
-  readonly text: string
-  readonly tags: readonly string[]
-  readonly labels: readonly string[]
-  readonly importance: number
-  readonly tier: string
-  readonly protection: string
-  readonly accesses: number
-  readonly created_at: number
-  readonly updated_at: number
-  readonly holds: boolean
-  readonly by: { readonly actor: string; readonly session: string; readonly call: string; readonly author: string }
-  readonly record: { readonly seq: number; readonly name: string; readonly erased: boolean } | null
-  readonly superseded_by: Related | null
-  readonly supersedes: readonly Related[]
-  readonly contradicts: readonly Related[]
-  readonly confirmed_by: readonly Related[]
-}
+type Origin = OutputOf<'memory.why'>
 
 interface MemoryDialogProps {
   /** Null: closed. */
@@ -45,7 +22,7 @@ interface MemoryDialogProps {
 }
 
 export function MemoryDialog({ id, onClose, onOpen }: MemoryDialogProps): ReactNode {
-  const { data, failure, refresh } = useCall<Origin>('memory.why', { note_id: id ?? '' }, { skip: id === null, refreshOn: ['memory_*'] })
+  const { data, failure, refresh } = useCall('memory.why', { note_id: id ?? '' }, { skip: id === null, refreshOn: ['memory_*'] })
   const [mode, setMode] = useState<'show' | 'edit' | 'delete'>('show')
   const { run, isBusy, failure: refusal, clear } = useAction()
   const close = (): void => {

@@ -1,4 +1,6 @@
 /** Memories as the page shows them, from the lines of an export and the results of a search. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
+
 export type MemoryKind = 'note' | 'fact' | 'document' | 'summary' | 'message'
 
 export interface MemoryRow {
@@ -63,19 +65,7 @@ function wholeText(passages: ExportLine['passages']): string {
   return whole
 }
 
-export interface SearchHit {
-  readonly note_id: string
-  readonly text: string
-  readonly match: string
-  readonly score: number
-  readonly weak: boolean
-  readonly source: 'user_memory' | 'conversation' | 'document' | 'summary'
-  readonly tags: readonly string[]
-  readonly created_at: number
-  readonly labels: readonly string[]
-  readonly holds: boolean
-  readonly why: RecallReason
-}
+export type SearchHit = OutputOf<'memory.search'>[number]
 
 const kindsBySource: Readonly<Record<SearchHit['source'], MemoryKind>> = {
   user_memory: 'note',

@@ -1,23 +1,12 @@
 /** The map of memory: what means the same stands together. Every memory on it is also in the list, which the keyboard reaches. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { type ReactNode, useState } from 'react'
 import { useCall } from '../../data/calls.ts'
 import { Card } from '../../ui/layout.tsx'
 import { Empty, Loading, Problem } from '../../ui/states.tsx'
-import { kindTexts, type MemoryKind } from './memory-kinds.ts'
+import { kindTexts } from './memory-kinds.ts'
 
-interface MapPoint {
-  readonly id: string
-  readonly kind: MemoryKind
-  readonly text: string
-  readonly tags: readonly string[]
-  readonly x: number
-  readonly y: number
-}
-
-interface MapView {
-  readonly by: 'meaning' | 'time'
-  readonly points: readonly MapPoint[]
-}
+type MapPoint = OutputOf<'memory.map'>['points'][number]
 
 const width = 1_000
 const height = 520
@@ -32,7 +21,7 @@ const placeOf = ({ x, y }: MapPoint): { cx: number; cy: number } => ({
 })
 
 export function MemoryMap({ onOpen }: { readonly onOpen: (id: string) => void }): ReactNode {
-  const { data, failure, refresh } = useCall<MapView>('memory.map', { limit: 400 }, { refreshOn: ['memory_*'] })
+  const { data, failure, refresh } = useCall('memory.map', { limit: 400 }, { refreshOn: ['memory_*'] })
   const [near, setNear] = useState<MapPoint | null>(null)
   if (failure !== null) return <Problem failure={failure} onRetry={refresh} />
   if (data === undefined) return <Loading label="Drawing the map" />

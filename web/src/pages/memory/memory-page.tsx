@@ -11,7 +11,7 @@ import { Empty, Loading, Problem } from '../../ui/states.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { type Failure, toFailure } from '../../../../src/types/index.ts'
 import { MemoryDialog, NewNote } from './memory-dialog.tsx'
-import { kindTexts, type MemoryRow, rowOfHit, rowOfLine, type SearchHit } from './memory-kinds.ts'
+import { kindTexts, type MemoryRow, rowOfHit, rowOfLine } from './memory-kinds.ts'
 import { MemoryMap } from './memory-map.tsx'
 import { MemoryStatistics } from './memory-statistics.tsx'
 import './memory.css'
@@ -91,7 +91,7 @@ interface FoundProps {
 
 function Found({ query, withMessages, onOpen }: FoundProps): ReactNode {
   const input = { query, top_k: 20, include_conversation: withMessages }
-  const { data, failure, refresh } = useCall<readonly SearchHit[]>('memory.search', input, { refreshOn: ['memory_*'] })
+  const { data, failure, refresh } = useCall('memory.search', input, { refreshOn: ['memory_*'] })
   if (failure !== null) return <Problem failure={failure} onRetry={refresh} />
   if (data === undefined) return <Loading label="Searching" />
   if (data.length === 0) {
@@ -104,15 +104,10 @@ function Found({ query, withMessages, onOpen }: FoundProps): ReactNode {
   return <MemoryList rows={data.map(rowOfHit)} onOpen={onOpen} />
 }
 
-interface ExportPage {
-  readonly lines: readonly string[]
-  readonly next: string | null
-}
-
 /** Newest first, page by page. */
 function AllMemories({ withMessages, onOpen }: Omit<FoundProps, 'query'>): ReactNode {
   const { client } = useGuest()
-  const first = useCall<ExportPage>('memory.export', {}, { refreshOn: ['memory_*', 'turn_ended'] })
+  const first = useCall('memory.export', {}, { refreshOn: ['memory_*', 'turn_ended'] })
   const [more, setMore] = useState<{ readonly lines: readonly string[]; readonly next: string | null } | null>(null)
   const [problem, setProblem] = useState<Failure | null>(null)
   useEffect(() => setMore(null), [first.data])
@@ -123,7 +118,7 @@ function AllMemories({ withMessages, onOpen }: Omit<FoundProps, 'query'>): React
   if (first.data === undefined) return <Loading />
   const readOn = async (): Promise<void> => {
     try {
-      const page = await callOf<ExportPage>(client, 'memory.export', { after: next ?? '' })
+      const page = await callOf(client, 'memory.export', { after: next ?? '' })
       setMore({ lines: [...(more?.lines ?? []), ...page.lines], next: page.next })
     } catch (error) {
       setProblem(toFailure(error, 'internal_failure', 'Try again.'))

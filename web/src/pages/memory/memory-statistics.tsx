@@ -7,21 +7,9 @@ import { Loading, NoticeBar, Problem, ProblemLine } from '../../ui/states.tsx'
 import { kindTexts, type MemoryKind } from './memory-kinds.ts'
 import { ownValue } from '../../../../src/types/index.ts'
 
-interface Statistics {
-  readonly entries: number
-  readonly byKind: Readonly<Partial<Record<MemoryKind, number>>>
-  readonly bytes: number
-  readonly passages: number
-  readonly models: readonly { readonly model: string; readonly state: string; readonly vectors: number }[]
-  readonly indexed: number
-  readonly journal: number
-  readonly waiting: number
-  readonly problem: string | null
-}
-
 export function MemoryStatistics(): ReactNode {
-  const { data, failure, refresh } = useCall<Statistics>('memory.stats', {}, { refreshOn: ['memory_*', 'turn_ended'] })
-  const tidy = useAction<{ text?: string }>()
+  const { data, failure, refresh } = useCall('memory.stats', {}, { refreshOn: ['memory_*', 'turn_ended'] })
+  const tidy = useAction()
   if (failure !== null) return <Problem failure={failure} onRetry={refresh} />
   if (data === undefined) return <Loading />
   const { byKind, models } = data

@@ -12,25 +12,9 @@ import { countText, moneyText } from '../../ui/numbers.ts'
 import { Empty, Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 
-interface AgentView {
-  readonly id: string
-  readonly name: string
-  readonly session: string
-  readonly depth: number
-  readonly task: string
-  readonly state: string
-  readonly model: string
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
-}
-
-interface RoleView {
-  readonly role: string
-  readonly rights: readonly string[]
-}
-
 export function AgentsPanel(): ReactNode {
   const config = useConfig()
-  const roles = useCall<readonly RoleView[]>('role.list', {}, { refreshOn: ['role_*'] })
+  const roles = useCall('role.list', {}, { refreshOn: ['role_*'] })
   return (
     <>
       {config.data !== undefined && <DefinedAgent config={config.data} />}
@@ -92,11 +76,7 @@ const tones: Readonly<Record<string, Tone>> = {
 
 function SpawnedAgents(): ReactNode {
   const [withEnded, setWithEnded] = useState(false)
-  const { data, failure, refresh } = useCall<{ agents: readonly AgentView[] }>(
-    'agent.list',
-    { ended: withEnded },
-    { refreshOn: ['agent_*'], everyMs: 10_000 },
-  )
+  const { data, failure, refresh } = useCall('agent.list', { ended: withEnded }, { refreshOn: ['agent_*'], everyMs: 10_000 })
   const { run, failure: refusal } = useAction()
   if (failure !== null) return <Problem failure={failure} onRetry={refresh} />
   if (data === undefined) return <Loading />

@@ -4,7 +4,7 @@ import { type ReactNode, useDeferredValue, useState } from 'react'
 import type { ModelFacts } from '../../../../src/types/index.ts'
 import { callOf, useCall } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
-import { type ShownConfig, useApplyConfig } from '../../data/settings.ts'
+import { useApplyConfig } from '../../data/settings.ts'
 import { Button } from '../../ui/button.tsx'
 import { Confirm } from '../../ui/dialog.tsx'
 import { Select, TextField } from '../../ui/field.tsx'
@@ -23,20 +23,14 @@ export interface ServiceView {
   readonly default_model: string
 }
 
-export interface Services {
-  readonly model: ModelFacts
-  readonly fallback: readonly string[]
-  readonly services: readonly ServiceView[]
-}
-
 const shownModels = 60
 
 export function ModelsPanel(): ReactNode {
-  const services = useCall<Services>('model.services')
+  const services = useCall('model.services')
   const [search, setSearch] = useState('')
   const [provider, setProvider] = useState('')
   const words = useDeferredValue(search)
-  const listed = useCall<{ total: number; models: readonly ModelFacts[] }>('model.list', { provider, search: words, limit: shownModels })
+  const listed = useCall('model.list', { provider, search: words, limit: shownModels })
   const [wanted, setWanted] = useState<ModelFacts | null>(null)
   if (services.failure !== null) return <Problem failure={services.failure} onRetry={services.refresh} />
   if (services.data === undefined) return <Loading />
@@ -172,7 +166,7 @@ function ChooseModel({ model, onClose, services, refresh }: ChooseModelProps): R
   const service = services.find(({ id }) => id === model?.provider)
   const use = async (): Promise<void> => {
     if (model === null) return
-    const config = await apply.attempt(() => callOf<ShownConfig>(client, 'config.show', {}))
+    const config = await apply.attempt(() => callOf(client, 'config.show', {}))
     if (config === undefined) return
     const changes = [
       { key: ['model', 'provider'], value: model.provider },

@@ -4,7 +4,7 @@ import { type ReactNode, useState } from 'react'
 import { type FoundService, setupChanges } from '../../../../src/types/index.ts'
 import { callOf, useAction, useCall } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
-import { type ShownConfig, useApplyConfig } from '../../data/settings.ts'
+import { useApplyConfig } from '../../data/settings.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { TextField } from '../../ui/field.tsx'
@@ -12,7 +12,7 @@ import { Badge, Card, type Tone } from '../../ui/layout.tsx'
 import { plural } from '../../ui/numbers.ts'
 import { Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
-import type { Services, ServiceView } from './models-panel.tsx'
+import type { ServiceView } from './models-panel.tsx'
 
 const keyTexts: Readonly<Record<ServiceView['key'], readonly [text: string, tone: Tone]>> = {
   present: ['there', 'good'],
@@ -21,7 +21,7 @@ const keyTexts: Readonly<Record<ServiceView['key'], readonly [text: string, tone
 }
 
 export function ServicesPanel(): ReactNode {
-  const { data, failure, refresh } = useCall<Services>('model.services')
+  const { data, failure, refresh } = useCall('model.services')
   const [asked, setAsked] = useState<ServiceView | null>(null)
   if (failure !== null) return <Problem failure={failure} onRetry={refresh} />
   if (data === undefined) return <Loading />
@@ -130,11 +130,11 @@ function KeyDialog({ service, onClose, refresh }: KeyDialogProps): ReactNode {
 /** Asks this machine only when a person wants to know. */
 function LocalServices({ refresh }: { readonly refresh: () => void }): ReactNode {
   const { client } = useGuest()
-  const discovery = useAction<{ services: readonly FoundService[] }>()
+  const discovery = useAction()
   const apply = useApplyConfig()
   const [found, setFound] = useState<readonly FoundService[] | null>(null)
   const use = async (service: FoundService, model: string): Promise<void> => {
-    const config = await apply.attempt(() => callOf<ShownConfig>(client, 'config.show', {}))
+    const config = await apply.attempt(() => callOf(client, 'config.show', {}))
     if (config === undefined) return
     const changes = setupChanges({ model: { kind: 'local', service, model }, tier: null })
     if ((await apply.save({ changes }, config.hash)) !== null && (await apply.restart())) refresh()

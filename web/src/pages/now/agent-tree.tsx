@@ -12,10 +12,6 @@ import { Empty } from '../../ui/states.tsx'
 import { AgentControls } from './agent-controls.tsx'
 import { ownValue } from '../../../../src/types/index.ts'
 
-export interface AgentList {
-  readonly agents: readonly Agent[]
-}
-
 interface Agent extends AgentLine {
   readonly model: string
 }

@@ -1,4 +1,5 @@
 /** The page to leave open: what runs and waits, which agents there are, what the machine does, and what today has cost. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { Activity, Bot, Coins, Hand, MessageSquareText, Square } from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { Link } from '../../app/router.tsx'
@@ -7,26 +8,12 @@ import { IconButton } from '../../ui/button.tsx'
 import { Badge, Card, Page } from '../../ui/layout.tsx'
 import { countText, moneyText, plural } from '../../ui/numbers.ts'
 import { Empty, Loading, Problem, ProblemLine } from '../../ui/states.tsx'
-import { AgentTree, type AgentList } from './agent-tree.tsx'
+import { AgentTree } from './agent-tree.tsx'
 import { ResourcesCard } from './resources-card.tsx'
 import { hourMs, UsageCard, useUsage } from './usage-card.tsx'
 import './now.css'
 
-interface NowView {
-  readonly at: number
-  readonly turns: readonly RunningTurn[]
-  readonly calls: readonly RunningCall[]
-  readonly approvals: readonly { readonly call: string; readonly session: string; readonly name: string; readonly since: number }[]
-  readonly admission: { readonly running: number; readonly queued: readonly string[]; readonly paused_by: readonly string[] }
-}
-
-interface RunningTurn {
-  readonly session: string
-  readonly turn: string
-  readonly title: string
-  readonly since: number
-  readonly waiting: number
-}
+type NowView = OutputOf<'system.now'>
 
 interface RunningCall {
   readonly call: string
@@ -44,8 +31,8 @@ const idleMs = 30_000
 
 export default function NowPage(): ReactNode {
   const [isBusy, setBusy] = useState(false)
-  const { data, failure, refresh } = useCall<NowView>('system.now', {}, { refreshOn: changing, everyMs: isBusy ? busyMs : idleMs })
-  const agents = useCall<AgentList>(
+  const { data, failure, refresh } = useCall('system.now', {}, { refreshOn: changing, everyMs: isBusy ? busyMs : idleMs })
+  const agents = useCall(
     'agent.list',
     { ended: true, limit: 100 },
     { refreshOn: ['agent_*', 'turn_*'], everyMs: isBusy ? 3 * busyMs : idleMs },

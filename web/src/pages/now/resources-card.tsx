@@ -5,28 +5,11 @@ import { Chart } from '../../ui/chart.tsx'
 import { Card } from '../../ui/layout.tsx'
 import { Loading, NoticeBar, Problem } from '../../ui/states.tsx'
 
-interface Sample {
-  readonly at: number
-  readonly cpu_percent: number
-  readonly memory_used_mb: number
-  readonly memory_total_mb: number
-  readonly disk_used_percent: number
-  readonly disk_free_mb: number
-  readonly guest_memory_mb: number
-  readonly loop_delay_ms: number
-}
-
-interface ResourceView {
-  readonly now: Sample
-  readonly overloads: readonly string[]
-  readonly history: readonly Sample[]
-}
-
 const everyMs = 10_000
 const shownSamples = 60
 
 export function ResourcesCard(): ReactNode {
-  const { data, failure, refresh } = useCall<ResourceView>('resources.show', { history: shownSamples }, { everyMs })
+  const { data, failure, refresh } = useCall('resources.show', { history: shownSamples }, { everyMs })
   if (data === undefined)
     return <Card title="Machine">{failure === null ? <Loading label="Machine" /> : <Problem failure={failure} onRetry={refresh} />}</Card>
   const { now, overloads, history } = data

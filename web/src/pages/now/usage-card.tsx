@@ -1,4 +1,5 @@
 /** What models were used for over time: money, tokens and how long an answer takes, by hour or by day. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { type ReactNode, useMemo, useState } from 'react'
 import { type CallState, useCall } from '../../data/calls.ts'
 import { Chart } from '../../ui/chart.tsx'
@@ -19,10 +20,7 @@ interface Hour extends Amounts {
   readonly at: number
 }
 
-interface UsageView {
-  readonly from: number
-  readonly hours: readonly Hour[]
-}
+type UsageView = OutputOf<'usage.series'>
 
 export const hourMs = 3_600_000
 const keptHours = 31 * 24
@@ -34,7 +32,7 @@ export interface Usage extends CallState<UsageView> {
 }
 
 export function useUsage(): Usage {
-  const state = useCall<UsageView>('usage.series', { hours: keptHours }, { refreshOn: ['turn_ended'], everyMs })
+  const state = useCall('usage.series', { hours: keptHours }, { refreshOn: ['turn_ended'], everyMs })
   const midnight = new Date().setHours(0, 0, 0, 0)
   const today = useMemo(() => sum(state.data?.hours.filter(({ at }) => at >= midnight) ?? []), [state.data, midnight])
   return { ...state, today }

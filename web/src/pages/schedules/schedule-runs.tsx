@@ -1,4 +1,5 @@
 /** The newest runs of a schedule, and what each has answered. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { type ReactNode, useState } from 'react'
 import { Link } from '../../app/router.tsx'
 import { useCall } from '../../data/calls.ts'
@@ -8,17 +9,7 @@ import { moneyText } from '../../ui/numbers.ts'
 import { Loading, Problem } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 
-interface ScheduleRun {
-  readonly due_at: number
-  readonly attempt: number
-  readonly status: 'running' | 'success' | 'failed' | 'cancelled' | 'skipped'
-  readonly started_at: number
-  readonly ended_at: number | null
-  readonly turn: string
-  readonly session: string
-  readonly summary: string
-  readonly used?: { readonly microDollars: number }
-}
+type ScheduleRun = OutputOf<'schedule.runs'>['runs'][number]
 
 const tones: Readonly<Record<ScheduleRun['status'], Tone>> = {
   running: 'accent',
@@ -29,11 +20,7 @@ const tones: Readonly<Record<ScheduleRun['status'], Tone>> = {
 }
 
 export function ScheduleRuns({ schedule }: { readonly schedule: string }): ReactNode {
-  const { data, failure, refresh } = useCall<{ runs: readonly ScheduleRun[] }>(
-    'schedule.runs',
-    { id: schedule, limit: 20 },
-    { refreshOn: ['schedule_*', 'turn_ended'] },
-  )
+  const { data, failure, refresh } = useCall('schedule.runs', { id: schedule, limit: 20 }, { refreshOn: ['schedule_*', 'turn_ended'] })
   const [open, setOpen] = useState<ScheduleRun | null>(null)
   if (failure !== null) return <Problem failure={failure} onRetry={refresh} />
   if (data === undefined) return <Loading />
@@ -82,18 +69,9 @@ export function ScheduleRuns({ schedule }: { readonly schedule: string }): React
   )
 }
 
-interface RunOutput {
-  readonly text: string
-  readonly remaining_bytes: number
-}
-
 function RunDialog({ run, onClose }: { readonly run: ScheduleRun | null; readonly onClose: () => void }): ReactNode {
   const hasTurn = run !== null && run.turn !== '' && run.status !== 'running'
-  const { data, failure, refresh } = useCall<RunOutput>(
-    'schedule.run_output',
-    { turn: run?.turn ?? '', max_bytes: 8_000 },
-    { skip: !hasTurn },
-  )
+  const { data, failure, refresh } = useCall('schedule.run_output', { turn: run?.turn ?? '', max_bytes: 8_000 }, { skip: !hasTurn })
   return (
     <Dialog title="What the run said" isOpen={run !== null} onClose={onClose} isWide>
       {!hasTurn ? (

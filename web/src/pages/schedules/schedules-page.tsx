@@ -1,4 +1,5 @@
 /** Schedules: what runs by itself, when it runs next, and what came of it. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { CalendarClock, Pause, Pencil, Play, Plus, Trash2, Zap } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { navigate, type PageProps } from '../../app/router.tsx'
@@ -22,15 +23,10 @@ interface ScheduleView extends EditableSchedule {
   readonly created_at: number
 }
 
-interface Found {
-  readonly schedules: readonly ScheduleView[]
-  readonly total: number
-}
-
 const tones: Readonly<Record<ScheduleView['status'], Tone>> = { active: 'good', paused: 'neutral', completed: 'neutral', disabled: 'bad' }
 
 export default function SchedulesPage({ place }: PageProps): ReactNode {
-  const { data, failure, refresh } = useCall<Found>(
+  const { data, failure, refresh } = useCall(
     'schedule.search',
     { limit: 100 },
     { refreshOn: ['schedule_*', 'turn_ended'], everyMs: 30_000 },
@@ -105,18 +101,13 @@ function ScheduleTable({
   )
 }
 
-interface Forecast {
-  readonly runs: number
-  readonly mean: { readonly microDollars: number; readonly tokens: number }
-  readonly refused: string
-  readonly is_tight: boolean
-}
+type Forecast = OutputOf<'budget.forecast'>
 
 function ScheduleCard({ schedule, refresh }: { readonly schedule: ScheduleView; readonly refresh: () => void }): ReactNode {
   const { id, name, status } = schedule
   const { run, isBusy, failure } = useAction()
   const [mode, setMode] = useState<'show' | 'edit' | 'delete'>('show')
-  const forecast = useCall<Forecast>('budget.forecast', { schedule: id }, { refreshOn: ['schedule_*', 'turn_ended'] })
+  const forecast = useCall('budget.forecast', { schedule: id }, { refreshOn: ['schedule_*', 'turn_ended'] })
   const act = async (call: string, input: object = {}): Promise<void> => {
     if ((await run(call, { id, ...input })) === undefined) return
     setMode('show')

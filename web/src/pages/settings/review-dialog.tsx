@@ -17,7 +17,7 @@ interface ReviewDialogProps {
 }
 
 export function ReviewDialog({ title, draft, onClose, onSave, isBusy, failure }: ReviewDialogProps): ReactNode {
-  const { run, failure: refusal } = useAction<ConfigProposal>()
+  const { run, failure: refusal } = useAction()
   const [proposal, setProposal] = useState<ConfigProposal | null>(null)
   useEffect(() => {
     setProposal(null)

@@ -17,7 +17,7 @@ import './settings.css'
 
 export default function SettingsPage({ place }: PageProps): ReactNode {
   const config = useConfig()
-  const schema = useCall<JsonObject>('config.schema')
+  const schema = useCall('config.schema')
   const failure = config.failure ?? schema.failure
   const { data } = config
   const body = ((): ReactNode => {

@@ -105,7 +105,7 @@ const services = Object.entries(builtinProviders)
   .map(([value, { name }]) => ({ value, label: name }))
 
 function ServiceFields({ answer, onChange }: ModelStepProps): ReactNode {
-  const known = useCall<{ services: readonly { id: string; key: string }[] }>('model.services')
+  const known = useCall('model.services')
   const hasKey = known.data?.services.some(({ id, key }) => id === answer.provider && key === 'present') ?? false
   const usual = ownValue(builtinProviders, answer.provider)?.defaultModel ?? ''
   return (
@@ -151,7 +151,7 @@ function KeyField({ answer, onChange, hint }: ModelStepProps & { readonly hint: 
 }
 
 function LocalFields({ answer, onChange }: ModelStepProps): ReactNode {
-  const { data, failure, isLoading, refresh } = useCall<{ services: readonly FoundService[] }>('model.discover')
+  const { data, failure, isLoading, refresh } = useCall('model.discover')
   const options = (data?.services ?? []).flatMap((service) =>
     service.models.map(({ name }) => ({ service, name, value: `${service.id} ${name}`, label: `${name} (${service.name})` })),
   )
@@ -205,7 +205,7 @@ function BetterAddress({ url, onUse }: { readonly url: string; readonly onUse: (
 
 function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
   const canAsk = /^https?:\/\/./.test(answer.baseUrl) && URL.canParse(answer.baseUrl)
-  const probe = useAction<AddressModels>()
+  const probe = useAction()
   const [{ models: offered, betterUrl }, setFound] = useState<Pick<AddressModels, 'models' | 'betterUrl'>>({ models: [], betterUrl: '' })
   const look = (baseUrl = answer.baseUrl): void => {
     const nothing = { models: null, betterUrl: '' }

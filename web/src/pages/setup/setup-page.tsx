@@ -1,19 +1,12 @@
 /** The first run: a model, a limit of spending, an isolation. Ends in a working chat. The answers are saved at the end, all at once. */
 import { Check } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
-import {
-  type AddressModels,
-  type DoctorCheck,
-  keyNameOf,
-  type ModelChoice,
-  type SandboxTier,
-  setupChanges,
-} from '../../../../src/types/index.ts'
+import { type DoctorCheck, keyNameOf, type ModelChoice, type SandboxTier, setupChanges } from '../../../../src/types/index.ts'
 import { dismissSetup } from '../../app/first-run.ts'
 import { navigate } from '../../app/router.tsx'
 import { callOf, useCall } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
-import { type ShownConfig, useApplyConfig } from '../../data/settings.ts'
+import { useApplyConfig } from '../../data/settings.ts'
 import { Button } from '../../ui/button.tsx'
 import { Page } from '../../ui/layout.tsx'
 import { Loading, NoticeBar, Problem, ProblemLine, WithCode } from '../../ui/states.tsx'
@@ -25,7 +18,7 @@ import './setup.css'
 const steps = ['Model', 'Budget', 'Isolation'] as const
 
 export default function SetupPage(): ReactNode {
-  const config = useCall<ShownConfig>('config.show')
+  const config = useCall('config.show')
   if (config.failure !== null) return <Problem failure={config.failure} onRetry={config.refresh} />
   if (config.data === undefined) return <Loading />
   return <Setup locked={config.data.locked} />
@@ -164,7 +157,7 @@ function useFinish(): Finish {
       }
       const limit = microDollarsOf(budget) ?? 0
       if (limit > 0) await callOf(client, 'budget.set', { scope: 'user', window: budget.window, micro_dollars: limit })
-      const { hash } = await callOf<ShownConfig>(client, 'config.show', {})
+      const { hash } = await callOf(client, 'config.show', {})
       return { choice, hash }
     })
     if (saved === undefined) return false
@@ -174,7 +167,7 @@ function useFinish(): Finish {
   const sized = async (choice: ModelChoice): Promise<ModelChoice> => {
     if (choice.kind !== 'address' || choice.contextTokens !== null) return choice
     const { baseUrl, model } = choice
-    const { contextTokens } = await callOf<AddressModels>(client, 'model.probe', { base_url: baseUrl, model })
+    const { contextTokens } = await callOf(client, 'model.probe', { base_url: baseUrl, model })
     return { ...choice, contextTokens }
   }
   const finish = async (answers: Answers): Promise<boolean> => {
@@ -183,9 +176,7 @@ function useFinish(): Finish {
     try {
       if (!(await saveAll(answers))) return false
       if (answers.model.kind === 'offline') return true
-      const checks = await apply.attempt(
-        async () => (await callOf<{ checks: DoctorCheck[] }>(client, 'system.health', { part: 'model' })).checks,
-      )
+      const checks = await apply.attempt(async () => (await callOf(client, 'system.health', { part: 'model' })).checks)
       const missing = checks?.find(({ state }) => state !== 'ok') ?? null
       setSilent(missing)
       return checks !== undefined && missing === null

@@ -23,7 +23,7 @@ interface TierStepProps {
 
 export function TierStep({ tier, onChange }: TierStepProps): ReactNode {
   const { status } = useGuest()
-  const { run, isBusy, failure } = useAction<{ checks: readonly DoctorCheck[] }>()
+  const { run, isBusy, failure } = useAction()
   const [checks, setChecks] = useState<readonly DoctorCheck[] | null>(null)
   const now = tiers.find(({ value }) => value === status.sandbox.tier)?.value ?? null
   const chosen = tier ?? now

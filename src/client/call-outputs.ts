@@ -1,0 +1,1649 @@
+// Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.
+import type { CallId, DataOrigin, ErrorCode, Failure, Json, JsonObject, SessionId, TurnId } from '../types/index.ts'
+
+/** What each call returns that a terminal may make, by its name. */
+interface CallOutputs {
+  'agent.delegate': {
+    status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+    agent: string
+    id: string
+    session: SessionId | ''
+    branch: string
+    value: Json
+    text: string
+    files: readonly string[]
+    spent: { tokens: number; micro_dollars: number }
+    labels: readonly ('untrusted' | 'private')[]
+    code: ErrorCode | ''
+    reason: string
+    hint: string
+  }
+  'agent.fan_out': {
+    status: 'success' | 'failure'
+    succeeded: number
+    tasks: readonly {
+      status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+      agent: string
+      id: string
+      session: SessionId | ''
+      branch: string
+      value: Json
+      text: string
+      files: readonly string[]
+      spent: { tokens: number; micro_dollars: number }
+      labels: readonly ('untrusted' | 'private')[]
+      code: ErrorCode | ''
+      reason: string
+      hint: string
+      task: string
+    }[]
+    synthesis: {
+      status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+      agent: string
+      id: string
+      session: SessionId | ''
+      branch: string
+      value: Json
+      text: string
+      files: readonly string[]
+      spent: { tokens: number; micro_dollars: number }
+      labels: readonly ('untrusted' | 'private')[]
+      code: ErrorCode | ''
+      reason: string
+      hint: string
+    } | null
+    labels: readonly ('untrusted' | 'private')[]
+  }
+  'agent.find': { agents: readonly { name: string; description: string; capabilities: readonly string[]; without: readonly string[] }[] }
+  'agent.handoff': { agent: string; from: string }
+  'agent.kill': { killed: readonly CallId[]; state: string }
+  'agent.list': {
+    agents: readonly {
+      id: CallId
+      name: string
+      session: SessionId
+      parent: CallId | ''
+      home: SessionId | ''
+      depth: number
+      task: string
+      model: string
+      rights: readonly string[]
+      priority: 'low' | 'normal' | 'high' | 'critical'
+      keep: boolean
+      state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
+      reply: string
+      reason: string
+      labels: readonly ('untrusted' | 'private')[]
+      created_at: number
+      started_at: number | null
+      ended_at: number | null
+      budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+      branch?: string
+      code?: ErrorCode
+      delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
+      waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+      waiting_on: string
+      current_call: { name: string; elapsed_ms: number } | null
+      usage: { cpu_ms: number; memory_mb: number; processes: number } | null
+      spent: { tokens: number; micro_dollars: number }
+      left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+      origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+    }[]
+    admission: { running: number; queued: readonly string[]; starts_left: number; max_running: number; paused_by: readonly string[] }
+  }
+  'agent.pause': { agents: readonly CallId[]; state: string }
+  'agent.raise': { agent: CallId; budget: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number } }
+  'agent.resume': { agents: readonly CallId[]; state: string }
+  'agent.revoke': { agents: readonly string[] }
+  'agent.send': { to: CallId | ''; state: string }
+  'agent.spawn': {
+    id: CallId
+    name: string
+    session: SessionId
+    parent: CallId | ''
+    home: SessionId | ''
+    depth: number
+    task: string
+    model: string
+    rights: readonly string[]
+    priority: 'low' | 'normal' | 'high' | 'critical'
+    keep: boolean
+    state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
+    reply: string
+    reason: string
+    labels: readonly ('untrusted' | 'private')[]
+    created_at: number
+    started_at: number | null
+    ended_at: number | null
+    budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+    branch?: string
+    code?: ErrorCode
+    delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
+    waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+    waiting_on: string
+    current_call: { name: string; elapsed_ms: number } | null
+    usage: { cpu_ms: number; memory_mb: number; processes: number } | null
+    spent: { tokens: number; micro_dollars: number }
+    left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+    origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+  }
+  'agent.wait': {
+    agents: readonly {
+      id: CallId
+      name: string
+      session: SessionId
+      parent: CallId | ''
+      home: SessionId | ''
+      depth: number
+      task: string
+      model: string
+      rights: readonly string[]
+      priority: 'low' | 'normal' | 'high' | 'critical'
+      keep: boolean
+      state: 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed' | 'paused'
+      reply: string
+      reason: string
+      labels: readonly ('untrusted' | 'private')[]
+      created_at: number
+      started_at: number | null
+      ended_at: number | null
+      budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+      branch?: string
+      code?: ErrorCode
+      delegation?: { definition: string; hash: string; turn: TurnId | ''; awaited?: boolean; deadline_at: number | null; repairs: number; value?: Json }
+      waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+      waiting_on: string
+      current_call: { name: string; elapsed_ms: number } | null
+      usage: { cpu_ms: number; memory_mb: number; processes: number } | null
+      spent: { tokens: number; micro_dollars: number }
+      left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null } | null
+      origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+    }[]
+    timed_out: boolean
+  }
+  'approval.list': readonly {
+    call: CallId
+    session: SessionId
+    turn: TurnId
+    name: string
+    input: string
+    reason?: string
+    labels?: readonly ('untrusted' | 'private')[]
+    origins?: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+    inputs?: {
+      program: string
+      files: readonly { path: string; hash: string; script?: true }[]
+      workspace?: { digest: string; unread?: number; changed: readonly string[]; except: readonly string[]; running: number }
+    } | null
+    agent?: string
+    personal?: true
+    at: number
+    expires_at: number | null
+    allowed_by: readonly string[]
+    rules: readonly { scope: 'call' | 'pattern' | 'session' | 'folder'; id: string; text: string }[]
+  }[]
+  'approval.revoke': { revoked: string }
+  'approval.rules': readonly {
+    id: string
+    call: string
+    session: SessionId | ''
+    labels: readonly ('untrusted' | 'private')[]
+    by: string
+    at: number
+    text: string
+    applies: boolean
+  }[]
+  'attachment.put': { piece: string; bytes: number }
+  'audit.append': { seq: number; hash: string }
+  'audit.cancel': { cancelled: boolean }
+  'audit.query': {
+    records: readonly {
+      seq: number
+      at: number
+      actor: string
+      session: SessionId | ''
+      turn: TurnId | ''
+      call: CallId
+      name: string
+      phase: 'intent' | 'parked' | 'decided' | 'started' | 'exchange' | 'outcome' | 'refused' | 'reconciled'
+      body: string
+      hash: string
+      body_bytes?: number
+    }[]
+    next: number | null
+  }
+  'audit.status': {
+    head: { seq: number; hash: string }
+    checking: { began: number; done: number; total: number } | null
+    last: {
+      at: number
+      report: {
+        ok: boolean
+        records: number
+        blobs: number
+        first_bad: { seq: number; why: string } | null
+        open: readonly { seq: number; call: CallId; name: string }[]
+        signed_heads: {
+          checked: number
+          chained_from: number | null
+          bad: readonly { seq: number; why: string }[]
+          others: number
+          restores: readonly { at: number; by: string; from: number; to: number; fault: string }[]
+        } | null
+        repeated: { records: number; unexplained: readonly { seq: number; why: string }[] }
+        projections: readonly string[]
+        erased: { bodies: number; unchecked: number; unexplained: readonly number[] }
+        ms: number
+      }
+    } | null
+    signed: { seq: number; hash: string; at: number; n: number; problem: string; is_in_chain: boolean } | null
+  }
+  'audit.verify': {
+    ok: boolean
+    records: number
+    blobs: number
+    first_bad: { seq: number; why: string } | null
+    open: readonly { seq: number; call: CallId; name: string }[]
+    signed_heads: {
+      checked: number
+      chained_from: number | null
+      bad: readonly { seq: number; why: string }[]
+      others: number
+      restores: readonly { at: number; by: string; from: number; to: number; fault: string }[]
+    } | null
+    repeated: { records: number; unexplained: readonly { seq: number; why: string }[] }
+    projections: readonly string[]
+    erased: { bodies: number; unchecked: number; unexplained: readonly number[] }
+    ms: number
+  }
+  'branch.create': {
+    name: string
+    home: SessionId | ''
+    session: SessionId | ''
+    by: string
+    version: string
+    base: string
+    state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
+    labels: readonly ('untrusted' | 'private')[]
+    merge: { commit: string; before: string } | null
+    created_at: number
+    ended_at: number | null
+  }
+  'branch.diff': { from: string; to: string; changes: readonly { path: string; change: 'added' | 'changed' | 'deleted' }[]; total: number; text: string }
+  'branch.drop': {
+    name: string
+    home: SessionId | ''
+    session: SessionId | ''
+    by: string
+    version: string
+    base: string
+    state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
+    labels: readonly ('untrusted' | 'private')[]
+    merge: { commit: string; before: string } | null
+    created_at: number
+    ended_at: number | null
+  }
+  'branch.list': {
+    branches: readonly {
+      name: string
+      home: SessionId | ''
+      session: SessionId | ''
+      by: string
+      version: string
+      base: string
+      state: 'making' | 'open' | 'merging' | 'merged' | 'dropped'
+      labels: readonly ('untrusted' | 'private')[]
+      merge: { commit: string; before: string } | null
+      created_at: number
+      ended_at: number | null
+    }[]
+  }
+  'branch.merge': {
+    changes: readonly { path: string; change: 'added' | 'changed' | 'deleted' }[]
+    total: number
+    conflicts: readonly { path: string; why: string }[]
+    before: string
+    after: string
+  }
+  'browser.act': {
+    tab: string
+    url: string
+    title: string
+    status: number | null
+    shows: 'tree' | 'changes' | 'text' | 'nothing'
+    text: string
+    from_byte: number
+    next_byte: number | null
+    total_bytes: number
+    notes: readonly string[]
+  }
+  'browser.click': {
+    tab: string
+    url: string
+    title: string
+    status: number | null
+    shows: 'tree' | 'changes' | 'text' | 'nothing'
+    text: string
+    from_byte: number
+    next_byte: number | null
+    total_bytes: number
+    notes: readonly string[]
+  }
+  'browser.download': { downloads: readonly { path: string; url: string; bytes: number; state: 'running' | 'done' | 'failed'; problem: string }[] }
+  'browser.open': {
+    tab: string
+    url: string
+    title: string
+    status: number | null
+    shows: 'tree' | 'changes' | 'text' | 'nothing'
+    text: string
+    from_byte: number
+    next_byte: number | null
+    total_bytes: number
+    notes: readonly string[]
+  }
+  'browser.screenshot': { tab: string; url: string; path: string; bytes: number; width: number; height: number; notes: readonly string[] }
+  'browser.snapshot': {
+    tab: string
+    url: string
+    title: string
+    status: number | null
+    shows: 'tree' | 'changes' | 'text' | 'nothing'
+    text: string
+    from_byte: number
+    next_byte: number | null
+    total_bytes: number
+    notes: readonly string[]
+  }
+  'browser.tabs': { tabs: readonly { tab: string; current: boolean; url: string; title: string }[] }
+  'browser.text': {
+    tab: string
+    url: string
+    title: string
+    status: number | null
+    shows: 'tree' | 'changes' | 'text' | 'nothing'
+    text: string
+    from_byte: number
+    next_byte: number | null
+    total_bytes: number
+    notes: readonly string[]
+  }
+  'browser.type': {
+    tab: string
+    url: string
+    title: string
+    status: number | null
+    shows: 'tree' | 'changes' | 'text' | 'nothing'
+    text: string
+    from_byte: number
+    next_byte: number | null
+    total_bytes: number
+    notes: readonly string[]
+  }
+  'budget.check': {
+    covered: boolean
+    reason: string
+    left: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null }
+  }
+  'budget.forecast': {
+    runs: number
+    mean: { microDollars: number; tokens: number }
+    worst: { microDollars: number; tokens: number }
+    refused: string
+    is_tight: boolean
+    until: number | null
+    checked_at: number
+  }
+  'budget.remove': { scope: string; window: string }
+  'budget.reset': {
+    scope: string
+    window: string
+    spent: { tokens: number; micro_dollars: number; calls: number; seconds: number }
+    reserved: { tokens: number; micro_dollars: number; calls: number; seconds: number }
+    limit: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null }
+    until: number | null
+    is_low: boolean
+  }
+  'budget.set': {
+    scope: string
+    window: string
+    spent: { tokens: number; micro_dollars: number; calls: number; seconds: number }
+    reserved: { tokens: number; micro_dollars: number; calls: number; seconds: number }
+    limit: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null }
+    until: number | null
+    is_low: boolean
+  }
+  'budget.show': {
+    session: {
+      spent: { microDollars: number; tokens: number }
+      reserved: { microDollars: number; tokens: number }
+      limit: { micro_dollars: number | null; tokens: number | null }
+    } | null
+    user: {
+      spent: { microDollars: number; tokens: number }
+      reserved: { microDollars: number; tokens: number }
+      limit: { micro_dollars: number | null; tokens: number | null }
+    }
+    budgets: readonly {
+      scope: string
+      window: string
+      spent: { tokens: number; micro_dollars: number; calls: number; seconds: number }
+      reserved: { tokens: number; micro_dollars: number; calls: number; seconds: number }
+      limit: { tokens: number | null; micro_dollars: number | null; calls: number | null; seconds: number | null }
+      until: number | null
+      is_low: boolean
+    }[]
+  }
+  'call.decide': { decided: boolean; rule: string | null; next: string }
+  'coder.add': { agent: string }
+  'coder.approve': { approved: string }
+  'coder.list': {
+    agents: readonly {
+      agent: string
+      from: string
+      command: string
+      description: string
+      files: string
+      hosts: readonly string[]
+      approved: boolean
+      running: number
+    }[]
+  }
+  'coder.remove': { removed: boolean }
+  'coder.show': {
+    identity: string
+    says: string
+    settings: {
+      description: string
+      command: string
+      args: readonly string[]
+      program_folder: string
+      env: { [name: string]: string }
+      allow: readonly string[]
+      files: 'none' | 'read' | 'branch'
+      timeout_s: number
+    }
+    digest: string
+    agent: string
+    state: 'new' | 'changed' | 'same'
+  }
+  'command.expand': { text: string }
+  'command.list': { commands: readonly { name: string; description: string; hint: string }[] }
+  'config.check': { text: string; before: string; changes: readonly { key: string; before: Json; after: Json }[]; needs_new_process: readonly string[] }
+  'config.save': { text: string; before: string; changes: readonly { key: string; before: Json; after: Json }[]; needs_new_process: readonly string[] }
+  'config.schema': JsonObject
+  'config.show': {
+    file: string
+    text: string
+    hash: string
+    entries: readonly { key: readonly string[]; value: Json; source: 'default' | 'all_users' | 'user' | 'command' }[]
+    problem: string
+    pending: readonly string[]
+    last_good: { text: string; at: number } | null
+    locked: string
+    restart_problem: string
+  }
+  'data.extract': { value: Json; bits: number; bits_left: number }
+  'definition.approve': { approved: true }
+  'definition.list': {
+    definitions: readonly { name: string; from: 'person' | 'workspace'; state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'; problem: string; hash: string }[]
+  }
+  'definition.revoke': { revoked: boolean }
+  'definition.show': {
+    kind: 'agents' | 'graphs'
+    name: string
+    toml: string
+    text: string
+    character?: string
+    problem: string
+    from: 'person' | 'workspace'
+    hash: string
+    state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+    table?: JsonObject
+  }
+  'events.next': {
+    events: readonly { seq: number; at: number; kind: string; actor: string; session: string; fields: JsonObject }[]
+    cursor: number
+    more: boolean
+  }
+  'events.publish': { kind: string; data: Json; labels: readonly ('untrusted' | 'private')[] }
+  'events.subscribe': { cursor: number }
+  'events.unsubscribe': { existed: boolean }
+  'exec.change': { allow: readonly string[]; deny: readonly string[] }
+  'exec.rules': {
+    shell: boolean
+    env: readonly string[]
+    patterns: readonly { list: 'allow' | 'deny'; pattern: string; from: 'config.toml' | 'oxbow exec' }[]
+  }
+  'exec.run': {
+    exit_code: number | null
+    signal: string | null
+    timed_out: boolean
+    stdout: string
+    stderr: string
+    stdout_bytes: number
+    stderr_bytes: number
+    duration_ms: number
+  }
+  'file.bytes': { path: string; base64: string; offset: number; bytes: number; total_bytes: number }
+  'file.delete': { path: string; deleted: number }
+  'file.download': { path: string; base64: string; offset: number; bytes: number; total_bytes: number; modified_at: number }
+  'file.edit': { path: string; replaced: number; first_line: number; hash: string }
+  'file.list': { path: string; entries: readonly { path: string; kind: 'file' | 'folder' | 'link' | 'other'; bytes: number }[]; truncated: boolean }
+  'file.move': { from: string; to: string; kind: 'file' | 'folder' | 'link'; replaced: boolean }
+  'file.patch': {
+    files: readonly {
+      path: string
+      from: string
+      change: 'created' | 'changed' | 'deleted' | 'moved'
+      added: number
+      removed: number
+      hunks: number
+      shifted: number
+      hash: string
+    }[]
+  }
+  'file.read': {
+    path: string
+    text: string
+    newline: boolean
+    cut: boolean
+    from_line: number
+    lines: number
+    total_lines: number
+    bytes: number
+    hash: string
+  }
+  'file.search': {
+    matches: readonly { path: string; line: number; text: string; before: readonly string[]; after: readonly string[] }[]
+    files_searched: number
+    truncated: boolean
+  }
+  'file.upload': { path: string; bytes: number; created: boolean; hash: string }
+  'file.write': { path: string; bytes: number; created: boolean; hash: string }
+  'flow.declassify': {
+    call: CallId | ''
+    session: SessionId | ''
+    path: string
+    labels: readonly ('untrusted' | 'private')[]
+    digest: string
+    content: string
+    done: boolean
+    left: readonly ('untrusted' | 'private')[]
+  }
+  'flow.revoke': { revoked: boolean }
+  'flow.show': {
+    labels: readonly ('untrusted' | 'private')[]
+    origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
+    declassified: readonly ('untrusted' | 'private')[]
+    files: readonly { path: string; labels: readonly ('untrusted' | 'private')[] }[]
+    done: readonly {
+      call: CallId | ''
+      session: SessionId | ''
+      path: string
+      labels: readonly ('untrusted' | 'private')[]
+      digest: string
+      id: CallId
+      by: string
+      reason: string
+      at: number
+    }[]
+  }
+  'flow.why': {
+    session: string
+    given: readonly ('untrusted' | 'private')[]
+    readings: readonly {
+      seq: number
+      at: number
+      call: string
+      name: string
+      labels: readonly ('untrusted' | 'private')[]
+      origins: readonly string[]
+      declassified: boolean
+    }[]
+    more: number
+    call: { name: string; labels: readonly ('untrusted' | 'private')[]; outcome: string; reason: string } | null
+  }
+  'folder.sync': { folders: readonly { name: string; read_only: boolean; problem: string }[] }
+  'graph.answer': { answered: string }
+  'graph.cancel': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+  }
+  'graph.check': { ok: boolean; problems: readonly { at: string; message: string; hint: string }[]; nodes: readonly string[] }
+  'graph.list': {
+    runs: readonly {
+      id: TurnId
+      graph: string
+      status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+      session: SessionId
+      home: SessionId | ''
+      output: JsonObject
+      text: string
+      failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+      labels: readonly ('untrusted' | 'private')[]
+      version: string
+      position: string
+      created_at: number
+      ended_at: number | null
+      resumed: number
+      state: JsonObject
+      paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+      visits: number
+      waiting_for: string
+      questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+      spent: { tokens: number; micro_dollars: number }
+    }[]
+  }
+  'graph.resume': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+  }
+  'graph.run': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+  }
+  'graph.show': {
+    id: TurnId
+    graph: string
+    status: 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+    session: SessionId
+    home: SessionId | ''
+    output: JsonObject
+    text: string
+    failure: { code: ErrorCode; message: string; hint: string; status?: number; node: string } | null
+    labels: readonly ('untrusted' | 'private')[]
+    version: string
+    position: string
+    created_at: number
+    ended_at: number | null
+    resumed: number
+    state: JsonObject
+    paths: readonly { key: string; graph: string; node: string; attempt: number; since: number; status: string }[]
+    visits: number
+    waiting_for: string
+    questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
+    spent: { tokens: number; micro_dollars: number }
+  }
+  'guest.restart': { restarting: boolean }
+  'key.create': {
+    id: string
+    name: string
+    rights: readonly string[]
+    created_at: number
+    created_by: string
+    expires_at: number | null
+    used_at: number | null
+    key: string
+  }
+  'key.list': readonly {
+    id: string
+    name: string
+    rights: readonly string[]
+    created_at: number
+    created_by: string
+    expires_at: number | null
+    used_at: number | null
+  }[]
+  'key.revoke': { revoked: string }
+  'media.read': { data: string; bytes: number }
+  'memory.confirm': { note_id: string; message: string }
+  'memory.contradict': { note_id: string; message: string }
+  'memory.delete': { note_id: string; message: string }
+  'memory.expand': { from: number; to: number; messages: number; next_offset: number | null }
+  'memory.export': { lines: readonly string[]; next: string | null }
+  'memory.forget': {
+    entries: readonly { id: string; kind: string; text: string }[]
+    records: readonly { seq: number; at: number; name: string; phase: string; session: string }[]
+    marks: readonly { text: string; entries: number }[]
+    labels: readonly ('untrusted' | 'private')[]
+    dry_run: true
+  } | {
+    entries: readonly { id: string; kind: string; text: string }[]
+    records: readonly { seq: number; at: number; name: string; phase: string; session: string }[]
+    marks: readonly { text: string; entries: number }[]
+    labels: readonly ('untrusted' | 'private')[]
+    bodies: number
+    blobs: number
+    derived: number
+    later: readonly number[]
+    running: readonly TurnId[]
+    left: number
+    dry_run: false
+  }
+  'memory.import': { added: number; replaced: number; unchanged: number; conflicts: readonly string[]; refused: readonly { line: number; why: string }[] }
+  'memory.ingest': {
+    documents: readonly { address: string; state: 'new' | 'replaced' | 'unchanged' | 'removed' | 'missing'; sections: number; characters: number }[]
+    failed: readonly { path: string; code: string; message: string }[]
+    truncated: boolean
+  }
+  'memory.map': {
+    by: 'meaning' | 'time'
+    points: readonly {
+      id: string
+      kind: 'message' | 'note' | 'fact' | 'document' | 'summary'
+      text: string
+      tags: readonly string[]
+      created_at: number
+      x: number
+      y: number
+    }[]
+  }
+  'memory.pin': { note_id: string; message: string }
+  'memory.promote': { note_id: string; message: string }
+  'memory.reindex': { messages: number; written: number; vectors: boolean }
+  'memory.report': { id: string; changes: number; asks: number }
+  'memory.save': { note_id: string; message: string }
+  'memory.search': readonly {
+    note_id: string
+    text: string
+    match: string
+    score: number
+    weak: boolean
+    source: 'user_memory' | 'conversation' | 'document' | 'summary'
+    tags: readonly string[]
+    created_at: number
+    updated_at: number
+    author: string
+    labels: readonly ('untrusted' | 'private')[]
+    holds: boolean
+    superseded_by: string
+    contradicts: readonly string[]
+    why: {
+      textRank: number | null
+      textScore: number | null
+      vectorRank: number | null
+      vectorScore: number | null
+      closeness: number | null
+      exact: readonly string[]
+      prior: number
+      standsFor: readonly string[]
+    }
+  }[]
+  'memory.stats': {
+    entries: number
+    passages: number
+    byKind: { [Key in 'message' | 'note' | 'fact' | 'document' | 'summary']?: number }
+    models: readonly { model: string; dims: number; state: 'building' | 'active'; vectors: number }[]
+    bytes: number
+    indexed: number
+    journal: number
+    waiting: number
+    problem: string | null
+  }
+  'memory.supersede': { note_id: string; message: string; superseded: string }
+  'memory.tidy': {
+    learned: number
+    merged: number
+    superseded: number
+    flagged: number
+    settled: number
+    dropped: number
+    asks: readonly string[]
+    report: number
+    id: CallId
+  }
+  'memory.undo': { undone: number; kept: number }
+  'memory.update': { note_id: string; message: string }
+  'memory.valid': { note_id: string; message: string }
+  'memory.why': {
+    id: string
+    kind: 'message' | 'note' | 'fact' | 'document' | 'summary'
+    type: 'user_profile' | 'preference' | 'decision' | 'knowledge' | 'skill' | 'fact' | 'episode' | 'session' | 'conversation'
+    text: string
+    tags: readonly string[]
+    labels: readonly ('untrusted' | 'private')[]
+    importance: number
+    tier: 'hot' | 'warm' | 'cold'
+    protection: 'none' | 'low' | 'medium' | 'high' | 'permanent'
+    accesses: number
+    created_at: number
+    updated_at: number
+    valid_from: number
+    valid_to: number | null
+    holds: boolean
+    by: { actor: string; session: string; turn: string; call: string; author: string }
+    record: {
+      seq: number
+      at: number
+      actor: string
+      session: string
+      turn: string
+      call: string
+      name: string
+      phase: string
+      hash: string
+      erased: boolean
+    } | null
+    promoted: { by: string; at: number } | null
+    superseded_by: { id: string; text: string } | null
+    supersedes: readonly { id: string; text: string }[]
+    contradicts: readonly { id: string; text: string }[]
+    confirmed_by: readonly { id: string; text: string }[]
+  }
+  'model.discover': {
+    services: readonly {
+      id: string
+      name: string
+      baseUrl: string
+      models: readonly { name: string; contextTokens: number | null }[]
+      configLines: readonly string[]
+    }[]
+  }
+  'model.list': {
+    total: number
+    models: readonly {
+      name: string
+      provider: string
+      contextTokens: number
+      maxOutputTokens: number
+      price: {
+        inputPerMillion: number
+        outputPerMillion: number
+        cacheReadPerMillion?: number
+        cacheWritePerMillion?: number
+        tiers?: readonly {
+          inputPerMillion: number
+          outputPerMillion: number
+          cacheReadPerMillion?: number
+          cacheWritePerMillion?: number
+          aboveInputTokens: number
+        }[]
+      } | null
+      input: readonly ('text' | 'image' | 'pdf' | 'audio' | 'video')[]
+      tools: boolean
+      reasoning: boolean
+      sampling: boolean
+      structuredOutput: boolean
+      deprecated: boolean
+    }[]
+  }
+  'model.probe': { models: readonly { name: string; contextTokens: number | null }[] | null; contextTokens: number | null; betterUrl: string }
+  'model.services': {
+    model: {
+      name: string
+      provider: string
+      contextTokens: number
+      maxOutputTokens: number
+      price: {
+        inputPerMillion: number
+        outputPerMillion: number
+        cacheReadPerMillion?: number
+        cacheWritePerMillion?: number
+        tiers?: readonly {
+          inputPerMillion: number
+          outputPerMillion: number
+          cacheReadPerMillion?: number
+          cacheWritePerMillion?: number
+          aboveInputTokens: number
+        }[]
+      } | null
+      input: readonly ('text' | 'image' | 'pdf' | 'audio' | 'video')[]
+      tools: boolean
+      reasoning: boolean
+      sampling: boolean
+      structuredOutput: boolean
+      deprecated: boolean
+    }
+    fallback: readonly string[]
+    services: readonly {
+      id: string
+      name: string
+      base_url: string
+      key_names: readonly string[]
+      key: 'present' | 'missing' | 'not_needed'
+      is_default: boolean
+      default_model: string
+    }[]
+  }
+  'model.show': {
+    facts: {
+      name: string
+      provider: string
+      contextTokens: number
+      maxOutputTokens: number
+      price: {
+        inputPerMillion: number
+        outputPerMillion: number
+        cacheReadPerMillion?: number
+        cacheWritePerMillion?: number
+        tiers?: readonly {
+          inputPerMillion: number
+          outputPerMillion: number
+          cacheReadPerMillion?: number
+          cacheWritePerMillion?: number
+          aboveInputTokens: number
+        }[]
+      } | null
+      input: readonly ('text' | 'image' | 'pdf' | 'audio' | 'video')[]
+      tools: boolean
+      reasoning: boolean
+      sampling: boolean
+      structuredOutput: boolean
+      deprecated: boolean
+    }
+    origins: { [name: string]: string }
+  }
+  'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
+  'output.read': { text: string }
+  'plugin.info': {
+    exports: {
+      actions: readonly {
+        name: string
+        description: string
+        similes: readonly string[]
+        parameters: JsonObject
+        effect: 'none' | 'idempotent' | 'once'
+        tier: 'read_only' | 'side_effecting' | 'privileged'
+      }[]
+      providers: readonly { name: string; description: string; position: number; private: boolean; dynamic: boolean; deadline_ms: number }[]
+      evaluators: readonly { name: string; description: string; always: boolean }[]
+      services: readonly { type: string; description: string }[]
+      models: readonly { type: string; provider: string; priority: number }[]
+      routes: readonly { method: string; path: string; public: boolean }[]
+      tasks: readonly { name: string; every_s: number | null; cron: string | null }[]
+      events: readonly string[]
+      hooks: readonly { step: string; fail: 'open' | 'closed' }[]
+    } | null
+    failure: Failure | null
+    state: {
+      phase: 'stopped' | 'starting' | 'running' | 'waiting' | 'disabled'
+      problem: string
+      crashes: number
+      log: string
+      withheld?: readonly string[]
+    }
+    data: { bytes: number; max_bytes: number }
+    counts: {
+      states: { hits: number; misses: number; hit_ratio: number; entries: number; bytes: number }
+      events: { delivered: number; failed: number; lost: number }
+    }
+  }
+  'plugin.list': {
+    plugins: readonly {
+      plugin: string
+      version: string
+      phase: 'stopped' | 'starting' | 'running' | 'waiting' | 'disabled'
+      problem: string
+      crashes: number
+    }[]
+  }
+  'plugin.reload': { phase: string }
+  'plugin.sync': { plugins: readonly string[]; problems: { [name: string]: string }; untagged: number }
+  'plugin.test': { results: readonly { suite: string; name: string; ok: boolean; problem: string }[] }
+  'remote.add': { remote: string }
+  'remote.approve': { call: string }
+  'remote.diff': {
+    remote: string
+    state: 'new' | 'changed' | 'same'
+    problem: string
+    approved: {
+      name: string
+      description: string
+      version: string
+      provider: string
+      skills: readonly string[]
+      addresses: readonly string[]
+      signed_by: string
+    } | null
+    now: {
+      name: string
+      description: string
+      version: string
+      provider: string
+      skills: readonly string[]
+      addresses: readonly string[]
+      signed_by: string
+    }
+    digest: string
+  }
+  'remote.list': {
+    remotes: readonly {
+      remote: string
+      from: string
+      url: string
+      enabled: boolean
+      approved: boolean
+      changed: boolean
+      description: string
+      skills: readonly string[]
+    }[]
+  }
+  'remote.remove': { removed: boolean }
+  'remote.switch': { remote: string; enabled: boolean }
+  'resources.show': {
+    now: {
+      at: number
+      cpu_percent: number
+      memory_used_mb: number
+      memory_total_mb: number
+      load_1m: number
+      disk_used_percent: number
+      disk_free_mb: number
+      guest_cpu_percent: number
+      guest_memory_mb: number
+      loop_delay_ms: number
+      open_files: number
+    }
+    overloads: readonly string[]
+    history: readonly {
+      at: number
+      cpu_percent: number
+      memory_used_mb: number
+      memory_total_mb: number
+      load_1m: number
+      disk_used_percent: number
+      disk_free_mb: number
+      guest_cpu_percent: number
+      guest_memory_mb: number
+      loop_delay_ms: number
+      open_files: number
+    }[]
+  }
+  'role.list': readonly { role: string; rights: readonly string[]; by: string }[]
+  'role.remove': { removed: string }
+  'role.set': { role: string; rights: readonly string[]; by: string }
+  'schedule.create': {
+    id: string
+    name: string
+    goal: string
+    cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
+    status: 'active' | 'paused' | 'completed' | 'disabled'
+    author: string
+    origin: SessionId | ''
+    context: 'keep' | 'fresh'
+    model: string
+    misfire: 'skip' | 'once' | 'all'
+    grace_s: number | null
+    overlap: 'skip' | 'queue' | 'parallel'
+    retries: number
+    timeout_s: number
+    notify: 'always' | 'conditional' | 'never'
+    created_at: number
+    next_at: number | null
+    failures: number
+    budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+    next_local: string | null
+  }
+  'schedule.delete': { deleted: string }
+  'schedule.edit': {
+    id: string
+    name: string
+    goal: string
+    cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
+    status: 'active' | 'paused' | 'completed' | 'disabled'
+    author: string
+    origin: SessionId | ''
+    context: 'keep' | 'fresh'
+    model: string
+    misfire: 'skip' | 'once' | 'all'
+    grace_s: number | null
+    overlap: 'skip' | 'queue' | 'parallel'
+    retries: number
+    timeout_s: number
+    notify: 'always' | 'conditional' | 'never'
+    created_at: number
+    next_at: number | null
+    failures: number
+    budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+    next_local: string | null
+  }
+  'schedule.run_output': { text: string; total_bytes: number; remaining_bytes: number }
+  'schedule.runs': {
+    runs: readonly {
+      schedule: string
+      due_at: number
+      attempt: number
+      status: 'running' | 'success' | 'failed' | 'cancelled' | 'skipped'
+      started_at: number
+      ended_at: number | null
+      turn: TurnId
+      session: SessionId | ''
+      summary: string
+      notify: boolean
+      spent_before?: { microDollars: number; tokens: number }
+      used?: { microDollars: number; tokens: number }
+    }[]
+  }
+  'schedule.search': {
+    schedules: readonly {
+      id: string
+      name: string
+      goal: string
+      cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone: string }
+      status: 'active' | 'paused' | 'completed' | 'disabled'
+      author: string
+      origin: SessionId | ''
+      context: 'keep' | 'fresh'
+      model: string
+      misfire: 'skip' | 'once' | 'all'
+      grace_s: number | null
+      overlap: 'skip' | 'queue' | 'parallel'
+      retries: number
+      timeout_s: number
+      notify: 'always' | 'conditional' | 'never'
+      created_at: number
+      next_at: number | null
+      failures: number
+      budget?: { tokens?: number; micro_dollars?: number; calls?: number; seconds?: number }
+      next_local: string | null
+    }[]
+    total: number
+  }
+  'schedule.trigger': { turn: string }
+  'scratchpad.clear': { session_id: string; items: readonly string[]; updated_at: number | null; item_count: number }
+  'scratchpad.read': { session_id: string; items: readonly string[]; updated_at: number | null; item_count: number }
+  'scratchpad.write': { session_id: string; items: readonly string[]; updated_at: number | null; item_count: number }
+  'secret.allow': { name: string; calls: readonly string[]; hosts: readonly string[]; env: string }
+  'secret.found': readonly { name: string; handle: string; kind: string; call: string; session: string; at: number; masked: string; released: boolean }[]
+  'secret.list': readonly {
+    name: string
+    calls: readonly string[]
+    hosts: readonly string[]
+    env: string
+    handle: string
+    source: string
+    characters: number
+    masked: string
+  }[]
+  'secret.release': { name: string }
+  'secret.remove': { name: string }
+  'secret.reveal': { name: string; value: string }
+  'secret.set': { name: string; changed: boolean }
+  'secret.withdraw': { name: string; calls: readonly string[]; hosts: readonly string[]; env: string }
+  'server.add': { server: string }
+  'server.approve': { approved: readonly string[] }
+  'server.diff': {
+    server: string
+    identity: { approved: string; now: string }
+    instructions: { approved: string; now: string }
+    offers: { approved: { resources: boolean; prompts: boolean }; now: { resources: boolean; prompts: boolean } }
+    tools: readonly {
+      tool: string
+      call: string
+      state: 'new' | 'changed' | 'same' | 'gone'
+      problem: string
+      approved: {
+        name: string
+        title: string
+        description: string
+        inputSchema: JsonObject
+        outputSchema: JsonObject | null
+        annotations: JsonObject
+      } | null
+      now: {
+        name: string
+        title: string
+        description: string
+        inputSchema: JsonObject
+        outputSchema: JsonObject | null
+        annotations: JsonObject
+      } | null
+      read_only: boolean
+      sink: boolean
+    }[]
+    digest: string
+  }
+  'server.list': {
+    servers: readonly {
+      server: string
+      from: string
+      what: string
+      settings: {
+        command: string
+        args: readonly string[]
+        program_folder: string
+        lock: string
+        url: string
+        env: { [name: string]: string }
+        headers: { [name: string]: string }
+        client_id: string
+        client_secret: string
+        folders: readonly string[]
+        allow: readonly string[]
+        timeout_s: number
+        sampling_tokens: number
+      }
+      enabled: boolean
+      running: boolean
+      approved: number
+      quarantined: readonly string[]
+      log: string
+    }[]
+  }
+  'server.login': { url: string }
+  'server.login_end': { signed_in: true }
+  'server.remove': { removed: boolean }
+  'server.switch': { server: string; enabled: boolean }
+  'session.agent': { agent: string }
+  'session.archive': {
+    session: SessionId
+    change: {
+      title?: string
+      createdAt?: number
+      activeAt?: number
+      labels?: string
+      origins?: string
+      scratchpad?: string
+      archived?: number
+      deleted?: number
+      parent?: SessionId
+      forked?: number
+      summary?: CallId | ''
+    }
+  }
+  'session.compact': { messages: number; by: string }
+  'session.create': { id: SessionId; title: string }
+  'session.delete': {
+    session: SessionId
+    change: {
+      title?: string
+      createdAt?: number
+      activeAt?: number
+      labels?: string
+      origins?: string
+      scratchpad?: string
+      archived?: number
+      deleted?: number
+      parent?: SessionId
+      forked?: number
+      summary?: CallId | ''
+    }
+  }
+  'session.fork': {
+    session: SessionId
+    change: {
+      title?: string
+      createdAt?: number
+      activeAt?: number
+      labels?: string
+      origins?: string
+      scratchpad?: string
+      archived?: number
+      deleted?: number
+      parent?: SessionId
+      forked?: number
+      summary?: CallId | ''
+    }
+  }
+  'session.list': readonly {
+    id: SessionId
+    title: string
+    created_at: number
+    active_at: number
+    turns: number
+    busy: boolean
+    archived_at?: number
+    parent?: SessionId
+    forked_at?: number
+    agent?: string
+    folder?: string
+  }[]
+  'session.mode': { mode: 'configured' | 'ask' | 'read_only' }
+  'session.records': {
+    records: readonly {
+      seq: number
+      at: number
+      actor: string
+      session: SessionId | ''
+      turn: TurnId | ''
+      call: CallId
+      name: string
+      phase: 'intent' | 'parked' | 'decided' | 'started' | 'exchange' | 'outcome' | 'refused' | 'reconciled'
+      body: Json
+    }[]
+    next: number | null
+  }
+  'session.rename': {
+    session: SessionId
+    change: {
+      title?: string
+      createdAt?: number
+      activeAt?: number
+      labels?: string
+      origins?: string
+      scratchpad?: string
+      archived?: number
+      deleted?: number
+      parent?: SessionId
+      forked?: number
+      summary?: CallId | ''
+    }
+  }
+  'session.set_mode': { mode: 'configured' | 'ask' | 'read_only' }
+  'shell.background': {
+    id: string
+    text: string
+    from: number
+    next: number
+    total: number
+    dropped: number
+    running: boolean
+    waits_for_input: boolean
+    exit_code: number | null
+    signal: string | null
+  }
+  'shell.exec': {
+    exit_code: number | null
+    signal: string | null
+    timed_out: boolean
+    stdout: string
+    stderr: string
+    stdout_bytes: number
+    stderr_bytes: number
+    duration_ms: number
+  }
+  'shell.online': {
+    exit_code: number | null
+    signal: string | null
+    timed_out: boolean
+    stdout: string
+    stderr: string
+    stdout_bytes: number
+    stderr_bytes: number
+    duration_ms: number
+    hosts: readonly {
+      host: string
+      port: number
+      decision: 'reached' | 'refused' | 'failed'
+      reason: string
+      connections: number
+      bytes_out: number
+      bytes_in: number
+    }[]
+    more_connections: number
+  }
+  'shell.online_background': {
+    id: string
+    text: string
+    from: number
+    next: number
+    total: number
+    dropped: number
+    running: boolean
+    waits_for_input: boolean
+    exit_code: number | null
+    signal: string | null
+  }
+  'shell.online_session': { id: string; terminal: boolean }
+  'shell.online_write': {
+    text: string
+    from: number
+    next: number
+    total: number
+    dropped: number
+    running: boolean
+    waits_for_input: boolean
+    exit_code: number | null
+    signal: string | null
+    hosts: readonly {
+      host: string
+      port: number
+      decision: 'reached' | 'refused' | 'failed'
+      reason: string
+      connections: number
+      bytes_out: number
+      bytes_in: number
+    }[]
+    more_connections: number
+  }
+  'shell.session_close': { exit_code: number | null; signal: string | null; total: number }
+  'shell.session_list': { sessions: readonly { id: string }[] }
+  'shell.session_open': { id: string; terminal: boolean }
+  'shell.session_read': {
+    text: string
+    from: number
+    next: number
+    total: number
+    dropped: number
+    running: boolean
+    waits_for_input: boolean
+    exit_code: number | null
+    signal: string | null
+  }
+  'shell.session_resize': { columns: number; rows: number }
+  'shell.session_signal': { processes: number }
+  'shell.session_write': {
+    text: string
+    from: number
+    next: number
+    total: number
+    dropped: number
+    running: boolean
+    waits_for_input: boolean
+    exit_code: number | null
+    signal: string | null
+  }
+  'skill.list': {
+    items: readonly {
+      kind: 'skill' | 'instructions' | 'command'
+      name: string
+      place: 'agent' | '.agents' | '.claude' | 'user' | 'bundled' | 'workspace'
+      agent: string
+      path: string
+      description: string
+      state: 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+      problem: string
+    }[]
+  }
+  'skill.open': { name: string; place: string; folder: string; files: readonly string[] }
+  'skill.revoke': { revoked: readonly string[] }
+  'skill.run': { exit_code: number | null; timed_out: boolean; output: string }
+  'skill.search': { skills: readonly { name: string; description: string }[] }
+  'skill.show': {
+    name: string
+    kind: string
+    path: string
+    hash: string
+    state: string
+    problem: string
+    files: readonly { path: string; executable: boolean; text: string | null }[]
+    difference: string
+  }
+  'skill.trust': { path: string; name: string }
+  'state.delete': { existed: boolean }
+  'state.list': { documents: readonly { name: string; version: number; saved_at: number; saved_by: string }[]; next: string | null }
+  'state.load': { category: string; name: string; format: 'json' | 'markdown'; data: Json; version: number; saved_at: number; saved_by: string }
+  'state.save': { version: number }
+  'system.calls': readonly {
+    name: string
+    summary: string
+    tier: string
+    right: string
+    effect: string
+    audience: readonly ('model' | 'terminal' | 'runtime')[]
+    rare: boolean
+    unavailable: string
+    timeout_ms: number | null
+    input: JsonObject
+    output: JsonObject
+    example: Json
+  }[]
+  'system.health': {
+    at: number
+    checks: readonly { name: string; state: 'ok' | 'weak' | 'missing'; says: string; fix: string; required: boolean; ms: number }[]
+  }
+  'system.now': {
+    at: number
+    turns: readonly { session: SessionId; turn: TurnId; title: string; since: number; waiting: number }[]
+    calls: readonly { call: CallId; name: string; actor: string; session: SessionId | ''; turn: TurnId | ''; elapsed_ms: number }[]
+    approvals: readonly { call: CallId; session: SessionId | ''; name: string; since: number }[]
+    admission: { running: number; queued: readonly string[]; starts_left: number; max_running: number; paused_by: readonly string[] }
+  }
+  'task.answer': { released: true }
+  'task.cancel': { cancelled: boolean }
+  'task.find': {
+    task: TurnId
+    context: SessionId
+    agent: string
+    owner: string
+    message: string
+    cursor: number
+    created_at: number
+    targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
+  }
+  'task.list': {
+    tasks: readonly {
+      task: TurnId
+      context: SessionId
+      agent: string
+      owner: string
+      message: string
+      cursor: number
+      created_at: number
+      targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
+    }[]
+  }
+  'task.notify': {
+    task: TurnId
+    context: SessionId
+    agent: string
+    owner: string
+    message: string
+    cursor: number
+    created_at: number
+    targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
+  }
+  'task.send': {
+    task: TurnId
+    context: SessionId
+    agent: string
+    owner: string
+    message: string
+    cursor: number
+    created_at: number
+    targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[]
+    duplicate: boolean
+  }
+  'text.decode': { texts: readonly string[] }
+  'text.embed': { vectors: readonly string[]; model: string; dimensions: number; tokens: number }
+  'time.now': { local: string; weekday: string; zone: string; unix_ms: number }
+  'turn.cancel': { cancelled: boolean; turns: number }
+  'turn.cancel_all': { cancelled: number }
+  'turn.send': {
+    status: 'ok' | 'failed' | 'cancelled' | 'limit'
+    turn: TurnId
+    reply: string
+    steps: number
+    failure: Failure | null
+    calls?: readonly { call: CallId; name: string; arguments: string }[]
+  } | { status: 'merged'; into: TurnId; reply: '' }
+  'usage.series': { from: number; hours: readonly { at: number; micro_dollars: number; tokens: number; calls: number; ms: number }[] }
+  'vault.copy_to': { operation: string; source_path: string; destination_path: string; bytes: number; sha256: string; created: boolean }
+  'vault.list': { entries: readonly { path: string; kind: 'file' | 'folder' | 'link' | 'other'; bytes: number }[]; truncated: boolean }
+  'version.commit': { commit: string | null; changed: boolean; files: number; state: readonly { document: string; version: number }[] }
+  'version.diff': { from: string; to: string; changes: readonly { path: string; change: 'added' | 'changed' | 'deleted' }[]; total: number; text: string }
+  'version.log': {
+    commits: readonly {
+      commit: string
+      parents: readonly string[]
+      author: string
+      at: number
+      subject: string
+      trailers: { [name: string]: string }
+      tags: readonly string[]
+      labels: readonly ('untrusted' | 'private')[] | null
+    }[]
+  }
+  'version.restore': {
+    commit: string
+    changes: readonly { path: string; change: 'added' | 'changed' | 'deleted' }[]
+    total: number
+    before: string
+    after: string
+  }
+  'version.show': { commit: string; bytes: number; text: string; truncated: boolean }
+  'version.tag': { commit: string }
+  'version.turns': {
+    turns: readonly { turn: string; session: string; subject: string; author: string; at: number; commit: string; undoes: string; undone: boolean }[]
+  }
+  'version.undo': {
+    undo: string
+    turn: string
+    subject: string
+    changes: readonly { path: string; change: 'added' | 'changed' | 'deleted' }[]
+    total: number
+    conflicts: readonly { path: string; why: string }[]
+    others: readonly string[]
+    diff: string
+  }
+  'web.fetch': {
+    url: string
+    final_url: string
+    redirects: number
+    status: number
+    content_type: string
+    bytes: number
+    title: string
+    text: string
+    from_byte: number
+    next_byte: number | null
+    total_bytes: number
+    truncated: boolean
+    note: string
+  }
+  'web.search': {
+    query: string
+    provider: string
+    base_url: string
+    result_count: number
+    results: readonly { index: number; title: string; url: string; display_url: string; snippet: string }[]
+  }
+}
+
+/** The output of a call; of one that a plugin or a server of tools has added, any JSON. */
+export type OutputOf<Name extends string> = Name extends keyof CallOutputs ? CallOutputs[Name] : Json
