@@ -11,8 +11,8 @@ import { program } from '../../../test/support/built.ts'
 const patienceMs = 60_000
 
 export interface Pty {
-  /** Resolves when the text has appeared since the last match. */
-  see(text: string): Promise<void>
+  /** Resolves when the texts have appeared since the last match, in whatever order. */
+  see(...texts: readonly string[]): Promise<void>
   type(keys: string): void
   readonly exit: Promise<number>
 }
@@ -40,18 +40,18 @@ export function openPty(
   return {
     exit,
     type: (keys) => pty.write(keys),
-    async see(text) {
+    async see(...texts) {
       const late = AbortSignal.timeout(patienceMs)
-      while (!unseen.includes(text)) {
+      while (!texts.every((text) => unseen.includes(text))) {
         await new Promise<void>((resolve, reject) => {
           wake = resolve
           late.addEventListener('abort', () => {
             pty.kill('SIGKILL')
-            reject(new Error(`${JSON.stringify(text)} did not appear; there is: ${unseen}`))
+            reject(new Error(`${JSON.stringify(texts)} did not appear; there is: ${unseen}`))
           })
         })
       }
-      unseen = unseen.slice(unseen.indexOf(text) + text.length)
+      unseen = unseen.slice(Math.max(...texts.map((text) => unseen.indexOf(text) + text.length)))
     },
   }
 }
