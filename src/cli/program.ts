@@ -48,7 +48,10 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
     return await verb()
   } catch (error) {
     if (!isCommanderEnd(error)) return reportFailure(terminal, error)
-    return error.exitCode === 0 ? 0 : usageExit
+    if (error.exitCode === 0) return 0
+    if (terminal.isJson)
+      printFailure(terminal, { code: 'bad_input', message: error.message.replace(/^error: /, ''), hint: 'Add --help to see the options.' })
+    return usageExit
   }
 }
 
@@ -99,7 +102,8 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, l
     .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => terminal.output.write(wrapWords(text, columnsOf(terminal.output))),
-      writeErr: (text) => terminal.errors.write(writtenOut(text)),
+      // With `--json` it is one object, like any other failure.
+      writeErr: (text) => terminal.isJson === true || terminal.errors.write(writtenOut(text)),
     })
     .configureHelp({ minWidthToWrap: minHelpColumns })
     .showHelpAfterError('hint: add --help to see the options')
@@ -148,6 +152,6 @@ function withList(args: readonly string[], program: Command): readonly string[] 
 }
 
 /** Commander throws after help, version and usage errors; it has printed everything by then. */
-function isCommanderEnd(error: unknown): error is { exitCode: number } {
+function isCommanderEnd(error: unknown): error is Error & { exitCode: number } {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.') && 'exitCode' in error
 }

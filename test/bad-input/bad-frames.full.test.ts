@@ -151,7 +151,7 @@ test('a second guest on the same workspace is refused with the pid that holds it
   assert.ok(refused.type === 'fatal', JSON.stringify(refused))
   assert.equal(refused.code, 'workspace_busy')
   assert.match(refused.message, new RegExp(`\\b${first.pid}\\b`))
-  assert.match(refused.hint, /or stop it: kill \d+/)
+  assert.match(refused.hint, /`oxbow stop`.*process \d+/)
   const workspaceBusyExit = 16
   assert.equal((await second.ended()).exitCode, workspaceBusyExit)
   // The first is unharmed, and the workspace is free when it is gone, also when it was killed.

@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { plainLine, plainText } from '../../terminal/index.ts'
-import { findGuest, grantRight, hasRight, loadPlugins, openHome, type StagedPlugin } from '../../runner/index.ts'
+import { findGuest, grantRight, hasRight, type Home, loadPlugins, openHome, type StagedPlugin } from '../../runner/index.ts'
 import { OxbowError, type PluginExports, pluginRight, systemClock, toFailure, plural } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
@@ -70,7 +70,7 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
     for (const other of staged.before === null ? alikeNames(name, others) : [])
       printNotice(terminal, `warning: the name ${name} looks like ${other}, which is another one`)
     if (options.dryRun === true) return printPreview({ would: `install ${name} ${version}`, target: shown(staged) }, options, terminal)
-    if (isSame(staged))
+    if (isSame(staged) && (await isIntact(home, staged)))
       return await finish(
         { ...staged, leftovers: [], isSame: true },
         `${name} ${version} is installed already, with the same files.`,
@@ -84,6 +84,16 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
   } finally {
     await discard(staged.folder)
   }
+}
+
+/** Whether the installed files are those that were approved; if not, they are installed anew. */
+async function isIntact(home: Home, { before }: StagedPlugin): Promise<boolean> {
+  if (before === null) return false
+  const { verifyInstalled } = await loadPlugins()
+  return verifyInstalled(home, before).then(
+    () => true,
+    () => false,
+  )
 }
 
 function isSame({ before, tree_hash: hash, source }: StagedPlugin): boolean {

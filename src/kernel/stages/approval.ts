@@ -81,6 +81,14 @@ interface AskingCall {
   readonly judge: () => Promise<Failure | Judged>
   /** Null: it needs none. */
   readonly excuse: Excuse | null
+  /** It would not ask now, and did before a restart. */
+  readonly stands: boolean
+}
+
+/** Whether a call that goes on after a restart was asked about and not begun: the question stands, whatever is allowed meanwhile. */
+export async function isUnanswered({ store }: Pick<Journal, 'store'>, id: CallId, past: readonly JournalRecord[]): Promise<boolean> {
+  if (past.some(({ phase }) => phase === 'intent')) return false
+  return (await store.records({ call: id, phases: ['parked'], order: 'newest_first', limit: 1, hydrate: false })).length > 0
 }
 
 interface Judged {
@@ -214,7 +222,12 @@ async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking:
   const missed = asked === null ? '' : inputsChange(asked, inputs)
   let change = missed === '' ? (asking.excuse?.change ?? '') : `${missed} since it was asked about, before a restart`
   const personal = call.personal === true || isStale(asking.excuse)
-  const question = { call, personal, asked: call.asks?.(input) ?? '', tier: call.tierOf?.(input, passing.caller) ?? call.tier }
+  const question = {
+    call,
+    personal,
+    asked: call.asks?.(input) ?? (asking.stands ? stillAsked : ''),
+    tier: call.tierOf?.(input, passing.caller) ?? call.tier,
+  }
   for (let before: readonly string[] = []; ;) {
     const answer = await askPerson(deps, passing, { ...question, ...judged, inputs, change }, exact)
     if ('status' in answer || !answer.allow) return answer
@@ -241,6 +254,8 @@ async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking:
     change = `${restless.join(', ')} keeps changing; allowed now, it runs whatever that holds`
   }
 }
+
+const stillAsked = 'it was asked about before a restart, and nobody has decided since'
 
 /** @returns what it would have run when it was asked about before a restart; null: it was not, or for another input, or nothing is known */
 async function askedBefore({ journal }: ApprovalDeps, id: CallId, exact: string): Promise<CommandInputs | null> {

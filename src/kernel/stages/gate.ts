@@ -27,7 +27,7 @@ import {
 import type { Entry, Journal } from '../records/journal.ts'
 import { createFlights, type Intended, type StartedCall } from './flights.ts'
 import { cancelledOutcome, endOf, keptOutput, pastOf, recordedOutcome, type Refusal, refusal, refusalBody, replay } from './refusals.ts'
-import { approve, type ApprovalDeps, type Approved, isStale, withEditNote } from './approval.ts'
+import { approve, type ApprovalDeps, type Approved, isStale, isUnanswered, withEditNote } from './approval.ts'
 import {
   type CallOptions,
   continuesAfterRestart,
@@ -196,8 +196,10 @@ async function admit(
   const isAsked = call.asks !== undefined || (excuse !== null && isStale(excuse))
   const asks = isAsked || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, { ...judged, call }, excuse !== null)
-  const asking = { call, input, flow, held, judge, excuse }
-  const approved = asks ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: excuse?.unchanged ?? null }
+  const stands = !asks && passing.resumed === true && (await isUnanswered(deps.journal, passing.id, past))
+  const asking = { call, input, flow, held, judge, excuse, stands }
+  const approved =
+    asks || asking.stands ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: excuse?.unchanged ?? null }
   if ('status' in approved) return approved
   const again = approved.edited ? await judgeAgain(deps, { ...judged, call, input: approved.input }) : null
   const beyond = again !== null && 'code' in again ? again : null

@@ -230,6 +230,24 @@ describe('approvals', () => {
     assert.deepEqual([first.ran, second.ran], [[], ['ls']])
   })
 
+  it('are not given by a restart with a policy that no longer asks', async () => {
+    const store = await openMemoryStore({ user })
+    const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+    const first = await askingFor(['rm b'], askFirst, { store: keepOpen })
+    void first.fixture.turn('1')
+    const call = await parkedCall(first.fixture)
+    await first.fixture.kernel.close()
+    const allowed = { approval: { calls: { 'test.act': 'allow' } } }
+    const second = await askingFor([], allowed, { store, session: first.fixture.session, play: () => says('done') })
+    await using _ = second.fixture
+    const asked = await second.fixture.record((record) => record.phase === 'parked' && /before a restart/.test(JSON.stringify(record.body)))
+    assert.equal(asked.call, call)
+    assert.deepEqual(second.ran, [])
+    assert.equal(codeOf(await second.fixture.kernel.call('call.decide', { call, allow: true })), 'ok')
+    await second.fixture.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+    assert.deepEqual([first.ran, second.ran], [[], ['rm b']])
+  })
+
   it('of a call that two people must allow need two, once each', async () => {
     const config = { approval: { two_person: ['test.act'] } }
     const { fixture, ran } = await askingFor(['ls', 'ls'], config)

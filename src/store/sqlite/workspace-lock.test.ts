@@ -29,7 +29,9 @@ test('a second guest is refused with the pid that holds the workspace, and reads
   await using holder = await startHolder(files.path)
   const store = await files.open({ exclusive: true })
   await assertRejects(store.opened(), 'workspace_busy', new RegExp(`Process ${holder.pid} `))
-  await assert.rejects(store.opened(), { hint: `Close the terminal that started it, or stop it: kill ${holder.pid}` })
+  await assert.rejects(store.opened(), {
+    hint: `Stop it with \`oxbow stop\`, or close the terminal that started it (process ${holder.pid}).`,
+  })
   await assertRejects(store.append({ records: [recordOf('a', 'intent')] }), 'workspace_busy')
   await assertRejects(store.openIntents(), 'workspace_busy')
   await store.close()

@@ -48,7 +48,7 @@ function takeLock(lockFile: string, pidFile: string): Sqlite.Database {
     const pid = holderOf(pidFile)
     const who = pid === null ? 'Another process' : `Process ${pid}`
     throw new OxbowError('workspace_busy', `${who} already runs Oxbow in this workspace.`, {
-      hint: `Close the terminal that started it, or stop it: kill ${pid ?? 'PID'}`,
+      hint: `Stop it with \`oxbow stop\`, or close the terminal that started it${pid === null ? '' : ` (process ${pid})`}.`,
       data: pid === null ? {} : { pid },
       cause: error,
     })

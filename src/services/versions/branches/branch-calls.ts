@@ -87,7 +87,12 @@ function createCall(deps: BranchCallDeps): Call<{ name: string; at: string }, Br
     example: { name: exampleName, at: '' },
     recordOutput: ({ name, version, base }) => ({ branch: name, version, base }),
     async run({ name, at }, context) {
-      const made = await (await deps.branches()).create(byOf(context, 'branch.create'), { name, at, session: '' })
+      const branches = await deps.branches()
+      if ((await branches.all()).some((one) => one.name === name && !isEnded(one) && one.state !== 'making'))
+        throw new OxbowError('bad_input', `There is a branch of files ${name} already.`, {
+          hint: `Choose another name, or remove it: oxbow branch drop ${name}`,
+        })
+      const made = await branches.create(byOf(context, 'branch.create'), { name, at, session: '' })
       return { output: made, text: `Branch ${name} is a copy of ${made.version.slice(0, 8)}.` }
     },
   }
