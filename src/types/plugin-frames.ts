@@ -13,7 +13,7 @@
  * `src/plugins/frame-schemas.ts` checks what a host sends.
  */
 import type { Failure } from './error.ts'
-import type { PluginExports, PluginTestResult } from './plugin-schema.ts'
+import type { PluginExports, PluginTestResult } from './plugin.ts'
 import type { Json, JsonObject } from './text.ts'
 
 /** A message of a conversation, as plugins see it. */

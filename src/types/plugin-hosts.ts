@@ -1,6 +1,7 @@
 /** The port to the hosts of plugins: what is installed, and how a plugin is asked something. */
 import type { CallOutcome } from './call.ts'
-import type { PluginData, PluginExports, PluginHook, PluginHostState } from './plugin-schema.ts'
+import type { PluginExports, PluginHook } from './plugin.ts'
+import type { PluginData, PluginHostState } from './plugin-schema.ts'
 import type { PluginOp, PluginOps } from './plugin-frames.ts'
 import type { JsonObject } from './text.ts'
 

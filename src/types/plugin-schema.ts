@@ -1,5 +1,6 @@
 /** Schemas of what is said of a plugin and of its host; the types follow from them. Limits on numbers and lengths are those of one plugin. */
 import { z } from 'zod'
+import type { PluginExports, PluginHook, PluginTestResult } from './plugin.ts'
 import { isObject, type JsonObject } from './text.ts'
 
 const maxParts = 500
@@ -25,8 +26,6 @@ const action = z.strictObject({
   tier: z.enum(['read_only', 'side_effecting', 'privileged']),
 })
 
-export type PluginAction = z.infer<typeof action>
-
 const provider = z.strictObject({
   name,
   description,
@@ -36,27 +35,19 @@ const provider = z.strictObject({
   deadline_ms: z.number().min(1).max(10_000),
 })
 
-export type PluginProvider = z.infer<typeof provider>
-
 const evaluator = z.strictObject({ name, description, always: z.boolean() })
 
-export type PluginEvaluator = z.infer<typeof evaluator>
-
 const route = z.strictObject({ method: z.string().regex(/^[A-Z]{3,7}$/), path: z.string().startsWith('/').max(500), public: z.boolean() })
-
-export type PluginRoute = z.infer<typeof route>
 
 const task = z
   .strictObject({ name, every_s: z.number().min(1).nullable(), cron: z.string().max(200).nullable() })
   .describe('Has either `every_s` or `cron`; the other is null.')
 
-export type PluginTask = z.infer<typeof task>
-
 const hook = z.strictObject({ step: name, fail: z.enum(['open', 'closed']) })
 
-export type PluginHook = z.infer<typeof hook>
+export const pluginHooks: z.ZodType<readonly PluginHook[]> = list(hook)
 
-export const pluginExports = z.strictObject({
+export const pluginExports: z.ZodType<PluginExports> = z.strictObject({
   actions: list(action),
   providers: list(provider),
   evaluators: list(evaluator),
@@ -65,13 +56,10 @@ export const pluginExports = z.strictObject({
   routes: list(route),
   tasks: list(task),
   events: list(name).describe('Names of events; `*`: all of them.'),
-  hooks: list(hook),
+  hooks: pluginHooks,
 })
 
-/** What a plugin has. It depends on its files alone, so it is kept by their hash, and a guest that starts needs no host. */
-export type PluginExports = z.infer<typeof pluginExports>
-
-export const pluginTests = z.strictObject({
+export const pluginTests: z.ZodType<{ readonly results: readonly PluginTestResult[] }> = z.strictObject({
   results: list(
     z.strictObject({
       suite: z.string().max(maxNameChars),
@@ -81,8 +69,6 @@ export const pluginTests = z.strictObject({
     }),
   ),
 })
-
-export type PluginTestResult = z.infer<typeof pluginTests>['results'][number]
 
 export const pluginHostState = z.strictObject({
   phase: z

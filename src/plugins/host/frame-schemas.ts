@@ -7,6 +7,7 @@ import {
   parseForeignJson,
   type PluginExports,
   pluginExports,
+  pluginHooks,
   type PluginOp,
   type PluginOps,
   pluginTests,
@@ -109,7 +110,7 @@ export function parseExports(value: unknown): PluginExports | null {
 
 /** @returns hooks from where they are kept @throws ZodError for anything else */
 export function parseGuards(value: unknown): PluginExports['hooks'] {
-  return pluginExports.shape.hooks.parse(value)
+  return pluginHooks.parse(value)
 }
 
 /** @returns undefined for what is no JSON */
