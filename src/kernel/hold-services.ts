@@ -66,38 +66,45 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
   const problems = new Map<string, string>()
   const { open, port, portsOf, openNow, closeAll, isOpen } = openEach(core, problems)
   /** What cannot be had of one service is missing; the rest lives. */
-  const ofEach = async <Part>(ask: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
-    const asked = list.map(async (of) => {
-      try {
-        return await ask(of)
-      } catch (error) {
-        return void problems.set(of.name, messageOf(error))
-      }
-    })
-    return (await Promise.all(asked)).filter((each) => each !== undefined)
+  const guarded = async <Part>(of: Service, ask: () => Promise<Part> | Part): Promise<Part | undefined> => {
+    try {
+      return await ask()
+    } catch (error) {
+      return void problems.set(of.name, messageOf(error))
+    }
   }
-  const sections = once(async () => ofEach((of) => of.section?.(core(), port(of))))
+  const ofEach = async <Part>(ask: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
+    const asked = await Promise.all(list.map(async (of) => guarded(of, async () => ask(of))))
+    return asked.filter((each) => each !== undefined)
+  }
+  const sections = once(async () =>
+    ofEach(async (of) => {
+      const section = await of.section?.(core(), port(of))
+      return section && ((agent: SectionAgent) => guarded(of, () => section(agent)))
+    }),
+  )
   const coming = holdComing(async () => ofEach((of) => of.coming?.(core(), port(of), portsOf(of))))
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
   const keeping = list.find(({ files }) => files !== undefined)
+  const keeper = list.find(({ keyed }) => keyed !== undefined)
   const begun: (() => Promise<void>)[] = []
   return {
     keeper: holdFiles(keeping?.files && filesOf(keeping.files, core, port(keeping), () => isOpen(keeping))),
-    turnEnded(record) {
-      for (const load of hearers)
-        void load()
-          .then((hear) => hear(record))
-          .catch(() => {})
-    },
+    turnEnded: (record) =>
+      hearers.forEach(
+        (load) =>
+          void load()
+            .then((hear) => hear(record), ignored)
+            .catch(ignored),
+      ),
     calls: async () => (await ofEach((of) => of.calls?.(core(), port(of), portsOf(of)))).flat(),
     coming,
-    begin: () => void begun.push(...list.flatMap((of) => of.begin?.(core(), port(of), portsOf(of)) ?? [])),
+    begin() {
+      for (const of of list) void guarded(of, () => void begun.push(of.begin?.(core(), port(of), portsOf(of)) ?? nothing))
+    },
     async recover() {
-      for (const of of list) {
-        const found = await Promise.all((of.wakes ?? []).map(async (category) => (await core().documents.list(category, 1)).length > 0))
-        if (found.includes(true) || of.left?.(core()) === true) await open(of).catch(() => {})
-      }
+      for (const of of list) if ((await guarded(of, async () => hasLeft(of, core()))) === true) await open(of).catch(() => {})
     },
     async fill(caller, input) {
       let filled: Awaited<ReturnType<FillInput>> = { caller, input }
@@ -106,10 +113,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     },
     judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
     fileLabels: async () => list.find(hasLabels)?.fileLabels?.(core(), port(list.find(hasLabels)!)) ?? Promise.reject(noLabels),
-    async keyed(owner) {
-      const of = list.find(({ keyed }) => keyed !== undefined)
-      return of?.keyed?.(core(), owner, portsOf(of)) ?? refuseKeys
-    },
+    keyed: async (owner) => (await keeper?.keyed?.(core(), owner, portsOf(keeper))) ?? refuseKeys,
     memoryHost: memoryHostOf(list, core),
     runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {
@@ -118,17 +122,45 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     },
     async section(agent) {
       const texts = await Promise.all((await sections()).map(async (section) => section(agent)))
-      return texts.filter((text) => text !== '').join('\n\n')
+      return texts.filter((text) => text !== undefined && text !== '').join('\n\n')
     },
     problems: () => [...problems].map(([name, problem]) => ({ name, problem })),
-    async *health() {
-      for (const [name, problem] of problems)
-        yield { name: `service ${name}`, state: 'missing', says: `does not work: ${problem}`, fix: 'oxbow restart', required: false, ms: 0 }
-      for (const of of list) if (!problems.has(of.name) && of.health !== undefined) yield* of.health(core(), port(of))
-    },
-    close: async () => void (await Promise.all([...begun.map(async (end) => end()), closeAll()])),
-    release: async () => void (await Promise.all(openNow().map(async (each) => each.release?.()))),
+    health: () => healthOf(list, problems, (of) => guarded(of, async () => collect(of.health!(core(), port(of))))),
+    // What one of them throws keeps no other from ending.
+    close: async () => void (await Promise.allSettled([...begun.map(async (end) => end()), closeAll()])),
+    release: async () => void (await Promise.allSettled(openNow().map(async (each) => each.release?.()))),
   }
+}
+
+const nothing = async (): Promise<void> => {}
+const ignored = (): void => {}
+
+/** Those that do not work, and what the others say of themselves. */
+async function* healthOf(
+  list: readonly Service[],
+  problems: ReadonlyMap<string, string>,
+  ask: (of: Service) => Promise<readonly DoctorCheck[] | undefined>,
+): AsyncGenerator<DoctorCheck> {
+  const told = new Set(problems.keys())
+  for (const [name, problem] of problems) yield doesNotWork(name, problem)
+  for (const of of list)
+    if (!told.has(of.name) && of.health !== undefined) yield* (await ask(of)) ?? [doesNotWork(of.name, problems.get(of.name) ?? '')]
+}
+
+async function collect<Item>(items: AsyncIterable<Item>): Promise<readonly Item[]> {
+  const all: Item[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+function doesNotWork(name: string, problem: string): DoctorCheck {
+  return { name: `service ${name}`, state: 'missing', says: `does not work: ${problem}`, fix: 'oxbow restart', required: false, ms: 0 }
+}
+
+/** Whether an earlier guest has left it something to go on with. */
+async function hasLeft(of: Service, core: Core): Promise<boolean> {
+  const found = await Promise.all((of.wakes ?? []).map(async (category) => (await core.documents.list(category, 1)).length > 0))
+  return found.includes(true) || of.left?.(core) === true
 }
 
 type AnyPorts = Readonly<Record<string, () => Promise<unknown>>>

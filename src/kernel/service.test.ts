@@ -73,3 +73,44 @@ void test('what is wrong with a definition says the service to which its kind be
   assert.equal(await definitionProblem(definitionOf('graphs')), 'one has no start')
   assert.equal(await definitionProblem(definitionOf('agents')), '')
 })
+
+void test('what one service throws is named, and the rest lives', async () => {
+  const throws = (): never => {
+    throw new Error('broken')
+  }
+  const ended: string[] = []
+  const bad: Service = {
+    name: 'bad',
+    begin: throws,
+    left: throws,
+    section: async () => throws,
+    async *health() {
+      yield throws()
+    },
+  }
+  const good: Service = {
+    name: 'good',
+    begin: () => async () => void ended.push('good'),
+    section: async () => async () => 'All is well.',
+    async *health() {
+      yield { name: 'good', state: 'ok', says: 'works', fix: '', required: false, ms: 0 }
+    },
+  }
+  const named = [{ name: 'bad', problem: 'broken' }]
+  const fresh = () => holdServices([bad, good], coreWith([]))
+  const held = fresh()
+  held.begin()
+  await held.recover()
+  assert.deepEqual(held.problems(), named)
+  await held.close()
+  assert.deepEqual(ended, ['good'])
+  const asked = fresh()
+  assert.equal(await asked.section({} as never), 'All is well.')
+  assert.deepEqual(asked.problems(), named)
+  const checks: (readonly string[])[] = []
+  for await (const { name, state } of fresh().health()) checks.push([name, state])
+  assert.deepEqual(checks, [
+    ['service bad', 'missing'],
+    ['good', 'ok'],
+  ])
+})

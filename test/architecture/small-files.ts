@@ -30,7 +30,6 @@ export const depthRules: DepthRules = {
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
     'src/types/head-schema.ts':
       'record.ts needs its type, and the schemas of views the phases of record.ts: in one file they import each other',
-    'src/types/plugin.ts': 'what a start needs of plugins, without the schemas of what they have',
     'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/skills/skills.ts': 'what the verbs of skills do, loaded when one is chosen; the help loads none of it',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
