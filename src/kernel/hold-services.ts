@@ -87,17 +87,16 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
   const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
   const keeping = list.find(({ files }) => files !== undefined)
-  const keeper = list.find(({ keyed }) => keyed !== undefined)
+  const knowsKeys = list.find(({ keyed }) => keyed !== undefined)
   const begun: (() => Promise<void>)[] = []
   return {
     keeper: holdFiles(keeping?.files && filesOf(keeping.files, core, port(keeping), () => isOpen(keeping))),
-    turnEnded: (record) =>
-      hearers.forEach(
-        (load) =>
-          void load()
-            .then((hear) => hear(record), ignored)
-            .catch(ignored),
-      ),
+    turnEnded(record) {
+      for (const load of hearers)
+        load()
+          .then((hear) => hear(record))
+          .catch(ignored)
+    },
     calls: async () => (await ofEach((of) => of.calls?.(core(), port(of), portsOf(of)))).flat(),
     coming,
     begin() {
@@ -113,7 +112,7 @@ export function holdServices(list: readonly Service[], core: () => Core): Servic
     },
     judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
     fileLabels: async () => list.find(hasLabels)?.fileLabels?.(core(), port(list.find(hasLabels)!)) ?? Promise.reject(noLabels),
-    keyed: async (owner) => (await keeper?.keyed?.(core(), owner, portsOf(keeper))) ?? refuseKeys,
+    keyed: async (owner) => (await knowsKeys?.keyed?.(core(), owner, portsOf(knowsKeys))) ?? refuseKeys,
     memoryHost: memoryHostOf(list, core),
     runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
     async definitionProblem(definition) {

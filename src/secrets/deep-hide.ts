@@ -7,11 +7,12 @@ type HideText = (text: string, onFound?: (name: string) => void) => string
 /**
  * @returns a function that replaces secrets in all strings of a value, and copies only what changes. A key `__proto__`, which JSON can have,
  * is left out: who copies the value key by key would replace what the copy inherits
- * @param joined what it finds in a text it finds as well where that stands between others: then one search says that a value has no secret
+ * @param joined what it finds in a text it finds as well where that stands between others: then one search says that a value has no secret.
+ * Not for what looks at the text around, as the search for unknown secrets does
  */
 export function createDeepHide(hide: HideText, joined = false): <Value>(value: Value, onFound?: (name: string) => void) => Value {
   const within = (value: unknown, onFound?: (name: string) => void): unknown => {
-    if (typeof value === 'string') return hide(value, onFound)
+    if (typeof value === 'string') return value.length < minSecretCharacters ? value : hide(value, onFound)
     // Copies are made only where something changes: nearly no value of a turn has a secret.
     if (Array.isArray(value)) {
       let items: unknown[] | null = null

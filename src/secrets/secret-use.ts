@@ -114,9 +114,9 @@ export function createSecretUses(secrets: Secrets): SecretUses {
         input: filled.input,
         sandbox: (sandbox) => guarded(secrets, sandbox, { origin, env, note }),
         clean: (text, isForeign) => (isForeign ? learn(text) : secrets.hide(text)),
-        cleanValue: (value, isForeign) => (isForeign ? createDeepHide(learn, true)(value) : secrets.hideIn(value)),
+        cleanValue: (value, isForeign) => (isForeign ? createDeepHide(learn)(value) : secrets.hideIn(value)),
         // The journal hides what is known.
-        record: (body) => (call.labels.adds.includes('untrusted') ? createDeepHide(learn, true)(body) : body),
+        record: (body) => (call.labels.adds.includes('untrusted') ? createDeepHide(learn)(body) : body),
         show: secrets.mask,
       }
     },

@@ -39,6 +39,27 @@ void describe('a secret', () => {
   })
 })
 
+void describe('an unknown secret in a list of others', () => {
+  const token = 'q7Rk2VbX9mZt4LpW8sNc3HdF6yJg5TuA1eQo'
+  const call = {
+    name: 'test.list',
+    right: 'file.read',
+    audience: ['model'],
+    labels: { adds: ['untrusted'], sink: false },
+  } as unknown as Call
+  const around: Readonly<Record<string, (value: string) => readonly string[]>> = {
+    'long names': (value) => [`f${'/some/folder'.repeat(9)}`, value, `g${'/some/folder'.repeat(9)}`],
+    'a name of digests': (value) => ['checksum', value],
+    'an armour that others close': (value) => ['-----BEGIN CERTIFICATE-----', value, '-----END CERTIFICATE-----'],
+  }
+  for (const [what, list] of Object.entries(around))
+    void it(`is found beside ${what}, as it is alone`, () => {
+      const use = createSecretUses(knowing(new Map())).begin(outputOf('test.list'), call, {}, [])
+      assert.ok(!JSON.stringify(use.cleanValue(list(token), true)).includes(token))
+      assert.ok(!JSON.stringify(use.record(list(token))).includes(token))
+    })
+})
+
 void describe('a hint that names a host path', () => {
   const failure = {
     code: 'tool_failed',
