@@ -1,7 +1,7 @@
 /** Hooks of plugins: what one costs a step, beside the round trip to its process. */
 import { createHookRunner } from '../../src/services/plugins/hooks/run-hooks.ts'
 import { knowing } from '../../src/kernel/kernel-fixture.ts'
-import { makeHostBench } from '../../src/plugins/host/host-fixture.ts'
+import { makeHostBench, untold } from '../../src/plugins/host/host-fixture.ts'
 import { createHookSource } from '../../src/plugins/parts/hook-source.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, shown } from '../report.ts'
@@ -34,7 +34,7 @@ export const hooks: Measure = {
     const signal = new AbortController().signal
     const described = [{ plugin: hosts.plugins()[0]!, exports: await hosts.exports('guard', signal) }]
     const runner = createHookRunner({
-      source: createHookSource({ hosts, described: () => described, labelsOf: () => [] }),
+      source: createHookSource({ hosts, described: () => described, ...untold }),
       secrets: knowing(new Map([['TOKEN', 'a-token-that-is-not-there']])),
       noteEvent() {},
     })

@@ -42,7 +42,7 @@ export async function openPlugins(
 async function openParts(
   { sandbox, proxy }: Ways,
   { user, config, workspaceRoot, plugins = [] }: Envelope,
-  { secrets, schemas, messageOf, labelsOf, noteEvent, limit, untag }: PluginHost,
+  { secrets, schemas, messageOf, heldBy, givenTo, told, noteEvent, limit, untag }: PluginHost,
   runner: HostPort | undefined,
 ): Promise<GuestPlugins> {
   const [{ controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck }, { openBreakers }] = await Promise.all([
@@ -70,7 +70,9 @@ async function openParts(
     schemas,
     clock: systemClock,
     messageOf,
-    labelsOf,
+    heldBy,
+    givenTo,
+    told,
     flowsFreely: config.flow.both === 'allow',
     breakers: await openBreakers(systemClock),
   })

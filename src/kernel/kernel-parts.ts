@@ -16,6 +16,7 @@ import {
   lazySchemaChecker,
   type SchemaChecker,
   type SessionId,
+  type ToldLabels,
   turnCall,
   type TurnId,
 } from '../types/index.ts'
@@ -30,6 +31,7 @@ import { createGate, type Gate } from './stages/gate.ts'
 import { createJournal, createProjector, type Journal } from './records/journal.ts'
 import { createRegistry, type Registry } from './calls/registry.ts'
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './records/sessions.ts'
+import { createToldLabels } from './records/told-labels.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { nothing, type Provenance } from './policy/policy.ts'
@@ -58,6 +60,7 @@ interface Records {
   readonly scratchpads: Scratchpads
   readonly blobs: Blobs
   readonly documents: Documents
+  readonly told: ToldLabels
   readonly secrets: Secrets
   readonly noteEvent: NoteEvent
   readonly schemas: SchemaChecker
@@ -146,6 +149,7 @@ function buildRecords(options: KernelOptions): Records {
   budgets.onWarning((account, session) => noteEvent('budget_warning', warningOf(account), session))
   return {
     documents,
+    told: createToldLabels(documents, newId),
     secrets,
     noteEvent,
     schemas: lazySchemaChecker(async () => (await import('../tools/index.ts')).createSchemaChecker()),

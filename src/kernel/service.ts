@@ -27,6 +27,7 @@ import {
   type ServiceVerbs,
   type SessionId,
   type ShownFolder,
+  type ToldLabels,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
@@ -94,6 +95,8 @@ export interface Core {
   /** @param model to ask; empty: the usual one */
   readonly completeBy: (model: string) => Complete
   readonly documents: Documents
+  /** Labels of what programs of others may have kept. */
+  readonly told: ToldLabels
   readonly events: Events
   /** Notes an event for those who watch. Ids, names, counts and reasons; never what people said. */
   readonly noteEvent: (kind: string, fields: JsonObject, session?: SessionId | '') => void

@@ -25,6 +25,7 @@ import {
   parseLabels,
   parseObject,
   parseOrigins,
+  type Provenance,
   type SessionId,
   type Tier,
   type TurnId,
@@ -293,13 +294,9 @@ export function repeatedLabels({ scope }: Caller, { labels }: Call): Labels {
   return scope.labels
 }
 
-/** Labels, and where the data comes from that has them. */
-export interface Provenance {
-  readonly labels: Labels
-  readonly from: readonly LabelOrigin[]
-}
-
 export const nothing: Provenance = { labels: [], from: [] }
+
+export type { Provenance }
 
 /** @returns both; the same object when the second has nothing new */
 export function joined(a: Provenance, b: Provenance): Provenance {

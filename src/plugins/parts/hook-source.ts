@@ -8,13 +8,16 @@ import {
   type HookSource,
   type HostedPlugin,
   OxbowError,
+  joinLabels,
+  labelOrigins,
+  originOf,
   type PluginHosts,
   type SessionId,
 } from '../../types/index.ts'
 import { hookReplyMs, maxDescribeMs } from './limits.ts'
 import { type PartDeps, withheld } from './part-request.ts'
 
-interface HookSourceDeps extends Pick<PartDeps, 'labelsOf'> {
+interface HookSourceDeps extends Pick<PartDeps, 'heldBy' | 'told'> {
   readonly hosts: PluginHosts
   /** Those of which it is known what they have; the same array until that changes. */
   readonly described: () => readonly DescribedPlugin[]
@@ -28,7 +31,7 @@ interface Held {
 
 const noHooks: readonly DeclaredHook[] = []
 
-export function createHookSource({ hosts, described, labelsOf }: HookSourceDeps): HookSource {
+export function createHookSource({ hosts, described, heldBy, told }: HookSourceDeps): HookSource {
   let held: Held = { list: [], of: [], byStep: new Map() }
   const failed = new WeakSet<HostedPlugin>()
   let loading: Promise<void> | null = null
@@ -58,11 +61,16 @@ export function createHookSource({ hosts, described, labelsOf }: HookSourceDeps)
       if (hosts.state(plugin).phase === 'running') return null
       return hosts.ask(plugin, 'health', {}, { signal, timeoutMs: maxDescribeMs }).then(() => {})
     },
-    async run(plugin, step, value, signal) {
+    kept: async (plugin) => (await told.of(originOf('plugin', plugin))).labels,
+    async run(plugin, step, value, labels, signal) {
       const found = described().find((each) => each.plugin.name === plugin)
       if (found === undefined) throw new OxbowError('not_found', `The plugin ${plugin} is not there any more.`, { hint: '' })
-      const why = withheld({ labelsOf }, found.plugin, value['session'] as SessionId)
+      const session = value['session'] as SessionId | ''
+      const held = heldBy({ session })
+      const all = { labels: joinLabels(held.labels, labels), from: [...held.from, ...labelOrigins(labels, [originOf('session', session)])] }
+      const why = withheld(found.plugin, all.labels)
       if (why !== '') throw new OxbowError('denied', `it was ${why}`, { hint: '' })
+      await told.tell(originOf('plugin', plugin), all, found.plugin.hosts)
       return hosts.ask(plugin, 'hook', { step, value }, { signal, timeoutMs: hookReplyMs })
     },
   }

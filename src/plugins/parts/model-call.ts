@@ -19,7 +19,7 @@ import {
   toFailure,
 } from '../../types/index.ts'
 import { maxMessageChars, modelTimeoutMs } from './limits.ts'
-import { askPlugin, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
+import { askPlugin, keptBy, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 
 /** Of the engine: which endpoints are not asked for a while. */
 export interface HandlerBreakers {
@@ -90,7 +90,11 @@ export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
       const failures: string[] = []
       for (const handler of handlersFor(deps, context, input)) {
         const found = await tryHandler(deps, context, handler, input)
-        if ('result' in found) return { output: { result: found.result, plugin: handler.plugin }, text: textOf(found.result) }
+        if ('result' in found) {
+          const kept = await keptBy(deps, pluginNamed(deps, handler.plugin))
+          const output = { result: found.result, plugin: handler.plugin }
+          return { output, text: textOf(found.result), labels: kept.labels }
+        }
         failures.push(`${handler.plugin}: ${found.message}`)
       }
       const own = input.provider === '' ? await askGuest(deps, context, input) : null

@@ -1,9 +1,17 @@
 /** Routes of plugins: one call for what reaches the gateway below `/plugins/NAME/`. */
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
-import { type Call, type HostedPlugin, OxbowError, type PluginExports, type PluginOps, type PluginRoute } from '../../types/index.ts'
+import {
+  type Call,
+  type HostedPlugin,
+  OxbowError,
+  type PluginExports,
+  type PluginOps,
+  type PluginRoute,
+  type Provenance,
+} from '../../types/index.ts'
 import { maxRouteBytes, routeTimeoutMs } from './limits.ts'
-import { askPlugin, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
+import { askPlugin, keptBy, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 
 interface RouteInput {
   readonly plugin: string
@@ -45,6 +53,8 @@ export function routeCall(deps: PartDeps): Call<RouteInput, PluginOps['route']['
       const plugin = pluginNamed(deps, name)
       const route = routeFor(plugin, deps.hosts.known(name), request)
       if (!route.public) checkCaller(anonymous, mayUse(context.caller, name), name)
+      const tells = async (): Promise<Provenance> => tellable(deps, anonymous, plugin, await keptBy(deps, plugin))
+      await tells()
       const denied: typeof context.callAs = async () => {
         const failure = { code: 'denied', message: 'A request that nobody has signed in for makes no calls.', hint: 'Sign in.' } as const
         return { status: 'refused', failure, text: failure.message }
@@ -53,9 +63,21 @@ export function routeCall(deps: PartDeps): Call<RouteInput, PluginOps['route']['
       const params = routeFields(route.path, request.path) ?? {}
       const asked = { ...request, route: route.path, params }
       const output = await askPlugin(deps, within, { plugin, timeoutMs: routeTimeoutMs }, 'route', asked)
-      return { output: { ...output, body: withoutSecrets(output.body, deps.conceal) }, text: '' }
+      const { labels } = await tells()
+      return { output: { ...output, body: withoutSecrets(output.body, deps.conceal) }, text: '', labels }
     },
   }
+}
+
+/**
+ * Who has not signed in may have had the plugin asked for this, so nobody was asked whether it may tell what it has kept.
+ * @throws OxbowError `denied`
+ */
+function tellable({ flowsFreely }: PartDeps, anonymous: boolean, { name }: HostedPlugin, kept: Provenance): Provenance {
+  if (!anonymous || flowsFreely || !kept.labels.includes('private')) return kept
+  throw new OxbowError('denied', `The plugin ${name} may have kept private data, so its routes answer only who has signed in.`, {
+    hint: `Sign in, or empty what it keeps: oxbow plugin clear ${name}`,
+  })
 }
 
 /** The gate would find a secret in base64, too, and leave something that is no base64. */
