@@ -1,11 +1,12 @@
 /** Hooks of plugins: what one costs a step, beside the round trip to its process. */
 import { createHookRunner } from '../../src/services/plugins/hooks/run-hooks.ts'
 import { knowing } from '../../src/kernel/kernel-fixture.ts'
-import { makeHostBench, untold } from '../../src/plugins/host/host-fixture.ts'
+import { makeHostBench } from '../../src/plugins/host/host-fixture.ts'
 import { createHookSource } from '../../src/plugins/parts/hook-source.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'
+import { untold } from '../../src/types/told-fixture.ts'
 
 const asked = 1_000
 const warmUp = 100

@@ -577,6 +577,7 @@ interface CallOutputs {
     origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
     declassified: readonly ('untrusted' | 'private')[]
     files: readonly { path: string; labels: readonly ('untrusted' | 'private')[] }[]
+    programs: readonly { program: DataOrigin; labels: readonly ('untrusted' | 'private')[] }[]
     done: readonly {
       call: CallId | ''
       session: SessionId | ''
@@ -980,6 +981,7 @@ interface CallOutputs {
   }
   'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
   'output.read': { text: string }
+  'plugin.clear': Record<string, never>
   'plugin.info': {
     exports: {
       actions: readonly {

@@ -12,6 +12,7 @@ import {
   type JsonObject,
   type Message,
   type Model,
+  type Provenance,
   type ModelEvent,
   textOf,
   type ToolCallPart,
@@ -24,13 +25,14 @@ import { sendableObject } from './http/request-body.ts'
 import { charsPerToken, maxPluginAnswerChars, maxToolCallIdChars, modelLimits } from './limits.ts'
 import { noUsage } from './model-problem.ts'
 
-/** Asks the handler of a plugin for a type of model. @throws OxbowError */
+/** Asks the handler of a plugin for a type of model. @param held labels of what it says @throws OxbowError */
 export type AskPluginModel = (
   plugin: string,
   type: string,
   params: JsonObject,
   signal: AbortSignal,
   onPiece?: (piece: JsonObject) => void,
+  held?: Provenance,
 ) => Promise<Json>
 
 export function createPluginModel(plugin: string, ask: AskPluginModel): Model {
@@ -38,7 +40,7 @@ export function createPluginModel(plugin: string, ask: AskPluginModel): Model {
     generate: async function* (request, signal): AsyncGenerator<readonly ModelEvent[]> {
       const shown = createShown()
       try {
-        const asked = ask(plugin, request.model, paramsOf(request), signal, shown.take)
+        const asked = ask(plugin, request.model, paramsOf(request), signal, shown.take, request.held)
         yield* shown.until(asked)
         yield eventsOf(plugin, request, await asked, shown.soFar())
       } catch (error) {

@@ -7,6 +7,7 @@ import { pluginService, type ProgramHost, type Source, sourceService } from '../
 import { createHasher } from '../store/index.ts'
 import { type Engine, type GuestEnvelope, type HostPort, once, systemClock } from '../types/index.ts'
 import { type HostWays, sandboxFolders, showsSkills, withScripts } from './host-ways.ts'
+import type { GuestPluginData } from './guest-store.ts'
 import type { GuestPlugins } from './plugin-source.ts'
 import type { GuestFolders } from './shown-folders.ts'
 
@@ -20,6 +21,7 @@ interface ProgramParts {
   readonly engine: Pick<Engine, 'countTokens'>
   readonly host: HostPort | undefined
   readonly folders: GuestFolders
+  readonly data: Pick<GuestPluginData, 'clear'>
   readonly held: HeldParts
   readonly onPlugins: (plugins: GuestPlugins) => void
 }
@@ -75,11 +77,11 @@ async function openGuestPlugins(
   { sandbox, proxy }: HostWays,
   envelope: GuestEnvelope,
   host: ProgramHost,
-  { host: runner, held, onPlugins }: ProgramParts,
+  { host: runner, data, held, onPlugins }: ProgramParts,
 ): Promise<Source | GuestPlugins> {
   const { openPlugins } = await import('./plugin-source.ts')
   const untag = async (tag: string): Promise<number> => (await (await held.memory?.notes())?.untag(tag)) ?? 0
-  const plugins = await openPlugins({ sandbox, proxy }, envelope, { ...host, untag }, runner)
+  const plugins = await openPlugins({ sandbox, proxy }, envelope, { ...host, untag, clear: data.clear }, runner)
   if (plugins !== null) onPlugins(plugins)
   return plugins ?? nothing
 }

@@ -4,6 +4,7 @@ import { type CallSource, createServers } from '../../src/connect/index.ts'
 import { createSchemaChecker } from '../../src/tools/index.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'
 import { type Call, type CallContext, isOxbowError, type JsonObject, mcpServer, parseConfig } from '../../src/types/index.ts'
+import { untold } from '../../src/types/told-fixture.ts'
 
 const kept = new Map<string, unknown>()
 const scenario = process.env['MCP_CONFORMANCE_SCENARIO'] ?? ''
@@ -21,6 +22,7 @@ const documents = {
 async function run(url: string): Promise<void> {
   const config = parseConfig({}, 'this test')
   const servers = await createServers({
+    ...untold,
     config: config.mcp,
     documents: documents as Parameters<typeof createServers>[0]['documents'],
     sandbox: { status: { tier: 'none' } } as Parameters<typeof createServers>[0]['sandbox'],

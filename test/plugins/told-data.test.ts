@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { type Guest, startGuest } from '../../src/guest/guest.ts'
 import { newCallId } from '../../src/kernel/kernel-fixture.ts'
 import { treeHash } from '../../src/plugins/index.ts'
-import { type GuestEnvelope, type HostedPlugin, parseConfig, type UserId } from '../../src/types/index.ts'
+import { type GuestEnvelope, type HostedPlugin, parseConfig, type SessionId, type UserId } from '../../src/types/index.ts'
 import { startModel } from '../support/model.ts'
 
 const source = `
@@ -31,6 +31,7 @@ export default definePlugin({
     { name: 'NOTE', description: 'Notes what it has kept.', handler: async (runtime) => (await runtime.memory.save(kept()), { success: true, text: 'Noted.' }) },
   ],
   providers: [{ name: 'KEPT', dynamic: true, get: () => ({ text: kept() }) }],
+  models: { TEXT_LARGE: () => 'I know ' + kept() },
   evaluators: [{ name: 'WATCH', handler: (runtime, message, state, did, { responses }) => { if (responses?.[0]?.text) writeFileSync('/data/heard', responses[0].text) } }],
 })
 `
@@ -40,14 +41,15 @@ type ToolCall = readonly [name: string, args?: object]
 interface Home extends AsyncDisposable {
   readonly guest: () => Guest
   /** A new conversation in which the model makes the calls of this name. @returns its labels */
-  talk(name: string): Promise<readonly string[]>
-  restart(): Promise<void>
+  talk(name: string, model?: string, session?: SessionId): Promise<readonly string[]>
+  /** @param hosts of the plugin from now on */
+  restart(hosts?: readonly string[]): Promise<void>
 }
 
 const labelled = ['private', 'untrusted']
 
 /** @param scripts the calls of conversations, by their only message */
-async function openHome(scripts: Readonly<Record<string, readonly ToolCall[]>>): Promise<Home> {
+async function openHome(scripts: Readonly<Record<string, readonly ToolCall[]>>, flow: object = { both: 'allow' }): Promise<Home> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-told-'))
   for (const folder of ['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs']) mkdirSync(join(root, folder))
   writeFileSync(join(root, 'shared', 'letter.txt'), 'the code is 4711')
@@ -59,28 +61,29 @@ async function openHome(scripts: Readonly<Record<string, readonly ToolCall[]>>):
     steps: [...calls.map(([name, args = {}]) => ({ events: [{ tool_call: { name, arguments: args } }] })), { events: [{ text: 'Done.' }] }],
   }))
   const model = await startModel({ turns })
-  const envelope = await envelopeFor(root, folder, model.config.base_url)
+  const envelope = await envelopeFor(root, folder, model.config.base_url, flow)
   let guest = await startGuest(envelope)
   const described = join(root, 'internal', 'plugins', '.exports')
   await guest.kernel.call('plugin.info', { plugin: 'box' })
   while (!existsSync(described) || readdirSync(described).length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
   return {
     guest: () => guest,
-    async talk(text) {
-      const { id: session } = await guest.kernel.createSession('talk')
+    async talk(text, model, given) {
+      const session = given ?? (await guest.kernel.createSession('talk')).id
+      const clientId = newCallId()
       const ended = Promise.withResolvers<void>()
       await guest.kernel.follow(session, 0, (event) => {
-        if (event.type === 'record' && event.record.name === 'turn.send' && event.record.phase === 'outcome') ended.resolve()
+        if (event.type === 'record' && event.record.call === clientId && event.record.phase === 'outcome') ended.resolve()
       })
-      await guest.kernel.sendTurn({ session, clientId: newCallId(), text })
+      await guest.kernel.sendTurn({ session, clientId, text, model })
       await ended.promise
       const shown = await guest.kernel.call('flow.show', { session })
       assert.ok(shown.status === 'ok', shown.text)
       return [...(shown.output as { labels: readonly string[] }).labels].sort()
     },
-    async restart() {
+    async restart(hosts = []) {
       await guest.close()
-      guest = await startGuest(envelope)
+      guest = await startGuest({ ...envelope, plugins: envelope.plugins!.map((plugin) => ({ ...plugin, hosts })) })
     },
     async [Symbol.asyncDispose]() {
       await guest.close()
@@ -135,7 +138,34 @@ void test(
   },
 )
 
-async function envelopeFor(root: string, folder: string, baseUrl: string): Promise<GuestEnvelope> {
+void test('a plugin that was told private data is not loaded with a new host until it is emptied', { timeout: 120_000 }, async () => {
+  await using home = await openHome({ secret: [letter, ['box_keep', { text: code }]], tell: [['box_tell']] }, {})
+  await home.talk('secret')
+  await home.restart(['collect.example'])
+  const { kernel } = home.guest()
+  const info = async (): Promise<unknown> => {
+    const shown = await kernel.call('plugin.info', { plugin: 'box' })
+    assert.ok(shown.status === 'ok', shown.text)
+    return shown.output
+  }
+  assert.match(JSON.stringify(await info()), /may have kept private data.*collect\.example.*oxbow plugin clear box/)
+  const cleared = await kernel.call('plugin.clear', { plugin: 'box' })
+  assert.equal(cleared.status, 'ok', cleared.text)
+  assert.equal((await kernel.call('flow.show', {})).text, 'No file has labels.')
+  await home.restart(['collect.example'])
+  assert.deepEqual(await home.talk('tell'), ['untrusted'])
+})
+
+void test('a plugin that is the model of a conversation tells what it was asked', { timeout: 120_000 }, async () => {
+  await using home = await openHome({ secret: [letter], tell: [['box_tell']] })
+  assert.deepEqual(await home.talk('aloud', 'plugin:box/TEXT_LARGE'), [])
+  const { id: session } = await home.guest().kernel.createSession('both')
+  await home.talk('secret', undefined, session)
+  assert.deepEqual(await home.talk('aloud', 'plugin:box/TEXT_LARGE', session), labelled)
+  assert.deepEqual(await home.talk('aloud', 'plugin:box/TEXT_LARGE'), ['private'])
+})
+
+async function envelopeFor(root: string, folder: string, baseUrl: string, flow: object): Promise<GuestEnvelope> {
   const plugin: HostedPlugin = {
     name: 'box',
     version: '1.0.0',
@@ -154,7 +184,7 @@ async function envelopeFor(root: string, folder: string, baseUrl: string): Promi
       model: { provider: 'openai', base_url: baseUrl },
       agent: { rights: ['file.read', 'file.write', 'memory.read', 'memory.write', 'plugin.box'] },
       approval: { side_effecting: 'allow', privileged: 'allow' },
-      flow: { both: 'allow', source: [{ path: '/shared/letter.txt', labels: ['private'] }] },
+      flow: { ...flow, source: [{ path: '/shared/letter.txt', labels: ['private'] }] },
       memory: { embedder: 'none' },
     },
     'this test',

@@ -234,7 +234,9 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   const kept = join(workspace.root, 'internal', 'plugins', name)
   const text = [
     `Removed ${name}.`,
-    ...(existsSync(kept) && readdirSync(kept).length > 0 ? [`What it has written stays in ${kept}.`] : []),
+    ...(existsSync(kept) && readdirSync(kept).length > 0
+      ? [`What it has written stays in ${kept}; oxbow plugin clear ${name} empties it.`]
+      : []),
   ].join('\n')
   return report({ plugin: name, removed: true }, text, problems, options, terminal)
 }
@@ -261,6 +263,14 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
       `notice: the files in ${plainLine(source.from === 'folder' ? source.path : '', 300)} have changed: oxbow plugin update ${name} takes them over`,
     )
   return showOutput(['plugin.reload', { plugin: name }], options, terminal, () => `Reloaded ${name}.`)
+}
+
+/** Also of a plugin that was removed: what it has written stays until then. */
+export async function pluginClear(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
+  if (options.dryRun === true) {
+    return printPreview({ would: `empty what ${plainLine(name, 100)} keeps`, target: { plugin: name } }, options, terminal)
+  }
+  return showOutput(['plugin.clear', { plugin: name }], options, terminal, () => `${name} keeps nothing any more.`)
 }
 
 interface ReportOptions extends SwitchOptions {

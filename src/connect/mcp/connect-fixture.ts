@@ -18,6 +18,7 @@ import {
 import type { CallSource } from '../call-source.ts'
 import { createServers, type ServersDeps } from './servers.ts'
 import type { KeptServer } from './settings.ts'
+import { untold } from '../../types/told-fixture.ts'
 
 /** Where the packages of this checkout are. */
 const checkout: string = fileURLToPath(new URL('../../..', import.meta.url))
@@ -69,6 +70,7 @@ export async function makeConnectBench({ programs = {}, person = (input) => inpu
   const documents = documentsOver(kept)
   const open = (): Promise<CallSource> =>
     createServers({
+      ...untold,
       config: { servers: {} },
       documents,
       sandbox: bench.sandbox,
@@ -169,7 +171,16 @@ function contextOf(asking: Asking, signal: AbortSignal): CallContext {
   }
   const caller = { actor: 'user:test', session: 's' }
   const whileProgram: CallContext['whileProgram'] = (_, work) => work()
-  const own = { id: 'call', caller, signal, progress: (text: string) => progress.push(text), call: within, blobs, whileProgram }
+  const own = {
+    id: 'call',
+    caller,
+    signal,
+    progress: (text: string) => progress.push(text),
+    call: within,
+    blobs,
+    whileProgram,
+    labels: () => [],
+  }
   return own as unknown as CallContext
 }
 

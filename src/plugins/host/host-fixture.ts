@@ -2,16 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeWorkbench, type Workbench, type WorkbenchOptions } from '../../sandbox/sandbox-fixture.ts'
-import {
-  type CallOutcome,
-  type HostedPlugin,
-  hookSteps,
-  type JsonObject,
-  type PluginHosts,
-  type PluginRequest,
-  type Provenance,
-  type ToldLabels,
-} from '../../types/index.ts'
+import { type CallOutcome, type HostedPlugin, hookSteps, type JsonObject, type PluginHosts, type PluginRequest } from '../../types/index.ts'
 import { createTreeCheck, treeHash } from '../package/tree.ts'
 import { createPluginHosts, type PluginHostDeps } from './hosts.ts'
 
@@ -118,18 +109,6 @@ export async function makeHostBench({ plugins = { usual: usualPlugin }, more, de
       await bench[Symbol.asyncDispose]()
     },
   }
-}
-
-/** Of plugins that are told nothing private. */
-export const untold: { readonly heldBy: () => Provenance; readonly told: ToldLabels } = {
-  heldBy: () => ({ labels: [], from: [] }),
-  told: {
-    of: async () => ({ labels: [], from: [] }),
-    tell: async () => {},
-    newHosts: async () => [],
-    clear: async () => {},
-    list: async () => [],
-  },
 }
 
 export const done = (text: string, output: unknown = {}): CallOutcome => ({ status: 'ok', ok: true, text, output })

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { type DescribedPlugin, type HookSource, hookSteps, type HookStep } from '../../types/index.ts'
 import { createHookSource } from '../parts/hook-source.ts'
-import { type HostBench, makeHostBench, untold } from './host-fixture.ts'
+import { type HostBench, makeHostBench } from './host-fixture.ts'
+import { untold } from '../../types/told-fixture.ts'
 
 const guard = `export default { name: 'guard', hooks: [
   { step: 'call.before', fail: 'closed', run: () => false },

@@ -7,6 +7,9 @@ import {
   type Failure,
   failureSchema,
   type HostedPlugin,
+  labelOrigins,
+  originOf,
+  originOfCall,
   OxbowError,
   pluginData,
   pluginExports,
@@ -15,6 +18,7 @@ import {
   pluginHostState,
   pluginTests,
   toFailure,
+  type ToldLabels,
 } from '../../types/index.ts'
 import type { CapSpend, LimitPlugin } from '../parts/part-request.ts'
 import { type PluginCounts, pluginCounts } from '../parts/plugin-counts.ts'
@@ -25,6 +29,9 @@ interface ControlDeps {
   readonly limit: LimitPlugin
   /** Takes a tag from all memories that have it. @returns how many */
   readonly untag: (tag: string) => Promise<number>
+  /** Erases all that a plugin keeps in the store of the guest. */
+  readonly clear: (plugin: string) => Promise<void>
+  readonly told: ToldLabels
   readonly counts: (plugin: string) => PluginCounts
   /** The enabled plugins as `plugins.lock` has them now. Absent where no runner listens. */
   readonly installed?: (() => Promise<readonly HostedPlugin[]>) | undefined
@@ -43,7 +50,7 @@ const testMs = 300_000
 const takeOverMs: number = describeMs + testMs
 
 export function controlCalls(deps: ControlDeps): readonly Call[] {
-  return [listCall(deps), infoCall(deps), syncCall(deps), reloadCall(deps), testCall(deps)]
+  return [listCall(deps), infoCall(deps), syncCall(deps), reloadCall(deps), clearCall(deps), testCall(deps)]
 }
 
 /** For reference pages; they cannot be run. */
@@ -53,6 +60,8 @@ export function describedPluginCalls(): readonly Call[] {
     capSpend: async () => {},
     limit: async () => {},
     untag: async () => 0,
+    clear: async () => {},
+    told: {} as ToldLabels,
     counts: () => ({}) as PluginCounts,
   })
 }
@@ -140,7 +149,7 @@ const synced = z.strictObject({
 
 type Synced = z.infer<typeof synced>
 
-function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
+function syncCall({ hosts, installed, limit, untag, ...deps }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
   return {
     ...writes,
     name: 'plugin.sync',
@@ -158,7 +167,7 @@ function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Ca
     async run({ removed }, context) {
       if (installed === undefined)
         throw new OxbowError('not_found', 'This guest has no runner that installs plugins.', { hint: 'Start it with oxbow.' })
-      const problems = await hosts.replace(await installed(), callsOfTests(capSpend, context))
+      const problems = await hosts.replace(await installed(), callsOfTests(deps, context))
       const { caller, id: call } = context
       let untagged = 0
       for (const name of removed.filter((each) => !hosts.plugins().some((plugin) => plugin.name === each))) {
@@ -170,7 +179,7 @@ function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Ca
   }
 }
 
-function reloadCall({ hosts, capSpend }: ControlDeps): Call<Named, { phase: string }> {
+function reloadCall({ hosts, ...deps }: ControlDeps): Call<Named, { phase: string }> {
   return {
     ...writes,
     name: 'plugin.reload',
@@ -182,13 +191,38 @@ function reloadCall({ hosts, capSpend }: ControlDeps): Call<Named, { phase: stri
     timeoutMs: takeOverMs,
     async run({ plugin }, context) {
       find(hosts, plugin)
-      await hosts.reload(plugin, callsOfTests(capSpend, context))
+      await hosts.reload(plugin, callsOfTests(deps, context))
       return { output: { phase: hosts.state(plugin).phase } }
     },
   }
 }
 
-function testCall({ hosts, capSpend }: ControlDeps): Call<Named, z.infer<typeof pluginTests>> {
+function clearCall({ hosts, installed, told, clear, ...deps }: ControlDeps): Call<Named, Record<string, never>> {
+  return {
+    ...writes,
+    name: 'plugin.clear',
+    summary: 'Empties what a plugin keeps, in /data and in the store, and takes off the labels of what it was told.',
+    input: z.strictObject({
+      plugin: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9-]{0,99}$/)
+        .describe('Name of a plugin, also of one that was removed.'),
+    }),
+    output: z.strictObject({}),
+    example: { plugin: 'weather' },
+    timeoutMs: takeOverMs,
+    async run({ plugin }, context) {
+      await hosts.clear(plugin)
+      await clear(plugin)
+      await told.clear(originOf('plugin', plugin))
+      // One that was not loaded because of what it had kept.
+      if (installed !== undefined) await hosts.replace(await installed(), callsOfTests({ ...deps, told }, context))
+      return { output: {}, text: `${plugin} keeps nothing any more.` }
+    },
+  }
+}
+
+function testCall({ hosts, ...deps }: ControlDeps): Call<Named, z.infer<typeof pluginTests>> {
   return {
     ...writes,
     name: 'plugin.test',
@@ -201,7 +235,7 @@ function testCall({ hosts, capSpend }: ControlDeps): Call<Named, z.infer<typeof 
     async run({ plugin }, context) {
       const found = find(hosts, plugin)
       try {
-        const call = callsOfTests(capSpend, context)(found)
+        const call = callsOfTests(deps, context)(found)
         return { output: await hosts.ask(plugin, 'test', {}, { signal: context.signal, timeoutMs: testMs, call }) }
       } catch (error) {
         const { message } = toFailure(error, 'tool_failed', '')
@@ -212,10 +246,15 @@ function testCall({ hosts, capSpend }: ControlDeps): Call<Named, z.infer<typeof 
 }
 
 /** Tests make calls as the plugin, with the rights that it shares with the person who runs them. */
-function callsOfTests(capSpend: CapSpend, { caller, id, callAs }: CallContext): CallForTests {
+function callsOfTests({ capSpend, told }: Pick<ControlDeps, 'capSpend' | 'told'>, { caller, id, callAs }: CallContext): CallForTests {
   return (plugin) => async (name, input) => {
     await capSpend({ caller, id }, plugin)
-    return callAs(plugin.name, plugin.rights, name, input)
+    const origin = originOf('plugin', plugin.name)
+    const { labels, from } = await told.of(origin)
+    const outcome = await callAs(plugin.name, plugin.rights, name, input, { kind: 'carried', labels, origins: from, fields: [] })
+    const read = outcome.labels ?? []
+    await told.tell(origin, { labels: read, from: labelOrigins(read, [originOfCall(name, input)]) }, plugin.hosts)
+    return outcome
   }
 }
 

@@ -14,11 +14,14 @@ import {
   type JsonObject,
   jsonSchema,
   modelPieceCall,
+  originOf,
   OxbowError,
+  type Provenance,
   type Spend,
   toFailure,
 } from '../../types/index.ts'
 import { maxMessageChars, modelTimeoutMs } from './limits.ts'
+import { noLabels } from './turn-states.ts'
 import { askPlugin, keptBy, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 
 /** Of the engine: which endpoints are not asked for a while. */
@@ -154,13 +157,14 @@ function wrongResult(type: string, result: Json): string {
 }
 
 /** A plugin as the model of this guest: nobody's call is behind it, so that it makes none. @returns the answer of its handler @throws OxbowError */
-export function createTurnModel({ hosts, limits }: Pick<PartDeps, 'hosts' | 'limits'>, user: string) {
+export function createTurnModel({ hosts, limits, told }: Pick<PartDeps, 'hosts' | 'limits' | 'told'>, user: string) {
   return async (
     plugin: string,
     type: string,
     params: JsonObject,
     signal: AbortSignal,
     onPiece: (piece: JsonObject) => void = () => {},
+    held: Provenance = noLabels,
   ): Promise<Json> => {
     const { models } = await hosts.exports(plugin, signal)
     if (!models.some((each) => each.type === type))
@@ -173,6 +177,7 @@ export function createTurnModel({ hosts, limits }: Pick<PartDeps, 'hosts' | 'lim
     const leave = limits.enter(user, plugin)
     try {
       const call = pieceCall(onPiece)
+      await told.tell(originOf('plugin', plugin), held, pluginNamed({ hosts }, plugin).hosts)
       return (await hosts.ask(plugin, 'model', { type, params }, { signal, timeoutMs: modelTimeoutMs, call })).result
     } finally {
       leave()

@@ -26,7 +26,8 @@ import {
   type Usage,
 } from '../../types/index.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
-import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
+import type { ReservedTokens } from './generation.ts'
+import { type AnswerDeps, generateLabelled } from './plugin-answers.ts'
 import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from './limits.ts'
 
 interface GenerateInput {
@@ -40,7 +41,7 @@ interface GenerateInput {
   readonly settings?: Pick<GenerateSettings, 'temperature' | 'topP'> | undefined
 }
 
-export interface ModelCallDeps extends GenerationDeps {
+export interface ModelCallDeps extends AnswerDeps {
   readonly config: Pick<Config, 'model'>
   readonly registry: Pick<Registry, 'tools'>
   readonly runningTurns: Pick<RunningTurns, 'find'>
@@ -128,7 +129,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
         ...recording(context),
       }
       const bound = { inputTokens, outputTokens: maxOutputTokens }
-      const done = await runGeneration(request, reservedFor.get(input) ?? bound, context, deps)
+      const done = await generateLabelled(request, reservedFor.get(input) ?? bound, context, deps)
       usages.learn(conversationOf(session, model), bound, done.output.usage)
       return done
     },

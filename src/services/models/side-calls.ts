@@ -30,7 +30,8 @@ import {
   userMessage,
 } from '../../types/index.ts'
 import type { Memory } from '../../memory/index.ts'
-import { type GenerationDeps, runGeneration } from './generation.ts'
+import type { GenerationDeps } from './generation.ts'
+import { type AnswerDeps, generateLabelled } from './plugin-answers.ts'
 import { maxCompletionTokens, maxEmbedCharacters, maxEmbedTexts, maxEmbeddedTexts } from './limits.ts'
 
 export interface CompleteInput {
@@ -46,7 +47,7 @@ export interface CompleteInput {
 
 const completeTimeoutMs = 3 * 60_000
 
-export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completion> {
+export function completeCall(deps: AnswerDeps): Call<CompleteInput, Completion> {
   const { engine } = deps
   const textsOf = ({ system, text, earlier = [] }: CompleteInput): readonly string[] => [system, text, ...earlier.map((each) => each.text)]
   const tokensOf = async (input: CompleteInput): Promise<number> => {
@@ -95,7 +96,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
         maxOutputTokens: answerTokens(facts, input),
         settings: output === undefined ? {} : { output },
       }
-      const done = await runGeneration(
+      const done = await generateLabelled(
         request,
         { inputTokens: await tokensOf(input), outputTokens: request.maxOutputTokens },
         context,
