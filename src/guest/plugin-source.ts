@@ -64,7 +64,7 @@ async function openParts(
   const stateFolder = stateFolderOf(workspaceRoot)
   const flowsFreely = config.flow.both === 'allow'
   const checked = (list: readonly HostedPlugin[]): Promise<readonly HostedPlugin[]> =>
-    Promise.all(list.map((plugin) => (flowsFreely ? plugin : withoutNewHosts(plugin, told))))
+    Promise.all(list.map(async (plugin) => (flowsFreely ? plugin : withoutNewHosts(plugin, told))))
   const hosts = await createPluginHosts({
     plugins: await checked(plugins),
     sandbox,

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { createServers } from '../../src/connect/index.ts'
 import { asks, done, newCallId, openFixture, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
-import { type JsonObject, type Label, mcpServer, parseConfig, type SessionId } from '../../src/types/index.ts'
+import { type JsonObject, type Label, mcpServer, parseConfig } from '../../src/types/index.ts'
 
 const program = `
 let kept = ''
@@ -82,7 +82,7 @@ void test(
       const { id: session } = await kernel.createSession('talk')
       const clientId = newCallId()
       const ended = Promise.withResolvers<void>()
-      await kernel.follow(session as SessionId, 0, (event) => {
+      await kernel.follow(session, 0, (event) => {
         if (event.type === 'record' && event.record.call === clientId && event.record.phase === 'outcome') ended.resolve()
       })
       await kernel.sendTurn({ session, clientId, text })

@@ -68,14 +68,14 @@ async function openHome(scripts: Readonly<Record<string, readonly ToolCall[]>>, 
   while (!existsSync(described) || readdirSync(described).length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
   return {
     guest: () => guest,
-    async talk(text, model, given) {
+    async talk(text, by, given) {
       const session = given ?? (await guest.kernel.createSession('talk')).id
       const clientId = newCallId()
       const ended = Promise.withResolvers<void>()
       await guest.kernel.follow(session, 0, (event) => {
         if (event.type === 'record' && event.record.call === clientId && event.record.phase === 'outcome') ended.resolve()
       })
-      await guest.kernel.sendTurn({ session, clientId, text, model })
+      await guest.kernel.sendTurn({ session, clientId, text, model: by })
       await ended.promise
       const shown = await guest.kernel.call('flow.show', { session })
       assert.ok(shown.status === 'ok', shown.text)

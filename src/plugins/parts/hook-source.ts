@@ -66,8 +66,8 @@ export function createHookSource({ hosts, described, heldBy, told }: HookSourceD
       const found = described().find((each) => each.plugin.name === plugin)
       if (found === undefined) throw new OxbowError('not_found', `The plugin ${plugin} is not there any more.`, { hint: '' })
       const session = value['session'] as SessionId | ''
-      const held = heldBy({ session })
-      const all = { labels: joinLabels(held.labels, labels), from: [...held.from, ...labelOrigins(labels, [originOf('session', session)])] }
+      const read = heldBy({ session })
+      const all = { labels: joinLabels(read.labels, labels), from: [...read.from, ...labelOrigins(labels, [originOf('session', session)])] }
       const why = withheld(found.plugin, all.labels)
       if (why !== '') throw new OxbowError('denied', `it was ${why}`, { hint: '' })
       await told.tell(originOf('plugin', plugin), all, found.plugin.hosts)
