@@ -18,6 +18,7 @@ import {
   OxbowError,
   parseConfig,
   plainIssue,
+  protoKeys,
   searchKeyEnv,
   setOwn,
 } from '../types/index.ts'
@@ -159,7 +160,8 @@ export function checkConfigChange(path: string, before: string, after: string): 
 /** @returns what is wrong, and of a key that does not belong in a file the variable for it */
 function faultsOf(table: Table): { readonly faults: readonly KeyError[]; readonly variable: string | undefined } {
   const secrets = misplacedKeys(table)
-  return { faults: [...secrets, ...schemaErrors(table)], variable: secrets[0]?.variable }
+  const named = protoKeys(table).map((key) => ({ key, message: 'nothing can have this name' }))
+  return { faults: [...secrets, ...named, ...schemaErrors(table)], variable: secrets[0]?.variable }
 }
 
 interface KeyError {
