@@ -981,7 +981,6 @@ interface CallOutputs {
   }
   'model.usable': { models: readonly { id: string; context_tokens: number; is_recent: boolean }[] }
   'output.read': { text: string }
-  'plugin.clear': Record<string, never>
   'plugin.info': {
     exports: {
       actions: readonly {

@@ -175,13 +175,9 @@ function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
       return calls.find((each) => each.name === name)!.run(given, context)
     },
   })
-  const removed = z.array(z.string().max(200)).max(100).default([])
-  const calls = [
-    later('plugin.sync', 'Takes over the plugins that are installed and enabled now, the first ones.', z.strictObject({ removed }), {}),
-    later('plugin.clear', 'Empties what a plugin that was removed has kept.', z.strictObject({ plugin: z.string().max(100) }), {
-      plugin: 'weather',
-    }),
-  ]
+  const names = z.array(z.string().max(200)).max(100).default([])
+  const input = z.strictObject({ removed: names, cleared: names })
+  const calls = [later('plugin.sync', 'Takes over the plugins that are installed and enabled now, the first ones.', input, {})]
   const isThere = ({ name }: Call): boolean => calls.some((each) => each.name === name)
   return {
     calls,

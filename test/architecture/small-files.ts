@@ -52,7 +52,6 @@ export const depthRules: DepthRules = {
     'src/runner/signing-key.ts': 'one key for heads, exports, cards and the lock of plugins',
     'src/types/write-whole.ts': 'the only code in types that writes files of a guest whole',
     'src/types/crash-mark.ts': 'the one word between a guest that crashed, its runner and the next guest',
-    'src/types/own-value.ts': 'lookups that every module needs, without anything else',
     'src/types/waiting.ts': 'waits of the sandbox, servers of tools, plugins and the gateway, which have nothing else in common',
   },
 }

@@ -62,6 +62,7 @@ async function openHome(scripts: Readonly<Record<string, readonly ToolCall[]>>, 
   }))
   const model = await startModel({ turns })
   const envelope = await envelopeFor(root, folder, model.config.base_url, flow)
+  const now = (hosts: readonly string[]): readonly HostedPlugin[] => envelope.plugins!.map((plugin) => ({ ...plugin, hosts }))
   let guest = await startGuest(envelope)
   const described = join(root, 'internal', 'plugins', '.exports')
   await guest.kernel.call('plugin.info', { plugin: 'box' })
@@ -83,7 +84,7 @@ async function openHome(scripts: Readonly<Record<string, readonly ToolCall[]>>, 
     },
     async restart(hosts = []) {
       await guest.close()
-      guest = await startGuest({ ...envelope, plugins: envelope.plugins!.map((plugin) => ({ ...plugin, hosts })) })
+      guest = await startGuest({ ...envelope, plugins: now(hosts) }, { host: { plugins: async () => now(hosts) } as never })
     },
     async [Symbol.asyncDispose]() {
       await guest.close()
@@ -149,10 +150,9 @@ void test('a plugin that was told private data is not loaded with a new host unt
     return shown.output
   }
   assert.match(JSON.stringify(await info()), /may have kept private data.*collect\.example.*oxbow plugin clear box/)
-  const cleared = await kernel.call('plugin.clear', { plugin: 'box' })
+  const cleared = await kernel.call('plugin.sync', { cleared: ['box'] })
   assert.equal(cleared.status, 'ok', cleared.text)
   assert.equal((await kernel.call('flow.show', {})).text, 'No file has labels.')
-  await home.restart(['collect.example'])
   assert.deepEqual(await home.talk('tell'), ['untrusted'])
 })
 

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { configSchema, type DoctorCheck, errorTable } from '../../types/index.ts'
 import { tierAttempts } from '../../sandbox/doctor/tier-attempts.ts'
-import { checkNames, describeCheck, describeVerdict } from './doctor.ts'
+import { describeCheck, describeVerdict } from './doctor.ts'
+import { checkNames } from './known-names.ts'
 import { program } from '../../../test/support/built.ts'
 
 const check: DoctorCheck = { name: 'process tier', state: 'ok', says: 'bubblewrap', fix: '', required: true, ms: 5 }
@@ -103,7 +104,10 @@ describe('the names in a configuration', () => {
       flow: { sinks: { x: {} } },
     })
     assert.equal(state, 'weak')
-    assert.match(says, /^approval\.rights names "web\.reed", approval\.calls names "file\.raed", flow\.sinks names "x", /)
+    assert.match(
+      says,
+      /^approval\.rights names "web\.reed" \(Did you mean web\.read\?\), approval\.calls names "file\.raed" \(Did you mean file\.read\?\), flow\.sinks names "x", /,
+    )
     assert.match(fix, /oxbow calls/)
   })
 })

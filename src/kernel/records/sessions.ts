@@ -369,7 +369,6 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
         },
         run: (work) => (isWatched && !isKnown ? begin().then(work) : work()),
         async whileProgram(find, sees, work) {
-          // It may write what it has kept from before, or reads meanwhile.
           holds = isKept((sees.holds ?? nothing).labels) || sees.goesOn !== undefined
           const watching = sees.folders.length === 0 ? null : await ready()
           return watching === null ? work() : watching.around(await find(), sees, work)

@@ -50,7 +50,7 @@ const testMs = 300_000
 const takeOverMs: number = describeMs + testMs
 
 export function controlCalls(deps: ControlDeps): readonly Call[] {
-  return [listCall(deps), infoCall(deps), syncCall(deps), reloadCall(deps), clearCall(deps), testCall(deps)]
+  return [listCall(deps), infoCall(deps), syncCall(deps), reloadCall(deps), testCall(deps)]
 }
 
 /** For reference pages; they cannot be run. */
@@ -149,7 +149,12 @@ const synced = z.strictObject({
 
 type Synced = z.infer<typeof synced>
 
-function syncCall({ hosts, installed, limit, untag, ...deps }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
+interface SyncInput {
+  readonly removed: readonly string[]
+  readonly cleared: readonly string[]
+}
+
+function syncCall({ hosts, installed, limit, untag, clear, ...deps }: ControlDeps): Call<SyncInput, Synced> {
   return {
     ...writes,
     name: 'plugin.sync',
@@ -160,13 +165,25 @@ function syncCall({ hosts, installed, limit, untag, ...deps }: ControlDeps): Cal
         .max(100)
         .default([])
         .describe('Plugins that were removed for good: their budgets, and the tags of their notes, go with them.'),
+      cleared: z
+        .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,99}$/))
+        .max(100)
+        .default([])
+        .describe(
+          'Plugins, also removed ones, of which all goes that they keep in /data and in the store, with the labels of what they were told.',
+        ),
     }),
     output: synced,
-    example: { removed: [] },
+    example: { removed: [], cleared: [] },
     timeoutMs: takeOverMs,
-    async run({ removed }, context) {
+    async run({ removed, cleared }, context) {
       if (installed === undefined)
         throw new OxbowError('not_found', 'This guest has no runner that installs plugins.', { hint: 'Start it with oxbow.' })
+      for (const name of cleared) {
+        await hosts.clear(name)
+        await clear(name)
+        await deps.told.clear(originOf('plugin', name))
+      }
       const problems = await hosts.replace(await installed(), callsOfTests(deps, context))
       const { caller, id: call } = context
       let untagged = 0
@@ -193,31 +210,6 @@ function reloadCall({ hosts, ...deps }: ControlDeps): Call<Named, { phase: strin
       find(hosts, plugin)
       await hosts.reload(plugin, callsOfTests(deps, context))
       return { output: { phase: hosts.state(plugin).phase } }
-    },
-  }
-}
-
-function clearCall({ hosts, installed, told, clear, ...deps }: ControlDeps): Call<Named, Record<string, never>> {
-  return {
-    ...writes,
-    name: 'plugin.clear',
-    summary: 'Empties what a plugin keeps, in /data and in the store, and takes off the labels of what it was told.',
-    input: z.strictObject({
-      plugin: z
-        .string()
-        .regex(/^[a-z0-9][a-z0-9-]{0,99}$/)
-        .describe('Name of a plugin, also of one that was removed.'),
-    }),
-    output: z.strictObject({}),
-    example: { plugin: 'weather' },
-    timeoutMs: takeOverMs,
-    async run({ plugin }, context) {
-      await hosts.clear(plugin)
-      await clear(plugin)
-      await told.clear(originOf('plugin', plugin))
-      // One that was not loaded because of what it had kept.
-      if (installed !== undefined) await hosts.replace(await installed(), callsOfTests({ ...deps, told }, context))
-      return { output: {}, text: `${plugin} keeps nothing any more.` }
     },
   }
 }
