@@ -24,7 +24,6 @@ import {
   type ToldLabels,
   writeOrigins,
 } from '../../types/index.ts'
-import { nothing } from '../policy/policy.ts'
 
 /** A document, its value parsed. */
 interface Document<Value = Json> {
@@ -203,6 +202,8 @@ function isChange(change: unknown): change is DocumentChange {
 // Documents of labels of what programs of others were told: see `ToldLabels`.
 
 const toldCategory = 'system/told-labels'
+
+const nothing: Provenance = { labels: [], from: [] }
 
 interface Told extends Provenance {
   /** That the program could reach each time it was told something. */
