@@ -6,7 +6,7 @@ import { createHookSource } from '../../src/plugins/parts/hook-source.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'
-import { untold } from '../../src/types/told-fixture.ts'
+import { untold } from '../../src/protocol/told-fixture.ts'
 
 const asked = 1_000
 const warmUp = 100

@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto'
 import { type CallSource, createServers } from '../../src/connect/index.ts'
 import { createSchemaChecker } from '../../src/tools/index.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'
-import { type Call, type CallContext, isOxbowError, type JsonObject, mcpServer, parseConfig } from '../../src/types/index.ts'
-import { untold } from '../../src/types/told-fixture.ts'
+import { isOxbowError, type JsonObject } from '../../src/base/index.ts'
+import type { Call, CallContext } from '../../src/protocol/index.ts'
+import { mcpServer, parseConfig } from '../../src/config/index.ts'
+import { untold } from '../../src/protocol/told-fixture.ts'
 
 const kept = new Map<string, unknown>()
 const scenario = process.env['MCP_CONFORMANCE_SCENARIO'] ?? ''

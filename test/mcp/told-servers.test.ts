@@ -7,7 +7,9 @@ import { test } from 'node:test'
 import { createServers } from '../../src/connect/index.ts'
 import { asks, done, newCallId, openFixture, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
-import { type JsonObject, type Label, mcpServer, parseConfig } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
+import type { Label } from '../../src/protocol/index.ts'
+import { mcpServer, parseConfig } from '../../src/config/index.ts'
 
 const program = `
 let kept = ''

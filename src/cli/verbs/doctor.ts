@@ -14,18 +14,9 @@ import {
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
-import {
-  type DoctorCheck,
-  type ErrorCode,
-  type Failure,
-  type JournalRecord,
-  ownValue,
-  type StoreQuestion,
-  type StoreStatus,
-  type StoreVerifyReport,
-  systemClock,
-  toFailure,
-} from '../../types/index.ts'
+import { type ErrorCode, type Failure, ownValue, systemClock, toFailure } from '../../base/index.ts'
+import type { DoctorCheck, JournalRecord } from '../../protocol/index.ts'
+import type { StoreQuestion, StoreStatus, StoreVerifyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup, warnOfStale, withGuest } from '../guest-connection.ts'
 import { checkCalls } from './known-names.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'

@@ -1,7 +1,9 @@
 /** Names of calls and rights in the configuration: a rule for a misspelt one has no effect, which is easy to miss. */
 import { askOffline, type GuestSetup, loadPlugins } from '../../runner/index.ts'
 import { plainText } from '../../terminal/index.ts'
-import { type Config, didYouMean, type DoctorCheck, pluginRight } from '../../types/index.ts'
+import { didYouMean } from '../../base/index.ts'
+import { type DoctorCheck, pluginRight } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { printOnce, type Terminal } from '../terminal.ts'
 
 export interface KnownCall {

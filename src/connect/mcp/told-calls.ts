@@ -3,19 +3,18 @@
  * labels of what it is told join its own, and what it answers, or writes meanwhile, has them. A server at an address is outside of this
  * machine, and `[flow]` judges what is sent there as it judges any other way out.
  */
+import { isOxbowError, OxbowError } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
   type Caller,
-  isOxbowError,
   joinLabels,
   labelOrigins,
   originOf,
-  OxbowError,
   type ProgramSees,
   type Provenance,
   type ToldLabels,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { HeldServer } from './server-table.ts'
 
 export interface ToldDeps {

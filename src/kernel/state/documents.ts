@@ -6,24 +6,20 @@
  * Categories that begin with `system/` belong to subsystems of the kernel; no call reads or writes them by name.
  */
 import type { Append, DocumentRow, Projection, Store } from '../../store/index.ts'
+import { type CallId, isObject, type Json, type JsonObject, once } from '../../base/index.ts'
 import {
   type Caller,
-  type CallId,
   type DataOrigin,
-  isObject,
   joinLabels,
   joinOrigins,
-  type Json,
-  type JsonObject,
   labelOrigins,
-  once,
   parseLabels,
   parseOrigins,
   type Phase,
   type Provenance,
   type ToldLabels,
   writeOrigins,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 
 /** A document, its value parsed. */
 interface Document<Value = Json> {

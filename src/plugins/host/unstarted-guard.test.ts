@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type DescribedPlugin, type HookSource, hookSteps, type HookStep } from '../../types/index.ts'
+import { type DescribedPlugin, type HookSource, hookSteps, type HookStep } from '../../protocol/index.ts'
 import { createHookSource } from '../parts/hook-source.ts'
 import { type HostBench, makeHostBench } from './host-fixture.ts'
-import { untold } from '../../types/told-fixture.ts'
+import { untold } from '../../protocol/told-fixture.ts'
 
 const guard = `export default { name: 'guard', hooks: [
   { step: 'call.before', fail: 'closed', run: () => false },

@@ -1,19 +1,8 @@
 /** What reaches plugins outside of turns: tasks when they are due, events when they happen, services when somebody needs them. */
 import { z } from 'zod'
 import type { EventCounts } from './plugin-counts.ts'
-import {
-  type Call,
-  isObject,
-  type JsonObject,
-  type Label,
-  labelOrigins,
-  labelSchema,
-  nestsDeeper,
-  originOf,
-  OxbowError,
-  resyncEvent,
-  truncate,
-} from '../../types/index.ts'
+import { isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../base/index.ts'
+import { type Call, type Label, labelOrigins, labelSchema, originOf, resyncEvent } from '../../protocol/index.ts'
 import { noLabels, toldWith } from './turn-states.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import { askPlugin, keptBy, lostAsUnknown, mayUse, ownReading, type PartDeps, pluginNamed, runtimePart, withheld } from './part-request.ts'

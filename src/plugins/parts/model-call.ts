@@ -3,23 +3,18 @@
  * a row is not asked for a while. Behind all of them, texts come from the model of the guest, and vectors from its embedder.
  */
 import { z } from 'zod'
+import { type Failure, isObject, type Json, type JsonObject, OxbowError, toFailure } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
   type CallOutcome,
   type DescribedPlugin,
-  type Failure,
-  isObject,
-  type Json,
-  type JsonObject,
   jsonSchema,
   modelPieceCall,
   originOf,
-  OxbowError,
   type Provenance,
   type Spend,
-  toFailure,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxMessageChars, modelTimeoutMs } from './limits.ts'
 import { noLabels } from './turn-states.ts'
 import { askPlugin, keptBy, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'

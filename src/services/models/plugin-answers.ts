@@ -3,18 +3,17 @@
  * request are told by whoever asks it; those of its answer are found here.
  */
 import type { Core } from '../../kernel/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
 import {
   type CallContext,
   type DataOrigin,
   type Done,
   type GenerateOutput,
   type GenerateRequest,
-  isOxbowError,
   joinLabels,
   type Labels,
   type ModelAsk,
-  OxbowError,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
 
 export interface AnswerDeps extends GenerationDeps, Pick<Core, 'told'> {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { type Core, explain } from '../../../kernel/index.ts'
+import { isObject, type JsonObject, nestsDeeper, ownValue, type SessionId, untilAborted } from '../../../base/index.ts'
 import {
   type Caller,
   type DecidingStep,
@@ -14,17 +15,11 @@ import {
   type HookSource,
   type HookStep,
   type HookValues,
-  isObject,
   joinLabels,
-  type JsonObject,
   type Labels,
-  nestsDeeper,
   type ObservingStep,
-  ownValue,
   type PluginHookResult,
-  type SessionId,
-  untilAborted,
-} from '../../../types/index.ts'
+} from '../../../protocol/index.ts'
 import type { Secrets } from '../../../secrets/index.ts'
 
 /** Steps that wait to be observed by one plugin; more are dropped, and that is recorded. */
