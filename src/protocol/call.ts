@@ -262,6 +262,13 @@ export interface Call<Input = any, Output = any> {
   run(input: Input, context: CallContext): Promise<Done<Output>>
 }
 
+/** Takes the types of a description from its two schemas, so that each field stands in one place. */
+export function defineCall<Input extends z.ZodType, Output extends z.ZodType>(
+  call: Call<z.output<Input>, z.output<Output>> & { readonly input: Input; readonly output: Output },
+): Call<z.output<Input>, z.output<Output>> {
+  return call
+}
+
 /**
  * Whether all untrusted text of a conversation is that of the plugin whose call it is, which then reaches only hosts approved for the plugin: it
  * can send there itself whatever it has. Private data it may not have. What has no origin, or was given to the conversation, is nobody's.

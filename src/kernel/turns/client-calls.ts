@@ -15,7 +15,7 @@ import {
   type ClientResult,
   type ClientTools,
   type ConversationItem,
-  type Tier,
+  defineCall,
   toolCallId,
   toolCallsOf,
   toolPlace,
@@ -115,16 +115,8 @@ export function clientCalls(): readonly Call[] {
   return [askCall(), answerCall(), replyCall()]
 }
 
-interface AskInput {
-  readonly tool: string
-  readonly call: CallId
-  readonly arguments: string
-  /** Of the tool; absent: `read_only`. */
-  readonly tier?: Tier | undefined
-}
-
-function askCall(): Call<AskInput, { tool: string }> {
-  return {
+function askCall(): Call {
+  return defineCall({
     name: clientAsk,
     forModel: true,
     summary: 'Asks the program that sent the message to run one of its own tools.',
@@ -132,7 +124,7 @@ function askCall(): Call<AskInput, { tool: string }> {
       tool: z.string(),
       call: z.custom<CallId>((id) => typeof id === 'string'),
       arguments: z.string(),
-      tier: tiers.optional(),
+      tier: tiers.optional().describe('Of the tool; absent: `read_only`.'),
     }),
     output: z.strictObject({ tool: z.string() }),
     example: { tool: 'get_weather', call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, arguments: '{"city":"Oslo"}' },
@@ -144,22 +136,19 @@ function askCall(): Call<AskInput, { tool: string }> {
     labels: { adds: [], sink: true },
     timeoutMs: 10_000,
     run: async ({ tool }) => ({ output: { tool }, text: '' }),
-  }
+  })
 }
 
-interface AnswerInput {
-  readonly tool: string
-  readonly text: string
-  readonly ok: boolean
-  /** It was not asked. */
-  readonly refused: boolean
-}
-
-function answerCall(): Call<AnswerInput, { tool: string }> {
-  return {
+function answerCall(): Call {
+  return defineCall({
     name: 'client.answer',
     summary: 'Records the result of a tool that the program ran.',
-    input: z.strictObject({ tool: z.string(), text: z.string().max(maxInputBytes), ok: z.boolean(), refused: z.boolean() }),
+    input: z.strictObject({
+      tool: z.string(),
+      text: z.string().max(maxInputBytes),
+      ok: z.boolean(),
+      refused: z.boolean().describe('It was not asked.'),
+    }),
     output: z.strictObject({ tool: z.string() }),
     example: { tool: 'get_weather', text: 'Rain.', ok: true, refused: false },
     tier: 'side_effecting',
@@ -175,20 +164,14 @@ function answerCall(): Call<AnswerInput, { tool: string }> {
         throw new OxbowError('bad_input', 'A result needs the id of its tool call.', { hint: 'Send it with a message.' })
       return { output: { tool }, text, ok, labels: refused ? [] : ['untrusted'] }
     },
-  }
+  })
 }
 
-interface ReplyInput {
-  /** Whose result it is. */
-  readonly call: string
-  readonly name: string
-}
-
-function replyCall(): Call<ReplyInput, ReplyInput> {
-  return {
+function replyCall(): Call {
+  return defineCall({
     name: clientReply,
     summary: 'Passes the result of a call on to the program of a key, whose model is outside of this guest.',
-    input: z.strictObject({ call: z.string(), name: z.string() }),
+    input: z.strictObject({ call: z.string().describe('Whose result it is.'), name: z.string() }),
     output: z.strictObject({ call: z.string(), name: z.string() }),
     example: { call: '01890a5d-ac96-774b-bcce-b302099a8057', name: 'lookup' },
     tier: 'read_only',
@@ -198,5 +181,5 @@ function replyCall(): Call<ReplyInput, ReplyInput> {
     labels: { adds: [], sink: true, toProgram: true },
     timeoutMs: 10_000,
     run: async (input) => ({ output: input, text: '' }),
-  }
+  })
 }

@@ -6,6 +6,7 @@ import {
   type Call,
   type CallContext,
   type DataOrigin,
+  defineCall,
   describeLabels,
   describeOrigin,
   idSchema,
@@ -57,8 +58,8 @@ const shownFlow = z.strictObject({
 
 const maxListedFiles = 500
 
-function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.infer<typeof shownFlow>> {
-  return {
+function showCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'flow.show',
     summary: 'Shows the labels of a session with their origins, or the files that have labels and what was declassified.',
@@ -85,7 +86,7 @@ function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.
       const listed = found.map(({ path, labels }) => ({ path, labels }))
       return { output: { labels: [], origins: [], declassified: [], files: listed, done }, text: lines.join('\n') || 'No file has labels.' }
     },
-  }
+  })
 }
 
 const reading = z.strictObject({
@@ -116,8 +117,8 @@ type Why = z.infer<typeof why>
 /** Readings that are shown. */
 const maxReadings = 40
 
-function whyCall(deps: FlowCallDeps): Call<{ id: string }, Why> {
-  return {
+function whyCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'flow.why',
     summary: 'Explains where the labels of a session come from, or why a call was allowed, asked or refused.',
@@ -144,7 +145,7 @@ function whyCall(deps: FlowCallDeps): Call<{ id: string }, Why> {
       }
       return { output, text: whyText(output) }
     },
-  }
+  })
 }
 
 const judgedPhases = ['intent', 'parked', 'decided', 'refused', 'outcome'] as const
@@ -210,13 +211,6 @@ function whyText({ session, given, readings, more, call }: Why): string {
   ].join('\n')
 }
 
-interface DeclassifyInput {
-  call?: string | undefined
-  path?: string | undefined
-  digest?: string | undefined
-  reason: string
-}
-
 const answer = labelledValue.extend({
   done: z.boolean(),
   left: labelList.describe('Labels that the session keeps, because of something else.'),
@@ -228,8 +222,8 @@ function assertPerson({ caller }: CallContext): void {
   throw new OxbowError('denied', 'Only a person at a terminal can declassify data.', { hint: 'Use `oxbow flow declassify` there.' })
 }
 
-function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, z.infer<typeof answer>> {
-  return {
+function declassifyCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'flow.declassify',
     summary: 'Takes the labels off the result of one call, or off one file. Without digest: shows its exact content.',
@@ -269,11 +263,11 @@ function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, z.infer<typeo
         text: `Declassified.${kept} \`oxbow flow revoke ${context.id}\` takes it back.`,
       }
     },
-  }
+  })
 }
 
-function revokeCall(deps: FlowCallDeps): Call<{ id: string }, { revoked: boolean }> {
-  return {
+function revokeCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'flow.revoke',
     summary: 'Takes a declassification back: the labels count again.',
@@ -298,5 +292,5 @@ function revokeCall(deps: FlowCallDeps): Call<{ id: string }, { revoked: boolean
       await deps.documents.put(of, [{ category: declassifiedCategory, name: id, value: null }], { sync: true })
       return { output: { revoked: true }, text: 'The labels count again.' }
     },
-  }
+  })
 }

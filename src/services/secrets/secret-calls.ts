@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Core } from '../../kernel/index.ts'
 import { type JsonObject, OxbowError } from '../../base/index.ts'
-import type { Call, CallContext } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
 import { type FoundSecret, foundCategory, maskedValue, type Origin, type SecretPolicy } from '../../secrets/index.ts'
 
 type SecretCallDeps = Pick<Core, 'secrets' | 'documents'>
@@ -13,8 +13,6 @@ const policy = z.strictObject({
   hosts: z.array(z.string()).readonly().describe('Hosts that calls with network may send it to.'),
   env: z.string().describe('Variable in which commands of these calls find it.'),
 })
-
-type NamedPolicy = z.infer<typeof policy>
 
 const secretLine = policy.extend({ handle: z.string(), source: z.string(), characters: z.int(), masked: z.string() })
 
@@ -48,8 +46,8 @@ export function secretCalls(deps: SecretCallDeps): readonly Call[] {
   return [listCall(deps), foundCall(deps), revealCall(deps), releaseCall(deps), allowCall(deps), withdrawCall(deps)]
 }
 
-function listCall({ secrets }: SecretCallDeps): Call<{ name?: string | undefined }, z.infer<typeof secretLine>[]> {
-  return {
+function listCall({ secrets }: SecretCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'secret.list',
     summary: 'Lists the secrets that this guest knows, masked, with what each may be used for.',
@@ -69,11 +67,11 @@ function listCall({ secrets }: SecretCallDeps): Call<{ name?: string | undefined
         }),
       }
     },
-  }
+  })
 }
 
-function foundCall({ secrets, documents }: SecretCallDeps): Call<object, z.infer<typeof foundLine>[]> {
-  return {
+function foundCall({ secrets, documents }: SecretCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'secret.found',
     summary: 'Lists what was found in outputs and replaced by handles, masked.',
@@ -92,11 +90,11 @@ function foundCall({ secrets, documents }: SecretCallDeps): Call<object, z.infer
         }),
       }
     },
-  }
+  })
 }
 
-function revealCall({ secrets }: SecretCallDeps): Call<{ name: string }, { name: string; value: string }> {
-  return {
+function revealCall({ secrets }: SecretCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'secret.reveal',
     summary: 'Shows a person the value of a secret; the journal records that, without the value.',
@@ -116,11 +114,11 @@ function revealCall({ secrets }: SecretCallDeps): Call<{ name: string }, { name:
       if (value === undefined) throw unknown(input.name)
       return { output: { name: input.name, value } }
     },
-  }
+  })
 }
 
-function releaseCall({ secrets, documents }: SecretCallDeps): Call<{ name: string }, { name: string }> {
-  return {
+function releaseCall({ secrets, documents }: SecretCallDeps): Call {
+  return defineCall({
     ...changing,
     name: 'secret.release',
     summary: 'Marks what was found as no secret: it is shown as it is from now on.',
@@ -134,18 +132,11 @@ function releaseCall({ secrets, documents }: SecretCallDeps): Call<{ name: strin
       await secrets.release(originOf(context, 'secret.release'), input.name, found.value)
       return { output: { name: input.name } }
     },
-  }
+  })
 }
 
-interface AllowInput {
-  name: string
-  calls: string[]
-  hosts: string[]
-  env: string
-}
-
-function allowCall({ secrets }: SecretCallDeps): Call<AllowInput, NamedPolicy> {
-  return {
+function allowCall({ secrets }: SecretCallDeps): Call {
+  return defineCall({
     ...changing,
     name: 'secret.allow',
     summary: 'Allows calls to receive a secret where their input has its handle; replaces what was allowed before.',
@@ -172,11 +163,11 @@ function allowCall({ secrets }: SecretCallDeps): Call<AllowInput, NamedPolicy> {
       await secrets.allow(originOf(context, 'secret.allow'), of, allowed)
       return { output: { name: of, ...(secrets.policyOf(of) ?? allowed) } }
     },
-  }
+  })
 }
 
-function withdrawCall({ secrets }: SecretCallDeps): Call<{ name: string }, NamedPolicy> {
-  return {
+function withdrawCall({ secrets }: SecretCallDeps): Call {
+  return defineCall({
     ...changing,
     name: 'secret.withdraw',
     summary: 'Withdraws what `secret.allow` has allowed; the configuration still applies.',
@@ -188,7 +179,7 @@ function withdrawCall({ secrets }: SecretCallDeps): Call<{ name: string }, Named
       await secrets.allow(originOf(context, 'secret.withdraw'), input.name, null)
       return { output: { name: input.name, ...(secrets.policyOf(input.name) ?? nothing) } }
     },
-  }
+  })
 }
 
 function forPeople(): OxbowError {

@@ -4,7 +4,7 @@ import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { loadTidy, type Memory, type Tidied, tidiedSchema, type TidyStep } from '../../memory/index.ts'
 import { type CallId, fenced, type JsonObject, OxbowError } from '../../base/index.ts'
-import { addSpend, type Call, type CallContext, idSchema, noSpend, type Spend } from '../../protocol/index.ts'
+import { addSpend, type Call, type CallContext, defineCall, idSchema, noSpend, type Spend } from '../../protocol/index.ts'
 
 /** Time limit of a tidying run; the next one does the rest. */
 const tidyTimeoutMs: number = 30 * 60_000
@@ -30,9 +30,9 @@ export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
   return [tidy(deps), report(deps), undo(deps)]
 }
 
-function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
+function tidy(deps: TidyCallDeps): Call {
   const { journal } = deps
-  return {
+  return defineCall({
     ...shared,
     name: 'memory.tidy',
     summary: 'Tidies memory: learns facts from conversations, merges duplicates, flags contradictions and drops what has faded.',
@@ -62,7 +62,7 @@ function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
       memory.tidied()
       return { output: { ...done, id }, text: describe(done, id) }
     },
-  }
+  })
 }
 
 /**
@@ -101,8 +101,8 @@ function describe({ learned, merged, superseded, flagged, settled, dropped, asks
   return [...lines, `Report ${id}`].join('\n')
 }
 
-function report(deps: TidyCallDeps): Call<{ report?: string | undefined }, { id: string; changes: number; asks: number }> {
-  return {
+function report(deps: TidyCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'memory.report',
     summary: 'Shows what tidying changed in memory, and what is left for a person to decide.',
@@ -123,11 +123,11 @@ function report(deps: TidyCallDeps): Call<{ report?: string | undefined }, { id:
         labels: ['private'],
       }
     },
-  }
+  })
 }
 
-function undo(deps: TidyCallDeps): Call<{ report: string }, { undone: number; kept: number }> {
-  return {
+function undo(deps: TidyCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'memory.undo',
     summary: 'Undoes what tidying changed, except memories that changed again since.',
@@ -148,7 +148,7 @@ function undo(deps: TidyCallDeps): Call<{ report: string }, { undone: number; ke
         text: `${output.undone} changes were undone${output.kept > 0 ? `; ${output.kept} stay, because the memories changed again since or are gone` : ''}.`,
       }
     },
-  }
+  })
 }
 
 /** @throws OxbowError `not_found` */
