@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { loadTidy, type Memory, type Tidied, tidiedSchema, type TidyStep } from '../../memory/index.ts'
-import { type CallId, fenced, type JsonObject, OxbowError } from '../../base/index.ts'
+import { type CallId, fenced, OxbowError } from '../../base/index.ts'
 import { addSpend, type Call, type CallContext, defineCall, idSchema, noSpend, type Spend } from '../../protocol/index.ts'
 
 /** Time limit of a tidying run; the next one does the rest. */
@@ -55,9 +55,7 @@ function tidy(deps: TidyCallDeps): Call {
       ).run({
         signal,
         ask: deps.config.memory.consolidation.model === '' ? null : underBudget(deps, context),
-        record: async (step) =>
-          (await journal.append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step as unknown as JsonObject }]))
-            .firstSeq,
+        record: async (step) => (await journal.append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step }])).firstSeq,
       })
       memory.tidied()
       return { output: { ...done, id }, text: describe(done, id) }
