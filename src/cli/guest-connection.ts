@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Client, connect, type ConnectionState, type OutputOf } from '../client/index.ts'
+import { type Client, connect, type ConnectionState, type InputOf, type OutputOf } from '../client/index.ts'
 import {
   configFiles,
   ensureGuest,
@@ -32,7 +32,6 @@ import {
   systemRandom,
   toError,
   toFailure,
-  type Json,
   type SessionId,
 } from '../base/index.ts'
 import type { GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
@@ -331,14 +330,22 @@ export type GatewayPort = Pick<
 >
 
 /** @returns what a call of the user gave. @throws OxbowError as the call failed */
-export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json, session?: SessionId): Promise<Answered> {
+export async function outcomeOf<Name extends string>(
+  gateway: Pick<GatewayPort, 'call'>,
+  name: Name,
+  input: InputOf<Name>,
+  session?: SessionId,
+): Promise<Answered<OutputOf<Name>>> {
   const outcome = await gateway.call(name, input, session)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
 
-type Answered = Extract<CallOutcome, { status: 'ok' }>
+type Answered<Output> = Extract<CallOutcome<Output>, { status: 'ok' }>
 
 /** @returns its output, of the type that its schema says. @throws OxbowError as the call failed */
-export const outputOf = async <Name extends string>(gateway: Pick<GatewayPort, 'call'>, name: Name, input: Json): Promise<OutputOf<Name>> =>
-  (await outcomeOf(gateway, name, input)).output as OutputOf<Name>
+export const outputOf = async <Name extends string>(
+  gateway: Pick<GatewayPort, 'call'>,
+  name: Name,
+  input: InputOf<Name>,
+): Promise<OutputOf<Name>> => (await outcomeOf(gateway, name, input)).output

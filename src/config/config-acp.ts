@@ -43,4 +43,3 @@ export const acpConfig = z
     agents: z.record(coderName, acpAgent).default({}).describe('Coding agents that speak ACP, by name.'),
   })
   .prefault({})
-export type AcpConfig = z.infer<typeof acpConfig>

@@ -261,7 +261,7 @@ export const kernelConfig = {
     .prefault({}),
 }
 
-export type KernelConfig = { [Section in keyof typeof kernelConfig]: z.infer<(typeof kernelConfig)[Section]> }
+type KernelConfig = { [Section in keyof typeof kernelConfig]: z.infer<(typeof kernelConfig)[Section]> }
 
 export type FlowPolicy = KernelConfig['flow']
 

@@ -76,4 +76,3 @@ export const mcpConfig = z
     servers: z.record(serverName, mcpServer).default({}).describe('Servers of tools that speak MCP, by name.'),
   })
   .prefault({})
-export type McpConfig = z.infer<typeof mcpConfig>

@@ -99,4 +99,3 @@ export const memoryConfig = z
       .prefault({}),
   })
   .prefault({})
-export type MemoryConfig = z.infer<typeof memoryConfig>

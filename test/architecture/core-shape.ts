@@ -49,7 +49,7 @@ export const coreNow: CoreShape = {
 }
 
 /** Types only, written from the descriptions of the calls: nobody decides by a name in it. */
-const generatedTypes = 'src/client/call-outputs.ts'
+const generatedTypes = 'src/protocol/call-types.ts'
 
 function productOf(tree: SourceTree): readonly SourceFile[] {
   return tree.files.filter(({ path, module, isTest, isSupport }) => module !== null && !isTest && !isSupport && path !== generatedTypes)

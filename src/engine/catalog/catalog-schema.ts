@@ -103,7 +103,6 @@ export const capabilitiesSchema = z.strictObject({
 })
 
 export const overlayProviders = z.record(providerId, overlayProvider)
-export type OverlayProvider = z.infer<typeof overlayProviders>[string]
 export interface Overlay {
   readonly providers: z.infer<typeof overlayProviders>
   readonly capabilities: z.infer<typeof capabilitiesSchema>
