@@ -52,6 +52,8 @@ export interface ServiceVerb {
   follow?(output: never, of: Following): Promise<unknown>
   /** True where a guest must go on when the verb has ended. */
   keeps?(options: Typed['options']): boolean
+  /** Of a verb that lists things: the field of each that completes an argument or option of this name, `{ schedule: 'id' }` for `<schedule>`. */
+  readonly lists?: Readonly<Record<string, string>>
   /** With `--json`, one object a line. */
   lines?(output: never, of: Shown): readonly object[]
   /** Said on the error output instead of an empty list. */

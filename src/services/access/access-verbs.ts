@@ -41,6 +41,7 @@ const keyVerbs: readonly ServiceVerb[] = [
     summary: 'list API keys with their rights, expiry and last use',
     examples: ['oxbow keys list'],
     call: 'key.list',
+    lists: { key: 'name' },
     show: keyTable,
   },
   {
@@ -72,6 +73,7 @@ const roleVerbs: readonly ServiceVerb[] = [
     summary: 'list the roles with their rights',
     examples: ['oxbow roles list'],
     call: 'role.list',
+    lists: { role: 'role' },
     show: (roles: readonly RoleView[]) =>
       table(roles.map(({ role, rights, by }) => [role, by === '' ? '' : plainLine(by, nameChars), plainLine(rights.join(' '), roleChars)])),
   },
@@ -120,6 +122,7 @@ const execVerbs: readonly ServiceVerb[] = [
     summary: 'list the programs that may be run, and those that may not',
     examples: ['oxbow exec list'],
     call: 'exec.rules',
+    lists: { pattern: 'pattern' },
     show: listsText,
   },
   {
@@ -154,6 +157,7 @@ const ruleVerbs: readonly ServiceVerb[] = [
     summary: 'list the rules that allow calls without asking',
     examples: ['oxbow approvals rules'],
     call: 'approval.rules',
+    lists: { rule: 'id' },
     show: ruleTable,
   },
   {

@@ -16,6 +16,7 @@ export const versionVerbs: readonly ServiceVerb[] = [
     summary: 'list the versions of the workspace, or of one file or folder',
     examples: ['oxbow log', 'oxbow log notes.md', 'oxbow log /state/projects/oxbow --json'],
     call: 'version.log',
+    lists: { version: 'commit' },
     typed: {
       '--from <version>': { field: 'from', help: 'start at this version' },
       '--limit <n>': { field: 'limit', help: 'maximum number of versions to list' },
@@ -25,11 +26,11 @@ export const versionVerbs: readonly ServiceVerb[] = [
     show: ({ commits }: { readonly commits: readonly LoggedCommit[] }) => table(commits.map(logRow)),
   },
   {
-    words: 'diff [from] [to]',
+    words: 'diff [from-version] [to-version]',
     summary: 'show what changed between two versions, by default in the newest one',
     examples: ['oxbow diff', 'oxbow diff HEAD~3', 'oxbow diff before-migration HEAD --path src'],
     call: 'version.diff',
-    typed: { '--path <path>': { field: 'path', help: 'only this file or folder' } },
+    typed: { 'from-version': 'from', 'to-version': 'to', '--path <path>': { field: 'path', help: 'only this file or folder' } },
     show: differenceText,
   },
   {
