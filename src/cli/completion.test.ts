@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import type { Command } from 'commander'
-import { listsOf, printValues, thingOf } from './completion.ts'
+import { listsOf, printValues } from './completion.ts'
 import { buildProgram, runProgram } from './program.ts'
 import { loadServiceVerbs } from './service-verbs.ts'
 import type { Terminal } from './terminal.ts'
@@ -112,20 +112,36 @@ const free: readonly string[] = [
 test('every argument is known to name something that is listed, or nothing that is', async () => {
   const loaded = await loadServiceVerbs(null)
   const lists = listsOf(loaded.verbs)
-  const program = buildProgram({ output: process.stdout, errors: process.stderr, env: {}, version: '1' } as unknown as Terminal, () => {}, loaded)
+  const program = buildProgram(
+    { output: process.stdout, errors: process.stderr, env: {}, version: '1' } as unknown as Terminal,
+    () => {},
+    loaded,
+  )
   const argumentsOf = (command: Command): readonly string[] => [
     ...command.registeredArguments.map((argument) => argument.name()),
     ...command.commands.flatMap(argumentsOf),
   ]
   const names = new Set(argumentsOf(program))
   assert.deepEqual(
-    [...names].filter((name) => thingOf(name, lists) === null && !free.includes(name)),
+    [...names].filter((name) => !lists.has(name) && !free.includes(name)),
     [],
   )
   assert.deepEqual(
     free.filter((name) => !names.has(name)),
     [],
   )
+})
+
+test('the help of everything shows the arguments of verbs that are not loaded for it', async () => {
+  const terminal = { output: process.stdout, errors: process.stderr, env: {}, version: '1' } as unknown as Terminal
+  const linesOf = async (typed: string | null): Promise<readonly string[]> => {
+    const program = buildProgram(terminal, () => {}, await loadServiceVerbs(typed))
+    return program
+      .createHelp()
+      .visibleCommands(program)
+      .map((command) => program.createHelp().subcommandTerm(command))
+  }
+  assert.deepEqual(await linesOf(''), await linesOf(null))
 })
 
 test('each script is one that its shell can read, where that is installed', async (t) => {

@@ -51,12 +51,6 @@ export function listsOf(verbs: readonly ServiceVerb[]): ReadonlyMap<string, List
   return new Map([...Object.entries(ownLists), ...ofServices])
 }
 
-/** @param name of an argument: `session`, or `from-version` for a version @returns the thing that it names; null: it names nothing that exists */
-export function thingOf(name: string, lists: ReadonlyMap<string, List>): string | null {
-  const last = name.slice(name.lastIndexOf('-') + 1)
-  return [name, last].find((thing) => lists.has(thing)) ?? null
-}
-
 /** How a script asks for them: `schedule list:id`. */
 const valuesOf = ({ verb, field }: List): string => `${verb}:${field}`
 
@@ -121,7 +115,7 @@ interface Node {
 }
 
 function nodesOf(command: Command, path: string, known: ReadonlyMap<string, List>): readonly Node[] {
-  const listOf = (name: string): List | undefined => known.get(thingOf(name, known) ?? '')
+  const listOf = (name: string): List | undefined => known.get(name)
   const verbs = command.commands.map((inner) => ({ name: inner.name(), summary: firstSentence(inner.description()) }))
   const own = command.options.map(({ long, flags, description, argChoices }) => ({
     name: long ?? '',

@@ -38,8 +38,10 @@ export function ofUser(user: string): string {
   return user === defaultUser ? '' : ` --user ${user}`
 }
 
+export const userOption = ['--user <user>', 'user whose workspace to use', defaultUser] as const
+
 export function userVerb(command: Command, summary: string): Command {
-  return plainVerb(command, summary).option('--user <user>', 'user whose workspace to use', defaultUser)
+  return plainVerb(command, summary).option(...userOption)
 }
 
 /** For a list with verbs below it: without this it takes their options for its own. `--user` and `--json` count wherever they stand. */

@@ -7,7 +7,7 @@ import type { Json, JsonObject } from './text.ts'
 
 /** What a service adds to the command line. */
 export interface ServiceVerbs {
-  /** First words that people type behind `oxbow`, each with its line in the help, by the heading under which they stand there. */
+  /** Verbs and groups of verbs as the help of `oxbow` shows them, each with its line there, by heading: `wait [options] <agent>`, `schedule`. */
   readonly words: { readonly [Heading in VerbHeading]?: Readonly<Record<string, string>> }
   /** Groups of other services, or of the terminal itself, in which verbs of it stand. */
   readonly within?: readonly string[]

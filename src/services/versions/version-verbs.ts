@@ -16,7 +16,7 @@ export const versionVerbs: readonly ServiceVerb[] = [
     summary: 'list the versions of the workspace, or of one file or folder',
     examples: ['oxbow log', 'oxbow log notes.md', 'oxbow log /state/projects/oxbow --json'],
     call: 'version.log',
-    lists: { version: 'commit' },
+    lists: { version: 'commit', from: 'commit', to: 'commit' },
     typed: {
       '--from <version>': { field: 'from', help: 'start at this version' },
       '--limit <n>': { field: 'limit', help: 'maximum number of versions to list' },
@@ -26,11 +26,11 @@ export const versionVerbs: readonly ServiceVerb[] = [
     show: ({ commits }: { readonly commits: readonly LoggedCommit[] }) => table(commits.map(logRow)),
   },
   {
-    words: 'diff [from-version] [to-version]',
+    words: 'diff [from] [to]',
     summary: 'show what changed between two versions, by default in the newest one',
     examples: ['oxbow diff', 'oxbow diff HEAD~3', 'oxbow diff before-migration HEAD --path src'],
     call: 'version.diff',
-    typed: { 'from-version': 'from', 'to-version': 'to', '--path <path>': { field: 'path', help: 'only this file or folder' } },
+    typed: { '--path <path>': { field: 'path', help: 'only this file or folder' } },
     show: differenceText,
   },
   {
