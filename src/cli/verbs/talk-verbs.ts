@@ -117,6 +117,7 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--limit <n>', 'maximum number of sessions to list', parseCount(maxListedSessions, 1), 50)
     .option('--archived', 'include archived sessions')
     .option('--search <words>', 'list sessions with these words in the title')
+    .option('--empty', 'include sessions in which nothing was said: programs and editors begin them when they connect')
     .option('--tree', 'show the agents of each session below it')
     .option('--json', 'print one JSON object per line')
     .addHelpText(
