@@ -96,7 +96,8 @@ function itemsIn(line: unknown, field: string): readonly unknown[] {
 
 function nameIn(item: unknown, field: string): string {
   const parts = field.split('/').map((name) => (isObject(item) ? ownValue(item, name) : undefined))
-  return parts.every((part) => typeof part === 'string' && part !== '') ? parts.join('/') : ''
+  const names = parts.filter((part) => typeof part === 'string' && part !== '')
+  return names.length === parts.length ? names.join('/') : ''
 }
 
 /** A verb or a group of verbs. */
