@@ -95,8 +95,11 @@ function itemsIn(line: unknown, field: string): readonly unknown[] {
 }
 
 function nameIn(item: unknown, field: string): string {
-  const parts = field.split('/').map((name) => (isObject(item) ? ownValue(item, name) : undefined))
-  const names = parts.filter((part) => typeof part === 'string' && part !== '')
+  const parts = field.split('/')
+  const names = parts.flatMap((name) => {
+    const part = isObject(item) ? ownValue(item, name) : undefined
+    return typeof part === 'string' && part !== '' ? [part] : []
+  })
   return names.length === parts.length ? names.join('/') : ''
 }
 

@@ -226,9 +226,7 @@ function tooLarge(call: Call, length: number): Failure {
 }
 
 function unknownCall(name: string, calls: readonly Call[]): Failure {
-  // A person types the name of a call, a model that of a tool.
-  const asTyped = name.includes('.') ? (each: string) => each : toolName
-  const own = calls.flatMap(({ name: each, unavailable }) => (unavailable === undefined ? [asTyped(each)] : []))
+  const own = calls.flatMap((call) => (call.unavailable !== undefined ? [] : name.includes('.') ? call.name : toolName(call.name)))
   const near = nearestNames(name, own, 4).slice(0, 3)
   return {
     code: 'unknown_call',
