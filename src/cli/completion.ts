@@ -4,7 +4,8 @@
  * completed with what `oxbow schedule list` shows.
  */
 import type { Command } from 'commander'
-import { isObject, ownValue, type ServiceVerb } from '../types/index.ts'
+import { isObject, ownValue } from '../base/index.ts'
+import type { ServiceVerb } from '../protocol/index.ts'
 import { findGuest, openHome, openWorkspace, parseUser } from '../runner/index.ts'
 import { maxCompletedIds } from './limits.ts'
 import { printLine, type Terminal } from './terminal.ts'

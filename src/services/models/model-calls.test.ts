@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ModelFacts, ServedModels } from '../../types/index.ts'
+import type { ModelFacts } from '../../protocol/index.ts'
+import type { ServedModels } from '../../config/index.ts'
 import { firstOutputTokens, minReservedTokens, outputMargin } from './limits.ts'
 import { createExpectedUsage } from './model-calls.ts'
 import { unpricedModel } from './usable-models.ts'

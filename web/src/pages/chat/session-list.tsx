@@ -2,7 +2,7 @@
 import { Archive, ArchiveRestore, Ellipsis, GitFork, Pencil, Plus, Search, Trash2 } from 'lucide-react'
 import { type FormEvent, type ReactNode, useDeferredValue, useMemo, useState } from 'react'
 import { isUsed } from '../../../../src/terminal/index.ts'
-import type { SessionInfo } from '../../../../src/types/index.ts'
+import type { SessionInfo } from '../../../../src/protocol/index.ts'
 import { Link, navigate } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
 import { Button, IconButton } from '../../ui/button.tsx'
