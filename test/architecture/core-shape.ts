@@ -26,6 +26,7 @@ export const coreNow: CoreShape = {
   namesElsewhere: {
     acp: 14,
     cli: 78,
+    config: 9,
     connect: 3,
     'eliza-host': 25,
     gateway: 154,
@@ -34,6 +35,7 @@ export const coreNow: CoreShape = {
     memory: 5,
     'plugin-host': 5,
     plugins: 3,
+    protocol: 13,
     runtime: 4,
     secrets: 3,
     services: 68,
@@ -41,7 +43,6 @@ export const coreNow: CoreShape = {
     store: 3,
     terminal: 3,
     tui: 33,
-    types: 22,
     web: 109,
   },
   namesTurn: 1,
