@@ -115,7 +115,7 @@ type Use<Result> = (connection: Connection) => Promise<Result>
 /** Failure of a verb that used another terminal's guest. */
 const orphaned: Failure = {
   code: 'guest_unreachable',
-  message: 'the terminal that started the guest has closed',
+  message: 'the guest that this verb used has ended: it was stopped, or the terminal that had started it has closed',
   hint: 'Run oxbow chat --continue to resume this session.',
 }
 

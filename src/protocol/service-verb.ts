@@ -6,7 +6,7 @@ import type { ErrorCode, Json, JsonObject, OxbowError } from '../base/index.ts'
 
 /** What a service adds to the command line. */
 export interface ServiceVerbs {
-  /** First words that people type behind `oxbow`, each with its line in the help, by the heading under which they stand there. */
+  /** Verbs and groups of verbs as the help of `oxbow` shows them, each with its line there, by heading: `wait [options] <agent>`, `schedule`. */
   readonly words: { readonly [Heading in VerbHeading]?: Readonly<Record<string, string>> }
   /** Groups of other services, or of the terminal itself, in which verbs of it stand. */
   readonly within?: readonly string[]
@@ -51,6 +51,8 @@ export interface ServiceVerb {
   follow?(output: never, of: Following): Promise<unknown>
   /** True where a guest must go on when the verb has ended. */
   keeps?(options: Typed['options']): boolean
+  /** Of a verb that lists things: the field of each that completes an argument or option of this name, `{ schedule: 'id' }` for `<schedule>`. */
+  readonly lists?: Readonly<Record<string, string>>
   /** With `--json`, one object a line. */
   lines?(output: never, of: Shown): readonly object[]
   /** Said on the error output instead of an empty list. */

@@ -25,7 +25,7 @@ export const coreNow: CoreShape = {
   circularFolders: 0,
   namesElsewhere: {
     acp: 14,
-    cli: 84,
+    cli: 78,
     config: 9,
     connect: 3,
     'eliza-host': 25,

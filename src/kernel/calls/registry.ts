@@ -214,7 +214,7 @@ function tooLarge(call: Call, length: number): Failure {
 }
 
 function unknownCall(name: string, calls: readonly Call[]): Failure {
-  const own = calls.flatMap(({ name: each, unavailable }) => (unavailable === undefined ? [toolName(each)] : []))
+  const own = calls.flatMap((call) => (call.unavailable !== undefined ? [] : name.includes('.') ? call.name : toolName(call.name)))
   const near = nearestNames(name, own, 4).slice(0, 3)
   return {
     code: 'unknown_call',

@@ -73,6 +73,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
     summary: 'list runs, with where they are',
     examples: ['oxbow graph runs --all'],
     call: 'graph.list',
+    lists: { run: 'id' },
     typed: { '--all': { field: 'ended', value: true } },
     fixed: { limit: 200 },
     show: ({ runs }: { readonly runs: readonly GraphView[] }) => runTable(runs),

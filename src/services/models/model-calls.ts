@@ -3,7 +3,7 @@
  * reservation follows from the usage that the service reported earlier in the conversation.
  */
 import { z } from 'zod'
-import { type Journal, processRight, type Registry, type RunningTurns, unpriced } from '../../kernel/index.ts'
+import { type Journal, processRight, type Registry, type RunningTurns } from '../../kernel/index.ts'
 import { createRecentMap, type JsonObject, once, type SessionId } from '../../base/index.ts'
 import {
   type Blobs,
@@ -81,11 +81,11 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     messages: secrets.hideInMessages(await show(messages, model)),
     tools: client.withTools(deps.registry.tools(caller.rights, messages), caller),
   })
-  /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
+  /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted`, `not_found` */
   const assertPriced = async (model: string): Promise<void> => {
     for (const name of [model, ...own.model.fallback]) {
       const facts = await engine.facts(name)
-      if (facts.price === null) throw unpriced(facts)
+      if (facts.price === null) throw await (await import('./usable-models.ts')).unpricedModel(deps, facts)
     }
   }
   const generate: Call<GenerateInput, GenerateOutput> = {

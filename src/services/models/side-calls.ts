@@ -76,7 +76,8 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     timeoutMs: completeTimeoutMs,
     async reserve(input, exact, caller) {
       const facts = await engine.facts(input.model)
-      if (deps.budgets.limitsMoney(caller) && facts.price === null) throw unpriced(facts)
+      if (deps.budgets.limitsMoney(caller) && facts.price === null)
+        throw await (await import('./usable-models.ts')).unpricedModel(deps, facts)
       // A byte is at most one token.
       const inputTokens = exact ? await tokensOf(input) : textsOf(input).reduce((sum, text) => sum + Buffer.byteLength(text) + 16, 0)
       return reservationOf({ facts, inputTokens, outputTokens: answerTokens(facts, input) })

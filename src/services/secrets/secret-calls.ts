@@ -185,6 +185,8 @@ function withdrawCall({ secrets }: SecretCallDeps): Call<{ name: string }, Named
     example: { name: 'GITHUB_TOKEN' },
     async run(input, context) {
       await secrets.ready()
+      // What is allowed for a secret that is gone can still be withdrawn.
+      if (!secrets.has(input.name) && secrets.policyOf(input.name) === undefined) throw unknown(input.name)
       await secrets.allow(originOf(context, 'secret.withdraw'), input.name, null)
       return { output: { name: input.name, ...(secrets.policyOf(input.name) ?? nothing) } }
     },

@@ -13,11 +13,11 @@ export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
   verbs: {
     words: {
       'Undo and keep:': {
-        log: 'list the versions of the workspace, or of one file or folder',
-        diff: 'show what changed between two versions, by default in the newest one',
-        tag: 'give a version a name',
-        undo: 'take back what a turn changed in files, by default the newest; edits of your own stay',
-        redo: 'take back the newest undo',
+        'log [options] [path]': 'list the versions of the workspace, or of one file or folder',
+        'diff [options] [from] [to]': 'show what changed between two versions, by default in the newest one',
+        'tag [options] <name>': 'give a version a name',
+        'undo [options] [turn]': 'take back what a turn changed in files, by default the newest; edits of your own stay',
+        'redo [options]': 'take back the newest undo',
         branch: 'copies of the workspace on which agents work: see what changed, merge or drop it',
       },
     },

@@ -12,10 +12,11 @@ const problemChars = 100
 /** @param group the verb below which people find them */
 function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
   const verb = `oxbow ${group}`
+  const noun = kind === 'graphs' ? 'graph' : 'definition'
   /** Of a verb about one definition. */
-  const one = { fixed: { kind }, omit: true } as const
+  const one = { fixed: { kind }, typed: { [noun]: 'name' }, omit: true } as const
   const show: ServiceVerb = {
-    words: `${group} show <name>`,
+    words: `${group} show <${noun}>`,
     summary: 'show the files of a definition, with its hash',
     examples: [`${verb} show reviewer`],
     call: 'definition.show',
@@ -28,7 +29,9 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       summary: `list definitions of ${kind}, and whether they count`,
       examples: [`${verb} list`, `${verb} list --json`],
       call: 'definition.list',
-      ...one,
+      fixed: { kind },
+      omit: true,
+      lists: { [noun]: 'name' },
       show: ({ definitions }: { readonly definitions: readonly ShownDefinition[] }) =>
         definitions.length === 0
           ? `There are no definitions. Yours are files such as ~/.oxbow/${kind}/NAME.toml, those of the workspace /shared/.oxbow/${kind}/NAME.toml.`
@@ -39,12 +42,15 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
     },
     ...(kind === 'agents' ? [show] : []),
     {
-      words: `${group} approve <name>`,
+      words: `${group} approve <${noun}>`,
       summary: 'show a definition of the workspace, and approve it as it is now',
       examples: [`${verb} approve reviewer`],
       call: 'definition.approve',
       ...one,
-      typed: { '--hash <hash>': { field: 'hash', help: 'approve without a question what `show --json` has shown with this hash' } },
+      typed: {
+        ...one.typed,
+        '--hash <hash>': { field: 'hash', help: 'approve without a question what `show --json` has shown with this hash' },
+      },
       agree: {
         by: show,
         field: 'hash',
@@ -55,7 +61,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       show: (_, { name }) => `Approved ${name}. It counts until its files change.`,
     },
     {
-      words: `${group} revoke <name>`,
+      words: `${group} revoke <${noun}>`,
       summary: 'take back the approval of a definition of the workspace',
       examples: [`${verb} revoke reviewer`, `${verb} revoke reviewer --dry-run`],
       call: 'definition.revoke',
