@@ -168,7 +168,8 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const judges = holdJudges(services.judges)
   const runningTurns = createRunningTurns(store)
   const hides = (call: Call): boolean => judges.now().hides(call)
-  const registry = createRegistry(describe, hides, services.coming.calls, engine.model.contextTokens, services.coming.loading)
+  const { coming, problems } = services
+  const registry = createRegistry(describe, hides, coming.calls, engine.model.contextTokens, coming.loading, problems)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const running = createRunningCalls(clock, events.progress, services.keeper.ended)

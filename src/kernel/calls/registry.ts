@@ -13,6 +13,7 @@ import {
   once,
   parseForeignJson,
   type RecentMap,
+  type ServiceProblem,
   toolName,
   type ToolSpec,
   wellFormed,
@@ -81,6 +82,7 @@ interface Loaded extends Pick<typeof import('./call-reference.ts'), 'describeCal
  * @param hides whether a call is of no use now, so that no model is offered it; may change, unlike the descriptions
  * @param coming further calls, asked for each time
  * @param loading resolves when plugins that nobody has asked yet have told what they have; null: all have
+ * @param problems services that do not work, whose calls may be missing
  * @param contextTokens window of the model: where the tools of a request would take too much of it, rare ones are left to the call that finds tools
  */
 export function createRegistry(
@@ -89,6 +91,7 @@ export function createRegistry(
   coming: ComingCalls = () => noCalls,
   contextTokens: number = Infinity,
   loading: () => Promise<void> | null = () => null,
+  problems: () => readonly ServiceProblem[] = () => [],
 ): Registry {
   let loaded: Loaded | null = null
   const maxToolBytes = contextTokens * maxToolShare * toolBytesPerToken
@@ -137,7 +140,7 @@ export function createRegistry(
       if (loaded === null) await load()
       if (known(name) === undefined) await loading()
       const call = known(name)
-      if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
+      if (call === undefined) return { ok: false, failure: unknownCall(name, all(), problems()) }
       // It is refused with the reason, whatever its input is.
       if (call.unavailable !== undefined) return { ok: true, call, input: {} }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
@@ -225,12 +228,13 @@ function tooLarge(call: Call, length: number): Failure {
   }
 }
 
-function unknownCall(name: string, calls: readonly Call[]): Failure {
+function unknownCall(name: string, calls: readonly Call[], problems: readonly ServiceProblem[]): Failure {
   const own = calls.flatMap(({ name: each, unavailable }) => (unavailable === undefined ? [toolName(each)] : []))
   const near = nearestNames(name, own, 4).slice(0, 3)
+  const broken = problems.map((each) => ` The service ${each.name} does not work, and may lack calls: ${each.problem}`).join('')
   return {
     code: 'unknown_call',
-    message: `There is no call named ${JSON.stringify(name.slice(0, 60))}.`,
+    message: `There is no call named ${JSON.stringify(name.slice(0, 60))}.${broken}`,
     hint:
       near.length > 0
         ? `Did you mean ${near.join(' or ')}?`

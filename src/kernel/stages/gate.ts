@@ -14,6 +14,7 @@ import {
   type CallContext,
   type CallId,
   type CallOutcome,
+  type Failure,
   holdsHandle,
   type Json,
   type Hold,
@@ -73,8 +74,14 @@ export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly hooks: () => KernelHooks | undefined
 }
 
-/** Puts texts in the place of what an input refers to, before the call is judged. @returns the caller with the labels of those texts */
-export type FillInput = (caller: Caller, input: unknown) => Promise<{ readonly caller: Caller; readonly input: unknown }>
+/** An input with texts in it, and the caller with the labels of those texts. */
+export interface FilledInput {
+  readonly caller: Caller
+  readonly input: unknown
+}
+
+/** Puts texts in the place of what an input refers to, before the call is judged. @returns why they cannot be had, or the input with them */
+export type FillInput = (caller: Caller, input: unknown) => Promise<FilledInput | Failure>
 
 export interface Gate {
   /** Starts a call; the caller can wait for the intent alone, which acknowledges a message before its turn has run. */
@@ -128,8 +135,9 @@ interface Admitted {
 async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // Handles become the texts that they stand for, whose labels the call has from here on.
   if (passing.caller.audience === 'runtime' || !holdsHandle(rawInput)) return passFilled(deps, passing, name, rawInput)
-  const { caller, input } = await deps.fillHandles(passing.caller, rawInput)
-  return passFilled(deps, { ...passing, caller }, name, input)
+  const filled = await deps.fillHandles(passing.caller, rawInput)
+  if ('code' in filled) return refuse(deps, passing, name, refusal(filled))
+  return passFilled(deps, { ...passing, caller: filled.caller }, name, filled.input)
 }
 
 async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
@@ -139,14 +147,15 @@ async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInp
   if (ended !== undefined) return replay(ended)
 
   const admitted = await admit(deps, passing, name, rawInput, past)
-  if ('text' in admitted) {
-    // Under an id that is taken, the refusal would end the other call.
-    const own = passing.isTaken === true ? { ...passing, id: deps.newId() as CallId } : passing
-    const called = deps.registry.find(name)?.name ?? name
-    if (admitted.status === 'refused') deps.journal.note([entryOf(own, 'refused', called, refusalBody(admitted))])
-    return admitted
-  }
-  return perform(deps, passing, admitted, past)
+  return 'text' in admitted ? refuse(deps, passing, name, admitted) : perform(deps, passing, admitted, past)
+}
+
+function refuse(deps: GateDeps, passing: Passing, name: string, refused: Refusal): Refusal {
+  // Under an id that is taken, the refusal would end the other call.
+  const own = passing.isTaken === true ? { ...passing, id: deps.newId() as CallId } : passing
+  const called = deps.registry.find(name)?.name ?? name
+  if (refused.status === 'refused') deps.journal.note([entryOf(own, 'refused', called, refusalBody(refused))])
+  return refused
 }
 
 /** Stages 1 to 6: may this call run? @returns what they established, or the refusal */

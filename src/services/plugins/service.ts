@@ -33,7 +33,10 @@ export function pluginService(open: OpenSource<PluginSource>, hasAny: boolean): 
         ? undefined
         : (await import('./coming-plugins.ts')).comingPlugins(core, ports.runs, source, source.tools)
     },
-    judges: async () => ({ actAs: async (asks) => (await import('./plugin-caller.ts')).pluginCaller(asks) }),
+    judges: {
+      decides: ['actAs'],
+      load: async () => ({ actAs: async (asks) => (await import('./plugin-caller.ts')).pluginCaller(asks) }),
+    },
     begin: (core, self, ports) => startDesk(hasAny, core, self, ports),
   }
 }
