@@ -1,6 +1,6 @@
 /** `src/client/call-outputs.ts`, from the schemas of the outputs: what clients of a guest know of what a call returns. */
 import { z } from 'zod'
-import type { Call } from '../../src/types/index.ts'
+import type { Call } from '../../src/protocol/index.ts'
 
 interface Schema {
   readonly type?: string | readonly string[]
@@ -26,7 +26,7 @@ export function outputTypes(calls: readonly Call[]): string {
   const fields = shown.map(({ name, output }) => `  '${name}': ${typeOf(schemaOf(output), '  ')}`).join('\n')
   return [
     '// Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.',
-    importLine(fields),
+    ...importLines(fields),
     '',
     '/** What each call returns that a terminal may make, by its name. */',
     'interface CallOutputs {',
@@ -39,23 +39,17 @@ export function outputTypes(calls: readonly Call[]): string {
   ].join('\n')
 }
 
-/** Types of the sources that schemas name, see `output-schema.ts`. */
-const sources = [
-  'CallId',
-  'DataOrigin',
-  'ErrorCode',
-  'Failure',
-  'Json',
-  'JsonObject',
-  'ProcessId',
-  'SessionId',
-  'TurnId',
-  'UserId',
-] as const
+/** Types of the sources that schemas name, by module; see `output-schema.ts`. */
+const sources = {
+  base: ['CallId', 'ErrorCode', 'Failure', 'Json', 'JsonObject', 'ProcessId', 'SessionId', 'TurnId', 'UserId'],
+  protocol: ['DataOrigin'],
+}
 
-function importLine(text: string): string {
-  const used = sources.filter((name) => name === 'Json' || new RegExp(`\\b${name}\\b`).test(text))
-  return `import type { ${used.join(', ')} } from '../types/index.ts'`
+function importLines(text: string): readonly string[] {
+  return Object.entries(sources).flatMap(([module, names]) => {
+    const used = names.filter((name) => name === 'Json' || new RegExp(`\\b${name}\\b`).test(text))
+    return used.length === 0 ? [] : [`import type { ${used.join(', ')} } from '../${module}/index.ts'`]
+  })
 }
 
 function schemaOf(output: Call['output']): Schema {

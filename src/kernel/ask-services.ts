@@ -2,7 +2,8 @@
  * Opens each service once, with its first use, and asks it for its parts within a time: one that throws or hangs is named, what needs it is
  * told why, and the others work on.
  */
-import { type Call, isOxbowError, once, OxbowError, type ServiceProblem } from '../types/index.ts'
+import { isOxbowError, once, OxbowError } from '../base/index.ts'
+import type { Call, ServiceProblem } from '../protocol/index.ts'
 import type { SectionAgent } from './calls/registry.ts'
 import type { Coming, HeldComing } from './stages/coming.ts'
 import type { Core, Opened, Service } from './service.ts'

@@ -1,14 +1,7 @@
 /** Holds the services of a guest: opens each with its first use, joins what they bring, and names those that do not work. */
-import {
-  type Call,
-  type Config,
-  type DoctorCheck,
-  type Failure,
-  once,
-  OxbowError,
-  type RecordView,
-  type ServiceProblem,
-} from '../types/index.ts'
+import { type Failure, once, OxbowError } from '../base/index.ts'
+import type { Config } from '../config/index.ts'
+import type { Call, DoctorCheck, RecordView, ServiceProblem } from '../protocol/index.ts'
 import type { MemoryHost } from '../memory/index.ts'
 import type { HeldComing } from './stages/coming.ts'
 import type { FilledInput, FillInput } from './stages/gate.ts'

@@ -11,7 +11,7 @@ export interface CoreShape {
   readonly circularFolders: number
   /** Names of calls that stand outside the area that describes the call, by module. */
   readonly namesElsewhere: Readonly<Record<string, number>>
-  /** Product files that name the call of a message themselves, instead of asking `src/types/turn-record.ts` or `turn-fold.ts`. */
+  /** Product files that name the call of a message themselves, instead of asking `src/protocol/turn/turn-record.ts` or `turn-fold.ts`. */
   readonly namesTurn: number
 }
 
@@ -26,6 +26,7 @@ export const coreNow: CoreShape = {
   namesElsewhere: {
     acp: 14,
     cli: 84,
+    config: 9,
     connect: 3,
     'eliza-host': 25,
     gateway: 154,
@@ -34,6 +35,7 @@ export const coreNow: CoreShape = {
     memory: 5,
     'plugin-host': 5,
     plugins: 3,
+    protocol: 13,
     runtime: 4,
     secrets: 3,
     services: 68,
@@ -41,7 +43,6 @@ export const coreNow: CoreShape = {
     store: 3,
     terminal: 3,
     tui: 33,
-    types: 22,
     web: 109,
   },
   namesTurn: 1,

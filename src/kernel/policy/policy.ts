@@ -4,34 +4,33 @@
  */
 import type { SessionRow } from '../../store/index.ts'
 import {
+  type Failure,
+  isObject,
+  isOxbowError,
+  ownValue,
+  parseObject,
+  type SessionId,
+  toFailure,
+  type TurnId,
+  type UserId,
+} from '../../base/index.ts'
+import type { FlowRules, FlowPolicy, Decision, Config } from '../../config/index.ts'
+import {
   type Call,
   type Caller,
   type ClientTools,
-  type Config,
-  type Decision,
   describeLabels,
-  type Failure,
-  type FlowPolicy,
-  type FlowRules,
-  isObject,
-  isOxbowError,
   isTurn,
   joinLabels,
   joinOrigins,
   type LabelOrigin,
   type Labels,
   type LabelScope,
-  ownValue,
   parseLabels,
-  parseObject,
   parseOrigins,
-  type SessionId,
   type Tier,
-  toFailure,
-  type TurnId,
-  type UserId,
   writeOrigins,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 
 /** Includes every right; only users hold it. */
 const everyRight = '*'

@@ -1,7 +1,8 @@
 /** How many turns run at once, who is next, and what cancelling all of them ends. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ModelEvent, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import type { ModelEvent } from '../../protocol/index.ts'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 

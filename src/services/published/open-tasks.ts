@@ -4,7 +4,7 @@
  */
 import type { Core, Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import { type CallId, OxbowError, type TurnId } from '../../types/index.ts'
+import { type CallId, OxbowError, type TurnId } from '../../base/index.ts'
 
 const category = 'system/open_tasks'
 /** Open tasks of one program: each may run a model for an hour. */
