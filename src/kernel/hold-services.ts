@@ -72,7 +72,7 @@ export function holdServices(list: readonly Service[], core: () => Core, patienc
   return {
     keeper: holdFiles(keeping?.files && filesOf(keeping, core, opened, asked)),
     turnEnded: hearTurns(list, core, asked),
-    calls: async () => (await ofEach('calls', (of) => of.calls?.(core(), port(of), portsOf(of)))).flat(),
+    calls: async () => (await ofEach('calls', describeBy(core, opened))).flat(),
     coming,
     begin() {
       for (const of of list)
@@ -103,12 +103,7 @@ export function holdServices(list: readonly Service[], core: () => Core, patienc
     },
     memoryHost: memoryHostOf(list, core, asked),
     runs: once(async () => (await Promise.all(list.map((of) => runsOf(of, core, opened, asked)))).flat()),
-    async definitionProblem(definition) {
-      const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
-      if (owner === undefined) return ''
-      const problem = (): Promise<string> => owner.definitions![definition.kind]!(definition)
-      return ask(owner, 'definitions', problem).catch(({ message }: OxbowError) => message)
-    },
+    definitionProblem: problemsBy(list, asked),
     section: holdSections(async () =>
       ofEach('section', async (of) => {
         const section = await of.section?.(core(), port(of))
@@ -154,6 +149,29 @@ async function hasLeft(of: Service, core: Core): Promise<boolean> {
   return found.includes(true) || of.left?.(core) === true
 }
 
+/** Two calls of one name are none: the service that comes second is named, and the first one keeps the call. */
+function describeBy(core: () => Core, { port, portsOf }: OpenServices): (of: Service) => Promise<readonly Call[] | undefined> {
+  const owners = new Map<string, Service>()
+  return async (of) => {
+    const calls = await of.calls?.(core(), port(of), portsOf(of))
+    for (const { name } of calls ?? []) {
+      const owner = owners.get(name) ?? of
+      if (owner !== of) throw new Error(`${owner.name} has a call of the same name as its own, ${name}`)
+      owners.set(name, of)
+    }
+    return calls
+  }
+}
+
+function problemsBy(list: readonly Service[], { ask }: Asked): Core['definitionProblem'] {
+  return async (definition) => {
+    const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
+    if (owner === undefined) return ''
+    const problem = (): Promise<string> => owner.definitions![definition.kind]!(definition)
+    return ask(owner, 'definitions', problem).catch(({ message }: OxbowError) => message)
+  }
+}
+
 /** Tells each that listens, from the first turn on. */
 function hearTurns(list: readonly Service[], core: () => Core, { failed }: Asked): Services['turnEnded'] {
   const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [{ of, load: once(async () => of.turnEnded!(core())) }]))
@@ -188,7 +206,12 @@ async function judgesOf(
   { ask, failed }: Asked,
 ): Promise<Partial<Judges>> {
   try {
-    const loaded = await ask(of, 'judges', () => judges.load(core(), port(of)))
+    const loaded = await ask(of, 'judges', async () => {
+      const made = await judges.load(core(), port(of))
+      const missing = judges.decides.filter((name) => made[name] === undefined)
+      if (missing.length > 0) throw new Error(`it does not decide what it says that it decides: ${missing.join(', ')}`)
+      return made
+    })
     return closedOnFailure(
       loaded,
       (work) => ask(of, 'judge', work),
@@ -259,11 +282,11 @@ function refuseCircles(list: readonly Service[]): void {
   for (const of of list) visit(of, [])
 }
 
-/** @returns the calls of services where none of them can run, for documentation and help @throws where one cannot describe its own */
-export async function describedServiceCalls(list: readonly Service[], config: Config): Promise<readonly Call[]> {
+/** @returns the calls of services where none of them can run, for documentation and help, and which services cannot describe theirs */
+export async function describedServiceCalls(
+  list: readonly Service[],
+  config: Config,
+): Promise<{ readonly calls: readonly Call[]; readonly problems: readonly ServiceProblem[] }> {
   const held = holdServices(list, () => ({ config }) as Core)
-  const calls = await held.calls()
-  const problems = held.problems().map(({ name, problem }) => `${name}: ${problem}`)
-  if (problems.length > 0) throw new Error(`these services cannot describe their calls: ${problems.join('; ')}`)
-  return calls
+  return { calls: await held.calls(), problems: held.problems() }
 }

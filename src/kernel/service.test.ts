@@ -248,6 +248,36 @@ void test('where a service decides nothing, only calls that it would decide abou
   assert.match(flow['probe.send']!, why('flow'))
 })
 
+void test('a start refuses services that need each other, and prints the circle', () => {
+  const first: { name: string; needs: Record<string, Service> } = { name: 'first', needs: {} }
+  const second: Service = { name: 'second', needs: { first } }
+  first.needs['second'] = second
+  assert.throws(() => holdServices([first, second], coreWith([])), { message: 'services need each other: first → second → first' })
+})
+
+void test('the second of two services with a call of one name is named, and the first keeps the call', async () => {
+  const calls = async (): Promise<readonly Call[]> => [testCall('probe.look', async () => ({ output: null }))]
+  const held = holdServices(
+    [
+      { name: 'first', calls },
+      { name: 'second', calls },
+    ],
+    coreWith([]),
+  )
+  assert.equal((await held.calls()).length, 1)
+  assert.deepEqual(held.problems(), [{ name: 'second', problem: 'first has a call of the same name as its own, probe.look' }])
+})
+
+void test('a service that does not decide what it says is named, and nothing passes that it would decide about', async () => {
+  const held = holdServices([{ name: 'bad', judges: { decides: ['refuseStart'], load: async () => ({}) } }], coreWith([]))
+  const [judges] = await held.judges()
+  assert.match(
+    (await judges?.refuseStart?.({} as never, {} as never, false))?.message ?? '',
+    /does not decide what it says .*: refuseStart/,
+  )
+  assert.deepEqual(held.problems().length, 1)
+})
+
 void test('a call of a service that cannot describe its calls says that it may be missing', async () => {
   await using fixture = await openFixture({ services: withBroken('schedules', { calls: throws }) })
   const outcome = await fixture.kernel.call('schedule.list', {})

@@ -214,11 +214,6 @@ const shape: readonly Planted[] = [
     { 'src/kernel/a.ts': `import { EventEmitter } from 'node:events'\nexport const A = class extends EventEmitter {}\n` },
     ['forbidden_syntax src/kernel/a.ts'],
   ],
-  [
-    'a timer in a service, under whatever name',
-    { 'src/services/a/a.ts': `import { setInterval as every } from 'node:timers/promises'\nexport const a = () => every(1)\n` },
-    ['timer_in_service src/services/a/a.ts'],
-  ],
   ['a file that does not parse', { 'src/kernel/a.ts': `export const = 1\n` }, ['forbidden_syntax src/kernel/a.ts']],
   [
     'an output whose schema says nothing',

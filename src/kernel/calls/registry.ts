@@ -90,8 +90,7 @@ export function createRegistry(
     return (loaded = { ...reference, byName: indexed(calls), changing })
   })
   const requireLoaded = (): Loaded => {
-    if (loaded === null) throw new Error('the registry is used before its first parse')
-    return loaded
+    return loaded ?? unloaded()
   }
   const comingNow = indexComing(coming)
   const known = (name: string): Call | undefined => loaded?.byName.get(name) ?? comingNow().byName.get(name)
@@ -146,6 +145,10 @@ export function createRegistry(
 
 function indexed(calls: readonly Call[]): Map<string, Call> {
   return new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
+}
+
+function unloaded(): never {
+  throw new Error('the registry is used before its first parse')
 }
 
 interface ToolSet extends ReturnType<Loaded['toTools']> {

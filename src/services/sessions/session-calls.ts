@@ -1,9 +1,8 @@
 /** Calls by which terminals begin a session and list those that there are. What happens in one is `turn-calls.ts` of the kernel. */
 import { z } from 'zod'
 import { type Core, describeSession, type ListInput, sessionsOf } from '../../kernel/index.ts'
-import { sessionNamed } from '../../terminal/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type AskCall, type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
+import { type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
@@ -81,11 +80,4 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
       return { output: rows.map(view) }
     },
   }
-}
-
-const maxSessions = 1_000
-
-/** @param prefix what its id begins with; archived ones count. @throws OxbowError `not_found`, or `bad_input` when it is ambiguous */
-export async function findSession(ask: AskCall, prefix: string): Promise<SessionInfo> {
-  return sessionNamed((await ask('session.list', { limit: maxSessions, archived: true })) as readonly SessionInfo[], prefix)
 }
