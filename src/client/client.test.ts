@@ -61,8 +61,8 @@ void describe('requests', () => {
     const call = fixture.kernel.park(id)
     await client.approve(call, true)
     await assert.rejects(client.approve(call, true), hasCode('not_found'))
-    assert.equal((await client.call('test.echo', { a: 1 })).status, 'ok')
-    assert.equal((await client.call('no.such', {})).status, 'refused')
+    assert.equal((await client.call('test.echo' as string, { a: 1 })).status, 'ok')
+    assert.equal((await client.call('no.such' as string, {})).status, 'refused')
     await assert.rejects(client.sendTurn({ session: '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId, text: 'x' }), hasCode('not_found'))
   })
 

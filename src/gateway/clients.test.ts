@@ -11,7 +11,7 @@ void test('a gateway that closes answers what is under way, or says when to ask 
     if (name === 'system.calls') return { status: 'ok', output: calls, text: '', ok: true }
     if (name === 'test.slow') await slow.promise
     if (name === 'test.never') await new Promise(() => {})
-    return kernel.call('test.echo', input)
+    return kernel.call('test.echo' as string, input)
   }
   const calls = ['test.slow', 'test.never'].map((name) => ({ name, audience: ['terminal'], input: {} }))
   await using fixture = await startTestGateway({ kernel: { ...kernel, call }, limits: { drainMs: 200 } })

@@ -60,7 +60,7 @@ void it('an action of a plugin reads what its manifest names, and is refused the
   const guest = await startGuest(envelope)
   t.after(() => guest.close())
   // The first call of all: what the plugin has is not known yet.
-  const answer = await guest.kernel.call('notes.copy', { path: '/shared/note.txt' })
+  const answer = await guest.kernel.call('notes.copy' as string, { path: '/shared/note.txt' })
   assert.ok(answer.status === 'ok')
   assert.match(answer.text, /remember the milk/)
   const { refused, socket, secret } = (answer.output as { data: Tried }).data

@@ -280,7 +280,7 @@ void test('a service that does not decide what it says is named, and nothing pas
 
 void test('a call of a service that cannot describe its calls says that it may be missing', async () => {
   await using fixture = await openFixture({ services: withBroken('schedules', { calls: throws }) })
-  const outcome = await fixture.kernel.call('schedule.list', {})
-  assert.match(outcome.text, /There is no call named "schedule.list"\. The service schedules does not work, and may lack calls: broken/)
+  const outcome = await fixture.kernel.call('schedule.search', {})
+  assert.match(outcome.text, /There is no call named "schedule.search"\. The service schedules does not work, and may lack calls: broken/)
   assert.equal((await fixture.kernel.call('time.now', {})).status === 'ok' || (await fixture.kernel.call('system.calls', {})).status, 'ok')
 })

@@ -2,6 +2,7 @@
  * Verbs of the command line that make one call of a service. Arguments, options and help follow from the schema of the call's input; what a verb
  * says here is what the schema does not know. Loaded when one of them is typed: a start knows only the first words.
  */
+import type { MadeCall } from './call-names.ts'
 import type { ErrorCode, Json, JsonObject, OxbowError } from '../base/index.ts'
 
 /** What a service adds to the command line. */
@@ -100,7 +101,7 @@ export interface Typed {
 }
 
 /** @returns the output of a call. @throws OxbowError as it failed */
-export type AskCall = (call: string, input: JsonObject) => Promise<unknown>
+export type AskCall = <Name extends string>(call: Name & MadeCall<Name>, input: JsonObject) => Promise<unknown>
 
 export interface Following extends Pick<Typed, 'options'> {
   readonly ask: AskCall

@@ -268,7 +268,7 @@ test('a guest that recovers a call while the one before is still ending it leave
     const act = testCall('test.act', async () => (begun.resolve(), await over.promise, done('done')), { effect: 'once' })
     const first = await openFixture({ store, calls: [act] })
     const call = newCallId()
-    const acting = first.kernel.call('test.act', {}, undefined, call)
+    const acting = first.kernel.call('test.act' as string, {}, undefined, call)
     await begun.promise
     const opening = openFixture({ store, calls: [act], session: first.session })
     for (let ticks = 0; ticks < round % 5; ticks += 1) await new Promise(setImmediate)

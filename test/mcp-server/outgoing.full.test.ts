@@ -105,7 +105,7 @@ describe('a result over MCP', () => {
     const progress = (_done: number, _total: number | null, text: string): void => void shown.push(text)
     const { meta } = await call('turn_send', { text: 'Hi.' }, { progress })
     assert.deepEqual(shown, ['Hello.'])
-    await fixture.kernel.call('test.diary', {}, meta!['oxbow/session'] as never)
+    await fixture.kernel.call('test.diary' as string, {}, meta!['oxbow/session'] as never)
     const later = await call('turn_send', { text: 'Again.', session: meta!['oxbow/session']! }, { progress })
     assert.deepEqual(shown, ['Hello.'])
     assert.match(textOf(later), /^Error \(denied\)/)

@@ -4,7 +4,7 @@
  */
 import type { Kernel } from '../../kernel/index.ts'
 import { type ErrorCode, failureSentences, isOxbowError, type JsonObject, type SessionId } from '../../base/index.ts'
-import type { SentFile } from '../../protocol/index.ts'
+import type { CallName, SentFile } from '../../protocol/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { maxMessageParts, taskWaitMs } from '../limits.ts'
 import {
@@ -175,7 +175,7 @@ function targetOperations(deps: HandlerDeps, find: Find) {
 }
 
 /** @returns the output of a call with the rights of the program @throws A2AError */
-async function ask<Output>(context: ServerCallContext, name: string, input: JsonObject): Promise<Output> {
+async function ask<Output>(context: ServerCallContext, name: CallName, input: JsonObject): Promise<Output> {
   const asking = askingOf(context)
   try {
     return await outputOf<Output>(asking.kernel, name, input)

@@ -122,7 +122,7 @@ describe('untrusted text', () => {
 
   it('is shown to a person without marks', async () => {
     await using fixture = await openFixture({ calls: [testCall('test.read', async () => done('page'), untrusted)] })
-    const outcome = await fixture.kernel.call('test.read', {}, fixture.session)
+    const outcome = await fixture.kernel.call('test.read' as string, {}, fixture.session)
     assert.equal(outcome.status === 'ok' && outcome.text, 'page')
   })
 })

@@ -124,7 +124,7 @@ describe('a conversation that has read a page and the vault', () => {
   it('does not taint another conversation', async () => {
     await using fixture = await openFixture({ play: inOrder(asks(['test_vault']), says('seen')), calls })
     await fixture.turn('look')
-    const outcome = await fixture.kernel.call('test.send', {}, (await fixture.kernel.createSession('other')).id)
+    const outcome = await fixture.kernel.call('test.send' as string, {}, (await fixture.kernel.createSession('other')).id)
     assert.equal(outcome.status, 'ok')
   })
 })

@@ -8,6 +8,7 @@
  */
 import { type CallId, type Failure, holdsHandle, type Json, type JsonObject, toError } from '../../base/index.ts'
 import {
+  type MadeCall,
   type Attachment,
   type Blobs,
   type Call,
@@ -80,9 +81,9 @@ export type FillInput = (caller: Caller, input: unknown) => Promise<FilledInput 
 
 export interface Gate {
   /** Starts a call; the caller can wait for the intent alone, which acknowledges a message before its turn has run. */
-  start(caller: Caller, name: string, input: unknown, options: CallOptions): StartedCall
+  start<Name extends string>(caller: Caller, name: Name & MadeCall<Name>, input: unknown, options: CallOptions): StartedCall
   /** @throws OxbowError of the store only; everything else is in the outcome */
-  call(caller: Caller, name: string, input: unknown, options: CallOptions): Promise<CallOutcome>
+  call<Name extends string>(caller: Caller, name: Name & MadeCall<Name>, input: unknown, options: CallOptions): Promise<CallOutcome>
 }
 
 export function createGate(deps: GateDeps): Gate {
@@ -96,7 +97,7 @@ export function createGate(deps: GateDeps): Gate {
       intended.promise.catch(() => {})
       return { intended: intended.promise, outcome }
     })
-  return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
+  return { start, call: (caller, name, input, options) => start(caller, name as string, input, options).outcome }
 }
 
 /** One call on its way through the gate. */

@@ -57,6 +57,10 @@ const noPast: TurnPast = { started: false, into: null, cancelled: false }
 function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResult> {
   return {
     name: turnCall,
+    routes: [
+      { method: 'POST', path: '/sessions/{session}/messages' },
+      { method: 'POST', path: '/messages' },
+    ],
     summary: 'Sends a message to the agent of a session. The outcome is the reply.',
     input: z.strictObject({
       text: z.string().min(1).max(maxInputBytes).describe('The message.'),
@@ -84,6 +88,7 @@ function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResul
 function cancelTurn({ lanes }: TurnCallDeps): Call<{ session: SessionId; waiting: boolean }, { cancelled: boolean; turns: number }> {
   return {
     name: cancelCall,
+    routes: [{ method: 'POST', path: '/sessions/{session}/cancel' }],
     summary: 'Stops the running turn of a session and everything that it runs.',
     input: z.strictObject({
       session: sessionId.describe('Id of the session.'),
@@ -108,6 +113,7 @@ function cancelTurn({ lanes }: TurnCallDeps): Call<{ session: SessionId; waiting
 function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call<object, { cancelled: number }> {
   return {
     name: 'turn.cancel_all',
+    routes: [{ method: 'POST', path: '/sessions/cancel' }],
     summary: 'Stops every running turn, also those of agents and schedules, and drops the messages that wait.',
     input: z.strictObject({}),
     output: z.object({ cancelled: z.int() }),

@@ -97,7 +97,7 @@ describe('an API key', () => {
 
     const keyed = await kernel.withKey(made.key)
     assert.ok((await keyed.listSessions(10)).some(({ id }) => id === session))
-    const refusal = await keyed.call('test.act', {})
+    const refusal = await keyed.call('test.act' as string, {})
     assert.equal(codeOf(refusal), 'denied')
     assert.match(refusal.status === 'refused' ? refusal.failure.hint : '', /oxbow keys create NAME --right file\.write/)
     assert.equal(codeOf(await keyed.call('key.create', { name: 'more', rights: ['*'] })), 'denied')

@@ -181,6 +181,7 @@ function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, Exe
   return {
     ...shared,
     name: 'exec.rules',
+    routes: [{ method: 'GET', path: '/exec' }],
     summary: 'Lists the patterns of programs that exec.run may start and of those that nothing may start.',
     input: z.strictObject({}),
     output: execView,
@@ -213,6 +214,7 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call<ChangeInpu
   return {
     ...shared,
     name: 'exec.change',
+    routes: [{ method: 'PATCH', path: '/exec' }],
     summary: 'Adds patterns to the lists of programs, or removes them; those of config.toml stay.',
     input: z.strictObject({
       allow: patterns.describe('Programs that exec.run may start, e.g. "git status" or "git log **".').optional(),

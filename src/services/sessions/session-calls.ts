@@ -20,6 +20,7 @@ interface CreateInput {
 function createSession({ store, documents }: SessionCallDeps): Call<CreateInput, { id: SessionId; title: string }> {
   return {
     name: 'session.create',
+    routes: [{ method: 'POST', path: '/sessions', status: 201 }],
     event: ({ id = '' }) => ({ kind: 'session_created', fields: { id } }),
     summary: 'Starts a new session.',
     input: z.strictObject({
@@ -50,6 +51,7 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
 function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, SessionInfo[]> {
   return {
     name: 'session.list',
+    routes: [{ method: 'GET', path: '/sessions', list: '' }],
     summary: 'Lists sessions, newest activity first.',
     input: z.strictObject({
       limit: z.int().min(1).max(1000).default(50).describe('Maximum number of sessions to list.'),

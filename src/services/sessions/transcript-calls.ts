@@ -40,6 +40,7 @@ type RecordsOutput = z.infer<typeof recordsPage>
 function readRecords(deps: TranscriptCallDeps): Call<RecordsInput, RecordsOutput> {
   return {
     name: 'session.records',
+    routes: [{ method: 'GET', path: '/sessions/{session}' }],
     summary: 'Reads the newest records of a session before a record, those of the session that it was forked from included.',
     input: z.strictObject({
       session,
@@ -94,6 +95,7 @@ const compacted = z.strictObject({
 function compact({ summaries, sessions, lanes }: TranscriptCallDeps): Call<{ session: SessionId }, z.infer<typeof compacted>> {
   return {
     name: 'session.compact',
+    routes: [{ method: 'POST', path: '/sessions/{session}/compact' }],
     summary: 'Summarizes the older messages of a session now, so that the next turns send less. The originals stay readable.',
     input: z.strictObject({ session }),
     output: compacted,

@@ -63,7 +63,7 @@ describe('a call that another call makes for a program', () => {
     const asking = serverTool('mcp.files.read', {
       timeoutMs: 50,
       run: async (_: unknown, context: CallContext) => {
-        const answered = await context.call('program:mcp.files', 'server.question', { answer: '' })
+        const answered = await context.call('program:mcp.files', 'server.question' as string, { answer: '' })
         return done(answered.status === 'ok' ? answered.text : answered.status)
       },
     })

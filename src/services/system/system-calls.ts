@@ -51,6 +51,7 @@ function readOutput(core: SystemCallDeps): Call<{ id: string; from_byte: number;
 function listCalls(core: SystemCallDeps): Call<object, readonly CallReference[]> {
   return {
     name: 'system.calls',
+    routes: [{ method: 'GET', path: '/calls', list: '' }],
     summary: 'Lists every system call with its right, tier and schema.',
     input: z.strictObject({}),
     output: z.array(callReference).readonly(),

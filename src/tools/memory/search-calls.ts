@@ -41,6 +41,7 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
   return {
     ...looking,
     name: 'memory.search',
+    routes: [{ method: 'GET', path: '/memory/search' }],
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_recalled', fields: { source: 'search' } }),
     summary: 'Searches notes and documents; with include_conversation, also messages of all sessions.',

@@ -132,7 +132,7 @@ test('a call that asks for a branch works on it, and so do the calls that it mak
       const { name, sandbox } = await branch()
       const input = { command: 'echo new > a.txt', cwd: '/shared', stdin: '', timeoutMs: 5_000, maxOutputBytes: 100 }
       await (await sandbox.hands('work')).ask('exec', input, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })
-      const read = await call('agent:other', 'probe.read', {})
+      const read = await call('agent:other', 'probe.read' as string, {})
       return done(`${name} ${read.status === 'ok' ? read.text : ''}`)
     },
     { right: 'file.write', timeoutMs: 30_000 },
