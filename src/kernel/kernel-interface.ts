@@ -55,10 +55,16 @@ export interface ForeignTool extends CallReference {
   readonly isOpen: boolean
 }
 
+export interface FoundTool extends Pick<ForeignTool, 'name' | 'right'> {
+  readonly by: 'model' | 'program'
+  /** It tells what others have written. */
+  readonly quotes: boolean
+}
+
 export interface OfferedCalls {
   /** What a model may call. */
   readonly calls: readonly ForeignTool[]
-  /** What only programs may call, by `Kernel.call`. */
+  /** By what programs use their agent, by `Kernel.call`; no model may. */
   readonly programs: readonly ForeignTool[]
 }
 
@@ -94,7 +100,7 @@ export interface ForeignCalls {
   /** @throws OxbowError `unauthenticated` for a key that was revoked, as all methods */
   tools(): Promise<OfferedCalls>
   /** The call of a tool, and who makes it; whether the key may is judged when it is made. Null: there is none. */
-  find(tool: string): Promise<{ readonly name: string; readonly right: string; readonly by: 'model' | 'program' } | null>
+  find(tool: string): Promise<FoundTool | null>
   /** The folders and files to which the key's right to read files is limited; null: it is not. */
   readable(): Promise<readonly string[] | null>
   /** @throws OxbowError `limit_reached` */

@@ -257,12 +257,20 @@ export interface Call<Input = any, Output = any> {
   readonly forModel?: true
   /** Why this guest cannot make it, e.g. a browser in a tier without one: it is not offered, and whoever asks for it is told. Absent: it can. */
   readonly unavailable?: Failure
+  /** Whoever makes it waits for this while it runs: agents that it has started, or an event or a time. */
+  readonly waitsFor?: 'child' | 'event'
+  /** Field with the arguments of a program from a list, each of which a rule may leave open; the program starts without a shell. */
+  readonly argv?: string
+  /** Programs with a key use their agent by it, and are offered it as a tool though no model of this guest is. It decides and configures nothing. */
+  readonly forPrograms?: true
   /** It means something within a turn only: programs with a key are not offered it. */
   readonly inTurn?: true
   /** The event that a successful outcome is. @param body of the outcome's record; only ids, names, counts and reasons may be in the fields */
   readonly event?: (body: JsonObject) => CallEvent
   /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
+  /** It asks a service that may bill all that was reserved, also where a crash hides the answer. */
+  readonly billed?: true
   /**
    * The most that the call can cost; absent if it is free. Called first for a cheap upper bound, and again with `exact` only if that
    * bound exceeds a budget.

@@ -26,20 +26,7 @@ export const coreNow: CoreShape = {
   files: 47,
   lines: 10_020,
   circularFolders: 0,
-  decidesByName: {
-    cli: 2,
-    gateway: 10,
-    guest: 3,
-    kernel: 8,
-    memory: 5,
-    protocol: 2,
-    services: 35,
-    skills: 3,
-    store: 3,
-    terminal: 1,
-    tui: 7,
-    web: 12,
-  },
+  decidesByName: {},
   namesTurn: 1,
 }
 

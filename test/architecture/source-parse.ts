@@ -44,7 +44,7 @@ export interface DottedName {
   readonly describes: boolean
   /** It is given to a function, or stands before an input: a call is made by it. Otherwise something is decided by it. */
   readonly makes: boolean
-  /** It stands in a list, or as a `right`: where a right has the same text, that is what it is. */
+  /** It stands in a list, is looked up in a set, or is compared with a `right`: where a right has the same text, that is what it is. */
   readonly listed: boolean
   readonly line: number
 }
@@ -106,6 +106,8 @@ export function parseSource(path: string, text: string): SourceFacts {
 
 function dottedName(node: Node, ancestors: readonly Node[], lineOf: LineOf): DottedName | null {
   const text = node.type === 'Literal' || node.type === 'TemplateLiteral' ? literalText(node) : null
+  // An example is shown to people, and decides nothing.
+  if (ancestors.some((above) => above.type === 'Property' && calleeName(above['key']) === 'example')) return null
   if (text === null || !/^[a-z][a-z0-9]*\.[a-z][a-z_]*$/.test(text) || ancestors.some(({ type }) => type === 'TSLiteralType')) return null
   const [object, property] = ancestors.slice(-2)
   const keys = property?.type === 'Property' && calleeName(property['key']) === 'name' ? (object?.['properties'] as Node[]) : []
@@ -146,7 +148,11 @@ function makesCall(node: Node, ancestors: readonly Node[]): boolean {
 function isListed(ancestors: readonly Node[]): boolean {
   const parent = ancestors.at(-1)
   if (parent?.type === 'Property') return calleeName(parent['key']) === 'right'
-  return parent?.type === 'ArrayExpression'
+  if (parent?.type === 'BinaryExpression') return [parent['left'], parent['right']].some((side) => calleeName(side) === 'right')
+  return (
+    parent?.type === 'ArrayExpression' ||
+    (parent?.type === 'CallExpression' && ['has', 'get', 'held'].includes(calleeName(parent['callee'])))
+  )
 }
 
 /** Visits every node, parents first. `ancestors` is outermost first and valid only during the visit. */

@@ -48,7 +48,7 @@ export function matcherOf(routes: readonly Route[]): MatchRoute {
     })
     // Words before fields: `/agents/wait` is no agent.
     const best = matching.filter(({ route }) => route.method === method).toSorted((a, b) => fieldsIn(a.route) - fieldsIn(b.route))[0]
-    if (best === undefined) return { allowed: [...new Set(matching.map(({ route }) => route.method))] }
+    if (best === undefined) return { allowed: [...new Set(matching.map(({ route }) => route.method))].sort() }
     const fields = Object.entries(best.groups).map(([name, text]) => [name, decodeURIComponent(text)] as const)
     return { route: best.route, fields: Object.fromEntries(fields) }
   }

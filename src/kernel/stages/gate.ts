@@ -291,6 +291,7 @@ async function intend(
     effect: call.effect,
     ...(held.length > 0 && { labels: held }),
     ...(hold !== null && budgets.recorded(hold)),
+    ...(hold !== null && call.billed === true && { billed: true }),
   }
   const entries = [entryOf(passing, 'intent', call.name, body)]
   if (call.tier !== 'read_only')

@@ -180,6 +180,8 @@ export interface Asking {
   readonly inputs?: CommandInputs | null
   /** Fields whose content may differ where a rule is for more than one exact call. */
   readonly content?: readonly string[] | undefined
+  /** See `Call.argv`. */
+  readonly argv?: string | undefined
 }
 
 /** Makes a call of the runtime. */

@@ -97,6 +97,7 @@ async function compareFiles(
 export interface RunningCall {
   readonly call: CallId
   readonly name: string
+  readonly waitsFor: Call['waitsFor']
   readonly elapsedMs: number
 }
 
@@ -104,7 +105,7 @@ export interface RunningCalls {
   /** Running calls of a session, the oldest first. */
   of(session: SessionId): readonly RunningCall[]
   /** All of them, the oldest first. */
-  all(): readonly (RunningCall & Pick<Caller, 'actor' | 'session' | 'turn'> & { readonly files: Call['files'] })[]
+  all(): readonly (RunningCall & Pick<Caller, 'actor' | 'session' | 'turn'> & { readonly files: Call['files']; readonly right: string })[]
   enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal | null }): Watch
   /** Ends what still runs when the kernel closes, such as a program that waits for events: the guest would not end before. */
   stop(): void
@@ -119,16 +120,14 @@ type Beat = (progress: ServerPayloads['progress']) => void
 
 /** @param onChange called when a call that may change something has ended, except turns, which change nothing themselves */
 export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: Caller, call: Call) => void = () => {}): RunningCalls {
-  const running = new Map<
-    CallId,
-    { readonly caller: Caller; readonly name: string; readonly files: Call['files']; readonly since: number; beats: number }
-  >()
+  const running = new Map<CallId, { readonly caller: Caller; readonly call: Call; readonly since: number; beats: number }>()
   const controllers = new Set<AbortController>()
   let timer: NodeJS.Timeout | undefined
 
   const tick = (): void => {
     for (const [call, entry] of running) {
-      const { caller, name, since } = entry
+      const { caller, since } = entry
+      const { name } = entry.call
       const elapsed = Math.round(clock.monotonicMs() - since)
       if (caller.session === '' || caller.turn === '' || elapsed < (entry.beats + 1) * heartbeatMs) continue
       entry.beats = Math.floor(elapsed / heartbeatMs)
@@ -140,12 +139,34 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
     of: (session) =>
       [...running]
         .filter(([, { caller }]) => caller.session === session)
-        .map(([call, { name, since }]) => ({ call, name, elapsedMs: Math.round(clock.monotonicMs() - since) })),
+        .map(
+          ([
+            id,
+            {
+              call: { name, waitsFor },
+              since,
+            },
+          ]) => ({
+            call: id,
+            name,
+            waitsFor,
+            elapsedMs: Math.round(clock.monotonicMs() - since),
+          }),
+        ),
     all: () =>
-      [...running].map(([call, { caller, name, files, since }]) => {
-        const { actor, session, turn } = caller
-        return { call, name, files, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
-      }),
+      [...running].map(
+        ([
+          id,
+          {
+            caller,
+            call: { name, files, right, waitsFor },
+            since,
+          },
+        ]) => {
+          const { actor, session, turn } = caller
+          return { call: id, name, files, right, waitsFor, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
+        },
+      ),
     stop: () => controllers.forEach((controller) => controller.abort('shutdown')),
     enter(caller, call, { id, signal }) {
       const controller = new AbortController()
@@ -155,7 +176,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
       else signal?.addEventListener('abort', stop)
       const limit = startLimit(clock, call.timeoutMs, () => controller.abort('timeout'))
       // A turn sends heartbeats through its calls, not by itself.
-      if (!isTurn(call)) running.set(id, { caller, name: call.name, files: call.files, since: clock.monotonicMs(), beats: 0 })
+      if (!isTurn(call)) running.set(id, { caller, call, since: clock.monotonicMs(), beats: 0 })
       timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,

@@ -57,6 +57,7 @@ const noPast: TurnPast = { started: false, into: null, cancelled: false }
 function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResult> {
   return {
     name: turnCall,
+    forPrograms: true,
     routes: [
       { method: 'POST', path: '/sessions/{session}/messages' },
       { method: 'POST', path: '/messages' },
@@ -88,6 +89,7 @@ function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResul
 function cancelTurn({ lanes }: TurnCallDeps): Call<{ session: SessionId; waiting: boolean }, { cancelled: boolean; turns: number }> {
   return {
     name: cancelCall,
+    forPrograms: true,
     routes: [{ method: 'POST', path: '/sessions/{session}/cancel' }],
     summary: 'Stops the running turn of a session and everything that it runs.',
     input: z.strictObject({

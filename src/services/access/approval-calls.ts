@@ -153,7 +153,7 @@ function learnFrom(
     )
   // A rule for files holds for whatever is in them.
   const runs = asked?.starts === undefined ? null : inputs
-  const asking: Asking = { call: name, input, session, labels: held, inputs: runs, content: asked?.content }
+  const asking: Asking = { call: name, input, session, labels: held, inputs: runs, content: asked?.content, argv: asked?.argv }
   const rule = learnRule(scope, asking, settingsDigest(deps.settings), { by, at: waiting.at, from: call })
   if (shown === undefined || shown === rule.id) return rule
   throw new OxbowError('bad_input', 'The rule is not the one that was shown.', { hint: `It would be: ${describeRule(rule)}` })

@@ -39,7 +39,7 @@ export interface ExecLists {
   /** Reads the lists. Before the first time, `hides` knows only those of the configuration. */
   load(): Promise<Lists>
   /** Whether the call is of no use to anybody now, so that no model is offered it. */
-  hides(call: Pick<Call, 'name' | 'starts'>): boolean
+  hides(call: Pick<Call, 'argv' | 'starts'>): boolean
 }
 
 export function createExecLists(documents: Pick<Documents, 'get'>, config: Config['exec']): ExecLists {
@@ -52,8 +52,8 @@ export function createExecLists(documents: Pick<Documents, 'get'>, config: Confi
       const lists = { allow: isExcused ? ['*'] : [...config.allow, ...allow], deny: [...config.deny, ...deny] }
       return program.shell === null ? refuseProgram(call, program, lists, config.env) : refuseShell(call, program.shell, lists, config)
     },
-    hides: ({ name, starts }) =>
-      name === 'exec.run' ? config.allow.length + own.allow.length === 0 : starts !== undefined && !config.shell,
+    hides: ({ argv, starts }) =>
+      argv !== undefined ? config.allow.length + own.allow.length === 0 : starts !== undefined && !config.shell,
   }
 }
 

@@ -201,6 +201,7 @@ function waitCall(deps: AgentCallDeps): Call<WaitInput, z.infer<typeof waitOutpu
   return {
     ...shared,
     name: 'agent.wait',
+    waitsFor: 'child',
     routes: [{ method: 'POST', path: '/agents/wait' }],
     summary: 'Waits until agents have answered or ended, and returns their answers.',
     input: z.strictObject({

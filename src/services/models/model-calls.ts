@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { type Journal, processRight, type Registry, type RunningTurns, unpriced } from '../../kernel/index.ts'
 import { createRecentMap, type JsonObject, once, type SessionId } from '../../base/index.ts'
 import {
+  generationCall,
   type Blobs,
   type Call,
   type Caller,
@@ -89,7 +90,8 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     }
   }
   const generate: Call<GenerateInput, GenerateOutput> = {
-    name: 'model.generate',
+    name: generationCall,
+    billed: true,
     summary: 'Asks the model for the next message of a conversation.',
     input: generateInput,
     output: generateOutput,

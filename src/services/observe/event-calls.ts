@@ -74,6 +74,7 @@ function nextCall({ eventBus, ...deps }: EventCallDeps): Call<NextInput, EventPa
   return {
     ...shared,
     name: 'events.next',
+    waitsFor: 'event',
     routes: [{ method: 'GET', path: '/subscribers/{subscriber}' }],
     summary: 'Returns the events after a cursor or of a subscriber, and waits for the next one if there is none.',
     input: z.strictObject({

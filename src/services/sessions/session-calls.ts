@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Core, describeSession, type ListInput, sessionsOf } from '../../kernel/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
+import { newSessionCall, type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
@@ -19,7 +19,7 @@ interface CreateInput {
 
 function createSession({ store, documents }: SessionCallDeps): Call<CreateInput, { id: SessionId; title: string }> {
   return {
-    name: 'session.create',
+    name: newSessionCall,
     routes: [{ method: 'POST', path: '/sessions', status: 201 }],
     event: ({ id = '' }) => ({ kind: 'session_created', fields: { id } }),
     summary: 'Starts a new session.',
@@ -42,7 +42,7 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
       const id = call as string as SessionId
       if ((await store.session(id)) !== null)
         throw new OxbowError('bad_input', `Session ${id} already exists.`, { hint: 'Use a new id for each session.' })
-      if (folder !== undefined) await documents.put({ caller, call, name: 'session.create' }, [folderChange(id, folder)])
+      if (folder !== undefined) await documents.put({ caller, call, name: newSessionCall }, [folderChange(id, folder)])
       return { output: { id, title } }
     },
   }
@@ -51,6 +51,7 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
 function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, SessionInfo[]> {
   return {
     name: 'session.list',
+    forPrograms: true,
     routes: [{ method: 'GET', path: '/sessions', list: '' }],
     summary: 'Lists sessions, newest activity first.',
     input: z.strictObject({

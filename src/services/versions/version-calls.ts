@@ -6,7 +6,16 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { assertNoBranch, type CallOf, type Documents, processRight } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, type CallContext, type Caller, type Done, type Label, joinLabels, type Labels } from '../../protocol/index.ts'
+import {
+  afterTurnCall,
+  type Call,
+  type CallContext,
+  type Caller,
+  type Done,
+  type Label,
+  joinLabels,
+  type Labels,
+} from '../../protocol/index.ts'
 import type { Store } from '../../store/index.ts'
 import { bringBack } from './bring-back.ts'
 import { movedFolder } from './thread/left-out.ts'
@@ -344,7 +353,7 @@ function unseenFolder({ path: inTree, why }: Conflict): OxbowError {
 /** The commit after a turn: its record names the turn, the commit, and the versions of the documents that the turn saved. */
 function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boolean }, z.infer<typeof turnVersion>> {
   return {
-    name: 'version.after_turn',
+    name: afterTurnCall,
     summary: 'Commits what a turn has changed, and says which version that is.',
     input: z.strictObject({ turn: z.string(), only_state: z.boolean() }),
     output: turnVersion,

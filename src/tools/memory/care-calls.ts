@@ -21,7 +21,7 @@ import {
   reindexed,
 } from '../../memory/index.ts'
 import { type JsonObject, OxbowError, truncate, plural } from '../../base/index.ts'
-import { type Call, evident } from '../../protocol/index.ts'
+import { forgetCall, type Call, evident } from '../../protocol/index.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import {
   forgetTimeoutMs,
@@ -35,7 +35,7 @@ import {
 } from '../limits.ts'
 
 export function careCalls(memory: Memory): readonly Call[] {
-  return [whyCall(memory), forgetCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
+  return [whyCall(memory), forgettingCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
 }
 
 function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
@@ -63,10 +63,10 @@ interface ForgetInput {
   dry_run: boolean
 }
 
-function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
+function forgettingCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   return {
     ...changing,
-    name: 'memory.forget',
+    name: forgetCall,
     routes: [{ method: 'POST', path: '/memory/forget' }],
     lasting: 'erases memories for good',
     event: () => ({ kind: 'memory_forgotten', fields: {} }),
