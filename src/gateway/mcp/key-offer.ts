@@ -78,7 +78,7 @@ async function agentsOf({ kernel, foreign }: PromptDeps): Promise<readonly Agent
   const usual = programs.some(isTurn)
     ? [{ name: 'oxbow', description: 'The agent of this Oxbow, with its tools and memory.', by: 'by the tool turn_send' }]
     : []
-  if (!(await foreign.may('agent.use'))) return usual
+  if (!(await foreign.may('agent.spawn'))) return usual
   const found = await kernel.call('agent.find', {})
   const agents = found.status === 'ok' && isObject(found.output) && Array.isArray(found.output['agents']) ? found.output['agents'] : []
   const defined = agents.flatMap((agent): readonly Agent[] => {
