@@ -337,7 +337,8 @@ export async function outcomeOf<Name extends string>(
   input: Json,
   session?: SessionId,
 ): Promise<Answered> {
-  const outcome = await gateway.call(name as string, input, session)
+  const made: string = name
+  const outcome = await gateway.call(made, input, session)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
@@ -345,8 +346,11 @@ export async function outcomeOf<Name extends string>(
 type Answered = Extract<CallOutcome, { status: 'ok' }>
 
 /** @returns its output, of the type that its schema says. @throws OxbowError as the call failed */
-export const outputOf = async <Name extends string>(
+export async function outputOf<Name extends string>(
   gateway: Pick<GatewayPort, 'call'>,
   name: Name & MadeCall<Name>,
   input: Json,
-): Promise<OutputOf<Name>> => (await outcomeOf(gateway, name as string, input)).output as OutputOf<Name>
+): Promise<OutputOf<Name>> {
+  const made: string = name
+  return (await outcomeOf(gateway, made, input)).output as OutputOf<Name>
+}

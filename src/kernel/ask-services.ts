@@ -70,8 +70,6 @@ function doesNotWork(service: string, error: unknown): OxbowError {
   })
 }
 
-const never: Promise<never> = new Promise(() => {})
-
 type AnyPorts = Readonly<Record<string, () => Promise<unknown>>>
 
 export interface OpenServices {
@@ -121,7 +119,7 @@ export function openServices(core: () => Core, { ask, failed }: Asked): OpenServ
   const open = (of: Service): Promise<Opened<unknown>> => {
     const found = opening.get(of)
     if (found !== undefined) return found.answer
-    const begun: Opening = { answer: never, isGivenUp: false }
+    const begun: Opening = { answer: new Promise(() => {}), isGivenUp: false }
     opening.set(of, begun)
     const coming = openOne(of, begun)
     const answer = (): Promise<Opened<unknown>> => (begun.answer = ask(of, 'open', () => coming))

@@ -23,7 +23,7 @@ const turnCall = 'turn.send'
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 47,
+  files: 45,
   lines: 10_020,
   circularFolders: 0,
   decidesByName: {},

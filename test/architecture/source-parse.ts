@@ -140,7 +140,7 @@ function makesCall(node: Node, ancestors: readonly Node[]): boolean {
   if (parent.type === 'ArrayExpression')
     return (parent['elements'] as Node[])[0] === node && (parent['elements'] as Node[])[1]?.type === 'ObjectExpression'
   if (parent.type !== 'Property' || parent['value'] !== node || !['name', 'call'].includes(calleeName(parent['key']))) return false
-  const keys = (object?.['properties'] as readonly Node[]).map(({ key }) => calleeName(key))
+  const keys = ((object?.['properties'] ?? []) as readonly Node[]).map(({ key }) => calleeName(key))
   // A request, or a record: of whoever writes it.
   return keys.includes('input') || keys.includes('caller')
 }

@@ -25,7 +25,7 @@ export function createMetrics(): Metrics {
       for (const [at, bound] of bounds.entries()) if (ms / 1_000 <= bound) buckets[at]! += 1
     },
     async text(kernel, connections) {
-      const [resources = {}, budget = {}, now = {}] = await Promise.all([
+      const [resources, budget, now] = await Promise.all([
         outputOf<JsonObject>(kernel, 'resources.show', {}),
         outputOf<JsonObject>(kernel, 'budget.show', {}),
         outputOf<JsonObject>(kernel, 'system.now', {}),

@@ -17,7 +17,7 @@ import {
   type SessionId,
   truncate,
 } from '../../base/index.ts'
-import { type CallOutcome, cancelCall, isTurn, type PendingApproval, toolName, turnCall } from '../../protocol/index.ts'
+import { type CallOutcome, isTurn, type PendingApproval, toolName, turnCall } from '../../protocol/index.ts'
 import { maxMcpPage, maxMcpWaitS, maxShownInput, mcpWaitMs } from '../limits.ts'
 import { type Asks, type Exchange, type Page, pageOf, type Tool, type ToolResult } from './offer.ts'
 import { followMessage, sendTurn, type TurnDeps, turnTool } from './turn-tool.ts'

@@ -22,10 +22,10 @@ import {
   type Labels,
 } from '../../protocol/index.ts'
 import type { Entry, Journal } from '../records/journal.ts'
-import { createFlights, type Intended, type StartedCall } from './flights.ts'
-import { cancelledOutcome, endOf, keptOutput, pastOf, recordedOutcome, type Refusal, refusal, refusalBody, replay } from './refusals.ts'
-import { approve, type ApprovalDeps, type Approved, isStale, isUnanswered, withEditNote } from './approval.ts'
 import {
+  createFlights,
+  type Intended,
+  type StartedCall,
   type CallOptions,
   continuesAfterRestart,
   isShutdown,
@@ -36,6 +36,8 @@ import {
   type Watch,
   whileHeld,
 } from './running-calls.ts'
+import { cancelledOutcome, endOf, keptOutput, pastOf, recordedOutcome, type Refusal, refusal, refusalBody, replay } from './refusals.ts'
+import { approve, type ApprovalDeps, type Approved, isStale, isUnanswered, withEditNote } from './approval.ts'
 import type { HookedCall, KernelHooks } from './coming.ts'
 import { type FilePlaces, filesFor } from './call-files.ts'
 import type { Registry } from '../calls/registry.ts'

@@ -51,7 +51,8 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       const caller: Caller = { user, actor: 'kernel', rights, audience: 'runtime', session, turn: '', process: '' }
       const control = new AbortController()
       const signal = AbortSignal.any([stopping.signal, control.signal])
-      const call = gate.call(caller, name as string, input, { id: newId() as CallId, signal })
+      const made: string = name
+      const call = gate.call(caller, made, input, { id: newId() as CallId, signal })
       const settled = call.catch(() => null).finally(() => running.delete(key))
       running.set(key, { session, settled, control })
       return settled

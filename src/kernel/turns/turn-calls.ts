@@ -1,4 +1,4 @@
-/** The core's own calls: those that send a message, stop its turn and take what was sent meanwhile, and those of programs' own tools. */
+/** The core's own calls: those that send a message, stop its turn and take what was sent meanwhile. */
 import { z } from 'zod'
 import { type CallId, type IdMaker, isUuid, type JsonObject, type SessionId, toError, type TurnId } from '../../base/index.ts'
 import {
@@ -19,7 +19,7 @@ import { maxInputBytes } from '../calls/registry.ts'
 import { processRight } from '../policy/policy.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { RunningTurns } from './agent.ts'
-import { clientCalls, clientTools } from './client-calls.ts'
+import { clientTools } from './client-calls.ts'
 import type { Lanes, TurnInput, TurnPast } from './lanes-interface.ts'
 
 export interface TurnCallDeps {
@@ -33,7 +33,7 @@ export interface TurnCallDeps {
 
 /** @returns the calls that the core describes itself */
 export function kernelCalls(deps: TurnCallDeps): readonly Call[] {
-  return [sendTurn(deps), cancelTurn(deps), cancelAllTurns(deps), takeInbox(deps), ...clientCalls()]
+  return [sendTurn(deps), cancelTurn(deps), cancelAllTurns(deps), takeInbox(deps)]
 }
 
 export const sessionId: z.ZodType<SessionId, string> = z

@@ -15,7 +15,8 @@ export async function callOf<Name extends string>(
   input: Json,
   session?: string,
 ): Promise<OutputOf<Name>> {
-  const outcome = await client.call(name as string, input, session as SessionId | undefined)
+  const made: string = name
+  const outcome = await client.call(made, input, session as SessionId | undefined)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
   return (outcome.output ?? { text: outcome.text }) as OutputOf<Name>
 }

@@ -141,6 +141,7 @@ function Change({ input }: { readonly input: JsonObject }): ReactNode {
     case 'write':
       return <CodeBlock text={text('text')} language={languageOf(text('path'))} />
     case null:
+    default:
       return null
   }
 }
