@@ -55,7 +55,7 @@ export interface ForeignTool extends CallReference {
   readonly isOpen: boolean
 }
 
-export interface FoundTool extends Pick<ForeignTool, 'name' | 'right'> {
+interface FoundTool extends Pick<ForeignTool, 'name' | 'right'> {
   readonly by: 'model' | 'program'
   /** It tells what others have written. */
   readonly quotes: boolean
