@@ -2,6 +2,7 @@
  * The description of a system call, and what a call and its callers see of each other. The model's tools, CLI help, the gateway's `call`
  * frame and the reference pages are derived from the description, and the gate works by it.
  */
+import type { CallRoute } from './service-verb.ts'
 import type { MadeCall } from './call-names.ts'
 import type { Spend } from './output-schema.ts'
 import type { Attachment } from './view-schema.ts'
@@ -186,17 +187,6 @@ interface CallLabels {
   readonly silent?: readonly string[]
   /** Of an action, the plugin that has it: untrusted text of this origin alone does not make the call ask. */
   readonly own?: DataOrigin
-}
-
-/** An address of the HTTP API at which terminals and programs make a call. */
-export interface CallRoute {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Below `/api/v1`. `{field}` takes one segment, `{field+}` the rest of the path. */
-  readonly path: string
-  /** Where the output has a list, which is answered in pages; '' for an output that is one. */
-  readonly list?: string
-  /** Status of a success: 201 for what is created. */
-  readonly status?: 200 | 201
 }
 
 export interface Call<Input = any, Output = any> {

@@ -125,3 +125,14 @@ export interface VerbPreview {
   /** What it would destroy, as the list of such things has it. */
   readonly target: object
 }
+
+/** An address of the HTTP API at which terminals and programs make a call. */
+export interface CallRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Below `/api/v1`. `{field}` takes one segment, `{field+}` the rest of the path. */
+  readonly path: string
+  /** Where the output has a list, which is answered in pages; '' for an output that is one. */
+  readonly list?: string
+  /** Status of a success: 201 for what is created. */
+  readonly status?: 200 | 201
+}

@@ -118,11 +118,24 @@ const tickMs = 500
 /** A call that ignores its signal is abandoned after this long; its late result is dropped. */
 const graceMs = 5_000
 
+interface Entered {
+  readonly caller: Caller
+  readonly call: Call
+  readonly since: number
+  beats: number
+}
+
+function viewOf(id: CallId, { caller, call, since }: Entered, clock: Clock): ReturnType<RunningCalls['all']>[number] {
+  const { actor, session, turn } = caller
+  const { name, files, right, waitsFor } = call
+  return { call: id, name, files, right, waitsFor, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
+}
+
 type Beat = (progress: ServerPayloads['progress']) => void
 
 /** @param onChange called when a call that may change something has ended, except turns, which change nothing themselves */
 export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: Caller, call: Call) => void = () => {}): RunningCalls {
-  const running = new Map<CallId, { readonly caller: Caller; readonly call: Call; readonly since: number; beats: number }>()
+  const running = new Map<CallId, Entered>()
   const controllers = new Set<AbortController>()
   let timer: NodeJS.Timeout | undefined
 
@@ -138,37 +151,8 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
   }
 
   return {
-    of: (session) =>
-      [...running]
-        .filter(([, { caller }]) => caller.session === session)
-        .map(
-          ([
-            id,
-            {
-              call: { name, waitsFor },
-              since,
-            },
-          ]) => ({
-            call: id,
-            name,
-            waitsFor,
-            elapsedMs: Math.round(clock.monotonicMs() - since),
-          }),
-        ),
-    all: () =>
-      [...running].map(
-        ([
-          id,
-          {
-            caller,
-            call: { name, files, right, waitsFor },
-            since,
-          },
-        ]) => {
-          const { actor, session, turn } = caller
-          return { call: id, name, files, right, waitsFor, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
-        },
-      ),
+    of: (session) => [...running].filter(([, { caller }]) => caller.session === session).map(([id, entry]) => viewOf(id, entry, clock)),
+    all: () => [...running].map(([id, entry]) => viewOf(id, entry, clock)),
     stop: () => controllers.forEach((controller) => controller.abort('shutdown')),
     enter(caller, call, { id, signal }) {
       const controller = new AbortController()

@@ -74,10 +74,11 @@ interface SpawnInput extends Pick<AgentRecord, 'task' | 'name' | 'model' | 'prio
   readonly files: 'shared' | 'branch'
 }
 
+const spawning = { ...shared, labels: { ...shared.labels, silent: ['task', 'instructions'] } }
+
 function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
   return {
-    ...shared,
-    labels: { ...shared.labels, silent: ['task', 'instructions'] },
+    ...spawning,
     name: 'agent.spawn',
     routes: [{ method: 'POST', path: '/agents', status: 201 }],
     summary: 'Starts an agent for a task, in a conversation of its own. Its answer comes as a message, or by agent.wait.',

@@ -70,7 +70,6 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(own.model)
   const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(deps.blobs))
-  /** Loads `shown-files.ts` only when there are files. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     return (await fileShower())(messages, await engine.facts(model))
