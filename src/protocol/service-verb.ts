@@ -2,6 +2,7 @@
  * Verbs of the command line that make one call of a service. Arguments, options and help follow from the schema of the call's input; what a verb
  * says here is what the schema does not know. Loaded when one of them is typed: a start knows only the first words.
  */
+import type { MadeCall } from './call-names.ts'
 import type { ErrorCode, Json, JsonObject, OxbowError } from '../base/index.ts'
 
 /** What a service adds to the command line. */
@@ -102,7 +103,7 @@ export interface Typed {
 }
 
 /** @returns the output of a call. @throws OxbowError as it failed */
-export type AskCall = (call: string, input: JsonObject) => Promise<unknown>
+export type AskCall = <Name extends string>(call: Name & MadeCall<Name>, input: JsonObject) => Promise<unknown>
 
 export interface Following extends Pick<Typed, 'options'> {
   readonly ask: AskCall
@@ -125,4 +126,15 @@ export interface VerbPreview {
   readonly would: string
   /** What it would destroy, as the list of such things has it. */
   readonly target: object
+}
+
+/** An address of the HTTP API at which terminals and programs make a call. */
+export interface CallRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Below `/api/v1`. `{field}` takes one segment, `{field+}` the rest of the path. */
+  readonly path: string
+  /** Where the output has a list, which is answered in pages; '' for an output that is one. */
+  readonly list?: string
+  /** Status of a success: 201 for what is created. */
+  readonly status?: 200 | 201
 }

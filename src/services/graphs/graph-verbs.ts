@@ -12,7 +12,7 @@ import {
   textIn,
 } from '../../base/index.ts'
 import type { AskCall, Following, ServiceVerb, Typed } from '../../protocol/index.ts'
-import { definitionText, showDefinition, type ShownDefinition } from '../agents/delegation/definition-verbs.ts'
+import { definitionText, showDefinition, type ShownDefinition } from '../typed-values.ts'
 import type { CheckOutput } from './graph-calls.ts'
 import type { GraphView } from './graph-view.ts'
 

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { type Journal, processRight, type Registry, type RunningTurns } from '../../kernel/index.ts'
 import { createRecentMap, type JsonObject, once, type SessionId } from '../../base/index.ts'
 import {
+  generationCall,
   type Blobs,
   type Call,
   type Caller,
@@ -69,7 +70,6 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(own.model)
   const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(deps.blobs))
-  /** Loads `shown-files.ts` only when there are files. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     return (await fileShower())(messages, await engine.facts(model))
@@ -89,7 +89,8 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     }
   }
   const generate: Call<GenerateInput, GenerateOutput> = {
-    name: 'model.generate',
+    name: generationCall,
+    billed: true,
     summary: 'Asks the model for the next message of a conversation.',
     input: generateInput,
     output: generateOutput,

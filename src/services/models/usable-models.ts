@@ -44,6 +44,7 @@ interface ModelSources {
 export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSources): Call<UsableInput, UsableModels> {
   return {
     name: 'model.usable',
+    routes: [{ method: 'GET', path: '/models/usable', list: 'models' }],
     summary: 'Lists the models that a message can go to: what was used lately first. With a name, only checks that model.',
     tier: 'read_only',
     right: 'system.read',

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
-import { runningMark } from './limits.ts'
+import { documentRights, runningMark } from './limits.ts'
 import type { OpenVersions } from './open-versions.ts'
 
 export type { OpenVersions } from './open-versions.ts'
@@ -36,7 +36,7 @@ export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
     return { port, recover: async () => void port.versioning.recover() }
   },
   files: {
-    rights: ['state.write'],
+    rights: documentRights,
     changes: async ({ versionsFolder = '', config }, self) =>
       versionsFolder !== '' && config.versions.enabled ? (await self()).versioning.changes : null,
     copies: async (_core, self) => (await self()).branches(),

@@ -1,13 +1,8 @@
 /** Verbs of definitions of agents and graphs: which there are, and which of the workspace count. `oxbow graph show` also shows runs. */
-import { plainLine, plainText, table } from '../../../terminal/index.ts'
+import { plainLine, table } from '../../../terminal/index.ts'
 import type { ServiceVerb } from '../../../protocol/index.ts'
 import type { DefinitionKind } from '../../../config/index.ts'
-import type { ListedDefinition } from './definitions.ts'
-
-/** As `definition.show` has it. */
-export type ShownDefinition = Pick<ListedDefinition, 'name' | 'from' | 'state' | 'problem' | 'hash' | 'toml' | 'text'>
-
-const problemChars = 100
+import { definitionText, problemChars, type ShownDefinition } from '../../typed-values.ts'
 
 /** @param group the verb below which people find them */
 function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
@@ -76,11 +71,3 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
 }
 
 export const definitionVerbs: readonly ServiceVerb[] = [...verbsOf('agents', 'agents'), ...verbsOf('graphs', 'graph')]
-
-/** @returns the call that shows a definition, for verbs of others, with its input */
-export const showDefinition = (kind: DefinitionKind, name: string) => ['definition.show', { kind, name }] as const
-
-export function definitionText({ name, from, state, problem, hash, toml, text }: ShownDefinition): string {
-  const head = `${name}, of the ${from}: ${state}${problem === '' ? '' : ` (${plainLine(problem, problemChars)})`}\nhash ${hash}`
-  return [head, ...[toml, text].filter((part) => part !== '').map((part) => plainText(part.trimEnd()))].join('\n\n')
-}

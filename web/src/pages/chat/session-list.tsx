@@ -1,4 +1,5 @@
 /** The sessions, newest first, in groups by day; each can be renamed, archived, forked and deleted. */
+import { isObject } from '../../../../src/base/index.ts'
 import { Archive, ArchiveRestore, Ellipsis, GitFork, Pencil, Plus, Search, Trash2 } from 'lucide-react'
 import { type FormEvent, type ReactNode, useDeferredValue, useMemo, useState } from 'react'
 import { isUsed } from '../../../../src/terminal/index.ts'
@@ -39,11 +40,10 @@ export function SessionList({ current, onChoose }: SessionListProps): ReactNode 
   const asking = new Set(waiting.data?.map(({ session }) => session))
 
   const change = async (name: string, input: Readonly<Record<string, string | boolean>>): Promise<void> => {
-    if (name !== 'session.fork') await run(name, input)
-    else {
-      const done = await run(name, input)
-      if (done !== undefined) navigate(`/chat/${done.session}`)
-    }
+    const done = await run(name, input)
+    const made = isObject(done) ? done['session'] : undefined
+    // A copy of a session is the one to go on with.
+    if (typeof made === 'string' && made !== input['session']) navigate(`/chat/${made}`)
     list.refresh()
   }
   const rowOf = (session: SessionInfo): ReactNode => (
