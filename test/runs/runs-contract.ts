@@ -302,7 +302,7 @@ function crowds(withStore: WithStore): void {
       async goOn({ id, state, signal }) {
         const isSlow = Number(id) % 2 === 0
         const kind = isSlow ? { name: 'slow', most: 2 } : undefined
-        await runs.queue.enter({ key: id, priority: 'normal', since: state.due, ...(kind !== undefined && { kind }) }, signal)
+        await runs.queue.enter({ key: id, session: id, priority: 'normal', since: state.due, ...(kind !== undefined && { kind }) }, signal)
         order.push(id)
         most = Math.max(most, (now += 1))
         mostOfKind = Math.max(mostOfKind, (ofKind += isSlow ? 1 : 0))

@@ -38,15 +38,15 @@ export function dueAt({ state, queued_at: queuedAt, delegation }: AgentRecord): 
 /** Takes an agent on from where its record says it is: to its place, and through its turns to the end of this run. */
 export async function goOn(table: AgentTable, held: Held, signal: AbortSignal): Promise<void> {
   const { runs, clock } = table.deps
-  const { id, priority, queued_at: since, state, delegation } = held.record
+  const { id, session, priority, queued_at: since, state, delegation } = held.record
   const late = (): Promise<void> => fail(table, held, 'Its deadline is over.', 'timeout')
   const deadline = delegation?.deadline_at ?? null
   if (state === 'waiting' && deadline !== null && deadline <= clock.now()) return late()
   // It counts from the delegation: time in the queue is part of it.
   using _ = deadline === null ? null : runs.at(deadline, () => void late().catch(() => {}))
   try {
-    if (state === 'running') runs.queue.occupy(id)
-    else if (state !== 'starting' || !(await runs.queue.enter({ key: id, priority, since }, signal))) return
+    if (state === 'running') runs.queue.occupy({ key: id, session })
+    else if (state !== 'starting' || !(await runs.queue.enter({ key: id, session, priority, since }, signal))) return
     await begin(table, held)
     while (held.record.state === 'running') await goOnRunning(table, held, signal)
   } finally {

@@ -71,15 +71,13 @@ export interface Supervisor {
   isBelow(agent: AgentRecord, session: SessionId | ''): boolean
   /** What a session of a graph spawns counts with what the session that started the graph spawns. */
   countWith(session: SessionId, home: SessionId): void
-  /** A turn of the session begins or ends to wait for an approval. */
-  onApproval(session: SessionId, isWaiting: boolean): void
   turnEnded(outcome: RecordView): void
   observed(record: RecordView): void
   stop(): void
 }
 
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
-  const { clock, runs } = deps
+  const { clock } = deps
   const table = createAgentTable(deps, waitsOf, runsOf)
   const { agents, bySession, waits } = table
   return {
@@ -112,13 +110,6 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     usesShell: ({ id }) => agents.get(id)?.usesShell === true,
     isBelow: (agent, session) => isBelow(table, agent, session),
     countWith: (session, home) => void table.countedWith.set(session, home),
-    onApproval(session, isWaiting) {
-      const held = bySession.get(session)
-      if (held === undefined) return
-      // A person decides when it goes on, so it may go on beyond the limit.
-      if (isWaiting) runs.queue.pause(held.record.id)
-      else void runs.queue.resume(held.record.id, true)
-    },
     turnEnded({ session, call, body }) {
       const held = session === '' ? undefined : bySession.get(session)
       if (held !== undefined) turnEnded(table, held, call as string as TurnId, body as JsonObject)
@@ -140,7 +131,6 @@ function waitsOf(table: AgentTable): Waits {
   return createWaits({
     ...deps,
     find: (id) => agents.get(id)?.record,
-    agentOf: (session) => bySession.get(session)?.record.id,
     onTaken: (id) => void save(table, agents.get(id)!, { report: 'sent' }).catch(() => {}),
     onLeft: (id) => void report(table, agents.get(id)!).catch(() => {}),
   })
