@@ -20,10 +20,12 @@ import {
   type Engine,
   type HostPort,
   type JsonObject,
+  type KeptFile,
   ownValue,
   type Random,
   type Sandbox,
   type SchemaChecker,
+  type SentFile,
   type ServiceVerbs,
   type SessionId,
   type ShownFolder,
@@ -109,6 +111,8 @@ export interface Core {
   readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
   readonly registry: Registry
   readonly blobs: Blobs
+  /** Keeps files of a message that begins its turn later. @throws OxbowError `limit_reached`, `bad_input`, `not_found` */
+  readonly keepFiles: (files: readonly SentFile[]) => Promise<readonly KeptFile[]>
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions
