@@ -260,7 +260,7 @@ export async function kill(table: AgentTable, held: Held, reason: string, by: By
 /** Reports an end to the parent, unless it has it or waits for it. */
 export async function report(table: AgentTable, held: Held): Promise<void> {
   const { record } = held
-  if (record.report !== 'due' || record.home === '' || table.waits.covers(record) || table.stopped) return
+  if (record.report !== 'due' || record.home === '' || held.awaited || table.waits.covers(record) || table.stopped) return
   const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
   const fence = (reply: string): string => marked(reply, turn, record.labels)
   const text = record.delegation === undefined ? mailText(record, fence) : await table.deps.delegated.mail(record, fence)

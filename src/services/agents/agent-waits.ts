@@ -29,6 +29,8 @@ interface WaitDeps {
   readonly runs: Pick<Runs, 'queue' | 'until' | 'changed'>
   readonly clock: Clock
   readonly find: (id: CallId) => AgentRecord | undefined
+  /** A wait for this agent begins. */
+  readonly onBegun: (id: CallId) => void
   /** A wait has returned the end of this agent to its parent. */
   readonly onTaken: (id: CallId) => void
   /** A wait was given up although this agent had settled. */
@@ -38,7 +40,7 @@ interface WaitDeps {
 /** What waits look at again when an agent has settled. */
 const topic = 'agents'
 
-export function createWaits({ runs, clock, find, onTaken, onLeft }: WaitDeps): Waits {
+export function createWaits({ runs, clock, find, onBegun, onTaken, onLeft }: WaitDeps): Waits {
   const waits = new Set<WaitFor>()
 
   const isMet = ({ ids, mode }: WaitFor): boolean => {
@@ -65,6 +67,7 @@ export function createWaits({ runs, clock, find, onTaken, onLeft }: WaitDeps): W
 
   return {
     async wait(request) {
+      request.ids.forEach(onBegun)
       if (!isMet(request)) {
         runs.queue.pause(request.session)
         try {

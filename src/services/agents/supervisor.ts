@@ -113,6 +113,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     turnEnded({ session, call, body }) {
       const held = session === '' ? undefined : bySession.get(session)
       if (held !== undefined) turnEnded(table, held, call as string as TurnId, body as JsonObject)
+      for (const each of agents.values()) if (each.awaited && each.record.home === session) void leave(table, each).catch(() => {})
     },
     observed({ session, name }) {
       const held = session === '' ? undefined : bySession.get(session)
@@ -131,6 +132,10 @@ function waitsOf(table: AgentTable): Waits {
   return createWaits({
     ...deps,
     find: (id) => agents.get(id)?.record,
+    onBegun(id) {
+      const held = agents.get(id)
+      if (held !== undefined) held.awaited = false
+    },
     onTaken: (id) => void save(table, agents.get(id)!, { report: 'sent' }).catch(() => {}),
     onLeft: (id) => void report(table, agents.get(id)!).catch(() => {}),
   })
@@ -222,17 +227,22 @@ function topOf({ bySession }: AgentTable, session: SessionId): { readonly sessio
 /** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */
 async function takeUp(table: AgentTable): Promise<void> {
   const known = await takeIn(table)
-  await table.runs.load()
-  for (const held of known) if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
   for (const held of known) {
     const { home, delegation } = held.record
-    // The call that waits for it runs again, and returns its end.
-    const isAwaited = delegation?.awaited === true && home !== '' && table.deps.lanes.isBusy(home)
-    if (isSettled(held.record) && !isAwaited) await report(table, held)
+    held.awaited = delegation?.awaited === true && home !== '' && table.deps.lanes.isBusy(home)
   }
+  await table.runs.load()
+  for (const held of known) if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
+  for (const held of known) if (isSettled(held.record)) await report(table, held)
   for (const held of known)
     if (held.record.state === 'waiting' && childrenOf(table, held).every(({ record }) => isSettled(record)))
       await endRun(table, held, { state: held.record.keep ? 'idle' : 'done' })
+}
+
+/** The turn that waited for it has ended without its end. */
+async function leave(table: AgentTable, held: Held): Promise<void> {
+  held.awaited = false
+  if (isSettled(held.record)) await report(table, held)
 }
 
 /** @returns the agents that there are, the oldest first */
