@@ -89,22 +89,13 @@ export function ends(withStore: WithStore): void {
 
   withStore('one that is cancelled before its worker has the lease is told so', async (store) => {
     const claiming = Promise.withResolvers<void>()
-    let isSlow = false
     const slow = Object.assign(Object.create(store) as Store, {
-      claimLane: async (...claim: Parameters<Store['claimLane']>) => {
-        if (isSlow) await claiming.promise
-        return store.claimLane(...claim)
-      },
+      claimLane: (...claim: Parameters<Store['claimLane']>) => claiming.promise.then(() => store.claimLane(...claim)),
     })
-    await using worker = await openWorker(slow, { leaseMs: 40 })
+    await using worker = await openWorker(slow)
     const over = Promise.withResolvers<unknown>()
     const held = holdWaiting(worker, (_, reason) => over.resolve(reason))
-    await held.load()
     const id = jobId(0)
-    await worker.core.documents.put(of(worker.core), [{ category, name: id, value: newJob(worker.clock.now() + 3_600_000) }])
-    isSlow = true
-    // Half of the lease is over: it is claimed again.
-    await new Promise((resolve) => setTimeout(resolve, 40))
     await worker.core.documents.put(of(worker.core), [{ category, name: id, value: newJob(worker.clock.now() + 3_600_000) }])
     const cancelled = held.cancel(id)
     claiming.resolve()
