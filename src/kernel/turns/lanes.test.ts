@@ -1,9 +1,11 @@
 /** How many turns run at once, who is next, and what cancelling all of them ends. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ModelEvent, SessionId } from '../../types/index.ts'
+import { services } from '../../services/index.ts'
+import type { CallId, ModelEvent, SessionId } from '../../types/index.ts'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
+import type { Core, Service } from '../service.ts'
 
 interface Running {
   readonly text: string
@@ -176,4 +178,33 @@ test('a message that waits ends with the rights of its sender, and asks no model
   assert.equal(await first.ended, 'ok')
   assert.equal(await ended.promise, 'cancelled')
   assert.deepEqual(model.running, [])
+})
+
+test('when the first turn goes on after a restart, all that go on are known', async () => {
+  const opened = await openMemoryStore({ user })
+  const kept = Object.assign(Object.create(opened) as Store, { close: async () => {} })
+  const ids: CallId[] = []
+  {
+    const model = slowModel()
+    await using first = await openFixture({ play: model.play, store: kept })
+    for (const text of ['first', 'second']) {
+      const { id: session } = await first.kernel.createSession(text)
+      ids.push(newCallId())
+      await first.kernel.sendTurn({ session, clientId: ids.at(-1)!, text })
+      await model.next()
+    }
+  }
+  let core: Core | undefined
+  const known: boolean[] = []
+  const watched = Object.assign(Object.create(kept) as Store, {
+    records(query: Parameters<Store['records']>[0]) {
+      // The gate looks for what the first turn has on record.
+      if (query.call === ids[0] && query.phases?.includes('decided')) known.push(core!.recovered.has(ids[1]!))
+      return opened.records(query)
+    },
+  })
+  const probe: Service = { name: 'probe', begin: (given) => ((core = given), async () => {}) }
+  await using second = await openFixture({ play: () => says('done'), store: watched, services: [...services, probe] })
+  await second.kernel.listSessions(1)
+  assert.equal(known[0], true)
 })
