@@ -24,7 +24,7 @@ import {
   type RunsRig,
   type WithStore,
 } from './job-workers.ts'
-import { ends } from './runs-ends.ts'
+import { cancels, ends } from './runs-ends.ts'
 
 export function describeRunsContract(name: string, make: () => Promise<RunsRig>): void {
   const withStore = (what: string, check: (store: Store) => Promise<void>): void =>
@@ -39,6 +39,7 @@ export function describeRunsContract(name: string, make: () => Promise<RunsRig>)
   describe(`runs over ${name}`, () => {
     deaths(make)
     ends(withStore)
+    cancels(withStore)
     leases(withStore)
     times(withStore)
     starts(withStore)

@@ -86,7 +86,9 @@ export function ends(withStore: WithStore): void {
     await ended(id, second)
     assert.equal(world.effects.length, steps.length)
   })
+}
 
+export function cancels(withStore: WithStore): void {
   withStore('one that is cancelled before its worker has the lease is told so', async (store) => {
     const claiming = Promise.withResolvers<void>()
     const slow = Object.assign(Object.create(store) as Store, {

@@ -117,7 +117,7 @@ test('a context continues the conversation, or the task that waits for an answer
   const asked: Ask[] = []
   const { ask } = makeRig(async (one) => {
     asked.push(one)
-    return { ...completed, state: asked.length === 1 ? 'input_required' : 'completed', task: 'a/b', context: 'c d' } as RemoteTask
+    return { ...completed, state: asked.length === 1 ? 'input_required' : 'completed', task: 'a/b', context: 'c d' }
   })
   const first = (await ask()) as { output: { status: string; context: string }; text: string; ok: boolean }
   assert.deepEqual([first.output.status, first.ok], ['input_required', false])

@@ -8,7 +8,7 @@ function open(character: object = {}, settings: object = {}): SettingMethods & {
   const core = { decryptStringValue: (text: string) => text.replace(/^enc:/, ''), getSalt: () => 'salt' }
   const self = { character } as unknown as ElizaRuntime
   const methods = settingMethods(self, {} as RunState, { core, settings } as unknown as RuntimeDeps)
-  return Object.assign(self, methods) as unknown as ReturnType<typeof open>
+  return Object.assign(self, methods)
 }
 
 test('a setting is looked up in secrets, settings, secrets within them and those of the host, in this order', () => {
@@ -37,14 +37,14 @@ test('what is set is found, secrets apart, and nothing is set to nothing', () =>
   const own = open()
   own.setSetting('KEY', 'value', true)
   own.setSetting('NAME', 'ann')
-  own.setSetting('GONE', null as never)
+  own.setSetting('GONE', null)
   assert.deepEqual(own.character, { ...own.character, secrets: { KEY: 'value' }, settings: { NAME: 'ann' } })
   assert.equal(own.getSetting('GONE'), null)
 })
 
 test('stored settings fill in those of the character, and secrets are joined without those that were removed', () => {
   const own = open({ settings: { A: 'own' }, secrets: { KEY: 'own', OLD: null } })
-  own.mergeAgentSettings({ settings: { A: 'stored', B: 'stored', secrets: { KEY: 'stored', MORE: 'stored' } } } as never)
+  own.mergeAgentSettings({ settings: { A: 'stored', B: 'stored', secrets: { KEY: 'stored', MORE: 'stored' } } })
   assert.equal(own.getSetting('A'), 'own')
   assert.equal(own.getSetting('B'), 'stored')
   assert.equal(own.getSetting('MORE'), 'stored')
@@ -60,7 +60,7 @@ test('parameters of a model are those of its type, else the default ones, else t
 
 test('a run has one id until it ends', () => {
   const own = open()
-  const id = own.startRun('room' as never)
+  const id = own.startRun('room')
   assert.equal(own.getCurrentRunId(), id)
   own.endRun()
   assert.notEqual(own.getCurrentRunId(), id)

@@ -8,7 +8,7 @@ import { remember, stateMethods } from './state.ts'
 const asked: string[] = []
 const provider = (name: string, more: Partial<Provider> & { text?: string; values?: object } = {}): Provider => {
   const { text = name, values = {}, ...fields } = more
-  return { name, get: async () => (asked.push(name), { text, values }), ...fields } as unknown as Provider
+  return { name, get: async () => (asked.push(name), { text, values }), ...fields }
 }
 const open = (providers: readonly Provider[]) => {
   const self = { providers, stateCache: new Map<string, State>() } as unknown as ElizaRuntime

@@ -165,7 +165,7 @@ test('a message that waits ends with the rights of its sender, and asks no model
   assert.ok(made.status === 'ok')
   const first = await send(fixture, 'first')
   const running = await model.next()
-  const asKey = await fixture.kernel.withKey!((made.output as { key: string }).key)
+  const asKey = await fixture.kernel.withKey((made.output as { key: string }).key)
   const { id: session } = await fixture.kernel.createSession('of the program')
   const ended = Promise.withResolvers<string>()
   await fixture.kernel.follow(session, 0, (event) => {

@@ -128,7 +128,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
 }
 
 function waitsOf(table: AgentTable): Waits {
-  const { agents, bySession, deps } = table
+  const { agents, deps } = table
   return createWaits({
     ...deps,
     find: (id) => agents.get(id)?.record,

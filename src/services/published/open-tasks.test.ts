@@ -129,7 +129,7 @@ for (const where of ['in the guest that cancels it', 'in the next guest'])
         await rig.until(async () => (await rig.endOf(task)) !== '')
       }
     }
-    await using _second = await rig.open()
+    await using _ = await rig.open()
     rig.release()
     await rig.until(rig.isEmpty)
     assert.equal(await rig.endOf(task), 'cancelled')
@@ -149,7 +149,7 @@ for (const restarts of [false, true])
       await using first = await rig.open()
       const made = await first.kernel.call('key.create', { name: 'partner', rights: ['task.send'] })
       assert.ok(made.status === 'ok')
-      const asKey = { kernel: await first.kernel.withKey!((made.output as { key: string }).key) }
+      const asKey = { kernel: await first.kernel.withKey((made.output as { key: string }).key) }
       for (let i = 0; i < 3; i++) await send(first, `before ${i}`, { text: `Help ${i}.` })
       task = await send(asKey, 'waiting', { text: 'Help 9.' })
       await rig.until(() => rig.begun.length === 3)
@@ -160,7 +160,7 @@ for (const restarts of [false, true])
       }
     }
     rig.release()
-    await using _second = await rig.open()
+    await using _ = await rig.open()
     await rig.until(rig.isEmpty)
     assert.equal(await rig.endOf(task), 'cancelled')
     assert.ok(!rig.texts().includes('Help 9.'))

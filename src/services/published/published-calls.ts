@@ -7,7 +7,6 @@ import { z } from 'zod'
 import {
   type Call,
   type Caller,
-  type CallId,
   derivedId,
   idSchema,
   isUuid,

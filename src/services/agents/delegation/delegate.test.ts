@@ -204,9 +204,10 @@ test('after a crash the end of a child that was faster than the call which waits
   const host = hostWith({ reader: '' })
   const inChild = Promise.withResolvers<void>()
   const stuck: Play = async function* (request, signal) {
-    if (nameOf(request) !== 'reader') return yield* asks(['agent_delegate', { agent: 'reader', goal: 'Count.' }])
-    inChild.resolve()
-    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    if (nameOf(request) === 'reader') {
+      inChild.resolve()
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    } else yield* asks(['agent_delegate', { agent: 'reader', goal: 'Count.' }])
   }
   const agentOf = async (guest: Fixture, name: string): Promise<{ id: string; state: string }> => {
     const { agents } = await ask<{ agents: readonly { id: string; name: string; state: string }[] }>(guest, 'agent.list', { ended: true })
