@@ -23,7 +23,7 @@ const category = 'system/open_tasks'
 /** Open tasks of one program: each may run a model for an hour. */
 const maxOpenTasks = 16
 
-export interface OpenTask {
+interface OpenTask {
   readonly task: TurnId
   readonly owner: string
   /** Unix milliseconds. */
