@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { tamper } from '../src/store/store-fixture.ts'
-import { errorTable } from '../src/types/index.ts'
+import { errorTable } from '../src/base/index.ts'
 import { type Home, openHome, type Ran } from './support/program.ts'
 
 let home: Home

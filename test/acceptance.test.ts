@@ -18,7 +18,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import type { Failure } from '../src/types/index.ts'
+import type { Failure } from '../src/base/index.ts'
 import { newId, openConversation } from './support/conversation.ts'
 import { startGuest, type TestGuest } from './support/guest-process.ts'
 import { startModel, type TestModel } from './support/model.ts'

@@ -5,8 +5,9 @@ import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { stalePages } from '../scripts/generate-docs.ts'
 import { describedCalls } from '../src/guest/offline.ts'
-import { errorTable, parseConfig } from '../src/types/index.ts'
-import { noticeKinds } from '../src/types/record.ts'
+import { errorTable } from '../src/base/index.ts'
+import { parseConfig } from '../src/config/index.ts'
+import { noticeKinds } from '../src/protocol/record.ts'
 import { codesIn, findCodes } from './architecture/raised-codes.ts'
 
 const codes: ReadonlySet<string> = new Set(Object.keys(errorTable))

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { parse as parseToml } from 'smol-toml'
 import { findService, readModelName } from '../src/engine/services.ts'
-import { builtinProviders, parseConfig } from '../src/types/index.ts'
+import { builtinProviders, parseConfig } from '../src/config/index.ts'
 import { type CaseName, caseNames } from './conformance/streams/answers.ts'
 import { subjects } from './conformance/subjects.ts'
 

@@ -1,5 +1,5 @@
 /** Messages per second that the gateway accepts durably while every session waits for its model. */
-import type { SessionId } from '../../src/types/index.ts'
+import type { SessionId } from '../../src/base/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, perSecond, shown } from '../report.ts'
 import { median } from '../statistics.ts'

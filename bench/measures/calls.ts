@@ -4,16 +4,9 @@ import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { type OpenSource, pluginService, type PluginSource, services } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import {
-  type Call,
-  type Effect,
-  type Engine,
-  parseConfig,
-  plainFacts,
-  type SessionId,
-  systemClock,
-  systemRandom,
-} from '../../src/types/index.ts'
+import { type SessionId, systemClock, systemRandom } from '../../src/base/index.ts'
+import { type Call, type Effect, type Engine, plainFacts } from '../../src/protocol/index.ts'
+import { parseConfig } from '../../src/config/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, perSecond, shown } from '../report.ts'
 import { median } from '../statistics.ts'

@@ -5,16 +5,9 @@ import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createSandbox } from '../../src/sandbox/index.ts'
 import { services } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import {
-  type Call,
-  type Engine,
-  type GenerateRequest,
-  type ModelEvent,
-  parseConfig,
-  plainFacts,
-  systemClock,
-  systemRandom,
-} from '../../src/types/index.ts'
+import { systemClock, systemRandom } from '../../src/base/index.ts'
+import { type Call, type Engine, type GenerateRequest, type ModelEvent, plainFacts } from '../../src/protocol/index.ts'
+import { parseConfig } from '../../src/config/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms } from '../report.ts'
 import { median } from '../statistics.ts'

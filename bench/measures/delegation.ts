@@ -1,7 +1,8 @@
 /** Delegation in a kernel in this process over a real store: what a delegation adds to the turn of the child, and 64 children at once. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Kernel } from '../../src/kernel/index.ts'
-import { createIdMaker, type DefinitionText, type HostPort, type SessionId, systemClock, systemRandom } from '../../src/types/index.ts'
+import { createIdMaker, type SessionId, systemClock, systemRandom } from '../../src/base/index.ts'
+import type { DefinitionText, HostPort } from '../../src/config/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'

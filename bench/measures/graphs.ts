@@ -1,5 +1,5 @@
 /** State graphs in a kernel in this process over a real store: what a node costs beside its call. */
-import type { HostPort } from '../../src/types/index.ts'
+import type { HostPort } from '../../src/config/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'

@@ -1,6 +1,7 @@
 /** Resident memory of a long-lived guest, and the cost of idle and of busy sessions. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Config, SessionId } from '../../src/types/index.ts'
+import type { SessionId } from '../../src/base/index.ts'
+import type { Config } from '../../src/config/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, megabytes, ms, perSecond, type Row, shown } from '../report.ts'
 import { residentBytes } from '../subjects/child-process.ts'

@@ -1,6 +1,6 @@
 /** One turn at a time: the time between a message and the model's answer, compared with a relay that does nothing. */
 import { request } from 'undici'
-import type { SessionId } from '../../src/types/index.ts'
+import type { SessionId } from '../../src/base/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { fillAlike } from '../memory/alike-memories.ts'
 import { connectRelay, startRelay } from '../relay/relay-client.ts'

@@ -1,7 +1,7 @@
 /** A private PostgreSQL server, if one is installed. */
 import { openPostgresStore, type Store } from '../../src/store/index.ts'
 import { postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
-import type { UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
 
 export interface BenchPostgres extends AsyncDisposable {
   /** Null if none is installed. */

@@ -6,7 +6,7 @@
 import { freshFacts } from '../../src/memory/keep/memory-item.ts'
 import { baseImportance } from '../../src/memory/tidy/decay.ts'
 import type { MemoryEntry, MemoryItem, PassageVector } from '../../src/store/index.ts'
-import type { SessionId } from '../../src/types/index.ts'
+import type { SessionId } from '../../src/base/index.ts'
 
 export const dims = 384
 const hiddenDims = 48

@@ -1,7 +1,7 @@
 /** Speed of writing and searching memories in the store, and their size. */
 import { statSync } from 'node:fs'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
-import type { UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
 import type { Measure } from '../measure.ts'
 import { createMemoryData, dims, type MemoryData } from './memory-data.ts'
 import { openBenchPostgres } from './bench-postgres.ts'

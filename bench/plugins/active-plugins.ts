@@ -1,7 +1,8 @@
 /** Turns of a guest with ten active plugins beside those of one with none, as people start them. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { makeHostBench } from '../../src/plugins/host/host-fixture.ts'
-import { type HostedPlugin, parseConfig } from '../../src/types/index.ts'
+import type { HostedPlugin } from '../../src/protocol/index.ts'
+import { parseConfig } from '../../src/config/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, ms, type Row, times } from '../report.ts'
 import { median } from '../statistics.ts'

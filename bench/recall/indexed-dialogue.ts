@@ -2,7 +2,7 @@
 import type { TextEngine } from '../../src/memory/index.ts'
 import { dayTerms, termsOfDay } from '../../src/memory/recall/day-terms.ts'
 import { createHasher, type MemoryChange, openMemoryStore, type Store } from '../../src/store/index.ts'
-import type { SessionId, UserId } from '../../src/types/index.ts'
+import type { SessionId, UserId } from '../../src/base/index.ts'
 import { messageEntry } from '../memory/memory-data.ts'
 import type { Dialogue, Turn } from './dialogue.ts'
 

@@ -7,16 +7,8 @@
  * `relay-main.ts BASE_URL FILE` is this relay over a new database file.
  */
 import { openSqliteStore, plainSession, type Projection, type SessionRow } from '../../src/store/index.ts'
-import {
-  type CallId,
-  createIdMaker,
-  type NewRecord,
-  type Phase,
-  type SessionId,
-  systemClock,
-  systemRandom,
-  type TurnId,
-} from '../../src/types/index.ts'
+import { type CallId, createIdMaker, type SessionId, systemClock, systemRandom, type TurnId } from '../../src/base/index.ts'
+import type { NewRecord, Phase } from '../../src/protocol/index.ts'
 import { benchUser } from '../subjects/guest.ts'
 
 export interface TurnJournal {

@@ -3,17 +3,8 @@
  * that it needs and checks that every turn succeeded, because a fast failure is no figure.
  */
 import { WebSocket } from 'ws'
-import {
-  type CallId,
-  type CallOutcome,
-  type ClientFrame,
-  createIdMaker,
-  type JsonObject,
-  protocolVersion,
-  type SessionId,
-  systemClock,
-  systemRandom,
-} from '../../src/types/index.ts'
+import { type CallId, createIdMaker, type JsonObject, type SessionId, systemClock, systemRandom } from '../../src/base/index.ts'
+import { type CallOutcome, type ClientFrame, protocolVersion } from '../../src/protocol/index.ts'
 
 type Type = Exclude<ClientFrame['type'], 'hello'>
 type PayloadOf<Name extends Type> = Omit<Extract<ClientFrame, { type: Name }>['payload'], 'request_id'>

@@ -3,18 +3,8 @@
  * that the past looks as the guest writes it.
  */
 import { openSqliteStore, plainSession, type Append, type Projection, type Store } from '../../src/store/index.ts'
-import {
-  type CallId,
-  createIdMaker,
-  type JournalRecord,
-  type SessionId,
-  sessionScope,
-  type Spend,
-  systemClock,
-  systemRandom,
-  type TurnId,
-  userScope,
-} from '../../src/types/index.ts'
+import { type CallId, createIdMaker, type SessionId, systemClock, systemRandom, type TurnId } from '../../src/base/index.ts'
+import { type JournalRecord, sessionScope, type Spend, userScope } from '../../src/protocol/index.ts'
 import { benchUser, type BenchGuestOptions, startGuest, type Workspace } from './guest.ts'
 
 export interface LongJournal {

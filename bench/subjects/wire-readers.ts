@@ -15,7 +15,7 @@ import { modelLimits } from '../../src/engine/limits.ts'
 import { chatWire } from '../../src/engine/openai-chat/chat-wire.ts'
 import { responsesWire } from '../../src/engine/openai-responses/responses-wire.ts'
 import type { Wire } from '../../src/engine/wire.ts'
-import type { ModelEvent } from '../../src/types/index.ts'
+import type { ModelEvent } from '../../src/protocol/index.ts'
 import type { WireName } from './wire-streams.ts'
 
 /** @returns the characters of text. */

@@ -1,5 +1,5 @@
 /** `docs/calls.md`, from the call registry. */
-import type { JsonObject } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
 import { code, page, table } from './markdown.ts'
 
 /** The part of the kernel's `CallReference` that the page shows. */

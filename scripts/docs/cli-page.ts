@@ -1,6 +1,6 @@
 /** `docs/cli.md`: every verb with its arguments, options and examples, as its help has them. */
 import type { Command, Option } from 'commander'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { code, page, table } from './markdown.ts'
 
 /** @param program as `buildProgram` makes it, with nothing listening to its output */

@@ -1,5 +1,5 @@
 /** `docs/errors.md`, from the error table. */
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { code, page, table } from './markdown.ts'
 
 const retryAdvice = {

@@ -1,7 +1,7 @@
 /** `docs/frames.md`, from the schemas of the frames. */
 import { z } from 'zod'
-import { clientFrameSchema, protocolVersion } from '../../src/types/index.ts'
-import { serverPayloadSchemas } from '../../src/types/server-frames.ts'
+import { clientFrameSchema, protocolVersion } from '../../src/protocol/index.ts'
+import { serverPayloadSchemas } from '../../src/protocol/server-frames.ts'
 import { code, page, table } from './markdown.ts'
 
 interface Schema {

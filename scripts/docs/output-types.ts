@@ -1,6 +1,6 @@
 /** `src/client/call-outputs.ts`, from the schemas of the outputs: what clients of a guest know of what a call returns. */
 import { z } from 'zod'
-import type { Call } from '../../src/types/index.ts'
+import type { Call } from '../../src/protocol/index.ts'
 
 interface Schema {
   readonly type?: string | readonly string[]

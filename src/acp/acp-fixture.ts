@@ -13,7 +13,7 @@ import {
 import { connect } from '../client/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { type Fixture, type FixtureOptions, openFixture } from '../kernel/kernel-fixture.ts'
-import { type Failure, systemRandom } from '../types/index.ts'
+import { type Failure, systemRandom } from '../base/index.ts'
 import { runAgent } from './index.ts'
 import type { AcpPorts, ServerPorts } from './ports.ts'
 import { serverCalls } from '../cli/acp/editor-servers.ts'

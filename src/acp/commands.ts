@@ -1,7 +1,8 @@
 /** Commands that an editor offers behind a slash, answered by calls of the guest and not by the model. */
 import type { AvailableCommand, ContentBlock } from '@agentclientprotocol/sdk'
 import { commandCall, costLines, isNoCommand, ownCommands, plainText, statusRows } from '../terminal/index.ts'
-import { type CallOutcome, OxbowError, type SessionId, toError } from '../types/index.ts'
+import { OxbowError, type SessionId, toError } from '../base/index.ts'
+import type { CallOutcome } from '../protocol/index.ts'
 import type { GuestLink } from './guest-link.ts'
 import type { Gateway } from './ports.ts'
 

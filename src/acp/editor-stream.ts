@@ -4,7 +4,7 @@
  */
 import type { Readable, Writable } from 'node:stream'
 import type { AnyMessage, Stream } from '@agentclientprotocol/sdk'
-import { createLineSplitter, isObject, type JsonObject } from '../types/index.ts'
+import { createLineSplitter, isObject, type JsonObject } from '../base/index.ts'
 import { maxMessageBytes, maxOpenRequests, maxStrayMessages } from './limits.ts'
 
 export interface EditorStreams {

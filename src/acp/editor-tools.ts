@@ -5,7 +5,8 @@
  */
 import { isAbsolute } from 'node:path'
 import type { ClientCapabilities } from '@agentclientprotocol/sdk'
-import { type ClientCall, type ClientTool, type JsonObject, ownValue, parseObject, truncate } from '../types/index.ts'
+import { type JsonObject, ownValue, parseObject, truncate } from '../base/index.ts'
+import type { ClientCall, ClientTool } from '../protocol/index.ts'
 import { commandTimeoutMs, maxToolChars } from './limits.ts'
 
 /** What the editor answers; each method rejects when the editor does not, or the signal aborts. */

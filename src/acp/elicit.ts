@@ -1,7 +1,8 @@
 /** A form that waits for the person, as a question of the editor. */
 import type { CreateElicitationRequest, CreateElicitationResponse } from '@agentclientprotocol/sdk'
 import { formOf, type QuestionForm } from '../terminal/index.ts'
-import { type Json, type JsonObject, isObject, type PendingApproval } from '../types/index.ts'
+import { type Json, type JsonObject, isObject } from '../base/index.ts'
+import type { PendingApproval } from '../protocol/index.ts'
 import type { Editor } from './editor.ts'
 import type { Decision } from './permissions.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { says } from '../kernel/kernel-fixture.ts'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import { choose, openEditor } from './acp-fixture.ts'
 
 void describe('a folder that agents do not see', () => {

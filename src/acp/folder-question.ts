@@ -1,6 +1,6 @@
 /** Asks the person whether agents may work in the folder that the editor has open, the first time that a message is sent from there. */
 import { plainLine } from '../terminal/index.ts'
-import { toFailure, failureSentences } from '../types/index.ts'
+import { toFailure, failureSentences } from '../base/index.ts'
 import type { Editor } from './editor.ts'
 import type { GuestLink } from './guest-link.ts'
 import type { AcpPorts } from './ports.ts'

@@ -5,7 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FollowEvent } from '../client/index.ts'
 import { inRecordOrder } from '../terminal/index.ts'
-import { isOxbowError, OxbowError, type RecordView, type SessionId } from '../types/index.ts'
+import { isOxbowError, OxbowError, type SessionId } from '../base/index.ts'
+import type { RecordView } from '../protocol/index.ts'
 import { guestPauseMs, maxShortLives, shortLifeMs } from './limits.ts'
 import type { AcpPorts, Gateway, Link } from './ports.ts'
 

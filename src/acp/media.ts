@@ -1,6 +1,6 @@
 /** Files that an agent sends to the person, in the conversation of an editor: pictures as they are, all others by name. */
 import type { ContentBlock } from '@agentclientprotocol/sdk'
-import { type SentMedia } from '../types/index.ts'
+import type { SentMedia } from '../protocol/index.ts'
 import { mediaLine } from '../terminal/index.ts'
 import { maxPictureBytes } from './limits.ts'
 import type { GuestLink } from './guest-link.ts'

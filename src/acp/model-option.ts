@@ -1,6 +1,6 @@
 /** The model of a session's next messages, as an option that the editor shows in its own menu. */
 import type { SessionConfigOption } from '@agentclientprotocol/sdk'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import type { GuestLink } from './guest-link.ts'
 import { listedModels } from './limits.ts'
 

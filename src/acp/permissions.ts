@@ -1,7 +1,8 @@
 /** Approvals in the editor: the question with its exact input, rules that could be kept, and what the person's choice means. */
 import type { PermissionOption, RequestPermissionRequest, RequestPermissionResponse, ToolCallUpdate } from '@agentclientprotocol/sdk'
 import { exactInput, whyAsked, writtenOut } from '../terminal/index.ts'
-import { parseObject, type PendingApproval, truncate } from '../types/index.ts'
+import { parseObject, truncate } from '../base/index.ts'
+import type { PendingApproval } from '../protocol/index.ts'
 import { maxOfferedRules, maxShownChars } from './limits.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
 import { fencedCode, textContent, viewTool } from './tool-view.ts'

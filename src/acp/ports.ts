@@ -1,6 +1,8 @@
 /** What the program around an editor's connection gives it: a guest, the person's folders and files. */
 import type { Client } from '../client/index.ts'
-import type { Failure, McpServer, SentFile } from '../types/index.ts'
+import type { Failure } from '../base/index.ts'
+import type { SentFile } from '../protocol/index.ts'
+import type { McpServer } from '../config/index.ts'
 
 export type Gateway = Pick<Client, 'status' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
 

@@ -21,7 +21,7 @@ import {
   type SessionUpdate,
   type SetSessionConfigOptionResponse,
 } from '@agentclientprotocol/sdk'
-import { failureSentences, isOxbowError } from '../types/index.ts'
+import { failureSentences, isOxbowError } from '../base/index.ts'
 import { createEditorStream, type EditorStreams } from './editor-stream.ts'
 import type { CommandEnd, EditorMachine } from './editor-tools.ts'
 import type { Editor } from './editor.ts'

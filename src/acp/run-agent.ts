@@ -12,7 +12,8 @@ import type {
   SessionModeState,
 } from '@agentclientprotocol/sdk'
 import { plainLine } from '../terminal/index.ts'
-import { isMessage, isUuid, OxbowError, type RecordView, type SessionId, type SessionInfo, toError } from '../types/index.ts'
+import { isUuid, OxbowError, type SessionId, toError } from '../base/index.ts'
+import { isMessage, type RecordView, type SessionInfo } from '../protocol/index.ts'
 import { allCommands, availableCommands } from './commands.ts'
 import type { EditorStreams } from './editor-stream.ts'
 import type { Editor } from './editor.ts'

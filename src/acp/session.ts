@@ -6,24 +6,26 @@ import type { ContentBlock, McpServer, PromptResponse, SessionUpdate } from '@ag
 import type { FollowEvent } from '../client/index.ts'
 import {
   type CallId,
-  type ClientResult,
-  type ClientTools,
   createIdMaker,
-  endsTurn,
   type Failure,
   folderNote,
   OxbowError,
+  type SessionId,
+  systemClock,
+  systemRandom,
+  toError,
+} from '../base/index.ts'
+import {
+  type ClientResult,
+  type ClientTools,
+  endsTurn,
   type PendingApproval,
   pendingOf,
   readStep,
   type RecordView,
   type SentMedia,
-  type SessionId,
-  systemClock,
-  systemRandom,
-  toError,
   type TurnEnd,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { expandCommand, runCommand } from './commands.ts'
 import type { Editor } from './editor.ts'
 import { askForFolder } from './folder-question.ts'

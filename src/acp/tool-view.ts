@@ -2,7 +2,8 @@
 import { posix } from 'node:path'
 import type { ToolCallContent, ToolCallLocation, ToolKind } from '@agentclientprotocol/sdk'
 import { plainLine } from '../terminal/index.ts'
-import { isObject, type JsonObject, ownValue, parseObject, toolName, truncate } from '../types/index.ts'
+import { isObject, type JsonObject, ownValue, parseObject, truncate } from '../base/index.ts'
+import { toolName } from '../protocol/index.ts'
 import { maxDiffChars, maxTitleChars } from './limits.ts'
 import type { AcpPorts } from './ports.ts'
 

@@ -4,21 +4,18 @@
  */
 import type { ContentBlock, SessionUpdate } from '@agentclientprotocol/sdk'
 import type { FollowEvent } from '../client/index.ts'
+import { assertNever, forPeople, truncate, withoutFolderNote } from '../base/index.ts'
 import {
   type Answer,
   type AnswerUsage,
-  assertNever,
   type CallChange,
-  forPeople,
   isEnd,
   isMessage,
   readStep,
   type RecordView,
   type SentMedia,
-  truncate,
   type TurnMessage,
-  withoutFolderNote,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { maxShownChars } from './limits.ts'
 import type { AcpPorts } from './ports.ts'
 import { fencedCode, fieldsOf, planOf, textContent, viewTool } from './tool-view.ts'

@@ -23,22 +23,20 @@ import {
   type Workspace,
 } from '../runner/index.ts'
 import {
-  builtinProviders,
   type Failure,
-  type GuestStatus,
   isAlive,
   isOxbowError,
-  type Notice,
   type OxbowError,
   ownValue,
   retryDelayMs,
   systemRandom,
   toError,
   toFailure,
-  type CallOutcome,
   type Json,
   type SessionId,
-} from '../types/index.ts'
+} from '../base/index.ts'
+import type { GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
+import { builtinProviders } from '../config/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, printOnce, type Terminal } from './terminal.ts'
 import { defaultUser, ofUser } from './verb-parts.ts'

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as passed } from 'node:timers/promises'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import { maxPipedBytes, silentPipeMs, sameInterruptMs, typedAheadMs } from './limits.ts'
 import { printNotice, type Terminal } from './terminal.ts'
 

@@ -11,7 +11,7 @@ import type { GatewayPort } from './guest-connection.ts'
 import { findLocalFile, uploadFiles } from './own-files.ts'
 import type { Screen } from './screen/screen.ts'
 import { saveMedia } from './verbs/media.ts'
-import { mediaIn } from '../types/index.ts'
+import { mediaIn } from '../protocol/index.ts'
 import { mediaLine } from '../terminal/index.ts'
 
 /** A chat over a gateway that keeps what it is given. `fails`: the next message is refused. */

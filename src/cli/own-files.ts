@@ -3,16 +3,8 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, extname, join, parse, resolve, sep } from 'node:path'
-import {
-  cleanFileName,
-  maxAttachmentBytes,
-  maxAttachments,
-  maxPieceBytes,
-  ownValue,
-  OxbowError,
-  type SentFile,
-  toError,
-} from '../types/index.ts'
+import { ownValue, OxbowError, toError } from '../base/index.ts'
+import { cleanFileName, maxAttachmentBytes, maxAttachments, maxPieceBytes, type SentFile } from '../protocol/index.ts'
 import type { GatewayPort } from './guest-connection.ts'
 import { maxLinks } from './limits.ts'
 

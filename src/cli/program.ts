@@ -1,6 +1,6 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
 import { Command } from 'commander'
-import { type Failure, OxbowError } from '../types/index.ts'
+import { type Failure, OxbowError } from '../base/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'

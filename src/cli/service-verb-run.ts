@@ -3,17 +3,8 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
 import { plainLine, plainText } from '../terminal/index.ts'
-import {
-  type AskCall,
-  errorTable,
-  type Failure,
-  isOxbowError,
-  type JsonObject,
-  OxbowError,
-  ownValue,
-  type ServiceVerb,
-  toError,
-} from '../types/index.ts'
+import { errorTable, type Failure, isOxbowError, type JsonObject, OxbowError, ownValue, toError } from '../base/index.ts'
+import type { AskCall, ServiceVerb } from '../protocol/index.ts'
 import { openHome, sharedPathOf } from '../runner/index.ts'
 import { type GuestChoice, userWorkspace, withGuest, outputOf } from './guest-connection.ts'
 import { isYes } from './input.ts'

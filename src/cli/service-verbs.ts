@@ -4,7 +4,8 @@
  */
 import type { Command } from 'commander'
 import { loadInputSchemas, services } from '../services/index.ts'
-import { type Call, type JsonObject, ownValue, type ServiceVerb, type ServiceVerbs } from '../types/index.ts'
+import { type JsonObject, ownValue } from '../base/index.ts'
+import type { Call, ServiceVerb, ServiceVerbs } from '../protocol/index.ts'
 import { addFields, type Field, fieldsOf } from './verb-fields.ts'
 import { type AddVerbs, dryRunOption, examples, plainVerb, userVerb } from './verb-parts.ts'
 

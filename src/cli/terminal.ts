@@ -1,6 +1,7 @@
 /** The terminal that a verb runs in, as a value so that tests can pass their own streams, and how verbs print to it and fail. */
 import type { GuestProgram, HostEnv } from '../runner/index.ts'
-import { type ErrorCode, errorTable, type Failure, isOxbowError, type VerbPreview } from '../types/index.ts'
+import { type ErrorCode, errorTable, type Failure, isOxbowError } from '../base/index.ts'
+import type { VerbPreview } from '../protocol/index.ts'
 import { plainText, writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
 

@@ -1,22 +1,18 @@
 /** Follows a session until one turn is over or waits for a person. */
 import type { FollowEvent } from '../client/index.ts'
 import { askOffline, type GuestSetup } from '../runner/index.ts'
+import { type CallId, type Json, type SessionId, toError, type TurnId } from '../base/index.ts'
 import {
-  type CallId,
   foldRecord,
   isDecided,
   isOver,
   type JournalRecord,
-  type Json,
   newTurnView,
   type PendingApproval,
   pendingOf,
   type RecordView,
-  type SessionId,
-  toError,
-  type TurnId,
   type TurnView,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import type { GatewayPort } from './guest-connection.ts'
 import { recentRecords } from './limits.ts'
 

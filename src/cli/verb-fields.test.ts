@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Command } from 'commander'
-import type { JsonObject, ServiceVerb } from '../types/index.ts'
+import type { JsonObject } from '../base/index.ts'
+import type { ServiceVerb } from '../protocol/index.ts'
 import { addFields, argumentsOf, fieldsOf, inputOf } from './verb-fields.ts'
 
 const schema: JsonObject = {

@@ -1,6 +1,7 @@
 /** Fields of the input of a call as arguments and options, and their values as people type them. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { isObject, type Json, type JsonObject, OxbowError, ownValue, type ServiceVerb, type TypedField } from '../types/index.ts'
+import { isObject, type Json, type JsonObject, OxbowError, ownValue } from '../base/index.ts'
+import type { ServiceVerb, TypedField } from '../protocol/index.ts'
 import { collect, parseAmount, parseCount } from './verb-parts.ts'
 
 /** A field, or an option that is none. */

@@ -1,6 +1,6 @@
 /** Building blocks of the verb definitions: shared options, examples and argument parsers. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { isBegun, nearestNames } from '../types/index.ts'
+import { isBegun, nearestNames } from '../base/index.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs the verb. @returns the exit code */

@@ -1,5 +1,6 @@
 // Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.
-import type { CallId, DataOrigin, ErrorCode, Failure, Json, JsonObject, SessionId, TurnId } from '../types/index.ts'
+import type { CallId, ErrorCode, Failure, Json, JsonObject, SessionId, TurnId } from '../base/index.ts'
+import type { DataOrigin } from '../protocol/index.ts'
 
 /** What each call returns that a terminal may make, by its name. */
 interface CallOutputs {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net'
 import { createFakeKernel, type FakeKernel } from '../gateway/fake-kernel.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
-import { type OxbowError, systemRandom } from '../types/index.ts'
+import { type OxbowError, systemRandom } from '../base/index.ts'
 import { type Client, connect, type ConnectOptions, type FollowEvent } from './index.ts'
 
 export interface TestGateway extends AsyncDisposable {

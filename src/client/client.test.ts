@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { describe, test } from 'node:test'
 import { createFakeKernel } from '../gateway/fake-kernel.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
-import { type OxbowError, type SessionId, systemRandom } from '../types/index.ts'
+import { type OxbowError, type SessionId, systemRandom } from '../base/index.ts'
 import { createScreen, hasCode, startTestGateway, startRelay } from './client-fixture.ts'
 import { connect, type ConnectionState } from './index.ts'
 

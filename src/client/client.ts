@@ -4,24 +4,17 @@
  */
 import {
   type CallId,
-  type CallOutcome,
-  type ClientResult,
-  type ClientTools,
   type Clock,
   createIdMaker,
-  type GuestStatus,
   type IdMaker,
   type Json,
-  type Notice,
   type Random,
-  type SentFile,
-  type ServerFrame,
   type SessionId,
-  type SessionInfo,
   systemClock,
   systemRandom,
   type TurnId,
-} from '../types/index.ts'
+} from '../base/index.ts'
+import type { CallOutcome, ClientResult, ClientTools, GuestStatus, Notice, SentFile, ServerFrame, SessionInfo } from '../protocol/index.ts'
 import type { FollowHandler, StreamFrame } from './follower.ts'
 import { createFollowing, type Following } from './following.ts'
 import { type ClientLimits, clientLimits } from './limits.ts'

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { WebSocketServer } from 'ws'
-import { isOxbowError } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
 import { hasCode } from './client-fixture.ts'
 import { connect } from './index.ts'
 

@@ -2,17 +2,8 @@
  * One connection to the gateway: opened, greeted, watched for silence, and opened again when it is lost, until the client closes it
  * or reconnecting cannot help. How a socket is opened is an argument: `node-client.ts` and `browser-client.ts` each bring their own.
  */
-import {
-  type Clock,
-  type Failure,
-  type GuestStatus,
-  isErrorCode,
-  protocolVersion,
-  type Random,
-  retryDelayMs,
-  type ServerFrame,
-  toError,
-} from '../types/index.ts'
+import { type Clock, type Failure, isErrorCode, type Random, retryDelayMs, toError } from '../base/index.ts'
+import { type GuestStatus, protocolVersion, type ServerFrame } from '../protocol/index.ts'
 import type { ClientLimits } from './limits.ts'
 
 export type ConnectionState =

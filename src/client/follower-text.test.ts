@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import type { CallId, TurnId } from '../types/index.ts'
+import type { CallId, TurnId } from '../base/index.ts'
 import { addDelta, nothingShown, setWhole, type Shown, type Step, type TextEvent } from './follower.ts'
 
 const turn = 'turn' as TurnId

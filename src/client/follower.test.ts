@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { CallId, RecordView, SessionId, TurnId } from '../types/index.ts'
+import type { CallId, SessionId, TurnId } from '../base/index.ts'
+import type { RecordView } from '../protocol/index.ts'
 import { createFollower, type FollowEvent, type StreamFrame } from './follower.ts'
 
 const session = 's' as SessionId

@@ -4,18 +4,8 @@
  * Deltas, snapshots and final records each carry part of the same reply. Whatever is lost or repeated in between, a screen that
  * appends every `text` and starts over at every `restart` ends with exactly the reply.
  */
-import {
-  assertNever,
-  type CallId,
-  type Failure,
-  type Message,
-  type PendingApproval,
-  type RecordView,
-  type ServerFrame,
-  type ServerPayloads,
-  type SessionId,
-  type TurnId,
-} from '../types/index.ts'
+import { assertNever, type CallId, type Failure, type SessionId, type TurnId } from '../base/index.ts'
+import type { Message, PendingApproval, RecordView, ServerFrame, ServerPayloads } from '../protocol/index.ts'
 
 /**
  * What a screen needs, in order. All text of the assistant, past and live, comes as `text` or `restart` before the record that ends

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import type { CallId, SessionId } from '../types/index.ts'
+import type { CallId, SessionId } from '../base/index.ts'
 import { createScreen, hasCode, startTestGateway } from './client-fixture.ts'
 import { scaled } from '../../test/support/scale.ts'
 

@@ -1,5 +1,5 @@
 /** The sessions that a client follows, across connections. */
-import { type Failure, isOxbowError, OxbowError, type SessionId, toError } from '../types/index.ts'
+import { type Failure, isOxbowError, OxbowError, type SessionId, toError } from '../base/index.ts'
 import { createFollower, type Follower, type FollowHandler, type StreamFrame } from './follower.ts'
 import type { ClientLimits } from './limits.ts'
 import type { Requests } from './requests.ts'

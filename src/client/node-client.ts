@@ -1,6 +1,6 @@
 /** The client in Node. The only file that uses the WebSocket library. */
 import { type ClientOptions, type RawData, WebSocket } from 'ws'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import { type Client, connectBy, type ConnectOptions } from './client.ts'
 import type { OpenSocket } from './connection.ts'
 import { maxReadBytes, maxRefusalBytes } from './limits.ts'

@@ -2,7 +2,8 @@
  * Requests and their answers, kept in the order in which they were made. When the connection is lost, requests that are safe to
  * send twice wait for the next one; all others fail, and say that their outcome is unknown.
  */
-import { type ClientFrame, type Failure, OxbowError, type ServerFrame, toError } from '../types/index.ts'
+import { type Failure, OxbowError, toError } from '../base/index.ts'
+import type { ClientFrame, ServerFrame } from '../protocol/index.ts'
 import type { ClientLimits } from './limits.ts'
 import { type LossScope, unreachable } from './connection.ts'
 

@@ -1,5 +1,5 @@
 /** The port of this module: what each protocol brings, and all of them as one. */
-import type { Call } from '../types/index.ts'
+import type { Call } from '../protocol/index.ts'
 
 /** What one protocol brings. */
 export interface CallSource {

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EgressPass, EgressProxy } from '../sandbox/index.ts'
-import { OxbowError, type Sandbox, type ServerProcess, type ServerProgram } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { Sandbox, ServerProcess, ServerProgram } from '../protocol/index.ts'
 import { canonical, type HashText } from './mcp/definitions.ts'
 
 export interface ProgramDeps {

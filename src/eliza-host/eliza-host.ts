@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { type Json, type JsonObject, ownValue, OxbowError, type PluginExports, type PluginMessage, type PluginOps } from '../types/index.ts'
+import { type Json, type JsonObject, ownValue, OxbowError } from '../base/index.ts'
+import type { PluginExports, PluginMessage, PluginOps } from '../protocol/index.ts'
 import { runTests } from '../plugin-host/index.ts'
 import { findAction } from './runtime/actions.ts'
 import { createElizaRuntime } from './runtime/eliza-runtime.ts'

@@ -5,7 +5,8 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { join } from 'node:path'
-import type { JsonObject, PluginCallResult } from '../types/index.ts'
+import type { JsonObject } from '../base/index.ts'
+import type { PluginCallResult } from '../protocol/index.ts'
 import type { HostAdapter, HostApi } from '../plugin-host/index.ts'
 import { type ElizaHostDeps, openElizaHost } from './eliza-host.ts'
 import { backgroundTask } from './load-plugins.ts'

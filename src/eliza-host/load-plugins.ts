@@ -1,7 +1,8 @@
 /** Plugins from their files, with the `@elizaos/core` that they import themselves, and what they have. */
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
-import { OxbowError, type PluginExports } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { PluginExports } from '../protocol/index.ts'
 import type { ElizaCore, Plugin } from './eliza-types.ts'
 
 export interface LoadedPlugins {

@@ -1,5 +1,5 @@
 /** Messages of Oxbow as memories of elizaOS: the same person, room and message always have the same ids. */
-import type { PluginMessage } from '../types/index.ts'
+import type { PluginMessage } from '../protocol/index.ts'
 import type { ElizaCore, Memory } from './eliza-types.ts'
 import type { ElizaRuntime } from './runtime/runtime-types.ts'
 

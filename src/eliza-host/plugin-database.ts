@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import type { Free, Plugin } from './eliza-types.ts'
 
 export interface PluginDatabaseOptions {

@@ -1,7 +1,8 @@
 /** Routes of plugins, as handlers that were written for express find requests and answer them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isOxbowError, type PluginOps } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
+import type { PluginOps } from '../protocol/index.ts'
 import type { Route } from './eliza-types.ts'
 import { answerRoute } from './routes.ts'
 

@@ -1,6 +1,7 @@
 /** Routes of plugins: a request of the guest as Node's own request and response, with what plugins expect of express beside it. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { OxbowError, type PluginOps, setOwn } from '../types/index.ts'
+import { OxbowError, setOwn } from '../base/index.ts'
+import type { PluginOps } from '../protocol/index.ts'
 import type { Free, Route } from './eliza-types.ts'
 
 type RouteInput = PluginOps['route']['input']

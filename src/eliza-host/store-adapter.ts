@@ -4,7 +4,8 @@
  * Everything that crosses is JSON; creations get their ids here, so that a call that is repeated changes nothing.
  */
 import { randomUUID } from 'node:crypto'
-import type { Json, PluginCallResult } from '../types/index.ts'
+import type { Json } from '../base/index.ts'
+import type { PluginCallResult } from '../protocol/index.ts'
 import type { Free, Memory, Uuid } from './eliza-types.ts'
 import type { ElizaAdapter, GuestCalls } from './runtime/runtime-types.ts'
 

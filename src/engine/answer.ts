@@ -3,7 +3,7 @@
  * rule that an answer is complete only when its protocol says so. A stream that just ends is an error.
  */
 import { createParser, type EventSourceParser } from 'eventsource-parser'
-import type { ModelEvent, Sealed, Usage } from '../types/index.ts'
+import type { ModelEvent, Sealed, Usage } from '../protocol/index.ts'
 import { charsPerToken, maxErrorBodyBytes } from './limits.ts'
 import type { Problem } from './model-problem.ts'
 import { cleanEndpointText, messageOf, noUsage, problem, problemOfStatus } from './model-problem.ts'

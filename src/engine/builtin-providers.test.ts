@@ -1,7 +1,7 @@
 /** The table of built-in providers against the data of a kept catalog package, which nobody here has typed. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { builtinProviders, parseConfig } from '../types/index.ts'
+import { builtinProviders, parseConfig } from '../config/index.ts'
 import { defaultProvider } from './services.ts'
 
 /** Providers that the catalog has no entry for: they run whatever model they are given. */

@@ -2,8 +2,10 @@
  * The engine: one port to every model. It resolves a model name to a service and facts, and asks a chain of the model and its
  * fallbacks. Wires, catalog and tokenizer are loaded on first use, so that unused ones cost nothing at start.
  */
-import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, Random, ToolSpec, Usage } from '../types/index.ts'
-import { toError, toFailure } from '../types/index.ts'
+import type { Clock, Failure, Random } from '../base/index.ts'
+import type { Engine, GenerateRequest, ModelEvent, ToolSpec, Usage } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
+import { toError, toFailure } from '../base/index.ts'
 import { type ModelLimits, modelLimits } from './limits.ts'
 import { createModelBook, createOpener, type KnownModel } from './open-model.ts'
 import { noUsage } from './model-problem.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ModelEvent, ToolCallPart, ToolSpec, Usage } from '../types/index.ts'
+import type { ModelEvent, ToolCallPart, ToolSpec, Usage } from '../protocol/index.ts'
 import { finishAnswer } from './engine.ts'
 import { createRepairCounts } from './repair/repair-tool-calls.ts'
 

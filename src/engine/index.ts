@@ -1,5 +1,6 @@
 /** The engine's public API. The scripted server, catalog queries and optional packages are loaded on first use. */
-import type { CatalogQuestion, Clock } from '../types/index.ts'
+import type { Clock } from '../base/index.ts'
+import type { CatalogQuestion } from '../config/index.ts'
 import type { CatalogDeps } from './catalog/catalog-answers.ts'
 import type { ModelReach } from './discovery/reach-model.ts'
 import type { Scenario } from './scripted/scenario.ts'

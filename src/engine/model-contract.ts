@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { GenerateRequest, Model, ModelEvent, SentRequest } from '../types/index.ts'
-import { userMessage } from '../types/index.ts'
+import type { GenerateRequest, Model, ModelEvent, SentRequest } from '../protocol/index.ts'
+import { userMessage } from '../protocol/index.ts'
 
 export interface ContractSubject {
   readonly model: Model

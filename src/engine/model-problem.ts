@@ -2,7 +2,8 @@
  * Problems with a model endpoint, as values: how statuses, error bodies and known phrases map to codes and hints. An endpoint's
  * own text is hostile: before an error may show it, it is truncated and stripped of control characters and of the key.
  */
-import { type ErrorCode, type Failure, truncate, type Usage } from '../types/index.ts'
+import { type ErrorCode, type Failure, truncate } from '../base/index.ts'
+import type { Usage } from '../protocol/index.ts'
 import { endpointMessageChars, maxErrorDepth } from './limits.ts'
 
 export interface Problem {

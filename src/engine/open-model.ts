@@ -2,22 +2,9 @@
  * From the name of a model to something that answers. The model book resolves each name once, to its service and facts; the
  * opener loads the wire, breakers and reliability wrapper by dynamic import on first use, once for each service.
  */
-import {
-  assertNever,
-  type Clock,
-  type Config,
-  type Embedded,
-  type EmbedOptions,
-  type Model,
-  type ModelFacts,
-  modelLabel,
-  type ModelOverrides,
-  once,
-  OxbowError,
-  plainFacts,
-  type Random,
-  usualContextTokens,
-} from '../types/index.ts'
+import { assertNever, type Clock, once, OxbowError, type Random } from '../base/index.ts'
+import { type Embedded, type EmbedOptions, type Model, type ModelFacts, modelLabel, plainFacts } from '../protocol/index.ts'
+import { type Config, type ModelOverrides, usualContextTokens } from '../config/index.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import type { Embedder } from './embeddings/embedder.ts'
 import type { ModelLimits } from './limits.ts'

@@ -1,17 +1,9 @@
 /** Models that plugins serve, as the engine asks them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  configSchema,
-  type GenerateRequest,
-  type Json,
-  type JsonObject,
-  type ModelEvent,
-  OxbowError,
-  systemClock,
-  systemRandom,
-  userMessage,
-} from '../types/index.ts'
+import { type Json, type JsonObject, OxbowError, systemClock, systemRandom } from '../base/index.ts'
+import { type GenerateRequest, type ModelEvent, userMessage } from '../protocol/index.ts'
+import { configSchema } from '../config/index.ts'
 import { openEngine } from './engine.ts'
 
 async function ask(

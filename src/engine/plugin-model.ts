@@ -2,23 +2,18 @@
  * Models that plugins serve, as models of conversations: `plugin:NAME`. The handler of a plugin gets the conversation as messages and as one
  * text, with the tools; it answers with a text and calls of tools, at once or in pieces that are shown as they come.
  */
+import { type ErrorCode, type Failure, isObject, type Json, type JsonObject, toFailure } from '../base/index.ts'
 import {
-  type ErrorCode,
   type ErrorEvent,
-  type Failure,
   type GenerateRequest,
-  isObject,
-  type Json,
-  type JsonObject,
   type Message,
   type Model,
   type ModelEvent,
   textOf,
   type ToolCallPart,
   toolCallsOf,
-  toFailure,
   type Usage,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { credibleUsage } from './answer.ts'
 import { sendableObject } from './http/request-body.ts'
 import { charsPerToken, maxPluginAnswerChars, maxToolCallIdChars, modelLimits } from './limits.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isOxbowError, parseConfig } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
+import { parseConfig } from '../config/index.ts'
 import { findService, readModelName, type Service, type ServiceConfig } from './services.ts'
 
 function services(document: object, env: Record<string, string> = {}): ServiceConfig {

@@ -2,7 +2,8 @@
  * From the name of a model to its service: which wire, at what address, with which key and headers. Decided from the
  * configuration and the environment variables that are passed in; nothing is loaded and nothing is sent.
  */
-import { builtinProviders, commonKeyEnv, type Config, type ModelOverrides, ownValue, OxbowError, type WireName } from '../types/index.ts'
+import { ownValue, OxbowError } from '../base/index.ts'
+import { builtinProviders, commonKeyEnv, type Config, type ModelOverrides, type WireName } from '../config/index.ts'
 
 export interface ServiceConfig {
   readonly config: Pick<Config, 'model' | 'providers'>

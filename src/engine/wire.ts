@@ -2,7 +2,7 @@
  * A wire: how one vendor's protocol writes a request and reads its streamed answer. Pure: no socket, no clock, no retry.
  * `http/http-model.ts` runs a wire over HTTP; reliability, prices and recording do not know wires.
  */
-import type { GenerateRequest, ModelEvent, ModelFacts, Usage } from '../types/index.ts'
+import type { GenerateRequest, ModelEvent, ModelFacts, Usage } from '../protocol/index.ts'
 import type { BodyPieces } from './http/request-body.ts'
 import type { ModelLimits } from './limits.ts'
 import type { Problem } from './model-problem.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { systemRandom } from '../types/index.ts'
+import { systemRandom } from '../base/index.ts'
 import { createToken, isKeyInAddress, refuseSource, refuseToken } from './admission.ts'
 
 const token = createToken(systemRandom)

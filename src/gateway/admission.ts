@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import type { Failure, Random } from '../types/index.ts'
+import type { Failure, Random } from '../base/index.ts'
 import { tokenBytes } from './limits.ts'
 
 interface SourceRules {

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../kernel/index.ts'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import { flushMs, retryAfterStopS, unreadBodyMs } from './limits.ts'
 
 export interface Answers {

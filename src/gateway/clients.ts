@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Kernel } from '../kernel/index.ts'
-import { createRecentMap, isOxbowError, OxbowError, type RecentMap, toError } from '../types/index.ts'
+import { createRecentMap, isOxbowError, OxbowError, type RecentMap, toError } from '../base/index.ts'
 import { apiKeyOf, cookieKeyOf, isKeyInAddress, keyInAddress, refuseCookie, refuseToken } from './admission.ts'
 import { burstPart, failuresPerMinute, guessesPerMinute, keptClients } from './limits.ts'
 

@@ -5,7 +5,8 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type Config, OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { Config } from '../config/index.ts'
 
 export interface Tls {
   readonly cert: string

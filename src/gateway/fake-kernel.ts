@@ -6,23 +6,25 @@
 import type { Kernel, KernelEvent } from '../kernel/index.ts'
 import {
   type CallId,
-  type CallOutcome,
   createIdMaker,
-  type GuestStatus,
   type IdMaker,
   type Json,
-  type Notice,
   OxbowError,
-  type PendingApproval,
-  type RecordView,
   type SessionId,
-  type SessionInfo,
   systemClock,
   systemRandom,
-  turnCall,
   type TurnId,
   type UserId,
-} from '../types/index.ts'
+} from '../base/index.ts'
+import {
+  type CallOutcome,
+  type GuestStatus,
+  type Notice,
+  type PendingApproval,
+  type RecordView,
+  type SessionInfo,
+  turnCall,
+} from '../protocol/index.ts'
 
 export interface FakeKernel extends Kernel {
   /** Streams text of the running reply, which starts with the first. @returns the generation's call. */

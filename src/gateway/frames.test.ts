@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import type { CallId, Json, RecordView, SessionId, TurnId } from '../types/index.ts'
+import type { CallId, Json, SessionId, TurnId } from '../base/index.ts'
+import type { RecordView } from '../protocol/index.ts'
 import { ackText, createEventTexts, readFrame } from './frames.ts'
 
 const session = '01890a5d-ac96-774b-bcce-b302099a8057'

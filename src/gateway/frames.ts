@@ -5,19 +5,8 @@
  */
 import type { z } from 'zod'
 import type { Kernel, KernelEvent } from '../kernel/index.ts'
-import {
-  assertNever,
-  type ClientFrame,
-  clientFrameSchema,
-  type Failure,
-  headOf,
-  isOxbowError,
-  type Json,
-  jsonText,
-  nestsDeeper,
-  ownValue,
-  type ServerFrame,
-} from '../types/index.ts'
+import { assertNever, type Failure, headOf, isOxbowError, type Json, jsonText, nestsDeeper, ownValue } from '../base/index.ts'
+import { type ClientFrame, clientFrameSchema, type ServerFrame } from '../protocol/index.ts'
 import { maxInputDepth, maxNamedFields } from './limits.ts'
 
 type ReadFrame =

@@ -1,8 +1,9 @@
 /** A gateway on loopback in front of a kernel in memory. */
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
-import { protocolVersion, type ServerFrame, systemRandom } from '../types/index.ts'
-import { parseServerFrame } from '../types/server-frames.ts'
+import { systemRandom } from '../base/index.ts'
+import { protocolVersion, type ServerFrame } from '../protocol/index.ts'
+import { parseServerFrame } from '../protocol/server-frames.ts'
 import { createToken } from './admission.ts'
 import { createFakeKernel, type FakeKernel } from './fake-kernel.ts'
 import { type Gateway, type GatewayOptions, startGateway } from './gateway.ts'

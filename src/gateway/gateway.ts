@@ -5,17 +5,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
-import {
-  type A2aConfig,
-  type Config,
-  type Failure,
-  isOxbowError,
-  once,
-  OxbowError,
-  ownValue,
-  type SignedCard,
-  systemRandom,
-} from '../types/index.ts'
+import { type Failure, isOxbowError, once, OxbowError, ownValue, systemRandom } from '../base/index.ts'
+import type { A2aConfig, Config, SignedCard } from '../config/index.ts'
 import { isLoopback, refuseSource, takePagePart } from './admission.ts'
 import { type Answers, createAnswers } from './answers.ts'
 import type { Client, Clients } from './clients.ts'

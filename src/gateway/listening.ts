@@ -2,7 +2,7 @@
 import { lstatSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import type { Tls } from './exposure.ts'
 import { type GatewayLimits, maxHeaderBytes, maxHeaders, timeoutCheckPart } from './limits.ts'
 

@@ -2,18 +2,9 @@
 import { openEngine } from '../engine/index.ts'
 import { checkGateway } from '../gateway/index.ts'
 import { openEgress } from '../sandbox/index.ts'
-import {
-  type GuestEnvelope,
-  isOxbowError,
-  minContextTokens,
-  minRequestTokens,
-  type ModelFacts,
-  modelLabel,
-  OxbowError,
-  systemClock,
-  systemRandom,
-  tooFewContextTokens,
-} from '../types/index.ts'
+import { isOxbowError, OxbowError, systemClock, systemRandom } from '../base/index.ts'
+import { type ModelFacts, modelLabel } from '../protocol/index.ts'
+import { type GuestEnvelope, minContextTokens, minRequestTokens, tooFewContextTokens } from '../config/index.ts'
 import { assertReachable } from './guest-store.ts'
 import { openSearch } from './host-ways.ts'
 

@@ -15,17 +15,8 @@ import {
   storedSecrets,
   zoeyMethods,
 } from '../store/index.ts'
-import {
-  type GuestEnvelope,
-  type Json,
-  type KeyQuestion,
-  type KeyReport,
-  once,
-  ownValue,
-  OxbowError,
-  systemClock,
-  toFailure,
-} from '../types/index.ts'
+import { type Json, once, ownValue, OxbowError, systemClock, toFailure } from '../base/index.ts'
+import type { GuestEnvelope, KeyQuestion, KeyReport } from '../config/index.ts'
 
 /** @throws OxbowError `bad_config` for a store that an isolated guest cannot reach */
 export function assertReachable(choice: Parameters<typeof storeAddress>[0], isIsolated: boolean): void {

@@ -14,19 +14,9 @@ import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.t
 import { createMemory, type Memory, type MemoryHost } from '../memory/index.ts'
 import { services } from '../services/index.ts'
 import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
-import {
-  type Call,
-  type ChainHead,
-  type Config,
-  type Engine,
-  type GuestEnvelope,
-  type HostPort,
-  isOxbowError,
-  type Sandbox,
-  systemClock,
-  systemRandom,
-  takeCrashMark,
-} from '../types/index.ts'
+import { isOxbowError, systemClock, systemRandom, takeCrashMark } from '../base/index.ts'
+import type { Call, ChainHead, Engine, Sandbox } from '../protocol/index.ts'
+import type { Config, GuestEnvelope, HostPort } from '../config/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownFacts } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders } from './host-ways.ts'
 import type { GuestPlugins, ServedByPlugins } from './plugin-source.ts'

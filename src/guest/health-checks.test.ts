@@ -3,7 +3,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { type DoctorCheck, type GuestEnvelope, parseConfig, type SandboxStatus, type UserId } from '../types/index.ts'
+import type { UserId } from '../base/index.ts'
+import type { DoctorCheck, SandboxStatus } from '../protocol/index.ts'
+import { type GuestEnvelope, parseConfig } from '../config/index.ts'
 import { createHealthProbe } from './health-checks.ts'
 
 const working: SandboxStatus = {

@@ -1,23 +1,20 @@
 /** A serving guest's questions to its runner: lines out on stdout, replies in on stdin. */
-import {
-  type ConfigProposal,
-  type ConfigState,
-  type DefinitionText,
-  type GuestEnvelope,
-  type GuestReport,
-  type HostedPlugin,
-  type HostFolders,
-  type HostPort,
-  type HostQuestion,
-  type HostReply,
-  type HostSkillFile,
-  type HostSkills,
-  isObject,
-  type NewestHead,
-  type SignedCard,
-  toError,
-  toFailure,
-} from '../types/index.ts'
+import { isObject, toError, toFailure } from '../base/index.ts'
+import type { HostedPlugin, NewestHead } from '../protocol/index.ts'
+import type {
+  ConfigProposal,
+  ConfigState,
+  DefinitionText,
+  GuestEnvelope,
+  GuestReport,
+  HostFolders,
+  HostPort,
+  HostQuestion,
+  HostReply,
+  HostSkillFile,
+  HostSkills,
+  SignedCard,
+} from '../config/index.ts'
 import { answerKeyQuestion, withStoredSecrets } from './guest-store.ts'
 
 /** After the answer to the call that restarts the guest, so that its terminal receives it. */

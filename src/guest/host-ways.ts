@@ -2,7 +2,9 @@
 import { dirname, join } from 'node:path'
 import { createSandbox, loadRemoteEnds, openEgress, openEgressFetch, openEgressProxy } from '../sandbox/index.ts'
 import type { Egress, EgressFetch, EgressProxy } from '../sandbox/index.ts'
-import type { Call, Config, Failure, GuestEnvelope, GuestIsolation, Sandbox, SandboxStatus } from '../types/index.ts'
+import type { Failure } from '../base/index.ts'
+import type { Call, Sandbox, SandboxStatus } from '../protocol/index.ts'
+import type { Config, GuestEnvelope, GuestIsolation } from '../config/index.ts'
 
 export interface HostWays {
   readonly sandbox: Sandbox

@@ -1,7 +1,9 @@
 /** A guest that restarts itself in its process: when its store works again, or with another configuration. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OpeningStore } from '../store/index.ts'
-import { type ChainHead, type GuestEnvelope, isOxbowError } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
+import type { ChainHead } from '../protocol/index.ts'
+import type { GuestEnvelope } from '../config/index.ts'
 import { type Guest, type GuestOptions, startGuest } from './guest.ts'
 import { openGuestStore } from './guest-store.ts'
 

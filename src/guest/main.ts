@@ -3,17 +3,8 @@
  * question and exits; its reports on stdout are one JSON document a line. Its argument only names it in process lists.
  */
 import { createInterface } from 'node:readline'
-import {
-  assertNever,
-  errorTable,
-  type GuestEnvelope,
-  type GuestQuestion,
-  type GuestReport,
-  leaveCrashMark,
-  limitThreadMemory,
-  toFailure,
-  watchIdleMemory,
-} from '../types/index.ts'
+import { assertNever, errorTable, leaveCrashMark, limitThreadMemory, toFailure, watchIdleMemory } from '../base/index.ts'
+import type { GuestEnvelope, GuestQuestion, GuestReport } from '../config/index.ts'
 import type { LastingGuest } from './lasting-guest.ts'
 
 /** How often the runner receives the head of the journal, if it has changed. */

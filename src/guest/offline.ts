@@ -8,19 +8,9 @@ import { describedHookCalls, services, verifyJournal } from '../services/index.t
 import { describedSkillCalls } from '../skills/index.ts'
 import { openStore, parseReference, type Store, storeAddress, zoeyMethods } from '../store/index.ts'
 import { builtinCalls, describedMemoryCalls, openSearch, pluginDataCalls, searchIsOff } from '../tools/index.ts'
-import {
-  type Call,
-  type Config,
-  emptyChain,
-  type GuestEnvelope,
-  type GuestQuestion,
-  isErased,
-  isUuid,
-  type JournalRecord,
-  OxbowError,
-  type SandboxStatus,
-  type SessionId,
-} from '../types/index.ts'
+import { isUuid, OxbowError, type SessionId } from '../base/index.ts'
+import { type Call, emptyChain, isErased, type JournalRecord, type SandboxStatus } from '../protocol/index.ts'
+import type { Config, GuestEnvelope, GuestQuestion } from '../config/index.ts'
 import { sandboxFolders, withScripts } from './host-ways.ts'
 
 type Question<Command extends GuestQuestion['command']> = Extract<GuestQuestion, { command: Command }>

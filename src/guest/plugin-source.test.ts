@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { treeHash } from '../plugins/index.ts'
-import { type GuestEnvelope, type HostedPlugin, parseConfig, type UserId } from '../types/index.ts'
+import type { UserId } from '../base/index.ts'
+import type { HostedPlugin } from '../protocol/index.ts'
+import { type GuestEnvelope, parseConfig } from '../config/index.ts'
 import { startGuest } from './guest.ts'
 
 const source = `export default { name: 'notes', actions: [{

@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { PluginParts } from '../plugins/index.ts'
 import type { ProgramHost } from '../services/index.ts'
-import { type Call, type GuestEnvelope, type HostPort, once, type PluginHosts, systemClock } from '../types/index.ts'
+import { once, systemClock } from '../base/index.ts'
+import type { Call, PluginHosts } from '../protocol/index.ts'
+import type { GuestEnvelope, HostPort } from '../config/index.ts'
 import type { HostWays } from './host-ways.ts'
 
 /** To open a database, and to write its tables anew. */

@@ -11,16 +11,8 @@ import {
   type ToolChange,
   writeHostFolder,
 } from '../sandbox/index.ts'
-import {
-  type GuestEnvelope,
-  type ImageList,
-  type ImageQuestion,
-  type ImageReport,
-  type ImageToBuild,
-  OxbowError,
-  type ToolQuestion,
-  type ToolReport,
-} from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { GuestEnvelope, ImageList, ImageQuestion, ImageReport, ImageToBuild, ToolQuestion, ToolReport } from '../config/index.ts'
 import { sandboxFolders } from './host-ways.ts'
 
 /**

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { configSchema, type GuestEnvelope, type UserId } from '../types/index.ts'
+import type { UserId } from '../base/index.ts'
+import { configSchema, type GuestEnvelope } from '../config/index.ts'
 import { openGuestStore, openSecretKeeper, withStoredSecrets } from './guest-store.ts'
 
 void it('secrets that a guest finds are sealed while it runs, and the next guest has them', async () => {

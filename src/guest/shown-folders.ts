@@ -3,7 +3,9 @@
  * isolated guest has its sandbox with the runner, which does the same there.
  */
 import { createHash } from 'node:crypto'
-import { type GuestEnvelope, type HostPort, OxbowError, type Sandbox, type ShownFolder } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { Sandbox, ShownFolder } from '../protocol/index.ts'
+import type { GuestEnvelope, HostPort } from '../config/index.ts'
 
 export interface GuestFolders {
   /** Names in /shared, also of folders that cannot be shown now. */

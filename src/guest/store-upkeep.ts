@@ -10,7 +10,8 @@ import {
   shownStore,
   storeAddress,
 } from '../store/index.ts'
-import { type GuestEnvelope, type GuestReport, OxbowError, type StoreProgress, type StoreQuestion, systemClock } from '../types/index.ts'
+import { OxbowError, systemClock } from '../base/index.ts'
+import type { GuestEnvelope, GuestReport, StoreProgress, StoreQuestion } from '../config/index.ts'
 
 /** Between two lines of progress: more often nobody reads. */
 const progressMs = 100

@@ -1,6 +1,6 @@
 /** Failures inside hands: errors that carry what the kernel will show. Texts name virtual paths only, never paths of the host. */
-import type { ErrorCode, Failure } from '../types/index.ts'
-import { headOf, tailOf } from '../types/index.ts'
+import type { ErrorCode, Failure } from '../base/index.ts'
+import { headOf, tailOf } from '../base/index.ts'
 import { maxFailureCharacters } from './limits.ts'
 
 interface FailureError extends Error {

@@ -1,5 +1,5 @@
 /**
- * Hands: the one program that touches files and runs commands, started inside the sandbox. It speaks frames (types/hands-frame.ts) and ends
+ * Hands: the one program that touches files and runs commands, started inside the sandbox. It speaks frames (protocol/hands/hands-frame.ts) and ends
  * when its input ends, so that it never outlives the kernel.
  *
  *     node main.ts over standard input and output, in a sandbox that has /shared and /tmp

@@ -4,7 +4,7 @@
  * proxies need only the address.
  */
 import type { Socket } from 'node:net'
-import { carryStreams } from '../types/index.ts'
+import { carryStreams } from '../base/index.ts'
 import { maxRelayConnections } from './limits.ts'
 
 /** Forwards a connection to the proxy, half-closes included. */

@@ -1,7 +1,8 @@
 /** Answers requests until the input ends. Requests run concurrently; each can be cancelled. */
 import type { Readable, Writable } from 'node:stream'
-import type { Failure, FilesState, HandsOp, HandsOps, HandlersOf } from '../types/index.ts'
-import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent } from '../types/index.ts'
+import type { Failure } from '../base/index.ts'
+import type { FilesState, HandsOp, HandsOps, HandlersOf } from '../protocol/index.ts'
+import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent } from '../protocol/index.ts'
 import { openArchives } from './archive/unpack-folder.ts'
 import { openBrowser } from './browser/browser-operations.ts'
 import type { BrowserOptions } from './browser/chromium-launch.ts'

@@ -1,15 +1,8 @@
 /** Holds the services of a guest: opens each with its first use, joins what they bring, and names those that do not work. */
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  type Call,
-  type Config,
-  type DoctorCheck,
-  once,
-  type Once,
-  OxbowError,
-  type RecordView,
-  type ServiceProblem,
-} from '../types/index.ts'
+import { once, type Once, OxbowError } from '../base/index.ts'
+import type { Call, DoctorCheck, RecordView, ServiceProblem } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import type { MemoryHost } from '../memory/index.ts'
 import type { Coming, HeldComing } from './stages/coming.ts'
 import type { FillInput } from './stages/gate.ts'

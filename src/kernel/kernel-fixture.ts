@@ -5,27 +5,19 @@ import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
 import { createSecrets, noKeeper, type Origin, type SecretKeeper, type Secrets } from '../secrets/index.ts'
 import { type OpenSource, pluginService, type PluginSource, services } from '../services/index.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
+import { type CallId, type Clock, createIdMaker, type SessionId, systemClock, systemRandom, type UserId } from '../base/index.ts'
 import {
   type Call,
-  type CallId,
-  type Clock,
-  type Config,
-  configSchema,
-  createIdMaker,
   type Done,
   type Engine,
   type GenerateRequest,
   type HookSource,
-  type HostPort,
   type ModelEvent,
   plainFacts,
   type RecordView,
   type Sandbox,
-  type SessionId,
-  systemClock,
-  systemRandom,
-  type UserId,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
+import { type Config, configSchema, type HostPort } from '../config/index.ts'
 import type { KernelEvent } from './records/events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'

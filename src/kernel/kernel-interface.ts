@@ -1,5 +1,6 @@
 /** The kernel as the gateway sees it: what terminals and programs can ask of it. And what it is made of, as the composition root sees it. */
-import type { CallId, CallOutcome, GuestStatus, Json, Notice, OxbowError, PendingApproval, SessionId, SessionInfo } from '../types/index.ts'
+import type { CallId, Json, OxbowError, SessionId } from '../base/index.ts'
+import type { CallOutcome, GuestStatus, Notice, PendingApproval, SessionInfo } from '../protocol/index.ts'
 import type { CallReference } from './calls/call-reference.ts'
 import type { KernelEvent, PastDelivery } from './records/events.ts'
 import type { StartTurn } from './turns/start-turn.ts'

@@ -2,7 +2,9 @@
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { SecretKeeper } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
-import type { Call, CatalogQuestion, Clock, Config, Engine, HostPort, Random, Sandbox, ShownFolder, UserId } from '../types/index.ts'
+import type { Clock, Random, UserId } from '../base/index.ts'
+import type { Call, Engine, Sandbox, ShownFolder } from '../protocol/index.ts'
+import type { CatalogQuestion, Config, HostPort } from '../config/index.ts'
 import type { DiskProbe, HealthProbe, Service } from './service.ts'
 
 export interface KernelOptions {

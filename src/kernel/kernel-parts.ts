@@ -6,19 +6,16 @@
 import type { Memory } from '../memory/index.ts'
 import { createSecrets, createSecretUses, createVaultReader, noKeeper, vaultThrough, type Secrets } from '../secrets/index.ts'
 import {
-  type Blobs,
-  type Call,
   type CallId,
   createIdMaker,
   type IdMaker,
   type JsonObject,
-  type KeptFile,
   lazySchemaChecker,
   type SchemaChecker,
   type SessionId,
-  turnCall,
   type TurnId,
-} from '../types/index.ts'
+} from '../base/index.ts'
+import { type Blobs, type Call, type KeptFile, turnCall } from '../protocol/index.ts'
 import { type Background, createBackground, createComplete, rollingBy } from './turns/background.ts'
 import { carriesConversation, type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { openMemoryStore } from '../store/index.ts'
-import { type CallContext, type CallId, type GenerateRequest, type ModelEvent, OxbowError, textOf, type TurnId } from '../types/index.ts'
+import { type CallId, OxbowError, type TurnId } from '../base/index.ts'
+import { type CallContext, type GenerateRequest, type ModelEvent, textOf } from '../protocol/index.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall, user } from './kernel-fixture.ts'
 
 const askFirst = { approval: { calls: { 'test.act': 'ask' } } }

@@ -1,22 +1,18 @@
 /** The kernel: how it answers the gateway, and how it resumes what a crash interrupted. */
+import { type CallId, once, type SessionId, type TurnId, type UserId } from '../base/index.ts'
 import {
   type Call,
-  type CallId,
   type CallOutcome,
   cancelCall,
-  type Config,
   grantOf,
   type GuestStatus,
   modelLabel,
   type Notice,
-  once,
   type RecordView,
-  type SessionId,
   type SessionInfo,
   turnCall,
-  type TurnId,
-  type UserId,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import { optionsOf } from './stages/running-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { KernelOptions } from './kernel-options.ts'

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { knownSecrets, ordinaryOutputs, type OrdinaryOutput, plantedOutputs } from '../secrets/output-fixture.ts'
 import { openMemoryStore } from '../store/index.ts'
-import { type GenerateRequest, OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { GenerateRequest } from '../protocol/index.ts'
 import { asks, openFixture, says, testCall, user } from './kernel-fixture.ts'
 
 /** Calls of one turn, which the model requests at once. */

@@ -1,7 +1,8 @@
 /** How services are held: when they go on with what a crash left, and what the core asks of all of them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Call, Definition } from '../types/index.ts'
+import type { Call } from '../protocol/index.ts'
+import type { Definition } from '../config/index.ts'
 import { holdServices } from './hold-services.ts'
 import type { Core, Service } from './service.ts'
 

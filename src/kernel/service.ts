@@ -6,32 +6,29 @@ import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
-  type Blobs,
-  type Call,
   type CallId,
-  type RecordView,
-  type CatalogQuestion,
   type Clock,
-  type Config,
-  type ConfigSection,
-  type Definition,
-  type DefinitionKind,
-  type DoctorCheck,
-  type Engine,
-  type HostPort,
   type JsonObject,
-  type KeptFile,
   ownValue,
   type Random,
-  type Sandbox,
   type SchemaChecker,
-  type SentFile,
-  type ServiceVerbs,
   type SessionId,
-  type ShownFolder,
   type TurnId,
   type UserId,
-} from '../types/index.ts'
+} from '../base/index.ts'
+import type {
+  Blobs,
+  Call,
+  RecordView,
+  DoctorCheck,
+  Engine,
+  KeptFile,
+  Sandbox,
+  SentFile,
+  ServiceVerbs,
+  ShownFolder,
+} from '../protocol/index.ts'
+import type { CatalogQuestion, Config, ConfigSection, Definition, DefinitionKind, HostPort } from '../config/index.ts'
 import type { Coming, PromptSection } from './stages/coming.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { Cleaner, KeptOutputs } from './stages/cleaning.ts'

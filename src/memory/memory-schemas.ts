@@ -1,7 +1,7 @@
 /** Schemas of what memory says of itself; the types follow from them. */
 import { z } from 'zod'
 import type { MemoryType } from '../store/index.ts'
-import { idSchema, labelSchema } from '../types/index.ts'
+import { idSchema, labelSchema } from '../protocol/index.ts'
 import { memoryTypes } from './tidy/decay.ts'
 
 const kind = z.enum(['message', 'note', 'fact', 'document', 'summary'])

@@ -2,7 +2,8 @@
  * The public API of memory: indexing, recall and forgetting behind one port. Nothing is started or loaded before its first use.
  */
 import { createHasher, type Hasher, type MemoryKind, type Store } from '../store/index.ts'
-import { type Clock, type Config, once, type Once, OxbowError, toFailure } from '../types/index.ts'
+import { type Clock, once, type Once, OxbowError, toFailure } from '../base/index.ts'
+import type { Config } from '../config/index.ts'
 import type { EmbeddingService } from './text/text-thread.ts'
 import type { QueryEngine, VectorIndex } from './embed/vector-index.ts'
 import type { Forgetting } from './forget/forget.ts'

@@ -1,5 +1,6 @@
 /** Checks what an entry exports: a part that is wrong, or a name that is misspelt, fails here with its place, not later without a word. */
-import { type Effect, hookSteps, isObject, nearestNames, type Tier } from '../types/index.ts'
+import { isObject, nearestNames } from '../base/index.ts'
+import { type Effect, hookSteps, type Tier } from '../protocol/index.ts'
 import { hookAliases } from './hook-aliases.ts'
 import type { ActionPart, EvaluatorPart, HookPart, PluginObject, ProviderPart, RoutePart, ServicePart, TaskPart } from './plugin-object.ts'
 import type { TestSuite } from './run-tests.ts'

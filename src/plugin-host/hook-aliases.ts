@@ -3,7 +3,8 @@
  * written for one of them runs unchanged; what it changes in place, returns or throws becomes the verdict that means the same.
  */
 import { answerOf } from './hook-answer.ts'
-import type { HookAlias, HookPlace, HookStep, HookValues, Json, JsonObject, PluginHookResult } from '../types/index.ts'
+import type { Json, JsonObject } from '../base/index.ts'
+import type { HookAlias, HookPlace, HookStep, HookValues, PluginHookResult } from '../protocol/index.ts'
 
 /** What a handler can reach beside the value. */
 interface AliasRuntime {

@@ -1,6 +1,7 @@
 /** What a hook has answered: anything but a known answer is a failure of the hook, since a guard that nobody understands has not looked at the step. */
 import { inspect } from 'node:util'
-import { isObject, type JsonObject, ownValue, type PluginHookResult } from '../types/index.ts'
+import { isObject, type JsonObject, ownValue } from '../base/index.ts'
+import type { PluginHookResult } from '../protocol/index.ts'
 
 const verdicts = ['pass', 'change', 'refuse', 'approve'] as const satisfies readonly PluginHookResult['verdict'][]
 

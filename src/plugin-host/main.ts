@@ -1,5 +1,5 @@
 /**
- * The program that runs a plugin, inside a sandbox of its own. It speaks frames (types/plugin-frames.ts) over standard input and output and
+ * The program that runs a plugin, inside a sandbox of its own. It speaks frames (protocol/plugin/plugin-frames.ts) over standard input and output and
  * ends when its input ends, so that it never outlives the guest.
  *
  *     node plugin-host.cjs [--watch-start=MS] FOLDER ENTRY…      ENTRY: files in FOLDER that a plugin begins with

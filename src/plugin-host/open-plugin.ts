@@ -3,15 +3,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import {
-  type JsonObject,
-  modelPieceCall,
-  ownValue,
-  type PluginExports,
-  type PluginMessage,
-  type PluginOps,
-  type PluginProvided,
-} from '../types/index.ts'
+import { type JsonObject, ownValue } from '../base/index.ts'
+import { modelPieceCall, type PluginExports, type PluginMessage, type PluginOps, type PluginProvided } from '../protocol/index.ts'
 import { maxProviderMs, providerMs } from './limits.ts'
 import { type ActionPart, type PluginObject, type PluginRuntime, type PluginState, type ProviderPart, schemaOf } from './plugin-object.ts'
 import { failureAt, ownLines } from './load-failure.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { HookStep, HookValues, JsonObject, PluginHookResult } from '../types/index.ts'
+import type { JsonObject } from '../base/index.ts'
+import type { HookStep, HookValues, PluginHookResult } from '../protocol/index.ts'
 import { hookAliases } from './hook-aliases.ts'
 import { hooksOf } from './plugin-hooks.ts'
 import type { HookPart, PluginRuntime } from './plugin-object.ts'

@@ -1,14 +1,6 @@
 /** The hooks of the plugins of a host, by step: their own, and those by the names of other programs. Several at one step run in order. */
-import {
-  type HookAlias,
-  type HookStep,
-  hookSteps,
-  type HookValues,
-  type JsonObject,
-  ownValue,
-  type PluginHook,
-  type PluginHookResult,
-} from '../types/index.ts'
+import { type JsonObject, ownValue } from '../base/index.ts'
+import { type HookAlias, type HookStep, hookSteps, type HookValues, type PluginHook, type PluginHookResult } from '../protocol/index.ts'
 import { type AliasSteps, hookAliases } from './hook-aliases.ts'
 import { verdictOf } from './hook-answer.ts'
 import { maxHookFailureChars, maxHookFailures } from './limits.ts'

@@ -1,19 +1,18 @@
 /** A plugin as its entry exports it, made by `definePlugin`. What is missing has a default; `check-plugin.ts` refuses what is wrong. */
 import type { TestSuite } from './run-tests.ts'
-import {
-  type DecidingStep,
-  type Effect,
-  type HookAlias,
-  type HookChanges,
-  type HookStep,
-  type HookValues,
-  type Json,
-  type JsonObject,
-  type PluginCallResult,
-  type PluginMessage,
-  type PluginOps,
-  type Tier,
-} from '../types/index.ts'
+import type { Json, JsonObject } from '../base/index.ts'
+import type {
+  DecidingStep,
+  Effect,
+  HookAlias,
+  HookChanges,
+  HookStep,
+  HookValues,
+  PluginCallResult,
+  PluginMessage,
+  PluginOps,
+  Tier,
+} from '../protocol/index.ts'
 
 /** The first argument of every function of a plugin. */
 export interface PluginRuntime {

@@ -1,5 +1,5 @@
 /** Runs the tests that plugins bring along, in the form that elizaOS has for them. */
-import type { PluginTestResult } from '../types/index.ts'
+import type { PluginTestResult } from '../protocol/index.ts'
 
 export interface TestSuite<Runtime> {
   readonly name: string

@@ -1,5 +1,6 @@
 /** The runtime object of a plugin, and its services: each starts once, with the first that needs it. */
-import { type Json, type JsonObject, ownValue, type PluginCallResult } from '../types/index.ts'
+import { type Json, type JsonObject, ownValue } from '../base/index.ts'
+import type { PluginCallResult } from '../protocol/index.ts'
 import type { PluginObject, PluginRuntime } from './plugin-object.ts'
 import type { HostApi } from './serve-host.ts'
 

@@ -8,17 +8,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
+import type { Failure, JsonObject } from '../base/index.ts'
 import {
   createMessageReader,
   createMessageWriter,
-  type Failure,
   greetingId,
-  type JsonObject,
   type PluginCallRequest,
   type PluginCallResult,
   type PluginExports,
   type PluginOp,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { maxCalls, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
 
 /** What a plugin's interface needs of this program. */

@@ -3,9 +3,8 @@
  * test answer. A call that the test does not name is refused, as one that the manifest does not name.
  */
 import { adaptPlugins, type PluginObject } from '../plugin-host/index.ts'
+import type { Json, JsonObject } from '../base/index.ts'
 import type {
-  Json,
-  JsonObject,
   PluginActionResult,
   PluginCallResult,
   PluginExports,
@@ -15,7 +14,7 @@ import type {
   PluginOps,
   PluginProvided,
   PluginTestResult,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 
 /** What a call returns. `ok: false`: it worked and reports a failure. */
 export interface FakeAnswer {

@@ -4,7 +4,7 @@
  */
 import { type ActionPart, type PluginObject, pluginOf, schemaOf } from '../plugin-host/index.ts'
 import { type CheckedSettings, checkSettings, wrongSettingsSchema } from '../plugins/index.ts'
-import type { JsonObject } from '../types/index.ts'
+import type { JsonObject } from '../base/index.ts'
 
 export { createFakeProcess } from './fake-process.ts'
 export type { FakeAnswer, FakeOptions, FakeProcess } from './fake-process.ts'
@@ -25,7 +25,8 @@ export type {
   TestSuite,
 } from '../plugin-host/index.ts'
 export { checkSettings, parseManifest, sdkVersion, wrongSettingsSchema } from '../plugins/index.ts'
-export type { JsonObject, PluginActionResult, PluginCallResult, PluginManifest, PluginMessage, PluginRights } from '../types/index.ts'
+export type { JsonObject } from '../base/index.ts'
+export type { PluginActionResult, PluginCallResult, PluginManifest, PluginMessage, PluginRights } from '../protocol/index.ts'
 
 /** A misspelt part is an error of types, too. */
 type NoOtherPart<Plugin> = { readonly [Field in Exclude<keyof Plugin, keyof PluginObject>]: never }

@@ -6,7 +6,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import git from 'isomorphic-git'
-import { OxbowError, writeWhole } from '../types/index.ts'
+import { OxbowError, writeWhole } from '../base/index.ts'
 import { maxLogScan, maxPendingPackBytes } from './limits.ts'
 import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
 import { decodeTree, type TreeEntry } from './work-tree.ts'

@@ -4,7 +4,7 @@
  * between runs; without it every file is read once more.
  */
 import { readFileSync } from 'node:fs'
-import { type Json, writeWhole } from '../types/index.ts'
+import { type Json, writeWhole } from '../base/index.ts'
 
 /** As in a git tree: a file, a program, a link. */
 export type FileMode = '100644' | '100755' | '120000'

@@ -6,21 +6,17 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { services } from '../services/index.ts'
+import { isObject, nearestNames, ownValue, OxbowError, setOwn } from '../base/index.ts'
 import {
   builtinProviders,
   commonKeyEnv,
   type Config,
   configJsonSchema,
   configSchemaWith,
-  isObject,
-  nearestNames,
-  ownValue,
-  OxbowError,
   parseConfig,
   plainIssue,
   searchKeyEnv,
-  setOwn,
-} from '../types/index.ts'
+} from '../config/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
 

@@ -7,17 +7,15 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from
 import { isUtf8 } from 'node:buffer'
 import { join } from 'node:path'
 import { parse, stringify } from 'smol-toml'
+import { type JsonObject, OxbowError, writeWhole } from '../base/index.ts'
 import {
   definitionKinds,
   definitionName,
   type DefinitionText,
   maxCharacterBytes,
-  type JsonObject,
   maxDefinitionBytes,
   maxDefinitions,
-  OxbowError,
-  writeWhole,
-} from '../types/index.ts'
+} from '../config/index.ts'
 
 /** @param folders in which `agents` and `graphs` are looked for; a later one overrides an earlier one. Never throws. */
 export function readDefinitions(folders: readonly string[]): readonly DefinitionText[] {

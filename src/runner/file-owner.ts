@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isAlive, OxbowError } from '../types/index.ts'
+import { isAlive, OxbowError } from '../base/index.ts'
 import { hostFiles } from './home.ts'
 import { lockPollMs, lockWaitMs } from './limits.ts'
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { isAlive } from '../types/index.ts'
+import { isAlive } from '../base/index.ts'
 import type { Workspace } from './home.ts'
 import { portProbeTimeoutMs } from './limits.ts'
 

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isOxbowError } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
 import { addFolder, type FolderPlace, foldersFile, listFolders, removeFolder, sharedPathOf } from './folders.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
 

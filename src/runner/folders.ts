@@ -5,7 +5,9 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join, posix, relative, resolve, sep } from 'node:path'
-import { type Config, type HostFolder, isObject, OxbowError, sandboxUid, type UserId, writeWhole } from '../types/index.ts'
+import { isObject, OxbowError, type UserId, writeWhole } from '../base/index.ts'
+import { type HostFolder, sandboxUid } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
 import { asOwner } from './file-owner.ts'
 

@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { type Config, type GoodConfig, type OxbowError, writeWhole } from '../types/index.ts'
+import { type OxbowError, writeWhole } from '../base/index.ts'
+import type { Config, GoodConfig } from '../config/index.ts'
 import {
   checkConfigText,
   configFiles,

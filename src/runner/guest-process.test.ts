@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { isOxbowError } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
 import { jsonLines } from './guest-process.ts'
 
 async function collect(values: AsyncIterable<unknown>): Promise<unknown[]> {

@@ -7,17 +7,8 @@ import { closeSync, openSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import {
-  engineVariables,
-  type GuestEnvelope,
-  type GuestQuestion,
-  type GuestReport,
-  guestReportSchema,
-  isErrorCode,
-  OxbowError,
-  crashSignals,
-  leaveCrashMark,
-} from '../types/index.ts'
+import { isErrorCode, OxbowError, crashSignals, leaveCrashMark } from '../base/index.ts'
+import { engineVariables, type GuestEnvelope, type GuestQuestion, type GuestReport, guestReportSchema } from '../config/index.ts'
 import { type Home, type HostEnv, hostFiles, type Workspace } from './home.ts'
 import { guestStopTimeoutMs, maxGuestLineBytes, maxGuestLogBytes } from './limits.ts'
 

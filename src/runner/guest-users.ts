@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isAlive } from '../types/index.ts'
+import { isAlive } from '../base/index.ts'
 import { maxLingerMs, otherGuestPollMs } from './limits.ts'
 
 /**

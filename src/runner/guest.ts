@@ -4,20 +4,9 @@
  */
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type Config,
-  type Failure,
-  type GuestEnvelope,
-  type GuestQuestion,
-  type GuestReport,
-  type HostedPlugin,
-  type HostReply,
-  isOxbowError,
-  once,
-  OxbowError,
-  systemClock,
-  toFailure,
-} from '../types/index.ts'
+import { type Failure, isOxbowError, once, OxbowError, systemClock, toFailure } from '../base/index.ts'
+import type { HostedPlugin } from '../protocol/index.ts'
+import type { Config, GuestEnvelope, GuestQuestion, GuestReport, HostReply } from '../config/index.ts'
 import { type FoundGuest, findGuest } from './find-guest.ts'
 import { listFolders } from './folders.ts'
 import { type ConfigOverrides, keyNames, keysFor } from './config-layers.ts'

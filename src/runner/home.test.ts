@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { isOxbowError } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
 import { hostFiles, openHome, openWorkspace, parseUser } from './home.ts'
 import { makeMasterKeys } from './master-keys.ts'
 import { openHeadSigner, readSeal } from './heads/head-signing.ts'
 import { spawnGuest } from './guest-process.ts'
-import { systemClock, parseConfig } from '../types/index.ts'
+import { systemClock } from '../base/index.ts'
+import { parseConfig } from '../config/index.ts'
 
 void test('a new home has every folder of the workspace, accessible to its owner only', () => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))

@@ -13,8 +13,8 @@
 import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { OxbowError } from '../types/index.ts'
-import type { UserId } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { UserId } from '../base/index.ts'
 import { maxUserLength } from './limits.ts'
 
 export type HostEnv = Readonly<Record<string, string | undefined>>

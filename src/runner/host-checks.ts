@@ -5,7 +5,9 @@
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
-import { type Config, type DoctorCheck, isAlive, isObject, OxbowError, type UserId } from '../types/index.ts'
+import { isAlive, isObject, OxbowError, type UserId } from '../base/index.ts'
+import type { DoctorCheck } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import { markedBy } from './guest-users.ts'
 import { homeRoot, type HostEnv, makeFolder, usersFolder, workspaceFolders } from './home.ts'
 

@@ -4,25 +4,19 @@
  * own isolation.
  */
 import { createHash } from 'node:crypto'
-import {
-  assertNever,
-  type Config,
-  type ConfigDraft,
-  type ConfigEntry,
-  type ConfigProposal,
-  type ConfigSource,
-  type ConfigState,
-  type GuestEnvelope,
-  type HostedPlugin,
-  type HostFolders,
-  type HostQuestion,
-  isObject,
-  type Json,
-  type NewestHead,
-  OxbowError,
-  type SandboxFolders,
-  toFailure,
-} from '../types/index.ts'
+import { assertNever, isObject, type Json, OxbowError, toFailure } from '../base/index.ts'
+import type { HostedPlugin, NewestHead, SandboxFolders } from '../protocol/index.ts'
+import type {
+  Config,
+  ConfigDraft,
+  ConfigEntry,
+  ConfigProposal,
+  ConfigSource,
+  ConfigState,
+  GuestEnvelope,
+  HostFolders,
+  HostQuestion,
+} from '../config/index.ts'
 import { changeText, replaceConfig } from './config-file.ts'
 import {
   checkConfigText,

@@ -6,7 +6,8 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { isOxbowError, parseConfig } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
+import { parseConfig } from '../config/index.ts'
 import { embedderFolders, modelRules, openBridge } from './isolated-guest.ts'
 
 void describe('the folder of an embedder, for an isolated guest', () => {

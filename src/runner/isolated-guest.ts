@@ -23,15 +23,9 @@ import {
   openEgressProxy,
   openGuestContainer,
 } from '../sandbox/index.ts'
-import {
-  builtinProviders,
-  type Config,
-  type GuestEnvelope,
-  type GuestIsolation,
-  OxbowError,
-  ownValue,
-  type SandboxFolders,
-} from '../types/index.ts'
+import { OxbowError, ownValue } from '../base/index.ts'
+import type { SandboxFolders } from '../protocol/index.ts'
+import { builtinProviders, type Config, type GuestEnvelope, type GuestIsolation } from '../config/index.ts'
 import type { Home, Workspace } from './home.ts'
 import { isolatedProxyPort } from './limits.ts'
 

@@ -2,7 +2,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import { readText } from './file-owner.ts'
 import { type Home, placeFirst } from './home.ts'
 

@@ -6,6 +6,7 @@
 import { closeSync, constants, type Dirent, existsSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { isUtf8 } from 'node:buffer'
 import { join } from 'node:path'
+import { OxbowError } from '../base/index.ts'
 import {
   commandName,
   definitionName,
@@ -21,9 +22,8 @@ import {
   maxSkillMdBytes,
   maxSkillsOfPlace,
   maxSkillTotalBytes,
-  OxbowError,
   skillFolderName,
-} from '../types/index.ts'
+} from '../config/index.ts'
 
 /** The folder of a checkout, or the one beside the bundle. */
 function bundledSkills(): string {

@@ -3,7 +3,7 @@
  * clock skips are due right behind the gap, and those that it repeats are due once (croner).
  */
 import { z } from 'zod'
-import { OxbowError, once } from '../types/index.ts'
+import { OxbowError, once } from '../base/index.ts'
 
 /** Due times whose distance is checked when a cron expression is taken in. */
 const maxCadenceChecks = 200

@@ -3,7 +3,7 @@
  * that carry the epoch are refused once another worker has claimed it, so one that was paused past its lease does no harm when it wakes.
  */
 import type { Append, Store } from '../store/index.ts'
-import { type Clock, OxbowError, type SessionId } from '../types/index.ts'
+import { type Clock, OxbowError, type SessionId } from '../base/index.ts'
 
 export interface Lease {
   /** Claims it if it may have run out. @returns whether this worker has it */

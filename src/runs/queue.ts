@@ -6,7 +6,9 @@
  * The queue is in memory, and durable all the same: a run enters again after a restart with the time in its document since which it waits,
  * so the order is what it was.
  */
-import type { AdmissionState, Clock, Config } from '../types/index.ts'
+import type { Clock } from '../base/index.ts'
+import type { AdmissionState } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import { overloadRetryMs } from './limits.ts'
 
 /** Lowest first. */

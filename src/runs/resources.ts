@@ -4,7 +4,9 @@
  */
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os'
 import type { DiskProbe } from '../kernel/index.ts'
-import { type Clock, type Config, ownValue, type ResourceSample } from '../types/index.ts'
+import { type Clock, ownValue } from '../base/index.ts'
+import type { ResourceSample } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 
 export interface Resources {
   /** The newest sample, taken now if there is none that is recent. */

@@ -10,7 +10,7 @@
  */
 import type { DocumentChange, Documents } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
-import { type Clock, isOxbowError, type Random, retryDelayMs } from '../types/index.ts'
+import { type Clock, isOxbowError, type Random, retryDelayMs } from '../base/index.ts'
 import { createLease, type Lease } from './lease.ts'
 import { firstRunRetryMs, longestRunRetryMs, runEndMs, runLeaseMs } from './limits.ts'
 import type { RunQueue } from './queue.ts'

@@ -4,7 +4,7 @@
  * late finds it.
  */
 import { setTimeout as passed } from 'node:timers/promises'
-import type { Clock } from '../types/index.ts'
+import type { Clock } from '../base/index.ts'
 import { runCheckMs } from './limits.ts'
 
 export interface Timers {

@@ -1,14 +1,6 @@
 /** A process for tests of the runtime: calls are answered by a table, and every call is kept in order. */
-import {
-  type CallId,
-  type CallOutcome,
-  type HeldConversation,
-  ownValue,
-  type Process,
-  type ProcessId,
-  type SessionId,
-  type TurnId,
-} from '../types/index.ts'
+import { type CallId, ownValue, type ProcessId, type SessionId, type TurnId } from '../base/index.ts'
+import type { CallOutcome, HeldConversation, Process } from '../protocol/index.ts'
 
 export interface FakeProcess extends Process {
   readonly made: { readonly name: string; readonly input: unknown; readonly id: CallId | undefined }[]

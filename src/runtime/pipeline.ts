@@ -2,24 +2,18 @@
  * One message through an agent in seven steps: receive, decide, compose, generate ⇄ act, evaluate, emit, return. Everything it
  * needs it requests by `process.call`.
  */
+import { assertNever, type CallId, type Failure, headOf, type SessionId, plural, toFailure } from '../base/index.ts'
 import {
-  assertNever,
-  type CallId,
   type ConversationItem,
   type HeldConversation,
-  type Failure,
-  headOf,
   lastSaid,
   type Process,
   recalledItem,
-  type SessionId,
   textOf,
   toolCallsOf,
   type TurnResult,
-  plural,
   userMessage,
-  toFailure,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { foreignFactor, maxComparedCharacters, providerDeadlineMs, roomyFactor, safetyTokens } from './limits.ts'
 import { type Composed, type LateItem, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
 import { isFuller } from './window.ts'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { CallId } from '../base/index.ts'
 import {
   type AssistantMessage,
-  type CallId,
   type ConversationItem,
   conversationItem,
   type Message,
@@ -13,7 +13,7 @@ import {
   toolCallsOf,
   type ToolMessage,
   userMessage,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { minArgumentBytes, minResultBytes } from './limits.ts'
 import { createShortener } from './shortening.ts'
 import { createMessageCounter, fitConversation, type MessageCounter, tokensOfAll } from './window.ts'

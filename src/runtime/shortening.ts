@@ -3,7 +3,8 @@
  * is cut in the middle, because head and tail say the most and the whole can be read again. Ids, names and pairing stay; the text of
  * users and models is never cut.
  */
-import { type AssistantMessage, headOf, type Message, tailOf, type ToolCallPart, type ToolMessage } from '../types/index.ts'
+import { headOf, tailOf } from '../base/index.ts'
+import type { AssistantMessage, Message, ToolCallPart, ToolMessage } from '../protocol/index.ts'
 import { minArgumentBytes, minResultBytes, shortArgumentBytes } from './limits.ts'
 
 interface ShortenDeps {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { CallId } from '../base/index.ts'
 import {
-  type CallId,
   type CallOutcome,
   type ConversationItem,
   conversationItem,
@@ -10,7 +10,7 @@ import {
   type ToolCallPart,
   toolResult,
   userMessage,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { createMessageCounter } from './window.ts'
 import { createFakeProcess, type FakeProcess, ok } from './fake-process.ts'
 import { runTurn } from './pipeline.ts'

@@ -4,14 +4,13 @@
  * The next step depends only on the conversation: if it has tool calls without results, they run; otherwise the model is asked. So a
  * turn that a crash interrupted resumes by running again on what the journal kept.
  */
+import { type CallId, type Failure, unfenced } from '../base/index.ts'
 import {
   type AssistantMessage,
   type Attachment,
-  type CallId,
   type ClientCall,
   type ConversationItem,
   conversationItem,
-  type Failure,
   type GenerateOutput,
   type ModelFacts,
   modelLabel,
@@ -22,8 +21,7 @@ import {
   type ToolCallPart,
   toolCallsOf,
   toolResult,
-  unfenced,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { maxParallelCalls, maxRepeats, tokensPerMessage } from './limits.ts'
 import {
   fitConversation,

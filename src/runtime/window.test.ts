@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { CallId, Failure } from '../base/index.ts'
 import {
   type AssistantMessage,
-  type CallId,
   type CallOutcome,
   type ConversationItem,
   conversationItem,
-  type Failure,
   type Message,
   plainFacts,
   toolCallId,
@@ -15,7 +14,7 @@ import {
   toolResult,
   type TurnResult,
   userMessage,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { createFakeProcess, type FakeProcess, ok } from './fake-process.ts'
 import { mediaTokens } from './limits.ts'
 import { runTurn } from './pipeline.ts'

@@ -3,10 +3,9 @@
  * most one token, so a conversation whose bytes fit needs no counting at all; only a longer one asks the tokenizer. What no
  * longer fits is replaced by a rolling summary; where there is none it is left out.
  */
+import type { CallId, Failure } from '../base/index.ts'
 import {
-  type CallId,
   type ConversationItem,
-  type Failure,
   maxShownFiles,
   type Message,
   type ModelFacts,
@@ -16,7 +15,7 @@ import {
   type SummarizeOutput,
   toolCallsOf,
   toolPlace,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { largeStepPart, leastRoomTokens, mediaTokens, overflowPart, tokensPerMessage, usualBytesPerToken } from './limits.ts'
 import { createShortener, type Shorten, type Shortened, shortenStep } from './shortening.ts'
 

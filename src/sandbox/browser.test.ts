@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { browserPolicy, findBrowser } from './browser.ts'
 import { parseReply } from './hands/hands-reply.ts'
-import { maxBrowserNotes, maxBrowserPageBytes } from '../types/index.ts'
+import { maxBrowserNotes, maxBrowserPageBytes } from '../protocol/index.ts'
 
 const none = Buffer.alloc(0)
 

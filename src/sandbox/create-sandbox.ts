@@ -1,8 +1,11 @@
 /** Chooses the tier that isolates hands on this machine: the configured one, or a lower one that the configuration allows. */
 import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { once, sandboxTiers, toError } from '../types/index.ts'
-import type { Config, Failure, HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
+import { once, toError } from '../base/index.ts'
+import { sandboxTiers } from '../protocol/index.ts'
+import type { Failure } from '../base/index.ts'
+import type { HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'
 import { keepHands } from './keep-hands.ts'

@@ -5,7 +5,7 @@
 import { statfsSync, statSync } from 'node:fs'
 import { chmod, mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Config } from '../types/index.ts'
+import type { Config } from '../config/index.ts'
 import { ownSearchPath, runOnHost } from './host-programs.ts'
 import { diskBuildMs } from './limits.ts'
 import type { WorkspaceFolders } from './tier-plan.ts'

@@ -1,7 +1,8 @@
 /** The folders of the person that a sandbox shows at `/shared/NAME`: which of them can be mounted now, and what changes with a new list. */
 import { lstat, mkdir, realpath, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type HostFolder, OxbowError, type ShownFolder } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { HostFolder, ShownFolder } from '../protocol/index.ts'
 import type { FolderMount, TierPlan } from './tier-plan.ts'
 
 interface FolderChange {

@@ -2,7 +2,9 @@
  * Starts hands in a tier and speaks with them. And the one way to the web, and the
  * threads in which tools of programs run; both are loaded when they are first used.
  */
-import { type Config, type DoctorCheck, once } from '../types/index.ts'
+import { once } from '../base/index.ts'
+import type { DoctorCheck } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
 import type { EgressFetch } from './egress/egress-fetch.ts'

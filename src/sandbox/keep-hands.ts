@@ -2,7 +2,8 @@
  * Keeps one hands process for each profile, and the servers that were started. What goes wrong at a start is shown in the status from
  * that moment on.
  */
-import { OxbowError, isOxbowError, toFailure, type Hands } from '../types/index.ts'
+import { OxbowError, isOxbowError, toFailure } from '../base/index.ts'
+import type { Hands } from '../protocol/index.ts'
 import type {
   Profile,
   Sandbox,
@@ -12,7 +13,7 @@ import type {
   SandboxStatus,
   ServerProcess,
   ServerProgram,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import type { FolderBook } from './folder-book.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 import { keepProfile, type ProfileKeeper } from './keep-profile.ts'

@@ -1,5 +1,5 @@
 /** Keeps one hands process of a profile: started at the first request, started afresh after it ended or was replaced. */
-import type { Hands } from '../types/index.ts'
+import type { Hands } from '../protocol/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 import { replacedRestMs } from './limits.ts'
 

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { chmod, lstat, mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { uptime } from 'node:os'
 import { dirname, join } from 'node:path'
-import { writeWhole } from '../types/index.ts'
+import { writeWhole } from '../base/index.ts'
 import { sandboxUid } from './tier-plan.ts'
 
 /**

@@ -1,5 +1,5 @@
 /** Limits on what the kernel takes from hands, and on what a sandbox may use where the configuration has no say. */
-import type { Profile } from '../types/index.ts'
+import type { Profile } from '../protocol/index.ts'
 
 const mib = 1024 * 1024
 

@@ -1,8 +1,9 @@
 /** What every sandbox must do, whatever holds it; run by each implementation and by the fake. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { isOxbowError } from '../types/index.ts'
-import type { ErrorCode, HandsOp, HandsOps, Sandbox } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
+import type { ErrorCode } from '../base/index.ts'
+import type { HandsOp, HandsOps, Sandbox } from '../protocol/index.ts'
 
 export interface SandboxUnderTest {
   readonly sandbox: Sandbox

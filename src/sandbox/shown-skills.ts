@@ -4,7 +4,8 @@
  */
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
-import { createRecentMap, OxbowError, type SkillFile } from '../types/index.ts'
+import { createRecentMap, OxbowError } from '../base/index.ts'
+import type { SkillFile } from '../config/index.ts'
 import { maxHeldSkills } from './limits.ts'
 
 export interface ShownSkills {

@@ -1,8 +1,10 @@
 /** What each tier brings: how to find out whether this machine has it, and how to start hands in it. */
-import type { Config, Failure, Lack, Lacking, OwnProgram, Profile, SandboxTier, ServerProcess, ServerProgram } from '../types/index.ts'
+import type { Failure } from '../base/index.ts'
+import type { Lack, Lacking, OwnProgram, Profile, SandboxTier, ServerProcess, ServerProgram } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 
-export { sandboxUid } from '../types/index.ts'
+export { sandboxUid } from '../protocol/index.ts'
 
 // Paths inside, the same in every tier that has its own root.
 export const insideNode = '/opt/oxbow/node'

@@ -4,7 +4,8 @@
  * where the folder is shown read-only. A command can still make the name; the status says that the folder is not shown.
  */
 import { posix } from 'node:path'
-import { type Hands, type HandsOp, type HandsOps, isOxbowError, OxbowError, type ShownFolder } from '../types/index.ts'
+import { isOxbowError, OxbowError } from '../base/index.ts'
+import type { Hands, HandsOp, HandsOps, ShownFolder } from '../protocol/index.ts'
 
 /** @param folders those that are not shown */
 export function refuseUnseen(hands: Hands, folders: readonly ShownFolder[]): Hands {

@@ -7,7 +7,7 @@
 import { chmodSync, lchownSync, lstatSync, readdirSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as breath } from 'node:timers/promises'
-import type { Profile } from '../types/index.ts'
+import type { Profile } from '../protocol/index.ts'
 import { createGuard, type Guard, type GuardedStart } from './bubblewrap/git-guard.ts'
 import { ownSearchPath, runOnHost } from './host-programs.ts'
 import { giveAtOnce, maxChownEntries } from './limits.ts'

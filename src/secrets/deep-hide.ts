@@ -1,5 +1,5 @@
 /** Replaces secrets within values, as they come from calls and go to their callers. */
-import { isObject, ownValue, setOwn } from '../types/index.ts'
+import { isObject, ownValue, setOwn } from '../base/index.ts'
 import { minSecretCharacters } from './limits.ts'
 
 type HideText = (text: string, onFound?: (name: string) => void) => string

@@ -3,7 +3,7 @@
  * and approved with the handle, so a value never changes what the call does: none stands in a path, in the host of a URL or in an id, and
  * in a command line it is a variable unless it has only characters that mean nothing to a shell.
  */
-import { isObject, ownValue, setOwn } from '../types/index.ts'
+import { isObject, ownValue, setOwn } from '../base/index.ts'
 import { createDeepHide } from './deep-hide.ts'
 
 /** What handles stand for; undefined for text that only looks like one. */

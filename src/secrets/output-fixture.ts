@@ -1,6 +1,6 @@
 /** Outputs of tools for tests, made from a seed: with secrets in them in every shape and encoding, and with nothing but ordinary text. */
 import { createHash } from 'node:crypto'
-import { seededNumbers } from '../types/random-fixture.ts'
+import { seededNumbers } from '../base/random-fixture.ts'
 
 export interface PlantedOutput {
   readonly text: string

@@ -7,17 +7,8 @@
  * the value is there already. So an agent can edit a file with a secret. The text of a handle alone, wherever it comes from, allows
  * nothing.
  */
-import {
-  type Call,
-  type Caller,
-  createRecentMap,
-  type Failure,
-  type Hands,
-  type HandsOp,
-  isObject,
-  type Sandbox,
-  type SessionId,
-} from '../types/index.ts'
+import { createRecentMap, type Failure, isObject, type SessionId } from '../base/index.ts'
+import type { Call, Caller, Hands, HandsOp, Sandbox } from '../protocol/index.ts'
 import { eachHandle, fillHandles, misplaced } from './handle-fill.ts'
 import { maxSecretSessions } from './limits.ts'
 import { createDeepHide } from './deep-hide.ts'

@@ -7,7 +7,9 @@
  * restart and in another guest. Its value is sealed in the store; the journal has a document about it, without the value.
  */
 import { createHmac } from 'node:crypto'
-import { type Caller, type CallId, type Config, isObject, type Json, type JsonObject, type Message, once } from '../types/index.ts'
+import { type CallId, isObject, type Json, type JsonObject, once } from '../base/index.ts'
+import type { Caller, Message } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import { createDeepHide } from './deep-hide.ts'
 import { maxFoundSecrets, maxPasses } from './limits.ts'
 import { createSecretSearch, type SecretSearch } from './secret-search.ts'

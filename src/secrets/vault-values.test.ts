@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { Sandbox } from '../types/index.ts'
+import type { Sandbox } from '../protocol/index.ts'
 import { createVaultReader, valuesIn, vaultThrough } from './vault-values.ts'
 
 void describe('a file of the vault', () => {

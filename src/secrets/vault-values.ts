@@ -6,7 +6,7 @@
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Sandbox } from '../types/index.ts'
+import type { Sandbox } from '../protocol/index.ts'
 import { maxVaultEntries, maxVaultLevels, maxVaultValueBytes, vaultCheckMs, vaultReadMs } from './limits.ts'
 import { isOrdinary } from './unknown-secrets.ts'
 

@@ -1,7 +1,7 @@
 /** The services of a guest, in the order in which their calls are listed. A new one is its folder and a line here. */
 import type { Service } from '../kernel/index.ts'
 import { runs } from '../runs/index.ts'
-import type { Call } from '../types/index.ts'
+import type { Call } from '../protocol/index.ts'
 import { access } from './access/service.ts'
 import { agents } from './agents/service.ts'
 import { audit } from './audit/service.ts'

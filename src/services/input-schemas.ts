@@ -1,7 +1,9 @@
 /** What people type for the calls of services: options and arguments follow from it. */
 import { z } from 'zod'
 import { describedServiceCalls, type Service } from '../kernel/index.ts'
-import { type Call, configSchemaWith, type JsonObject } from '../types/index.ts'
+import type { JsonObject } from '../base/index.ts'
+import type { Call } from '../protocol/index.ts'
+import { configSchemaWith } from '../config/index.ts'
 
 /**
  * @param others calls that no service in the list has

@@ -1,5 +1,5 @@
 /** What people type in verbs of several services: options for budgets. */
-import type { ServiceVerb } from '../types/index.ts'
+import type { ServiceVerb } from '../protocol/index.ts'
 
 /** Options for the budget of an agent or a run. @param of what it limits: `it`, or `a run` */
 export function typedBudget(of: string): NonNullable<ServiceVerb['typed']> {

@@ -1,15 +1,15 @@
 /** The calls by which agents use skills: search, open, and run a script. */
 import { z } from 'zod'
+import { OxbowError } from '../base/index.ts'
 import {
   type Call,
   type CallContext,
   evident,
-  OxbowError,
   type Sandbox,
   type ServerProcess,
   type ServerProgram,
   type StartedProgram,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { scriptRights } from './allowed-tools.ts'
 import type { SkillUser } from './catalog.ts'
 import { type CountTokens, searchSkills, shownBody } from './disclosure.ts'

@@ -2,7 +2,7 @@
  * `allowed-tools` of a skill as rights of ours: what its scripts may use at most. The names are those that agents of others use, and our
  * own calls and rights. A name that is not known gives nothing.
  */
-import type { Caller } from '../types/index.ts'
+import type { Caller } from '../protocol/index.ts'
 
 const rightsOf: Readonly<Record<string, readonly string[]>> = {
   bash: ['shell.run'],

@@ -4,7 +4,9 @@
  * hides nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Caller, createRecentMap, type HostPort, type HostPrompt, type HostSkill, type SkillFile } from '../types/index.ts'
+import { createRecentMap } from '../base/index.ts'
+import type { Caller } from '../protocol/index.ts'
+import type { HostPort, HostPrompt, HostSkill, SkillFile } from '../config/index.ts'
 import { firstAnswerMs, heldMs, maxHeldSections } from './limits.ts'
 import { readSkill, type SkillHead } from './skill-file.ts'
 import type { Trusted, TrustBook } from './trust.ts'

@@ -2,7 +2,7 @@
  * Commands: texts that a person sends as `/name arguments`. `$ARGUMENTS` stands for everything behind the name, `$1`, `$2` … for its
  * words. Nothing else is replaced: no variable of the environment, no output of a program, no file.
  */
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import { maxExpandedChars } from './limits.ts'
 
 export interface CommandText {

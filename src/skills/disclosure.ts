@@ -2,7 +2,7 @@
  * What models learn of skills, in three steps: names and descriptions in the system prompt, as many as fit; the body of one by
  * `skill.open`; its files when they are needed. The rest of the names is found by `skill.search`.
  */
-import { headOf } from '../types/index.ts'
+import { headOf } from '../base/index.ts'
 import { maxBodyTokens, maxFound, maxListTokens } from './limits.ts'
 
 /** Of these texts, in one question. */

@@ -1,6 +1,6 @@
 /** What there is of skills, commands and instructions, for people: what counts, what waits for their trust, and what is hidden by what. */
 import { posix } from 'node:path'
-import { OxbowError } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
 import type { Catalog, SkillPlace } from './catalog.ts'
 import { readCommand } from './commands.ts'
 import { outerFirst, trustedInstructions } from './instructions.ts'

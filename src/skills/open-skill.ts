@@ -1,5 +1,6 @@
 /** Opens skills: reads their files, compares those of a workspace with what a person trusts, and shows them to the sandbox. */
-import { OxbowError, type SkillFile } from '../types/index.ts'
+import { OxbowError } from '../base/index.ts'
+import type { SkillFile } from '../config/index.ts'
 import type { Catalog, Skill, SkillUser } from './catalog.ts'
 import { readSkill, type SkillHead, skillFileNames } from './skill-file.ts'
 import { textIn, treeHash } from './trust.ts'

@@ -1,7 +1,9 @@
 /** The calls by which people list and show skills, commands and instructions, trust them, and send commands. */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, commandName, isOxbowError, OxbowError } from '../types/index.ts'
+import { isOxbowError, OxbowError } from '../base/index.ts'
+import type { Call } from '../protocol/index.ts'
+import { commandName } from '../config/index.ts'
 import { expandCommand, readCommand } from './commands.ts'
 import { findCandidate, type InventoryDeps, isCalled, type Item, listAll } from './inventory.ts'
 import { differenceOf, keptFiles, type TrustedFile } from './trust.ts'

@@ -4,7 +4,8 @@
  * `model`, which it refuses, are warnings. Nothing in a skill is replaced by
  * values of the environment.
  */
-import { maxSkillMdBytes, setOwn } from '../types/index.ts'
+import { setOwn } from '../base/index.ts'
+import { maxSkillMdBytes } from '../config/index.ts'
 import { maxFrontmatterChars, maxValueNodes } from './limits.ts'
 
 export interface SkillHead {

@@ -1,6 +1,7 @@
 /** `oxbow skills`: which skills, instructions of folders and commands there are, and which of them a person trusts. */
 import { plainLine, plainText, table } from '../terminal/index.ts'
-import { type JsonObject, ownValue, type ServiceVerb, textIn, type Typed } from '../types/index.ts'
+import { type JsonObject, ownValue, textIn } from '../base/index.ts'
+import type { ServiceVerb, Typed } from '../protocol/index.ts'
 import type { Item } from './inventory.ts'
 import type { Shown } from './person-calls.ts'
 

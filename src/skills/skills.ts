@@ -2,7 +2,9 @@
  * Skills, instructions and commands of one guest: the calls, and the section of the system prompt. Nothing is read before the first turn
  * or call; a turn whose agent has neither skills nor trusted instructions waits for nothing.
  */
-import { type Call, createRecentMap, type HostPort, type Sandbox } from '../types/index.ts'
+import { createRecentMap } from '../base/index.ts'
+import type { Call, Sandbox } from '../protocol/index.ts'
+import type { HostPort } from '../config/index.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { createCatalog, type Skill, type SkillUser } from './catalog.ts'
 import { type CountTokens, listSkills } from './disclosure.ts'

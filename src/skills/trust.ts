@@ -3,7 +3,9 @@
  * they are shown next time.
  */
 import { createHash } from 'node:crypto'
-import { type CallContext, type CallId, type Caller, isObject, type SkillFile } from '../types/index.ts'
+import { type CallId, isObject } from '../base/index.ts'
+import type { CallContext, Caller } from '../protocol/index.ts'
+import type { SkillFile } from '../config/index.ts'
 import { maxKeptTextBytes, maxKeptTotalBytes } from './limits.ts'
 
 export type TrustedKind = 'skill' | 'instructions' | 'command'

@@ -2,10 +2,10 @@
  * What came with a workspace: skills, instructions and commands in /shared and in each folder of the person there. Hands read it, so that
  * no link leads out. All of it is data until a person trusts it.
  */
+import { isOxbowError, OxbowError } from '../base/index.ts'
+import type { Hands, Sandbox } from '../protocol/index.ts'
 import {
   commandName,
-  type Hands,
-  isOxbowError,
   maxCommandBytes,
   maxCommandsOfPlace,
   maxSkillDepth,
@@ -13,11 +13,9 @@ import {
   maxSkillMdBytes,
   maxSkillsOfPlace,
   maxSkillTotalBytes,
-  OxbowError,
-  type Sandbox,
   type SkillFile,
   skillFolderName,
-} from '../types/index.ts'
+} from '../config/index.ts'
 import { instructionDepth, maxInstructionBytes, maxInstructionFiles, readTimeoutMs } from './limits.ts'
 import { skillFileNames } from './skill-file.ts'
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { headOf, type JournalRecord, type NewRecord, type UserId } from '../types/index.ts'
+import { headOf, type UserId } from '../base/index.ts'
+import type { JournalRecord, NewRecord } from '../protocol/index.ts'
 import {
   blobReference,
   bodyHashOf,

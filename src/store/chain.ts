@@ -11,17 +11,8 @@
  * only its place in the chain can be checked.
  */
 import { Buffer } from 'node:buffer'
-import {
-  type CallId,
-  type ErasedBody,
-  headOf,
-  jsonText,
-  type JournalRecord,
-  type NewRecord,
-  type SessionId,
-  type TurnId,
-  type UserId,
-} from '../types/index.ts'
+import { type CallId, headOf, jsonText, type SessionId, type TurnId, type UserId } from '../base/index.ts'
+import type { ErasedBody, JournalRecord, NewRecord } from '../protocol/index.ts'
 import { maxReasonChars } from './limits.ts'
 
 /** Stands in every hashed text: one format cannot be taken for another. */

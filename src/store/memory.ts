@@ -6,7 +6,8 @@
  * Text is split into words by the memory module, not by a database: `terms` and `context` hold terms separated by single spaces, already
  * folded and stemmed, so that every store finds the same entries in the same order.
  */
-import type { Label, SessionId } from '../types/index.ts'
+import type { SessionId } from '../base/index.ts'
+import type { Label } from '../protocol/index.ts'
 
 /** Where an entry comes from. */
 export type MemoryKind = 'message' | 'note' | 'fact' | 'document' | 'summary'

@@ -1,5 +1,6 @@
 /** Opens the store that a configuration names: a SQLite file or a Postgres database; or one in memory. */
-import { type Clock, ownValue, type StoreConfig, systemClock, type UserId } from '../types/index.ts'
+import { type Clock, ownValue, systemClock, type UserId } from '../base/index.ts'
+import type { StoreConfig } from '../config/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import { openSqliteStore } from './sqlite/sqlite-store.ts'
 import { createStoreClient } from './store-client.ts'

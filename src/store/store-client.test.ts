@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CallId } from '../types/index.ts'
+import type { CallId } from '../base/index.ts'
 import { maxBatchChars, maxBatchRecords, maxWaitingWrites } from './limits.ts'
 import { createStoreClient } from './store-client.ts'
 import { recordOf, sessionA } from './store-contract.ts'

@@ -2,7 +2,8 @@
  * The store as its users see it: methods become messages to an engine. Group commit is here: one batch is in flight at a time, and all
  * writes that are waiting when it returns go into the next one, as one message and one transaction.
  */
-import { type ChainHead, isOxbowError, OxbowError, type SessionId, toError, type UserId } from '../types/index.ts'
+import { isOxbowError, OxbowError, type SessionId, toError, type UserId } from '../base/index.ts'
+import type { ChainHead } from '../protocol/index.ts'
 import { lingerMs, maxBatchChars, maxBatchRecords, maxBlobBytes, maxErasedAtOnce, maxWaitingWrites } from './limits.ts'
 import { stopsWriting, storeFault } from './store-fault.ts'
 import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, type Write, type WriteResult } from './store-message.ts'

@@ -1,6 +1,6 @@
 /** Failures of the store: each failure of the database or of a worker becomes one typed error with advice. */
-import type { ErrorCode, Failure } from '../types/index.ts'
-import { isOxbowError, OxbowError } from '../types/index.ts'
+import type { ErrorCode, Failure } from '../base/index.ts'
+import { isOxbowError, OxbowError } from '../base/index.ts'
 
 const hints = {
   store_full: 'Free some space on the disk, then start Oxbow again. Reading still works.',

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import { type ErrorCode, isOxbowError, type UserId } from '../types/index.ts'
+import { type ErrorCode, isOxbowError, type UserId } from '../base/index.ts'
 import { openSqliteStore, type SqliteOptions } from './sqlite/sqlite-store.ts'
 import type { OpeningStore } from './store.ts'
 

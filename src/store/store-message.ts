@@ -2,7 +2,8 @@
  * Messages between the client and an engine. Records travel as one flat array of their fields: cloning that between threads costs a
  * quarter of cloning objects, on both sides.
  */
-import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
+import type { CallId, Failure, SessionId, TurnId } from '../base/index.ts'
+import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../protocol/index.ts'
 import type { MemoryChange } from './memory.ts'
 import type { MemoryRead } from './memory/memory-client.ts'
 import type {

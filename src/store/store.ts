@@ -3,7 +3,8 @@
  * Postgres implement it; no statement and no file crosses it. What happens is written by `append` alone, so that it and what
  * follows from it are one transaction.
  */
-import type { CallId, ChainHead, JournalRecord, NewRecord, OxbowError, Phase, SessionId, Spend, UserId } from '../types/index.ts'
+import type { CallId, OxbowError, SessionId, UserId } from '../base/index.ts'
+import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../protocol/index.ts'
 import type { MemoryStore } from './memory.ts'
 
 /** A change of a projection, committed with the records that cause it. */

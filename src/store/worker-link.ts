@@ -3,7 +3,7 @@
  * requests when the worker dies, and the worker's loop.
  */
 import { type MessagePort, Worker } from 'node:worker_threads'
-import { type Failure, type OxbowError, toError, type UserId } from '../types/index.ts'
+import { type Failure, type OxbowError, toError, type UserId } from '../base/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import type { Durability } from './sqlite/sqlite-database.ts'
 import { failureOf, storeFault } from './store-fault.ts'

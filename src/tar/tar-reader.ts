@@ -7,7 +7,7 @@
  * extended header (32 KiB here), and decodes damaged pax records without an error. Each lets a hostile archive mean something other
  * than what a strict reader sees.
  */
-import { ownValue } from '../types/index.ts'
+import { ownValue } from '../base/index.ts'
 import { blockBytes, parseHeader, parseRecords, type Refuse, type TarHeader, type TarKind } from './tar-header.ts'
 
 /** Maximum size of an entry's extended header: path and link target of maximum length, and times. */

@@ -2,16 +2,8 @@
  * What people type for servers of tools: answers to their questions, `server.elicit`, which are shown as lines and answered by `field=value`,
  * and the arguments of their prompts.
  */
-import {
-  type CallOutcome,
-  type Failure,
-  isObject,
-  type Json,
-  type JsonObject,
-  ownValue,
-  OxbowError,
-  type PendingApproval,
-} from '../types/index.ts'
+import { type Failure, isObject, type Json, type JsonObject, ownValue, OxbowError } from '../base/index.ts'
+import type { CallOutcome, PendingApproval } from '../protocol/index.ts'
 import { plainLine, plainText } from './terminal-text.ts'
 
 /** A form that waits for a person. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RecordView } from '../types/index.ts'
+import type { RecordView } from '../protocol/index.ts'
 import { inRecordOrder } from './record-order.ts'
 
 type FollowEvent =

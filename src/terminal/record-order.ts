@@ -2,7 +2,7 @@
  * Text arrives as it is generated and records after their commit, so the text of a fast model can arrive before the calls that precede it.
  * Text is held back until the record of its generation's start has arrived.
  */
-import { endsTurn, isGeneration, type RecordView } from '../types/index.ts'
+import { endsTurn, isGeneration, type RecordView } from '../protocol/index.ts'
 
 /** What it looks at of the events that a client follows. */
 interface Followed {

@@ -1,5 +1,5 @@
 /** The slash commands of a conversation: their names, arguments and help, how a line is read as one, and what completes it. */
-import { ownValue } from '../types/index.ts'
+import { ownValue } from '../base/index.ts'
 import { table } from './terminal-text.ts'
 
 export interface SlashCommand {

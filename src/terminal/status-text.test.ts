@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { GuestStatus } from '../types/index.ts'
+import type { GuestStatus } from '../protocol/index.ts'
 import { badgeText, describeChain, describeRecording, isOffline, labelBadges, statusRows } from './status-text.ts'
 
 void test('the model is named with its provider and its fallbacks', () => {

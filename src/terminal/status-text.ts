@@ -1,5 +1,6 @@
 /** The guest's status in words, and what a conversation has read. */
-import { describeOrigin, type GuestStatus, parseOrigins, type SandboxStatus, failureSentences } from '../types/index.ts'
+import { failureSentences } from '../base/index.ts'
+import { describeOrigin, type GuestStatus, parseOrigins, type SandboxStatus } from '../protocol/index.ts'
 import { formatMoney, plainLine } from './terminal-text.ts'
 
 export interface SandboxText {

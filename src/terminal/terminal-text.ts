@@ -2,7 +2,8 @@
  * Text of models and tools is hostile to a terminal: control characters move the cursor, rewrite what was shown, set titles and
  * clipboards; bidirectional overrides change the visible order of text. Everything that is printed passes through these functions.
  */
-import { OxbowError, ownValue, type SentMedia, type SessionInfo, withoutSequences } from '../types/index.ts'
+import { OxbowError, ownValue, withoutSequences } from '../base/index.ts'
+import type { SentMedia, SessionInfo } from '../protocol/index.ts'
 import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from './limits.ts'
 
 // C0 except tab and newline, DEL, C1, the marks and overrides of text direction, and what has no width but in emoji and letters that join.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { z } from 'zod'
 import { createFakeSandbox, type FakeSandboxOptions } from '../sandbox/fake/fake-sandbox.ts'
-import type { Call, CallContext, Done } from '../types/index.ts'
+import type { Call, CallContext, Done } from '../protocol/index.ts'
 import { builtinCalls } from './index.ts'
 
 const served = (...options: Parameters<typeof builtinCalls>) =>

@@ -1,7 +1,9 @@
 /** The built-in calls. */
 import type { Memory } from '../memory/index.ts'
 import type { Egress, EgressProxy } from '../sandbox/index.ts'
-import type { Call, Config, Failure, Lack, Profile, SandboxStatus } from '../types/index.ts'
+import type { Failure } from '../base/index.ts'
+import type { Call, Lack, Profile, SandboxStatus } from '../protocol/index.ts'
+import type { Config } from '../config/index.ts'
 import { browserAct, browserClick, browserOpen, browserType } from './browser/act-calls.ts'
 import { browserDownload, browserScreenshot, browserSnapshot, browserTabs, browserText } from './browser/look-calls.ts'
 import { changeCalls } from './files/change-calls.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Call } from '../types/index.ts'
+import type { Call } from '../protocol/index.ts'
 
 interface NowOutput {
   /** With the UTC offset of the zone (RFC 3339). */

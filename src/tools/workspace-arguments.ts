@@ -1,7 +1,8 @@
 /** What the workspace calls share: paths, requests to hands, facts for the gate, and the content each session has seen of a file. */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, type CallContext, type Caller, createRecentMap, type HandsOp, type HandsOps, OxbowError } from '../types/index.ts'
+import { createRecentMap, OxbowError } from '../base/index.ts'
+import type { Call, CallContext, Caller, HandsOp, HandsOps } from '../protocol/index.ts'
 import { changeTimeoutMs, maxListDepth, maxPathCharacters, maxSeenFiles, maxSkip } from './limits.ts'
 
 /** Without a description: a field that says more than `pathField` describes itself. */

@@ -4,7 +4,7 @@
  */
 import { visibleWidth } from '@earendil-works/pi-tui'
 import { inlinePasteChars, inlinePasteLines, maxEditorChars, maxHistory, maxPasteChars, maxUndo } from './limits.ts'
-import { ownValue } from '../types/index.ts'
+import { ownValue } from '../base/index.ts'
 
 export interface Editor {
   readonly text: string

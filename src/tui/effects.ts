@@ -21,7 +21,8 @@ import {
   table,
   screenCommands,
 } from '../terminal/index.ts'
-import { assertNever, type CallId, type Json, OxbowError, type SessionInfo, toError, toFailure, nearestNames } from '../types/index.ts'
+import { assertNever, type CallId, type Json, OxbowError, toError, toFailure, nearestNames } from '../base/index.ts'
+import type { SessionInfo } from '../protocol/index.ts'
 import { maxListed, maxRuleTries, maxVersions, ruleRetryMs, watchAgentsMs } from './limits.ts'
 import { newPicker, type PickerRow } from './picker.ts'
 import type { Ports } from './ports.ts'

@@ -1,5 +1,5 @@
 /** Finds files for `@`: those of the workspace by calls, which are remembered for some seconds, and the person's own by their paths. */
-import { toError } from '../types/index.ts'
+import { toError } from '../base/index.ts'
 import { completionRows, maxFolderEntries } from './limits.ts'
 import type { Ports } from './ports.ts'
 import type { SessionLink } from './session-link.ts'

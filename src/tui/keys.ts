@@ -1,6 +1,6 @@
 /** What each key does, by what is open: a question, a dialog, the search, a list of completions, and else the editor. Pure. */
 import { isCommand, readCommand, readMessage } from '../terminal/index.ts'
-import { assertNever, ownValue } from '../types/index.ts'
+import { assertNever, ownValue } from '../base/index.ts'
 import { answerKey, draftText, type Question } from './question.ts'
 import { choose, type Completion, completionAt, isWhole, moveChoice } from './completion.ts'
 import { editKey, type Editor, insert, messageIn, paste, sentFrom, setText } from './editor.ts'

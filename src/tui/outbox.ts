@@ -2,7 +2,7 @@
  * Messages on their way. A message keeps its id until the guest has acknowledged it, so that it is sent again to the next guest and still
  * delivered once. They are sent one at a time, in the order in which they were written.
  */
-import { isOxbowError } from '../types/index.ts'
+import { isOxbowError } from '../base/index.ts'
 import type { Effect } from './state.ts'
 
 export type Message = Extract<Effect, { type: 'send' }>

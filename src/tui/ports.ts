@@ -1,6 +1,7 @@
 /** What the full-screen terminal needs from the program that opens it: a guest, and the person's own files. */
 import type { Client, ConnectionState } from '../client/index.ts'
-import type { Failure, Notice, SentFile } from '../types/index.ts'
+import type { Failure } from '../base/index.ts'
+import type { Notice, SentFile } from '../protocol/index.ts'
 import type { FoundFile } from './completion.ts'
 import type { AttachedFile } from './state.ts'
 

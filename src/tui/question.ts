@@ -2,7 +2,8 @@
  * A call that waits for approval, as a dialog. A model can choose the moment of its question, so keys that were meant for something else
  * never answer one: a question that appears while a person types waits until they pause or press Tab, and takes no key in its first moment.
  */
-import { assertNever, type Json, ownValue, type PendingApproval } from '../types/index.ts'
+import { assertNever, type Json, ownValue } from '../base/index.ts'
+import type { PendingApproval } from '../protocol/index.ts'
 import { type Editor, editKey, emptyEditor, insert, messageIn, paste, setText } from './editor.ts'
 import { questionGraceMs, typingPauseMs } from './limits.ts'
 

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatMs, plainLine } from '../terminal/index.ts'
-import { type CallId, createIdMaker, type Failure, isOxbowError, systemClock, systemRandom, toFailure } from '../types/index.ts'
+import { type CallId, createIdMaker, type Failure, isOxbowError, systemClock, systemRandom, toFailure } from '../base/index.ts'
 import { createDriver, type Driver } from './driver.ts'
 import { createEffects, isOutside } from './effects.ts'
 import { guestPauseMs, maxShortLives, shortLifeMs, tickMs } from './limits.ts'

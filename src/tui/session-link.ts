@@ -1,7 +1,8 @@
 /** The session on the screen: opening one, starting one with its first message, following it across guests, and its older records. */
 import type { FollowEvent } from '../client/index.ts'
 import { inRecordOrder, sessionNamed } from '../terminal/index.ts'
-import { didYouMean, isMessage, OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
+import { didYouMean, OxbowError, type SessionId, toError, toFailure } from '../base/index.ts'
+import { isMessage, type RecordView, type SessionInfo } from '../protocol/index.ts'
 import { maxListed, pageRecords } from './limits.ts'
 import type { Gateway, Ports } from './ports.ts'
 import type { Event } from './state.ts'

@@ -1,7 +1,8 @@
 /** Everything that the full-screen terminal shows, what can happen to it, and what it asks to be done. Plain values. */
 import { type SlashCommand } from '../terminal/index.ts'
 import type { ConnectionState, FollowEvent } from '../client/index.ts'
-import type { CallId, Failure, GuestStatus, Notice, RecordView, SessionId, SessionInfo } from '../types/index.ts'
+import type { CallId, Failure, SessionId } from '../base/index.ts'
+import type { GuestStatus, Notice, RecordView, SessionInfo } from '../protocol/index.ts'
 import type { LabelBadge } from '../terminal/index.ts'
 import type { Completion, FoundFile } from './completion.ts'
 import { type Editor, emptyEditor } from './editor.ts'

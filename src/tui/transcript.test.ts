@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { FollowEvent } from '../client/index.ts'
-import type { CallId, TurnId } from '../types/index.ts'
+import type { CallId, TurnId } from '../base/index.ts'
 import { createJournal, recorded } from './tui-fixture.ts'
 import { emptyTranscript, type Item, takeEvent, type Transcript, withOlder } from './transcript.ts'
 

@@ -7,19 +7,15 @@
  */
 import type { FollowEvent } from '../client/index.ts'
 import { mediaLine } from '../terminal/index.ts'
+import { assertNever, type CallId, type Failure, failureSentences, isObject } from '../base/index.ts'
 import {
   type Answer,
-  assertNever,
-  type CallId,
   type CallView,
   endsTurn,
-  type Failure,
-  failureSentences,
   foldRecord,
   foldStep,
   isDecided,
   isEnd,
-  isObject,
   newTurnView,
   type PendingApproval,
   pendingOf,
@@ -31,7 +27,7 @@ import {
   type TurnMessage,
   type TurnView,
   unreportedFailure,
-} from '../types/index.ts'
+} from '../protocol/index.ts'
 import { maxReplyChars } from './limits.ts'
 
 export type Item = UserItem | ReplyItem | CallItem | NoteItem | EndItem

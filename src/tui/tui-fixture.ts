@@ -1,7 +1,8 @@
 /** Records of turns as a guest sends them, a state over them, and the surroundings of the reducer with a real drawing. */
 import { stripVTControlCharacters } from 'node:util'
 import type { FollowEvent } from '../client/index.ts'
-import type { CallId, Json, Phase, RecordView, SessionId, TurnId } from '../types/index.ts'
+import type { CallId, Json, SessionId, TurnId } from '../base/index.ts'
+import type { Phase, RecordView } from '../protocol/index.ts'
 import { type Effect, type Event, newState, type State, type Surroundings, type ThemeName } from './state.ts'
 import { type Item, textOfItem } from './transcript.ts'
 import { update } from './update.ts'

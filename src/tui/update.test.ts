@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { RecordView } from '../types/index.ts'
+import type { RecordView } from '../protocol/index.ts'
 import { newPicker } from './picker.ts'
 import { createJournal, followed, openApp, opened, recorded, session } from './tui-fixture.ts'
 import { textOfItem } from './transcript.ts'

@@ -1,6 +1,7 @@
 /** The reducer of the full-screen terminal: what happens, from keys to frames of the gateway, becomes the next state and what to do. */
 import { plainLine } from '../terminal/index.ts'
-import { assertNever, type RecordView, failureSentences } from '../types/index.ts'
+import { assertNever, failureSentences } from '../base/index.ts'
+import type { RecordView } from '../protocol/index.ts'
 import { withFiles } from './completion.ts'
 import { remember, setText } from './editor.ts'
 import { maxTitleChars } from './limits.ts'

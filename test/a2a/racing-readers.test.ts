@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Task } from '@a2a-js/sdk'
 import { says as model } from '../../src/kernel/kernel-fixture.ts'
 import { verifyJournal } from '../../src/services/index.ts'
-import type { JournalRecord } from '../../src/types/index.ts'
+import type { JournalRecord } from '../../src/protocol/index.ts'
 import { type A2aBench, makeA2aBench, request, says } from './a2a-fixture.ts'
 
 const readers = 6

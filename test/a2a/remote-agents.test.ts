@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test'
 import { createRemotes } from '../../src/connect/index.ts'
 import type { Delegated } from '../../src/services/agents/delegation/delegated-end.ts'
 import { asks, openFixture, says as model, testCall } from '../../src/kernel/kernel-fixture.ts'
-import { remoteAgent } from '../../src/types/index.ts'
+import { remoteAgent } from '../../src/config/index.ts'
 import { type A2aBench, makeA2aBench } from './a2a-fixture.ts'
 import { makeRemoteBench, type RemoteBench } from './remote-fixture.ts'
 

@@ -4,7 +4,9 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createRemotes } from '../../src/connect/index.ts'
 import type { CallSource } from '../../src/connect/index.ts'
-import { type Call, type CallContext, type Done, type JsonObject, OxbowError, remoteAgent } from '../../src/types/index.ts'
+import { type JsonObject, OxbowError } from '../../src/base/index.ts'
+import type { Call, CallContext, Done } from '../../src/protocol/index.ts'
+import { remoteAgent } from '../../src/config/index.ts'
 
 export interface RemoteBench extends AsyncDisposable {
   readonly source: CallSource

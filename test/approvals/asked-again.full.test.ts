@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { startModel, type TestModel } from '../support/model.ts'
 import { type Home, openHome, type Ran } from '../support/program.ts'
 

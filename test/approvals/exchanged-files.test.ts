@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Guest, startGuest } from '../../src/guest/guest.ts'
-import type { CallId, JsonObject } from '../../src/types/index.ts'
+import type { CallId, JsonObject } from '../../src/base/index.ts'
 import { envelopeFor } from '../support/guest-process.ts'
 import { startModel, type TestModel } from '../support/model.ts'
 import { makeWorkspace } from '../support/workspace.ts'

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import type { CallId, JsonObject } from '../../src/types/index.ts'
+import type { CallId, JsonObject } from '../../src/base/index.ts'
 import { openRig, type Rig } from '../mcp-server/mcp-rig.ts'
 import { startModel, type TestModel } from '../support/model.ts'
 

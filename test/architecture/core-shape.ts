@@ -11,7 +11,7 @@ export interface CoreShape {
   readonly circularFolders: number
   /** Names of calls that stand outside the area that describes the call, by module. */
   readonly namesElsewhere: Readonly<Record<string, number>>
-  /** Product files that name the call of a message themselves, instead of asking `src/types/turn-record.ts` or `turn-fold.ts`. */
+  /** Product files that name the call of a message themselves, instead of asking `src/protocol/turn/turn-record.ts` or `turn-fold.ts`. */
   readonly namesTurn: number
 }
 

@@ -21,7 +21,7 @@ const manifest = readFileSync(fileURLToPath(new URL('../../package.json', import
 const clean: Files = {
   'package.json': manifest,
   'src/types/index.ts': `export * from './id.ts'\n`,
-  'src/types/id.ts': `/** enum, namespace, import('../kernel/index.ts') */\nexport type Id = string\nexport const text = "import '../kernel/index.ts'"\n`,
+  'src/base/id.ts': `/** enum, namespace, import('../kernel/index.ts') */\nexport type Id = string\nexport const text = "import '../kernel/index.ts'"\n`,
   'src/store/index.ts': `export * from './store.ts'\n`,
   'src/store/store.ts': `import type { Id } from '../types/index.ts'\nexport interface Store { get(id: Id): string }\nexport const openStore = (): Store => ({ get: (id) => id })\n`,
   'src/kernel/index.ts': `export * from './gate.ts'\n`,

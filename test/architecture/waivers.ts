@@ -31,7 +31,7 @@ export const waivers: readonly Waiver[] = [
   {
     rule: 'past_public_api',
     path: 'src/sandbox/hands/hands-reply.ts',
-    about: 'src/types/hands-operations.ts',
+    about: 'src/protocol/hands/hands-operations.ts',
     reason: 'a hundred schemas, made only where replies of hands are parsed: whoever starts without a sandbox does not make them',
   },
   {

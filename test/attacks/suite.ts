@@ -1,5 +1,5 @@
 /** Runs tasks with and without an injection, and judges by what has happened: data that came out, effects that nobody asked for, changes that nobody can undo. */
-import type { PendingApproval } from '../../src/types/index.ts'
+import type { PendingApproval } from '../../src/protocol/index.ts'
 import { type Injection, injections, leaked } from './injections.ts'
 import { instruction, type Step } from './obedient-model.ts'
 import { carriers, type Task } from './task.ts'

@@ -9,7 +9,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, r
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type PendingApproval, type ServerFrame } from '../../src/types/index.ts'
+import type { PendingApproval, ServerFrame } from '../../src/protocol/index.ts'
 import { newId } from '../support/conversation.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { openReady } from '../support/ready.ts'

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import { signedHeadText } from '../../src/types/index.ts'
+import { signedHeadText } from '../../src/protocol/index.ts'
 import { program } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 

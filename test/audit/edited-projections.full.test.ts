@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { verifyJournal } from '../../src/services/index.ts'
-import type { UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
 import { program } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 

@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createHasher } from '../../src/store/index.ts'
-import { seededNumbers } from '../../src/types/random-fixture.ts'
+import { seededNumbers } from '../../src/base/random-fixture.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 import { program } from '../support/built.ts'
 

@@ -19,7 +19,8 @@ import {
   user,
 } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
-import { type CallId, type Clock, type Json, type JournalRecord, systemClock, systemRandom } from '../../src/types/index.ts'
+import { type CallId, type Clock, type Json, systemClock, systemRandom } from '../../src/base/index.ts'
+import type { JournalRecord } from '../../src/protocol/index.ts'
 import { scaled } from '../support/scale.ts'
 
 const rounds = scaled(40, 5)

@@ -7,7 +7,8 @@ import { startModel } from '../support/model.ts'
 import { openReady, readyUrl } from '../support/ready.ts'
 import { openSocket, openTerminal, type Refusal } from '../support/terminal.ts'
 import { makeWorkspace, tokenOf } from '../support/workspace.ts'
-import type { ErrorCode, Failure, ServerFrame } from '../../src/types/index.ts'
+import type { ErrorCode, Failure } from '../../src/base/index.ts'
+import type { ServerFrame } from '../../src/protocol/index.ts'
 
 const session = '01890a5d-ac96-774b-bcce-b302099a8057'
 const payload = (fields: object): object => ({ request_id: 'mine', ...fields })

@@ -11,8 +11,9 @@ import { createEgressProxy } from '../../src/sandbox/egress/egress-proxy.ts'
 import { makeWorkbench, type Workbench, type WorkbenchOptions } from '../../src/sandbox/sandbox-fixture.ts'
 import { browserCalls } from '../../src/tools/index.ts'
 import type { PageOutput } from '../../src/tools/browser/browser-page.ts'
-import { parseConfig, systemClock } from '../../src/types/index.ts'
-import type { CallContext, Done } from '../../src/types/index.ts'
+import { systemClock } from '../../src/base/index.ts'
+import { parseConfig } from '../../src/config/index.ts'
+import type { CallContext, Done } from '../../src/protocol/index.ts'
 import { newId } from '../support/conversation.ts'
 
 /** Why the browser cannot be tried here, or false. */

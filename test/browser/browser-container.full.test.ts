@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-fixture.ts'
 import { keepHands } from '../../src/sandbox/keep-hands.ts'
-import type { SandboxStatus } from '../../src/types/index.ts'
+import type { SandboxStatus } from '../../src/protocol/index.ts'
 import { noBrowser, openBrowserBench, refOf } from './browser-bench.ts'
 import type { BrowserBench } from './browser-bench.ts'
 

@@ -5,7 +5,7 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { type GenerateContentResponse, GoogleGenAI } from '@google/genai'
 import OpenAI from 'openai'
-import type { FinishReason } from '../../src/types/index.ts'
+import type { FinishReason } from '../../src/protocol/index.ts'
 import type { NeutralAnswer } from './streams/answers.ts'
 
 /** @throws whatever the client throws, also for an answer that its endpoint broke off */

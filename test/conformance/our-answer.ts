@@ -1,6 +1,6 @@
 /** Events of a generation as a neutral answer, and the order that every generation keeps. */
 import assert from 'node:assert/strict'
-import type { ModelEvent } from '../../src/types/index.ts'
+import type { ModelEvent } from '../../src/protocol/index.ts'
 import type { BrokenAnswer, Expected, NeutralCall } from './streams/answers.ts'
 
 interface Read {

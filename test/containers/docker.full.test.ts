@@ -15,7 +15,7 @@ import { describeSessionContract } from '../../src/sandbox/hands/session-contrac
 import { describeKillContract } from '../../src/sandbox/kill-contract.ts'
 import { describeSandboxContract } from '../../src/sandbox/sandbox-contract.ts'
 import { makeWorkbench, testBrowser, testLimits, type WorkbenchOptions } from '../../src/sandbox/sandbox-fixture.ts'
-import type { ImageReport } from '../../src/types/index.ts'
+import type { ImageReport } from '../../src/config/index.ts'
 import { containersOf } from '../isolation/container-leftovers.ts'
 import { describeAbuse, prepareRepository } from '../isolation/describe-abuse.ts'
 import { guestWorks } from '../isolation/isolated-bench.ts'

@@ -6,15 +6,8 @@ import OpenAI from 'openai'
 import { connect } from '../../src/client/index.ts'
 import type { Guest } from '../../src/guest/guest.ts'
 import type { Kernel } from '../../src/kernel/index.ts'
-import {
-  type CallId,
-  isObject,
-  type JsonObject,
-  OxbowError,
-  type RecordView,
-  type SentFile,
-  type SessionId,
-} from '../../src/types/index.ts'
+import { type CallId, isObject, type JsonObject, OxbowError, type SessionId } from '../../src/base/index.ts'
+import type { RecordView, SentFile } from '../../src/protocol/index.ts'
 import type { TransportName } from './requirements.ts'
 
 export interface Message {

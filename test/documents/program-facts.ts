@@ -10,7 +10,8 @@ import { buildProgram } from '../../src/cli/program.ts'
 import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { agentProblem } from '../../src/services/agents/delegation/agent-definition.ts'
-import { configSchema, type Definition, hookSteps, parseConfig } from '../../src/types/index.ts'
+import { hookSteps } from '../../src/protocol/index.ts'
+import { configSchema, type Definition, parseConfig } from '../../src/config/index.ts'
 import type { ProgramFacts } from './name-rules.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -1,6 +1,7 @@
 /** The calls of `shell.*` over a bench with a way out, as a conversation makes them. */
 import { builtinCalls } from '../../src/tools/index.ts'
-import type { CallContext, Done, JsonObject } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
+import type { CallContext, Done } from '../../src/protocol/index.ts'
 import { newId } from '../support/conversation.ts'
 import type { OnlineBench } from './online-fixture.ts'
 

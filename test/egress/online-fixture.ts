@@ -12,8 +12,9 @@ import { siteCertificate, siteKey } from '../../src/sandbox/egress/certificate-f
 import { createEgressProxy } from '../../src/sandbox/egress/egress-proxy.ts'
 import type { EgressProxy } from '../../src/sandbox/egress/egress-proxy.ts'
 import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
-import type { Config, HandsOps, Profile } from '../../src/types/index.ts'
-import { parseConfig } from '../../src/types/index.ts'
+import type { HandsOps, Profile } from '../../src/protocol/index.ts'
+import type { Config } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/config/index.ts'
 
 type Ended = HandsOps['exec']['output']
 

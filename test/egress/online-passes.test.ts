@@ -1,7 +1,8 @@
 /** Commands and sessions with a way out, side by side in one sandbox: each has its own hosts, and is told and counted by itself. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { Done, JsonObject } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
+import type { Done } from '../../src/protocol/index.ts'
 import { onlineCalls } from './online-calls.ts'
 import type { OnlineCall } from './online-calls.ts'
 import { openOnlineBench, siteText } from './online-fixture.ts'

@@ -5,14 +5,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Guest, startGuest } from '../../src/guest/guest.ts'
 import { treeHash } from '../../src/plugins/index.ts'
-import {
-  type CallOutcome,
-  type GuestEnvelope,
-  type HostedPlugin,
-  type JsonObject,
-  parseConfig,
-  type UserId,
-} from '../../src/types/index.ts'
+import type { JsonObject, UserId } from '../../src/base/index.ts'
+import type { CallOutcome, HostedPlugin } from '../../src/protocol/index.ts'
+import { type GuestEnvelope, parseConfig } from '../../src/config/index.ts'
 import { elizaPackages } from './eliza-packages-fixture.ts'
 
 /** What packages name and do not import. */

@@ -15,8 +15,9 @@ import { migrate } from '../../src/store/migrations/migration-runner.ts'
 import { connectSqlite } from '../../src/store/upkeep/connection.ts'
 import { openZoeyAdapter } from '../../src/store/zoey/zoey-adapter.ts'
 import { answerZoey, type ZoeyRequest, zoeyReads } from '../../src/store/zoey/zoey-requests.ts'
-import type { Json, JsonObject, PluginCallResult, PluginMessage, PluginOp, PluginOps, UserId } from '../../src/types/index.ts'
-import { isOxbowError, systemClock } from '../../src/types/index.ts'
+import type { Json, JsonObject, UserId } from '../../src/base/index.ts'
+import type { PluginCallResult, PluginMessage, PluginOp, PluginOps } from '../../src/protocol/index.ts'
+import { isOxbowError, systemClock } from '../../src/base/index.ts'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const folder = fileURLToPath(new URL('../../node_modules/.cache/oxbow-eliza', import.meta.url))

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text as readText } from 'node:stream/consumers'
-import type { JsonObject } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
 
 export interface LoopbackRequest {
   readonly path: string

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, test, type TestContext } from 'node:test'
-import type { JsonObject } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
 import { elizaPackages, entriesOf, type FakeGuest, openFakeGuest } from './eliza-packages-fixture.ts'
 import { type Loopback, type LoopbackRequest, openLoopback } from './loopback-fixture.ts'
 

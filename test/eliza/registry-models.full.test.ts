@@ -1,7 +1,7 @@
 /** plugin-openai 1.6.0 and plugin-ollama 1.2.4, installed by `oxbow plugin add npm:…`, at endpoints on this machine through the egress proxy. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { JsonObject } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
 import { startModel, type TestModel } from '../support/model.ts'
 import { type Loopback, type LoopbackRequest, openLoopback } from './loopback-fixture.ts'
 import { asker, onLoopback, openProofHome, type ProofHome, startConfig } from './proof-home-fixture.ts'

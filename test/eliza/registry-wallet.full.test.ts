@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Scenario } from '../../src/engine/index.ts'
-import type { Json, JsonObject } from '../../src/types/index.ts'
+import type { Json, JsonObject } from '../../src/base/index.ts'
 import { startModel, type TestModel } from '../support/model.ts'
 import { type Loopback, openLoopback } from './loopback-fixture.ts'
 import { openProofHome, onLoopback, type ProofHome, startConfig } from './proof-home-fixture.ts'

@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type HostBench, makeHostBench } from '../../src/plugins/host/host-fixture.ts'
 import { treeHash } from '../../src/plugins/package/tree.ts'
-import type { CallOutcome, HostedPlugin, JsonObject, PluginCallResult } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
+import type { CallOutcome, HostedPlugin, PluginCallResult } from '../../src/protocol/index.ts'
 import { elizaPackages, entriesOf, type FakeStore, messageOf, openFakeStore } from './eliza-packages-fixture.ts'
 
 /** What it names and does not import. */

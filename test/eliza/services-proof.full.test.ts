@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { elizaCharacter } from '../../src/plugins/index.ts'
-import { parseObject } from '../../src/types/index.ts'
+import { parseObject } from '../../src/base/index.ts'
 import { elizaPackages, entriesOf, type FakeGuest, messageOf, openFakeGuest } from './eliza-packages-fixture.ts'
 
 const probe = '../../../test/eliza/probe-plugin.js'

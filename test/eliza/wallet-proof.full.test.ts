@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, test, type TestContext } from 'node:test'
-import type { Json, JsonObject } from '../../src/types/index.ts'
+import type { Json, JsonObject } from '../../src/base/index.ts'
 import { elizaPackages, entriesOf, messageOf, openFakeGuest } from './eliza-packages-fixture.ts'
 import { openLoopback } from './loopback-fixture.ts'
 

@@ -1,7 +1,7 @@
 /** A chain of models behind a real guest: who answers, what it costs, and what a terminal and the journal are told. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RecordView, ServerFrame } from '../../src/types/index.ts'
+import type { RecordView, ServerFrame } from '../../src/protocol/index.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startGuest } from '../support/guest-process.ts'
 import { openReady } from '../support/ready.ts'

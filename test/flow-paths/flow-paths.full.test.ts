@@ -1,7 +1,7 @@
 /** All recipes, and pairs and triples of them, from private files to all sinks: none of 10 000 paths arrives. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { seededNumbers } from '../../src/types/random-fixture.ts'
+import { seededNumbers } from '../../src/base/random-fixture.ts'
 import { longSeries, seed } from '../support/scale.ts'
 import { openFlowWorld } from './flow-world.ts'
 import { nameOf, type Path, runPath, samplePaths, shortestPaths, sinks, type Where } from './paths.ts'

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { seededNumbers } from '../../src/types/random-fixture.ts'
+import { seededNumbers } from '../../src/base/random-fixture.ts'
 import { seed } from '../support/scale.ts'
 import { openFlowWorld } from './flow-world.ts'
 import { nameOf, type Path, runPath, samplePaths, shortestPaths, talkSinks, type Where } from './paths.ts'

@@ -14,15 +14,9 @@ import { openShownSkills } from '../../src/sandbox/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { createSkills } from '../../src/skills/index.ts'
 import { builtinCalls, memoryCalls } from '../../src/tools/index.ts'
-import {
-  type Call,
-  configSchema,
-  type GenerateRequest,
-  parseConfig,
-  type Sandbox,
-  type SessionId,
-  systemClock,
-} from '../../src/types/index.ts'
+import { type SessionId, systemClock } from '../../src/base/index.ts'
+import type { Call, GenerateRequest, Sandbox } from '../../src/protocol/index.ts'
+import { configSchema, parseConfig } from '../../src/config/index.ts'
 import { type Ground, inMemory, onDisk } from './grounds.ts'
 import { definedBy, deskTools, type Page, sinkCalls, withOutside } from './outside-calls.ts'
 import type { Step } from './place.ts'

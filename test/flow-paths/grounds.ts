@@ -6,7 +6,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync,
 import { dirname, join } from 'node:path'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
-import type { HandsOps, Sandbox } from '../../src/types/index.ts'
+import type { HandsOps, Sandbox } from '../../src/protocol/index.ts'
 
 export interface Ground extends AsyncDisposable {
   readonly sandbox: Sandbox

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { toolCall } from '../../src/connect/mcp/tool-call.ts'
 import { done, testCall } from '../../src/kernel/kernel-fixture.ts'
-import type { Call, DefinitionText, Hands, HostPort, Sandbox } from '../../src/types/index.ts'
+import type { Call, Hands, Sandbox } from '../../src/protocol/index.ts'
+import type { DefinitionText, HostPort } from '../../src/config/index.ts'
 import type { Ground } from './grounds.ts'
 
 /** The calls that leave the machine; a command with network sends the files that it names. */

@@ -1,7 +1,7 @@
 /** What a machine that somebody has taken over may send on its way out, to the end that makes its connections. */
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
-import { carryStreams, createStreamReader, encodeStreamHead, streamWindow } from '../../src/types/stream-carrier.ts'
+import { carryStreams, createStreamReader, encodeStreamHead, streamWindow } from '../../src/base/stream-carrier.ts'
 import type { FuzzTarget } from './fuzz-targets.ts'
 
 const maxStreams = 3
@@ -27,7 +27,7 @@ export function carrierTarget(cut: (input: Buffer) => readonly Buffer[]): FuzzTa
   return {
     name: 'streams of a shared port',
     maxBytes: 600,
-    files: ['src/types/stream-carrier.ts'],
+    files: ['src/base/stream-carrier.ts'],
     seeds: [
       Buffer.concat([encodeStreamHead('open', 1), data(1, 'hello'), encodeStreamHead('end', 1)]),
       Buffer.concat([encodeStreamHead('open', 2), encodeStreamHead('close', 2), encodeStreamHead('open', 3), data(3, 'x')]),

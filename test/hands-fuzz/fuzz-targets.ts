@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { createTarReader, encodeHeader, encodeRecord } from '../../src/tar/index.ts'
 import { noArchive } from '../../src/hands/archive/unpack-folder.ts'
 import { parseReply } from '../../src/sandbox/hands/hands-reply.ts'
-import type { HandsOp } from '../../src/types/index.ts'
-import { createMessageReader, encodeFrame, encodeMessage } from '../../src/types/hands-frame.ts'
+import type { HandsOp } from '../../src/protocol/index.ts'
+import { createMessageReader, encodeFrame, encodeMessage } from '../../src/protocol/hands/hands-frame.ts'
 import { carrierTarget } from './carrier-target.ts'
 
 export interface FuzzTarget {
@@ -68,7 +68,7 @@ function isSame(a: ReturnType<typeof readMessages>, b: ReturnType<typeof readMes
 const frames: FuzzTarget = {
   name: 'frames and messages',
   maxBytes: maxFrameInput,
-  files: ['src/types/hands-frame.ts'],
+  files: ['src/protocol/hands/hands-frame.ts'],
   seeds: [
     Buffer.concat([...encodeMessage(1, '{"ok":{}}')]),
     Buffer.concat([...encodeMessage(2, 'text', Buffer.from('content'))]),
@@ -110,7 +110,7 @@ const replies: readonly (readonly [HandsOp, object])[] = [
 
 const reply: FuzzTarget = {
   name: 'replies',
-  files: ['src/sandbox/hands/hands-reply.ts', 'src/types/hands-frame.ts'],
+  files: ['src/sandbox/hands/hands-reply.ts', 'src/protocol/hands/hands-frame.ts'],
   // Operation, length of the bytes beside, bytes, JSON.
   seeds: replies.map(([, body], i) =>
     Buffer.concat([Buffer.from([i, i === 0 ? 3 : 0]), Buffer.from(i === 0 ? 'abc' : ''), Buffer.from(JSON.stringify(body))]),

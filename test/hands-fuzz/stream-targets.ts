@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { serve } from '../../src/hands/serve.ts'
 import { connectHands } from '../../src/sandbox/hands/hands-connection.ts'
-import { createMessageReader, encodeFrame, encodeMessage } from '../../src/types/hands-frame.ts'
+import { createMessageReader, encodeFrame, encodeMessage } from '../../src/protocol/hands/hands-frame.ts'
 import type { FuzzTarget } from './fuzz-targets.ts'
 
 /** Nothing that is fed takes long; what has not ended by then hangs. */
@@ -32,7 +32,7 @@ function servedHands(folder: string): FuzzTarget {
   const piece = { path: '/shared/p', upload: 'u', offset: 0, last: true, overwrite: true }
   return {
     name: 'hands that are served',
-    files: ['src/hands/serve.ts', 'src/types/hands-frame.ts'],
+    files: ['src/hands/serve.ts', 'src/protocol/hands/hands-frame.ts'],
     seeds: [
       request(1, 'stat', { path: '/shared' }),
       request(2, 'write', { path: '/shared/a', text: 'x' }),
@@ -72,7 +72,7 @@ const greeting = reply(0, {})
 
 const connectedKernel: FuzzTarget = {
   name: 'the kernel that is connected',
-  files: ['src/sandbox/hands/hands-connection.ts', 'src/sandbox/hands/hands-reply.ts', 'src/types/hands-frame.ts'],
+  files: ['src/sandbox/hands/hands-connection.ts', 'src/sandbox/hands/hands-reply.ts', 'src/protocol/hands/hands-frame.ts'],
   seeds: [
     Buffer.concat([
       greeting,

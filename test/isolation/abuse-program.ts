@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
-import type { Sandbox } from '../../src/types/index.ts'
+import type { Sandbox } from '../../src/protocol/index.ts'
 
 const sources = ['abuse.c', 'abuse-files.c', 'abuse-kernel.c', 'abuse-network.c', 'abuse-floods.c']
 const flags = ['-static', '-O1', '-s', '-Wall', '-Wno-missing-field-initializers']

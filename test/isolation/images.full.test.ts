@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withoutContainers } from '../../src/sandbox/container/container-fixture.ts'
-import type { KeptImage } from '../../src/types/index.ts'
+import type { KeptImage } from '../../src/config/index.ts'
 import { openHome } from '../support/program.ts'
 
 test('a build keeps what was chosen for the last one, the list says what is in each', { skip: withoutContainers() }, async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import type { SandboxStatus } from '../../src/types/index.ts'
+import type { SandboxStatus } from '../../src/protocol/index.ts'
 import { surprises } from './expected.ts'
 import type { Observation } from './run-abuse.ts'
 

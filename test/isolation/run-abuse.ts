@@ -1,6 +1,6 @@
 /** Runs the hostile program in a sandbox: once with all harmless checks, then each flood by itself. */
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
-import type { HandsOps, Sandbox } from '../../src/types/index.ts'
+import type { HandsOps, Sandbox } from '../../src/protocol/index.ts'
 import { insidePath } from './abuse-program.ts'
 
 export interface Observation {

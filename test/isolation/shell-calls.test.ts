@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../src/tools/index.ts'
-import type { Call, CallContext, Done } from '../../src/types/index.ts'
+import type { Call, CallContext, Done } from '../../src/protocol/index.ts'
 
 const calls = new Map<string, Call>(builtinCalls({ files: true, shell: true }).map((call) => [call.name, call]))
 

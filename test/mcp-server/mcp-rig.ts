@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { type Guest, startGuest } from '../../src/guest/guest.ts'
-import type { JsonObject } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
 import { envelopeFor } from '../support/guest-process.ts'
 import { makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 

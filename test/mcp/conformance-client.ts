@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto'
 import { type CallSource, createServers } from '../../src/connect/index.ts'
 import { createSchemaChecker } from '../../src/tools/index.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'
-import { type Call, type CallContext, isOxbowError, type JsonObject, mcpServer, parseConfig } from '../../src/types/index.ts'
+import { isOxbowError, type JsonObject } from '../../src/base/index.ts'
+import type { Call, CallContext } from '../../src/protocol/index.ts'
+import { mcpServer, parseConfig } from '../../src/config/index.ts'
 
 const kept = new Map<string, unknown>()
 const scenario = process.env['MCP_CONFORMANCE_SCENARIO'] ?? ''

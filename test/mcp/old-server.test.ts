@@ -9,7 +9,9 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { createServers } from '../../src/connect/index.ts'
 import { asks, type Fixture, type FixtureOptions, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'
-import { type CallOutcome, type GenerateRequest, type JsonObject, mcpServer, parseConfig } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
+import type { CallOutcome, GenerateRequest } from '../../src/protocol/index.ts'
+import { mcpServer, parseConfig } from '../../src/config/index.ts'
 
 function oldServer(): McpServer {
   const server = new McpServer({ name: 'old', version: '1' }, { instructions: 'Use it well.' })

@@ -8,7 +8,7 @@ import { verifyJournal } from '../../src/services/index.ts'
 import { asks, inOrder, says, user } from '../../src/kernel/kernel-fixture.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import { type Call, textOf } from '../../src/types/index.ts'
+import { type Call, textOf } from '../../src/protocol/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 interface Forgotten {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { asks, inOrder, says, user } from '../../src/kernel/kernel-fixture.ts'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
-import { erasedText, type RecordView, textOf } from '../../src/types/index.ts'
+import { erasedText, type RecordView, textOf } from '../../src/protocol/index.ts'
 import { type MemoryFixture, openMemoryFixture } from './memory-fixture.ts'
 
 const secret = 'The safe opens with 4711-Quetzal'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { asks, done, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
-import type { Message } from '../../src/types/index.ts'
+import type { Message } from '../../src/protocol/index.ts'
 import { user } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryFixture, openMemoryOver } from './memory-fixture.ts'
 

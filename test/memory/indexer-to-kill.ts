@@ -1,7 +1,8 @@
 /** A program for tests: indexes the journal of the database that it is given, says each entry count it has reached, and waits to be killed. */
 import { createLocalTextEngine, createMemory } from '../../src/memory/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import { configSchema, systemClock, type UserId } from '../../src/types/index.ts'
+import { systemClock, type UserId } from '../../src/base/index.ts'
+import { configSchema } from '../../src/config/index.ts'
 
 const store = await openSqliteStore({ path: process.argv[2]!, user: 'ada' as UserId, durability: 'normal' })
 await store.opened()

@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline'
 import { it } from 'node:test'
 import { user } from '../../src/kernel/kernel-fixture.ts'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
-import type { CallId, NewRecord, SessionId, TurnId } from '../../src/types/index.ts'
+import type { CallId, SessionId, TurnId } from '../../src/base/index.ts'
+import type { NewRecord } from '../../src/protocol/index.ts'
 import { openMemoryOver } from './memory-fixture.ts'
 
 const messages = 500

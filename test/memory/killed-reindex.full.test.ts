@@ -12,7 +12,9 @@ import { user } from '../../src/kernel/kernel-fixture.ts'
 import { createLocalTextEngine, createMemory, type Memory } from '../../src/memory/index.ts'
 import { postgresSkip, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { openStore, type Store } from '../../src/store/index.ts'
-import { type CallId, configSchema, type NewRecord, type SessionId, systemClock, type TurnId } from '../../src/types/index.ts'
+import { type CallId, type SessionId, systemClock, type TurnId } from '../../src/base/index.ts'
+import type { NewRecord } from '../../src/protocol/index.ts'
+import { configSchema } from '../../src/config/index.ts'
 
 const [messages, notes] = [80, 30]
 const session = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId

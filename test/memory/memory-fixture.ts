@@ -3,7 +3,9 @@ import { type Fixture, type FixtureOptions, openFixture, user } from '../../src/
 import { createLocalTextEngine, createMemory, type Memory, type MemoryHost } from '../../src/memory/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
-import { type Call, type CallOutcome, type Clock, configSchema, type GenerateRequest, systemClock } from '../../src/types/index.ts'
+import { type Clock, systemClock } from '../../src/base/index.ts'
+import type { Call, CallOutcome, GenerateRequest } from '../../src/protocol/index.ts'
+import { configSchema } from '../../src/config/index.ts'
 import { patienceMs } from '../support/patience.ts'
 
 export interface MemoryFixture extends Fixture {

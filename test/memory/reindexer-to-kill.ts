@@ -1,7 +1,8 @@
 /** A program for tests: reads the memory of the store that it is given again (a file, or an address), says how far it is, and is killed. */
 import { createLocalTextEngine, createMemory, type TextEngine } from '../../src/memory/index.ts'
 import { openStore } from '../../src/store/index.ts'
-import { configSchema, systemClock, type UserId } from '../../src/types/index.ts'
+import { systemClock, type UserId } from '../../src/base/index.ts'
+import { configSchema } from '../../src/config/index.ts'
 
 const place = process.argv[2]!
 const isServer = place.startsWith('postgres:')

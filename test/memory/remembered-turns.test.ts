@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { asks, done, says, testCall, user } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
-import { type Message, textOf } from '../../src/types/index.ts'
+import { type Message, textOf } from '../../src/protocol/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 const recalledIn = (messages: readonly Message[] | undefined): string[] =>

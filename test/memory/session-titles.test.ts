@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { asks, says, user } from '../../src/kernel/kernel-fixture.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import type { GenerateRequest, ModelEvent, SessionId, SessionInfo } from '../../src/types/index.ts'
+import type { SessionId } from '../../src/base/index.ts'
+import type { GenerateRequest, ModelEvent, SessionInfo } from '../../src/protocol/index.ts'
 import { type MemoryFixture, openMemoryFixture } from './memory-fixture.ts'
 
 const named = { memory: { titles: { model: 'session' } } }

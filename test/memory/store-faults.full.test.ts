@@ -9,7 +9,9 @@ import { user } from '../../src/kernel/kernel-fixture.ts'
 import { createLocalTextEngine, createMemory, type Memory } from '../../src/memory/index.ts'
 import { createDatabase, postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { openStore, type OpeningStore } from '../../src/store/index.ts'
-import { type CallId, configSchema, isOxbowError, type NewRecord, type SessionId, systemClock, type TurnId } from '../../src/types/index.ts'
+import { type CallId, isOxbowError, type SessionId, systemClock, type TurnId } from '../../src/base/index.ts'
+import type { NewRecord } from '../../src/protocol/index.ts'
+import { configSchema } from '../../src/config/index.ts'
 
 interface House extends AsyncDisposable {
   readonly store: OpeningStore

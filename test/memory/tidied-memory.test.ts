@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Message, textOf } from '../../src/types/index.ts'
+import { type Message, textOf } from '../../src/protocol/index.ts'
 import { user } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'

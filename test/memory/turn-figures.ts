@@ -1,7 +1,7 @@
 /** How memory serves turns, by what the first request of each shows. */
 import assert from 'node:assert/strict'
 import type { TurnSet } from '../../bench/recall/turns/turn-set.ts'
-import type { GuestStatus } from '../../src/types/index.ts'
+import type { GuestStatus } from '../../src/protocol/index.ts'
 import type { FrontDoor } from './front-door.ts'
 
 export interface Share {

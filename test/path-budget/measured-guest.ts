@@ -12,15 +12,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
 import { startGuest } from '../../src/guest/guest.ts'
-import {
-  createIdMaker,
-  type GuestEnvelope,
-  protocolVersion,
-  type ServerFrame,
-  type SessionId,
-  systemClock,
-  systemRandom,
-} from '../../src/types/index.ts'
+import { createIdMaker, type SessionId, systemClock, systemRandom } from '../../src/base/index.ts'
+import { protocolVersion, type ServerFrame } from '../../src/protocol/index.ts'
+import type { GuestEnvelope } from '../../src/config/index.ts'
 
 const source = fileURLToPath(new URL('../../src/', import.meta.url))
 const newId = createIdMaker(systemClock, systemRandom)

@@ -7,7 +7,9 @@ import { test } from 'node:test'
 import { startGuest } from '../../src/guest/guest.ts'
 import { newCallId } from '../../src/kernel/kernel-fixture.ts'
 import { treeHash } from '../../src/plugins/index.ts'
-import { type GuestEnvelope, type HostedPlugin, parseConfig, type RecordView, type UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
+import type { HostedPlugin, RecordView } from '../../src/protocol/index.ts'
+import { type GuestEnvelope, parseConfig } from '../../src/config/index.ts'
 import { startModel } from '../support/model.ts'
 
 const source = `

@@ -1,15 +1,14 @@
 /** Hosts of plugins in this process, over the port that real ones have, for tests of what plugins add. */
-import {
-  type DescribedPlugin,
-  type HostedPlugin,
-  type JsonObject,
-  OxbowError,
-  type PluginExports,
-  type PluginHosts,
-  type PluginOp,
-  type PluginOps,
-  type PluginRequest,
-} from '../../src/types/index.ts'
+import { type JsonObject, OxbowError } from '../../src/base/index.ts'
+import type {
+  DescribedPlugin,
+  HostedPlugin,
+  PluginExports,
+  PluginHosts,
+  PluginOp,
+  PluginOps,
+  PluginRequest,
+} from '../../src/protocol/index.ts'
 
 type Answers = { [Op in PluginOp]?: (input: PluginOps[Op]['input'], request: PluginRequest) => Promise<PluginOps[Op]['output']> }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asks, inOrder, says } from '../../src/kernel/kernel-fixture.ts'
-import type { CallOutcome, PluginExports } from '../../src/types/index.ts'
+import type { CallOutcome, PluginExports } from '../../src/protocol/index.ts'
 import { acted, anAction, createFakeHosts, type FakePlugin } from './fake-hosts.ts'
 import { openPartsFixture, rightsOf } from './parts-fixture.ts'
 

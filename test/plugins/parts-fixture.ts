@@ -2,7 +2,9 @@
 import { openBreakers } from '../../src/engine/index.ts'
 import { type Fixture, type FixtureOptions, openFixture, user } from '../../src/kernel/kernel-fixture.ts'
 import { createPluginParts, type PluginParts } from '../../src/plugins/index.ts'
-import { configSchema, type PluginHosts, systemClock } from '../../src/types/index.ts'
+import { systemClock } from '../../src/base/index.ts'
+import type { PluginHosts } from '../../src/protocol/index.ts'
+import { configSchema } from '../../src/config/index.ts'
 
 export interface PartsFixture extends Fixture {
   readonly parts: () => PluginParts

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asks, done, inOrder, says, testCall } from '../../src/kernel/kernel-fixture.ts'
-import type { CallOutcome, GenerateRequest, Label } from '../../src/types/index.ts'
+import type { CallOutcome, GenerateRequest, Label } from '../../src/protocol/index.ts'
 import { acted, anAction, aProvider, createFakeHosts, saidBy } from './fake-hosts.ts'
 import { openPartsFixture, rightsOf } from './parts-fixture.ts'
 

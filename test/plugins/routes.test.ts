@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createToken, startGateway } from '../../src/gateway/index.ts'
-import { type CallOutcome, systemRandom } from '../../src/types/index.ts'
+import { systemRandom } from '../../src/base/index.ts'
+import type { CallOutcome } from '../../src/protocol/index.ts'
 import { createFakeHosts } from './fake-hosts.ts'
 import { openPartsFixture, rightsOf } from './parts-fixture.ts'
 

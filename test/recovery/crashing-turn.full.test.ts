@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { leaveCrashMark } from '../../src/types/index.ts'
+import { leaveCrashMark } from '../../src/base/index.ts'
 import { newId, openConversation } from '../support/conversation.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { startModel } from '../support/model.ts'

@@ -3,7 +3,7 @@
  * A message that was acknowledged is never sent again: from there it is the guest's duty.
  */
 import assert from 'node:assert/strict'
-import type { RecordView, ServerFrame } from '../../src/types/index.ts'
+import type { RecordView, ServerFrame } from '../../src/protocol/index.ts'
 import { newId } from '../support/conversation.ts'
 import type { TestGuest } from '../support/guest-process.ts'
 import { ConnectionEnded, openTerminal, type Terminal } from '../support/terminal.ts'

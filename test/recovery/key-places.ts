@@ -1,7 +1,8 @@
 /** Where keys and the store of one user are, for programs and tests that change keys. */
 import { join } from 'node:path'
 import { type KeyPlace, openHome, openWorkspace } from '../../src/runner/index.ts'
-import { configSchema, type UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
+import { configSchema } from '../../src/config/index.ts'
 
 const user = 'ada' as UserId
 

@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { beginKeyChange, endKeyChange, makeMasterKeys } from '../../src/runner/index.ts'
 import { answerKeys, openSqliteStore, storedSecrets } from '../../src/store/index.ts'
-import { isOxbowError, systemClock } from '../../src/types/index.ts'
+import { isOxbowError, systemClock } from '../../src/base/index.ts'
 import { keyPlace, storePlace } from './key-places.ts'
 
 const program = fileURLToPath(new URL('./rotation-to-kill.ts', import.meta.url))

@@ -1,7 +1,7 @@
 /** Two hundred guests die at times that nobody chose: while they start, recover, work or wait. Several may die in one turn. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seededNumbers } from '../../src/types/random-fixture.ts'
+import { seededNumbers } from '../../src/base/random-fixture.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { emptied, makeWorkspace } from '../support/workspace.ts'
 import { assertRecovered } from './aftermath.ts'

@@ -4,7 +4,7 @@
  */
 import { beginKeyChange, endKeyChange, makeMasterKeys } from '../../src/runner/index.ts'
 import { answerKeys } from '../../src/store/index.ts'
-import { systemClock } from '../../src/types/index.ts'
+import { systemClock } from '../../src/base/index.ts'
 import { keyPlace, storePlace } from './key-places.ts'
 
 const root = process.argv[2] ?? ''

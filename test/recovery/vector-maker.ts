@@ -2,7 +2,7 @@
 import { createVectorIndex } from '../../src/memory/embed/vector-index.ts'
 import { createLocalTextEngine } from '../../src/memory/text/text-thread.ts'
 import { type MemoryItem, openSqliteStore } from '../../src/store/index.ts'
-import type { UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
 
 const path = process.argv[2] ?? ''
 const store = await openSqliteStore({ path, user: 'ada' as UserId, durability: 'normal' })

@@ -8,7 +8,7 @@ import { it } from 'node:test'
 import { createVectorIndex } from '../../src/memory/embed/vector-index.ts'
 import { createLocalTextEngine } from '../../src/memory/text/text-thread.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import type { UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
 
 void it('making vectors resumes where a killed guest stopped, and loses nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-vectors-'))

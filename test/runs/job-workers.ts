@@ -3,7 +3,7 @@ import { type Core, type Service, userCaller } from '../../src/kernel/index.ts'
 import { openFixture, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { services } from '../../src/services/index.ts'
 import type { Store } from '../../src/store/index.ts'
-import { type CallId, type Clock, derivedId, OxbowError, systemClock, systemRandom, type TurnId } from '../../src/types/index.ts'
+import { type CallId, type Clock, derivedId, OxbowError, systemClock, systemRandom, type TurnId } from '../../src/base/index.ts'
 import { createQueue } from '../../src/runs/queue.ts'
 import { createRuns, type HeldRuns, type Run, type Runs } from '../../src/runs/runs.ts'
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asks, type FixtureOptions, says } from '../../src/kernel/kernel-fixture.ts'
 import { type GraphFixture, openGraphs } from '../../src/services/graphs/graph-fixture.ts'
-import { type CallId, textOf } from '../../src/types/index.ts'
+import type { CallId } from '../../src/base/index.ts'
+import { textOf } from '../../src/protocol/index.ts'
 
 const config = {
   agents: { max_running: 1 },

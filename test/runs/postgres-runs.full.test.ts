@@ -1,7 +1,7 @@
 import { test } from 'node:test'
 import { openPostgresStore, type Store } from '../../src/store/index.ts'
 import { postgresSkip, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
-import type { UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
 import { describeRunsContract } from './runs-contract.ts'
 
 const postgres = usePostgres()

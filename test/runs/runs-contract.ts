@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Store } from '../../src/store/index.ts'
-import { isOxbowError } from '../../src/types/index.ts'
+import { isOxbowError } from '../../src/base/index.ts'
 import { scaled } from '../support/scale.ts'
 import {
   category,

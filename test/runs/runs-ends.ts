@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { HeldRuns } from '../../src/runs/runs.ts'
 import type { Store } from '../../src/store/index.ts'
-import { OxbowError } from '../../src/types/index.ts'
+import { OxbowError } from '../../src/base/index.ts'
 import {
   category,
   countOf,

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { type Home, openHome } from '../support/program.ts'
 
 const repository = resolve(import.meta.dirname, '../..')

@@ -10,7 +10,8 @@ import { countFolderSkills, readSkillFiles, readSkills } from '../../src/runner/
 import { openShownSkills } from '../../src/sandbox/index.ts'
 import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { createSkills } from '../../src/skills/index.ts'
-import type { CallOutcome, GenerateRequest, JsonObject } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
+import type { CallOutcome, GenerateRequest } from '../../src/protocol/index.ts'
 
 const skillText = (name: string, description: string, body: string, more = ''): string =>
   `---\nname: ${name}\ndescription: ${description}\n${more}---\n${body}\n`

@@ -8,7 +8,8 @@ import { type Fixture, type FixtureOptions, openFixture, says, user } from '../.
 import { openPostgresStore, type Store } from '../../src/store/index.ts'
 import { postgresSkip, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { storeFolder } from '../../src/store/store-fixture.ts'
-import type { CallOutcome, Json } from '../../src/types/index.ts'
+import type { Json } from '../../src/base/index.ts'
+import type { CallOutcome } from '../../src/protocol/index.ts'
 
 interface Place extends AsyncDisposable {
   open(): Promise<Store>

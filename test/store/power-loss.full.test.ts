@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { createHasher, recordHolds } from '../../src/store/index.ts'
 import { ann, storeFolder } from '../../src/store/store-fixture.ts'
 import { openDatabase } from '../../src/store/sqlite/sqlite-database.ts'
-import type { JournalRecord } from '../../src/types/index.ts'
+import type { JournalRecord } from '../../src/protocol/index.ts'
 import { traceRun, tracingSkip } from './traced-disk.ts'
 
 const writer = fileURLToPath(new URL('synced-writer.ts', import.meta.url))

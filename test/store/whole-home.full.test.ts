@@ -18,7 +18,7 @@ import { PassThrough } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { runProgram } from '../../src/cli/program.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
-import { homeItemOf } from '../../src/types/index.ts'
+import { homeItemOf } from '../../src/config/index.ts'
 import { type Home, openHome, type Ran } from '../support/program.ts'
 
 const user = 'default'
@@ -173,7 +173,7 @@ test('everything that Oxbow writes below its home has a place in the table of ba
     const ofUser = `users/${user}/`
     return homeItemOf(name.startsWith(ofUser) ? 'user' : 'home', name.replace(ofUser, ''), user) === undefined
   })
-  assert.deepEqual(unknown, [], 'add it to src/types/home-items.ts, and to docs/storage.md')
+  assert.deepEqual(unknown, [], 'add it to src/config/home-items.ts, and to docs/storage.md')
   assert.ok(names.includes('plugins.lock') && names.includes(`users/${user}/internal/versions`))
 })
 

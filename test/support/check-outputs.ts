@@ -3,7 +3,7 @@
  * that made the call. Nothing is checked where Oxbow runs for a person.
  */
 import { subscribe } from 'node:diagnostics_channel'
-import type { Call } from '../../src/types/index.ts'
+import type { Call } from '../../src/protocol/index.ts'
 
 subscribe('oxbow:output', (message) => {
   const { call, output } = message as { readonly call: Pick<Call, 'name' | 'output'>; readonly output: unknown }

@@ -1,5 +1,5 @@
 /** A session in which a test says something and is told how the turn ended. */
-import { createIdMaker, type Failure, type IdMaker, systemClock, systemRandom } from '../../src/types/index.ts'
+import { createIdMaker, type Failure, type IdMaker, systemClock, systemRandom } from '../../src/base/index.ts'
 import type { Terminal } from './terminal.ts'
 
 export const newId: IdMaker = createIdMaker(systemClock, systemRandom)

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { verifyJournal } from '../../src/services/index.ts'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
-import { type JournalRecord, type JsonObject, type RecordView, type Spend } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
+import type { JournalRecord, RecordView, Spend } from '../../src/protocol/index.ts'
 import { type TestWorkspace, user } from './workspace.ts'
 
 /** A record with its body parsed. */

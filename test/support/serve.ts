@@ -1,7 +1,7 @@
 /** `src/guest/main.ts serve` for test entries that compose the guest with something odd. */
 import { createInterface } from 'node:readline'
 import { type GuestOptions, startGuest } from '../../src/guest/guest.ts'
-import type { GuestEnvelope, GuestReport } from '../../src/types/index.ts'
+import type { GuestEnvelope, GuestReport } from '../../src/config/index.ts'
 
 export async function serve(options: GuestOptions): Promise<void> {
   const input = createInterface({ input: process.stdin })

@@ -3,7 +3,7 @@
  * that ask what a wrong terminal is told cannot use the client, which makes no wrong frames.
  */
 import { WebSocket } from 'ws'
-import { type GuestStatus, protocolVersion, type RecordView, type ServerFrame } from '../../src/types/index.ts'
+import { type GuestStatus, protocolVersion, type RecordView, type ServerFrame } from '../../src/protocol/index.ts'
 import { inTime } from './patience.ts'
 import { type TestWorkspace, tokenOf } from './workspace.ts'
 

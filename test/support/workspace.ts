@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { watch } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import type { UserId } from '../../src/types/index.ts'
+import type { UserId } from '../../src/base/index.ts'
 import { patienceMs } from './patience.ts'
 
 export interface TestWorkspace extends Disposable {

@@ -8,7 +8,9 @@ import { responsesWire } from '../../src/engine/openai-responses/responses-wire.
 import type { Wire, WriterOptions } from '../../src/engine/wire.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { createRegistry } from '../../src/kernel/calls/registry.ts'
-import { type Call, type JsonObject, parseConfig, type ToolSpec, toolName } from '../../src/types/index.ts'
+import type { JsonObject } from '../../src/base/index.ts'
+import { type Call, type ToolSpec, toolName } from '../../src/protocol/index.ts'
+import { parseConfig } from '../../src/config/index.ts'
 
 const config = parseConfig({}, 'this test')
 const calls = await describedCalls(config)

@@ -8,7 +8,8 @@ import { describe, it } from 'node:test'
 import { asks, inOrder, newCallId, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../src/tools/index.ts'
-import type { CallId, Json, RecordView } from '../../src/types/index.ts'
+import type { CallId, Json } from '../../src/base/index.ts'
+import type { RecordView } from '../../src/protocol/index.ts'
 
 const secret = 'the-secret-of-the-vault-9f3a'
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect } from '../../src/client/index.ts'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { type Home, openHome } from '../support/program.ts'
 
 let home: Home

@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { runProgram } from '../../src/cli/program.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { type Home, openHome, type Ran } from '../support/program.ts'
 
 interface Listed {

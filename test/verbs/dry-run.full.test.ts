@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test'
 import { buildProgram, runProgram } from '../../src/cli/program.ts'
 import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { type Home, openHome, type Ran } from '../support/program.ts'
 
 let home: Home

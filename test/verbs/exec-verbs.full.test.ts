@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { execRun } from '../../src/tools/shell/run-call.ts'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { type Home, openHome } from '../support/program.ts'
 
 let home: Home

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openPty, withHome } from '../../src/cli/chat/pty-fixture.ts'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { startModel } from '../support/model.ts'
 
 const secret = 'sk-of-a-test-4711'

@@ -1,7 +1,7 @@
 /** `oxbow sessions` from end to end: the real program beside a real guest. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { errorTable } from '../../src/types/index.ts'
+import { errorTable } from '../../src/base/index.ts'
 import { type Home, openHome } from '../support/program.ts'
 
 interface Listed {

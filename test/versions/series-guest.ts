@@ -8,17 +8,8 @@ import { createPathLocks } from '../../src/hands/files/path-locks.ts'
 import { createUploads } from '../../src/hands/transfer/put-file.ts'
 import { undoCalls } from '../../src/services/versions/undo-calls.ts'
 import { createVersioning, type Versioning } from '../../src/services/versions/versioning.ts'
-import {
-  type CallContext,
-  type Caller,
-  type Failure,
-  type Hands,
-  type HandsOps,
-  OxbowError,
-  type RecordView,
-  type Sandbox,
-  toError,
-} from '../../src/types/index.ts'
+import { type Failure, OxbowError, toError } from '../../src/base/index.ts'
+import type { CallContext, Caller, Hands, HandsOps, RecordView, Sandbox } from '../../src/protocol/index.ts'
 
 /** What hands are asked to run: the guest plays it, see `command`. */
 export const played = { command: 'played', cwd: '/shared' } as HandsOps['exec']['input']

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { connect } from '../../src/client/index.ts'
-import type { SessionId } from '../../src/types/index.ts'
+import type { SessionId } from '../../src/base/index.ts'
 import { tokenOf } from '../support/workspace.ts'
 import { noChromium, openWebRig, type WebRig } from './web-fixture.ts'
 

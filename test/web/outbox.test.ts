@@ -1,7 +1,7 @@
 /** The outbox of the Chat page: what a reload or a guest that is gone must not lose, nor send twice. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { OxbowError } from '../../src/types/index.ts'
+import { OxbowError } from '../../src/base/index.ts'
 import { createOutbox } from '../../web/src/pages/chat/outbox.ts'
 
 type Client = Parameters<typeof createOutbox>[0]

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { configSchema } from '../../src/runner/index.ts'
-import { configJsonSchema } from '../../src/types/index.ts'
+import { configJsonSchema } from '../../src/config/index.ts'
 import { sectionsOf } from '../../web/src/pages/settings/config-fields.ts'
 
 test('a setting is found by what its table holds: every time limit of the configuration has a field', () => {

@@ -1,5 +1,5 @@
 /** Chance that a seed decides: the same seed makes the same data on every machine. */
-import { seededNumbers } from '../../../src/types/random-fixture.ts'
+import { seededNumbers } from '../../../src/base/random-fixture.ts'
 
 export interface Chance {
   /** 0 to below 1. */

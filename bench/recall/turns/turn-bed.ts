@@ -2,7 +2,7 @@
 import type { TextEngine } from '../../../src/memory/index.ts'
 import { termsOfDay } from '../../../src/memory/recall/day-terms.ts'
 import { createHasher, type MemoryChange, type Store } from '../../../src/store/index.ts'
-import type { SessionId } from '../../../src/types/index.ts'
+import type { SessionId } from '../../../src/base/index.ts'
 import { messageEntry } from '../../memory/memory-data.ts'
 import { addVectors } from '../indexed-dialogue.ts'
 

@@ -7,7 +7,7 @@ import { type ConnectBench, makeConnectBench } from '../../connect/mcp/connect-f
 import { hostileServer } from '../../connect/mcp/hostile-fixture.ts'
 import { asks, says } from '../../kernel/kernel-fixture.ts'
 import { plainText } from '../../terminal/index.ts'
-import type { JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 import { choose, type EditorOptions, openEditor, type TestEditor, testServers } from '../acp-fixture.ts'
 import { placeOf, readServer, settingsOf } from './wanted-server.ts'
 

@@ -5,7 +5,7 @@
  */
 import type { McpServer, McpServerStdio, PermissionOption, RequestPermissionResponse } from '@agentclientprotocol/sdk'
 import { plainLine } from '../../terminal/index.ts'
-import { failureSentences, OxbowError, ownValue, toFailure, untilAborted } from '../../types/index.ts'
+import { failureSentences, OxbowError, ownValue, toFailure, untilAborted } from '../../base/index.ts'
 import type { Editor } from '../editor.ts'
 import type { GuestLink } from '../guest-link.ts'
 import { maxAskedServers, maxEditorServers, maxLogChars } from '../limits.ts'

@@ -3,7 +3,7 @@
  * them. Whatever others have written is on one line, without characters that are not seen, and bounded.
  */
 import { exactText, plainLine } from '../../terminal/index.ts'
-import { plural } from '../../types/index.ts'
+import { plural } from '../../base/index.ts'
 import { maxShownChars } from '../limits.ts'
 import type { OfferedTools } from '../ports.ts'
 import { fencedCode } from '../tool-view.ts'

@@ -4,7 +4,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, posix, relative } from 'node:path'
 import type { Gateway, HeldServer, OfferedTools, ServerPorts } from '../../acp/index.ts'
 import { grantRight, type GuestSetup, hasDotFolder, hasRight, loadConfig, whyHidden } from '../../runner/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { restartGuest } from '../kernel/call.ts'
 import { removeSecret, storeSecret } from '../kernel/secrets.ts'
 

@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { addFolder, listFolders, usersFolder } from '../../runner/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { type AcpPorts, runAgent } from '../../acp/index.ts'
 import { type GuestChoice, guestSetup, openConnection } from '../guest-connection.ts'
 import { assertMountable, assertShown } from '../kernel/folders.ts'

@@ -1,7 +1,7 @@
 /** Slash commands that the chat does not have itself: those of the person, and mistyped ones. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { fakeGateway, startChat } from './chat-fixture.ts'
 
 void test('unknown commands and failures of the gateway are reported, and the chat continues', async () => {

@@ -1,5 +1,6 @@
 /** What each slash command does in a chat line by line, and `/memory`. */
-import type { Json, SessionId, SessionInfo } from '../../types/index.ts'
+import type { Json, SessionId } from '../../base/index.ts'
+import type { SessionInfo } from '../../protocol/index.ts'
 import { type GatewayPort, outcomeOf, outputOf } from '../guest-connection.ts'
 import { maxListedSessions, sessionsOnPage } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'

@@ -1,5 +1,6 @@
 /** A chat over a fake gateway and a fake screen. */
-import type { GuestStatus, Json, Phase, RecordView, SessionInfo } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
+import type { GuestStatus, Phase, RecordView, SessionInfo } from '../../protocol/index.ts'
 import type { FollowEvent } from '../../client/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { runChat } from './chat-loop.ts'

@@ -1,6 +1,6 @@
 /** The chat: turns what a person types into messages, answers and commands. Depends only on the ports of screen and gateway. */
-import { OxbowError, toFailure } from '../../types/index.ts'
-import type { CallId, Failure } from '../../types/index.ts'
+import { OxbowError, toFailure } from '../../base/index.ts'
+import type { CallId, Failure } from '../../base/index.ts'
 import { doubleInterruptMs } from '../limits.ts'
 import { obey } from './chat-commands.ts'
 import type { Screen, ScreenEvents } from '../screen/screen.ts'

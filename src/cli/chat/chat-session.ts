@@ -3,10 +3,9 @@
  * memory.
  */
 import type { FollowEvent } from '../../client/index.ts'
+import type { CallId, Failure, SessionId, TurnId } from '../../base/index.ts'
 import {
-  type CallId,
   endsTurn,
-  type Failure,
   foldRecord,
   isDecided,
   isEnd,
@@ -16,11 +15,9 @@ import {
   pendingIn,
   pendingOf,
   type RecordView,
-  type SessionId,
   startsTurn,
-  type TurnId,
   type TurnView,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import type { Screen } from '../screen/screen.ts'
 import { badgeText, inRecordOrder, type LabelBadge, labelBadges } from '../../terminal/index.ts'

@@ -1,14 +1,7 @@
 /** The current session of a chat: starting, switching and forking sessions, sending messages with attachments. */
 import type { OutputOf } from '../../client/index.ts'
-import {
-  type CallId,
-  type Failure,
-  type JsonObject,
-  ownValue,
-  type RecordView,
-  type SessionId,
-  type SessionInfo,
-} from '../../types/index.ts'
+import { type CallId, type Failure, type JsonObject, ownValue, type SessionId } from '../../base/index.ts'
+import type { RecordView, SessionInfo } from '../../protocol/index.ts'
 import { type GatewayPort, outputOf } from '../guest-connection.ts'
 import { chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'

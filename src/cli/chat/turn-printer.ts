@@ -1,11 +1,9 @@
 /** Prints a running turn: its text as it streams, a line for each call, and how it ended. Also the lines that the chat prints itself. */
 import type { FollowEvent } from '../../client/index.ts'
+import { type Failure, failureSentences, forPeople } from '../../base/index.ts'
 import {
   type CallView,
   endsTurn,
-  type Failure,
-  failureSentences,
-  forPeople,
   type GuestStatus,
   isEnd,
   isOver,
@@ -16,7 +14,7 @@ import {
   type RecordView,
   type TurnView,
   unreportedFailure,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'

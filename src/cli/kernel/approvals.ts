@@ -1,5 +1,6 @@
 /** `oxbow approvals`: what waits for a person, and deciding it. */
-import { type JsonObject, OxbowError, type PendingApproval } from '../../types/index.ts'
+import { type JsonObject, OxbowError } from '../../base/index.ts'
+import type { PendingApproval } from '../../protocol/index.ts'
 import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'

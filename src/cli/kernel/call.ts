@@ -2,7 +2,7 @@
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { plainText } from '../../terminal/index.ts'
-import { type Json, OxbowError } from '../../types/index.ts'
+import { type Json, OxbowError } from '../../base/index.ts'
 import type { OutputOf } from '../../client/index.ts'
 import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'

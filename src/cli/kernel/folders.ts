@@ -13,7 +13,8 @@ import {
   sharedPathOf,
   unseenFolder,
 } from '../../runner/index.ts'
-import { type HostFolder, isOxbowError, OxbowError, toFailure, plural, failureSentences } from '../../types/index.ts'
+import { isOxbowError, OxbowError, toFailure, plural, failureSentences } from '../../base/index.ts'
+import type { HostFolder } from '../../protocol/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest, outputOf } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'

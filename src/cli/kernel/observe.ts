@@ -1,7 +1,7 @@
 /** `oxbow events`: what happens in the guest. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findGuest, openHome, openWorkspace, parseUser, type Workspace } from '../../runner/index.ts'
-import { isOxbowError, type JsonObject } from '../../types/index.ts'
+import { isOxbowError, type JsonObject } from '../../base/index.ts'
 import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { eventWaitS, guestPollMs } from '../limits.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'

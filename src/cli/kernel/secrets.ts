@@ -1,5 +1,5 @@
 /** `oxbow secret reveal`, and secrets that other verbs store. */
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { isYes } from '../input.ts'
 import { type GatewayPort, withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'

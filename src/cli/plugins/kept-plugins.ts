@@ -1,7 +1,8 @@
 /** What plugins have told before, from files, without a guest: which of those with hooks have never started, and which models plugins serve. */
 import { join } from 'node:path'
 import { type GuestSetup, loadPlugins } from '../../runner/index.ts'
-import { type DescribedPlugin, type HostedPlugin, unservedModel } from '../../types/index.ts'
+import type { DescribedPlugin, HostedPlugin } from '../../protocol/index.ts'
+import { unservedModel } from '../../config/index.ts'
 
 export interface UnstartedPlugin {
   readonly name: string

@@ -1,7 +1,7 @@
 /** Guests that run take over each change of the installed plugins. */
 import { type Client, connect } from '../../client/index.ts'
 import { findGuest, type Home, openWorkspace, usersOf } from '../../runner/index.ts'
-import { toError, toFailure } from '../../types/index.ts'
+import { toError, toFailure } from '../../base/index.ts'
 import { restartGuest } from '../kernel/call.ts'
 import type { Terminal } from '../terminal.ts'
 

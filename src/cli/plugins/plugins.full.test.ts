@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { guestEntry } from '../../../test/support/built.ts'
 import { type Home, openHome } from '../../../test/support/program.ts'
-import type { JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 import { runProgram } from '../program.ts'
 import type { Terminal } from '../terminal.ts'
 

@@ -4,16 +4,8 @@ import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type GuestSetup, hasRight, type Home, loadPlugins, openHome, type PluginsOfHome, usersOf } from '../../runner/index.ts'
 import type { OutputOf } from '../../client/index.ts'
-import {
-  actionCallName,
-  type Failure,
-  type LockedPlugin,
-  OxbowError,
-  type PluginExports,
-  pluginRight,
-  type PluginSource,
-  plural,
-} from '../../types/index.ts'
+import { type Failure, OxbowError, plural } from '../../base/index.ts'
+import { actionCallName, type LockedPlugin, type PluginExports, pluginRight, type PluginSource } from '../../protocol/index.ts'
 import { type CallOptions } from '../kernel/call.ts'
 import { guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'

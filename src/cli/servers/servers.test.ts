@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { mcpServer } from '../../types/index.ts'
+import { mcpServer } from '../../config/index.ts'
 import { settingsIn } from './servers.ts'
 
 describe('settings of servers in a file of another program', () => {

@@ -1,7 +1,7 @@
 /** `oxbow servers add`, `remove`, `login` and their prompts; what a server offers is looked at and approved by verbs of its calls. */
 import { readFile, rm } from 'node:fs/promises'
 import { join, resolve as absolute } from 'node:path'
-import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
 import { openHome } from '../../runner/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'

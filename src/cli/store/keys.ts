@@ -15,7 +15,8 @@ import {
   takeKeyFile,
   type TakenKey,
 } from '../../runner/index.ts'
-import { type FileKeys, type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
+import { isOxbowError, OxbowError, toFailure } from '../../base/index.ts'
+import type { FileKeys, KeyQuestion, KeyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
 import { guestReturnMs } from '../limits.ts'

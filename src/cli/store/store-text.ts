@@ -1,21 +1,20 @@
 /** Reports of `oxbow store` as text, and its progress line. */
-import {
-  type BackupManifest,
-  type BackupPart,
-  type BackupPreview,
-  type BackupReport,
-  type HostFolder,
-  type MigrateReport,
-  type MoveReport,
-  ownValue,
-  type RestorePreview,
-  type RestoreReport,
-  type StoreProgress,
-  type StoreStatus,
-  type StoreVerifyReport,
-  type VacuumReport,
-  plural,
-} from '../../types/index.ts'
+import { ownValue, plural } from '../../base/index.ts'
+import type { HostFolder } from '../../protocol/index.ts'
+import type {
+  BackupManifest,
+  BackupPart,
+  BackupPreview,
+  BackupReport,
+  MigrateReport,
+  MoveReport,
+  RestorePreview,
+  RestoreReport,
+  StoreProgress,
+  StoreStatus,
+  StoreVerifyReport,
+  VacuumReport,
+} from '../../config/index.ts'
 import { columnsOf, printNotice, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, table } from '../../terminal/index.ts'
 

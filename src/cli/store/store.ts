@@ -3,16 +3,8 @@ import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { askOffline, fileKeys, listFolders, loadPlugins, lockPath, type TakenKey } from '../../runner/index.ts'
-import {
-  type FileKeys,
-  type MoveReport,
-  ownValue,
-  OxbowError,
-  type RestoreReport,
-  type StoreProgress,
-  type StoreQuestion,
-  type StoreVerifyReport,
-} from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../base/index.ts'
+import type { FileKeys, MoveReport, RestoreReport, StoreProgress, StoreQuestion, StoreVerifyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { restoreKeys } from './keys.ts'
 import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'

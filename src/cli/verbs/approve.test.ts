@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CallId, type PendingApproval, type SessionId } from '../../types/index.ts'
+import type { CallId, SessionId } from '../../base/index.ts'
+import type { PendingApproval } from '../../protocol/index.ts'
 import type { FollowHandler } from '../../client/index.ts'
 import type { Connection } from '../guest-connection.ts'
 import { listPending } from './approve.ts'

@@ -1,5 +1,6 @@
 /** `oxbow approve`: decides a waiting call and follows its turn to the end, so that the decision takes effect. */
-import { endsTurn, type JsonObject, OxbowError, type PendingApproval, pendingOf, type SessionId, toError } from '../../types/index.ts'
+import { type JsonObject, OxbowError, type SessionId, toError } from '../../base/index.ts'
+import { endsTurn, type PendingApproval, pendingOf } from '../../protocol/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type Connection, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { journalEnd, readRecent, watchTurn } from '../turn-watch.ts'

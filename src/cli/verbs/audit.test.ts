@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { JournalRecord } from '../../types/index.ts'
+import type { JournalRecord } from '../../protocol/index.ts'
 import { textWidth } from '../screen/word-wrap.ts'
 import { describeExchange, recordLine } from './audit.ts'
 

@@ -21,7 +21,8 @@ import {
   replaceConfig,
   valueOf,
 } from '../../runner/index.ts'
-import { type Config, configJsonSchema, isObject, OxbowError } from '../../types/index.ts'
+import { isObject, OxbowError } from '../../base/index.ts'
+import { type Config, configJsonSchema } from '../../config/index.ts'
 import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser, suggestion } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'

@@ -15,20 +15,9 @@ import {
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
-import {
-  type Config,
-  type DoctorCheck,
-  type ErrorCode,
-  type Failure,
-  type JournalRecord,
-  ownValue,
-  pluginRight,
-  type StoreQuestion,
-  type StoreStatus,
-  type StoreVerifyReport,
-  systemClock,
-  toFailure,
-} from '../../types/index.ts'
+import { type ErrorCode, type Failure, ownValue, systemClock, toFailure } from '../../base/index.ts'
+import { type DoctorCheck, type JournalRecord, pluginRight } from '../../protocol/index.ts'
+import type { Config, StoreQuestion, StoreStatus, StoreVerifyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup, warnOfStale, withGuest } from '../guest-connection.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, plainText, statusRows, table } from '../../terminal/index.ts'

@@ -1,15 +1,8 @@
 /** `oxbow image build`, `list` and `remove`: images of the container tier and of the micro VM tier, from files of this machine. The guest program does the work. */
 import { resolve } from 'node:path'
 import { askOffline } from '../../runner/index.ts'
-import {
-  type ImageExtra,
-  imageExtras,
-  type ImageList,
-  type ImageQuestion,
-  type ImageReport,
-  type KeptImage,
-  OxbowError,
-} from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type ImageExtra, imageExtras, type ImageList, type ImageQuestion, type ImageReport, type KeptImage } from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'

@@ -9,18 +9,9 @@ import {
   type HostEnv,
   readConfigFile,
 } from '../../runner/index.ts'
-import {
-  type AddressModels,
-  builtinProviders,
-  type ConfigChange,
-  type FoundService,
-  keyNameOf,
-  type ModelChoice,
-  ownValue,
-  OxbowError,
-  type SandboxTier,
-  setupChanges,
-} from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../base/index.ts'
+import type { AddressModels, FoundService, SandboxTier } from '../../protocol/index.ts'
+import { builtinProviders, type ConfigChange, keyNameOf, type ModelChoice, setupChanges } from '../../config/index.ts'
 import type { GuestChoice } from '../guest-connection.ts'
 import { readPiped } from '../input.ts'
 import { setupLookMs } from '../limits.ts'

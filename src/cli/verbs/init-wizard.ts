@@ -2,24 +2,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { confirm, intro, isCancel, log, outro, password, select, spinner, text } from '@clack/prompts'
 import { askOffline, type GuestSetup } from '../../runner/index.ts'
+import { isOxbowError, ownValue, OxbowError, failureSentences } from '../../base/index.ts'
+import type { AddressModels, DoctorCheck, FoundModel, FoundService, SandboxTier } from '../../protocol/index.ts'
 import {
-  type AddressModels,
   builtinProviders,
-  type DoctorCheck,
-  type FoundModel,
-  type FoundService,
-  isOxbowError,
   keyNameOf,
   minContextTokens,
   type ModelChoice,
-  ownValue,
-  OxbowError,
-  type SandboxTier,
   setupChanges,
   tooFewContextTokens,
   usualContextTokens,
-  failureSentences,
-} from '../../types/index.ts'
+} from '../../config/index.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainLine } from '../../terminal/index.ts'
 import { assertUsable, describePlan, findServices, isSet, lookAt, microDollars, type SetupPlan } from './init-plan.ts'

@@ -3,7 +3,7 @@
  * one. Both end in a plan, which is carried out here: configuration of the user, a stored secret, a budget, and a look whether it works.
  */
 import { askOffline, changeFile, configFiles, type GuestSetup, masterKeys } from '../../runner/index.ts'
-import type { DoctorCheck } from '../../types/index.ts'
+import type { DoctorCheck } from '../../protocol/index.ts'
 import { plainText, table } from '../../terminal/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, outputOf, withGuest } from '../guest-connection.ts'
 import { storeSecret } from '../kernel/secrets.ts'

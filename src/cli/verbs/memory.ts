@@ -2,7 +2,7 @@
 import { createReadStream, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { OutputOf } from '../../client/index.ts'
 import { type GuestChoice, withGuest, outputOf } from '../guest-connection.ts'
 import { maxImportChars, maxImportLines } from '../limits.ts'

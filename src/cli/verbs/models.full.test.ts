@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { shareCompileCache } from '../../../test/support/compile-cache.ts'
-import { errorTable } from '../../types/index.ts'
+import { errorTable } from '../../base/index.ts'
 import { providerTable } from './models.ts'
 import { program } from '../../../test/support/built.ts'
 

@@ -1,6 +1,8 @@
 /** `oxbow models` and `oxbow catalog`: show model facts and their sources, without a running guest. */
 import { askOffline } from '../../runner/index.ts'
-import { builtinProviders, type CatalogQuestion, type ModelFacts, type ModelPrice, ownValue, OxbowError } from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../base/index.ts'
+import type { ModelFacts, ModelPrice } from '../../protocol/index.ts'
+import { builtinProviders, type CatalogQuestion } from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { shownCatalogChanges } from '../limits.ts'
 import { printFailure, printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'

@@ -1,17 +1,9 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { openHome, usersFolder } from '../../runner/index.ts'
-import {
-  createIdMaker,
-  failureSentences,
-  folderNote,
-  isOxbowError,
-  OxbowError,
-  systemClock,
-  systemRandom,
-  type TurnView,
-  unreportedFailure,
-} from '../../types/index.ts'
-import type { CallId, GuestStatus, PendingApproval, SentFile, SessionId, TurnId } from '../../types/index.ts'
+import { createIdMaker, failureSentences, folderNote, isOxbowError, OxbowError, systemClock, systemRandom } from '../../base/index.ts'
+import { type TurnView, unreportedFailure } from '../../protocol/index.ts'
+import type { CallId, SessionId, TurnId } from '../../base/index.ts'
+import type { GuestStatus, PendingApproval, SentFile } from '../../protocol/index.ts'
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
 import type { FollowEvent, SentMessage } from '../../client/index.ts'

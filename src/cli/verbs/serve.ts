@@ -14,7 +14,7 @@ import {
   openWorkspace,
   type Workspace,
 } from '../../runner/index.ts'
-import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '../../types/index.ts'
+import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '../../base/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'

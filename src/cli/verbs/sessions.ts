@@ -1,18 +1,16 @@
 /** `oxbow sessions`: lists sessions, finds one by the first characters of its id, and changes it. */
+import { isOxbowError, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   erasedText,
   foldTurns,
   isMessage,
   isOver,
-  isOxbowError,
   lastAnswer,
-  OxbowError,
   type RecordView,
-  type SessionId,
   type SessionInfo,
   type TurnView,
   unreportedFailure,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
 import { printAnswer, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'

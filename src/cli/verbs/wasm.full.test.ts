@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 import { assemble, type FixtureFunction, op } from '../../sandbox/wasm/wasm-fixture.ts'
-import { errorTable } from '../../types/index.ts'
+import { errorTable } from '../../base/index.ts'
 import { program } from '../../../test/support/built.ts'
 
 let home = ''

@@ -1,7 +1,8 @@
 /** `oxbow wasm run`: runs a WASM or JavaScript tool once, with access to the mounted folders only. Needs no running guest. */
 import { resolve } from 'node:path'
 import { askOffline, openHome, usersFolder } from '../../runner/index.ts'
-import { type Json, OxbowError, type ToolQuestion, type ToolReport } from '../../types/index.ts'
+import { type Json, OxbowError } from '../../base/index.ts'
+import type { ToolQuestion, ToolReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { ownWay } from '../own-files.ts'
 import { printFailure, printLine, printNotice, type Terminal } from '../terminal.ts'

@@ -1,6 +1,6 @@
 /** The port to the SDK of A2A, which is loaded with the first remote agent that is asked. Everything that an agent sends is hostile. */
 import type { AgentCard, Message, Part, StreamResponse, Task, TaskState } from '@a2a-js/sdk'
-import { isObject, isOxbowError, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
+import { isObject, isOxbowError, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
 import { requestTimeoutMs } from './limits.ts'
 
 export type RemoteState =

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { createHash, createPublicKey, type JsonWebKey, verify } from 'node:crypto'
-import { isObject, type Json, type JsonObject, nestsDeeper, ownValue, OxbowError, type RemoteAgent } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, nestsDeeper, ownValue, OxbowError } from '../../base/index.ts'
+import type { RemoteAgent } from '../../config/index.ts'
 import { canonical, type HashText, visible } from '../mcp/definitions.ts'
 import { type ReadCard, readCard } from './a2a-client.ts'
 import { cardTimeoutMs, maxCardBytes, maxCardDepth, maxSkills, maxSummaryBytes } from './limits.ts'

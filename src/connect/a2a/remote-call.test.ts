@@ -1,7 +1,8 @@
 /** An agent of others as a call: its time over restarts, the task that it goes on with, and what its states mean. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type CallContext, isOxbowError, OxbowError, systemClock } from '../../types/index.ts'
+import { isOxbowError, OxbowError, systemClock } from '../../base/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import type { Remote } from './remote.ts'
 import { remoteCall } from './remote-call.ts'

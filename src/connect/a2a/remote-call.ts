@@ -4,7 +4,8 @@
  * say whether it runs one twice, the outcome is unknown instead.
  */
 import { z } from 'zod'
-import { type Blobs, type Call, type CallContext, derivedId, jsonSchema, OxbowError } from '../../types/index.ts'
+import { derivedId, OxbowError } from '../../base/index.ts'
+import { type Blobs, type Call, type CallContext, jsonSchema } from '../../protocol/index.ts'
 import { visible } from '../mcp/definitions.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import type { RemoteState } from './a2a-client.ts'

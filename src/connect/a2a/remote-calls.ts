@@ -1,6 +1,8 @@
 /** The calls by which a person adds agents of others, looks at their cards, approves them, turns them off and removes them. */
 import { z } from 'zod'
-import { type Call, type CallContext, OxbowError, type RemoteAgent, remoteAgent } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Call, CallContext } from '../../protocol/index.ts'
+import { type RemoteAgent, remoteAgent } from '../../config/index.ts'
 import type { HashText } from '../mcp/definitions.ts'
 import { cardSummary } from './card.ts'
 import { maxRemotes } from './limits.ts'

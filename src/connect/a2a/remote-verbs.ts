@@ -1,6 +1,7 @@
 /** `oxbow remotes`: agents of others that speak A2A, and whose cards a person approves. */
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { OxbowError, type ServiceVerb } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 import type { CardSummary } from './card.ts'
 import type { CardDiff, RemoteLine } from './remote-calls.ts'
 

@@ -2,7 +2,7 @@
  * One agent of others: its card checked before each task against what a person has approved, tasks sent and followed to their end, also
  * over lost connections and a restart of either side. An agent that fails again and again is left alone for a while.
  */
-import { type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, OxbowError } from '../../base/index.ts'
 import type { HashText } from '../mcp/definitions.ts'
 import { kindOf, openRemote, type RemoteClient, type RemoteEvent } from './a2a-client.ts'
 import { cardAddress, fetchCard, type FoundCard } from './card.ts'

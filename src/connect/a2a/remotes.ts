@@ -2,7 +2,8 @@
  * Agents of others, and the approved ones as calls. What models are offered comes from the card that a person has approved, so that no
  * agent is asked before one of its calls is made or a person looks at it.
  */
-import type { A2aConfig, Call } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
+import type { A2aConfig } from '../../config/index.ts'
 import type { CallSource } from '../call-source.ts'
 import type { ServerSecrets } from '../mcp/login.ts'
 import { filled } from '../program.ts'

@@ -2,7 +2,9 @@
  * What is kept of agents of others: those that a person has added, which are off, and the card that is approved. One document for each;
  * those of the configuration have one too, once their card is approved.
  */
-import type { CallId, Caller, RemoteAgent } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import type { Caller } from '../../protocol/index.ts'
+import type { RemoteAgent } from '../../config/index.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import type { CardSummary } from './card.ts'
 

@@ -13,7 +13,8 @@ import {
   type TerminalOutputResponse,
   type WaitForTerminalExitResponse,
 } from '@agentclientprotocol/sdk'
-import { failureSentences, isOxbowError, OxbowError, type ServerProcess } from '../../types/index.ts'
+import { failureSentences, isOxbowError, OxbowError } from '../../base/index.ts'
+import type { ServerProcess } from '../../protocol/index.ts'
 import { createAgentStream } from './agent-stream.ts'
 import { cancelWaitMs, connectTimeoutMs } from './limits.ts'
 

@@ -5,7 +5,8 @@
  */
 import { posix } from 'node:path'
 import type { CreateTerminalRequest, PermissionOption, RequestPermissionRequest } from '@agentclientprotocol/sdk'
-import { type CallContext, headOf, OxbowError, tailOf } from '../../types/index.ts'
+import { headOf, OxbowError, tailOf } from '../../base/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import { visible } from '../mcp/definitions.ts'
 import type { AgentRequests } from './acp-client.ts'
 import { maxCommandOutputBytes, maxShownChars, maxTerminals } from './limits.ts'

@@ -1,6 +1,7 @@
 /** The streams of an agent's program as messages. The program is hostile: what it sends has limits, and one that breaks them is ended. */
 import type { AnyMessage, Stream } from '@agentclientprotocol/sdk'
-import { createLineSplitter, isObject, OxbowError, type ServerProcess } from '../../types/index.ts'
+import { createLineSplitter, isObject, OxbowError } from '../../base/index.ts'
+import type { ServerProcess } from '../../protocol/index.ts'
 import { maxMessageBytes, maxOpenRequests, maxStrayLines, maxTaskBytes, maxTaskMessages, messagesPerTurn } from './limits.ts'
 
 export interface AgentStream extends Stream {

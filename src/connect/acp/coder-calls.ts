@@ -1,6 +1,8 @@
 /** The calls by which a person adds coding agents of others, looks at what they are, approves and removes them. */
 import { z } from 'zod'
-import { acpAgent, type AcpAgent, type Call, type CallContext, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Call, CallContext } from '../../protocol/index.ts'
+import { acpAgent, type AcpAgent } from '../../config/index.ts'
 import { maxCoders } from './limits.ts'
 import type { CoderSettings, KeptCoder, NamedCoder } from './settings.ts'
 

@@ -1,7 +1,8 @@
 /** `oxbow coders`: coding agents of others that speak the Agent Client Protocol, and which of them a person approves. */
 import { resolve } from 'node:path'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { isObject, OxbowError, ownValue, type ServiceVerb } from '../../types/index.ts'
+import { isObject, OxbowError, ownValue } from '../../base/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 import type { CoderLine, Shown } from './coder-calls.ts'
 
 interface Listed {

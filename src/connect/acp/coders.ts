@@ -3,7 +3,8 @@
  * files, with its own hosts and secrets; what it says is untrusted, and its changes wait for a merge. Its program starts with its first
  * task and ends when nobody continues the conversation.
  */
-import type { AcpAgent, Call } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
+import type { AcpAgent } from '../../config/index.ts'
 import type { CallSource } from '../call-source.ts'
 import { canonical, type HashText, visible } from '../mcp/definitions.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'

@@ -1,5 +1,6 @@
 /** Programs of coding agents that run, one for each conversation: started on need, kept while somebody may continue, ended when idle. */
-import { type Hands, OxbowError, type Sandbox, type ServerProcess, tailOf } from '../../types/index.ts'
+import { OxbowError, tailOf } from '../../base/index.ts'
+import type { Hands, Sandbox, ServerProcess } from '../../protocol/index.ts'
 import { type ProgramDeps, startProgram } from '../program.ts'
 import type { AcpAgentClient } from './acp-client.ts'
 import { idleMs, maxIdle, maxLogChars } from './limits.ts'

@@ -1,6 +1,7 @@
 /** The calls behind what coding agents ask; see `agent-requests.ts`. They act on the files of the agent that asks, through hands. */
 import { z } from 'zod'
-import { type Call, type Hands, ownValue, OxbowError, type StartedProgram, type Tier } from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../base/index.ts'
+import type { Call, Hands, StartedProgram, Tier } from '../../protocol/index.ts'
 import { commandTimeoutMs, fileTimeoutMs, maxCommandOutputBytes, maxFileChars, maxShownChars } from './limits.ts'
 
 /** The files of one conversation. */

@@ -1,5 +1,5 @@
 /** What is kept of coding agents: those that a person has added, and what of each is approved. One document for each. */
-import type { AcpAgent } from '../../types/index.ts'
+import type { AcpAgent } from '../../config/index.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 
 export interface KeptCoder {

@@ -1,7 +1,8 @@
 /** The call `acp.NAME`: a task for a coding agent, or one more message of a conversation with it. */
 import { z } from 'zod'
 import type { SessionUpdate } from '@agentclientprotocol/sdk'
-import { type Call, type CallContext, type CallId, isObject, isOxbowError, OxbowError, tailOf, toError } from '../../types/index.ts'
+import { type CallId, isObject, isOxbowError, OxbowError, tailOf, toError } from '../../base/index.ts'
+import type { Call, CallContext } from '../../protocol/index.ts'
 import { visible } from '../mcp/definitions.ts'
 import { createAgentRequests } from './agent-requests.ts'
 import type { Conversation, Conversations } from './conversations.ts'

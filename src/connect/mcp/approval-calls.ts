@@ -1,6 +1,7 @@
 /** The calls by which a person looks at what a server offers, beside what is approved, and approves it. */
 import { z } from 'zod'
-import { type Call, isOxbowError, OxbowError, type SchemaChecker } from '../../types/index.ts'
+import { isOxbowError, OxbowError, type SchemaChecker } from '../../base/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import { callPart, type FoundTool, type HashText, toolDefinition, visible } from './definitions.ts'
 import {
   change,

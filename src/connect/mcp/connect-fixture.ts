@@ -5,16 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { hash } from 'node:crypto'
 import { createSchemaChecker } from '../../tools/index.ts'
 import { makeWorkbench, type Workbench } from '../../sandbox/sandbox-fixture.ts'
-import {
-  type Call,
-  type CallContext,
-  type CallOutcome,
-  type Done,
-  type JsonObject,
-  mcpServer,
-  OxbowError,
-  toFailure,
-} from '../../types/index.ts'
+import { type JsonObject, OxbowError, toFailure } from '../../base/index.ts'
+import type { Call, CallContext, CallOutcome, Done } from '../../protocol/index.ts'
+import { mcpServer } from '../../config/index.ts'
 import type { CallSource } from '../call-source.ts'
 import { createServers, type ServersDeps } from './servers.ts'
 import type { KeptServer } from './settings.ts'

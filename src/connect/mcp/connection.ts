@@ -2,7 +2,8 @@
  * One server: started on first need, its tools listed and compared with what a person has approved, restarted once when it crashes. The
  * newest list decides: a tool that is not as approved in it cannot be called.
  */
-import { isOxbowError, type JsonObject, OxbowError, type Sandbox, type ServerProcess, untilAborted } from '../../types/index.ts'
+import { isOxbowError, type JsonObject, OxbowError, untilAborted } from '../../base/index.ts'
+import type { Sandbox, ServerProcess } from '../../protocol/index.ts'
 import { canonical, type FoundTool, type HashText, readTools, type ServerFacts } from './definitions.ts'
 import { crashWindowMs, listFreshMs, maxCrashes, maxLogChars } from './limits.ts'
 import { createLogin, type Login } from './login.ts'

@@ -4,7 +4,8 @@
  * reference or runs a pattern of a schema.
  */
 import { z } from 'zod'
-import { isObject, type Json, type JsonObject, jsonObjectSchema, ownValue } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../base/index.ts'
+import { jsonObjectSchema } from '../../protocol/index.ts'
 import { maxDescriptionBytes, maxModelNameChars, maxSchemaBytes, maxSchemaDepth, maxToolNameChars } from './limits.ts'
 
 /** Last parts of the names of the calls for what a server has beside tools; a tool of such a name gets another. */

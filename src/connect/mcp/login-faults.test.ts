@@ -4,7 +4,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { openEgressFetch } from '../../sandbox/index.ts'
-import { type JsonObject, parseConfig } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import { parseConfig } from '../../config/index.ts'
 import { type ConnectBench, makeConnectBench } from './connect-fixture.ts'
 
 async function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ server: Server; host: string }> {

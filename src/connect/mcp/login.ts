@@ -9,7 +9,7 @@ import type {
   StoredOAuthClientInformation,
   StoredOAuthTokens,
 } from '@modelcontextprotocol/client'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { visible } from './definitions.ts'
 
 /** Secrets of the guest, as servers use them. */

@@ -1,6 +1,7 @@
 /** The port to the SDK, which is loaded with the first server that is needed. Everything that a server sends is hostile. */
 import type { Client, OAuthClientProvider, StreamableHTTPClientTransport, Transport } from '@modelcontextprotocol/client'
-import { isOxbowError, type JsonObject, OxbowError, type ServerProcess } from '../../types/index.ts'
+import { isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
+import type { ServerProcess } from '../../protocol/index.ts'
 import { connectTimeoutMs, listTimeoutMs, maxPages, maxServerItems, maxServerTools } from './limits.ts'
 import { createStdioTransport } from './stdio-transport.ts'
 

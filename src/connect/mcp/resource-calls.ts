@@ -3,17 +3,8 @@
  * chooses. Both are text of the server, and untrusted; the address of a resource is a way out for data.
  */
 import { z } from 'zod'
-import {
-  type Blobs,
-  type Call,
-  type CallContext,
-  isObject,
-  type Json,
-  type JsonObject,
-  type KeptFile,
-  ownValue,
-  OxbowError,
-} from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
+import type { Blobs, Call, CallContext, KeptFile } from '../../protocol/index.ts'
 import type { Connection } from './connection.ts'
 import { visible } from './definitions.ts'
 import { maxListedItems, maxListedChars, maxResultChars, maxWaitS } from './limits.ts'

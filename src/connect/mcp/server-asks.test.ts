@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
-import { isObject, type JsonObject } from '../../types/index.ts'
+import { isObject, type JsonObject } from '../../base/index.ts'
 import { type ConnectBench, installed, makeConnectBench, program } from './connect-fixture.ts'
 import { askingServer } from './hostile-fixture.ts'
 

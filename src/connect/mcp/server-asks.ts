@@ -6,19 +6,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import {
-  type Call,
-  type CallContext,
   type Failure,
   isObject,
   type Json,
   type JsonObject,
-  jsonObjectSchema,
   nestsDeeper,
   OxbowError,
   type SchemaChecker,
   toError,
   truncate,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import { type Call, type CallContext, jsonObjectSchema } from '../../protocol/index.ts'
 import { visible } from './definitions.ts'
 import { maxAskedChars, maxFormFields, maxSampledTokens, maxSamplingChars, maxSchemaDepth } from './limits.ts'
 

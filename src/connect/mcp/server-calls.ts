@@ -1,6 +1,8 @@
 /** The calls by which a person lists and adds servers, signs in to them, turns them off and removes them. */
 import { z } from 'zod'
-import { type Call, mcpServer, type McpServer, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Call } from '../../protocol/index.ts'
+import { mcpServer, type McpServer } from '../../config/index.ts'
 import { askCalls, type AskCallDeps } from './server-asks.ts'
 import { approvalCalls } from './approval-calls.ts'
 import type { HashText } from './definitions.ts'

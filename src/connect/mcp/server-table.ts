@@ -1,6 +1,7 @@
 /** The servers and their connections, as the calls about them see them. */
 import { z } from 'zod'
-import { type Call, type CallContext, OxbowError, type SchemaChecker } from '../../types/index.ts'
+import { OxbowError, type SchemaChecker } from '../../base/index.ts'
+import type { Call, CallContext } from '../../protocol/index.ts'
 import type { Connection } from './connection.ts'
 import type { KeptServer, NamedServer, Settings } from './settings.ts'
 

@@ -1,6 +1,7 @@
 /** `oxbow servers`: what servers of tools offer, and what of it a person approves. Adding and removing them stands in the terminal. */
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { isObject, type ServiceVerb } from '../../types/index.ts'
+import { isObject } from '../../base/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 import type { Offered, ServerDiff } from './approval-calls.ts'
 import type { ToolDefinition } from './definitions.ts'
 import type { ServerLine } from './server-calls.ts'

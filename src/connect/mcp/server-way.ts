@@ -1,7 +1,8 @@
 /** How a server is reached: a program in its sandbox with its own secrets and hosts, or an address behind the egress policy. */
 import { createHash } from 'node:crypto'
 import type { EgressFetch, EgressProxy } from '../../sandbox/index.ts'
-import { OxbowError, type Sandbox } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Sandbox } from '../../protocol/index.ts'
 import { filled, filledValues, programIdentity, readLock, startProgram } from '../program.ts'
 import type { HashText } from './definitions.ts'
 import type { RegisteredClient, ServerSecrets } from './login.ts'

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
-import type { JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 import { type ConnectBench, installed, makeConnectBench, program } from './connect-fixture.ts'
 import { hostileServer } from './hostile-fixture.ts'
 

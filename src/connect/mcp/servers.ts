@@ -2,7 +2,9 @@
  * Servers of tools, and their approved tools as calls. What models are offered comes from what a person has approved and not from a server,
  * so no server is started before one of its tools is called or a person looks at it.
  */
-import type { Call, Config, SchemaChecker } from '../../types/index.ts'
+import type { SchemaChecker } from '../../base/index.ts'
+import type { Call } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { CallSource } from '../call-source.ts'
 import { type Connection, type ConnectionDeps, createConnection, type Listed } from './connection.ts'
 import { askCalls, type AskCallDeps } from './server-asks.ts'

@@ -2,7 +2,9 @@
  * What is kept of servers: those that a person has added, which are off, and what of them is approved. One document for each server; those
  * of the configuration have one too, once something of them is approved.
  */
-import type { Caller, CallId, McpServer } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import type { Caller } from '../../protocol/index.ts'
+import type { McpServer } from '../../config/index.ts'
 import type { ToolDefinition } from './definitions.ts'
 
 /** The documents of the kernel. */

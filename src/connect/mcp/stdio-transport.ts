@@ -3,7 +3,8 @@
  * process its turns, and one that never ends closes the connection.
  */
 import type { Transport } from '@modelcontextprotocol/client'
-import { createLineSplitter, OxbowError, type ServerProcess } from '../../types/index.ts'
+import { createLineSplitter, OxbowError } from '../../base/index.ts'
+import type { ServerProcess } from '../../protocol/index.ts'
 import { maxMessageBytes, maxStrayLines, maxUnaskedMessages, messagesPerTurn } from './limits.ts'
 
 type Message = Parameters<Transport['send']>[0]

@@ -1,18 +1,7 @@
 /** An approved tool of a server as a call: untrusted, with an effect that is not repeated, and a sink, unless a person says otherwise. */
 import { z } from 'zod'
-import {
-  type Blobs,
-  type Call,
-  isObject,
-  isOxbowError,
-  type Json,
-  type JsonObject,
-  type KeptFile,
-  OxbowError,
-  problemLines,
-  type ProgramSees,
-  type SchemaChecker,
-} from '../../types/index.ts'
+import { isObject, isOxbowError, type Json, type JsonObject, OxbowError, problemLines, type SchemaChecker } from '../../base/index.ts'
+import type { Blobs, Call, KeptFile, ProgramSees } from '../../protocol/index.ts'
 import { type Connection, isLost } from './connection.ts'
 import { visible } from './definitions.ts'
 import { maxPictureBytes, maxResultChars, maxResultPictures } from './limits.ts'

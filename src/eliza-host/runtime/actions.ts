@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { ActionMethods, ElizaRuntime, RunState, RuntimeDeps } from './runtime-types.ts'
 import type { Action, ActionResult, Callback, Content, Evaluator, Free, Memory, State } from '../eliza-types.ts'
 import { remember } from './state.ts'
-import { setOwn } from '../../types/index.ts'
+import { setOwn } from '../../base/index.ts'
 
 const workingMemoryEntries = 50
 

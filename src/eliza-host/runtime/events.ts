@@ -1,7 +1,7 @@
 /** Events of both kinds that elizaOS has, and messages to channels. */
 import type { ElizaRuntime, EventMethods } from './runtime-types.ts'
 import type { Free } from '../eliza-types.ts'
-import { ownValue, setOwn } from '../../types/index.ts'
+import { ownValue, setOwn } from '../../base/index.ts'
 
 type SendHandler = Parameters<EventMethods['registerSendHandler']>[1]
 

@@ -2,7 +2,7 @@
  * The models of Oxbow behind the model types of elizaOS: they are asked through the gate, so that prices, budgets and fallbacks hold. They have
  * the lowest priority: a plugin's own handler comes first. Pictures, speech, sound, video and tokens have none: Oxbow has no such model.
  */
-import type { JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 import type { Free } from '../eliza-types.ts'
 import type { ElizaRuntime, RuntimeDeps } from './runtime-types.ts'
 import { outputOf } from '../store-adapter.ts'

@@ -2,7 +2,7 @@
 import { textOfError } from './events.ts'
 import type { ElizaRuntime, ModelMethods, RunState, RuntimeDeps } from './runtime-types.ts'
 import type { Free, ModelHandler } from '../eliza-types.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 export function modelMethods(self: ElizaRuntime, run: RunState, deps: RuntimeDeps): ModelMethods {
   const { core } = deps

@@ -1,7 +1,7 @@
 /** Worlds, rooms and people that a plugin says exist. */
 import type { ElizaRuntime, PlaceMethods, RuntimeDeps } from './runtime-types.ts'
 import type { Free, Uuid } from '../eliza-types.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 /** As in elizaOS. */
 const entitiesAtOnce = 5_000

@@ -1,5 +1,6 @@
 /** The runtime object that plugins of elizaOS get, as the parts of its implementation see each other. */
-import type { Json, PluginCallResult, JsonObject } from '../../types/index.ts'
+import type { Json, JsonObject } from '../../base/index.ts'
+import type { PluginCallResult } from '../../protocol/index.ts'
 import type {
   Action,
   ActionResult,

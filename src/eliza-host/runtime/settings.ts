@@ -1,7 +1,7 @@
 /** Settings in the order of elizaOS, runs, and the model parameters that settings give. */
 import { randomUUID } from 'node:crypto'
 import type { ElizaRuntime, RunState, RuntimeDeps, SettingMethods } from './runtime-types.ts'
-import { setOwn, ownValue } from '../../types/index.ts'
+import { setOwn, ownValue } from '../../base/index.ts'
 
 const defaultConversationLength = 32
 

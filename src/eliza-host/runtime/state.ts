@@ -1,7 +1,7 @@
 /** What providers say about a message, put together and kept by message. */
 import type { ElizaRuntime, StateMethods } from './runtime-types.ts'
 import type { Free, Memory, Provider, State } from '../eliza-types.ts'
-import { setOwn, ownValue } from '../../types/index.ts'
+import { setOwn, ownValue } from '../../base/index.ts'
 
 /** Messages whose state is kept; elizaOS keeps all of them. */
 const keptStates = 500

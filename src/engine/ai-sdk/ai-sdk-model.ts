@@ -2,7 +2,8 @@
  * Makes a `Model` of any AI SDK provider package. The package talks to its service in its own way; this file adds the limits,
  * cancellation and recording that every wire has. A generation asks the package, reads its parts and ends exactly once.
  */
-import type { AnswerRecorder, Clock, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import type { Clock, Failure } from '../../base/index.ts'
+import type { AnswerRecorder, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../protocol/index.ts'
 import { type BatchQueue, createBatchQueue } from '../http/http-model.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
 import { failedUsage } from '../answer.ts'

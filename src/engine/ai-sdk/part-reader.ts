@@ -3,7 +3,8 @@
  * sent, so every field is checked before use. An answer is complete when its `finish` part names a reason.
  */
 import type { LanguageModelV2Usage, LanguageModelV4Usage } from '@ai-sdk/provider'
-import type { FinishReason, JsonObject, ModelEvent, Sealed, ToolCallPart, Usage } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import type { FinishReason, ModelEvent, Sealed, ToolCallPart, Usage } from '../../protocol/index.ts'
 import {
   type Answer,
   countOf,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { AssistantMessage, GenerateRequest, MediaPart, Message, ModelFacts, Sealed, ToolMessage } from '../../types/index.ts'
-import { plainFacts, userMessage } from '../../types/index.ts'
+import type { AssistantMessage, GenerateRequest, MediaPart, Message, ModelFacts, Sealed, ToolMessage } from '../../protocol/index.ts'
+import { plainFacts, userMessage } from '../../protocol/index.ts'
 import { requestOf } from '../model-contract.ts'
 import { type PromptOptions, writeCallOptions, writePrompt } from './prompt-writer.ts'
 

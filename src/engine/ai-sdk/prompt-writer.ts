@@ -30,7 +30,7 @@ import type {
   Sealed,
   ToolResultPart,
   ToolSpec,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { sendableObject } from '../http/request-body.ts'
 import type { InterfaceVersion, LoadedModel } from './provider-package.ts'
 

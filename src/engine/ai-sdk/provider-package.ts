@@ -8,7 +8,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import type { LanguageModelV2, LanguageModelV3, LanguageModelV4 } from '@ai-sdk/provider'
-import { ownValue, OxbowError } from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../base/index.ts'
 import { maxPackageNameChars } from '../limits.ts'
 
 /** Versions of the provider interface that this module tells apart. A newer version is treated as the newest one here. */

@@ -4,8 +4,8 @@
  * the requests that they carry are never shown.
  */
 import type { APICallError, InvalidResponseDataError, TypeValidationError } from '@ai-sdk/provider'
-import type { Clock } from '../../types/index.ts'
-import { isOxbowError, ownValue, toFailure } from '../../types/index.ts'
+import type { Clock } from '../../base/index.ts'
+import { isOxbowError, ownValue, toFailure } from '../../base/index.ts'
 import { streamError } from '../answer.ts'
 import { connectionProblem, readRetryAfter } from '../http/http-exchange.ts'
 import { cleanEndpointText, type Problem, problem, problemOfStatus } from '../model-problem.ts'

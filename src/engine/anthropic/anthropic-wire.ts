@@ -12,7 +12,7 @@ import type {
   Tool,
   ToolChoice,
 } from '@anthropic-ai/sdk/resources/messages'
-import type { Effort, GenerateRequest, Message, ModelFacts, ToolSpec } from '../../types/index.ts'
+import type { Effort, GenerateRequest, Message, ModelFacts, ToolSpec } from '../../protocol/index.ts'
 import { createToolsPiece } from '../http/request-body.ts'
 import { minThinkingTokens } from '../limits.ts'
 import type { RequestWriter, Wire, WriterOptions } from '../wire.ts'

@@ -1,7 +1,7 @@
 /** A server that speaks this wire, for tests: it plays the answers that it is given, byte by byte, and keeps what it was asked. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ModelFacts } from '../../types/index.ts'
+import type { ModelFacts } from '../../protocol/index.ts'
 
 export interface MockAnswer {
   /** Raw server-sent events, or a body for another status. */

@@ -4,7 +4,8 @@
  *
  * Thinking ends with the seal that must be given back with it: its signature, or the encrypted data that stands in its place.
  */
-import { type FinishReason, type ModelEvent, parseObject, type Sealed, type ToolCallPart, type Usage } from '../../types/index.ts'
+import { parseObject } from '../../base/index.ts'
+import type { FinishReason, ModelEvent, Sealed, ToolCallPart, Usage } from '../../protocol/index.ts'
 import {
   type Answer,
   credibleUsage,

@@ -14,20 +14,20 @@ import type {
   ToolResultBlockParam,
   ToolUseBlockParam,
 } from '@anthropic-ai/sdk/resources/messages'
+import { parseObject } from '../../base/index.ts'
 import {
   type AssistantMessage,
   type InputKind,
   type MediaPart,
   type Message,
   type ModelFacts,
-  parseObject,
   type ReasoningPart,
   type ToolCallPart,
   toolCallsOf,
   type ToolMessage,
   type ToolResultPart,
   type UserMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxDocumentTitleChars, maxToolNameChars } from '../limits.ts'
 import { sendableName, sendableObject } from '../http/request-body.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Usage } from '../../types/index.ts'
+import type { Usage } from '../../protocol/index.ts'
 import { modelLimits } from '../limits.ts'
 import { messageSse, sseOf } from './fake-anthropic.ts'
 import { createMessageReader } from './message-answer.ts'

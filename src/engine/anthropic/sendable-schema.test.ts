@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { transformJSONSchema } from '@anthropic-ai/sdk/lib/transform-json-schema'
 import * as fc from 'fast-check'
-import type { JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 import { inputSchema, outputSchema } from './sendable-schema.ts'
 
 const { schema: anySchema } = fc.letrec<{ schema: JsonObject }>((tie) => {

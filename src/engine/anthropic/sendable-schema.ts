@@ -1,6 +1,6 @@
 /** JSON Schema as the service takes it: a schema that it does not take refuses the whole request. */
 import type { Tool } from '@anthropic-ai/sdk/resources/messages'
-import { isObject, type Json, type JsonObject, ownValue, setOwn } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, setOwn } from '../../base/index.ts'
 
 const formats = ['date-time', 'time', 'date', 'duration', 'email', 'hostname', 'uri', 'ipv4', 'ipv6', 'uuid']
 

@@ -1,6 +1,7 @@
 /** Answers to questions about models from the command line, one JSON document at a time. */
-import type { AddressModels, CatalogQuestion, Config, ModelFacts, ModelOverrides, ServedModels } from '../../types/index.ts'
-import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
+import type { AddressModels, ModelFacts } from '../../protocol/index.ts'
+import type { CatalogQuestion, Config, ModelOverrides, ServedModels } from '../../config/index.ts'
+import { isOxbowError, OxbowError, toFailure } from '../../base/index.ts'
 import { overridesOf, pluginFacts } from '../open-model.ts'
 import { findService, hasOwnAddress, pluginPrefix, readModelName } from '../services.ts'
 import { type Catalog, catalogFilesIn, type CatalogModel, loadCatalog } from './catalog.ts'

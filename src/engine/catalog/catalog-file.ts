@@ -9,7 +9,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { isObject, ownValue, OxbowError } from '../../types/index.ts'
+import { isObject, ownValue, OxbowError } from '../../base/index.ts'
 import { maxCatalogBytes, maxOverlayBytes } from '../limits.ts'
 import type { Capabilities, ModelEntry, Overlay, ProviderEntry } from './catalog-schema.ts'
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ModelOverrides } from '../../types/index.ts'
+import type { ModelOverrides } from '../../config/index.ts'
 import type { CatalogFiles } from './catalog.ts'
 
 export const noOverrides: ModelOverrides = {

@@ -1,5 +1,5 @@
 /** Takes a models.dev `api.json` into the home: checks it, writes it in the catalog's own form, and reports the changes. */
-import { isObject, type JsonObject, OxbowError, writeWhole } from '../../types/index.ts'
+import { isObject, type JsonObject, OxbowError, writeWhole } from '../../base/index.ts'
 import { catalogDownloadMs, catalogRedirects, maxCatalogBytes, maxUnreadablePart } from '../limits.ts'
 import { modelEntry, modelId, type ProviderEntry, providerEntry, providerId, wrongKeys } from './catalog-schema.ts'
 import { type CatalogModel, loadCatalog } from './catalog.ts'

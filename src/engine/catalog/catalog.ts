@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { maxModelNameChars, nearestNames } from '../limits.ts'
 import type { ModelEntry, Overlay, ProviderEntry } from './catalog-schema.ts'
 import { entryOf, providerIdsIn, readCatalogText, readOverlay, readProvider } from './catalog-file.ts'
-import { editDistance, setOwn } from '../../types/index.ts'
+import { editDistance, setOwn } from '../../base/index.ts'
 
 export interface CatalogFiles {
   readonly overlay?: string

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { catalogFolder, noOverrides } from './catalog-fixture.ts'
 import { loadCatalog } from './catalog.ts'
 import { findModelFacts, modelFacts, originsOf, priceOfCost } from './model-facts.ts'

@@ -1,6 +1,8 @@
 /** From an entry of the catalog and the overrides of the configuration to the facts that the engine works with. */
-import { builtinProviders, ownValue, OxbowError } from '../../types/index.ts'
-import type { InputKind, ModelFacts, ModelOverrides, ModelPrice } from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../base/index.ts'
+import { builtinProviders } from '../../config/index.ts'
+import type { InputKind, ModelFacts, ModelPrice } from '../../protocol/index.ts'
+import type { ModelOverrides } from '../../config/index.ts'
 import { nearestNames, usualOutputTokens } from '../limits.ts'
 import type { Catalog, CatalogModel, Origin } from './catalog.ts'
 import type { CostRates, ModelCost } from './catalog-schema.ts'

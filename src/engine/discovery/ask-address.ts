@@ -1,5 +1,5 @@
 /** What a service at an address that a person typed offers: for setting it up, before a model of it is named. */
-import type { AddressModels, FoundModel } from '../../types/index.ts'
+import type { AddressModels, FoundModel } from '../../protocol/index.ts'
 import { addressTimeoutMs, discoveryTimeoutMs } from '../limits.ts'
 import { askJson, identifyService, listedModels } from './discover.ts'
 

@@ -7,9 +7,9 @@ import { text as readText } from 'node:stream/consumers'
 import { afterEach, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { parse as parseToml } from 'smol-toml'
-import { parseConfig } from '../../types/index.ts'
+import { parseConfig } from '../../config/index.ts'
 import { maxDiscoveryBytes } from '../limits.ts'
-import type { FoundService } from '../../types/index.ts'
+import type { FoundService } from '../../protocol/index.ts'
 import { discoverServices, identifyService } from './discover.ts'
 
 type Answers = Readonly<Record<string, unknown>>

@@ -4,7 +4,9 @@
  * A service is identified by what it answers, never by its port alone. All of them speak OpenAI's `/v1/models`; some speak each
  * other's protocols too.
  */
-import { builtinProviders, type FoundModel, type FoundService, isObject, ownValue } from '../../types/index.ts'
+import { isObject, ownValue } from '../../base/index.ts'
+import type { FoundModel, FoundService } from '../../protocol/index.ts'
+import { builtinProviders } from '../../config/index.ts'
 import {
   discoveryPorts,
   discoveryTimeoutMs,

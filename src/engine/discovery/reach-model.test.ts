@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { parseConfig } from '../../types/index.ts'
+import { parseConfig } from '../../config/index.ts'
 import { askAddress } from './ask-address.ts'
 import { reachModel } from './reach-model.ts'
 

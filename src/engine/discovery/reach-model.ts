@@ -3,7 +3,8 @@
  * the key and has the model. Nothing is generated, so nothing is paid for.
  */
 import type { IncomingMessage } from 'node:http'
-import { isOxbowError, keyNameOf, nearestNames, ownValue } from '../../types/index.ts'
+import { isOxbowError, nearestNames, ownValue } from '../../base/index.ts'
+import { keyNameOf } from '../../config/index.ts'
 import { connectionProblem } from '../http/http-exchange.ts'
 import { maxDiscoveryBytes } from '../limits.ts'
 import { loadNamedWire } from '../open-model.ts'

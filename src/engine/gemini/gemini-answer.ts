@@ -4,7 +4,7 @@
  * mark: chunks with usage alone may follow, so the stream is read to its end.
  */
 import type { BlockedReason, FinishReason as GeminiReason, GenerateContentResponseUsageMetadata } from '@google/genai'
-import type { FinishReason, ModelEvent, ToolCallPart, Usage } from '../../types/index.ts'
+import type { FinishReason, ModelEvent, ToolCallPart, Usage } from '../../protocol/index.ts'
 import {
   type Answer,
   credibleUsage,

@@ -1,17 +1,16 @@
 /** Messages as Gemini's parts. A message becomes JSON text here, once; `gemini-wire.ts` puts the texts together. */
 import type { Blob, FunctionResponse, FunctionResponsePart, Part } from '@google/genai'
+import type { Json, JsonObject } from '../../base/index.ts'
 import type {
   AssistantMessage,
   InputKind,
-  Json,
-  JsonObject,
   MediaPart,
   ModelFacts,
   Sealed,
   ToolCallPart,
   ToolMessage,
   UserMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxToolNameChars } from '../limits.ts'
 import { isNewGeneration } from './gemini-settings.ts'
 import { sendableName, sendableObject } from '../http/request-body.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Effort, GenerateSettings, ModelFacts } from '../../types/index.ts'
+import type { Effort, GenerateSettings, ModelFacts } from '../../protocol/index.ts'
 import { requestOf } from '../model-contract.ts'
 import { geminiSchema } from './gemini-settings.ts'
 import { createGeminiWriter } from './gemini-wire.ts'

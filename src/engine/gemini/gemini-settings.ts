@@ -7,16 +7,8 @@ import type {
   ThinkingConfig,
   ThinkingLevel,
 } from '@google/genai'
-import {
-  type Effort,
-  type GenerateRequest,
-  type GenerateSettings,
-  isObject,
-  type Json,
-  type JsonObject,
-  type ModelFacts,
-  type ToolSpec,
-} from '../../types/index.ts'
+import { isObject, type Json, type JsonObject } from '../../base/index.ts'
+import type { Effort, GenerateRequest, GenerateSettings, ModelFacts, ToolSpec } from '../../protocol/index.ts'
 
 export interface ToolConfigBody {
   functionCallingConfig: Omit<FunctionCallingConfig, 'mode'> & { mode: `${FunctionCallingConfigMode}` }

@@ -12,7 +12,7 @@ import {
   type ModelFacts,
   toolCallsOf,
   type ToolMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { createToolsPiece } from '../http/request-body.ts'
 import type { RequestWriter, Wire, WriterOptions } from '../wire.ts'
 import { createGeminiReader } from './gemini-answer.ts'

@@ -5,7 +5,7 @@
  */
 import type { Agent, ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
-import { type Clock, ownValue } from '../../types/index.ts'
+import { type Clock, ownValue } from '../../base/index.ts'
 import { maxErrorBodyBytes, type ModelLimits } from '../limits.ts'
 import { cancelled, cleanEndpointText, type Problem, problem, problemOfStatus, stalledProblem } from '../model-problem.ts'
 import { lengthOf } from './request-body.ts'

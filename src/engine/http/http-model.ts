@@ -2,7 +2,8 @@
  * Runs a wire over HTTP as a `Model`: writes the request, sends it, and reads the answer as it arrives. It makes one try; an
  * error says whether a retry may help, and the reliability wrapper decides.
  */
-import type { AnswerRecorder, Clock, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import type { Clock } from '../../base/index.ts'
+import type { AnswerRecorder, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../protocol/index.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
 import { failedUsage } from '../answer.ts'
 import { cancelled, type Problem } from '../model-problem.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
-import { systemClock } from '../../types/index.ts'
+import { systemClock } from '../../base/index.ts'
 import { modelLimits } from '../limits.ts'
 import { createEndpoint, type JsonAnswer, postJson } from './http-exchange.ts'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { it } from 'node:test'
-import { systemClock } from '../../types/index.ts'
+import { systemClock } from '../../base/index.ts'
 import { modelLimits } from '../limits.ts'
 import { createEndpoint } from './http-exchange.ts'
 

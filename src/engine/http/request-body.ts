@@ -3,7 +3,8 @@
  * conversation costs a join, not a conversion. The tools are encoded to bytes once: they are most of a short request, and
  * copying them for each one would make most of a turn's garbage.
  */
-import { createRecentMap, type JsonObject, type Message, parseObject, type Sealed, type ToolSpec } from '../../types/index.ts'
+import { createRecentMap, type JsonObject, parseObject } from '../../base/index.ts'
+import type { Message, Sealed, ToolSpec } from '../../protocol/index.ts'
 import { maxHeldBodyChars } from '../limits.ts'
 
 /** JSON text, in order. A buffer is the same object in every request that contains it. */

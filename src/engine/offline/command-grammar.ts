@@ -3,7 +3,7 @@
  * or a text that the message does not have. Here are the rules for talk and everyday requests (lists, memory, the web, sums, versions,
  * reminders); those for files are in `file-grammar.ts`.
  */
-import { withoutFolderNote } from '../../types/index.ts'
+import { withoutFolderNote } from '../../base/index.ts'
 import { commandChars, unquotedChars } from '../limits.ts'
 import { type Command, fullPath, readSentence, type Rule, type Sentence } from './command.ts'
 import { changeRules, lookRules } from './file-grammar.ts'

@@ -3,7 +3,7 @@
  * taken out of a sentence before its grammar is looked at, so that a quoted "delete everything" is never a command; its place holders
  * (NUL, number, NUL) are one word to the grammar.
  */
-import { type JsonObject, ownValue } from '../../types/index.ts'
+import { type JsonObject, ownValue } from '../../base/index.ts'
 
 export type Command =
   | { readonly kind: 'list'; readonly path: string; readonly depth: number; readonly named: string }

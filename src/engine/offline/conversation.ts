@@ -3,8 +3,9 @@
  * plain answer: usually one message, more when the person wrote again while tools ran. Tool calls carry the place of their
  * command in their id (`ox<command>-<call>`), so each result finds its command again.
  */
-import type { Message, ToolCallPart, ToolResultPart } from '../../types/index.ts'
-import { toolCallsOf, unfenced } from '../../types/index.ts'
+import type { Message, ToolCallPart, ToolResultPart } from '../../protocol/index.ts'
+import { unfenced } from '../../base/index.ts'
+import { toolCallsOf } from '../../protocol/index.ts'
 
 export interface Exchange {
   readonly call: ToolCallPart

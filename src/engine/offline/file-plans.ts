@@ -2,7 +2,7 @@
  * Commands that take more than one tool call: append, lists of things to do, restore, summarise. The texts of tools are read back into facts;
  * they are written for a model, so they are read loosely: a text that is not understood gives no facts, never wrong ones.
  */
-import { truncate, plural } from '../../types/index.ts'
+import { truncate, plural } from '../../base/index.ts'
 import { summaryDepth, summaryFiles, summaryLines } from '../limits.ts'
 import type { Command, Step } from './command.ts'
 import type { Exchange } from './conversation.ts'

@@ -3,7 +3,7 @@
  * same tool calls, sees only the request and keeps no state. Terminals say that it is no model (`notice` of the guest's status), and so do its
  * help and its answer to what it does not understand.
  */
-import type { GenerateRequest, Model, ModelEvent } from '../../types/index.ts'
+import type { GenerateRequest, Model, ModelEvent } from '../../protocol/index.ts'
 import { cancelled, noUsage } from '../model-problem.ts'
 import { readCommands } from './command-grammar.ts'
 import { type Command, type PlannedCall, type Step, type ToolCommand, unsaid } from './command.ts'

@@ -1,5 +1,5 @@
 /** All replies of the offline interpreter. */
-import { headOf, ownValue, truncate, plural } from '../../types/index.ts'
+import { headOf, ownValue, truncate, plural } from '../../base/index.ts'
 import { shownResultChars, storyActs } from '../limits.ts'
 import type { Command, ToolCommand } from './command.ts'
 import type { Exchange } from './conversation.ts'

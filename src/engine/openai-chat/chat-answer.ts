@@ -2,16 +2,8 @@
  * Reads the SSE stream of one chat completion. Pure: text in, events out, no socket and no clock. An answer is whole when
  * the endpoint gave a finish reason or said [DONE]; a stream that just ends is an error, never an answer.
  */
-import {
-  type FinishReason,
-  type Json,
-  type JsonObject,
-  type ModelEvent,
-  parseObject,
-  type Sealed,
-  type ToolCallPart,
-  type Usage,
-} from '../../types/index.ts'
+import { type Json, type JsonObject, parseObject } from '../../base/index.ts'
+import type { FinishReason, ModelEvent, Sealed, ToolCallPart, Usage } from '../../protocol/index.ts'
 import {
   type Answer,
   countOf,

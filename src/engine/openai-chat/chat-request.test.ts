@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import type {
-  AssistantMessage,
-  GenerateRequest,
-  JsonObject,
-  Message,
-  ModelEvent,
-  ModelFacts,
-  Sealed,
-  ToolMessage,
-} from '../../types/index.ts'
-import { userMessage } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import type { AssistantMessage, GenerateRequest, Message, ModelEvent, ModelFacts, Sealed, ToolMessage } from '../../protocol/index.ts'
+import { userMessage } from '../../protocol/index.ts'
 import { modelLimits } from '../limits.ts'
 import { requestOf } from '../model-contract.ts'
 import { chatWire, createChatWriter } from './chat-wire.ts'

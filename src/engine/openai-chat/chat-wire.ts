@@ -9,11 +9,11 @@ import type {
   ChatCompletionToolChoiceOption,
   ChatCompletionToolMessageParam,
 } from 'openai/resources/chat/completions'
+import type { JsonObject } from '../../base/index.ts'
 import {
   type AssistantMessage,
   type GenerateRequest,
   type GenerateSettings,
-  type JsonObject,
   type MediaPart,
   type ModelFacts,
   textOf,
@@ -22,7 +22,7 @@ import {
   type ToolMessage,
   type ToolSpec,
   type UserMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import {
   createToolsMember,
   createWrittenMessages,

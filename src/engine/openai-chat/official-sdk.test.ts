@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import OpenAI from 'openai'
-import { systemClock } from '../../types/index.ts'
+import { systemClock } from '../../base/index.ts'
 import { createHttpModel } from '../http/http-model.ts'
 import { modelLimits } from '../limits.ts'
 import { collect, requestOf, textOfEvents } from '../model-contract.ts'

@@ -2,7 +2,8 @@
  * Reads the event stream of one response. Pure: text in, events out. An answer is whole only when `response.completed` or
  * `response.incomplete` came; everything before may break off. Events that are not known are for features not asked for.
  */
-import type { FinishReason, Json, JsonObject, ModelEvent, ToolCallPart, Usage } from '../../types/index.ts'
+import type { Json, JsonObject } from '../../base/index.ts'
+import type { FinishReason, ModelEvent, ToolCallPart, Usage } from '../../protocol/index.ts'
 import {
   type Answer,
   countOf,

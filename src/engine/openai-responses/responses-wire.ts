@@ -25,7 +25,7 @@ import {
   type ToolMessage,
   type ToolSpec,
   type UserMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { isCount } from '../answer.ts'
 import {
   createToolsMember,

@@ -1,5 +1,5 @@
 /** What tests say of a model: everything is known of it but what they change. */
-import type { ModelFacts } from '../../types/index.ts'
+import type { ModelFacts } from '../../protocol/index.ts'
 
 export function testFacts(more: Partial<ModelFacts> = {}): ModelFacts {
   return {

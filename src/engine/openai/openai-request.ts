@@ -3,20 +3,8 @@
  * the whole conversation unusable; media as data URIs or a note; settings on the vendor's scale; and schemas for its strict mode.
  */
 import type { ReasoningEffort } from 'openai/resources/shared'
-import {
-  type Effort,
-  type GenerateRequest,
-  type GenerateSettings,
-  isObject,
-  type Json,
-  type JsonObject,
-  type MediaPart,
-  type ModelFacts,
-  ownValue,
-  parseObject,
-  setOwn,
-  type ToolCallPart,
-} from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, parseObject, setOwn } from '../../base/index.ts'
+import type { Effort, GenerateRequest, GenerateSettings, MediaPart, ModelFacts, ToolCallPart } from '../../protocol/index.ts'
 import { sendableName, sendableObject } from '../http/request-body.ts'
 import { openAiCacheKeyChars, openAiCallIdChars, openAiNameChars, strictSchemaDepth } from '../limits.ts'
 

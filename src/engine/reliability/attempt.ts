@@ -4,15 +4,8 @@
  *
  * One timer runs at a time. It checks the try against a moving deadline, or gives a stopped try a moment to report its usage.
  */
-import {
-  type Clock,
-  type Failure,
-  type GenerateRequest,
-  type ModelEvent,
-  type ModelFacts,
-  toFailure,
-  type Usage,
-} from '../../types/index.ts'
+import { type Clock, type Failure, toFailure } from '../../base/index.ts'
+import type { GenerateRequest, ModelEvent, ModelFacts, Usage } from '../../protocol/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { noUsage } from '../model-problem.ts'
 import type { Refused } from './breakers.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Failure } from '../../types/index.ts'
+import type { Failure } from '../../base/index.ts'
 import { type Breakers, createBreakers } from './breakers.ts'
 import { manualClock, type ManualClock } from './chain-fixture.ts'
 

@@ -3,7 +3,7 @@
  * is not asked for a while; then one request at a time probes it. Healthy endpoints keep no state, so a check costs a lookup
  * in an empty map. Shared by all generations of a process.
  */
-import type { Clock, ErrorCode, Failure } from '../../types/index.ts'
+import type { Clock, ErrorCode, Failure } from '../../base/index.ts'
 import { modelLimits, type ModelLimits } from '../limits.ts'
 import { creditWords } from '../model-problem.ts'
 

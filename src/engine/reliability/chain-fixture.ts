@@ -1,5 +1,6 @@
 /** Models that do what a test tells them, and a chain of them with a clock that the test moves. For tests. */
-import type { Clock, ErrorCode, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import type { Clock, ErrorCode, Failure } from '../../base/index.ts'
+import type { GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../protocol/index.ts'
 import { modelLimits, type ModelLimits } from '../limits.ts'
 import { cancelled, noUsage } from '../model-problem.ts'
 import { type Breakers, createBreakers } from './breakers.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ErrorCode } from '../../types/index.ts'
+import type { ErrorCode } from '../../base/index.ts'
 import { problemOfStatus } from '../model-problem.ts'
 import { kindOf } from './breakers.ts'
 

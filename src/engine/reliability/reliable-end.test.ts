@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Model, ModelAsk, ModelEvent } from '../../types/index.ts'
+import type { Model, ModelAsk, ModelEvent } from '../../protocol/index.ts'
 import { collect, requestOf, textOfEvents } from '../model-contract.ts'
 import { answer, broken, chain, dropped, failureOf, fakeModel, finish, outcome, overloaded, routeTo, say } from './chain-fixture.ts'
 

@@ -1,8 +1,8 @@
 /** The wrapper around a wire over HTTP: what tests of the two alone cannot show. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ModelEvent } from '../../types/index.ts'
-import { systemClock } from '../../types/index.ts'
+import type { ModelEvent } from '../../protocol/index.ts'
+import { systemClock } from '../../base/index.ts'
 import { createHttpModel } from '../http/http-model.ts'
 import { collect, collectExchanges, describeModelContract, type RawExchange, requestOf } from '../model-contract.ts'
 import { chatWire } from '../openai-chat/chat-wire.ts'

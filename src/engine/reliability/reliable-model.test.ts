@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ModelEvent } from '../../types/index.ts'
+import type { ModelEvent } from '../../protocol/index.ts'
 import { collect, describeModelContract, requestOf } from '../model-contract.ts'
 import { contractScenario } from '../scripted/scenario-fixture.ts'
 import { createScriptedModel } from '../scripted/scripted-model.ts'

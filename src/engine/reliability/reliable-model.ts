@@ -6,7 +6,8 @@
  * falls back to the next route, or reports the failure. Batches pass through without work for single events. A tool call
  * cannot be emitted twice, because wires emit tool calls only together with `finish`.
  */
-import { type Failure, type GenerateRequest, type Model, type ModelFacts, type Random, retryDelayMs } from '../../types/index.ts'
+import { type Failure, type Random, retryDelayMs } from '../../base/index.ts'
+import type { GenerateRequest, Model, ModelFacts } from '../../protocol/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { cancelled } from '../model-problem.ts'
 import { type Attempt, type Batch, type Ending, breakerOpen, outOfTime, startAttempt } from './attempt.ts'

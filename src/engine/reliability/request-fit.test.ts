@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import type { MediaPart, Message } from '../../types/index.ts'
+import type { MediaPart, Message } from '../../protocol/index.ts'
 import { requestOf } from '../model-contract.ts'
 import { facts } from './chain-fixture.ts'
 import { outputRoom } from './route.ts'

@@ -5,18 +5,16 @@
  * generation that fails in the end keeps the text that was shown. Each event that carries usage stands for one try, so that
  * its cost is counted once, at the prices of its model.
  */
+import type { Clock, Failure, Random } from '../../base/index.ts'
 import {
-  type Clock,
-  type Failure,
   type GenerateRequest,
   mediaOf,
   type Message,
   type Model,
   type ModelEvent,
   type ModelFacts,
-  type Random,
   type Usage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { charsPerToken, guessedMediaTokens, minFallbackOutputTokens, type ModelLimits } from '../limits.ts'
 import { noUsage } from '../model-problem.ts'
 import type { Breakers } from './breakers.ts'

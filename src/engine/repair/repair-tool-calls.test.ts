@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { FinishReason, ToolCallPart, ToolSpec } from '../../types/index.ts'
+import type { FinishReason, ToolCallPart, ToolSpec } from '../../protocol/index.ts'
 import { createRepairCounts, type RepairKind, repairToolCalls } from './repair-tool-calls.ts'
 
 const tool = (name: string, fields: readonly string[], required: readonly string[] = []): ToolSpec => ({

@@ -4,16 +4,8 @@
  *
  * Text that is not JSON is never completed when the answer was truncated: half a command must not run.
  */
-import {
-  type FinishReason,
-  isObject,
-  type Json,
-  type JsonObject,
-  type ModelEvent,
-  ownValue,
-  type ToolCallPart,
-  type ToolSpec,
-} from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../base/index.ts'
+import type { FinishReason, ModelEvent, ToolCallPart, ToolSpec } from '../../protocol/index.ts'
 import { maxLikenessChars, maxRepairChars, maxRepairRounds, modelLimits } from '../limits.ts'
 import { readLenientJson, readMembers } from './lenient-json.ts'
 

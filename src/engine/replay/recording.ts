@@ -3,7 +3,7 @@
  * earlier one of the recording for its beginning, and the events of an answer to a template. An erased exchange keeps its line, and later requests that refer to it are marked.
  */
 import { z } from 'zod'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { maxRecordedBytes } from '../limits.ts'
 
 const bytes = { text: z.string().optional(), base64: z.base64().optional() }

@@ -12,18 +12,9 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
-import {
-  builtinProviders,
-  erasedText,
-  type Failure,
-  type GenerateRequest,
-  type Model,
-  type ModelEvent,
-  OxbowError,
-  plainFacts,
-  toFailure,
-  writeWhole,
-} from '../../types/index.ts'
+import { type Failure, OxbowError, toFailure, writeWhole } from '../../base/index.ts'
+import { erasedText, type GenerateRequest, type Model, type ModelEvent, plainFacts } from '../../protocol/index.ts'
+import { builtinProviders } from '../../config/index.ts'
 import { bytesOf } from '../http/request-body.ts'
 import type { ModelLimits } from '../limits.ts'
 import { cancelled, noUsage, type Problem, problem, problemOfStatus } from '../model-problem.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type CallId, type Message, plainFacts, recalledItem, userMessage } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import { type Message, plainFacts, recalledItem, userMessage } from '../../protocol/index.ts'
 import { anthropicWire } from '../anthropic/anthropic-wire.ts'
 import { geminiWire } from '../gemini/gemini-wire.ts'
 import { bytesOf } from '../http/request-body.ts'

@@ -7,7 +7,8 @@
  * - times, durations and UUIDs, in the system prompt and in tool results, but not in the words of a person or the model.
  * Text that was erased from the recording matches any text in its place, and so does an answer that a replay gave in place of one.
  */
-import { erasedText, isObject, ownValue, recalledBeginning } from '../../types/index.ts'
+import { isObject, ownValue } from '../../base/index.ts'
+import { erasedText, recalledBeginning } from '../../protocol/index.ts'
 
 /** One compared value of a request. */
 interface Leaf {
@@ -157,7 +158,7 @@ function toolNames(tools: unknown): readonly string[] {
   })
 }
 
-/** The fence of `types/text.ts`: its mark holds a part of the id of its call. */
+/** The fence of `base/text.ts`: its mark holds a part of the id of its call. */
 function withoutMarks(text: string): string {
   return text.replaceAll(/<<data [0-9a-f]{12}(?:\.\d+)?/g, '<<data').replaceAll(/[0-9a-f]{12}(?:\.\d+)?>>/g, '>>')
 }

@@ -13,7 +13,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { type ErrorCode, errorTable, type Message, OxbowError, textOf } from '../../types/index.ts'
+import { type ErrorCode, errorTable, OxbowError } from '../../base/index.ts'
+import { type Message, textOf } from '../../protocol/index.ts'
 
 /** One thing that an answer does. Exactly one of the keys that name an event stands in each. */
 export type ScenarioEvent =

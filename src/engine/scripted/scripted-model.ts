@@ -1,5 +1,5 @@
 /** Replays a scenario in process: real events with text, tool calls, errors, delays and aborts, and no network. */
-import type { FinishReason, GenerateRequest, Model, ModelEvent, Usage } from '../../types/index.ts'
+import type { FinishReason, GenerateRequest, Model, ModelEvent, Usage } from '../../protocol/index.ts'
 import { charsPerToken } from '../limits.ts'
 import { cancelled, noUsage, problem, problemOfStatus } from '../model-problem.ts'
 import { chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewMessages } from './scenario.ts'

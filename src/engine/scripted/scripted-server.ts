@@ -5,7 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions'
-import { isObject, ownValue } from '../../types/index.ts'
+import { isObject, ownValue } from '../../base/index.ts'
 import { maxScriptedRequestBytes } from '../limits.ts'
 import { chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewRequest } from './scenario.ts'
 

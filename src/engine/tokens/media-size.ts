@@ -1,6 +1,6 @@
 /** The size of a picture in pixels or of a document in pages, read from as few bytes as possible. Files are untrusted: nothing here throws. */
 import { imageDimensionsFromData } from 'image-dimensions'
-import type { MediaPart } from '../../types/index.ts'
+import type { MediaPart } from '../../protocol/index.ts'
 import { imageHeaderChars, maxObjectStreams, maxPdfInflatedBytes, maxPdfPages } from '../limits.ts'
 
 export type MediaSize =

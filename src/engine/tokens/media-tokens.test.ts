@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { MediaPart } from '../../types/index.ts'
+import type { MediaPart } from '../../protocol/index.ts'
 import { gif, jpeg, png, webp } from './media-fixture.ts'
 import { createMediaTokens, mediaTokens } from './media-tokens.ts'
 import { scaled } from '../../../test/support/scale.ts'

@@ -9,7 +9,8 @@
  * behavior, calculating costs); Anthropic "Vision" and "Coordinates and bounding boxes" (platform.claude.com/docs/en/
  * build-with-claude/vision); Google "Image understanding" and "Media resolution" (ai.google.dev/gemini-api/docs).
  */
-import { assertNever, type MediaPart } from '../../types/index.ts'
+import { assertNever } from '../../base/index.ts'
+import type { MediaPart } from '../../protocol/index.ts'
 import { measureMedia, type MediaSize } from './media-size.ts'
 
 /** @param wire name of the wire. @param model as the endpoint knows it. @returns at least 1. Never throws. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Message, userMessage } from '../../types/index.ts'
+import { type Message, userMessage } from '../../protocol/index.ts'
 import { charsPerToken, requestMessageTokens } from '../limits.ts'
 import { type CountedModel, type CountedRequest, createRequestTokens } from './request-tokens.ts'
 

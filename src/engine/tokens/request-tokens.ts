@@ -2,16 +2,8 @@
  * Tokens of a whole request. Exact for models that count with an OpenAI encoding; for the others an estimate from the length
  * of the request, corrected by what their replies reported. The tokenizer is loaded when something is counted.
  */
-import {
-  createIdleThread,
-  type GenerateRequest,
-  mediaOf,
-  type MediaPart,
-  type Message,
-  OxbowError,
-  type ToolSpec,
-  type Usage,
-} from '../../types/index.ts'
+import { createIdleThread, OxbowError } from '../../base/index.ts'
+import { type GenerateRequest, mediaOf, type MediaPart, type Message, type ToolSpec, type Usage } from '../../protocol/index.ts'
 import { charsPerToken, requestMessageTokens, tokenizerIdleMs } from '../limits.ts'
 import { createMediaTokens } from './media-tokens.ts'
 import { createTokenEstimator } from './token-estimator.ts'

@@ -11,7 +11,7 @@ import { modelToEncodingMap } from 'gpt-tokenizer/mapping'
 import { chatEnabledModels } from 'gpt-tokenizer/modelsChatEnabled.gen'
 import { countTokens as countCl100k } from 'gpt-tokenizer/encoding/cl100k_base'
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { createTokenCounter, encodingOf } from './request-tokens.ts'
 
 void describe('the token counter', () => {

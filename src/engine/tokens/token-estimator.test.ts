@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { Usage } from '../../types/index.ts'
+import type { Usage } from '../../protocol/index.ts'
 import { requestsOf, sessions } from './estimate-fixture.ts'
 import { createTokenEstimator, type TokenEstimate } from './token-estimator.ts'
 import { scaled } from '../../../test/support/scale.ts'

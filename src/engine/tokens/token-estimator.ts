@@ -12,7 +12,8 @@
  * ten. Counting bytes / 4 instead: 0.9 % and 2.1 % after three. A new conversation of another kind begins 2.1 % off, 9.7 % at worst.
  * Conversations that share a label without an id: 1.6 % and 10.7 % after ten replies.
  */
-import { createRecentMap, type Usage } from '../../types/index.ts'
+import { createRecentMap } from '../../base/index.ts'
+import type { Usage } from '../../protocol/index.ts'
 import { maxEstimatedModels, maxRememberedRequests } from '../limits.ts'
 
 export interface TokenEstimate {

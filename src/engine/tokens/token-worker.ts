@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { brotliDecompressSync } from 'node:zlib'
-import type { ThreadAnswer, ThreadQuestion } from '../../types/index.ts'
+import type { ThreadAnswer, ThreadQuestion } from '../../base/index.ts'
 import { tokenizerPieceChars } from '../limits.ts'
 import { GptEncoding } from './gpt-tokenizer.js'
 import type { TokenEncoding, TokenQuestion } from './request-tokens.ts'

@@ -14,7 +14,7 @@ import {
   type JsonObject,
   ownValue,
   OxbowError,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
 import { isLoopback } from '../admission.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'

@@ -4,7 +4,8 @@
  * signature does not cover, because clients of that version do not say which one they speak.
  */
 import { createHash } from 'node:crypto'
-import { type A2aConfig, createRecentMap, type JsonObject, OxbowError, type SignedCard } from '../../types/index.ts'
+import { createRecentMap, type JsonObject, OxbowError } from '../../base/index.ts'
+import type { A2aConfig, SignedCard } from '../../config/index.ts'
 import { keptCards, signTimeoutMs } from '../limits.ts'
 import { AgentCard, canonicalizeAgentCard, LegacyRestTransportHandler, ServerCallContext, type A2ARequestHandler } from './sdk.ts'
 

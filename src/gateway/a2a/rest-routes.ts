@@ -1,5 +1,5 @@
 /** The REST binding of A2A 1.0 (section 11): method and path to an operation, JSON to messages and back. */
-import type { JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 import {
   type A2ARequestHandler,
   AgentCard,

@@ -3,7 +3,8 @@
  * a task: its records are followed as the owner, once the kernel has found it to be the program's own.
  */
 import type { Kernel } from '../../kernel/index.ts'
-import { type ErrorCode, failureSentences, isOxbowError, type JsonObject, type SentFile, type SessionId } from '../../types/index.ts'
+import { type ErrorCode, failureSentences, isOxbowError, type JsonObject, type SessionId } from '../../base/index.ts'
+import type { SentFile } from '../../protocol/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { maxMessageParts, taskWaitMs } from '../limits.ts'
 import {

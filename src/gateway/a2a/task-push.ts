@@ -4,7 +4,7 @@
  * task.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failureSentences, isOxbowError } from '../../types/index.ts'
+import { failureSentences, isOxbowError } from '../../base/index.ts'
 import { maxWatchedTasks, pushRetriesMs, pushTimeoutMs } from '../limits.ts'
 import { isLegacyVersion } from './agent-card.ts'
 import { RequestMalformedError, type StreamResponse, V03PushNotificationSerializer, V1PushNotificationSerializer } from './sdk.ts'

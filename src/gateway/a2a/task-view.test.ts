@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CallId, CallOutcome, SessionId } from '../../types/index.ts'
+import type { CallId, SessionId } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { createRelease } from './task-view.ts'
 
 const place = { task: 'turn', context: 'session' as SessionId, cursor: 0 }

@@ -5,16 +5,8 @@
  */
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
 import { maxReleaseTries } from '../limits.ts'
-import {
-  type CallId,
-  derivedId,
-  OxbowError,
-  readStep,
-  type RecordView,
-  type SessionId,
-  textOfAnswer,
-  type TurnEnd,
-} from '../../types/index.ts'
+import { type CallId, derivedId, OxbowError, type SessionId } from '../../base/index.ts'
+import { readStep, type RecordView, textOfAnswer, type TurnEnd } from '../../protocol/index.ts'
 
 type TaskState = 'submitted' | 'working' | 'input_required' | 'completed' | 'failed' | 'canceled' | 'rejected'
 

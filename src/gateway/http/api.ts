@@ -8,7 +8,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import {
   type CallId,
-  type CallOutcome,
   createRecentMap,
   type Failure,
   isObject,
@@ -19,8 +18,8 @@ import {
   OxbowError,
   type SessionId,
   setOwn,
-  turnCall,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import { type CallOutcome, turnCall } from '../../protocol/index.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { keptResponses, maxPage, type GatewayLimits } from '../limits.ts'

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import type { Kernel } from '../../kernel/index.ts'
-import type { JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 import { downloadPieceBytes } from '../limits.ts'
 import { createFiles } from './files.ts'
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
-import type { Json, Phase, RecordView, SessionId, TurnId } from '../../types/index.ts'
+import type { Json, SessionId, TurnId } from '../../base/index.ts'
+import type { Phase, RecordView } from '../../protocol/index.ts'
 import { followTurn } from './messages.ts'
 
 const turn = 'a' as TurnId

@@ -3,22 +3,17 @@ import { z } from 'zod'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
 import {
   type CallId,
-  endsTurn,
   isObject,
   isOxbowError,
   isUuid,
   type Json,
   type JsonObject,
   OxbowError,
-  pendingOf,
-  readStep,
-  type SentFile,
-  sentFiles,
   type SessionId,
   toError,
-  type TurnEnd,
   type TurnId,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import { endsTurn, pendingOf, readStep, type SentFile, sentFiles, type TurnEnd } from '../../protocol/index.ts'
 
 /** @throws OxbowError for a call that failed */
 export async function outputOf<Output>(kernel: Kernel, name: string, input: Json, session?: SessionId): Promise<Output> {

@@ -1,6 +1,6 @@
 /** `/metrics` in the text format of Prometheus 0.0.4: requests of this API, and what `resources.show` and `budget.show` know of the guest. */
 import type { Kernel } from '../../kernel/index.ts'
-import { isObject, type JsonObject, ownValue } from '../../types/index.ts'
+import { isObject, type JsonObject, ownValue } from '../../base/index.ts'
 import { outputOf } from './messages.ts'
 
 export interface Metrics {

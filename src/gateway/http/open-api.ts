@@ -4,17 +4,8 @@
  */
 import { z } from 'zod'
 import type { CallReference, Kernel } from '../../kernel/index.ts'
-import {
-  type ErrorCode,
-  errorTable,
-  isObject,
-  type Json,
-  type JsonObject,
-  ownValue,
-  OxbowError,
-  setOwn,
-  turnCall,
-} from '../../types/index.ts'
+import { type ErrorCode, errorTable, isObject, type Json, type JsonObject, ownValue, OxbowError, setOwn } from '../../base/index.ts'
+import { turnCall } from '../../protocol/index.ts'
 import { messageSchema } from './messages.ts'
 import { type Route, routes } from './routes.ts'
 

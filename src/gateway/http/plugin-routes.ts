@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { Clients } from '../clients.ts'
 import { TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'

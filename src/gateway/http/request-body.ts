@@ -1,6 +1,6 @@
 /** Bodies of requests: JSON as a whole, files in pieces. A body has a size and must keep arriving, so that slow senders hold nothing for long. */
 import type { IncomingMessage } from 'node:http'
-import { isObject, type JsonObject, nestsDeeper, OxbowError } from '../../types/index.ts'
+import { isObject, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
 import { bodyGraceMs, maxInputDepth, minBodyBytesPerS } from '../limits.ts'
 
 /**

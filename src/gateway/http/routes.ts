@@ -3,7 +3,7 @@
  * together are the input of the call, so a field has the same name everywhere; what the schema of the call does not know is refused. Every
  * call that terminals may make is also at `POST /calls/{name}`.
  */
-import { turnCall } from '../../types/index.ts'
+import { turnCall } from '../../protocol/index.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

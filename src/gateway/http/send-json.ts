@@ -1,6 +1,6 @@
 /** Answers that programs read as JSON: never kept by a cache, never taken for another type. Failures are problem details (RFC 9457). */
 import type { ServerResponse } from 'node:http'
-import { errorTable, type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
+import { errorTable, type Failure, isOxbowError, type JsonObject, OxbowError } from '../../base/index.ts'
 
 /** Writes a whole answer and ends it. @param more wins over the usual headers */
 export function sendJson(response: ServerResponse, status: number, body: unknown, more: Readonly<Record<string, string>> = {}): void {

@@ -6,7 +6,7 @@ import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
-import { ownValue, toFailure } from '../../types/index.ts'
+import { ownValue, toFailure } from '../../base/index.ts'
 import { sendProblem, wrongMethod } from './send-json.ts'
 
 /** Answers every GET that nothing else answers. */

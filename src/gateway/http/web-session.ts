@@ -9,7 +9,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../types/index.ts'
+import { type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../base/index.ts'
 import { cookieKeyOf, cookieName, createToken, pageFolder, pagePartChars } from '../admission.ts'
 import type { Clients } from '../clients.ts'
 import { maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'

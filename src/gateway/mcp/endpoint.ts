@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { errorTable, type Failure, failureSentences, isObject, isOxbowError, nestsDeeper, OxbowError } from '../../types/index.ts'
+import { errorTable, type Failure, failureSentences, isObject, isOxbowError, nestsDeeper, OxbowError } from '../../base/index.ts'
 import { apiKeyOf } from '../admission.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'

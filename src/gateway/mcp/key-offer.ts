@@ -1,6 +1,7 @@
 /** What the program of a key gets over MCP: calls as tools, files as resources, agents as prompts. */
 import type { ForeignCalls, Kernel } from '../../kernel/index.ts'
-import { fenceRule, isObject, isTurn, once, OxbowError, truncate } from '../../types/index.ts'
+import { fenceRule, isObject, once, OxbowError, truncate } from '../../base/index.ts'
+import { isTurn } from '../../protocol/index.ts'
 import { maxMcpPage } from '../limits.ts'
 import { type Offer, pageOf, type Prompt, type PromptMessage } from './offer.ts'
 import { createResources } from './resources.ts'

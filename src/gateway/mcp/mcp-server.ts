@@ -13,7 +13,7 @@ import {
   type ServerContext,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
-import { failureSentences, isObject, isOxbowError, type JsonObject } from '../../types/index.ts'
+import { failureSentences, isObject, isOxbowError, type JsonObject } from '../../base/index.ts'
 import { maxMcpEventBytes, maxMcpEvents, maxMcpListeners, streamPingMs } from '../limits.ts'
 import type { Asks, Exchange, Offer } from './offer.ts'
 

@@ -1,7 +1,7 @@
 /**
  * What a program gets over MCP, in words of our own: `mcp-server.ts` says it in those of the protocol, whatever version the program speaks.
  */
-import { type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, OxbowError } from '../../base/index.ts'
 
 /** One list, a page at a time. */
 export interface Page<Item> {

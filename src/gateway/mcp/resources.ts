@@ -6,7 +6,8 @@
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import type { ForeignCalls, ForeignEnd } from '../../kernel/index.ts'
-import { type CallId, isOxbowError, type JsonObject, mediaTypeOf, ownValue, OxbowError, type SessionId } from '../../types/index.ts'
+import { type CallId, isOxbowError, type JsonObject, ownValue, OxbowError, type SessionId } from '../../base/index.ts'
+import { mediaTypeOf } from '../../protocol/index.ts'
 import { maxMcpPage, maxResourceBytes, resourceRestMs } from '../limits.ts'
 import { cursorAt, type Offer, type Page, pageOf, type Resource, type ResourceContent, startOf } from './offer.ts'
 

@@ -7,22 +7,17 @@ import { randomUUID } from 'node:crypto'
 import type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool } from '../../kernel/index.ts'
 import {
   type CallId,
-  type CallOutcome,
-  cancelCall,
   fenced,
   isObject,
-  isTurn,
   isUuid,
   type Json,
   type JsonObject,
   type Once,
   OxbowError,
-  type PendingApproval,
   type SessionId,
-  toolName,
   truncate,
-  turnCall,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import { type CallOutcome, cancelCall, isTurn, type PendingApproval, toolName, turnCall } from '../../protocol/index.ts'
 import { maxMcpPage, maxMcpWaitS, maxShownInput, mcpWaitMs } from '../limits.ts'
 import { type Asks, type Exchange, type Page, pageOf, type Tool, type ToolResult } from './offer.ts'
 import { followMessage, sendTurn, type TurnDeps, turnTool } from './turn-tool.ts'

@@ -6,21 +6,8 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { ForeignCalls, ForeignRun, Kernel, KernelEvent } from '../../kernel/index.ts'
-import {
-  type CallId,
-  type CallOutcome,
-  isUuid,
-  type JsonObject,
-  OxbowError,
-  type PendingApproval,
-  pendingOf,
-  sentFiles,
-  type SessionId,
-  turnCall,
-  type TurnEnd,
-  type TurnId,
-  untilAborted,
-} from '../../types/index.ts'
+import { type CallId, isUuid, type JsonObject, OxbowError, type SessionId, type TurnId, untilAborted } from '../../base/index.ts'
+import { type CallOutcome, type PendingApproval, pendingOf, sentFiles, turnCall, type TurnEnd } from '../../protocol/index.ts'
 import { followTurn } from '../http/messages.ts'
 import { maxMcpInFlight } from '../limits.ts'
 import type { Exchange, Tool } from './offer.ts'

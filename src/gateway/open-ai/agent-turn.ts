@@ -4,26 +4,20 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
+import { type CallId, type Failure, isOxbowError, OxbowError, type SessionId, toError, type TurnId } from '../../base/index.ts'
 import {
   type AnswerUsage,
-  type CallId,
   type ClientCall,
   type ClientResult,
   type ClientTools,
-  type Failure,
   foldRecord,
-  isOxbowError,
   newTurnView,
-  OxbowError,
   type RecordView,
   type SentFile,
-  type SessionId,
   textOfAnswer,
-  toError,
   type TurnEnd,
-  type TurnId,
   type TurnView,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { type AskedApproval, followTurn, type StartedMessage, startMessage, toModelError, watchApprovals } from '../http/messages.ts'
 
 /** The name under which the agent is a model. */

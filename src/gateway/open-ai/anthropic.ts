@@ -4,7 +4,8 @@
  * Source: https://platform.claude.com/docs/en/api/messages
  */
 import { z } from 'zod'
-import { type ClientTools, type JsonObject, parseObject, type SessionId } from '../../types/index.ts'
+import { type JsonObject, parseObject, type SessionId } from '../../base/index.ts'
+import type { ClientTools } from '../../protocol/index.ts'
 import { askedFields, type StartedMessage } from '../http/messages.ts'
 import { agentName, answerOrAsked, answerTurn, askedText, errorOfTurn, isFailed, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import { anthropicErrorOf, type Asking, createSender, type Sender } from './asking.ts'

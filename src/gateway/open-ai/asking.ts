@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { maxStreamBytes, streamPingMs } from '../limits.ts'
 import { failureHeaders, sendJson, statusOf } from '../http/send-json.ts'
-import { type Failure, failureSentences, isOxbowError, type JsonObject } from '../../types/index.ts'
+import { type Failure, failureSentences, isOxbowError, type JsonObject } from '../../base/index.ts'
 
 export interface Asking {
   readonly kernel: Kernel

@@ -3,7 +3,7 @@
  * Source: https://platform.openai.com/docs/api-reference/chat
  */
 import { z } from 'zod'
-import { type JsonObject, type SessionId } from '../../types/index.ts'
+import type { JsonObject, SessionId } from '../../base/index.ts'
 import { agentName, answerOrAsked, answerTurn, askedText, errorOfTurn, isFailed, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import { askedFields, type StartedMessage } from '../http/messages.ts'
 import {

@@ -3,16 +3,8 @@
  * time, the journal keeps it: what a session already holds is left out, and what it does not hold comes with its first message.
  */
 import { z } from 'zod'
-import {
-  type CallId,
-  type ClientResult,
-  type ClientTools,
-  fenced,
-  type JsonObject,
-  OxbowError,
-  type SentFile,
-  type SessionId,
-} from '../../types/index.ts'
+import { type CallId, fenced, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
+import type { ClientResult, ClientTools, SentFile } from '../../protocol/index.ts'
 import { readPlace } from './agent-turn.ts'
 
 export type Entry =

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import type { Kernel } from '../../kernel/index.ts'
-import { type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, OxbowError } from '../../base/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { agentName, agentsOf } from './agent-turn.ts'
 import { createMessage, messagesRequest } from './anthropic.ts'

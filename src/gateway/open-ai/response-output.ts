@@ -1,5 +1,6 @@
 /** What a turn becomes as a response: its object, its items, and the events of its stream, numbered from 0. */
-import { type ClientTools, type Failure, failureSentences, type JsonObject } from '../../types/index.ts'
+import { type Failure, failureSentences, type JsonObject } from '../../base/index.ts'
+import type { ClientTools } from '../../protocol/index.ts'
 import { isFailed, type Place, placeId, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import type { Sender } from './asking.ts'
 

@@ -5,19 +5,8 @@
  */
 import { z } from 'zod'
 import type { Kernel } from '../../kernel/index.ts'
-import {
-  createRecentMap,
-  endsTurn,
-  isMessage,
-  isTaken,
-  type JsonObject,
-  OxbowError,
-  readStep,
-  type RecentMap,
-  type RecordView,
-  type SessionId,
-  type TurnId,
-} from '../../types/index.ts'
+import { createRecentMap, type JsonObject, OxbowError, type RecentMap, type SessionId, type TurnId } from '../../base/index.ts'
+import { endsTurn, isMessage, isTaken, readStep, type RecordView } from '../../protocol/index.ts'
 import { keptConversations } from '../limits.ts'
 import { type AskedApproval, askedFields, outputOf } from '../http/messages.ts'
 import {

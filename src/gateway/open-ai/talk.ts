@@ -3,7 +3,8 @@
  * session, and results of tools find theirs by the ids of their calls.
  */
 import { createHash } from 'node:crypto'
-import { type ClientTools, createRecentMap, type RecentMap, type SessionId } from '../../types/index.ts'
+import { createRecentMap, type RecentMap, type SessionId } from '../../base/index.ts'
+import type { ClientTools } from '../../protocol/index.ts'
 import type { StartedMessage } from '../http/messages.ts'
 import { keptConversations } from '../limits.ts'
 import { startTurn } from './agent-turn.ts'

@@ -2,7 +2,7 @@
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { archiveEnd, entryHeader, padding } from '../../tar/index.ts'
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { fromSystemError, throwIfCancelled } from '../failure.ts'
 import { isTemporary } from '../files/write-file.ts'
 import { openRegularFile, type Place, type Root, toRealPlace } from '../files/workspace-path.ts'

@@ -2,7 +2,7 @@
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { createTarReader, type TarReader } from '../../tar/index.ts'
-import type { ArchiveOps, HandsOps, HandlersOf } from '../../types/index.ts'
+import type { ArchiveOps, HandsOps, HandlersOf } from '../../protocol/index.ts'
 import { failed, fromSystemError, isFailureError, throwIfCancelled } from '../failure.ts'
 import { createPathLocks, type PathLocks } from '../files/path-locks.ts'
 import { type ExpectedHash, replaceExpected } from '../files/expected-file.ts'

@@ -1,6 +1,6 @@
 /** The browser's requests. Those on one tab wait for each other; those on different tabs run side by side. */
 import type { Response } from 'playwright-core'
-import type { BrowserOps, BrowserView, HandlersOf } from '../../types/index.ts'
+import type { BrowserOps, BrowserView, HandlersOf } from '../../protocol/index.ts'
 import { failed, throwIfCancelled } from '../failure.ts'
 import { browserCancelMs, browserEndMs, navigationMs, quietMs } from '../limits.ts'
 import { launchChromium } from './chromium-launch.ts'

@@ -1,7 +1,7 @@
 /** Performs an action in a page and waits until the page has settled. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import type { Locator, Request } from 'playwright-core'
-import type { BrowserAction } from '../../types/index.ts'
+import type { BrowserAction } from '../../protocol/index.ts'
 import { failed } from '../failure.ts'
 import { elementMs, lookMs, maxPictureHeight, navigationMs, quietMs, settleMs } from '../limits.ts'
 import { pictureFolder } from './chromium-launch.ts'

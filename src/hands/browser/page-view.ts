@@ -2,7 +2,8 @@
  * What is shown of a page: its accessibility tree, with a ref for each element that can be acted on, or its text. The driver reads both in
  * an isolated world, which scripts of the page cannot reach.
  */
-import { type BrowserView, ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
+import type { BrowserView } from '../../protocol/index.ts'
 import { failed } from '../failure.ts'
 import { frameMs, lookMs, maxAddressCharacters, maxPageCharacters, maxTitleCharacters, maxTreeElements } from '../limits.ts'
 import { findElement } from './page-action.ts'

@@ -2,7 +2,7 @@
 import { constants, copyFile, mkdir, readdir, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Dialog, Download, Page } from 'playwright-core'
-import type { BrowserDownload } from '../../types/index.ts'
+import type { BrowserDownload } from '../../protocol/index.ts'
 import { failed } from '../failure.ts'
 import {
   downloadPollMs,

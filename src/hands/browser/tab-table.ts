@@ -3,8 +3,8 @@
  * when another conversation needs one: nothing else closes the tabs of a conversation that has ended.
  */
 import type { CDPSession, BrowserContext, Page } from 'playwright-core'
-import type { BrowserDownload, BrowserTab } from '../../types/index.ts'
-import { truncate } from '../../types/index.ts'
+import type { BrowserDownload, BrowserTab } from '../../protocol/index.ts'
+import { truncate } from '../../base/index.ts'
 import { failed } from '../failure.ts'
 import { browserEndMs, maxBrowsers, maxNoteCharacters, maxNotes, maxTabs, staleTabMs } from '../limits.ts'
 import type { Launched } from './chromium-launch.ts'

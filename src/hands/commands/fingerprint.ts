@@ -5,7 +5,7 @@
  * What changes while the command runs is not seen: other programs of the workspace run on.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FilesState, HandsOps } from '../../types/index.ts'
+import type { FilesState, HandsOps } from '../../protocol/index.ts'
 import { failed, throwIfCancelled } from '../failure.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { keptFingerprints, maxFingerprintBytes, maxNamedChanges, maxTargetBytes, recentMs } from '../limits.ts'

@@ -1,5 +1,5 @@
 /** Replaces exact text. When it is missing or ambiguous, the error shows the nearest match or the line numbers. */
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { failed, fromSystemError } from '../failure.ts'
 import {
   excerptCharacters,

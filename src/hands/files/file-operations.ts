@@ -1,5 +1,5 @@
 /** The operations on files. */
-import type { FileOps, HandlersOf } from '../../types/index.ts'
+import type { FileOps, HandlersOf } from '../../protocol/index.ts'
 import { listFolder } from '../find/walk-folder.ts'
 import { searchFiles } from '../find/search-files.ts'
 import { patchFiles } from '../patch/patch-files.ts'

@@ -6,7 +6,7 @@ import type { Hash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { failed } from '../failure.ts'
-import { hashDigits } from '../../types/index.ts'
+import { hashDigits } from '../../protocol/index.ts'
 import { maxEditBytes, readBlockBytes } from '../limits.ts'
 import { openRegularFile, type Place, type Root } from './workspace-path.ts'
 

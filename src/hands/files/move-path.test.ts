@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import type { ErrorCode, Failure } from '../../types/index.ts'
+import type { ErrorCode, Failure } from '../../base/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import { movePath } from './move-path.ts'
 import { readBytes } from './read-file.ts'

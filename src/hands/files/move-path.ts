@@ -5,7 +5,7 @@
 import type { Stats } from 'node:fs'
 import { chmod, constants, cp, lstat, open, readdir, readFile, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { changedMeanwhile, removeExpected } from './expected-file.ts'
 import { copySyncBytes, readBlockBytes } from '../limits.ts'

@@ -2,7 +2,7 @@
 import type { Stats } from 'node:fs'
 import { lstat, readlink } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { maxEditBytes, maxReadBytes, readBlockBytes } from '../limits.ts'
 import { contentHash, createContentHash, type FileVersion } from './file-state.ts'

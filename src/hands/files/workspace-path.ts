@@ -8,7 +8,7 @@
 import { existsSync, type Stats } from 'node:fs'
 import { constants, type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises'
 import { posix, sep } from 'node:path'
-import { gitRuns, isBareRepository } from '../../types/index.ts'
+import { gitRuns, isBareRepository } from '../../protocol/index.ts'
 import { failed, fromSystemError } from '../failure.ts'
 import { maxPathBytes } from '../limits.ts'
 

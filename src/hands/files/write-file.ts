@@ -4,7 +4,7 @@
  */
 import { constants, link, lstat, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { failed, fromSystemError, systemCode } from '../failure.ts'
 import { maxReplaceTries } from '../limits.ts'
 import { contentHash, isUnchanged, requireHash, type FileVersion, stateOf } from './file-state.ts'

@@ -1,6 +1,6 @@
 /** Searches text line by line in a fixed order of files. Skips binary files and, unless `all` is set, what ripgrep skips. */
 import { lstat } from 'node:fs/promises'
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { fromSystemError, throwIfCancelled } from '../failure.ts'
 import { openRegularFile, type Place, type Root, toRealPlace } from '../files/workspace-path.ts'
 import { maxDepth, maxMatchCharacters, searchBlockBytes, smallFileBytes } from '../limits.ts'

@@ -5,7 +5,14 @@
  */
 import { accessSync, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { fitsAnyName, type HandsOps, type HandlersOf, isRepositoryName, type SnapshotEntry, type SnapshotOps } from '../../types/index.ts'
+import {
+  fitsAnyName,
+  type HandsOps,
+  type HandlersOf,
+  isRepositoryName,
+  type SnapshotEntry,
+  type SnapshotOps,
+} from '../../protocol/index.ts'
 import { failed, systemCode, throwIfCancelled } from '../failure.ts'
 import { isInside, type Root, toRealPlace } from '../files/workspace-path.ts'
 import { isTemporary } from '../files/write-file.ts'

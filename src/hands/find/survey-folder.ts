@@ -1,7 +1,7 @@
 /** Lists everything below a folder. Synchronously: in an emulated machine an asynchronous stat costs more than the stat itself. */
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { HandsOps, SurveyedEntry, SurveyOps, HandlersOf } from '../../types/index.ts'
+import type { HandsOps, SurveyedEntry, SurveyOps, HandlersOf } from '../../protocol/index.ts'
 import { failed, throwIfCancelled } from '../failure.ts'
 import { type Root, toRealPlace } from '../files/workspace-path.ts'
 import { isTemporary } from '../files/write-file.ts'

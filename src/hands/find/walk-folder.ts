@@ -2,7 +2,7 @@
 import type { Dirent } from 'node:fs'
 import { lstat, opendir } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
 import { type Place, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { maxDepth, maxFolderEntries, walkBatchEntries } from '../limits.ts'

@@ -4,7 +4,7 @@
  */
 import { constants, copyFile, link, lstat, rename, rm, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { HandsOps, PatchedFile } from '../../types/index.ts'
+import type { HandsOps, PatchedFile } from '../../protocol/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
 import { contentHash, isUnchanged, type FileVersion } from '../files/file-state.ts'
 import { contentPaths, createPathLocks, type PathLocks } from '../files/path-locks.ts'

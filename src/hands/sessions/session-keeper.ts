@@ -1,5 +1,5 @@
 /** The operations on sessions. */
-import type { SessionEnd, SessionEntry, SessionKey, SessionOps, HandlersOf } from '../../types/index.ts'
+import type { SessionEnd, SessionEntry, SessionKey, SessionOps, HandlersOf } from '../../protocol/index.ts'
 import type { CommandOptions } from '../commands/run-command.ts'
 import { failed } from '../failure.ts'
 import { toRealPlace } from '../files/workspace-path.ts'

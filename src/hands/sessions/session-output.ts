@@ -2,7 +2,7 @@
  * The output of one session while it lives and after: what is kept of it, whether a shell waits for input, and the readers that wait for
  * more.
  */
-import type { SessionEnd, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
+import type { SessionEnd, SessionOps, SessionOutput, SessionPrompt } from '../../protocol/index.ts'
 import { throwIfCancelled } from '../failure.ts'
 import { maxSessionBytes, maxSessionPageBytes, promptSettleMs } from '../limits.ts'
 import { createMarkFinder, pageEnd, pageStart, toPlainText } from './output-text.ts'

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, writeSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
-import type { SessionEnd } from '../../types/index.ts'
+import type { SessionEnd } from '../../protocol/index.ts'
 import type { LiveCommands } from '../commands/start-process.ts'
 import { startProcess } from '../commands/start-process.ts'
 import { systemCode } from '../failure.ts'

@@ -1,5 +1,5 @@
 /** One session: its process tree, its output, and the operations on it. */
-import type { SessionEnd, SessionEntry, SessionOps } from '../../types/index.ts'
+import type { SessionEnd, SessionEntry, SessionOps } from '../../protocol/index.ts'
 import { foregroundGroup, inGroup } from '../commands/process-tree.ts'
 import type { CommandOptions } from '../commands/run-command.ts'
 import { commandEnvironment, findShell } from '../commands/start-process.ts'

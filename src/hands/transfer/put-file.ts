@@ -5,7 +5,7 @@
 import { constants, open, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { maxReadBytes, maxUploads, transferIdleMs } from '../limits.ts'
 import { type ContentHash, createContentHash, stateOf } from '../files/file-state.ts'

@@ -2,7 +2,7 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { HandsOps, WatchedChange, WatchOps, HandlersOf } from '../../types/index.ts'
+import type { HandsOps, WatchedChange, WatchOps, HandlersOf } from '../../protocol/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
 import { type Place, type Root, toRealPlace } from '../files/workspace-path.ts'
 import { isTemporary } from '../files/write-file.ts'

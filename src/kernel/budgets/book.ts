@@ -3,28 +3,23 @@
  * of its agent and what was carved for it, then the same of whoever spawned it, at last the user's.
  */
 import type { BudgetUse, DocumentRow, Store } from '../../store/index.ts'
+import { type Clock, createRecentMap, type Failure, isDerived, type SessionId, toError } from '../../base/index.ts'
 import {
   type Account,
   type Accounts,
   type Amount,
   amountKinds,
   type Caller,
-  type Clock,
   createAccount,
-  createRecentMap,
-  type Failure,
   findShortfall,
   inUse,
-  isDerived,
   noAmount,
   noLimit,
   renewAccounts,
-  type SessionId,
   sessionScope,
   type Shortfall,
-  toError,
   userScope,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { type AgentProfile, profileCategory } from '../policy/profiles.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import { maxHeldAccounts, exhausted } from './notices.ts'

@@ -6,7 +6,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { assertNever, type CallId, type SessionId } from '../../types/index.ts'
+import { assertNever, type CallId, type SessionId } from '../../base/index.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 export const budgetCategory = 'system/budgets'

@@ -6,22 +6,20 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { BudgetUse, Projection } from '../../store/index.ts'
+import { derivedId, type SessionId, type UserId } from '../../base/index.ts'
 import {
   addSpend,
   amountKinds,
   type Caller,
   type Charged,
-  configSchema,
-  derivedId,
   type Hold,
   inUse,
   noSpend,
-  type SessionId,
   sessionScope,
   type Spend,
-  type UserId,
   userScope,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import { configSchema } from '../../config/index.ts'
 import { type Budgets, createBudgets, type Extended } from '../stages/budgets.ts'
 import { userCaller } from '../policy/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'

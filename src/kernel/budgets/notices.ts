@@ -1,17 +1,15 @@
 /** What people and models read about budgets: how they stand, that they soon are used up, that they are. */
+import { type Failure, type JsonObject, OxbowError } from '../../base/index.ts'
 import {
   type Account,
   type Amount,
   amountKinds,
   dollarsText,
-  type Failure,
   heldIn,
-  type JsonObject,
   type ModelFacts,
   noAmount,
-  OxbowError,
   type Shortfall,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { Amounts, BudgetLine, LimitAmounts } from './definitions.ts'
 
 /** The part of a budget at whose use people are warned. */

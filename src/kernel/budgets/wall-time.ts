@@ -2,7 +2,8 @@
  * Wall time of budgets: it passes for every call that runs, so an account with several of them runs out sooner. At that moment all of them
  * are stopped. What a call takes to stop is not charged: no budget is exceeded.
  */
-import { type Account, type Clock, heldIn, type Hold, renewAccounts, type Shortfall } from '../../types/index.ts'
+import type { Clock } from '../../base/index.ts'
+import { type Account, heldIn, type Hold, renewAccounts, type Shortfall } from '../../protocol/index.ts'
 
 /** Milliseconds that calls may run yet, if they all run on. */
 function timeLeft(account: Account, monotonicMs: number): number {

@@ -6,16 +6,8 @@
  * `evident`, and none of a field that several tools share: the system prompt explains those once, in `sharedFields`.
  */
 import { z } from 'zod'
-import {
-  type Call,
-  isObject,
-  type Json,
-  type JsonObject,
-  jsonObjectSchema,
-  jsonSchema,
-  toolName,
-  type ToolSpec,
-} from '../../types/index.ts'
+import { isObject, type Json, type JsonObject } from '../../base/index.ts'
+import { type Call, jsonObjectSchema, jsonSchema, toolName, type ToolSpec } from '../../protocol/index.ts'
 
 /**
  * Tools that requests offer from the start, and their bytes without the words of the wire; with more, the rare ones are found by

@@ -3,20 +3,8 @@
  * to correct its call.
  */
 import type { z } from 'zod'
-import {
-  type Call,
-  type Caller,
-  createRecentMap,
-  type Failure,
-  type Message,
-  nearestNames,
-  once,
-  parseForeignJson,
-  type RecentMap,
-  toolName,
-  type ToolSpec,
-  wellFormed,
-} from '../../types/index.ts'
+import { createRecentMap, type Failure, nearestNames, once, parseForeignJson, type RecentMap, wellFormed } from '../../base/index.ts'
+import { type Call, type Caller, type Message, toolName, type ToolSpec } from '../../protocol/index.ts'
 import type { CallReference } from './call-reference.ts'
 
 /** A model that writes more arguments than this is confused; terminals can send files instead. */

@@ -6,21 +6,18 @@
  * Each item has the id of its call. The id of a tool call is its generation's id, a dot and its index, which gives a result its position.
  */
 import type { HistoryRow, Store } from '../../store/index.ts'
+import { type CallId, createRecentMap, type Failure, type JsonObject, type SessionId } from '../../base/index.ts'
 import {
   type AssistantMessage,
   type Attachment,
   type Call,
-  type CallId,
   type ConversationItem,
   conversationItem,
-  createRecentMap,
   erasedText,
-  type Failure,
   isErased,
   isGeneration,
   isTaken,
   isTurn,
-  type JsonObject,
   type KeptFile,
   type Label,
   lastSaid,
@@ -28,13 +25,12 @@ import {
   type Phase,
   recalledItem,
   sentMessage,
-  type SessionId,
   toolCallsOf,
   toolPlace,
   toolResult,
   turnCall,
   userMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 
 /** Bytes of all cached conversations; evicted ones are read again when needed. */
 const maxWarmBytes: number = 24 * 1024 * 1024

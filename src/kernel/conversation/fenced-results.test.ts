@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
-import { fenced, type GenerateRequest, type Message, OxbowError } from '../../types/index.ts'
+import { fenced, OxbowError } from '../../base/index.ts'
+import type { GenerateRequest, Message } from '../../protocol/index.ts'
 import { asks, done, type FixtureOptions, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 const untrusted = { labels: { adds: ['untrusted'], sink: false } } as const

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
 import { asks, type FixtureOptions, inOrder, openFixture, says, user } from '../kernel-fixture.ts'
-import type { GenerateRequest, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import type { GenerateRequest } from '../../protocol/index.ts'
 
 const write = (...items: string[]) => asks(['scratchpad_write', { items }])
 

@@ -2,7 +2,8 @@
  * The scratchpad of a session: notes that its agent keeps for itself beyond the context window. It has no table: its state is the newest
  * outcome of `scratchpad.write` or `scratchpad.clear`, and the session's row names the call of that outcome.
  */
-import { type CallId, createRecentMap, isErased, type JsonObject, type Phase, type SessionId } from '../../types/index.ts'
+import { type CallId, createRecentMap, type JsonObject, type SessionId } from '../../base/index.ts'
+import { isErased, type Phase } from '../../protocol/index.ts'
 import type { Store } from '../../store/index.ts'
 
 /** Scratchpads kept in memory; others are read again, one record each. */

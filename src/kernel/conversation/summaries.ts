@@ -6,27 +6,22 @@
 import { loadSummary, type Said, type Summary, type SummaryStep } from '../../memory/index.ts'
 import { createMessageCounter, itemsBehind, type MessageCounter, tokensOfAll } from '../../runtime/index.ts'
 import type { HistoryRow, Store } from '../../store/index.ts'
+import { type CallId, createRecentMap, fenced, type JsonObject, type SessionId, unfenced } from '../../base/index.ts'
 import {
   type Caller,
-  type CallId,
-  type Config,
   type ConversationItem,
   conversationItem,
-  createRecentMap,
   type Engine,
-  fenced,
   type HeldConversation,
-  type JsonObject,
   type Label,
   type Message,
-  type SessionId,
   type Spend,
   type SummarizeOutput,
   textOf,
   toolCallsOf,
-  unfenced,
   userMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { Journal } from '../records/journal.ts'
 import type { Sessions } from '../records/sessions.ts'
 import { type Conversations, type HistoryDeps, historyPages, toItem } from './conversations.ts'

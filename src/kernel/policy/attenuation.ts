@@ -6,7 +6,7 @@
  * always is, because `passedOn` denies what it was not given.
  */
 import { posix } from 'node:path'
-import { type Caller, type Grant, grantOf, type RightLimits } from '../../types/index.ts'
+import { type Caller, type Grant, grantOf, type RightLimits } from '../../protocol/index.ts'
 
 /** Entries of rights, as `grantOf` reads them. */
 export type Entries = readonly string[]

@@ -3,34 +3,24 @@
  * (judgeFlow). What is not granted is denied.
  */
 import type { SessionRow } from '../../store/index.ts'
+import { type Failure, isObject, isOxbowError, ownValue, parseObject, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
 import {
   type Call,
   type Caller,
   type ClientTools,
-  type Config,
-  type Decision,
   describeLabels,
-  type Failure,
-  type FlowPolicy,
-  type FlowRules,
-  isObject,
-  isOxbowError,
   isTurn,
   joinLabels,
   joinOrigins,
   type LabelOrigin,
   type Labels,
   type LabelScope,
-  ownValue,
   parseLabels,
-  parseObject,
   parseOrigins,
-  type SessionId,
   type Tier,
-  type TurnId,
-  type UserId,
   writeOrigins,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config, Decision, FlowPolicy, FlowRules } from '../../config/index.ts'
 
 /** Includes every right; only users hold it. */
 const everyRight = '*'

@@ -4,7 +4,9 @@
  * has the session now, while the conversation and its labels stay: each agent can hand it on, or back to the one before. Who has a session
  * is in memory, because every turn asks; a document remembers it.
  */
-import { type CallId, type Config, isDerived, type JsonObject, type SandboxTier, type SessionId } from '../../types/index.ts'
+import { type CallId, isDerived, type JsonObject, type SessionId } from '../../base/index.ts'
+import type { SandboxTier } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 /** As whom the turns of a session run. */

@@ -1,16 +1,7 @@
 /** Rights that are limited to resources: which files, hosts and skills a call reaches, and whether its caller's rights cover them. A denial wins. */
 import { posix } from 'node:path'
-import {
-  type Call,
-  type Caller,
-  type Failure,
-  type Hands,
-  hostNamed,
-  hostOfUrl,
-  isObject,
-  ownValue,
-  type RightLimits,
-} from '../../types/index.ts'
+import { type Failure, isObject, ownValue } from '../../base/index.ts'
+import { type Call, type Caller, type Hands, hostNamed, hostOfUrl, type RightLimits } from '../../protocol/index.ts'
 
 /**
  * @param isExcused what a right does not cover is allowed, unless it is denied

@@ -2,16 +2,8 @@
  * What a record of the journal means to those who watch: the kind of the event, and the few facts about it that they may see. Never
  * what was said, read or written: ids, names, counts and reasons only, so that a subscriber needs no right but to watch.
  */
-import {
-  type Call,
-  type CallEvent,
-  type EventView,
-  isTurn,
-  type JsonObject,
-  type Notice,
-  noticeKinds,
-  type RecordView,
-} from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import { type Call, type CallEvent, type EventView, isTurn, type Notice, noticeKinds, type RecordView } from '../../protocol/index.ts'
 
 /** Chooses events; empty lists choose all. */
 export interface EventFilter {

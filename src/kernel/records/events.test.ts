@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
-import type { CallId, RecordView, SessionId, TurnId } from '../../types/index.ts'
+import type { CallId, SessionId, TurnId } from '../../base/index.ts'
+import type { RecordView } from '../../protocol/index.ts'
 import { createEvents, type Events, type KernelEvent, followPage } from './events.ts'
 import { user } from '../kernel-fixture.ts'
 

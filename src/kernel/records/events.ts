@@ -3,17 +3,8 @@
  * causes one event per turn of the event loop, not one per token.
  */
 import type { Store } from '../../store/index.ts'
-import {
-  type CallId,
-  isTurn,
-  type JsonObject,
-  type PendingApproval,
-  type Phase,
-  type RecordView,
-  type ServerPayloads,
-  type SessionId,
-  type TurnId,
-} from '../../types/index.ts'
+import type { CallId, JsonObject, SessionId, TurnId } from '../../base/index.ts'
+import { isTurn, type PendingApproval, type Phase, type RecordView, type ServerPayloads } from '../../protocol/index.ts'
 import type { Journal } from './journal.ts'
 import type { OwnKind } from './event-kinds.ts'
 

@@ -8,25 +8,27 @@
 import { createHash } from 'node:crypto'
 import type { Append, Erased, Projection, SessionRow, Store } from '../../store/index.ts'
 import {
-  type Call,
-  type Caller,
   type CallId,
-  type Charged,
   type Clock,
   createRecentMap,
   type Failure,
   isOxbowError,
-  isTaken,
   type JsonObject,
+  type SessionId,
+  toError,
+  toFailure,
+} from '../../base/index.ts'
+import {
+  type Call,
+  type Caller,
+  type Charged,
+  isTaken,
   type NewRecord,
   noSpend,
   type Phase,
   type RecordView,
-  type SessionId,
   type Spend,
-  toError,
-  toFailure,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { Sessions } from './sessions.ts'
 import { type DocumentChange, documentChanges, documentProjections } from '../state/documents.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { openMemoryStore, plainSession } from '../../store/index.ts'
 import { user } from '../kernel-fixture.ts'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 import { createSessions, firstLine } from './sessions.ts'
 
 it('labels of a conversation survive a reload of its row', async () => {

@@ -1,14 +1,11 @@
 /** A cache of session rows, which are derived from the journal, with the labels of what each session has read and where that comes from. */
 import { plainSession, type SessionRow, type Store } from '../../store/index.ts'
+import { type CallId, createRecentMap, truncate, once, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   type Blobs,
   type Call,
   type Caller,
-  type CallId,
-  createRecentMap,
-  type Config,
   type DataOrigin,
-  type FlowPolicy,
   type Hands,
   isOwnText,
   joinOrigins,
@@ -16,19 +13,16 @@ import {
   type KeptFile,
   type LabelOrigin,
   labelOrigins,
-  truncate,
   type Label,
-  once,
-  OxbowError,
   type Profile,
   type ProgramSees,
   type Sandbox,
-  type SessionId,
   type SessionInfo,
   joinLabels,
   type Labels,
   parseLabels,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config, FlowPolicy } from '../../config/index.ts'
 import type { Documents } from '../state/documents.ts'
 import {
   addLabels,

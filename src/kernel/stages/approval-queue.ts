@@ -1,5 +1,6 @@
 /** The calls that wait for a person, and who wakes them. */
-import type { CallId, Json, PendingApproval, SessionId } from '../../types/index.ts'
+import type { CallId, Json, SessionId } from '../../base/index.ts'
+import type { PendingApproval } from '../../protocol/index.ts'
 import { stopReason } from './running-calls.ts'
 
 /** What was decided on a call, and by whom. */

@@ -3,25 +3,20 @@
  * decides. The decision is valid for that input: the same call id with another input is parked again. A person may approve another
  * input, which is checked like any, and is what runs and what is recorded; a learned rule may answer instead of the person.
  */
+import type { CallId, Clock, Failure, JsonObject, SessionId, TurnId } from '../../base/index.ts'
 import {
   type Call,
-  type CallId,
   type CallOutcome,
-  type Clock,
   type CommandInputs,
-  type Config,
-  type Failure,
   type FilesState,
   type JournalRecord,
-  type JsonObject,
   type Phase,
-  type SessionId,
   type Tier,
-  type TurnId,
   type Caller,
   writeOrigins,
   type Labels,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { Binding } from './command-inputs.ts'
 import { writtenPaths } from '../policy/right-limits.ts'
 import type { Entry, Journal } from '../records/journal.ts'

@@ -7,38 +7,31 @@
  * that costs nothing touches no account.
  */
 import type { BudgetUse, Projection, Store } from '../../store/index.ts'
+import { type Clock, createRecentMap, type Failure, isDerived, type JsonObject, type SessionId, toFailure } from '../../base/index.ts'
 import {
   type Account,
   type Accounts,
   addSpend,
   type Amount,
   amountKinds,
-  type BudgetLimit,
   type Call,
   type Caller,
   type Charged,
-  type Clock,
-  type Config,
   coveredPart,
   createAccount,
-  createRecentMap,
-  type Failure,
   findShortfall,
   type Hold,
-  isDerived,
-  type JsonObject,
   noAmount,
   noLimit,
   noSpend,
   renewAccounts,
-  type SessionId,
   sessionScope,
   shiftAccounts,
   type Spend,
-  toFailure,
   turnCall,
   userScope,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { BudgetLimit, Config } from '../../config/index.ts'
 import type { Book } from '../budgets/book.ts'
 import { maxHeldAccounts, exhausted, warningRatio } from '../budgets/notices.ts'
 import { begin, end, outOfTime } from '../budgets/wall-time.ts'

@@ -2,18 +2,8 @@
  * The files of calls: those of the workspace, or of a copy of it in which a call changes nothing else (a branch of files), and what is kept
  * of each change. A service keeps it and makes the copies; it is loaded with the first call that changes something.
  */
-import {
-  type Call,
-  type CallContext,
-  type Caller,
-  type CallId,
-  type Hands,
-  once,
-  OxbowError,
-  type ProgramSees,
-  type Sandbox,
-  type SessionId,
-} from '../../types/index.ts'
+import { type CallId, once, OxbowError, type SessionId } from '../../base/index.ts'
+import type { Call, CallContext, Caller, Hands, ProgramSees, Sandbox } from '../../protocol/index.ts'
 import type { Watch } from './running-calls.ts'
 
 /** Waits for work that does not count against the time limit of a call. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { createIdMaker, systemClock, systemRandom } from '../../types/index.ts'
+import { createIdMaker, systemClock, systemRandom } from '../../base/index.ts'
 import { knowing, outputOf } from '../kernel-fixture.ts'
 import { createCleaner } from './cleaning.ts'
 

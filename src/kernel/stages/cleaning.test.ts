@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createSecretUses } from '../../secrets/index.ts'
-import type { Call } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import { knowing, outputOf } from '../kernel-fixture.ts'
 import { clean, createCleaner } from './cleaning.ts'
 

@@ -3,27 +3,21 @@
  * reads it, of host paths, before its caller or the journal receives it.
  */
 import { channel } from 'node:diagnostics_channel'
+import { assertNever, createRecentMap, type Failure, isOxbowError, type Json, type JsonObject, toFailure } from '../../base/index.ts'
 import {
-  assertNever,
   type Call,
   type Caller,
   type CallOutcome,
-  createRecentMap,
   type DataOrigin,
   type Done,
-  type Failure,
-  isOxbowError,
-  type Json,
-  type JsonObject,
   type LabelOrigin,
   labelOrigins,
   noSpend,
   originOfCall,
   type Spend,
-  toFailure,
   joinLabels,
   type Labels,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { Secrets, SecretUse } from '../../secrets/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { WatchedFiles } from '../records/sessions.ts'

@@ -3,7 +3,8 @@
  * is asked around a turn. Services bring it; gate, registry and turns read it at once.
  */
 import type { TurnHooks } from '../../runtime/index.ts'
-import type { Call, Caller, CallId, CallOutcome, Process, TurnResult } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import type { Call, Caller, CallOutcome, Process, TurnResult } from '../../protocol/index.ts'
 import type { SectionAgent } from '../calls/registry.ts'
 import type { Refusal } from './refusals.ts'
 

@@ -5,7 +5,7 @@
  * one of these has changed. A learned rule holds for program and files alone. Hands look at the files.
  */
 import { createHash } from 'node:crypto'
-import type { CommandInputs, Sandbox, StartedProgram } from '../../types/index.ts'
+import type { CommandInputs, Sandbox, StartedProgram } from '../../protocol/index.ts'
 import { fingerprintTimeoutMs } from './running-calls.ts'
 import { workspacePath } from '../policy/right-limits.ts'
 

@@ -2,7 +2,8 @@
  * Calls under way, by id. Readers derive the ids of their calls and clients send requests again, so two may ask for the same call at once:
  * it runs once, and both get its outcome. Whoever asks later finds what was recorded; see `pastOf`.
  */
-import type { Caller, CallId, CallOutcome } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import type { Caller, CallOutcome } from '../../protocol/index.ts'
 
 /** Where the intent of a call is; `duplicate`: it was there before. */
 export interface Intended {

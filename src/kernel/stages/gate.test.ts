@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { type CallId, OxbowError } from '../../types/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
 import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall } from '../kernel-fixture.ts'
 

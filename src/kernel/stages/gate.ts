@@ -6,24 +6,20 @@
  *
  * A refusal at any stage is journaled and is a value, not an exception. Only a store that cannot write stops everything.
  */
+import { type CallId, holdsHandle, type Json, type JsonObject, toError } from '../../base/index.ts'
 import {
   type Attachment,
   type Blobs,
   type Call,
   type Caller,
   type CallContext,
-  type CallId,
   type CallOutcome,
-  holdsHandle,
-  type Json,
   type Hold,
   type JournalRecord,
-  type JsonObject,
   noSpend,
   type Phase,
-  toError,
   type Labels,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { Entry, Journal } from '../records/journal.ts'
 import { createFlights, type Intended, type StartedCall } from './flights.ts'
 import { cancelledOutcome, endOf, keptOutput, pastOf, recordedOutcome, type Refusal, refusal, refusalBody, replay } from './refusals.ts'

@@ -2,21 +2,9 @@
  * Stages 3 and 4 as one judgement: by rights, limits, secrets and lists, then by labels and hosts. It is made again whenever a person has
  * been asked in between, or has written another input.
  */
-import {
-  type Call,
-  type Caller,
-  type CallId,
-  type CallOutcome,
-  type ClientTools,
-  type CommandInputs,
-  type Config,
-  type Failure,
-  type FilesState,
-  type Label,
-  once,
-  type SessionId,
-  type StartedProgram,
-} from '../../types/index.ts'
+import { type CallId, type Failure, once, type SessionId } from '../../base/index.ts'
+import type { Call, Caller, CallOutcome, ClientTools, CommandInputs, FilesState, Label, StartedProgram } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { refuseLimited } from '../policy/right-limits.ts'
 import { type FileFlow, type Judged, judgeLabels, type Sessions, type WatchedFiles } from '../records/sessions.ts'
 import type { SecretUses } from '../../secrets/index.ts'

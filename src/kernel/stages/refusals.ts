@@ -1,19 +1,6 @@
 /** Outcomes of calls: the text that a model or user reads when one did not succeed, and the outcome read back from a record. */
-import {
-  assertNever,
-  type Call,
-  type CallId,
-  type CallOutcome,
-  type Failure,
-  failureSentences,
-  isErased,
-  type Json,
-  type JournalRecord,
-  type JsonObject,
-  type KeptFile,
-  type Label,
-  OxbowError,
-} from '../../types/index.ts'
+import { assertNever, type CallId, type Failure, failureSentences, type Json, type JsonObject, OxbowError } from '../../base/index.ts'
+import { type Call, type CallOutcome, isErased, type JournalRecord, type KeptFile, type Label } from '../../protocol/index.ts'
 import type { Journal } from '../records/journal.ts'
 import type { StopReason } from './running-calls.ts'
 

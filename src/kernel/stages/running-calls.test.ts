@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Caller, CallId, Hands, Sandbox, SessionId, TurnId, UserId } from '../../types/index.ts'
+import type { CallId, SessionId, TurnId, UserId } from '../../base/index.ts'
+import type { Caller, Hands, Sandbox } from '../../protocol/index.ts'
 import { done, testCall } from '../kernel-fixture.ts'
 import { filesFor, holdFiles } from './call-files.ts'
 import { createRunningCalls, startLimit, stopReason } from './running-calls.ts'

@@ -2,22 +2,18 @@
  * Running calls: their time limits, their cancellation, and the heartbeat of long ones. One timer serves all heartbeats and exists only
  * while calls run.
  */
+import { type CallId, type Clock, isOxbowError, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   type Call,
   type Caller,
-  type CallId,
-  type Clock,
   type FilesState,
   type Hands,
-  isOxbowError,
   isTurn,
-  OxbowError,
   type Profile,
   type Sandbox,
   type ServerPayloads,
-  type SessionId,
   toolPlace,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 
 /** Time between `progress` events of a running call: often enough to show that it is alive, at no noticeable cost. */
 const heartbeatMs = 5_000

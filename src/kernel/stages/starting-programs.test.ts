@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
-import type { Profile } from '../../types/index.ts'
+import type { Profile } from '../../protocol/index.ts'
 import { startsWhileUnchanged } from './running-calls.ts'
 
 const { signal } = new AbortController()

@@ -3,11 +3,11 @@
  * hashes.
  */
 import type { Store } from '../../store/index.ts'
+import { headOf, OxbowError, parseObject, type SessionId } from '../../base/index.ts'
 import {
   type Attachment,
   type Blobs,
   cleanFileName,
-  headOf,
   isTextType,
   type KeptFile,
   maxAttachedHead,
@@ -15,11 +15,8 @@ import {
   maxAttachments,
   maxPieceBytes,
   mediaTypeOf,
-  OxbowError,
-  parseObject,
   type SentFile,
-  type SessionId,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 
 /** Pieces of one attachment: as many as the largest one needs, and some for senders that cut smaller ones. */
 export const maxPieces = 16

@@ -6,7 +6,8 @@
  * Categories that begin with `system/` belong to subsystems of the kernel; no call reads or writes them by name.
  */
 import type { Append, DocumentRow, Projection, Store } from '../../store/index.ts'
-import { type Caller, type CallId, isObject, type Json, type JsonObject, type Phase } from '../../types/index.ts'
+import { type CallId, isObject, type Json, type JsonObject } from '../../base/index.ts'
+import type { Caller, Phase } from '../../protocol/index.ts'
 
 /** A document, its value parsed. */
 interface Document<Value = Json> {

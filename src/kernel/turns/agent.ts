@@ -10,33 +10,35 @@ import {
   roomyFactor,
 } from '../../runtime/index.ts'
 import {
-  type Attachment,
-  type Caller,
   type CallId,
-  type CallOutcome,
-  type ClientTools,
-  type Config,
   createRecentMap,
-  type Engine,
   type Failure,
   fenceRule,
+  once,
+  type ProcessId,
+  type SessionId,
+  type TurnId,
+} from '../../base/index.ts'
+import {
+  type Attachment,
+  type Caller,
+  type CallOutcome,
+  type ClientTools,
+  type Engine,
   type Grant,
   grantOf,
   type HeldConversation,
-  once,
   type Process,
-  type ProcessId,
   type RightLimits,
   type Sandbox,
   type SandboxStatus,
   type SandboxTier,
   sandboxTiers,
-  type SessionId,
   type ToolSpec,
-  type TurnId,
   type TurnResult,
   turnRights,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { recallTags } from '../policy/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from '../policy/profiles.ts'
 import type { Background } from './background.ts'

@@ -4,16 +4,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RollingSummary } from '../../runtime/index.ts'
-import {
-  type Caller,
-  type CallId,
-  type CallOutcome,
-  type Completion,
-  type Config,
-  type Engine,
-  type SessionId,
-  type UserId,
-} from '../../types/index.ts'
+import type { CallId, SessionId, UserId } from '../../base/index.ts'
+import type { Caller, CallOutcome, Completion, Engine } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { Complete } from '../conversation/summaries.ts'
 import type { Gate } from '../stages/gate.ts'
 import { processRight } from '../policy/policy.ts'

@@ -1,7 +1,7 @@
 /** Tools of programs, through a whole kernel: what the model is offered, what leaves, how a conversation goes on. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ClientResult, ClientTools, GenerateRequest, ModelEvent } from '../../types/index.ts'
+import type { ClientResult, ClientTools, GenerateRequest, ModelEvent } from '../../protocol/index.ts'
 import { openMemoryStore } from '../../store/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 

@@ -9,23 +9,19 @@
  * Nothing waits in between, so neither a restart nor a program that never returns needs care. What a program returns is untrusted.
  */
 import { z } from 'zod'
+import { type CallId, isObject, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
 import {
   type Call,
-  type CallId,
   type ClientResult,
   type ClientTools,
   type ConversationItem,
-  isObject,
-  type JsonObject,
-  nestsDeeper,
-  OxbowError,
   type Tier,
   toolCallId,
   toolCallsOf,
   toolPlace,
   turnCall,
   turnRight,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxInputBytes, type Registry } from '../calls/registry.ts'
 import { clientAsk, clientReply, processRight } from '../policy/policy.ts'
 

@@ -1,5 +1,6 @@
 /** What the rest of the kernel sees of the lanes, and what a lane passes to the agent. */
-import type { Attachment, Caller, CallId, ClientTools, KeptFile, LaneResult, Mail, SessionId, TurnId } from '../../types/index.ts'
+import type { CallId, SessionId, TurnId } from '../../base/index.ts'
+import type { Attachment, Caller, ClientTools, KeptFile, LaneResult, Mail } from '../../protocol/index.ts'
 import type { Entry } from '../records/journal.ts'
 
 export interface TurnInput {

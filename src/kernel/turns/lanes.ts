@@ -8,25 +8,27 @@
  * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome like those of any call.
  */
 import {
-  type Attachment,
-  type Caller,
   type CallId,
   type Clock,
-  type Config,
   isDerived,
   type JsonObject,
+  OxbowError,
+  type SessionId,
+  type TurnId,
+  type UserId,
+} from '../../base/index.ts'
+import {
+  type Attachment,
+  type Caller,
   type KeptFile,
   type LaneResult,
   type Mail,
-  OxbowError,
   type Sandbox,
   type SandboxStatus,
-  type SessionId,
   turnCall,
-  type TurnId,
   type TurnResult,
-  type UserId,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { Journal } from '../records/journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 import { giveUpCalls } from './recovery.ts'

@@ -12,19 +12,8 @@
  * What an older version recorded twice is reconciled by a record, once.
  */
 import type { Store } from '../../store/index.ts'
-import {
-  type CallId,
-  cancelCall,
-  isDerived,
-  isTurn,
-  type JournalRecord,
-  type Json,
-  type JsonObject,
-  readStep,
-  type SessionId,
-  toolPlace,
-  type TurnId,
-} from '../../types/index.ts'
+import { type CallId, isDerived, type Json, type JsonObject, type SessionId, type TurnId } from '../../base/index.ts'
+import { cancelCall, isTurn, type JournalRecord, readStep, toolPlace } from '../../protocol/index.ts'
 import type { Entry, Journal } from '../records/journal.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 import { type AskRuns, goingOn } from './service-runs.ts'

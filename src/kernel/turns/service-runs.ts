@@ -3,7 +3,7 @@
  * asks about them: which go on after a restart, what belongs to a turn that is undone or to a branch of files, and what a turn by a profile
  * waits for.
  */
-import type { SessionId, TurnId } from '../../types/index.ts'
+import type { SessionId, TurnId } from '../../base/index.ts'
 
 /** What a service says of the runs that it starts. It is opened only where that is said. */
 export interface ServiceRuns {

@@ -1,7 +1,7 @@
 /** Starts turns: what a person sends, and what the kernel itself has an agent do at its time. */
+import { type CallId, OxbowError, type SessionId, toError, type TurnId, type UserId } from '../../base/index.ts'
 import {
   type Caller,
-  type CallId,
   type CallOutcome,
   type ClientResult,
   type ClientTools,
@@ -9,15 +9,10 @@ import {
   grantOf,
   type KeptFile,
   originOf,
-  OxbowError,
   type SentFile,
-  type SessionId,
-  toError,
   turnCall,
-  type TurnId,
   turnRights,
-  type UserId,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { Memory } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
 import { recallTags } from '../policy/right-limits.ts'

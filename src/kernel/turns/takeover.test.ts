@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
-import type { GenerateRequest, ModelEvent } from '../../types/index.ts'
+import type { GenerateRequest, ModelEvent } from '../../protocol/index.ts'
 import { asks, done, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 void test('a session taken over by another worker is claimed again for the next turn when that worker is gone', async () => {

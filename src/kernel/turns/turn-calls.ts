@@ -1,24 +1,18 @@
 /** The core's own calls: those that send a message, stop its turn and take what was sent meanwhile, and those of programs' own tools. */
 import { z } from 'zod'
+import { type CallId, type IdMaker, isUuid, type JsonObject, type SessionId, toError, type TurnId } from '../../base/index.ts'
 import {
   type Call,
-  type CallId,
   cancelCall,
-  type IdMaker,
-  isUuid,
-  type JsonObject,
   type KeptFile,
   type LaneResult,
   laneResult,
   mail,
   maxAttachedHead,
   maxAttachments,
-  type SessionId,
-  toError,
   turnCall,
-  type TurnId,
   turnRight,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxPieces } from '../state/attachments.ts'
 import type { Gate } from '../stages/gate.ts'
 import { maxInputBytes } from '../calls/registry.ts'

@@ -2,7 +2,7 @@
  * Embeds with a model2vec model in a folder, e.g. potion: each token has a vector, a text is their mean. Reads `config.json`,
  * `tokenizer.json` and `model.safetensors` as data; each has a size limit.
  */
-import { isObject, ownValue } from '../../types/index.ts'
+import { isObject, ownValue } from '../../base/index.ts'
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'

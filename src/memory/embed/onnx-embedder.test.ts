@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { openOnnxEmbedder } from './onnx-embedder.ts'
 
 void describe('the embedder of an ONNX model', () => {

@@ -6,7 +6,7 @@ import { statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { loadOptionalPackage } from '../../engine/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { type Embedder, toUnit } from '../text/text-engine.ts'
 import { maxDims, maxEmbeddedUnits, strongWeights } from './embed-limits.ts'
 

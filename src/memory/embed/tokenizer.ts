@@ -8,7 +8,7 @@
  */
 import { Tokenizer as Library } from '@huggingface/tokenizers'
 import { z } from 'zod'
-import { isObject, ownValue, OxbowError } from '../../types/index.ts'
+import { isObject, ownValue, OxbowError } from '../../base/index.ts'
 
 export interface Tokenizer {
   readonly tokens: number

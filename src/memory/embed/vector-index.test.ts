@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { type MemoryItem, type MemoryStore, openMemoryStore, type Store } from '../../store/index.ts'
-import { isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
+import { isOxbowError, OxbowError, type UserId } from '../../base/index.ts'
 import type { TextEngine } from '../text/text-engine.ts'
 import { createLocalTextEngine } from '../text/text-thread.ts'
 import { createQueryEngine, createVectorIndex, type VectorIndex } from './vector-index.ts'

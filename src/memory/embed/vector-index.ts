@@ -6,7 +6,7 @@
  * complete; vectors of two models are never compared.
  */
 import type { MemoryChange, MemoryModel, MemoryStore } from '../../store/index.ts'
-import { isOxbowError, OxbowError } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
 import type { Embedder, EmbedderFacts, TextEngine } from '../text/text-engine.ts'
 import { maxVectorBatch, minVectorBatch, questionPatienceMs, vectorBatchMs, vectorLingerMs, vectorRestMs } from './embed-limits.ts'
 

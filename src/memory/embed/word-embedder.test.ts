@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { readQuestion } from '../text/read-question.ts'
 import { termsOf } from '../text/terms.ts'
 import type { AskedTerms } from '../text/text-engine.ts'

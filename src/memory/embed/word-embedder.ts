@@ -3,7 +3,7 @@
  * compares a question with passages word by word.
  */
 import { readFileSync } from 'node:fs'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { classTermsFor, isPlace, topicTermsFor } from '../text/classes.ts'
 import { isStopWord } from '../text/english-words.ts'
 import { stem } from '../text/terms.ts'

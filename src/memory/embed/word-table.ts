@@ -7,7 +7,7 @@
  * each; a number is its byte × the scale), and the words' bytes.
  */
 import { createHash } from 'node:crypto'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { isStopWord, regular } from '../text/english-words.ts'
 import { cleanText, stem } from '../text/terms.ts'
 import { toUnit } from '../text/text-engine.ts'

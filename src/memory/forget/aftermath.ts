@@ -3,19 +3,8 @@
  * are erased when the turn ends. Also the types by which forgetting notifies the rest of the program.
  */
 import { foldPhrase, matchPhrases, type PhraseMatch } from '../../store/index.ts'
-import {
-  type AssistantMessage,
-  type CallId,
-  isGeneration,
-  isTurn,
-  type JournalRecord,
-  type JsonObject,
-  type RecentMap,
-  type SessionId,
-  toolCallsOf,
-  toolPlace,
-  type TurnId,
-} from '../../types/index.ts'
+import type { CallId, JsonObject, RecentMap, SessionId, TurnId } from '../../base/index.ts'
+import { type AssistantMessage, isGeneration, isTurn, type JournalRecord, toolCallsOf, toolPlace } from '../../protocol/index.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { turnPage } from '../keep/keep-limits.ts'
 import { bodyOf, messageId } from '../keep/message-record.ts'

@@ -3,7 +3,8 @@
  * loop free in between; bodies are read in the store's thread.
  */
 import { foldPhrase, type MemoryEntry, type MemoryFilter, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
-import { type CallId, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
+import { type CallId, OxbowError, type SessionId } from '../../base/index.ts'
+import type { JournalRecord } from '../../protocol/index.ts'
 import { entryPages, wholeText } from '../keep/memory-item.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { forgetItems, maxExchanges, maxForgotten, maxQueryWords, minForgetCharacters, minForgetDense } from '../keep/keep-limits.ts'

@@ -4,16 +4,8 @@
  * the answer counts what is left.
  */
 import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
-import {
-  type CallContext,
-  type CallId,
-  createRecentMap,
-  isTurn,
-  type JournalRecord,
-  OxbowError,
-  type SessionId,
-  type TurnId,
-} from '../../types/index.ts'
+import { type CallId, createRecentMap, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
+import { type CallContext, isTurn, type JournalRecord } from '../../protocol/index.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { wholeText } from '../keep/memory-item.ts'
 import { maxHeldForgettings } from '../keep/keep-limits.ts'

@@ -1,6 +1,7 @@
 /** Corrections: one memory supersedes, contradicts or confirms another. No correction loses data. */
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
-import { type CallContext, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import { extraOf } from './memory-item.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { maxRelations } from './keep-limits.ts'

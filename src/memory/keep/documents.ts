@@ -1,6 +1,7 @@
 /** Documents: a text stored under its address in consecutive sections. Ingesting the same text again does nothing; a changed text replaces it. */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
-import { type CallContext, type Label, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { CallContext, Label } from '../../protocol/index.ts'
 import { entryPages, extraOf, freshFacts, makeItem } from './memory-item.ts'
 import type { TextFormat } from '../text/text-engine.ts'
 import type { KeepDeps } from './exclusive-writer.ts'

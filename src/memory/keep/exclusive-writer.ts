@@ -4,7 +4,7 @@
  * the work is done, and the work waits for changes already in progress.
  */
 import type { Hasher, MemoryEntry, MemoryStore, Store } from '../../store/index.ts'
-import type { Clock } from '../../types/index.ts'
+import type { Clock } from '../../base/index.ts'
 import type { TextEngine } from '../text/text-engine.ts'
 
 export interface ExclusiveWriter {

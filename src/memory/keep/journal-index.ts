@@ -4,15 +4,8 @@
  * guest resumes where it stopped; entries have the ids of their calls, so that reading twice creates no duplicates.
  */
 import { type MemoryChange, type MemoryEntry, type MemoryItem, parseReference } from '../../store/index.ts'
-import {
-  type CallId,
-  createRecentMap,
-  type JournalRecord,
-  type Label,
-  type RecentMap,
-  type SessionId,
-  type TurnId,
-} from '../../types/index.ts'
+import { type CallId, createRecentMap, type RecentMap, type SessionId, type TurnId } from '../../base/index.ts'
+import type { JournalRecord, Label } from '../../protocol/index.ts'
 import type { OwedForgetting } from '../forget/aftermath.ts'
 import { bodyOf, heldLabels, mayMatter, saidIn, type SaidMessage } from './message-record.ts'
 import type { TextEngine } from '../text/text-engine.ts'

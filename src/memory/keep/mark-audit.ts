@@ -5,7 +5,8 @@
  * Some 150 bytes for each memory are kept meanwhile.
  */
 import { marksCall, type RowMark, type Store, type StoredMark } from '../../store/index.ts'
-import { type JournalRecord, isObject } from '../../types/index.ts'
+import { isObject } from '../../base/index.ts'
+import type { JournalRecord } from '../../protocol/index.ts'
 
 export interface MemoryAudit {
   /** @param body hydrated; null: it was erased */

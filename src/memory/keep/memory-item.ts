@@ -2,7 +2,7 @@
  * Memory entries: creating one from a text (passages with terms, and a hash of the whole), reassembling its text, its `extra`, when it is
  * valid, and reading entries page by page.
  */
-import { isObject } from '../../types/index.ts'
+import { isObject } from '../../base/index.ts'
 import type { MemoryEntry, MemoryFilter, MemoryItem, MemoryStore, Passage } from '../../store/index.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { dayTerms, termsOfDay } from '../recall/day-terms.ts'

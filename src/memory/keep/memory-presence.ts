@@ -3,7 +3,7 @@
  * the writes.
  */
 import type { MemoryEntry, MemoryStore } from '../../store/index.ts'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 
 export interface MemoryPresence {
   /** Whether memory holds anything besides the messages of this session. A promise only the first time. */

@@ -3,16 +3,8 @@
  * are not; a document enters memory when it is ingested.
  */
 import { parseErased, parseReference, type Store } from '../../store/index.ts'
-import {
-  type CallId,
-  isObject,
-  type JournalRecord,
-  type JsonObject,
-  type Label,
-  readStep,
-  textOfAnswer,
-  turnCall,
-} from '../../types/index.ts'
+import { type CallId, isObject, type JsonObject } from '../../base/index.ts'
+import { type JournalRecord, type Label, readStep, textOfAnswer, turnCall } from '../../protocol/index.ts'
 import { maxMessageCharacters } from './keep-limits.ts'
 import { withoutSecrets } from './note-rules.ts'
 

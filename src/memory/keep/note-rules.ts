@@ -1,5 +1,5 @@
 /** Rules for notes: normalized tags, and nothing that looks like a secret. */
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { maxTagCharacters, maxTags } from './keep-limits.ts'
 
 /** Normalizes a tag for storing and searching. */

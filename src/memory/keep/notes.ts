@@ -1,7 +1,8 @@
 /** Notes: durable facts that a person or an agent writes down. Each is one entry; each change is one commit. */
 import { createHash } from 'node:crypto'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import { type CallContext, type CallId, type Label, OxbowError } from '../../types/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
+import type { CallContext, Label } from '../../protocol/index.ts'
 import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './memory-item.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { maxNoteCharacters, maxTags, writeBatch } from './keep-limits.ts'

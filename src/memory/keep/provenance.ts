@@ -2,7 +2,7 @@
  * Where an entry comes from: the call and the journal record that created it, the labels of its author, and later corrections.
  */
 import { type MemoryEntry, type MemoryItem, parseErased } from '../../store/index.ts'
-import type { CallContext, JournalRecord, Label } from '../../types/index.ts'
+import type { CallContext, JournalRecord, Label } from '../../protocol/index.ts'
 import { heldLabels } from './message-record.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import type { Provenance, RecordOf, Related } from '../memory-schemas.ts'

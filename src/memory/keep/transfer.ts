@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { wholeText } from './memory-item.ts'
 import { byItsPlugin } from './plugin-notes.ts'

@@ -8,7 +8,7 @@
  * docs/memory.md, "How recall ranks", describes the ranking; docs/recall.md has what each step gains.
  */
 import type { Beside, MemoryFound, MemoryStore } from '../../store/index.ts'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
 import type { EmbedderFacts, TextEngine } from '../text/text-engine.ts'
 import { maxQuestionTerms } from '../text/text-limits.ts'

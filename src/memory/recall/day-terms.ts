@@ -3,7 +3,7 @@
  * day is `d20230519`, its month `m202305`, its year `y2023`. English words and ISO or dotted dates are read; a date without a
  * year is the last one before the turn. Days are those of UTC.
  */
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 const dayMs = 86_400_000
 /** Dates stand at the beginning of a turn or nowhere; a pasted log has too many to be about any. */

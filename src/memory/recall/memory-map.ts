@@ -4,7 +4,7 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { MemoryKind, MemoryStore } from '../../store/index.ts'
-import { truncate } from '../../types/index.ts'
+import { truncate } from '../../base/index.ts'
 import type { MapPoint, MemoryMap } from '../memory-schemas.ts'
 import { wholeText } from '../keep/memory-item.ts'
 import type { TextEngine } from '../text/text-engine.ts'

@@ -1,6 +1,6 @@
 /** For tests: a memory with a few entries in it, and recall over it. */
 import { type FoundPassage, type MemoryChange, type MemoryEntry, openMemoryStore, type Store } from '../../store/index.ts'
-import type { SessionId, UserId } from '../../types/index.ts'
+import type { SessionId, UserId } from '../../base/index.ts'
 import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
 import type { TextEngine } from '../text/text-engine.ts'
 import { createLocalTextEngine } from '../text/text-thread.ts'

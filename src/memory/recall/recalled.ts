@@ -1,6 +1,6 @@
 /** The port of recall: its question, its results, which of them are near enough to be told, and how one reads for a model. */
 import type { FoundPassage, MemoryFilter } from '../../store/index.ts'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 import { leastNearness } from './recall-limits.ts'
 import type { RecallReason } from '../memory-schemas.ts'
 

@@ -1,7 +1,7 @@
 /** What a turn is reminded of, over a real store and real recall. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CallId, Clock, SessionId } from '../../types/index.ts'
+import type { CallId, Clock, SessionId } from '../../base/index.ts'
 import { messageId } from '../keep/message-record.ts'
 import { now, openRecallBed } from './recall-fixture.ts'
 import type { Recall } from './recalled.ts'

@@ -3,7 +3,8 @@
  * with its age, its source and its label; what was told once in a session is not told again as long as it may still be seen.
  */
 import type { MemoryFilter } from '../../store/index.ts'
-import { type CallId, createRecentMap, type Label, type SessionId } from '../../types/index.ts'
+import { type CallId, createRecentMap, type SessionId } from '../../base/index.ts'
+import type { Label } from '../../protocol/index.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance.ts'

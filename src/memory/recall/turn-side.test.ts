@@ -1,7 +1,7 @@
 /** How long a turn waits for memory: while it opens, also after a rest, and once it is open. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 import { coldPatienceMs, restedMs, warmPatienceMs } from './recall-limits.ts'
 import { createTurnSide, type TurnSide, type TurnSideParts } from './turn-side.ts'
 

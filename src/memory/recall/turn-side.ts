@@ -2,7 +2,8 @@
  * What turns ask of memory: whether recalling may find anything, the search itself, and how long to wait for it. Its parts are loaded with
  * the first turn that may recall something, or beforehand.
  */
-import type { Config, Once, SessionId } from '../../types/index.ts'
+import type { Once, SessionId } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { MemoryPresence } from '../keep/memory-presence.ts'
 import { coldPatienceMs, openingPatienceMs, restedMs, warmPatienceMs } from './recall-limits.ts'
 import type { Recall } from './recalled.ts'

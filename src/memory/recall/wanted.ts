@@ -3,7 +3,8 @@
  * used fade more slowly.
  */
 import type { MemoryEntry, MemoryItem, MemoryPatch, MemoryStore } from '../../store/index.ts'
-import { type Clock, createRecentMap, type Label, type SessionId } from '../../types/index.ts'
+import { type Clock, createRecentMap, type SessionId } from '../../base/index.ts'
+import type { Label } from '../../protocol/index.ts'
 import type { ExclusiveWriter } from '../keep/exclusive-writer.ts'
 import { maxSessions } from '../keep/keep-limits.ts'
 import { extraOf, holdsAt, wholeText } from '../keep/memory-item.ts'

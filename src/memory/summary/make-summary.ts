@@ -2,7 +2,7 @@
  * Makes the next summary of a session: chooses what leaves the window, asks a model where there is one, and falls back to the
  * rules when it fails or says nothing usable. Never throws for what was said, or for what a model answers.
  */
-import { truncate } from '../../types/index.ts'
+import { truncate } from '../../base/index.ts'
 import { joinedLabels } from '../keep/provenance.ts'
 import { sentencesOf, weightOf } from './sentences.ts'
 import { addRanges, pinLine, type Range, rangeLine, type Said, type Summary, type SummaryStep } from './summary.ts'

@@ -4,7 +4,7 @@
  * left out; a pin counts only when its words stand there; and nothing that rules have pinned can be taken away by it, except an
  * open question.
  */
-import { truncate } from '../../types/index.ts'
+import { truncate } from '../../base/index.ts'
 import { type FoundPin, identifiersIn, type Pin, type PinKind } from './pins.ts'
 import { sentencesOf } from './sentences.ts'
 import { maxMessageChars, maxPinChars, maxPins, maxSourceChars, maxTitleChars, maxTitleSourceChars } from './summary-limits.ts'

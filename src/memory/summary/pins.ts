@@ -2,7 +2,7 @@
  * Pins: what a conversation has committed itself to, kept word for word while the rest is summed up. Rules find them in what
  * the person and the agent said, never in what tools brought in: a page that claims "we decided to …" decides nothing.
  */
-import { truncate } from '../../types/index.ts'
+import { truncate } from '../../base/index.ts'
 import { sentencesOf } from './sentences.ts'
 import { maxPinChars, maxPins, maxPinsChars } from './summary-limits.ts'
 

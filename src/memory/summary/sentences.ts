@@ -1,6 +1,6 @@
 /** Sentences: where they end, how much each weighs in a summary that no model writes, and whether two say the same in other words. */
 import { foldPhrase } from '../../store/index.ts'
-import { truncate } from '../../types/index.ts'
+import { truncate } from '../../base/index.ts'
 import { maxScannedChars, maxSentenceChars, minSentenceChars } from './summary-limits.ts'
 
 const decided =

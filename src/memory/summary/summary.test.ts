@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import type { CallId } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
 import { extractSummary, makeSummary, stepsToLeave, summaryTokens } from './make-summary.ts'
 import { addRanges, describeSummary, emptySummary, forgetInSummary, type Range, type Said, type SummaryStep } from './summary.ts'
 import { readModelSummary } from './model-summary.ts'

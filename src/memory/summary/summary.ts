@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { foldPhrase, matchPhrases } from '../../store/index.ts'
-import { type CallId, fenced, type Label, truncate } from '../../types/index.ts'
+import { type CallId, fenced, truncate } from '../../base/index.ts'
+import type { Label } from '../../protocol/index.ts'
 import type { Pin } from './pins.ts'
 import { sentencesOf, sharesMost, wordsOf } from './sentences.ts'
 import { maxAboutChars, maxRanges } from './summary-limits.ts'

@@ -6,7 +6,7 @@
  * (u16, padded to 4 bytes); the members of the lists (u16 numbers of words); the UTF-8 bytes of the words; those of the nouns, sorted.
  */
 import { createHash } from 'node:crypto'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 
 export interface ClassTable {
   /** @returns the class words of a noun, or of two joined by a space; empty if it is unknown */

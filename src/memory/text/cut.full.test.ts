@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import type { CutPassage, TextFormat } from './text-engine.ts'
 import { storedTermsOf } from './classes.ts'
 import { cutText } from './cut.ts'

@@ -4,7 +4,7 @@
  * Invariants: each passage is a slice of the text at its `start`; together they cover the text; none begins or ends inside a surrogate
  * pair or inside a grapheme cluster shorter than a passage. Time and memory are linear in the length of the text.
  */
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { CutPassage, TextFormat } from './text-engine.ts'
 import { type Border, codeBorders, type Heading, planMarkdown, strength, textBorders } from './borders.ts'
 import { graphemes } from './script-words.ts'

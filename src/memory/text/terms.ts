@@ -13,7 +13,7 @@ import { stemmer as russian } from '@orama/stemmers/russian'
 import { regular } from './english-words.ts'
 import { addScriptTerms, isUnspaced, type Side } from './script-words.ts'
 import { maxNameParts, maxTermLength, maxTermUnits } from './text-limits.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 /**
  * Words, and names made of words with signs between them; a comma only between digits. No two parts of it can begin with the

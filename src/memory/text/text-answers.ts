@@ -1,6 +1,6 @@
 /** Answers questions about texts, wherever it runs. The embedder is loaded when it is first asked for. */
 import { createHash } from 'node:crypto'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { maxEmbeddedUnits, weakWeights } from '../embed/embed-limits.ts'
 import { cutText } from './cut.ts'
 import { readQuestion } from './read-question.ts'

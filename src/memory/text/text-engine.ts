@@ -3,7 +3,7 @@
  * on the event loop. Also the names of embedders, and the messages that the two sides exchange.
  */
 import type { Passage } from '../../store/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 
 export type TextFormat = 'text' | 'markdown' | 'code'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import type { Worker } from 'node:worker_threads'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { maxAskedUnits } from './text-limits.ts'
 import { createLocalTextEngine, createTextEngine } from './text-thread.ts'
 

@@ -3,7 +3,8 @@
  * Vectors of a service are requested from here.
  */
 import type { Worker } from 'node:worker_threads'
-import { createIdleThread, type Embedded, type Engine, OxbowError } from '../../types/index.ts'
+import { createIdleThread, OxbowError } from '../../base/index.ts'
+import type { Embedded, Engine } from '../../protocol/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'
 import {
   builtInEmbedder,

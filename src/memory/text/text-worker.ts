@@ -1,7 +1,7 @@
 /** The thread that reads texts: cutting, terms, questions and vectors, one question after the other. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { lowerThreadPriority } from '../../store/thread-priority.ts'
-import { type ThreadAnswer, type ThreadQuestion, toFailure } from '../../types/index.ts'
+import { type ThreadAnswer, type ThreadQuestion, toFailure } from '../../base/index.ts'
 import { createTextAnswers } from './text-answers.ts'
 import type { TextQuestion, TextThreadRole } from './text-engine.ts'
 

@@ -1,5 +1,5 @@
 /** Extracts facts from messages since the last run: by rules, and by a model if one is configured. */
-import { isObject } from '../../types/index.ts'
+import { isObject } from '../../base/index.ts'
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { entryPages, freshFacts, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'

@@ -2,7 +2,7 @@
  * Statements: subject, attribute and value of a sentence, matched by phrase patterns in English and Korean. The patterns are few and
  * precise: a sentence that matches none states nothing.
  */
-import { truncate } from '../../types/index.ts'
+import { truncate } from '../../base/index.ts'
 import type { MemoryType } from '../../store/index.ts'
 import { sentencesOf } from '../summary/sentences.ts'
 import { maxFactChars, maxFactsEach } from './tidy-limits.ts'

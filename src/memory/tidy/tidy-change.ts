@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import { maxRelations } from '../keep/keep-limits.ts'
 import { maxShownLines } from './tidy-limits.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 export type TidyKind = 'learned' | 'confirmed' | 'merged' | 'superseded' | 'flagged' | 'settled' | 'dropped'
 

@@ -1,6 +1,7 @@
 /** Memory for tidying tests: a store, a settable clock, messages and notes. */
 import { createHasher, type MemoryItem, openMemoryStore, type Store } from '../../store/index.ts'
-import type { Clock, Label, SessionId, UserId } from '../../types/index.ts'
+import type { Clock, SessionId, UserId } from '../../base/index.ts'
+import type { Label } from '../../protocol/index.ts'
 import { freshFacts, makeItem } from '../keep/memory-item.ts'
 import { createExclusiveWriter, type KeepDeps } from '../keep/exclusive-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'

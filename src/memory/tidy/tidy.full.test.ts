@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { maxRelations } from '../keep/keep-limits.ts'
 import { createNotes } from '../keep/notes.ts'

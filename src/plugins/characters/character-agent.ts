@@ -1,5 +1,5 @@
 /** What makes a character an agent: the check of its file, its prompt, and the definition that an import writes. */
-import { isObject, isUuid, type Json, type JsonObject, OxbowError, truncate } from '../../types/index.ts'
+import { isObject, isUuid, type Json, type JsonObject, OxbowError, truncate } from '../../base/index.ts'
 import { readParsed } from './read-character.ts'
 import { characterPrompt } from './character-prompt.ts'
 import type { Character } from './character.ts'

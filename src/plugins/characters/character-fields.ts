@@ -1,5 +1,5 @@
 /** What the fields of a character may hold in each form, read into one. A field of a wrong type is a problem that names its place. */
-import { isObject, type Json, type JsonObject, ownValue } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../base/index.ts'
 import { type Character, type CharacterForm, type ExampleMessage, type Knowledge, maxListEntries } from './character.ts'
 
 /** Collects what is wrong while a file is read. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { isObject, parseObject } from '../../types/index.ts'
+import { isObject, parseObject } from '../../base/index.ts'
 import { characterProblem, promptOf } from './character-agent.ts'
 import { takeSecrets, withSecrets } from './character-secrets.ts'
 import { maxPromptCharacters } from './limits.ts'

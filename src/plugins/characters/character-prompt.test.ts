@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { isObject, parseObject } from '../../types/index.ts'
+import { isObject, parseObject } from '../../base/index.ts'
 import { agentNameOf, characterProblem, descriptionOf, elizaCharacter, promptOf } from './character-agent.ts'
 import { characterPrompt } from './character-prompt.ts'
 import { ownSecrets, takeSecrets, withSecrets } from './character-secrets.ts'

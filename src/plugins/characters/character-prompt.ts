@@ -4,7 +4,7 @@
  * id of the message, so that a turn which a crash interrupted goes on with the same prompt, and a replay has it too.
  */
 import { createHash } from 'node:crypto'
-import { truncate } from '../../types/index.ts'
+import { truncate } from '../../base/index.ts'
 import type { Character, ExampleMessage } from './character.ts'
 import { maxPromptCharacters, maxSystemCharacters, maxEntryCharacters, shown } from './limits.ts'
 

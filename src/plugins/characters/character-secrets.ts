@@ -3,7 +3,7 @@
  * `secrets` counts as one, and so does any setting whose name says so. Values that would hide ordinary words in every output stay: short
  * ones, `true`, names of models, addresses without a password.
  */
-import { isObject, type Json, type JsonObject, ownValue } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../base/index.ts'
 
 interface TakenSecret {
   /** In the secret store: `alfred.OPENAI_API_KEY`. */

@@ -2,7 +2,7 @@
  * A character: who an agent is, how it talks and what it knows. Files of elizaOS 0.x, 1.x and newer, and those of ZoeyOS, become this one
  * form. What a file has beyond it stays in the file, which is kept as it is.
  */
-import type { JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
 
 export interface ExampleMessage {
   /** The name of the character, or a placeholder such as `{{user1}}`. */

@@ -2,7 +2,8 @@
  * Reads the file of a character, whatever wrote it, and says what is wrong with it. A key that no form has is a warning with the nearest
  * name, because a typing error would otherwise drop a part of the character without a word; `strict` refuses it.
  */
-import { isObject, type Json, type JsonObject, maxCharacterBytes, nearestNames, nestsDeeper } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, nearestNames, nestsDeeper } from '../../base/index.ts'
+import { maxCharacterBytes } from '../../config/index.ts'
 import { asList, formOf, readFields } from './character-fields.ts'
 import { type CharacterForm, type CharacterReading, maxCharacterDepth, maxReported } from './character.ts'
 

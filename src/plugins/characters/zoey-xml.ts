@@ -3,7 +3,7 @@
  * grow nor reach out while it is read.
  */
 import { SaxesParser } from 'saxes'
-import { type Json, type JsonObject, ownValue } from '../../types/index.ts'
+import { type Json, type JsonObject, ownValue } from '../../base/index.ts'
 import { maxCharacterDepth } from './character.ts'
 
 interface Element {

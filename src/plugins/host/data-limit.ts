@@ -9,7 +9,7 @@
 import type { Stats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { dataCountMs, emptyFileBytes, maxDataPauseMs, pauseOfCount } from './limits.ts'
 
 const mib = 1024 * 1024

@@ -1,7 +1,7 @@
 /** Plugins whose hosts do not start: each says which error it was, and in which line of the plugin. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { toFailure } from '../../types/index.ts'
+import { toFailure } from '../../base/index.ts'
 import { type HostBench, makeHostBench } from './host-fixture.ts'
 import { lastWords } from './last-words.ts'
 

@@ -1,18 +1,7 @@
 /** What a host may send: replies and calls, checked before anything of them is used. Limits on numbers and lengths are those of one plugin. */
 import { z } from 'zod'
-import {
-  type ErrorCode,
-  isObject,
-  type JsonObject,
-  parseForeignJson,
-  type PluginExports,
-  pluginExports,
-  pluginHooks,
-  type PluginOp,
-  type PluginOps,
-  pluginTests,
-  truncate,
-} from '../../types/index.ts'
+import { type ErrorCode, isObject, type JsonObject, parseForeignJson, truncate } from '../../base/index.ts'
+import { type PluginExports, pluginExports, pluginHooks, type PluginOp, type PluginOps, pluginTests } from '../../protocol/index.ts'
 import { maxFailureText } from './limits.ts'
 
 const maxParts = 500

@@ -2,7 +2,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeWorkbench, type Workbench, type WorkbenchOptions } from '../../sandbox/sandbox-fixture.ts'
-import { type CallOutcome, type HostedPlugin, hookSteps, type JsonObject, type PluginHosts, type PluginRequest } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import { type CallOutcome, type HostedPlugin, hookSteps, type PluginHosts, type PluginRequest } from '../../protocol/index.ts'
 import { createTreeCheck, treeHash } from '../package/tree.ts'
 import { createPluginHosts, type PluginHostDeps } from './hosts.ts'
 

@@ -1,7 +1,8 @@
 /** How long a host lives, when it starts again, and how another takes over; without processes, by a clock of the test. */
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { type HostedPlugin, OxbowError, type PluginOp } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { HostedPlugin, PluginOp } from '../../protocol/index.ts'
 import { createHostLife, type HostLife } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
 

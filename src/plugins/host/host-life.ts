@@ -7,15 +7,8 @@
  *                  ↑         ↓ crash
  *                  └──── waiting → disabled
  */
-import {
-  type HostedPlugin,
-  isOxbowError,
-  OxbowError,
-  type PluginHostState,
-  type PluginOp,
-  type PluginOps,
-  type PluginRequest,
-} from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
+import type { HostedPlugin, PluginHostState, PluginOp, PluginOps, PluginRequest } from '../../protocol/index.ts'
 import type { HostLink } from './host-link.ts'
 import {
   crashWindowMs,

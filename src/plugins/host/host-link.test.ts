@@ -1,7 +1,8 @@
 /** What a host may not send, over plain streams: each violation ends it, and its requests fail as ones that may have had an effect. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { encodeFrame, isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
+import { encodeFrame } from '../../protocol/index.ts'
 import { done } from './host-fixture.ts'
 import { ask, callOf, fuzzLink, type Pipe, pipe, ran, within } from './host-pipe-fixture.ts'
 

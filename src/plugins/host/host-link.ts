@@ -2,20 +2,19 @@
  * The guest's end of the pipe to one host. What comes from it is hostile: a message of a wrong form, a reply to no request, a second reply, a
  * call for a request that was never made, or too many calls end the host. A host that does not answer while requests wait is ended, too.
  */
+import { type JsonObject, OxbowError } from '../../base/index.ts'
 import {
   type CallOutcome,
   createMessageReader,
   createMessageWriter,
   encodeFrame,
   greetingId,
-  type JsonObject,
-  OxbowError,
   type PluginCallResult,
   type PluginOp,
   type PluginOps,
   type PluginRequest,
   type ServerProcess,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { type HostCall, parseHostCall, parseHostReply } from './frame-schemas.ts'
 import {
   cancelGraceMs,

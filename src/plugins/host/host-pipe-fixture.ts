@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
+import { isOxbowError } from '../../base/index.ts'
 import {
   type CallOutcome,
   createMessageReader,
   encodeMessage,
-  isOxbowError,
   type PluginActionResult,
   type PluginRequest,
   type ServerProcess,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { done } from './host-fixture.ts'
 import { type HostLink, linkHost } from './host-link.ts'
 

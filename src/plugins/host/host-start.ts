@@ -1,7 +1,8 @@
 /** Starts the host of a plugin in its sandbox: with the files that were approved, its own folder, its secrets and its way to its hosts. */
 import { isAbsolute, join } from 'node:path'
 import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
-import { type HostedPlugin, isOxbowError, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
+import type { HostedPlugin, Sandbox, ServerProcess } from '../../protocol/index.ts'
 import type { TreeCheck } from '../package/tree.ts'
 import { assertRoom, fullProblem, watchData } from './data-limit.ts'
 import { type HostLink, linkHost } from './host-link.ts'

@@ -5,7 +5,8 @@ import { execFile } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isOxbowError, type PluginMessage } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
+import type { PluginMessage } from '../../protocol/index.ts'
 import { done, type HostBench, makeHostBench, usualPlugin } from './host-fixture.ts'
 
 const message: PluginMessage = { id: 'm1', session: 's1', turn: 't1', text: 'hello', user: 'u', agent: 'ox', at: 0 }

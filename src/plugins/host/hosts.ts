@@ -1,17 +1,8 @@
 /** The hosts of all plugins. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  type CallForTests,
-  createSlots,
-  type HostedPlugin,
-  OxbowError,
-  type PluginData,
-  type PluginExports,
-  type PluginHosts,
-  type PluginTestResult,
-  setOwn,
-} from '../../types/index.ts'
+import { createSlots, OxbowError, setOwn } from '../../base/index.ts'
+import type { CallForTests, HostedPlugin, PluginData, PluginExports, PluginHosts, PluginTestResult } from '../../protocol/index.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
 import { type KnownExports, openKnownExports } from './known-exports.ts'

@@ -5,7 +5,8 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type DescribedPlugin, type HostedPlugin, hookSteps, type PluginExports, type PluginHook, writeWhole } from '../../types/index.ts'
+import { writeWhole } from '../../base/index.ts'
+import { type DescribedPlugin, type HostedPlugin, hookSteps, type PluginExports, type PluginHook } from '../../protocol/index.ts'
 import { approvedParts } from '../package/rights.ts'
 import { parseExports, parseGuards } from './frame-schemas.ts'
 

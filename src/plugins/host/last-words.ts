@@ -1,6 +1,6 @@
 /** What the log of a host that ended while it started says about why: of a crash, its error with the place in the plugin. */
 import { once } from 'node:events'
-import type { ServerProcess } from '../../types/index.ts'
+import type { ServerProcess } from '../../protocol/index.ts'
 
 /** The processes have ended, so that what they wrote is in the pipe already. */
 const lastBytesMs = 1_000

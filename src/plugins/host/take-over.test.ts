@@ -1,7 +1,7 @@
 /** How a new host of a plugin takes over, in a real sandbox: it must pass the tests of the plugin before. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CallForTests } from '../../types/index.ts'
+import type { CallForTests } from '../../protocol/index.ts'
 import { done, makeHostBench } from './host-fixture.ts'
 
 const source = (version: string, check: string): string => `

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type DescribedPlugin, type HookSource, hookSteps, type HookStep } from '../../types/index.ts'
+import { type DescribedPlugin, type HookSource, hookSteps, type HookStep } from '../../protocol/index.ts'
 import { createHookSource } from '../parts/hook-source.ts'
 import { type HostBench, makeHostBench } from './host-fixture.ts'
 

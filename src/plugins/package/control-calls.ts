@@ -1,21 +1,19 @@
 /** The calls by which a person looks after plugins that are installed: what each has, whether it runs, a new list, a new host, its tests. */
 import { z } from 'zod'
+import { type Failure, OxbowError, toFailure } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
   type CallForTests,
-  type Failure,
   failureSchema,
   type HostedPlugin,
-  OxbowError,
   pluginData,
   pluginExports,
   type PluginHosts,
   type PluginHostState,
   pluginHostState,
   pluginTests,
-  toFailure,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { CapSpend, LimitPlugin } from '../parts/part-request.ts'
 import { type PluginCounts, pluginCounts } from '../parts/plugin-counts.ts'
 

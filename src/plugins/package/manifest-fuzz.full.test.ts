@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { isOxbowError, type Json, type JsonObject } from '../../types/index.ts'
+import { isOxbowError, type Json, type JsonObject } from '../../base/index.ts'
 import { parseManifest } from './manifest.ts'
 import { compareRights, rightEntries, rightLines } from './rights.ts'
 import { checkSettings } from './settings-schema.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { isOxbowError, type JsonObject } from '../../types/index.ts'
+import { isOxbowError, type JsonObject } from '../../base/index.ts'
 import { inRange, parseManifest } from './manifest.ts'
 import { compareRights, rightEntries } from './rights.ts'
 import { checkSettings } from './settings-schema.ts'

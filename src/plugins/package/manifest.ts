@@ -4,7 +4,8 @@
  */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { hookSteps, isObject, nestsDeeper, OxbowError, type PluginManifest, wrongRights } from '../../types/index.ts'
+import { isObject, nestsDeeper, OxbowError } from '../../base/index.ts'
+import { hookSteps, type PluginManifest, wrongRights } from '../../protocol/index.ts'
 import { wrongSettingsSchema } from './settings-schema.ts'
 
 /** Name of the file at the top of a package. */

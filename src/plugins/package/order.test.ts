@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { type Ordered, orderLoadable, orderPlugins } from './order.ts'
 
 const plugin = (name: string, dependencies: readonly string[] = [], more: Partial<Ordered> = {}): Ordered => ({

@@ -2,7 +2,8 @@
  * The order in which plugins are loaded: by level of dependency, so that each comes after those that it needs, then by priority, then by name.
  * It depends on nothing else, and stays the same on every machine.
  */
-import { OxbowError, type PluginManifest } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { PluginManifest } from '../../protocol/index.ts'
 
 export type Ordered = Pick<PluginManifest, 'name' | 'dependencies' | 'optional' | 'priority'>
 

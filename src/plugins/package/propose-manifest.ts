@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { extname, join, relative } from 'node:path'
-import { isObject, type Json, type JsonObject, ownValue, OxbowError, parseObject } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, OxbowError, parseObject } from '../../base/index.ts'
 import { isInside, sdkVersion } from './manifest.ts'
 
 export interface ProposedManifest {

@@ -1,5 +1,5 @@
 /** What the rights of a manifest are as entries of rights, which the gate judges, and what an update changes about them. */
-import { expandRights, type HostedPlugin, type PluginExports, type PluginManifest, type PluginRights } from '../../types/index.ts'
+import { expandRights, type HostedPlugin, type PluginExports, type PluginManifest, type PluginRights } from '../../protocol/index.ts'
 
 /** Tag of the memories of a plugin whose memory is `own`. */
 export const memoryTag = (plugin: string): string => `plugin.${plugin}`

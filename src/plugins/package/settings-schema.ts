@@ -2,7 +2,7 @@
  * `configSchema` of a manifest: a part of JSON Schema that can be checked completely, without a library and without patterns, which could run
  * for ever. A schema with another keyword is refused, so that nobody relies on a rule that does not hold.
  */
-import { isObject, type Json, type JsonObject, ownValue } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../base/index.ts'
 
 const types = ['string', 'number', 'integer', 'boolean', 'array', 'object'] as const
 const notes = ['title', 'description', '$schema', 'examples']

@@ -3,7 +3,7 @@
  * has made the package, not that it does no harm: a person decides that, by the rights that it asks for.
  */
 import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { isObject, OxbowError } from '../../types/index.ts'
+import { isObject, OxbowError } from '../../base/index.ts'
 import { hashOfFiles, type TreeFile } from './tree.ts'
 
 /** Name of the file at the top of a package: `{"key", "signature"}`, both in base64. */

@@ -5,7 +5,7 @@
 import { createHash, hash } from 'node:crypto'
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 
 export interface TreeFile {
   /** Relative, with `/`. */

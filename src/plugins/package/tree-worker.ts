@@ -1,6 +1,6 @@
 /** Thread that reads the files of one package and ends. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { toFailure } from '../../types/index.ts'
+import { toFailure } from '../../base/index.ts'
 import { findFiles, hashFiles, hashOfFiles } from './tree-files.ts'
 import type { FoundHash, TreeAnswer, TreeQuestion } from './tree.ts'
 

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { fingerprint, signatureFile, signerOf, signPackage } from './signature.ts'
 import { findFiles, hashFiles } from './tree-files.ts'
 import { createTreeCheck, hashOfFiles, listTree, treeHash } from './tree.ts'

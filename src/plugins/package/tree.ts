@@ -6,7 +6,7 @@
  * Large packages are read in a thread that ends with its answer, so that turns go on meanwhile.
  */
 import type { Worker } from 'node:worker_threads'
-import { type Failure, OxbowError, toError } from '../../types/index.ts'
+import { type Failure, OxbowError, toError } from '../../base/index.ts'
 import { findFiles, hashFiles, hashOfFiles, type TreeFile, type TreeLimits } from './tree-files.ts'
 
 export { hashOf, hashOfFiles, staysInside, type TreeFile } from './tree-files.ts'

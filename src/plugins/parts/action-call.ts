@@ -1,22 +1,17 @@
 /** An action of a plugin as a call: untrusted, a sink if the plugin reaches other hosts, and not repeated unless the plugin has declared that it may be. */
 import { z } from 'zod'
+import { isObject, isOxbowError, type JsonObject, OxbowError, problemLines, truncate } from '../../base/index.ts'
 import {
   actionCallName,
   type Call,
   type HostedPlugin,
-  isObject,
-  isOxbowError,
-  type JsonObject,
   jsonObjectSchema,
   originOf,
-  OxbowError,
   type PluginAction,
   type PluginActionResult,
   type PluginExports,
   pluginRight,
-  problemLines,
-  truncate,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { actionTimeoutMs, maxMessageChars } from './limits.ts'
 import { askPlugin, lostAsUnknown, messageFor, type PartDeps, reachesOutside } from './part-request.ts'
 import { shownState } from './turn-states.ts'

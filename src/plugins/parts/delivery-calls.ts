@@ -1,7 +1,8 @@
 /** What reaches plugins outside of turns: tasks when they are due, events when they happen, services when somebody needs them. */
 import { z } from 'zod'
 import type { EventCounts } from './plugin-counts.ts'
-import { type Call, isObject, type JsonObject, nestsDeeper, OxbowError, resyncEvent, truncate } from '../../types/index.ts'
+import { isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../base/index.ts'
+import { type Call, resyncEvent } from '../../protocol/index.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import {
   askPlugin,

@@ -2,15 +2,8 @@
  * The hooks of plugins, for the kernel. They run for every agent, also for those that may not use the plugin: a rule that a person has
  * installed holds for all. A hook makes no calls.
  */
-import {
-  type DeclaredHook,
-  type DescribedPlugin,
-  type HookSource,
-  type HostedPlugin,
-  OxbowError,
-  type PluginHosts,
-  type SessionId,
-} from '../../types/index.ts'
+import { OxbowError, type SessionId } from '../../base/index.ts'
+import type { DeclaredHook, DescribedPlugin, HookSource, HostedPlugin, PluginHosts } from '../../protocol/index.ts'
 import { hookReplyMs, maxDescribeMs } from './limits.ts'
 import { type PartDeps, withheld } from './part-request.ts'
 

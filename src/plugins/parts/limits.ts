@@ -1,6 +1,6 @@
 /** Limits of what plugins add to a guest, with their reasons. */
 
-export { maxPluginMessageChars as maxMessageChars } from '../../types/index.ts'
+export { maxPluginMessageChars as maxMessageChars } from '../../protocol/index.ts'
 /** An action may call a service on the web and a model; a person waits. */
 export const actionTimeoutMs = 120_000
 /** Above what a plugin asks for: the user is waiting for the turn to begin. */

@@ -3,21 +3,16 @@
  * a row is not asked for a while. Behind all of them, texts come from the model of the guest, and vectors from its embedder.
  */
 import { z } from 'zod'
+import { type Failure, isObject, type Json, type JsonObject, OxbowError, toFailure } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
   type CallOutcome,
   type DescribedPlugin,
-  type Failure,
-  isObject,
-  type Json,
-  type JsonObject,
   jsonSchema,
   modelPieceCall,
-  OxbowError,
   type Spend,
-  toFailure,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxMessageChars, modelTimeoutMs } from './limits.ts'
 import { askPlugin, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 

@@ -1,4 +1,5 @@
 /** What every request to a plugin has in common: who may make it, for which message, and how a lost host is reported. */
+import { isOxbowError, OxbowError, type SchemaChecker, type SessionId, truncate, type TurnId } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
@@ -6,21 +7,15 @@ import {
   type Caller,
   type DataOrigin,
   type HostedPlugin,
-  isOxbowError,
   type Label,
   type LabelScope,
   originOf,
-  OxbowError,
   type PluginHosts,
   type PluginMessage,
   type PluginOp,
   type PluginOps,
   pluginRight,
-  type SchemaChecker,
-  type SessionId,
-  truncate,
-  type TurnId,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxMessageChars } from './limits.ts'
 import type { RateLimits } from './rate-limits.ts'
 import type { TurnStates } from './turn-states.ts'

@@ -2,17 +2,9 @@
  * What plugins add to a guest. Names and schemas are known by the hash of their files, so a guest that starts needs no host; one is started by
  * the first request that needs it.
  */
-import {
-  type Call,
-  type Clock,
-  type DescribedPlugin,
-  type HookSource,
-  type HostedPlugin,
-  ownValue,
-  type PluginHosts,
-  type PluginsConfig,
-  type SchemaChecker,
-} from '../../types/index.ts'
+import { type Clock, ownValue, type SchemaChecker } from '../../base/index.ts'
+import type { Call, DescribedPlugin, HookSource, HostedPlugin, PluginHosts } from '../../protocol/index.ts'
+import type { PluginsConfig } from '../../config/index.ts'
 import { actionCalls } from './action-call.ts'
 import { deliveryCalls, noEvents } from './delivery-calls.ts'
 import type { EventCounts, PluginCounts } from './plugin-counts.ts'

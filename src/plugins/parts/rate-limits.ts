@@ -1,5 +1,6 @@
 /** How often a plugin works for a user: a sliding window of a minute, a burst within a second, and so many at once, by tier. */
-import { type Clock, createRecentMap, OxbowError, type PluginTier } from '../../types/index.ts'
+import { type Clock, createRecentMap, OxbowError } from '../../base/index.ts'
+import type { PluginTier } from '../../config/index.ts'
 
 interface TierLimits {
   readonly perMinute: number

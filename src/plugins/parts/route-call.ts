@@ -1,7 +1,8 @@
 /** Routes of plugins: one call for what reaches the gateway below `/plugins/NAME/`. */
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
-import { type Call, type HostedPlugin, OxbowError, type PluginExports, type PluginOps, type PluginRoute } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Call, HostedPlugin, PluginExports, PluginOps, PluginRoute } from '../../protocol/index.ts'
 import { maxRouteBytes, routeTimeoutMs } from './limits.ts'
 import { askPlugin, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 

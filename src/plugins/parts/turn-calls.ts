@@ -1,11 +1,11 @@
 /** What plugins add around a turn: texts of providers before it, evaluators behind it. Both are calls, so each is on record. */
 import { z } from 'zod'
+import { type JsonObject, toFailure, truncate } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
   type Done,
   type HostedPlugin,
-  type JsonObject,
   jsonObjectSchema,
   type Label,
   type LabelScope,
@@ -13,9 +13,7 @@ import {
   type PluginEvaluator,
   type PluginProvided,
   type PluginProvider,
-  toFailure,
-  truncate,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { evaluatorTimeoutMs, hostMarginMs, maxMessageChars, maxProvidedChars, maxProviderDeadlineMs } from './limits.ts'
 import { askPlugin, besideWords, mayUse, messageFor, ownReading, type PartDeps, runtimePart, withheld } from './part-request.ts'
 import { type Provided, shownState } from './turn-states.ts'

@@ -2,7 +2,7 @@
  * What providers and actions have put together for a message: values and data by name, which the actions and evaluators behind them see. Each
  * message has its own, so nothing of one conversation is seen in another. Kept for a while, within a budget of bytes.
  */
-import { type Clock, createRecentMap, type JsonObject } from '../../types/index.ts'
+import { type Clock, createRecentMap, type JsonObject } from '../../base/index.ts'
 import type { StateCounts } from './plugin-counts.ts'
 import { maxStateBytes, maxTurnStateBytes, stateTtlMs } from './limits.ts'
 

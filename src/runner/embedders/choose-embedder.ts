@@ -1,7 +1,8 @@
 /** `oxbow embed use`: sets the embedder in a configuration file and leaves the rest of the file unchanged. */
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
-import { builtinProviders, ownValue, OxbowError } from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../base/index.ts'
+import { builtinProviders } from '../../config/index.ts'
 import { setInFile } from '../config-file.ts'
 import { configFiles, loadConfig } from '../config-layers.ts'
 import { listEmbedders } from './embed-models.ts'

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { isAlive, ownValue, OxbowError } from '../../types/index.ts'
+import { isAlive, ownValue, OxbowError } from '../../base/index.ts'
 import { forgetOrigin, isBegun, mayAsk, type PulledFile, pullFile } from './pull-file.ts'
 import { type Home, hostFiles, makeFolder } from '../home.ts'
 import { embedderLeftoverMs } from '../limits.ts'

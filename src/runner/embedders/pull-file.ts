@@ -5,7 +5,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { uptime } from 'node:os'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { embedderPullMs, embedderRedirects, embedderTries } from '../limits.ts'
 
 export interface PulledFile {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CallId, Phase } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import type { Phase } from '../../protocol/index.ts'
 import { createExportHeads } from './export-heads.ts'
 
 const hashOf = (seq: number): string => String(seq).padStart(64, 'a')

@@ -2,7 +2,7 @@
  * What an export of the journal must hold, by the heads that the runner has signed: the records that they name, but for those that a
  * restore has replaced. The file is written all the same: a journal that was cut is evidence, too.
  */
-import { type HeadSeal, type JournalRecord, parseHead, restoreCall, type SignedHead } from '../../types/index.ts'
+import { type HeadSeal, type JournalRecord, parseHead, restoreCall, type SignedHead } from '../../protocol/index.ts'
 
 export interface ExportHeads {
   /** Takes in every record of the export, in order. */

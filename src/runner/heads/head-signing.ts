@@ -1,23 +1,12 @@
 /**
  * The runner's seal on a guest's journal. A compromised guest can rewrite its own chain but not the heads that are already signed,
- * because key and heads are in `runner/`, which no guest can access. See types/head-chain.ts for the format.
+ * because key and heads are in `runner/`, which no guest can access. See protocol/head-chain.ts for the format.
  */
 import { createHash, createPublicKey, hkdfSync, type KeyObject, sign } from 'node:crypto'
 import { join } from 'node:path'
-import {
-  type ChainHead,
-  type Clock,
-  type FileKeys,
-  type HeadSeal,
-  isObject,
-  type JsonObject,
-  linkHash,
-  type NewestHead,
-  OxbowError,
-  type RestoreFact,
-  type SignedCard,
-  type UserId,
-} from '../../types/index.ts'
+import { type Clock, isObject, type JsonObject, OxbowError, type UserId } from '../../base/index.ts'
+import { type ChainHead, type HeadSeal, linkHash, type NewestHead, type RestoreFact } from '../../protocol/index.ts'
+import type { FileKeys, SignedCard } from '../../config/index.ts'
 import { openHeads, readHeads } from './heads-file.ts'
 import { hostFiles } from '../home.ts'
 import type { Home } from '../home.ts'

@@ -8,6 +8,7 @@
 import { createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { appendFileSync, closeSync, fdatasyncSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { type UserId, writeWhole } from '../../base/index.ts'
 import {
   type ChainHead,
   checkHeads,
@@ -22,9 +23,7 @@ import {
   type RestoreFact,
   type SignedHead,
   signedHeadText,
-  type UserId,
-  writeWhole,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { asOwner, readText } from '../file-owner.ts'
 import type { Home } from '../home.ts'
 import { headCountDelayMs, maxSignedHeads } from '../limits.ts'

@@ -14,7 +14,8 @@ import {
   signerOf,
   signPackage,
 } from '../../plugins/index.ts'
-import { type LockedPlugin, ownValue, OxbowError, type PluginManifest } from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../base/index.ts'
+import type { LockedPlugin, PluginManifest } from '../../protocol/index.ts'
 import type { Home } from '../home.ts'
 import { versionFolder } from './installed-plugins.ts'
 

@@ -13,7 +13,7 @@ import { after, test } from 'node:test'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
 import { manifestFile } from '../../plugins/index.ts'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { openHome } from '../home.ts'
 import { discard, stagePlugin } from './install.ts'
 

@@ -20,7 +20,8 @@ import {
   signerOf,
   type TreeFile,
 } from '../../plugins/index.ts'
-import { type LockedPlugin, OxbowError, type PluginManifest, type PluginSource } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { LockedPlugin, PluginManifest, PluginSource } from '../../protocol/index.ts'
 import type { Home, HostEnv } from '../home.ts'
 import { fetchAlone, fetchPackage, type Report } from './fetch-package.ts'
 import { pluginFolder } from './installed-plugins.ts'

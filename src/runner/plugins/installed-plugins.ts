@@ -1,7 +1,9 @@
 /** Installed plugins as a guest gets them: those that are enabled, can be loaded, and have settings that fit, in the order of loading. */
 import { join } from 'node:path'
 import { checkSettings, elizaCharacter, orderLoadable, rightEntries } from '../../plugins/index.ts'
-import { type Config, type HostedPlugin, isObject, type JsonObject, type LockedPlugin, ownValue, parseObject } from '../../types/index.ts'
+import { isObject, type JsonObject, ownValue, parseObject } from '../../base/index.ts'
+import type { HostedPlugin, LockedPlugin } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { readDefinitions } from '../definition-files.ts'
 import type { Home } from '../home.ts'
 import { maxHandedCharacters } from '../limits.ts'

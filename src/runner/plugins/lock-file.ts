@@ -5,7 +5,8 @@
  */
 import { createPublicKey, sign, verify } from 'node:crypto'
 import { join } from 'node:path'
-import { isObject, type LockedPlugin, OxbowError, parseObject, writeWhole } from '../../types/index.ts'
+import { isObject, OxbowError, parseObject, writeWhole } from '../../base/index.ts'
+import type { LockedPlugin } from '../../protocol/index.ts'
 import { asOwner, readText } from '../file-owner.ts'
 import { signingKey } from '../signing-key.ts'
 import { type Home, hostFiles, lockPath } from '../home.ts'

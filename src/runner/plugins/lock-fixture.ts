@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { parseManifest } from '../../plugins/index.ts'
-import type { LockedPlugin } from '../../types/index.ts'
+import type { LockedPlugin } from '../../protocol/index.ts'
 import { type Home, lockPath } from '../home.ts'
 import { changeLock, readLock } from './lock-file.ts'
 

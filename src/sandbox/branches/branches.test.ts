@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Sandbox } from '../../types/index.ts'
+import type { Sandbox } from '../../protocol/index.ts'
 import { makeWorkbench, type WorkbenchOptions } from '../sandbox-fixture.ts'
 
 const signal = new AbortController().signal

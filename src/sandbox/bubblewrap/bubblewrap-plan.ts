@@ -1,6 +1,6 @@
 /** What this machine offers for the Linux sandbox: the launcher's programs, the system call filter, control groups. */
 import { readFileSync, realpathSync } from 'node:fs'
-import type { Failure } from '../../types/index.ts'
+import type { Failure } from '../../base/index.ts'
 import type { CgroupLimit, CgroupParent } from '../cgroup/cgroup-delegation.ts'
 import { findCgroupParents } from '../cgroup/cgroup-limits.ts'
 import { systemdView } from '../cgroup/systemd-scope.ts'

@@ -1,6 +1,7 @@
 /** Starts hands in the Linux sandbox: a launch for each start, over the same folders. */
 import { readFileSync, realpathSync } from 'node:fs'
-import { isOxbowError, type OwnProgram, OxbowError, type Profile, type ServerProcess, type ServerProgram } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
+import type { OwnProgram, Profile, ServerProcess, ServerProgram } from '../../protocol/index.ts'
 import { browserView } from '../browser.ts'
 import { type Cgroup, createCgroup, removeStaleCgroups } from '../cgroup/cgroup-limits.ts'
 import { type HandsCommand, type HandsProcess, startHands } from '../hands/hands-process.ts'

@@ -1,5 +1,5 @@
 /** The Linux sandbox as a tier: its profiles, and its limits in force and missing. */
-import { once } from '../../types/index.ts'
+import { once } from '../../base/index.ts'
 import { findBrowser } from '../browser.ts'
 import { findDiskLimit } from '../disk.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'

@@ -8,7 +8,8 @@
  */
 import { lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Hands, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Hands } from '../../protocol/index.ts'
 import { guardCheckMs, maxGuardedRepositories, maxMountTableBytes, maxRepositoryDepth, maxRepositoryEntries } from '../limits.ts'
 import type { GuardedPath } from '../tier-plan.ts'
 

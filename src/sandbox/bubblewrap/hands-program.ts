@@ -12,7 +12,8 @@ import { hash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { OxbowError, type OwnProgram, writeWhole } from '../../types/index.ts'
+import { OxbowError, writeWhole } from '../../base/index.ts'
+import type { OwnProgram } from '../../protocol/index.ts'
 
 /** Found by the manifest, which is beside the packages. */
 const checkout = dirname(fileURLToPath(new URL('../../../package.json', import.meta.url)))

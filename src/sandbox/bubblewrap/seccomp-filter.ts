@@ -3,7 +3,7 @@
  * `struct seccomp_data` (linux/seccomp.h). It denies the system calls listed below, new namespaces, terminal injection and
  * socket families that pass a network namespace (AF_VSOCK does) or reach deep into the kernel.
  */
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 // Instruction codes: load word, jump if equal / at or above / any bit set, return.
 const load = 0x20

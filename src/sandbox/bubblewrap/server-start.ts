@@ -5,7 +5,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { mkdir, realpath } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
-import { OxbowError, type ServerProcess, type ServerProgram } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { ServerProcess, ServerProgram } from '../../protocol/index.ts'
 import { collectDiagnostics, type HandsCommand, spawnWithStreams } from '../hands/hands-process.ts'
 import { endTimeoutMs, maxHostHeapMb, maxMountTableBytes, minDataMb, startTimeoutMs } from '../limits.ts'
 import {

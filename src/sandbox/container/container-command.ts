@@ -10,7 +10,8 @@
 import { insideNode, nodeFlags } from '../tier-plan.ts'
 import type { FolderMount } from '../tier-plan.ts'
 import { containerProcessLimit, gvisorOwnTasks, gvisorTasksOfProcess, maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
-import { type Config, ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 
 /** Limits of a container as a whole. */
 export type HeldLimit = 'memory' | 'processes' | 'processors'

@@ -9,8 +9,10 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { engineVariables, ownValue, setOwn, truncate } from '../../types/index.ts'
-import type { Config, Failure } from '../../types/index.ts'
+import { ownValue, setOwn, truncate } from '../../base/index.ts'
+import { engineVariables } from '../../config/index.ts'
+import type { Failure } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 import { findProgram, ownSearchPath, runOnHost } from '../host-programs.ts'
 
 export interface ContainerEngine {

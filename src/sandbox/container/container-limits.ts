@@ -1,6 +1,7 @@
 /** Which limits an engine can enforce on this machine, and the texts for the status. */
 import { existsSync } from 'node:fs'
-import type { Config, Failure } from '../../types/index.ts'
+import type { Failure } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 import { findDiskLimit } from '../disk.ts'
 import { runOnHost } from '../host-programs.ts'
 import type { TierOptions } from '../tier-plan.ts'

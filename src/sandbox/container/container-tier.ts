@@ -1,7 +1,7 @@
 /** The container tier: one container for each profile, with hands in it, over the same workspace. */
 import { basename, dirname, join } from 'node:path'
-import { OxbowError, isOxbowError } from '../../types/index.ts'
-import type { Lack, OwnProgram, Profile, ServerProcess, ServerProgram } from '../../types/index.ts'
+import { OxbowError, isOxbowError } from '../../base/index.ts'
+import type { Lack, OwnProgram, Profile, ServerProcess, ServerProgram } from '../../protocol/index.ts'
 import type { FolderMount, GuardedPath, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from '../tier-plan.ts'
 import { browserFileMb, browserProcesses } from '../limits.ts'
 import { noNetwork, serverCommand, serverSearchPath, startServer, type WaitingServer, waitingShell } from '../bubblewrap/server-start.ts'

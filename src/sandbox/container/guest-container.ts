@@ -2,8 +2,9 @@
  * A guest in a container of its own: the kernel in one, hands in another. It has no network, and sees only the program, its own folders and
  * the sockets in them; for anything else it asks its runner.
  */
-import { toError } from '../../types/index.ts'
-import type { Config, Failure, OxbowError } from '../../types/index.ts'
+import { toError } from '../../base/index.ts'
+import type { Failure, OxbowError } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 import { join } from 'node:path'
 import { findProgram, ownSearchPath, runOnHost } from '../host-programs.ts'
 import { guestMemoryMb, guestProcesses, noFileLimitMb } from '../limits.ts'

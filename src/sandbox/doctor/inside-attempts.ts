@@ -1,5 +1,6 @@
 /** Tries, inside the process tier, what must fail there and what the tools need; then its control groups, and the threads of WASM tools. */
-import { type Hands, type Profile, type SandboxTier, truncate } from '../../types/index.ts'
+import { truncate } from '../../base/index.ts'
+import type { Hands, Profile, SandboxTier } from '../../protocol/index.ts'
 import { type BubblewrapPlan, planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
 import type { CgroupLimit } from '../cgroup/cgroup-delegation.ts'
 import { createCgroup } from '../cgroup/cgroup-limits.ts'

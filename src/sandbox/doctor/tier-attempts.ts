@@ -4,7 +4,9 @@
  */
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Config, type DoctorCheck, type Hands, type HandsOps, type Sandbox, type SandboxTier, toFailure } from '../../types/index.ts'
+import { toFailure } from '../../base/index.ts'
+import type { DoctorCheck, Hands, HandsOps, Sandbox, SandboxTier } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { readGroupFile } from '../cgroup/cgroup-delegation.ts'
 import { type HeldLimit, tasksOfContainer } from '../container/container-command.ts'
 import { findEngine } from '../container/container-engine.ts'

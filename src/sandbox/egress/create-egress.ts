@@ -3,7 +3,8 @@
  * only: no other method, no request body, no cookies.
  */
 import { isUtf8 } from 'node:buffer'
-import { type Config, createSlots, isOxbowError, OxbowError } from '../../types/index.ts'
+import { createSlots, isOxbowError, OxbowError } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 import { fetchTimeoutMs, maxFetchBytes, maxFetches, maxRedirects } from '../limits.ts'
 import { type Body, connectionFailure, type ExtraHeaders, readBody, requestPinned } from './pinned-request.ts'
 import { type Admit, openPolicy, type PolicyOptions } from './egress-policy.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { text } from 'node:stream/consumers'
-import { parseConfig } from '../../types/index.ts'
+import { parseConfig } from '../../config/index.ts'
 import { createEgressFetch } from './egress-fetch.ts'
 import { type Site, startSite } from './web-fixture.ts'
 

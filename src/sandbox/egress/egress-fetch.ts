@@ -3,7 +3,8 @@
  * limited to the hosts of one server, and follows no redirect. Answers are not unpacked.
  */
 import { Readable } from 'node:stream'
-import { type Config, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 import { maxStreamBytes } from '../limits.ts'
 import { type Admit, openPolicy, parseHosts, parseTarget, type PolicyOptions, refused } from './egress-policy.ts'
 import { requestPinned, type Sent } from './pinned-request.ts'

@@ -5,7 +5,8 @@
  * Also here: the rules of `egress.allow` and `egress.deny`, and name resolution with a bounded number of concurrent lookups.
  */
 import type { BlockList } from 'node:net'
-import { type Config, createSlots, OxbowError, untilAborted } from '../../types/index.ts'
+import { createSlots, OxbowError, untilAborted } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 import { maxAddresses, maxLookups, maxUrlCharacters } from '../limits.ts'
 import { type AddressKind, contains, createAddressJudge, createRanges, type JudgeAddress } from './address-kinds.ts'
 

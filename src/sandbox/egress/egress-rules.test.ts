@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { parseRules } from './egress-policy.ts'
 
 const rule = (entry: string) => parseRules('allow', [entry])[0]!

@@ -7,7 +7,7 @@ import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Transform } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
-import { isOxbowError, OxbowError } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
 import { maxInterimAnswers, maxResponseHeaderBytes } from '../limits.ts'
 import type { Destination } from './egress-policy.ts'
 

@@ -7,7 +7,7 @@
 import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { type ErrorCode, isOxbowError, OxbowError } from '../../types/index.ts'
+import { type ErrorCode, isOxbowError, OxbowError } from '../../base/index.ts'
 import { maxInterimAnswers, maxProxyBytes, maxResponseHeaderBytes, proxyConnectMs, proxyIdleMs } from '../limits.ts'
 import type { Destination } from './egress-policy.ts'
 import { connectionFailure, connectPinned } from './pinned-request.ts'

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { maxVisitHostCharacters, maxVisitRows } from '../limits.ts'
 import { type Admit, type EgressRule, parseHosts, parseTarget, refused } from './egress-policy.ts'
 

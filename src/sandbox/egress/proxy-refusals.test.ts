@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { maxProxyConnections } from '../limits.ts'
 import { by, readAll, startProxy, through, withProxy } from './proxy-fixture.ts'
 import { onSite } from './web-fixture.ts'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 
 describe('what the egress proxy refuses', () => {
   const closed =
@@ -147,7 +147,7 @@ describe('what the egress proxy refuses', () => {
 
   it('finds a short place when the workspace lies deep', async () => {
     const { createEgressProxy } = await import('./egress-proxy.ts')
-    const { parseConfig } = await import('../../types/index.ts')
+    const { parseConfig } = await import('../../config/index.ts')
     const proxy = createEgressProxy(parseConfig({}, 'this test').egress, `/tmp/${'deep/'.repeat(30)}`)
     const path = await proxy.socket('online')
     assert.ok(Buffer.byteLength(path) < 108)

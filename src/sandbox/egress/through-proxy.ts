@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { maxRefusalBytes } from '../limits.ts'
 import { type Admit, type Destination, parseTarget } from './egress-policy.ts'
 

@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer as createRawServer } from 'node:net'
-import { parseConfig } from '../../types/index.ts'
+import { parseConfig } from '../../config/index.ts'
 import { createEgress, type Egress, type EgressOptions, type Fetched } from './create-egress.ts'
 
 export interface Site {

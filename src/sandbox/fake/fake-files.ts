@@ -1,6 +1,7 @@
 /** The files of the sandbox in memory: the same replies and errors as those of hands. */
 import { hash } from 'node:crypto'
-import { type ErrorCode, type FileOps, type HandsOp, hashDigits, type HandsOps, OxbowError, type PatchedFile } from '../../types/index.ts'
+import { type ErrorCode, OxbowError } from '../../base/index.ts'
+import { type FileOps, type HandsOp, hashDigits, type HandsOps, type PatchedFile } from '../../protocol/index.ts'
 
 export type Operations = {
   [Op in HandsOp]: (input: HandsOps[Op]['input'], signal: AbortSignal) => HandsOps[Op]['output'] | Promise<HandsOps[Op]['output']>

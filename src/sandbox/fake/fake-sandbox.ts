@@ -14,7 +14,7 @@ import type {
   SnapshotOps,
   SurveyOps,
   WatchOps,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { fail, fileOperations, type Operations } from './fake-files.ts'
 import { fakeSessions } from './fake-sessions.ts'
 

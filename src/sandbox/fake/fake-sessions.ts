@@ -2,7 +2,7 @@
  * Sessions in memory: each line of input is one command, and a test supplies its result. They end when closed, or by the line `exit N`; a
  * job ends at once. Reads never wait.
  */
-import type { HandsOps, SessionEnd, SessionEntry, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
+import type { HandsOps, SessionEnd, SessionEntry, SessionOps, SessionOutput, SessionPrompt } from '../../protocol/index.ts'
 import { fail, type Operations } from './fake-files.ts'
 
 type Run = (input: HandsOps['exec']['input'], signal: AbortSignal) => Promise<HandsOps['exec']['output']>

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { describe, it } from 'node:test'
-import { createMessageReader, encodeFrame, encodeMessage, greetingId } from '../../types/index.ts'
+import { createMessageReader, encodeFrame, encodeMessage, greetingId } from '../../protocol/index.ts'
 import { connectHands } from './hands-connection.ts'
 import { refusedWith } from '../sandbox-contract.ts'
 

@@ -3,8 +3,9 @@
  * hands confirm its end. Hands that break the protocol, or do not end a request, are killed.
  */
 import type { Readable, Writable } from 'node:stream'
-import { OxbowError, createMessageReader, createMessageWriter, encodeFrame, greetingId, splitContent } from '../../types/index.ts'
-import type { Hands, HandsOp, MessageWriter } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { createMessageReader, createMessageWriter, encodeFrame, greetingId, splitContent } from '../../protocol/index.ts'
+import type { Hands, HandsOp, MessageWriter } from '../../protocol/index.ts'
 import { parseReply } from './hands-reply.ts'
 import { cancelGraceMs, maxPendingBytes, maxPendingRequests, maxReplyBytes } from '../limits.ts'
 

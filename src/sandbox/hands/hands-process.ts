@@ -1,8 +1,8 @@
 /** One hands process from start to end: spawned, fed its files, greeted, watched, killed. */
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { OxbowError } from '../../types/index.ts'
-import type { Hands } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Hands } from '../../protocol/index.ts'
 import { connectHands } from './hands-connection.ts'
 import { endTimeoutMs, maxDiagnosticBytes, startTimeoutMs } from '../limits.ts'
 

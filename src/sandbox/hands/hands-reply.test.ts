@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { HandsOp } from '../../types/index.ts'
+import type { HandsOp } from '../../protocol/index.ts'
 import { parseReply } from './hands-reply.ts'
 
 describe('a reply of hands', () => {

@@ -1,8 +1,10 @@
 /** Parses replies of hands. A hostile program may control everything in a sandbox, so each reply is checked against a schema and limits. */
 import { z } from 'zod'
-import { OxbowError, joinContent } from '../../types/index.ts'
-import { handsOperations } from '../../types/hands-operations.ts'
-import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { joinContent } from '../../protocol/index.ts'
+import { handsOperations } from '../../protocol/hands/hands-operations.ts'
+import type { ErrorCode } from '../../base/index.ts'
+import type { HandsOp, HandsOps } from '../../protocol/index.ts'
 import { maxFailureText, maxReplyValues } from '../limits.ts'
 
 export function isHandsOp(name: unknown): name is HandsOp {

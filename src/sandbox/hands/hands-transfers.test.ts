@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import type { Hands } from '../../types/index.ts'
+import type { Hands } from '../../protocol/index.ts'
 import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
 import { refusedWith } from '../sandbox-contract.ts'
 

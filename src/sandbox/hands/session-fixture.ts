@@ -1,5 +1,5 @@
 /** Sessions of a real sandbox in short words, for tests. */
-import type { HandsOps } from '../../types/index.ts'
+import type { HandsOps } from '../../protocol/index.ts'
 import { asker } from '../sandbox-contract.ts'
 import type { Workbench } from '../sandbox-fixture.ts'
 

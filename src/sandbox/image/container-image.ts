@@ -1,8 +1,8 @@
 /** Makes the image that containers run, from this machine's own files: a root tree, packed and handed to the engine. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError, toError } from '../../types/index.ts'
-import type { Config } from '../../types/index.ts'
+import { OxbowError, toError } from '../../base/index.ts'
+import type { Config } from '../../config/index.ts'
 import { ownSearchPath, runOnHost } from '../host-programs.ts'
 import {
   appLabel,

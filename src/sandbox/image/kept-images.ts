@@ -1,7 +1,8 @@
 /** The images of a home, for containers and for micro VMs: what there is, what is in each, and their removal. */
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Config, type Failure, type KeptImage, OxbowError } from '../../types/index.ts'
+import { type Failure, OxbowError } from '../../base/index.ts'
+import type { Config, KeptImage } from '../../config/index.ts'
 import { ownSearchPath, runOnHost } from '../host-programs.ts'
 import {
   appLabel,

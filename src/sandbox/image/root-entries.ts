@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { ImageExtra } from '../../types/index.ts'
+import type { ImageExtra } from '../../config/index.ts'
 import { findBrowser } from '../browser.ts'
 import { maxRootEntries } from '../limits.ts'
 

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Failure } from '../../types/index.ts'
+import type { Failure } from '../../base/index.ts'
 import { findPtyAddon, insidePtyAddon } from '../hands/pty-addon.ts'
 import { runOnHost } from '../host-programs.ts'
 import { makeFolder } from '../kept-files.ts'

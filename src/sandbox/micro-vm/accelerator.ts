@@ -2,7 +2,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
-import type { Config } from '../../types/index.ts'
+import type { Config } from '../../config/index.ts'
 import { bootId, keptAnswer } from '../kept-files.ts'
 import { opensByGroup } from '../bubblewrap/launch-command.ts'
 import { runOnHost } from '../host-programs.ts'

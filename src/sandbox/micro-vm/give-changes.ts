@@ -5,7 +5,8 @@
  */
 import { constants } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
-import { type Hands, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Hands } from '../../protocol/index.ts'
 import { givePieceBytes, giveRoundBytes, importRequestMs } from '../limits.ts'
 import { insideNode } from '../tier-plan.ts'
 import type { HostFolders } from './host-folders.ts'

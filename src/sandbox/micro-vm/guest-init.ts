@@ -9,12 +9,12 @@
  * Processes that hands start later (every command) get a reseeded random generator. Hands themselves keep the seeds of their hash tables,
  * which need not be secret: no two machines share a workspace.
  */
-import type { Profile } from '../../types/index.ts'
+import type { Profile } from '../../protocol/index.ts'
 import { nodeFlags } from '../tier-plan.ts'
 
 export const controlPort = 'oxbow.control'
 export const handsPort = 'oxbow.hands'
-/** Of the hands with network access, and their connections to the egress proxy (types/stream-carrier.ts). */
+/** Of the hands with network access, and their connections to the egress proxy (base/stream-carrier.ts). */
 export const onlinePort = 'oxbow.online'
 export const egressPort = 'oxbow.egress'
 /** Sent on the control port: the machine waits for its command; the workspace is mounted. */

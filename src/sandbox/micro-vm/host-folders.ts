@@ -4,7 +4,7 @@
  */
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { FolderMount, WorkspaceFolders } from '../tier-plan.ts'
 
 /** All paths are relative to /shared, without `..`. */

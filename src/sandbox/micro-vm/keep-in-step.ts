@@ -3,7 +3,8 @@
  * and what a request has changed is in the person's folders before its answer returns. While a command or a session runs, both sides are
  * compared every two seconds.
  */
-import { type Hands, type HandsOp, OxbowError, toFailure } from '../../types/index.ts'
+import { OxbowError, toFailure } from '../../base/index.ts'
+import type { Hands, HandsOp } from '../../protocol/index.ts'
 import { importAtEndMs, importRequestMs, stepMs } from '../limits.ts'
 import type { Machine } from './machine.ts'
 

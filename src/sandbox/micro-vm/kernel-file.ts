@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { runOnHost } from '../host-programs.ts'
 import { ownName } from '../kept-files.ts'
 import { imageStepMs } from '../limits.ts'

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
-import { carryStreams } from '../../types/index.ts'
+import { carryStreams } from '../../base/index.ts'
 import { maxProxyConnections } from '../limits.ts'
 import { openEgressPort } from './machine.ts'
 

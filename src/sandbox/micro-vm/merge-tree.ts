@@ -24,7 +24,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { maxSurveyEntries, gitRuns, isBareRepository } from '../../types/index.ts'
+import { maxSurveyEntries, gitRuns, isBareRepository } from '../../protocol/index.ts'
 import { maxMergeReports } from '../limits.ts'
 import type { FolderMount } from '../tier-plan.ts'
 import type { HostFolders } from './host-folders.ts'

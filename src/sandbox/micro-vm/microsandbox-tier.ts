@@ -5,7 +5,8 @@
  * The workspace is not copied: microsandbox's file service exposes the folders themselves. QEMU isolates the host's file system better.
  */
 import { join } from 'node:path'
-import { type Failure, type Lack, OxbowError, type Profile, truncate } from '../../types/index.ts'
+import { type Failure, OxbowError, truncate } from '../../base/index.ts'
+import type { Lack, Profile } from '../../protocol/index.ts'
 import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { containerName, isOrphan } from '../container/container-process.ts'
 import { attachHands, collectDiagnostics, type HandsProcess, spawnWithStreams } from '../hands/hands-process.ts'

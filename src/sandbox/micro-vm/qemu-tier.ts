@@ -3,7 +3,9 @@
  * start restores a snapshot; the first start of a configuration boots a machine and makes that snapshot.
  */
 import { dirname, join } from 'node:path'
-import { type Config, type Failure, OxbowError, type Profile } from '../../types/index.ts'
+import { type Failure, OxbowError } from '../../base/index.ts'
+import type { Profile } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { type BubblewrapPlan, planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
 import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { kvmProbeMs, machineDiskMb } from '../limits.ts'

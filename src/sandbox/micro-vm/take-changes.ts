@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto'
 import { mkdtemp, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { maxSurveyEntries, type Hands, isOxbowError, OxbowError, type SurveyedEntry } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
+import { maxSurveyEntries, type Hands, type SurveyedEntry } from '../../protocol/index.ts'
 import { importPieceBytes, importRequestMs, importsAtOnce } from '../limits.ts'
 
 /** By path, a text that changes with the entry. */

@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type ErrorCode, type Failure, isOxbowError, OxbowError, toError, toFailure } from '../../types/index.ts'
+import { type ErrorCode, type Failure, isOxbowError, OxbowError, toError, toFailure } from '../../base/index.ts'
 import type { EgressProxy } from '../egress/egress-proxy.ts'
 import type { EgressPass, Visits } from '../egress/proxy-passes.ts'
 import { maxPassHosts, maxPassLineBytes, maxServedPasses, passAnswerMs } from '../limits.ts'

@@ -4,19 +4,18 @@
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { join } from 'node:path'
+import { OxbowError, toFailure } from '../../base/index.ts'
 import {
   createMessageReader,
   createMessageWriter,
   greetingId,
   type HandsOp,
   joinContent,
-  OxbowError,
   type Profile,
   type Sandbox,
   type SandboxStatus,
   splitContent,
-  toFailure,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { attachHands, type HandsProcess } from '../hands/hands-process.ts'
 import { isHandsOp, parseRequest } from '../hands/hands-reply.ts'
 import { keepHands } from '../keep-hands.ts'

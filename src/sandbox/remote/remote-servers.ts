@@ -9,17 +9,8 @@ import type { Socket } from 'node:net'
 import { readFile, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
-import {
-  isObject,
-  type Json,
-  type JsonObject,
-  OxbowError,
-  type Sandbox,
-  type ServerProcess,
-  type ServerProgram,
-  toError,
-  toFailure,
-} from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, OxbowError, toError, toFailure } from '../../base/index.ts'
+import type { Sandbox, ServerProcess, ServerProgram } from '../../protocol/index.ts'
 import { maxServedPrograms, maxServerHeaderBytes, maxServerFrameBytes } from '../limits.ts'
 
 type Serve = NonNullable<Sandbox['serve']>

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { readHostFolder, writeHostFolder } from './host-folder.ts'
 import type { ToolChange } from './wasm-tool.ts'
 

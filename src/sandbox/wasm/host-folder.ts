@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { constants, type Dirent, type Stats } from 'node:fs'
 import { lstat, mkdir, open, readdir, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { maxToolFiles, toolFileBytes } from '../limits.ts'
 import { isPlainPath, type ToolChange, type ToolFile, type ToolMount } from './wasm-tool.ts'
 

@@ -25,7 +25,7 @@ import { failed, type Failed, isFailed, loadFailure, quoted, trapFailure } from 
 import { type OutputWriter, type ToolJob, writerOf } from './tool-channel.ts'
 import { type MountedFolder, movePath, readOnlyFile } from './tool-tree.ts'
 import { pageBytes, pagesPerMib, type WasmInstance, type WasmMemory, type WasmModule, webAssembly } from './web-assembly.ts'
-import { ownValue, setOwn } from '../../types/index.ts'
+import { ownValue, setOwn } from '../../base/index.ts'
 
 /** `output` should be JSON. */
 export interface Answer {

@@ -1,7 +1,7 @@
 /** Tools in JavaScript: what they find, what they do not, and how they end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ErrorCode, Json } from '../../types/index.ts'
+import type { ErrorCode, Json } from '../../base/index.ts'
 import { runTool } from './run-tool.ts'
 import { script } from './wasm-fixture.ts'
 import type { ToolDone, WasmTool } from './wasm-tool.ts'

@@ -1,8 +1,8 @@
 /** Modules: what they can do, and that whatever they try ends, within bounds, as an outcome. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ErrorCode } from '../../types/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import type { ErrorCode } from '../../base/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { runTool } from './run-tool.ts'
 import { assemble, command, echo, type Import, op, wasiCalls, wasiTool } from './wasm-fixture.ts'
 import type { ToolDone, ToolOutcome, WasmTool } from './wasm-tool.ts'

@@ -6,8 +6,8 @@
  * need a real file system or a network belong in the process tier.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import type { Failure, Json } from '../../types/index.ts'
-import { isOxbowError, nestsDeeper, systemClock } from '../../types/index.ts'
+import type { Failure, Json } from '../../base/index.ts'
+import { isOxbowError, nestsDeeper, systemClock } from '../../base/index.ts'
 import {
   maxHostNameChars,
   maxRefusedNames,

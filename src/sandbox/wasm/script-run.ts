@@ -11,7 +11,7 @@ import {
   type QuickJSHandle,
   type QuickJSRuntime,
 } from 'quickjs-emscripten-core'
-import type { Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
 import { maxToolInputBytes, scriptMinMemoryMb } from '../limits.ts'
 import type { Answer } from './module-run.ts'
 import type { CallHost } from './host-bridge.ts'

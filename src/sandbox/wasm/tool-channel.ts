@@ -3,7 +3,7 @@
  * that it survives the thread, and a flood of small writes costs the main thread nothing.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { Failure, Json } from '../../types/index.ts'
+import type { Failure, Json } from '../../base/index.ts'
 import type { OutputText, ToolChange, ToolLimits, ToolMount, WasmTool } from './wasm-tool.ts'
 
 /** The thread's `workerData`. */

@@ -1,5 +1,5 @@
 /** Failures of a run. Used inside the thread, so it recognizes errors by shape and imports nothing. */
-import type { ErrorCode, Failure } from '../../types/index.ts'
+import type { ErrorCode, Failure } from '../../base/index.ts'
 import { webAssembly } from './web-assembly.ts'
 
 export const failed = (code: ErrorCode, message: string, hint: string): { readonly failure: Failure } => ({

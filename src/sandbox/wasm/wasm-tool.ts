@@ -10,7 +10,7 @@
  * All three have the same environment: mounted folders, in memory, the given functions of the host, the clock, and random numbers. There is
  * no network, no environment and no file of the host.
  */
-import type { ErrorCode, Failure, Json } from '../../types/index.ts'
+import type { ErrorCode, Failure, Json } from '../../base/index.ts'
 import {
   maxToolCodeBytes,
   maxToolFileBytes,

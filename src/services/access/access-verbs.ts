@@ -1,6 +1,7 @@
 /** `oxbow keys`, `oxbow roles`, `oxbow exec` and the rules of `oxbow approvals`: who may do what. */
 import { exactText, formatTime, plainLine, table } from '../../terminal/index.ts'
-import { type AskCall, OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
+import { OxbowError, textIn } from '../../base/index.ts'
+import type { AskCall, ServiceVerb } from '../../protocol/index.ts'
 import type { RuleView } from './approval-calls.ts'
 import type { ExecView } from './exec-lists.ts'
 import type { KeyView } from './keys.ts'

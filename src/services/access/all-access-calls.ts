@@ -1,6 +1,6 @@
 /** The calls of access, in the order in which they are listed. */
 import type { Core } from '../../kernel/index.ts'
-import type { Call } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import { approvalCalls } from './approval-calls.ts'
 import { execListCalls } from './exec-lists.ts'
 import { keyCalls } from './keys.ts'

@@ -13,22 +13,17 @@ import {
   type Registry,
   type Asking,
 } from '../../kernel/index.ts'
+import { type CallId, type Json, type JsonObject, OxbowError, type SessionId, toError } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
   type Caller,
-  type CallId,
-  type Config,
-  type Json,
   idOrEmpty,
-  type JsonObject,
   labelSchema,
-  OxbowError,
   type PendingApproval,
   pendingApproval,
-  type SessionId,
-  toError,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { decisionsOn, findParked, notWaiting } from './parked-calls.ts'
 import { makersOf } from './keys.ts'
 import { describeRule, learnRule, readRules, type Rule, ruleCategory, type RuleScope, ruleScopes, settingsDigest } from './rules.ts'

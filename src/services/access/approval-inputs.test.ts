@@ -4,7 +4,8 @@ import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import { openMemoryStore } from '../../store/index.ts'
 import { shellExec } from '../../tools/shell/exec-call.ts'
 import { execRun } from '../../tools/shell/run-call.ts'
-import type { CallOutcome, JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { asks, type Fixture, inOrder, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 
 /** A kernel whose agent asks for these commands, one a turn, in a sandbox with these files. @returns it with what ran */

@@ -12,7 +12,9 @@
  */
 import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
-import { type Call, type Config, type Failure, isProgramPattern, OxbowError, type StartedProgram } from '../../types/index.ts'
+import { type Failure, OxbowError } from '../../base/index.ts'
+import type { Call, StartedProgram } from '../../protocol/index.ts'
+import { type Config, isProgramPattern } from '../../config/index.ts'
 
 /** Patterns of programs that `oxbow exec` may add. */
 const maxProgramPatterns = 1_000

@@ -25,26 +25,21 @@ import {
   type ForeignRun,
   type OfferedCalls,
 } from '../../kernel/index.ts'
+import { type CallId, isObject, OxbowError, type SessionId, type TurnId, untilAborted } from '../../base/index.ts'
 import {
   type Blobs,
   type Call,
   type Caller,
-  type CallId,
   type CallOutcome,
-  type Config,
-  isObject,
   isTurn,
   type JournalRecord,
   type KeptFile,
-  OxbowError,
   type PendingApproval,
   type RecordView,
-  type SessionId,
   toolName,
   turnCall,
-  type TurnId,
-  untilAborted,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 
 /** Pictures of one result. */
 const maxReplyPictures = 8

@@ -3,7 +3,7 @@
  * connection of the key holds. It is aborted as soon as the key is revoked, expires, or has other rights by a role that was changed; the
  * next use then begins another one. A change by another guest on the store is found by looking again, at intervals.
  */
-import { isOxbowError, OxbowError } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
 
 export interface KeyLives {
   /** @param facts what the rights are @returns the signal of the key while it has these rights */

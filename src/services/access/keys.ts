@@ -9,20 +9,8 @@ import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { Core, Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import {
-  type Call,
-  type Caller,
-  type Clock,
-  type Grant,
-  grantOf,
-  OxbowError,
-  type Random,
-  type SessionId,
-  type TurnId,
-  turnRight,
-  type UserId,
-  wrongRights,
-} from '../../types/index.ts'
+import { type Clock, OxbowError, type Random, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
+import { type Call, type Caller, type Grant, grantOf, turnRight, wrongRights } from '../../protocol/index.ts'
 import { createKeyLives } from './key-lives.ts'
 import { assertKnownRights, assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
 

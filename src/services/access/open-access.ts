@@ -1,6 +1,6 @@
 /** What access decides for the gate, and what other services use of it. Rules, refused calls and keys are loaded where one is needed. */
 import type { Core, Judges, RefusedCalls } from '../../kernel/index.ts'
-import { once } from '../../types/index.ts'
+import { once } from '../../base/index.ts'
 import { createExecLists, type ExecLists } from './exec-lists.ts'
 import { withOwnRoles } from './roles.ts'
 import { copyMode, createSessionModes } from './session-modes.ts'

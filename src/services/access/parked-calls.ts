@@ -1,6 +1,7 @@
 /** Calls that wait for a person, as their records tell: those of before a restart, and what was decided on them so far. */
 import { boundDigest, type Decided, type Documents, type Journal } from '../../kernel/index.ts'
-import { type CallId, grantOf, OxbowError, type PendingApproval } from '../../types/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
+import { grantOf, type PendingApproval } from '../../protocol/index.ts'
 import { rightsOfKey } from './keys.ts'
 
 interface ParkedDeps {

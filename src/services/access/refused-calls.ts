@@ -30,11 +30,7 @@ import {
   type MakeCall,
 } from '../../kernel/index.ts'
 import {
-  type Call,
   type CallId,
-  type CallOutcome,
-  type CommandInputs,
-  type Config,
   createRecentMap,
   type Failure,
   type Json,
@@ -42,7 +38,9 @@ import {
   type RecentMap,
   type SessionId,
   truncate,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import type { Call, CallOutcome, CommandInputs } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { canonical, digest } from './rules.ts'
 
 /** Characters about a malformed input: five fields with what each was expected to be. */

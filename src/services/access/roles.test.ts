@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CallOutcome, Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { shellExec } from '../../tools/shell/exec-call.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 

@@ -1,11 +1,12 @@
 /**
- * Roles: names for lists of rights. Those that Oxbow has (`types/access.ts`), and those that a person adds, which are documents. A role that
+ * Roles: names for lists of rights. Those that Oxbow has (`protocol/access.ts`), and those that a person adds, which are documents. A role that
  * was added stands for its rights wherever a list is given to a call (keys, agents that are spawned). A key has the rights that its roles have
  * at the moment; an agent those that they had when it was spawned. A role cannot hold another one that was added, so there are no cycles.
  */
 import { z } from 'zod'
 import type { Documents, Registry } from '../../kernel/index.ts'
-import { type Call, type Caller, didYouMean, type Grant, grantOf, OxbowError, roles } from '../../types/index.ts'
+import { didYouMean, OxbowError } from '../../base/index.ts'
+import { type Call, type Caller, type Grant, grantOf, roles } from '../../protocol/index.ts'
 
 /** Roles that a person may add. */
 const maxRoles = 200

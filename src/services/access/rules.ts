@@ -12,7 +12,9 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { clientAsk, type Documents, inputsDigest, workspacePath, type Asking } from '../../kernel/index.ts'
-import { type CommandInputs, type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
+import { isObject, type Json, OxbowError, type SessionId } from '../../base/index.ts'
+import type { CommandInputs, Label } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 
 export const ruleCategory = 'system/rules'
 

@@ -1,7 +1,8 @@
 /** The calls that show and set the mode of a session; see `session-modes.ts`. */
 import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
-import type { Call, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import { type Mode, modeCategory, modeNames, type StoredMode } from './session-modes.ts'
 
 const session = z.string().min(1).max(100).describe('Id of the session.') as unknown as z.ZodType<SessionId>

@@ -3,7 +3,8 @@
  * it. It holds for the agents below the session, too. A stricter mode counts from the next call on.
  */
 import { type Documents, stricter } from '../../kernel/index.ts'
-import { type ClientTools, type Clock, createRecentMap, type RecentMap, type SessionId } from '../../types/index.ts'
+import { type Clock, createRecentMap, type RecentMap, type SessionId } from '../../base/index.ts'
+import type { ClientTools } from '../../protocol/index.ts'
 
 /** Sessions whose mode is known without reading it. */
 const maxHeldModes = 1_000

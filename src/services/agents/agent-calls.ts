@@ -17,22 +17,19 @@ import {
   type RunningCalls,
 } from '../../kernel/index.ts'
 import { priorities, type RunQueue } from '../../runs/index.ts'
+import { type CallId, OxbowError, type SessionId, truncate } from '../../base/index.ts'
 import {
   admissionState,
   type Call,
   type Caller,
-  type CallId,
-  type Config,
   evident,
   expandRights,
   grantOf,
   joinLabels,
   type Labels,
-  OxbowError,
-  type SessionId,
   type Tier,
-  truncate,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'

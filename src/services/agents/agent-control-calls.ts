@@ -3,7 +3,8 @@
  */
 import { z } from 'zod'
 import { type Budgets, carvedOf, limitFields, type Limits, limitsSchema } from '../../kernel/index.ts'
-import { type Call, type Caller, type CallId, evident, idOrEmpty, idSchema, type Labels, OxbowError } from '../../types/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
+import { type Call, type Caller, evident, idOrEmpty, idSchema, type Labels } from '../../protocol/index.ts'
 import { maxAgentMessageCharacters } from './limits.ts'
 import { type AgentRecord, isOver } from './agent-record.ts'
 import type { Supervisor } from './supervisor.ts'

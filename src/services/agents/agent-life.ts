@@ -6,20 +6,18 @@ import { type AgentProfile, type DocumentChange, giveBack, profileCategory, user
 import {
   assertNever,
   type CallId,
-  type DataOrigin,
   derivedId,
   type ErrorCode,
   fenced,
   isErrorCode,
   type JsonObject,
-  originOf,
   OxbowError,
   type SessionId,
   toFailure,
   truncate,
   type TurnId,
-  type Labels,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import { type DataOrigin, originOf, type Labels } from '../../protocol/index.ts'
 import { agentEndMs, agentSweepMs, maxAgentMessages, maxReplyCharacters } from './limits.ts'
 import { maxResultCharacters } from './delegation/limits.ts'
 import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled, mailText } from './agent-record.ts'

@@ -4,17 +4,8 @@
  */
 import type { Limits } from '../../kernel/index.ts'
 import type { Priority } from '../../runs/index.ts'
-import {
-  type CallId,
-  derivedId,
-  type ErrorCode,
-  type Json,
-  ownValue,
-  type SessionId,
-  truncate,
-  type TurnId,
-  type Labels,
-} from '../../types/index.ts'
+import { type CallId, derivedId, type ErrorCode, type Json, ownValue, type SessionId, truncate, type TurnId } from '../../base/index.ts'
+import type { Labels } from '../../protocol/index.ts'
 import { maxMailCharacters } from './limits.ts'
 
 /**

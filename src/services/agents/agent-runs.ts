@@ -1,6 +1,6 @@
 /** What the core asks about agents: which turns are theirs, and what a turn of one waits for. */
 import type { Core, ServiceRuns } from '../../kernel/index.ts'
-import type { CallId } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
 import { agentCategory, type AgentRecord, messageTurn } from './agent-record.ts'
 import type { Agents } from './open-agents.ts'
 

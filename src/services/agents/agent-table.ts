@@ -2,19 +2,18 @@
 import type { Core, DefinedProfile, DocumentChange, Documents, Gate, Lanes, RunningCall, Sessions, StartTurn } from '../../kernel/index.ts'
 import type { HeldRuns, Priority, Runs } from '../../runs/index.ts'
 import {
-  type Caller,
   type CallId,
   type Clock,
-  type Config,
   type ErrorCode,
-  type Grant,
   type Json,
   type JsonObject,
   OxbowError,
   type SessionId,
   type TurnId,
   type UserId,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import type { Caller, Grant } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { maxEndedAgents } from './limits.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import type { Waits } from './agent-waits.ts'

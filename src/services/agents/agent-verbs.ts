@@ -1,6 +1,7 @@
 /** `oxbow spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: what people do with agents that run. */
 import { agentState, plainLine, plainText } from '../../terminal/index.ts'
-import { type AskCall, OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
+import { OxbowError, textIn } from '../../base/index.ts'
+import type { AskCall, ServiceVerb } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
 import type { AgentView } from './agent-view.ts'
 

@@ -11,6 +11,7 @@ import {
   type RunningCalls,
 } from '../../kernel/index.ts'
 import { priorities } from '../../runs/index.ts'
+import { type SessionId, truncate } from '../../base/index.ts'
 import {
   amountKinds,
   errorCodeSchema,
@@ -21,12 +22,10 @@ import {
   labelSchema,
   writeOrigins,
   type Sandbox,
-  type SessionId,
   sessionScope,
   type Spend,
-  truncate,
   joinLabels,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { usageTimeoutMs } from './limits.ts'
 import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import type { Supervisor } from './supervisor.ts'

@@ -3,7 +3,7 @@
  * them. What a wait returns to the parent counts as reported, so that no mail repeats it.
  */
 import type { Runs } from '../../runs/index.ts'
-import type { CallId, Clock, SessionId } from '../../types/index.ts'
+import type { CallId, Clock, SessionId } from '../../base/index.ts'
 import { type AgentRecord, isSettled } from './agent-record.ts'
 
 export interface WaitFor {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
-import { type CallOutcome, type GenerateRequest, type Json, type JsonObject, textOf } from '../../types/index.ts'
+import type { Json, JsonObject } from '../../base/index.ts'
+import { type CallOutcome, type GenerateRequest, textOf } from '../../protocol/index.ts'
 import { asks, type Fixture, type FixtureOptions, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 import type { AgentView } from './agent-view.ts'
 

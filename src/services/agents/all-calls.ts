@@ -1,7 +1,7 @@
 /** The calls of agents, and what they use of the core. */
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import type { Call } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { type DefinitionCallDeps, definitionCalls } from './delegation/definition-calls.ts'

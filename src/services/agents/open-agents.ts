@@ -1,7 +1,8 @@
 /** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import type { Caller, CallId } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import type { Caller } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import { createDelegatedEnds } from './delegation/delegated-end.ts'

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
-import type { CallOutcome, HostPort, JournalRecord, Json, NewestHead } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
+import type { CallOutcome, JournalRecord, NewestHead } from '../../protocol/index.ts'
+import type { HostPort } from '../../config/index.ts'
 import { asks, type Fixture, inOrder, openFixture, says, user } from '../../kernel/kernel-fixture.ts'
 
 interface Found {

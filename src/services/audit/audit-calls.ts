@@ -2,21 +2,8 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
-import {
-  type Call,
-  type CallId,
-  chainHead,
-  type Clock,
-  type JournalRecord,
-  newestHead,
-  OxbowError,
-  type Phase,
-  phases,
-  recordView,
-  type SessionId,
-  truncate,
-  untilAborted,
-} from '../../types/index.ts'
+import { type CallId, type Clock, OxbowError, type SessionId, truncate, untilAborted } from '../../base/index.ts'
+import { type Call, chainHead, type JournalRecord, newestHead, type Phase, phases, recordView } from '../../protocol/index.ts'
 import type { CallReference, Core } from '../../kernel/index.ts'
 import { type AuditReport, auditReport, verifyJournal } from './audit-verify.ts'
 import { repeatsBody } from './repeats.ts'

@@ -5,8 +5,8 @@ import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { createHasher, recordHash, openMemoryStore, type Store } from '../../store/index.ts'
 import { recordOf } from '../../store/store-contract.ts'
 import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
-import type { ChainHead, HeadSeal, JournalRecord, SignedHead } from '../../types/index.ts'
-import { emptyChain, signedHeadText } from '../../types/index.ts'
+import type { ChainHead, HeadSeal, JournalRecord, SignedHead } from '../../protocol/index.ts'
+import { emptyChain, signedHeadText } from '../../protocol/index.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ed25519')

@@ -8,7 +8,8 @@
  */
 import { z } from 'zod'
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
-import { type CallId, emptyChain, type HeadSeal, idSchema, isMessage, type JournalRecord, type KeptFile } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import { emptyChain, type HeadSeal, idSchema, isMessage, type JournalRecord, type KeptFile } from '../../protocol/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
 import { createProjectionAudit } from './projection-audit.ts'
 import { createRepeats, notOpen } from './repeats.ts'

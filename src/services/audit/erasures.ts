@@ -3,7 +3,7 @@
  * answered for: by a record after it, which `Journal.erase` writes before anything is erased.
  */
 import { erasedBody, type Holds, parseErased } from '../../store/index.ts'
-import type { JournalRecord } from '../../types/index.ts'
+import type { JournalRecord } from '../../protocol/index.ts'
 
 export interface Erasures {
   /** Takes in a record, in order. @returns why it does not hold, or null when it does as far as anybody can tell */

@@ -5,16 +5,8 @@
 import { carriesConversation } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import { memoryCursors } from '../../memory/index.ts'
-import {
-  type CallId,
-  isGeneration,
-  isTaken,
-  isTurn,
-  type JournalRecord,
-  type JsonObject,
-  type Phase,
-  type SessionId,
-} from '../../types/index.ts'
+import type { CallId, JsonObject, SessionId } from '../../base/index.ts'
+import { isGeneration, isTaken, isTurn, type JournalRecord, type Phase } from '../../protocol/index.ts'
 
 export interface IndexAudit {
   /** @param body parsed, where `decides` says that it counts; null: it was erased, or nobody can read it */

@@ -10,19 +10,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { documentBody, documentChanges, firstLine, hourOf, maxSessionsRead, maxTitleLength, rowIn, rowMark } from '../../kernel/index.ts'
 import { createMemoryAudit } from '../../memory/index.ts'
 import { type BudgetUse, parseErased, type SessionRow, type Store } from '../../store/index.ts'
-import {
-  addSpend,
-  type CallId,
-  type Charged,
-  isTaken,
-  type JournalRecord,
-  type JsonObject,
-  noSpend,
-  type SessionId,
-  sessionScope,
-  type Spend,
-  userScope,
-} from '../../types/index.ts'
+import type { CallId, JsonObject, SessionId } from '../../base/index.ts'
+import { addSpend, type Charged, isTaken, type JournalRecord, noSpend, sessionScope, type Spend, userScope } from '../../protocol/index.ts'
 import { createIndexAudit, decides } from './index-audit.ts'
 
 export interface ProjectionAudit {

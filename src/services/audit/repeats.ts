@@ -4,7 +4,8 @@
  */
 import type { Entry, Journal } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
-import { type CallId, derivedId, type JournalRecord, type JsonObject } from '../../types/index.ts'
+import { type CallId, derivedId, type JsonObject } from '../../base/index.ts'
+import type { JournalRecord } from '../../protocol/index.ts'
 
 interface RepeatsReport {
   readonly records: number

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { openMemoryStore, plainSession, type Store } from '../../store/index.ts'
 import { recordOf } from '../../store/store-contract.ts'
 import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
+import type { SessionId } from '../../base/index.ts'
 import {
   type ChainHead,
   emptyChain,
@@ -15,9 +16,8 @@ import {
   parseHead,
   restoreCall,
   type RestoreFact,
-  type SessionId,
   signedHeadText,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ed25519')

@@ -7,7 +7,7 @@
  */
 import { createPublicKey } from 'node:crypto'
 import { z } from 'zod'
-import { checkHeads, emptyChain, type HeadSeal, type JournalRecord, restoreCall, type SignedHead } from '../../types/index.ts'
+import { checkHeads, emptyChain, type HeadSeal, type JournalRecord, restoreCall, type SignedHead } from '../../protocol/index.ts'
 
 export const badRecord = z.strictObject({ seq: z.int(), why: z.string() })
 

@@ -17,17 +17,8 @@ import {
   scopeSchema,
   windowSchema,
 } from '../../kernel/index.ts'
-import {
-  type Call,
-  type Caller,
-  type CallId,
-  evident,
-  noAmount,
-  OxbowError,
-  sessionScope,
-  spendSchema,
-  userScope,
-} from '../../types/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
+import { type Call, type Caller, evident, noAmount, sessionScope, spendSchema, userScope } from '../../protocol/index.ts'
 
 type BudgetCallDeps = Pick<Core, 'user' | 'budgets' | 'documents'>
 

@@ -2,18 +2,8 @@
  * Texts that an agent passes on without having read them. A reading gives a handle for each, `[data:…]`; in the input of a call the gate puts the
  * text in its place, and the call has the labels of the text, too.
  */
-import {
-  type Caller,
-  type CallId,
-  holdsHandle,
-  isObject,
-  joinLabels,
-  joinOrigins,
-  type Label,
-  type LabelOrigin,
-  type Labels,
-  ownValue,
-} from '../../types/index.ts'
+import { type CallId, holdsHandle, isObject, ownValue } from '../../base/index.ts'
+import { type Caller, joinLabels, joinOrigins, type Label, type LabelOrigin, type Labels } from '../../protocol/index.ts'
 import type { DocumentChange, Documents } from '../../kernel/index.ts'
 
 /** Texts behind handles; the oldest are dropped. */

@@ -3,20 +3,8 @@
  * answers by a schema; what comes back can carry so many bits as the schema allows, and every text stays behind a handle.
  */
 import { z } from 'zod'
-import {
-  type Call,
-  type CallContext,
-  type CallOutcome,
-  type Completion,
-  fenced,
-  type Json,
-  jsonIn,
-  type JsonObject,
-  jsonSchema,
-  type LabelScope,
-  OxbowError,
-  problemLines,
-} from '../../types/index.ts'
+import { fenced, type Json, jsonIn, type JsonObject, OxbowError, problemLines } from '../../base/index.ts'
+import { type Call, type CallContext, type CallOutcome, type Completion, jsonSchema, type LabelScope } from '../../protocol/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import { type DataHandles, handleOf, type KeptText } from './data-handles.ts'
 import { type Reading, readingOf, release } from './reading.ts'

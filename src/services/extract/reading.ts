@@ -3,7 +3,7 @@
  * enumerations, presence, lengths of arrays) are counted in bits, by the schema and never by the value, and become free of the label
  * `untrusted`; texts never do. So whoever writes a source decides at most these bits of what the reader's caller sees.
  */
-import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
 
 /** Deepest nesting of a reading's schema. */
 const maxReadingLevels: number = 8

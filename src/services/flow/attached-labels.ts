@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { isKept, joined, nothing, type Provenance } from '../../kernel/index.ts'
-import { type Blobs, hashDigits, type KeptFile, type Sandbox } from '../../types/index.ts'
+import { type Blobs, hashDigits, type KeptFile, type Sandbox } from '../../protocol/index.ts'
 import { type FileLabels } from './file-labels.ts'
 import type { CompiledRules } from './flow-rules.ts'
 import { filesOfSize, hashesOf, snapshotTimeoutMs } from './workspace-survey.ts'

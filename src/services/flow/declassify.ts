@@ -6,22 +6,19 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
+import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   type CallContext,
-  type CallId,
   idOrEmpty,
   idSchema,
   isErased,
   type JournalRecord,
-  type JsonObject,
   type Label,
   type Labels,
   labelSchema,
   originOfCall,
-  OxbowError,
   parseLabels,
-  type SessionId,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { FileLabels } from './file-labels.ts'
 

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test'
 import { createFakeSandbox, type FakeSandboxOptions } from '../../sandbox/fake/fake-sandbox.ts'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import type { Call, Sandbox, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import type { Call, Sandbox } from '../../protocol/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 
 const rights = ['file.read', 'file.write', 'vault.copy', 'vault.list', 'shell.run', 'web.read', 'browser.use']

@@ -9,7 +9,8 @@
  */
 import { posix } from 'node:path'
 import { type FileGuard, isKept, joined, nothing, type Provenance, workspacePath, type AskOptions, realPath } from '../../kernel/index.ts'
-import type { Caller, Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../types/index.ts'
+import type { Clock } from '../../base/index.ts'
+import type { Caller, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../protocol/index.ts'
 import { type FileLabels, type Of } from './file-labels.ts'
 import { labelLinked, realPathsOf } from './linked-files.ts'
 import { type ChangedPaths, hashesOf, hasSessions, keepsMemory, type Survey, surveyOf, snapshotTimeoutMs } from './workspace-survey.ts'

@@ -1,23 +1,19 @@
 /** Calls about the flow of data: what a session has read, why a call was allowed, asked or refused, and taking labels off a value. */
 import { workspacePath } from '../../kernel/index.ts'
 import { z } from 'zod'
+import { type CallId, isUuid, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
-  type CallId,
   type DataOrigin,
   describeLabels,
   describeOrigin,
   idSchema,
-  isUuid,
   type JournalRecord,
-  type JsonObject,
   type Labels,
   labelSchema,
-  OxbowError,
-  type SessionId,
   writeOrigins,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import {
   type Declassified,
   declassified,

@@ -7,20 +7,19 @@
  * network may reach any host.
  */
 import { decideFlow, type FlowDecisions, joined, nothing, type Provenance, workspacePath } from '../../kernel/index.ts'
+import { isObject } from '../../base/index.ts'
 import {
   type Call,
   type Caller,
-  type Decision,
-  type FlowPolicy,
   hostNamed,
   hostOfUrl,
-  isObject,
   type LabelOrigin,
   originOf,
   originOfCall,
   joinLabels,
   type Labels,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Decision, FlowPolicy } from '../../config/index.ts'
 
 export type FlowEffect = FlowPolicy['sink'][number]['effect']
 

@@ -1,6 +1,7 @@
 /** `oxbow flow`: where labelled data came from, what was kept back because of it, and taking labels off one value. */
 import { exactText, plainLine, plainText } from '../../terminal/index.ts'
-import { isUuid, type JsonObject, OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
+import { isUuid, type JsonObject, OxbowError, textIn } from '../../base/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 import { findSession } from '../sessions/session-calls.ts'
 
 interface Listed {

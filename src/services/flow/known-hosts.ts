@@ -5,7 +5,9 @@
  */
 import { type KnownHosts, type Documents, type Judged, leadsOutside, type Sessions, verdictOf } from '../../kernel/index.ts'
 import { hostsAllowed } from '../../sandbox/index.ts'
-import { type Call, type Caller, type Config, type Decision, once } from '../../types/index.ts'
+import { once } from '../../base/index.ts'
+import type { Call, Caller } from '../../protocol/index.ts'
+import type { Config, Decision } from '../../config/index.ts'
 
 const knownHostCategory = 'system/known-hosts'
 

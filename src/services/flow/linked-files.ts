@@ -4,7 +4,7 @@
  * that versions of each, and what is left when one is removed, keep them.
  */
 import { isKept, joined, type Provenance, type AskOptions, realPlace } from '../../kernel/index.ts'
-import { joinLabels } from '../../types/index.ts'
+import { joinLabels } from '../../protocol/index.ts'
 import { type FileLabels, type Of } from './file-labels.ts'
 import { type Survey, surveyOf } from './workspace-survey.ts'
 

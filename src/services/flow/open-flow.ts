@@ -20,17 +20,9 @@ import {
   verdictOf,
   workspacePath,
 } from '../../kernel/index.ts'
-import {
-  type Call,
-  type Caller,
-  type Clock,
-  type Config,
-  type FlowPolicy,
-  isObject,
-  ownValue,
-  type Sandbox,
-  joinLabels,
-} from '../../types/index.ts'
+import { type Clock, isObject, ownValue } from '../../base/index.ts'
+import { type Call, type Caller, type Sandbox, joinLabels } from '../../protocol/index.ts'
+import type { Config, FlowPolicy } from '../../config/index.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
 import { type FileLabels, loadFileLabels } from './file-labels.ts'
 import { type CompiledRules, compileRules, decideAll, type Destination, destinationOf, effectsOf } from './flow-rules.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import type { Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 
 /** A session that has read private data, in a real sandbox. */

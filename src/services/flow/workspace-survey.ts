@@ -1,6 +1,6 @@
 /** What is in the workspace, as hands see it, and what has changed in it between two looks. */
 import type { AskOptions } from '../../kernel/index.ts'
-import type { Hands } from '../../types/index.ts'
+import type { Hands } from '../../protocol/index.ts'
 
 /** Time limit of one request to hands that looks at all files. */
 export const snapshotTimeoutMs = 60_000

@@ -4,16 +4,8 @@
  */
 import { z } from 'zod'
 import { processRight } from '../../kernel/index.ts'
-import {
-  type Call,
-  idSchema,
-  type Json,
-  ownValue,
-  OxbowError,
-  type PendingApproval,
-  problemLines,
-  type SchemaChecker,
-} from '../../types/index.ts'
+import { type Json, ownValue, OxbowError, problemLines, type SchemaChecker } from '../../base/index.ts'
+import { type Call, idSchema, type PendingApproval } from '../../protocol/index.ts'
 import type { Graph } from './graph-definition.ts'
 
 export interface AskInput {

@@ -3,7 +3,8 @@
  * What a beginning changes is returned, so that it is recorded at once.
  */
 import { carve, type DocumentChange, type Documents } from '../../kernel/index.ts'
-import { type Caller, type CallId, type Clock, type JsonObject, OxbowError, type Labels } from '../../types/index.ts'
+import { type CallId, type Clock, type JsonObject, OxbowError } from '../../base/index.ts'
+import type { Caller, Labels } from '../../protocol/index.ts'
 import { forget, takeInputs } from './graph-branches.ts'
 import { outerNodes } from './graph-check.ts'
 import type { Graph } from './graph-definition.ts'

@@ -3,7 +3,7 @@
  * it; while they are walked, the path above stands still. They are forgotten when the node above has finished.
  */
 import type { DocumentChange } from '../../kernel/index.ts'
-import { type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
+import { type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
 import type { Graph, JoinNode, MapNode, SubgraphNode } from './graph-definition.ts'
 import { checkFields, Interrupted, type Path, PathFailed, readerOf, type EngineDeps, type LiveRun } from './graph-path.ts'
 import { fieldChanges, type GraphFailure, type GraphPath, pathChange, withoutPaths } from './graph-record.ts'

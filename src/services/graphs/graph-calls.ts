@@ -3,19 +3,9 @@
  * carries the labels of what the nodes of the run have read.
  */
 import { z } from 'zod'
-import {
-  type Call,
-  type Caller,
-  type CallId,
-  definitionName,
-  evident,
-  type Json,
-  type JsonObject,
-  OxbowError,
-  type SessionId,
-  type TurnId,
-  failureSentences,
-} from '../../types/index.ts'
+import { type CallId, type Json, type JsonObject, OxbowError, type SessionId, type TurnId, failureSentences } from '../../base/index.ts'
+import { type Call, type Caller, evident } from '../../protocol/index.ts'
+import { definitionName } from '../../config/index.ts'
 import { askCall } from './graph-ask.ts'
 import type { GraphRun } from './graph-record.ts'
 import { type GraphView, graphView } from './graph-view.ts'

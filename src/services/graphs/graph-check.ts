@@ -3,7 +3,7 @@
  * else, every cycle has a node with `max_visits`, and every field that is read or written is declared. A graph that passes can always take
  * another step or end.
  */
-import { assertNever, type JsonObject, ownValue, type SchemaChecker } from '../../types/index.ts'
+import { assertNever, type JsonObject, ownValue, type SchemaChecker } from '../../base/index.ts'
 import { type Graph, type GraphNode, type GraphProblem, reservedFields, type Template } from './graph-definition.ts'
 import { fieldsOfTest, type Guard, patternProblem, testsOf } from './guards.ts'
 import { maxGraphDepth } from './limits.ts'

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { type Limits, limitsSchema } from '../../kernel/index.ts'
-import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
 import {
   maxGraphBytes,
   maxGraphEdges,

@@ -13,20 +13,19 @@ import {
   userCaller,
 } from '../../kernel/index.ts'
 import {
-  type Caller,
   type CallId,
   derivedId,
   failureSentences,
   fenced,
   isDerived,
-  isTurn,
   type Json,
   ownValue,
   OxbowError,
   type SessionId,
   truncate,
   type TurnId,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import { type Caller, isTurn } from '../../protocol/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'

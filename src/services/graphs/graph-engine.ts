@@ -3,7 +3,7 @@
  * that has finished never runs again; one that a crash interrupts runs again with the same calls, of which those that have ended return
  * what is recorded, and one of effect `once` that may have run fails with `outcome_unknown`.
  */
-import { assertNever, type ErrorCode, type Json, type JsonObject, ownValue, OxbowError, setOwn, toFailure } from '../../types/index.ts'
+import { assertNever, type ErrorCode, type Json, type JsonObject, ownValue, OxbowError, setOwn, toFailure } from '../../base/index.ts'
 import { fanOut, forget, nest } from './graph-branches.ts'
 import type { GraphNode } from './graph-definition.ts'
 import {

@@ -1,6 +1,8 @@
 /** A kernel with graphs of the person, and calls that count how often they ran, for tests. */
 import assert from 'node:assert/strict'
-import type { Call, CallId, CallOutcome, DefinitionText, HostPort, Json, JsonObject } from '../../types/index.ts'
+import type { CallId, Json, JsonObject } from '../../base/index.ts'
+import type { Call, CallOutcome } from '../../protocol/index.ts'
+import type { DefinitionText, HostPort } from '../../config/index.ts'
 import { type Fixture, type FixtureOptions, openFixture, testCall } from '../../kernel/kernel-fixture.ts'
 import type { GraphView } from './graph-view.ts'
 import { textOf } from './templates.ts'

@@ -3,7 +3,9 @@
  * them after a restart, whatever has become of the files.
  */
 import type { CallReference, DocumentChange, Documents } from '../../kernel/index.ts'
-import { type Definition, type DefinitionText, type JsonObject, OxbowError, type SchemaChecker, toolName } from '../../types/index.ts'
+import { type JsonObject, OxbowError, type SchemaChecker } from '../../base/index.ts'
+import { toolName } from '../../protocol/index.ts'
+import type { Definition, DefinitionText } from '../../config/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { checkGraph } from './graph-check.ts'
 import { type CallStep, type Graph, type GraphProblem, parseGraph, problemText, refuseGraph } from './graph-definition.ts'

@@ -14,7 +14,7 @@ import {
   problemLines,
   type SchemaChecker,
   truncate,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
 import { type Graph, type GraphNode, reservedFields } from './graph-definition.ts'
 import { fieldChanges, type GraphFailure, type GraphPath, type GraphRun, pathChange } from './graph-record.ts'
 import type { ReadField } from './guards.ts'

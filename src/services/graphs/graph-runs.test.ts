@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
-import { type CallOutcome, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { newCallId, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 import { notedCall, openGraphs } from './graph-fixture.ts'
 

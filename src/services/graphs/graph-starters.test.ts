@@ -1,7 +1,8 @@
 /** Runs that agents start: their results, rights, budgets and ends. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type GenerateRequest, type JsonObject, textOf } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import { type GenerateRequest, textOf } from '../../protocol/index.ts'
 import { asks, says, testCall } from '../../kernel/kernel-fixture.ts'
 import { type GraphFixture, notedCall, openGraphs } from './graph-fixture.ts'
 import type { GraphView } from './graph-view.ts'

@@ -2,19 +2,16 @@
 import { readFileSync } from 'node:fs'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import {
-  type AskCall,
   type ErrorCode,
   failureSentences,
-  type Following,
   isErrorCode,
   isObject,
   type JsonObject,
   OxbowError,
   parseObject,
-  type ServiceVerb,
   textIn,
-  type Typed,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import type { AskCall, Following, ServiceVerb, Typed } from '../../protocol/index.ts'
 import { definitionText, showDefinition, type ShownDefinition } from '../agents/delegation/definition-verbs.ts'
 import type { CheckOutput } from './graph-calls.ts'
 import type { GraphView } from './graph-view.ts'

@@ -1,6 +1,7 @@
 /** A run of a graph as calls show it: its record, its state, and where each of its paths is. */
 import { z } from 'zod'
 import type { Budgets, RunningCall } from '../../kernel/index.ts'
+import { ownValue } from '../../base/index.ts'
 import {
   failureFields,
   idOrEmpty,
@@ -8,11 +9,10 @@ import {
   jsonObjectSchema,
   labelSchema,
   type Labels,
-  ownValue,
   type PendingApproval,
   sessionScope,
   type Spend,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { openQuestion, type OpenQuestion, openQuestions } from './graph-ask.ts'
 import { visitsOf } from './graph-branches.ts'
 import { type Path, stateOf } from './graph-path.ts'

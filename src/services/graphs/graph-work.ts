@@ -5,11 +5,8 @@
 import { type Gate, meet, processRight } from '../../kernel/index.ts'
 import {
   assertNever,
-  type Caller,
-  type CallOutcome,
   type Clock,
   fenced,
-  grantOf,
   type Json,
   type JsonObject,
   type JsonSchema,
@@ -17,8 +14,8 @@ import {
   OxbowError,
   truncate,
   type UserId,
-  type Labels,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import { type Caller, type CallOutcome, grantOf, type Labels } from '../../protocol/index.ts'
 import type { AgentNode, AskNode, CallNode, CallStep, GraphNode, WaitNode } from './graph-definition.ts'
 import { Interrupted, type Path, readerOf, type EngineDeps, type LiveRun } from './graph-path.ts'
 import { type GraphRun, nodeCallId } from './graph-record.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
 import { type Guard, guardSchema, holds, patternProblem, type ReadField } from './guards.ts'
 import { maxGraphDepth, maxMatchedCharacters } from './limits.ts'
 import { partOf } from './templates.ts'

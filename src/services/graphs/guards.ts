@@ -10,7 +10,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { assertNever, isObject, type Json, OxbowError } from '../../types/index.ts'
+import { assertNever, isObject, type Json, OxbowError } from '../../base/index.ts'
 import { maxGraphDepth, maxGraphEdges, maxMatchedCharacters, maxPatternCharacters } from './limits.ts'
 
 const comparisons = ['eq', 'ne', 'lt', 'lte', 'gt', 'gte'] as const

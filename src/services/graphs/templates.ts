@@ -2,7 +2,7 @@
  * Templates: values of a definition whose texts hold `${field.path}`. A text that is nothing but one reference becomes the value itself;
  * within other text, a value is inserted as text. `$${` stands for `${`. What is inserted is never read as a template again.
  */
-import { isObject, type Json, ownValue, OxbowError } from '../../types/index.ts'
+import { isObject, type Json, ownValue, OxbowError } from '../../base/index.ts'
 import type { ReadField } from './guards.ts'
 
 const reference = /\$\$\{|\$\{([^{}]*)\}/g

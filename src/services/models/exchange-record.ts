@@ -7,7 +7,8 @@
  * the wire, one of 100 000 tokens has 25 MB. `engine/replay/recording.ts` reads both.
  */
 import { isUtf8 } from 'node:buffer'
-import { type AnswerRecorder, type CallId, createRecentMap, type JsonObject, type SentRequest, type SessionId } from '../../types/index.ts'
+import { type CallId, createRecentMap, type JsonObject, type SessionId } from '../../base/index.ts'
+import type { AnswerRecorder, SentRequest } from '../../protocol/index.ts'
 import { maxHeldRequestBytes, minSharedBytes } from './limits.ts'
 
 export interface ExchangeRecorder {

@@ -1,25 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, it, test } from 'node:test'
+import { type CallId, type Failure, OxbowError, type SessionId, systemClock, type TurnId } from '../../base/index.ts'
 import {
   type CallContext,
-  type CallId,
   type Engine,
-  type Failure,
   type GenerateRequest,
   type ModelEvent,
   type ModelFacts,
   type ModelPrice,
   noSpend,
-  OxbowError,
   plainFacts,
   type Sandbox,
-  type SessionId,
   type Spend,
-  systemClock,
-  type TurnId,
   userMessage,
   type Usage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { Events } from '../../kernel/records/events.ts'
 import { knowing } from '../../kernel/kernel-fixture.ts'
 import { createMeter, runGeneration } from './generation.ts'

@@ -8,6 +8,7 @@
  * it, and usage that exceeds the model's window is not: either one ends the generation with an error about that service.
  */
 import { type Budgets, type Events, stopReason, unpriced } from '../../kernel/index.ts'
+import { type Failure, OxbowError, toFailure } from '../../base/index.ts'
 import {
   addSpend,
   type AssistantMessage,
@@ -17,7 +18,6 @@ import {
   type Done,
   type Engine,
   type ErrorEvent,
-  type Failure,
   type GenerateOutput,
   type GenerateRequest,
   type ModelAsk,
@@ -25,13 +25,11 @@ import {
   type ModelFacts,
   modelLabel,
   type ModelUsage,
-  OxbowError,
   reservationOf,
   type Sealed,
   type Spend,
-  toFailure,
   type Usage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { Secrets } from '../../secrets/index.ts'
 import { bytesPerToken, minReservedTokens } from './limits.ts'
 

@@ -5,10 +5,10 @@
  */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import type { SessionId, UserId } from '../../base/index.ts'
 import {
   addSpend,
   type Caller,
-  configSchema,
   costOf,
   type Hold,
   type ModelFacts,
@@ -17,12 +17,11 @@ import {
   noSpend,
   plainFacts,
   reservationOf,
-  type SessionId,
   type Spend,
   type Usage,
-  type UserId,
   userScope,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import { configSchema } from '../../config/index.ts'
 import { type Budgets, createBudgets } from '../../kernel/stages/budgets.ts'
 import { userCaller } from '../../kernel/policy/policy.ts'
 import { createMeter } from './generation.ts'

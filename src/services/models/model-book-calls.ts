@@ -1,19 +1,16 @@
 /** The calls about models that terminals make: services with the state of their keys, the facts of the catalog, services on this machine. */
 import { z } from 'zod'
+import { OxbowError } from '../../base/index.ts'
 import {
   type AddressModels,
   addressModels,
-  builtinProviders,
   type Call,
-  type CatalogQuestion,
-  commonKeyEnv,
   type FoundService,
   foundService,
   type ModelFacts,
   modelFacts,
-  OxbowError,
-  type ServedModels,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import { builtinProviders, type CatalogQuestion, commonKeyEnv, type ServedModels } from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import { factsOf, usableCall } from './usable-models.ts'
 

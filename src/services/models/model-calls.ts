@@ -4,27 +4,24 @@
  */
 import { z } from 'zod'
 import { type Journal, processRight, type Registry, type RunningTurns, unpriced } from '../../kernel/index.ts'
+import { createRecentMap, type JsonObject, once, type SessionId } from '../../base/index.ts'
 import {
   type Blobs,
   type Call,
   type Caller,
   type CallContext,
   type ClientTools,
-  type Config,
-  createRecentMap,
   type GenerateOutput,
   generateOutput,
   type GenerateRequest,
   type GenerateSettings,
-  type JsonObject,
   type Message,
   type ModelFacts,
-  once,
   reservationOf,
-  type SessionId,
   type ToolSpec,
   type Usage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
 import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
 import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from './limits.ts'

@@ -11,7 +11,7 @@ import {
   type Message,
   type ModelEvent,
   toolResult,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { createFileShower } from './shown-files.ts'
 import { verifyJournal } from '../audit/audit-verify.ts'
 import { asks, type FixtureOptions, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'

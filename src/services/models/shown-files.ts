@@ -2,9 +2,9 @@
  * Files of messages and tool results as parts of a request. Before a generation, the newest files that fit become parts of their messages; older ones
  * remain lines that name them. So a turn costs the same however much was attached to older ones, and bytes are read rarely.
  */
+import { createRecentMap } from '../../base/index.ts'
 import {
   type Blobs,
-  createRecentMap,
   type InputKind,
   type KeptFile,
   maxShownFiles,
@@ -13,7 +13,7 @@ import {
   type ModelFacts,
   type ToolMessage,
   type UserMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxHeldFileBytes, maxShownFileBytes } from './limits.ts'
 
 /** @returns the messages with their newest files as parts; the same objects where nothing changes, and for the same files */

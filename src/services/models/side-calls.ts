@@ -5,12 +5,12 @@
  */
 import { z } from 'zod'
 import { processRight, unpriced } from '../../kernel/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
 import {
   type Call,
   type Caller,
   type Completion,
   completion,
-  type Config,
   costOf,
   type Done,
   type Embedded,
@@ -18,17 +18,16 @@ import {
   type EmbedOptions,
   type Engine,
   type GenerateSettings,
-  isOxbowError,
   type Message,
   type ModelFacts,
   noSpend,
-  OxbowError,
   reservationOf,
   type Spend,
   type Usage,
   textOf,
   userMessage,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { Memory } from '../../memory/index.ts'
 import { type GenerationDeps, runGeneration } from './generation.ts'
 import { maxCompletionTokens, maxEmbedCharacters, maxEmbedTexts, maxEmbeddedTexts } from './limits.ts'

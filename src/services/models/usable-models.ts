@@ -4,17 +4,9 @@
  */
 import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
-import {
-  type Call,
-  isObject,
-  type ModelFacts,
-  modelLabel,
-  nearestNames,
-  OxbowError,
-  ownValue,
-  type ServedModels,
-  unservedModel,
-} from '../../types/index.ts'
+import { isObject, nearestNames, OxbowError, ownValue } from '../../base/index.ts'
+import { type Call, type ModelFacts, modelLabel } from '../../protocol/index.ts'
+import { type ServedModels, unservedModel } from '../../config/index.ts'
 
 type UsableDeps = Pick<Core, 'engine' | 'store'>
 

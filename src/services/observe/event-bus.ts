@@ -8,7 +8,8 @@
 import { type Core, describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { parseReference, type RecordQuery, type Store } from '../../store/index.ts'
-import type { EventPage, EventView, Phase, RecordView, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import type { EventPage, EventView, Phase, RecordView } from '../../protocol/index.ts'
 
 /** Records read at once when events are looked for, and the most that one request looks through. */
 const eventPage = 500

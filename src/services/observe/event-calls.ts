@@ -1,19 +1,18 @@
 /** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
 import { z } from 'zod'
 import type { Core, Documents, EventFilter } from '../../kernel/index.ts'
+import { type Json, OxbowError } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
   type EventPage,
   eventPage,
   joinLabels,
-  type Json,
   jsonSchema,
   type Label,
   type Labels,
   labelSchema,
-  OxbowError,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import type { EventBus } from './event-bus.ts'
 
 /** Durable subscribers of one actor. */

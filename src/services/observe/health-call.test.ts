@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
-import { type CallOutcome, type DoctorCheck, OxbowError, systemClock } from '../../types/index.ts'
+import { OxbowError, systemClock } from '../../base/index.ts'
+import type { CallOutcome, DoctorCheck } from '../../protocol/index.ts'
 import { type Fixture, openFixture, user } from '../../kernel/kernel-fixture.ts'
 
 async function health(guest: Fixture, part = 'guest'): Promise<ReadonlyMap<string, DoctorCheck>> {

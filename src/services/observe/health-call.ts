@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, type HealthPart, healthParts } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import { type Call, type CallContext, type DoctorCheck, doctorCheck, type ResourceSample } from '../../types/index.ts'
+import { type Call, type CallContext, type DoctorCheck, doctorCheck, type ResourceSample } from '../../protocol/index.ts'
 
 interface HealthCallDeps extends Pick<Core, 'store' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'> {
   readonly runs: () => Promise<Pick<RunsPort, 'resources'>>

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
-import { type CallOutcome, type Json, systemClock } from '../../types/index.ts'
+import { type Json, systemClock } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { asks, done, type Fixture, inOrder, newCallId, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 
 async function ok<Output>(guest: Fixture, name: string, input: Json = {}): Promise<Output> {

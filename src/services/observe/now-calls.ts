@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { type Core, hourOf, keptHours } from '../../kernel/index.ts'
 import type { Runs, RunsPort } from '../../runs/index.ts'
-import { admissionState, type Call, type Clock, idOrEmpty, idSchema, resourceSample } from '../../types/index.ts'
+import type { Clock } from '../../base/index.ts'
+import { admissionState, type Call, idOrEmpty, idSchema, resourceSample } from '../../protocol/index.ts'
 
 interface NowCallDeps extends Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals'> {
   readonly runs: () => Promise<Runs>

@@ -1,6 +1,6 @@
 /** `oxbow resources`: what the machine and the guest use. */
 import { formatTime, table } from '../../terminal/index.ts'
-import type { ServiceVerb } from '../../types/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 import type { ResourceView } from './now-calls.ts'
 
 export const resourceVerbs: readonly ServiceVerb[] = [

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asks, done, type Fixture, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
-import type { CallOutcome, JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 
 const rights = ['events.read', 'events.publish', 'file.write']
 const subscribe = (name: string) => ['events_subscribe', { name, kinds: ['custom_*'], session: '' }] as const

@@ -1,7 +1,7 @@
 /** What plugins add that comes and goes: their actions, their hooks around calls and turns, their providers and evaluators. */
 import type { Coming, Core, KernelHooks } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import type { Call, DescribedPlugin, HookSource } from '../../types/index.ts'
+import type { Call, DescribedPlugin, HookSource } from '../../protocol/index.ts'
 import { lazyHooks } from './hooks/lazy-hooks.ts'
 import type { Source } from '../sources/service.ts'
 

@@ -2,18 +2,8 @@
  * What a record of the journal is to plugins: events by the names that ZoeyOS and elizaOS have. Those that nothing in Oxbow causes, such as
  * reactions and voice messages, are emitted by the plugins that connect to where they happen (`plugin.emit`).
  */
-import {
-  cancelCall,
-  isObject,
-  type Json,
-  type JsonObject,
-  maxPluginMessageChars,
-  ownValue,
-  type RecordView,
-  toolPlace,
-  truncate,
-  turnCall,
-} from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, truncate } from '../../base/index.ts'
+import { cancelCall, maxPluginMessageChars, type RecordView, toolPlace, turnCall } from '../../protocol/index.ts'
 
 export interface PluginEvent {
   readonly name: string

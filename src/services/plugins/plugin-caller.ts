@@ -3,7 +3,8 @@
  * that its manifest and that call's caller both have. Flow and approvals judge it as they judge a model.
  */
 import { type ActsAs, allows, modelRight, passedOn, processRight, secretRight } from '../../kernel/index.ts'
-import { type Call, type Caller, type Effect, type Failure, grantOf, isObject } from '../../types/index.ts'
+import { type Failure, isObject } from '../../base/index.ts'
+import { type Call, type Caller, type Effect, grantOf } from '../../protocol/index.ts'
 
 /** Calls that ask a model outside of the conversation; the right `model.use` says which one. */
 const modelCalls: ReadonlySet<string> = new Set(['model.complete', 'model.embed'])

@@ -4,17 +4,9 @@
  * right, for the first agent with a definition that has it.
  */
 import { type Gate, processRight } from '../../kernel/index.ts'
-import {
-  type Caller,
-  type CallId,
-  type CallOutcome,
-  type Config,
-  grantOf,
-  type JsonObject,
-  pluginRight,
-  type SessionId,
-  type UserId,
-} from '../../types/index.ts'
+import type { CallId, JsonObject, SessionId, UserId } from '../../base/index.ts'
+import { type Caller, type CallOutcome, grantOf, pluginRight } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 
 /** An agent as its rights say. */
 interface Granted {

@@ -1,7 +1,9 @@
 /** Connects plugins with the rest of the kernel: their tasks and events. Loaded when a guest has plugins. */
 import type { Documents, Events, Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import type { Clock, Config, DescribedPlugin, RecordView } from '../../types/index.ts'
+import type { Clock } from '../../base/index.ts'
+import type { DescribedPlugin, RecordView } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { createPluginWork, type PluginWorkDeps } from './plugin-callers.ts'
 import { createPluginEvents } from './plugin-events.ts'
 import { createPluginTasks } from './plugin-tasks.ts'

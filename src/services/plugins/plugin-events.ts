@@ -3,7 +3,8 @@
  * events one after another, after their commit. One that is too slow loses what its queue does not hold, as one loses what comes while its host
  * does not run, and then learns how many.
  */
-import { type CallOutcome, type DescribedPlugin, type RecordView, resyncEvent, type SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import { type CallOutcome, type DescribedPlugin, type RecordView, resyncEvent } from '../../protocol/index.ts'
 import type { PluginWork } from './plugin-callers.ts'
 import { type PluginEvent, pluginEvents } from './event-names.ts'
 import { maxPluginEvents, pluginEventDelayMs } from './limits.ts'

@@ -1,5 +1,6 @@
 import type { Core, Service } from '../../kernel/index.ts'
-import { type DescribedPlugin, once, type RecordView } from '../../types/index.ts'
+import { once } from '../../base/index.ts'
+import type { DescribedPlugin, RecordView } from '../../protocol/index.ts'
 import { type Runs, runs } from '../../runs/index.ts'
 import { type Agents, agents } from '../agents/service.ts'
 import type { PluginSource } from './coming-plugins.ts'

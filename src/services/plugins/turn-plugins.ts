@@ -1,5 +1,6 @@
 /** Plugins around a turn: their providers are a section of its context, their evaluators look at its end. Loaded when there is a plugin. */
-import { type DescribedPlugin, fenced, type PluginExports, pluginRight, type Process, type TurnResult } from '../../types/index.ts'
+import { fenced } from '../../base/index.ts'
+import { type DescribedPlugin, type PluginExports, pluginRight, type Process, type TurnResult } from '../../protocol/index.ts'
 import { pluginEventDelayMs } from './limits.ts'
 
 /** As the turns of an agent see plugins. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Fixture, openFixture, says } from '../../kernel/kernel-fixture.ts'
 import { openMemoryStore, type Store } from '../../store/index.ts'
-import { type CallId, type GenerateRequest, type JsonObject, systemClock, textOf } from '../../types/index.ts'
+import { type CallId, type JsonObject, systemClock } from '../../base/index.ts'
+import { type GenerateRequest, textOf } from '../../protocol/index.ts'
 
 const most = 16
 const agents = { helper: { description: 'Helps.', rights: [] } }

@@ -4,18 +4,8 @@
  */
 import type { Core, DocumentChange } from '../../kernel/index.ts'
 import type { HeldRuns, Runs } from '../../runs/index.ts'
-import {
-  type Caller,
-  type CallId,
-  grantOf,
-  isOxbowError,
-  type KeptFile,
-  OxbowError,
-  ownValue,
-  type SessionId,
-  type TurnId,
-  turnRights,
-} from '../../types/index.ts'
+import { type CallId, isOxbowError, OxbowError, ownValue, type SessionId, type TurnId } from '../../base/index.ts'
+import { type Caller, grantOf, type KeptFile, turnRights } from '../../protocol/index.ts'
 import type { Access } from '../access/service.ts'
 import { openContext } from './task-contexts.ts'
 

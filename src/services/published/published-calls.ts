@@ -4,19 +4,9 @@
  * and the answer leaves this machine: `task.answer` is a sink, which the flow policy judges once for each answer of the model.
  */
 import { z } from 'zod'
-import {
-  type Call,
-  type Caller,
-  derivedId,
-  idSchema,
-  isUuid,
-  OxbowError,
-  type PublishedAgent,
-  type SentFile,
-  sentFiles,
-  type SessionId,
-  type TurnId,
-} from '../../types/index.ts'
+import { derivedId, isUuid, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
+import { type Call, type Caller, idSchema, type SentFile, sentFiles } from '../../protocol/index.ts'
+import type { PublishedAgent } from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { OpenTasks } from './open-tasks.ts'
 import { type ContextDeps, openContext } from './task-contexts.ts'

@@ -1,14 +1,7 @@
 /** Contexts of tasks: sessions that belong to who sent the first one, whose turns run with the rights that both agents have. */
-import {
-  type Caller,
-  type CallId,
-  expandRights,
-  grantOf,
-  originOf,
-  OxbowError,
-  type PublishedAgent,
-  type SessionId,
-} from '../../types/index.ts'
+import { type CallId, OxbowError, type SessionId } from '../../base/index.ts'
+import { type Caller, expandRights, grantOf, originOf } from '../../protocol/index.ts'
+import type { PublishedAgent } from '../../config/index.ts'
 import { type AgentProfile, type Core, delegableOf, modelRight, passedOn, profileCategory, userCaller } from '../../kernel/index.ts'
 
 const contextCategory = 'system/task_contexts'

@@ -2,7 +2,8 @@
  * The forecast before a run of a schedule: whether the budgets cover what a run usually takes, by the mean of its newest runs; or its own
  * budget, which is held for it; or, where nothing is known, anything at all. A run that is not covered is skipped before it costs.
  */
-import { type Amount, amountKinds, type Clock, noAmount, sessionScope, type Spend } from '../../types/index.ts'
+import type { Clock } from '../../base/index.ts'
+import { type Amount, amountKinds, noAmount, sessionScope, type Spend } from '../../protocol/index.ts'
 import { runsOf } from './schedule-record.ts'
 import type { Forecast, Schedule, ScheduleRun } from './schedule-schemas.ts'
 import { type Budgets, carvedOf, type Documents } from '../../kernel/index.ts'

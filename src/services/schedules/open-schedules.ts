@@ -1,7 +1,8 @@
 /** Connects schedules with the core: the turns that their runs are, and what those cost. */
 import { type Core, userCaller } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import { type CallId, originOf } from '../../types/index.ts'
+import type { CallId } from '../../base/index.ts'
+import { originOf } from '../../protocol/index.ts'
 import { forecast, usedBy } from './forecast.ts'
 import { createSchedules, type Schedules } from './schedules.ts'
 

@@ -1,6 +1,7 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
-import { type Call, OxbowError, type Labels } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Call, Labels } from '../../protocol/index.ts'
 import { type Core, type Documents, limitsSchema } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from '../../runs/index.ts'
 import { forecast } from './forecast.ts'

@@ -1,5 +1,5 @@
 /** What is remembered of schedules, in two kinds of documents: a schedule, and each of its runs. */
-import { derivedId, type SessionId, type TurnId } from '../../types/index.ts'
+import { derivedId, type SessionId, type TurnId } from '../../base/index.ts'
 import type { Schedule, ScheduleRun } from './schedule-schemas.ts'
 import type { DocumentChange, Documents } from '../../kernel/index.ts'
 

@@ -6,18 +6,17 @@
 import {
   type CallId,
   type Clock,
-  type Config,
   isOxbowError,
   type JsonObject,
-  type Label,
   ownValue,
   type Random,
   retryDelayMs,
   type SessionId,
-  type Spend,
   truncate,
   type TurnId,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
+import type { Label, Spend } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
 import type { HeldRuns, Runs } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, runCategory, runName, newRun, skippedRun, runsOf } from './schedule-record.ts'

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { limitsSchema } from '../../kernel/index.ts'
 import { cadence } from '../../runs/index.ts'
-import { idOrEmpty, idSchema, labelSchema, spendSchema } from '../../types/index.ts'
+import { idOrEmpty, idSchema, labelSchema, spendSchema } from '../../protocol/index.ts'
 
 const spend = spendSchema()
 

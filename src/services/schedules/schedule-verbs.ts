@@ -1,7 +1,8 @@
 /** `oxbow schedule`: what runs at its times, and what it did. */
 import type { Cadence } from '../../runs/index.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
-import { type AskCall, type JsonObject, OxbowError, type ServiceVerb, type Typed, textIn } from '../../types/index.ts'
+import { type JsonObject, OxbowError, textIn } from '../../base/index.ts'
+import type { AskCall, ServiceVerb, Typed } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
 import type { Forecast, Schedule, ScheduleRun } from './schedule-schemas.ts'
 

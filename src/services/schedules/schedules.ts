@@ -3,7 +3,8 @@
  * for each run. Both are runs of `src/runs/`: a schedule is one that goes on at its due times and begins the other kind; see
  * `schedule-runs.ts`.
  */
-import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
+import { OxbowError, type TurnId } from '../../base/index.ts'
+import type { RecordView } from '../../protocol/index.ts'
 import { dueBetween, nextDue } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, skippedRun } from './schedule-record.ts'
 import type { Schedule } from './schedule-schemas.ts'

@@ -1,7 +1,8 @@
 /** The calls of a person on secrets: what is known and found, what a secret may be used for. None shows a value but `secret.reveal`. */
 import { z } from 'zod'
 import { type Core } from '../../kernel/index.ts'
-import { type Call, type CallContext, type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, OxbowError } from '../../base/index.ts'
+import type { Call, CallContext } from '../../protocol/index.ts'
 import { type FoundSecret, foundCategory, maskedValue, type Origin, type SecretPolicy } from '../../secrets/index.ts'
 
 type SecretCallDeps = Pick<Core, 'secrets' | 'documents'>

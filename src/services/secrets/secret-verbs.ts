@@ -1,6 +1,7 @@
 /** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and what they may be used for. No verb here shows a value. */
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
-import { OxbowError, type ServiceVerb } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 
 interface Uses {
   readonly name: string

@@ -1,7 +1,8 @@
 /** Calls to read, replace and clear the scratchpad: the notes that an agent keeps for itself, one list per session. */
 import { z } from 'zod'
 import { type Core } from '../../kernel/index.ts'
-import { type Call, type CallContext, evident, OxbowError, type SessionId } from '../../types/index.ts'
+import { OxbowError, type SessionId } from '../../base/index.ts'
+import { type Call, type CallContext, evident } from '../../protocol/index.ts'
 
 /** Notes in a scratchpad: enough for a plan and its state, short enough to be part of every turn. */
 const maxScratchpadItems = 32

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { type Core, describeSession, type ListInput, sessionsOf } from '../../kernel/index.ts'
 import { sessionNamed } from '../../terminal/index.ts'
-import { type AskCall, type Call, idSchema, OxbowError, type SessionId, type SessionInfo, sessionInfo } from '../../types/index.ts'
+import { OxbowError, type SessionId } from '../../base/index.ts'
+import { type AskCall, type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Documents } from '../../kernel/index.ts'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 import { foldersOf } from './session-folders.ts'
 
 const id = (name: string): SessionId => name as SessionId

@@ -1,7 +1,7 @@
 /** The folder of the person in which a session was begun, as a program beside it knows it, e.g. an editor: only people and programs see it. */
 import { z } from 'zod'
 import type { DocumentChange, Documents } from '../../kernel/index.ts'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 
 const folderCategory = 'system/session_folders'
 /** The longest path of Linux. */

@@ -12,19 +12,8 @@ import {
   sessionId,
 } from '../../kernel/index.ts'
 import { foldPhrase, type Store } from '../../store/index.ts'
-import {
-  type Call,
-  type CallContext,
-  type CallId,
-  isTurn,
-  idOrEmpty,
-  idSchema,
-  type JournalRecord,
-  type JsonObject,
-  OxbowError,
-  type SessionId,
-  toolPlace,
-} from '../../types/index.ts'
+import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
+import { type Call, type CallContext, isTurn, idOrEmpty, idSchema, type JournalRecord, toolPlace } from '../../protocol/index.ts'
 import type { Access } from '../access/service.ts'
 import { folderChange, folderOf } from './session-folders.ts'
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Json, RecordView, SessionId } from '../../types/index.ts'
+import type { Json, SessionId } from '../../base/index.ts'
+import type { RecordView } from '../../protocol/index.ts'
 import { type Fixture, newCallId, openFixture, says } from '../../kernel/kernel-fixture.ts'
 
 interface Page {

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { type Core, followedPhases, maxForkDepth, sessionId } from '../../kernel/index.ts'
-import { type Call, OxbowError, type RecordView, recordView, type SessionId } from '../../types/index.ts'
+import { OxbowError, type SessionId } from '../../base/index.ts'
+import { type Call, type RecordView, recordView } from '../../protocol/index.ts'
 
 const maxRecordsShownChars: number = 4 * 1024 * 1024
 

@@ -4,8 +4,9 @@
  * an agent may do. The journal keeps the names of changed keys and no value, since a person may paste a key into the wrong place.
  */
 import { z } from 'zod'
+import { type JsonObject, OxbowError } from '../../base/index.ts'
+import { type Call, jsonObjectSchema } from '../../protocol/index.ts'
 import {
-  type Call,
   type ConfigDraft,
   configDraftSchema,
   configJsonSchema,
@@ -14,10 +15,7 @@ import {
   configSchemaWith,
   configState,
   type HostPort,
-  type JsonObject,
-  jsonObjectSchema,
-  OxbowError,
-} from '../../types/index.ts'
+} from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 

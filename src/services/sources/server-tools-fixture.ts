@@ -1,5 +1,5 @@
 /** Five hundred tools of servers, and questions that one of them answers, for tests and benchmarks. */
-import type { Call } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import { done, testCall } from '../../kernel/kernel-fixture.ts'
 
 /** A tool as a server offers it. */

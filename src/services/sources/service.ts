@@ -3,7 +3,8 @@
  * those by which a person manages it. Opened with the first call, and closed when the last has ended.
  */
 import type { Core, Documents, SectionAgent, Service } from '../../kernel/index.ts'
-import type { Call, Label, SchemaChecker, SessionId, TurnId } from '../../types/index.ts'
+import type { SchemaChecker, SessionId, TurnId } from '../../base/index.ts'
+import type { Call, Label } from '../../protocol/index.ts'
 
 export interface Source {
   /** By which a person manages it. */

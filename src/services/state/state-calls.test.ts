@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
-import type { CallOutcome, Json, JsonObject } from '../../types/index.ts'
+import type { Json, JsonObject } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { verifyJournal } from '../audit/audit-verify.ts'
 import { asks, done, type Fixture, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { type Core, type Documents } from '../../kernel/index.ts'
-import { type Call, joinLabels, type Json, jsonSchema, type Label, type Labels, OxbowError } from '../../types/index.ts'
+import { type Json, OxbowError } from '../../base/index.ts'
+import { type Call, joinLabels, jsonSchema, type Label, type Labels } from '../../protocol/index.ts'
 
 /** Documents of one list. */
 const maxListedDocuments = 500

@@ -1,6 +1,7 @@
 /** `oxbow state`: saved documents, which people name `category/name`. */
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type Json, type JsonObject, OxbowError, type ServiceVerb, textIn } from '../../types/index.ts'
+import { type Json, type JsonObject, OxbowError, textIn } from '../../base/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 
 interface Line {
   readonly name: string

@@ -1,7 +1,8 @@
 /** Calls about the system itself: truncated outputs, the reference of calls, and those by which terminals move the bytes of files in and out. */
 import { z } from 'zod'
 import { type CallReference, callReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
-import { type Call, evident, maxPieceBytes, OxbowError, turnRight } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type Call, evident, maxPieceBytes, turnRight } from '../../protocol/index.ts'
 
 type SystemCallDeps = Pick<Core, 'store' | 'keptOutputs' | 'references' | 'blobs'>
 

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { type Core, maxLoadedTools, processRight } from '../../kernel/index.ts'
-import { type Call, evident, type ToolSpec } from '../../types/index.ts'
+import { type Call, evident, type ToolSpec } from '../../protocol/index.ts'
 
 /** Tools that are named when a search finds none. */
 const maxNamedTools = 60

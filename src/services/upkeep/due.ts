@@ -1,6 +1,6 @@
 /** When memory is tidied and sessions get their titles: after turns, in the background. */
 import type { Core } from '../../kernel/index.ts'
-import type { RecordView } from '../../types/index.ts'
+import type { RecordView } from '../../protocol/index.ts'
 
 /** Time between checks whether memory needs tidying. */
 const tidyCheckMs: number = 10 * 60_000

@@ -2,18 +2,16 @@
 import { type Core, maxSessionsRead, processRight, userCaller } from '../../kernel/index.ts'
 import { type GoneFact, loadSummary, type MemoryHost } from '../../memory/index.ts'
 import { foldPhrase } from '../../store/index.ts'
+import { type CallId, type SessionId, toError } from '../../base/index.ts'
 import {
   type Caller,
-  type CallId,
   type CallOutcome,
   type Embedded,
   type EmbedOptions,
   type Engine,
   isErased,
   type JournalRecord,
-  type SessionId,
-  toError,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 
 type Deps = Pick<Core, 'user' | 'store' | 'journal' | 'gate' | 'summaries' | 'newId'>
 

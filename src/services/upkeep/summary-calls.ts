@@ -6,26 +6,21 @@ import { z } from 'zod'
 import { type Core, firstLine, historyPages, processRight, speakerAndText, toItem } from '../../kernel/index.ts'
 import { loadSummary } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
+import { type Clock, fenced, type JsonObject, ownValue, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   addSpend,
   type Call,
   type CallContext,
-  type Clock,
-  type Config,
   evident,
-  fenced,
   idSchema,
   isErased,
   isTurn,
-  type JsonObject,
   type Label,
   noSpend,
-  ownValue,
-  OxbowError,
-  type SessionId,
   type Spend,
   summarizeOutput,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 
 /** The budget of titles is counted per day. */
 const titleBudgetMs: number = 24 * 60 * 60_000

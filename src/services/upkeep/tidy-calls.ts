@@ -3,18 +3,8 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { loadTidy, type Memory, type Tidied, tidiedSchema, type TidyStep } from '../../memory/index.ts'
-import {
-  addSpend,
-  type Call,
-  type CallContext,
-  type CallId,
-  fenced,
-  idSchema,
-  type JsonObject,
-  noSpend,
-  OxbowError,
-  type Spend,
-} from '../../types/index.ts'
+import { type CallId, fenced, type JsonObject, OxbowError } from '../../base/index.ts'
+import { addSpend, type Call, type CallContext, idSchema, noSpend, type Spend } from '../../protocol/index.ts'
 
 /** Time limit of a tidying run; the next one does the rest. */
 const tidyTimeoutMs: number = 30 * 60_000

@@ -1,5 +1,5 @@
 /** `oxbow memory tidy`, `report` and `undo`; each shows what its call says. */
-import type { ServiceVerb } from '../../types/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 
 export const tidyVerbs: readonly ServiceVerb[] = [
   {

@@ -1,6 +1,6 @@
 /** The calls of versions and branches of files, and what they use of the core. */
 import type { Core } from '../../kernel/index.ts'
-import type { Call } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import { type BranchCallDeps, branchCalls } from './branches/branch-calls.ts'
 import type { OpenVersions } from './open-versions.ts'
 import { type UndoCallDeps, undoCalls } from './undo-calls.ts'

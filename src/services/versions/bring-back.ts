@@ -1,6 +1,7 @@
 /** Brings files and saved documents to their state in a version, as a version of its own. */
 import type { CallOf, DocumentChange, Documents } from '../../kernel/index.ts'
-import type { CallContext, Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import { documentName, shownPath } from './thread/checkpoint.ts'
 import type { CommitBy } from './thread/version-questions.ts'
 import type { Versioning } from './versioning.ts'

@@ -1,6 +1,6 @@
 /** The turns that have changed something: their newest commits, and the commit after each that ends, in order. */
 import type { Background, Events } from '../../kernel/index.ts'
-import type { Sandbox } from '../../types/index.ts'
+import type { Sandbox } from '../../protocol/index.ts'
 import type { Owner } from './change-owners.ts'
 import type { Committed } from './version-schemas.ts'
 

@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import { type AskOptions, realPath, workspacePath } from '../../kernel/index.ts'
-import type { Hands, HandsOp, HandsOps } from '../../types/index.ts'
+import type { Hands, HandsOp, HandsOps } from '../../protocol/index.ts'
 import { removedNames } from './thread/left-out.ts'
 
 /**

@@ -1,7 +1,7 @@
 /** Connects versions and branches of files with the core: what they use of it, and what other services get of them. And their calls. */
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
-import { once } from '../../types/index.ts'
+import { once } from '../../base/index.ts'
 import type { Branches } from './branches/branches.ts'
 import { createVersioning, type Versioning } from './versioning.ts'
 

@@ -1,5 +1,6 @@
 /** Brings files of the workspace to their state in a commit, as far as nobody has changed them meanwhile. */
-import { type CallId, type ErrorCode, type Hands, OxbowError } from '../../types/index.ts'
+import { type CallId, type ErrorCode, OxbowError } from '../../base/index.ts'
+import type { Hands } from '../../protocol/index.ts'
 import { fileName, treeName } from './thread/checkpoint.ts'
 import type { LargeFile } from './thread/history.ts'
 import type { Ask } from './thread/version-questions.ts'

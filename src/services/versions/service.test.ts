@@ -8,7 +8,7 @@ import { type Fixture, openFixture } from '../../kernel/kernel-fixture.ts'
 import type { Service } from '../../kernel/index.ts'
 import { makeWorkbench, type Workbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import type { Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
 import { services } from '../index.ts'
 import { runningMark } from './limits.ts'
 

@@ -1,5 +1,7 @@
 /** Passes what hands report of the workspace to the thread of the versions: all that has changed, or files by name. */
-import { type Config, type Hands, maxSnapshotEntries, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type Hands, maxSnapshotEntries } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import type { Ask } from './thread/version-questions.ts'
 import { maxCollectedBytes, maxLargeFileBytes, snapshotTimeoutMs } from './limits.ts'
 

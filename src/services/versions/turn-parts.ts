@@ -4,7 +4,8 @@
  */
 import { type AskRuns, readStarted, type Registry, sessionOfRun } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
-import type { CallId, SessionId, Spend } from '../../types/index.ts'
+import type { CallId, SessionId } from '../../base/index.ts'
+import type { Spend } from '../../protocol/index.ts'
 import { maxTurnParts, maxTurnRecords } from './limits.ts'
 import type { VersionedTurn } from './version-schemas.ts'
 

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { assertNoBranch, type Documents } from '../../kernel/index.ts'
-import { type Call, type CallContext, dollarsText, type Done, isUuid, OxbowError, truncate, plural } from '../../types/index.ts'
+import { isUuid, OxbowError, truncate, plural } from '../../base/index.ts'
+import { type Call, type CallContext, dollarsText, type Done } from '../../protocol/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { UndoneTurn } from './thread/undo-turn.ts'
 import { bringBack } from './bring-back.ts'

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import type { CallOutcome, Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { asks, type Fixture, type FixtureOptions, openFixture, says } from '../../kernel/kernel-fixture.ts'
 
 interface Place {

@@ -1,6 +1,6 @@
 /** Schemas of what the calls of the versions return; the types follow from them. The thread of the versions loads only the types. */
 import { z } from 'zod'
-import { idOrEmpty, labelSchema } from '../../types/index.ts'
+import { idOrEmpty, labelSchema } from '../../protocol/index.ts'
 
 const fileChange = z.strictObject({
   path: z.string().describe('As people name it: `/shared/…`, or `/state/…` for a saved document.'),

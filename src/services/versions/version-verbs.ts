@@ -1,6 +1,7 @@
 /** `oxbow log`, `diff`, `tag`, `undo` and `redo`: the versions of the workspace. */
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type JsonObject, type ServiceVerb, textIn } from '../../types/index.ts'
+import { type JsonObject, textIn } from '../../base/index.ts'
+import type { ServiceVerb } from '../../protocol/index.ts'
 import type { LoggedCommit } from './version-schemas.ts'
 import type { VersionedTurn } from './version-schemas.ts'
 import { differenceText, shortLength } from './version-text.ts'

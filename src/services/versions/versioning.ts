@@ -6,17 +6,9 @@
 import type { Background, Documents, Events, FileChanges } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Store } from '../../store/index.ts'
-import {
-  type Caller,
-  type Clock,
-  type Config,
-  once,
-  type Once,
-  type Sandbox,
-  type SessionId,
-  untilAborted,
-  type UserId,
-} from '../../types/index.ts'
+import { type Clock, once, type Once, type SessionId, untilAborted, type UserId } from '../../base/index.ts'
+import type { Caller, Sandbox } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { type ChangedTurns, createChangedTurns, type TurnCommit } from './changed-turns.ts'
 import { type ChangeOwners, createChangeOwners, type Owner } from './change-owners.ts'
 import { fileName } from './thread/checkpoint.ts'

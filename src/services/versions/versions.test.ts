@@ -4,7 +4,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, sy
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench, type Workbench } from '../../sandbox/sandbox-fixture.ts'
-import type { CallOutcome, Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
+import type { CallOutcome } from '../../protocol/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import { asks, type Fixture, type FixtureOptions, inOrder, openFixture, says } from '../../kernel/kernel-fixture.ts'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import type { Hands, HandsOp, HandsOps, Sandbox } from '../../types/index.ts'
+import type { Hands, HandsOp, HandsOps, Sandbox } from '../../protocol/index.ts'
 import { asks, openFixture, says } from '../../kernel/kernel-fixture.ts'
 
 /** A sandbox whose walks of the workspace are counted. */

@@ -2,8 +2,8 @@
  * Changes with a commit before them and one after: of all that has changed where a program may change any file, of these files alone where
  * they are named. Changes by name run one at a time; programs run beside each other, and beside them.
  */
-import type { Hands, HandsOp, HandsOps } from '../../types/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import type { Hands, HandsOp, HandsOps } from '../../protocol/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { ChangedTurns } from './changed-turns.ts'
 import type { ChangeOwners, Owner } from './change-owners.ts'
 import { changeOf, type OpChange } from './op-changes.ts'

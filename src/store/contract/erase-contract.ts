@@ -1,7 +1,8 @@
 /** What every Store must do when bodies are erased. */
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
-import { isErased, isOxbowError, type JournalRecord, type NewRecord, type Phase, type TurnId } from '../../types/index.ts'
+import { isOxbowError, type TurnId } from '../../base/index.ts'
+import { isErased, type JournalRecord, type NewRecord, type Phase } from '../../protocol/index.ts'
 import { createHasher, parseErased, parseReference, recordHolds } from '../chain.ts'
 import type { RecordQuery, Store } from '../store.ts'
 

@@ -1,6 +1,6 @@
 /** Entries: kept, replaced, patched, erased, listed; and the cursors of those who make them. */
 import assert from 'node:assert/strict'
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 import {
   anything,
   embedAll,

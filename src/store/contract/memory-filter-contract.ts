@@ -1,7 +1,8 @@
 /** Filters: each alone and all together say the same in every way of asking, and never leave a search short. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { Label, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import type { Label } from '../../protocol/index.ts'
 import type { MemoryEntry, MemoryFilter, MemoryKind, MemoryStore, MemoryTier, MemoryType } from '../memory.ts'
 import {
   anything,

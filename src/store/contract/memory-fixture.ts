@@ -1,5 +1,5 @@
 /** Entries, passages and searches for tests of memory, and a naive memory to compare with. */
-import type { SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
 import type { Store } from '../store.ts'
 import type { MemoryChange, MemoryEntry, MemoryFilter, MemoryItem, MemorySearch, MemoryStore } from '../memory.ts'
 

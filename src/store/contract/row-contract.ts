@@ -1,6 +1,6 @@
 /** What every Store must keep of documents and of budgets. */
 import assert from 'node:assert/strict'
-import type { NewRecord, Phase } from '../../types/index.ts'
+import type { NewRecord, Phase } from '../../protocol/index.ts'
 import type { Store } from '../store.ts'
 
 type Case = (title: string, check: (store: Store) => Promise<void>) => void

@@ -1,7 +1,8 @@
 /** What every Store must find when it looks for phrases in its journal. */
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
-import type { JournalRecord, NewRecord, Phase, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import type { JournalRecord, NewRecord, Phase } from '../../protocol/index.ts'
 import type { Store } from '../store.ts'
 
 type Case = (title: string, check: (store: Store) => Promise<void>) => void

@@ -1,6 +1,7 @@
 /** What every Store must give back as it was given, whatever is in it: each text in every place that keeps one. */
 import assert from 'node:assert/strict'
-import type { CallId, NewRecord, Phase, SessionId } from '../../types/index.ts'
+import type { CallId, SessionId } from '../../base/index.ts'
+import type { NewRecord, Phase } from '../../protocol/index.ts'
 import type { SessionRow, Store } from '../store.ts'
 
 type Case = (title: string, check: (store: Store) => Promise<void>) => void

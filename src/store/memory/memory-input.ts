@@ -2,7 +2,7 @@
  * Validates what is stored in memory, and normalises it. Texts keep their characters except NUL and lone surrogates, which databases
  * treat differently: both become U+FFFD. Terms lose ASCII capitals, because one of the indexes does not distinguish them.
  */
-import { headOf, OxbowError } from '../../types/index.ts'
+import { headOf, OxbowError } from '../../base/index.ts'
 import type { MemoryChange, MemoryEntry, MemoryItem, MemoryPatch, MemorySearch, Passage } from '../memory.ts'
 import {
   maxChanges,

@@ -7,7 +7,8 @@
  * tier, protection, accesses, times of use) is no part of a mark, nor is `extra`.
  */
 import { createHash } from 'node:crypto'
-import type { CallId, JsonObject, NewRecord, UserId } from '../../types/index.ts'
+import type { CallId, JsonObject, UserId } from '../../base/index.ts'
+import type { NewRecord } from '../../protocol/index.ts'
 import { marksPerRecord } from '../limits.ts'
 import type { MemoryChange, MemoryEntry, MemoryPatch, Passage, StoredMark } from '../memory.ts'
 import { prefetch, queryRows, type QuerySteps, readTexts } from './memory-reads.ts'

@@ -9,7 +9,7 @@ import type { Template } from '../sql/template.ts'
 import type { ListAfter } from './memory-client.ts'
 import { listSeparator } from './memory-input.ts'
 import { entryColumns } from './memory-rows.ts'
-import { setOwn } from '../../types/index.ts'
+import { setOwn } from '../../base/index.ts'
 
 export interface ReadQuery {
   /** With `:name` for values; valid in both dialects. */

@@ -1,5 +1,6 @@
 /** Rows of memory, the same in every dialect. Lists of an entry are stored as one text, with separators around each item so that it can be searched for. */
-import type { Label, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../base/index.ts'
+import type { Label } from '../../protocol/index.ts'
 import type { MemoryEntry, MemoryKind, MemoryTier, MemoryType, Protection } from '../memory.ts'
 import { listSeparator } from './memory-input.ts'
 

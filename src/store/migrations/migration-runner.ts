@@ -3,7 +3,7 @@
  * of two programs that start on an empty database the second finds the work done.
  */
 import assert from 'node:assert/strict'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { Dialect } from '../sql/user-tables.ts'
 import {
   type AppliedStep,

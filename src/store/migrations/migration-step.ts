@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { type Compilable, type SchemaModule, type Sql, sql, type SqlBool } from 'kysely'
 import { builderOf, type Dialect } from '../sql/user-tables.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 /** `?` at the end: may be null. */
 type Column = 'text' | 'text?' | 'whole' | 'whole?' | 'real' | 'real?' | 'bytes' | 'bytes?'

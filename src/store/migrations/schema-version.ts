@@ -1,4 +1,4 @@
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 
 /**
  * The version of a database: facts about each step of the tables, a line a step, and what this program may do with a database in

@@ -3,7 +3,7 @@
  * of statements however many records it has. What the rules of the journal need from the database (head, lanes, earlier intents) is read
  * first, under the lock of the chain.
  */
-import type { ChainHead, JournalRecord, NewRecord } from '../../types/index.ts'
+import type { ChainHead, JournalRecord, NewRecord } from '../../protocol/index.ts'
 import {
   type ChainDeps,
   chainRecord,

@@ -1,5 +1,5 @@
 /** The statements of a batch. Raw SQL, because they take rows as JSON, which the builder cannot write; every value is a parameter. */
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import type { Tables } from '../sql/template.ts'
 import type { Effects, Wanted } from './batch-effects.ts'
 import { jsonRows, type Query } from './postgres-session.ts'

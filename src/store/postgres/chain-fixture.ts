@@ -1,6 +1,6 @@
 /** Reads a store's journal and holds its chain to what it must be. */
 import assert from 'node:assert/strict'
-import type { JournalRecord } from '../../types/index.ts'
+import type { JournalRecord } from '../../protocol/index.ts'
 import { createHasher, recordHolds } from '../chain.ts'
 import type { Store } from '../store.ts'
 

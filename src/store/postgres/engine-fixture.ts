@@ -1,5 +1,5 @@
 /** The Postgres engine in the test's own thread: what the store's thread runs, without the time that a thread takes to start. */
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import { createStoreClient } from '../store-client.ts'
 import { ann } from '../store-fixture.ts'
 import type { Store } from '../store.ts'

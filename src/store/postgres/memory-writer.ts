@@ -2,7 +2,7 @@
  * Changes of memory in Postgres, within the transaction of their batch, which holds the user's lock. Rows are read and written in
  * bulk: changes of different entries do not depend on each other, so all those of a call that have different ids run together.
  */
-import { ownValue, type UserId } from '../../types/index.ts'
+import { ownValue, type UserId } from '../../base/index.ts'
 import { keptRemovals } from '../limits.ts'
 import type { MemoryChange, MemoryItem, MemoryPatch, PassageVector } from '../memory.ts'
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import { anything, put } from '../contract/memory-fixture.ts'
 import type { MemoryFilter, MemoryStore } from '../memory.ts'
 import { ann } from '../store-fixture.ts'

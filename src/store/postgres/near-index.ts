@@ -9,7 +9,7 @@
  * a thousand pass, the index is not used. A filter never makes a search return too few hits.
  */
 import { createHash } from 'node:crypto'
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import { copiedBlocks, maxCandidates, maxHeldBytes, maxNearDims, maxTailBlocks, nearPerHit, nearSpare, rebuiltPart } from '../limits.ts'
 import { queryRows, type ReadQuery, type QuerySteps } from '../memory/memory-reads.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'

@@ -3,7 +3,7 @@
  * batch whose connection was lost before its commit was sent is sent again; one whose answer was lost is looked up first, so that it is
  * never written twice and never reported as lost when it was written.
  */
-import { type Failure, isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
+import { type Failure, isOxbowError, OxbowError, type UserId } from '../../base/index.ts'
 import { createHasher } from '../chain.ts'
 import { maxConflictRetries, maxWaitingReads, patienceMs as usualPatienceMs, startPatienceMs as usualStartPatienceMs } from '../limits.ts'
 import type { Statements } from '../sql/statements.ts'

@@ -1,5 +1,5 @@
 /** Classifies failures of Postgres: whose fault it is, whether it may pass by itself, and what a person can do. */
-import { headOf, isOxbowError, ownValue, OxbowError, retryDelayMs, systemRandom } from '../../types/index.ts'
+import { headOf, isOxbowError, ownValue, OxbowError, retryDelayMs, systemRandom } from '../../base/index.ts'
 import { firstRetryMs, longestRetryMs } from '../limits.ts'
 
 /**

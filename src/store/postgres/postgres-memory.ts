@@ -1,5 +1,5 @@
 /** Reads of memory in Postgres: queries that can be foreseen are sent ahead, so that a search takes one trip instead of four. */
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import { blockPassages } from '../limits.ts'
 import type { MemoryRead } from '../memory/memory-client.ts'
 import { runAsync, queryRows, type ReadQuery, readTexts, statementMaker } from '../memory/memory-reads.ts'

@@ -1,5 +1,6 @@
 /** Executes reads of the journal, each by an index and within a limit, with the same statements as SQLite. */
-import { emptyChain, noSpend, ownValue, type Spend, type UserId } from '../../types/index.ts'
+import { ownValue, type UserId } from '../../base/index.ts'
+import { emptyChain, noSpend, type Spend } from '../../protocol/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { indexStatements, type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow } from '../sql/journal-rules.ts'

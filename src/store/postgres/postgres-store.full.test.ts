@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import { describeMemoryContract } from '../contract/memory-contract.ts'
 import { describeStoreContract } from '../store-contract.ts'
 import type { Store } from '../store.ts'

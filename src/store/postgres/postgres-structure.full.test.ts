@@ -1,7 +1,7 @@
 /** What somebody else made on a store's tables in Postgres, and indexes that are gone. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import { recordOf } from '../store-contract.ts'
 import { assertRejects } from '../store-fixture.ts'
 import type { OpeningStore } from '../store.ts'

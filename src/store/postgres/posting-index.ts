@@ -7,7 +7,7 @@
  * behind the last full bucket, at most 4 095, have no rows: each searching thread counts their words itself. Writing rows with each
  * passage would write ten times as many, nearly all of them longer versions of others.
  */
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import { commonShare, fewestCommon, maxPlaces, mostCommon } from '../limits.ts'
 import { queryRows, type QuerySteps, type ReadQuery } from '../memory/memory-reads.ts'
 import type { PassageRow } from '../memory/memory-rows.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isOxbowError, type UserId } from '../../types/index.ts'
+import { isOxbowError, type UserId } from '../../base/index.ts'
 import { parseErased } from '../chain.ts'
 import { recordOf, sessionA } from '../store-contract.ts'
 import { ann, assertRejects } from '../store-fixture.ts'

@@ -4,7 +4,7 @@
  * and the next session must acquire it before it writes.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { OxbowError, type UserId } from '../../types/index.ts'
+import { OxbowError, type UserId } from '../../base/index.ts'
 import { longestRetryMs } from '../limits.ts'
 import { guestLockQuery } from './batch-statements.ts'
 import { type PostgresFault, postgresFault, retryWaitMs } from './postgres-fault.ts'

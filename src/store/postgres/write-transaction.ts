@@ -5,7 +5,8 @@
  * The head is read under an advisory lock of the user, so that two processes cannot fork a chain; the primary key of the journal would
  * refuse the second in any case.
  */
-import { emptyChain, type NewRecord, type Phase, type UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
+import { emptyChain, type NewRecord, type Phase } from '../../protocol/index.ts'
 import type { Hasher } from '../chain.ts'
 import { type ChainDeps, eraseBodies } from '../sql/journal-rules.ts'
 import type { EraseStatements } from '../sql/statements.ts'

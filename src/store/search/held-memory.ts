@@ -1,5 +1,5 @@
 /** The search thread's copy of one user's memory: slots of passages, vectors of the models in use, and a cache of found passages. */
-import { createRecentMap, type RecentMap, type UserId } from '../../types/index.ts'
+import { createRecentMap, type RecentMap, type UserId } from '../../base/index.ts'
 import type { Hit } from '../memory.ts'
 import { queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
 import { heldModels, maxHeldCharacters } from '../limits.ts'

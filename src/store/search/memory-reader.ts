@@ -1,5 +1,5 @@
 /** Reads of memory, for any database. All queries of a read run in one snapshot. */
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import type { MemoryItem, MemoryKind, MemoryModel, MemoryStats } from '../memory.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
 import { storedMarks } from '../memory/memory-marks.ts'

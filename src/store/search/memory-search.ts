@@ -2,7 +2,7 @@
  * The search, in its own thread. It keeps the columns of each passage and its vector, in eight bits a number, in memory; each search first reads what
  * any process has changed since the previous one.
  */
-import { OxbowError, type RecentMap, type UserId } from '../../types/index.ts'
+import { OxbowError, type RecentMap, type UserId } from '../../base/index.ts'
 import { commonShare, fewestCommon, maxListed, mostCommon } from '../limits.ts'
 import type { Apart, FoundPassage, Hit, MemorySearch } from '../memory.ts'
 import { sentCommon, type SentFound, sentFound } from '../memory/memory-client.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { minScaledDims } from '../limits.ts'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { closeBlock, openBlock } from './vector-block.ts'
 
 const number = fc.oneof(

@@ -7,7 +7,7 @@
  * takes half the space and changes a cosine by a few millionths. The first encoding has an even number of bytes, the second an odd one.
  */
 import { endianness } from 'node:os'
-import { OxbowError, type UserId } from '../../types/index.ts'
+import { OxbowError, type UserId } from '../../base/index.ts'
 import { blockPassages, minScaledDims } from '../limits.ts'
 import type { MemoryChange, PassageVector } from '../memory.ts'
 import { queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'

@@ -9,7 +9,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto'
-import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
+import { type Clock, OxbowError, type UserId } from '../../base/index.ts'
 import { maxRotatedAtOnce, maxSecretBytes } from '../limits.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
 

@@ -1,7 +1,8 @@
 /** The rules of the journal and of its projections, the same in every dialect. An engine only reads and writes rows by them. */
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
-import type { CallId, ChainHead, JournalRecord, NewRecord, Phase, Spend, UserId } from '../../types/index.ts'
+import type { CallId, UserId } from '../../base/index.ts'
+import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../../protocol/index.ts'
 import {
   blobReference,
   bodyHashOf,

@@ -2,7 +2,7 @@
  * What Oxbow makes in a database, and what somebody else has made there: a trigger runs with each write, a view or a rule can stand in
  * place of a table, and without its indexes a table loses the rules that they keep. No check of rows finds any of it.
  */
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 
 /** As all migrations leave it. */
 export interface TableLayout {

@@ -1,6 +1,7 @@
 /** Every statement that reads the journal, for any dialect's builder; and what a query of records means to them. */
 import { sql, type SqlBool } from 'kysely'
-import { type CallId, type ChainHead, type Phase, type SessionId, setOwn } from '../../types/index.ts'
+import { type CallId, type SessionId, setOwn } from '../../base/index.ts'
+import type { ChainHead, Phase } from '../../protocol/index.ts'
 import { historyColumns, recordColumns } from '../store-message.ts'
 import { maxRowsPerRead } from '../limits.ts'
 import type { RecordQuery } from '../store.ts'

@@ -4,7 +4,8 @@
  * loading the builder and compiling in each thread took longer than everything else before its first answer.
  */
 import { sql } from 'kysely'
-import { type CallId, type ChainHead, type JournalRecord, type SessionId, turnCall } from '../../types/index.ts'
+import type { CallId, SessionId } from '../../base/index.ts'
+import { type ChainHead, type JournalRecord, turnCall } from '../../protocol/index.ts'
 import { readStatements, type ReadStatements, recordStatements, type RecordStatements } from './read-statements.ts'
 import { recordColumns } from '../store-message.ts'
 import { type Placed, type SlotMaker, type Tables, template, type Template } from './template.ts'

@@ -1,6 +1,7 @@
 /** The tables, and statements as templates: built once and run many times, with named slots for values. */
 import type { Compilable } from 'kysely'
-import { type CallId, type JournalRecord, ownValue, type Phase, type SessionId } from '../../types/index.ts'
+import { type CallId, ownValue, type SessionId } from '../../base/index.ts'
+import type { JournalRecord, Phase } from '../../protocol/index.ts'
 
 interface Slot {
   readonly slot: string

@@ -8,7 +8,7 @@
  */
 import { closeSync, fdatasync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { type Clock, systemClock, type UserId } from '../../types/index.ts'
+import { type Clock, systemClock, type UserId } from '../../base/index.ts'
 import { asidePerSlow, maxInlineChars, maxInlineCommits, maxInlineRecords, slowCommitMs } from '../limits.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { headerFields, recordFields, type WriteBatch, type WriteResult } from '../store-message.ts'

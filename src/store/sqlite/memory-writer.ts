@@ -1,5 +1,6 @@
 /** Changes of memory in SQLite: one call is one transaction, which the engine around it holds. */
-import type { NewRecord, UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
+import type { NewRecord } from '../../protocol/index.ts'
 import { keptRemovals } from '../limits.ts'
 import type { MemoryChange, MemoryItem, MemoryPatch, PassageVector } from '../memory.ts'
 import { markRecords } from '../memory/memory-marks.ts'

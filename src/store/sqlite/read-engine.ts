@@ -1,5 +1,6 @@
 /** Executes reads, each by an index and within a limit. */
-import { emptyChain, noSpend, ownValue, type UserId } from '../../types/index.ts'
+import { ownValue, type UserId } from '../../base/index.ts'
+import { emptyChain, noSpend } from '../../protocol/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { indexStatements, type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow, useRow } from '../sql/journal-rules.ts'

@@ -5,7 +5,7 @@
 import { closeSync, existsSync, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import { isOxbowError, OxbowError } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../base/index.ts'
 import { assertMayBePlain, type CipherChoice, isEncrypted, openEncrypted } from '../secrets/file-encryption.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, secondCacheKib, writerCacheKib } from '../limits.ts'
 import { assertUsable } from '../migrations/schema-version.ts'

@@ -1,5 +1,5 @@
 /** Reads of memory in SQLite: answered at once, with its full-text index as the word index. */
-import { createRecentMap, type UserId } from '../../types/index.ts'
+import { createRecentMap, type UserId } from '../../base/index.ts'
 import { maxHeldFrequencies, maxPlaces } from '../limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
 import { runSync, queryRows } from '../memory/memory-reads.ts'

@@ -6,8 +6,8 @@
  *
  * Small batches are committed on the calling thread (`inline-writer.ts`); everything that may take long is for the writer's thread.
  */
-import type { UserId } from '../../types/index.ts'
-import { isOxbowError, once } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
+import { isOxbowError, once } from '../../base/index.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createStoreClient } from '../store-client.ts'
 import { idleReaderMs, idleSearcherMs, maxBriefDocuments, maxReadWaitMs } from '../limits.ts'

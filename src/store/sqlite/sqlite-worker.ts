@@ -3,7 +3,7 @@
  * engine, so that a busy or damaged workspace is known early.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { systemClock } from '../../types/index.ts'
+import { systemClock } from '../../base/index.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
 import { assertOwnObjects } from './sqlite-structure.ts'

@@ -4,7 +4,7 @@
  * nothing of them in the index.
  */
 import { Buffer } from 'node:buffer'
-import type { UserId } from '../../types/index.ts'
+import type { UserId } from '../../base/index.ts'
 import { statementMaker } from '../memory/memory-reads.ts'
 import { type EntryRow, type PassageRow, textList } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'

@@ -4,7 +4,7 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import { isAlive, OxbowError } from '../../types/index.ts'
+import { isAlive, OxbowError } from '../../base/index.ts'
 import { storeFault } from '../store-fault.ts'
 
 /** Keep a reference: the lock is released when it is garbage-collected. */

@@ -1,5 +1,6 @@
 /** Executes batches of writes: each batch is one transaction, and each write in it is applied whole or not at all. */
-import { type CallId, type ChainHead, emptyChain, type Failure, type NewRecord, type UserId } from '../../types/index.ts'
+import type { CallId, Failure, UserId } from '../../base/index.ts'
+import { type ChainHead, emptyChain, type NewRecord } from '../../protocol/index.ts'
 import { createHasher, type Hasher } from '../chain.ts'
 import {
   type ChainDeps,

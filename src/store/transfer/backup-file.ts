@@ -24,7 +24,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
-import { type BackupManifest, type BackupPart, OxbowError, parseObject } from '../../types/index.ts'
+import { OxbowError, parseObject } from '../../base/index.ts'
+import type { BackupManifest, BackupPart } from '../../config/index.ts'
 import { maxManifestBytes } from '../limits.ts'
 
 /** File name extension of backups. */

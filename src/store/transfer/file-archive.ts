@@ -11,7 +11,7 @@ import { constants } from 'node:fs'
 import { chmod, type FileHandle, lchown, lstat, mkdir, open as openFile, readdir, readlink, symlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { archiveEnd, entryHeader, padding, readEntries, type TarFile } from '../../tar/index.ts'
-import { OxbowError, truncate, isOxbowError } from '../../types/index.ts'
+import { OxbowError, truncate, isOxbowError } from '../../base/index.ts'
 import { maxArchiveDepth, maxArchiveEntries, maxArchivedConfigBytes, maxArchiveNameBytes, sealedPieceBytes } from '../limits.ts'
 import { open, seal } from '../secrets/secret-store.ts'
 

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { homeItems } from '../../types/index.ts'
+import { homeItems } from '../../config/index.ts'
 import { snapshotOf } from './home-files.ts'
 
 test('large files of versions are linked into a backup, not copied, and one that is being written is left out', async () => {

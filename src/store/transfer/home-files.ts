@@ -2,17 +2,17 @@
 import { existsSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { copyFile, link, mkdir, readdir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { ownValue } from '../../base/index.ts'
 import {
   type BackupManifest,
   type BackupPart,
   type FileKeys,
   type HomeItem,
-  ownValue,
   homeItemOf,
   homeItems,
   type Keeping,
   type LeftOut,
-} from '../../types/index.ts'
+} from '../../config/index.ts'
 import type { StorePlace } from '../upkeep/connection.ts'
 
 type Place = Pick<StorePlace, 'file' | 'user'>

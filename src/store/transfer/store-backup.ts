@@ -4,7 +4,8 @@
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type BackupPreview, type BackupReport, type FileKeys, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { BackupPreview, BackupReport, FileKeys } from '../../config/index.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import type { UserId } from '../../base/index.ts'
 import type {
   BackupReport,
   MigrateReport,
@@ -8,9 +9,8 @@ import type {
   RestoreReport,
   StoreStatus,
   StoreVerifyReport,
-  UserId,
   VacuumReport,
-} from '../../types/index.ts'
+} from '../../config/index.ts'
 import { newestStep } from '../migrations/schema-version.ts'
 import { openPostgresStore } from '../postgres/postgres-store.ts'
 import { pgvectorSkip, postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'

@@ -5,7 +5,8 @@
  * restores copy rows the same way.
  */
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { type MoveReport, ownValue, OxbowError, setOwn, type UserId, writeWhole } from '../../types/index.ts'
+import { ownValue, OxbowError, setOwn, type UserId, writeWhole } from '../../base/index.ts'
+import type { MoveReport } from '../../config/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { createTextIndex, hasTextIndex, indexAll, openTextIndex } from '../sqlite/text-index.ts'
 import {

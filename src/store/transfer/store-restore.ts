@@ -2,21 +2,9 @@
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { copyFile, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import {
-  type CallId,
-  type ChainHead,
-  createIdMaker,
-  emptyChain,
-  type NewRecord,
-  OxbowError,
-  type Phase,
-  restoreCall,
-  type RestorePreview,
-  type RestoreReport,
-  type StoreQuestion,
-  systemClock,
-  systemRandom,
-} from '../../types/index.ts'
+import { type CallId, createIdMaker, OxbowError, systemClock, systemRandom } from '../../base/index.ts'
+import { type ChainHead, emptyChain, type NewRecord, type Phase, restoreCall } from '../../protocol/index.ts'
+import type { RestorePreview, RestoreReport, StoreQuestion } from '../../config/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { openSqliteStore } from '../sqlite/sqlite-store.ts'

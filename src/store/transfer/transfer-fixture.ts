@@ -1,7 +1,9 @@
 /** A store with rows of every kind, and the dependencies of its upkeep. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { emptyChain, type SessionId, type StoreQuestion, type UserId } from '../../types/index.ts'
+import type { SessionId, UserId } from '../../base/index.ts'
+import { emptyChain } from '../../protocol/index.ts'
+import type { StoreQuestion } from '../../config/index.ts'
 import { createHasher, recordHolds } from '../chain.ts'
 import { put } from '../contract/memory-fixture.ts'
 import { openPostgresStore } from '../postgres/postgres-store.ts'

@@ -18,7 +18,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pack as openPack } from 'tar-stream'
-import type { BackupReport, FileKeys, RestorePreview, RestoreReport } from '../../types/index.ts'
+import type { BackupReport, FileKeys, RestorePreview, RestoreReport } from '../../config/index.ts'
 import { assertRejects, storeFolder } from '../store-fixture.ts'
 import type { StorePlace } from '../upkeep/connection.ts'
 import { prepareStore } from '../upkeep/on-demand.ts'

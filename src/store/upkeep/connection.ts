@@ -3,7 +3,8 @@
  * keeps guests out meanwhile. Runs in process, because a program that does upkeep does nothing else.
  */
 import { existsSync } from 'node:fs'
-import { type ChainHead, OxbowError, setOwn, type UserId } from '../../types/index.ts'
+import { OxbowError, setOwn, type UserId } from '../../base/index.ts'
+import type { ChainHead } from '../../protocol/index.ts'
 import { appliedSteps, type MigrationDriver } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import type { PostgresSession } from '../postgres/postgres-session.ts'

@@ -3,7 +3,8 @@
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type KeyQuestion, type KeyReport, OxbowError, type StoreQuestion } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { KeyQuestion, KeyReport, StoreQuestion } from '../../config/index.ts'
 import type { KeyDeps } from '../secrets/answer-keys.ts'
 import type { ZoeyAdapter, ZoeyOptions } from '../zoey/zoey-adapter.ts'
 import type { ZoeyPlace, ZoeyThread } from '../zoey/zoey-thread.ts'
@@ -21,7 +22,7 @@ const answers: Answers = {
   move: async (question, deps) => (await import('../transfer/store-move.ts')).moveStore(deps, question),
 }
 
-/** @returns the report of an `oxbow store` verb; see types/guest.ts */
+/** @returns the report of an `oxbow store` verb; see config/guest.ts */
 export async function answerStore(question: StoreQuestion, deps: UpkeepDeps): Promise<object> {
   await finishRestore(deps.place)
   const answer: (question: never, deps: UpkeepDeps) => Promise<object> = answers[question.ask]

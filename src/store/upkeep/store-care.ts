@@ -1,7 +1,8 @@
 /** Status, migration and vacuum of a store, with its index of vectors where it is in Postgres. */
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { type MigrateReport, OxbowError, type StoreStatus, type VacuumReport } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { MigrateReport, StoreStatus, VacuumReport } from '../../config/index.ts'
 import { appliedSteps, migrate, type MigrateOptions, plannedSteps } from '../migrations/migration-runner.ts'
 import { judgeSchema, newestStep } from '../migrations/schema-version.ts'
 import { backupsIn } from '../transfer/backup-file.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { closeSync, openSync, statSync, writeSync } from 'node:fs'
 import { test } from 'node:test'
-import type { StoreVerifyReport, VacuumReport } from '../../types/index.ts'
+import type { StoreVerifyReport, VacuumReport } from '../../config/index.ts'
 import { assertRejects, storeFolder, type StoreFolder, tamper } from '../store-fixture.ts'
 import { ask, fillStore, placeIn } from '../transfer/transfer-fixture.ts'
 

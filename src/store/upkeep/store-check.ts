@@ -1,7 +1,7 @@
 /** Finds problems of a store and says how to fix each. Only reads. */
 import { Buffer } from 'node:buffer'
-import type { StoreProblem, StoreVerifyReport } from '../../types/index.ts'
-import { isOxbowError } from '../../types/index.ts'
+import type { StoreProblem, StoreVerifyReport } from '../../config/index.ts'
+import { isOxbowError } from '../../base/index.ts'
 import { createHasher } from '../chain.ts'
 import { maxProblemsShown, maxRowsPerRead } from '../limits.ts'
 import { connectStore, countOf, tableNames, type UpkeepConnection, type UpkeepDeps, using } from './connection.ts'

@@ -2,7 +2,7 @@
  * The database interface of ZoeyOS and elizaOS plugins, on the user's own store: all methods of both, upserts that affect no other row,
  * and filters that are part of the query. It is separate from the journal: plugins keep their own data here, not a record of events.
  */
-import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
+import { type Clock, OxbowError, type UserId } from '../../base/index.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
 import { memoryMethods, type MemoryMethods } from './zoey-memories.ts'
 import { peopleMethods, type PeopleMethods, placeMethods, type PlaceMethods } from './zoey-people.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as nextRound } from 'node:timers/promises'
-import { systemClock } from '../../types/index.ts'
+import { systemClock } from '../../base/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { ann, assertRejects } from '../store-fixture.ts'
 import { connectSqlite } from '../upkeep/connection.ts'

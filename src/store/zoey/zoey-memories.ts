@@ -1,6 +1,6 @@
 /** Memories of plugins: tables by name, filters as part of the query, and search by vector or by words. */
 import { randomUUID } from 'node:crypto'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import { type Filter, type Found, maxZoeyRows, missingField, toFloats, type ZoeyRows } from './zoey-rows.ts'
 import type { MemoryQuery, MemorySearchParams, Uuid, ZoeyMemory } from './zoey-types.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { systemClock } from '../../types/index.ts'
+import { systemClock } from '../../base/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { ann } from '../store-fixture.ts'
 import { connectSqlite } from '../upkeep/connection.ts'

@@ -1,5 +1,5 @@
 /** What plugins may ask of the Zoey adapter by a name and arguments, and what elizaOS means by names that ours has with another meaning. */
-import { type Json, OxbowError, type UserId } from '../../types/index.ts'
+import { type Json, OxbowError, type UserId } from '../../base/index.ts'
 import { matchPhrases } from '../phrase-scan.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
 import type { ZoeyAdapter } from './zoey-adapter.ts'

@@ -1,6 +1,6 @@
 /** Rows of every kind in one table: found by shared columns, stored as JSON. Values are always parameters. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
+import { type Clock, OxbowError, type UserId } from '../../base/index.ts'
 import type { UpkeepConnection, Value } from '../upkeep/connection.ts'
 
 type Kind = 'agent' | 'entity' | 'world' | 'room' | 'participant' | 'relationship' | 'component' | 'task' | 'log' | 'cache' | 'memory'

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { createIdleThread, type Json, OxbowError, type UserId } from '../../types/index.ts'
+import { createIdleThread, type Json, OxbowError, type UserId } from '../../base/index.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
 import type { ZoeyForget, ZoeyRequest } from './zoey-requests.ts'
 

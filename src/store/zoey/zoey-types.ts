@@ -2,7 +2,7 @@
  * Data of ZoeyOS and elizaOS plugins, in their own names and shapes: camelCase, UUID strings, times in unix milliseconds. Keys that are
  * not listed here are stored unchanged.
  */
-import type { Json } from '../../types/index.ts'
+import type { Json } from '../../base/index.ts'
 
 export type Uuid = string
 type Free = { readonly [key: string]: unknown }

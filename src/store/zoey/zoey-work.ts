@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Found, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { CacheValue, LogQuery, RunSummary, Uuid, ZoeyLog, ZoeyTask } from './zoey-types.ts'
-import { ownValue, setOwn } from '../../types/index.ts'
+import { ownValue, setOwn } from '../../base/index.ts'
 
 export interface WorkMethods {
   createTask(task: ZoeyTask): Promise<Uuid>

@@ -1,6 +1,6 @@
 /** The thread that reads and changes data of plugins; see `zoey-thread.ts`. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Json, systemClock, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../types/index.ts'
+import { type Json, systemClock, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../base/index.ts'
 import { connectPostgres, connectSqlite, type UpkeepConnection } from '../upkeep/connection.ts'
 import { openZoeyAdapter, type ZoeyAdapter } from './zoey-adapter.ts'
 import { answerZoey, forgetRows, type ZoeyForget, type ZoeyRequest } from './zoey-requests.ts'

@@ -1,6 +1,7 @@
 /** Calls that act in a page: `browser.open`, `browser.click`, `browser.type`, `browser.act`. */
 import { z } from 'zod'
-import { type BrowserAction, type Call, type CallContext, type Done, evident, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type BrowserAction, type Call, type CallContext, type Done, evident } from '../../protocol/index.ts'
 import {
   browserActMs,
   browserChangeBytes,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import type { Call, CallContext } from '../../types/index.ts'
+import type { Call, CallContext } from '../../protocol/index.ts'
 import { type PageOutput, pageText } from './browser-page.ts'
 import { browserDownload, browserScreenshot } from './look-calls.ts'
 

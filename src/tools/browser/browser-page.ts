@@ -1,8 +1,8 @@
 /** What the browser calls share: the profile and owner of tabs, and how a page is shown. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { BrowserOps, BrowserTab, BrowserView, Call, CallContext } from '../../types/index.ts'
-import { truncate } from '../../types/index.ts'
+import type { BrowserOps, BrowserTab, BrowserView, Call, CallContext } from '../../protocol/index.ts'
+import { truncate } from '../../base/index.ts'
 import { browserGraceMs, maxShownCharacters } from '../limits.ts'
 import { withoutHidden } from '../web/decode-text.ts'
 

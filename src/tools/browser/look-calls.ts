@@ -1,6 +1,7 @@
 /** Calls that look: a page as elements (`browser.snapshot`), as text or as a picture, the open tabs, and downloads. */
 import { z } from 'zod'
-import { type BrowserDownload, type Call, evident, plural } from '../../types/index.ts'
+import { plural } from '../../base/index.ts'
+import { type BrowserDownload, type Call, evident } from '../../protocol/index.ts'
 import { browserGraceMs, browserLookMs, browserPageBytes, maxDownloadWaitSeconds, maxTreeDepth } from '../limits.ts'
 import { pictureLine, readPicture } from '../media/picture.ts'
 import { withoutHidden } from '../web/decode-text.ts'

@@ -1,6 +1,7 @@
 /** Calls that create, change, move and delete files. */
 import { z } from 'zod'
-import { type Call, evident, isOxbowError, type PatchedFile, plural } from '../../types/index.ts'
+import { isOxbowError, plural } from '../../base/index.ts'
+import { type Call, evident, type PatchedFile } from '../../protocol/index.ts'
 import { changeTimeoutMs, maxWriteCharacters, moveTimeoutMs, patchTimeoutMs } from '../limits.ts'
 import { askHands, changing, overwriteField, pathArgument, pathField, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 

@@ -1,6 +1,7 @@
 /** Calls that read files. Anybody may have written the content: it is untrusted. */
 import { z } from 'zod'
-import { type Call, type CallContext, type Done, evident, type HandsOps, isOxbowError, plural } from '../../types/index.ts'
+import { isOxbowError, plural } from '../../base/index.ts'
+import { type Call, type CallContext, type Done, evident, type HandsOps } from '../../protocol/index.ts'
 import { defaultPageBytes, defaultPageLines, maxPageLines, maxRangeBytes, pageBytes, readTimeoutMs } from '../limits.ts'
 import { askHands, looking, pathField, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 

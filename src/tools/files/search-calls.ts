@@ -1,6 +1,7 @@
 /** Calls that find files and lines in them. */
 import { z } from 'zod'
-import { type Call, evident, type HandsOps, plural } from '../../types/index.ts'
+import { plural } from '../../base/index.ts'
+import { type Call, evident, type HandsOps } from '../../protocol/index.ts'
 import { listTimeoutMs, maxContextLines, maxListEntries, maxMatches, pageBytes, searchTimeoutMs } from '../limits.ts'
 import { askHands, depthField, listedPath, looking, pathArgument, skipField, toWorkspacePath } from '../workspace-arguments.ts'
 

@@ -4,7 +4,8 @@
  * what they are: secrets in them are not replaced by handles, or a file would arrive damaged.
  */
 import { z } from 'zod'
-import { type Call, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import { changeTimeoutMs, maxPieceCharacters, maxTransferPieceBytes, maxUploadBytes, readTimeoutMs } from '../limits.ts'
 import { askHands, changing, looking, overwriteField, pathField, toWorkspacePath } from '../workspace-arguments.ts'
 

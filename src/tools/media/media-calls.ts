@@ -4,6 +4,7 @@
  * `attachment.save` writes a file that came with a message of this turn.
  */
 import { z } from 'zod'
+import { OxbowError, plural } from '../../base/index.ts'
 import {
   type Attachment,
   type Call,
@@ -13,9 +14,7 @@ import {
   type HandsOps,
   maxPieceBytes,
   mediaTypeOf,
-  OxbowError,
-  plural,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { attachmentTimeoutMs, maxCaptionCharacters, maxMediaBytes, maxSavedBytes, mediaTimeoutMs } from '../limits.ts'
 import { askHands, overwriteField, pathField, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 

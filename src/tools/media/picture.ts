@@ -2,6 +2,7 @@
  * Checks a picture for a model and stores it in pieces beside the journal. A service that rejects one picture rejects every request
  * of the conversation that includes it, so a broken, truncated or oversized picture is replaced by a sentence.
  */
+import { plural } from '../../base/index.ts'
 import {
   type Blobs,
   type CallContext,
@@ -10,8 +11,7 @@ import {
   maxPieceBytes,
   mediaTypeOf,
   type Profile,
-  plural,
-} from '../../types/index.ts'
+} from '../../protocol/index.ts'
 import { maxPictureBytes, maxPictureSide, readTimeoutMs } from '../limits.ts'
 
 export interface Picture {

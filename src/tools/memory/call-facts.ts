@@ -1,8 +1,9 @@
 /** What the memory calls share: their facts for the gate, arguments and dates. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { Call } from '../../types/index.ts'
-import { evident, OxbowError } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { evident } from '../../protocol/index.ts'
 import { memoryTimeoutMs } from '../limits.ts'
 
 type Shared = 'tier' | 'right' | 'effect' | 'labels' | 'timeoutMs'

@@ -20,7 +20,8 @@ import {
   type Reindexed,
   reindexed,
 } from '../../memory/index.ts'
-import { type Call, evident, type JsonObject, OxbowError, truncate, plural } from '../../types/index.ts'
+import { type JsonObject, OxbowError, truncate, plural } from '../../base/index.ts'
+import { type Call, evident } from '../../protocol/index.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import {
   forgetTimeoutMs,

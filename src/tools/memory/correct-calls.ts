@@ -1,7 +1,7 @@
 /** Calls by which a person corrects memories: contradictions, confirmation, validity, trust and pins. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
-import type { Call } from '../../types/index.ts'
+import type { Call } from '../../protocol/index.ts'
 import { changing, moment, noteId, toMoment } from './call-facts.ts'
 import { startOf } from './note-calls.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import type { CallOutcome, Hands, HandsOps, Sandbox } from '../../types/index.ts'
+import type { CallOutcome, Hands, HandsOps, Sandbox } from '../../protocol/index.ts'
 import { watchFolders } from './folder-watch.ts'
 
 type Answer = HandsOps['watch']['output']

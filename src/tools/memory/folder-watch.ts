@@ -3,7 +3,7 @@
  * change. Unchanged files are skipped by their hash, so the whole folder is ingested each time. A folder that cannot be watched is
  * tried again after a pause.
  */
-import type { CallOutcome, HandsOps, Sandbox } from '../../types/index.ts'
+import type { CallOutcome, HandsOps, Sandbox } from '../../protocol/index.ts'
 import { maxWatchedChanges, maxWatchedFolders, watchGraceMs, watchRestMs, watchWaitMs } from '../limits.ts'
 
 export interface FolderWatchDeps {

@@ -1,6 +1,7 @@
 /** `oxbow memory`: searching, correcting and forgetting. Exporting and importing files stands in the terminal. */
 import { forgetText, searchText, type ShownForget, type ShownHit, statsText, whyText, plainText } from '../../terminal/index.ts'
-import { type JsonObject, OxbowError, ownValue, type ServiceVerb, textIn, type Typed } from '../../types/index.ts'
+import { type JsonObject, OxbowError, ownValue, textIn } from '../../base/index.ts'
+import type { ServiceVerb, Typed } from '../../protocol/index.ts'
 
 /** Of a verb about one memory. */
 const one = { typed: { id: { field: 'note_id', help: 'of the memory, as a search shows it' } }, omit: true } as const

@@ -1,7 +1,7 @@
 /** Notes: calls that write, rewrite, supersede and remove a fact. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
-import { type Call, evident } from '../../types/index.ts'
+import { type Call, evident } from '../../protocol/index.ts'
 import { changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
 
 /** As in the reference implementation. */

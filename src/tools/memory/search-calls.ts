@@ -1,7 +1,8 @@
 /** `memory.search` and `memory.recall`: search notes, documents and conversations, and show why each result matches. */
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled, recallReason } from '../../memory/index.ts'
-import { type Call, type CallId, evident, type Json, labelSchema, type SessionId } from '../../types/index.ts'
+import type { CallId, Json, SessionId } from '../../base/index.ts'
+import { type Call, evident, labelSchema } from '../../protocol/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
 

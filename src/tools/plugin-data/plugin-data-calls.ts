@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { type Call, type Caller, type Json, jsonSchema, OxbowError } from '../../types/index.ts'
+import { type Json, OxbowError } from '../../base/index.ts'
+import { type Call, type Caller, jsonSchema } from '../../protocol/index.ts'
 
 /** Where the data is kept. */
 export interface PluginData {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { type ErrorCode, isOxbowError, type Json, type JsonSchema, type SchemaChecker } from '../../types/index.ts'
+import { type ErrorCode, isOxbowError, type Json, type JsonSchema, type SchemaChecker } from '../../base/index.ts'
 import { createSchemaChecker } from './schema-checker.ts'
 
 const checker = createSchemaChecker()

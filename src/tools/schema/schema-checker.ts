@@ -14,7 +14,7 @@ import {
   OxbowError,
   type SchemaChecker,
   type SchemaProblem,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
 import {
   maxCheckedValueBytes,
   maxCheckedValueDepth,

@@ -16,7 +16,7 @@ import {
   type ThreadQuestion,
   toFailure,
   truncate,
-} from '../../types/index.ts'
+} from '../../base/index.ts'
 import { keptSchemas, maxSchemaProblems, maxSchemaWordCharacters } from '../limits.ts'
 import type { SchemaAnswer, SchemaQuestion } from './schema-checker.ts'
 

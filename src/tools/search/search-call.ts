@@ -4,17 +4,9 @@
  */
 import { z } from 'zod'
 import type { Egress, Fetched } from '../../sandbox/index.ts'
-import {
-  type Call,
-  type Config,
-  evident,
-  isOxbowError,
-  type JsonObject,
-  ownValue,
-  OxbowError,
-  searchKeyEnv,
-  plural,
-} from '../../types/index.ts'
+import { isOxbowError, type JsonObject, ownValue, OxbowError, plural } from '../../base/index.ts'
+import { type Call, evident } from '../../protocol/index.ts'
+import { type Config, searchKeyEnv } from '../../config/index.ts'
 import {
   defaultSearchResults,
   maxQueryCharacters,

@@ -1,6 +1,6 @@
 import type { SAXParser } from 'parse5-sax-parser'
 import { maxPageCharacters } from '../limits.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 // What a search service is to web.search: a request to make, and how its answer is read.
 

@@ -5,8 +5,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { openEgress } from '../../sandbox/index.ts'
-import { isOxbowError, parseConfig } from '../../types/index.ts'
-import type { CallContext, Config, Done } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
+import { parseConfig } from '../../config/index.ts'
+import type { CallContext, Done } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
 import { openSearch } from './search-call.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void

@@ -1,6 +1,6 @@
 /** Runs commands. Privileged: only the sandbox limits what a command can do. */
 import { z } from 'zod'
-import { type Call, type CallContext, evident, type Hands, type HandsOps, type Profile, type StartedProgram } from '../../types/index.ts'
+import { type Call, type CallContext, evident, type Hands, type HandsOps, type Profile, type StartedProgram } from '../../protocol/index.ts'
 import {
   commandGraceMs,
   defaultCommandSeconds,

@@ -1,6 +1,7 @@
 /** Calls that resize, signal, close and list sessions and jobs. */
 import { z } from 'zod'
-import { type Call, evident, type SessionEntry, type SessionOps, type SessionSignal, plural } from '../../types/index.ts'
+import { plural } from '../../base/index.ts'
+import { type Call, evident, type SessionEntry, type SessionOps, type SessionSignal } from '../../protocol/index.ts'
 import { sessionGraceMs } from '../limits.ts'
 import type { OnlineSessions } from './online-sessions.ts'
 import { askSession, cellsArgument, describeState, idArgument, sessionCall } from './session-arguments.ts'

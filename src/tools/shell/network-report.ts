@@ -1,8 +1,8 @@
 /** The hosts that a command with network may reach, and the report of those it did reach. */
 import { z } from 'zod'
 import type { Visit, Visits } from '../../sandbox/index.ts'
-import type { JsonObject } from '../../types/index.ts'
-import { plural } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import { plural } from '../../base/index.ts'
 import { maxHostEntries, maxShownHosts } from '../limits.ts'
 
 export const hostsArgument: z.ZodDefault<z.ZodArray<z.ZodString>> = z

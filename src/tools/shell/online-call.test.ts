@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Visit, Visits } from '../../sandbox/index.ts'
-import type { CallContext, HandsOps, JsonObject } from '../../types/index.ts'
+import type { JsonObject } from '../../base/index.ts'
+import type { CallContext, HandsOps } from '../../protocol/index.ts'
 import { shellOnline } from './online-sessions.ts'
 
 const visit = (host: string): Visit => ({ host, port: 443, decision: 'reached', reason: '', connections: 2, bytesOut: 10, bytesIn: 20 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CallContext } from '../../types/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import { onlineSessions } from './online-sessions.ts'
 
 /** Hands that open what they are asked to, and list what `listed` says. */

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
-import type { Call, CallContext, HandsOps, SessionEntry } from '../../types/index.ts'
+import type { Call, CallContext, HandsOps, SessionEntry } from '../../protocol/index.ts'
 import { commandGraceMs, maxCommandSeconds, maxWaitSeconds, sessionGraceMs } from '../limits.ts'
 import { toWorkspacePath } from '../workspace-arguments.ts'
 import { execArguments, execFields, inShell, type ExecInput, type ExecOutput, runCommand } from './exec-call.ts'

@@ -1,6 +1,6 @@
 /** Calls that start shell sessions and background commands. */
 import { z } from 'zod'
-import { type Call, type CallContext, evident } from '../../types/index.ts'
+import { type Call, type CallContext, evident } from '../../protocol/index.ts'
 import {
   commandGraceMs,
   defaultColumns,

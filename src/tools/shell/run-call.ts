@@ -3,7 +3,7 @@
  * `[exec]` says, at the gate. In the sandbox, without network, with an environment of its own, and ended with all its processes.
  */
 import { z } from 'zod'
-import { type Call, evident } from '../../types/index.ts'
+import { type Call, evident } from '../../protocol/index.ts'
 import { commandGraceMs, maxCommandSeconds, maxEnvironmentVariables, maxProgramArguments } from '../limits.ts'
 import { execArguments, execFields, type ExecOutput, runCommand } from './exec-call.ts'
 

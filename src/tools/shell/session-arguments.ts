@@ -1,6 +1,6 @@
 /** What the session calls share: arguments, owner, requests to hands, and the text of results. */
 import { z } from 'zod'
-import type { Call, CallContext, HandsOps, SessionEnd, SessionKey, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
+import type { Call, CallContext, HandsOps, SessionEnd, SessionKey, SessionOps, SessionOutput, SessionPrompt } from '../../protocol/index.ts'
 import {
   maxCells,
   maxQuietMs,

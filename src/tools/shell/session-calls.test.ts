@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createFakeSandbox, type FakeSandboxOptions } from '../../sandbox/fake/fake-sandbox.ts'
-import type { Call, CallContext, Done } from '../../types/index.ts'
+import type { Call, CallContext, Done } from '../../protocol/index.ts'
 import { builtinCalls } from '../index.ts'
 import { ownerOf } from './session-arguments.ts'
 

@@ -1,6 +1,7 @@
 /** Calls that write to sessions and read the output of sessions and jobs. */
 import { z } from 'zod'
-import { type Call, type CallContext, evident, OxbowError, type SessionKey } from '../../types/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import { type Call, type CallContext, evident, type SessionKey } from '../../protocol/index.ts'
 import {
   defaultQuietMs,
   defaultWriteWaitSeconds,

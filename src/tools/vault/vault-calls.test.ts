@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CallContext } from '../../types/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import { maxVaultBytes, vaultPieceBytes } from '../limits.ts'
 import { createSeenFiles } from '../workspace-arguments.ts'
 import { vaultCopyTo } from './vault-calls.ts'

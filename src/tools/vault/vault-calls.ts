@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, type CallContext, evident, type Hands, OxbowError, plural } from '../../types/index.ts'
+import { OxbowError, plural } from '../../base/index.ts'
+import { type Call, type CallContext, evident, type Hands } from '../../protocol/index.ts'
 import { listTimeoutMs, maxListEntries, maxVaultBytes, vaultPieceBytes, vaultTimeoutMs } from '../limits.ts'
 import { depthField, listedPath, overwriteField, pathArgument, type SeenFiles, skipField, toWorkspacePath } from '../workspace-arguments.ts'
 

@@ -1,6 +1,7 @@
 /** Fetches a URL through the egress (checking robots.txt if configured), converts it to text, and caches recent pages for paging. */
 import type { Egress } from '../../sandbox/index.ts'
-import { type CallContext, type KeptFile, OxbowError, toError } from '../../types/index.ts'
+import { OxbowError, toError } from '../../base/index.ts'
+import type { CallContext, KeptFile } from '../../protocol/index.ts'
 import { maxKeptBytes, maxKeptPages } from '../limits.ts'
 import type { PdfAnswer } from '../pdf/pdf-text.ts'
 import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from './decode-text.ts'

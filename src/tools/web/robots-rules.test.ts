@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Egress } from '../../sandbox/index.ts'
-import { OxbowError, isOxbowError, systemClock } from '../../types/index.ts'
-import type { CallContext } from '../../types/index.ts'
+import { OxbowError, isOxbowError, systemClock } from '../../base/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import { fetchPage } from './page-fetch.ts'
 import { createRobots } from './robots-rules.ts'
 

@@ -3,8 +3,8 @@
  * fetched now (5xx, no answer) may not.
  */
 import type { Egress } from '../../sandbox/index.ts'
-import { isOxbowError } from '../../types/index.ts'
-import type { CallContext } from '../../types/index.ts'
+import { isOxbowError } from '../../base/index.ts'
+import type { CallContext } from '../../protocol/index.ts'
 import { maxRobotsBytes, maxRobotsComparisons, maxRobotsOrigins, robotsMaxAgeMs, robotsRetryMs } from '../limits.ts'
 
 /** @throws the signal's reason */

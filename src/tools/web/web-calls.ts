@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import type { Egress } from '../../sandbox/index.ts'
-import { type Call, type CallContext, evident, OxbowError, truncate, plural } from '../../types/index.ts'
+import { OxbowError, truncate, plural } from '../../base/index.ts'
+import { type Call, type CallContext, evident } from '../../protocol/index.ts'
 import { errorPreviewBytes, maxShownCharacters, maxUrlCharacters, webPageBytes, webTimeoutMs } from '../limits.ts'
 import { createPageStore, fetchPage, type Page, type PageFormat, type PageStore } from './page-fetch.ts'
 import type { MayFetch } from './robots-rules.ts'

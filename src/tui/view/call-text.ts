@@ -1,7 +1,7 @@
 /** What is shown of a call's input: its subject in one line, its fields, and what it changes in a file. Lenient: a model writes it. */
 import { fieldsIn, plainLine } from '../../terminal/index.ts'
 import type { DiffLine } from './extras.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 export interface CallText {
   readonly name: string

@@ -5,7 +5,7 @@
 import type { Highlighter } from './highlight-js.d.ts'
 import type { Highlight } from './markdown.ts'
 import type { Theme } from './theme.ts'
-import { ownValue } from '../../types/index.ts'
+import { ownValue } from '../../base/index.ts'
 
 export interface DiffLine {
   readonly kind: 'same' | 'added' | 'removed'

@@ -1,6 +1,7 @@
 /** Items of the transcript as lines. Two columns at the left hold the mark of an item; all text of models and tools is cleaned here. */
 import { formatMoney, formatMs, plainLine, plainText, subjectOf } from '../../terminal/index.ts'
-import { assertNever, type CallView, forPeople, ownValue } from '../../types/index.ts'
+import { assertNever, forPeople, ownValue } from '../../base/index.ts'
+import type { CallView } from '../../protocol/index.ts'
 import { foldedDiffLines, foldedLines, liveLines, maxTitleChars, openLines } from '../limits.ts'
 import { isOpen, type State } from '../state.ts'
 import type { CallItem, EndItem, Item, NoteItem, ReplyItem, UserItem } from '../transcript.ts'

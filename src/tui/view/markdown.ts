@@ -4,7 +4,7 @@
  */
 import { Markdown, type MarkdownTheme } from '@earendil-works/pi-tui'
 import { plainText } from '../../terminal/index.ts'
-import { createRecentMap } from '../../types/index.ts'
+import { createRecentMap } from '../../base/index.ts'
 import { keptBlocks, maxBlockChars, maxColouredChars } from '../limits.ts'
 import { clip, wrapPlain } from './text-lines.ts'
 import type { Theme } from './theme.ts'

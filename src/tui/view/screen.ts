@@ -1,7 +1,7 @@
 /** The whole screen as lines: transcript, what stands above the editor, the editor, the status bar. */
 import { visibleWidth } from '@earendil-works/pi-tui'
 import { badgeText, describeModel, describeSandbox, formatMoney, formatMs, plainLine, plainText } from '../../terminal/index.ts'
-import { failureSentences } from '../../types/index.ts'
+import { failureSentences } from '../../base/index.ts'
 import { maxEditorRows } from '../limits.ts'
 import { topOf } from '../scrolling.ts'
 import type { State, Surroundings } from '../state.ts'

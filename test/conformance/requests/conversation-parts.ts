@@ -1,5 +1,6 @@
 /** What conversations are made of: a picture, a document, tools and a schema with everything in it. */
-import type { JsonObject, MediaPart, ToolSpec } from '../../../src/types/index.ts'
+import type { JsonObject } from '../../../src/base/index.ts'
+import type { MediaPart, ToolSpec } from '../../../src/protocol/index.ts'
 
 const onePixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 

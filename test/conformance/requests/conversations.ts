@@ -3,8 +3,9 @@
  * could. All of it must become a request that the vendor takes. Calls without results and results without calls are not
  * among them: the runtime's window never hands one out (`src/runtime/window.ts`).
  */
-import type { GenerateRequest, JsonObject, Message, ToolMessage, ToolSpec } from '../../../src/types/index.ts'
-import { userMessage } from '../../../src/types/index.ts'
+import type { JsonObject } from '../../../src/base/index.ts'
+import type { GenerateRequest, Message, ToolMessage, ToolSpec } from '../../../src/protocol/index.ts'
+import { userMessage } from '../../../src/protocol/index.ts'
 import { hardSchema, pdf, picture, readFile, toolNamed } from './conversation-parts.ts'
 import type { AnswerOf } from './travelled-answers.ts'
 

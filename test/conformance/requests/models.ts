@@ -1,5 +1,5 @@
 /** Models that requests are written for: the vendor's newest and older ones, a compatible service, and one that can do nothing. */
-import type { ModelFacts } from '../../../src/types/index.ts'
+import type { ModelFacts } from '../../../src/protocol/index.ts'
 import { everything, type ModelChoice } from '../subjects.ts'
 
 export interface LabelledModel extends ModelChoice {

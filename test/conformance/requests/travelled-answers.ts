@@ -1,6 +1,6 @@
 /** Messages as a conversation keeps them: what a wire read from a recorded stream, with what it sealed for itself. */
 import { modelLimits } from '../../../src/engine/limits.ts'
-import type { AssistantMessage, ModelEvent } from '../../../src/types/index.ts'
+import type { AssistantMessage, ModelEvent } from '../../../src/protocol/index.ts'
 import { bytesOf } from '../framing.ts'
 import type { CaseName } from '../streams/answers.ts'
 import { subjects } from '../subjects.ts'

@@ -2,7 +2,8 @@
  * What the streams of this folder say, written once as neutral data: each wire says the same in its own events, and our
  * adapter as well as the vendor's own client must read exactly this.
  */
-import type { ErrorCode, FinishReason, Usage } from '../../../src/types/index.ts'
+import type { ErrorCode } from '../../../src/base/index.ts'
+import type { FinishReason, Usage } from '../../../src/protocol/index.ts'
 
 export interface NeutralCall {
   readonly id: string

@@ -1,5 +1,5 @@
 /** What stands in the list: a URL or a chain of redirects, the verdict that it must get, and why. */
-import type { ErrorCode } from '../../../src/types/index.ts'
+import type { ErrorCode } from '../../../src/base/index.ts'
 
 /** `allowed`, or the code of the refusal. */
 export type Verdict = 'allowed' | Extract<ErrorCode, 'denied' | 'bad_input' | 'not_found' | 'limit_reached'>

@@ -1,7 +1,9 @@
 /** A counter: the smallest service that has one of everything. `counter.test.ts` puts it into a guest. */
 import { z } from 'zod'
 import { sectionOf, type Service } from '../../../src/kernel/index.ts'
-import { type Call, type CallId, type ConfigSection, OxbowError } from '../../../src/types/index.ts'
+import { type CallId, OxbowError } from '../../../src/base/index.ts'
+import type { Call } from '../../../src/protocol/index.ts'
+import type { ConfigSection } from '../../../src/config/index.ts'
 
 interface Count {
   readonly at: number

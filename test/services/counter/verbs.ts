@@ -1,5 +1,5 @@
 /** What people type for the counter. */
-import type { ServiceVerb } from '../../../src/types/index.ts'
+import type { ServiceVerb } from '../../../src/protocol/index.ts'
 
 export const counterVerbs: readonly ServiceVerb[] = [
   { words: 'counter', summary: 'count, up to a limit', examples: ['oxbow counter add 2'] },

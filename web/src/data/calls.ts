@@ -4,7 +4,7 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { Client, OutputOf } from '../../../src/client/browser-client.ts'
-import { type Failure, type Json, type JsonObject, type SessionId, toError, toFailure } from '../../../src/types/index.ts'
+import { type Failure, type Json, type JsonObject, type SessionId, toError, toFailure } from '../../../src/base/index.ts'
 import { useGuest } from './guest.tsx'
 
 /** @throws OxbowError with the failure of the call, or of the connection */

@@ -4,7 +4,8 @@
  */
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react'
 import { type Client, connect, type ConnectionState, sessionPath } from '../../../src/client/browser-client.ts'
-import { type Failure, type GuestStatus, type Notice, toError, toFailure } from '../../../src/types/index.ts'
+import { type Failure, toError, toFailure } from '../../../src/base/index.ts'
+import type { GuestStatus, Notice } from '../../../src/protocol/index.ts'
 
 export type Access =
   | { readonly type: 'connecting' }

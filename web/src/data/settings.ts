@@ -1,14 +1,7 @@
 /** The configuration of the guest as pages use it: what it is, saving a change, and a restart with it. */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import {
-  type ConfigDraft,
-  type ConfigProposal,
-  type ConfigState,
-  type Failure,
-  type JsonObject,
-  OxbowError,
-  toFailure,
-} from '../../../src/types/index.ts'
+import { type Failure, type JsonObject, OxbowError, toFailure } from '../../../src/base/index.ts'
+import type { ConfigDraft, ConfigProposal, ConfigState } from '../../../src/config/index.ts'
 import { type CallState, callOf, useCall } from './calls.ts'
 import { useGuest } from './guest.tsx'
 

@@ -1,6 +1,6 @@
 /** Code with syntax colours. The highlighter is loaded with the first code; until then, and for what is too long, the text is plain. */
 import { type ReactNode, useEffect, useMemo, useState } from 'react'
-import { ownValue } from '../../../src/types/index.ts'
+import { ownValue } from '../../../src/base/index.ts'
 import './code.css'
 
 /** A node of the highlighter's tree: elements with classes, and text. It holds no attributes, so nothing in the text becomes markup. */

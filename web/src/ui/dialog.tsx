@@ -1,7 +1,7 @@
 /** Dialogs, over the browser's own `<dialog>`: it keeps the focus inside, closes with Escape, and gives the focus back. */
 import { X } from 'lucide-react'
 import { type ReactNode, useEffect, useId, useRef } from 'react'
-import type { Failure } from '../../../src/types/index.ts'
+import type { Failure } from '../../../src/base/index.ts'
 import { Button, IconButton } from './button.tsx'
 import { ProblemLine } from './states.tsx'
 

@@ -8,7 +8,7 @@ import type { MarkedToken, Token, Tokens } from 'marked'
 import { createElement, Fragment, memo, type ReactNode, useMemo, useRef } from 'react'
 import { CodeBlock } from './code-block.tsx'
 import { nothingRead, readMarkdown } from './markdown-tokens.ts'
-import { ownValue } from '../../../src/types/index.ts'
+import { ownValue } from '../../../src/base/index.ts'
 
 export const Markdown = memo(function Markdown({ text }: { readonly text: string }): ReactNode {
   const read = useRef(nothingRead)

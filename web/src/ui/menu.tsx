@@ -1,7 +1,7 @@
 /** A button that opens a menu: over everything, closed by Escape, by a choice, or by a press elsewhere. */
 import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from 'react'
 import { IconButton } from './button.tsx'
-import { ownValue } from '../../../src/types/index.ts'
+import { ownValue } from '../../../src/base/index.ts'
 
 interface MenuItem {
   readonly title: string

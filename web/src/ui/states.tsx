@@ -1,8 +1,8 @@
 /** What a place shows when it has nothing to show: because there is nothing, not yet, or because something went wrong. */
 import { CircleAlert, Inbox, X } from 'lucide-react'
 import { Component, type ReactNode } from 'react'
-import { failureSentences } from '../../../src/types/index.ts'
-import type { Failure } from '../../../src/types/index.ts'
+import { failureSentences } from '../../../src/base/index.ts'
+import type { Failure } from '../../../src/base/index.ts'
 import { Button, IconButton } from './button.tsx'
 
 export function Loading({ label = 'Loading' }: { readonly label?: string }): ReactNode {

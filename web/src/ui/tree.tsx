@@ -1,7 +1,7 @@
 /** A tree. The arrow keys walk through what is open: right opens, left closes or goes to the parent; Enter chooses. */
 import { ChevronRight } from 'lucide-react'
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
-import { ownValue } from '../../../src/types/index.ts'
+import { ownValue } from '../../../src/base/index.ts'
 
 export interface TreeNode {
   readonly id: string

@@ -6,15 +6,9 @@
  */
 import { z } from 'zod'
 import { characterProblem, type CharacterProfile, type Limits, limitsSchema } from '../../../kernel/index.ts'
-import {
-  type Definition,
-  expandRights,
-  type Json,
-  type JsonObject,
-  parseObject,
-  type SandboxTier,
-  wrongAgentRights,
-} from '../../../types/index.ts'
+import { type Json, type JsonObject, parseObject } from '../../../base/index.ts'
+import { expandRights, type SandboxTier, wrongAgentRights } from '../../../protocol/index.ts'
+import type { Definition } from '../../../config/index.ts'
 import { folderPattern, maxCapabilities, maxPromptParts } from './limits.ts'
 
 export interface AgentDefinition {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import type { DefinitionText, GenerateRequest, HostPort } from '../../../types/index.ts'
+import type { GenerateRequest } from '../../../protocol/index.ts'
+import type { DefinitionText, HostPort } from '../../../config/index.ts'
 import { openFixture, says } from '../../../kernel/kernel-fixture.ts'
 
 const character = readFileSync(new URL('../../../../test/characters/fixtures/butler.character.json', import.meta.url), 'utf8')

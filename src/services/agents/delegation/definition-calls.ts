@@ -1,6 +1,8 @@
 /** The calls by which a person looks at definitions of agents and graphs, and approves those of the workspace. */
 import { z } from 'zod'
-import { type Call, type DefinitionKind, definitionKinds, definitionName, OxbowError } from '../../../types/index.ts'
+import { OxbowError } from '../../../base/index.ts'
+import type { Call } from '../../../protocol/index.ts'
+import { type DefinitionKind, definitionKinds, definitionName } from '../../../config/index.ts'
 import { isOver } from '../agent-record.ts'
 import type { Supervisor } from '../supervisor.ts'
 import { type Definitions, type ListedDefinition, listedDefinition, verbOf } from './definitions.ts'

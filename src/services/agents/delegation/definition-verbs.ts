@@ -1,6 +1,7 @@
 /** Verbs of definitions of agents and graphs: which there are, and which of the workspace count. `oxbow graph show` also shows runs. */
 import { plainLine, plainText, table } from '../../../terminal/index.ts'
-import type { DefinitionKind, ServiceVerb } from '../../../types/index.ts'
+import type { ServiceVerb } from '../../../protocol/index.ts'
+import type { DefinitionKind } from '../../../config/index.ts'
 import type { ListedDefinition } from './definitions.ts'
 
 /** As `definition.show` has it. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createFakeSandbox } from '../../../sandbox/fake/fake-sandbox.ts'
-import type { DefinitionText, HostPort, Json, JsonObject } from '../../../types/index.ts'
+import type { Json, JsonObject } from '../../../base/index.ts'
+import type { DefinitionText, HostPort } from '../../../config/index.ts'
 import { type Fixture, openFixture } from '../../../kernel/kernel-fixture.ts'
 
 const toml = (description: string, more = ''): string => `description = "${description}"\n${more}`

@@ -9,25 +9,26 @@ import type { Documents } from '../../../kernel/index.ts'
 import {
   type Clock,
   createRecentMap,
+  didYouMean,
+  isObject,
+  isOxbowError,
+  type JsonObject,
+  OxbowError,
+  untilAborted,
+  type RecentMap,
+} from '../../../base/index.ts'
+import { jsonObjectSchema, type Sandbox } from '../../../protocol/index.ts'
+import {
   type Definition,
   type DefinitionKind,
   definitionKinds,
   definitionName,
   type DefinitionText,
-  didYouMean,
   type HostPort,
-  isObject,
-  isOxbowError,
-  type JsonObject,
-  jsonObjectSchema,
   maxCharacterBytes,
   maxDefinitionBytes,
   maxDefinitions,
-  OxbowError,
-  untilAborted,
-  type RecentMap,
-  type Sandbox,
-} from '../../../types/index.ts'
+} from '../../../config/index.ts'
 import { definitionReadMs, heldDefinitionsMs } from './limits.ts'
 
 const definitionState = z

@@ -1,7 +1,8 @@
 /** The calls by which an agent, or a person, finds agents by what they can do, and delegates to them. */
 import { z } from 'zod'
 import type { CallReference } from '../../../kernel/index.ts'
-import { type Call, type Caller, fenced, type Label } from '../../../types/index.ts'
+import { fenced } from '../../../base/index.ts'
+import type { Call, Caller, Label } from '../../../protocol/index.ts'
 import { maxFoundAgents } from './limits.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { agentRef, find as findAgent } from '../agent-control-calls.ts'

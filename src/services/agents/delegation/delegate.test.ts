@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../../store/index.ts'
-import { type DefinitionText, type GenerateRequest, type HostPort, type JsonObject, textOf } from '../../../types/index.ts'
+import type { JsonObject } from '../../../base/index.ts'
+import { type GenerateRequest, textOf } from '../../../protocol/index.ts'
+import type { DefinitionText, HostPort } from '../../../config/index.ts'
 import { asks, done, type Fixture, type FixtureOptions, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
 import type { Delegated } from './delegated-end.ts'
 

@@ -6,10 +6,6 @@ import { z } from 'zod'
 import { type AgentProfile, type Budgets, type Documents, profileCategory, type Registry, writtenPaths } from '../../../kernel/index.ts'
 import {
   type ErrorCode,
-  errorCodeSchema,
-  idOrEmpty,
-  jsonSchema,
-  labelSchema,
   isObject,
   isOxbowError,
   type Json,
@@ -18,9 +14,9 @@ import {
   problemLines,
   type SchemaChecker,
   type SessionId,
-  sessionScope,
   truncate,
-} from '../../../types/index.ts'
+} from '../../../base/index.ts'
+import { errorCodeSchema, idOrEmpty, jsonSchema, labelSchema, sessionScope } from '../../../protocol/index.ts'
 import type { Store } from '../../../store/index.ts'
 import type { OpenVersions } from '../../versions/service.ts'
 import { type AgentRecord, isOver } from '../agent-record.ts'

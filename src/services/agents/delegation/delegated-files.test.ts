@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench } from '../../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../../tools/index.ts'
-import type { DefinitionText, HostPort } from '../../../types/index.ts'
+import type { DefinitionText, HostPort } from '../../../config/index.ts'
 import { asks, inOrder, openFixture, says } from '../../../kernel/kernel-fixture.ts'
 import type { Delegated } from './delegated-end.ts'
 

@@ -1,6 +1,6 @@
 /** The call by which an agent, or a person, delegates many tasks at once. */
 import { z } from 'zod'
-import type { Call } from '../../../types/index.ts'
+import type { Call } from '../../../protocol/index.ts'
 import { delegateFields } from './brief.ts'
 import { doneOf } from './delegate-calls.ts'
 import { fanOut, type FanOut, type FanOutDeps, type FanOutEnd, fanOutEnd } from './fan-out.ts'

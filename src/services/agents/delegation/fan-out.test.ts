@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../../store/index.ts'
-import type { CallId, CallOutcome, DefinitionText, GenerateRequest, HostPort, JsonObject } from '../../../types/index.ts'
-import { textOf } from '../../../types/index.ts'
+import type { CallId, JsonObject } from '../../../base/index.ts'
+import type { CallOutcome, GenerateRequest } from '../../../protocol/index.ts'
+import type { DefinitionText, HostPort } from '../../../config/index.ts'
+import { textOf } from '../../../protocol/index.ts'
 import { asks, done, type Fixture, type FixtureOptions, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
 import type { FanOutEnd } from './fan-out.ts'
 

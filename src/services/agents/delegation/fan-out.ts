@@ -5,17 +5,8 @@
  */
 import { z } from 'zod'
 import { type Sessions, stopReason } from '../../../kernel/index.ts'
-import {
-  type CallId,
-  derivedId,
-  fenced,
-  originOf,
-  OxbowError,
-  truncate,
-  joinLabels,
-  labelSchema,
-  type Labels,
-} from '../../../types/index.ts'
+import { type CallId, derivedId, fenced, OxbowError, truncate } from '../../../base/index.ts'
+import { originOf, joinLabels, labelSchema, type Labels } from '../../../protocol/index.ts'
 import { isOver } from '../agent-record.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
 import type { DelegateRequest, Delegating } from './brief.ts'

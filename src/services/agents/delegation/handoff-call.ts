@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { type AgentProfile, type Handoff, type Handoffs, passedOn, type RunningTurns, type StartTurn } from '../../../kernel/index.ts'
-import { type Call, type CallId, derivedId, OxbowError, type Sandbox, type SessionId } from '../../../types/index.ts'
+import { type CallId, derivedId, OxbowError, type SessionId } from '../../../base/index.ts'
+import type { Call, Sandbox } from '../../../protocol/index.ts'
 import type { Supervisor } from '../supervisor.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { briefOf, delegateFields } from './brief.ts'

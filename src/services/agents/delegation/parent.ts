@@ -3,16 +3,9 @@
  * handoffs, graphs.
  */
 import { type AgentProfile, allows, type DefinedProfile, delegableOf, type Entries, meet, modelRight } from '../../../kernel/index.ts'
-import {
-  type Caller,
-  type Config,
-  grantOf,
-  OxbowError,
-  type SandboxStatus,
-  type SandboxTier,
-  sandboxTiers,
-  type SessionId,
-} from '../../../types/index.ts'
+import { OxbowError, type SessionId } from '../../../base/index.ts'
+import { type Caller, grantOf, type SandboxStatus, type SandboxTier, sandboxTiers } from '../../../protocol/index.ts'
+import type { Config } from '../../../config/index.ts'
 import type { AgentDefinition } from './agent-definition.ts'
 
 export interface Parent {

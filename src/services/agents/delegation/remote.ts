@@ -5,9 +5,7 @@
  */
 import type { Gate } from '../../../kernel/index.ts'
 import {
-  type Call,
   type CallId,
-  type CallOutcome,
   derivedId,
   type ErrorCode,
   isErrorCode,
@@ -15,7 +13,8 @@ import {
   type JsonObject,
   OxbowError,
   type SchemaChecker,
-} from '../../../types/index.ts'
+} from '../../../base/index.ts'
+import type { Call, CallOutcome } from '../../../protocol/index.ts'
 import type { Delegating, DelegateRequest } from './brief.ts'
 import { type Delegated, judgeValue } from './delegated-end.ts'
 import { maxRepairs } from './limits.ts'

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import type { GenerateRequest, Json, RecordView } from '../../../types/index.ts'
+import type { Json } from '../../../base/index.ts'
+import type { GenerateRequest, RecordView } from '../../../protocol/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
 import { approve, change, hookSource, on, pass, refuse, type TestHook } from './hooks-fixture.ts'
 

@@ -16,28 +16,24 @@ import {
   runtimeCaller,
   type Sessions,
 } from '../../../kernel/index.ts'
+import { type CallId, type Failure, isObject, type SessionId, toError } from '../../../base/index.ts'
 import {
   type AssistantMessage,
   type Call,
   type Caller,
-  type CallId,
   type CallOutcome,
-  type Failure,
   type GenerateOutput,
   type HookValues,
   isGeneration,
-  isObject,
   isTurn,
   joinLabels,
   type KeptFile,
   labelOrigins,
   type Message,
   originOf,
-  type SessionId,
   textOf,
-  toError,
   toolCallsOf,
-} from '../../../types/index.ts'
+} from '../../../protocol/index.ts'
 import { askPerson } from './hook-approval.ts'
 import { type HookDecision, type HookDemand, type HookRunner, placeOf } from './run-hooks.ts'
 

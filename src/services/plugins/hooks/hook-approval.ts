@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { processRight } from '../../../kernel/index.ts'
-import type { Call, CallOutcome, Failure } from '../../../types/index.ts'
+import type { Failure } from '../../../base/index.ts'
+import type { Call, CallOutcome } from '../../../protocol/index.ts'
 import type { HookDemand } from './run-hooks.ts'
 
 interface HookAskInput {

@@ -1,5 +1,6 @@
 /** Hooks as functions of this process, behind the port by which plugins have theirs. */
-import type { HookSource, HookStep, HookValues, Json, PluginHookResult } from '../../../types/index.ts'
+import type { Json } from '../../../base/index.ts'
+import type { HookSource, HookStep, HookValues, PluginHookResult } from '../../../protocol/index.ts'
 
 export interface TestHook<Step extends HookStep = HookStep> {
   readonly step: Step

@@ -1,7 +1,7 @@
 /** Whatever a plugin may answer to a hook, at every step: the step ends with a value, and nothing but what its schema allows has changed. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { DecidingStep, HookValues } from '../../../types/index.ts'
+import type { DecidingStep, HookValues } from '../../../protocol/index.ts'
 import { knowing } from '../../../kernel/kernel-fixture.ts'
 import { createHookRunner } from './run-hooks.ts'
 

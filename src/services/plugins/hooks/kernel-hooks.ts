@@ -1,7 +1,8 @@
 /** The hooks of plugins in the steps of a turn that are no calls, and in events; those around calls are in `call-hooks.ts`. */
 import { describeEvent, mayBeEvent } from '../../../kernel/index.ts'
 import type { TurnHooks } from '../../../runtime/index.ts'
-import { fenced, type HookPlace, originOf, type Process, type UserId } from '../../../types/index.ts'
+import { fenced, type UserId } from '../../../base/index.ts'
+import { type HookPlace, originOf, type Process } from '../../../protocol/index.ts'
 import { type CallHookDeps, createCallHooks, hookFailure } from './call-hooks.ts'
 import { askPerson } from './hook-approval.ts'
 import type { LoadedHooks } from './lazy-hooks.ts'

@@ -4,7 +4,8 @@
  */
 import type { Events, KernelHooks } from '../../../kernel/index.ts'
 import type { TurnHooks } from '../../../runtime/index.ts'
-import { type Call, type Caller, type HookSource, type HookStep, once, type RecordView, turnCall } from '../../../types/index.ts'
+import { once } from '../../../base/index.ts'
+import { type Call, type Caller, type HookSource, type HookStep, type RecordView, turnCall } from '../../../protocol/index.ts'
 
 /** What is loaded with the first step that a hook looks at. */
 export interface LoadedHooks extends Pick<KernelHooks, 'before'> {

@@ -5,24 +5,19 @@
  */
 import { z } from 'zod'
 import { type Core, explain } from '../../../kernel/index.ts'
-import {
-  type Caller,
-  type DecidingStep,
-  type DeclaredHook,
-  type HookChanges,
-  type HookPlace,
-  type HookSource,
-  type HookStep,
-  type HookValues,
-  isObject,
-  type JsonObject,
-  nestsDeeper,
-  type ObservingStep,
-  ownValue,
-  type PluginHookResult,
-  type SessionId,
-  untilAborted,
-} from '../../../types/index.ts'
+import { isObject, type JsonObject, nestsDeeper, ownValue, type SessionId, untilAborted } from '../../../base/index.ts'
+import type {
+  Caller,
+  DecidingStep,
+  DeclaredHook,
+  HookChanges,
+  HookPlace,
+  HookSource,
+  HookStep,
+  HookValues,
+  ObservingStep,
+  PluginHookResult,
+} from '../../../protocol/index.ts'
 import type { Secrets } from '../../../secrets/index.ts'
 
 /** Steps that wait to be observed by one plugin; more are dropped, and that is recorded. */

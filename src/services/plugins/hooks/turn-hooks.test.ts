@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { GenerateRequest, HookSource } from '../../../types/index.ts'
+import type { GenerateRequest, HookSource } from '../../../protocol/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
 import { approve, change, hookSource, on, pass, refuse, type TestHook } from './hooks-fixture.ts'
 

@@ -5,6 +5,7 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { type BranchBy, type AskRuns, isBelow } from '../../../kernel/index.ts'
+import { OxbowError, plural } from '../../../base/index.ts'
 import {
   type Call,
   type CallContext,
@@ -12,11 +13,9 @@ import {
   type Done,
   evident,
   isBranchName,
-  OxbowError,
-  plural,
   joinLabels,
   type Labels,
-} from '../../../types/index.ts'
+} from '../../../protocol/index.ts'
 import type { Branches } from './branches.ts'
 import { isEnded } from './branches.ts'
 import { branchTimeoutMs } from '../limits.ts'

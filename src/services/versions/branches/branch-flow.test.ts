@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench } from '../../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../../tools/index.ts'
-import type { CallOutcome } from '../../../types/index.ts'
+import type { CallOutcome } from '../../../protocol/index.ts'
 import { asks, done, newCallId, openFixture, says, testCall } from '../../../kernel/kernel-fixture.ts'
 
 type Step = readonly [name: string, args?: unknown]

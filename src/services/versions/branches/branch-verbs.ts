@@ -1,6 +1,7 @@
 /** `oxbow branch`: copies of the workspace on which agents work. */
 import { formatTime, plainLine, table } from '../../../terminal/index.ts'
-import { plural, type ServiceVerb } from '../../../types/index.ts'
+import { plural } from '../../../base/index.ts'
+import type { ServiceVerb } from '../../../protocol/index.ts'
 import type { BranchRecord, Difference, MergedBranch } from '../version-schemas.ts'
 import { changeLines, differenceText, shortLength } from '../version-text.ts'
 

@@ -11,7 +11,8 @@ import {
   type FileCopies,
   type NewBranch,
 } from '../../../kernel/index.ts'
-import { type Caller, type Clock, OxbowError, type Sandbox, type SandboxBranches, joinLabels, type Labels } from '../../../types/index.ts'
+import { type Clock, OxbowError } from '../../../base/index.ts'
+import { type Caller, type Sandbox, type SandboxBranches, joinLabels, type Labels } from '../../../protocol/index.ts'
 import { trailersOf } from '../thread/message-labels.ts'
 import type { MergedTree, MergeRequest } from '../thread/merge-trees.ts'
 import { fileName } from '../thread/checkpoint.ts'

@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { HandsOps, SnapshotEntry } from '../../../types/index.ts'
+import type { HandsOps, SnapshotEntry } from '../../../protocol/index.ts'
 import {
   unversioned,
   objectId,

@@ -4,8 +4,8 @@
  * seen. And which folders of the person a version covers: what has their names later is something else.
  */
 import { posix } from 'node:path'
-import { fitsAnyName, isRepositoryName } from '../../../types/index.ts'
-import { ownValue } from '../../../types/index.ts'
+import { fitsAnyName, isRepositoryName } from '../../../protocol/index.ts'
+import { ownValue } from '../../../base/index.ts'
 import type { NewCommit } from '../../../repository/index.ts'
 import { maxRemovedNames } from '../limits.ts'
 

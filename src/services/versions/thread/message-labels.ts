@@ -3,7 +3,8 @@
  * it goes wherever the repository goes.
  */
 import type { Store } from '../../../store/index.ts'
-import { isUuid, type Label, ownValue, type SessionId, joinLabels, type Labels, parseLabels } from '../../../types/index.ts'
+import { isUuid, ownValue, type SessionId } from '../../../base/index.ts'
+import { type Label, joinLabels, type Labels, parseLabels } from '../../../protocol/index.ts'
 
 const trailer = 'Oxbow-Labels'
 

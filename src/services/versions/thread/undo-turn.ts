@@ -13,7 +13,7 @@ import {
   folderMode,
   type TreeEntry,
 } from '../../../repository/index.ts'
-import { OxbowError } from '../../../types/index.ts'
+import { OxbowError } from '../../../base/index.ts'
 import { unknownTurn } from './message-labels.ts'
 import { movedFolder } from './left-out.ts'
 import { fromTree } from './checkpoint.ts'

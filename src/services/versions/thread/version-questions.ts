@@ -1,5 +1,5 @@
 /** What the thread of the versions is asked, and what it answers. */
-import type { HandsOps, SnapshotEntry } from '../../../types/index.ts'
+import type { HandsOps, SnapshotEntry } from '../../../protocol/index.ts'
 import type { StateText, Wanted } from './checkpoint.ts'
 import type { ArchivePiece, Comparison, LargeFile } from './history.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'

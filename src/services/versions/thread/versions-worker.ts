@@ -1,6 +1,6 @@
 /** The thread of the versions: everything that reads or writes the repository, one question after the other. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../../types/index.ts'
+import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../../base/index.ts'
 import { type Checkpoints, createCheckpoints, files, treeName } from './checkpoint.ts'
 import {
   archivePiece,

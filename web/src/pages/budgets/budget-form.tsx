@@ -1,6 +1,6 @@
 /** Sets a budget: for whom, in which window, and how much of what. */
 import { type ReactNode, useState } from 'react'
-import type { JsonObject } from '../../../../src/types/index.ts'
+import type { JsonObject } from '../../../../src/base/index.ts'
 import { useAction } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'

@@ -1,6 +1,6 @@
 /** Files on their way into a message: read in the browser, stored by the guest in pieces, and sent by their hashes. */
 import type { Client } from '../../../../src/client/browser-client.ts'
-import { type KeptFile, maxAttachmentBytes, maxAttachments, maxPieceBytes } from '../../../../src/types/index.ts'
+import { type KeptFile, maxAttachmentBytes, maxAttachments, maxPieceBytes } from '../../../../src/protocol/index.ts'
 import { callOf } from '../../data/calls.ts'
 import { bytesText } from '../../ui/layout.tsx'
 

@@ -1,6 +1,6 @@
 /** The input of a call, as a page shows it. */
 import { exactText } from '../../../../src/terminal/index.ts'
-import { isObject, type JsonObject, ownValue } from '../../../../src/types/index.ts'
+import { isObject, type JsonObject, ownValue } from '../../../../src/base/index.ts'
 
 export function inputOf(text: string): JsonObject {
   try {

@@ -17,7 +17,7 @@ import {
 } from 'lucide-react'
 import { lazy, memo, type ReactNode, Suspense } from 'react'
 import { exactText } from '../../../../src/terminal/index.ts'
-import { assertNever, forPeople, type JsonObject, ownValue } from '../../../../src/types/index.ts'
+import { assertNever, forPeople, type JsonObject, ownValue } from '../../../../src/base/index.ts'
 import { CodeBlock } from '../../ui/code-block.tsx'
 import { languageOf } from '../../ui/code.tsx'
 import { Badge, durationText } from '../../ui/layout.tsx'

@@ -1,7 +1,8 @@
 /** Where a message is written: it grows with its text, takes files by button, paste and drop, and keeps an unsent draft of each session. */
 import { ArrowUp, Paperclip, Square, X } from 'lucide-react'
 import { type ClipboardEvent, type DragEvent, type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
-import { type KeptFile, toFailure, failureSentences } from '../../../../src/types/index.ts'
+import { toFailure, failureSentences } from '../../../../src/base/index.ts'
+import type { KeptFile } from '../../../../src/protocol/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/layout.tsx'

@@ -4,7 +4,8 @@
  */
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import type { Client } from '../../../../src/client/browser-client.ts'
-import { type Failure, isMessage, type RecordView, type SessionId, toFailure } from '../../../../src/types/index.ts'
+import { type Failure, type SessionId, toFailure } from '../../../../src/base/index.ts'
+import { isMessage, type RecordView } from '../../../../src/protocol/index.ts'
 import { callOf } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { type OutgoingMessage, outboxOf } from './outbox.ts'

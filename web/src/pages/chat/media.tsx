@@ -1,7 +1,7 @@
 /** Files in a conversation: pictures and sound as such, everything else by name, all to download. */
 import { Download, File } from 'lucide-react'
 import type { ReactNode } from 'react'
-import type { KeptFile } from '../../../../src/types/index.ts'
+import type { KeptFile } from '../../../../src/protocol/index.ts'
 import { addressInGuest } from '../../data/guest.tsx'
 import { bytesText } from '../../ui/layout.tsx'
 

@@ -7,14 +7,13 @@ import {
   type CallId,
   createIdMaker,
   type Failure,
-  type KeptFile,
-  type SentFile,
   type SessionId,
   systemClock,
   systemRandom,
   toError,
   toFailure,
-} from '../../../../src/types/index.ts'
+} from '../../../../src/base/index.ts'
+import type { KeptFile, SentFile } from '../../../../src/protocol/index.ts'
 
 export interface OutgoingMessage {
   readonly id: string

@@ -1,7 +1,7 @@
 /** Commands in the composer: what completes `/`, those of the page, and the message that one of the person stands for. */
 import { type ReactNode, useEffect, useState } from 'react'
 import { commandCall, isNoCommand, type OwnCommand, ownCommands } from '../../../../src/terminal/index.ts'
-import { toFailure, failureSentences } from '../../../../src/types/index.ts'
+import { toFailure, failureSentences } from '../../../../src/base/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 
 const maxShown = 10

@@ -1,5 +1,5 @@
 /** Commands that the composer runs itself, under the names that they have in a terminal. */
-import type { JsonObject } from '../../../../src/types/index.ts'
+import type { JsonObject } from '../../../../src/base/index.ts'
 import { navigate } from '../../app/router.tsx'
 import { callOf } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'

@@ -1,7 +1,7 @@
 /** The sessions, newest first, in groups by day; each can be renamed, archived, forked and deleted. */
 import { Archive, ArchiveRestore, Ellipsis, GitFork, Pencil, Plus, Search, Trash2 } from 'lucide-react'
 import { type FormEvent, type ReactNode, useDeferredValue, useMemo, useState } from 'react'
-import type { SessionInfo } from '../../../../src/types/index.ts'
+import type { SessionInfo } from '../../../../src/protocol/index.ts'
 import { Link, navigate } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
 import { Button, IconButton } from '../../ui/button.tsx'

@@ -5,7 +5,7 @@
 import { ArrowDown } from 'lucide-react'
 import { memo, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState, type WheelEvent } from 'react'
 import { VList, type VListHandle } from 'virtua'
-import { assertNever } from '../../../../src/types/index.ts'
+import { assertNever } from '../../../../src/base/index.ts'
 import { Button } from '../../ui/button.tsx'
 import { CallRow } from './call-item.tsx'
 import { FoldContext } from './fold.ts'

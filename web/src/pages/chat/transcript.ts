@@ -3,17 +3,14 @@
  * again. Pure of React: a test folds what a guest sends.
  */
 import type { FollowEvent } from '../../../../src/client/browser-client.ts'
+import { assertNever, type Failure, isObject, type JsonObject } from '../../../../src/base/index.ts'
 import {
   type Answer,
-  assertNever,
   type CallChange,
   type CallView,
-  type Failure,
   foldStep,
   isEnd,
-  isObject,
   joinTurns,
-  type JsonObject,
   type KeptFile,
   lastAnswer,
   newTurnView,
@@ -26,7 +23,7 @@ import {
   type TurnMessage,
   type TurnStep,
   type TurnView,
-} from '../../../../src/types/index.ts'
+} from '../../../../src/protocol/index.ts'
 
 /** A message of the person. */
 export interface PersonItem {

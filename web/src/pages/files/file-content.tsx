@@ -1,7 +1,7 @@
 /** What is in a file: text with colours, pictures, sound and film as they are; everything else to download. */
 import { Download, FileQuestion } from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
-import { type Failure, toFailure } from '../../../../src/types/index.ts'
+import { type Failure, toFailure } from '../../../../src/base/index.ts'
 import { useEvents } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Code, languageOf } from '../../ui/code.tsx'

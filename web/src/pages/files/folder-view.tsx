@@ -1,7 +1,7 @@
 /** The entries of a folder, and uploads into it by drop or by choice. */
 import { File as FileIcon, FileText, Folder as FolderIcon, FolderOpen, Link2, Upload as UploadIcon } from 'lucide-react'
 import { type DragEvent, type ReactNode, useRef, useState } from 'react'
-import { type Failure, toFailure } from '../../../../src/types/index.ts'
+import { type Failure, toFailure } from '../../../../src/base/index.ts'
 import { Button } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/layout.tsx'
 import { Empty, Loading, Problem, ProblemLine } from '../../ui/states.tsx'

@@ -1,6 +1,6 @@
 /** Files of the workspace as the page reads and writes them: folders by call, content as bytes over HTTP. */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { type Failure, OxbowError, toFailure } from '../../../../src/types/index.ts'
+import { type Failure, OxbowError, toFailure } from '../../../../src/base/index.ts'
 import { callOf, useEvents } from '../../data/calls.ts'
 import { addressInGuest, useGuest } from '../../data/guest.tsx'
 

@@ -2,7 +2,7 @@
 import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { Check, CircleAlert, HeartPulse, RefreshCw, TriangleAlert } from 'lucide-react'
 import { type ReactNode, useMemo, useState } from 'react'
-import type { DoctorCheck } from '../../../../src/types/index.ts'
+import type { DoctorCheck } from '../../../../src/protocol/index.ts'
 import { type CallState, useAction, useCall } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button } from '../../ui/button.tsx'

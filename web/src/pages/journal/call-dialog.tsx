@@ -1,6 +1,6 @@
 /** One call with everything that the journal has of it: what was asked, who decided, what came out, what it cost and what it has read. */
 import { type ReactNode, useMemo } from 'react'
-import { isObject, type JsonObject, ownValue } from '../../../../src/types/index.ts'
+import { isObject, type JsonObject, ownValue } from '../../../../src/base/index.ts'
 import { Link } from '../../app/router.tsx'
 import { useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'

@@ -11,7 +11,7 @@ import { type Column, Table } from '../../ui/table.tsx'
 import { CallDialog } from './call-dialog.tsx'
 import { type Filter, filterFields, filterOf, phases, searchOf, type ShownRecord, summaryOf, useRecords } from './records.ts'
 import { VerifyCard } from './verify-card.tsx'
-import { ownValue } from '../../../../src/types/index.ts'
+import { ownValue } from '../../../../src/base/index.ts'
 import './journal.css'
 
 export default function JournalPage({ place }: PageProps): ReactNode {

@@ -1,7 +1,7 @@
 /** Records of the journal as the page reads them: filters that stand in the address, pages by cursor, and what a body says in one line. */
 import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { type Failure, isObject, type JsonObject, toFailure } from '../../../../src/types/index.ts'
+import { type Failure, isObject, type JsonObject, toFailure } from '../../../../src/base/index.ts'
 import { callOf, useEvents } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { bytesText } from '../../ui/layout.tsx'

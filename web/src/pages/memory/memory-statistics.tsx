@@ -5,7 +5,7 @@ import { Button } from '../../ui/button.tsx'
 import { bytesText, Card, Facts } from '../../ui/layout.tsx'
 import { Loading, NoticeBar, Problem, ProblemLine } from '../../ui/states.tsx'
 import { kindTexts, type MemoryKind } from './memory-kinds.ts'
-import { ownValue } from '../../../../src/types/index.ts'
+import { ownValue } from '../../../../src/base/index.ts'
 
 export function MemoryStatistics(): ReactNode {
   const { data, failure, refresh } = useCall('memory.stats', {}, { refreshOn: ['memory_*', 'turn_ended'] })

@@ -1,7 +1,7 @@
 /** The agent of the configuration, the agents that it has spawned, and the roles that say what an agent may do. */
 import { Bot, Square } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
-import { type Json, ownValue } from '../../../../src/types/index.ts'
+import { type Json, ownValue } from '../../../../src/base/index.ts'
 import { Link } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
 import { type ShownConfig, useConfig } from '../../data/settings.ts'

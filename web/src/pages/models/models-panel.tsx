@@ -1,7 +1,7 @@
 /** The model in use, and the catalog to choose another one from. */
 import { Check, Search } from 'lucide-react'
 import { type ReactNode, useDeferredValue, useState } from 'react'
-import type { ModelFacts } from '../../../../src/types/index.ts'
+import type { ModelFacts } from '../../../../src/protocol/index.ts'
 import { callOf, useCall } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { useApplyConfig } from '../../data/settings.ts'

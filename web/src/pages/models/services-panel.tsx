@@ -1,7 +1,8 @@
 /** Services that offer models: whether their key is there, never what it is. And what runs on this machine. */
 import { KeyRound, Radar } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
-import { type FoundService, setupChanges } from '../../../../src/types/index.ts'
+import type { FoundService } from '../../../../src/protocol/index.ts'
+import { setupChanges } from '../../../../src/config/index.ts'
 import { callOf, useAction, useCall } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { useApplyConfig } from '../../data/settings.ts'

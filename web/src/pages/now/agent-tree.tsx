@@ -10,7 +10,7 @@ import { Switch } from '../../ui/field.tsx'
 import { Badge, Time, type Tone } from '../../ui/layout.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { AgentControls } from './agent-controls.tsx'
-import { ownValue } from '../../../../src/types/index.ts'
+import { ownValue } from '../../../../src/base/index.ts'
 
 interface Agent extends AgentLine {
   readonly model: string

@@ -1,6 +1,6 @@
 /** Creates or changes a schedule: what is to be done, when, and what a run may take. */
 import { type ReactNode, useState } from 'react'
-import type { JsonObject } from '../../../../src/types/index.ts'
+import type { JsonObject } from '../../../../src/base/index.ts'
 import { useAction } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'

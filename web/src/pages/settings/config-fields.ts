@@ -1,5 +1,6 @@
 /** Fields of a form, from the JSON Schema of the configuration: which control each key gets, and in which section it stands. */
-import { isObject, type Json, type JsonObject, ownValue, type TomlValue } from '../../../../src/types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../../../src/base/index.ts'
+import type { TomlValue } from '../../../../src/config/index.ts'
 
 type Control =
   | { readonly kind: 'switch' }

@@ -1,6 +1,7 @@
 /** What a change does, before it is saved: the keys that get another value, the lines of the file, and what it takes to come into force. */
 import { type ReactNode, useEffect, useState } from 'react'
-import type { ConfigDraft, ConfigProposal, Failure, Json, JsonObject } from '../../../../src/types/index.ts'
+import type { Failure, Json, JsonObject } from '../../../../src/base/index.ts'
+import type { ConfigDraft, ConfigProposal } from '../../../../src/config/index.ts'
 import { useAction } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'

@@ -1,7 +1,8 @@
 /** One key of the configuration: its control, what it means, where its value comes from, and the way back to the default. */
 import { RotateCcw } from 'lucide-react'
 import type { ReactNode } from 'react'
-import { assertNever, type ConfigSource, type Json, type TomlValue } from '../../../../src/types/index.ts'
+import { assertNever, type Json } from '../../../../src/base/index.ts'
+import type { ConfigSource, TomlValue } from '../../../../src/config/index.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { Select, Switch, TextArea, TextField } from '../../ui/field.tsx'
 import { Badge } from '../../ui/layout.tsx'

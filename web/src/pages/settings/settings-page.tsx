@@ -1,7 +1,8 @@
 /** Settings: a form of every key of the configuration, or the text of the file. Nothing is saved before it was checked and reviewed. */
 import { History, Search } from 'lucide-react'
 import { type ReactNode, useMemo, useState } from 'react'
-import type { ConfigDraft, ConfigSource, Json, JsonObject, TomlValue } from '../../../../src/types/index.ts'
+import type { Json, JsonObject } from '../../../../src/base/index.ts'
+import type { ConfigDraft, ConfigSource, TomlValue } from '../../../../src/config/index.ts'
 import { navigate, type PageProps } from '../../app/router.tsx'
 import { useCall } from '../../data/calls.ts'
 import { type ShownConfig, useApplyConfig, useConfig } from '../../data/settings.ts'

@@ -1,16 +1,15 @@
 /** The first question: who answers. A service with a key, a model on this machine, any address, or nobody for now. */
 import { type ReactNode, useState } from 'react'
+import { ownValue } from '../../../../src/base/index.ts'
+import type { AddressModels, FoundService } from '../../../../src/protocol/index.ts'
 import {
-  type AddressModels,
   builtinProviders,
-  type FoundService,
   keyNameOf,
   minContextTokens,
   type ModelChoice,
-  ownValue,
   tooFewContextTokens,
   usualContextTokens,
-} from '../../../../src/types/index.ts'
+} from '../../../../src/config/index.ts'
 import { useAction, useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Select, TextField } from '../../ui/field.tsx'

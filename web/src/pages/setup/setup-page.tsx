@@ -1,7 +1,8 @@
 /** The first run: a model, a limit of spending, an isolation. Ends in a working chat. The answers are saved at the end, all at once. */
 import { Check } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
-import { type DoctorCheck, keyNameOf, type ModelChoice, type SandboxTier, setupChanges } from '../../../../src/types/index.ts'
+import type { DoctorCheck, SandboxTier } from '../../../../src/protocol/index.ts'
+import { keyNameOf, type ModelChoice, setupChanges } from '../../../../src/config/index.ts'
 import { dismissSetup } from '../../app/first-run.ts'
 import { navigate } from '../../app/router.tsx'
 import { callOf, useCall } from '../../data/calls.ts'

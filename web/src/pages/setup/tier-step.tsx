@@ -1,6 +1,6 @@
 /** The third question: how far commands and files are isolated. What this machine can do is tried on request: it takes up to a minute. */
 import { type ReactNode, useState } from 'react'
-import type { DoctorCheck, SandboxTier } from '../../../../src/types/index.ts'
+import type { DoctorCheck, SandboxTier } from '../../../../src/protocol/index.ts'
 import { useAction } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button } from '../../ui/button.tsx'

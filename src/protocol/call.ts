@@ -1,0 +1,379 @@
+/**
+ * The description of a system call, and what a call and its callers see of each other. The model's tools, CLI help, the gateway's `call`
+ * frame and the reference pages are derived from the description, and the gate works by it.
+ */
+import type { Spend } from './output-schema.ts'
+import type { Attachment } from './view-schema.ts'
+import type { z } from 'zod'
+import type { RightLimits } from './access.ts'
+import type { CallId, Clock, Failure, Json, JsonObject, ProcessId, SessionId, TurnId, UserId } from '../base/index.ts'
+import type { Label } from './record.ts'
+import type { Sandbox } from './hands/hands.ts'
+import type { Blobs } from './message.ts'
+import type { ConversationItem, KeptFile } from './message-schema.ts'
+import type { ToolSpec } from './model.ts'
+import type { DataOrigin, LabelOrigin, LabelScope } from './origin.ts'
+
+/** Determines scheduling and the default approval policy. */
+export type Tier = 'read_only' | 'side_effecting' | 'privileged'
+
+/** `none`: safe to repeat. `idempotent`: safe to repeat with the same call id. `once`: reconciled after a crash, never repeated. */
+export type Effect = 'none' | 'idempotent' | 'once'
+
+/** Who may make a call: a model (as a tool), a person's terminal, or only the runtime. */
+type Audience = 'model' | 'terminal' | 'runtime'
+
+export const noSpend: Spend = { microDollars: 0, tokens: 0 }
+
+/** @param sign -1 subtracts `b` */
+export function addSpend(a: Spend, b: Spend, sign: 1 | -1 = 1): Spend {
+  return { microDollars: a.microDollars + sign * b.microDollars, tokens: a.tokens + sign * b.tokens }
+}
+
+/** Who calls, and for whom. */
+export interface Caller {
+  readonly user: UserId
+  /** `user:<id>`, `key:<name>`, `agent:<name>` or `kernel`. */
+  readonly actor: string
+  readonly rights: ReadonlySet<string>
+  /** Absent: its rights hold for every resource. */
+  readonly limits?: RightLimits
+  /** Whose calls this caller may make, so that a call requested by a model never passes for one of the runtime. */
+  readonly audience: Audience
+  readonly session: SessionId | ''
+  readonly turn: TurnId | ''
+  readonly process: ProcessId | ''
+  /** Branch of files that its calls work on; absent: the workspace. */
+  readonly branch?: string
+  /** Data that this call has beside what its session has read. */
+  readonly scope?: LabelScope
+  /** Aborted when the rights are gone, with an OxbowError as the reason: what the caller has running is cancelled. Absent: they stay. */
+  readonly ended?: AbortSignal
+}
+
+/** The files that a program of a call sees by itself. */
+export interface ProgramSees {
+  /** Of files; absent: the workspace. */
+  readonly branch?: string | undefined
+  readonly folders: readonly string[]
+}
+
+/** Everything that a running call may use. */
+export interface CallContext {
+  readonly id: CallId
+  readonly caller: Caller
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly sandbox: Sandbox
+  /**
+   * The branch of files under this call's id: a copy of the workspace, made with the first request; after a restart the same one. From
+   * then on the calls of `call` work on it. A person, or an agent above, merges or drops it.
+   * @throws OxbowError as `branch.create` does
+   */
+  branch(): Promise<{ readonly name: string; readonly sandbox: Sandbox }>
+  /** Extends this call's reservation. @returns false if a budget does not cover it; nothing is reserved then */
+  reserveMore(spend: Spend): boolean
+  /** Extends this call's reservation by as much of an amount as the budgets cover. @returns that */
+  reserveUpTo(spend: Spend): Spend
+  /**
+   * Makes a call of the runtime for this one: in its session and turn, with its own records, for what another program asks of the person
+   * or of a model. While it waits for a person, neither this call's time limit nor the turn's counts.
+   * @param actor who asks; budgets of that name apply @throws OxbowError of the store only; everything else is in the outcome
+   */
+  call(actor: string, name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
+  /** As `call`, with the rights and the audience of the caller itself: what it reads joins the scope, and not the session. */
+  readApart(scope: LabelScope, name: string, input: unknown): Promise<CallOutcome>
+  /**
+   * Makes a call for a plugin, in the session and turn of this one, as the actor `plugin:NAME`: one that models may make, or one that is
+   * `forPlugins`, with the rights that both this caller and the plugin have.
+   * @param approved entries of rights that a person has approved for the plugin
+   * @param scope what it reads apart
+   */
+  callAs(plugin: string, approved: readonly string[], name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
+  /**
+   * Judges an input to which this call is led by what it reads, such as the address of a redirect, by the rights of the caller and the rules
+   * about data. Nobody is asked. The labels that rules give to it are those of the call's result, too.
+   * @returns why it must not go there; null: it may
+   */
+  leadsTo(input: unknown): Promise<Failure | null>
+  /** Shows those who follow the session the end of what the call has put out so far. Not recorded; hostile text. */
+  progress(output: string): void
+  /** Appends a record about this call before its outcome; see the phase `exchange`. */
+  record(body: JsonObject): void
+  /**
+   * Erases the bodies of records by seq, and records that; the hash chain stays valid.
+   * @returns the numbers of erased bodies and blobs, and the seqs that were kept because a running call or turn needs them
+   */
+  erase(
+    seqs: readonly number[],
+    reason: string,
+  ): Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
+  /** Files attached to the messages of the current turn, by index; behind them those of earlier turns of the session, the newest first. */
+  attachments(): Promise<readonly Attachment[]>
+  /** Content-addressed storage of the journal. */
+  readonly blobs: Blobs
+  /** Labels of the files that this call has read so far, as far as they say more than that others may have written them. */
+  labels(): readonly Label[]
+  /**
+   * Waits for a program that sees files by itself, not through hands: the call gets the labels of all of them, and what changes meanwhile
+   * gets those of the call. For calls with `files: 'workspace'`.
+   */
+  whileProgram<Result>(sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
+}
+
+/** What `run` returns: the output, the text for a model, and the cost, files and labels of the call. */
+export interface Done<Output> {
+  readonly output: Output
+  /** The text for a model. Default: the output as JSON. */
+  readonly text?: string
+  /** Stored pictures of the result, shown to a model that accepts pictures. The text names them for all others. */
+  readonly files?: readonly KeptFile[]
+  /** Labels in addition to those in the description, known only after the run. */
+  readonly labels?: readonly Label[]
+  /** Where its labelled data comes from. Default: what the input names, see `originOfCall`. */
+  readonly origins?: readonly DataOrigin[]
+  readonly spent?: Spend
+  /** False when the call worked but reports a failure, such as a command that exits with 1: the model sees it as not ok. */
+  readonly ok?: boolean
+}
+
+/**
+ * Fields of an input that tell what the call reaches, for rights that are limited to resources: paths of the workspace, an address, the name of
+ * a skill, or tags of memories. `covered`: the results hold only what the rights of the caller cover.
+ */
+export type Reaches =
+  | { readonly kind: 'paths' | 'url' | 'name' | 'tags'; readonly fields: readonly string[] }
+  | { readonly kind: 'covered' }
+
+/** A program that a call starts, or the text for a shell. */
+export interface StartedProgram {
+  /** Null: no shell; then the program is `binary`. */
+  readonly shell: string | null
+  readonly binary: string
+  readonly args: readonly string[]
+  /** Names of variables that the call sets. */
+  readonly env: readonly string[]
+  /** Where it starts; empty: not known. */
+  readonly cwd: string
+}
+
+/** What watchers see of a call that succeeded. */
+export interface CallEvent {
+  readonly kind: string
+  readonly fields: JsonObject
+}
+
+/** What stage 4 must know of a call. */
+interface CallLabels {
+  /** Labels that the call adds to its output. */
+  readonly adds: readonly Label[]
+  /** It sends data outside. */
+  readonly sink: boolean
+  /** A sink that only the guest's own user reads, who may see everything in the conversation. */
+  readonly toPerson?: true
+  /** A sink that passes on to a program outside what a model of this guest wrote, or what that program asked for. */
+  readonly toProgram?: true
+  /** A sink that only loads something, such as a page, though it must not be repeated. */
+  readonly loads?: true
+  /** Fields of its input whose text its result never repeats. */
+  readonly silent?: readonly string[]
+  /** Of an action, the plugin that has it: untrusted text of this origin alone does not make the call ask. */
+  readonly own?: DataOrigin
+}
+
+export interface Call<Input = any, Output = any> {
+  /** `family.verb`. As a model's tool, `family_verb`. */
+  readonly name: string
+  /** One sentence. */
+  readonly summary: string
+  readonly input: z.ZodType<Input>
+  /** JSON Schema of the input for models and people, where somebody else wrote it; absent: that of `input`. */
+  readonly parameters?: JsonObject
+  readonly output: z.ZodType<Output>
+  /** A valid input, shown in help and in errors. */
+  readonly example: Input
+  readonly tier: Tier
+  /** The tier for one input, where it can be lower than `tier`. */
+  readonly tierOf?: (input: Input, caller: Caller) => Tier
+  readonly right: string
+  /** Why a person is asked before this call runs, whoever makes it and whatever the tiers say; absent: policy decides. */
+  readonly asks?: (input: Input) => string
+  /** Only a person who may change what is allowed answers it, never a mode or an option that allows whatever asks. For a call that `asks`. */
+  readonly personal?: true
+  /**
+   * Why allowing this input would certainly fail, such as a required answer that is missing: the yes is refused, and the call keeps waiting.
+   * @param asked the input in question, which a person may have changed
+   */
+  readonly unfit?: (input: Input, asked: Input) => Promise<Failure | null>
+  /** The program that an input starts, which the lists of `[exec]` judge; absent: none. */
+  readonly starts?: (input: Input) => StartedProgram
+  readonly effect: Effect
+  readonly audience: readonly Audience[]
+  readonly labels: CallLabels
+  /** Its output, not its text, may have secrets: it reaches the person who asked, and nothing else. */
+  readonly reveals?: true
+  /** Its output is bytes as base64, which look like secrets and are none: only known secrets are hidden in it. */
+  readonly encoded?: true
+  /** Plugins may make it, whatever its audience. */
+  readonly forPlugins?: true
+  /** A model finds it by the call that `findsTools` where too many tools are on to offer all. */
+  readonly rare?: true
+  /** Each line of its text, `NAME: …`, names a tool that is offered from then on. Without such a call all tools are. */
+  readonly findsTools?: true
+  /**
+   * What the call does with files of the workspace, beside what it asks of hands, which is watched: `writes` them, shows them as versions
+   * or branches had them (`past`), or runs programs that may do anything with all of them (`workspace`). Absent: it reads at most.
+   */
+  readonly files?: 'writes' | 'past' | 'workspace'
+  /** What programs of a call with `files: 'workspace'` see of it; absent: all. A call that sends data outside may send what they see. */
+  readonly folders?: readonly string[]
+  /** Absent: its input does not tell what it reaches, so that a limited right does not allow it. */
+  readonly reaches?: Reaches
+  /** What of its effect nobody can take back, in words that continue the call's name. `unversioned`: it removes what has no versions. */
+  readonly lasting?: string
+  /** Fields with content that may differ where a person has allowed a call for a whole folder. */
+  readonly content?: readonly string[]
+  /** The runtime makes it with what a model wrote: it is judged as a call of that model. */
+  readonly forModel?: true
+  /** Why this guest cannot make it, e.g. a browser in a tier without one: it is not offered, and whoever asks for it is told. Absent: it can. */
+  readonly unavailable?: Failure
+  /** It means something within a turn only: programs with a key are not offered it. */
+  readonly inTurn?: true
+  /** The event that a successful outcome is. @param body of the outcome's record; only ids, names, counts and reasons may be in the fields */
+  readonly event?: (body: JsonObject) => CallEvent
+  /** Infinity for calls that end by other limits. */
+  readonly timeoutMs: number
+  /**
+   * The most that the call can cost; absent if it is free. Called first for a cheap upper bound, and again with `exact` only if that
+   * bound exceeds a budget.
+   */
+  readonly reserve?: (input: Input, exact: boolean, caller: Caller) => Spend | Promise<Spend>
+  /**
+   * The row of the store's tables that a successful outcome changes; the journal writes it with the record. `new_session`: from the
+   * fields `id` and `title` of the record; `session`: from `session` and `change`; `scratchpad`: the call is the session's newest.
+   */
+  readonly projection?: 'new_session' | 'session' | 'scratchpad'
+  /** The part of the input to record, when the input is stored elsewhere or must not be stored. */
+  readonly recordInput?: (input: Input, caller: Caller) => Json
+  /** Its input is a secret: what the caller wrote comes to it as it is, also what is known as a secret. `recordInput` leaves it out. */
+  readonly keepsSecret?: true
+  /** Fields of the outcome record, in addition to the `text` that `run` returns, if any. A `status` here replaces the general one. */
+  readonly recordOutput?: (output: Output) => JsonObject
+  run(input: Input, context: CallContext): Promise<Done<Output>>
+}
+
+/**
+ * Whether all untrusted text of a conversation is that of the plugin whose call it is, which then reaches only hosts approved for the plugin: it
+ * can send there itself whatever it has. Private data it may not have. What has no origin, or was given to the conversation, is nobody's.
+ */
+export function isOwnText(
+  { actor, limits }: Pick<Caller, 'actor' | 'limits'>,
+  { labels, right, reaches }: Pick<Call, 'labels' | 'right' | 'reaches'>,
+  held: readonly Label[],
+  { given, from }: { readonly given: readonly Label[]; readonly from: readonly LabelOrigin[] },
+): boolean {
+  const toOwnHosts = actor.startsWith('plugin:') && reaches?.kind === 'url' && limits?.only.has(right) === true
+  const own = labels.own ?? (toOwnHosts ? actor : undefined)
+  const origins = from.filter(({ label }) => label === 'untrusted')
+  if (own === undefined || held.join() !== 'untrusted' || given.includes('untrusted')) return false
+  return origins.length > 0 && origins.every((origin) => origin.from === own)
+}
+
+/** How a call ended. A failure is a value, so that no caller can forget to catch it. */
+export type CallOutcome<Output = unknown> =
+  | {
+      readonly status: 'ok'
+      readonly output: Output
+      readonly text: string
+      readonly ok: boolean
+      readonly files?: readonly KeptFile[]
+      /** Labels of the text. Before a model reads an `untrusted` text, it must be fenced. */
+      readonly labels?: readonly Label[]
+    }
+  | {
+      /**
+       * `refused`: stopped at the gate, nothing ran. `failed`: ran and failed. `cancelled`: stopped while running. `unknown`: a crash hid
+       * the outcome of a call with effect `once`, which was not repeated.
+       */
+      readonly status: 'refused' | 'failed' | 'cancelled' | 'unknown'
+      readonly failure: Failure
+      readonly text: string
+      /** Labels of the text: the message of a failure may quote what the call read. */
+      readonly labels?: readonly Label[]
+    }
+
+/** A tool that the program runs itself. `tier` judges its calls as it judges those of the guest; absent: `read_only`. */
+export interface ClientTool extends ToolSpec {
+  readonly tier?: Tier | undefined
+}
+
+/** What the program that sent a message wants of its turn: tools that it runs itself, how they may be used, the form of the answer. */
+export interface ClientTools {
+  readonly tools: readonly ClientTool[]
+  /** Stricter than the policy for this turn: calls of the model that change something ask, or are refused. */
+  readonly caution?: 'ask' | 'read_only' | undefined
+  /** For the first answer of the turn; `none` for all of them. Absent: the model decides. */
+  readonly choice?: 'none' | 'required' | { readonly tool: string } | undefined
+  /** One call at a time. */
+  readonly serial?: true | undefined
+  /** What the model writes must be JSON of this schema, as far as the model supports that. */
+  readonly output?: { readonly name: string; readonly schema: JsonObject } | undefined
+}
+
+/** What a program's tool returned. */
+export interface ClientResult {
+  /** The tool call, as the turn that asked for it named it. */
+  readonly call: CallId
+  readonly text: string
+}
+
+/** A running agent's view of the kernel: it can make calls and nothing else. */
+/** A conversation as a turn finds it. */
+export interface HeldConversation {
+  readonly items: readonly ConversationItem[]
+  /** Replaces the messages before the items; null: there are none. */
+  readonly summary: ConversationItem | null
+}
+
+export interface Process {
+  readonly id: ProcessId
+  readonly session: SessionId
+  readonly turn: TurnId
+  /** Aborts when the turn is cancelled or times out. */
+  readonly signal: AbortSignal
+  /**
+   * Makes a system call. Throws only for bugs; all other failures are outcomes.
+   * @param id makes the call resumable: after a crash, the same id returns the recorded outcome or continues the recorded intent
+   */
+  call(name: string, input: unknown, id?: CallId): Promise<CallOutcome>
+  /**
+   * Makes a call that a model requested; only calls offered to models. `args` is the text as the model wrote it.
+   * @returns null for a tool of the program that sent the message: its result comes with the next one
+   */
+  callTool(name: string, args: string, id: CallId): Promise<CallOutcome | null>
+  /** @returns whether the call may run concurrently with others; true for unknown names */
+  isReadOnly(name: string): boolean
+  /**
+   * Reads as much of the conversation as the context window can hold, oldest first, with the message of this turn.
+   * @throws OxbowError of the store
+   */
+  conversation(): Promise<HeldConversation>
+  /** @returns whether messages wait for this turn, which `turn.inbox` takes; costs no call */
+  hasMail(): boolean
+  /** The agent to which this turn has handed its session, with which it ends; empty: none. */
+  successor(): string
+  newCallId(): CallId
+}
+
+/** @returns the name of a call as models see it: `file_read` for `file.read` */
+export function toolName(call: string): string {
+  return call.replaceAll('.', '_')
+}
+
+/**
+ * Metadata of a field that a model understands by its name, its type and the summary of its call: `z.string().meta(evident('…'))`. The
+ * reference shows its description and default to people; the model's tools leave them out.
+ */
+export function evident(description: string): { readonly description: string; readonly evident: true } {
+  return { description, evident: true }
+}

@@ -1,0 +1,235 @@
+/**
+ * The port to the sandbox, and the requests that hands answer. Paths are the real paths inside: `/shared/…` or `/tmp/…`. The kernel treats
+ * replies of hands as hostile input: they are parsed against limits before they are used.
+ */
+import type { Readable, Writable } from 'node:stream'
+import type { z } from 'zod'
+import type { Failure } from '../../base/index.ts'
+import type { handsOperations } from './hands-operations.ts'
+
+/**
+ * What is visible in a sandbox, and so what hands in it can do. `work`: the workspace, no network. `online`: the same with the egress
+ * proxy. `browser`: `/tmp` and the egress proxy. `vault-read`: the vault, read-only, and nothing else.
+ */
+export type Profile = 'work' | 'online' | 'browser' | 'vault-read'
+
+/** Isolation of hands, weakest first. */
+export type SandboxTier = 'process' | 'container' | 'micro_vm'
+export const sandboxTiers: readonly SandboxTier[] = ['process', 'container', 'micro_vm']
+
+type Operations = typeof handsOperations
+
+export type HandsOp = keyof Operations
+
+/** Request and reply of each operation. */
+export type HandsOps = {
+  [Op in HandsOp]: { input: z.infer<Operations[Op]['input']>; output: z.infer<Operations[Op]['output']> }
+}
+
+export type ArchiveOps = Pick<HandsOps, 'archive' | 'unpack'>
+export type SurveyOps = Pick<HandsOps, 'survey'>
+export type SnapshotOps = Pick<HandsOps, 'snapshot' | 'collect'>
+export type WatchOps = Pick<HandsOps, 'watch'>
+export type CommandOps = Pick<HandsOps, 'exec' | 'execInputs' | 'execOutput' | 'fingerprint' | 'usage'>
+export type SessionOps = Pick<HandsOps, Extract<HandsOp, `session${string}`>>
+export type BrowserOps = Pick<HandsOps, Extract<HandsOp, `browser${string}`>>
+export type FileOps = Omit<
+  HandsOps,
+  'shutdown' | keyof (ArchiveOps & SurveyOps & SnapshotOps & WatchOps & CommandOps & SessionOps & BrowserOps)
+>
+
+export type PatchedFile = HandsOps['patch']['output']['files'][number]
+export type SnapshotEntry = HandsOps['snapshot']['output']['entries'][number]
+export type SurveyedEntry = HandsOps['survey']['output']['entries'][number]
+export type WatchedChange = HandsOps['watch']['output']['changes'][number]
+
+export type SessionOutput = HandsOps['sessionRead']['output']
+export type SessionEnd = HandsOps['sessionClose']['output']['ended']
+export type SessionPrompt = NonNullable<SessionOutput['prompt']>
+export type SessionEntry = HandsOps['sessionList']['output']['sessions'][number]
+export type SessionSignal = HandsOps['sessionSignal']['input']['signal']
+export type SessionKey = HandsOps['sessionWrite']['input']['keys'][number]
+
+export type BrowserTab = Pick<HandsOps['browserOpen']['input'], 'profile' | 'owner' | 'tab'>
+export type BrowserAction = HandsOps['browserAct']['input']['action']
+export type BrowserView = HandsOps['browserOpen']['output']
+export type BrowserDownload = HandsOps['browserDownloads']['output']['downloads'][number]
+
+/** Functions that answer requests, by operation. */
+export type HandlersOf<Ops extends Record<keyof Ops, { input: unknown; output: unknown }>> = {
+  [Op in keyof Ops]: (input: Ops[Op]['input'], signal: AbortSignal) => Promise<Ops[Op]['output']>
+}
+
+export interface Hands {
+  /**
+   * @throws OxbowError with the code from hands (`not_found`, `path_refused`, `edit_mismatch`, …), `cancelled`, `timeout` or
+   * `sandbox_failed`. On abort the process tree of the request has ended before this settles.
+   */
+  ask<Op extends HandsOp>(
+    op: Op,
+    input: HandsOps[Op]['input'],
+    options: { signal: AbortSignal; timeoutMs: number },
+  ): Promise<HandsOps[Op]['output']>
+}
+
+/** How hands are isolated, and what is missing. Shown by the status line, sent in `hello_ack`, and recorded. */
+/** Why a sandbox does not have a profile. */
+export interface Lack {
+  /** Continues `browser.open needs a browser, which`. */
+  readonly why: string
+  /** What the person can do about it. */
+  readonly hint: string
+}
+
+export type Lacking = Readonly<Partial<Record<Profile, Lack>>>
+
+export interface SandboxStatus {
+  /** The configured minimum. */
+  readonly asked: SandboxTier
+  readonly tier: SandboxTier | 'insecure' | 'none'
+  /** The tier's provider: `bubblewrap`, `podman with runc`, `QEMU, emulated`. Empty if there is none. */
+  readonly provider: string
+  readonly files: boolean
+  readonly shell: boolean
+  /** The available profiles. */
+  readonly profiles: readonly Profile[]
+  /** Why it does not have one of the others. Absent: nothing more is known. */
+  readonly lacking?: Lacking
+  /** Why something is off, and what to install; null if everything is on. */
+  readonly problem: Failure | null
+  /** Limits in force, e.g. `memory: 1024 MB for all together`. */
+  readonly limits: readonly string[]
+  /** Limits that could not be enforced, e.g. `memory: no writable cgroup`. */
+  readonly degraded: readonly string[]
+}
+
+/** Hosts of plugins; see `src/plugin-host/`. */
+export type OwnProgram = 'plugin-host' | 'eliza-host'
+
+/**
+ * A program that speaks a protocol over its standard streams. It sees the system, its own program folder, a `/tmp` of its own in memory and
+ * the folders that are named; no other part of the workspace, and no network unless it has a pass.
+ */
+export interface ServerProgram {
+  /** A program of Oxbow's own that runs instead of `command`, in Node, with `args`; absent: none. */
+  readonly own?: OwnProgram | undefined
+  /** Absolute folder of the host that belongs to this program alone, shown writable at `/data`; absent: none. */
+  readonly state?: string | undefined
+  /** The largest file that it may write; absent, or more than `sandbox.max_file_mb`: that. */
+  readonly maxFileMb?: number | undefined
+  /** A program of the system or an absolute path inside; `node` is Oxbow's own. */
+  readonly command: string
+  readonly args: readonly string[]
+  /** Its whole environment, beside `PATH`, `HOME` and the proxy. */
+  readonly env: Readonly<Record<string, string>>
+  /** Absolute folder of the host, shown read-only at `/opt/server`; empty: none. */
+  readonly programFolder: string
+  /** Where the program folder is shown instead. */
+  readonly programAt?: string
+  /** Folder in which it starts; `/tmp` when absent. */
+  readonly cwd?: string
+  /** `/shared`, or `/shared/NAME` for a folder of the person. `/shared` alone does not include those. */
+  readonly folders: readonly { readonly path: string; readonly writable: boolean }[]
+  /** For the egress proxy; null: no network. */
+  readonly pass: string | null
+}
+
+export interface ServerProcess {
+  readonly input: Writable
+  /** Paused. */
+  readonly output: Readable
+  readonly errors: Readable
+  /** Resolves when the program has ended, however it did. Never rejects. */
+  readonly exited: Promise<void>
+  /** After its end; null: a signal ended it. Absent where it is not known. */
+  readonly exitCode?: () => number | null
+  /** Resolves when all of its processes have ended. Never rejects. */
+  kill(): Promise<void>
+}
+
+/**
+ * Branches of files: copies of the workspace, each with a sandbox of its own that sees the copy as `/shared`. Folders of the person are
+ * copied too; those that are read-only are shown as they are. Names are those of `isBranchName`.
+ */
+export interface SandboxBranches {
+  /**
+   * Copies what is in the workspace now, with copy-on-write where the file system has it. Safe to repeat: a copy that exists stays.
+   * @throws OxbowError `sandbox_failed`, `limit_reached`, `bad_input` for the name
+   */
+  create(name: string, signal: AbortSignal): Promise<void>
+  /** The profiles `work` and `online` and its servers see the copy; others are those of the workspace. @throws OxbowError `not_found` */
+  open(name: string): Promise<Sandbox>
+  /** Ends every process of the branch and keeps its files. */
+  rest(name: string): Promise<void>
+  /** Ends every process of the branch and removes its files. Safe to repeat. */
+  drop(name: string): Promise<void>
+}
+
+/** Digits of a content's hash: 48 bits distinguish any two contents of one file, and cost a model few tokens. */
+export const hashDigits = 12
+
+/** @param patterns names of files and folders, as `versions.ignore` has them; `*` is any text @returns whether one of them fits a name */
+export function fitsAnyName(patterns: readonly string[]): (name: string) => boolean {
+  const sources = patterns.map((pattern) => pattern.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*'))
+  const whole = new RegExp(`^(?:${sources.join('|') || '(?!)'})$`, 's')
+  return (name) => whole.test(name)
+}
+
+/** @returns whether a folder of this name is a repository, in every spelling that git refuses in a tree */
+export function isRepositoryName(name: string): boolean {
+  return /^(?:\.git|git~1)$/i.test(name)
+}
+
+/** @returns whether it can be the name of a branch: a plain name, or the id of a call */
+export function isBranchName(name: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9_-]|\.(?=[a-z0-9])){0,99}$/i.test(name)
+}
+
+/** A folder of the person in which agents may work, at `/shared/NAME`. */
+export interface HostFolder {
+  readonly name: string
+  /** Absolute, without links. */
+  readonly path: string
+  readonly readOnly: boolean
+}
+
+export interface ShownFolder extends HostFolder {
+  /** Why agents do not see it, as the end of a sentence about its path; empty if they do. */
+  readonly problem: string
+}
+
+/** The folders of the person that a sandbox shows at `/shared/NAME`. */
+export interface SandboxFolders {
+  list(): readonly ShownFolder[]
+  /**
+   * Shows these folders and no others, to every program that is started from now on. What runs is ended if it sees a folder that is taken
+   * away or becomes read-only; otherwise it goes on, and requests that follow are answered by hands that see the new folders.
+   * @throws OxbowError `workspace_busy` if a shell or job runs that would not see a new folder; `bad_config`. Nothing changes then.
+   */
+  show(folders: readonly HostFolder[]): Promise<readonly ShownFolder[]>
+}
+
+export interface Sandbox {
+  readonly status: SandboxStatus
+  /** Starts hands of a profile on first need and keeps them. @throws OxbowError `sandbox_missing`. */
+  hands(profile: Profile): Promise<Hands>
+  /**
+   * Starts a program in a sandbox of its own, the profile `server`; absent where the tier has none.
+   * @throws OxbowError `sandbox_missing`, `sandbox_failed`, `bad_config` for a folder that does not exist
+   */
+  readonly serve?: (program: ServerProgram) => Promise<ServerProcess>
+  /**
+   * The text of `package-lock.json` in a program folder, empty without one; absent where this process can read it itself.
+   * @throws OxbowError `denied` for a folder that programs may not be started from
+   */
+  readonly lockOf?: (programFolder: string) => Promise<string>
+  /** Absent where folders of the person cannot be shown, and in a branch. */
+  readonly folders?: SandboxFolders
+  /** Absent where there are none: in a branch, and in an isolated guest. */
+  readonly branches?: SandboxBranches
+  /** Ends every process of the sandbox. */
+  close(): Promise<void>
+}
+
+/** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
+export const sandboxUid = 60_999
