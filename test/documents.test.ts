@@ -48,8 +48,8 @@ void test("the page about failing models has the engine's limits", () => {
   )
 })
 
-void test('the first page and the changelog name every verb', () => {
-  for (const page of ['README.md', 'CHANGELOG.md']) {
+void test('the page of the command line and the changelog name every verb', () => {
+  for (const page of ['docs/cli.md', 'CHANGELOG.md']) {
     const text = read(page)
     const missing = facts.program.commands.map((verb) => verb.name()).filter((name) => !text.includes(`\`oxbow ${name}`))
     assert.deepEqual(missing, [], page)

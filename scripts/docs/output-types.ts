@@ -20,13 +20,30 @@ interface Schema {
 
 const maxLine = 140
 
+const madeBy = '// Made by scripts/generate-docs.ts from the descriptions of the calls. Change the source, then run it again.'
+
+/** `src/protocol/call-names.ts`: so that the compiler knows the calls that a client, a service or the kernel makes. @param calls all */
+export function callNames(calls: readonly Call[]): string {
+  const names = [...new Set(calls.map(({ name }) => name))].toSorted()
+  return [
+    madeBy,
+    '',
+    '/** The calls of a guest, but for those that plugins, servers of tools and agents of others add. */',
+    `export type CallName =\n${names.map((name) => `  | '${name}'`).join('\n')}`,
+    '',
+    '/** What stands where a call is made: the name of one that there is, or a text that is known only when it is made. */',
+    'export type MadeCall<Name extends string> = string extends Name ? string : Name extends CallName ? Name : never',
+    '',
+  ].join('\n')
+}
+
 /** @param calls all; those that only the runtime makes are left out */
 export function outputTypes(calls: readonly Call[]): string {
   const shown = calls.filter(({ audience }) => audience.includes('terminal')).toSorted((a, b) => (a.name < b.name ? -1 : 1))
   const fields = shown.map(({ name, output }) => `  '${name}': ${typeOf(schemaOf(output), '  ')}`).join('\n')
   return [
     '// Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.',
-    importLine(fields),
+    ...importLines(fields),
     '',
     '/** What each call returns that a terminal may make, by its name. */',
     'interface CallOutputs {',
@@ -39,23 +56,17 @@ export function outputTypes(calls: readonly Call[]): string {
   ].join('\n')
 }
 
-/** Types of the sources that schemas name, see `output-schema.ts`. */
-const sources = [
-  'CallId',
-  'DataOrigin',
-  'ErrorCode',
-  'Failure',
-  'Json',
-  'JsonObject',
-  'ProcessId',
-  'SessionId',
-  'TurnId',
-  'UserId',
-] as const
+/** Types of the sources that schemas name, by module; see `output-schema.ts`. */
+const sources = {
+  base: ['CallId', 'ErrorCode', 'Failure', 'Json', 'JsonObject', 'ProcessId', 'SessionId', 'TurnId', 'UserId'],
+  protocol: ['DataOrigin'],
+}
 
-function importLine(text: string): string {
-  const used = sources.filter((name) => name === 'Json' || new RegExp(`\\b${name}\\b`).test(text))
-  return `import type { ${used.join(', ')} } from '../types/index.ts'`
+function importLines(text: string): readonly string[] {
+  return Object.entries(sources).flatMap(([module, names]) => {
+    const used = names.filter((name) => name === 'Json' || new RegExp(`\\b${name}\\b`).test(text))
+    return used.length === 0 ? [] : [`import type { ${used.join(', ')} } from '../${module}/index.ts'`]
+  })
 }
 
 function schemaOf(output: Call['output']): Schema {

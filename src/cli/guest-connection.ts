@@ -35,7 +35,7 @@ import {
   type Json,
   type SessionId,
 } from '../base/index.ts'
-import type { GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
+import type { MadeCall, GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
 import { builtinProviders } from '../config/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, printOnce, type Terminal } from './terminal.ts'
@@ -115,7 +115,7 @@ type Use<Result> = (connection: Connection) => Promise<Result>
 /** Failure of a verb that used another terminal's guest. */
 const orphaned: Failure = {
   code: 'guest_unreachable',
-  message: 'the terminal that started the guest has closed',
+  message: 'the guest that this verb used has ended: it was stopped, or the terminal that had started it has closed',
   hint: 'Run oxbow chat --continue to resume this session.',
 }
 
@@ -331,8 +331,14 @@ export type GatewayPort = Pick<
 >
 
 /** @returns what a call of the user gave. @throws OxbowError as the call failed */
-export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json, session?: SessionId): Promise<Answered> {
-  const outcome = await gateway.call(name, input, session)
+export async function outcomeOf<Name extends string>(
+  gateway: Pick<GatewayPort, 'call'>,
+  name: Name & MadeCall<Name>,
+  input: Json,
+  session?: SessionId,
+): Promise<Answered> {
+  const made: string = name
+  const outcome = await gateway.call(made, input, session)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
@@ -340,5 +346,11 @@ export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string
 type Answered = Extract<CallOutcome, { status: 'ok' }>
 
 /** @returns its output, of the type that its schema says. @throws OxbowError as the call failed */
-export const outputOf = async <Name extends string>(gateway: Pick<GatewayPort, 'call'>, name: Name, input: Json): Promise<OutputOf<Name>> =>
-  (await outcomeOf(gateway, name, input)).output as OutputOf<Name>
+export async function outputOf<Name extends string>(
+  gateway: Pick<GatewayPort, 'call'>,
+  name: Name & MadeCall<Name>,
+  input: Json,
+): Promise<OutputOf<Name>> {
+  const made: string = name
+  return (await outcomeOf(gateway, made, input)).output as OutputOf<Name>
+}

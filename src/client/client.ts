@@ -14,7 +14,17 @@ import {
   systemRandom,
   type TurnId,
 } from '../base/index.ts'
-import type { CallOutcome, ClientResult, ClientTools, GuestStatus, Notice, SentFile, ServerFrame, SessionInfo } from '../protocol/index.ts'
+import type {
+  MadeCall,
+  CallOutcome,
+  ClientResult,
+  ClientTools,
+  GuestStatus,
+  Notice,
+  SentFile,
+  ServerFrame,
+  SessionInfo,
+} from '../protocol/index.ts'
 import type { FollowHandler, StreamFrame } from './follower.ts'
 import { createFollowing, type Following } from './following.ts'
 import { type ClientLimits, clientLimits } from './limits.ts'
@@ -136,7 +146,7 @@ interface GatewayMethods {
   /** @returns what must still happen; empty: it is decided */
   approve(call: CallId, allow: boolean): Promise<string>
   /** Makes a system call as the user. A refusal is an outcome, not an error. */
-  call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
+  call<Name extends string>(name: Name & MadeCall<Name>, input: Json, session?: SessionId): Promise<CallOutcome>
 }
 
 function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: ClientLimits, newId: IdMaker): GatewayMethods {

@@ -184,8 +184,14 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
   /** What memory asks of the kernel: to erase what was derived from what it forgets, and vectors. Loaded with the first of them. */
   memoryHost?(core: Core): Promise<MemoryHost>
-  /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
-  judges?(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
+  /**
+   * What it decides for the gate. Loaded with the descriptions of calls; while that fails, no call passes about which it would decide.
+   * `decides`: which of the decisions.
+   */
+  readonly judges?: {
+    readonly decides: readonly (keyof Judges)[]
+    load(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
+  }
   /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */
   fileLabels?(core: Core, self: () => Promise<Port>): Promise<OpenedFlow>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */

@@ -16,6 +16,7 @@ export function timeNow(): Call<Record<string, never>, NowOutput> {
   let zone = ''
   return {
     name: 'time.now',
+    routes: [{ method: 'GET', path: '/time' }],
     summary: 'Shows the date, time and time zone.',
     input: z.strictObject({}),
     output: z.strictObject({ local: z.string(), weekday: z.string(), zone: z.string(), unix_ms: z.int() }),

@@ -11,6 +11,7 @@ import {
   costLines,
   formatTime,
   isNoCommand,
+  isUsed,
   labelBadges,
   modeBadge,
   ownCommands,
@@ -173,9 +174,7 @@ async function cancelAll({ link, dispatch }: Doing): Promise<void> {
 
 async function listSessions({ link, dispatch }: Doing): Promise<void> {
   const current = link.current()
-  const listed = (await link.gateway().listSessions(maxListed)).filter(
-    ({ id, turns, busy, parent }) => turns > 0 || busy || parent !== undefined || id === current,
-  )
+  const listed = (await link.gateway().listSessions(maxListed)).filter((session) => isUsed(session) || session.id === current)
   const rows = listed.map((session) => ({
     id: session.id,
     label: sessionLabel(session),

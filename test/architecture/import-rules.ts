@@ -2,7 +2,7 @@
 import { builtinModules } from 'node:module'
 import { posix } from 'node:path'
 import type { ModuleRow } from './modules.ts'
-import { browserEntries, builtinsOfNote, composers, contractPackages, pureFactories, portModules } from './modules.ts'
+import { browserEntries, builtinsOfNote, composers, contractPackages, foundations, pureFactories, portModules } from './modules.ts'
 import type { ImportFact } from './source-parse.ts'
 import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { RuleName, Violation } from './violation.ts'
@@ -41,7 +41,7 @@ function checkRelative(file: SourceFile, row: ModuleRow, fact: ImportFact, targe
   if (top !== 'src' || module === undefined) return [report(file, 'leaves_source', fact.line, `imports ${target}`)]
   if (module === row.module) return []
   if (fact.kind === 'entry' && row.starts[target] !== undefined) return []
-  if (module !== 'types' && !row.imports.includes(module)) {
+  if (!(foundations.has(module) && !foundations.has(row.module)) && !row.imports.includes(module)) {
     return [report(file, 'wrong_direction', fact.line, `${row.module} may not import ${module} (${target})`)]
   }
   const found: Violation[] = []

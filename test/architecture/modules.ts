@@ -1,7 +1,7 @@
 /**
  * The modules of `src/`, from the top layer down: what each may import, and why.
  *
- * A module may import the public API (`index.ts`) of `types` and of the modules its row names, the packages its row names, and
+ * A module may import the public API (`index.ts`) of `foundations` and of the modules its row names, the packages its row names, and
  * those builtins of note that its row names. Each permission has a reason. A permission that nothing uses is reported, and so is a
  * waiver that waives nothing.
  */
@@ -9,7 +9,7 @@
 export interface ModuleRow {
   readonly module: string
   readonly layer: Layer
-  /** Modules below that it may import. Every module may import `types`. */
+  /** Modules below that it may import, besides `foundations`. */
   readonly imports: readonly string[]
   readonly packages: Reasons
   /** Development dependencies of which only the types are used. */
@@ -304,8 +304,9 @@ export const modules: readonly ModuleRow[] = [
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
   }),
   row('tar', 'base', []),
-  row('types', 'base', [], {
-    packages: { zod },
+  row('config', 'base', ['base', 'protocol'], { packages: { zod } }),
+  row('protocol', 'base', ['base'], { packages: { zod } }),
+  row('base', 'base', [], {
     builtins: {
       'node:v8': 'returns the memory of a process that rests: `idle-memory.ts`',
       'node:vm': 'takes the collector of V8 from a new context',
@@ -313,6 +314,9 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
 ]
+
+/** What every module may import, and these only as their rows say. */
+export const foundations: ReadonlySet<string> = new Set(['base', 'protocol', 'config'])
 
 /** Public APIs for a page, of modules whose `index.ts` needs Node. */
 export const browserEntries: Readonly<Record<string, string>> = { client: 'src/client/browser-client.ts' }

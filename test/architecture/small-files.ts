@@ -21,7 +21,9 @@ export const depthRules: DepthRules = {
     'terminal',
     'tui',
     'tools',
-    'types',
+    'base',
+    'config',
+    'protocol',
   ]),
   smallFiles: {
     'src/cli/kernel/exec.ts': 'the run of a program by `oxbow exec run`, which is loaded when it is chosen',
@@ -31,7 +33,6 @@ export const depthRules: DepthRules = {
     'src/protocol/head-schema.ts':
       'record.ts needs its type, and the schemas of views the phases of record.ts: in one file they import each other',
     'src/config/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
-    'src/cli/skills/skills.ts': 'what the verbs of skills do, loaded when one is chosen; the help loads none of it',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
@@ -49,6 +50,7 @@ export const depthRules: DepthRules = {
     'src/memory/text/text-limits.ts': 'limits of the text thread, which loads no other limits',
     'src/base/schema-checker.ts': 'the port to what checks JSON Schemas',
     'src/base/idle-memory.ts': 'the only code in types that steers V8',
+    'src/guest/config-check.ts': 'the one program of its process, which opens what a start opens by its configuration',
     'src/runner/signing-key.ts': 'one key for heads, exports, cards and the lock of plugins',
     'src/base/write-whole.ts': 'the only code in types that writes files of a guest whole',
     'src/base/crash-mark.ts': 'the one word between a guest that crashed, its runner and the next guest',

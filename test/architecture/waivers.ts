@@ -88,10 +88,4 @@ export const waivers: readonly Waiver[] = [
     about: 'computed at run time',
     reason: 'inside the sandbox a package is a folder that the launcher shows, at a place of its own',
   },
-  {
-    rule: 'folder_too_full',
-    path: 'src/types',
-    about: 'cap 20',
-    reason: 'the bottom layer: one file for each type that all modules share',
-  },
 ]

@@ -110,7 +110,7 @@ export function holdJobs({ core, runs }: Worker): HeldRuns<Job> {
     for (let job = state; job.status === 'open';) {
       const which = steps[job.done.length]
       const caller = userCaller(core.user, '', id as TurnId)
-      const name = which === 'once' ? 'test.once' : 'test.idempotent'
+      const name: string = which === 'once' ? 'test.once' : 'test.idempotent'
       const call = derivedId('step', id, which!) as never
       const outcome = await core.gate.call(caller, name, { run: id, step: which! }, { id: call, signal, resumed: true, durable: true })
       if (signal.aborted && signal.reason !== 'cancelled') throw signal.reason

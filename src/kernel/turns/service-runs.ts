@@ -35,6 +35,26 @@ interface RunWatch {
   readonly onWait: (isWaiting: boolean) => void
 }
 
+/**
+ * A service that cannot say anything of its runs: what a crash interrupted in one stays as it is, what an undo of a turn would take back
+ * with it says so, and no turn waits for it.
+ * @param ask rejects in time, with an error that names the service
+ */
+export function guardRuns(
+  { goesOn, sessionOf, started, isBelow: below, watch }: ServiceRuns,
+  ask: <Said>(work: () => Promise<Said>) => Promise<Said>,
+): ServiceRuns {
+  return {
+    ...(goesOn && { goesOn: (run) => ask(() => goesOn(run)).catch(() => true) }),
+    ...(sessionOf && { sessionOf }),
+    ...(started && { started: () => ask(started) }),
+    ...(below && { isBelow: (...sessions) => ask(() => below(...sessions)).catch(() => false) }),
+    ...(watch && { watch: (session) => ask(() => watch(session)).catch(() => unwatched) }),
+  }
+}
+
+const unwatched: RunWatch = { pause: () => null, onWait: () => {} }
+
 /** Asks all services. */
 export type AskRuns = () => Promise<readonly ServiceRuns[]>
 

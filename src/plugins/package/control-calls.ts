@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type Failure, OxbowError, toFailure } from '../../base/index.ts'
 import {
+  syncPluginsCall,
   type Call,
   type CallContext,
   type CallForTests,
@@ -141,7 +142,7 @@ type Synced = z.infer<typeof synced>
 function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
   return {
     ...writes,
-    name: 'plugin.sync',
+    name: syncPluginsCall,
     summary: 'Takes over the plugins that are installed and enabled now. `oxbow plugin` makes it after each change.',
     input: z.strictObject({
       removed: z

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { EventCounts } from './plugin-counts.ts'
 import { isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../base/index.ts'
-import { type Call, resyncEvent } from '../../protocol/index.ts'
+import { pluginRecords, type Call, resyncEvent } from '../../protocol/index.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import {
   askPlugin,
@@ -33,7 +33,7 @@ interface TaskInput {
 function taskCall(deps: PartDeps): Call<TaskInput, { readonly text: string }> {
   return {
     ...runtimePart,
-    name: 'plugin.task',
+    name: pluginRecords.task,
     summary: 'Runs a task of a plugin that is due.',
     input: z.strictObject({
       plugin: z.string().describe('The plugin.'),
@@ -66,7 +66,7 @@ interface EventInput {
 function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call<EventInput, { readonly delivered: boolean }> {
   return {
     ...runtimePart,
-    name: 'plugin.event',
+    name: pluginRecords.event,
     summary: 'Delivers an event to a plugin that has subscribed to it.',
     input: z.strictObject({
       plugin: z.string().describe('The subscriber.'),
@@ -104,7 +104,7 @@ function emitCall(): Call<EmitInput, Record<string, never>> {
   return {
     ...runtimePart,
     forPlugins: true,
-    name: 'plugin.emit',
+    name: pluginRecords.emit,
     summary: 'Emits an event to all plugins that have subscribed to it.',
     input: z.strictObject({
       name: z

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type JsonObject, toFailure, truncate } from '../../base/index.ts'
 import {
+  pluginRecords,
   type Call,
   type CallContext,
   type Done,
@@ -45,7 +46,7 @@ function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
   return {
     ...runtimePart,
     forPlugins: true,
-    name: 'plugin.provide',
+    name: pluginRecords.provide,
     summary: 'Asks the providers of plugins what they add to the context of a message; a plugin asks those that it names.',
     input: z.strictObject({
       text: z.string().describe('The message. Default: that of the turn.').optional(),
@@ -202,7 +203,7 @@ type EvaluateOutput = z.infer<typeof evaluateOutput>
 function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
   return {
     ...runtimePart,
-    name: 'plugin.evaluate',
+    name: pluginRecords.evaluate,
     summary: 'Runs the evaluators of plugins on a turn that has ended.',
     input: z.strictObject({
       text: z.string().describe('The message.'),

@@ -209,6 +209,7 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInp
   return {
     ...writes,
     name: 'key.create',
+    routes: [{ method: 'POST', path: '/keys', status: 201 }],
     summary: 'Makes an API key with rights of its own. It is shown once.',
     input: z.strictObject({
       name: z
@@ -249,6 +250,7 @@ function listKeys({ documents }: KeyCallDeps): Call<object, KeyView[]> {
   return {
     ...reads,
     name: 'key.list',
+    routes: [{ method: 'GET', path: '/keys', list: '' }],
     summary: 'Lists the API keys with their rights, expiry and last use.',
     input: z.strictObject({}),
     output: z.array(keyView),
@@ -269,6 +271,7 @@ function revokeKey({ documents }: KeyCallDeps): Call<{ key: string }, { revoked:
   return {
     ...writes,
     name: 'key.revoke',
+    routes: [{ method: 'DELETE', path: '/keys/{key}' }],
     summary: 'Revokes an API key: its connections are refused from now on.',
     input: z.strictObject({ key: z.string().min(1).max(100).describe('Id or name of the key.') }),
     output: z.object({ revoked: z.string() }),

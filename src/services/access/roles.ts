@@ -95,6 +95,7 @@ function listRoles({ documents }: RoleCallDeps): Call<object, readonly RoleView[
   return {
     ...shared,
     name: 'role.list',
+    routes: [{ method: 'GET', path: '/roles', list: '' }],
     summary:
       'Lists the roles with their rights: user, superuser and admin for people and keys, the others for agents, and those that were added.',
     input: z.strictObject({}),
@@ -116,6 +117,7 @@ function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; ri
   return {
     ...writes,
     name: 'role.set',
+    routes: [{ method: 'PUT', path: '/roles/{role}' }],
     summary: 'Adds a role, or changes the rights of one that was added; keys with it have these rights at once.',
     input: z.strictObject({
       role: z
@@ -146,6 +148,7 @@ function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly U
   return {
     ...writes,
     name: 'role.remove',
+    routes: [{ method: 'DELETE', path: '/roles/{role}' }],
     summary: 'Removes a role that was added and that no key has.',
     input: z.strictObject({ role: z.string().max(100) }),
     output: z.object({ removed: z.string() }),

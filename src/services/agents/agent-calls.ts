@@ -74,11 +74,13 @@ interface SpawnInput extends Pick<AgentRecord, 'task' | 'name' | 'model' | 'prio
   readonly files: 'shared' | 'branch'
 }
 
+const spawning = { ...shared, labels: { ...shared.labels, silent: ['task', 'instructions'] } }
+
 function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
   return {
-    ...shared,
-    labels: { ...shared.labels, silent: ['task', 'instructions'] },
+    ...spawning,
     name: 'agent.spawn',
+    routes: [{ method: 'POST', path: '/agents', status: 201 }],
     summary: 'Starts an agent for a task, in a conversation of its own. Its answer comes as a message, or by agent.wait.',
     input: z.strictObject({
       task: z.string().min(1).max(maxAgentMessageCharacters).describe('It knows nothing else of this conversation.'),
@@ -200,6 +202,8 @@ function waitCall(deps: AgentCallDeps): Call<WaitInput, z.infer<typeof waitOutpu
   return {
     ...shared,
     name: 'agent.wait',
+    waitsFor: 'child',
+    routes: [{ method: 'POST', path: '/agents/wait' }],
     summary: 'Waits until agents have answered or ended, and returns their answers.',
     input: z.strictObject({
       agents: z.array(agentRef).max(100).default([]).describe('Empty: all of yours that still work.'),
@@ -242,6 +246,7 @@ function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, 
   return {
     ...shared,
     name: 'agent.list',
+    routes: [{ method: 'GET', path: '/agents', list: 'agents' }],
     summary: 'Lists agents as a tree, with what each does and has spent.',
     input: z.strictObject({
       ended: z.boolean().default(false).meta(evident('Also those that have ended.')),

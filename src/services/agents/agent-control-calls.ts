@@ -35,6 +35,7 @@ function sendCall(deps: AgentControlDeps): Call<{ to: string; text: string }, { 
     ...shared,
     labels: { ...shared.labels, silent: ['text'] },
     name: 'agent.send',
+    routes: [{ method: 'POST', path: '/agents/{to}/messages' }],
     summary: 'Sends a message to an agent, or from an agent to its parent.',
     input: z.strictObject({
       to: agentRef.describe('Id or name; `parent`: whoever spawned you.'),
@@ -156,6 +157,7 @@ function killCall(deps: AgentControlDeps): Call<{ agent: string; reason: string 
   return {
     ...shared,
     name: 'agent.kill',
+    routes: [{ method: 'POST', path: '/agents/{agent}/kill' }],
     summary: 'Ends an agent with everything that it runs.',
     input: z.strictObject({
       agent: agentRef,

@@ -62,6 +62,7 @@ function queryCall({ store, journal, references }: AuditCallDeps): Call<QueryInp
   return {
     ...shared,
     name: 'audit.query',
+    routes: [{ method: 'GET', path: '/audit', list: 'records' }],
     summary: 'Finds records of the journal by actor, call, session, phase and time, newest first.',
     input: z.strictObject({
       actor: z.string().max(200).default('').describe('Beginning of the actor, e.g. `agent:` or `user:ada`.'),
@@ -227,6 +228,7 @@ function verifyCall(verifier: Verifier): Call<object, AuditReport> {
   return {
     ...shared,
     name: 'audit.verify',
+    routes: [{ method: 'POST', path: '/audit/verify' }],
     summary: 'Checks the chain of the journal, and what the store keeps beside it. `oxbow audit verify` also checks the signed heads.',
     input: z.strictObject({}),
     output: auditReport,
@@ -278,6 +280,7 @@ function statusCall(verifier: Verifier, deps: AuditCallDeps): Call<object, Statu
   return {
     ...shared,
     name: 'audit.status',
+    routes: [{ method: 'GET', path: '/audit/status' }],
     summary:
       'Shows the newest record of the chain and what of it is signed, how far a running `audit.verify` is, and what the last one found.',
     input: z.strictObject({}),
@@ -300,6 +303,7 @@ function cancelCall(verifier: Verifier): Call<object, { cancelled: boolean }> {
   return {
     ...shared,
     name: 'audit.cancel',
+    routes: [{ method: 'POST', path: '/audit/cancel' }],
     summary: 'Stops a running `audit.verify`.',
     input: z.strictObject({}),
     output: z.object({ cancelled: z.boolean() }),
@@ -320,6 +324,7 @@ type AppendOutput = Pick<JournalRecord, 'seq' | 'hash'>
 function appendCall({ store, journal }: AuditCallDeps): Call<AppendInput, AppendOutput> {
   return {
     name: 'audit.append',
+    routes: [{ method: 'POST', path: '/audit', status: 201 }],
     summary: 'Records something that a program or a person did outside of Oxbow, and returns the hash of the record.',
     input: z.strictObject({
       action: z.string().min(1).max(200).describe('What was done.'),

@@ -47,6 +47,7 @@ function showCall({ budgets, user }: BudgetCallDeps): Call<object, z.infer<typeo
   return {
     ...reads,
     name: 'budget.show',
+    routes: [{ method: 'GET', path: '/budgets' }],
     summary: 'Shows spending and limits, in micro-dollars and tokens.',
     input: z.strictObject({}),
     output: shownBudgets,
@@ -89,6 +90,7 @@ function checkCall({ budgets }: BudgetCallDeps): Call<{ tokens: number; calls: n
   return {
     ...reads,
     name: 'budget.check',
+    routes: [{ method: 'POST', path: '/budgets/check' }],
     summary: 'Checks whether the budgets cover this much more work, and returns what is left.',
     input: z.strictObject({
       tokens: z.int().nonnegative().default(0).meta(evident('Tokens that the work needs.')),
@@ -120,6 +122,7 @@ function setCall({ budgets, documents }: BudgetCallDeps): Call<SetInput, BudgetL
   return {
     ...writes,
     name: 'budget.set',
+    routes: [{ method: 'PUT', path: '/budgets' }],
     summary: 'Sets a budget: what a scope may use in a window. 0 is unlimited; what is left out has no limit of its own.',
     input: z.strictObject({ ...place, ...limitFields }),
     output: budgetLine,
@@ -146,6 +149,7 @@ function resetCall({ budgets, documents }: BudgetCallDeps): Call<Place, BudgetLi
   return {
     ...writes,
     name: 'budget.reset',
+    routes: [{ method: 'POST', path: '/budgets/reset' }],
     summary: 'Begins the window of a budget anew: what was used so far no longer counts.',
     input: z.strictObject(place),
     output: budgetLine,
@@ -163,6 +167,7 @@ function removeCall({ budgets, documents }: BudgetCallDeps): Call<Place, Place> 
   return {
     ...writes,
     name: 'budget.remove',
+    routes: [{ method: 'DELETE', path: '/budgets' }],
     summary: 'Removes a budget. Those above it, and those in the configuration, still hold.',
     input: z.strictObject(place),
     output: z.strictObject({ scope: z.string(), window: z.string() }),

@@ -59,6 +59,7 @@ function servicesCall(deps: ModelBookDeps): Call<object, z.infer<typeof services
   return {
     ...reads,
     name: 'model.services',
+    routes: [{ method: 'GET', path: '/models/services' }],
     summary: 'Lists the services that offer models, with the state of their keys, and the model in use.',
     input: z.strictObject({}),
     output: servicesOutput,
@@ -135,6 +136,7 @@ function listCall(deps: ModelBookDeps): Call<ListInput, z.infer<typeof listed>> 
   return {
     ...reads,
     name: 'model.list',
+    routes: [{ method: 'GET', path: '/models', list: 'models' }],
     summary: 'Lists models with context window, prices and abilities, from the catalog and the configuration.',
     input: z.strictObject({
       provider: z.string().max(100).default('').describe('Only models of this service. Empty: all.'),
@@ -164,6 +166,7 @@ function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
   return {
     ...reads,
     name: 'model.show',
+    routes: [{ method: 'GET', path: '/models/{model+}' }],
     summary: 'Shows the facts of one model and where each comes from.',
     input: z.strictObject({ model: z.string().min(1).max(300).describe('`provider/model`.') }),
     output: shownModel,
@@ -183,6 +186,7 @@ function discoverCall(deps: ModelBookDeps): Call<object, z.infer<typeof discover
   return {
     ...reads,
     name: 'model.discover',
+    routes: [{ method: 'GET', path: '/models/local' }],
     summary: 'Finds model services that run on this machine, such as Ollama, by asking their usual ports.',
     input: z.strictObject({}),
     output: discovered,
@@ -201,6 +205,7 @@ function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
   return {
     ...reads,
     name: 'model.probe',
+    routes: [{ method: 'GET', path: '/models/address' }],
     summary: 'Asks the service at an address which models it offers, before it is set up.',
     // It makes this guest ask any address.
     right: 'config.write',

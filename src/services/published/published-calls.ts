@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { derivedId, isUuid, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
-import { type Call, type Caller, idSchema, type SentFile, sentFiles } from '../../protocol/index.ts'
+import { taskAnswerCall, type Call, type Caller, idSchema, type SentFile, sentFiles } from '../../protocol/index.ts'
 import type { PublishedAgent } from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { OpenTasks } from './open-tasks.ts'
@@ -217,7 +217,7 @@ function notifyTask(deps: PublishedCallDeps): Call<NotifyInput, TaskRecord> {
 function answerTask(deps: PublishedCallDeps): Call<{ task: string; answer: string }, { released: true }> {
   return {
     ...writes,
-    name: 'task.answer',
+    name: taskAnswerCall,
     summary: 'Sends what a published agent has answered to the program that asked.',
     input: z.strictObject({ task: uuid, answer: uuid.describe('The answer of the model, by the id of its generation.') }),
     output: z.strictObject({ released: z.literal(true) }),

@@ -1,9 +1,8 @@
 /** Calls by which terminals begin a session and list those that there are. What happens in one is `turn-calls.ts` of the kernel. */
 import { z } from 'zod'
 import { type Core, describeSession, type ListInput, sessionsOf } from '../../kernel/index.ts'
-import { sessionNamed } from '../../terminal/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type AskCall, type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
+import { newSessionCall, type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
@@ -20,7 +19,8 @@ interface CreateInput {
 
 function createSession({ store, documents }: SessionCallDeps): Call<CreateInput, { id: SessionId; title: string }> {
   return {
-    name: 'session.create',
+    name: newSessionCall,
+    routes: [{ method: 'POST', path: '/sessions', status: 201 }],
     event: ({ id = '' }) => ({ kind: 'session_created', fields: { id } }),
     summary: 'Starts a new session.',
     input: z.strictObject({
@@ -42,7 +42,7 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
       const id = call as string as SessionId
       if ((await store.session(id)) !== null)
         throw new OxbowError('bad_input', `Session ${id} already exists.`, { hint: 'Use a new id for each session.' })
-      if (folder !== undefined) await documents.put({ caller, call, name: 'session.create' }, [folderChange(id, folder)])
+      if (folder !== undefined) await documents.put({ caller, call, name: newSessionCall }, [folderChange(id, folder)])
       return { output: { id, title } }
     },
   }
@@ -51,6 +51,8 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
 function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, SessionInfo[]> {
   return {
     name: 'session.list',
+    forPrograms: true,
+    routes: [{ method: 'GET', path: '/sessions', list: '' }],
     summary: 'Lists sessions, newest activity first.',
     input: z.strictObject({
       limit: z.int().min(1).max(1000).default(50).describe('Maximum number of sessions to list.'),
@@ -81,11 +83,4 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
       return { output: rows.map(view) }
     },
   }
-}
-
-const maxSessions = 1_000
-
-/** @param prefix what its id begins with; archived ones count. @throws OxbowError `not_found`, or `bad_input` when it is ambiguous */
-export async function findSession(ask: AskCall, prefix: string): Promise<SessionInfo> {
-  return sessionNamed((await ask('session.list', { limit: maxSessions, archived: true })) as readonly SessionInfo[], prefix)
 }

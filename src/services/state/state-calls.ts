@@ -85,6 +85,7 @@ function saveCall({ documents, sessions }: StateCallDeps): Call<SaveInput, { ver
     ...shared,
     labels: { ...shared.labels, silent: ['data'] },
     name: 'state.save',
+    routes: [{ method: 'PUT', path: '/state/{category+}/{name}' }],
     event: () => ({ kind: 'state_saved', fields: {} }),
     summary: 'Saves a named document that outlives the session: JSON, or Markdown text.',
     input: z.strictObject({
@@ -145,6 +146,7 @@ function loadCall({ documents }: StateCallDeps): Call<Place, z.infer<typeof load
   return {
     ...shared,
     name: 'state.load',
+    routes: [{ method: 'GET', path: '/state/{category+}/{name}' }],
     summary: 'Loads a saved document.',
     input: z.strictObject(placeShape),
     output: loaded,
@@ -171,6 +173,7 @@ function deleteCall({ documents }: StateCallDeps): Call<Place & { if_version?: n
   return {
     ...shared,
     name: 'state.delete',
+    routes: [{ method: 'DELETE', path: '/state/{category+}/{name}' }],
     event: () => ({ kind: 'state_deleted', fields: {} }),
     summary: 'Deletes a saved document.',
     input: z.strictObject({ ...placeShape, if_version: version }),
@@ -200,6 +203,7 @@ function listCall({ documents }: StateCallDeps): Call<{ category: string; after:
   return {
     ...shared,
     name: 'state.list',
+    routes: [{ method: 'GET', path: '/state', list: 'documents' }],
     summary: 'Lists the documents of a category, by name.',
     input: z.strictObject({
       category,

@@ -35,6 +35,7 @@ function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
   return {
     ...shared,
     name: 'memory.tidy',
+    routes: [{ method: 'POST', path: '/memory/tidy' }],
     summary: 'Tidies memory: learns facts from conversations, merges duplicates, flags contradictions and drops what has faded.',
     input: z.strictObject({}),
     output: reportSchema,
@@ -105,6 +106,7 @@ function report(deps: TidyCallDeps): Call<{ report?: string | undefined }, { id:
   return {
     ...shared,
     name: 'memory.report',
+    routes: [{ method: 'GET', path: '/memory/report' }],
     summary: 'Shows what tidying changed in memory, and what is left for a person to decide.',
     input: z.strictObject({ report: z.string().max(100).optional().describe('Id of a report. Default: the newest.') }),
     output: z.object({ id: z.string(), changes: z.int(), asks: z.int() }),
@@ -130,6 +132,7 @@ function undo(deps: TidyCallDeps): Call<{ report: string }, { undone: number; ke
   return {
     ...shared,
     name: 'memory.undo',
+    routes: [{ method: 'POST', path: '/memory/undo' }],
     summary: 'Undoes what tidying changed, except memories that changed again since.',
     input: z.strictObject({ report: z.string().min(1).max(100).describe('Id of the report.') }),
     output: z.object({ undone: z.int(), kept: z.int() }),

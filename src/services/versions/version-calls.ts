@@ -6,7 +6,16 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { assertNoBranch, type CallOf, type Documents, processRight } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, type CallContext, type Caller, type Done, type Label, joinLabels, type Labels } from '../../protocol/index.ts'
+import {
+  afterTurnCall,
+  type Call,
+  type CallContext,
+  type Caller,
+  type Done,
+  type Label,
+  joinLabels,
+  type Labels,
+} from '../../protocol/index.ts'
 import type { Store } from '../../store/index.ts'
 import { bringBack } from './bring-back.ts'
 import { movedFolder } from './thread/left-out.ts'
@@ -84,6 +93,7 @@ function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed>
     ...shared,
     ...writes,
     name: 'version.commit',
+    routes: [{ method: 'POST', path: '/versions', status: 201 }],
     summary: 'Commits the workspace and saved documents as they are now.',
     input: z.strictObject({ message: z.string().min(1).max(500) }),
     output: committed,
@@ -113,6 +123,7 @@ function tagCall(deps: VersionCallDeps): Call<TagInput, { commit: string }> {
     ...shared,
     ...writes,
     name: 'version.tag',
+    routes: [{ method: 'PUT', path: '/versions/tags/{tag}' }],
     summary: 'Gives a version a name.',
     input: z.strictObject({
       tag: z.string().min(1).max(100).describe('Name without spaces.'),
@@ -140,6 +151,7 @@ function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly Logg
     ...shared,
     ...reads,
     name: 'version.log',
+    routes: [{ method: 'GET', path: '/versions', list: 'commits' }],
     summary: 'Lists versions of the workspace, or of one file or folder, newest first.',
     input: z.strictObject({ path: path.default('/'), from: at.default('HEAD'), limit: z.int().min(1).max(maxLogged).default(20) }),
     output: z.strictObject({ commits: z.array(loggedCommit).readonly() }),
@@ -175,6 +187,7 @@ function diffCall(deps: VersionCallDeps): Call<DiffInput, Difference> {
     ...reads,
     files: 'past',
     name: 'version.diff',
+    routes: [{ method: 'GET', path: '/versions/diff' }],
     summary: 'Shows what changed between two versions, by default in the newest one.',
     input: z.strictObject({
       path: path.default('/'),
@@ -202,6 +215,7 @@ function showCall(deps: VersionCallDeps): Call<{ path: string; at: string }, z.i
     ...reads,
     files: 'past',
     name: 'version.show',
+    routes: [{ method: 'GET', path: '/versions/{at}/files/{path+}' }],
     summary: 'Shows a file as it was in a version.',
     input: z.strictObject({ path, at }),
     output: shownFile,
@@ -236,6 +250,7 @@ function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
     ...writes,
     files: 'past',
     name: 'version.restore',
+    routes: [{ method: 'POST', path: '/versions/{at}/restore' }],
     summary: 'Brings a file, a folder or everything back to a version, deleted files too. Without apply: only a preview.',
     input: z.strictObject({ path, at, apply: z.boolean().default(false).describe('Restore; otherwise only list what would change.') }),
     output: restored,
@@ -338,7 +353,7 @@ function unseenFolder({ path: inTree, why }: Conflict): OxbowError {
 /** The commit after a turn: its record names the turn, the commit, and the versions of the documents that the turn saved. */
 function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boolean }, z.infer<typeof turnVersion>> {
   return {
-    name: 'version.after_turn',
+    name: afterTurnCall,
     summary: 'Commits what a turn has changed, and says which version that is.',
     input: z.strictObject({ turn: z.string(), only_state: z.boolean() }),
     output: turnVersion,

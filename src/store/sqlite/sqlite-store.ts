@@ -68,6 +68,7 @@ const briefReads: ReadonlySet<Read['kind']> = new Set<Read['kind']>([
 const isBrief = (read: Read): boolean =>
   briefReads.has(read.kind) ||
   (read.kind === 'documents' && read.query.limit <= maxBriefDocuments) ||
+  (read.kind === 'index_rows' && read.limit <= maxBriefDocuments) ||
   (read.kind === 'memory' && read.read.ask === 'cursor')
 const yes = (): boolean => true
 const no = (): boolean => false

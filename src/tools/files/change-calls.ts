@@ -37,6 +37,7 @@ const fileWrite = (seen: SeenFiles): Call<WriteInput, WriteOutput> => ({
   effect: 'idempotent',
   labels: { ...changing.labels, silent: ['text'] },
   name: 'file.write',
+  routes: [{ method: 'PUT', path: '/files/{path+}' }],
   content: ['text'],
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Creates or replaces a text file; creates missing folders.',
@@ -75,6 +76,7 @@ const fileEdit = (seen: SeenFiles): Call<EditInput, EditOutput> => ({
   // Not idempotent: the new text may contain the text to find.
   effect: 'once',
   name: 'file.edit',
+  routes: [{ method: 'PATCH', path: '/files/{path+}' }],
   content: ['find', 'replace'],
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Replaces text in a file. It must match exactly and occur once, unless all is set.',
@@ -114,6 +116,7 @@ const fileDelete: Call<DeleteInput, DeleteOutput> = {
   // Idempotent: deleting what is already gone succeeds.
   effect: 'idempotent',
   name: 'file.delete',
+  routes: [{ method: 'DELETE', path: '/files/{path+}' }],
   lasting: 'unversioned',
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Deletes a file; with recursive, a folder and its content.',
@@ -162,6 +165,7 @@ const filePatch = (seen: SeenFiles): Call<PatchInput, PatchOutput> => ({
   // Not idempotent: the lines to change are gone after the first time.
   effect: 'once',
   name: 'file.patch',
+  routes: [{ method: 'POST', path: '/files/patch' }],
   summary: 'Applies a unified diff, as git writes it, to files: all or nothing.',
   input: z.strictObject({
     diff: z
@@ -228,6 +232,7 @@ const fileMove: Call<MoveInput, MoveOutput> = {
   // Not idempotent: after the first time the source is gone.
   effect: 'once',
   name: 'file.move',
+  routes: [{ method: 'POST', path: '/files/move' }],
   reaches: { kind: 'paths', fields: ['from', 'to'] },
   lasting: 'unversioned',
   summary: 'Moves or renames a file or folder. `to` is the full new path.',

@@ -138,6 +138,7 @@ interface BytesOutput {
 export const fileBytes: Call<BytesInput, BytesOutput> = {
   ...looking,
   name: 'file.bytes',
+  routes: [{ method: 'GET', path: '/files/{path+}' }],
   reaches: { kind: 'paths', fields: ['path'] },
   rare: true,
   encoded: true,

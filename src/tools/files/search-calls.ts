@@ -29,6 +29,7 @@ interface ListOutput {
 export const fileList: Call<ListInput, ListOutput> = {
   ...looking,
   name: 'file.list',
+  routes: [{ method: 'GET', path: '/files' }],
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Lists a folder, or finds files by name.',
   input: z.strictObject({
@@ -89,6 +90,7 @@ type Match = HandsOps['search']['output']['matches'][number]
 export const fileSearch: Call<SearchInput, SearchOutput> = {
   ...looking,
   name: 'file.search',
+  routes: [{ method: 'GET', path: '/search' }],
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Searches the lines of text files, like ripgrep.',
   input: z.strictObject({

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { OxbowError, plural } from '../../base/index.ts'
 import {
+  mediaCall,
   type Attachment,
   type Call,
   type CallContext,
@@ -45,7 +46,7 @@ const kinds: Readonly<Record<MediaType, RegExp>> = {
 }
 
 export const mediaSend: Call<SendInput, SendOutput> = {
-  name: 'media.send',
+  name: mediaCall,
   inTurn: true,
   summary: 'Sends a file to the person, with the reply.',
   input: z.strictObject({

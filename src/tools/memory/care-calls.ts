@@ -21,7 +21,7 @@ import {
   reindexed,
 } from '../../memory/index.ts'
 import { type JsonObject, OxbowError, truncate, plural } from '../../base/index.ts'
-import { type Call, evident } from '../../protocol/index.ts'
+import { forgetCall, type Call, evident } from '../../protocol/index.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import {
   forgetTimeoutMs,
@@ -35,13 +35,14 @@ import {
 } from '../limits.ts'
 
 export function careCalls(memory: Memory): readonly Call[] {
-  return [whyCall(memory), forgetCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
+  return [whyCall(memory), forgettingCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
 }
 
 function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
   return {
     ...looking,
     name: 'memory.why',
+    routes: [{ method: 'GET', path: '/memory/{note_id}/why' }],
     summary: 'Shows the origin of a memory, down to the journal record, and what corrects it.',
     input: z.strictObject({ note_id: noteId }),
     output: provenance,
@@ -62,10 +63,11 @@ interface ForgetInput {
   dry_run: boolean
 }
 
-function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
+function forgettingCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   return {
     ...changing,
-    name: 'memory.forget',
+    name: forgetCall,
+    routes: [{ method: 'POST', path: '/memory/forget' }],
     lasting: 'erases memories for good',
     event: () => ({ kind: 'memory_forgotten', fields: {} }),
     summary: 'Erases memories by id, or all that says a text, for good. Only when the person asks.',
@@ -158,6 +160,7 @@ function statsCall(memory: Memory): Call<object, MemoryReport> {
   return {
     ...looking,
     name: 'memory.stats',
+    routes: [{ method: 'GET', path: '/memory/stats' }],
     summary: 'Shows how much is in memory, and the progress of indexing.',
     input: z.strictObject({}),
     output: memoryReport,
@@ -173,6 +176,7 @@ function mapCall(memory: Memory): Call<{ kinds: (typeof mapKinds)[number][]; lim
   return {
     ...looking,
     name: 'memory.map',
+    routes: [{ method: 'GET', path: '/memory/map' }],
     summary: 'Places memories on a map, similar ones near each other.',
     input: z.strictObject({
       kinds: z.array(z.enum(mapKinds)).min(1).default(['note', 'fact', 'document', 'summary']).describe('Kinds of memories to place.'),
@@ -197,6 +201,7 @@ function reindexCall(memory: Memory): Call<object, Reindexed> {
   return {
     ...changing,
     name: 'memory.reindex',
+    routes: [{ method: 'POST', path: '/memory/reindex' }],
     summary: 'Rebuilds memory from the journal and from all notes and documents, and recomputes all vectors; changes made by people stay.',
     timeoutMs: forgetTimeoutMs,
     input: z.strictObject({}),
@@ -220,6 +225,7 @@ function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
   return {
     ...looking,
     name: 'memory.export',
+    routes: [{ method: 'GET', path: '/memory/export' }],
     summary: 'Exports memories as JSON lines with all fields, newest first, one page at a time.',
     input: z.strictObject({ after: z.string().max(300).default('').describe('`next` of the previous page.') }),
     output: exportPage,
@@ -239,6 +245,7 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean;
   return {
     ...changing,
     name: 'memory.import',
+    routes: [{ method: 'POST', path: '/memory/import' }],
     summary: 'Imports memories from memory.export; existing ones stay unless overwrite is set.',
     timeoutMs: ingestTimeoutMs,
     input: z.strictObject({

@@ -21,6 +21,7 @@ function contradictCall(memory: Memory): Call<{ note_id: string; other: string }
   return {
     ...changing,
     name: 'memory.contradict',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/contradict' }],
     summary: 'Marks two memories as contradictory, until one supersedes the other.',
     input: z.strictObject({ note_id: noteId, other: noteId.describe('The memory that contradicts it.') }),
     output,
@@ -37,6 +38,7 @@ function confirmCall(memory: Memory): Call<{ note_id: string; by?: string | unde
   return {
     ...changing,
     name: 'memory.confirm',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/confirm' }],
     summary: 'Marks a memory as confirmed, by you or by another memory that says the same.',
     input: z.strictObject({ note_id: noteId, by: noteId.optional().describe('The memory that says the same.') }),
     output,
@@ -53,6 +55,7 @@ function validCall(memory: Memory): Call<{ note_id: string; from?: string | unde
   return {
     ...changing,
     name: 'memory.valid',
+    routes: [{ method: 'PUT', path: '/memory/{note_id}/valid' }],
     summary: 'Sets the period in which a memory is valid.',
     input: z.strictObject({
       note_id: noteId,
@@ -75,6 +78,7 @@ function promoteCall(memory: Memory): Call<{ note_id: string }, Changed> {
   return {
     ...changing,
     name: 'memory.promote',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/promote' }],
     summary: 'Removes the label `untrusted` from a memory that a person has checked.',
     input: z.strictObject({ note_id: noteId }),
     output,
@@ -91,6 +95,7 @@ function pinCall(memory: Memory): Call<{ note_id: string; pinned: boolean }, Cha
   return {
     ...changing,
     name: 'memory.pin',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/pin' }],
     summary: 'Pins a note or fact so that it never fades, or unpins it.',
     input: z.strictObject({ note_id: noteId, pinned: z.boolean().default(true).describe('false: unpin it, so that it may fade again.') }),
     output,

@@ -36,6 +36,7 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
   return {
     ...changing,
     name: 'memory.ingest',
+    routes: [{ method: 'POST', path: '/memory/ingest' }],
     event: () => ({ kind: 'memory_stored', fields: { source: 'document' } }),
     summary: 'Ingests a file, or the documents of a folder, into memory: text, Markdown, HTML, PDF and code.',
     timeoutMs: ingestTimeoutMs,

@@ -25,6 +25,7 @@ function saveCall(memory: Memory): Call<{ content: string; tags: string[] }, Not
     ...changing,
     labels: { ...changing.labels, silent: ['content'] },
     name: 'memory.save',
+    routes: [{ method: 'POST', path: '/memory', status: 201 }],
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_stored', fields: { source: 'note' } }),
     summary: 'Notes a lasting fact for later sessions, e.g. a preference or decision. No secrets.',
@@ -43,6 +44,7 @@ function updateCall(memory: Memory): Call<{ note_id: string; content: string; ta
   return {
     ...changing,
     name: 'memory.update',
+    routes: [{ method: 'PATCH', path: '/memory/{note_id}' }],
     summary: 'Rewrites a wrong note. If the fact has changed, use memory_supersede.',
     input: z.strictObject({ note_id: noteId, content, tags: tags.optional().meta(evident('Absent: the tags stay.')) }),
     output,
@@ -59,6 +61,7 @@ function deleteCall(memory: Memory): Call<{ note_id: string }, NoteOutput> {
   return {
     ...changing,
     name: 'memory.delete',
+    routes: [{ method: 'DELETE', path: '/memory/{note_id}' }],
     summary: 'Removes a note.',
     input: z.strictObject({ note_id: noteId }),
     output,
@@ -82,6 +85,7 @@ function supersedeCall(memory: Memory): Call<SupersedeInput, NoteOutput & { supe
   return {
     ...changing,
     name: 'memory.supersede',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/supersede' }],
     summary: 'Notes what is true now; the older memory stays as history.',
     input: z.strictObject({
       note_id: noteId,

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled, recallReason } from '../../memory/index.ts'
 import type { CallId, Json, SessionId } from '../../base/index.ts'
-import { type Call, evident, labelSchema } from '../../protocol/index.ts'
+import { searchMemoryCall, recallCall, type Call, evident, labelSchema } from '../../protocol/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
 
@@ -40,7 +40,8 @@ const sources = { note: 'user_memory', fact: 'user_memory', message: 'conversati
 export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit[]> {
   return {
     ...looking,
-    name: 'memory.search',
+    name: searchMemoryCall,
+    routes: [{ method: 'GET', path: '/memory/search' }],
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_recalled', fields: { source: 'search' } }),
     summary: 'Searches notes and documents; with include_conversation, also messages of all sessions.',
@@ -128,10 +129,10 @@ interface RecallOutput {
   before: string
 }
 
-export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
+export function recallingCall(memory: Memory): Call<RecallInput, RecallOutput> {
   return {
     ...looking,
-    name: 'memory.recall',
+    name: recallCall,
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_recalled', fields: { source: 'turn' } }),
     summary: 'Recalls memories that match the newest message, before a turn.',

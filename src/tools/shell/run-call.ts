@@ -27,6 +27,7 @@ const withoutNul = z
 
 export const execRun: Call<RunInput, ExecOutput> = {
   name: 'exec.run',
+  argv: 'args',
   summary: 'Runs one listed program without a shell: arguments reach it as they are.',
   input: z.strictObject({
     binary: z

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { changeOf, fieldsOf } from './call-text.ts'
 
-const change = (name: string, input: object) => changeOf({ name, input: JSON.stringify(input) })
+const change = (input: object) => changeOf({ input: JSON.stringify(input) })
 
-test('fields of an input are shown by name; what is no object is shown as it is', () => {
+test('fields of an input are shown by name; what is no object is shown whole', () => {
   assert.deepEqual(fieldsOf('{"path":"a.txt","lines":"one\\ntwo","deep":{"a":1}}'), [
     { name: 'path', lines: ['a.txt'] },
     { name: 'lines', lines: ['one', 'two'] },
@@ -14,14 +14,13 @@ test('fields of an input are shown by name; what is no object is shown as it is'
   assert.deepEqual([fieldsOf(''), fieldsOf('{}')], [[], []])
 })
 
-test('a call that changes text is shown as that change, under either name', () => {
-  for (const name of ['file.edit', 'file_edit'])
-    assert.deepEqual(change(name, { find: 'a', replace: 'b' }), { before: 'a', after: 'b', lines: null })
-  assert.deepEqual(change('file.write', { text: 'one\ntwo\n' })?.lines, [
+test('a call that changes text is shown as that change, whoever brings it', () => {
+  assert.deepEqual(change({ path: 'x', find: 'a', replace: 'b' }), { before: 'a', after: 'b', lines: null })
+  assert.deepEqual(change({ path: 'x', text: 'one\ntwo\n' })?.lines, [
     { kind: 'added', text: 'one' },
     { kind: 'added', text: 'two' },
   ])
-  assert.deepEqual(change('file.patch', { diff: '--- a\n+++ b\n@@ -1 +1 @@\n same\n-old\n+new\n' })?.lines, [
+  assert.deepEqual(change({ diff: '--- a\n+++ b\n@@ -1 +1 @@\n same\n-old\n+new\n' })?.lines, [
     { kind: 'same', text: '--- a' },
     { kind: 'same', text: '+++ b' },
     { kind: 'same', text: '@@ -1 +1 @@' },
@@ -32,7 +31,7 @@ test('a call that changes text is shown as that change, under either name', () =
 })
 
 test('a call that changes no text, or whose input is not what it should be, has no change', () => {
-  assert.equal(change('file.read', { path: 'a' }), null)
-  for (const name of ['file.edit', 'file.write', 'file.patch']) assert.equal(change(name, { text: 3, diff: null, find: [] }), null)
-  assert.equal(changeOf({ name: 'file.write', input: '{' }), null)
+  assert.equal(change({ path: 'a' }), null)
+  assert.equal(change({ path: 'a', text: 3, diff: null, find: [] }), null)
+  assert.equal(changeOf({ input: '{' }), null)
 })

@@ -1,6 +1,8 @@
 /** The sessions, newest first, in groups by day; each can be renamed, archived, forked and deleted. */
+import { isObject } from '../../../../src/base/index.ts'
 import { Archive, ArchiveRestore, Ellipsis, GitFork, Pencil, Plus, Search, Trash2 } from 'lucide-react'
 import { type FormEvent, type ReactNode, useDeferredValue, useMemo, useState } from 'react'
+import { isUsed } from '../../../../src/terminal/index.ts'
 import type { SessionInfo } from '../../../../src/protocol/index.ts'
 import { Link, navigate } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
@@ -31,15 +33,17 @@ export function SessionList({ current, onChoose }: SessionListProps): ReactNode 
   const waiting = useCall('approval.list', {}, { refreshOn: ['approval_*', 'turn_ended'] })
   const { run, failure } = useAction()
   const [open, setOpen] = useState<Open>(null)
-  const groups = useMemo(() => groupsOf(list.data ?? []), [list.data])
+  const groups = useMemo(
+    () => groupsOf((list.data ?? []).filter((session) => isUsed(session) || session.id === current)),
+    [list.data, current],
+  )
   const asking = new Set(waiting.data?.map(({ session }) => session))
 
   const change = async (name: string, input: Readonly<Record<string, string | boolean>>): Promise<void> => {
-    if (name !== 'session.fork') await run(name, input)
-    else {
-      const done = await run(name, input)
-      if (done !== undefined) navigate(`/chat/${done.session}`)
-    }
+    const done = await run(name, input)
+    const made = isObject(done) ? done['session'] : undefined
+    // A copy of a session is the one to go on with.
+    if (typeof made === 'string' && made !== input['session']) navigate(`/chat/${made}`)
     list.refresh()
   }
   const rowOf = (session: SessionInfo): ReactNode => (
