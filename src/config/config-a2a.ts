@@ -31,6 +31,7 @@ export interface RemoteAgent {
 
 export interface A2aConfig {
   agents: Record<string, PublishedAgent>
+  max_running: number
   remotes: Record<string, RemoteAgent>
 }
 
@@ -89,6 +90,7 @@ export const a2aConfig: z.ZodType<A2aConfig> = z
       .record(agentName, published)
       .default({})
       .describe('Agents that programs with an API key may send tasks to, by name. Default: none.'),
+    max_running: z.int().min(1).max(100).default(3).describe('Tasks of programs that run at once; others wait.'),
     remotes: z.record(agentName, remoteAgent).default({}).describe('Agents of others that speak A2A, by name.'),
   })
   .prefault({})

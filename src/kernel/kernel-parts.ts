@@ -278,6 +278,7 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
     resumed,
     eventKinds: options.services.flatMap(({ events = [] }) => events),
     fit: parts.cleaner.fit,
+    keepFiles: async (files) => (files.length === 0 ? [] : (await import('./state/attachments.ts')).takeIn(files, parts.blobs)),
     lasting: parts.files.lasting,
     limitProgram: async (...limited) => (await import('./budgets/definitions.ts')).limitProgram(parts, options.clock.now(), ...limited),
     noteEvent: parts.noteEvent as Core['noteEvent'],

@@ -41,8 +41,10 @@ async function resume(
 ): Promise<void> {
   try {
     await handoffs.load()
-    for (const turn of await reconcile(store, journal, crashedBefore, services.runs)) {
-      recovered.set(turn.id, turn)
+    const turns = await reconcile(store, journal, crashedBefore, services.runs)
+    // All of them are known before the first goes on: services ask which turns do.
+    for (const turn of turns) recovered.set(turn.id, turn)
+    for (const turn of turns) {
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
       const { intended, outcome } = gate.start(caller, turnCall, turn.input, { id: turn.id, signal: null, resumed: true })

@@ -16,7 +16,18 @@ import {
   type TurnId,
   type UserId,
 } from '../base/index.ts'
-import type { Blobs, Call, RecordView, DoctorCheck, Engine, Sandbox, ServiceVerbs, ShownFolder } from '../protocol/index.ts'
+import type {
+  Blobs,
+  Call,
+  RecordView,
+  DoctorCheck,
+  Engine,
+  KeptFile,
+  Sandbox,
+  SentFile,
+  ServiceVerbs,
+  ShownFolder,
+} from '../protocol/index.ts'
 import type { CatalogQuestion, Config, ConfigSection, Definition, DefinitionKind, HostPort } from '../config/index.ts'
 import type { Coming, PromptSection } from './stages/coming.ts'
 import type { Kernel } from './kernel-interface.ts'
@@ -97,6 +108,8 @@ export interface Core {
   readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
   readonly registry: Registry
   readonly blobs: Blobs
+  /** Keeps files of a message that begins its turn later. @throws OxbowError `limit_reached`, `bad_input`, `not_found` */
+  readonly keepFiles: (files: readonly SentFile[]) => Promise<readonly KeptFile[]>
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions

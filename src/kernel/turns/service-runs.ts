@@ -15,7 +15,7 @@ export interface ServiceRuns {
   started?(): Promise<FindStarted>
   /** Whether a session was made for a run that another session has started, or a run below that one. Opens the service. */
   isBelow?(session: SessionId, above: SessionId): Promise<boolean>
-  /** Asked before each turn of a session that has a profile. Opens the service. */
+  /** Asked before each turn of a session that a run was made for. Opens the service. */
   watch?(session: SessionId): Promise<RunWatch>
 }
 
@@ -31,7 +31,7 @@ interface StartedRuns {
 interface RunWatch {
   /** What a turn waits for before its next step; null: nothing. */
   readonly pause: () => Promise<void> | null
-  /** A turn begins or ends to wait for an approval. */
+  /** A turn begins or ends to wait for a person. */
   readonly onWait: (isWaiting: boolean) => void
 }
 
