@@ -20,6 +20,23 @@ interface Schema {
 
 const maxLine = 140
 
+const madeBy = '// Made by scripts/generate-docs.ts from the descriptions of the calls. Change the source, then run it again.'
+
+/** `src/protocol/call-names.ts`: so that the compiler knows the calls that a client, a service or the kernel makes. @param calls all */
+export function callNames(calls: readonly Call[]): string {
+  const names = [...new Set(calls.map(({ name }) => name))].toSorted()
+  return [
+    madeBy,
+    '',
+    '/** The calls of a guest, but for those that plugins, servers of tools and agents of others add. */',
+    `export type CallName =\n${names.map((name) => `  | '${name}'`).join('\n')}`,
+    '',
+    '/** What stands where a call is made: the name of one that there is, or a text that is known only when it is made. */',
+    'export type MadeCall<Name extends string> = string extends Name ? string : Name extends CallName ? Name : never',
+    '',
+  ].join('\n')
+}
+
 /** @param calls all; those that only the runtime makes are left out */
 export function callTypes(calls: readonly Call[]): string {
   const shown = calls.filter(({ audience }) => audience.includes('terminal')).toSorted((a, b) => (a.name < b.name ? -1 : 1))

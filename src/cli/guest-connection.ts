@@ -34,7 +34,7 @@ import {
   toFailure,
   type SessionId,
 } from '../base/index.ts'
-import type { GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
+import type { MadeCall, GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
 import { builtinProviders } from '../config/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, printOnce, type Terminal } from './terminal.ts'
@@ -114,7 +114,7 @@ type Use<Result> = (connection: Connection) => Promise<Result>
 /** Failure of a verb that used another terminal's guest. */
 const orphaned: Failure = {
   code: 'guest_unreachable',
-  message: 'the terminal that started the guest has closed',
+  message: 'the guest that this verb used has ended: it was stopped, or the terminal that had started it has closed',
   hint: 'Run oxbow chat --continue to resume this session.',
 }
 
@@ -332,11 +332,11 @@ export type GatewayPort = Pick<
 /** @returns what a call of the user gave. @throws OxbowError as the call failed */
 export async function outcomeOf<Name extends string>(
   gateway: Pick<GatewayPort, 'call'>,
-  name: Name,
+  name: Name & MadeCall<Name>,
   input: InputOf<Name>,
   session?: SessionId,
 ): Promise<Answered<OutputOf<Name>>> {
-  const outcome = await gateway.call(name, input, session)
+  const outcome = await gateway.call<Name>(name, input, session)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
@@ -346,6 +346,6 @@ type Answered<Output> = Extract<CallOutcome<Output>, { status: 'ok' }>
 /** @returns its output, of the type that its schema says. @throws OxbowError as the call failed */
 export const outputOf = async <Name extends string>(
   gateway: Pick<GatewayPort, 'call'>,
-  name: Name,
+  name: Name & MadeCall<Name>,
   input: InputOf<Name>,
-): Promise<OutputOf<Name>> => (await outcomeOf(gateway, name, input)).output
+): Promise<OutputOf<Name>> => (await outcomeOf<Name>(gateway, name, input)).output

@@ -68,8 +68,8 @@ export const typedAheadMs = 50
 export const eventWaitS = 30
 /** Bytes of the input of `oxbow call`: what the kernel takes. */
 export const maxCallInputBytes: number = 1024 * 1024
-/** Ids that a shell is given to complete a word. */
-export const maxCompletedIds = 100
+/** Names that a shell is given to complete a word: it takes those that begin with what is typed, and there are 5 000 models. */
+export const maxCompletedIds = 10_000
 
 /** How long `oxbow start` waits for a guest, which may have to recover a large store, and `oxbow stop` for its end. */
 export const startMs = 60_000

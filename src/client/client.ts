@@ -15,6 +15,7 @@ import {
   type TurnId,
 } from '../base/index.ts'
 import type {
+  MadeCall,
   CallOutcome,
   ClientResult,
   ClientTools,
@@ -147,7 +148,7 @@ interface GatewayMethods {
   /** @returns what must still happen; empty: it is decided */
   approve(call: CallId, allow: boolean): Promise<string>
   /** Makes a system call as the user. A refusal is an outcome, not an error. */
-  call<Name extends string>(name: Name, input: InputOf<Name>, session?: SessionId): Promise<CallOutcome<OutputOf<Name>>>
+  call<Name extends string>(name: Name & MadeCall<Name>, input: InputOf<Name>, session?: SessionId): Promise<CallOutcome<OutputOf<Name>>>
 }
 
 function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: ClientLimits, newId: IdMaker): GatewayMethods {

@@ -62,6 +62,7 @@ export const a2aConfig = z
       .record(agentName, published)
       .default({})
       .describe('Agents that programs with an API key may send tasks to, by name. Default: none.'),
+    max_running: z.int().min(1).max(100).default(3).describe('Tasks of programs that run at once; others wait.'),
     remotes: z.record(agentName, remoteAgent).default({}).describe('Agents of others that speak A2A, by name.'),
   })
   .prefault({})

@@ -180,7 +180,7 @@ export const kernelConfig = {
         .max(1_000)
         .default(5)
         .describe(
-          'Spawned agents and runs of schedules that run at once; others wait. One that waits for an approval or a child does not count.',
+          'Spawned agents, runs of schedules and tasks of programs that run at once; others wait. One that waits for an approval, an agent or a graph does not count.',
         ),
       max_starts_per_minute: z.int().min(1).default(60).describe('Starts of such runs in a minute; others wait.'),
       ageing_s: z.number().min(1).max(86_400).default(60).describe('Seconds of waiting after which a run counts as one priority higher.'),

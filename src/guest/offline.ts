@@ -9,7 +9,7 @@ import { describedSkillCalls } from '../skills/index.ts'
 import { openStore, parseReference, type Store, storeAddress, zoeyMethods } from '../store/index.ts'
 import { builtinCalls, describedMemoryCalls, openSearch, pluginDataCalls, searchIsOff } from '../tools/index.ts'
 import { isUuid, OxbowError, type SessionId } from '../base/index.ts'
-import { type Call, emptyChain, isErased, type JournalRecord, type SandboxStatus } from '../protocol/index.ts'
+import { isGeneration, type Call, emptyChain, isErased, type JournalRecord, type SandboxStatus } from '../protocol/index.ts'
 import type { Config, GuestEnvelope, GuestQuestion } from '../config/index.ts'
 import { sandboxFolders, withScripts } from './host-ways.ts'
 
@@ -104,7 +104,7 @@ async function* recording(store: Store, session: string): AsyncGenerator<object>
   for (let cursor = 0; ;) {
     const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: recordingPage })
     // Other calls put their steps on record by the same phase.
-    yield* page.filter((record) => record.name === 'model.generate').map(name)
+    yield* page.filter(isGeneration).map(name)
     if (page.length < recordingPage) return
     cursor = page.at(-1)?.seq ?? cursor
   }

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import type { PluginParts } from '../plugins/index.ts'
 import type { ProgramHost } from '../services/index.ts'
 import { once, systemClock } from '../base/index.ts'
-import type { Call, PluginHosts } from '../protocol/index.ts'
+import { syncPluginsCall, type Call, type PluginHosts } from '../protocol/index.ts'
 import type { GuestEnvelope, HostPort } from '../config/index.ts'
 import type { HostWays } from './host-ways.ts'
 
@@ -126,7 +126,7 @@ async function forgetInPlugins(hosts: PluginHosts, stateFolder: string, phrases:
 }
 
 const none: readonly never[] = []
-const syncName = 'plugin.sync'
+const syncName = syncPluginsCall
 /** The first plugins may be some that take long to describe themselves. */
 const firstSyncMs: number = 6 * 60_000
 

@@ -21,7 +21,7 @@ import { type Config, configSchema, type HostPort } from '../config/index.ts'
 import type { KernelEvent } from './records/events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'
-import type { KernelOptions } from './kernel-options.ts'
+import type { KernelOptions } from './kernel-parts.ts'
 import type { HealthProbe } from './service.ts'
 
 export const user = 'ada' as UserId

@@ -216,6 +216,7 @@ void describe('a handle', () => {
     await guest.turn('one')
     assert.equal(opened.received.length, 1)
     assert.equal((await ask(guest, 'secret.withdraw', { name: 'API_KEY' })).status, 'ok')
+    assert.equal((await ask(guest, 'secret.withdraw', { name: 'API_KY' })).status, 'failed')
     await guest.turn('two')
     assert.equal(opened.received.length, 1)
   })

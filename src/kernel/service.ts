@@ -16,7 +16,18 @@ import {
   type TurnId,
   type UserId,
 } from '../base/index.ts'
-import type { Blobs, Call, RecordView, DoctorCheck, Engine, Sandbox, ServiceVerbs, ShownFolder } from '../protocol/index.ts'
+import type {
+  Blobs,
+  Call,
+  RecordView,
+  DoctorCheck,
+  Engine,
+  KeptFile,
+  Sandbox,
+  SentFile,
+  ServiceVerbs,
+  ShownFolder,
+} from '../protocol/index.ts'
 import type { CatalogQuestion, Config, ConfigSection, Definition, DefinitionKind, HostPort } from '../config/index.ts'
 import type { Coming, PromptSection } from './stages/coming.ts'
 import type { Kernel } from './kernel-interface.ts'
@@ -97,6 +108,8 @@ export interface Core {
   readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
   readonly registry: Registry
   readonly blobs: Blobs
+  /** Keeps files of a message that begins its turn later. @throws OxbowError `limit_reached`, `bad_input`, `not_found` */
+  readonly keepFiles: (files: readonly SentFile[]) => Promise<readonly KeptFile[]>
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions
@@ -171,8 +184,14 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
   /** What memory asks of the kernel: to erase what was derived from what it forgets, and vectors. Loaded with the first of them. */
   memoryHost?(core: Core): Promise<MemoryHost>
-  /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
-  judges?(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
+  /**
+   * What it decides for the gate. Loaded with the descriptions of calls; while that fails, no call passes about which it would decide.
+   * `decides`: which of the decisions.
+   */
+  readonly judges?: {
+    readonly decides: readonly (keyof Judges)[]
+    load(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
+  }
   /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */
   fileLabels?(core: Core, self: () => Promise<Port>): Promise<OpenedFlow>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */

@@ -101,3 +101,6 @@ export function wrongRights(list: string | readonly string[]): string {
     return error instanceof OxbowError ? `${error.message} ${error.hint}` : String(error)
   }
 }
+
+/** Rights of calls that reach hosts which they name, and send text there, by themselves or through a program. */
+export const networkRights: ReadonlySet<string> = new Set(['web.read', 'shell.network', 'browser.use'])

@@ -2026,6 +2026,7 @@ interface CallOutputs {
     input: JsonObject
     output: JsonObject
     example: Json
+    routes: readonly { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string; list?: string; status?: 200 | 201 }[]
   }[]
   'system.health': {
     at: number

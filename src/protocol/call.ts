@@ -2,6 +2,8 @@
  * The description of a system call, and what a call and its callers see of each other. The model's tools, CLI help, the gateway's `call`
  * frame and the reference pages are derived from the description, and the gate works by it.
  */
+import type { CallRoute } from './service-verb.ts'
+import type { MadeCall } from './call-names.ts'
 import type { Spend } from './output-schema.ts'
 import type { Attachment } from './view-schema.ts'
 import type { z } from 'zod'
@@ -80,16 +82,22 @@ export interface CallContext {
    * or of a model. While it waits for a person, neither this call's time limit nor the turn's counts.
    * @param actor who asks; budgets of that name apply @throws OxbowError of the store only; everything else is in the outcome
    */
-  call(actor: string, name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
+  call<Name extends string>(actor: string, name: Name & MadeCall<Name>, input: unknown, scope?: LabelScope): Promise<CallOutcome>
   /** As `call`, with the rights and the audience of the caller itself: what it reads joins the scope, and not the session. */
-  readApart(scope: LabelScope, name: string, input: unknown): Promise<CallOutcome>
+  readApart<Name extends string>(scope: LabelScope, name: Name & MadeCall<Name>, input: unknown): Promise<CallOutcome>
   /**
    * Makes a call for a plugin, in the session and turn of this one, as the actor `plugin:NAME`: one that models may make, or one that is
    * `forPlugins`, with the rights that both this caller and the plugin have.
    * @param approved entries of rights that a person has approved for the plugin
    * @param scope what it reads apart
    */
-  callAs(plugin: string, approved: readonly string[], name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
+  callAs<Name extends string>(
+    plugin: string,
+    approved: readonly string[],
+    name: Name & MadeCall<Name>,
+    input: unknown,
+    scope?: LabelScope,
+  ): Promise<CallOutcome>
   /**
    * Judges an input to which this call is led by what it reads, such as the address of a redirect, by the rights of the caller and the rules
    * about data. Nobody is asked. The labels that rules give to it are those of the call's result, too.
@@ -184,6 +192,8 @@ interface CallLabels {
 export interface Call<Input = any, Output = any> {
   /** `family.verb`. As a model's tool, `family_verb`. */
   readonly name: string
+  /** Addresses of its own, beside `POST /calls/{name}`. */
+  readonly routes?: readonly CallRoute[]
   /** One sentence. */
   readonly summary: string
   readonly input: z.ZodType<Input>
@@ -237,12 +247,20 @@ export interface Call<Input = any, Output = any> {
   readonly forModel?: true
   /** Why this guest cannot make it, e.g. a browser in a tier without one: it is not offered, and whoever asks for it is told. Absent: it can. */
   readonly unavailable?: Failure
+  /** Whoever makes it waits for this while it runs: agents that it has started, or an event or a time. */
+  readonly waitsFor?: 'child' | 'event'
+  /** Field with the arguments of a program from a list, each of which a rule may leave open; the program starts without a shell. */
+  readonly argv?: string
+  /** Programs with a key use their agent by it, and are offered it as a tool though no model of this guest is. It decides and configures nothing. */
+  readonly forPrograms?: true
   /** It means something within a turn only: programs with a key are not offered it. */
   readonly inTurn?: true
   /** The event that a successful outcome is. @param body of the outcome's record; only ids, names, counts and reasons may be in the fields */
   readonly event?: (body: JsonObject) => CallEvent
   /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
+  /** It asks a service that may bill all that was reserved, also where a crash hides the answer. */
+  readonly billed?: true
   /**
    * The most that the call can cost; absent if it is free. Called first for a cheap upper bound, and again with `exact` only if that
    * bound exceeds a budget.
@@ -352,7 +370,7 @@ export interface Process {
    * Makes a system call. Throws only for bugs; all other failures are outcomes.
    * @param id makes the call resumable: after a crash, the same id returns the recorded outcome or continues the recorded intent
    */
-  call(name: string, input: unknown, id?: CallId): Promise<CallOutcome>
+  call<Name extends string>(name: Name & MadeCall<Name>, input: unknown, id?: CallId): Promise<CallOutcome>
   /**
    * Makes a call that a model requested; only calls offered to models. `args` is the text as the model wrote it.
    * @returns null for a tool of the program that sent the message: its result comes with the next one

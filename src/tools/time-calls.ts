@@ -8,6 +8,7 @@ export function timeNow(): Call {
   let zone = ''
   return defineCall({
     name: 'time.now',
+    routes: [{ method: 'GET', path: '/time' }],
     summary: 'Shows the date, time and time zone.',
     input: z.strictObject({}),
     output: z.strictObject({

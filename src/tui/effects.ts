@@ -11,6 +11,7 @@ import {
   costLines,
   formatTime,
   isNoCommand,
+  isUsed,
   labelBadges,
   modeBadge,
   ownCommands,
@@ -22,7 +23,7 @@ import {
   screenCommands,
 } from '../terminal/index.ts'
 import { assertNever, type CallId, OxbowError, toError, toFailure, nearestNames } from '../base/index.ts'
-import type { SessionInfo, InputOf, OutputOf } from '../protocol/index.ts'
+import type { SessionInfo, InputOf, MadeCall, OutputOf } from '../protocol/index.ts'
 import { maxListed, maxRuleTries, maxVersions, ruleRetryMs, watchAgentsMs } from './limits.ts'
 import { newPicker, type PickerRow } from './picker.ts'
 import type { Ports } from './ports.ts'
@@ -132,12 +133,12 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
 /** @throws OxbowError as the call failed */
 async function ask<Name extends string>(
   { link }: Doing,
-  name: Name,
+  name: Name & MadeCall<Name>,
   input: InputOf<Name>,
   inSession = false,
 ): Promise<{ readonly output: OutputOf<Name>; readonly text: string }> {
   const session = link.current()
-  const outcome = await link.gateway().call(name, input, inSession && session !== null ? session : undefined)
+  const outcome = await link.gateway().call<Name>(name, input, inSession && session !== null ? session : undefined)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
@@ -173,9 +174,7 @@ async function cancelAll({ link, dispatch }: Doing): Promise<void> {
 
 async function listSessions({ link, dispatch }: Doing): Promise<void> {
   const current = link.current()
-  const listed = (await link.gateway().listSessions(maxListed)).filter(
-    ({ id, turns, busy, parent }) => turns > 0 || busy || parent !== undefined || id === current,
-  )
+  const listed = (await link.gateway().listSessions(maxListed)).filter((session) => isUsed(session) || session.id === current)
   const rows = listed.map((session) => ({
     id: session.id,
     label: sessionLabel(session),

@@ -9,6 +9,8 @@ import type { FollowEvent } from '../client/index.ts'
 import { mediaLine } from '../terminal/index.ts'
 import { assertNever, type CallId, type Failure, failureSentences, isObject } from '../base/index.ts'
 import {
+  summarizeCall,
+  compactCall,
   type Answer,
   type CallView,
   endsTurn,
@@ -186,7 +188,7 @@ function takeRecord(transcript: Transcript, record: RecordView): Transcript {
   if (step?.kind === 'sent') return putMessage(transcript, record, step.message, transcript.turn === null ? 'sent' : 'queued')
   if (step?.kind === 'taken') return takeUp(transcript, record, step.message)
   if (step?.kind === 'ended') return takeEnd(transcript, record)
-  if (record.name === 'session.summarize' || record.name === 'session.compact') return takeSummary(transcript, record)
+  if (record.name === summarizeCall || record.name === compactCall) return takeSummary(transcript, record)
   // What is done in the background after a turn has its id, too.
   if (transcript.turn === null || record.turn !== transcript.turn.turn) return transcript
   const turn = step === null ? transcript.turn : foldStep(transcript.turn, record, step)

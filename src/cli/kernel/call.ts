@@ -1,4 +1,5 @@
 /** `oxbow call`: makes a system call as the user, from a terminal or a script. What other verbs share about calls. */
+import type { MadeCall } from '../../protocol/index.ts'
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { plainText } from '../../terminal/index.ts'
@@ -70,13 +71,13 @@ export async function restartGuest(gateway: Pick<GatewayPort, 'call' | 'status'>
  * @param show the output as people read it
  */
 export function showOutput<Name extends string>(
-  [name, input]: readonly [Name, InputOf<Name>],
+  [name, input]: readonly [Name & MadeCall<Name>, InputOf<Name>],
   options: CallOptions,
   terminal: Terminal,
   show: (output: OutputOf<Name>) => string,
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const output = await outputOf(gateway, name, input)
+    const output = await outputOf<Name>(gateway, name, input)
     return printAnswer(output, show(output), options, terminal)
   })
 }

@@ -152,10 +152,11 @@ export function describePreview({ manifest, where, head, hasRows, files, unopene
   ].join('\n')
 }
 
-export function describeRehearsal({ problems }: RestorePreview): string {
+export function describeRehearsal({ problems, running_pid: pid }: RestorePreview & { readonly running_pid: number | null }): string {
   return [
     ...(problems.length === 0 ? [] : ['Not proven, and to be recorded with the restore:', ...problems.map((problem) => `  ${problem}`)]),
-    'The backup was checked as a restore would check it, and nothing stands in its way. Nothing was changed.',
+    `The backup was checked as a restore would check it, and nothing stands in its way${pid === null ? '' : ' but Oxbow itself, which runs'}. Nothing was changed.`,
+    ...(pid === null ? [] : [`Before the restore, stop it with \`oxbow stop\`, or close the terminal that started it (process ${pid}).`]),
   ].join('\n')
 }
 

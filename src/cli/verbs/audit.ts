@@ -3,7 +3,7 @@ import { createHash, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { askOffline, createExportHeads, readSeal, signExport } from '../../runner/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { erasedText, isErased, type JournalRecord } from '../../protocol/index.ts'
+import { isGeneration, erasedText, isErased, type JournalRecord } from '../../protocol/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { columnsOf, exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
@@ -224,7 +224,7 @@ export function recordLine(record: JournalRecord, columns: number): string {
   const column = (text: string, width: number): string => plainLine(text, bodyChars).padEnd(width)
   const { seq, at, actor, phase, name } = record
   const head = [String(seq).padStart(6), formatTime(at), column(actor, 12), column(phase, 10), column(name, 15)].join('  ')
-  const body = erasedLine(record.body) ?? (phase === 'exchange' && name === 'model.generate' ? describeExchange(record.body) : record.body)
+  const body = erasedLine(record.body) ?? (phase === 'exchange' && isGeneration({ name }) ? describeExchange(record.body) : record.body)
   if (columns === Infinity) return `${head}  ${plainLine(body, bodyChars)}`
   const beside = columns - textWidth(head) - 2
   if (beside >= minBesideColumns) return `${head}  ${plainLine(body, beside)}`

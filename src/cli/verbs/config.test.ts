@@ -65,6 +65,14 @@ test('a value that cannot be used changes nothing, and neither does an edit', as
   assert.equal((await config(['get', 'approval.mode'])).out, 'auto\n')
 })
 
+test('a model of a plugin that is not there is no model to configure', async () => {
+  const before = readFileSync(file, 'utf8')
+  const { exit, err } = await config(['set', 'model.name', 'plugin:misspelt'])
+  assert.equal(exit, 4)
+  assert.match(err, /There is no plugin "misspelt" that serves the model/)
+  assert.equal(readFileSync(file, 'utf8'), before)
+})
+
 test('a value of one user goes into the file of that user and takes precedence', async () => {
   assert.equal((await config(['set', 'approval.mode', 'manual', '--user', 'ada'])).exit, 0)
   assert.ok(existsSync(join(home, 'users/ada/config.toml')))

@@ -42,7 +42,7 @@ interface KeptCall {
 }
 
 const category = 'system/remote_calls'
-/** Of what this call waits for beyond the time that the agent has. */
+/** Of what this call waits for beyond the time that the agent has, and to ask for a task whose time passed while no guest ran. */
 const marginMs = 30_000
 
 const askInput = z.strictObject({
@@ -104,7 +104,9 @@ async function askRemote(
   if (before !== null && before.remote !== name)
     throw new OxbowError('bad_input', 'This call was made to another agent.', { hint: 'Call again.' })
   let task = before?.task ?? ''
-  const limit = AbortSignal.timeout(settings.timeout_s * 1_000)
+  // It counts from the first time that the call was made: a restart gives it no more, but for what the agent may have ended meanwhile.
+  const leftMs = (before?.at ?? now) + settings.timeout_s * 1_000 - now
+  const limit = AbortSignal.timeout(Math.max(leftMs, Math.min(marginMs, settings.timeout_s * 1_000)))
   const ask = {
     message: derivedId('a2a message', id),
     text: textOf(input),
@@ -114,7 +116,7 @@ async function askRemote(
     wasSent: before !== null,
     async onTask(found: string, context: string) {
       task = found
-      await documents.change<KeptCall>(of, category, id, () => ({ ...first, task: found, context }))
+      await documents.change<KeptCall>(of, category, id, () => ({ ...(before ?? first), task: found, context }))
     },
     onProgress: (text: string) => progress(visible(text)),
   }

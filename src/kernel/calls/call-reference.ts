@@ -38,6 +38,17 @@ export const callReference = z.strictObject({
   input: jsonObjectSchema(),
   output: jsonObjectSchema(),
   example: jsonSchema(),
+  routes: z
+    .array(
+      z.strictObject({
+        method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
+        path: z.string(),
+        list: z.string().exactOptional(),
+        status: z.literal([200, 201]).exactOptional(),
+      }),
+    )
+    .readonly()
+    .describe('Its addresses below `/api/v1`, beside `POST /calls/{name}`.'),
 })
 
 /** The reference of one call, for `oxbow calls` and the generated page. */
@@ -57,6 +68,7 @@ export function describeCall(call: Call): CallReference {
     input: withoutMarks(schemaOf(call)) as JsonObject,
     output: withoutMarks(schemaOf(call, 'output')) as JsonObject,
     example: call.example,
+    routes: call.routes ?? [],
   }
 }
 

@@ -8,6 +8,7 @@
 import type { HistoryRow, Store } from '../../store/index.ts'
 import { type CallId, createRecentMap, type Failure, type JsonObject, type SessionId } from '../../base/index.ts'
 import {
+  recallCall,
   type AssistantMessage,
   type Attachment,
   type Call,
@@ -197,7 +198,7 @@ function findGeneration(items: readonly ConversationItem[], generation: CallId):
 }
 
 /** The call that recalls memories before a turn. */
-const recallName = 'memory.recall'
+const recallName = recallCall
 
 interface FoldInput {
   readonly call: CallId

@@ -8,6 +8,7 @@ import { createMessageCounter, itemsBehind, type MessageCounter, tokensOfAll } f
 import type { HistoryRow, Store } from '../../store/index.ts'
 import { type CallId, createRecentMap, fenced, type JsonObject, type SessionId, unfenced } from '../../base/index.ts'
 import {
+  summarizeCall,
   type Caller,
   type ConversationItem,
   conversationItem,
@@ -179,7 +180,7 @@ function createSummaryStore({ store, sessions, journal }: SummaryDeps): SummaryS
     dropped: (session) => before.get(session),
     async write(session, { id, caller }, epoch, summary) {
       const body = summary as unknown as JsonObject
-      const entry = { caller: { ...caller, session }, call: id, name: 'session.summarize', phase: 'exchange' as const, body }
+      const entry = { caller: { ...caller, session }, call: id, name: summarizeCall, phase: 'exchange' as const, body }
       try {
         await journal.append([entry], { fence: { session: laneOf(session), epoch } })
       } catch (error) {

@@ -19,6 +19,7 @@ import {
   toFailure,
 } from '../../base/index.ts'
 import {
+  summarizeCall,
   type Call,
   type Caller,
   type Charged,
@@ -312,7 +313,7 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
     if (changes === 'session' && body['change'] !== undefined)
       return sessions.kept(body['session'] as SessionId, body['change'] as Partial<SessionRow>)
     if (session === '') return null
-    if (name === 'session.summarize' && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
+    if (name === summarizeCall && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
     if (changes === 'scratchpad') return sessions.changed(session, { scratchpad: call })
     const beginsTurn = isTaken({ name, phase }) && body['into'] === undefined
     return beginsTurn

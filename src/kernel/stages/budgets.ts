@@ -33,7 +33,7 @@ import {
 } from '../../protocol/index.ts'
 import type { BudgetLimit, Config } from '../../config/index.ts'
 import type { Book } from '../budgets/book.ts'
-import { maxHeldAccounts, exhausted, warningRatio } from '../budgets/notices.ts'
+import { maxHeldAccounts, exhausted, warningRatio } from '../budgets/definitions.ts'
 import { begin, end, outOfTime } from '../budgets/wall-time.ts'
 import type { DocumentChange } from '../state/documents.ts'
 

@@ -1,4 +1,4 @@
-/** The core's own calls: those that send a message, stop its turn and take what was sent meanwhile, and those of programs' own tools. */
+/** The core's own calls: those that send a message, stop its turn and take what was sent meanwhile. */
 import { z } from 'zod'
 import { type CallId, type IdMaker, isUuid, type JsonObject, type SessionId, toError, type TurnId } from '../../base/index.ts'
 import {
@@ -19,8 +19,8 @@ import { maxInputBytes } from '../calls/registry.ts'
 import { processRight } from '../policy/policy.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { RunningTurns } from './agent.ts'
-import { clientCalls, clientTools } from './client-calls.ts'
-import type { Lanes, TurnPast } from './lanes-interface.ts'
+import { clientTools } from './client-calls.ts'
+import type { Lanes, TurnPast, TurnInput } from './lanes-interface.ts'
 
 export interface TurnCallDeps {
   readonly lanes: Pick<Lanes, 'run' | 'cancel' | 'sessions'>
@@ -33,7 +33,7 @@ export interface TurnCallDeps {
 
 /** @returns the calls that the core describes itself */
 export function kernelCalls(deps: TurnCallDeps): readonly Call[] {
-  return [sendTurn(deps), cancelTurn(deps), cancelAllTurns(deps), takeInbox(deps), ...clientCalls()]
+  return [sendTurn(deps), cancelTurn(deps), cancelAllTurns(deps), takeInbox(deps)]
 }
 
 export const sessionId: z.ZodType<SessionId, string> = z
@@ -57,6 +57,11 @@ const noPast: TurnPast = { started: false, into: null, cancelled: false }
 function sendTurn({ lanes, recovered }: TurnCallDeps): Call {
   return defineCall({
     name: turnCall,
+    forPrograms: true,
+    routes: [
+      { method: 'POST', path: '/sessions/{session}/messages' },
+      { method: 'POST', path: '/messages' },
+    ],
     summary: 'Sends a message to the agent of a session. The outcome is the reply.',
     input: z.strictObject({
       text: z.string().min(1).max(maxInputBytes).describe('The message.'),
@@ -84,6 +89,8 @@ function sendTurn({ lanes, recovered }: TurnCallDeps): Call {
 function cancelTurn({ lanes }: TurnCallDeps): Call {
   return defineCall({
     name: cancelCall,
+    forPrograms: true,
+    routes: [{ method: 'POST', path: '/sessions/{session}/cancel' }],
     summary: 'Stops the running turn of a session and everything that it runs.',
     input: z.strictObject({
       session: sessionId.describe('Id of the session.'),
@@ -108,6 +115,7 @@ function cancelTurn({ lanes }: TurnCallDeps): Call {
 function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call {
   return defineCall({
     name: 'turn.cancel_all',
+    routes: [{ method: 'POST', path: '/sessions/cancel' }],
     summary: 'Stops every running turn, also those of agents and schedules, and drops the messages that wait.',
     input: z.strictObject({}),
     output: z.object({ cancelled: z.int() }),

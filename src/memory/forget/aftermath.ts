@@ -185,7 +185,7 @@ async function wordsOfTurn(
   const said: string[] = []
   const exchanges: number[] = []
   for await (const record of recordsOf(deps, stretch, turn)) {
-    if (record.phase === 'exchange' && record.name === 'model.generate') exchanges.push(record.seq)
+    if (record.phase === 'exchange' && isGeneration(record)) exchanges.push(record.seq)
     const text = await saidIn(deps, record)
     if (text === null) continue
     const tells = phrases === null ? record.seq > since && isAgents(record) : exact.inText(text) || near.tells(text)

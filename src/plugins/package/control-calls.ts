@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type Failure, OxbowError, toFailure } from '../../base/index.ts'
 import {
+  syncPluginsCall,
   type Call,
   type CallContext,
   type CallForTests,
@@ -136,7 +137,7 @@ const synced = z.strictObject({
 function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call {
   return defineCall({
     ...writes,
-    name: 'plugin.sync',
+    name: syncPluginsCall,
     summary: 'Takes over the plugins that are installed and enabled now. `oxbow plugin` makes it after each change.',
     input: z.strictObject({
       removed: z

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { EventCounts } from './plugin-counts.ts'
 import { isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../base/index.ts'
-import { type Call, defineCall, resyncEvent } from '../../protocol/index.ts'
+import { type Call, defineCall, resyncEvent, pluginRecords } from '../../protocol/index.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import {
   askPlugin,
@@ -27,7 +27,7 @@ export function deliveryCalls(deps: PartDeps, counts: Map<string, EventCounts>):
 function taskCall(deps: PartDeps): Call {
   return defineCall({
     ...runtimePart,
-    name: 'plugin.task',
+    name: pluginRecords.task,
     summary: 'Runs a task of a plugin that is due.',
     input: z.strictObject({
       plugin: z.string().describe('The plugin.'),
@@ -54,7 +54,7 @@ function taskCall(deps: PartDeps): Call {
 function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call {
   return defineCall({
     ...runtimePart,
-    name: 'plugin.event',
+    name: pluginRecords.event,
     summary: 'Delivers an event to a plugin that has subscribed to it.',
     input: z.strictObject({
       plugin: z.string().describe('The subscriber.'),
@@ -87,7 +87,7 @@ function emitCall(): Call {
   return defineCall({
     ...runtimePart,
     forPlugins: true,
-    name: 'plugin.emit',
+    name: pluginRecords.emit,
     summary: 'Emits an event to all plugins that have subscribed to it.',
     input: z.strictObject({
       name: z

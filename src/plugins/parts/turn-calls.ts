@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type JsonObject, toFailure, truncate } from '../../base/index.ts'
 import {
+  pluginRecords,
   type Call,
   type CallContext,
   defineCall,
@@ -39,7 +40,7 @@ function provideCall(deps: PartDeps): Call {
   return defineCall({
     ...runtimePart,
     forPlugins: true,
-    name: 'plugin.provide',
+    name: pluginRecords.provide,
     summary: 'Asks the providers of plugins what they add to the context of a message; a plugin asks those that it names.',
     input: z.strictObject({
       text: z.string().describe('The message. Default: that of the turn.').optional(),
@@ -196,7 +197,7 @@ const evaluateInput = z.strictObject({
 function evaluateCall(deps: PartDeps): Call {
   return defineCall({
     ...runtimePart,
-    name: 'plugin.evaluate',
+    name: pluginRecords.evaluate,
     summary: 'Runs the evaluators of plugins on a turn that has ended.',
     input: evaluateInput,
     output: evaluateOutput,

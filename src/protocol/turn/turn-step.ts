@@ -3,6 +3,7 @@
  * those of an older or newer guest, erased in part, or hostile: a field that is missing or of another type is left out, and nothing
  * throws. Who shows a session as it happens looks at steps; what a turn has come to is folded from them in `turn-fold.ts`.
  */
+import { mediaCall } from '../recorded-calls.ts'
 import { noSpend } from '../call.ts'
 import type { Spend } from '../output-schema.ts'
 import type { ClientTools } from '../call.ts'
@@ -277,7 +278,7 @@ export function sentMedia(records: readonly Pick<RecordView, 'name' | 'phase' | 
 }
 
 function sentBy({ name, phase, body }: Pick<RecordView, 'name' | 'phase' | 'body'>): SentMedia | null {
-  return name === 'media.send' && phase === 'outcome' ? mediaIn(body) : null
+  return name === mediaCall && phase === 'outcome' ? mediaIn(body) : null
 }
 
 function spentIn(body: Fields): Spend {

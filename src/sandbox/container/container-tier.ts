@@ -13,7 +13,7 @@ import { browserPolicy, findDriver, ownProfiles, policyFiles } from '../browser.
 import { type ContainerPlan, handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint, installationOf, saysNoImage } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
-import { findEngineLimits, limitsInForce, limitsMissing } from './container-limits.ts'
+import { findEngineLimits, limitsInForce, limitsMissing, notStartedHint } from './container-limits.ts'
 import type { EngineLimits } from './container-limits.ts'
 import { containerName, type ContainerStart, reapOrphans, startContainer, startServerContainer } from './container-process.ts'
 import { keepFile } from '../kept-files.ts'
@@ -300,6 +300,6 @@ function labels({ shared }: WorkspaceFolders, profile: string): Readonly<Record<
 function explained(error: unknown, wanted: string): unknown {
   if (!isOxbowError(error, 'sandbox_failed')) return error
   const reason = firstLine(error.message.replace(/^The sandbox did not start: /, ''))
-  const hint = saysNoImage(reason) ? imageHint(wanted) : 'Run oxbow doctor: it starts a container and reports what is missing.'
+  const hint = saysNoImage(reason) ? imageHint(wanted) : notStartedHint(reason)
   return new OxbowError('sandbox_missing', `No container: ${reason}`, { hint, cause: error })
 }

@@ -66,6 +66,7 @@ function listApprovals(deps: ApprovalCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'approval.list',
+    routes: [{ method: 'GET', path: '/approvals', list: '' }],
     summary: 'Lists the calls that wait for approval, with the rules that approving them could keep.',
     input: z.strictObject({ session: z.string().describe('Only calls of this session.').optional() }) as unknown as z.ZodType<{
       session?: SessionId | undefined
@@ -153,7 +154,7 @@ function learnFrom(
     )
   // A rule for files holds for whatever is in them.
   const runs = asked?.starts === undefined ? null : inputs
-  const asking: Asking = { call: name, input, session, labels: held, inputs: runs, content: asked?.content }
+  const asking: Asking = { call: name, input, session, labels: held, inputs: runs, content: asked?.content, argv: asked?.argv }
   const rule = learnRule(scope, asking, settingsDigest(deps.settings), { by, at: waiting.at, from: call })
   if (shown === undefined || shown === rule.id) return rule
   throw new OxbowError('bad_input', 'The rule is not the one that was shown.', { hint: `It would be: ${describeRule(rule)}` })
@@ -191,6 +192,7 @@ function decideCall(deps: ApprovalCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'call.decide',
+    routes: [{ method: 'POST', path: '/approvals/{call}' }],
     summary: 'Approves or denies a call that is waiting for approval; may change its input, or keep a rule for such calls.',
     input: decideInput,
     output: decideOutput,
@@ -340,6 +342,7 @@ function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): C
   return defineCall({
     ...shared,
     name: 'approval.rules',
+    routes: [{ method: 'GET', path: '/approvals/rules', list: '' }],
     summary: 'Lists the learned rules that allow calls without asking.',
     input: z.strictObject({}),
     output: z.array(ruleView),
@@ -365,6 +368,7 @@ function revokeRule({ documents }: ApprovalCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'approval.revoke',
+    routes: [{ method: 'DELETE', path: '/approvals/rules/{rule}' }],
     summary: 'Revokes a learned rule: such calls ask again.',
     input: z.strictObject({ rule: z.string().min(1).max(100).describe('Id of the rule.') }),
     output: z.object({ revoked: z.string() }),

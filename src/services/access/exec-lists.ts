@@ -36,7 +36,7 @@ export interface ExecLists {
   /** Reads the lists. Before the first time, `hides` knows only those of the configuration. */
   load(): Promise<Lists>
   /** Whether the call is of no use to anybody now, so that no model is offered it. */
-  hides(call: Pick<Call, 'name' | 'starts'>): boolean
+  hides(call: Pick<Call, 'argv' | 'starts'>): boolean
 }
 
 export function createExecLists(documents: Pick<Documents, 'get'>, config: Config['exec']): ExecLists {
@@ -49,8 +49,8 @@ export function createExecLists(documents: Pick<Documents, 'get'>, config: Confi
       const lists = { allow: isExcused ? ['*'] : [...config.allow, ...allow], deny: [...config.deny, ...deny] }
       return program.shell === null ? refuseProgram(call, program, lists, config.env) : refuseShell(call, program.shell, lists, config)
     },
-    hides: ({ name, starts }) =>
-      name === 'exec.run' ? config.allow.length + own.allow.length === 0 : starts !== undefined && !config.shell,
+    hides: ({ argv, starts }) =>
+      argv !== undefined ? config.allow.length + own.allow.length === 0 : starts !== undefined && !config.shell,
   }
 }
 
@@ -178,6 +178,7 @@ function listPatterns({ execLists, execConfig }: ExecCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'exec.rules',
+    routes: [{ method: 'GET', path: '/exec' }],
     summary: 'Lists the patterns of programs that exec.run may start and of those that nothing may start.',
     input: z.strictObject({}),
     output: execView,
@@ -206,6 +207,7 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'exec.change',
+    routes: [{ method: 'PATCH', path: '/exec' }],
     summary: 'Adds patterns to the lists of programs, or removes them; those of config.toml stay.',
     input: z.strictObject({
       allow: patterns.describe('Programs that exec.run may start, e.g. "git status" or "git log **".').optional(),

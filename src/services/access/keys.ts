@@ -203,6 +203,7 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'key.create',
+    routes: [{ method: 'POST', path: '/keys', status: 201 }],
     summary: 'Makes an API key with rights of its own. It is shown once.',
     input: z.strictObject({
       name: z
@@ -243,6 +244,7 @@ function listKeys({ documents }: KeyCallDeps): Call {
   return defineCall({
     ...reads,
     name: 'key.list',
+    routes: [{ method: 'GET', path: '/keys', list: '' }],
     summary: 'Lists the API keys with their rights, expiry and last use.',
     input: z.strictObject({}),
     output: z.array(keyView),
@@ -263,6 +265,7 @@ function revokeKey({ documents }: KeyCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'key.revoke',
+    routes: [{ method: 'DELETE', path: '/keys/{key}' }],
     summary: 'Revokes an API key: its connections are refused from now on.',
     input: z.strictObject({ key: z.string().min(1).max(100).describe('Id or name of the key.') }),
     output: z.object({ revoked: z.string() }),

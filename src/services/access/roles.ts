@@ -91,6 +91,7 @@ function listRoles({ documents }: RoleCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'role.list',
+    routes: [{ method: 'GET', path: '/roles', list: '' }],
     summary:
       'Lists the roles with their rights: user, superuser and admin for people and keys, the others for agents, and those that were added.',
     input: z.strictObject({}),
@@ -112,6 +113,7 @@ function setRole({ documents, registry }: RoleCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'role.set',
+    routes: [{ method: 'PUT', path: '/roles/{role}' }],
     summary: 'Adds a role, or changes the rights of one that was added; keys with it have these rights at once.',
     input: z.strictObject({
       role: z
@@ -142,6 +144,7 @@ function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly U
   return defineCall({
     ...writes,
     name: 'role.remove',
+    routes: [{ method: 'DELETE', path: '/roles/{role}' }],
     summary: 'Removes a role that was added and that no key has.',
     input: z.strictObject({ role: z.string().max(100) }),
     output: z.object({ removed: z.string() }),

@@ -127,7 +127,7 @@ export function learnRule(scope: RuleScope, asking: Asking, settings: string, or
   const fields = values.map(([field, value]): FieldRule => {
     if (asking.call === clientAsk && field === 'call') return { field, is: 'any' }
     if (scope === 'call') return exact(field, value)
-    if (asking.call === 'exec.run' && field === 'args') return widenedArgs(asking.input, value)
+    if (field === asking.argv) return widenedArgs(asking.input, value)
     return content.includes(field) ? { field, is: 'any' } : widened(field, value, scope)
   })
   if (scope === 'folder' && !fields.some(({ is }) => is === 'under'))

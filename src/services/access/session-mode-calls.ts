@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
 import type { SessionId } from '../../base/index.ts'
-import { type Call, defineCall } from '../../protocol/index.ts'
+import { type Call, defineCall, modeCall } from '../../protocol/index.ts'
 import { modeCategory, modeNames, type StoredMode } from './session-modes.ts'
 
 const session = z.string().min(1).max(100).describe('Id of the session.') as unknown as z.ZodType<SessionId>
@@ -31,7 +31,7 @@ export function modeCalls(documents: Documents, sessions: { load(session: Sessio
   })
   const set = defineCall({
     ...shared,
-    name: 'session.set_mode',
+    name: modeCall,
     event: () => ({ kind: 'session_mode', fields: {} }),
     summary: 'Makes a session stricter than the configuration, for everybody who uses it, or as strict as that again.',
     input: z.strictObject({
@@ -46,7 +46,7 @@ export function modeCalls(documents: Documents, sessions: { load(session: Sessio
     async run({ session: id, mode }, { caller, id: call }) {
       await sessions.load(id)
       const value = mode === 'configured' ? null : { mode }
-      await documents.put({ caller, call, name: 'session.set_mode' }, [{ category: modeCategory, name: id, value }], { sync: true })
+      await documents.put({ caller, call, name: modeCall }, [{ category: modeCategory, name: id, value }], { sync: true })
       return { output: { mode } }
     },
   })

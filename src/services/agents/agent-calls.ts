@@ -96,6 +96,7 @@ function spawnCall(deps: SpawnDeps): Call {
     ...shared,
     labels: { ...shared.labels, silent: ['task', 'instructions'] },
     name: 'agent.spawn',
+    routes: [{ method: 'POST', path: '/agents', status: 201 }],
     summary: 'Starts an agent for a task, in a conversation of its own. Its answer comes as a message, or by agent.wait.',
     input: spawnInput,
     output: agentView,
@@ -192,6 +193,8 @@ function waitCall(deps: AgentCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'agent.wait',
+    waitsFor: 'child',
+    routes: [{ method: 'POST', path: '/agents/wait' }],
     summary: 'Waits until agents have answered or ended, and returns their answers.',
     input: z.strictObject({
       agents: z.array(agentRef).max(100).default([]).describe('Empty: all of yours that still work.'),
@@ -234,6 +237,7 @@ function listCall(deps: AgentCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'agent.list',
+    routes: [{ method: 'GET', path: '/agents', list: 'agents' }],
     summary: 'Lists agents as a tree, with what each does and has spent.',
     input: z.strictObject({
       ended: z.boolean().default(false).meta(evident('Also those that have ended.')),

@@ -35,6 +35,7 @@ function sendCall(deps: AgentControlDeps): Call {
     ...shared,
     labels: { ...shared.labels, silent: ['text'] },
     name: 'agent.send',
+    routes: [{ method: 'POST', path: '/agents/{to}/messages' }],
     summary: 'Sends a message to an agent, or from an agent to its parent.',
     input: z.strictObject({
       to: agentRef.describe('Id or name; `parent`: whoever spawned you.'),
@@ -152,6 +153,7 @@ function killCall(deps: AgentControlDeps): Call {
   return defineCall({
     ...shared,
     name: 'agent.kill',
+    routes: [{ method: 'POST', path: '/agents/{agent}/kill' }],
     summary: 'Ends an agent with everything that it runs.',
     input: z.strictObject({
       agent: agentRef,

@@ -90,6 +90,8 @@ export interface Held {
   beat: number
   /** It may have sessions and jobs in the sandbox. */
   usesShell: boolean
+  /** A turn that a restart interrupted waits for it: its call is made again, and returns its end. */
+  awaited: boolean
   /** Resolves when it is resumed; null: it is not paused. */
   pause: PromiseWithResolvers<void> | null
   /** Why it is being closed as failed: the first reason counts. */
@@ -129,7 +131,17 @@ export function createAgentTable(
     hold(record) {
       const pause = record.paused === true ? Promise.withResolvers<void>() : null
       const beat = deps.clock.now()
-      const held: Held = { record, open: new Set(), last: null, begun: false, beat, usesShell: false, pause, saved: Promise.resolve() }
+      const held: Held = {
+        record,
+        open: new Set(),
+        last: null,
+        begun: false,
+        beat,
+        usesShell: false,
+        awaited: false,
+        pause,
+        saved: Promise.resolve(),
+      }
       agents.set(record.id, held)
       bySession.set(record.session, held)
       return held

@@ -141,8 +141,8 @@ function whyWaiting({ state }: AgentRecord, calls: readonly RunningCall[], isAsk
   if (state === 'waiting') return 'child'
   if (state !== 'running') return null
   if (isAsking) return 'approval'
-  if (calls.some(({ name }) => /^agent\.(?:wait|delegate|fan_out)$/.test(name))) return 'child'
-  return calls.some(({ name }) => name === 'events.next') ? 'timer' : null
+  if (calls.some(({ waitsFor }) => waitsFor === 'child')) return 'child'
+  return calls.some(({ waitsFor }) => waitsFor === 'event') ? 'timer' : null
 }
 
 const bytesPerMb = 1024 * 1024

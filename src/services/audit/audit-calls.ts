@@ -67,6 +67,7 @@ function queryCall({ store, journal, references }: AuditCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'audit.query',
+    routes: [{ method: 'GET', path: '/audit', list: 'records' }],
     summary: 'Finds records of the journal by actor, call, session, phase and time, newest first.',
     input: queryInput,
     output: queryOutput,
@@ -214,6 +215,7 @@ function verifyCall(verifier: Verifier): Call {
   return defineCall({
     ...shared,
     name: 'audit.verify',
+    routes: [{ method: 'POST', path: '/audit/verify' }],
     summary: 'Checks the chain of the journal, and what the store keeps beside it. `oxbow audit verify` also checks the signed heads.',
     input: z.strictObject({}),
     output: auditReport,
@@ -265,6 +267,7 @@ function statusCall(verifier: Verifier, deps: AuditCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'audit.status',
+    routes: [{ method: 'GET', path: '/audit/status' }],
     summary:
       'Shows the newest record of the chain and what of it is signed, how far a running `audit.verify` is, and what the last one found.',
     input: z.strictObject({}),
@@ -287,6 +290,7 @@ function cancelCall(verifier: Verifier): Call {
   return defineCall({
     ...shared,
     name: 'audit.cancel',
+    routes: [{ method: 'POST', path: '/audit/cancel' }],
     summary: 'Stops a running `audit.verify`.',
     input: z.strictObject({}),
     output: z.object({ cancelled: z.boolean() }),
@@ -301,6 +305,7 @@ function cancelCall(verifier: Verifier): Call {
 function appendCall({ store, journal }: AuditCallDeps): Call {
   return defineCall({
     name: 'audit.append',
+    routes: [{ method: 'POST', path: '/audit', status: 201 }],
     summary: 'Records something that a program or a person did outside of Oxbow, and returns the hash of the record.',
     input: z.strictObject({
       action: z.string().min(1).max(200).describe('What was done.'),

@@ -9,7 +9,7 @@
 import { z } from 'zod'
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
 import type { CallId } from '../../base/index.ts'
-import { emptyChain, type HeadSeal, idSchema, isMessage, type JournalRecord, type KeptFile } from '../../protocol/index.ts'
+import { keepsPieces, emptyChain, type HeadSeal, idSchema, isMessage, type JournalRecord, type KeptFile } from '../../protocol/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
 import { createProjectionAudit } from './projection-audit.ts'
 import { createRepeats, notOpen } from './repeats.ts'
@@ -189,7 +189,7 @@ async function bodyOf(store: Store, { body }: JournalRecord, blob: string | unde
 /** Records that name pieces of files beside their bodies. Of results with pictures only that of a page can be so long that it is a blob itself. */
 function keepsFiles({ name, phase, body }: JournalRecord): boolean {
   if (phase !== 'outcome') return isMessage({ name, phase })
-  return name === 'media.send' || name === 'browser.screenshot' || body.includes('"files":[{')
+  return keepsPieces(name) || body.includes('"files":[{')
 }
 
 /**

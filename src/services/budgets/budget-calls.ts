@@ -46,6 +46,7 @@ function showCall({ budgets, user }: BudgetCallDeps): Call {
   return defineCall({
     ...reads,
     name: 'budget.show',
+    routes: [{ method: 'GET', path: '/budgets' }],
     summary: 'Shows spending and limits, in micro-dollars and tokens.',
     input: z.strictObject({}),
     output: shownBudgets,
@@ -88,6 +89,7 @@ function checkCall({ budgets }: BudgetCallDeps): Call {
   return defineCall({
     ...reads,
     name: 'budget.check',
+    routes: [{ method: 'POST', path: '/budgets/check' }],
     summary: 'Checks whether the budgets cover this much more work, and returns what is left.',
     input: z.strictObject({
       tokens: z.int().nonnegative().default(0).meta(evident('Tokens that the work needs.')),
@@ -118,6 +120,7 @@ function setCall({ budgets, documents }: BudgetCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'budget.set',
+    routes: [{ method: 'PUT', path: '/budgets' }],
     summary: 'Sets a budget: what a scope may use in a window. 0 is unlimited; what is left out has no limit of its own.',
     input: setInput,
     output: budgetLine,
@@ -144,6 +147,7 @@ function resetCall({ budgets, documents }: BudgetCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'budget.reset',
+    routes: [{ method: 'POST', path: '/budgets/reset' }],
     summary: 'Begins the window of a budget anew: what was used so far no longer counts.',
     input: z.strictObject(place),
     output: budgetLine,
@@ -161,6 +165,7 @@ function removeCall({ budgets, documents }: BudgetCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'budget.remove',
+    routes: [{ method: 'DELETE', path: '/budgets' }],
     summary: 'Removes a budget. Those above it, and those in the configuration, still hold.',
     input: z.strictObject(place),
     output: z.strictObject({ scope: z.string(), window: z.string() }),

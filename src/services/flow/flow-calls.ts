@@ -3,6 +3,7 @@ import { workspacePath } from '../../kernel/index.ts'
 import { z } from 'zod'
 import { type CallId, isUuid, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
 import {
+  newSessionCall,
   type Call,
   type CallContext,
   type DataOrigin,
@@ -128,7 +129,7 @@ function whyCall(deps: FlowCallDeps): Call {
     recordOutput: ({ session, readings }) => ({ session, readings: readings.length }),
     async run({ id }) {
       const ofCall = await deps.store.records({ call: id as CallId, order: 'oldest_first', limit: 50, hydrate: true, phases: judgedPhases })
-      const own = ofCall.filter(({ name }) => name !== 'session.create')
+      const own = ofCall.filter(({ name }) => name !== newSessionCall)
       const session = own[0] === undefined ? (isUuid(id) ? (id as SessionId) : '') : own[0].session
       if (session === '')
         throw new OxbowError('not_found', `There is no session and no call of a session ${id}.`, { hint: 'See `oxbow sessions`.' })

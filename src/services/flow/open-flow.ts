@@ -21,7 +21,7 @@ import {
   workspacePath,
 } from '../../kernel/index.ts'
 import { type Clock, isObject, ownValue } from '../../base/index.ts'
-import { type Call, type Caller, type Sandbox, joinLabels } from '../../protocol/index.ts'
+import { isGeneration, type Call, type Caller, type Sandbox, joinLabels } from '../../protocol/index.ts'
 import type { Config, FlowPolicy } from '../../config/index.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
 import { type FileLabels, loadFileLabels } from './file-labels.ts'
@@ -111,7 +111,7 @@ async function judgeCall(deps: Judging, session: Provenance, caller: Caller, cal
   if (caller.audience === 'terminal' && !leadsOutside(caller, call)) return freeFlow
   const isSink = leadsOutside(caller, call)
   const held = isSink ? joined(session, sentFiles(files, rules, call, input)) : session
-  const models = call.name === 'model.generate' ? modelsOf(deps, modelIn(input)) : []
+  const models = isGeneration(call) ? modelsOf(deps, modelIn(input)) : []
   const to = { ...destinationOf(call.name, input), effects: effectsOf(call, input) }
   const places =
     models.length === 0
@@ -157,7 +157,7 @@ async function judgeShared({ policy, running, sandbox }: Judging, session: Prove
   const adds = call.effect === 'once' ? call.labels.adds : []
   const written = joinLabels(session.labels, adds)
   if (caller.audience !== 'model' || call.tier === 'read_only' || !isKept(written) || call.files === undefined) return freeFlow
-  const isOnline = running.all().some(({ name }) => name.startsWith('shell.online')) || (await hasOnlineSession(sandbox))
+  const isOnline = running.all().some(({ right }) => right === 'shell.network') || (await hasOnlineSession(sandbox))
   if (!isOnline) return freeFlow
   const held = { labels: joinLabels(written, ['untrusted']), from: session.from }
   const decision = decideAll(held.labels, [], ownValue(policy.sinks, call.name) ?? {}, policy)

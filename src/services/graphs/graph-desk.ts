@@ -188,13 +188,12 @@ async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input 
   }
   const run = await runs.begin(by, { ...request, mail: isModel && !input.wait })
   if (!input.wait) return run
-  const own = isModel && caller.session !== '' && isDerived(caller.session) ? deps.agents.supervisor.agentOf(caller.session) : undefined
-  const queue = own === undefined ? null : deps.runs.queue
-  if (own !== undefined) queue?.pause(own.id)
+  const { queue } = deps.runs
+  queue.pause(caller.session)
   try {
     await runs.look(run.id, null, Infinity, signal)
   } finally {
-    if (own !== undefined) await queue?.resume(own.id, signal.aborted)
+    await queue.resume(caller.session, signal.aborted)
   }
   if (signal.aborted && stopReason(signal) !== 'shutdown') return runs.cancel(run.id, 'Its call was cancelled.')
   return (await runs.find(run.id)) ?? run

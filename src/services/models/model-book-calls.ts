@@ -60,6 +60,7 @@ function servicesCall(deps: ModelBookDeps): Call {
   return defineCall({
     ...reads,
     name: 'model.services',
+    routes: [{ method: 'GET', path: '/models/services' }],
     summary: 'Lists the services that offer models, with the state of their keys, and the model in use.',
     input: z.strictObject({}),
     output: servicesOutput,
@@ -130,6 +131,7 @@ function listCall(deps: ModelBookDeps): Call {
   return defineCall({
     ...reads,
     name: 'model.list',
+    routes: [{ method: 'GET', path: '/models', list: 'models' }],
     summary: 'Lists models with context window, prices and abilities, from the catalog and the configuration.',
     input: z.strictObject({
       provider: z.string().max(100).default('').describe('Only models of this service. Empty: all.'),
@@ -159,6 +161,7 @@ function showCall(deps: ModelBookDeps): Call {
   return defineCall({
     ...reads,
     name: 'model.show',
+    routes: [{ method: 'GET', path: '/models/{model+}' }],
     summary: 'Shows the facts of one model and where each comes from.',
     input: z.strictObject({ model: z.string().min(1).max(300).describe('`provider/model`.') }),
     output: shownModel,
@@ -178,6 +181,7 @@ function discoverCall(deps: ModelBookDeps): Call {
   return defineCall({
     ...reads,
     name: 'model.discover',
+    routes: [{ method: 'GET', path: '/models/local' }],
     summary: 'Finds model services that run on this machine, such as Ollama, by asking their usual ports.',
     input: z.strictObject({}),
     output: discovered,
@@ -191,6 +195,7 @@ function probeCall(deps: ModelBookDeps): Call {
   return defineCall({
     ...reads,
     name: 'model.probe',
+    routes: [{ method: 'GET', path: '/models/address' }],
     summary: 'Asks the service at an address which models it offers, before it is set up.',
     // It makes this guest ask any address.
     right: 'config.write',

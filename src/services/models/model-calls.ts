@@ -3,9 +3,10 @@
  * reservation follows from the usage that the service reported earlier in the conversation.
  */
 import { z } from 'zod'
-import { type Journal, processRight, type Registry, type RunningTurns, unpriced } from '../../kernel/index.ts'
+import { type Journal, processRight, type Registry, type RunningTurns } from '../../kernel/index.ts'
 import { createRecentMap, type JsonObject, once, type SessionId } from '../../base/index.ts'
 import {
+  generationCall,
   type Blobs,
   type Call,
   type Caller,
@@ -61,7 +62,6 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(own.model)
   const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(deps.blobs))
-  /** Loads `shown-files.ts` only when there are files. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     return (await fileShower())(messages, await engine.facts(model))
@@ -73,15 +73,16 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     messages: secrets.hideInMessages(await show(messages, model)),
     tools: client.withTools(deps.registry.tools(caller.rights, messages), caller),
   })
-  /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
+  /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted`, `not_found` */
   const assertPriced = async (model: string): Promise<void> => {
     for (const name of [model, ...own.model.fallback]) {
       const facts = await engine.facts(name)
-      if (facts.price === null) throw unpriced(facts)
+      if (facts.price === null) throw await (await import('./usable-models.ts')).unpricedModel(deps, facts)
     }
   }
   const generate = defineCall({
-    name: 'model.generate',
+    name: generationCall,
+    billed: true,
     summary: 'Asks the model for the next message of a conversation.',
     input: generateInput,
     output: generateOutput,

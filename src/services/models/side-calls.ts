@@ -7,6 +7,8 @@ import { z } from 'zod'
 import { processRight, unpriced } from '../../kernel/index.ts'
 import { isOxbowError, OxbowError } from '../../base/index.ts'
 import {
+  completionCall,
+  embeddingCall,
   type Call,
   type Caller,
   completion,
@@ -55,7 +57,8 @@ export function completeCall(deps: GenerationDeps): Call {
   const answerTokens = (facts: ModelFacts, { max_tokens: asked = maxCompletionTokens }: CompleteInput): number =>
     Math.min(facts.maxOutputTokens, maxCompletionTokens, asked)
   return defineCall({
-    name: 'model.complete',
+    name: completionCall,
+    billed: true,
     summary: 'Asks a model for a text that is not part of the conversation.',
     input: completeInput,
     output: completion,
@@ -69,7 +72,8 @@ export function completeCall(deps: GenerationDeps): Call {
     timeoutMs: completeTimeoutMs,
     async reserve(input, exact, caller) {
       const facts = await engine.facts(input.model)
-      if (deps.budgets.limitsMoney(caller) && facts.price === null) throw unpriced(facts)
+      if (deps.budgets.limitsMoney(caller) && facts.price === null)
+        throw await (await import('./usable-models.ts')).unpricedModel(deps, facts)
       // A byte is at most one token.
       const inputTokens = exact ? await tokensOf(input) : textsOf(input).reduce((sum, text) => sum + Buffer.byteLength(text) + 16, 0)
       return reservationOf({ facts, inputTokens, outputTokens: answerTokens(facts, input) })
@@ -152,7 +156,8 @@ function embedCosts({ engine, budgets }: EmbedCallDeps) {
 export function embedCall(deps: EmbedCallDeps): Call {
   const costs = embedCosts(deps)
   return defineCall({
-    name: 'model.embed',
+    name: embeddingCall,
+    billed: true,
     summary: 'Asks a model for embedding vectors of texts, by which memory finds texts of similar meaning.',
     input: z.strictObject({ model: z.string(), texts: z.array(z.string()).max(maxEmbedTexts), purpose: z.enum(['query', 'document']) }),
     output: embedded,

@@ -1,7 +1,8 @@
 /** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
 import { z } from 'zod'
-import type { Core, Documents, EventFilter } from '../../kernel/index.ts'
-import { OxbowError } from '../../base/index.ts'
+import type { Core, Documents } from '../../kernel/index.ts'
+import { OxbowError, type Json } from '../../base/index.ts'
+import type { EventFilter } from './event-bus.ts'
 import {
   type Call,
   type CallContext,
@@ -64,6 +65,8 @@ function nextCall({ eventBus, ...deps }: EventCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'events.next',
+    waitsFor: 'event',
+    routes: [{ method: 'GET', path: '/subscribers/{subscriber}' }],
     summary: 'Returns the events after a cursor or of a subscriber, and waits for the next one if there is none.',
     input: z.strictObject({
       subscriber: z
@@ -147,6 +150,7 @@ function subscribeCall({ eventBus, documents, sessions }: EventCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'events.subscribe',
+    routes: [{ method: 'POST', path: '/subscribers', status: 201 }],
     summary: 'Makes a subscriber: events from now on are kept for it until it confirms them.',
     input: z.strictObject({ name: subscriberName, kinds, session }),
     output: z.object({ cursor: z.int() }),
@@ -175,6 +179,7 @@ function unsubscribeCall({ documents }: EventCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'events.unsubscribe',
+    routes: [{ method: 'DELETE', path: '/subscribers/{name}' }],
     summary: 'Removes a subscriber.',
     input: z.strictObject({ name: subscriberName }),
     output: z.object({ existed: z.boolean() }),
@@ -201,6 +206,7 @@ function publishCall({ sessions }: EventCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'events.publish',
+    routes: [{ method: 'POST', path: '/events', status: 201 }],
     event: ({ kind, data = null, labels = [] }) => ({ kind: `custom_${kind as string}`, fields: { data, labels } }),
     summary: 'Publishes an event of your own, which subscribers receive as custom_<kind>.',
     input: z.strictObject({

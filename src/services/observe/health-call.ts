@@ -17,6 +17,7 @@ export function healthCall(deps: HealthCallDeps): Call {
   const probe = createProbe(deps)
   return defineCall({
     name: 'system.health',
+    routes: [{ method: 'GET', path: '/health' }],
     summary: 'Checks this guest, its model or its machine as `oxbow doctor` does, and says what to do.',
     input: z.strictObject({
       part: z

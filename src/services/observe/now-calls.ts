@@ -62,6 +62,7 @@ function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Ca
   return defineCall({
     ...shared,
     name: 'system.now',
+    routes: [{ method: 'GET', path: '/now' }],
     summary: 'Shows what runs and waits at the moment: turns, calls, approvals and the queue of agents.',
     input: z.strictObject({}),
     output: nowView,
@@ -103,6 +104,7 @@ function usageCall(deps: NowCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'usage.series',
+    routes: [{ method: 'GET', path: '/usage' }],
     summary: 'Shows what models were used for in each of the last hours: money, tokens, requests and their duration.',
     input: z.strictObject({ hours: z.int().min(1).max(keptHours).default(24).describe('Hours to return, at most 31 days.') }),
     output: usageSeries,
@@ -143,6 +145,7 @@ export type ResourceView = z.infer<typeof resourceView>
 export function resourcesCall(runs: () => Promise<RunsPort>): Call {
   return defineCall({
     name: 'resources.show',
+    routes: [{ method: 'GET', path: '/resources' }],
     rare: true,
     summary: 'Shows what the machine and this guest use: processor, memory, load, disk, event-loop delay, open files.',
     input: z.strictObject({ history: z.int().min(0).max(10_000).default(0).describe('Number of earlier samples to return.') }),

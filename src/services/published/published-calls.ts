@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { type CallId, derivedId, isUuid, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
-import { type Call, type Caller, defineCall, idSchema, sentFiles, turnRights } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, idSchema, sentFiles, turnRights, taskAnswerCall, type SentFile } from '../../protocol/index.ts'
 import type { PublishedAgent } from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { OpenTasks } from './open-tasks.ts'
@@ -45,7 +45,7 @@ interface StoredTask extends TaskRecord {
 }
 
 const taskCategory = 'system/tasks'
-type PublishedCallDeps = ContextDeps & Pick<Core, 'lanes' | 'startTurn'> & { readonly open: () => Promise<OpenTasks> }
+type PublishedCallDeps = ContextDeps & Pick<Core, 'store' | 'keepFiles'> & { readonly open: () => Promise<OpenTasks> }
 
 const shared = {
   audience: ['terminal'],
@@ -93,38 +93,22 @@ function sendTask(deps: PublishedCallDeps): Call {
         return { output: { ...viewOf(known.value), duplicate: true } }
       }
       await openContext(deps, { session, agent, published, isNew: context === undefined, caller, call })
-      const open = await deps.open()
-      await open.enter({ caller, call, name: 'task.send' }, turn, owner)
-      try {
-        const held = caller.ended === undefined ? {} : { ended: caller.ended }
-        const as: Caller = {
-          user: deps.user,
-          actor: owner,
-          rights: turnRights,
-          audience: 'terminal',
-          session,
-          turn: '',
-          process: '',
-          ...held,
-        }
-        const { cursor } = await deps.startTurn({ session, clientId: turn as string as CallId, text, as, attachments })
-        const value: StoredTask = {
-          task: turn,
-          context: session,
-          agent,
-          owner,
-          message,
-          cursor: cursor - 1,
-          created_at: clock.now(),
-          targets: [],
-          digest,
-        }
-        await deps.documents.put({ caller, call, name: 'task.send' }, [{ category: taskCategory, name: turn, value }])
-        return { output: { ...viewOf(value), duplicate: false } }
-      } catch (error) {
-        await open.leave(turn)
-        throw error
+      const files = await deps.keepFiles(attachments)
+      const [newest] = await deps.store.records({ order: 'newest_first', limit: 1, hydrate: false })
+      const value: StoredTask = {
+        task: turn,
+        context: session,
+        agent,
+        owner,
+        message,
+        cursor: newest?.seq ?? 0,
+        created_at: clock.now(),
+        targets: [],
+        digest,
       }
+      const open = { task: turn, owner, since: value.created_at, message: { agent, session, text, attachments: files } }
+      await (await deps.open()).enter(call, open, { category: taskCategory, name: turn, value }, caller.ended)
+      return { output: { ...viewOf(value), duplicate: false } }
     },
   })
 }
@@ -178,8 +162,8 @@ function cancelTask(deps: PublishedCallDeps): Call {
     output: z.strictObject({ cancelled: z.boolean() }),
     example: { task: exampleId },
     async run({ task: id }, { caller }) {
-      const { context } = await ownTask(deps, id, caller)
-      return { output: { cancelled: deps.lanes.cancel(context, true) > 0 } }
+      const { task: turn, context } = await ownTask(deps, id, caller)
+      return { output: { cancelled: await (await deps.open()).cancel(turn, context) } }
     },
   })
 }
@@ -215,7 +199,7 @@ function notifyTask(deps: PublishedCallDeps): Call {
 function answerTask(deps: PublishedCallDeps): Call {
   return defineCall({
     ...writes,
-    name: 'task.answer',
+    name: taskAnswerCall,
     summary: 'Sends what a published agent has answered to the program that asked.',
     input: z.strictObject({ task: uuid, answer: uuid.describe('The answer of the model, by the id of its generation.') }),
     output: z.strictObject({ released: z.literal(true) }),

@@ -73,6 +73,7 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
   return defineCall({
     ...writes,
     name: 'schedule.create',
+    routes: [{ method: 'POST', path: '/schedules', status: 201 }],
     lasting: 'lets this run again later',
     summary: 'Schedules a goal for an agent: once, at an interval, or by a cron expression. It runs while Oxbow runs.',
     input: z.strictObject({
@@ -133,6 +134,7 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
   return defineCall({
     ...writes,
     name: 'schedule.edit',
+    routes: [{ method: 'PATCH', path: '/schedules/{id}' }],
     lasting: 'lets this run again later',
     summary: 'Changes, pauses or resumes a schedule.',
     input: z.strictObject({
@@ -173,6 +175,7 @@ function deleteCall({ documents }: ScheduleCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'schedule.delete',
+    routes: [{ method: 'DELETE', path: '/schedules/{id}' }],
     summary: 'Deletes a schedule and the list of its runs.',
     input: z.strictObject({ id }),
     output: z.object({ deleted: z.string() }),
@@ -193,6 +196,7 @@ function triggerCall({ documents, schedules }: ScheduleCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'schedule.trigger',
+    routes: [{ method: 'POST', path: '/schedules/{id}/trigger' }],
     summary: 'Runs a schedule now, beside its times.',
     input: z.strictObject({ id }),
     output: z.object({ turn: z.string() }),
@@ -211,6 +215,7 @@ function searchCall({ documents }: ScheduleCallDeps): Call {
   return defineCall({
     ...reads,
     name: 'schedule.search',
+    routes: [{ method: 'GET', path: '/schedules', list: 'schedules' }],
     summary: 'Lists schedules with their next and last runs.',
     input: z.strictObject({
       name: z.string().max(100).default('').describe('Words of the name.'),
@@ -243,6 +248,7 @@ function runsCall({ documents }: ScheduleCallDeps): Call {
   return defineCall({
     ...reads,
     name: 'schedule.runs',
+    routes: [{ method: 'GET', path: '/schedules/{id}/runs', list: 'runs' }],
     summary: 'Lists the newest runs of a schedule.',
     input: z.strictObject({ id, limit: z.int().min(1).max(100).default(5) }),
     output: z.strictObject({ runs: z.array(scheduleRun) }),
@@ -266,6 +272,7 @@ function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call {
   return defineCall({
     ...reads,
     name: 'schedule.run_output',
+    routes: [{ method: 'GET', path: '/schedules/runs/{turn}' }],
     summary: 'Reads the whole reply of a run.',
     input: z.strictObject({
       turn: z.string().min(1).max(64).describe('Turn of the run, as schedule.runs names it.'),
@@ -295,6 +302,7 @@ function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call {
     ...reads,
     rare: true,
     name: 'budget.forecast',
+    routes: [{ method: 'GET', path: '/budgets/forecast' }],
     summary: 'Forecasts what the next run of a schedule takes, and whether the budgets cover it.',
     input: z.strictObject({ schedule: z.string().min(1).max(64).describe('Id of the schedule.') }),
     output: forecastSchema,

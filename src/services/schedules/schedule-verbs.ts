@@ -44,7 +44,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
       '--retries <n>': { field: 'retries', help: 'retries of a failed run' },
       '--timeout <seconds>': { field: 'timeout_s', help: 'stop a run after this time' },
       '--fresh': { field: 'context', value: 'fresh', help: 'each run begins without the earlier ones' },
-      '--model <name>': { field: 'model', help: 'model to use' },
+      '--model <model>': { field: 'model', help: 'model to use' },
       ...typedBudget('a run'),
     },
     omit: true,
@@ -61,6 +61,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
     summary: 'list schedules, the next one first',
     examples: ['oxbow schedule list'],
     call: 'schedule.search',
+    lists: { schedule: 'id' },
     fixed: { limit: maxShown },
     omit: ['offset'],
     typed: {

@@ -50,6 +50,7 @@ function listCall({ secrets }: SecretCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'secret.list',
+    routes: [{ method: 'GET', path: '/secrets', list: '' }],
     summary: 'Lists the secrets that this guest knows, masked, with what each may be used for.',
     input: z.strictObject({ name: name.optional() }),
     output: z.array(secretLine),
@@ -74,6 +75,7 @@ function foundCall({ secrets, documents }: SecretCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'secret.found',
+    routes: [{ method: 'GET', path: '/secrets/found' }],
     summary: 'Lists what was found in outputs and replaced by handles, masked.',
     input: z.strictObject({}),
     output: z.array(foundLine),
@@ -97,6 +99,7 @@ function revealCall({ secrets }: SecretCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'secret.reveal',
+    routes: [{ method: 'POST', path: '/secrets/{name}/reveal' }],
     summary: 'Shows a person the value of a secret; the journal records that, without the value.',
     input: z.strictObject({ name }),
     output: z.strictObject({ name: z.string(), value: z.string() }),
@@ -121,6 +124,7 @@ function releaseCall({ secrets, documents }: SecretCallDeps): Call {
   return defineCall({
     ...changing,
     name: 'secret.release',
+    routes: [{ method: 'POST', path: '/secrets/{name}/release' }],
     summary: 'Marks what was found as no secret: it is shown as it is from now on.',
     input: z.strictObject({ name }),
     output: z.strictObject({ name: z.string() }),
@@ -139,6 +143,7 @@ function allowCall({ secrets }: SecretCallDeps): Call {
   return defineCall({
     ...changing,
     name: 'secret.allow',
+    routes: [{ method: 'PUT', path: '/secrets/{name}/use' }],
     summary: 'Allows calls to receive a secret where their input has its handle; replaces what was allowed before.',
     input: z.strictObject({
       name,
@@ -170,12 +175,15 @@ function withdrawCall({ secrets }: SecretCallDeps): Call {
   return defineCall({
     ...changing,
     name: 'secret.withdraw',
+    routes: [{ method: 'DELETE', path: '/secrets/{name}/use' }],
     summary: 'Withdraws what `secret.allow` has allowed; the configuration still applies.',
     input: z.strictObject({ name }),
     output: policy,
     example: { name: 'GITHUB_TOKEN' },
     async run(input, context) {
       await secrets.ready()
+      // What is allowed for a secret that is gone can still be withdrawn.
+      if (!secrets.has(input.name) && secrets.policyOf(input.name) === undefined) throw unknown(input.name)
       await secrets.allow(originOf(context, 'secret.withdraw'), input.name, null)
       return { output: { name: input.name, ...(secrets.policyOf(input.name) ?? nothing) } }
     },

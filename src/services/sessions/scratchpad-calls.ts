@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Core } from '../../kernel/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type Call, type CallContext, defineCall, evident } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, evident, writeNotesCall, clearNotesCall } from '../../protocol/index.ts'
 
 /** Notes in a scratchpad: enough for a plan and its state, short enough to be part of every turn. */
 const maxScratchpadItems = 32
@@ -56,7 +56,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
   })
   const write = defineCall({
     ...shared,
-    name: 'scratchpad.write',
+    name: writeNotesCall,
     summary: 'Replaces your notes for this session, which you see in every turn.',
     input: z.strictObject({
       items: z
@@ -81,7 +81,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
   })
   const clear = defineCall({
     ...shared,
-    name: 'scratchpad.clear',
+    name: clearNotesCall,
     summary: 'Removes your notes for this session.',
     input: z.strictObject({}),
     example: {},

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Core, describeSession, sessionsOf } from '../../kernel/index.ts'
 import { sessionNamed } from '../../terminal/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type AskCall, type Call, defineCall, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
+import { type AskCall, type Call, defineCall, idSchema, type SessionInfo, sessionInfo, newSessionCall } from '../../protocol/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
@@ -15,7 +15,8 @@ export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
 
 function createSession({ store, documents }: SessionCallDeps): Call {
   return defineCall({
-    name: 'session.create',
+    name: newSessionCall,
+    routes: [{ method: 'POST', path: '/sessions', status: 201 }],
     event: ({ id = '' }) => ({ kind: 'session_created', fields: { id } }),
     summary: 'Starts a new session.',
     input: z.strictObject({
@@ -37,7 +38,7 @@ function createSession({ store, documents }: SessionCallDeps): Call {
       const id = call as string as SessionId
       if ((await store.session(id)) !== null)
         throw new OxbowError('bad_input', `Session ${id} already exists.`, { hint: 'Use a new id for each session.' })
-      if (folder !== undefined) await documents.put({ caller, call, name: 'session.create' }, [folderChange(id, folder)])
+      if (folder !== undefined) await documents.put({ caller, call, name: newSessionCall }, [folderChange(id, folder)])
       return { output: { id, title } }
     },
   })
@@ -46,6 +47,8 @@ function createSession({ store, documents }: SessionCallDeps): Call {
 function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call {
   return defineCall({
     name: 'session.list',
+    forPrograms: true,
+    routes: [{ method: 'GET', path: '/sessions', list: '' }],
     summary: 'Lists sessions, newest activity first.',
     input: z.strictObject({
       limit: z.int().min(1).max(1000).default(50).describe('Maximum number of sessions to list.'),
@@ -76,11 +79,4 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
       return { output: rows.map(view) }
     },
   })
-}
-
-const maxSessions = 1_000
-
-/** @param prefix what its id begins with; archived ones count. @throws OxbowError `not_found`, or `bad_input` when it is ambiguous */
-export async function findSession(ask: AskCall, prefix: string): Promise<SessionInfo> {
-  return sessionNamed((await ask('session.list', { limit: maxSessions, archived: true })) as readonly SessionInfo[], prefix)
 }

@@ -17,6 +17,10 @@ import {
   type Call,
   type CallContext,
   defineCall,
+  titleCalls,
+  forkSessionCall,
+  deleteSessionCall,
+  renameSessionCall,
   isTurn,
   idOrEmpty,
   idSchema,
@@ -81,7 +85,8 @@ function rename({ sessions }: SessionKeepingDeps): Call {
   return defineCall({
     ...shared,
     ...changesRow,
-    name: 'session.rename',
+    name: renameSessionCall,
+    routes: [{ method: 'PATCH', path: '/sessions/{session}' }],
     summary: 'Renames a session.',
     input: z.strictObject({ session, title: z.string().trim().min(1).max(200).describe('The new title.') }),
     example: { session: example, title: 'Taxes' },
@@ -97,6 +102,7 @@ function archive({ sessions }: SessionKeepingDeps): Call {
     ...shared,
     ...changesRow,
     name: 'session.archive',
+    routes: [{ method: 'POST', path: '/sessions/{session}/archive' }],
     event: ({ session: id = '' }) => ({ kind: 'session_archived', fields: { id } }),
     summary: 'Archives a session, so that lists leave it out; nothing is deleted. Or unarchives it.',
     input: z.strictObject({ session, archived: z.boolean().default(true).describe('False unarchives it.') }),
@@ -112,7 +118,8 @@ function erase(deps: SessionKeepingDeps): Call {
   return defineCall({
     ...shared,
     ...changesRow,
-    name: 'session.delete',
+    name: deleteSessionCall,
+    routes: [{ method: 'DELETE', path: '/sessions/{session}' }],
     event: ({ session: id = '' }) => ({ kind: 'session_deleted', fields: { id } }),
     summary: 'Deletes a session with all its messages and memories. The journal keeps only hashes.',
     input: z.strictObject({ session }),
@@ -156,7 +163,7 @@ async function eraseSession(deps: SessionKeepingDeps, id: SessionId, context: Ca
   await deps.journal.flushed()
   await eraseTitles(deps, id, context)
   if ((await folderOf(deps.documents, id)) !== null)
-    await deps.documents.put({ caller: context.caller, call: context.id, name: 'session.delete' }, [folderChange(id, null)])
+    await deps.documents.put({ caller: context.caller, call: context.id, name: deleteSessionCall }, [folderChange(id, null)])
   await eraseRecords(deps, id, context)
   await deps.memory?.caughtUp()
   await eraseEntries(deps.store, id)
@@ -180,12 +187,10 @@ async function eraseRecords(
     const page = await store.records({ session: id, after, order: 'oldest_first', limit: 1_000, hydrate: false })
     if (page.length === 0) return
     const seqs = page.filter((record) => record.call !== call).map(({ seq }) => seq)
-    await journal.erase({ caller, call, name: 'session.delete' }, seqs, 'session deleted')
+    await journal.erase({ caller, call, name: deleteSessionCall }, seqs, 'session deleted')
     after = page.at(-1)?.seq ?? after
   }
 }
-
-const titleCalls: ReadonlySet<string> = new Set(['session.create', 'session.rename', 'session.fork'])
 
 /** Erases the titles that a person gave: their records do not belong to the session, so they are found by its id in the body. */
 async function eraseTitles(
@@ -204,7 +209,7 @@ async function eraseTitles(
   for (const titleCall of calls) {
     const records = await store.records({ call: titleCall, order: 'oldest_first', limit: 10, hydrate: false })
     await journal.erase(
-      { caller, call, name: 'session.delete' },
+      { caller, call, name: deleteSessionCall },
       records.map(({ seq }) => seq),
       'session deleted',
     )
@@ -221,7 +226,8 @@ function fork(deps: SessionKeepingDeps): Call {
   return defineCall({
     ...shared,
     ...changesRow,
-    name: 'session.fork',
+    name: forkSessionCall,
+    routes: [{ method: 'POST', path: '/sessions/{session}/fork', status: 201 }],
     event: ({ session: id = '' }) => ({ kind: 'session_forked', fields: { id } }),
     summary: 'Starts a new session that continues from a point in another one, which stays as it is.',
     input: z.strictObject({
@@ -267,9 +273,9 @@ function fork(deps: SessionKeepingDeps): Call {
         summary: summary !== null && summary.summary.upto <= forked ? row.summary : ('' as const),
       }
       const made = deps.newId() as SessionId
-      await deps.copyMode({ caller, call, name: 'session.fork' }, { from: id, to: made })
+      await deps.copyMode({ caller, call, name: forkSessionCall }, { from: id, to: made })
       const folder = await folderOf(deps.documents, id)
-      if (folder !== null) await deps.documents.put({ caller, call, name: 'session.fork' }, [folderChange(made, folder)])
+      if (folder !== null) await deps.documents.put({ caller, call, name: forkSessionCall }, [folderChange(made, folder)])
       return { output: { session: made, change } }
     },
   })

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, followedPhases, maxForkDepth, sessionId } from '../../kernel/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type Call, defineCall, type RecordView, recordView } from '../../protocol/index.ts'
+import { type Call, defineCall, type RecordView, recordView, compactCall } from '../../protocol/index.ts'
 
 const maxRecordsShownChars: number = 4 * 1024 * 1024
 
@@ -42,6 +42,8 @@ const recordsInput = z.strictObject({
 function readRecords(deps: TranscriptCallDeps): Call {
   return defineCall({
     name: 'session.records',
+    forPrograms: true,
+    routes: [{ method: 'GET', path: '/sessions/{session}' }],
     summary: 'Reads the newest records of a session before a record, those of the session that it was forked from included.',
     input: recordsInput,
     output: recordsPage,
@@ -91,7 +93,8 @@ const compacted = z.strictObject({
 
 function compact({ summaries, sessions, lanes }: TranscriptCallDeps): Call {
   return defineCall({
-    name: 'session.compact',
+    name: compactCall,
+    routes: [{ method: 'POST', path: '/sessions/{session}/compact' }],
     summary: 'Summarizes the older messages of a session now, so that the next turns send less. The originals stay readable.',
     input: z.strictObject({ session }),
     output: compacted,

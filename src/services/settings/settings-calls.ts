@@ -62,6 +62,7 @@ function showCall(port: Port): Call {
   return defineCall({
     ...reads,
     name: 'config.show',
+    routes: [{ method: 'GET', path: '/config' }],
     summary: 'Shows the configuration: each value with its source, the user’s file, and what a restart would change.',
     input: z.strictObject({}),
     output: shownConfig,
@@ -75,6 +76,7 @@ function schemaCall(sections: Core['sections']): Call {
   return defineCall({
     ...reads,
     name: 'config.schema',
+    routes: [{ method: 'GET', path: '/config/schema' }],
     summary: 'Shows the JSON Schema of the configuration, with a description of each key.',
     input: z.strictObject({}),
     output: jsonObjectSchema(),
@@ -99,6 +101,7 @@ function checkCall(port: Port): Call {
   return defineCall({
     ...reads,
     name: 'config.check',
+    routes: [{ method: 'POST', path: '/config/check' }],
     summary: 'Checks a changed configuration without saving it, and shows what would change.',
     input: z.strictObject({ draft: configDraftSchema.describe('Changes of keys, or a whole text.') }),
     output: configProposal,
@@ -113,6 +116,7 @@ function saveCall(port: Port): Call {
   return defineCall({
     ...writes,
     name: 'config.save',
+    routes: [{ method: 'PUT', path: '/config' }],
     summary: 'Saves a changed configuration of the user, which takes effect with the next start or `guest.restart`.',
     input: z.strictObject({
       draft: configDraftSchema.describe('Changes of keys, or a whole text.'),
@@ -130,6 +134,7 @@ function restartCall(port: Port): Call {
   return defineCall({
     ...writes,
     name: 'guest.restart',
+    routes: [{ method: 'POST', path: '/restart' }],
     summary: 'Restarts this guest with the configuration and secrets as they are now. Running turns continue afterwards.',
     input: z.strictObject({}),
     output: z.strictObject({ restarting: z.boolean() }),
@@ -182,6 +187,7 @@ function setSecretCall(port: Port): Call {
   return defineCall({
     ...changesSecret,
     name: 'secret.set',
+    routes: [{ method: 'PUT', path: '/secrets/{name}' }],
     summary: 'Stores a secret, such as the key of a model service. It is encrypted, never shown again, and known after a restart.',
     input: z.strictObject({ name: secretName, value: z.string().min(1).max(65_536).describe('The value. No record contains it.') }),
     output: z.strictObject({ name: z.string(), changed: z.boolean().describe('False: it had this value already.') }),
@@ -196,6 +202,7 @@ function removeSecretCall(port: Port): Call {
   return defineCall({
     ...changesSecret,
     name: 'secret.remove',
+    routes: [{ method: 'DELETE', path: '/secrets/{name}' }],
     summary: 'Removes a stored secret. A running guest knows it until it restarts.',
     input: z.strictObject({ name: secretName }),
     output: z.strictObject({ name: z.string() }),

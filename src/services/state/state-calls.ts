@@ -74,6 +74,7 @@ function saveCall({ documents, sessions }: StateCallDeps): Call {
     ...shared,
     labels: { ...shared.labels, silent: ['data'] },
     name: 'state.save',
+    routes: [{ method: 'PUT', path: '/state/{category+}/{name}' }],
     event: () => ({ kind: 'state_saved', fields: {} }),
     summary: 'Saves a named document that outlives the session: JSON, or Markdown text.',
     input: z.strictObject({
@@ -134,6 +135,7 @@ function loadCall({ documents }: StateCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'state.load',
+    routes: [{ method: 'GET', path: '/state/{category+}/{name}' }],
     summary: 'Loads a saved document.',
     input: z.strictObject(placeShape),
     output: loaded,
@@ -160,6 +162,7 @@ function deleteCall({ documents }: StateCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'state.delete',
+    routes: [{ method: 'DELETE', path: '/state/{category+}/{name}' }],
     event: () => ({ kind: 'state_deleted', fields: {} }),
     summary: 'Deletes a saved document.',
     input: z.strictObject({ ...placeShape, if_version: version }),
@@ -189,6 +192,7 @@ function listCall({ documents }: StateCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'state.list',
+    routes: [{ method: 'GET', path: '/state', list: 'documents' }],
     summary: 'Lists the documents of a category, by name.',
     input: z.strictObject({
       category,

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { callReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, evident, maxPieceBytes, turnRight } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, maxPieceBytes, turnRight, putPieceCall, readOutputCall } from '../../protocol/index.ts'
 
 type SystemCallDeps = Pick<Core, 'store' | 'keptOutputs' | 'references' | 'blobs'>
 
@@ -16,7 +16,7 @@ const maxPartBytes = maxResultBytes - 512
 
 function readOutput(core: SystemCallDeps): Call {
   return defineCall({
-    name: 'output.read',
+    name: readOutputCall,
     summary: 'Reads on in a truncated output, by the id that it names.',
     input: z.strictObject({
       id: z
@@ -51,6 +51,7 @@ function readOutput(core: SystemCallDeps): Call {
 function listCalls(core: SystemCallDeps): Call {
   return defineCall({
     name: 'system.calls',
+    routes: [{ method: 'GET', path: '/calls', list: '' }],
     summary: 'Lists every system call with its right, tier and schema.',
     input: z.strictObject({}),
     output: z.array(callReference).readonly(),
@@ -71,7 +72,7 @@ const maxPieceCharacters = Math.ceil(maxPieceBytes / 3) * 4
 
 function putPiece(core: SystemCallDeps): Call {
   return defineCall({
-    name: 'attachment.put',
+    name: putPieceCall,
     summary: 'Stores a piece of a file that will be attached to a message.',
     input: z.strictObject({
       data: z.string().min(1).max(maxPieceCharacters).describe(`The piece as base64, at most ${maxPieceBytes} bytes.`),

@@ -8,6 +8,8 @@ import { loadSummary } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
 import { type Clock, fenced, type JsonObject, ownValue, OxbowError, type SessionId } from '../../base/index.ts'
 import {
+  titleSessionCall,
+  summarizeCall,
   addSpend,
   type Call,
   type CallContext,
@@ -44,7 +46,7 @@ const summarized = summarizeOutput.extend({ messages: z.int(), by: z.enum(['mode
 
 function summarize({ summaries, sessions }: SummaryCallDeps): Call {
   return defineCall({
-    name: 'session.summarize',
+    name: summarizeCall,
     summary: 'Summarizes the oldest part of the current conversation, so that the rest fits the context window.',
     input: z.strictObject({
       room: z.int().min(1).describe('Tokens available for the conversation.'),
@@ -174,7 +176,7 @@ const titleTimeoutMs = 60_000
 export function titleCall(deps: TitleCallDeps): Call {
   const budget = createDayBudget(() => deps.config.memory.titles.budget)
   return defineCall({
-    name: 'session.title',
+    name: titleSessionCall,
     summary: 'Gives the current session a title after its first reply.',
     input: z.strictObject({ clear: z.boolean().default(false).describe('Clears the title, because what it says was forgotten.') }),
     output: titled,

@@ -35,6 +35,7 @@ function tidy(deps: TidyCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'memory.tidy',
+    routes: [{ method: 'POST', path: '/memory/tidy' }],
     summary: 'Tidies memory: learns facts from conversations, merges duplicates, flags contradictions and drops what has faded.',
     input: z.strictObject({}),
     output: reportSchema,
@@ -103,6 +104,7 @@ function report(deps: TidyCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'memory.report',
+    routes: [{ method: 'GET', path: '/memory/report' }],
     summary: 'Shows what tidying changed in memory, and what is left for a person to decide.',
     input: z.strictObject({ report: z.string().max(100).optional().describe('Id of a report. Default: the newest.') }),
     output: z.object({ id: z.string(), changes: z.int(), asks: z.int() }),
@@ -128,6 +130,7 @@ function undo(deps: TidyCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'memory.undo',
+    routes: [{ method: 'POST', path: '/memory/undo' }],
     summary: 'Undoes what tidying changed, except memories that changed again since.',
     input: z.strictObject({ report: z.string().min(1).max(100).describe('Id of the report.') }),
     output: z.object({ undone: z.int(), kept: z.int() }),

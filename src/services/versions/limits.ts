@@ -47,3 +47,6 @@ export const maxEndedBranches = 100
 
 /** File beside the repository that names the turns which may change files. Where it is at a start, the guest before was killed. */
 export const runningMark = 'oxbow-running.json'
+
+/** Rights of calls that change saved documents, which versions keep beside files. */
+export const documentRights: readonly string[] = ['state.write']

@@ -11,6 +11,7 @@ import {
   type CallContext,
   type Caller,
   defineCall,
+  afterTurnCall,
   type Done,
   type Label,
   joinLabels,
@@ -91,6 +92,7 @@ function commitCall(deps: VersionCallDeps): Call {
     ...shared,
     ...writes,
     name: 'version.commit',
+    routes: [{ method: 'POST', path: '/versions', status: 201 }],
     summary: 'Commits the workspace and saved documents as they are now.',
     input: z.strictObject({ message: z.string().min(1).max(500) }),
     output: committed,
@@ -114,6 +116,7 @@ function tagCall(deps: VersionCallDeps): Call {
     ...shared,
     ...writes,
     name: 'version.tag',
+    routes: [{ method: 'PUT', path: '/versions/tags/{tag}' }],
     summary: 'Gives a version a name.',
     input: z.strictObject({
       tag: z.string().min(1).max(100).describe('Name without spaces.'),
@@ -135,6 +138,7 @@ function logCall(deps: VersionCallDeps): Call {
     ...shared,
     ...reads,
     name: 'version.log',
+    routes: [{ method: 'GET', path: '/versions', list: 'commits' }],
     summary: 'Lists versions of the workspace, or of one file or folder, newest first.',
     input: z.strictObject({ path: path.default('/'), from: at.default('HEAD'), limit: z.int().min(1).max(maxLogged).default(20) }),
     output: z.strictObject({ commits: z.array(loggedCommit).readonly() }),
@@ -164,6 +168,7 @@ function diffCall(deps: VersionCallDeps): Call {
     ...reads,
     files: 'past',
     name: 'version.diff',
+    routes: [{ method: 'GET', path: '/versions/diff' }],
     summary: 'Shows what changed between two versions, by default in the newest one.',
     input: z.strictObject({
       path: path.default('/'),
@@ -191,6 +196,7 @@ function showCall(deps: VersionCallDeps): Call {
     ...reads,
     files: 'past',
     name: 'version.show',
+    routes: [{ method: 'GET', path: '/versions/{at}/files/{path+}' }],
     summary: 'Shows a file as it was in a version.',
     input: z.strictObject({ path, at }),
     output: shownFile,
@@ -227,6 +233,7 @@ function restoreCall(deps: VersionCallDeps): Call {
     ...writes,
     files: 'past',
     name: 'version.restore',
+    routes: [{ method: 'POST', path: '/versions/{at}/restore' }],
     summary: 'Brings a file, a folder or everything back to a version, deleted files too. Without apply: only a preview.',
     input: restoreInput,
     output: restored,
@@ -329,7 +336,7 @@ function unseenFolder({ path: inTree, why }: Conflict): OxbowError {
 /** The commit after a turn: its record names the turn, the commit, and the versions of the documents that the turn saved. */
 function turnCall(deps: VersionCallDeps): Call {
   return defineCall({
-    name: 'version.after_turn',
+    name: afterTurnCall,
     summary: 'Commits what a turn has changed, and says which version that is.',
     input: z.strictObject({ turn: z.string(), only_state: z.boolean() }),
     output: turnVersion,

@@ -26,6 +26,7 @@ const fileWrite = (seen: SeenFiles): Call =>
     effect: 'idempotent',
     labels: { ...changing.labels, silent: ['text'] },
     name: 'file.write',
+    routes: [{ method: 'PUT', path: '/files/{path+}' }],
     content: ['text'],
     reaches: { kind: 'paths', fields: ['path'] },
     summary: 'Creates or replaces a text file; creates missing folders.',
@@ -51,6 +52,7 @@ const fileEdit = (seen: SeenFiles): Call =>
     // Not idempotent: the new text may contain the text to find.
     effect: 'once',
     name: 'file.edit',
+    routes: [{ method: 'PATCH', path: '/files/{path+}' }],
     content: ['find', 'replace'],
     reaches: { kind: 'paths', fields: ['path'] },
     summary: 'Replaces text in a file. It must match exactly and occur once, unless all is set.',
@@ -81,6 +83,7 @@ const fileDelete = defineCall({
   // Idempotent: deleting what is already gone succeeds.
   effect: 'idempotent',
   name: 'file.delete',
+  routes: [{ method: 'DELETE', path: '/files/{path+}' }],
   lasting: 'unversioned',
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Deletes a file; with recursive, a folder and its content.',
@@ -122,6 +125,7 @@ const filePatch = (seen: SeenFiles): Call =>
     // Not idempotent: the lines to change are gone after the first time.
     effect: 'once',
     name: 'file.patch',
+    routes: [{ method: 'POST', path: '/files/patch' }],
     summary: 'Applies a unified diff, as git writes it, to files: all or nothing.',
     input: z.strictObject({
       diff: z
@@ -176,6 +180,7 @@ const fileMove = defineCall({
   // Not idempotent: after the first time the source is gone.
   effect: 'once',
   name: 'file.move',
+  routes: [{ method: 'POST', path: '/files/move' }],
   reaches: { kind: 'paths', fields: ['from', 'to'] },
   lasting: 'unversioned',
   summary: 'Moves or renames a file or folder. `to` is the full new path.',

@@ -117,6 +117,7 @@ const bytesOutput = z.strictObject({ path: z.string(), base64: z.string(), offse
 export const fileBytes = defineCall({
   ...looking,
   name: 'file.bytes',
+  routes: [{ method: 'GET', path: '/files/{path+}' }],
   reaches: { kind: 'paths', fields: ['path'] },
   rare: true,
   encoded: true,

@@ -24,6 +24,7 @@ const listOutput = z.strictObject({
 export const fileList = defineCall({
   ...looking,
   name: 'file.list',
+  routes: [{ method: 'GET', path: '/files' }],
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Lists a folder, or finds files by name.',
   input: z.strictObject({
@@ -82,6 +83,7 @@ const searchInput = z.strictObject({
 export const fileSearch = defineCall({
   ...looking,
   name: 'file.search',
+  routes: [{ method: 'GET', path: '/search' }],
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Searches the lines of text files, like ripgrep.',
   input: searchInput,

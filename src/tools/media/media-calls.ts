@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { OxbowError, plural } from '../../base/index.ts'
 import {
+  mediaCall,
   type Attachment,
   type Call,
   type CallContext,
@@ -31,7 +32,7 @@ const kinds: Readonly<Record<MediaType, RegExp>> = {
 }
 
 export const mediaSend = defineCall({
-  name: 'media.send',
+  name: mediaCall,
   inTurn: true,
   summary: 'Sends a file to the person, with the reply.',
   input: z.strictObject({

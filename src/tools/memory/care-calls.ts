@@ -15,7 +15,7 @@ import {
   reindexed,
 } from '../../memory/index.ts'
 import { type JsonObject, OxbowError, truncate, plural } from '../../base/index.ts'
-import { type Call, defineCall, evident } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, forgetCall } from '../../protocol/index.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import {
   forgetTimeoutMs,
@@ -29,13 +29,14 @@ import {
 } from '../limits.ts'
 
 export function careCalls(memory: Memory): readonly Call[] {
-  return [whyCall(memory), forgetCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
+  return [whyCall(memory), forgettingCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
 }
 
 function whyCall(memory: Memory): Call {
   return defineCall({
     ...looking,
     name: 'memory.why',
+    routes: [{ method: 'GET', path: '/memory/{note_id}/why' }],
     summary: 'Shows the origin of a memory, down to the journal record, and what corrects it.',
     input: z.strictObject({ note_id: noteId }),
     output: provenance,
@@ -50,10 +51,11 @@ function whyCall(memory: Memory): Call {
   })
 }
 
-function forgetCall(memory: Memory): Call {
+function forgettingCall(memory: Memory): Call {
   return defineCall({
     ...changing,
-    name: 'memory.forget',
+    name: forgetCall,
+    routes: [{ method: 'POST', path: '/memory/forget' }],
     lasting: 'erases memories for good',
     event: () => ({ kind: 'memory_forgotten', fields: {} }),
     summary: 'Erases memories by id, or all that says a text, for good. Only when the person asks.',
@@ -146,6 +148,7 @@ function statsCall(memory: Memory): Call {
   return defineCall({
     ...looking,
     name: 'memory.stats',
+    routes: [{ method: 'GET', path: '/memory/stats' }],
     summary: 'Shows how much is in memory, and the progress of indexing.',
     input: z.strictObject({}),
     output: memoryReport,
@@ -161,6 +164,7 @@ function mapCall(memory: Memory): Call {
   return defineCall({
     ...looking,
     name: 'memory.map',
+    routes: [{ method: 'GET', path: '/memory/map' }],
     summary: 'Places memories on a map, similar ones near each other.',
     input: z.strictObject({
       kinds: z.array(z.enum(mapKinds)).min(1).default(['note', 'fact', 'document', 'summary']).describe('Kinds of memories to place.'),
@@ -185,6 +189,7 @@ function reindexCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.reindex',
+    routes: [{ method: 'POST', path: '/memory/reindex' }],
     summary: 'Rebuilds memory from the journal and from all notes and documents, and recomputes all vectors; changes made by people stay.',
     timeoutMs: forgetTimeoutMs,
     input: z.strictObject({}),
@@ -208,6 +213,7 @@ function exportCall(memory: Memory): Call {
   return defineCall({
     ...looking,
     name: 'memory.export',
+    routes: [{ method: 'GET', path: '/memory/export' }],
     summary: 'Exports memories as JSON lines with all fields, newest first, one page at a time.',
     input: z.strictObject({ after: z.string().max(300).default('').describe('`next` of the previous page.') }),
     output: exportPage,
@@ -227,6 +233,7 @@ function importCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.import',
+    routes: [{ method: 'POST', path: '/memory/import' }],
     summary: 'Imports memories from memory.export; existing ones stay unless overwrite is set.',
     timeoutMs: ingestTimeoutMs,
     input: z.strictObject({

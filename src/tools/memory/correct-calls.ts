@@ -18,6 +18,7 @@ function contradictCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.contradict',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/contradict' }],
     summary: 'Marks two memories as contradictory, until one supersedes the other.',
     input: z.strictObject({ note_id: noteId, other: noteId.describe('The memory that contradicts it.') }),
     output,
@@ -34,6 +35,7 @@ function confirmCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.confirm',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/confirm' }],
     summary: 'Marks a memory as confirmed, by you or by another memory that says the same.',
     input: z.strictObject({ note_id: noteId, by: noteId.optional().describe('The memory that says the same.') }),
     output,
@@ -50,6 +52,7 @@ function validCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.valid',
+    routes: [{ method: 'PUT', path: '/memory/{note_id}/valid' }],
     summary: 'Sets the period in which a memory is valid.',
     input: z.strictObject({
       note_id: noteId,
@@ -72,6 +75,7 @@ function promoteCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.promote',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/promote' }],
     summary: 'Removes the label `untrusted` from a memory that a person has checked.',
     input: z.strictObject({ note_id: noteId }),
     output,
@@ -88,6 +92,7 @@ function pinCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.pin',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/pin' }],
     summary: 'Pins a note or fact so that it never fades, or unpins it.',
     input: z.strictObject({ note_id: noteId, pinned: z.boolean().default(true).describe('false: unpin it, so that it may fade again.') }),
     output,

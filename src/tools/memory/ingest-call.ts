@@ -38,6 +38,7 @@ export function ingestCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.ingest',
+    routes: [{ method: 'POST', path: '/memory/ingest' }],
     event: () => ({ kind: 'memory_stored', fields: { source: 'document' } }),
     summary: 'Ingests a file, or the documents of a folder, into memory: text, Markdown, HTML, PDF and code.',
     timeoutMs: ingestTimeoutMs,

@@ -22,6 +22,7 @@ function saveCall(memory: Memory): Call {
     ...changing,
     labels: { ...changing.labels, silent: ['content'] },
     name: 'memory.save',
+    routes: [{ method: 'POST', path: '/memory', status: 201 }],
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_stored', fields: { source: 'note' } }),
     summary: 'Notes a lasting fact for later sessions, e.g. a preference or decision. No secrets.',
@@ -40,6 +41,7 @@ function updateCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.update',
+    routes: [{ method: 'PATCH', path: '/memory/{note_id}' }],
     summary: 'Rewrites a wrong note. If the fact has changed, use memory_supersede.',
     input: z.strictObject({ note_id: noteId, content, tags: tags.optional().meta(evident('Absent: the tags stay.')) }),
     output,
@@ -56,6 +58,7 @@ function deleteCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.delete',
+    routes: [{ method: 'DELETE', path: '/memory/{note_id}' }],
     summary: 'Removes a note.',
     input: z.strictObject({ note_id: noteId }),
     output,
@@ -72,6 +75,7 @@ function supersedeCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.supersede',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/supersede' }],
     summary: 'Notes what is true now; the older memory stays as history.',
     input: z.strictObject({
       note_id: noteId,

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled, recallReason } from '../../memory/index.ts'
 import type { CallId, Json, SessionId } from '../../base/index.ts'
-import { type Call, defineCall, evident, labelSchema } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, labelSchema, searchMemoryCall, recallCall } from '../../protocol/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
 
@@ -32,7 +32,8 @@ const sources = { note: 'user_memory', fact: 'user_memory', message: 'conversati
 export function searchCall(memory: Memory): Call {
   return defineCall({
     ...looking,
-    name: 'memory.search',
+    name: searchMemoryCall,
+    routes: [{ method: 'GET', path: '/memory/search' }],
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_recalled', fields: { source: 'search' } }),
     summary: 'Searches notes and documents; with include_conversation, also messages of all sessions.',
@@ -104,10 +105,10 @@ function nothingFound(withTalk: boolean): string {
 
 // `memory.recall` runs before each turn. Its outcome is part of the conversation, so that a replayed session sees the same.
 
-export function recallCall(memory: Memory): Call {
+export function recallingCall(memory: Memory): Call {
   return defineCall({
     ...looking,
-    name: 'memory.recall',
+    name: recallCall,
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_recalled', fields: { source: 'turn' } }),
     summary: 'Recalls memories that match the newest message, before a turn.',

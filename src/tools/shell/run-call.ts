@@ -18,6 +18,7 @@ const withoutNul = z
 
 export const execRun = defineCall({
   name: 'exec.run',
+  argv: 'args',
   summary: 'Runs one listed program without a shell: arguments reach it as they are.',
   input: z.strictObject({
     binary: z

@@ -4,17 +4,18 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { Client, InputOf, OutputOf } from '../../../src/client/browser-client.ts'
-import { type Failure, type SessionId, toError, toFailure } from '../../../src/base/index.ts'
+import { type Failure, type SessionId, toError, toFailure, type Json, type JsonObject } from '../../../src/base/index.ts'
+import type { MadeCall } from '../../../src/protocol/index.ts'
 import { useGuest } from './guest.tsx'
 
 /** @throws OxbowError with the failure of the call, or of the connection */
 export async function callOf<Name extends string>(
   client: Client,
-  name: Name,
+  name: Name & MadeCall<Name>,
   input: InputOf<Name>,
   session?: string,
 ): Promise<OutputOf<Name>> {
-  const outcome = await client.call(name, input, session as SessionId | undefined)
+  const outcome = await client.call<Name>(name, input, session as SessionId | undefined)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
   return outcome.output ?? ({ text: outcome.text } as OutputOf<Name>)
 }
@@ -48,7 +49,11 @@ function keep(key: string, output: unknown): void {
   if (kept.size > maxKept && oldest !== undefined) kept.delete(oldest)
 }
 
-export function useCall<Name extends string>(name: Name, input: InputOf<Name>, options: CallOptions = {}): CallState<OutputOf<Name>> {
+export function useCall<Name extends string>(
+  name: Name & MadeCall<Name>,
+  input: InputOf<Name>,
+  options: CallOptions = {},
+): CallState<OutputOf<Name>> {
   type Output = OutputOf<Name>
   const { session, refreshOn = [], everyMs, skip = false } = options
   const { client, isConnected, connections } = useGuest()
@@ -60,10 +65,10 @@ export function useCall<Name extends string>(name: Name, input: InputOf<Name>, o
   useEffect(() => {
     if (skip || !isConnected) return undefined
     let isCurrent = true
-    callOf(client, name, JSON.parse(key)[1] as InputOf<Name>, session).then(
+    callOf<Name>(client, name, JSON.parse(key)[1] as InputOf<Name>, session).then(
       (data) => {
         keep(key, data)
-        if (isCurrent) setResult({ key, data, failure: null })
+        if (isCurrent) setResult({ key, data: data as Output, failure: null })
       },
       (error: unknown) => {
         const failure = toFailure(error, 'internal_failure', 'Try again.')
@@ -94,7 +99,11 @@ export function useCall<Name extends string>(name: Name, input: InputOf<Name>, o
 
 export interface Action {
   /** @returns the output, or undefined when it failed; the failure is shown */
-  readonly run: <Name extends string>(name: Name, input: InputOf<Name>, session?: string) => Promise<OutputOf<Name> | undefined>
+  readonly run: <Name extends string>(
+    name: Name & MadeCall<Name>,
+    input: InputOf<Name>,
+    session?: string,
+  ) => Promise<OutputOf<Name> | undefined>
   readonly isBusy: boolean
   readonly failure: Failure | null
   readonly clear: () => void
@@ -105,11 +114,15 @@ export function useAction(): Action {
   const [busy, setBusy] = useState(0)
   const [failure, setFailure] = useState<Failure | null>(null)
   const run = useCallback(
-    async <Name extends string>(name: Name, input: InputOf<Name>, session?: string): Promise<OutputOf<Name> | undefined> => {
+    async <Name extends string>(
+      name: Name & MadeCall<Name>,
+      input: InputOf<Name>,
+      session?: string,
+    ): Promise<OutputOf<Name> | undefined> => {
       setBusy((count) => count + 1)
       setFailure(null)
       try {
-        return await callOf(client, name, input, session)
+        return await callOf<Name>(client, name, input, session)
       } catch (error) {
         setFailure(toFailure(error, 'internal_failure', 'Try again.'))
         return undefined
@@ -120,7 +133,7 @@ export function useAction(): Action {
     [client],
   )
   const clear = useCallback(() => setFailure(null), [])
-  return { run, isBusy: busy > 0, failure, clear }
+  return { run: run as Action['run'], isBusy: busy > 0, failure, clear }
 }
 
 /** What happens in the guest. */

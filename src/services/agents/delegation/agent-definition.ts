@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { characterProblem, type CharacterProfile, type Limits, limitsSchema } from '../../../kernel/index.ts'
 import { type Json, type JsonObject, parseObject } from '../../../base/index.ts'
-import { expandRights, type SandboxTier, wrongAgentRights } from '../../../protocol/index.ts'
+import { networkRights, expandRights, type SandboxTier, wrongAgentRights } from '../../../protocol/index.ts'
 import type { Definition } from '../../../config/index.ts'
 import { folderPattern, maxCapabilities, maxPromptParts } from './limits.ts'
 
@@ -156,9 +156,6 @@ function entriesOf({ name, rights, servers, secrets, hosts, models, memory, file
 function modelEntries(models: readonly string[]): readonly string[] {
   return models.length === 0 ? ['model.use'] : models.map((model) => `model.use:${model}`)
 }
-
-/** Rights by which calls reach hosts that they name. */
-const networkRights: ReadonlySet<string> = new Set(['web.read', 'shell.network', 'browser.use'])
 
 /** Rights of calls whose paths the gate knows, so that they can be limited to a folder. */
 const pathRights: ReadonlySet<string> = new Set(['file.read', 'file.write'])

@@ -30,6 +30,7 @@ function delegateCall(deps: DelegateCallDeps): Call {
   return defineCall({
     ...shared,
     name: 'agent.delegate',
+    waitsFor: 'child',
     summary: 'Delegates a goal to an agent that is made for it, and returns its result.',
     input: z.strictObject({
       ...delegateFields,

@@ -21,6 +21,7 @@ export function fanOutCall(deps: FanOutDeps): Call {
     audience: ['model', 'terminal'],
     labels: { adds: [], sink: false },
     name: 'agent.fan_out',
+    waitsFor: 'child',
     summary: 'Delegates many tasks at once, waits for all, any or some of them, and returns their results.',
     input: z.strictObject({
       tasks: z.array(z.strictObject(taskFields)).min(1).max(maxFanTasks),

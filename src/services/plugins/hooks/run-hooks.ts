@@ -108,7 +108,7 @@ const resultSchema: z.ZodType<PluginHookResult> = z.strictObject({
 })
 
 export function createHookRunner(deps: HookDeps): HookRunner {
-  const queue = createQueue((hook, step, value) => observe(deps, hook, step, value))
+  const queue = queueObservers((hook, step, value) => observe(deps, hook, step, value))
   return {
     decide: (step, value, signal, check) => decide(deps, step, value, signal, check),
     show(step, value) {
@@ -234,7 +234,7 @@ async function observe(deps: HookDeps, hook: DeclaredHook, step: HookStep, value
 type Observe = (hook: DeclaredHook, step: HookStep, value: JsonObject) => Promise<void>
 
 /** Each plugin observes one step after the other. @returns false when too many wait */
-function createQueue(run: Observe): (...args: Parameters<Observe>) => boolean {
+function queueObservers(run: Observe): (...args: Parameters<Observe>) => boolean {
   const waiting = new Map<string, { count: number; last: Promise<void> }>()
   return (hook, step, value) => {
     const held = waiting.get(hook.plugin) ?? { count: 0, last: Promise.resolve() }

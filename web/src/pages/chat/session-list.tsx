@@ -1,7 +1,9 @@
 /** The sessions, newest first, in groups by day; each can be renamed, archived, forked and deleted. */
+import { isObject } from '../../../../src/base/index.ts'
 import { Archive, ArchiveRestore, Ellipsis, GitFork, Pencil, Plus, Search, Trash2 } from 'lucide-react'
 import { type FormEvent, type ReactNode, useDeferredValue, useMemo, useState } from 'react'
 import type { InputOf } from '../../../../src/client/browser-client.ts'
+import { isUsed } from '../../../../src/terminal/index.ts'
 import type { SessionInfo } from '../../../../src/protocol/index.ts'
 import { Link, navigate } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
@@ -34,12 +36,16 @@ export function SessionList({ current, onChoose }: SessionListProps): ReactNode 
   const waiting = useCall('approval.list', {}, { refreshOn: ['approval_*', 'turn_ended'] })
   const { run, failure } = useAction()
   const [open, setOpen] = useState<Open>(null)
-  const groups = useMemo(() => groupsOf(list.data ?? []), [list.data])
+  const groups = useMemo(
+    () => groupsOf((list.data ?? []).filter((session) => isUsed(session) || session.id === current)),
+    [list.data, current],
+  )
   const asking = new Set(waiting.data?.map(({ session }) => session))
 
   const change = async <Name extends Change>(name: Name, input: InputOf<Name>): Promise<void> => {
     const done = await run<Change>(name, input)
-    if (name === 'session.fork' && done !== undefined) navigate(`/chat/${done.session}`)
+    // A copy of a session is the one to go on with.
+    if (done !== undefined && 'session' in done && done.session !== input.session) navigate(`/chat/${done.session}`)
     list.refresh()
   }
   const rowOf = (session: SessionInfo): ReactNode => (
