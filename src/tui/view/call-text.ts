@@ -31,16 +31,16 @@ export interface Diff {
   readonly lines: readonly DiffLine[] | null
 }
 
-/** @returns what the input of a call says of a change: another text, a diff, or the whole text of a path; null: it says of none */
+/** @returns what the input of a call says of a change: a diff, another text or the whole text of a path; null: it says of none */
 export function changeOf({ input }: Pick<CallText, 'input'>): Diff | null {
   const fields = fieldsIn(input)
   const text = (field: string): string => {
     const value = ownValue(fields, field)
     return typeof value === 'string' ? value : ''
   }
+  if (text('diff') !== '') return { before: '', after: '', lines: ofPatch(text('diff')) }
   if (text('path') === '') return null
   if (text('find') !== '' || text('replace') !== '') return { before: text('find'), after: text('replace'), lines: null }
-  if (text('diff') !== '') return { before: '', after: '', lines: ofPatch(text('diff')) }
   return text('text') === '' ? null : { before: '', after: '', lines: added(text('text')) }
 }
 

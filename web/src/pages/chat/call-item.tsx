@@ -152,7 +152,8 @@ const changeFields = { edit: ['find', 'replace'], patch: ['diff'], write: ['text
 function changeIn(input: JsonObject): keyof typeof changeFields | null {
   const has = (field: string): boolean => typeof ownValue(input, field) === 'string'
   const kinds = ['edit', 'patch', 'write'] as const
-  return has('path') ? (kinds.find((kind) => changeFields[kind].every(has)) ?? null) : null
+  // A diff names its files itself.
+  return kinds.find((kind) => changeFields[kind].every(has) && (kind === 'patch' || has('path'))) ?? null
 }
 
 function Arguments({ input }: { readonly input: JsonObject }): ReactNode {
