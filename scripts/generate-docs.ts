@@ -19,7 +19,7 @@ import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
 import { transportPage } from './docs/transport-page.ts'
 import { framePage } from './docs/frame-page.ts'
-import { callNames, outputTypes } from './docs/output-types.ts'
+import { callNames, callTypes } from './docs/call-types.ts'
 import { routePage } from './docs/route-page.ts'
 
 export interface Page {
@@ -51,7 +51,7 @@ async function generatePages(): Promise<readonly Page[]> {
     { path: 'docs/http-routes.md', text: routePage(calls.map(describeCall)) },
     { path: 'docs/configuration.md', text: configurationPage() },
     { path: 'docs/transports.md', text: transportPage() },
-    { path: 'src/client/call-outputs.ts', text: outputTypes(calls) },
+    { path: 'src/protocol/call-types.ts', text: callTypes(calls) },
     { path: 'src/protocol/call-names.ts', text: callNames([...calls, ...callsOfParts()]) },
   ]
 }

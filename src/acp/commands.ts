@@ -83,7 +83,7 @@ function listed(lines: readonly string[]): string {
   return lines.map((line) => `- ${plainText(line)}`).join('\n')
 }
 
-function outputOf(outcome: CallOutcome): any {
+function outputOf<Output>(outcome: CallOutcome<Output>): Output {
   if (outcome.status === 'ok') return outcome.output
   throw toError(outcome.failure)
 }

@@ -1,8 +1,7 @@
 /** What the program around an editor's connection gives it: a guest, the person's folders and files. */
-import type { Client } from '../client/index.ts'
+import type { Client, OutputOf } from '../client/index.ts'
 import type { Failure } from '../base/index.ts'
 import type { SentFile } from '../protocol/index.ts'
-import type { McpServer } from '../config/index.ts'
 
 export type Gateway = Pick<Client, 'status' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
 
@@ -37,7 +36,7 @@ export interface AcpPorts {
 export interface ServerPorts {
   list(gateway: Gateway): Promise<readonly HeldServer[]>
   /** Adds a server, or changes its settings. */
-  add(name: string, settings: McpServer, gateway: Gateway): Promise<void>
+  add(name: string, settings: HeldServer['settings'], gateway: Gateway): Promise<void>
   /** Starts it in the sandbox. */
   look(name: string, gateway: Gateway): Promise<OfferedTools>
   /** @param digest of what the person has seen @param tools those that they have seen */
@@ -61,7 +60,7 @@ export interface ServerPorts {
 export interface HeldServer {
   readonly name: string
   /** Without the values of variables that name no secret. */
-  readonly settings: McpServer
+  readonly settings: OutputOf<'server.list'>['servers'][number]['settings']
   readonly enabled: boolean
   /** How many of its tools are. */
   readonly approved: number

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Client, connect, type ConnectionState, type OutputOf } from '../client/index.ts'
+import { type Client, connect, type ConnectionState, type InputOf, type OutputOf } from '../client/index.ts'
 import {
   configFiles,
   ensureGuest,
@@ -32,7 +32,6 @@ import {
   systemRandom,
   toError,
   toFailure,
-  type Json,
   type SessionId,
 } from '../base/index.ts'
 import type { MadeCall, GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
@@ -334,23 +333,19 @@ export type GatewayPort = Pick<
 export async function outcomeOf<Name extends string>(
   gateway: Pick<GatewayPort, 'call'>,
   name: Name & MadeCall<Name>,
-  input: Json,
+  input: InputOf<Name>,
   session?: SessionId,
-): Promise<Answered> {
-  const made: string = name
-  const outcome = await gateway.call(made, input, session)
+): Promise<Answered<OutputOf<Name>>> {
+  const outcome = await gateway.call<Name>(name, input, session)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
 
-type Answered = Extract<CallOutcome, { status: 'ok' }>
+type Answered<Output> = Extract<CallOutcome<Output>, { status: 'ok' }>
 
 /** @returns its output, of the type that its schema says. @throws OxbowError as the call failed */
-export async function outputOf<Name extends string>(
+export const outputOf = async <Name extends string>(
   gateway: Pick<GatewayPort, 'call'>,
   name: Name & MadeCall<Name>,
-  input: Json,
-): Promise<OutputOf<Name>> {
-  const made: string = name
-  return (await outcomeOf(gateway, made, input)).output as OutputOf<Name>
-}
+  input: InputOf<Name>,
+): Promise<OutputOf<Name>> => (await outcomeOf<Name>(gateway, name, input)).output

@@ -20,7 +20,9 @@ import type {
   ClientResult,
   ClientTools,
   GuestStatus,
+  InputOf,
   Notice,
+  OutputOf,
   SentFile,
   ServerFrame,
   SessionInfo,
@@ -146,7 +148,7 @@ interface GatewayMethods {
   /** @returns what must still happen; empty: it is decided */
   approve(call: CallId, allow: boolean): Promise<string>
   /** Makes a system call as the user. A refusal is an outcome, not an error. */
-  call<Name extends string>(name: Name & MadeCall<Name>, input: Json, session?: SessionId): Promise<CallOutcome>
+  call<Name extends string>(name: Name & MadeCall<Name>, input: InputOf<Name>, session?: SessionId): Promise<CallOutcome<OutputOf<Name>>>
 }
 
 function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: ClientLimits, newId: IdMaker): GatewayMethods {
@@ -171,8 +173,11 @@ function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: 
       (resultOf(await once({ type: 'cancel_turn', payload: { session } })) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) => (resultOf(await once({ type: 'approve', payload: { call, allow } })) as { next: string }).next,
     async call(name, input, session) {
-      const answer = await ask({ type: 'call', payload: { name, input, session } }, { repeatable: false, timeoutMs: callTimeoutMs })
-      return resultOf(answer) as CallOutcome
+      const answer = await ask(
+        { type: 'call', payload: { name, input: input as Json, session } },
+        { repeatable: false, timeoutMs: callTimeoutMs },
+      )
+      return resultOf(answer) as CallOutcome<OutputOf<typeof name>>
     },
   }
 }

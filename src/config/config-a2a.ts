@@ -5,36 +5,6 @@
 import { z } from 'zod'
 import { wrongRights } from '../protocol/index.ts'
 
-/** What a published agent says that it can do. */
-interface PublishedSkill {
-  id: string
-  name: string
-  description: string
-  tags: string[]
-  examples: string[]
-}
-
-export interface PublishedAgent {
-  description: string
-  instructions: string
-  model: string
-  rights: string[]
-  skills: PublishedSkill[]
-}
-
-export interface RemoteAgent {
-  url: string
-  headers: Record<string, string>
-  allow: string[]
-  timeout_s: number
-}
-
-export interface A2aConfig {
-  agents: Record<string, PublishedAgent>
-  max_running: number
-  remotes: Record<string, RemoteAgent>
-}
-
 const skill = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,49}$/, 'must have up to 50 lower-case letters, digits, - and _'),
   name: z.string().min(1).max(100),
@@ -43,7 +13,7 @@ const skill = z.strictObject({
   examples: z.array(z.string().max(1_000)).max(10).default([]),
 })
 
-const published: z.ZodType<PublishedAgent> = z.strictObject({
+const published = z.strictObject({
   description: z.string().min(1).max(2_000).describe('What the agent does, for people and agents of others.'),
   instructions: z.string().max(20_000).default('').describe('Added to its system prompt.'),
   model: z.string().max(200).default('').describe('Model of its tasks. Empty: the configured one.'),
@@ -58,8 +28,9 @@ const published: z.ZodType<PublishedAgent> = z.strictObject({
     .describe('Rights of its tasks, of those in `agent.rights`. Default: none, so that it can only answer.'),
   skills: z.array(skill).max(50).default([]).describe('Skills that its card names. Default: one with the description.'),
 })
+export type PublishedAgent = z.infer<typeof published>
 
-export const remoteAgent: z.ZodType<RemoteAgent> = z.strictObject({
+export const remoteAgent = z.strictObject({
   url: z
     .string()
     .max(2_000)
@@ -80,11 +51,12 @@ export const remoteAgent: z.ZodType<RemoteAgent> = z.strictObject({
     ),
   timeout_s: z.int().min(1).max(86_400).default(600).describe('Time limit of one task in seconds.'),
 })
+export type RemoteAgent = z.infer<typeof remoteAgent>
 
 /** A part of an address, of the name of a right and of a tool. */
 const agentName = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
 
-export const a2aConfig: z.ZodType<A2aConfig> = z
+export const a2aConfig = z
   .strictObject({
     agents: z
       .record(agentName, published)
@@ -94,3 +66,4 @@ export const a2aConfig: z.ZodType<A2aConfig> = z
     remotes: z.record(agentName, remoteAgent).default({}).describe('Agents of others that speak A2A, by name.'),
   })
   .prefault({})
+export type A2aConfig = z.infer<typeof a2aConfig>

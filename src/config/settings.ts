@@ -10,12 +10,6 @@ import type { Failure, JsonObject } from '../base/index.ts'
 /** What TOML writes on one line. */
 export type TomlValue = string | number | boolean | readonly TomlValue[]
 
-/** One key of the configuration, outermost table first. A null value removes the key, so that the layer below it applies. */
-export interface ConfigChange {
-  readonly key: readonly string[]
-  readonly value: TomlValue | null
-}
-
 const configSource = z.enum(['default', 'all_users', 'user', 'command'])
 
 /** `command`: an option of the command that started the guest. */
@@ -45,13 +39,6 @@ export const configState = z.strictObject({
 })
 
 export type ConfigState = z.infer<typeof configState>
-
-/** A new state of the user's file: changes of single keys, a whole text, or the last text that worked. */
-export interface ConfigDraft {
-  readonly changes?: readonly ConfigChange[] | undefined
-  readonly text?: string | undefined
-  readonly last_good?: boolean | undefined
-}
 
 export const configProposal = z.strictObject({
   text: z.string(),
@@ -176,11 +163,13 @@ const maxText: number = 1024 * 1024
 
 const tomlValue: z.ZodType<TomlValue> = z.lazy(() => z.union([z.string(), z.number(), z.boolean(), z.array(tomlValue)]))
 
-export const configDraftSchema: z.ZodType<ConfigDraft> = z
+/** A new state of the user's file: changes of single keys, a whole text, or the last text that worked. */
+export const configDraftSchema = z
   .strictObject({
     changes: z
       .array(
         z.strictObject({
+          /** The outermost table first. */
           key: z.array(z.string().min(1).max(maxKeyLength)).min(1).max(maxDepth),
           value: tomlValue.nullable(),
         }),
@@ -194,6 +183,8 @@ export const configDraftSchema: z.ZodType<ConfigDraft> = z
   .refine(({ changes, text, last_good: lastGood }) => [changes, text, lastGood].filter((each) => each !== undefined).length === 1, {
     error: 'Give one of changes, text and last_good.',
   })
+export type ConfigDraft = z.infer<typeof configDraftSchema>
+export type ConfigChange = NonNullable<ConfigDraft['changes']>[number]
 
 /** The guest may be compromised: its questions are parsed. */
 export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([

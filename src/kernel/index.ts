@@ -67,7 +67,6 @@ export {
   type FileGuard,
   firstLine,
   type Judged,
-  type ListInput,
   maxSessionsRead,
   maxTitleLength,
   type OpenedFlow,

@@ -122,10 +122,7 @@ export interface CallContext {
   readonly blobs: Blobs
   /** Labels of the files that this call has read so far, as far as they say more than that others may have written them. */
   labels(): readonly Label[]
-  /**
-   * Waits for a program that sees files by itself, not through hands: the call gets the labels of all of them, and what changes meanwhile
-   * gets those of the call. For calls with `files: 'workspace'`.
-   */
+  /** Waits for a program that sees files by itself: the call gets the labels of all, and what changes gets the call's. For `files: 'workspace'`. */
   whileProgram<Result>(sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 }
 
@@ -261,10 +258,7 @@ export interface Call<Input = any, Output = any> {
   readonly timeoutMs: number
   /** It asks a service that may bill all that was reserved, also where a crash hides the answer. */
   readonly billed?: true
-  /**
-   * The most that the call can cost; absent if it is free. Called first for a cheap upper bound, and again with `exact` only if that
-   * bound exceeds a budget.
-   */
+  /** The most that it can cost; absent: it is free. Asked first for a cheap upper bound, again with `exact` only if that exceeds a budget. */
   readonly reserve?: (input: Input, exact: boolean, caller: Caller) => Spend | Promise<Spend>
   /**
    * The row of the store's tables that a successful outcome changes; the journal writes it with the record. `new_session`: from the
@@ -278,6 +272,13 @@ export interface Call<Input = any, Output = any> {
   /** Fields of the outcome record, in addition to the `text` that `run` returns, if any. A `status` here replaces the general one. */
   readonly recordOutput?: (output: Output) => JsonObject
   run(input: Input, context: CallContext): Promise<Done<Output>>
+}
+
+/** Takes the types of a description from its two schemas, so that each field stands in one place. */
+export function defineCall<Input extends z.ZodType, Output extends z.ZodType>(
+  call: Call<z.output<Input>, z.output<Output>> & { readonly input: Input; readonly output: Output },
+): Call<z.output<Input>, z.output<Output>> {
+  return call
 }
 
 /**

@@ -2,6 +2,7 @@
 export * from './access.ts'
 export * from './account.ts'
 export * from './call.ts'
+export type { InputOf, OutputOf } from './call-types.ts'
 export * from './frame.ts'
 export type * from './service-verb.ts'
 export * from './hands/git-runs.ts'

@@ -31,7 +31,7 @@ export const coreNow: CoreShape = {
 }
 
 /** Types only, written from the descriptions of the calls: nobody decides by a name in it. */
-const generatedTypes: ReadonlySet<string> = new Set(['src/client/call-outputs.ts', 'src/protocol/call-names.ts'])
+const generatedTypes: ReadonlySet<string> = new Set(['src/protocol/call-types.ts', 'src/protocol/call-names.ts'])
 
 function productOf(tree: SourceTree): readonly SourceFile[] {
   return tree.files.filter(({ path, module, isTest, isSupport }) => module !== null && !isTest && !isSupport && !generatedTypes.has(path))

@@ -24,7 +24,7 @@ export const waivers: readonly Waiver[] = [
   })),
   {
     rule: 'file_too_long',
-    path: 'src/client/call-outputs.ts',
+    path: 'src/protocol/call-types.ts',
     about: 'lines',
     reason: 'generated from the schemas of the calls by scripts/generate-docs.ts',
   },

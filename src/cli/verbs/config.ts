@@ -81,7 +81,7 @@ export async function configSet(words: readonly string[], options: ConfigOptions
   const set = words.flatMap((key, at) => (at % 2 === 1 ? [] : [settingOf(key, words[at + 1]!, options, place)]))
   const before = new Map(set.map(({ file }) => [file, readConfigFile(file) ?? '']))
   const texts = new Map(before)
-  for (const { file, path, value } of set) texts.set(file, changeText(file, texts.get(file)!, [{ key: path, value }]))
+  for (const { file, path, value } of set) texts.set(file, changeText(file, texts.get(file)!, [{ key: [...path], value }]))
   for (const [file, text] of texts) checkConfigChange(file, before.get(file)!, text)
   await assertStarts(texts, options, terminal)
   for (const [file, text] of texts) if (text !== before.get(file)) replaceConfig(file, text)

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { derivedId, OxbowError } from '../../base/index.ts'
-import { type Blobs, type Call, type CallContext, jsonSchema } from '../../protocol/index.ts'
+import { type Blobs, type Call, type CallContext, defineCall, jsonSchema } from '../../protocol/index.ts'
 import { visible } from '../mcp/definitions.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import type { RemoteState } from './a2a-client.ts'
@@ -14,11 +14,7 @@ import type { Remote } from './remote.ts'
 import type { NamedRemote } from './settings.ts'
 import type { RemoteFile, RemoteTask } from './task-fold.ts'
 
-interface AskInput {
-  readonly goal: string
-  readonly key_facts?: readonly string[] | undefined
-  readonly context?: string | undefined
-}
+type AskInput = z.infer<typeof askInput>
 
 const askStatus = z.enum(['success', 'failure', 'cancelled', 'timeout', 'refused', 'input_required'])
 
@@ -49,17 +45,19 @@ const category = 'system/remote_calls'
 /** Of what this call waits for beyond the time that the agent has, and to ask for a task whose time passed while no guest ran. */
 const marginMs = 30_000
 
-export function remoteCall(named: NamedRemote, remote: Remote, documents: KeptDocuments): Call<AskInput, AskOutput> {
+const askInput = z.strictObject({
+  goal: z.string().min(1).max(50_000).describe('What the agent is to do, with all that it needs to know.'),
+  key_facts: z.array(z.string().max(500)).max(50).describe('Facts that it needs.').optional(),
+  context: z.string().max(500).describe('Of an earlier answer, to continue that conversation.').optional(),
+})
+
+export function remoteCall(named: NamedRemote, remote: Remote, documents: KeptDocuments): Call {
   const { name, settings, kept } = named
   const { description = '', skills = [] } = kept.approved?.card ?? {}
-  return {
+  return defineCall({
     name: `a2a.${name}`,
     summary: summaryOf(name, description, skills),
-    input: z.strictObject({
-      goal: z.string().min(1).max(50_000).describe('What the agent is to do, with all that it needs to know.'),
-      key_facts: z.array(z.string().max(500)).max(50).describe('Facts that it needs.').optional(),
-      context: z.string().max(500).describe('Of an earlier answer, to continue that conversation.').optional(),
-    }),
+    input: askInput,
     output: askOutput,
     example: { goal: 'Translate to Danish: good morning' },
     tier: 'side_effecting',
@@ -72,7 +70,7 @@ export function remoteCall(named: NamedRemote, remote: Remote, documents: KeptDo
     timeoutMs: settings.timeout_s * 1_000 + marginMs,
     recordOutput: ({ status, context }) => ({ remote_status: status, remote_context: context }),
     run: (input, context) => askRemote({ named, remote, documents }, input, context),
-  }
+  })
 }
 
 function summaryOf(name: string, description: string, skills: readonly string[]): string {

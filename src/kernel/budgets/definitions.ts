@@ -22,16 +22,6 @@ import {
 
 export const budgetCategory = 'system/budgets'
 
-/** What one window may use. Absent: no limit of its own; 0: unlimited, also where a general budget has a limit. */
-export interface Limits {
-  readonly tokens?: number | undefined
-  readonly micro_dollars?: number | undefined
-  /** Tool calls, and requests to models. */
-  readonly calls?: number | undefined
-  /** Time that its calls run. */
-  readonly seconds?: number | undefined
-}
-
 const count = z.int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional()
 
 export const limitFields = {
@@ -42,7 +32,8 @@ export const limitFields = {
 }
 
 /** The budget of an agent or of a run, carved out of the budgets of whoever starts it. */
-export const limitsSchema: z.ZodType<Limits> = z.strictObject(limitFields)
+export const limitsSchema = z.strictObject(limitFields)
+export type Limits = z.infer<typeof limitsSchema>
 
 const amounts = z.strictObject({ tokens: z.int(), micro_dollars: z.int(), calls: z.int(), seconds: z.number() })
 

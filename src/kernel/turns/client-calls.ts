@@ -14,7 +14,7 @@ import {
   type ClientResult,
   type ClientTools,
   type ConversationItem,
-  type Tier,
+  defineCall,
   toolCallId,
   toolCallsOf,
   turnCall,
@@ -37,7 +37,7 @@ const jsonSchema = z.custom<JsonObject>(
 )
 
 /** Of a tool of a program. */
-export const toolTiers: z.ZodType<Tier> = z.enum(['read_only', 'side_effecting', 'privileged'])
+export const toolTiers = z.enum(['read_only', 'side_effecting', 'privileged'])
 
 const toolSpec = z.strictObject({
   name: toolName.describe('Name by which the model calls it; no tool of Oxbow may have it.'),

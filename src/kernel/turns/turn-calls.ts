@@ -4,8 +4,8 @@ import { type CallId, type IdMaker, isUuid, type JsonObject, type SessionId, toE
 import {
   type Call,
   cancelCall,
+  defineCall,
   type KeptFile,
-  type LaneResult,
   laneResult,
   mail,
   maxAttachedHead,
@@ -20,7 +20,7 @@ import { processRight } from '../policy/policy.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { RunningTurns } from './agent.ts'
 import { clientTools } from './client-calls.ts'
-import type { Lanes, TurnInput, TurnPast } from './lanes-interface.ts'
+import type { Lanes, TurnPast, TurnInput } from './lanes-interface.ts'
 
 export interface TurnCallDeps {
   readonly lanes: Pick<Lanes, 'run' | 'cancel' | 'sessions'>
@@ -54,8 +54,8 @@ const keptFile: z.ZodType<KeptFile> = z.strictObject({
 
 const noPast: TurnPast = { started: false, into: null, cancelled: false }
 
-function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResult> {
-  return {
+function sendTurn({ lanes, recovered }: TurnCallDeps): Call {
+  return defineCall({
     name: turnCall,
     forPrograms: true,
     routes: [
@@ -83,11 +83,11 @@ function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResul
     run: async (input, context) => ({
       output: await lanes.run(context.id, context.caller, input, context.signal, recovered.get(context.id) ?? noPast),
     }),
-  }
+  })
 }
 
-function cancelTurn({ lanes }: TurnCallDeps): Call<{ session: SessionId; waiting: boolean }, { cancelled: boolean; turns: number }> {
-  return {
+function cancelTurn({ lanes }: TurnCallDeps): Call {
+  return defineCall({
     name: cancelCall,
     forPrograms: true,
     routes: [{ method: 'POST', path: '/sessions/{session}/cancel' }],
@@ -108,12 +108,12 @@ function cancelTurn({ lanes }: TurnCallDeps): Call<{ session: SessionId; waiting
       const turns = lanes.cancel(session, waiting)
       return { output: { cancelled: turns > 0, turns } }
     },
-  }
+  })
 }
 
 /** Each session is cancelled by a call of its own, so that a crash in between resumes nothing that was cancelled. */
-function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call<object, { cancelled: number }> {
-  return {
+function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call {
+  return defineCall({
     name: 'turn.cancel_all',
     routes: [{ method: 'POST', path: '/sessions/cancel' }],
     summary: 'Stops every running turn, also those of agents and schedules, and drops the messages that wait.',
@@ -135,13 +135,13 @@ function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call<object, { ca
       })
       return { output: { cancelled: (await Promise.all(calls)).reduce((sum, turns) => sum + turns, 0) } }
     },
-  }
+  })
 }
 
 const inbox = z.strictObject({ messages: z.array(mail).readonly() })
 
-function takeInbox({ runningTurns }: TurnCallDeps): Call<object, z.infer<typeof inbox>> {
-  return {
+function takeInbox({ runningTurns }: TurnCallDeps): Call {
+  return defineCall({
     name: 'turn.inbox',
     summary: 'Takes the messages that were sent while the current turn runs.',
     input: z.strictObject({}),
@@ -155,5 +155,5 @@ function takeInbox({ runningTurns }: TurnCallDeps): Call<object, z.infer<typeof 
     timeoutMs: 30_000,
     recordOutput: ({ messages }) => ({ messages: messages.map((message) => message.id) }),
     run: async (_, { caller }) => ({ output: { messages: (await runningTurns.find(caller.turn as TurnId)?.takeMail()) ?? [] } }),
-  }
+  })
 }

@@ -6,6 +6,7 @@ import {
   type Call,
   type CallContext,
   type CallForTests,
+  defineCall,
   failureSchema,
   type HostedPlugin,
   pluginData,
@@ -33,8 +34,6 @@ const shared = { audience: ['terminal'], labels: { adds: [], sink: false } } as 
 const reads = { ...shared, tier: 'read_only', right: 'plugins.read', effect: 'none' } as const satisfies Partial<Call>
 const writes = { ...shared, tier: 'side_effecting', right: 'plugins.write', effect: 'idempotent' } as const satisfies Partial<Call>
 const named = z.strictObject({ plugin: z.string().max(100).describe('Name of an installed plugin that is enabled.') })
-type Named = z.infer<typeof named>
-
 /** Describing a plugin may start its host, and elizaOS loads for a while. */
 const describeMs = 60_000
 const testMs = 300_000
@@ -66,8 +65,8 @@ const pluginLine = z.strictObject({
 
 type PluginLine = z.infer<typeof pluginLine>
 
-function listCall({ hosts }: ControlDeps): Call<object, { plugins: PluginLine[] }> {
-  return {
+function listCall({ hosts }: ControlDeps): Call {
+  return defineCall({
     ...reads,
     name: 'plugin.list',
     summary: 'Lists the plugins of this guest, and whether their hosts run.',
@@ -83,7 +82,7 @@ function listCall({ hosts }: ControlDeps): Call<object, { plugins: PluginLine[] 
       })
       return { output: { plugins } }
     },
-  }
+  })
 }
 
 const pluginInfo = z.strictObject({
@@ -94,10 +93,8 @@ const pluginInfo = z.strictObject({
   counts: pluginCounts,
 })
 
-type PluginInfo = z.infer<typeof pluginInfo>
-
-function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
-  return {
+function infoCall({ hosts, counts }: ControlDeps): Call {
+  return defineCall({
     ...reads,
     name: 'plugin.info',
     summary:
@@ -123,7 +120,7 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
         },
       }
     },
-  }
+  })
 }
 
 /** While a host waits for its next start, the reason is that of the last one, as `plugin.list` has it. */
@@ -137,10 +134,8 @@ const synced = z.strictObject({
   untagged: z.number().describe('Memories that no longer have the tag of a removed plugin.'),
 })
 
-type Synced = z.infer<typeof synced>
-
-function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
-  return {
+function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call {
+  return defineCall({
     ...writes,
     name: syncPluginsCall,
     summary: 'Takes over the plugins that are installed and enabled now. `oxbow plugin` makes it after each change.',
@@ -166,11 +161,11 @@ function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Ca
       }
       return { output: { plugins: hosts.plugins().map(({ name }) => name), problems, untagged } }
     },
-  }
+  })
 }
 
-function reloadCall({ hosts, capSpend }: ControlDeps): Call<Named, { phase: string }> {
-  return {
+function reloadCall({ hosts, capSpend }: ControlDeps): Call {
+  return defineCall({
     ...writes,
     name: 'plugin.reload',
     summary:
@@ -184,11 +179,11 @@ function reloadCall({ hosts, capSpend }: ControlDeps): Call<Named, { phase: stri
       await hosts.reload(plugin, callsOfTests(capSpend, context))
       return { output: { phase: hosts.state(plugin).phase } }
     },
-  }
+  })
 }
 
-function testCall({ hosts, capSpend }: ControlDeps): Call<Named, z.infer<typeof pluginTests>> {
-  return {
+function testCall({ hosts, capSpend }: ControlDeps): Call {
+  return defineCall({
     ...writes,
     name: 'plugin.test',
     summary: 'Runs the tests that a plugin has, in its host.',
@@ -207,7 +202,7 @@ function testCall({ hosts, capSpend }: ControlDeps): Call<Named, z.infer<typeof 
         return { output: { results: [{ suite: '', name: 'start', ok: false, problem: message }] }, ok: false }
       }
     },
-  }
+  })
 }
 
 /** Tests make calls as the plugin, with the rights that it shares with the person who runs them. */

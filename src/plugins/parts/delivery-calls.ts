@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { EventCounts } from './plugin-counts.ts'
 import { isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../base/index.ts'
-import { pluginRecords, type Call, resyncEvent } from '../../protocol/index.ts'
+import { type Call, defineCall, resyncEvent, pluginRecords } from '../../protocol/index.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import {
   askPlugin,
@@ -23,15 +23,9 @@ export function deliveryCalls(deps: PartDeps, counts: Map<string, EventCounts>):
   return [taskCall(deps), eventCall(deps, counts), emitCall(), serviceCall(deps)]
 }
 
-interface TaskInput {
-  readonly plugin: string
-  readonly task: string
-  readonly due: number
-}
-
 /** Effect `once` and an id that follows from its due time: it runs once for each, whatever crashes in between. */
-function taskCall(deps: PartDeps): Call<TaskInput, { readonly text: string }> {
-  return {
+function taskCall(deps: PartDeps): Call {
+  return defineCall({
     ...runtimePart,
     name: pluginRecords.task,
     summary: 'Runs a task of a plugin that is due.',
@@ -54,17 +48,11 @@ function taskCall(deps: PartDeps): Call<TaskInput, { readonly text: string }> {
       const shown = truncate(text, maxMessageChars).toWellFormed()
       return { output: { text: shown }, text: shown }
     },
-  }
+  })
 }
 
-interface EventInput {
-  readonly plugin: string
-  readonly name: string
-  readonly payload: JsonObject
-}
-
-function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call<EventInput, { readonly delivered: boolean }> {
-  return {
+function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call {
+  return defineCall({
     ...runtimePart,
     name: pluginRecords.event,
     summary: 'Delivers an event to a plugin that has subscribed to it.',
@@ -91,17 +79,12 @@ function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call<Event
       counts.set(name, { delivered: now.delivered + 1, failed: now.failed - 1, lost: now.lost + missed })
       return { ...besideWords([reads]), output: { delivered: true }, text: '' }
     },
-  }
-}
-
-interface EmitInput {
-  readonly name: string
-  readonly payload: JsonObject
+  })
 }
 
 /** Its record is the event, which the kernel delivers to those that have subscribed to the name. */
-function emitCall(): Call<EmitInput, Record<string, never>> {
-  return {
+function emitCall(): Call {
+  return defineCall({
     ...runtimePart,
     forPlugins: true,
     name: pluginRecords.emit,
@@ -128,19 +111,14 @@ function emitCall(): Call<EmitInput, Record<string, never>> {
         throw new OxbowError('denied', 'Only plugins emit events by this call.', { hint: 'Use events.publish.' })
       return { output: {}, text: '' }
     },
-  }
-}
-
-interface ServiceInput {
-  readonly plugin: string
-  readonly type: string
+  })
 }
 
 /** Starts a service where it does not run. Its host keeps it, and starts it again after a crash. */
-function serviceCall(deps: PartDeps): Call<ServiceInput, { readonly phase: string }> {
+function serviceCall(deps: PartDeps): Call {
   /** Of services that are being started: all who ask for one wait for the same start. */
   const starting = new Map<string, Promise<unknown>>()
-  return {
+  return defineCall({
     ...runtimePart,
     forPlugins: true,
     audience: ['runtime', 'terminal'],
@@ -171,5 +149,5 @@ function serviceCall(deps: PartDeps): Call<ServiceInput, { readonly phase: strin
       }
       return { output: { phase: deps.hosts.state(name).phase }, text: `The service ${type} of ${name} runs.` }
     },
-  }
+  })
 }

@@ -5,6 +5,7 @@ import {
   pluginRecords,
   type Call,
   type CallContext,
+  defineCall,
   type Done,
   type HostedPlugin,
   jsonObjectSchema,
@@ -24,11 +25,6 @@ const problemSchema = z.strictObject({ plugin: z.string(), name: z.string(), pro
 
 type Problem = z.infer<typeof problemSchema>
 
-interface ProvideInput {
-  readonly text?: string | undefined
-  readonly names?: readonly string[] | undefined
-}
-
 const provideOutput = z.strictObject({
   text: z.string(),
   values: jsonObjectSchema().describe('Of all that was put together for the message.'),
@@ -36,14 +32,12 @@ const provideOutput = z.strictObject({
   problems: z.array(problemSchema).readonly(),
 })
 
-type ProvideOutput = z.infer<typeof provideOutput>
-
 export function turnCalls(deps: PartDeps): readonly Call[] {
   return [provideCall(deps), evaluateCall(deps)]
 }
 
-function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
-  return {
+function provideCall(deps: PartDeps): Call {
+  return defineCall({
     ...runtimePart,
     forPlugins: true,
     name: pluginRecords.provide,
@@ -91,7 +85,7 @@ function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
         text: joined(now.map(([, each]) => each)),
       }
     },
-  }
+  })
 }
 
 interface Wanted {
@@ -190,26 +184,22 @@ function joined(provided: readonly Provided[]): string {
   return truncate(texts.filter((text) => text !== '').join('\n\n'), maxProvidedChars)
 }
 
-interface EvaluateInput {
-  readonly text: string
-  readonly reply: string
-  readonly did_respond: boolean
-}
+type EvaluateInput = z.infer<typeof evaluateInput>
 
 const evaluateOutput = z.strictObject({ ran: z.array(z.string()).readonly(), problems: z.array(problemSchema).readonly() })
 
-type EvaluateOutput = z.infer<typeof evaluateOutput>
+const evaluateInput = z.strictObject({
+  text: z.string().describe('The message.'),
+  reply: z.string().describe('The answer.'),
+  did_respond: z.boolean().describe('False: there was no answer, and only evaluators that always run do.'),
+})
 
-function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
-  return {
+function evaluateCall(deps: PartDeps): Call {
+  return defineCall({
     ...runtimePart,
     name: pluginRecords.evaluate,
     summary: 'Runs the evaluators of plugins on a turn that has ended.',
-    input: z.strictObject({
-      text: z.string().describe('The message.'),
-      reply: z.string().describe('The answer.'),
-      did_respond: z.boolean().describe('False: there was no answer, and only evaluators that always run do.'),
-    }),
+    input: evaluateInput,
     output: evaluateOutput,
     example: { text: 'I live in Bonn.', reply: 'Noted.', did_respond: true },
     timeoutMs: evaluatorTimeoutMs + 2 * hostMarginMs,
@@ -233,7 +223,7 @@ function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
         text: '',
       }
     },
-  }
+  })
 }
 
 interface Due {

@@ -18,6 +18,7 @@ import {
   type Call,
   type CallContext,
   type Caller,
+  defineCall,
   idOrEmpty,
   labelSchema,
   type PendingApproval,
@@ -60,9 +61,9 @@ const approvalView = pendingApproval.extend({
 
 type ApprovalView = z.infer<typeof approvalView>
 
-function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | undefined }, ApprovalView[]> {
+function listApprovals(deps: ApprovalCallDeps): Call {
   const { approvals, journal, approvalConfig } = deps
-  return {
+  return defineCall({
     ...shared,
     name: 'approval.list',
     routes: [{ method: 'GET', path: '/approvals', list: '' }],
@@ -96,7 +97,7 @@ function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | und
       })
       return { output: await Promise.all(views) }
     },
-  }
+  })
 }
 
 /** @returns who has allowed what is asked now: a yes to files that have changed since counts no more, nor does one where one is enough */
@@ -159,13 +160,7 @@ function learnFrom(
   throw new OxbowError('bad_input', 'The rule is not the one that was shown.', { hint: `It would be: ${describeRule(rule)}` })
 }
 
-interface DecideInput {
-  readonly call: CallId
-  readonly allow: boolean
-  readonly reason?: string | undefined
-  readonly input?: Json | undefined
-  readonly remember?: Remember | undefined
-}
+type DecideInput = z.infer<typeof decideInput>
 const decideOutput = z.strictObject({
   decided: z.boolean(),
   rule: z.string().nullable().describe('The rule that was kept.'),
@@ -175,7 +170,7 @@ const decideOutput = z.strictObject({
 type DecideOutput = z.infer<typeof decideOutput>
 
 const decideInput = z.strictObject({
-  call: z.string().describe('Id of the waiting call.'),
+  call: z.string().describe('Id of the waiting call.') as unknown as z.ZodType<CallId>,
   allow: z.boolean().describe('True runs the call, false denies it.'),
   reason: z.string().max(2_000).describe('Why it is denied; the model reads it.').optional(),
   input: z.json().describe('Runs instead of the input that waits. It is checked like any input.').optional(),
@@ -189,12 +184,12 @@ const decideInput = z.strictObject({
     })
     .describe('Keeps a rule that allows such calls from now on.')
     .optional(),
-}) as unknown as z.ZodType<DecideInput>
+})
 
-function decideCall(deps: ApprovalCallDeps): Call<DecideInput, DecideOutput> {
+function decideCall(deps: ApprovalCallDeps): Call {
   /** Calls whose decision is being recorded. */
   const deciding = new Set<CallId>()
-  return {
+  return defineCall({
     ...shared,
     name: 'call.decide',
     routes: [{ method: 'POST', path: '/approvals/{call}' }],
@@ -215,7 +210,7 @@ function decideCall(deps: ApprovalCallDeps): Call<DecideInput, DecideOutput> {
         deciding.delete(input.call)
       }
     },
-  }
+  })
 }
 
 /** Records a person's decision, then wakes the call that waits for it. @throws OxbowError `not_found`, `bad_input`, `denied` */
@@ -343,8 +338,8 @@ const ruleView = z.strictObject({
 
 export type RuleView = z.infer<typeof ruleView>
 
-function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): Call<object, RuleView[]> {
-  return {
+function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'approval.rules',
     routes: [{ method: 'GET', path: '/approvals/rules', list: '' }],
@@ -366,11 +361,11 @@ function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): C
       }
       return { output: (await readRules(documents)).map(view) }
     },
-  }
+  })
 }
 
-function revokeRule({ documents }: ApprovalCallDeps): Call<{ rule: string }, { revoked: string }> {
-  return {
+function revokeRule({ documents }: ApprovalCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'approval.revoke',
     routes: [{ method: 'DELETE', path: '/approvals/rules/{rule}' }],
@@ -389,5 +384,5 @@ function revokeRule({ documents }: ApprovalCallDeps): Call<{ rule: string }, { r
       })
       return { output: { revoked: rule } }
     },
-  }
+  })
 }

@@ -13,7 +13,7 @@
 import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
 import { type Failure, OxbowError } from '../../base/index.ts'
-import type { Call, StartedProgram } from '../../protocol/index.ts'
+import { type Call, defineCall, type StartedProgram } from '../../protocol/index.ts'
 import { type Config, isProgramPattern } from '../../config/index.ts'
 
 /** Patterns of programs that `oxbow exec` may add. */
@@ -22,10 +22,7 @@ const maxProgramPatterns = 1_000
 const execCategory = 'system/exec'
 const listsName = 'lists'
 
-interface Lists {
-  readonly allow: readonly string[]
-  readonly deny: readonly string[]
-}
+type Lists = z.infer<typeof lists>
 
 const noLists: Lists = { allow: [], deny: [] }
 
@@ -177,8 +174,8 @@ const execView = z.strictObject({
 
 export type ExecView = z.infer<typeof execView>
 
-function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, ExecView> {
-  return {
+function listPatterns({ execLists, execConfig }: ExecCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'exec.rules',
     routes: [{ method: 'GET', path: '/exec' }],
@@ -197,21 +194,17 @@ function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, Exe
       const { shell, env } = execConfig
       return { output: { shell, env, patterns: [...from(execConfig, 'config.toml'), ...from(own, 'oxbow exec')] } }
     },
-  }
-}
-
-interface ChangeInput {
-  readonly allow?: readonly string[] | undefined
-  readonly deny?: readonly string[] | undefined
-  readonly remove?: readonly string[] | undefined
+  })
 }
 
 const patterns = z
   .array(z.string().max(500).refine(isProgramPattern, 'must be the name of a program, without a path, and patterns of its arguments'))
   .max(100)
 
-function changePatterns({ documents, execLists }: ExecCallDeps): Call<ChangeInput, Lists> {
-  return {
+const lists = z.object({ allow: z.array(z.string()), deny: z.array(z.string()) })
+
+function changePatterns({ documents, execLists }: ExecCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'exec.change',
     routes: [{ method: 'PATCH', path: '/exec' }],
@@ -221,7 +214,7 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call<ChangeInpu
       deny: patterns.describe('Programs that may not be started.').optional(),
       remove: z.array(z.string().max(500)).max(100).describe('Patterns to remove, as they are listed.').optional(),
     }),
-    output: z.object({ allow: z.array(z.string()), deny: z.array(z.string()) }),
+    output: lists,
     example: { allow: ['git status'] },
     tier: 'side_effecting',
     right: 'access.write',
@@ -244,5 +237,5 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call<ChangeInpu
       await (await execLists()).load()
       return { output: { allow: [...(changed?.allow ?? [])], deny: [...(changed?.deny ?? [])] } }
     },
-  }
+  })
 }

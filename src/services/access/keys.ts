@@ -10,7 +10,7 @@ import { z } from 'zod'
 import type { Core, Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { type Clock, OxbowError, type Random, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
-import { type Call, type Caller, type Grant, grantOf, turnRight, wrongRights } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, type Grant, grantOf, turnRight, wrongRights } from '../../protocol/index.ts'
 import { createKeyLives } from './key-lives.ts'
 import { assertKnownRights, assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
 
@@ -199,14 +199,8 @@ export type KeyView = z.infer<typeof keyView>
 
 const newKey = keyView.extend({ key: z.string().describe('The key itself, which is shown only here.') })
 
-interface CreateInput {
-  readonly name: string
-  readonly rights: readonly string[]
-  readonly expires_in_s?: number | undefined
-}
-
-function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInput, z.infer<typeof newKey>> {
-  return {
+function createKey({ documents, registry, random }: KeyCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'key.create',
     routes: [{ method: 'POST', path: '/keys', status: 201 }],
@@ -243,11 +237,11 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInp
       await documents.put({ caller, call, name: 'key.create' }, [{ category: keyCategory, name: id, value }], { sync: true })
       return { output: { ...view, key: `oxbow_${id}${secret}` } }
     },
-  }
+  })
 }
 
-function listKeys({ documents }: KeyCallDeps): Call<object, KeyView[]> {
-  return {
+function listKeys({ documents }: KeyCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'key.list',
     routes: [{ method: 'GET', path: '/keys', list: '' }],
@@ -260,15 +254,15 @@ function listKeys({ documents }: KeyCallDeps): Call<object, KeyView[]> {
       const keys = await documents.all<StoredKey>(keyCategory)
       return { output: keys.map(({ value }) => viewOf(value)) }
     },
-  }
+  })
 }
 
 function viewOf({ id, name, rights, created_at, created_by, expires_at, used_at }: StoredKey): KeyView {
   return { id, name, rights, created_at, created_by, expires_at, used_at }
 }
 
-function revokeKey({ documents }: KeyCallDeps): Call<{ key: string }, { revoked: string }> {
-  return {
+function revokeKey({ documents }: KeyCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'key.revoke',
     routes: [{ method: 'DELETE', path: '/keys/{key}' }],
@@ -284,5 +278,5 @@ function revokeKey({ documents }: KeyCallDeps): Call<{ key: string }, { revoked:
       await documents.put({ caller, call, name: 'key.revoke' }, [{ category: keyCategory, name: id, value: null }], { sync: true })
       return { output: { revoked: id } }
     },
-  }
+  })
 }

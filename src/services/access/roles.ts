@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import type { Documents, Registry } from '../../kernel/index.ts'
 import { didYouMean, OxbowError } from '../../base/index.ts'
-import { type Call, type Caller, type Grant, grantOf, roles } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, type Grant, grantOf, roles } from '../../protocol/index.ts'
 
 /** Roles that a person may add. */
 const maxRoles = 200
@@ -84,22 +84,18 @@ export function roleCalls(deps: RoleCallDeps, users: () => Promise<readonly Usin
   return [listRoles(deps), setRole(deps), removeRole(deps, users)]
 }
 
-export interface RoleView {
-  readonly role: string
-  readonly rights: readonly string[]
-  /** Who added it; empty: Oxbow has it. */
-  readonly by: string
-}
+const roleView = z.object({ role: z.string(), rights: z.array(z.string()), by: z.string().describe('Who added it; empty: Oxbow has it.') })
+export type RoleView = z.infer<typeof roleView>
 
-function listRoles({ documents }: RoleCallDeps): Call<object, readonly RoleView[]> {
-  return {
+function listRoles({ documents }: RoleCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'role.list',
     routes: [{ method: 'GET', path: '/roles', list: '' }],
     summary:
       'Lists the roles with their rights: user, superuser and admin for people and keys, the others for agents, and those that were added.',
     input: z.strictObject({}),
-    output: z.array(z.object({ role: z.string(), rights: z.array(z.string()), by: z.string() })),
+    output: z.array(roleView),
     example: {},
     tier: 'read_only',
     right: 'access.read',
@@ -110,11 +106,11 @@ function listRoles({ documents }: RoleCallDeps): Call<object, readonly RoleView[
       const builtin = Object.entries(roles).map(([role, rights]) => ({ role, rights: [...rights].sort(), by: '' }))
       return { output: [...builtin, ...own] }
     },
-  }
+  })
 }
 
-function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; rights: string[] }, RoleView> {
-  return {
+function setRole({ documents, registry }: RoleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'role.set',
     routes: [{ method: 'PUT', path: '/roles/{role}' }],
@@ -126,7 +122,7 @@ function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; ri
         .refine((name) => !Object.hasOwn(roles, name), 'must not be a role that Oxbow has'),
       rights: z.array(z.string().max(600)).min(1).max(100).describe('Rights, limited rights, denials and roles that Oxbow has.'),
     }),
-    output: z.object({ role: z.string(), rights: z.array(z.string()), by: z.string() }),
+    output: roleView,
     example: { role: 'reporter', rights: ['analyst', 'file.write:/shared/reports'] },
     async run({ role, rights }, { caller, id: call, clock }) {
       assertKnownRights(registry, rights)
@@ -141,11 +137,11 @@ function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; ri
       await documents.put({ caller, call, name: 'role.set' }, [{ category: roleCategory, name: role, value }], { sync: true })
       return { output: { role, rights, by: caller.actor } }
     },
-  }
+  })
 }
 
-function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly Using[]>): Call<{ role: string }, { removed: string }> {
-  return {
+function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly Using[]>): Call {
+  return defineCall({
     ...writes,
     name: 'role.remove',
     routes: [{ method: 'DELETE', path: '/roles/{role}' }],
@@ -168,5 +164,5 @@ function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly U
       await documents.put({ caller, call, name: 'role.remove' }, [{ category: roleCategory, name: role, value: null }], { sync: true })
       return { output: { removed: role } }
     },
-  }
+  })
 }

@@ -7,6 +7,7 @@ import {
   type Call,
   type CallContext,
   type DataOrigin,
+  defineCall,
   describeLabels,
   describeOrigin,
   idSchema,
@@ -58,8 +59,8 @@ const shownFlow = z.strictObject({
 
 const maxListedFiles = 500
 
-function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.infer<typeof shownFlow>> {
-  return {
+function showCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'flow.show',
     summary: 'Shows the labels of a session with their origins, or the files that have labels and what was declassified.',
@@ -86,7 +87,7 @@ function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.
       const listed = found.map(({ path, labels }) => ({ path, labels }))
       return { output: { labels: [], origins: [], declassified: [], files: listed, done }, text: lines.join('\n') || 'No file has labels.' }
     },
-  }
+  })
 }
 
 const reading = z.strictObject({
@@ -117,8 +118,8 @@ type Why = z.infer<typeof why>
 /** Readings that are shown. */
 const maxReadings = 40
 
-function whyCall(deps: FlowCallDeps): Call<{ id: string }, Why> {
-  return {
+function whyCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'flow.why',
     summary: 'Explains where the labels of a session come from, or why a call was allowed, asked or refused.',
@@ -145,7 +146,7 @@ function whyCall(deps: FlowCallDeps): Call<{ id: string }, Why> {
       }
       return { output, text: whyText(output) }
     },
-  }
+  })
 }
 
 const judgedPhases = ['intent', 'parked', 'decided', 'refused', 'outcome'] as const
@@ -211,13 +212,6 @@ function whyText({ session, given, readings, more, call }: Why): string {
   ].join('\n')
 }
 
-interface DeclassifyInput {
-  call?: string | undefined
-  path?: string | undefined
-  digest?: string | undefined
-  reason: string
-}
-
 const answer = labelledValue.extend({
   done: z.boolean(),
   left: labelList.describe('Labels that the session keeps, because of something else.'),
@@ -229,8 +223,8 @@ function assertPerson({ caller }: CallContext): void {
   throw new OxbowError('denied', 'Only a person at a terminal can declassify data.', { hint: 'Use `oxbow flow declassify` there.' })
 }
 
-function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, z.infer<typeof answer>> {
-  return {
+function declassifyCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'flow.declassify',
     summary: 'Takes the labels off the result of one call, or off one file. Without digest: shows its exact content.',
@@ -270,11 +264,11 @@ function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, z.infer<typeo
         text: `Declassified.${kept} \`oxbow flow revoke ${context.id}\` takes it back.`,
       }
     },
-  }
+  })
 }
 
-function revokeCall(deps: FlowCallDeps): Call<{ id: string }, { revoked: boolean }> {
-  return {
+function revokeCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'flow.revoke',
     summary: 'Takes a declassification back: the labels count again.',
@@ -299,5 +293,5 @@ function revokeCall(deps: FlowCallDeps): Call<{ id: string }, { revoked: boolean
       await deps.documents.put(of, [{ category: declassifiedCategory, name: id, value: null }], { sync: true })
       return { output: { revoked: true }, text: 'The labels count again.' }
     },
-  }
+  })
 }

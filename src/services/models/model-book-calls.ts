@@ -5,6 +5,7 @@ import {
   type AddressModels,
   addressModels,
   type Call,
+  defineCall,
   type FoundService,
   foundService,
   type ModelFacts,
@@ -54,9 +55,9 @@ async function answers<Answer>({ catalog }: ModelBookDeps, question: CatalogQues
   return found
 }
 
-function servicesCall(deps: ModelBookDeps): Call<object, z.infer<typeof servicesOutput>> {
+function servicesCall(deps: ModelBookDeps): Call {
   const { engine, config } = deps
-  return {
+  return defineCall({
     ...reads,
     name: 'model.services',
     routes: [{ method: 'GET', path: '/models/services' }],
@@ -66,7 +67,7 @@ function servicesCall(deps: ModelBookDeps): Call<object, z.infer<typeof services
     example: {},
     recordOutput: ({ services }) => ({ services: services.length }),
     run: async () => ({ output: { model: engine.model, fallback: config.model.fallback, services: viewServices(deps) } }),
-  }
+  })
 }
 
 function viewServices({ engine, config: { model, providers }, secrets }: ModelBookDeps): readonly ServiceView[] {
@@ -121,19 +122,13 @@ function usable(deps: ModelBookDeps): Call {
     if (baseUrl === '') return answers<ModelFacts>(deps, { ask: 'models', provider, discover: false })
     return factsOf(deps.engine, names?.map((name) => `${provider}/${name}`) ?? [])
   }
-  return usableCall(deps, { listed: others, served, named: () => ['', ...deps.config.model.fallback] }) as Call
-}
-
-interface ListInput {
-  readonly provider: string
-  readonly search: string
-  readonly limit: number
+  return usableCall(deps, { listed: others, served, named: () => ['', ...deps.config.model.fallback] })
 }
 
 const listed = z.strictObject({ total: z.int(), models: z.array(modelFacts) })
 
-function listCall(deps: ModelBookDeps): Call<ListInput, z.infer<typeof listed>> {
-  return {
+function listCall(deps: ModelBookDeps): Call {
+  return defineCall({
     ...reads,
     name: 'model.list',
     routes: [{ method: 'GET', path: '/models', list: 'models' }],
@@ -152,7 +147,7 @@ function listCall(deps: ModelBookDeps): Call<ListInput, z.infer<typeof listed>> 
       const found = all.filter((model) => words.every((word) => `${model.provider}/${model.name}`.toLowerCase().includes(word)))
       return { output: { total: found.length, models: found.slice(0, limit) } }
     },
-  }
+  })
 }
 
 const shownModel = z.strictObject({
@@ -162,8 +157,8 @@ const shownModel = z.strictObject({
 
 type ShownModel = z.infer<typeof shownModel>
 
-function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
-  return {
+function showCall(deps: ModelBookDeps): Call {
+  return defineCall({
     ...reads,
     name: 'model.show',
     routes: [{ method: 'GET', path: '/models/{model+}' }],
@@ -177,13 +172,13 @@ function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
       if (shown === undefined) throw new OxbowError('not_found', `There is no model ${model}.`, { hint: 'List them with model.list.' })
       return { output: shown }
     },
-  }
+  })
 }
 
 const discovered = z.strictObject({ services: z.array(foundService) })
 
-function discoverCall(deps: ModelBookDeps): Call<object, z.infer<typeof discovered>> {
-  return {
+function discoverCall(deps: ModelBookDeps): Call {
+  return defineCall({
     ...reads,
     name: 'model.discover',
     routes: [{ method: 'GET', path: '/models/local' }],
@@ -193,16 +188,11 @@ function discoverCall(deps: ModelBookDeps): Call<object, z.infer<typeof discover
     example: {},
     recordOutput: ({ services }) => ({ services: services.map(({ id }) => id) }),
     run: async () => ({ output: { services: await answers<FoundService>(deps, { ask: 'models', provider: '', discover: true }) } }),
-  }
+  })
 }
 
-interface ProbeInput {
-  readonly base_url: string
-  readonly model: string
-}
-
-function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
-  return {
+function probeCall(deps: ModelBookDeps): Call {
+  return defineCall({
     ...reads,
     name: 'model.probe',
     routes: [{ method: 'GET', path: '/models/address' }],
@@ -223,5 +213,5 @@ function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
       const [found] = await answers<AddressModels>(deps, { ask: 'address', baseUrl, model })
       return { output: found ?? { models: null, contextTokens: null, betterUrl: '' } }
     },
-  }
+  })
 }

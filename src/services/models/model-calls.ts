@@ -12,7 +12,7 @@ import {
   type Caller,
   type CallContext,
   type ClientTools,
-  type GenerateOutput,
+  defineCall,
   generateOutput,
   type GenerateRequest,
   type GenerateSettings,
@@ -27,16 +27,7 @@ import { createExchangeRecorder } from './exchange-record.ts'
 import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
 import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from './limits.ts'
 
-interface GenerateInput {
-  readonly model: string
-  readonly system: string
-  readonly messages: readonly Message[]
-  readonly maxOutputTokens: number
-  /** Upper bound of the input's tokens, as the context window counted them. */
-  readonly inputTokens: number
-  /** Instead of the configured ones. */
-  readonly settings?: Pick<GenerateSettings, 'temperature' | 'topP'> | undefined
-}
+type GenerateInput = z.infer<typeof generateInput>
 
 export interface ModelCallDeps extends GenerationDeps {
   readonly config: Pick<Config, 'model'>
@@ -49,13 +40,14 @@ export interface ModelCallDeps extends GenerationDeps {
 /** The engine's stall limits end a stalled generation much sooner. */
 const generateTimeoutMs = 30 * 60_000
 
-const generateInput: z.ZodType<GenerateInput> = z.object({
+const generateInput = z.object({
   model: z.string(),
   system: z.string(),
   // The runtime builds them from validated records; validating a long history again would cost more than the turn.
   messages: z.custom<readonly Message[]>(Array.isArray),
   maxOutputTokens: z.int().positive(),
-  inputTokens: z.int().nonnegative(),
+  inputTokens: z.int().nonnegative().describe('Upper bound, as the context window counted them.'),
+  // Instead of the configured ones.
   settings: z.strictObject({ temperature: z.number().exactOptional(), topP: z.number().exactOptional() }).optional(),
 })
 
@@ -88,7 +80,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       if (facts.price === null) throw await (await import('./usable-models.ts')).unpricedModel(deps, facts)
     }
   }
-  const generate: Call<GenerateInput, GenerateOutput> = {
+  const generate = defineCall({
     name: generationCall,
     billed: true,
     summary: 'Asks the model for the next message of a conversation.',
@@ -130,7 +122,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       usages.learn(conversationOf(session, model), bound, done.output.usage)
       return done
     },
-  }
+  })
   return [generate]
 }
 

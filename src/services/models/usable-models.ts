@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, unpriced } from '../../kernel/index.ts'
 import { isObject, nearestNames, OxbowError, ownValue } from '../../base/index.ts'
-import { type Call, type ModelFacts, modelLabel } from '../../protocol/index.ts'
+import { type Call, defineCall, type ModelFacts, modelLabel } from '../../protocol/index.ts'
 import { type ServedModels, unservedModel } from '../../config/index.ts'
 
 type UsableDeps = Pick<Core, 'engine' | 'store'>
@@ -17,13 +17,6 @@ const usableModel = z.strictObject({
 })
 
 const usableModels = z.strictObject({ models: z.array(usableModel) })
-
-export type UsableModels = z.infer<typeof usableModels>
-
-interface UsableInput {
-  readonly model: string
-  readonly limit: number
-}
 
 /** Names in a refusal. */
 const maxNearest = 3
@@ -41,8 +34,8 @@ interface ModelSources {
   named(): readonly string[]
 }
 
-export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSources): Call<UsableInput, UsableModels> {
-  return {
+export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSources): Call {
+  return defineCall({
     name: 'model.usable',
     routes: [{ method: 'GET', path: '/models/usable', list: 'models' }],
     summary: 'Lists the models that a message can go to: what was used lately first. With a name, only checks that model.',
@@ -69,7 +62,7 @@ export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSou
       const models = [...ids].map((id) => viewOf(known.get(id) ?? engine.model, used.includes(id)))
       return { output: { models: models.slice(0, limit) } }
     },
-  }
+  })
 }
 
 function viewOf(facts: ModelFacts, isRecent: boolean): z.infer<typeof usableModel> {

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, type HealthPart, healthParts } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import { type Call, type CallContext, type DoctorCheck, doctorCheck, type ResourceSample } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, type DoctorCheck, doctorCheck, type ResourceSample } from '../../protocol/index.ts'
 
 interface HealthCallDeps extends Pick<Core, 'store' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'> {
   readonly runs: () => Promise<Pick<RunsPort, 'resources'>>
@@ -13,9 +13,9 @@ interface HealthCallDeps extends Pick<Core, 'store' | 'lanes' | 'approvals' | 'j
 
 const healthView = z.strictObject({ at: z.number().describe('Unix milliseconds.'), checks: z.array(doctorCheck) })
 
-export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, z.infer<typeof healthView>> {
+export function healthCall(deps: HealthCallDeps): Call {
   const probe = createProbe(deps)
-  return {
+  return defineCall({
     name: 'system.health',
     routes: [{ method: 'GET', path: '/health' }],
     summary: 'Checks this guest, its model or its machine as `oxbow doctor` does, and says what to do.',
@@ -43,7 +43,7 @@ export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, z.i
       checks.push(...(await probe(part)))
       return { output: { at: context.clock.now(), checks } }
     },
-  }
+  })
 }
 
 /** Whoever asks while a part is examined gets the same findings: it costs seconds, and any reader may ask. */

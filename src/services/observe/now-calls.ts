@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Core, hourOf, keptHours } from '../../kernel/index.ts'
 import type { Runs, RunsPort } from '../../runs/index.ts'
 import type { Clock } from '../../base/index.ts'
-import { admissionState, type Call, idOrEmpty, idSchema, resourceSample } from '../../protocol/index.ts'
+import { admissionState, type Call, defineCall, idOrEmpty, idSchema, resourceSample } from '../../protocol/index.ts'
 
 interface NowCallDeps extends Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals'> {
   readonly runs: () => Promise<Runs>
@@ -58,8 +58,8 @@ const idleCall = 'events.next'
 /** A call outside of sessions is shown when it takes this long: short ones are reads, such as those of a page that shows this. */
 const longMs = 3_000
 
-function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Call<object, z.infer<typeof nowView>> {
-  return {
+function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'system.now',
     routes: [{ method: 'GET', path: '/now' }],
@@ -79,7 +79,7 @@ function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Ca
       const asking = approvals.pending().map(({ call, session, name, at }) => ({ call, session, name, since: at }))
       return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await runs()).queue.state() } }
     },
-  }
+  })
 }
 
 const hourSchema = z.strictObject({
@@ -99,9 +99,9 @@ const usageSeries = z.strictObject({
 
 const hourMs = 3_600_000
 
-function usageCall(deps: NowCallDeps): Call<{ hours: number }, z.infer<typeof usageSeries>> {
+function usageCall(deps: NowCallDeps): Call {
   const readHour = createHourReader(deps)
-  return {
+  return defineCall({
     ...shared,
     name: 'usage.series',
     routes: [{ method: 'GET', path: '/usage' }],
@@ -116,7 +116,7 @@ function usageCall(deps: NowCallDeps): Call<{ hours: number }, z.infer<typeof us
       const read = await Promise.all(Array.from({ length: hours }, (_, i) => readHour(from + i * hourMs, clock)))
       return { output: { from, hours: read.filter((hour) => hour !== null) } }
     },
-  }
+  })
 }
 
 /** Hours that are over by a while do not change: they are read once. */
@@ -142,8 +142,8 @@ const resourceView = z.strictObject({
 
 export type ResourceView = z.infer<typeof resourceView>
 
-export function resourcesCall(runs: () => Promise<RunsPort>): Call<{ history: number }, ResourceView> {
-  return {
+export function resourcesCall(runs: () => Promise<RunsPort>): Call {
+  return defineCall({
     name: 'resources.show',
     routes: [{ method: 'GET', path: '/resources' }],
     rare: true,
@@ -163,5 +163,5 @@ export function resourcesCall(runs: () => Promise<RunsPort>): Call<{ history: nu
       const now = await resources.snapshot()
       return { output: { now, overloads: resources.overloads(), history: resources.history().slice(0, history) } }
     },
-  }
+  })
 }

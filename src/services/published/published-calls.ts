@@ -4,8 +4,8 @@
  * and the answer leaves this machine: `task.answer` is a sink, which the flow policy judges once for each answer of the model.
  */
 import { z } from 'zod'
-import { derivedId, isUuid, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
-import { taskAnswerCall, type Call, type Caller, idSchema, type SentFile, sentFiles } from '../../protocol/index.ts'
+import { type CallId, derivedId, isUuid, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
+import { type Call, type Caller, defineCall, idSchema, sentFiles, turnRights, taskAnswerCall, type SentFile } from '../../protocol/index.ts'
 import type { PublishedAgent } from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { OpenTasks } from './open-tasks.ts'
@@ -63,18 +63,10 @@ export function publishedCalls(deps: PublishedCallDeps): readonly Call[] {
   return [sendTask(deps), findTask(deps), listTasks(deps), cancelTask(deps), notifyTask(deps), answerTask(deps)]
 }
 
-interface SendInput {
-  readonly agent: string
-  readonly message: string
-  readonly context?: string | undefined
-  readonly text: string
-  readonly attachments?: readonly SentFile[] | undefined
-}
-
 const sentTask = task.extend({ duplicate: z.boolean() })
 
-function sendTask(deps: PublishedCallDeps): Call<SendInput, z.infer<typeof sentTask>> {
-  return {
+function sendTask(deps: PublishedCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'task.send',
     summary: 'Sends a task to a published agent.',
@@ -118,11 +110,11 @@ function sendTask(deps: PublishedCallDeps): Call<SendInput, z.infer<typeof sentT
       await (await deps.open()).enter(call, open, { category: taskCategory, name: turn, value }, caller.ended)
       return { output: { ...viewOf(value), duplicate: false } }
     },
-  }
+  })
 }
 
-function findTask(deps: PublishedCallDeps): Call<{ task: string }, TaskRecord> {
-  return {
+function findTask(deps: PublishedCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'task.find',
     summary: 'Shows a task that this program has sent.',
@@ -131,16 +123,11 @@ function findTask(deps: PublishedCallDeps): Call<{ task: string }, TaskRecord> {
     example: { task: exampleId },
     recordOutput: () => ({}),
     run: async ({ task: id }, { caller }) => ({ output: viewOf(await ownTask(deps, id, caller)) }),
-  }
+  })
 }
 
-interface ListInput {
-  readonly agent?: string | undefined
-  readonly context?: string | undefined
-}
-
-function listTasks({ documents }: PublishedCallDeps): Call<ListInput, { tasks: TaskRecord[] }> {
-  return {
+function listTasks({ documents }: PublishedCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'task.list',
     summary: 'Lists the tasks that this program has sent, the newest first.',
@@ -163,11 +150,11 @@ function listTasks({ documents }: PublishedCallDeps): Call<ListInput, { tasks: T
         },
       }
     },
-  }
+  })
 }
 
-function cancelTask(deps: PublishedCallDeps): Call<{ task: string }, { cancelled: boolean }> {
-  return {
+function cancelTask(deps: PublishedCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'task.cancel',
     summary: 'Cancels a task that this program has sent.',
@@ -178,17 +165,12 @@ function cancelTask(deps: PublishedCallDeps): Call<{ task: string }, { cancelled
       const { task: turn, context } = await ownTask(deps, id, caller)
       return { output: { cancelled: await (await deps.open()).cancel(turn, context) } }
     },
-  }
+  })
 }
 
-interface NotifyInput {
-  readonly task: string
-  readonly targets: TaskRecord['targets']
-}
-
-function notifyTask(deps: PublishedCallDeps): Call<NotifyInput, TaskRecord> {
+function notifyTask(deps: PublishedCallDeps): Call {
   const text = z.string().max(4_000)
-  return {
+  return defineCall({
     ...writes,
     name: 'task.notify',
     summary: 'Sets the addresses that are notified of what happens to a task.',
@@ -210,12 +192,12 @@ function notifyTask(deps: PublishedCallDeps): Call<NotifyInput, TaskRecord> {
       )
       return { output: viewOf(now!) }
     },
-  }
+  })
 }
 
 /** What a published agent says leaves this machine. Called before each answer of its model is sent to the program that asked. */
-function answerTask(deps: PublishedCallDeps): Call<{ task: string; answer: string }, { released: true }> {
-  return {
+function answerTask(deps: PublishedCallDeps): Call {
+  return defineCall({
     ...writes,
     name: taskAnswerCall,
     summary: 'Sends what a published agent has answered to the program that asked.',
@@ -227,9 +209,9 @@ function answerTask(deps: PublishedCallDeps): Call<{ task: string; answer: strin
       const { context } = await ownTask(deps, id, caller)
       // Judged by what this session has read.
       if (caller.session !== context) throw unknownTask(id)
-      return { output: { released: true } }
+      return { output: { released: true as const } }
     },
-  }
+  })
 }
 
 /** @throws OxbowError `not_found`, also for a task of somebody else */

@@ -1,12 +1,12 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import type { Call, Labels } from '../../protocol/index.ts'
+import { type Call, defineCall, type Labels } from '../../protocol/index.ts'
 import { type Core, type Documents, limitsSchema } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from '../../runs/index.ts'
 import { forecast } from './forecast.ts'
 import { runCategory, runName, runsOf, scheduleCategory } from './schedule-record.ts'
-import { type Forecast, forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
+import { forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
 import type { Schedules } from './schedules.ts'
 
 export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 'sessions' | 'outcomeOf' | 'budgets'> {
@@ -69,10 +69,8 @@ export function scheduleCalls(deps: ScheduleCallDeps): readonly Call[] {
   ]
 }
 
-type CreateInput = Pick<Schedule, 'name' | 'goal' | 'cadence' | 'budget' | keyof typeof defaults>
-
-function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call<CreateInput, ScheduleView> {
-  return {
+function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'schedule.create',
     routes: [{ method: 'POST', path: '/schedules', status: 201 }],
@@ -127,17 +125,13 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
       await schedules()
       return { output: viewOf(schedule), text: `Scheduled ${schedule.name} (${schedule.id}): ${describe(schedule)}` }
     },
-  }
+  })
 }
 
 const dailyAtSeven: Cadence = { type: 'cron', expression: '0 7 * * *', time_zone: 'Europe/Berlin' }
 
-type EditInput = { readonly id: string; readonly status?: 'active' | 'paused' | undefined } & {
-  readonly [Field in keyof CreateInput]?: CreateInput[Field] | undefined
-}
-
-function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call<EditInput, ScheduleView> {
-  return {
+function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'schedule.edit',
     routes: [{ method: 'PATCH', path: '/schedules/{id}' }],
@@ -145,7 +139,7 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
     summary: 'Changes, pauses or resumes a schedule.',
     input: z.strictObject({
       id,
-      ...Object.fromEntries(Object.entries(settings).map(([field, schema]) => [field, schema.optional()])),
+      ...z.strictObject(settings).partial().shape,
       status: z.enum(['active', 'paused']).optional().describe('paused: it does not run until it is active again.'),
     }),
     output: scheduleView,
@@ -174,11 +168,11 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
       await schedules()
       return { output: viewOf(next), text: `${next.name} (${next.id}): ${describe(next)}` }
     },
-  }
+  })
 }
 
-function deleteCall({ documents }: ScheduleCallDeps): Call<{ id: string }, { deleted: string }> {
-  return {
+function deleteCall({ documents }: ScheduleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'schedule.delete',
     routes: [{ method: 'DELETE', path: '/schedules/{id}' }],
@@ -195,11 +189,11 @@ function deleteCall({ documents }: ScheduleCallDeps): Call<{ id: string }, { del
       ])
       return { output: { deleted: wanted }, text: `Deleted ${name}.` }
     },
-  }
+  })
 }
 
-function triggerCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: string }, { turn: string }> {
-  return {
+function triggerCall({ documents, schedules }: ScheduleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'schedule.trigger',
     routes: [{ method: 'POST', path: '/schedules/{id}/trigger' }],
@@ -212,15 +206,13 @@ function triggerCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: str
       const schedule = await scheduleOf(documents, wanted)
       return { output: { turn: await (await schedules()).trigger(schedule) }, text: `${schedule.name} runs.` }
     },
-  }
+  })
 }
 
 const foundSchedules = z.strictObject({ schedules: z.array(scheduleView).readonly(), total: z.number() })
 
-type Found = z.infer<typeof foundSchedules>
-
-function searchCall({ documents }: ScheduleCallDeps): Call<{ name: string; status: string; limit: number; offset: number }, Found> {
-  return {
+function searchCall({ documents }: ScheduleCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'schedule.search',
     routes: [{ method: 'GET', path: '/schedules', list: 'schedules' }],
@@ -249,11 +241,11 @@ function searchCall({ documents }: ScheduleCallDeps): Call<{ name: string; statu
         shown.map((schedule) => `${schedule.id}  ${schedule.name}: ${describe(schedule)}`).join('\n') || 'There is no such schedule.'
       return { output: { schedules: shown.map(viewOf), total: found.length }, text: `${text}${more}`, labels: labelsOf(shown) }
     },
-  }
+  })
 }
 
-function runsCall({ documents }: ScheduleCallDeps): Call<{ id: string; limit: number }, { runs: ScheduleRun[] }> {
-  return {
+function runsCall({ documents }: ScheduleCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'schedule.runs',
     routes: [{ method: 'GET', path: '/schedules/{id}/runs', list: 'runs' }],
@@ -271,15 +263,13 @@ function runsCall({ documents }: ScheduleCallDeps): Call<{ id: string; limit: nu
         .join('\n')
       return { output: { runs }, text: text || 'It has not run yet.' }
     },
-  }
+  })
 }
 
 const outputPart = z.strictObject({ text: z.string(), total_bytes: z.number(), remaining_bytes: z.number() })
 
-type OutputPart = z.infer<typeof outputPart>
-
-function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call<{ turn: string; from_byte: number; max_bytes: number }, OutputPart> {
-  return {
+function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'schedule.run_output',
     routes: [{ method: 'GET', path: '/schedules/runs/{turn}' }],
@@ -304,11 +294,11 @@ function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call<{ turn: st
       const text = bytes.toString('utf8', from, to)
       return { output: { text, total_bytes: bytes.length, remaining_bytes: bytes.length - to }, text }
     },
-  }
+  })
 }
 
-function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call<{ schedule: string }, Forecast> {
-  return {
+function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call {
+  return defineCall({
     ...reads,
     rare: true,
     name: 'budget.forecast',
@@ -322,7 +312,7 @@ function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call<{ 
     async run({ schedule: wanted }, { clock }) {
       return { output: await forecast({ budgets, documents, clock, agent: config.agent.name }, await scheduleOf(documents, wanted)) }
     },
-  }
+  })
 }
 
 async function scheduleOf(documents: Documents, wanted: string): Promise<Schedule> {

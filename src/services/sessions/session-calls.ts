@@ -1,8 +1,9 @@
 /** Calls by which terminals begin a session and list those that there are. What happens in one is `turn-calls.ts` of the kernel. */
 import { z } from 'zod'
-import { type Core, describeSession, type ListInput, sessionsOf } from '../../kernel/index.ts'
+import { type Core, describeSession, sessionsOf } from '../../kernel/index.ts'
+import { sessionNamed } from '../../terminal/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { newSessionCall, type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
+import { type AskCall, type Call, defineCall, idSchema, type SessionInfo, sessionInfo, newSessionCall } from '../../protocol/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
@@ -12,13 +13,8 @@ export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
   return [createSession(deps), listSessions(deps)]
 }
 
-interface CreateInput {
-  readonly title?: string | undefined
-  readonly folder?: string | undefined
-}
-
-function createSession({ store, documents }: SessionCallDeps): Call<CreateInput, { id: SessionId; title: string }> {
-  return {
+function createSession({ store, documents }: SessionCallDeps): Call {
+  return defineCall({
     name: newSessionCall,
     routes: [{ method: 'POST', path: '/sessions', status: 201 }],
     event: ({ id = '' }) => ({ kind: 'session_created', fields: { id } }),
@@ -45,11 +41,11 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
       if (folder !== undefined) await documents.put({ caller, call, name: newSessionCall }, [folderChange(id, folder)])
       return { output: { id, title } }
     },
-  }
+  })
 }
 
-function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, SessionInfo[]> {
-  return {
+function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call {
+  return defineCall({
     name: 'session.list',
     forPrograms: true,
     routes: [{ method: 'GET', path: '/sessions', list: '' }],
@@ -82,5 +78,5 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
       }
       return { output: rows.map(view) }
     },
-  }
+  })
 }

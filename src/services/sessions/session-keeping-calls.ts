@@ -14,12 +14,13 @@ import {
 import { foldPhrase, type Store } from '../../store/index.ts'
 import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
 import {
+  type Call,
+  type CallContext,
+  defineCall,
   titleCalls,
   forkSessionCall,
   deleteSessionCall,
   renameSessionCall,
-  type Call,
-  type CallContext,
   isTurn,
   idOrEmpty,
   idSchema,
@@ -80,8 +81,8 @@ export function sessionKeepingCalls(deps: SessionKeepingDeps): readonly Call[] {
   return [rename(deps), archive(deps), erase(deps), fork(deps)]
 }
 
-function rename({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; title: string }, Changed> {
-  return {
+function rename({ sessions }: SessionKeepingDeps): Call {
+  return defineCall({
     ...shared,
     ...changesRow,
     name: renameSessionCall,
@@ -93,11 +94,11 @@ function rename({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; ti
       await sessions.load(id)
       return { output: { session: id, change: { title: title.replace(/\s+/gu, ' ') } } }
     },
-  }
+  })
 }
 
-function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; archived: boolean }, Changed> {
-  return {
+function archive({ sessions }: SessionKeepingDeps): Call {
+  return defineCall({
     ...shared,
     ...changesRow,
     name: 'session.archive',
@@ -110,11 +111,11 @@ function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; a
       await sessions.load(id)
       return { output: { session: id, change: { archived: archived ? clock.now() : 0 } } }
     },
-  }
+  })
 }
 
-function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Changed> {
-  return {
+function erase(deps: SessionKeepingDeps): Call {
+  return defineCall({
     ...shared,
     ...changesRow,
     name: deleteSessionCall,
@@ -142,9 +143,9 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Changed> 
         undoLeave()
         throw error
       }
-      return { output: { session: id, change: { deleted: context.clock.now(), title: '', scratchpad: '', summary: '' } } }
+      return { output: { session: id, change: { deleted: context.clock.now(), title: '', scratchpad: '', summary: '' as const } } }
     },
-  }
+  })
 }
 
 async function assertNoForks({ journal, store }: SessionKeepingDeps, id: SessionId): Promise<void> {
@@ -221,15 +222,8 @@ function isAbout(body: string, id: SessionId): boolean {
   return [value['id'], value['session'], (value['input'] as JsonObject | undefined)?.['session']].includes(id)
 }
 
-interface ForkInput {
-  session: SessionId
-  at?: number | undefined
-  message?: number | undefined
-  title?: string | undefined
-}
-
-function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
-  return {
+function fork(deps: SessionKeepingDeps): Call {
+  return defineCall({
     ...shared,
     ...changesRow,
     name: forkSessionCall,
@@ -284,7 +278,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
       if (folder !== null) await deps.documents.put({ caller, call, name: forkSessionCall }, [folderChange(made, folder)])
       return { output: { session: made, change } }
     },
-  }
+  })
 }
 
 /** @returns seq before the message that follows the one of this number; undefined: it is the newest */

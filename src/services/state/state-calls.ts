@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Json, OxbowError } from '../../base/index.ts'
-import { type Call, joinLabels, jsonSchema, type Label, type Labels } from '../../protocol/index.ts'
+import { type Call, defineCall, joinLabels, jsonSchema, type Label, type Labels } from '../../protocol/index.ts'
 
 /** Documents of one list. */
 const maxListedDocuments = 500
@@ -22,11 +22,6 @@ interface Saved {
   readonly labels: readonly Label[]
   /** Actor that saved it. */
   readonly by: string
-}
-
-interface Place {
-  category: string
-  name: string
 }
 
 const loaded = z.strictObject({
@@ -74,14 +69,8 @@ export function stateCalls(deps: StateCallDeps): readonly Call[] {
   return [saveCall(deps), loadCall(deps), deleteCall(deps), listCall(deps)]
 }
 
-interface SaveInput extends Place {
-  data: Json
-  format: Saved['format']
-  if_version?: number | undefined
-}
-
-function saveCall({ documents, sessions }: StateCallDeps): Call<SaveInput, { version: number }> {
-  return {
+function saveCall({ documents, sessions }: StateCallDeps): Call {
+  return defineCall({
     ...shared,
     labels: { ...shared.labels, silent: ['data'] },
     name: 'state.save',
@@ -117,7 +106,7 @@ function saveCall({ documents, sessions }: StateCallDeps): Call<SaveInput, { ver
       const saved = (await documents.get(spaceOf(in_), of))?.seq ?? 0
       return { output: { version: saved }, text: `Saved ${in_}/${of}, version ${saved}.` }
     },
-  }
+  })
 }
 
 /** @throws OxbowError `bad_input` when the category has a schema that the data does not fit */
@@ -142,8 +131,8 @@ function compile(schema: Json): z.ZodType | null {
   }
 }
 
-function loadCall({ documents }: StateCallDeps): Call<Place, z.infer<typeof loaded>> {
-  return {
+function loadCall({ documents }: StateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'state.load',
     routes: [{ method: 'GET', path: '/state/{category+}/{name}' }],
@@ -166,11 +155,11 @@ function loadCall({ documents }: StateCallDeps): Call<Place, z.infer<typeof load
         labels,
       }
     },
-  }
+  })
 }
 
-function deleteCall({ documents }: StateCallDeps): Call<Place & { if_version?: number | undefined }, { existed: boolean }> {
-  return {
+function deleteCall({ documents }: StateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'state.delete',
     routes: [{ method: 'DELETE', path: '/state/{category+}/{name}' }],
@@ -191,7 +180,7 @@ function deleteCall({ documents }: StateCallDeps): Call<Place & { if_version?: n
       })
       return { output: { existed }, text: existed ? `Deleted ${in_}/${of}.` : `There was no document ${in_}/${of}.` }
     },
-  }
+  })
 }
 
 const listed = z.strictObject({
@@ -199,8 +188,8 @@ const listed = z.strictObject({
   next: z.string().nullable().describe('Pass it as `after` for the next page; null at the end.'),
 })
 
-function listCall({ documents }: StateCallDeps): Call<{ category: string; after: string; limit: number }, z.infer<typeof listed>> {
-  return {
+function listCall({ documents }: StateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'state.list',
     routes: [{ method: 'GET', path: '/state', list: 'documents' }],
@@ -224,7 +213,7 @@ function listCall({ documents }: StateCallDeps): Call<{ category: string; after:
       // Names were chosen by those who saved.
       return { output: { documents: found, next }, text, labels: rows.reduce<Labels>((all, row) => joinLabels(all, row.value.labels), []) }
     },
-  }
+  })
 }
 
 function assertVersion(current: number, wanted: number | undefined): void {

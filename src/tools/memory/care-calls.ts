@@ -1,27 +1,21 @@
 /** Calls that maintain memory: origin, statistics, reindexing, forgetting, export and import. */
 import { z } from 'zod'
 import {
-  type ExportPage,
   exportPage,
   type Forgettable,
   type ForgetOutput,
   forgetOutput,
   type Forgotten,
-  type Imported,
   imported,
   looksLikeId,
   type Memory,
-  type MemoryMap,
   memoryMap,
-  type MemoryReport,
   memoryReport,
-  type Provenance,
   provenance,
-  type Reindexed,
   reindexed,
 } from '../../memory/index.ts'
 import { type JsonObject, OxbowError, truncate, plural } from '../../base/index.ts'
-import { forgetCall, type Call, evident } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, forgetCall } from '../../protocol/index.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import {
   forgetTimeoutMs,
@@ -38,8 +32,8 @@ export function careCalls(memory: Memory): readonly Call[] {
   return [whyCall(memory), forgettingCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
 }
 
-function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
-  return {
+function whyCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
     name: 'memory.why',
     routes: [{ method: 'GET', path: '/memory/{note_id}/why' }],
@@ -54,17 +48,11 @@ function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
       const why = await memory.why(id)
       return { output: why, labels: why.labels }
     },
-  }
+  })
 }
 
-interface ForgetInput {
-  ids: string[]
-  text: string
-  dry_run: boolean
-}
-
-function forgettingCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
-  return {
+function forgettingCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: forgetCall,
     routes: [{ method: 'POST', path: '/memory/forget' }],
@@ -95,12 +83,12 @@ function forgettingCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
       const question = { ids, text }
       if (dry) {
         const found = await forgetting.preview(question, context.signal)
-        return { output: { dry_run: true, ...found }, text: previewText(found), labels: found.labels }
+        return { output: { dry_run: true as const, ...found }, text: previewText(found), labels: found.labels }
       }
       const done = await forgetting.forget(question, context)
-      return { output: { dry_run: false, ...done }, text: forgottenText(done), ok: done.left === 0 }
+      return { output: { dry_run: false as const, ...done }, text: forgottenText(done), ok: done.left === 0 }
     },
-  }
+  })
 }
 
 const nothingYet = { bodies: 0, blobs: 0, derived: 0, later: [], running: [], left: 0 } as const
@@ -156,8 +144,8 @@ function forgottenText({ entries, bodies, derived, later, left }: Forgotten): st
   ].join(' ')
 }
 
-function statsCall(memory: Memory): Call<object, MemoryReport> {
-  return {
+function statsCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
     name: 'memory.stats',
     routes: [{ method: 'GET', path: '/memory/stats' }],
@@ -167,13 +155,13 @@ function statsCall(memory: Memory): Call<object, MemoryReport> {
     example: {},
     audience: ['terminal'],
     run: async () => ({ output: await memory.stats() }),
-  }
+  })
 }
 
 const mapKinds = ['note', 'fact', 'document', 'summary', 'message'] as const
 
-function mapCall(memory: Memory): Call<{ kinds: (typeof mapKinds)[number][]; limit: number }, MemoryMap> {
-  return {
+function mapCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
     name: 'memory.map',
     routes: [{ method: 'GET', path: '/memory/map' }],
@@ -191,14 +179,14 @@ function mapCall(memory: Memory): Call<{ kinds: (typeof mapKinds)[number][]; lim
       await memory.caughtUp()
       return { output: await memory.map(kinds, limit), text: '' }
     },
-  }
+  })
 }
 
 /** A thousand vectors are projected in a tenth of a second. */
 const maxMapPoints = 1_000
 
-function reindexCall(memory: Memory): Call<object, Reindexed> {
-  return {
+function reindexCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.reindex',
     routes: [{ method: 'POST', path: '/memory/reindex' }],
@@ -214,15 +202,15 @@ function reindexCall(memory: Memory): Call<object, Reindexed> {
       const read = `${plural(messages, 'message')} and ${plural(written, 'other memory', 'other memories')} read again.`
       return { output, text: vectors ? `${read} Vectors are recomputed in the background: see \`oxbow memory stats\`.` : read }
     },
-  }
+  })
 }
 
 export function transferCalls(memory: Memory): readonly Call[] {
   return [exportCall(memory), importCall(memory)]
 }
 
-function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
-  return {
+function exportCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
     name: 'memory.export',
     routes: [{ method: 'GET', path: '/memory/export' }],
@@ -238,11 +226,11 @@ function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
       const page = await (await memory.transfer()).exportPage(after)
       return { output: page, text: plural(page.lines.length, 'line') }
     },
-  }
+  })
 }
 
-function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean; untrusted: boolean }, Imported> {
-  return {
+function importCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.import',
     routes: [{ method: 'POST', path: '/memory/import' }],
@@ -277,5 +265,5 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean;
       const text = `${added} added, ${replaced} replaced, ${unchanged} unchanged, ${plural(conflicts.length, 'conflict')}, ${refused.length} refused.`
       return { output: done, text, ok: refused.length === 0 && conflicts.length === 0 }
     },
-  }
+  })
 }

@@ -1,24 +1,21 @@
 /** Calls by which a person corrects memories: contradictions, confirmation, validity, trust and pins. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
-import type { Call } from '../../protocol/index.ts'
+import { type Call, defineCall } from '../../protocol/index.ts'
 import { changing, moment, noteId, toMoment } from './call-facts.ts'
 import { startOf } from './note-calls.ts'
 
-interface Changed {
-  note_id: string
-  message: string
-}
+type Changed = z.infer<typeof output>
 
-const output: z.ZodType<Changed> = z.strictObject({ note_id: z.string(), message: z.string() })
+const output = z.strictObject({ note_id: z.string(), message: z.string() })
 const answer = (id: string, message: string): { output: Changed; text: string } => ({ output: { note_id: id, message }, text: message })
 
 export function correctCalls(memory: Memory): readonly Call[] {
   return [contradictCall(memory), confirmCall(memory), validCall(memory), promoteCall(memory), pinCall(memory)]
 }
 
-function contradictCall(memory: Memory): Call<{ note_id: string; other: string }, Changed> {
-  return {
+function contradictCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.contradict',
     routes: [{ method: 'POST', path: '/memory/{note_id}/contradict' }],
@@ -31,11 +28,11 @@ function contradictCall(memory: Memory): Call<{ note_id: string; other: string }
       await (await memory.corrections()).contradict(id, other)
       return answer(id, `${id} and ${other} are marked as contradictory.`)
     },
-  }
+  })
 }
 
-function confirmCall(memory: Memory): Call<{ note_id: string; by?: string | undefined }, Changed> {
-  return {
+function confirmCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.confirm',
     routes: [{ method: 'POST', path: '/memory/{note_id}/confirm' }],
@@ -48,11 +45,11 @@ function confirmCall(memory: Memory): Call<{ note_id: string; by?: string | unde
       await (await memory.corrections()).confirm(id, by ?? null)
       return answer(id, `${id} is confirmed.`)
     },
-  }
+  })
 }
 
-function validCall(memory: Memory): Call<{ note_id: string; from?: string | undefined; to?: string | undefined }, Changed> {
-  return {
+function validCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.valid',
     routes: [{ method: 'PUT', path: '/memory/{note_id}/valid' }],
@@ -71,11 +68,11 @@ function validCall(memory: Memory): Call<{ note_id: string; from?: string | unde
       const ends = end === null ? 'without end' : `until ${to ?? 'the memory that replaced it'}`
       return answer(id, `${id} is valid ${from === undefined ? '' : `from ${from} `}${ends}.`)
     },
-  }
+  })
 }
 
-function promoteCall(memory: Memory): Call<{ note_id: string }, Changed> {
-  return {
+function promoteCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.promote',
     routes: [{ method: 'POST', path: '/memory/{note_id}/promote' }],
@@ -88,11 +85,11 @@ function promoteCall(memory: Memory): Call<{ note_id: string }, Changed> {
       await (await memory.corrections()).promote(id, caller.actor)
       return answer(id, `${id} is trusted now.`)
     },
-  }
+  })
 }
 
-function pinCall(memory: Memory): Call<{ note_id: string; pinned: boolean }, Changed> {
-  return {
+function pinCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.pin',
     routes: [{ method: 'POST', path: '/memory/{note_id}/pin' }],
@@ -105,5 +102,5 @@ function pinCall(memory: Memory): Call<{ note_id: string; pinned: boolean }, Cha
       await (await memory.corrections()).pin(id, pinned)
       return answer(id, pinned ? `${id} is pinned and does not fade.` : `${id} is no longer pinned.`)
     },
-  }
+  })
 }

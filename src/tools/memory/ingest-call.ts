@@ -4,18 +4,14 @@ import { basename, extname } from 'node:path/posix'
 import { z } from 'zod'
 import type { Ingested, Memory, TextFormat } from '../../memory/index.ts'
 import { isOxbowError, ownValue, OxbowError, plural } from '../../base/index.ts'
-import type { Call, CallContext, Label } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, type Label } from '../../protocol/index.ts'
 import { listTimeoutMs, maxListDepth, maxRangeBytes } from '../limits.ts'
 import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from '../web/decode-text.ts'
 import { askHands, pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
 import { changing, tags } from './call-facts.ts'
 import { ingestFileTimeoutMs, ingestTimeoutMs, maxDocumentBytes, maxIngestFiles } from '../limits.ts'
 
-interface IngestInput {
-  path: string
-  tags: string[]
-  trust: boolean
-}
+type IngestInput = z.infer<typeof ingestInput>
 
 const ingestOutput = z.strictObject({
   documents: z.array(
@@ -32,19 +28,21 @@ const ingestOutput = z.strictObject({
 
 type IngestOutput = z.infer<typeof ingestOutput>
 
-export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
-  return {
+const ingestInput = z.strictObject({
+  path: pathArgument.describe('File or folder. Relative paths start at /shared. Deleted files are removed from memory.'),
+  tags: tags.default([]),
+  trust: z.boolean().default(false).describe('The person vouches for the content. Otherwise it counts as written by others.'),
+})
+
+export function ingestCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.ingest',
     routes: [{ method: 'POST', path: '/memory/ingest' }],
     event: () => ({ kind: 'memory_stored', fields: { source: 'document' } }),
     summary: 'Ingests a file, or the documents of a folder, into memory: text, Markdown, HTML, PDF and code.',
     timeoutMs: ingestTimeoutMs,
-    input: z.strictObject({
-      path: pathArgument.describe('File or folder. Relative paths start at /shared. Deleted files are removed from memory.'),
-      tags: tags.default([]),
-      trust: z.boolean().default(false).describe('The person vouches for the content. Otherwise it counts as written by others.'),
-    }),
+    input: ingestInput,
     output: ingestOutput,
     example: { path: 'docs', tags: ['handbook'], trust: false },
     audience: ['terminal'],
@@ -75,7 +73,7 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
         throw new OxbowError('tool_failed', failed[0].message, { hint: hint || 'Name a text, Markdown, HTML, PDF or code file.' })
       return { output, text: describe(output), ok: failed.length === 0 }
     },
-  }
+  })
 }
 
 interface Files {

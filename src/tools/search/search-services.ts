@@ -4,7 +4,7 @@ import { ownValue } from '../../base/index.ts'
 
 // What a search service is to web.search: a request to make, and how its answer is read.
 
-export type Freshness = 'any' | 'day' | 'week' | 'month' | 'year'
+type Freshness = 'any' | 'day' | 'week' | 'month' | 'year'
 
 interface SearchQuery {
   readonly query: string

@@ -3,22 +3,21 @@
  * when an event of the guest says that something has changed. `useAction` does what a person has asked for, once.
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { Client, OutputOf } from '../../../src/client/browser-client.ts'
+import type { Client, InputOf, OutputOf } from '../../../src/client/browser-client.ts'
+import { type Failure, type SessionId, toError, toFailure, type Json, type JsonObject } from '../../../src/base/index.ts'
 import type { MadeCall } from '../../../src/protocol/index.ts'
-import { type Failure, type Json, type JsonObject, type SessionId, toError, toFailure } from '../../../src/base/index.ts'
 import { useGuest } from './guest.tsx'
 
 /** @throws OxbowError with the failure of the call, or of the connection */
 export async function callOf<Name extends string>(
   client: Client,
   name: Name & MadeCall<Name>,
-  input: Json,
+  input: InputOf<Name>,
   session?: string,
 ): Promise<OutputOf<Name>> {
-  const made: string = name
-  const outcome = await client.call(made, input, session as SessionId | undefined)
+  const outcome = await client.call<Name>(name, input, session as SessionId | undefined)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
-  return (outcome.output ?? { text: outcome.text }) as OutputOf<Name>
+  return outcome.output ?? ({ text: outcome.text } as OutputOf<Name>)
 }
 
 export interface CallState<Output> {
@@ -52,7 +51,7 @@ function keep(key: string, output: unknown): void {
 
 export function useCall<Name extends string>(
   name: Name & MadeCall<Name>,
-  input: JsonObject = {},
+  input: InputOf<Name>,
   options: CallOptions = {},
 ): CallState<OutputOf<Name>> {
   type Output = OutputOf<Name>
@@ -66,7 +65,7 @@ export function useCall<Name extends string>(
   useEffect(() => {
     if (skip || !isConnected) return undefined
     let isCurrent = true
-    callOf(client, name as string, JSON.parse(key)[1] as Json, session).then(
+    callOf<Name>(client, name, JSON.parse(key)[1] as InputOf<Name>, session).then(
       (data) => {
         keep(key, data)
         if (isCurrent) setResult({ key, data: data as Output, failure: null })
@@ -102,7 +101,7 @@ export interface Action {
   /** @returns the output, or undefined when it failed; the failure is shown */
   readonly run: <Name extends string>(
     name: Name & MadeCall<Name>,
-    input: JsonObject,
+    input: InputOf<Name>,
     session?: string,
   ) => Promise<OutputOf<Name> | undefined>
   readonly isBusy: boolean
@@ -115,11 +114,15 @@ export function useAction(): Action {
   const [busy, setBusy] = useState(0)
   const [failure, setFailure] = useState<Failure | null>(null)
   const run = useCallback(
-    async <Name extends string>(name: Name & MadeCall<Name>, input: JsonObject, session?: string): Promise<OutputOf<Name> | undefined> => {
+    async <Name extends string>(
+      name: Name & MadeCall<Name>,
+      input: InputOf<Name>,
+      session?: string,
+    ): Promise<OutputOf<Name> | undefined> => {
       setBusy((count) => count + 1)
       setFailure(null)
       try {
-        return (await callOf(client, name as string, input, session)) as OutputOf<Name>
+        return await callOf<Name>(client, name, input, session)
       } catch (error) {
         setFailure(toFailure(error, 'internal_failure', 'Try again.'))
         return undefined

@@ -1,8 +1,7 @@
 /** When a schedule runs, as a form asks it and as people say it. */
-export type Cadence =
-  | { readonly type: 'once'; readonly at: string }
-  | { readonly type: 'interval'; readonly every_s: number }
-  | { readonly type: 'cron'; readonly expression: string; readonly time_zone: string }
+import type { InputOf } from '../../../../src/client/browser-client.ts'
+
+export type Cadence = InputOf<'schedule.create'>['cadence']
 
 export type Rhythm = 'daily' | 'weekdays' | 'interval' | 'once' | 'cron'
 
@@ -58,7 +57,7 @@ export function answerOf(cadence: Cadence): CadenceAnswer {
     const unit = cadence.every_s % 86_400 === 0 ? 'days' : cadence.every_s % 3_600 === 0 ? 'hours' : 'minutes'
     return { ...freshAnswer, rhythm: 'interval', unit, count: String(Math.max(1, Math.round(cadence.every_s / secondsOf[unit]))) }
   }
-  const { expression, time_zone: timeZone } = cadence
+  const { expression, time_zone: timeZone = hereZone } = cadence
   const [, minute = '', hour = '', days = ''] = /^(\d+) (\d+) \* \* (\*|1-5)$/.exec(expression) ?? []
   const rhythm = days === '' ? 'cron' : days === '*' ? 'daily' : 'weekdays'
   const time = days === '' ? freshAnswer.time : `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}`

@@ -104,7 +104,7 @@ const services = Object.entries(builtinProviders)
   .map(([value, { name }]) => ({ value, label: name }))
 
 function ServiceFields({ answer, onChange }: ModelStepProps): ReactNode {
-  const known = useCall('model.services')
+  const known = useCall('model.services', {})
   const hasKey = known.data?.services.some(({ id, key }) => id === answer.provider && key === 'present') ?? false
   const usual = ownValue(builtinProviders, answer.provider)?.defaultModel ?? ''
   return (
@@ -150,7 +150,7 @@ function KeyField({ answer, onChange, hint }: ModelStepProps & { readonly hint: 
 }
 
 function LocalFields({ answer, onChange }: ModelStepProps): ReactNode {
-  const { data, failure, isLoading, refresh } = useCall('model.discover')
+  const { data, failure, isLoading, refresh } = useCall('model.discover', {})
   const options = (data?.services ?? []).flatMap((service) =>
     service.models.map(({ name }) => ({ service, name, value: `${service.id} ${name}`, label: `${name} (${service.name})` })),
   )

@@ -1,4 +1,4 @@
-/** `src/client/call-outputs.ts`, from the schemas of the outputs: what clients of a guest know of what a call returns. */
+/** `src/protocol/call-types.ts`, from the schemas of the calls: what clients of a guest know of what a call takes and returns. */
 import { z } from 'zod'
 import type { Call } from '../../src/protocol/index.ts'
 
@@ -38,17 +38,27 @@ export function callNames(calls: readonly Call[]): string {
 }
 
 /** @param calls all; those that only the runtime makes are left out */
-export function outputTypes(calls: readonly Call[]): string {
+export function callTypes(calls: readonly Call[]): string {
   const shown = calls.filter(({ audience }) => audience.includes('terminal')).toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  const fields = shown.map(({ name, output }) => `  '${name}': ${typeOf(schemaOf(output), '  ')}`).join('\n')
+  const fieldsOf = (io: 'input' | 'output'): string =>
+    shown.map((call) => `  '${call.name}': ${typeOf(schemaOf(call[io], io), { indent: '  ', io })}`).join('\n')
+  const [inputs, outputs] = [fieldsOf('input'), fieldsOf('output')]
   return [
     '// Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.',
-    ...importLines(fields),
+    ...importLines(inputs + outputs),
     '',
-    '/** What each call returns that a terminal may make, by its name. */',
-    'interface CallOutputs {',
-    fields,
+    '/** What each call takes that a terminal may make, by its name. */',
+    'interface CallInputs {',
+    inputs,
     '}',
+    '',
+    '/** What each of them returns. */',
+    'interface CallOutputs {',
+    outputs,
+    '}',
+    '',
+    '/** The input of a call; of one that a plugin or a server of tools has added, any JSON. */',
+    'export type InputOf<Name extends string> = Name extends keyof CallInputs ? CallInputs[Name] : Json',
     '',
     '/** The output of a call; of one that a plugin or a server of tools has added, any JSON. */',
     'export type OutputOf<Name extends string> = Name extends keyof CallOutputs ? CallOutputs[Name] : Json',
@@ -58,32 +68,41 @@ export function outputTypes(calls: readonly Call[]): string {
 
 /** Types of the sources that schemas name, by module; see `output-schema.ts`. */
 const sources = {
-  base: ['CallId', 'ErrorCode', 'Failure', 'Json', 'JsonObject', 'ProcessId', 'SessionId', 'TurnId', 'UserId'],
-  protocol: ['DataOrigin'],
+  '../base/index.ts': ['CallId', 'ErrorCode', 'Failure', 'Json', 'JsonObject', 'ProcessId', 'SessionId', 'TurnId', 'UserId'],
+  './origin.ts': ['DataOrigin'],
 }
 
 function importLines(text: string): readonly string[] {
   return Object.entries(sources).flatMap(([module, names]) => {
     const used = names.filter((name) => name === 'Json' || new RegExp(`\\b${name}\\b`).test(text))
-    return used.length === 0 ? [] : [`import type { ${used.join(', ')} } from '../${module}/index.ts'`]
+    return used.length === 0 ? [] : [`import type { ${used.join(', ')} } from '${module}'`]
   })
 }
 
-function schemaOf(output: Call['output']): Schema {
-  return z.toJSONSchema(output, { io: 'output', unrepresentable: 'any' }) as Schema
+function schemaOf(schema: Call['output'], io: Place['io']): Schema {
+  return z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Schema
 }
 
-/** @param indent of the line on which it begins */
-function typeOf(schema: Schema, indent: string): string {
+interface Place {
+  /** Of the line on which it begins. */
+  readonly indent: string
+  readonly io: 'input' | 'output'
+}
+
+function typeOf(schema: Schema, place: Place): string {
   const { type_name: named, anyOf, oneOf, prefixItems, items, type } = schema
   if (named !== undefined) return named
   const choices = anyOf ?? oneOf
-  if (choices !== undefined) return [...new Set(choices.map((each) => typeOf(each, indent)))].join(' | ')
+  if (choices !== undefined) {
+    const types = new Set(choices.map((each) => typeOf(each, place)))
+    // Any text covers those that have a meaning of their own, such as the empty one.
+    return [...types].filter((each) => !types.has('string') || !each.startsWith("'")).join(' | ')
+  }
   if ('const' in schema) return literal(schema.const)
   if (schema.enum !== undefined) return schema.enum.map(literal).join(' | ')
-  if (prefixItems !== undefined) return `readonly [${prefixItems.map((each) => typeOf(each, indent)).join(', ')}]`
-  if (type === 'array') return arrayOf(items ?? {}, indent)
-  if (type === 'object') return objectType(schema, indent)
+  if (prefixItems !== undefined) return `readonly [${prefixItems.map((each) => typeOf(each, place)).join(', ')}]`
+  if (type === 'array') return arrayOf(items ?? {}, place)
+  if (type === 'object') return objectType(schema, place)
   // Whatever has no type is JSON of others.
   if (type === undefined) return 'Json'
   return [type]
@@ -96,23 +115,26 @@ function literal(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : JSON.stringify(value)
 }
 
-function arrayOf(items: Schema, indent: string): string {
+function arrayOf(items: Schema, place: Place): string {
   const { type_name: named, anyOf, oneOf, enum: values, type } = items
-  const item = typeOf(items, indent)
+  const item = typeOf(items, place)
   const isUnion = named === undefined ? (anyOf ?? oneOf ?? values) !== undefined || Array.isArray(type) : named.includes('|')
   return isUnion || item.startsWith('readonly ') ? `readonly (${item})[]` : `readonly ${item}[]`
 }
 
-function objectType({ properties, required = [], additionalProperties, propertyNames }: Schema, indent: string): string {
+function objectType({ properties, required = [], additionalProperties, propertyNames }: Schema, { indent, io }: Place): string {
   if (properties === undefined) {
-    const value = typeof additionalProperties === 'object' ? typeOf(additionalProperties, indent) : 'Json'
-    if (propertyNames?.enum !== undefined) return `{ [Key in ${typeOf(propertyNames, indent)}]?: ${value} }`
+    const value = typeof additionalProperties === 'object' ? typeOf(additionalProperties, { indent, io }) : 'Json'
+    if (propertyNames?.enum !== undefined) return `{ [Key in ${typeOf(propertyNames, { indent, io })}]?: ${value} }`
     return value === 'Json' ? 'JsonObject' : `{ [name: string]: ${value} }`
   }
   const inner = `${indent}  `
-  const fields = Object.entries(properties).map(
-    ([name, field]) => `${keyOf(name)}${required.includes(name) ? '' : '?'}: ${typeOf(field, inner)}`,
-  )
+  // A field of an input that is undefined is left out of the frame.
+  const fields = Object.entries(properties).map(([name, field]) => {
+    const type = typeOf(field, { indent: inner, io })
+    if (required.includes(name)) return `${keyOf(name)}: ${type}`
+    return `${keyOf(name)}?: ${type}${io === 'input' ? ' | undefined' : ''}`
+  })
   const line = `{ ${fields.join('; ')} }`
   if (indent.length + line.length < maxLine && !line.includes('\n')) return fields.length === 0 ? 'Record<string, never>' : line
   return `{\n${fields.map((field) => `${inner}${field}`).join('\n')}\n${indent}}`
