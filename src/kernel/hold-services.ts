@@ -272,7 +272,7 @@ function refuseCircles(list: readonly Service[]): void {
   for (const of of list) visit(of, [])
 }
 
-/** @returns the calls of services where none of them can run, for documentation and help */
+/** @returns the services' calls where no call can run, for documentation and help */
 export async function describedServiceCalls(list: readonly Service[], config: Config): Promise<readonly Call[]> {
   return holdServices(list, () => ({ config }) as Core).calls()
 }

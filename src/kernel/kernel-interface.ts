@@ -91,9 +91,9 @@ export interface ForeignRun {
 export interface ForeignCalls {
   /** Makes the session that remembers what the program has read. */
   openSession(title: string): Promise<SessionId>
-  /** @throws OxbowError `unauthenticated` for a key that was revoked, as all methods */
+  /** @throws OxbowError `unauthenticated` for a revoked key, like all methods */
   tools(): Promise<OfferedCalls>
-  /** The call of a tool, and who makes it; whether the key may is judged when it is made. Null: there is none. */
+  /** A tool's call, and who makes it; the key's rights are checked when it is made. Null: no such tool. */
   find(tool: string): Promise<{ readonly name: string; readonly right: string; readonly by: 'model' | 'program' } | null>
   /** The folders and files to which the key's right to read files is limited; null: it is not. */
   readable(): Promise<readonly string[] | null>

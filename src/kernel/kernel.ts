@@ -185,7 +185,7 @@ function expectOk(outcome: CallOutcome): unknown {
   return outcome.output
 }
 
-/** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration */
+/** @returns the kernel's calls for the reference, where no call can run: a description needs only the configuration */
 export async function describedKernelCalls(config: Config, services: readonly Service[]): Promise<readonly Call[]> {
   const { kernelCalls } = await import('./turns/turn-calls.ts')
   return [...kernelCalls({} as TurnCallDeps), ...(await describedServiceCalls(services, config))]

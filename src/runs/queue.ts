@@ -21,7 +21,7 @@ interface Ticket {
   readonly priority: Priority
   /** Unix milliseconds since which it waits. */
   readonly since: number
-  /** Its kind, of which at most so many run at once; absent: only the limit of all holds. */
+  /** Its kind, and how many of that kind may run at once; absent: only the limit for all runs holds. */
   readonly kind?: { readonly name: string; readonly most: number }
 }
 
@@ -37,7 +37,7 @@ export interface RunQueue {
   leave(key: string): void
   /** Lends the place of a run to others while it waits for something else than its own work. Nested. */
   pause(key: string): void
-  /** Ends a pause. Resolves when the run has a place again, before anything new starts. @param atOnce even if there is none */
+  /** Ends a pause. Resolves when the run has a place again, before anything new starts. @param atOnce even if no place is free */
   resume(key: string, atOnce?: boolean): Promise<void>
   state(): AdmissionState
   stop(): void

@@ -66,7 +66,7 @@ export interface Runs extends Waits, Pick<Timers, 'at' | 'sleep' | 'look'> {
   readonly queue: RunQueue
   /** Takes on runs of a kind from now on; see `HeldRuns.load`. */
   hold<State>(kind: RunKind<State>): HeldRuns<State>
-  /** A lease of something else. @param onLost see `createLease` @param terms absent: those of kinds */
+  /** A lease of something else. @param onLost see `createLease` @param terms absent: as for kinds */
   lease(name: string, onLost: () => void, terms?: { readonly worker: string; readonly leaseMs: number }): Lease
   close(): Promise<void>
 }

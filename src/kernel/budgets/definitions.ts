@@ -1,7 +1,7 @@
 /**
  * Budgets as a person sets them: a limit for a scope in a window. Each is a document, whose name is also the name of what was used of it.
  *
- * Windows by the calendar (`day`, `month` …) are those of this machine's time zone; a window of seconds begins when the budget is set and
+ * Windows by the calendar (`day`, `month` …) follow this machine's time zone; a window of seconds begins when the budget is set and
  * repeats; `total` never ends. A reset begins the window anew.
  */
 import { isDeepStrictEqual } from 'node:util'
@@ -59,7 +59,7 @@ export const budgetLine = z.strictObject({
 
 export type BudgetLine = z.infer<typeof budgetLine>
 
-/** Whose the budget is, if it was carved out of those of another one. */
+/** Who owns the budget, if it was carved out of another's budgets. */
 export interface Carved {
   readonly session: SessionId
   /** The session and the actor whose budgets it was carved out of; empty: the user's alone. */

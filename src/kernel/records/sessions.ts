@@ -306,7 +306,7 @@ export interface FileFlow {
 }
 
 export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
-  /** The call has been led to this input: its labels are those of the result, too. */
+  /** The call has been led to this input, whose labels the result has too. */
   leadsTo(input: unknown): void
   sandbox(inner: Sandbox): Sandbox
   /** Runs the call. */

@@ -17,7 +17,7 @@ import { authorize, flowRefusal, judgeInput, mayBeCautious } from '../policy/pol
 export interface JudgeDeps {
   readonly approval: Config['approval']
   readonly flow: Config['flow']
-  /** Name of the agent whose rights are in the configuration; those of others are in their definitions. */
+  /** Name of the agent whose rights are in the configuration; other agents' rights are in their definitions. */
   readonly usualAgent: string
   readonly secrets: Pick<SecretUses, 'judge'>
   readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
@@ -31,7 +31,7 @@ export interface JudgeDeps {
     signal: AbortSignal,
     binding?: Binding,
   ) => Promise<CommandInputs | null>
-  /** What the message of a turn and its session ask for beside the policy. */
+  /** The caution that a turn's message and its session ask for, in addition to the policy. */
   readonly cautionOf: (caller: Pick<Caller, 'session' | 'turn'>) => Promise<ClientTools['caution']>
 }
 
@@ -130,7 +130,7 @@ export interface Judges {
   readonly refused: RefusedCalls
   /** Stage 4: hosts that were reached before. */
   readonly hosts: KnownHosts
-  /** Stage 5: how strict the session is beside the policy; undefined: no stricter. */
+  /** Stage 5: how strict the session is in addition to the policy; undefined: no stricter. */
   cautionOf(session: SessionId | ''): Promise<ClientTools['caution']>
   /** Stage 5. @returns the id of a rule that answers in place of a person, or null */
   findRule(asking: Asking, readInputs: () => Promise<CommandInputs | null>): Promise<{ readonly id: string } | null>
@@ -165,7 +165,7 @@ export interface Asking {
   readonly call: string
   readonly input: unknown
   readonly session: SessionId | ''
-  /** Labels because of which the flow policy asks; empty: it does not. */
+  /** Labels that make the flow policy ask; empty: it does not ask. */
   readonly labels: readonly Label[]
   /** What the command runs as it is now; null: nothing, or not known. */
   readonly inputs?: CommandInputs | null

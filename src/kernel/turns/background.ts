@@ -11,13 +11,13 @@ import type { Complete } from '../conversation/summaries.ts'
 import type { Gate } from '../stages/gate.ts'
 import { processRight } from '../policy/policy.ts'
 
-/** A guest that ends waits so long for evaluators of plugins: those of a one-shot run have just begun. */
+/** A guest that ends waits this long for plugins' evaluators: in a one-shot run they have just begun. */
 const maxEvaluatorWaitMs = 5_000
 
 export interface Background {
   /** Never throws; a failure is in the journal. The same call of a session does not run twice at once. */
   run(session: SessionId | '', name: string, input: unknown): Promise<CallOutcome | null>
-  /** Takes on work behind the end of a turn, such as that of evaluators. Never rejects. */
+  /** Takes on work behind the end of a turn, such as evaluators. Never rejects. */
   follow(work: Promise<void>): Promise<void>
   /** Resolves when no such work is left, or after some seconds: a one-shot run ends when its evaluators have just begun. */
   followed(): Promise<void>

@@ -5,7 +5,7 @@
  * Of the turns that people and programs send, `turn.max_running` run at once over all lanes; the others begin in the order in which they
  * came. Turns of agents and schedules have their own admission, so that a turn which waits for them never waits for itself.
  *
- * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome like those of any call.
+ * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome as for any call.
  */
 import { type CallId, type Clock, type JsonObject, OxbowError, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
 import {
@@ -229,7 +229,7 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
   }
 }
 
-/** Messages of people and programs; those of agents and schedules wait in the queue of runs. */
+/** Messages of people and programs; messages of agents and schedules wait in the queue of runs. */
 function isFromOutside({ caller }: Waiting): boolean {
   return caller.actor.startsWith('user:') || caller.actor.startsWith('key:')
 }

@@ -1,4 +1,4 @@
-/** The core's own calls: those that send a message, stop its turn and take what was sent meanwhile, and those of programs' own tools. */
+/** The core's own calls: to send a message, stop its turn and take what was sent meanwhile, and to run programs' own tools. */
 import { z } from 'zod'
 import { type CallId, type IdMaker, isUuid, type JsonObject, type SessionId, toError, type TurnId } from '../../base/index.ts'
 import {
@@ -108,7 +108,7 @@ function cancelTurn({ lanes }: TurnCallDeps): Call<{ session: SessionId; waiting
 function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call<object, { cancelled: number }> {
   return {
     name: 'turn.cancel_all',
-    summary: 'Stops every running turn, also those of agents and schedules, and drops the messages that wait.',
+    summary: 'Stops every running turn, including agents’ and schedules’ turns, and drops the messages that wait.',
     input: z.strictObject({}),
     output: z.object({ cancelled: z.int() }),
     example: {},

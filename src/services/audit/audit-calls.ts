@@ -227,7 +227,7 @@ function verifyCall(verifier: Verifier): Call<object, AuditReport> {
   return {
     ...shared,
     name: 'audit.verify',
-    summary: 'Checks the chain of the journal, and what the store keeps beside it. `oxbow audit verify` also checks the signed heads.',
+    summary: 'Checks the journal’s chain, and what the store keeps besides it. `oxbow audit verify` also checks the signed heads.',
     input: z.strictObject({}),
     output: auditReport,
     example: {},

@@ -1,4 +1,4 @@
-/** What an audit says of heads that were removed, of restores, and of what the store keeps beside the journal. */
+/** What an audit says of heads that were removed, of restores, and of what the store keeps besides the journal. */
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { test } from 'node:test'

@@ -58,7 +58,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     recover: createRecovery(files),
   }
   const onBranches = new Map<string, GuardDeps>()
-  /** On a branch of files labels are those of the path, too, and none is taken back there: the file of the workspace is as it was. */
+  /** On a branch of files the path's labels count too, and none is taken back there: the workspace's file is unchanged. */
   const guardsAt = (branch: string | undefined): GuardDeps => {
     if (branch === undefined) return guards
     let found = onBranches.get(branch)

@@ -1,7 +1,7 @@
 /**
  * Walks the paths of a run. A step is: the work of a node, what it saves, the edge that is taken, and one record of all of it. So a node
- * that has finished never runs again; one that a crash interrupts runs again with the same calls, of which those that have ended return
- * what is recorded, and one of effect `once` that may have run fails with `outcome_unknown`.
+ * that has finished never runs again; one that a crash interrupts runs again with the same calls: calls that have ended return
+ * what is recorded, and a call of effect `once` that may have run fails with `outcome_unknown`.
  */
 import { assertNever, type ErrorCode, type Json, type JsonObject, ownValue, OxbowError, setOwn, toFailure } from '../../base/index.ts'
 import { fanOut, forget, nest } from './graph-branches.ts'

@@ -18,7 +18,7 @@ const maxEventScan = 20_000
 const maxEventWaiters = 1_000
 
 export interface EventBus {
-  /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one where there is none yet. */
+  /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one if there is no event yet. */
   after(cursor: number, filter: EventFilter, limit: number, waitMs: number, signal: AbortSignal): Promise<EventPage>
   /** The newest events before the cursor, oldest first. The page's cursor is the next `before`. */
   before(cursor: number, filter: EventFilter, limit: number): Promise<EventPage>

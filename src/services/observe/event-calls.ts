@@ -74,7 +74,7 @@ function nextCall({ eventBus, ...deps }: EventCallDeps): Call<NextInput, EventPa
   return {
     ...shared,
     name: 'events.next',
-    summary: 'Returns the events after a cursor or of a subscriber, and waits for the next one if there is none.',
+    summary: 'Returns the events after a cursor or of a subscriber, and waits for the next one if there are no events.',
     input: z.strictObject({
       subscriber: z
         .union([subscriberName, z.literal('')])
@@ -135,7 +135,7 @@ async function acknowledge(
 }
 
 /**
- * Each actor has names of its own, so that none learns which ones others use. A person also finds those of others.
+ * Each actor has names of its own, so that none learns which names others use. A person also finds the names of others.
  * @returns the name of the document, whether there is one or not
  */
 async function keyOf(documents: Documents, actor: string, name: string): Promise<string> {

@@ -1,4 +1,4 @@
-/** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and what they may be used for. No verb here shows a value. */
+/** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and the uses allowed for them. No verb here shows a value. */
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'
@@ -31,7 +31,7 @@ const usesChars = 200
 export const secretVerbs: readonly ServiceVerb[] = [
   {
     words: 'secret show <name>',
-    summary: 'show a secret, masked, with what it may be used for',
+    summary: 'show a secret, masked, and its allowed uses',
     examples: ['oxbow secret show GITHUB_TOKEN'],
     call: 'secret.list',
     show: ([secret]: readonly [Line]) =>

@@ -40,7 +40,7 @@ type RecordsOutput = z.infer<typeof recordsPage>
 function readRecords(deps: TranscriptCallDeps): Call<RecordsInput, RecordsOutput> {
   return {
     name: 'session.records',
-    summary: 'Reads the newest records of a session before a record, those of the session that it was forked from included.',
+    summary: 'Reads a session’s newest records before a record, including records of the session that it was forked from.',
     input: z.strictObject({
       session,
       before: z.int().positive().optional().describe('Only records before this one. Default: the newest.'),

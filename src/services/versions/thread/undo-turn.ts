@@ -97,9 +97,9 @@ export async function undoTurn(
 }
 
 interface TurnCommits {
-  /** Those of the turn alone, the newest first. */
+  /** Commits of this turn only, newest first. */
   readonly own: readonly CommitFacts[]
-  /** Those of several turns, or of nobody knows whom. */
+  /** Commits of several turns, or of an unknown author. */
   readonly shared: readonly CommitFacts[]
 }
 
