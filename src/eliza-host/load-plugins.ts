@@ -29,7 +29,7 @@ function coreFile(entry: string): string {
   try {
     return createRequire(entry).resolve('@elizaos/core')
   } catch (cause) {
-    // Those of 0.x can only be imported.
+    // Versions 0.x can only be imported.
     if ((cause as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED')
       throw new OxbowError('bad_config', `The plugin does not load: it was made for an older @elizaos/core than ${coreVersion}.`, {
         hint: 'Install a version of the plugin that was made for it.',

@@ -1,6 +1,6 @@
 /**
- * The database interface of elizaOS over calls to the guest, where the data is kept in the user's store, apart from that of any other plugin
- * and of any other character.
+ * The database interface of elizaOS over calls to the guest, where the data is kept in the user's store, apart from any other plugin's
+ * and any other character's.
  * Everything that crosses is JSON; creations get their ids here, so that a call that is repeated changes nothing.
  */
 import { randomUUID } from 'node:crypto'

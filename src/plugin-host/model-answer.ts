@@ -86,7 +86,7 @@ function createSender(send: Send | null): Sender {
   const stop = (): void => clearTimeout(timer)
   return {
     add({ text, reasoning }) {
-      // Services send null for what there is none of.
+      // Services send null for what is absent.
       if (typeof text === 'string') whole.text += text
       if (typeof reasoning === 'string') whole.reasoning += reasoning
       if (timer === undefined) flush()

@@ -13,7 +13,7 @@ const one = { typed: { name: 'server' }, omit: true } as const
 
 const diff: ServiceVerb = {
   words: 'servers diff <name>',
-  summary: 'start a server and show what it offers, beside what you have approved',
+  summary: 'start a server and compare what it offers with what you approved',
   examples: ['oxbow servers diff files'],
   call: 'server.diff',
   ...one,
@@ -54,7 +54,7 @@ export const serverVerbs: readonly ServiceVerb[] = [
   },
   {
     words: 'servers disable <name>',
-    summary: 'end a server and offer none of its tools',
+    summary: 'end a server and stop offering its tools',
     examples: ['oxbow servers disable files'],
     call: 'server.switch',
     ...one,
@@ -89,7 +89,7 @@ function diffText({ server, identity, instructions, offers, tools }: ServerDiff)
   const parts = [
     ...changed('Runs', identity.approved, identity.now),
     ...changed('Instructions', instructions.approved, instructions.now),
-    ...changed('Beside tools', offersText(offers.approved), offersText(offers.now)),
+    ...changed('Other offers', offersText(offers.approved), offersText(offers.now)),
     ...tools.map(({ tool, state, problem, approved, now, read_only: readOnly, sink }) => {
       const marks = [...(readOnly ? ['read-only'] : []), ...(sink ? [] : ['no sink'])]
       const head = `${plainLine(tool, 128)}: ${state}${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`

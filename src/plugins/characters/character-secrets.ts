@@ -92,7 +92,7 @@ export function withSecrets(original: JsonObject, values: Readonly<Record<string
 }
 
 /**
- * The author of a file can write any handle into it: those of other secrets of the person must not become values in an export.
+ * The author of a file can write any handle into it: handles of the person's other secrets must not become values in an export.
  * @param agent that has the character @param granted the secrets that its definition names
  * @returns the names of its own secrets for which handles stand
  */

@@ -69,7 +69,7 @@ export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
     ...runtimePart,
     forPlugins: true,
     name: 'plugin.model',
-    summary: 'Asks a model by its type, which plugins serve; for texts and vectors also those of this guest.',
+    summary: 'Asks a model by its type, which plugins serve; for texts and vectors this guest’s too.',
     input: z.strictObject({
       type: z.string().min(1).max(100).describe('TEXT_SMALL, TEXT_LARGE, TEXT_EMBEDDING, IMAGE_DESCRIPTION …'),
       params: z.custom<JsonObject>(isObject, 'must be an object').describe('As the type has them, such as `prompt`.'),
