@@ -124,7 +124,7 @@ async function attempt(deps: EngineDeps, run: LiveRun, path: Path, node: GraphNo
   } catch (error) {
     if (limit.isOver() && !outer.aborted)
       throw new OxbowError('timeout', `The node ${path.record.node} took longer than ${node.timeout_s} s.`, {
-        hint: 'Raise its timeout_s, or lead on with on_error.',
+        hint: 'Raise its timeout_s, or set on_error.',
       })
     throw error
   }
