@@ -229,7 +229,7 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .enum(['user', 'superuser', 'admin'])
         .default('admin')
         .describe(
-          'Role of the terminals of the guest’s own user: `user` cannot change access, nor see the audit; `superuser` cannot change access.',
+          'Role of the terminals of the guest’s own user: `user` can neither change access nor see the audit; `superuser` cannot change access.',
         ),
     })
     .prefault({}),

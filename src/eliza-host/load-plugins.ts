@@ -97,7 +97,7 @@ const providerDeadlineMs = 2_000
 export const backgroundTask = 'background'
 const backgroundEveryS = 60
 
-/** Read from the objects alone: no code of the plugin but its module has run. */
+/** Read only from the objects: of the plugin's code, only its module has run. */
 export function describePlugins(plugins: readonly Plugin[]): PluginExports {
   const all = <Item>(part: (plugin: Plugin) => readonly Item[] | undefined): readonly Item[] =>
     plugins.flatMap((plugin) => part(plugin) ?? [])

@@ -155,7 +155,7 @@ function listMethods(ask: Ask, { agentId }: StoreAdapterOptions): Free {
   }
 }
 
-/** Tasks, logs and the cache, each of the agent alone. */
+/** Tasks, logs and the cache, each of this agent only. */
 function workMethods(ask: Ask, { guest, agentId, now }: StoreAdapterOptions): Free {
   /** What the queue held when it was read last, as long as this process has not changed it. */
   let queue: { readonly tasks: Free[]; readonly until: number } | undefined

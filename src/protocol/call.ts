@@ -177,7 +177,7 @@ interface CallLabels {
   readonly loads?: true
   /** Fields of its input whose text its result never repeats. */
   readonly silent?: readonly string[]
-  /** Of an action, the plugin that has it: untrusted text of this origin alone does not make the call ask. */
+  /** Of an action, the plugin that has it: untrusted text of only this origin does not make the call ask. */
   readonly own?: DataOrigin
 }
 

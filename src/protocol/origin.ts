@@ -1,6 +1,6 @@
 /**
  * Origins: where the labelled data of a conversation comes from, so that a person who is asked can see what may meet in a call. They explain
- * a decision and never make one: labels alone do. Names in them are hostile text.
+ * a decision and never make one: only labels do. Names in them are hostile text.
  */
 import { joinLabels, type Label } from './record.ts'
 import { isObject } from '../base/index.ts'

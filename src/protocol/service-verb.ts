@@ -65,7 +65,7 @@ export interface ServiceVerb {
 
 /** What is typed for a field of the input. */
 export interface TypedField {
-  /** `budget.tokens` stands in the field `budget`; empty: it is no field, and `Typed.options` has it. */
+  /** `budget.tokens` is in the field `budget`; empty: it is no field, and `Typed.options` has it. */
   readonly field: string
   /** Default: the description in the schema. */
   readonly help?: string

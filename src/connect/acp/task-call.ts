@@ -40,7 +40,7 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, Tas
     name: `acp.${name}`,
     summary: what + where,
     input: z.strictObject({
-      goal: z.string().min(1).max(32_000).describe('What it is to reach. It knows nothing else of this conversation.'),
+      goal: z.string().min(1).max(32_000).describe('Its goal. It knows nothing else of this conversation.'),
       key_facts: z.array(z.string().min(1).max(500)).max(50).default([]).describe('What it has to know, a fact each.'),
       context: z.string().max(200).optional().describe('Of an earlier answer: continues that conversation.'),
     }),

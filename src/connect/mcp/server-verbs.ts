@@ -1,4 +1,4 @@
-/** `oxbow servers`: what servers of tools offer, and what of it a person approves. Adding and removing them stands in the terminal. */
+/** `oxbow servers`: what servers of tools offer, and what of it a person approves. The verbs that add and remove them are in the terminal. */
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { isObject } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'

@@ -67,7 +67,7 @@ function speaksAnthropic({ url = '', headers }: IncomingMessage): boolean {
 }
 
 export interface Sender {
-  /** @param event its type; absent: the data alone */
+  /** @param event its type; absent: only the data */
   data(value: unknown, event?: string): void
   end(last?: string): void
 }

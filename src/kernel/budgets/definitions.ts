@@ -62,7 +62,7 @@ export type BudgetLine = z.infer<typeof budgetLine>
 /** Who owns the budget, if it was carved out of another's budgets. */
 export interface Carved {
   readonly session: SessionId
-  /** The session and the actor whose budgets it was carved out of; empty: the user's alone. */
+  /** The session and the actor whose budgets it was carved out of; empty: only the user's. */
   readonly above: SessionId | ''
   readonly actor: string
 }
@@ -155,7 +155,7 @@ interface Definitions {
   definitions(): readonly Definition[]
 }
 
-/** Sets the budget of a program for each day, unless it is so already. @param limits null: removes all budgets that are its alone */
+/** Sets the budget of a program for each day, unless it is so already. @param limits null: removes all budgets that only it has */
 export async function limitProgram(
   { budgets, documents }: { readonly budgets: { book(): Promise<Definitions> }; readonly documents: Documents },
   now: number,

@@ -57,7 +57,7 @@ export interface Sessions {
   held(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** Those by which sinks are judged: without what a person has declassified, which nothing else inherits. */
   judged(caller: Pick<Caller, 'session' | 'scope'>): Labels
-  /** Whether these labels, of those that are judged, come from the plugin alone whose call it is; see `isOwnText`. */
+  /** Whether these of the judged labels come only from the calling plugin; see `isOwnText`. */
   areOwn(caller: Caller, call: Call, labels: Labels): boolean
   /** Takes labels out of `judged`, or puts them back. @returns whether the session is known */
   declassify(session: SessionId, labels: Labels, isFreed: boolean): boolean

@@ -73,7 +73,7 @@ export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
 export type FillInput = (caller: Caller, input: unknown) => Promise<{ readonly caller: Caller; readonly input: unknown }>
 
 export interface Gate {
-  /** Starts a call; the caller can wait for the intent alone, which acknowledges a message before its turn has run. */
+  /** Starts a call; the caller can wait for only the intent, which acknowledges a message before its turn has run. */
   start(caller: Caller, name: string, input: unknown, options: CallOptions): StartedCall
   /** @throws OxbowError of the store only; everything else is in the outcome */
   call(caller: Caller, name: string, input: unknown, options: CallOptions): Promise<CallOutcome>

@@ -62,7 +62,7 @@ function textOf(value: Json | undefined, at: string, findings: Findings): string
   return ''
 }
 
-/** A text alone is a list of one. */
+/** A single text is a list of one. */
 function textList(value: Json | undefined, at: string, findings: Findings): readonly string[] {
   if (isAbsent(value)) return []
   if (typeof value === 'string') return value.trim() === '' ? [] : [value]

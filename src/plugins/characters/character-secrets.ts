@@ -1,5 +1,5 @@
 /**
- * Takes the secrets out of the file of a character: they move into the secret store, and a handle stands in their place. What is in
+ * Takes the secrets out of the file of a character: they move into the secret store, and handles replace them. What is in
  * `secrets` counts as one, and so does any setting whose name says so. Values that would hide ordinary words in every output stay: short
  * ones, `true`, names of models, addresses without a password.
  */

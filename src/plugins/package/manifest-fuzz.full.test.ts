@@ -45,7 +45,7 @@ void test('whatever a manifest contains, it is either usable throughout or an er
   )
 })
 
-void test('whatever stands in a signature, it is refused', () => {
+void test('whatever a signature contains, it is refused', () => {
   fc.assert(
     fc.property(
       fc.oneof(

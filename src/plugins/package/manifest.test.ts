@@ -114,7 +114,7 @@ test('an update shows which rights it gains and loses', () => {
   assert.ok(compareRights(null, rights).added.includes('keep memories of its own'))
 })
 
-test('whatever stands in a manifest, the result is a manifest or an error', () => {
+test('whatever a manifest contains, the result is a manifest or an error', () => {
   fuzzManifests(100)
 })
 

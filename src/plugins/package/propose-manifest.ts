@@ -187,7 +187,7 @@ const packageOf = (name: string): string => name.split('/', name.startsWith('@')
 
 const addresses = /\b(?:https?|wss?):\/\/((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?::\d{1,5})?)(?=[/"'`?#\s\\$]|$)/gi
 
-/** Hosts that stand in code as names of formats and in texts, and are not asked. */
+/** Hosts that code contains as format names and in texts, and never contacts. */
 function isReal(host: string): boolean {
   return !/^(?:www\.w3\.org|json-schema\.org|schemas?\.|.*\bexample\.(?:com|org|net)|github\.com|.*\.?npmjs\.com|.*\bmozilla\.org|.*\bwiki[mp]edia\.org|stackoverflow\.com|.*\bstackexchange\.com|docs\.|react(?:js)?\.(?:dev|org)$|fb\.me|feross\.org|eprint\.iacr\.org|via\.placeholder\.com|.*\.(?:test|invalid|local|localhost)(?::|$))/i.test(
     host,

@@ -98,7 +98,7 @@ interface Wanted {
   readonly providers: readonly PluginProvider[]
 }
 
-/** Those that are named and, for an agent, those that are neither private nor dynamic, and the dynamic ones that the message is about. */
+/** Named providers; for an agent also the ones that are neither private nor dynamic, and dynamic ones that the message is about. */
 function wantedProviders(
   { hosts }: PartDeps,
   { caller }: CallContext,

@@ -113,7 +113,7 @@ export type OwnProgram = 'plugin-host' | 'eliza-host'
 export interface ServerProgram {
   /** A program of Oxbow's own that runs instead of `command`, in Node, with `args`; absent: none. */
   readonly own?: OwnProgram | undefined
-  /** Absolute folder of the host that belongs to this program alone, shown writable at `/data`; absent: none. */
+  /** Absolute folder of the host that only this program has, shown writable at `/data`; absent: none. */
   readonly state?: string | undefined
   /** The largest file that it may write; absent, or more than `sandbox.max_file_mb`: that. */
   readonly maxFileMb?: number | undefined
@@ -128,7 +128,7 @@ export interface ServerProgram {
   readonly programAt?: string
   /** Folder in which it starts; `/tmp` when absent. */
   readonly cwd?: string
-  /** `/shared`, or `/shared/NAME` for a folder of the person. `/shared` alone does not include those. */
+  /** `/shared`, or `/shared/NAME` for a folder of the person. `/shared` does not include these. */
   readonly folders: readonly { readonly path: string; readonly writable: boolean }[]
   /** For the egress proxy; null: no network. */
   readonly pass: string | null

@@ -72,7 +72,7 @@ describe('a learned rule', () => {
     for (const part of more) assert.ok(!isCovered(rule, command(`git status ${part}`)), JSON.stringify(part))
   })
 
-  it('of a program that runs its arguments or destroys, or that the agent can write, covers this command alone', () => {
+  it('of a program that runs its arguments or destroys, or that the agent can write, covers only this command', () => {
     for (const text of [
       'bash build',
       'python3 run',

@@ -1,6 +1,6 @@
 /**
  * The flow of labels beyond the conversation: labels of files, and the rules of `[flow]`. Loaded with the first session that reads private
- * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
+ * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges only by the session.
  */
 import {
   type Documents,

@@ -169,7 +169,7 @@ function savedOf(path: Path, node: GraphNode, result: JsonObject): Record<string
   for (const [field, part] of Object.entries(node.save)) {
     const value = partOf(result, part.split('.'))
     if (value === undefined)
-      throw new OxbowError('bad_input', `The result of ${path.record.node} has no ${part}, which is to be saved as ${field}.`, {
+      throw new OxbowError('bad_input', `The result of ${path.record.node} has no ${part} to save as ${field}.`, {
         hint: `It has: ${Object.keys(result).join(', ')}. docs/graphs.md lists what each type returns.`,
       })
     setOwn(set, field, value)

@@ -81,7 +81,7 @@ async function eraseNaming(
 
 const naming: ReadonlySet<string> = new Set(['session.create', 'session.rename', 'session.fork', 'session.title', 'model.complete'])
 
-/** Bodies of these are short and stand in the journal itself. */
+/** Their bodies are short and are in the journal itself. */
 function gives({ name, body }: JournalRecord, isTitle: (text: string) => boolean): boolean {
   if (!naming.has(name)) return false
   const value: unknown = JSON.parse(body)

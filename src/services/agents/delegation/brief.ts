@@ -37,7 +37,7 @@ export interface Delegating {
 /** Fields of a delegation, also for calls that delegate many. */
 export const delegateFields = {
   agent: z.string().min(1).max(100).describe('Name of an agent, from agent.find.'),
-  goal: z.string().min(1).max(maxAgentMessageCharacters).describe('What it is to reach. It knows nothing else of this conversation.'),
+  goal: z.string().min(1).max(maxAgentMessageCharacters).describe('Its goal. It knows nothing else of this conversation.'),
   key_facts: z
     .array(z.string().min(1).max(maxKeyFactCharacters))
     .max(maxKeyFacts)

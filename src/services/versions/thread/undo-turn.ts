@@ -169,7 +169,7 @@ const documents = 'state/'
 
 /**
  * The files of a git repository belong together: objects that a later commit needs, or an index of other files, would break it.
- * @returns what is to be written in those that have changed since the turn
+ * @returns what to write in files that have changed since the turn
  */
 async function brokenRepositories(
   repository: Repository,
