@@ -61,7 +61,7 @@ const name = z
     error: 'must be a plain name without slashes and control characters',
   })
   .describe('Name of the document within its category.')
-const version = z.int().nonnegative().optional().describe('Only if the document still has this version; 0: only if it does not exist yet.')
+const version = z.int().nonnegative().optional().describe('Only if the document still has this version; 0: only if it is new.')
 const placeShape = { category, name }
 
 const shared = {
