@@ -47,7 +47,7 @@ export const remoteAgent = z.strictObject({
     .max(100)
     .default([])
     .describe(
-      'Hosts beside that of `url` that it may be reached at, as in `egress.allow`; also its own, if that is private or this machine.',
+      'Hosts other than `url`’s at which it may be reached, as in `egress.allow`; also its own, if that is private or this machine.',
     ),
   timeout_s: z.int().min(1).max(86_400).default(600).describe('Time limit of one task in seconds.'),
 })

@@ -25,7 +25,7 @@ export const acpAgent = z.strictObject({
     .array(z.string().max(300))
     .max(100)
     .default([])
-    .describe('Hosts that it may reach, as in `egress.allow`, such as that of its model. Without any it has no network.'),
+    .describe('Hosts that it may reach, as in `egress.allow`, such as its model’s. Without any it has no network.'),
   files: z
     .enum(['none', 'read', 'branch'])
     .default('branch')

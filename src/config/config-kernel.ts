@@ -92,7 +92,7 @@ export const kernelConfig = {
       new_host: decision
         .default('ask')
         .describe(
-          'For a model’s calls that name a host which no agent has reached before, when the conversation contains untrusted content. A host is asked about once; those of `egress.allow` are known.',
+          'For a model’s calls that name a host which no agent has reached before, when the conversation contains untrusted content. A host is asked about once; hosts in `egress.allow` are known.',
         ),
       sinks: z
         .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))
@@ -119,7 +119,9 @@ export const kernelConfig = {
         )
         .max(maxFlowRules)
         .default([])
-        .describe('Rules that label what is read, beside the labels of the calls: `[[flow.source]]`. All conditions of a rule must hold.'),
+        .describe(
+          'Rules that label what is read, in addition to the calls’ labels: `[[flow.source]]`. All conditions of a rule must hold.',
+        ),
       sink: z
         .array(
           z
@@ -148,7 +150,7 @@ export const kernelConfig = {
         .enum(['user', 'superuser', 'admin'])
         .default('admin')
         .describe(
-          'Role of the terminals of the guest’s own user: `user` cannot change access, nor see the audit; `superuser` cannot change access.',
+          'Role of the terminals of the guest’s own user: `user` can neither change access nor see the audit; `superuser` cannot change access.',
         ),
     })
     .prefault({}),
@@ -218,7 +220,7 @@ export const kernelConfig = {
         .min(0.1)
         .max(24)
         .default(10)
-        .describe('Larger files are kept beside the repository, once for each content, up to 4 GB.'),
+        .describe('Larger files are kept next to the repository, once for each content, up to 4 GB.'),
       ignore: z
         .array(z.string().min(1).max(255))
         .max(100)

@@ -47,8 +47,8 @@ const provider = z.strictObject({
   wire: z
     .enum(['openai-chat', 'openai-responses', 'anthropic', 'gemini', 'ai-sdk', ''])
     .default('')
-    .describe('Protocol of the service. Empty: that of the built-in provider with this id, otherwise openai-chat.'),
-  base_url: z.string().default('').describe('Base URL of the service. Empty: that of the built-in provider.'),
+    .describe('Protocol of the service. Empty: as for the built-in provider with this id, otherwise openai-chat.'),
+  base_url: z.string().default('').describe('Base URL of the service. Empty: the built-in provider’s.'),
   api_key_env: z
     .string()
     .default('')

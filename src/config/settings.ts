@@ -34,7 +34,7 @@ export const configState = z.strictObject({
     .describe('Every value that applies when the guest starts next. Empty if the files cannot be used.'),
   problem: z.string().describe('Why the files cannot be used; empty if they can.'),
   pending: z.array(z.string()).readonly().describe('Keys whose value in the running guest differs.'),
-  last_good: goodConfig.nullable().describe('The newest text that worked and differs from the present one; null if there is none.'),
+  last_good: goodConfig.nullable().describe('The newest text that worked and differs from the present one; null if there is no such text.'),
   locked: z.string().describe('Why terminals cannot change the file; empty if they can.'),
 })
 
@@ -60,7 +60,7 @@ export type HostQuestion =
   | { readonly ask: 'config' }
   | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: false }
   | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: true; readonly base: string }
-  /** An envelope of the files as they are now. `masters`: creates the user's master key if there is none. */
+  /** An envelope of the files as they are now. `masters`: creates the user's master key if it does not exist. */
   | { readonly ask: 'envelope'; readonly masters: boolean }
   | { readonly ask: 'newest_head' }
   /** The person's definitions of agents and graphs, as their files are now. */
@@ -142,7 +142,7 @@ export interface HostPort {
   newestHead(): Promise<NewestHead | null>
   /** The person's definitions of agents and graphs. */
   definitions(): Promise<readonly DefinitionText[]>
-  /** The installed plugins that are enabled; those of the start are in the envelope. */
+  /** The installed plugins that are enabled; the envelope has the ones enabled at the start. */
   plugins(): Promise<readonly HostedPlugin[]>
   /** The folders of the person. The runner of an isolated guest makes its sandbox show them. @throws as `SandboxFolders.show` */
   folders(): Promise<HostFolders>

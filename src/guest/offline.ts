@@ -67,9 +67,9 @@ async function callsHere(envelope: GuestEnvelope): Promise<readonly Call[]> {
 }
 
 /**
- * Every call for the reference, which describes calls and runs none: also those that this machine's sandbox could not serve. What they
- * would ask is opened for none of them.
- * @param status of a sandbox, so that calls which it does not serve are marked; absent: none is
+ * Every call for the reference, which describes calls and runs none, including calls that this machine's sandbox could not serve.
+ * Nothing that they would use is opened.
+ * @param status of a sandbox, so that calls which it does not serve are marked; absent: no call is marked
  */
 export async function describedCalls(config: Config, status?: SandboxStatus): Promise<readonly Call[]> {
   // One service stands for all: the call is the same.

@@ -137,7 +137,7 @@ function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
   let listed: { readonly tools: readonly Call[]; readonly all: readonly Call[] } = { tools: none, all: none }
   const sync: Call = {
     name: syncName,
-    summary: 'Takes over the plugins that are installed and enabled now, the first ones.',
+    summary: 'Loads the first plugins that are installed and enabled.',
     tier: 'side_effecting',
     right: 'plugins.write',
     effect: 'idempotent',

@@ -64,7 +64,7 @@ export interface FixtureOptions {
   readonly hasPlugins?: boolean
   readonly host?: HostPort
   readonly hooks?: HookSource
-  /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
+  /** Makes a memory in the same store, and its calls in addition to `calls`; closed with the kernel. */
   readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
 }
 

@@ -97,7 +97,7 @@ export interface ForeignRun {
 export interface ForeignCalls {
   /** Makes the session that remembers what the program has read. */
   openSession(title: string): Promise<SessionId>
-  /** @throws OxbowError `unauthenticated` for a key that was revoked, as all methods */
+  /** @throws OxbowError `unauthenticated` for a revoked key, like all methods */
   tools(): Promise<OfferedCalls>
   /** The call of a tool, and who makes it; whether the key may is judged when it is made. Null: there is none. */
   find(tool: string): Promise<FoundTool | null>

@@ -54,7 +54,7 @@ import type { AskRuns, ServiceRuns } from './turns/service-runs.ts'
 import type { createProfileOf, Handoffs } from './policy/profiles.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
-/** What the core gives to services. None of it is theirs to close. */
+/** What the core gives to services. They must not close any of it. */
 export interface Core {
   readonly user: UserId
   readonly config: Config
@@ -69,9 +69,9 @@ export interface Core {
   readonly showFolders?: (() => Promise<readonly ShownFolder[]>) | undefined
   /** Names in /shared of the person's own folders. */
   readonly mounts?: (() => readonly string[]) | undefined
-  /** Those of them that versions cover now: `NAME:MARK`. */
+  /** The mounts that versions cover now: `NAME:MARK`. */
   readonly coveredFolders?: (() => readonly string[]) | undefined
-  /** Folder for the versions of the workspace; absent: there are none. */
+  /** Folder for the versions of the workspace; absent: no versions are kept. */
   readonly versionsFolder?: string | undefined
   /** Absent: nothing is known of the disk. */
   readonly disk?: DiskProbe | undefined
@@ -129,7 +129,7 @@ export interface Core {
   readonly definitionProblem: (definition: Definition) => Promise<string>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
-  /** Limits what a program or plugin may use in a day, beside all budgets above it. @param scope the actor of its calls */
+  /** Limits what a program or plugin may use in a day, in addition to all budgets above it. @param scope the actor of its calls */
   readonly limitProgram: (
     of: Parameters<Documents['change']>[0],
     scope: `program:${string}` | `plugin:${string}`,
@@ -200,7 +200,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Keeps what calls change, and makes copies of the workspace; one service does. */
   readonly files?: {
-    /** Rights of calls that change what it keeps beside files, such as saved documents. */
+    /** Rights of calls that change other things it keeps, such as saved documents. */
     readonly rights: readonly string[]
     /** Asked with the first call that changes something; none changes anything while this fails. @returns null: nothing is kept here */
     changes(core: Core, self: () => Promise<Port>): Promise<FileChanges | null>

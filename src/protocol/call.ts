@@ -1,6 +1,6 @@
 /**
  * The description of a system call, and what a call and its callers see of each other. The model's tools, CLI help, the gateway's `call`
- * frame and the reference pages are derived from the description, and the gate works by it.
+ * frame and the reference pages are derived from the description, which the gate follows.
  */
 import type { CallRoute } from './service-verb.ts'
 import type { MadeCall } from './call-names.ts'
@@ -47,7 +47,7 @@ export interface Caller {
   readonly process: ProcessId | ''
   /** Branch of files that its calls work on; absent: the workspace. */
   readonly branch?: string
-  /** Data that this call has beside what its session has read. */
+  /** Data that this call has besides what its session has read. */
   readonly scope?: LabelScope
   /** Aborted when the rights are gone, with an OxbowError as the reason: what the caller has running is cancelled. Absent: they stay. */
   readonly ended?: AbortSignal
@@ -100,7 +100,7 @@ export interface CallContext {
   ): Promise<CallOutcome>
   /**
    * Judges an input to which this call is led by what it reads, such as the address of a redirect, by the rights of the caller and the rules
-   * about data. Nobody is asked. The labels that rules give to it are those of the call's result, too.
+   * about data. Nobody is asked. The call's result also gets the labels that rules give to it.
    * @returns why it must not go there; null: it may
    */
   leadsTo(input: unknown): Promise<Failure | null>
@@ -116,7 +116,7 @@ export interface CallContext {
     seqs: readonly number[],
     reason: string,
   ): Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
-  /** Files attached to the messages of the current turn, by index; behind them those of earlier turns of the session, the newest first. */
+  /** Files attached to the messages of the current turn, by index; then attachments of the session's earlier turns, the newest first. */
   attachments(): Promise<readonly Attachment[]>
   /** Content-addressed storage of the journal. */
   readonly blobs: Blobs
@@ -182,7 +182,7 @@ interface CallLabels {
   readonly loads?: true
   /** Fields of its input whose text its result never repeats. */
   readonly silent?: readonly string[]
-  /** Of an action, the plugin that has it: untrusted text of this origin alone does not make the call ask. */
+  /** Of an action, the plugin that has it: untrusted text of only this origin does not make the call ask. */
   readonly own?: DataOrigin
 }
 
@@ -194,7 +194,7 @@ export interface Call<Input = any, Output = any> {
   /** One sentence. */
   readonly summary: string
   readonly input: z.ZodType<Input>
-  /** JSON Schema of the input for models and people, where somebody else wrote it; absent: that of `input`. */
+  /** JSON Schema of the input for models and people, if somebody else wrote it; absent: `input`'s. */
   readonly parameters?: JsonObject
   readonly output: z.ZodType<Output>
   /** A valid input, shown in help and in errors. */
@@ -219,7 +219,7 @@ export interface Call<Input = any, Output = any> {
   readonly labels: CallLabels
   /** Its output, not its text, may have secrets: it reaches the person who asked, and nothing else. */
   readonly reveals?: true
-  /** Its output is bytes as base64, which look like secrets and are none: only known secrets are hidden in it. */
+  /** Its output is bytes as base64, which only look like secrets: only known secrets are hidden in it. */
   readonly encoded?: true
   /** Plugins may make it, whatever its audience. */
   readonly forPlugins?: true
@@ -228,7 +228,7 @@ export interface Call<Input = any, Output = any> {
   /** Each line of its text, `NAME: …`, names a tool that is offered from then on. Without such a call all tools are. */
   readonly findsTools?: true
   /**
-   * What the call does with files of the workspace, beside what it asks of hands, which is watched: `writes` them, shows them as versions
+   * What the call does with workspace files, apart from what it asks of hands, which is watched: `writes` them, shows them as versions
    * or branches had them (`past`), or runs programs that may do anything with all of them (`workspace`). Absent: it reads at most.
    */
   readonly files?: 'writes' | 'past' | 'workspace'
@@ -282,8 +282,8 @@ export function defineCall<Input extends z.ZodType, Output extends z.ZodType>(
 }
 
 /**
- * Whether all untrusted text of a conversation is that of the plugin whose call it is, which then reaches only hosts approved for the plugin: it
- * can send there itself whatever it has. Private data it may not have. What has no origin, or was given to the conversation, is nobody's.
+ * Whether all untrusted text of a conversation comes from the calling plugin, which then reaches only hosts approved for the plugin: it
+ * can send there itself whatever it has. It must not have private data. What has no origin, or was given to the conversation, is nobody's.
  */
 export function isOwnText(
   { actor, limits }: Pick<Caller, 'actor' | 'limits'>,
@@ -321,7 +321,7 @@ export type CallOutcome<Output = unknown> =
       readonly labels?: readonly Label[]
     }
 
-/** A tool that the program runs itself. `tier` judges its calls as it judges those of the guest; absent: `read_only`. */
+/** A tool that the program runs itself. `tier` judges its calls like the guest's; absent: `read_only`. */
 export interface ClientTool extends ToolSpec {
   readonly tier?: Tier | undefined
 }
@@ -350,7 +350,7 @@ export interface ClientResult {
 /** A conversation as a turn finds it. */
 export interface HeldConversation {
   readonly items: readonly ConversationItem[]
-  /** Replaces the messages before the items; null: there are none. */
+  /** Replaces the messages before the items; null: there are no such messages. */
   readonly summary: ConversationItem | null
 }
 

@@ -36,7 +36,7 @@ export interface ServiceVerb {
   readonly typed?: Readonly<Record<string, string | TypedField>>
   /** Fields without an option; true: all that `typed` does not name. */
   readonly omit?: readonly string[] | true
-  /** What the input has beside what is typed. */
+  /** What the input has in addition to what is typed. */
   readonly fixed?: JsonObject
   /** Completes the input, before a guest is looked for. @throws OxbowError for what cannot be meant */
   input?(input: JsonObject, typed: Typed): JsonObject | Promise<JsonObject>
@@ -68,7 +68,7 @@ export interface ServiceVerb {
 
 /** What is typed for a field of the input. */
 export interface TypedField {
-  /** `budget.tokens` stands in the field `budget`; empty: it is no field, and `Typed.options` has it. */
+  /** `budget.tokens` is in the field `budget`; empty: it is no field, and `Typed.options` has it. */
   readonly field: string
   /** Default: the description in the schema. */
   readonly help?: string
@@ -111,7 +111,7 @@ export interface Following extends Pick<Typed, 'options'> {
   tell(text: string): void
 }
 
-/** What was asked for, beside the output. */
+/** What was asked for, in addition to the output. */
 interface Shown extends Pick<Typed, 'options'> {
   readonly input: JsonObject
   /** What was typed first, in one line. */

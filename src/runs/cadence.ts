@@ -33,7 +33,7 @@ export const cadence = z
     z.strictObject({
       type: z.literal('cron'),
       expression: z.string().min(1).max(maxCronLength).describe('Minute, hour, day, month, weekday; with six fields, seconds first.'),
-      time_zone: z.string().max(64).default('').describe('IANA name, e.g. Europe/Berlin; empty: that of this machine.'),
+      time_zone: z.string().max(64).default('').describe('IANA name, e.g. Europe/Berlin; empty: this machine’s.'),
     }),
   ])
   .describe('When it runs.')
@@ -44,7 +44,7 @@ const loadCroner = once(async () => (await import('croner')).Cron)
 /**
  * @param after unix milliseconds, exclusive
  * @param from where intervals are counted from, so that they do not drift
- * @returns the first due time, or null when there is none any more
+ * @returns the first due time, or null when no more follow
  * @throws OxbowError `bad_input` for an expression or a zone that does not exist
  */
 export async function nextDue(when: Cadence, after: number, from: number): Promise<number | null> {

@@ -23,7 +23,7 @@ interface Ticket {
   readonly priority: Priority
   /** Unix milliseconds since which it waits. */
   readonly since: number
-  /** Its kind, of which at most so many run at once; absent: only the limit of all holds. */
+  /** Its kind, and how many of that kind may run at once; absent: only the limit for all runs holds. */
   readonly kind?: { readonly name: string; readonly most: number }
 }
 

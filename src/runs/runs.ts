@@ -1,6 +1,6 @@
 /**
  * Runs: the one way to do something later or longer. A run is a document of its owner: its name is the id of the run, which follows from
- * its cause, and its value says how far it is and when it goes on. So there is no second list of what is to be done. A run that is due is
+ * its cause, and its value says how far it is and when it goes on. So there is no second list of work to do. A run that is due is
  * taken on by `goOn` from where its document says it is; after a crash, a stop, or a time far away, this is done again from the document as
  * it is then. What it does on the way are calls, whose ids follow from the run, so that the gate repeats none: an outcome is final, and an
  * effect that may have happened is reconciled.
@@ -71,7 +71,7 @@ export interface Runs extends Waits, Pick<Timers, 'at' | 'sleep' | 'look'> {
   readonly queue: RunQueue
   /** Takes on runs of a kind from now on; see `HeldRuns.load`. */
   hold<State>(kind: RunKind<State>): HeldRuns<State>
-  /** A lease of something else. @param onLost see `createLease` @param terms absent: those of kinds */
+  /** A lease of something else. @param onLost see `createLease` @param terms absent: as for kinds */
   lease(name: string, onLost: () => void, terms?: { readonly worker: string; readonly leaseMs: number }): Lease
   close(): Promise<void>
 }

@@ -136,7 +136,7 @@ function diffRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call
   return defineCall({
     ...shared,
     name: 'remote.diff',
-    summary: 'Fetches the card of an agent of others and shows it, beside the one that is approved.',
+    summary: 'Fetches another party’s agent card and compares it with the approved one.',
     input,
     output: cardDiff,
     example,

@@ -105,7 +105,7 @@ function addCall(table: CoderTable): Call {
     async run({ agent, settings }, context) {
       const known = table.held().find((each) => each.name === agent)
       if (known?.from === 'config.toml')
-        throw new OxbowError('bad_input', `${agent} stands in config.toml.`, { hint: `Change [acp.agents.${agent}] there.` })
+        throw new OxbowError('bad_input', `${agent} is defined in config.toml.`, { hint: `Change [acp.agents.${agent}] there.` })
       if (known === undefined && table.held().length >= maxCoders)
         throw new OxbowError('limit_reached', `There are ${maxCoders} coding agents already.`, {
           hint: 'Remove one: oxbow coders remove NAME.',

@@ -8,7 +8,7 @@ import { asks, inOrder, newCallId } from '../../kernel/kernel-fixture.ts'
 import { checkout, makeCoderBench } from './coder-fixture.ts'
 
 void describe('a coding agent', () => {
-  void it('is approved as it was shown, with what it may reach, and no longer once any of that changes', async () => {
+  void it('is approved as it was shown, with the hosts it may reach, and no longer once any of that changes', async () => {
     await using bench = await makeCoderBench()
     const settings = { command: 'node', args: ['/opt/server/agent.js'], program_folder: bench.folder, files: 'none' }
     await bench.call('coder.add', { agent: 'helper', settings })

@@ -1,4 +1,4 @@
-/** The calls by which a person looks at what a server offers, beside what is approved, and approves it. */
+/** The calls with which a person compares what a server offers with what is approved, and approves it. */
 import { z } from 'zod'
 import { isOxbowError, OxbowError, type SchemaChecker } from '../../base/index.ts'
 import { type Call, defineCall } from '../../protocol/index.ts'
@@ -39,7 +39,7 @@ const shown = z.strictObject({
   server: z.string(),
   identity: z.strictObject({ approved: z.string(), now: z.string() }),
   instructions: z.strictObject({ approved: z.string(), now: z.string() }),
-  offers: z.strictObject({ approved: offeredSchema, now: offeredSchema }).describe('What it has beside tools.'),
+  offers: z.strictObject({ approved: offeredSchema, now: offeredSchema }).describe('What it offers besides tools.'),
   tools: z.array(toolDiff).readonly(),
 })
 
@@ -53,7 +53,7 @@ function diffServer(table: ServerTable, hash: () => Promise<HashText>): Call {
   return defineCall({
     ...shared,
     name: 'server.diff',
-    summary: 'Starts a server and shows what it offers, beside what is approved.',
+    summary: 'Starts a server and compares what it offers with what is approved.',
     input: serverInput,
     output: serverDiff,
     example: { server: 'files' },

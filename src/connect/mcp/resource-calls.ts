@@ -1,5 +1,5 @@
 /**
- * What a server has beside tools, as calls: its resources, which models read as they read web pages, and its prompts, which only a person
+ * What a server offers besides tools, as calls: its resources, which models read like web pages, and its prompts, which only a person
  * chooses. Both are text of the server, and untrusted; the address of a resource is a way out for data.
  */
 import { z } from 'zod'
@@ -118,7 +118,7 @@ function listText({ resources, templates }: ResourceList): string {
     ...(found.length > maxListedItems ? [`… and ${found.length - maxListedItems} more: narrow the list by \`containing\``] : []),
   ]
   const parts = [...lines(resources), ...(templates.length === 0 ? [] : ['Templates, to fill in:', ...lines(templates)])]
-  return parts.length === 0 ? 'There are none.' : parts.join('\n')
+  return parts.length === 0 ? 'There are no resources.' : parts.join('\n')
 }
 
 const uri = z.string().min(1).max(4_000).describe('Address of the resource, as the list names it.')

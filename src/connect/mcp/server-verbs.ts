@@ -1,4 +1,4 @@
-/** `oxbow servers`: what servers of tools offer, and what of it a person approves. Adding and removing them stands in the terminal. */
+/** `oxbow servers`: what servers of tools offer, and what of it a person approves. The verbs that add and remove them are in the terminal. */
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { isObject } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'
@@ -89,7 +89,7 @@ function diffText({ server, identity, instructions, offers, tools }: ServerDiff)
   const parts = [
     ...changed('Runs', identity.approved, identity.now),
     ...changed('Instructions', instructions.approved, instructions.now),
-    ...changed('Beside tools', offersText(offers.approved), offersText(offers.now)),
+    ...changed('Other offers', offersText(offers.approved), offersText(offers.now)),
     ...tools.map(({ tool, state, problem, approved, now, read_only: readOnly, sink }) => {
       const marks = [...(readOnly ? ['read-only'] : []), ...(sink ? [] : ['no sink'])]
       const head = `${plainLine(tool, 128)}: ${state}${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`

@@ -172,7 +172,7 @@ function endOf({ status, failure, refused }: TurnEnd, at: number): TaskStatus {
 
 /** What following a task needs of the guest. */
 export interface TaskSource {
-  /** That of the owner: who may see the task was checked. */
+  /** The owner's: the right to see the task was checked before. */
   readonly kernel: Pick<Kernel, 'follow' | 'call'>
   readonly release: Release
   readonly now: () => number

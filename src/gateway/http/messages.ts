@@ -123,7 +123,7 @@ export function watchApprovals(turn: () => TurnId, onAsked: (asked: AskedApprova
   }
 }
 
-/** As programs read it, beside the forms of others. */
+/** For programs that use our own API; the other APIs have forms of their own. */
 export function askedFields({ session, turn }: Pick<StartedMessage, 'session' | 'turn'>, asked: AskedApproval): JsonObject {
   return { status: 'waiting', session, turn, approvals: [{ ...asked }] }
 }

@@ -82,7 +82,7 @@ function createSchemas(): Schemas {
   }
 }
 
-/** What a route takes beside its body. */
+/** What a route takes in addition to its body. */
 interface Fields {
   readonly inPath: readonly string[]
   readonly properties: JsonObject

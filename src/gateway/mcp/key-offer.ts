@@ -29,7 +29,7 @@ export function createKeyOffer(kernel: Kernel, title: () => string): Offer {
 }
 
 export const keyNeeded: OxbowError = new OxbowError('denied', 'MCP needs an API key.', {
-  hint: 'Make one with the rights that the program shall have: `oxbow keys create NAME --right RIGHT`.',
+  hint: 'Make one with the rights that the program needs: `oxbow keys create NAME --right RIGHT`.',
 })
 
 /** Agents as prompts: a program shows them to its person, who picks one and says what it should do. */

@@ -1,7 +1,7 @@
 /**
  * Files of the workspace as resources: `oxbow:///shared/notes/todo.md`. They are listed and read by the same calls as everything else, so
  * that rights, limits, the flow policy and the journal hold. A followed file is looked at again when a call has ended that may have
- * changed it; what a person changes beside this guest is seen with the next such call.
+ * changed it; what a person changes outside this guest is seen with the next such call.
  */
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'

@@ -23,7 +23,7 @@ import { type Asks, type Exchange, type Page, pageOf, type Tool, type ToolResult
 import { followMessage, sendTurn, type TurnDeps, turnTool } from './turn-tool.ts'
 
 interface ToolDeps extends TurnDeps {
-  /** That of the program's own calls. */
+  /** The session of the program's own calls. */
   readonly session: Once<SessionId>
 }
 
@@ -158,7 +158,7 @@ function visible(text: string): string {
   return text.replaceAll(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0)!.toString(16)}}`)
 }
 
-/** The input of a call of the program is its own; that of a call of the agent may say what it has read. */
+/** The input of a program's call is its own; an agent's input may say what the agent has read. */
 async function mayShow(foreign: ForeignCalls, { name, session }: ForeignRun): Promise<boolean> {
   return name !== turnCall || (session !== '' && foreign.mayLeave(session))
 }

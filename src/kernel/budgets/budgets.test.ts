@@ -82,7 +82,7 @@ test('a budget of calls refuses what is over it, resets with its window, and sur
   assert.doesNotMatch(JSON.stringify(audit), /budget agent|is used, and the journal says/)
 })
 
-test('a budget for each session holds for each of them, 0 lifts it, and that of the user still holds', async () => {
+test('a budget for each session limits every session, 0 lifts it, and the user’s budget still holds', async () => {
   await using guest = await openFixture()
   await ok(guest, 'budget.set', { scope: 'session', tokens: 200 })
   assert.equal(codeOf(await guest.turn('hi')), 'budget_exhausted')

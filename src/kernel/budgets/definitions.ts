@@ -61,10 +61,10 @@ export const budgetLine = z.strictObject({
 
 export type BudgetLine = z.infer<typeof budgetLine>
 
-/** Whose the budget is, if it was carved out of those of another one. */
+/** Who owns the budget, if it was carved out of another's budgets. */
 export interface Carved {
   readonly session: SessionId
-  /** The session and the actor whose budgets it was carved out of; empty: the user's alone. */
+  /** The session and the actor whose budgets it was carved out of; empty: only the user's. */
   readonly above: SessionId | ''
   readonly actor: string
 }
@@ -157,7 +157,7 @@ interface Definitions {
   definitions(): readonly Definition[]
 }
 
-/** Sets the budget of a program for each day, unless it is so already. @param limits null: removes all budgets that are its alone */
+/** Sets the budget of a program for each day, unless it is so already. @param limits null: removes all budgets that only it has */
 export async function limitProgram(
   { budgets, documents }: { readonly budgets: { book(): Promise<Definitions> }; readonly documents: Documents },
   now: number,

@@ -74,13 +74,13 @@ export function describeCall(call: Call): CallReference {
 
 /** The tools of a set of calls. */
 interface Tools {
-  /** Those of every request. */
+  /** Tools in every request. */
   readonly offered: readonly ToolSpec[]
-  /** Those that the call `search` loads. Empty when all are offered. */
+  /** Tools that the call `search` loads. Empty when all are offered. */
   readonly later: readonly ToolSpec[]
-  /** Name of the tool that finds others; empty: there is none. */
+  /** Name of the tool that finds others; empty: no tool does. */
   readonly search: string
-  /** Section of the system prompt: fields that mean the same in several tools. Empty when there are none. */
+  /** Section of the system prompt: fields that mean the same in several tools. Empty when no fields are shared. */
   readonly sharedFields: string
 }
 
@@ -119,8 +119,8 @@ function split(calls: readonly Call[], specs: readonly ToolSpec[], maxBytes: num
 }
 
 /**
- * @returns the tools by family: those of servers by name, behind what all names of the server begin with, as far as there is space for
- * all servers alike; of other families their number
+ * @returns the tools by family: servers' tools by name, after the prefix that a server's names share, as far as space allows for
+ * all servers alike; for other families their number
  */
 function familiesOf(tools: readonly ToolSpec[]): string {
   const families = new Map<string, string[]>()

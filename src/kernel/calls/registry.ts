@@ -157,7 +157,7 @@ interface ToolSet extends ReturnType<Loaded['toTools']> {
   readonly lists: RecentMap<string, readonly ToolSpec[]>
 }
 
-/** @returns what is offered, with those of the loaded tools that were found last, as many as fit */
+/** @returns what is offered, and the most recently found of the loaded tools, as many as fit */
 function withLoaded({ offered, later, search, lists }: ToolSet, conversation: readonly Message[], maxChars: number): readonly ToolSpec[] {
   if (later.length === 0) return offered
   const names = loadedNames(conversation, search)

@@ -242,7 +242,7 @@ describe('a rolling conversation', () => {
     const ended = await fixture.record(({ name, phase }) => name === 'session.summarize' && phase === 'outcome')
     assert.equal((ended.body as { code?: string }).code, 'stale_epoch')
     assert.equal((await store.session(fixture.session))?.summary, '')
-    // Nothing is lost by it: the next turn has its window, and makes one anew.
+    // Nothing is lost: the next turn fits its window and makes a new one.
     assert.equal((await fixture.turn('go on'))['status'], 'ok')
     await fixture.record(rolled)
     assert.notEqual((await store.session(fixture.session))?.summary, '')

@@ -1,7 +1,7 @@
 /**
  * Rolling summaries: the newest one of each session, and how the next one is made. They have no table: a summary is recorded as a step of
  * the call that made it, and the session's row names that call. When two calls summarize a session at the same time, both start from the
- * same old summary, and the store accepts only that of the call that claimed last.
+ * same old summary, and the store accepts only the one by the call that claimed last.
  */
 import { loadSummary, type Said, type Summary, type SummaryStep } from '../../memory/index.ts'
 import { createMessageCounter, itemsBehind, type MessageCounter, tokensOfAll } from '../../runtime/index.ts'
@@ -30,7 +30,7 @@ import { type Conversations, type HistoryDeps, historyPages, toItem } from './co
 /** Upper bound of the bytes per token: at most window × this is read of a conversation. */
 export const maxBytesPerToken = 6
 
-/** Messages of which a summary is made ahead of its need; of fewer it would cost more than it saves. */
+/** Fewest messages summarized ahead of need; with fewer, a summary costs more than it saves. */
 const minSummarized = 6
 
 /** Summaries kept in memory; others are read again, one record each. */

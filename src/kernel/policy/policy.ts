@@ -35,7 +35,7 @@ import {
 /** Includes every right; only users hold it. */
 const everyRight = '*'
 
-/** The right that an agent's process needs to run, beside those of its configuration. */
+/** The right that an agent's process needs to run, in addition to its configured rights. */
 export const processRight = 'turn.run'
 
 /** @param isExcused the right may be lacking @returns why the call is denied, or null. */
@@ -75,7 +75,7 @@ function decide(call: Call, approval: Config['approval'], tier: Tier = call.tier
 export type Caution = ClientTools['caution'] | Failure
 
 /**
- * The policy on one input, and what its turn was sent with beside the policy, which it can only make stricter.
+ * The policy on one input, and the caution its turn was sent with, which can only make the policy stricter.
  * @returns whether it asks, or why it is denied
  */
 export function judgeInput(

@@ -29,7 +29,7 @@ export type FindCall = (name: string) => Pick<Call, 'event'> | undefined
 const short = (value: unknown): string => (typeof value === 'string' ? value.slice(0, 200) : '')
 const statusOf = (body: JsonObject): string => short(body['status'])
 
-/** @returns whether a record may be an event, so that its body is worth reading: the exchanges of models are large, and are none */
+/** @returns whether a record may be an event, so that its body is worth reading: models' exchanges are large and never events */
 export function mayBeEvent({ name, phase }: Pick<RecordView, 'name' | 'phase'>): boolean {
   return phase !== 'exchange' || name.startsWith('event.')
 }

@@ -59,7 +59,7 @@ export interface Sessions {
   held(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** Those by which sinks are judged: without what a person has declassified, which nothing else inherits. */
   judged(caller: Pick<Caller, 'session' | 'scope'>): Labels
-  /** Whether these labels, of those that are judged, come from the plugin alone whose call it is; see `isOwnText`. */
+  /** Whether these of the judged labels come only from the calling plugin; see `isOwnText`. */
   areOwn(caller: Caller, call: Call, labels: Labels): boolean
   /** Takes labels out of `judged`, or puts them back. @returns whether the session is known */
   declassify(session: SessionId, labels: Labels, isFreed: boolean): boolean
@@ -303,7 +303,7 @@ export interface FileFlow {
 }
 
 export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
-  /** The call has been led to this input: its labels are those of the result, too. */
+  /** The call has been led to this input, whose labels the result has too. */
   leadsTo(input: unknown): void
   sandbox(inner: Sandbox): Sandbox
   /** Runs the call. */

@@ -26,7 +26,7 @@ import {
 export interface JudgeDeps {
   readonly approval: Config['approval']
   readonly flow: Config['flow']
-  /** Name of the agent whose rights are in the configuration; those of others are in their definitions. */
+  /** Name of the agent whose rights are in the configuration; other agents' rights are in their definitions. */
   readonly usualAgent: string
   readonly secrets: Pick<SecretUses, 'judge'>
   readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
@@ -174,7 +174,7 @@ export interface Asking {
   readonly call: string
   readonly input: unknown
   readonly session: SessionId | ''
-  /** Labels because of which the flow policy asks; empty: it does not. */
+  /** Labels that make the flow policy ask; empty: it does not ask. */
   readonly labels: readonly Label[]
   /** What the command runs as it is now; null: nothing, or not known. */
   readonly inputs?: CommandInputs | null

@@ -261,7 +261,7 @@ function createPersona(
   return { actor: `agent:${agent.name}`, rights, limits, base, toolTokens }
 }
 
-/** An agent that reads only memories with its tag is reminded of those alone. */
+/** An agent that reads only memories with its tag is reminded of only these. */
 function reminding(reminder: Reminder | undefined, grant: Pick<Persona, 'rights' | 'limits'>): Pick<RuntimeDeps, 'reminder'> {
   const tags = recallTags(grant)
   if (reminder === undefined || tags === null) return {}

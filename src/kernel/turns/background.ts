@@ -11,7 +11,7 @@ import type { Complete } from '../conversation/summaries.ts'
 import type { Gate } from '../stages/gate.ts'
 import { processRight } from '../policy/policy.ts'
 
-/** A guest that ends waits so long for evaluators of plugins: those of a one-shot run have just begun. */
+/** A guest that ends waits this long for plugins' evaluators: in a one-shot run they have just begun. */
 const maxEvaluatorWaitMs = 5_000
 
 export interface Background {

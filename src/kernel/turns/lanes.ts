@@ -5,7 +5,7 @@
  * Of the turns that people and programs send, `turn.max_running` run at once over all lanes; the others begin in the order in which they
  * came. Turns of runs have their own admission, so that a turn which waits for one never waits for itself.
  *
- * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome like those of any call.
+ * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome as for any call.
  */
 import {
   type CallId,

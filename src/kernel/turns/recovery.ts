@@ -37,7 +37,7 @@ export interface OpenTurn {
 /**
  * Closes the intents that do not resume.
  * @param crashed whether the guest that ran before ended by itself
- * @param runs what services say of their runs, of which the calls resume as those of a turn do where the run goes on
+ * @param runs what services say of their runs: the calls of a run that goes on resume as a turn's do
  * @returns the turns that resume, oldest first
  */
 export async function reconcile(
@@ -63,7 +63,7 @@ export async function reconcile(
   return turns
 }
 
-/** Calls that a resumed turn makes again under the same ids: those of its model, and delegations to agents of others, whose ids derive from theirs. */
+/** Calls that a resumed turn makes again under the same ids: its model's calls, and delegations to others' agents, whose ids derive from its own. */
 function isMadeAgain({ name, call }: Pick<JournalRecord, 'name' | 'call'>): boolean {
   return toolPlace(call) !== null || (isDerived(call) && /^(?:a2a|acp)\./.test(name))
 }
@@ -198,7 +198,7 @@ async function costOf(store: Store, { call, at }: JournalRecord, { reserved, cha
   return { spent, ...(charged === undefined || to === undefined ? time : { charged: { ...charged, ms, to } }) }
 }
 
-/** Exchanges of one call: its tries with every model, and extensions of its reservation, each of which doubles it. */
+/** Exchanges of one call: its tries with every model, and extensions of its reservation, which double each time. */
 const maxExchanges = 200
 
 function reconciliation(name: string, effect: string | undefined): JsonObject {

@@ -58,7 +58,7 @@ const unwatched: RunWatch = { pause: () => null, onWait: () => {} }
 /** Asks all services. */
 export type AskRuns = () => Promise<readonly ServiceRuns[]>
 
-/** @returns those of the runs that go on after a restart */
+/** @returns the runs that go on after a restart */
 export async function goingOn(services: AskRuns, runs: readonly TurnId[]): Promise<ReadonlySet<string>> {
   if (runs.length === 0) return new Set()
   const all = await services()

@@ -123,7 +123,7 @@ function infoCall({ hosts, counts }: ControlDeps): Call {
   })
 }
 
-/** While a host waits for its next start, the reason is that of the last one, as `plugin.list` has it. */
+/** While a host waits for its next start, the reason is the last start's, as in `plugin.list`. */
 function failedStart(failure: Failure, { problem }: PluginHostState): Failure {
   return problem === '' ? failure : { ...failure, message: problem }
 }

@@ -93,7 +93,7 @@ function emitCall(): Call {
       name: z
         .string()
         .regex(/^[A-Za-z0-9_][A-Za-z0-9_:.-]{0,99}$/, 'letters, digits, and _ : . - only')
-        .refine((name) => name !== resyncEvent, `${resyncEvent} is an event of Oxbow alone`)
+        .refine((name) => name !== resyncEvent, `${resyncEvent} is an event that only Oxbow emits`)
         .describe('One of those that Oxbow has, or one of your own.'),
       payload: z
         .custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxEventLevels), 'must be an object that is not too deep')

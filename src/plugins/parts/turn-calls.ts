@@ -43,12 +43,12 @@ function provideCall(deps: PartDeps): Call {
     name: pluginRecords.provide,
     summary: 'Asks the providers of plugins what they add to the context of a message; a plugin asks those that it names.',
     input: z.strictObject({
-      text: z.string().describe('The message. Default: that of the turn.').optional(),
-      names: z.array(z.string().max(200)).max(100).describe('Providers to ask beside those that are asked by themselves.').optional(),
+      text: z.string().describe('The message. Default: the turn’s.').optional(),
+      names: z.array(z.string().max(200)).max(100).describe('Providers to ask in addition to those that are always asked.').optional(),
     }),
     output: provideOutput,
     example: { text: 'What is the weather?' },
-    // Those of what is said, by whom.
+    // The labels come from what is said, and who says it.
     labels: { adds: [], sink: false },
     timeoutMs: maxProviderDeadlineMs + 2 * hostMarginMs,
     // The message is in the record of its turn.
@@ -93,7 +93,7 @@ interface Wanted {
   readonly providers: readonly PluginProvider[]
 }
 
-/** Those that are named and, for an agent, those that are neither private nor dynamic, and the dynamic ones that the message is about. */
+/** Named providers; for an agent also the ones that are neither private nor dynamic, and dynamic ones that the message is about. */
 function wantedProviders(
   { hosts }: PartDeps,
   { caller }: CallContext,

@@ -32,7 +32,7 @@ describe('rights', () => {
     assert.throws(() => configSchema.parse({ agent: { rights: ['everything'] } }), /not a right, nor a role/)
   })
 
-  it('limited to a folder cover it alone, and a denial inside of it wins', () => {
+  it('limited to a folder cover only that folder, and a denial inside of it wins', () => {
     const rights = ['file.write:/shared/work', '!file.write:/shared/work/private', '!shell.run', '*']
     const limited = rights.slice(0, 2)
     const write = right('file.write', 'file.write', inPath)

@@ -33,7 +33,7 @@ export interface ExecLists {
    * @returns why the call may not start the program, or null
    */
   refuse(call: Pick<Call, 'name'>, program: StartedProgram, isExcused?: boolean): Promise<Failure | null>
-  /** Reads the lists. Before the first time, `hides` knows only those of the configuration. */
+  /** Reads the lists. Before the first time, `hides` knows only the configured ones. */
   load(): Promise<Lists>
   /** Whether the call is of no use to anybody now, so that no model is offered it. */
   hides(call: Pick<Call, 'argv' | 'starts'>): boolean
@@ -225,7 +225,7 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call {
         const missing = remove.find((pattern) => !allowed.includes(pattern) && !denied.includes(pattern))
         if (missing !== undefined)
           throw new OxbowError('not_found', `${JSON.stringify(missing)} is not a pattern that was added here.`, {
-            hint: '`oxbow exec list` shows them; those of config.toml are changed there.',
+            hint: '`oxbow exec list` shows them. Change patterns from config.toml in that file.',
           })
         const kept = (list: readonly string[], more: readonly string[]) =>
           [...new Set([...list, ...more])].filter((pattern) => !remove.includes(pattern))

@@ -1,5 +1,5 @@
 /**
- * Calls that a model outside of this guest makes, by the program of a key. They are judged as those of an agent: only calls that models
+ * Calls that a model outside of this guest makes, through a key's program. They are judged like an agent's: only calls that models
  * are offered, by the rights of the key, with the flow policy and approvals; what a person must decide waits under the id of the call.
  *
  * The model is outside, so each result leaves this guest. Where the session has read something that is labelled, the result first passes

@@ -1,5 +1,5 @@
 /**
- * API keys: bearer tokens for programs, each with rights of its own, beside the token of the guest, which is its owner's. A key is shown
+ * API keys: bearer tokens for programs, each with rights of its own, in addition to the guest's token, which is its owner's. A key is shown
  * once; the store keeps its scrypt hash. Its first part finds its document, so that an unknown key costs nothing to refuse; its second
  * part, 256 random bits, is compared in constant time. A key is checked when a connection opens, and looked up again at each request. When
  * it is revoked, expires or gets other rights, whatever it has open or running ends at once, and within a second in every other guest on

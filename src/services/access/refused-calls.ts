@@ -1,5 +1,5 @@
 /**
- * One question about what stage 3 has refused an agent. Each refusal of a session is counted, with those of the agents below it; after a few in
+ * One question about what stage 3 has refused an agent. A session's refusals are counted, with its agents'; after a few in
  * a row, or many in all, the person is asked once, with the list. The question is a call of the runtime, `refusal.allow`, which waits, is
  * recorded and is shown like any that asks.
  *

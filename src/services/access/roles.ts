@@ -23,7 +23,7 @@ const roleForm = /^[a-z][a-z0-9_-]{0,49}$/
 
 const isOwnName = (entry: string): boolean => roleForm.test(entry) && !Object.hasOwn(roles, entry)
 
-/** @returns the list with the rights of roles that were added; names that are none stay, and `grantOf` refuses them */
+/** @returns the list with the rights of roles that were added; other names stay, and `grantOf` refuses them */
 export async function withOwnRoles(documents: Pick<Documents, 'get'>, rights: readonly string[]): Promise<readonly string[]> {
   if (!rights.some(isOwnName)) return rights
   const found = await Promise.all(
@@ -55,7 +55,7 @@ const maxEdits = 3
 /** @throws OxbowError `bad_input` that names the first right that does not exist, and one that may be meant */
 export function assertKnownRights(registry: Pick<Registry, 'references'>, list: readonly string[]): void {
   const { rights, limits } = grantOf(list)
-  // Those of calls that this configuration turns off are in the roles.
+  // The roles have the rights of calls that this configuration turns off.
   const known = new Set([...registry.references().map(({ right }) => right), ...Object.values(roles).flat(), ...apart])
   const named = [...rights, ...(limits === undefined ? [] : [...limits.denied, ...limits.only.keys(), ...limits.except.keys()])]
   const unknown = named.find((right) => !known.has(right) && !open.test(right))

@@ -19,7 +19,7 @@ import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import type { Waits } from './agent-waits.ts'
 
 /** The call by which somebody changes an agent. */
-/** The id of a new agent is that of the call, or one that follows from `within`. */
+/** A new agent's id is the call's, or one derived from `within`. */
 export interface By {
   readonly within?: CallId | undefined
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
@@ -61,7 +61,7 @@ export interface SupervisorDeps {
   readonly delegated: DelegatedEnds
 }
 
-/** What the end of a delegated agent needs beside the turn's outcome; see `delegation/delegated-end.ts`. */
+/** What the end of a delegated agent needs besides the turn's outcome; see `delegation/delegated-end.ts`. */
 export interface DelegatedEnds {
   /** Judges an answer by the schema of the result, if there is one. */
   judge(agent: AgentRecord, reply: string): Promise<Verdict>

@@ -149,7 +149,7 @@ const bytesPerMb = 1024 * 1024
 
 /**
  * What the commands of agents use, by session. Hands count it from the processes that they started: a sandbox is one control group, which
- * all agents share. Hands are asked only when an agent has started something; those of commands with network are not asked.
+ * all agents share. Hands are asked only when an agent has started something; hands for commands with network are not asked.
  */
 export async function readUsage(
   { supervisor, running }: AgentViewDeps,

@@ -47,7 +47,7 @@ export interface Supervisor {
   resume(by: By, id: CallId): Promise<readonly CallId[]>
   /** What a turn of the session waits for before its next step; null: nothing. */
   pauseOf(session: SessionId): Promise<void> | null
-  /** Whose budgets that of an agent was carved out of. */
+  /** Whose budgets an agent's budget was carved from. */
   payerOf(id: CallId): ReturnType<typeof payerOf>
   /** Adds to its budget. @returns the new one @throws OxbowError `not_found` if it has none */
   raise(by: By, id: CallId, more: Limits): Promise<Limits>

@@ -1,5 +1,5 @@
 /**
- * The part of an audit that compares what the store keeps beside the journal with what the journal says: what each account has
+ * The part of an audit that compares what the store keeps besides the journal with what the journal says: what each account has
  * spent, the rows of sessions, documents, and the indexes of conversations and open calls. What was erased from the journal says nothing any more: an account may then have spent more
  * than the rest of the journal says, and the title of that session may be any.
  *

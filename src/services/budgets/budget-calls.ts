@@ -67,7 +67,7 @@ function showCall({ budgets, user }: BudgetCallDeps): Call {
   })
 }
 
-/** General budgets, such as that of each session, have limits and no use of their own. */
+/** General budgets, such as the one for each session, have limits but no use of their own. */
 async function everyLine(book: Book): Promise<readonly BudgetLine[]> {
   const sorted = [...book.definitions()].sort((a, b) => (budgetName(a.scope, a.window) < budgetName(b.scope, b.window) ? -1 : 1))
   return Promise.all(

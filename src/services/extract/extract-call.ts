@@ -172,7 +172,7 @@ interface Question {
   readonly schema: JsonObject
 }
 
-/** The reader answers, and corrects its answer twice at most. What was wrong with it is for the reader alone. */
+/** The reader answers, and corrects its answer twice at most. Only the reader learns what was wrong with it. */
 async function ask({ schemas }: ExtractDeps, context: CallContext, scope: LabelScope, { text, question, schema }: Question): Promise<Json> {
   const asked = `${fenced(text, context.id)}\n\nQuestion: ${question}\n\nSchema: ${JSON.stringify(schema)}`
   let correction = ''

@@ -1,6 +1,6 @@
 /**
  * The flow of labels beyond the conversation: labels of files, and the rules of `[flow]`. Loaded with the first session that reads private
- * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
+ * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges only by the session.
  */
 import {
   type Documents,
@@ -58,7 +58,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     recover: createRecovery(files),
   }
   const onBranches = new Map<string, GuardDeps>()
-  /** On a branch of files labels are those of the path, too, and none is taken back there: the file of the workspace is as it was. */
+  /** On a branch of files the path's labels count too, and none is taken back there: the workspace's file is unchanged. */
   const guardsAt = (branch: string | undefined): GuardDeps => {
     if (branch === undefined) return guards
     let found = onBranches.get(branch)

@@ -81,7 +81,7 @@ function runCall(load: Load): Call {
     input: runInput,
     output: graphView,
     example: { graph: 'review', input: { path: '/shared/report.md' }, wait: true },
-    // What it may do was defined by a person, and each of its calls is judged by itself.
+    // A person defined its rights, and each of its calls is judged separately.
     tier: 'side_effecting',
     right: 'agent.spawn',
     effect: 'idempotent',

@@ -172,7 +172,7 @@ export type ParsedGraph =
   | { readonly graph: Graph; readonly problems: readonly [] }
   | { readonly graph: null; readonly problems: readonly GraphProblem[] }
 
-/** The shape alone; `graph-check.ts` judges how the nodes are connected. Never throws, whatever the text. */
+/** Only the shape; `graph-check.ts` judges how the nodes are connected. Never throws, whatever the text. */
 export async function parseGraph(source: string): Promise<ParsedGraph> {
   const refused = (at: string, message: string, hint: string): ParsedGraph => ({ graph: null, problems: [{ at, message, hint }] })
   if (source.length * 3 > maxGraphBytes && Buffer.byteLength(source) > maxGraphBytes)

@@ -160,7 +160,7 @@ function entriesOf({ rights, limits }: Caller): readonly string[] {
   return [...rights, ...(limits?.entries ?? [])]
 }
 
-/** A node has no right that its run does not have. Its models are those of the run; secrets it has to name. */
+/** A node has no right that its run does not have. It has the run's models; it must name its secrets. */
 function narrow(rights: readonly string[], wanted: readonly string[] | undefined): readonly string[] {
   return wanted === undefined ? rights : passedOn(rights, [...wanted, modelRight])
 }
@@ -205,7 +205,7 @@ async function assertCovers({ budgets }: GraphingDeps, caller: Caller, budget: L
   book.assertCovers(caller, carvedOf(budget))
 }
 
-/** Its profile binds what it delegates to, as that of an agent does; no turn runs in it. */
+/** Its profile limits what it delegates to, as an agent's does; no turn runs in it. */
 async function openSession(deps: GraphingDeps, run: GraphRun): Promise<void> {
   const { session, graph, home, starter, rights, labels, id } = run
   const options = { id: session as string as CallId, signal: null }

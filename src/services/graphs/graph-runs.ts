@@ -32,10 +32,10 @@ export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schem
   readonly documents: Documents
   readonly newId: () => string
   readonly noteEvent: Core['noteEvent']
-  /** Makes the session of a run, if there is none, and joins its labels to it. @throws OxbowError `not_found` if it was deleted */
+  /** Makes a run's session if needed, and joins its labels to it. @throws OxbowError `not_found` if it was deleted */
   readonly openSession: (run: GraphRun) => Promise<void>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
-  /** @throws OxbowError `budget_exhausted` if the budgets of a caller do not cover that of a graph */
+  /** @throws OxbowError `budget_exhausted` if the caller's budgets do not cover the graph's */
   readonly assertCovers: (caller: Caller, budget: Limits) => Promise<void>
   /** It makes no more calls. */
   readonly runEnded: (run: TurnId) => void

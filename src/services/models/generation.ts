@@ -59,7 +59,7 @@ interface Running {
   bytes: number
   /** Characters of the answer as the wire counts them, including incomplete tool calls. */
   chars: number
-  /** True when the budget did not cover an answer of which no event has arrived yet: that aborts the generation. */
+  /** True when the budget did not cover an answer before its first event arrived: that aborts the generation. */
   overBudget: boolean
   /** Shows the text without secrets. */
   readonly shown: ReturnType<Secrets['stream']>

@@ -108,7 +108,7 @@ function usable(deps: ModelBookDeps): Call {
     key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.config.providers, id)
   const others = async (): Promise<readonly ModelFacts[]> => {
     const services = viewServices(deps).filter(canUse)
-    // Those of plugins first: a service may have hundreds.
+    // Plugins' models first: a service may have hundreds.
     const lists = ['plugin:', ...services.map(({ id }) => id)].map((id) => modelsOf(id).catch(() => []))
     return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
   }

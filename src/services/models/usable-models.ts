@@ -1,5 +1,5 @@
 /**
- * Which models the next message can go to: those of services that have their key, and those that the configuration names. What was used
+ * Which models the next message can go to: models of services that have their key, and models that the configuration names. What was used
  * lately comes first. A name that a person typed is checked before a message goes to it.
  */
 import { z } from 'zod'

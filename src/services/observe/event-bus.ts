@@ -25,7 +25,7 @@ export interface EventFilter {
 }
 
 export interface EventBus {
-  /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one where there is none yet. */
+  /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one if there is no event yet. */
   after(cursor: number, filter: EventFilter, limit: number, waitMs: number, signal: AbortSignal): Promise<EventPage>
   /** The newest events before the cursor, oldest first. The page's cursor is the next `before`. */
   before(cursor: number, filter: EventFilter, limit: number): Promise<EventPage>

@@ -128,7 +128,7 @@ async function acknowledge(
 }
 
 /**
- * Each actor has names of its own, so that none learns which ones others use. A person also finds those of others.
+ * Each actor has names of its own, so that none learns which names others use. A person also finds the names of others.
  * @returns the name of the document, whether there is one or not
  */
 async function keyOf(documents: Documents, actor: string, name: string): Promise<string> {

@@ -1,6 +1,6 @@
 /**
  * `system.health`: what `oxbow doctor` checks, as far as a running guest can know it, by parts of different cost. The kernel knows the store,
- * the clock, the queues and its own process; the host of the kernel adds what it alone can see.
+ * the clock, the queues and its own process; the host of the kernel adds what only it can see.
  */
 import { z } from 'zod'
 import { type Core, type HealthPart, healthParts } from '../../kernel/index.ts'

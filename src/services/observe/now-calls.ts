@@ -55,7 +55,7 @@ export function nowCalls(deps: NowCallDeps): readonly Call[] {
 
 /** Followers that wait for the next event do nothing. */
 const idleCall = 'events.next'
-/** A call outside of sessions is shown when it takes this long: short ones are reads, such as those of a page that shows this. */
+/** A call outside of sessions is shown when it takes this long: short ones are reads, such as by a page that shows this. */
 const longMs = 3_000
 
 function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Call {

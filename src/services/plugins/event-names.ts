@@ -26,7 +26,7 @@ export interface PluginEvent {
 
 type Describe = (record: RecordView, body: JsonObject) => readonly PluginEvent[]
 
-/** @returns the events that a record is; most are none */
+/** @returns the events that a record counts as; most records are no event */
 export function pluginEvents(record: RecordView): readonly PluginEvent[] {
   const body = isObject(record.body) ? record.body : {}
   const special = ownValue(byName, record.name)

@@ -35,7 +35,7 @@ export interface ScheduleDeps {
   readonly random: Random
   readonly newId: () => string
   readonly noteEvent: Core['noteEvent']
-  /** Opens the session of a run, which is made if there is none, and joins labels to it. @throws OxbowError `not_found` if it was deleted */
+  /** Opens a run's session, makes it if needed, and joins labels to it. @throws OxbowError `not_found` if it was deleted */
   readonly openSession: (session: SessionId, title: string, labels: readonly Label[]) => Promise<void>
   readonly startTurn: Core['startTurn']
   readonly cancelTurn: (session: SessionId) => void
@@ -199,7 +199,7 @@ export async function beginDue(
   return begun.flatMap(({ runs }) => runs.map(({ turn }) => turn))
 }
 
-/** Records runs with what they may use, or skips them if the budgets do not cover them. */
+/** Records runs with their budgets, or skips runs that the budgets do not cover. */
 async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun> {
   const { schedule, begins, skipped = [] } = decision
   const { id, name, budget } = schedule

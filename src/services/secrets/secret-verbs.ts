@@ -1,4 +1,4 @@
-/** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and what they may be used for. No verb here shows a value. */
+/** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and the uses allowed for them. No verb here shows a value. */
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'

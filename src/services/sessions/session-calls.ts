@@ -21,7 +21,7 @@ function createSession({ store, documents }: SessionCallDeps): Call {
     summary: 'Starts a new session.',
     input: z.strictObject({
       title: z.string().max(200).optional().describe('Title shown in lists. Default: the first line of the first message.'),
-      folder: sessionFolder.optional().describe('Your folder in which it begins, as lists show it. Nothing is added or opened by it.'),
+      folder: sessionFolder.optional().describe('Your folder in which it begins, as lists show it. This neither adds nor opens anything.'),
     }),
     output: z.object({ id: idSchema('SessionId'), title: z.string() }),
     example: { title: 'Taxes' },

@@ -238,7 +238,7 @@ function fork(deps: SessionKeepingDeps): Call {
         .min(1)
         .optional()
         .describe('In place of `at`: how many messages of the person both share, with their replies, counted from the first one.'),
-      title: z.string().trim().max(200).optional().describe('Title of the new session. Default: that of the other one.'),
+      title: z.string().trim().max(200).optional().describe('Title of the new session. Default: the other session’s.'),
     }),
     example: { session: example, at: 42 },
     async run({ session: id, at: atRecord, message, title }, { clock, caller, id: call }) {
@@ -305,7 +305,7 @@ async function assertReachable({ sessions }: SessionKeepingDeps, id: SessionId):
   })
 }
 
-/** @returns seq of the last record up to `at`, including the results of the calls that it made; 0 when there is none */
+/** @returns seq of the last record up to `at`, including the results of the calls that it made; 0 for no record */
 async function lastSharedRecord(deps: SessionKeepingDeps, id: SessionId, at: number): Promise<number> {
   await deps.journal.flushed()
   let results: number[] = []
@@ -320,7 +320,7 @@ async function lastSharedRecord(deps: SessionKeepingDeps, id: SessionId, at: num
   return 0
 }
 
-/** @returns the last record up to `point` that changed the scratchpad; undefined when there is none */
+/** @returns the last record up to `point` that changed the scratchpad; undefined if no record did */
 async function scratchpadAt(deps: SessionKeepingDeps, id: SessionId, point: number): Promise<JournalRecord | undefined> {
   const { store, sessions } = deps
   const outcomes = { phases: ['outcome'], order: 'newest_first', hydrate: true } as const

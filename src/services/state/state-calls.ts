@@ -34,7 +34,7 @@ const loaded = z.strictObject({
   saved_by: z.string(),
 })
 
-/** Documents of people and agents are apart from those of subsystems. */
+/** Documents of people and agents are apart from documents of subsystems. */
 const spaceOf = (category: string): string => `state/${category}`
 /** The document of a category that its other documents must fit: a JSON Schema. */
 const schemaName = '$schema'
@@ -56,7 +56,7 @@ const name = z
     error: 'must be a plain name without slashes and control characters',
   })
   .describe('Name of the document within its category.')
-const version = z.int().nonnegative().optional().describe('Only if the document still has this version; 0: only if there is none.')
+const version = z.int().nonnegative().optional().describe('Only if the document still has this version; 0: only if it is new.')
 const placeShape = { category, name }
 
 const shared = {

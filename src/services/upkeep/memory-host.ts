@@ -85,7 +85,7 @@ async function eraseNaming(
 /** A model has made a title, too, before a call kept it. */
 const names = (call: string): boolean => titleCalls.has(call) || call === completionCall
 
-/** Bodies of these are short and stand in the journal itself. */
+/** Their bodies are short and are in the journal itself. */
 function gives({ name, body }: JournalRecord, isTitle: (text: string) => boolean): boolean {
   if (!names(name)) return false
   const value: unknown = JSON.parse(body)

@@ -1,6 +1,6 @@
 /**
  * The calls that undo a turn. Only what the turn has changed is taken back, and nothing that somebody else has changed since: that is named,
- * and stays. What a turn did beside files and saved documents is listed.
+ * and stays. What else a turn did, besides files and saved documents, is listed.
  */
 import { z } from 'zod'
 import { assertNoBranch, type Documents } from '../../kernel/index.ts'

@@ -1,4 +1,4 @@
-/** The calls by which a person looks at definitions of agents and graphs, and approves those of the workspace. */
+/** The calls with which a person looks at definitions of agents and graphs and approves the workspace's. */
 import { z } from 'zod'
 import { OxbowError } from '../../../base/index.ts'
 import { type Call, defineCall } from '../../../protocol/index.ts'
@@ -55,7 +55,7 @@ function listCall(load: Load): Call {
       const listed = await (await load()).list(input.kind)
       const definitions = listed.map(({ name: called, from, state, problem, hash }) => ({ name: called, from, state, problem, hash }))
       const lines = definitions.map((each) => `${each.name} (${each.from}): ${each.state}${each.problem === '' ? '' : `, ${each.problem}`}`)
-      return { output: { definitions }, text: lines.join('\n') || 'There are none.' }
+      return { output: { definitions }, text: lines.join('\n') || 'There are no definitions.' }
     },
   })
 }
@@ -101,7 +101,7 @@ function revokeCall({ definitions, supervisor }: DefinitionCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'definition.revoke',
-    summary: 'Takes back the approval of a definition of the workspace, and ends the agents that work by it.',
+    summary: 'Takes back the approval of a workspace definition, and ends the agents that use it.',
     input: z.strictObject({ kind, name }),
     output: z.strictObject({ revoked: z.boolean() }),
     example: { kind: 'agents', name: 'reviewer' },

@@ -29,7 +29,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       lists: { [noun]: 'name' },
       show: ({ definitions }: { readonly definitions: readonly ShownDefinition[] }) =>
         definitions.length === 0
-          ? `There are no definitions. Yours are files such as ~/.oxbow/${kind}/NAME.toml, those of the workspace /shared/.oxbow/${kind}/NAME.toml.`
+          ? `There are no definitions. Put yours in ~/.oxbow/${kind}/NAME.toml, the workspace’s in /shared/.oxbow/${kind}/NAME.toml.`
           : table([
               ['NAME', 'FROM', 'STATE', ''],
               ...definitions.map(({ name, from, state, problem }) => [name, from, state, plainLine(problem, problemChars)]),

@@ -89,7 +89,7 @@ export function headOf({ id, status, code, reason, hint, files, branch, spent }:
   const why =
     reason === '' ? '' : `${code === '' || code === (status as string) ? '' : ` (${code})`}: ${reason}${hint === '' ? '' : ` ${hint}`}`
   const changed = files.length === 0 ? '' : `; changed ${files.join(', ')}`
-  // Another branch is that of the parent, too; an agent of others, which has no id here, has its own.
+  // Another branch is the parent's, too; others' agents, which have no id here, have their own.
   const copied = branch === '' || (id !== '' && branch !== id) ? '' : `; its files are on the branch ${branch}`
   return `${status}${why}${changed}${copied}${spent.tokens === 0 ? '' : `; ${spent.tokens} tokens`}`
 }

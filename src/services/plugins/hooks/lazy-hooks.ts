@@ -1,5 +1,5 @@
 /**
- * The hooks of plugins as the core sees them. All else about hooks is loaded when one looks at a step: a guest without hooks has this file alone,
+ * The hooks of plugins as the core sees them. All else about hooks is loaded when one looks at a step: a guest without hooks has only this file,
  * and its turns do not run it.
  */
 import type { Events, KernelHooks } from '../../../kernel/index.ts'

@@ -163,7 +163,7 @@ test('a call that asks for a branch works on it, and so do the calls that it mak
   )
 })
 
-test('an agent and those it starts work on its branch, cannot change the workspace by it, and whoever started it merges', async () => {
+test('an agent and its own agents work on its branch, cannot change the workspace through it, and whoever started it merges', async () => {
   const write = testCall(
     'probe.write',
     async (input: { text: string }, { sandbox }) => {
