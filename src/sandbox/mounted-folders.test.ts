@@ -48,7 +48,7 @@ test('folders of the person are mounted in /shared, a read-only one cannot be ch
     assert.equal(
       readFileSync(join(root, 'site/b.txt'), 'utf8'),
       'new\n',
-      'an archive is unpacked where nothing can be renamed to from beside',
+      'an archive is unpacked where nothing can be renamed into place',
     )
   } finally {
     rmSync(root, { recursive: true, force: true })
