@@ -12,7 +12,7 @@ export interface TidyChange {
   readonly id: string
   /** Beginning of the entry's text, for the report. */
   readonly text: string
-  /** The other entry of a pair; empty when there is none. */
+  /** The other entry of a pair; empty for a single one. */
   readonly other: string
   /** Previous and new values of the same fields. For `learned` only `updatedAt`; for `dropped`, `before` is the whole entry. */
   readonly before: MemoryPatch
