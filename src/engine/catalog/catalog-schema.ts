@@ -46,7 +46,7 @@ export interface ProviderEntry {
   readonly npm?: string | undefined
 }
 
-/** Keys of an overlay beside those of models.dev. */
+/** Keys of an overlay that models.dev does not have. */
 export interface Capabilities {
   readonly supports_streaming?: true | undefined
   readonly supports_tools?: boolean | undefined
