@@ -1,5 +1,5 @@
 /**
- * Calls that move files between the workspace and the person. `media.send` sends one: its content is stored in pieces beside the
+ * Calls that move files between the workspace and the person. `media.send` sends one: its content is stored in pieces next to the
  * journal, and the record of the call names them, so that any client of the session can fetch them. It leaves the sandbox: a sink.
  * `attachment.save` writes a file that came with a message of this turn.
  */
@@ -167,7 +167,7 @@ export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => 
   },
 })
 
-/** Without a name, files of this turn come before those of earlier ones, which may have the same index. */
+/** Without a name, files of this turn come before earlier turns' files, which may have the same index. */
 function choose({ index, name }: Pick<SaveInput, 'index' | 'name'>, attachments: readonly Attachment[]): Attachment {
   const found = attachments.find((each) => (name === undefined ? each.index === index : each.name === name))
   if (found === undefined) {

@@ -14,7 +14,7 @@ interface SearchInput {
   as_of?: string | undefined
 }
 
-/** One result. The first eight fields except `weak` are those of the reference implementation. */
+/** One result. The first eight fields except `weak` match the reference implementation. */
 const searchHit = z.strictObject({
   note_id: z.string(),
   text: z.string(),
