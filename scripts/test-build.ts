@@ -1,5 +1,5 @@
 /**
- * The build that a whole run of the tests starts its guests, programs and threads from (test/support/built.ts): tsdown.config.ts's,
+ * The build that a whole run of the tests starts its guests, programs and threads from (test/support/built.ts), made by tsdown.config.ts,
  * along with the faulty guests of tests. Made again when a source is newer than it.
  */
 import { globSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'

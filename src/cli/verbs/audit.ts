@@ -194,8 +194,12 @@ function describeReport({
     ...repeated.unexplained.map((each) => `  recorded twice, ${bad(each)}`),
     ...(repeated.unexplained.length === 0
       ? []
-      : ['  An older Oxbow wrote these; the next start records that only the first count, and so does `oxbow call audit.verify` now.']),
-    ...(repeated.records === 0 ? [] : [`  ${repeated.records} records repeat the beginning or end of a call; only the first count`]),
+      : [
+          '  An older Oxbow wrote these; the next start records that only the first of each counts, and so does `oxbow call audit.verify` now.',
+        ]),
+    ...(repeated.records === 0
+      ? []
+      : [`  ${repeated.records} records repeat the beginning or end of a call; only the first of each counts`]),
     ...projections.map((why) => `  outside the journal: ${why}`),
     ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies are erased; the chain is intact through their hashes`]),
     ...(erased.unchecked === 0
