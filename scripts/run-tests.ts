@@ -65,7 +65,7 @@ function leavesOut(file: string): boolean {
 const noEliza = 'needs packages of elizaOS: node scripts/run-tests.ts --full test/eliza/*.full.test.ts installs them'
 
 interface Queue {
-  /** @returns the next file, or undefined when there is none for this lane */
+  /** @returns the next file, or undefined if this lane has no more */
   next(lane: number): string | undefined
 }
 

@@ -198,7 +198,7 @@ function listed({ id, title, active_at: at, folder }: SessionInfo, own: string) 
   return { sessionId: id, cwd: folder ?? own, title, updatedAt: new Date(at).toISOString() }
 }
 
-/** Editors are told that Oxbow takes none of these: what an address is sent leaves this machine. */
+/** Tells editors that Oxbow does not take these: what is sent to an address leaves this machine. */
 function noticeOf(servers: readonly McpServer[]): string {
   const shown = servers.slice(0, maxAskedServers).map(({ name }) => plainLine(name, 50))
   const names = [...shown, ...(servers.length > shown.length ? [`${servers.length - shown.length} more`] : [])].join(', ')

@@ -307,7 +307,7 @@ function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => M
   const decide = async (pending: PendingApproval, signal: AbortSignal): Promise<void> => {
     if (signal.aborted) return
     const gateway = await link.gateway()
-    // The mode of a session is not that of the agents below it.
+    // The mode of a session does not apply to the agents below it.
     const isAllowed = mode() === 'approve' && pending.agent === undefined && pending.personal !== true
     const form = editorForm(pending, editor)
     let problem = ''

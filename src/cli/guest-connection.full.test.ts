@@ -1,4 +1,4 @@
-/** A verb whose guest ends under it: the real program beside real guests, with a scripted model. */
+/** A verb whose guest ends under it: the real program with real guests and a scripted model. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'

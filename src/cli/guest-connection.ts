@@ -306,7 +306,7 @@ interface Stale {
   readonly env: HostEnv
 }
 
-/** @returns the options and changes that have no effect on the running guest, as text; empty when there are none. */
+/** @returns the options and changes that have no effect on the running guest, as text; else empty. */
 export function describeStale({ choice, ipc, files, status, env }: Stale): string {
   const began = changedAt(join(ipc, 'gateway.json')) ?? Infinity
   const key = Object.values(builtinProviders)

@@ -89,7 +89,7 @@ export const mcpLastAnswerMs = 60_000
 /** How long a guest that restarts itself is waited for. */
 export const guestReturnMs = 10_000
 
-/** Files of a character's knowledge, the size of one, as memory ingests it, and that of the pieces in which it is uploaded. */
+/** Files of a character's knowledge, the size of one, as memory ingests it, and the size of the pieces in which it is uploaded. */
 export const maxKnowledgeFiles = 200
 export const maxKnowledgeBytes: number = 20 * 1024 * 1024
 export const knowledgePieceBytes: number = 768 * 1024

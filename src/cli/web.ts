@@ -68,7 +68,7 @@ function openBrowser(link: string, { env }: Pick<Terminal, 'env'>): boolean {
   return true
 }
 
-// A checkout has the sources beside it; what people install has the built files.
+// A checkout has the sources of the page; an installed package has the built files.
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const isCheckout = import.meta.url.endsWith('.ts')
 const builtFolder = join(root, 'dist/web')

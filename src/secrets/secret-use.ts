@@ -124,7 +124,7 @@ function createSeen(): Seen {
   }
 }
 
-/** @returns the names of secrets by handle; text that only looks like a handle is none */
+/** @returns the names of secrets by handle; text that only looks like a handle does not count */
 function handlesIn(secrets: Secrets, input: unknown): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   eachHandle(input, (handle) => {
@@ -259,7 +259,7 @@ function hostsOf(call: Call, input: unknown): readonly string[] | null {
   return [new URL(url).host]
 }
 
-/** A command without hosts of its own is limited to those of the secret. */
+/** A command without hosts of its own is limited to the secret's. */
 function mayReach({ hosts: allowed }: SecretPolicy, hosts: readonly string[] | null): boolean {
   if (allowed.includes('*')) return true
   return allowed.length > 0 && hosts !== null && hosts.every((host) => allowed.some((each) => covers(each, host)))

@@ -57,7 +57,7 @@ export const browserCalls: readonly Call[] = [
   browserDownload,
 ]
 
-/** Without a memory, which none of them opens. */
+/** Without a memory: descriptions do not open it. */
 export const describedMemoryCalls = (): readonly Call[] => memoryCalls({} as Memory)
 
 export function memoryCalls(memory: Memory): readonly Call[] {

@@ -1,4 +1,4 @@
-/** Finds files for `@`: those of the workspace by calls, which are remembered for some seconds, and the person's own by their paths. */
+/** Finds files for `@`: the workspace's by calls, which are remembered for some seconds, and the person's own by their paths. */
 import { toError } from '../base/index.ts'
 import type { OutputOf } from '../protocol/index.ts'
 import { completionRows, maxFolderEntries } from './limits.ts'

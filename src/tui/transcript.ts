@@ -2,7 +2,7 @@
  * What a conversation looks like, folded from the events of its session: messages, answers, calls and how turns ended, in the order in
  * which they happened. Pure. Items are never changed in place: an item that is the same object looks the same.
  *
- * Items of finished turns stand in `past`, which is copied once for each turn; those of the running turn in `live`, which is short, so
+ * Items of finished turns are in `past`, which is copied once for each turn; the running turn's are in `live`, which is short, so
  * that a word of an answer costs the same in a conversation of ten thousand messages.
  */
 import type { FollowEvent } from '../client/index.ts'

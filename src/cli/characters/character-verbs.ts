@@ -16,7 +16,7 @@ export const addCharacterVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow character check alfred.character.json', 'oxbow character check zoey.xml --strict'))
     .action((file, options) => choose(async () => (await load()).characterCheck(file, options, terminal)))
   userVerb(character.command('import <file>'), 'make an agent of a character: its secrets and its knowledge move into their stores')
-    .option('--as <name>', 'name of the agent; default: that of the character')
+    .option('--as <name>', "name of the agent; default: the character's")
     .option('--env <name>', 'variable of the environment that ${NAME} may stand for; repeat for more', collect)
     .option('--right <right>', 'a right that it has beside its own memory; repeat for more', collect)
     .option('--model <model>', 'model to use')

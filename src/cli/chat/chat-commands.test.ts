@@ -1,4 +1,4 @@
-/** Slash commands that the chat does not have itself: those of the person, and mistyped ones. */
+/** Slash commands that the chat does not have itself: the person's, and mistyped ones. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OxbowError } from '../../base/index.ts'

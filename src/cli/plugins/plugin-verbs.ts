@@ -7,7 +7,7 @@ const jsonOption = ['--json', 'print the output as one JSON value'] as const
 export const addPluginVerbs: AddVerbs = (program, terminal, choose) => {
   const plugins = verbGroup(
     program.command('plugin'),
-    'install plugins, see what they may do, turn them off',
+    'install plugins, see what they can do, turn them off',
     'oxbow plugin add ./weather',
     'oxbow plugin add npm:@acme/oxbow-weather@1.2.0',
   )
@@ -37,7 +37,7 @@ const addInstallVerbs: AddVerbs = (plugins, terminal, choose) => {
   const load = () => import('./plugin-install.ts')
   userVerb(
     plugins.command('add <source>'),
-    'install a plugin from a folder, a tarball or npm:NAME@VERSION, after you have seen what it may do',
+    'install a plugin from a folder, a tarball or npm:NAME@VERSION, after showing you what it can do',
   )
     .option('--manifest <file>', 'manifest for a package that has none')
     .option('--digest <hash>', 'install without a question the files that were shown with this hash')

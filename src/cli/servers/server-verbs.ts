@@ -1,4 +1,4 @@
-/** Definitions of `servers`, for servers of tools that speak MCP; those of one call stand in `connect`. */
+/** Definitions of `servers`, for servers of tools that speak MCP; verbs of one call are in `connect`. */
 import { type AddVerbs, dryRunOption, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const

@@ -190,7 +190,7 @@ function print(report: object, describe: (report: never) => string, { json }: St
   else printText(terminal, plainText(describe(report as never)))
 }
 
-/** @param masters those of the home, unless given */
+/** @param masters the home's keys, unless given */
 async function ask(store: StoreQuestion, options: StoreOptions, terminal: Terminal, masters?: readonly string[]): Promise<object> {
   const progress = openProgress(terminal, options.json === true)
   let report: object | null = null

@@ -194,8 +194,12 @@ function describeReport({
     ...repeated.unexplained.map((each) => `  recorded twice, ${bad(each)}`),
     ...(repeated.unexplained.length === 0
       ? []
-      : ['  An older Oxbow wrote these; the next start records that the first ones count, and so does `oxbow call audit.verify` now.']),
-    ...(repeated.records === 0 ? [] : [`  ${repeated.records} records repeat the beginning or end of a call; the first ones count`]),
+      : [
+          '  An older Oxbow wrote these; the next start records that only the first of each counts, and so does `oxbow call audit.verify` now.',
+        ]),
+    ...(repeated.records === 0
+      ? []
+      : [`  ${repeated.records} records repeat the beginning or end of a call; only the first of each counts`]),
     ...projections.map((why) => `  outside the journal: ${why}`),
     ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies are erased; the chain is intact through their hashes`]),
     ...(erased.unchecked === 0
@@ -212,7 +216,7 @@ function describeReport({
 
 /** Characters of a body that are printed into a pipe. */
 const bodyChars = 100
-/** With fewer columns left beside the other fields, the body goes on a line of its own. */
+/** With fewer columns left next to the other fields, the body goes on a line of its own. */
 const minBesideColumns = 40
 /** Minimum width of a body on its own line. */
 const minBelowColumns = 20

@@ -19,7 +19,7 @@ async function config(words: readonly string[], env: Readonly<Record<string, str
   return { exit, out: String(output.read() ?? ''), err: String(errors.read() ?? '') }
 }
 
-test('values are set with their types, beside the comments of the file, and shown where they differ from the defaults', async () => {
+test('values are set with their types, keep the comments of the file, and are shown where they differ from the defaults', async () => {
   writeFileSync(file, '# mine\n[approval]\nmode = "auto" # for now\n')
   for (const [key, value] of [
     ['approval.mode', 'manual'],

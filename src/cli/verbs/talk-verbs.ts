@@ -20,7 +20,7 @@ const continueOption = (): Option => new Option('--continue', 'continue the newe
 const folderOption = (): Option => new Option('--folder <path>', 'let the agent work in this folder; asks the first time')
 
 export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
-  guestVerb(program.command('tui', { isDefault: true }), 'chat in the full-screen terminal; a plain chat where there is none')
+  guestVerb(program.command('tui', { isDefault: true }), 'chat in the full-screen terminal, or in a plain chat where that is not possible')
     .addOption(continueOption())
     .option('--session <session>', 'continue this session; the first characters of its id are enough')
     .addOption(folderOption())

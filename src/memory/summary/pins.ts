@@ -59,7 +59,7 @@ function namesIn(text: string, pattern: RegExp): readonly string[] {
   return [...new Set([...text.matchAll(pattern)].map(([name]) => name))].slice(0, maxPins)
 }
 
-/** The sentence when it is short, else the name with the words beside it. */
+/** The sentence when it is short, else the name with the words around it. */
 function around(sentence: string, name: string): string {
   if (sentence.length <= maxPinChars) return sentence
   const at = sentence.indexOf(name)

@@ -49,7 +49,7 @@ interface Parts {
   readonly engine: ContainerEngine
   readonly engineLimits: EngineLimits
   readonly image: string
-  /** Path of Chromium in the image; '' if there is none. */
+  /** Path of Chromium in the image; '' without it. */
   readonly browser: string
   readonly seccomp: string
 }
@@ -227,7 +227,7 @@ interface Launch extends Pick<View, 'mounts' | 'limits'>, Partial<Pick<Container
   readonly label: string
 }
 
-/** The mounts of a container; its limits and the arguments of its hands, if they differ from those of the profile. */
+/** The mounts of a container; its limits and the arguments of its hands, if they differ from the profile's. */
 interface View {
   readonly mounts: readonly FolderMount[]
   readonly limits?: TierOptions['limits']
@@ -274,7 +274,7 @@ function workMounts(
   ]
 }
 
-/** @returns the mount, and over it those of its parts that have rules of their own */
+/** @returns the mount, and over it its parts that have rules of their own */
 function withGuarded({ guarded = [], ...mount }: FolderMount): readonly FolderMount[] {
   return [mount, ...guarded.map(({ path, writable }) => ({ host: join(mount.host, path), inside: `${mount.inside}/${path}`, writable }))]
 }

@@ -177,7 +177,7 @@ function notWhole(why: string): OxbowError {
   return new OxbowError('bad_input', `The backup does not verify: ${why}.`, { hint: 'Use another backup. Nothing was changed.' })
 }
 
-/** @returns the new path of the old store; null if there was none, or an empty one */
+/** @returns the new path of the old store; null if it was missing or empty */
 function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: boolean): string | null {
   const kept = isKept ? `${file}.replaced-${stamp(now())}` : null
   if (kept !== null) linkSync(file, kept)
@@ -196,7 +196,7 @@ function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: 
 /**
  * Replaces the rows in one transaction: until it ends, readers see the old store, and an interrupted restore leaves it unchanged. The
  * result is compared with the copy, whose journal was verified.
- * @returns path of a backup of the old rows; null if there were none
+ * @returns path of a backup of the old rows; null without old rows
  */
 async function restoreRows(deps: UpkeepDeps, from: string, isKept: boolean): Promise<string | null> {
   const { place, now } = deps

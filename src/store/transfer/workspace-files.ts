@@ -1,7 +1,7 @@
 /**
  * The files of an installation in backups and restores: everything below the home that `homeItems` keeps, of one user and of the home.
  *
- * A restore first unpacks beside the existing files. Then it writes a plan, replaces the journal, and renames the folders; the previous
+ * A restore first unpacks next to the existing files. Then it writes a plan, replaces the journal, and renames the folders; the previous
  * ones are kept under other names. The journal decides whether an interrupted restore is finished or undone: if it has the record of the
  * restore, the folders are renamed, otherwise the unpacked files are removed.
  */
@@ -126,7 +126,7 @@ function storeName({ url, shownUrl }: StorePlace): string {
   return url === '' ? 'file' : (shownUrl ?? 'postgres')
 }
 
-/** Unpacks the files of a backup beside the existing ones. @returns the steps that put them in place, and the parts that no key opens */
+/** Unpacks the files of a backup next to the existing ones. @returns the steps that put them in place, and the parts that no key opens */
 export async function stageFiles(
   place: StorePlace,
   path: string,

@@ -1,5 +1,5 @@
 /**
- * Calls that move files between the workspace and the person. `media.send` sends one: its content is stored in pieces beside the
+ * Calls that move files between the workspace and the person. `media.send` sends one: its content is stored in pieces next to the
  * journal, and the record of the call names them, so that any client of the session can fetch them. It leaves the sandbox: a sink.
  * `attachment.save` writes a file that came with a message of this turn.
  */

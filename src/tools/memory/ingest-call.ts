@@ -91,7 +91,7 @@ async function filesAt(memory: Memory, path: string, context: CallContext): Prom
   if (kind === 'missing') {
     if (stored.length > 0) return { files: [], gone: stored, truncated: false }
     throw new OxbowError('not_found', `${path} does not exist.`, {
-      hint: 'file_list shows the files. Paths are those of the workspace: put the file into its `shared` folder.',
+      hint: 'file_list shows the files. Paths are in the workspace: put the file into its `shared` folder.',
     })
   }
   if (kind !== 'folder')
@@ -123,7 +123,7 @@ async function ingestFile(memory: Memory, path: string, { tags: newTags, trust }
   const same = before?.file === file.hash ? before : null
   const kept = newTags.length > 0 ? newTags : (same?.tags ?? [])
   const own: readonly Label[] = isTrusted ? [] : (same?.labels ?? ['untrusted'])
-  // Those of the file itself nobody can take off by a claim.
+  // No claim can remove the labels of the file itself.
   const labels = [...new Set([...own, ...context.labels()])].sort()
   const isLabelled = same !== null && labels.length === same.labels.length && kept.join('\n') === same.tags.join('\n')
   if (isLabelled) return { address: path, state: 'unchanged', sections: 0, characters: 0 }

@@ -110,7 +110,7 @@ function inputOf(methods: readonly string[]): z.ZodType<DataInput> {
 /** @throws OxbowError `bad_input` for a caller that is no plugin */
 function scopeOf({ actor }: Caller, agent: string): string {
   if (actor.startsWith('plugin:')) return agent === '' ? actor : `${actor}@${agent}`
-  throw new OxbowError('bad_input', 'Only plugins keep data here.', { hint: 'Use memory.note for what an agent shall remember.' })
+  throw new OxbowError('bad_input', 'Only plugins keep data here.', { hint: 'Use memory.note for what an agent should remember.' })
 }
 
 /** The journal has what was kept by size and hash: the data itself can be forgotten. */

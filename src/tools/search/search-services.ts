@@ -47,7 +47,7 @@ export interface SearchService {
   readonly page?: 'duckduckgo' | 'searxng'
 }
 
-/** Reads JSON that a stranger wrote. @returns null for what is none */
+/** Reads JSON that a stranger wrote. @returns null if it is invalid */
 function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString())

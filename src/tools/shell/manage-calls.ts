@@ -60,7 +60,7 @@ export const sessionSignal = defineCall({
   async run(input, context) {
     const output = await askSession(context, 'sessionSignal', input)
     const { id, signal, to } = input
-    const nothing = to === 'foreground' ? 'Nothing runs in its foreground' : 'None of its processes is alive'
+    const nothing = to === 'foreground' ? 'Nothing runs in its foreground' : 'It has no running process'
     const text =
       output.processes === 0
         ? `${nothing}: ${signal} was not sent.`
