@@ -1,6 +1,6 @@
 /**
  * The build of the web application into `dist/web`: static files under the policy of `src/gateway/http/web-files.ts`, so nothing is
- * inlined and nothing is evaluated. Beside each text stands its Brotli form, which the gateway serves.
+ * inlined and nothing is evaluated. The Brotli form of each text is next to it; the gateway serves that.
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

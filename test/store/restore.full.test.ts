@@ -87,7 +87,7 @@ test('a dry run refuses what a restore would refuse, in the same words, and chan
   )
 })
 
-test('a restore with a key replaces that of the home, keeps it aside, and everything works afterwards', async () => {
+test("a restore with a key replaces the home's key and keeps the old one, and everything works afterwards", async () => {
   const key = readFileSync(keyOf('second'), 'utf8')
   const said = await ok('second', ['restore', backup, '--replace', '--key', keyOf('first')])
   const [kept = ''] = readdirSync(at('second', 'runner', 'keys')).filter((name) => name.startsWith('default.json.replaced-'))

@@ -33,7 +33,7 @@ export const freshAnswer: CadenceAnswer = {
 
 const secondsOf = { minutes: 60, hours: 3_600, days: 86_400 } as const
 
-/** @returns null for an answer that is none yet */
+/** @returns null for an incomplete answer */
 export function cadenceOf(answer: CadenceAnswer): Cadence | null {
   const { rhythm, time, count, unit, at, expression, timeZone } = answer
   const [hour, minute] = /^(\d{1,2}):(\d{2})/.exec(time)?.slice(1).map(Number) ?? []

@@ -189,7 +189,7 @@ function offeredText(offered: AddressModels['models']): string | undefined {
   return offered.length === 0 ? undefined : `The service offers ${offered.length} ${offered.length === 1 ? 'model' : 'models'}.`
 }
 
-/** @param url empty: there is none */
+/** @param url empty: no better address */
 function BetterAddress({ url, onUse }: { readonly url: string; readonly onUse: () => void }): ReactNode {
   if (url === '') return null
   return (
