@@ -97,5 +97,5 @@ export async function addRepository(tree: string, { node, addon, abuse, warm }: 
   }
   if (warm.length === 0) return
   const env = { ...process.env, NODE_COMPILE_CACHE: join(tree, insideCache) }
-  await run(node, ['--test', '--test-isolation=none', '--test-name-pattern=^none of them$', ...warm], { env, cwd: repository, maxBuffer })
+  await run(node, ['--test', '--test-isolation=none', '--test-name-pattern=^no such test$', ...warm], { env, cwd: repository, maxBuffer })
 }
