@@ -56,7 +56,7 @@ void test('the page of the command line and the changelog name every verb', () =
   }
 })
 
-/** Texts that begin like a command and are none, each with what it is. */
+/** Texts that begin like a command but are not, each with what it is. */
 const noCommands: Readonly<Record<string, string>> = {
   'oxbow store file': 'a label in the derivation of keys',
   'oxbow backup root': 'another',

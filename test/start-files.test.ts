@@ -9,7 +9,7 @@ import configs from '../tsdown.config.ts'
 
 const root = fileURLToPath(new URL('../src', import.meta.url))
 
-/** Modules that are loaded with the guest, and how many characters of code they have; those of packages by the package. */
+/** Modules that are loaded with the guest, and how many characters of code they have; packages count as one module. */
 const loaded = new Map<string, number>()
 
 before(async () => {

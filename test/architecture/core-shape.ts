@@ -78,7 +78,7 @@ function areaOf({ path, module }: SourceFile): string {
   return parts.slice(0, module === 'services' && parts.length > 3 ? 3 : 2).join('/')
 }
 
-/** `src/kernel/FOLDER`, or `src/kernel` for the files beside the folders. */
+/** `src/kernel/FOLDER`, or `src/kernel` for the files next to the folders. */
 function folderOf(path: string): string {
   const parts = path.split('/')
   return parts.slice(0, parts.length > 3 ? 3 : 2).join('/')

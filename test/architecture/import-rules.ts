@@ -32,7 +32,7 @@ function checkImport(file: SourceFile, row: ModuleRow, fact: ImportFact): readon
 
 function checkRelative(file: SourceFile, row: ModuleRow, fact: ImportFact, target: string): readonly Violation[] {
   const [top, module] = target.split('/')
-  // The manifest is read, not imported: it is where the version stands, beside the sources and beside the bundle.
+  // The manifest is read, not imported: it contains the version, next to the sources and next to the bundle.
   if (fact.kind === 'entry' && posix.basename(target) === 'package.json') return []
   if (!file.isSupport && /(?:\.test|-fixture|-contract)\.ts$/.test(target)) {
     return [report(file, 'needs_test_code', fact.line, `needs ${target}, which is only for tests`)]

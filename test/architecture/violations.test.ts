@@ -112,7 +112,7 @@ const parts: readonly Planted[] = [
     ['package_not_allowed src/kernel/a.ts'],
   ],
   [
-    'values of a package of which only types may be used',
+    'values of a package that may only be used for its types',
     { 'src/engine/a.ts': `import OpenAI from 'openai'\nexport { OpenAI }\n` },
     ['package_not_allowed src/engine/a.ts'],
   ],

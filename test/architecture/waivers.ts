@@ -62,7 +62,7 @@ export const waivers: readonly Waiver[] = [
     rule: 'computed_import',
     path: 'src/cli/web.ts',
     about: 'computed at run time',
-    reason: 'the bundler of the web application is a development dependency, as that of the hands program',
+    reason: "the bundler of the web application is a development dependency, like the hands program's",
   },
   {
     rule: 'forbidden_syntax',

@@ -104,7 +104,7 @@ export async function openWorker(store: Store, options: WorkerOptions = {}): Pro
   }
 }
 
-/** Holds jobs, of which each step is a call whose id follows from the run and the step. */
+/** Holds jobs; each step is a call whose id follows from the run and the step. */
 export function holdJobs({ core, runs }: Worker): HeldRuns<Job> {
   const goOn = async ({ id, state, signal }: Run<Job>): Promise<void> => {
     for (let job = state; job.status === 'open';) {
