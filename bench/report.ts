@@ -4,7 +4,7 @@ import type { MachineFacts } from './machine-facts.ts'
 export interface Row {
   readonly what: string
   readonly measured: string
-  /** The raw baseline of the same run, or what else the figure stands beside; empty for none. */
+  /** The raw baseline of the same run, or what else the figure is compared with; empty without a comparison. */
   readonly beside: string
   /** Empty for figures that are only shown. */
   readonly bound: string
@@ -25,7 +25,7 @@ export function bounded(what: string, measured: string, beside: string, bound: s
   return { what, measured, beside, bound, met }
 }
 
-/** What recall adds to turns whose search is skipped, because every word of theirs is common: no measure of the bound beside it. */
+/** What recall adds to turns whose search is skipped, because all their words are common: it says nothing about the bound. */
 export function unsearched(what: string, measured: string, beside: string, bound: string): Row {
   return { what, measured, beside, bound, met: 'search skipped' }
 }
@@ -54,7 +54,7 @@ function line(cells: readonly string[]): string {
 }
 
 export function sectionText({ title, how, rows, seconds }: Section): string {
-  const head = [line(['what', 'measured', 'beside', 'bound', '']), line(['---', '---', '---', '---', '---'])]
+  const head = [line(['what', 'measured', 'compared with', 'bound', '']), line(['---', '---', '---', '---', '---'])]
   const body = rows.map((row) => line([row.what, row.measured, row.beside, row.bound, verdict(row.met)]))
   return [`### ${title}`, '', `${how} (${seconds.toFixed(0)} s)`, '', ...head, ...body, ''].join('\n')
 }
@@ -68,5 +68,5 @@ export function machineText(facts: MachineFacts): string {
 export function shortfallText(sections: readonly Section[]): string {
   const short = sections.flatMap(({ rows }) => rows.filter((row) => row.met === false))
   if (short.length === 0) return 'Every bound is met in this run.\n'
-  return short.map((row) => `- ${row.what}: ${row.measured}${row.beside && ` beside ${row.beside}`}; bound ${row.bound}\n`).join('')
+  return short.map((row) => `- ${row.what}: ${row.measured}${row.beside && ` (${row.beside})`}; bound ${row.bound}\n`).join('')
 }

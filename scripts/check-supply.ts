@@ -25,7 +25,7 @@ const allowedLicences: ReadonlySet<string> = new Set([
 
 const registry = 'https://registry.npmjs.org/'
 
-/** Libraries of which several versions are shipped, and why. */
+/** Libraries that are shipped in several versions, and why. */
 const severalVersions: Readonly<Record<string, string>> = {
   marked: 'pi-tui pins its own, and web pages have the newest',
   'highlight.js': 'lowlight, which the web application uses, asks for 11.11',
@@ -58,7 +58,7 @@ type Lock = Readonly<Record<string, Locked>>
 /** An advisory as `npm audit --json` tells it; a text names another package through which one comes. */
 type Via = string | { readonly url?: string; readonly title?: string; readonly severity?: string }
 
-/** @returns what is wrong with the manifest of the bundle, beside the table of modules and package.json */
+/** @returns how the manifest of the bundle differs from the table of modules and package.json */
 function manifestProblems(bundle: Manifest, { devDependencies = {} }: Manifest): readonly string[] {
   const { dependencies = {} } = bundle
   const compiledIn = new Set(modules.flatMap(({ buildTime }) => Object.keys(buildTime)))
@@ -85,7 +85,7 @@ function closure(lock: Lock, roots: Iterable<string>): ReadonlySet<string> {
   return found
 }
 
-/** As Node looks for it: beside the one that needs it, then further up. @returns null for an optional one that is not there */
+/** As Node looks for it: next to the package that needs it, then further up. @returns null for an optional one that is not there */
 function placeOf(lock: Lock, name: string, from: string): string | null {
   for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
     const path = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`

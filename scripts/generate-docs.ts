@@ -8,6 +8,10 @@ import { buildProgram } from '../src/cli/program.ts'
 import { loadServiceVerbs } from '../src/cli/service-verbs.ts'
 import { describedCalls } from '../src/guest/offline.ts'
 import { describeCall } from '../src/kernel/index.ts'
+import { deliveryCalls } from '../src/plugins/parts/delivery-calls.ts'
+import { modelCall } from '../src/plugins/parts/model-call.ts'
+import { routeCall } from '../src/plugins/parts/route-call.ts'
+import { turnCalls } from '../src/plugins/parts/turn-calls.ts'
 import { parseConfig } from '../src/config/index.ts'
 import { callPage } from './docs/call-page.ts'
 import { cliPage } from './docs/cli-page.ts'
@@ -15,7 +19,7 @@ import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
 import { transportPage } from './docs/transport-page.ts'
 import { framePage } from './docs/frame-page.ts'
-import { outputTypes } from './docs/output-types.ts'
+import { callNames, callTypes } from './docs/call-types.ts'
 import { routePage } from './docs/route-page.ts'
 
 export interface Page {
@@ -25,6 +29,14 @@ export interface Page {
 }
 
 const root = new URL('..', import.meta.url)
+
+/** What plugins have around turns is there only with a plugin, and always under the same names. */
+const callsOfParts = () => [
+  ...turnCalls({} as never),
+  ...deliveryCalls({} as never, new Map()),
+  routeCall({} as never),
+  modelCall({} as never),
+]
 
 const silent = { output: process.stdout, errors: process.stderr, input: process.stdin, env: {}, version: '' }
 
@@ -39,7 +51,8 @@ async function generatePages(): Promise<readonly Page[]> {
     { path: 'docs/http-routes.md', text: routePage(calls.map(describeCall)) },
     { path: 'docs/configuration.md', text: configurationPage() },
     { path: 'docs/transports.md', text: transportPage() },
-    { path: 'src/client/call-outputs.ts', text: outputTypes(calls) },
+    { path: 'src/protocol/call-types.ts', text: callTypes(calls) },
+    { path: 'src/protocol/call-names.ts', text: callNames([...calls, ...callsOfParts()]) },
   ]
 }
 

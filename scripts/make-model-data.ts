@@ -24,7 +24,7 @@ const days = { prices: '2026-09-23', tokenlens: '2025-09-11' }
 
 const target = fileURLToPath(new URL('../src/engine/catalog/model-data.jsonl', import.meta.url))
 
-/** Ids that differ from those of models.dev, which are ours. */
+/** Ids that differ from models.dev's, which we use. */
 const ofPi: Readonly<Record<string, string>> = { fireworks: 'fireworks-ai', together: 'togetherai', 'vercel-ai-gateway': 'vercel' }
 const toPrices: Readonly<Record<string, string>> = {
   'amazon-bedrock': 'aws',

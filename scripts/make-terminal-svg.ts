@@ -1,7 +1,9 @@
 /**
- * Draws the screen of a terminal as an SVG, with its colours, for pages that show what Oxbow looks like. Reads it from standard input:
+ * Draws screens of a terminal as an SVG, with their colours, for pages that show what Oxbow looks like. Reads them from standard input: one
+ * screen, or several, each after a line with a form feed and the seconds for which it is shown, again and again.
  *
  *   tmux capture-pane -e -N -p | node scripts/make-terminal-svg.ts > docs/terminal.svg
+ *   sh scripts/record-first-minute.sh | node scripts/make-terminal-svg.ts > docs/first-minute.svg
  */
 import { text } from 'node:stream/consumers'
 
@@ -72,18 +74,47 @@ function draw(line: string, row: number): string {
   return [...boxes, `  <text y="${padding + (row + 0.75) * lineHeight}" xml:space="preserve">${spans.join('')}</text>`].join('\n')
 }
 
-const lines = (await text(process.stdin)).trimEnd().split('\n')
+interface Screen {
+  readonly lines: readonly string[]
+  readonly seconds: number
+}
+
+function readScreens(input: string): readonly Screen[] {
+  if (!input.includes('\f')) return [{ lines: input.trimEnd().split('\n'), seconds: 0 }]
+  const parts = input.split(/^\f([\d.]+)\n/m).slice(1)
+  return Array.from({ length: parts.length / 2 }, (_, at) => ({
+    lines: parts[2 * at + 1]!.trimEnd().split('\n'),
+    seconds: Number(parts[2 * at]),
+  }))
+}
+
+const screens = readScreens(await text(process.stdin))
+const total = screens.reduce((sum, { seconds }) => sum + seconds, 0)
+
+/** What does not animate shows the last screen. */
+function drawScreen({ lines, seconds }: Screen, at: number): string {
+  style = unstyled
+  const rows = lines.map(draw).join('\n')
+  if (screens.length === 1) return rows
+  const begin = screens.slice(0, at).reduce((sum, screen) => sum + screen.seconds, 0) / total
+  const end = begin + seconds / total
+  const times = [...new Set([0, begin, Math.min(end, 1)])].map((time) => Number(time.toFixed(4)))
+  const values = times.map((time) => (time >= Number(begin.toFixed(4)) && time < Number(end.toFixed(4)) ? 'inline' : 'none'))
+  const shown = at === screens.length - 1 ? 'inline' : 'none'
+  const animate = `<animate attributeName="display" calcMode="discrete" dur="${total}s" repeatCount="indefinite" keyTimes="${times.join(';')}" values="${values.join(';')}"/>`
+  return `  <g display="${shown}">${animate}\n${rows}\n  </g>`
+}
+
 // oxlint-disable-next-line no-control-regex -- styles
-const widths = lines.map((line) => Array.from(line.replace(/\u001b\[[\d;]*m/g, '').trimEnd()).length)
+const widths = screens.flatMap(({ lines }) => lines.map((line) => Array.from(line.replace(/\u001b\[[\d;]*m/g, '').trimEnd()).length))
 const width = Math.ceil(Math.max(...widths) * charWidth + 2 * padding)
-const height = lines.length * lineHeight + 2 * padding
-const rows = lines.map(draw)
+const height = Math.max(...screens.map(({ lines }) => lines.length)) * lineHeight + 2 * padding
 process.stdout
   .write(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
   <title>Oxbow in a terminal</title>
   <rect width="100%" height="100%" rx="8" fill="#11171f"/>
   <g font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">
-${rows.join('\n')}
+${screens.map(drawScreen).join('\n')}
   </g>
 </svg>
 `)

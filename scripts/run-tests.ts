@@ -1,11 +1,11 @@
 /**
  * `npm test` and `npm run test:full`: four lanes, each a process that takes one test file after another from a queue, the longest first
- * (test/durations.json, written by `--record`). Two cores carry four lanes, because a test waits for other processes most of its time.
+ * (measured by each run, for the next one). Two cores carry four lanes, because a test waits for other processes most of its time.
  *
  * A failure is printed when it happens. A lane whose file passes its deadline, or in which nothing happens for a while, is killed with all
  * that it started, and the test that it was in is named.
  *
- *   node scripts/run-tests.ts [--full [--rest]] [--record] [FILE...]
+ *   node scripts/run-tests.ts [--full [--rest]] [FILE...]
  *
  * `--full` adds the files called `*.full.test.ts` (other container engines, emulated machines, kernels) and the full number of
  * property runs and kills (test/support/scale.ts); `--rest` leaves out what `npm test` has run, as CI does behind it, but for files in which
@@ -23,7 +23,7 @@ import type { LaneMessage } from './test-lane.ts'
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { full: { type: 'boolean' }, rest: { type: 'boolean' }, record: { type: 'boolean' } },
+  options: { full: { type: 'boolean' }, rest: { type: 'boolean' } },
 })
 const full = flags.full === true
 const laneCount = 4
@@ -32,15 +32,18 @@ const fileDeadlineMs = (isLongSeries ? 240 : full ? 20 : 8) * 60_000
 /** No test is silent for so long, but a series of hours. */
 const silenceMs = (isLongSeries ? 240 : full ? 8 : 4) * 60_000
 const slowMs = 10_000
-/** A file that was never measured goes ahead of all that are known to be short: a long one at the end leaves lanes idle. */
+/** A file that this machine has not measured goes ahead of all that are known to be short: a long one at the end leaves lanes idle. */
 const unknownMs = 8_000
+/** One that is known to be slow goes first. */
+const unknownSlowMs = 60_000
 /** More than these is no accident. */
 const maxRunAgain = 6
 /** `npm run check` runs it, in every run of CI. */
 const checkedElsewhere = 'test/architecture.test.ts'
 /** Written by a whole run, for `--rest`. */
 const skippedFile = 'node_modules/.cache/oxbow-tests/skipped.json'
-const durationsFile = fileURLToPath(new URL('../test/durations.json', import.meta.url))
+/** Milliseconds by file, as they took on this machine last. */
+const durationsFile = 'node_modules/.cache/oxbow-tests/durations.json'
 const preloads = [
   './test/support/property-seed.ts',
   './test/support/compile-cache.ts',
@@ -62,12 +65,12 @@ function leavesOut(file: string): boolean {
 const noEliza = 'needs packages of elizaOS: node scripts/run-tests.ts --full test/eliza/*.full.test.ts installs them'
 
 interface Queue {
-  /** @returns the next file, or undefined when there is none for this lane */
+  /** @returns the next file, or undefined if this lane has no more */
   next(lane: number): string | undefined
 }
 
 function createQueue(files: readonly string[], durations: Readonly<Record<string, number>>): Queue {
-  const costOf = (file: string): number => durations[file] ?? unknownMs
+  const costOf = (file: string): number => durations[file] ?? (Object.hasOwn(slowFiles, file) ? unknownSlowMs : unknownMs)
   const longestFirst = [...files].sort((a, b) => costOf(b) - costOf(a))
   const shared = longestFirst.filter((file) => sharesEngine.test(file))
   const others = longestFirst.filter((file) => !sharesEngine.test(file))
@@ -225,15 +228,15 @@ function printSummary(beganAt: number): void {
 }
 
 function readDurations(): Readonly<Record<string, number>> {
-  return JSON.parse(readFileSync(durationsFile, 'utf8')) as Readonly<Record<string, number>>
+  return existsSync(durationsFile) ? (JSON.parse(readFileSync(durationsFile, 'utf8')) as Readonly<Record<string, number>>) : {}
 }
 
-/** Milliseconds by file; what did not run this time keeps what was known. */
+/** What did not run this time keeps what was known. */
 function recordDurations(): void {
   const present = new Set(globSync(['src/**/*.test.ts', 'test/**/*.test.ts']))
-  const all = new Map([...Object.entries(readDurations()), ...[...taken].map(([file, ms]) => [file, Math.round(ms / 100) * 100] as const)])
-  const kept = [...all].filter(([file]) => present.has(file)).sort(([a], [b]) => (a < b ? -1 : 1))
-  writeFileSync(durationsFile, `${JSON.stringify(Object.fromEntries(kept), null, 2)}\n`)
+  const all = Object.entries({ ...readDurations(), ...Object.fromEntries(taken) }).map(([file, ms]) => [file, Math.round(ms)] as const)
+  mkdirSync(dirname(durationsFile), { recursive: true })
+  writeFileSync(durationsFile, JSON.stringify(Object.fromEntries(all.filter(([file]) => present.has(file)))))
 }
 
 function recordSkipped(): void {
@@ -261,7 +264,7 @@ const outcomes = await Promise.all(Array.from({ length: laneCount }, (_, lane) =
 const unstable = outcomes.every(Boolean) && positionals.length === 0 ? await runAgain(running) : []
 printSummary(beganAt)
 for (const file of unstable) process.stdout.write(`Unstable: ${file} failed, and passed when it was run again alone.\n`)
-if (flags.record === true) recordDurations()
+recordDurations()
 if (positionals.length === 0 && !full) recordSkipped()
 if (files.length === 0) process.stderr.write(`No test file matches ${positionals.join(' or ')}.\n`)
 process.exitCode = files.length > 0 && outcomes.every(Boolean) && failures.length === 0 ? 0 : 1

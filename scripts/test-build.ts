@@ -1,6 +1,6 @@
 /**
- * The build that a whole run of the tests starts its guests, programs and threads from (test/support/built.ts): that of tsdown.config.ts,
- * and with it the guests of tests that have a fault. Made again when a source is newer than it.
+ * The build that a whole run of the tests starts its guests, programs and threads from (test/support/built.ts), made by tsdown.config.ts,
+ * along with the faulty guests of tests. Made again when a source is newer than it.
  */
 import { globSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import type { UserConfig } from 'tsdown'
 import { buildWeb, isFresh as isWebFresh } from '../src/cli/web.ts'
 import configs from '../tsdown.config.ts'
 
-/** Beside the caches of other tools, so that no run leaves anything behind. */
+/** Next to the caches of other tools, so that no run leaves anything behind. */
 const folder = fileURLToPath(new URL('../node_modules/.cache/oxbow-test-build', import.meta.url))
 const stamp = join(folder, 'built')
 

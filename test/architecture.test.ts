@@ -44,7 +44,7 @@ function readBefore(read: (before: SourceTree) => readonly string[]): readonly s
   }
 }
 
-/** Product code as the compiler sees it: that of a page has a configuration of its own. */
+/** Product code as the compiler sees it: a page's code has its own configuration. */
 const configs = ['tsconfig.json', 'web/tsconfig.json'].map((name) => `${root}${name}`)
 
 void test('no product code looks up a name of somebody else among what every object inherits', () => {

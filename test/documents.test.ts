@@ -48,15 +48,15 @@ void test("the page about failing models has the engine's limits", () => {
   )
 })
 
-void test('the first page and the changelog name every verb', () => {
-  for (const page of ['README.md', 'CHANGELOG.md']) {
+void test('the page of the command line and the changelog name every verb', () => {
+  for (const page of ['docs/cli.md', 'CHANGELOG.md']) {
     const text = read(page)
     const missing = facts.program.commands.map((verb) => verb.name()).filter((name) => !text.includes(`\`oxbow ${name}`))
     assert.deepEqual(missing, [], page)
   }
 })
 
-/** Texts that begin like a command and are none, each with what it is. */
+/** Texts that begin like a command but are not, each with what it is. */
 const noCommands: Readonly<Record<string, string>> = {
   'oxbow store file': 'a label in the derivation of keys',
   'oxbow backup root': 'another',

@@ -1,4 +1,4 @@
-/** Every program in `examples/` runs as a person would run it, beside a real guest. */
+/** Every program in `examples/` runs as a person would run it, against a real guest. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'

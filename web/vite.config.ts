@@ -1,6 +1,6 @@
 /**
  * The build of the web application into `dist/web`: static files under the policy of `src/gateway/http/web-files.ts`, so nothing is
- * inlined and nothing is evaluated. Beside each text stands its Brotli form, which the gateway serves.
+ * inlined and nothing is evaluated. The Brotli form of each text is next to it; the gateway serves that.
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ import { defineConfig, type Plugin } from 'vite'
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
 /**
- * `src/types` is shared with the guest. What a page uses of it needs no module of Node; what it does not use is dropped, and with it the
+ * `src/base`, `src/protocol` and `src/config` are shared with the guest. What a page uses of them needs no module of Node; what it does not use is dropped, and with it the
  * imports, which must resolve until then. A module that is left would fail at its first use: test/web looks for one.
  */
 const withoutNode: Plugin = {

@@ -1,4 +1,4 @@
-/** 500 connected terminals, of which 64 are busy: how long the event loop is held, by what the others follow and how many turns run at once. */
+/** 500 connected terminals, 64 of them busy: how long the event loop is held, by what the others follow and how many turns run at once. */
 import type { Measure } from '../measure.ts'
 import { bounded, ms, perSecond, type Row, shown } from '../report.ts'
 import { median } from '../statistics.ts'
@@ -16,7 +16,7 @@ const turnsOfRound = 16
 export const crowd: Measure = {
   name: 'crowd',
   title: '500 terminals, 64 of them busy',
-  how: 'Interleaved rounds: 64 terminals each send turns with one tool call, as fast as they are answered, to a guest in its default configuration, which lets 10 turns run at once; 436 others are connected and follow a session of their own. Beside it a guest whose 436 follow the sessions of the 64, about seven each, and receive everything that happens there; and one that lets all 64 turns run (`turn.max_running`).',
+  how: 'Interleaved rounds: 64 terminals each send turns with one tool call, as fast as they are answered, to a guest in its default configuration, which lets 10 turns run at once; 436 others are connected and follow a session of their own. In the same rounds, a guest whose 436 follow the sessions of the 64, about seven each, and receive everything that happens there; and one that lets all 64 turns run (`turn.max_running`).',
   async run({ programs, modelUrl }) {
     await using stack = new AsyncDisposableStack()
     const start = async (config: object, followsBusy: boolean): Promise<Side> => {

@@ -28,7 +28,7 @@ const host = { definitions: async () => [definition] } as unknown as HostPort
 export const delegation: Measure = {
   name: 'delegation',
   title: 'Delegation',
-  how: 'A kernel in process over SQLite on disk, with a model that answers at once. A delegation waits for its child; beside it, in turn, the same message to a new session. Then 64 children at once, each streaming 200 words in a second.',
+  how: 'A kernel in process over SQLite on disk, with a model that answers at once. A delegation waits for its child; alternately, the same message goes to a new session. Then 64 children at once, each streaming 200 words in a second.',
   async run() {
     const [over, delegated] = await overhead()
     const { p99, took } = await many()
@@ -55,7 +55,7 @@ async function overhead(): Promise<readonly [over: number, delegated: number]> {
       const tookTurn = performance.now() - beganTurn
       const began = performance.now()
       await delegate(kernel, session)
-      // The first ones load what they need.
+      // The first rounds load what they need.
       if (i >= 5) {
         turns.push(tookTurn)
         delegations.push(performance.now() - began)

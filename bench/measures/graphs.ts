@@ -1,4 +1,4 @@
-/** State graphs in a kernel in this process over a real store: what a node costs beside its call. */
+/** State graphs in a kernel in this process over a real store: what a node costs in addition to its call. */
 import type { HostPort } from '../../src/config/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, shown } from '../report.ts'
@@ -34,7 +34,7 @@ const texts = {
 export const graphs: Measure = {
   name: 'graphs',
   title: 'State graphs',
-  how: `A kernel in process over SQLite on disk. A graph whose node calls, saves and is chosen again by a guard, ${visits} times; the time of the run by its visits, median of ${rounds} runs. Beside it the same calls as a terminal makes them.`,
+  how: `A kernel in process over SQLite on disk. A graph whose node calls, saves and is chosen again by a guard, ${visits} times; the time of the run by its visits, median of ${rounds} runs. For comparison, the same calls as a terminal makes them.`,
   async run() {
     using workspace = makeWorkspace()
     const definitions = Object.entries(texts).map(([name, toml]) => ({ kind: 'graphs', name, toml, text: '', problem: '' }))

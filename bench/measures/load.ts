@@ -148,7 +148,7 @@ function rows(seen: Seen, delays: readonly number[], messages: string): readonly
     unsearched(`turns per second ${among}`, rate('alike'), `${Math.round(kept * 100)} % of those without recall`, '≥ 85 % of those'),
     recallRow(`processor time of a turn ${among}`, 'alike'),
     shown('turns per second, without recall', rate('without')),
-    recallRow('processor time of a turn with recall, beside the one without', 'guest'),
+    recallRow('processor time of a turn with recall, compared with one without', 'guest'),
     shown('processor time of a turn, without recall', cost('without')),
     shown('latency of a turn, without recall, p95', ms(of('without', 'p95'))),
     shown('turns per second of a relay that journals', rate('journaling')),

@@ -1,4 +1,4 @@
-/** Tools of MCP servers: what a call through the gate costs beside the server itself, and a search among five hundred tools. */
+/** Tools of MCP servers: what a call through the gate costs in addition to the server itself, and a search among five hundred tools. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,7 +25,7 @@ const rounds = 1_000
 export const mcp: Measure = {
   name: 'mcp',
   title: 'Tools of MCP servers',
-  how: 'A server in its sandbox that answers at once, called through the whole gate over SQLite on disk; beside it the same program without a sandbox, asked over its pipes. Calls alternate. Then a search among 500 tools of 25 servers by 200 questions.',
+  how: 'A server in its sandbox that answers at once, called through the whole gate over SQLite on disk; compared with the same program without a sandbox, asked over its pipes. Calls alternate. Then a search among 500 tools of 25 servers by 200 questions.',
   async run() {
     return [...(await measureCalls()), ...measureSearch()]
   },
@@ -69,7 +69,7 @@ async function measureCalls(): Promise<readonly Row[]> {
     const base = median(took.bare)
     const row = (what: string, of: readonly number[]): Row =>
       bounded(
-        `${what}, p50 beside the server`,
+        `${what}, p50 on top of the server`,
         ms(median(of) - base),
         `p50 ${ms(median(of))}, p99 ${ms(quantile(of, 0.99))}; the server alone ${ms(base)}`,
         '≤ 1 ms',

@@ -50,7 +50,7 @@ async function measureMemory({ plan, programs, modelUrl }: BenchContext): Promis
   const after = `after ${figure(plan.memoryTurns)} turns`
   return [
     bounded('idle guest', megabytes(idle), `relay idle ${megabytes(relay.idle)}`, '≤ 80 MB', idle <= 80e6),
-    bounded('the runner beside it', megabytes(idleRunner), '', '≤ 45 MB', idleRunner <= 45e6),
+    bounded('the runner', megabytes(idleRunner), '', '≤ 45 MB', idleRunner <= 45e6),
     shown('idle guest, first start ever', megabytes(firstEver)),
     bounded(`guest ${after}`, megabytes(used), `relay ${megabytes(relay.used)}`, '≤ 180 MB', used <= 180e6),
     bounded(`the runner ${after}`, megabytes(usedRunner), '', '≤ 45 MB', usedRunner <= 45e6),

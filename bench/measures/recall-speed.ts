@@ -21,7 +21,7 @@ const warmUp = 20
 export const recallSpeed: Measure = {
   name: 'recall-speed',
   title: 'Recall in a large memory',
-  how: 'The whole recall (reading the question, its vector, the search, neighbours) of one user over SQLite on disk and the built-in table of words, one question after another; the store and the text engine are in their threads, and the delay is that of the event loop of who asks.',
+  how: "The whole recall (reading the question, its vector, the search, neighbours) of one user over SQLite on disk and the built-in table of words, one question after another; the store and the text engine are in their threads, and the delay is measured in the asker's event loop.",
   async run({ plan }) {
     using workspace = makeWorkspace()
     const store = await openSqliteStore({ path: workspace.database, user: benchUser, durability: 'normal' })

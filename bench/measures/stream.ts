@@ -15,7 +15,7 @@ const settleMs = 2_000
 export const stream: Measure = {
   name: 'stream',
   title: 'A long streamed answer',
-  how: 'Interleaved rounds; the model sends every token as a chunk of its own, and tokens count when they are at the terminal and the turn has ended. Peak memory is that of a fresh process with all its threads, from its start to the end of the turn; what follows is the index of the text and the count of its tokens, which decides on a summary.',
+  how: "Interleaved rounds; the model sends every token as a chunk of its own, and tokens count when they are at the terminal and the turn has ended. Peak memory is a fresh process's with all its threads, from its start to the end of the turn; what follows is the index of the text and the count of its tokens, which decides on a summary.",
   async run(context) {
     const { plan, programs, modelUrl } = context
     using workspace = makeWorkspace()

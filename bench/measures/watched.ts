@@ -12,7 +12,7 @@ const kind = 'bench_tick'
 export const watched: Measure = {
   name: 'watched',
   title: 'Calls with budgets, roles and events',
-  how: 'The idempotent call that does nothing, made in a session: beside it without, and by a program with a key of the role `superuser`, budgets of the user by hour and day, of the session and of the key, which count each call, and a subscriber that waits for events. An event counts from the call that publishes it until the subscriber’s waiting call has returned it.',
+  how: 'The idempotent call that does nothing, made in a session: compared with the call without a session, and made by a program with a key of the role `superuser`, budgets of the user by hour and day, of the session and of the key, which count each call, and a subscriber that waits for events. An event counts from the call that publishes it until the subscriber’s waiting call has returned it.',
   async run({ plan }) {
     const bare = await withKernel({}, async (kernel) => {
       const { id } = await kernel.createSession()

@@ -1,6 +1,6 @@
 /**
  * A memory of similar messages, as from an agent that reports every hour: every word is in every message, so a search for any word matches
- * them all. The words are those of the bench's own prompts, which become the queries.
+ * them all. The words come from the bench's own prompts, which become the queries.
  */
 import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -19,7 +19,7 @@ const commonWords = 100
 export interface MemoryData {
   item(number: number): MemoryItem
   vector(number: number): Float32Array<ArrayBuffer>
-  /** Four less common words, and a vector near that of a memory. */
+  /** Four less common words, and a vector near a memory's. */
   question(number: number): { readonly terms: readonly string[]; readonly vector: Float32Array<ArrayBuffer> }
 }
 

@@ -24,7 +24,7 @@ const otherMemories = 500
 export const memoryStore: Measure = {
   name: 'memory-store',
   title: 'The store of memory',
-  how: 'Sentences of 329 characters with the words of the one before as context and vectors of 384 numbers, by seed; a question is four words and a vector, the best 20 of each; beside: a comparison of the question with every vector in plain JavaScript, in the same minute.',
+  how: 'Sentences of 329 characters with the words of the one before as context and vectors of 384 numbers, by seed; a question is four words and a vector, the best 20 of each; for comparison, the question is compared with every vector in plain JavaScript, in the same minute.',
   async run({ plan }) {
     const data = createMemoryData(seed, true)
     const count = plan.recallPassages

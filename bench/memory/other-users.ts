@@ -27,7 +27,7 @@ const sideMs = 4_000
 export const otherUsers: Measure = {
   name: 'other-users',
   title: 'Memories of others',
-  how: 'The same searches, writes and turns that recall, by turns in a file of one user and in one where others have their memories beside (copied row by row, with their index of words). Side by side: each user with a file, a writer and a searcher of its own, all searching without a pause in one process.',
+  how: "The same searches, writes and turns that recall, by turns in a file of one user and in one that also holds other users' memories (copied row by row, with their index of words). Side by side: each user with a file, a writer and a searcher of its own, all searching without a pause in one process.",
   async run(context) {
     const data = createMemoryData(seed, true)
     return [...(await sameFile(context, data)), ...(await sideBySide(context, data))]

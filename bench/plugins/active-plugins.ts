@@ -1,4 +1,4 @@
-/** Turns of a guest with ten active plugins beside those of one with none, as people start them. */
+/** Turns of a guest with ten active plugins compared with one that has no plugins, as people start them. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { makeHostBench } from '../../src/plugins/host/host-fixture.ts'
 import type { HostedPlugin } from '../../src/protocol/index.ts'
@@ -26,7 +26,7 @@ const activeParts = {
 export const activePlugins: Measure = {
   name: 'active',
   title: 'Turns with active plugins',
-  how: 'Turns of a guest with ten plugins, each with an action, a provider, an evaluator and two events, beside those of a guest with none, one after the other; the default configuration, all warm, a new session after ten turns.',
+  how: 'Turns of a guest with ten plugins, each with an action, a provider, an evaluator and two events, alternate with turns of a guest that has no plugins; the default configuration, all warm, a new session after ten turns.',
   async run(context) {
     const { none, ten, seen } = await measureTurns(context, Object.values(activeParts))
     const ratio = median(ten) / median(none)
@@ -63,7 +63,7 @@ async function measureTurns(
     for (const kind of ['none', 'ten'] as const) {
       const ended = await sides[kind].turn()
       if (round >= 0) took[kind].push(ended)
-      // What goes on behind the turn of one side is not to slow that of the other.
+      // Work behind one side's turn must not slow the other's.
       await pause(150)
     }
   return { ...took, seen: await seenBy(sides.ten.terminal) }

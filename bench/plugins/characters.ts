@@ -7,7 +7,7 @@ import { median } from '../statistics.ts'
 const tries = 30
 const limitMs = 20
 
-/** @param conversations examples, of which most characters have a handful */
+/** @param conversations examples; most characters have a handful */
 function fileOf(conversations: number): string {
   const texts = (count: number): readonly string[] =>
     Array.from({ length: count }, (_, at) => `Entry ${at} says something about this character.`)

@@ -1,4 +1,4 @@
-/** Hooks of plugins: what one costs a step, beside the round trip to its process. */
+/** Hooks of plugins: what one costs a step, in addition to the round trip to its process. */
 import { createHookRunner } from '../../src/services/plugins/hooks/run-hooks.ts'
 import { knowing } from '../../src/kernel/kernel-fixture.ts'
 import { makeHostBench } from '../../src/plugins/host/host-fixture.ts'
@@ -28,7 +28,7 @@ const value = {
 export const hooks: Measure = {
   name: 'hooks',
   title: 'Hooks of plugins',
-  how: `A plugin in a sandbox of its own with one hook at \`call.before\`, asked ${asked} times by the kernel's runner, each beside a request to the same process that does nothing; medians.`,
+  how: `A plugin in a sandbox of its own with one hook at \`call.before\`, asked ${asked} times by the kernel's runner, each compared with a request to the same process that does nothing; medians.`,
   async run() {
     await using bench = await makeHostBench({ plugins: { guard: source } })
     const { hosts } = bench
@@ -49,7 +49,7 @@ export const hooks: Measure = {
     }
     const own = median(took.map(({ hook, trip }) => hook - trip))
     return [
-      bounded('a hook beside its round trip, p50', ms(Math.max(0, own)), '', '< 0.5 ms', own < 0.5),
+      bounded('a hook without its round trip, p50', ms(Math.max(0, own)), '', '< 0.5 ms', own < 0.5),
       shown('a hook in all, p50', ms(median(took.map(({ hook }) => hook)))),
       shown('the round trip alone, p50', ms(median(took.map(({ trip }) => trip)))),
     ]

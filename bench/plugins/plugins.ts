@@ -19,7 +19,7 @@ const starts = 15
 export const plugins: Measure = {
   name: 'plugins',
   title: 'Plugins',
-  how: 'Hosts in their sandbox. A start is from the request to the end of `init`; a round trip is an action that returns at once, alone and through the whole gate over SQLite on disk; a crash is a SIGKILL of the host; the gap of a reload is the longest of the requests that go on meanwhile, beside their median.',
+  how: 'Hosts in their sandbox. A start is from the request to the end of `init`; a round trip is an action that returns at once, alone and through the whole gate over SQLite on disk; a crash is a SIGKILL of the host; the gap of a reload is the longest of the requests that go on meanwhile, compared with their median.',
   async run(context) {
     await using bench = await makeHostBench({ deps: { maxCrashes: Infinity } })
     return [

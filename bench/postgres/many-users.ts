@@ -85,8 +85,8 @@ async function besideMillion(
   }
   return [
     shown(`${total} memories of ${others.users} others written by the server`, `${figure(seconds)} s`),
-    row('a search among 5 000 memories beside them, p50', took.full, took.empty),
-    row('a turn without tools beside them, p50', turns.full, turns.empty),
+    row('a search among 5 000 memories with other users, p50', took.full, took.empty),
+    row('a turn without tools with other users, p50', turns.full, turns.empty),
   ]
 }
 

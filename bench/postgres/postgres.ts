@@ -11,14 +11,14 @@ import { benchUser, makeWorkspace } from '../subjects/guest.ts'
 import { turnMs } from './turn-time.ts'
 
 const callers = 64
-/** Appends one after the other, of which the median is taken. */
+/** Appends one after the other; their median counts. */
 const alone = 300
 const newId = createIdMaker(systemClock, systemRandom)
 
 export const postgres: Measure = {
   name: 'postgres',
   title: 'A store in Postgres',
-  how: 'A server of its own with fsync on, on the same machine; SQLite in the same run beside it. Appends of one record; turns without tools through a real guest, one after the other.',
+  how: 'A server of its own with fsync on, on the same machine; SQLite in the same run for comparison. Appends of one record; turns without tools through a real guest, one after the other.',
   async run(context) {
     const skip = postgresSkip()
     if (skip !== false) return [shown('not measured', skip)]

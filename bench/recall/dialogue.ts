@@ -27,6 +27,6 @@ export interface Dialogue {
   /** In order. */
   readonly turns: readonly Turn[]
   readonly questions: readonly Question[]
-  /** Questions about its people without an answer in it; absent if there are none. */
+  /** Questions about its people without an answer in it; absent if there is no such question. */
   readonly unanswered?: readonly string[]
 }

@@ -13,7 +13,7 @@ const passages = 2_000
 export const given: Measure = {
   name: 'given',
   title: 'What turns are given of memory',
-  how: `Twenty facts, each told in a session of its own, and questions, tasks and chores in others: three sets, of which the gate was chosen by the first, looked at twice with the second, and never with the third, which another author wrote. And three people with 22 facts each, of whose messages every second is held out; "anybody" asks about the matter of a fact what needs nothing of it. Alone, and behind ${passages} passages of work with an assistant or of other lives. How many turns were given something, and how many of them the fact that answers.`,
+  how: `Twenty facts, each told in a session of its own, and questions, tasks and chores in others: three sets: the gate was chosen with the first, checked twice with the second, and never with the third, which another author wrote. And three people with 22 facts each, every second of their messages held out; "anybody" asks about a fact's subject without needing the fact. Alone, and behind ${passages} passages of work with an assistant or of other lives. How many turns were given something, and how many of them the fact that answers.`,
   async run() {
     const rows: Row[] = []
     for (const [past, talks] of [

@@ -1,7 +1,7 @@
 /**
  * Simulates a strong embedder for testing the weights of fusion, because no sentence encoder is available here. Half of a vector is the mean of
  * word vectors, so that texts with similar words stay near, as with real embedders; half is a direction of the turn's own. A question
- * points to those of its evidence, with enough noise that vectors alone reach the published results of the best embedders on LoCoMo
+ * points to its evidence's directions, with enough noise that vectors alone reach the published results of the best embedders on LoCoMo
  * (R@10 0.75).
  */
 import { createLocalTextEngine, type TextEngineOptions } from '../../src/memory/index.ts'
@@ -11,7 +11,7 @@ import { spokenText } from './indexed-dialogue.ts'
 
 export const simulatedName = 'simulated/strong'
 
-/** Dimensions in addition to those of the table. */
+/** Dimensions in addition to the table's. */
 const ownDims = 64
 /** Share of the word vector in the length. */
 const wordShare = 0.7

@@ -18,7 +18,7 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Written to standard input, which then stays open. */
   readonly input?: string
-  /** Sees each line of standard output. @returns a line for standard input; null: this line is none that waits for an answer */
+  /** Sees each line of standard output. @returns a line for standard input; null: this line waits for no answer */
   readonly answer?: (line: string) => string | null
 }
 
@@ -85,7 +85,7 @@ function bareEnvironment(added: Readonly<Record<string, string>>): Record<string
   return { PATH, HOME, ...added }
 }
 
-/** Bytes of resident memory, from /proc; NaN where there is none. */
+/** Bytes of resident memory, from /proc; NaN where that is missing. */
 export function residentBytes(pid: number): number {
   return statusBytes(pid, 'VmRSS')
 }
@@ -102,7 +102,7 @@ function statusBytes(pid: number, field: string): number {
 
 /** Processor time that a process and its threads have used so far, user and system, in milliseconds; NaN where there is no /proc. */
 export function processorMs(pid: number): number {
-  // proc(5): fields 14 and 15 count clock ticks, of which Linux shows 100 a second. The name before them may hold spaces.
+  // proc(5): fields 14 and 15 count clock ticks, 100 a second on Linux. The name before them may contain spaces.
   const fields = readProc(pid, 'stat')
     .replace(/^.*\) /s, '')
     .split(' ')

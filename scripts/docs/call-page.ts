@@ -1,5 +1,6 @@
 /** `docs/calls.md`, from the call registry. */
 import type { JsonObject } from '../../src/base/index.ts'
+import type { CallRoute } from '../../src/protocol/index.ts'
 import { code, page, table } from './markdown.ts'
 
 /** The part of the kernel's `CallReference` that the page shows. */
@@ -15,6 +16,7 @@ export interface CallEntry {
   readonly input: JsonObject
   readonly output: JsonObject
   readonly example: unknown
+  readonly routes: readonly CallRoute[]
 }
 
 interface Field {

@@ -46,7 +46,7 @@ function namedTable({ additionalProperties: each }: Schema): Schema | null {
   return each && each.properties !== undefined ? each : null
 }
 
-/** All keys of a section, those of inner tables with a dot. */
+/** All keys of a section; keys of inner tables have a dot. */
 function keysOf(section: Schema, prefix: string): readonly (readonly [string, Schema])[] {
   return Object.entries(section.properties ?? {})
     .filter(([, value]) => namedTable(value) === null)

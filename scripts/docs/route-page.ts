@@ -1,5 +1,5 @@
-/** `docs/http-routes.md`, from the table of routes and the registry of calls. */
-import { routes } from '../../src/gateway/http/routes.ts'
+/** `docs/http-routes.md`, from the registry of calls. */
+import { routesOf } from '../../src/gateway/http/routes.ts'
 import type { CallEntry } from './call-page.ts'
 import { code, page, table } from './markdown.ts'
 
@@ -19,11 +19,13 @@ const others: readonly (readonly [method: string, path: string, what: string])[]
 
 export function routePage(calls: readonly CallEntry[]): string {
   const byName = new Map(calls.map((call) => [call.name, call]))
-  const rows = routes.map(({ method, path, call, list }) => {
-    const { summary = '', right = '' } = byName.get(call) ?? {}
-    const isPaged = list === undefined ? '' : ' In pages.'
-    return [method, code(`/api/v1${path.replaceAll('+}', '}')}`), code(call), code(right), `${summary}${isPaged}`]
-  })
+  const rows = routesOf(calls)
+    .toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+    .map(({ method, path, call, list }) => {
+      const { summary = '', right = '' } = byName.get(call) ?? {}
+      const isPaged = list === undefined ? '' : ' In pages.'
+      return [method, code(`/api/v1${path.replaceAll('+}', '}')}`), code(call), code(right), `${summary}${isPaged}`]
+    })
   return page(
     '# Addresses of the HTTP API',
     'Each address, the call that answers it, and the right that it needs. Fields of the path, the query and the JSON body together are the input of the call, see [calls.md](calls.md). How requests are sent: [http-api.md](http-api.md).',

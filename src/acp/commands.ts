@@ -48,7 +48,7 @@ export const availableCommands: AvailableCommand[] = commands.map(({ name, descr
   ...(input !== undefined && { input }),
 }))
 
-/** @returns what the command says; null for a prompt that is none @throws OxbowError */
+/** @returns what the command says; null if the prompt is not a command @throws OxbowError */
 export async function runCommand(blocks: readonly ContentBlock[], session: SessionId, link: GuestLink): Promise<string | null> {
   const [block] = blocks
   if (blocks.length !== 1 || block?.type !== 'text') return null
@@ -69,7 +69,7 @@ export async function expandCommand(blocks: readonly ContentBlock[], link: Guest
   return [{ type: 'text', text: outcome.text }, ...others]
 }
 
-/** @returns those of the person too */
+/** @returns the person's commands too */
 export async function allCommands(gateway: Gateway): Promise<AvailableCommand[]> {
   const own = await ownCommands(gateway)
   const names = new Set(availableCommands.map(({ name }) => name))
@@ -83,7 +83,7 @@ function listed(lines: readonly string[]): string {
   return lines.map((line) => `- ${plainText(line)}`).join('\n')
 }
 
-function outputOf(outcome: CallOutcome): any {
+function outputOf<Output>(outcome: CallOutcome<Output>): Output {
   if (outcome.status === 'ok') return outcome.output
   throw toError(outcome.failure)
 }

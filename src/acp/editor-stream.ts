@@ -72,14 +72,14 @@ export function createEditorStream({ input, output, log }: EditorStreams): Strea
   }
 }
 
-/** Reads lines as messages; what is none, or too much, is answered at once. */
+/** Reads lines as messages; answers invalid or excess ones at once. */
 function createReader(answer: (error: JsonObject) => void, end: (reason: string) => void) {
   /** Ids of requests without an answer. */
   const open = new Set<unknown>()
   let stray = 0
   const refuse = (error: JsonObject): null => {
     stray += 1
-    if (stray > maxStrayMessages) end('The editor sends messages without end that are none.')
+    if (stray > maxStrayMessages) end('The editor sends invalid messages without end.')
     answer(error)
     return null
   }

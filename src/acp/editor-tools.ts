@@ -1,5 +1,5 @@
 /**
- * What an editor offers beside its conversation, as tools of the model: files as the editor has them, with unsaved changes, and its
+ * What an editor offers besides its conversation, as tools of the model: files as the editor has them, with unsaved changes, and its
  * terminal. They act on the person's machine, outside of the sandbox, so each call passes the gate as `client.ask`: the flow policy
  * judges what may leave, and changes and commands ask as `[approval]` says for their tier.
  */
@@ -73,7 +73,7 @@ export function editorTools({ fs, terminal }: ClientCapabilities): readonly Clie
   ]
 }
 
-/** @returns what the model reads: the result, or why there is none. Never throws. */
+/** @returns what the model reads: the result, or the reason for the failure. Never throws. */
 export async function runEditorTool(
   { name, arguments: args, call }: ClientCall,
   machine: EditorMachine,

@@ -6,11 +6,6 @@ import type { PendingApproval } from '../protocol/index.ts'
 import type { Editor } from './editor.ts'
 import type { Decision } from './permissions.ts'
 
-export interface Filled extends Decision {
-  /** The call's input with the answer. */
-  readonly input?: string
-}
-
 /** @returns null where the call is no form, or the editor shows none */
 export function editorForm(pending: PendingApproval, editor: Editor): QuestionForm | null {
   const { elicitation } = editor.capabilities()
@@ -18,7 +13,7 @@ export function editorForm(pending: PendingApproval, editor: Editor): QuestionFo
 }
 
 /** @param problem of the answer before; empty: it is asked for the first time. Rejects when the editor cannot ask, or the signal aborts. */
-export async function fillIn(form: QuestionForm, session: string, editor: Editor, problem: string, signal: AbortSignal): Promise<Filled> {
+export async function fillIn(form: QuestionForm, session: string, editor: Editor, problem: string, signal: AbortSignal): Promise<Decision> {
   const response = await editor.elicit(requestOf(form, session, problem), signal)
   if (response.action === 'decline') return { allow: false, reason: 'The person declined.' }
   if (response.action !== 'accept') return { allow: false, reason: 'The person closed the question.' }

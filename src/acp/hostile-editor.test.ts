@@ -143,7 +143,7 @@ test('requests beyond the limit and ids used twice are refused, and a cancellati
   await editor.end()
 })
 
-test('messages without end that are none, or one that is too long, end the connection with a reason', async () => {
+test('invalid messages without end, or one that is too long, end the connection with a reason', async () => {
   const flood = openRaw()
   flood.raw('x\n'.repeat(maxStrayMessages + 10))
   await flood.running

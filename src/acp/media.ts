@@ -14,7 +14,7 @@ export async function showMedia(media: SentMedia, link: GuestLink): Promise<Cont
     for (const piece of media.pieces) {
       const outcome = await (await link.gateway()).call('media.read', { piece })
       if (outcome.status !== 'ok') return named
-      pieces.push(Buffer.from((outcome.output as { readonly data: string }).data, 'base64'))
+      pieces.push(Buffer.from(outcome.output.data, 'base64'))
     }
     return { type: 'image', mimeType: media.media_type, data: Buffer.concat(pieces).toString('base64') }
   } catch {

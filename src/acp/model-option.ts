@@ -24,7 +24,7 @@ export function createModelChoice(link: GuestLink): ModelChoice {
       gateway.call('model.usable', { model: '', limit: listedModels }),
     ])
     // A guest that cannot tell still has its own model.
-    const { models } = outcome.status === 'ok' ? (outcome.output as { models: readonly { id: string }[] }) : { models: [] }
+    const { models } = outcome.status === 'ok' ? outcome.output : { models: [] }
     return { usual, names: [...new Set([usual, ...(chosen === undefined ? [] : [chosen]), ...models.map(({ id }) => id)])] }
   }
   return {

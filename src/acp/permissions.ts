@@ -2,23 +2,18 @@
 import type { PermissionOption, RequestPermissionRequest, RequestPermissionResponse, ToolCallUpdate } from '@agentclientprotocol/sdk'
 import { exactInput, whyAsked, writtenOut } from '../terminal/index.ts'
 import { parseObject, truncate } from '../base/index.ts'
-import type { PendingApproval } from '../protocol/index.ts'
+import type { InputOf, OutputOf, PendingApproval } from '../protocol/index.ts'
 import { maxOfferedRules, maxShownChars } from './limits.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
 import { fencedCode, textContent, viewTool } from './tool-view.ts'
 
-export interface OfferedRule {
-  readonly scope: string
-  readonly id: string
-  readonly text: string
-}
+export type OfferedRule = OutputOf<'approval.list'>[number]['rules'][number]
 
 /** @returns the rules that an approval could keep, the narrowest first; none where the guest cannot tell */
 export async function rulesFor(pending: PendingApproval, gateway: Gateway): Promise<readonly OfferedRule[]> {
   const outcome = await gateway.call('approval.list', { session: pending.session })
   if (outcome.status !== 'ok') return []
-  const views = outcome.output as readonly { readonly call: string; readonly rules: readonly OfferedRule[] }[]
-  return (views.find(({ call }) => call === pending.call)?.rules ?? []).slice(0, maxOfferedRules)
+  return (outcome.output.find(({ call }) => call === pending.call)?.rules ?? []).slice(0, maxOfferedRules)
 }
 
 export function permissionRequest(
@@ -53,11 +48,7 @@ function toolCallOf(pending: PendingApproval, ports: Pick<AcpPorts, 'ownPath'>):
   }
 }
 
-export interface Decision {
-  readonly allow: boolean
-  readonly remember?: { readonly scope: string; readonly rule: string; readonly labels: true }
-  readonly reason?: string
-}
+export type Decision = Omit<InputOf<'call.decide'>, 'call'>
 
 /** An answer that was not offered allows nothing. */
 export function decisionOf({ outcome }: RequestPermissionResponse, rules: readonly OfferedRule[]): Decision {

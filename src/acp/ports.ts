@@ -1,8 +1,7 @@
 /** What the program around an editor's connection gives it: a guest, the person's folders and files. */
-import type { Client } from '../client/index.ts'
+import type { Client, OutputOf } from '../client/index.ts'
 import type { Failure } from '../base/index.ts'
 import type { SentFile } from '../protocol/index.ts'
-import type { McpServer } from '../config/index.ts'
 
 export type Gateway = Pick<Client, 'status' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'call' | 'follow'>
 
@@ -16,7 +15,7 @@ export interface Link {
 
 export interface AcpPorts {
   readonly version: string
-  /** Starts a guest where there is none. @throws OxbowError */
+  /** Starts a guest if none is running. @throws OxbowError */
   open(): Promise<Link>
   /** @returns the path by which agents know a file or folder of the person; undefined if they do not see it */
   guestPath(path: string): string | undefined
@@ -24,7 +23,7 @@ export interface AcpPorts {
   ownPath(path: string): string | undefined
   /** Puts the folder on the list of what agents see. @returns its path for them @throws OxbowError for one that they must not see */
   addFolder(path: string): string
-  /** Makes sure that agents see the folder at this path of theirs. @throws OxbowError with why they do not */
+  /** Makes sure that agents see the folder at their path `path`. @throws OxbowError with why they do not */
   showFolder(path: string, gateway: Gateway): Promise<void>
   /** Uploads a file of the person. @throws OxbowError */
   attach(path: string, gateway: Gateway): Promise<SentFile>
@@ -37,14 +36,14 @@ export interface AcpPorts {
 export interface ServerPorts {
   list(gateway: Gateway): Promise<readonly HeldServer[]>
   /** Adds a server, or changes its settings. */
-  add(name: string, settings: McpServer, gateway: Gateway): Promise<void>
+  add(name: string, settings: HeldServer['settings'], gateway: Gateway): Promise<void>
   /** Starts it in the sandbox. */
   look(name: string, gateway: Gateway): Promise<OfferedTools>
   /** @param digest of what the person has seen @param tools those that they have seen */
   approve(name: string, digest: string, tools: readonly string[], gateway: Gateway): Promise<void>
   switchOff(name: string, gateway: Gateway): Promise<void>
   remove(name: string, gateway: Gateway): Promise<void>
-  /** @returns how a server sees a program of this machine; null for one of the system, and where there is none */
+  /** @returns how a server sees a program of this machine; null for a system program, and if there is no such file */
   placeProgram(path: string): { readonly folder: string; readonly path: string } | null
   /** @returns whether it had another value; a guest knows it after a restart */
   storeSecret(name: string, value: string, gateway: Gateway): Promise<boolean>
@@ -61,7 +60,7 @@ export interface ServerPorts {
 export interface HeldServer {
   readonly name: string
   /** Without the values of variables that name no secret. */
-  readonly settings: McpServer
+  readonly settings: OutputOf<'server.list'>['servers'][number]['settings']
   readonly enabled: boolean
   /** How many of its tools are. */
   readonly approved: number

@@ -110,7 +110,7 @@ async function upload(name: string, type: string, data: string, gateway: Gateway
   for (let at = 0; at < bytes.length; at += maxPieceBytes) {
     const put = await gateway.call('attachment.put', { data: bytes.subarray(at, at + maxPieceBytes).toString('base64') })
     if (put.status !== 'ok') throw toError(put.failure)
-    pieces.push((put.output as { readonly piece: string }).piece)
+    pieces.push(put.output.piece)
   }
   return { name, media_type: type, pieces }
 }

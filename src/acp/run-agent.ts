@@ -142,7 +142,7 @@ function createOpenings(parts: Parts): Pick<AgentHandlers, 'newSession' | 'loadS
     async newSession({ cwd, mcpServers }) {
       const made = await (await gatewayWithFacts()).call('session.create', { folder: resolve(cwd) })
       if (made.status !== 'ok') throw toError(made.failure)
-      const { id } = made.output as { readonly id: SessionId }
+      const { id } = made.output
       const session = await attach(id, { cwd, mcpServers, isNew: true }, [], false)
       const configOptions = await session.choice.options()
       // An editor learns the id by the answer, and takes no update before it.
@@ -169,7 +169,7 @@ async function showCommands(id: SessionId, { ports, link, sessions, editor }: Pa
 async function modeOf(session: SessionId, gateway: Gateway): Promise<ModeId> {
   const outcome = await gateway.call('session.mode', { session })
   if (outcome.status !== 'ok') throw toError(outcome.failure)
-  const { mode } = outcome.output as { readonly mode: ModeId }
+  const { mode } = outcome.output
   return modes.some(({ id }) => id === mode) ? mode : 'read_only'
 }
 
@@ -186,7 +186,7 @@ async function listSessions({ cursor, cwd }: ListSessionsRequest, gateway: Gatew
   // Sessions of other terminals are in the workspace.
   const own = ports.ownPath('/shared') ?? '/'
   const wanted = cwd === null || cwd === undefined ? null : resolve(cwd)
-  const all = (outcome.output as readonly SessionInfo[])
+  const all = outcome.output
     .filter(({ turns, busy }) => turns > 0 || busy)
     .map((info) => listed(info, own))
     .filter((session) => wanted === null || session.cwd === wanted)
@@ -198,7 +198,7 @@ function listed({ id, title, active_at: at, folder }: SessionInfo, own: string) 
   return { sessionId: id, cwd: folder ?? own, title, updatedAt: new Date(at).toISOString() }
 }
 
-/** Editors are told that Oxbow takes none of these: what an address is sent leaves this machine. */
+/** Tells editors that Oxbow does not take these: what is sent to an address leaves this machine. */
 function noticeOf(servers: readonly McpServer[]): string {
   const shown = servers.slice(0, maxAskedServers).map(({ name }) => plainLine(name, 50))
   const names = [...shown, ...(servers.length > shown.length ? [`${servers.length - shown.length} more`] : [])].join(', ')
@@ -213,7 +213,7 @@ async function readPast(gateway: Gateway, session: SessionId, most: number): Pro
     const limit = Math.min(recordsPerPage, most)
     const outcome = await gateway.call('session.records', { session, limit, ...(before !== undefined && { before }) })
     if (outcome.status !== 'ok') throw toError(outcome.failure)
-    const page = outcome.output as { readonly records: readonly RecordView[]; readonly next: number | null }
+    const page = outcome.output
     records = [...page.records, ...records]
     if (page.next === null) return records
     before = page.next

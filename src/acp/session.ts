@@ -29,13 +29,13 @@ import {
 import { expandCommand, runCommand } from './commands.ts'
 import type { Editor } from './editor.ts'
 import { askForFolder } from './folder-question.ts'
-import { editorForm, fillIn, type Filled } from './elicit.ts'
+import { editorForm, fillIn } from './elicit.ts'
 import { editorTools, runEditorTool } from './editor-tools.ts'
 import type { GuestLink } from './guest-link.ts'
 import { cancelWaitMs, listedSessions, maxFormTries } from './limits.ts'
 import { showMedia } from './media.ts'
 import type { ModelChoice } from './model-option.ts'
-import { decisionOf, permissionRequest, rulesFor } from './permissions.ts'
+import { type Decision, decisionOf, permissionRequest, rulesFor } from './permissions.ts'
 import type { AcpPorts, Gateway } from './ports.ts'
 import { messageOf } from './prompt.ts'
 import type { EditorServers } from './servers/editor-servers.ts'
@@ -298,7 +298,7 @@ const requestCancelled = -32_800
 function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => ModeId) {
   const open = new Map<string, AbortController>()
   let queue = Promise.resolve()
-  const permit = async (waiting: PendingApproval, gateway: Gateway, problem: string, signal: AbortSignal): Promise<Filled> => {
+  const permit = async (waiting: PendingApproval, gateway: Gateway, problem: string, signal: AbortSignal): Promise<Decision> => {
     const pending = problem === '' ? waiting : { ...waiting, reason: problem }
     const rules = await rulesFor(pending, gateway)
     const request = { ...permissionRequest(pending, rules, ports), sessionId: id }
@@ -307,12 +307,12 @@ function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => M
   const decide = async (pending: PendingApproval, signal: AbortSignal): Promise<void> => {
     if (signal.aborted) return
     const gateway = await link.gateway()
-    // The mode of a session is not that of the agents below it.
+    // The mode of a session does not apply to the agents below it.
     const isAllowed = mode() === 'approve' && pending.agent === undefined && pending.personal !== true
     const form = editorForm(pending, editor)
     let problem = ''
     for (let tries = 0; tries <= maxFormTries; tries += 1) {
-      const ask = async (): Promise<Filled> => {
+      const ask = async (): Promise<Decision> => {
         if (tries === maxFormTries) return { allow: false, reason: `No answer fitted: ${problem}` }
         if (form !== null) return fillIn(form, id, editor, problem, signal)
         return isAllowed && tries === 0 ? { allow: true } : permit(pending, gateway, problem, signal)

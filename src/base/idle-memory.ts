@@ -49,8 +49,8 @@ export function returnMemory(): void {
 }
 
 /**
- * The largest space for short-lived objects of threads that start from now on, in megabytes. They would otherwise have that of the main
- * thread, which serves many turns at once, and fill it before they collect.
+ * Largest space for short-lived objects in threads that start from now on, in megabytes. By default a thread has as much as the main
+ * thread, which serves many turns at once, and fills it before it collects.
  */
 export function limitThreadMemory(megabytes: number): void {
   process.getBuiltinModule('node:v8').setFlagsFromString(`--max-semi-space-size=${megabytes}`)

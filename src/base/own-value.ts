@@ -1,6 +1,6 @@
 /**
  * Lookups by a name that somebody else chose: a model, a plugin, a file, a peer. On a plain object `table['constructor']` finds what every
- * object inherits, and `table['__proto__'] = value` replaces what it inherits; these two see and set properties of its own alone.
+ * object inherits, and `table['__proto__'] = value` replaces what it inherits; these two see and set only its own properties.
  * `test/architecture/foreign-lookups.ts` refuses any other lookup by a text that is not known when the program is compiled.
  */
 

@@ -18,7 +18,7 @@ import {
 import { scaled } from '../../test/support/scale.ts'
 
 interface Pair {
-  /** Opens a stream. @returns the two ends that are joined by it, and the connection that was made for it */
+  /** Opens a stream. @returns its two ends, and the connection that was made for it */
   open(): Promise<{ near: Duplex; far: Duplex; made: Duplex }>
   readonly opener: StreamCarrier
   readonly acceptor: StreamCarrier

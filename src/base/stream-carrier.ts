@@ -136,7 +136,7 @@ interface Carried extends CarrierOptions {
   isOver: boolean
 }
 
-/** Above this, unread answers have piled up at the port, and the carrier stops reading. Data of streams alone never reaches it. */
+/** Above this, unread answers have piled up at the port, and the carrier stops reading. Data of streams by itself never reaches it. */
 const maxUnreadBytes: number = 256 * 1024
 /** Credit is returned in steps of this size: few frames, and the sender never stalls. */
 const creditStep: number = streamWindow / 4

@@ -23,7 +23,7 @@ void test('the extremes of chance give the extremes of the delay', () => {
   assert.equal(retryDelayMs(99, chance(0xffffffff), bounds), 4_999)
 })
 
-test('a process lives, one that has ended does not, and what is no number of a process is none', () => {
+test('a running process is alive; one that has ended is not, nor is anything that is not a process id', () => {
   assert.equal(isAlive(process.pid), true)
   assert.equal(isAlive(spawnSync('true').pid), false)
   assert.equal(isAlive(2 ** 40), false)

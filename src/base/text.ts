@@ -106,8 +106,8 @@ export function nestsDeeper(value: unknown, levels: number): boolean {
 }
 
 /**
- * Texts with half a character, which JSON can write and no database keeps as it is.
- * @returns the value, each such half replaced by U+FFFD; the same value when there is none
+ * Texts with half a character, which JSON can write and no database keeps unchanged.
+ * @returns the value, each such half replaced by U+FFFD; the same value if it has no such half
  */
 export function wellFormed<Value>(value: Value): Value {
   if (typeof value === 'string') return (value.isWellFormed() ? value : value.toWellFormed()) as Value
@@ -134,7 +134,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** @returns the text of this name, in an input or among options; empty where there is none */
+/** @returns the text of this name, in an input or among options; empty if it is absent */
 export function textIn(table: Readonly<Record<string, unknown>>, name: string): string {
   const value = Object.hasOwn(table, name) ? table[name] : ''
   return typeof value === 'string' ? value : ''
@@ -158,7 +158,7 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 /**
  * Names that a misspelt or unfinished one may stand for.
  * @param maxEdits with more it is another word, not a typo, unless the name begins with it
- * @returns first names that begin with it, then the nearest; those of the same distance in alphabetical order
+ * @returns names that begin with it first, then the nearest; equally near names in alphabetical order
  */
 export function nearestNames(typed: string, names: Iterable<string>, maxEdits: number): readonly string[] {
   const short = typed.slice(0, longestCompared)

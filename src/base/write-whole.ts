@@ -4,7 +4,7 @@ import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, rmSy
 import { basename, dirname, join } from 'node:path'
 
 /**
- * Writes a draft beside the file, flushes it to disk, renames it over the file, and flushes the folder. Creates missing folders with
+ * Writes a draft next to the file, flushes it to disk, renames it over the file, and flushes the folder. Creates missing folders with
  * mode 0700. Follows no link at `path`: the link is replaced. Blocks; for small files only.
  *
  * @param mode permissions of the file whatever the umask, 0600 unless given

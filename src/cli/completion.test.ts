@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
-import { runProgram } from './program.ts'
+import type { Command } from 'commander'
+import { listsOf, printValues } from './completion.ts'
+import { buildProgram, runProgram } from './program.ts'
+import { loadServiceVerbs } from './service-verbs.ts'
 import type { Terminal } from './terminal.ts'
 
 async function scriptFor(shell: string): Promise<string> {
@@ -30,17 +33,115 @@ test('bash completes verbs, verbs of groups, options and their choices', async (
   assert.deepEqual(complete('nonsense', 'x'), [])
 })
 
-test('bash completes ids of what exists, which it asks for', async () => {
-  const script = `${await scriptFor('bash')}\noxbow() { echo "$4-1 $4-2"; }`
+test('bash completes names of what exists, which it asks for by the verb that lists them', async () => {
+  const script = `${await scriptFor('bash')}\noxbow() { echo "\${4/ /_}-1 \${4/ /_}-2"; }`
   const complete = (...words: readonly string[]): string => {
     const typed = ['oxbow', ...words].map((word) => `'${word}'`).join(' ')
     const run = `${script}\nCOMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _oxbow 2>/dev/null; echo "\${COMPREPLY[@]}"`
     return execFileSync('bash', ['-c', run], { encoding: 'utf8' }).trim()
   }
-  assert.equal(complete('sessions', 'delete', 'ses'), 'session-1 session-2')
-  assert.equal(complete('chat', '--session', ''), 'session-1 session-2')
-  assert.equal(complete('kill', 'agent-2'), 'agent-2')
+  assert.equal(complete('sessions', 'delete', 'ses'), 'sessions:id-1 sessions:id-2')
+  assert.equal(complete('chat', '--session', ''), 'sessions:id-1 sessions:id-2')
+  assert.equal(complete('kill', 'agents:name-2'), 'agents:name-2')
   assert.equal(complete('kill', '--rea'), '--reason')
+  assert.equal(complete('schedule', 'pause', 'sche'), 'schedule_list:id-1 schedule_list:id-2')
+  assert.equal(complete('plugin', 'info', 'plug'), 'plugin_list:name-1 plugin_list:name-2')
+  assert.equal(complete('diff', 'lo'), 'log:commit-1 log:commit-2')
+  assert.equal(complete('run', '--model', ''), 'models:provider/name-1 models:provider/name-2')
+})
+
+test('names come from the JSON of the verb that lists them, in whichever form', async () => {
+  const lists: Readonly<Record<string, string>> = {
+    'skills list': '{"items":[{"name":"a"},{"name":"b c"}]}',
+    models: '{"provider":"x","name":"m"}\n{"provider":"x","name":"n"}',
+    'roles list': '[{"role":"worker"}]',
+    'config list': 'no JSON',
+  }
+  const home = mkdtempSync(join(tmpdir(), 'oxbow-completion-'))
+  const namesFrom = async (asked: string): Promise<string> => {
+    const output = new PassThrough()
+    const terminal = { input: new PassThrough(), output, errors: output, env: { OXBOW_HOME: home }, version: '1' } as unknown as Terminal
+    const run = async (args: readonly string[], into: Terminal): Promise<number> => {
+      into.output.write(lists[args.slice(0, -1).join(' ')] ?? '')
+      return 0
+    }
+    assert.equal(await printValues(asked, run, terminal), 0)
+    return String(output.read() ?? '')
+  }
+  try {
+    assert.equal(await namesFrom('models:provider/name'), 'x/m\nx/n\n')
+    assert.equal(await namesFrom('config list --all:key'), '')
+    assert.equal(await namesFrom('roles list:role'), '', 'no guest is started for it')
+  } finally {
+    rmSync(home, { recursive: true })
+  }
+})
+
+/** Arguments that name nothing which exists yet or is listed anywhere. */
+const free: readonly string[] = [
+  'answer', // of a person
+  'arguments', // of a prompt of a server
+  'args',
+  'command',
+  'binary', // a program
+  'call-or-path', // of the guest, or of the workspace
+  'category',
+  'document', // of a category that is not known
+  'file',
+  'folder',
+  'key-file',
+  'path',
+  'url',
+  'goal',
+  'id', // of a memory, a declassification or a report
+  'ids',
+  'input', // JSON
+  'more', // settings and values in turn
+  'name', // of something that is made
+  'package',
+  'prompt', // of a server that is not known
+  'shell',
+  'source',
+  'task',
+  'text',
+  'title',
+  'value',
+  'words',
+]
+
+test('every argument is known to name something that is listed, or nothing that is', async () => {
+  const loaded = await loadServiceVerbs(null)
+  const lists = listsOf(loaded.verbs)
+  const program = buildProgram(
+    { output: process.stdout, errors: process.stderr, env: {}, version: '1' } as unknown as Terminal,
+    () => {},
+    loaded,
+  )
+  const argumentsOf = (command: Command): readonly string[] => [
+    ...command.registeredArguments.map((argument) => argument.name()),
+    ...command.commands.flatMap(argumentsOf),
+  ]
+  const names = new Set(argumentsOf(program))
+  assert.deepEqual(
+    [...names].filter((name) => !lists.has(name) && !free.includes(name)),
+    [],
+  )
+  assert.deepEqual(
+    free.filter((name) => !names.has(name)),
+    [],
+  )
+})
+
+test('the help of everything shows the arguments of verbs that are not loaded for it', async () => {
+  const terminal = { output: process.stdout, errors: process.stderr, env: {}, version: '1' } as unknown as Terminal
+  const linesOf = async (typed: string | null): Promise<readonly string[]> => {
+    const program = buildProgram(terminal, () => {}, await loadServiceVerbs(typed))
+    return program
+      .createHelp()
+      .visibleCommands(program)
+      .map((command) => program.createHelp().subcommandTerm(command))
+  }
+  assert.deepEqual(await linesOf(''), await linesOf(null))
 })
 
 test('each script is one that its shell can read, where that is installed', async (t) => {

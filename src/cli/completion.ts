@@ -1,63 +1,107 @@
 /**
  * `oxbow completion`: scripts by which shells complete verbs and options. They hold all of these words, so that completing them starts no
- * program. Ids of what exists are asked of the guest that runs; none is started for it.
+ * program. Names of what exists come from the verb that lists such things, and no guest is started for them: an argument `<schedule>` is
+ * completed with what `oxbow schedule list` shows.
  */
 import type { Command } from 'commander'
+import { isObject, ownValue } from '../base/index.ts'
+import type { ServiceVerb } from '../protocol/index.ts'
 import { findGuest, openHome, openWorkspace, parseUser } from '../runner/index.ts'
-import { type GatewayPort, withGuest, outputOf } from './guest-connection.ts'
 import { maxCompletedIds } from './limits.ts'
 import { printLine, type Terminal } from './terminal.ts'
 import { defaultUser } from './verb-parts.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
-export function printCompletion(shell: Shell, program: Command, terminal: Terminal): number {
-  printLine(terminal, { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](nodesOf(program, '')))
+export function printCompletion(shell: Shell, program: Command, verbs: readonly ServiceVerb[], terminal: Terminal): number {
+  printLine(terminal, { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](nodesOf(program, '', listsOf(verbs))))
   return 0
 }
 
-/** How to list each kind of what exists. */
-const lists: Readonly<Record<string, (gateway: GatewayPort) => Promise<readonly string[]>>> = {
-  session: async (gateway) => (await gateway.listSessions(maxCompletedIds)).map(({ id }) => id),
-  schedule: async (gateway) => {
-    const { schedules } = await outputOf(gateway, 'schedule.search', { limit: maxCompletedIds })
-    return schedules.map(({ id }) => id)
-  },
-  agent: async (gateway) => {
-    const { agents } = await outputOf(gateway, 'agent.list', { ended: false, limit: maxCompletedIds })
-    return agents.map(({ name }) => name)
-  },
-  approval: async (gateway) => (await outputOf(gateway, 'approval.list', {})).map(({ call }) => call),
-  rule: async (gateway) => (await outputOf(gateway, 'approval.rules', {})).map(({ id }) => id),
-  key: async (gateway) => (await outputOf(gateway, 'key.list', {})).map(({ name }) => name),
-  role: async (gateway) => (await outputOf(gateway, 'role.list', {})).map(({ role }) => role),
+/** A verb that lists things, and the field of its JSON that names one; `a/b` joins two. */
+interface List {
+  readonly verb: string
+  readonly field: string
+  /** It starts a guest where none runs. */
+  readonly needsGuest: boolean
 }
 
-/** Verbs whose argument is one of these. */
-const completed: Readonly<Record<string, readonly string[]>> = {
-  session: ['sessions rename', 'sessions archive', 'sessions fork', 'sessions delete', 'media', 'audit recording'],
-  schedule: ['schedule runs', 'schedule run', 'schedule pause', 'schedule resume', 'schedule remove', 'budget forecast'],
-  agent: ['wait', 'kill'],
-  approval: ['approve', 'approvals approve', 'approvals deny'],
-  rule: ['approvals revoke'],
-  key: ['keys revoke'],
-  role: ['roles show', 'roles remove'],
+/** Lists of the terminal itself. Services say theirs in their verbs. */
+const ownLists: Readonly<Record<string, List>> = {
+  session: { verb: 'sessions', field: 'id', needsGuest: true },
+  agent: { verb: 'agents', field: 'name', needsGuest: true },
+  call: { verb: 'approvals list', field: 'call', needsGuest: true },
+  turn: { verb: 'undo --list', field: 'turn', needsGuest: true },
+  secret: { verb: 'secret list', field: 'name', needsGuest: false },
+  plugin: { verb: 'plugin list', field: 'name', needsGuest: false },
+  'shared-folder': { verb: 'folder list', field: 'name', needsGuest: false },
+  character: { verb: 'agents list', field: 'name', needsGuest: true },
+  embedder: { verb: 'embed list', field: 'setting', needsGuest: false },
+  image: { verb: 'image list', field: 'name', needsGuest: false },
+  setting: { verb: 'config list --all', field: 'key', needsGuest: false },
+  provider: { verb: 'models --all', field: 'provider', needsGuest: false },
+  model: { verb: 'models', field: 'provider/name', needsGuest: false },
+  'system-call': { verb: 'calls', field: 'name', needsGuest: false },
 }
 
-/** Prints the ids of a kind, one a line: none without a guest that runs. Nobody sees a failure in the middle of a command line. */
-export async function printValues(kind: string, terminal: Terminal): Promise<number> {
-  const list = Object.hasOwn(lists, kind) ? lists[kind] : undefined
-  const quiet = { ...terminal, errors: Object.assign(Object.create(terminal.errors) as NodeJS.WriteStream, { write: () => true }) }
+/** Every kind of thing that an argument can name. */
+export function listsOf(verbs: readonly ServiceVerb[]): ReadonlyMap<string, List> {
+  const ofServices = verbs.flatMap(({ words, lists = {} }) =>
+    Object.entries(lists).map(([thing, field]) => [thing, { verb: words.replace(/ [<[].*/, ''), field, needsGuest: true }] as const),
+  )
+  return new Map([...Object.entries(ownLists), ...ofServices])
+}
+
+/** How a script asks for them: `schedule list:id`. */
+const valuesOf = ({ verb, field }: List): string => `${verb}:${field}`
+
+/**
+ * Prints what a list names, one a line: none without a guest that runs, where one is needed. Nobody sees a failure in the middle of a
+ * command line.
+ * @param run runs a verb
+ */
+export async function printValues(
+  asked: string,
+  run: (args: readonly string[], terminal: Terminal) => Promise<number>,
+  terminal: Terminal,
+): Promise<number> {
+  const [verb = '', field = ''] = asked.split(':')
+  const own = Object.values(ownLists).find((list) => list.verb === verb)
+  const written: string[] = []
+  const silent = (into: string[]): NodeJS.WriteStream =>
+    Object.assign(Object.create(terminal.output) as NodeJS.WriteStream, { isTTY: false, write: (text: string) => into.push(text) > 0 })
   try {
-    const isRunning = (await findGuest(openWorkspace(openHome(terminal.env), parseUser(defaultUser)))) !== null
-    if (list === undefined || !isRunning) return 0
-    const values = await withGuest({ user: defaultUser }, quiet, ({ gateway }) => list(gateway))
+    const needsGuest = own?.needsGuest !== false
+    if (needsGuest && (await findGuest(openWorkspace(openHome(terminal.env), parseUser(defaultUser)))) === null) return 0
+    await run([...verb.split(' '), '--json'], { ...terminal, output: silent(written), errors: silent([]) })
+    const items = written
+      .join('')
+      .split('\n')
+      .filter(Boolean)
+      .flatMap((line) => itemsIn(JSON.parse(line), field))
     // Names may hold what a shell would take for more than a word.
-    for (const value of values) if (/^[\w.:-]+$/.test(value)) printLine(terminal, value)
+    const names = [...new Set(items.map((item) => nameIn(item, field)))].filter((name) => /^[\w.:/@+-]+$/.test(name))
+    for (const name of names.slice(0, maxCompletedIds)) printLine(terminal, name)
   } catch {
     // As without a guest.
   }
   return 0
+}
+
+/** A line is one of the things, or has all of them: itself, or in a field. */
+function itemsIn(line: unknown, field: string): readonly unknown[] {
+  if (Array.isArray(line)) return line
+  if (!isObject(line) || nameIn(line, field) !== '') return [line]
+  return Object.values(line).find(Array.isArray) ?? []
+}
+
+function nameIn(item: unknown, field: string): string {
+  const parts = field.split('/')
+  const names = parts.flatMap((name) => {
+    const part = isObject(item) ? ownValue(item, name) : undefined
+    return typeof part === 'string' && part !== '' ? [part] : []
+  })
+  return names.length === parts.length ? names.join('/') : ''
 }
 
 /** A verb or a group of verbs. */
@@ -65,18 +109,28 @@ interface Node {
   /** Words before it and its name, each with a space before it; '' for the program itself. */
   readonly path: string
   readonly verbs: readonly { readonly name: string; readonly summary: string }[]
-  readonly options: readonly { readonly name: string; readonly summary: string; readonly choices: readonly string[] }[]
+  /** What its arguments name. */
+  readonly lists: readonly List[]
+  readonly options: readonly {
+    readonly name: string
+    readonly summary: string
+    readonly choices: readonly string[]
+    readonly list: List | undefined
+  }[]
 }
 
-function nodesOf(command: Command, path: string): readonly Node[] {
+function nodesOf(command: Command, path: string, known: ReadonlyMap<string, List>): readonly Node[] {
+  const listOf = (name: string): List | undefined => known.get(name)
   const verbs = command.commands.map((inner) => ({ name: inner.name(), summary: firstSentence(inner.description()) }))
-  const own = command.options.map(({ long, description, argChoices }) => ({
+  const own = command.options.map(({ long, flags, description, argChoices }) => ({
     name: long ?? '',
     summary: firstSentence(description),
     choices: argChoices ?? [],
+    list: listOf(/<([^>]+)>/.exec(flags)?.[1] ?? ''),
   }))
-  const options = [...own.filter(({ name }) => name !== ''), { name: '--help', summary: 'show help', choices: [] }]
-  return [{ path, verbs, options }, ...command.commands.flatMap((inner) => nodesOf(inner, `${path} ${inner.name()}`))]
+  const options = [...own.filter(({ name }) => name !== ''), { name: '--help', summary: 'show help', choices: [], list: undefined }]
+  const lists = command.registeredArguments.flatMap((argument) => listOf(argument.name()) ?? [])
+  return [{ path, verbs, lists, options }, ...command.commands.flatMap((inner) => nodesOf(inner, `${path} ${inner.name()}`, known))]
 }
 
 /** Without what quoting would have to protect. */
@@ -98,9 +152,15 @@ function bashScript(nodes: readonly Node[]): string {
       .filter((option) => option.choices.length > 0)
       .map((option) => `    "${path} ${option.name}") words="${option.choices.join(' ')}" ;;`),
   )
-  const values = Object.entries(completed).map(
-    ([kind, paths]) =>
-      `    ${paths.map((path) => `" ${path}"`).join('|')}) [ "\${current#-}" = "$current" ] && words="$words $(oxbow completion bash --values ${kind} 2>/dev/null)" ;;`,
+  const values = byList(nodes.flatMap(({ path, lists }) => lists.map((list) => [list, path] as const))).map(
+    ([asked, paths]) =>
+      `    ${quoted(paths)}) [ "\${current#-}" = "$current" ] && words="$words $(oxbow completion bash --values '${asked}' 2>/dev/null)" ;;`,
+  )
+  const named = nodes.flatMap(({ path, options }) =>
+    options.flatMap(({ name, list }) => (list === undefined ? [] : [[list, `${path} ${name}`] as const])),
+  )
+  const ofOptions = byList(named).map(
+    ([asked, paths]) => `    ${quoted(paths)}) words="$(oxbow completion bash --values '${asked}' 2>/dev/null)" ;;`,
   )
   return `_oxbow() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" at="" word words=""
@@ -116,13 +176,20 @@ ${words.join('\n')}
 ${values.join('\n')}
   esac
   case "$at $before" in
-${choices.join('\n')}
-    *" --session") words="$(oxbow completion bash --values session 2>/dev/null)" ;;
+${[...choices, ...ofOptions].join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   [ \${#COMPREPLY[@]} -gt 0 ] || compopt -o default
 }
 complete -F _oxbow oxbow`
+}
+
+const quoted = (paths: readonly string[]): string => paths.map((path) => `"${path}"`).join('|')
+
+/** @returns each list as a script asks for it, with all that it completes */
+function byList(pairs: readonly (readonly [List, string])[]): readonly (readonly [string, readonly string[]])[] {
+  const found = Map.groupBy(pairs, ([list]) => valuesOf(list))
+  return [...found].map(([asked, group]) => [asked, [...new Set(group.map(([, path]) => path))]])
 }
 
 function zshScript(nodes: readonly Node[]): string {
@@ -141,20 +208,18 @@ function fishScript(nodes: readonly Node[]): string {
     const condition = seen === '' ? '' : ` -n '${seen}'`
     return [
       ...verbs.map(({ name, summary }) => `complete -f -n '${when}' -a ${name} -d '${summary}' -c oxbow`),
-      ...options.map(({ name, summary, choices }) => {
-        const values = choices.length === 0 ? '' : ` -x -a '${choices.join(' ')}'`
+      ...options.map(({ name, summary, choices, list }) => {
+        const all = list === undefined ? choices.join(' ') : fishValues(list)
+        const values = all === '' ? '' : ` -x -a '${all}'`
         return `complete${condition} -l ${name.slice(2)}${values} -d '${summary}' -c oxbow`
       }),
     ]
   })
-  const values = Object.entries(completed).flatMap(([kind, paths]) =>
-    paths.map((path) => {
-      const when = path
-        .split(' ')
-        .map((word) => `__fish_seen_subcommand_from ${word}`)
-        .join('; and ')
-      return `complete -f -n '${when}' -a '(oxbow completion fish --values ${kind} 2>/dev/null)' -c oxbow`
-    }),
-  )
+  const values = nodes.flatMap(({ path, lists }) => {
+    const when = path.trim().replaceAll(/\S+/g, '__fish_seen_subcommand_from $&').replaceAll(' __', '; and __')
+    return lists.map((list) => `complete -f -n '${when}' -a '${fishValues(list)}' -c oxbow`)
+  })
   return [...lines, ...values].join('\n')
 }
+
+const fishValues = (list: List): string => `(oxbow completion fish --values "${valuesOf(list)}" 2>/dev/null)`

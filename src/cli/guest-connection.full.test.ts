@@ -1,4 +1,4 @@
-/** A verb whose guest ends under it: the real program beside real guests, with a scripted model. */
+/** A verb whose guest ends under it: the real program with real guests and a scripted model. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -92,7 +92,7 @@ void test('a turn whose guest ends with the terminal that started it continues i
     const { exit, out, err } = await run.over
     assert.equal(exit, 0, err)
     assert.equal((JSON.parse(out) as { reply: string }).reply, 'done')
-    assert.match(err, /^notice: the terminal that started the guest has closed; starting another to finish the turn$/m)
+    assert.match(err, /^notice: the guest that this verb used has ended: [^\n]*; starting another to finish the turn$/m)
     const { out: sessions } = await start(home, 'sessions').over
     assert.match(sessions, /^\S+ .* 1 turn  hello\n$/)
   })

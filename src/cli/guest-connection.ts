@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Client, connect, type ConnectionState, type OutputOf } from '../client/index.ts'
+import { type Client, connect, type ConnectionState, type InputOf, type OutputOf } from '../client/index.ts'
 import {
   configFiles,
   ensureGuest,
@@ -32,10 +32,9 @@ import {
   systemRandom,
   toError,
   toFailure,
-  type Json,
   type SessionId,
 } from '../base/index.ts'
-import type { GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
+import type { MadeCall, GuestStatus, Notice, CallOutcome } from '../protocol/index.ts'
 import { builtinProviders } from '../config/index.ts'
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, printOnce, type Terminal } from './terminal.ts'
@@ -115,7 +114,7 @@ type Use<Result> = (connection: Connection) => Promise<Result>
 /** Failure of a verb that used another terminal's guest. */
 const orphaned: Failure = {
   code: 'guest_unreachable',
-  message: 'the terminal that started the guest has closed',
+  message: 'the guest that this verb used has ended: it was stopped, or the terminal that had started it has closed',
   hint: 'Run oxbow chat --continue to resume this session.',
 }
 
@@ -307,7 +306,7 @@ interface Stale {
   readonly env: HostEnv
 }
 
-/** @returns the options and changes that have no effect on the running guest, as text; empty when there are none. */
+/** @returns the options and changes that have no effect on the running guest, as text; else empty. */
 export function describeStale({ choice, ipc, files, status, env }: Stale): string {
   const began = changedAt(join(ipc, 'gateway.json')) ?? Infinity
   const key = Object.values(builtinProviders)
@@ -331,14 +330,22 @@ export type GatewayPort = Pick<
 >
 
 /** @returns what a call of the user gave. @throws OxbowError as the call failed */
-export async function outcomeOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json, session?: SessionId): Promise<Answered> {
-  const outcome = await gateway.call(name, input, session)
+export async function outcomeOf<Name extends string>(
+  gateway: Pick<GatewayPort, 'call'>,
+  name: Name & MadeCall<Name>,
+  input: InputOf<Name>,
+  session?: SessionId,
+): Promise<Answered<OutputOf<Name>>> {
+  const outcome = await gateway.call<Name>(name, input, session)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
 
-type Answered = Extract<CallOutcome, { status: 'ok' }>
+type Answered<Output> = Extract<CallOutcome<Output>, { status: 'ok' }>
 
 /** @returns its output, of the type that its schema says. @throws OxbowError as the call failed */
-export const outputOf = async <Name extends string>(gateway: Pick<GatewayPort, 'call'>, name: Name, input: Json): Promise<OutputOf<Name>> =>
-  (await outcomeOf(gateway, name, input)).output as OutputOf<Name>
+export const outputOf = async <Name extends string>(
+  gateway: Pick<GatewayPort, 'call'>,
+  name: Name & MadeCall<Name>,
+  input: InputOf<Name>,
+): Promise<OutputOf<Name>> => (await outcomeOf<Name>(gateway, name, input)).output

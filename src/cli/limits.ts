@@ -68,8 +68,8 @@ export const typedAheadMs = 50
 export const eventWaitS = 30
 /** Bytes of the input of `oxbow call`: what the kernel takes. */
 export const maxCallInputBytes: number = 1024 * 1024
-/** Ids that a shell is given to complete a word. */
-export const maxCompletedIds = 100
+/** Names that a shell is given to complete a word: it takes those that begin with what is typed, and there are 5 000 models. */
+export const maxCompletedIds = 10_000
 
 /** How long `oxbow start` waits for a guest, which may have to recover a large store, and `oxbow stop` for its end. */
 export const startMs = 60_000
@@ -89,7 +89,7 @@ export const mcpLastAnswerMs = 60_000
 /** How long a guest that restarts itself is waited for. */
 export const guestReturnMs = 10_000
 
-/** Files of a character's knowledge, the size of one, as memory ingests it, and that of the pieces in which it is uploaded. */
+/** Files of a character's knowledge, the size of one, as memory ingests it, and the size of the pieces in which it is uploaded. */
 export const maxKnowledgeFiles = 200
 export const maxKnowledgeBytes: number = 20 * 1024 * 1024
 export const knowledgePieceBytes: number = 768 * 1024

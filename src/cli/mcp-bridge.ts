@@ -55,7 +55,7 @@ interface Program {
   send: Send
   /** How it has begun its session, to begin it again with another guest; null: it has not. */
   begun: { readonly initialize: Message; isInitialized: boolean } | null
-  /** One listener takes each message; those that come while there is none wait. */
+  /** One listener takes each message; messages without a listener wait. */
   listen(listener: Send | null): void
 }
 
@@ -101,7 +101,7 @@ function parse(line: string): Message | null {
   }
 }
 
-/** Keys of bridges that were killed, and that of a guest before this one, are revoked by the next one; those of other machines expire. */
+/** The next bridge revokes the keys of killed bridges, and the previous guest's key; other machines' keys expire. */
 async function makeKey(
   { gateway }: Connection,
   rights: readonly string[],

@@ -126,7 +126,7 @@ describe('what an agent has sent', () => {
   })
 })
 
-/** A home with a secret of the person's beside the folder that an agent writes in. */
+/** A home with a secret of the person's next to the folder that an agent writes in. */
 function house() {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'oxbow-own-')))
   const shared = join(root, 'oxbow/users/ada/shared')

@@ -80,7 +80,7 @@ void test('a folder that is no valid skill ends as other bad input does', async 
   assert.equal(exit, 2)
 })
 
-void test('a time that is none is refused in words for a person', async () => {
+void test('an invalid time is refused in words for a person', async () => {
   for (const at of ['yesterday', '2030-01-01T00:00', '2030-13-01T00:00:00Z'])
     assert.match(
       (await type('schedule', 'add', 'x', '--at', at)).err,

@@ -1,5 +1,5 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
-import { Command } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { type Failure, OxbowError } from '../base/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
@@ -15,7 +15,7 @@ import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addMemoryVerbs, addMod
 import { addAuditVerbs, addServeVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
-import { type AddVerbs, examples, suggestion, type Verb } from './verb-parts.ts'
+import { type AddVerbs, examples, plainVerb, suggestion, type Verb } from './verb-parts.ts'
 
 /** In the order of the help, by the heading under which they stand there. */
 const families: Readonly<Record<string, readonly AddVerbs[]>> = {
@@ -88,9 +88,27 @@ function namesOf(command: Command): readonly string[] {
   return [command.name(), ...command.aliases()]
 }
 
-/** Completion has all of them. `ps` is `agents`. */
-const verbsFor = ([first = '']: readonly string[]): Promise<LoadedVerbs> =>
-  loadServiceVerbs(first === 'completion' ? null : first === 'ps' ? 'agents' : first)
+/** A script of completion has all of them. `ps` is `agents`. */
+function verbsFor([first = '', ...rest]: readonly string[]): Promise<LoadedVerbs> {
+  const isScript = first === 'completion' && !rest.includes('--values')
+  return loadServiceVerbs(isScript ? null : first === 'ps' ? 'agents' : first)
+}
+
+/** Here, because it runs other verbs for what they list. */
+const addCompletion =
+  ({ verbs }: LoadedVerbs): AddVerbs =>
+  (program, terminal, choose) => {
+    plainVerb(program.command('completion'), 'print a script that completes verbs, options and names of what exists: bash, zsh, fish')
+      .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+      .addHelpText('after', examples('source <(oxbow completion bash)', 'oxbow completion fish > ~/.config/fish/completions/oxbow.fish'))
+      .addOption(new Option('--values <list>', 'names of what exists, for the script').hideHelp())
+      .action((shell, { values }) =>
+        choose(async () => {
+          const { printCompletion, printValues } = await import('./completion.ts')
+          return values === undefined ? printCompletion(shell, program, verbs, terminal) : printValues(values, runProgram, terminal)
+        }),
+      )
+  }
 
 /** @param loaded verbs of services that have their arguments and options; the others have a line in the help */
 export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, loaded: LoadedVerbs): Command {
@@ -116,7 +134,8 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, l
 
   for (const [heading, adds] of Object.entries(families)) {
     program.commandsGroup(heading)
-    for (const add of [...adds, addServiceVerbs(heading, loaded)]) add(program, terminal, choose)
+    const own = heading === 'Set up:' ? [...adds, addCompletion(loaded)] : adds
+    for (const add of [...own, addServiceVerbs(heading, loaded)]) add(program, terminal, choose)
   }
   program.commandsGroup('Help:').helpCommand('help [verb...]', 'show the help of a verb')
   return program

@@ -35,7 +35,7 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
   const completed = verb.input === undefined ? written : await verb.input(written, typed)
   if (verb.keeps?.(typed.options) === true) await (await import('./verbs/serve.ts')).keepServing(options, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
-    const ask: AskCall = (call, input) => outputOf(gateway, call, input)
+    const ask: AskCall = (call, input) => outputOf(gateway, call as string, input)
     const found = verb.find === undefined ? completed : await verb.find(completed, ask, typed.options)
     const input = verb.agree === undefined ? found : await agreed(verb, found, { fields, name, options, ask }, terminal)
     if (input === null) return 0

@@ -7,7 +7,7 @@ import { loadInputSchemas, services } from '../services/index.ts'
 import { type JsonObject, ownValue } from '../base/index.ts'
 import type { Call, ServiceVerb, ServiceVerbs } from '../protocol/index.ts'
 import { addFields, type Field, fieldsOf } from './verb-fields.ts'
-import { type AddVerbs, dryRunOption, examples, plainVerb, userVerb } from './verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, plainVerb, userOption, userVerb } from './verb-parts.ts'
 
 /** Verbs of calls that no service in the list has: those about memory and about programs of others. */
 interface OtherVerbs {
@@ -52,12 +52,14 @@ export interface LoadedVerbs {
   readonly inputs: ReadonlyMap<string, JsonObject>
 }
 
+const firstOf = (usage: string): string => usage.split(' ')[0]!
+
 const wordsOf = ({ words }: Pick<ServiceVerb, 'words'>): readonly string[] => words.split(' ').filter((word) => !/^[<[]/.test(word))
 
 /** @param typed the first word; null: loads all verbs, for documentation and completion. @returns nothing where it is no verb of a service */
 export async function loadServiceVerbs(typed: string | null): Promise<LoadedVerbs> {
   const isMeant = ({ verbs }: { readonly verbs?: ServiceVerbs }): boolean => {
-    const words = [...Object.values(verbs?.words ?? {}).flatMap((lines) => Object.keys(lines)), ...(verbs?.within ?? [])]
+    const words = [...Object.values(verbs?.words ?? {}).flatMap((lines) => Object.keys(lines).map(firstOf)), ...(verbs?.within ?? [])]
     return verbs !== undefined && (typed === null || words.includes(typed))
   }
   const [meant, meantOthers] = [services.filter(isMeant), others.filter(isMeant)]
@@ -75,10 +77,15 @@ export function addServiceVerbs(heading: string, { verbs, inputs }: LoadedVerbs)
     const lines = new Map([...others, ...services].flatMap((each) => Object.entries(ownValue(each.verbs?.words ?? {}, heading) ?? {})))
     // Groups of the terminal itself, which it has just added.
     for (const command of program.commands) if (command.helpGroup() === heading) lines.set(command.name(), '')
-    for (const [first, summary] of lines) {
+    for (const [usage, summary] of lines) {
+      const first = firstOf(usage)
       // A group before the verbs in it, which another service may have.
       const own = verbs.filter((verb) => wordsOf(verb)[0] === first).sort((a, b) => wordsOf(a).length - wordsOf(b).length)
-      if (own.length === 0 && !program.commands.some((command) => command.name() === first)) plainVerb(program.command(first), summary)
+      if (own.length === 0 && !program.commands.some((command) => command.name() === first)) {
+        const [name, options] = usage.split(' [options]')
+        const line = plainVerb(program.command(name! + (options ?? '')), summary)
+        if (options !== undefined) line.option(...userOption)
+      }
       for (const verb of own) {
         const command = commandOf(program, verb)
         command.addHelpText('after', examples(...verb.examples))

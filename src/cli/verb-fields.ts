@@ -4,7 +4,7 @@ import { isObject, type Json, type JsonObject, OxbowError, ownValue } from '../b
 import type { ServiceVerb, TypedField } from '../protocol/index.ts'
 import { collect, parseAmount, parseCount } from './verb-parts.ts'
 
-/** A field, or an option that is none. */
+/** A field, or an option for no field. */
 export interface Field {
   /** Where it stands in the input; empty: nowhere. */
   readonly path: readonly string[]
@@ -46,7 +46,7 @@ export function fieldsOf(
   return [...named, ...others.map((name) => fieldOf(flagsOf(name, schemaAt(input, [name])), name))]
 }
 
-/** Of a union, those of all variants. */
+/** For a union, the properties of all variants. */
 function propertiesOf({ properties, anyOf, oneOf }: JsonObject): JsonObject {
   const variants = [anyOf ?? oneOf ?? []].flat().filter(isObject)
   return { ...(isObject(properties) ? properties : {}), ...Object.assign({}, ...variants.map(propertiesOf)) }

@@ -38,8 +38,10 @@ export function ofUser(user: string): string {
   return user === defaultUser ? '' : ` --user ${user}`
 }
 
+export const userOption = ['--user <user>', 'user whose workspace to use', defaultUser] as const
+
 export function userVerb(command: Command, summary: string): Command {
-  return plainVerb(command, summary).option('--user <name>', 'user whose workspace to use', defaultUser)
+  return plainVerb(command, summary).option(...userOption)
 }
 
 /** For a list with verbs below it: without this it takes their options for its own. `--user` and `--json` count wherever they stand. */
@@ -52,12 +54,12 @@ export function ownOptions(list: Command): void {
 }
 
 /** Of verbs that begin a conversation. */
-export const agentOption = ['--agent <name>', 'agent or character that answers; see oxbow agents list'] as const
+export const agentOption = ['--agent <definition>', 'agent or character that answers; see oxbow agents list'] as const
 
 /** A verb that can start a guest with these options. */
 export function guestVerb(command: Command, summary: string): Command {
   return userVerb(command, summary)
-    .option('--model <name>', 'model to use')
+    .option('--model <model>', 'model to use')
     .option('--base-url <url>', 'address of an OpenAI-compatible service')
     .option('--insecure', 'run without a sandbox: files only, no shell')
 }

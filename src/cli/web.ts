@@ -68,11 +68,11 @@ function openBrowser(link: string, { env }: Pick<Terminal, 'env'>): boolean {
   return true
 }
 
-// A checkout has the sources beside it; what people install has the built files.
+// A checkout has the sources of the page; an installed package has the built files.
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const isCheckout = import.meta.url.endsWith('.ts')
 const builtFolder = join(root, 'dist/web')
-const sources = ['web/**/*', 'src/client/*.ts', 'src/terminal/*.ts', 'src/types/*.ts', 'package-lock.json']
+const sources = ['web/**/*', 'src/client/*.ts', 'src/terminal/*.ts', 'src/{base,protocol,config}/**/*.ts', 'package-lock.json']
 
 /** @returns whether the files in the folder were built from the sources as they are */
 export function isFresh(folder: string): boolean {

@@ -8,7 +8,7 @@
 import { type Client, connectBy, type ConnectOptions } from './client.ts'
 import type { OpenSocket, Socket } from './connection.ts'
 
-export type { OutputOf } from './call-outputs.ts'
+export type { InputOf, OutputOf } from '../protocol/index.ts'
 export type { Client, ConnectOptions } from './client.ts'
 export type { ConnectionState } from './connection.ts'
 export type { FollowEvent } from './follower.ts'

@@ -9,6 +9,10 @@ import { type OxbowError, type SessionId, systemRandom } from '../base/index.ts'
 import { createScreen, hasCode, startTestGateway, startRelay } from './client-fixture.ts'
 import { connect, type ConnectionState } from './index.ts'
 
+/** A name that the compiler does not know: of a call that only this test has. */
+const testEchoName: string = 'test.echo'
+const noSuchName: string = 'no.such'
+
 void describe('the first connection', () => {
   void test('brings the greeting of the guest', async () => {
     await using fixture = await startTestGateway()
@@ -61,8 +65,8 @@ void describe('requests', () => {
     const call = fixture.kernel.park(id)
     await client.approve(call, true)
     await assert.rejects(client.approve(call, true), hasCode('not_found'))
-    assert.equal((await client.call('test.echo', { a: 1 })).status, 'ok')
-    assert.equal((await client.call('no.such', {})).status, 'refused')
+    assert.equal((await client.call(testEchoName, { a: 1 })).status, 'ok')
+    assert.equal((await client.call(noSuchName, {})).status, 'refused')
     await assert.rejects(client.sendTurn({ session: '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId, text: 'x' }), hasCode('not_found'))
   })
 

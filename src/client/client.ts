@@ -14,7 +14,19 @@ import {
   systemRandom,
   type TurnId,
 } from '../base/index.ts'
-import type { CallOutcome, ClientResult, ClientTools, GuestStatus, Notice, SentFile, ServerFrame, SessionInfo } from '../protocol/index.ts'
+import type {
+  MadeCall,
+  CallOutcome,
+  ClientResult,
+  ClientTools,
+  GuestStatus,
+  InputOf,
+  Notice,
+  OutputOf,
+  SentFile,
+  ServerFrame,
+  SessionInfo,
+} from '../protocol/index.ts'
 import type { FollowHandler, StreamFrame } from './follower.ts'
 import { createFollowing, type Following } from './following.ts'
 import { type ClientLimits, clientLimits } from './limits.ts'
@@ -136,7 +148,7 @@ interface GatewayMethods {
   /** @returns what must still happen; empty: it is decided */
   approve(call: CallId, allow: boolean): Promise<string>
   /** Makes a system call as the user. A refusal is an outcome, not an error. */
-  call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
+  call<Name extends string>(name: Name & MadeCall<Name>, input: InputOf<Name>, session?: SessionId): Promise<CallOutcome<OutputOf<Name>>>
 }
 
 function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: ClientLimits, newId: IdMaker): GatewayMethods {
@@ -161,8 +173,11 @@ function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: 
       (resultOf(await once({ type: 'cancel_turn', payload: { session } })) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) => (resultOf(await once({ type: 'approve', payload: { call, allow } })) as { next: string }).next,
     async call(name, input, session) {
-      const answer = await ask({ type: 'call', payload: { name, input, session } }, { repeatable: false, timeoutMs: callTimeoutMs })
-      return resultOf(answer) as CallOutcome
+      const answer = await ask(
+        { type: 'call', payload: { name, input: input as Json, session } },
+        { repeatable: false, timeoutMs: callTimeoutMs },
+      )
+      return resultOf(answer) as CallOutcome<OutputOf<typeof name>>
     },
   }
 }

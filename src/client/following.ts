@@ -112,7 +112,7 @@ function createSubscribing(state: State, requests: Requests, limits: ClientLimit
       due.delete(entry)
       if (state.entries.get(entry.follower.session) !== entry) continue
       subscribing += 1
-      // The past may be long, so its limit is that of a call.
+      // The past may be long, so it may take as long as a call.
       void subscribeTo(state, entry, requests, limits.callTimeoutMs).finally(() => {
         subscribing -= 1
         subscribeNext()

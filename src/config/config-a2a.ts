@@ -5,35 +5,6 @@
 import { z } from 'zod'
 import { wrongRights } from '../protocol/index.ts'
 
-/** What a published agent says that it can do. */
-interface PublishedSkill {
-  id: string
-  name: string
-  description: string
-  tags: string[]
-  examples: string[]
-}
-
-export interface PublishedAgent {
-  description: string
-  instructions: string
-  model: string
-  rights: string[]
-  skills: PublishedSkill[]
-}
-
-export interface RemoteAgent {
-  url: string
-  headers: Record<string, string>
-  allow: string[]
-  timeout_s: number
-}
-
-export interface A2aConfig {
-  agents: Record<string, PublishedAgent>
-  remotes: Record<string, RemoteAgent>
-}
-
 const skill = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,49}$/, 'must have up to 50 lower-case letters, digits, - and _'),
   name: z.string().min(1).max(100),
@@ -42,7 +13,7 @@ const skill = z.strictObject({
   examples: z.array(z.string().max(1_000)).max(10).default([]),
 })
 
-const published: z.ZodType<PublishedAgent> = z.strictObject({
+const published = z.strictObject({
   description: z.string().min(1).max(2_000).describe('What the agent does, for people and agents of others.'),
   instructions: z.string().max(20_000).default('').describe('Added to its system prompt.'),
   model: z.string().max(200).default('').describe('Model of its tasks. Empty: the configured one.'),
@@ -57,8 +28,9 @@ const published: z.ZodType<PublishedAgent> = z.strictObject({
     .describe('Rights of its tasks, of those in `agent.rights`. Default: none, so that it can only answer.'),
   skills: z.array(skill).max(50).default([]).describe('Skills that its card names. Default: one with the description.'),
 })
+export type PublishedAgent = z.infer<typeof published>
 
-export const remoteAgent: z.ZodType<RemoteAgent> = z.strictObject({
+export const remoteAgent = z.strictObject({
   url: z
     .string()
     .max(2_000)
@@ -75,20 +47,23 @@ export const remoteAgent: z.ZodType<RemoteAgent> = z.strictObject({
     .max(100)
     .default([])
     .describe(
-      'Hosts beside that of `url` that it may be reached at, as in `egress.allow`; also its own, if that is private or this machine.',
+      'Hosts other than `url`’s at which it may be reached, as in `egress.allow`; also its own, if that is private or this machine.',
     ),
   timeout_s: z.int().min(1).max(86_400).default(600).describe('Time limit of one task in seconds.'),
 })
+export type RemoteAgent = z.infer<typeof remoteAgent>
 
 /** A part of an address, of the name of a right and of a tool. */
 const agentName = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
 
-export const a2aConfig: z.ZodType<A2aConfig> = z
+export const a2aConfig = z
   .strictObject({
     agents: z
       .record(agentName, published)
       .default({})
       .describe('Agents that programs with an API key may send tasks to, by name. Default: none.'),
+    max_running: z.int().min(1).max(100).default(3).describe('Tasks of programs that run at once; others wait.'),
     remotes: z.record(agentName, remoteAgent).default({}).describe('Agents of others that speak A2A, by name.'),
   })
   .prefault({})
+export type A2aConfig = z.infer<typeof a2aConfig>

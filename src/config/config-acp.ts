@@ -1,22 +1,7 @@
 /** The part of the configuration that is about coding agents of others, which speak the Agent Client Protocol. `oxbow coders add` takes the same. */
 import { z } from 'zod'
 
-export interface AcpAgent {
-  description: string
-  command: string
-  args: string[]
-  program_folder: string
-  env: Record<string, string>
-  allow: string[]
-  files: 'none' | 'read' | 'branch'
-  timeout_s: number
-}
-
-export interface AcpConfig {
-  agents: Record<string, AcpAgent>
-}
-
-export const acpAgent: z.ZodType<AcpAgent> = z.strictObject({
+export const acpAgent = z.strictObject({
   description: z.string().max(500).default('').describe('What it is good at, for the agents that choose it.'),
   command: z
     .string()
@@ -40,7 +25,7 @@ export const acpAgent: z.ZodType<AcpAgent> = z.strictObject({
     .array(z.string().max(300))
     .max(100)
     .default([])
-    .describe('Hosts that it may reach, as in `egress.allow`, such as that of its model. Without any it has no network.'),
+    .describe('Hosts that it may reach, as in `egress.allow`, such as its model’s. Without any it has no network.'),
   files: z
     .enum(['none', 'read', 'branch'])
     .default('branch')
@@ -49,10 +34,11 @@ export const acpAgent: z.ZodType<AcpAgent> = z.strictObject({
     ),
   timeout_s: z.int().min(1).max(86_400).default(1_800).describe('Time limit of one task in seconds, not counting waits for approval.'),
 })
+export type AcpAgent = z.infer<typeof acpAgent>
 
 const coderName = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
 
-export const acpConfig: z.ZodType<AcpConfig> = z
+export const acpConfig = z
   .strictObject({
     agents: z.record(coderName, acpAgent).default({}).describe('Coding agents that speak ACP, by name.'),
   })

@@ -1,88 +1,9 @@
 /** The part of the configuration that is about the kernel: turns, approvals, resources. */
 import { z } from 'zod'
-import type { Label } from '../protocol/index.ts'
 import { ownValue } from '../base/index.ts'
 
-export type Decision = 'allow' | 'ask' | 'deny'
-
-/** The decision on a call that sends data out, by the labels of its conversation. The strictest one that applies counts. */
-export interface FlowRules {
-  untrusted: Decision
-  private: Decision
-  both: Decision
-}
-
-export interface FlowPolicy extends FlowRules {
-  irreversible: Decision
-  new_host: Decision
-  /** By call name. Null: the general rule applies. */
-  sinks: Record<string, { [Kind in keyof FlowRules]: Decision | null }>
-  /** Rules that add labels to what is read; each names one condition at least. */
-  source: ({ [Condition in 'call' | 'path' | 'host' | 'server' | 'agent']?: string | undefined } & { labels: Label[] })[]
-  /** Rules about where data goes, and about effects; each names one condition at least. */
-  sink: ({ [Condition in 'call' | 'host' | 'server' | 'model']?: string | undefined } & {
-    effect?: 'delete' | 'overwrite' | 'schedule' | 'delegate' | undefined
-  } & { [Kind in keyof FlowRules]: Decision | null })[]
-}
-
-export interface KernelConfig {
-  flow: FlowPolicy
-  turn: { max_turns: number; time_limit_s: number; max_running: number }
-  approval: {
-    mode: 'manual' | 'allow_list' | 'auto'
-    read_only: Decision
-    side_effecting: Decision
-    privileged: Decision
-    rights: Record<string, Decision>
-    calls: Record<string, Decision>
-    expire_s: number
-    two_person: string[]
-    ask_after_refusals: number
-  }
-  access: { role: 'user' | 'superuser' | 'admin' }
-  exec: {
-    shell: boolean
-    allow: string[]
-    deny: string[]
-    env: string[]
-  }
-  agents: {
-    max_running: number
-    max_starts_per_minute: number
-    ageing_s: number
-    zombie_s: number
-    max_depth: number
-    max_children: number
-    max_live: number
-    max_per_turn: number
-    withheld_rights: string[]
-  }
-  schedules: {
-    max_schedules: number
-    max_running: number
-    min_interval_s: number
-    max_run_history: number
-    disable_after_failures: number
-    retry_s: number
-  }
-  versions: {
-    enabled: boolean
-    max_file_mb: number
-    ignore: string[]
-  }
-  /** By name of the secret. */
-  secrets: Record<string, { calls: string[]; hosts: string[]; env: string }>
-  resources: {
-    interval_s: number
-    history: number
-    cpu_percent: number
-    memory_percent: number
-    load_per_processor: number
-    disk_percent: number
-  }
-}
-
-const decision: z.ZodType<Decision> = z.enum(['allow', 'ask', 'deny'])
+const decision = z.enum(['allow', 'ask', 'deny'])
+export type Decision = z.infer<typeof decision>
 
 const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
   decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
@@ -105,7 +26,7 @@ const programPatterns = z
 
 const percent = z.number().min(1).max(100)
 
-export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType<KernelConfig[Section]> } = {
+export const kernelConfig = {
   turn: z
     .strictObject({
       max_turns: z.int().min(1).max(1000).default(100).describe('Maximum model calls in one turn.'),
@@ -171,7 +92,7 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
       new_host: decision
         .default('ask')
         .describe(
-          'For a model’s calls that name a host which no agent has reached before, when the conversation contains untrusted content. A host is asked about once; those of `egress.allow` are known.',
+          'For a model’s calls that name a host which no agent has reached before, when the conversation contains untrusted content. A host is asked about once; hosts in `egress.allow` are known.',
         ),
       sinks: z
         .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))
@@ -198,7 +119,9 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         )
         .max(maxFlowRules)
         .default([])
-        .describe('Rules that label what is read, beside the labels of the calls: `[[flow.source]]`. All conditions of a rule must hold.'),
+        .describe(
+          'Rules that label what is read, in addition to the calls’ labels: `[[flow.source]]`. All conditions of a rule must hold.',
+        ),
       sink: z
         .array(
           z
@@ -227,7 +150,7 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .enum(['user', 'superuser', 'admin'])
         .default('admin')
         .describe(
-          'Role of the terminals of the guest’s own user: `user` cannot change access, nor see the audit; `superuser` cannot change access.',
+          'Role of the terminals of the guest’s own user: `user` can neither change access nor see the audit; `superuser` cannot change access.',
         ),
     })
     .prefault({}),
@@ -259,7 +182,7 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .max(1_000)
         .default(5)
         .describe(
-          'Spawned agents and runs of schedules that run at once; others wait. One that waits for an approval or a child does not count.',
+          'Spawned agents, runs of schedules and tasks of programs that run at once; others wait. One that waits for an approval, an agent or a graph does not count.',
         ),
       max_starts_per_minute: z.int().min(1).default(60).describe('Starts of such runs in a minute; others wait.'),
       ageing_s: z.number().min(1).max(86_400).default(60).describe('Seconds of waiting after which a run counts as one priority higher.'),
@@ -297,7 +220,7 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .min(0.1)
         .max(24)
         .default(10)
-        .describe('Larger files are kept beside the repository, once for each content, up to 4 GB.'),
+        .describe('Larger files are kept next to the repository, once for each content, up to 4 GB.'),
       ignore: z
         .array(z.string().min(1).max(255))
         .max(100)
@@ -339,3 +262,10 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
     })
     .prefault({}),
 }
+
+type KernelConfig = { [Section in keyof typeof kernelConfig]: z.infer<(typeof kernelConfig)[Section]> }
+
+export type FlowPolicy = KernelConfig['flow']
+
+/** The decision on a call that sends data out, by the labels of its conversation. The strictest one that applies counts. */
+export type FlowRules = Pick<FlowPolicy, 'untrusted' | 'private' | 'both'>

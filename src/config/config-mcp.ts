@@ -1,29 +1,9 @@
 /** The part of the configuration that is about servers of tools, which speak MCP. `oxbow servers add` takes the same settings. */
 import { z } from 'zod'
 
-export interface McpServer {
-  command: string
-  args: readonly string[]
-  program_folder: string
-  lock: string
-  url: string
-  env: Record<string, string>
-  headers: Record<string, string>
-  client_id: string
-  client_secret: string
-  folders: readonly string[]
-  allow: readonly string[]
-  timeout_s: number
-  sampling_tokens: number
-}
-
-export interface McpConfig {
-  servers: Record<string, McpServer>
-}
-
 const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,99}$/, 'must be the name of a variable'), z.string().max(4_000))
 
-export const mcpServer: z.ZodType<McpServer> = z
+export const mcpServer = z
   .strictObject({
     command: z
       .string()
@@ -86,11 +66,12 @@ export const mcpServer: z.ZodType<McpServer> = z
       .describe('Tokens a day that the server may use of models; each question needs your approval. 0: it may ask none.'),
   })
   .refine(({ command, url }) => (command === '') !== (url === ''), 'needs either command or url')
+export type McpServer = z.infer<typeof mcpServer>
 
 /** A part of the name of a right and of tools. */
 const serverName = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
 
-export const mcpConfig: z.ZodType<McpConfig> = z
+export const mcpConfig = z
   .strictObject({
     servers: z.record(serverName, mcpServer).default({}).describe('Servers of tools that speak MCP, by name.'),
   })

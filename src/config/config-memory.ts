@@ -1,35 +1,7 @@
 /** The sections `store` and `memory` of the configuration schema. */
 import { z } from 'zod'
 
-export interface StoreConfig {
-  durability: 'normal' | 'full'
-  url: string
-  url_env: string
-  pool: number
-  encrypt: boolean
-  passphrase_env: string
-}
-
-export interface MemoryConfig {
-  recall: boolean
-  recall_tokens: number
-  recall_results: number
-  index_messages: boolean
-  embedder: string
-  folders: string[]
-  summary: { enabled: boolean; trigger_ratio: number; target_ratio: number; model: string }
-  titles: { model: string; budget: { micro_dollars: number; tokens: number } }
-  consolidation: {
-    enabled: boolean
-    every_h: number
-    min_sessions: number
-    model: string
-    fading: number
-    budget: { micro_dollars: number; tokens: number }
-  }
-}
-
-export const storeConfig: z.ZodType<StoreConfig> = z
+export const storeConfig = z
   .strictObject({
     durability: z
       .enum(['normal', 'full'])
@@ -55,10 +27,11 @@ export const storeConfig: z.ZodType<StoreConfig> = z
       ),
   })
   .prefault({})
+export type StoreConfig = z.infer<typeof storeConfig>
 
 const ratio = (value: number): z.ZodDefault<z.ZodNumber> => z.number().gt(0).lt(1).default(value)
 
-export const memoryConfig: z.ZodType<MemoryConfig> = z
+export const memoryConfig = z
   .strictObject({
     recall: z
       .boolean()

@@ -1,19 +1,11 @@
 /** The part of the configuration that is about plugins. */
 import { z } from 'zod'
-import type { Json } from '../base/index.ts'
 
 const pluginTiers = ['free', 'basic', 'premium', 'enterprise', 'unlimited'] as const
 /** How often a plugin may work for a user. */
 export type PluginTier = (typeof pluginTiers)[number]
 
-export interface PluginsConfig {
-  tier: PluginTier
-  tiers: Record<string, PluginTier>
-  settings: Record<string, Record<string, Json>>
-  data_max_mb: number
-}
-
-export const pluginsConfig: z.ZodType<PluginsConfig> = z
+export const pluginsConfig = z
   .strictObject({
     tier: z
       .enum(pluginTiers)
@@ -34,3 +26,4 @@ export const pluginsConfig: z.ZodType<PluginsConfig> = z
       .describe('How much each plugin may keep in its folder `/data`, in MB. The host of one that has more is ended.'),
   })
   .prefault({})
+export type PluginsConfig = z.infer<typeof pluginsConfig>

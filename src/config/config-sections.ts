@@ -3,16 +3,28 @@ import { z } from 'zod'
 import { type Config, ownSections } from './config.ts'
 import { type JsonObject, OxbowError } from '../base/index.ts'
 
+/** What sections are made of. Not zod itself: a bundle has to keep all of a library that is handed over whole, some 580 kB with its languages. */
+const kinds = {
+  array: z.array,
+  boolean: z.boolean,
+  enum: z.enum,
+  int: z.int,
+  number: z.number,
+  record: z.record,
+  strictObject: z.strictObject,
+  string: z.string,
+}
+
 /** A section of `config.toml` that a service brings. */
 export interface ConfigSection<Settings = unknown> {
   readonly name: string
-  /** Each key has a default and a description. Given zod, so that a start of the guest, which has the checked values, need not load it. */
-  readonly schema: (by: typeof z) => z.ZodType<Settings>
+  /** Each key has a default and a description. Given what it is made of, so that a start of the guest, which has the checked values, need not load zod. */
+  readonly schema: (by: typeof kinds) => z.ZodType<Settings>
 }
 
 /** @returns the schema of a configuration with these sections, too */
 export function configSchemaWith(added: readonly ConfigSection[]): z.ZodType<Config> {
-  const schemas = added.map(({ name, schema }) => [name, schema(z).prefault({})] as const)
+  const schemas = added.map(({ name, schema }) => [name, schema(kinds).prefault({})] as const)
   return ownSections.extend(Object.fromEntries(schemas)) as unknown as z.ZodType<Config>
 }
 

@@ -1,99 +1,15 @@
 /** The configuration schema: the only source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
-import { expandRights, type SandboxTier, wrongAgentRights } from '../protocol/index.ts'
-import { type KernelConfig, kernelConfig } from './config-kernel.ts'
-import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
-import { type AcpConfig, acpConfig } from './config-acp.ts'
-import { type McpConfig, mcpConfig } from './config-mcp.ts'
-import { type PluginsConfig, pluginsConfig } from './config-plugins.ts'
-import { type A2aConfig, a2aConfig } from './config-a2a.ts'
+import { expandRights, wrongAgentRights } from '../protocol/index.ts'
+import { kernelConfig } from './config-kernel.ts'
+import { memoryConfig, storeConfig } from './config-memory.ts'
+import { acpConfig } from './config-acp.ts'
+import { mcpConfig } from './config-mcp.ts'
+import { pluginsConfig } from './config-plugins.ts'
+import { a2aConfig } from './config-a2a.ts'
 
 export { isProgramPattern } from './config-kernel.ts'
 export type { Decision, FlowPolicy, FlowRules } from './config-kernel.ts'
-
-/** Limits of one budget; null is unlimited. */
-export interface BudgetLimit {
-  micro_dollars: number | null
-  tokens: number | null
-}
-
-/** Facts about a model that override the catalog. Null: the catalog's value. Prices are in micro-dollars per million tokens. */
-export interface ModelOverrides {
-  context_tokens: number | null
-  max_output_tokens: number | null
-  input_price: number | null
-  output_price: number | null
-  cache_read_price: number | null
-  cache_write_price: number | null
-}
-
-/** A service that offers models. Empty strings: the value of the built-in provider with the same id. */
-export interface ProviderConfig {
-  wire: 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini' | 'ai-sdk' | ''
-  base_url: string
-  api_key_env: string
-  headers: Record<string, string>
-  package: string
-  models: Record<string, ModelOverrides>
-}
-
-/** The whole configuration with defaults filled in. The schema below documents the keys. */
-export interface Config extends KernelConfig {
-  model: {
-    provider: string
-    name: string
-    fallback: string[]
-    base_url: string
-    api_key_env: string
-    effort: 'none' | 'minimal' | 'low' | 'medium' | 'high' | null
-    temperature: number | null
-    top_p: number | null
-    recording: 'raw' | 'parsed'
-    scenario: string
-    replay: string
-  } & ModelOverrides
-  providers: Record<string, ProviderConfig>
-  agent: { name: string; instructions: string; rights: string[] }
-  budget: { session: BudgetLimit; user: BudgetLimit }
-  store: StoreConfig
-  memory: MemoryConfig
-  gateway: {
-    host: string
-    port: number
-    tls_cert: string
-    tls_key: string
-    public_url: string
-    allow_plain: boolean
-    requests_per_minute: number
-    max_connections: number
-  }
-  sandbox: {
-    tier: SandboxTier
-    allow_lower: SandboxTier | ''
-    isolate_guest: boolean
-    memory_mb: number
-    max_processes: number
-    max_file_mb: number
-    disk_mb: number | null
-    disk: 'folder' | 'image' | 'memory'
-    cpus: number | null
-    container: { engine: 'auto' | 'podman' | 'docker'; kernel: 'runc' | 'gvisor'; image: string }
-    micro_vm: { provider: 'auto' | 'qemu' | 'microsandbox'; accel: 'auto' | 'kvm' | 'tcg'; image: string }
-  }
-  browser: { program: string; memory_mb: number }
-  web: {
-    search: 'off' | 'searxng' | 'brave' | 'google' | 'duckduckgo'
-    search_url: string
-    search_key_env: string
-    search_engine_id: string
-    robots: 'ignore' | 'respect'
-  }
-  mcp: McpConfig
-  acp: AcpConfig
-  plugins: PluginsConfig
-  a2a: A2aConfig
-  egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
-}
 
 const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> => z.int().nonnegative().nullable().default(null).describe(what)
 
@@ -101,6 +17,7 @@ const budget = z.strictObject({
   micro_dollars: limit('Spending limit in millionths of a dollar. Unset: no limit.'),
   tokens: limit('Limit on model tokens, input and output together. Unset: no limit.'),
 })
+export type BudgetLimit = z.infer<typeof budget>
 
 const price = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> =>
   z.number().nonnegative().nullable().default(null).describe(`Micro-dollars per million ${what}. Unset: the price in the catalog.`)
@@ -130,8 +47,8 @@ const provider = z.strictObject({
   wire: z
     .enum(['openai-chat', 'openai-responses', 'anthropic', 'gemini', 'ai-sdk', ''])
     .default('')
-    .describe('Protocol of the service. Empty: that of the built-in provider with this id, otherwise openai-chat.'),
-  base_url: z.string().default('').describe('Base URL of the service. Empty: that of the built-in provider.'),
+    .describe('Protocol of the service. Empty: as for the built-in provider with this id, otherwise openai-chat.'),
+  base_url: z.string().default('').describe('Base URL of the service. Empty: the built-in provider’s.'),
   api_key_env: z
     .string()
     .default('')
@@ -145,6 +62,8 @@ const provider = z.strictObject({
   package: z.string().default('').describe('For wire `ai-sdk`: npm package of the provider, e.g. `@ai-sdk/mistral`.'),
   models: z.record(z.string(), z.strictObject(overrides)).default({}).describe('Facts about single models of this service, by model name.'),
 })
+export type ProviderConfig = z.infer<typeof provider>
+export type ModelOverrides = ProviderConfig['models'][string]
 
 export const ownSections = z.strictObject({
   model: z
@@ -383,3 +302,6 @@ export const ownSections = z.strictObject({
     })
     .prefault({}),
 })
+
+/** The whole configuration with defaults filled in. */
+export type Config = z.infer<typeof ownSections>

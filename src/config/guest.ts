@@ -248,7 +248,7 @@ export interface BackupManifest {
   /** Length of the database in the backup, and its BLAKE3 hash in lower-case hex. */
   readonly bytes: number
   readonly hash: string
-  /** Archives of files after the database, in this order; absent if there are none. */
+  /** Archives of files after the database, in this order; absent if there are no archives. */
   readonly parts?: readonly BackupPart[]
   /** Names of the configuration files in it. */
   readonly config?: readonly string[]
@@ -313,11 +313,11 @@ export interface RestoreReport {
   readonly cutBackFrom: number
   /** What does not verify in it, and was accepted. */
   readonly problems: readonly string[]
-  /** Path of the previous store; null if there was none. */
+  /** Path of the previous store; null if no store was replaced. */
   readonly replaced: string | null
   /** Parts that no key of this home opens, which were left out. */
   readonly unopened: readonly BackupPart[]
-  /** Restored folders and files. `kept` is the new path of the previous one; null if there was none. */
+  /** Restored folders and files. `kept` is the new path of what was there before; null if nothing was. */
   readonly files: readonly { readonly path: string; readonly kept: string | null }[]
 }
 
@@ -363,7 +363,7 @@ export interface MoveReport {
   readonly resumed: boolean
   /** The configuration line that makes Oxbow use the new store. */
   readonly configure: string
-  /** New path of a file that was at the destination; null if there was none. */
+  /** New path of a file that was at the destination; null if there was no such file. */
   readonly kept: string | null
   readonly ms: number
 }

@@ -57,7 +57,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
   localai: local('LocalAI', 8080),
 }
 
-/** A service with an OpenAI-compatible API. Its id is that of the model catalog, so that its models are known. */
+/** A service with an OpenAI-compatible API. Its id is the one in the model catalog, so that its models are known. */
 function hosted(name: string, baseUrl: string, ...keyEnv: string[]): BuiltinProvider {
   return { name, wire: 'openai-chat', baseUrl, keyEnv, defaultModel: '' }
 }

@@ -32,7 +32,7 @@ export interface KeptImage {
 
 export interface ImageList {
   readonly images: readonly KeptImage[]
-  /** Why those of containers are not known; empty where they are. */
+  /** Why container images are not known; empty if they are. */
   readonly problem: string
 }
 

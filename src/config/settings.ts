@@ -10,12 +10,6 @@ import type { Failure, JsonObject } from '../base/index.ts'
 /** What TOML writes on one line. */
 export type TomlValue = string | number | boolean | readonly TomlValue[]
 
-/** One key of the configuration, outermost table first. A null value removes the key, so that the layer below it applies. */
-export interface ConfigChange {
-  readonly key: readonly string[]
-  readonly value: TomlValue | null
-}
-
 const configSource = z.enum(['default', 'all_users', 'user', 'command'])
 
 /** `command`: an option of the command that started the guest. */
@@ -40,18 +34,11 @@ export const configState = z.strictObject({
     .describe('Every value that applies when the guest starts next. Empty if the files cannot be used.'),
   problem: z.string().describe('Why the files cannot be used; empty if they can.'),
   pending: z.array(z.string()).readonly().describe('Keys whose value in the running guest differs.'),
-  last_good: goodConfig.nullable().describe('The newest text that worked and differs from the present one; null if there is none.'),
+  last_good: goodConfig.nullable().describe('The newest text that worked and differs from the present one; null if there is no such text.'),
   locked: z.string().describe('Why terminals cannot change the file; empty if they can.'),
 })
 
 export type ConfigState = z.infer<typeof configState>
-
-/** A new state of the user's file: changes of single keys, a whole text, or the last text that worked. */
-export interface ConfigDraft {
-  readonly changes?: readonly ConfigChange[] | undefined
-  readonly text?: string | undefined
-  readonly last_good?: boolean | undefined
-}
 
 export const configProposal = z.strictObject({
   text: z.string(),
@@ -73,7 +60,7 @@ export type HostQuestion =
   | { readonly ask: 'config' }
   | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: false }
   | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: true; readonly base: string }
-  /** An envelope of the files as they are now. `masters`: creates the user's master key if there is none. */
+  /** An envelope of the files as they are now. `masters`: creates the user's master key if it does not exist. */
   | { readonly ask: 'envelope'; readonly masters: boolean }
   | { readonly ask: 'newest_head' }
   /** The person's definitions of agents and graphs, as their files are now. */
@@ -155,7 +142,7 @@ export interface HostPort {
   newestHead(): Promise<NewestHead | null>
   /** The person's definitions of agents and graphs. */
   definitions(): Promise<readonly DefinitionText[]>
-  /** The installed plugins that are enabled; those of the start are in the envelope. */
+  /** The installed plugins that are enabled; the envelope has the ones enabled at the start. */
   plugins(): Promise<readonly HostedPlugin[]>
   /** The folders of the person. The runner of an isolated guest makes its sandbox show them. @throws as `SandboxFolders.show` */
   folders(): Promise<HostFolders>
@@ -176,11 +163,13 @@ const maxText: number = 1024 * 1024
 
 const tomlValue: z.ZodType<TomlValue> = z.lazy(() => z.union([z.string(), z.number(), z.boolean(), z.array(tomlValue)]))
 
-export const configDraftSchema: z.ZodType<ConfigDraft> = z
+/** A new state of the user's file: changes of single keys, a whole text, or the last text that worked. */
+export const configDraftSchema = z
   .strictObject({
     changes: z
       .array(
         z.strictObject({
+          /** The outermost table first. */
           key: z.array(z.string().min(1).max(maxKeyLength)).min(1).max(maxDepth),
           value: tomlValue.nullable(),
         }),
@@ -194,6 +183,8 @@ export const configDraftSchema: z.ZodType<ConfigDraft> = z
   .refine(({ changes, text, last_good: lastGood }) => [changes, text, lastGood].filter((each) => each !== undefined).length === 1, {
     error: 'Give one of changes, text and last_good.',
   })
+export type ConfigDraft = z.infer<typeof configDraftSchema>
+export type ConfigChange = NonNullable<ConfigDraft['changes']>[number]
 
 /** The guest may be compromised: its questions are parsed. */
 export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([

@@ -1,4 +1,4 @@
-/** Skills and commands of the person and of Oxbow itself, as the host finds them; those of a workspace are read by hands. */
+/** Skills and commands of the person and of Oxbow itself, as the host finds them; hands read a workspace's. */
 
 /** `agent`: in the folder of one agent, `user`: in `~/.oxbow/skills`, `bundled`: part of Oxbow. */
 export type HostSkillPlace = 'agent' | 'user' | 'bundled'

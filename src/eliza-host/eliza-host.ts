@@ -23,7 +23,7 @@ export interface ElizaHostDeps {
   readonly entries: readonly string[]
   /** The folder that the plugins may write. */
   readonly dataFolder: string
-  /** Variables of the process: those of declared secrets, and what the sandbox sets. */
+  /** Variables of the process: declared secrets, and what the sandbox sets. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly guest: GuestCalls
   readonly now: () => number

@@ -5,7 +5,7 @@
 
 export type Uuid = string
 
-/** A value of a plugin, of which nothing is known. */
+/** A plugin's value; nothing is known about it. */
 export interface Free {
   [key: string]: any
 }

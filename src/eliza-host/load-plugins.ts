@@ -29,7 +29,7 @@ function coreFile(entry: string): string {
   try {
     return createRequire(entry).resolve('@elizaos/core')
   } catch (cause) {
-    // Those of 0.x can only be imported.
+    // Versions 0.x can only be imported.
     if ((cause as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED')
       throw new OxbowError('bad_config', `The plugin does not load: it was made for an older @elizaos/core than ${coreVersion}.`, {
         hint: 'Install a version of the plugin that was made for it.',
@@ -97,7 +97,7 @@ const providerDeadlineMs = 2_000
 export const backgroundTask = 'background'
 const backgroundEveryS = 60
 
-/** Read from the objects alone: no code of the plugin but its module has run. */
+/** Read only from the objects: of the plugin's code, only its module has run. */
 export function describePlugins(plugins: readonly Plugin[]): PluginExports {
   const all = <Item>(part: (plugin: Plugin) => readonly Item[] | undefined): readonly Item[] =>
     plugins.flatMap((plugin) => part(plugin) ?? [])

@@ -1,5 +1,5 @@
 /**
- * The program that runs plugins of elizaOS, inside a sandbox of its own: the frames and the rules of calls are those of `plugin-host`.
+ * The program that runs elizaOS plugins in a sandbox of its own, with the same frames and rules for calls as `plugin-host`.
  *
  *     node eliza-host.cjs FOLDER ENTRY…      ENTRY: files in FOLDER, one of each plugin; they share this process
  */

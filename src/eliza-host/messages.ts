@@ -39,7 +39,7 @@ export function createMessages(core: ElizaCore, runtime: ElizaRuntime): Messages
         entityId: ofAgent ? runtime.agentId : person,
         agentId: runtime.agentId,
         roomId,
-        // No world: memories that a plugin makes of a message have none, and would not be found beside it.
+        // No world: memories that a plugin makes from a message have none, and would not be found with it.
         content: { text: message.text, source, channelType: 'API' },
         metadata: { type: 'message', entityName: ofAgent ? runtime.character.name : message.user, timestamp: message.at },
         createdAt: message.at,

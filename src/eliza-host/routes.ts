@@ -1,4 +1,4 @@
-/** Routes of plugins: a request of the guest as Node's own request and response, with what plugins expect of express beside it. */
+/** Routes of plugins: a request of the guest as Node's own request and response, plus what plugins expect from express. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OxbowError, setOwn } from '../base/index.ts'
 import type { PluginOps } from '../protocol/index.ts'

@@ -1,6 +1,6 @@
 /**
- * The database interface of elizaOS over calls to the guest, where the data is kept in the user's store, apart from that of any other plugin
- * and of any other character.
+ * The database interface of elizaOS over calls to the guest, where the data is kept in the user's store, apart from any other plugin's
+ * and any other character's.
  * Everything that crosses is JSON; creations get their ids here, so that a call that is repeated changes nothing.
  */
 import { randomUUID } from 'node:crypto'
@@ -155,7 +155,7 @@ function listMethods(ask: Ask, { agentId }: StoreAdapterOptions): Free {
   }
 }
 
-/** Tasks, logs and the cache, each of the agent alone. */
+/** Tasks, logs and the cache, each of this agent only. */
 function workMethods(ask: Ask, { guest, agentId, now }: StoreAdapterOptions): Free {
   /** What the queue held when it was read last, as long as this process has not changed it. */
   let queue: { readonly tasks: Free[]; readonly until: number } | undefined

@@ -17,7 +17,7 @@ import { createRequestTokens } from './tokens/request-tokens.ts'
 export interface EngineOptions {
   readonly config: Pick<Config, 'model' | 'providers'>
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Folder of catalog files that override the packaged catalog; unset: there are none. */
+  /** Folder of catalog files that override the packaged catalog; unset: no overrides. */
   readonly catalogFolder?: string
   /** Folders in which packages of AI SDK providers may be installed, the usual one first. */
   readonly packageFolders?: readonly string[]

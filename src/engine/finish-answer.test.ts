@@ -50,7 +50,7 @@ void describe('the end of an answer', () => {
     assert.equal((await end(plain)).batches[0], plain[0], 'an answer without calls is not even copied')
   })
 
-  void it('repairs calls, counts the repairs, and reports those of this answer with its finish', async () => {
+  void it('repairs calls, counts the repairs, and reports this answer’s with its finish', async () => {
     const { batches, calls, counts } = await end([[say('a'), call('file.read', '```json\n{"path":"x"}\n```'), finish()]])
     assert.deepEqual(calls, [{ name: 'file_read', arguments: '\n{"path":"x"}\n' }])
     assert.deepEqual(counts, { code_fence: 1, tool_name: 1 })

@@ -1,4 +1,4 @@
-/** Limits of the engine, each with its reason. Those of `ModelLimits` are handed in, so that a test need not wait for them. */
+/** Limits of the engine, each with its reason. `ModelLimits` are passed in, so that a test need not wait for them. */
 
 export interface ModelLimits {
   readonly firstByteMs: number
@@ -76,7 +76,7 @@ export const endpointMessageChars = 300
 /** Rule of thumb for English text and JSON, where nothing exact is known. */
 export const charsPerToken = 4
 
-/** Output that must fit beside the request in the window of a fallback model: a shorter answer is rarely useful. */
+/** Output that must fit next to the request in a fallback model's window: a shorter answer is rarely useful. */
 export const minFallbackOutputTokens = 1_024
 
 /** Estimate for a picture or document when a request is measured against a fallback model's window. */
@@ -131,7 +131,7 @@ export const maxRepairRounds = 8
 /** Depth of objects and lists in arguments that are repaired. */
 export const maxLenientDepth = 200
 
-/** A catalog of models: that of models.dev has 3 MB. Keeps a hostile file out of memory. */
+/** A catalog of models: models.dev's has 3 MB. Keeps a hostile file out of memory. */
 export const maxCatalogBytes: number = 32 * 1024 * 1024
 
 /** An overlay is written by hand. */
@@ -174,7 +174,7 @@ export const openAiStops = 4
 /** Depth of schemas that OpenAI's strict mode accepts; deeper ones are sent without it. */
 export const strictSchemaDepth = 10
 
-/** Items of one answer beside its tool calls, and pieces of reasoning that a service wants back: real answers have tens. */
+/** Items of one answer besides its tool calls, and pieces of reasoning that a service wants back: real answers have tens. */
 export const maxAnswerItems = 1_024
 
 /** Longest name of a tool that is looked up by likeness. */

@@ -267,7 +267,7 @@ async function openEmbedder(service: Service, { clock, random, limits }: OpenerO
   return createEmbedder({ wire: wire === 'gemini' ? 'gemini' : 'openai', baseUrl, key, headers, clock, random, limits })
 }
 
-/** @returns null for a name that is not a wire, such as that of a provider package. */
+/** @returns null for a name that is not a wire, such as a provider package's. */
 export async function loadNamedWire(name: string): Promise<Wire | null> {
   return isWire(name) ? wires[name]() : null
 }

@@ -66,7 +66,7 @@ void test('an answer that is no text is an error that names the plugin', async (
   assert.equal(last?.type === 'error' && last.failure.message.includes('The plugin other answered with no text.'), true)
 })
 
-void test('what a plugin yields is shown as it comes, and its calls of tools are those of the turn', async () => {
+void test('what a plugin yields is shown as it comes, and its tool calls become the turn’s', async () => {
   const messages = [
     userMessage('Write it down.'),
     {

@@ -205,7 +205,7 @@ function callsIn(toolCalls: Json): readonly ToolCallPart[] | string {
   for (const [place, call] of toolCalls.entries()) {
     const { id, name, input, arguments: text }: JsonObject = isObject(call) ? call : {}
     if (typeof name !== 'string' || name === '') return `a call of a tool without a name (number ${place + 1})`
-    // OpenAI calls it `arguments`. One that is no object is corrected as that of any other model is.
+    // OpenAI calls it `arguments`. One that is no object is corrected as for any other model.
     const given = input ?? text ?? {}
     calls.push({
       type: 'tool_call',

@@ -109,7 +109,7 @@ void describe('the address of a service', () => {
     assert.equal(at({}, env).official, false)
   })
 
-  void it('that is none, or holds a password, is an error', () => {
+  void it('that is invalid, or contains a password, is an error', () => {
     const mine = (base_url: string): string => wrong(() => find('mine', { providers: { mine: { base_url } } }))
     for (const address of ['', 'x', 'ftp://x', 'file:///etc/passwd']) assert.match(mine(address), /not an http or https address/)
     assert.match(mine('http://me:s3cret@x/v1'), /user name or password/)

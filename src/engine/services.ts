@@ -65,7 +65,7 @@ export function readModelName(text: string, services: ServiceConfig): ModelName 
   const isConfigured = text.trim() === ''
   const name = isConfigured ? chosen.name.trim() : text.trim()
   const standard = defaultProvider(services)
-  // Models in this process and those of plugins may be named by their provider alone.
+  // Models in this process and plugins' models may be named by their provider only.
   const isWhole = inProcess.has(name) || (name.startsWith(pluginPrefix) && !name.includes('/'))
   const prefix = isWhole ? name : name.slice(0, Math.max(0, name.indexOf('/')))
   const isProvider =

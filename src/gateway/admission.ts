@@ -11,7 +11,7 @@ import { tokenBytes } from './limits.ts'
 interface SourceRules {
   /** The configured host, as written in the configuration. */
   readonly host: string
-  /** The origin that people open where a proxy is in front; empty: there is none. */
+  /** The origin that people open behind a proxy; empty: no proxy. */
   readonly publicUrl?: string
 }
 

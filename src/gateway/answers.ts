@@ -12,7 +12,7 @@ export interface Answers {
   /** Aborted, with the reason as an OxbowError, when the gateway closes. */
   readonly closing: AbortSignal
   add(request: IncomingMessage, response: ServerResponse): void
-  /** The request is that of a client, whose answer ends with its key. */
+  /** The request comes from a client; its answer ends with the client's key. */
   belongs(request: IncomingMessage, client: Pick<Kernel, 'onEnd'>): void
   /** Called at intervals. */
   check(): void

@@ -1,4 +1,4 @@
-/** A certificate for loopback that signs itself, made anew for each test: no private key stands in the repository. DER as X.690 has it. */
+/** A certificate for loopback that signs itself, made anew for each test: the repository contains no private key. DER as X.690 has it. */
 import { generateKeyPairSync, sign } from 'node:crypto'
 
 const der = (tag: number, ...parts: readonly Uint8Array[]): Buffer => {

@@ -4,6 +4,9 @@ import { test } from 'node:test'
 import { createFakeKernel } from './fake-kernel.ts'
 import { openTerminal, startTestGateway } from './gateway-fixture.ts'
 
+/** A name that the compiler does not know: of a call that only this test has. */
+const testEchoName: string = 'test.echo'
+
 void test('a gateway that closes answers what is under way, or says when to ask again', async () => {
   const kernel = createFakeKernel()
   const slow = Promise.withResolvers<void>()
@@ -11,9 +14,9 @@ void test('a gateway that closes answers what is under way, or says when to ask 
     if (name === 'system.calls') return { status: 'ok', output: calls, text: '', ok: true }
     if (name === 'test.slow') await slow.promise
     if (name === 'test.never') await new Promise(() => {})
-    return kernel.call('test.echo', input)
+    return kernel.call(testEchoName, input)
   }
-  const calls = ['test.slow', 'test.never'].map((name) => ({ name, audience: ['terminal'], input: {} }))
+  const calls = ['test.slow', 'test.never'].map((name) => ({ name, audience: ['terminal'], routes: [], input: {} }))
   await using fixture = await startTestGateway({ kernel: { ...kernel, call }, limits: { drainMs: 200 } })
   const ask = (name: string) =>
     fetch(`${fixture.http}/api/v1/calls/${name}`, { method: 'POST', headers: { authorization: `Bearer ${fixture.token}` } })

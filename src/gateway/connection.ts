@@ -303,7 +303,7 @@ const tooSlow: { readonly code: number; readonly reason: string } = { code: 1013
 function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: number, onClose: () => void): Outbox {
   let open = true
   const closed = Promise.withResolvers<void>()
-  /** When the frames under the cork are written; `idle`: there are none. */
+  /** When the frames under the cork are written; `idle`: there are no frames. */
   let flush: 'idle' | 'later' | 'now' = 'idle'
   let timer: NodeJS.Timeout | undefined
   const uncork = (): void => {

@@ -99,7 +99,7 @@ void describe('a client frame', () => {
 const text = fc.string({ unit: 'binary' })
 const id = fc.uuid()
 
-void test('frames assembled from strings equal those of JSON.stringify, lone surrogates too', () => {
+void test('frames assembled from strings equal what JSON.stringify writes, lone surrogates too', () => {
   fc.assert(
     fc.property(id, id, text, fc.nat(), text, (inSession, turn, call, offset, piece) => {
       const payload = { session: inSession as SessionId, turn: turn as TurnId, call: call as CallId, offset, text: piece }

@@ -60,7 +60,7 @@ function wrong(requestId: string | null, message: string, hint: string): ReadFra
   return { ok: false, requestId, failure: { code: 'bad_input', message, hint } }
 }
 
-/** Frames that are answered by the kernel alone. */
+/** Frames that only the kernel answers. */
 type Request = Exclude<ClientFrame, { type: 'hello' | 'subscribe' | 'unsubscribe' }>
 
 /** @throws what the kernel throws; see `describeFailure` */

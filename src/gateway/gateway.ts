@@ -80,7 +80,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const listener = createListener(options, { limits, onBug, connections: () => connections.size, answers, loadClients })
   const onUpgrade = createUpgrade(options, { limits, onBug, connections, closing: answers.closing, loadClients })
   const serve = (server: Server): Server => server.on('request', listener).on('upgrade', onUpgrade)
-  // Terminals of this machine need no certificate: beside TLS there is a plain port on loopback.
+  // Terminals on this machine need no certificate: in addition to TLS there is a plain port on loopback.
   const outer = tls === null ? null : serve(createServer(limits, tls))
   const server = serve(createServer(limits, null))
   if (outer !== null) await listen(outer, { host, port: options.port })

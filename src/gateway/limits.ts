@@ -36,7 +36,7 @@ export const gatewayLimits: GatewayLimits = {
 export const oversizeFactor = 2
 /** Nesting of a call's input. Schemas nest a few levels; recursion over hostile input would exhaust the stack. */
 export const maxInputDepth = 100
-/** Wrong fields named in one error; the caller corrects the first ones and retries. */
+/** Wrong fields named in one error; the caller corrects these and retries. */
 export const maxNamedFields = 5
 /** How often timeouts are checked, as a part of the timeout. Node's default of 30 s let a flood of sockets block terminals for as long. */
 export const timeoutCheckPart = 0.2

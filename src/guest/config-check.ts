@@ -1,4 +1,4 @@
-/** Whether a guest would start with a configuration: opens what a start opens by it, and neither a store nor a sandbox. */
+/** Whether a guest would start with a configuration: opens what a start would open, except the store and the sandbox. */
 import { openEngine } from '../engine/index.ts'
 import { checkGateway } from '../gateway/index.ts'
 import { openEgress } from '../sandbox/index.ts'

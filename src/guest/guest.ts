@@ -65,7 +65,7 @@ export async function startGuest(
   /** Whatever keeps the process alive, newest first. */
   let open: readonly { close(): Promise<void> }[] = [store]
   try {
-    // In parallel: none of them acquires anything before its first use.
+    // In parallel: each acquires resources only when it is first used.
     const [ways, engine] = await Promise.all([
       openHostWays(envelope),
       openGuestEngine(envelope, options, async (...asked) => (await plugins.promise).askModel(...asked)),
@@ -154,12 +154,12 @@ function publishedAgents(
   return { a2a: { agents, version, openFetch, sign: host?.signCard } }
 }
 
-/** The web application: beside the bundle, and in a checkout where the build leaves it. */
+/** The web application: next to the bundle; in a checkout, where the build leaves it. */
 function webFolder(): string {
   return join(dirname(fileURLToPath(import.meta.url)), import.meta.url.endsWith('.ts') ? '../../dist/web' : 'web')
 }
 
-/** @returns the port of the guest before this one, so that an open page finds it again; 0: there was none */
+/** @returns the previous guest's port, so that an open page finds it again; 0: no guest ran before */
 function lastPort(workspaceRoot: string): number {
   try {
     const port = Number(readFileSync(join(workspaceRoot, 'ipc', portFile), 'utf8'))
@@ -224,7 +224,7 @@ function probes(
 
 type SecretOptions = Pick<KernelOptions, 'secrets' | 'secretKeeper' | 'vaultFolder' | 'onSecrets'>
 
-/** @returns the store, and its head: after it was closed, that of its last record */
+/** @returns the store, and its head, which stays at the last record after it was closed */
 function withLastHead(store: Store): { readonly store: Store; readonly head: Store['head'] } {
   let last: ChainHead | null = null
   const close = async (): Promise<void> => {

@@ -105,5 +105,5 @@ export function withScripts(
     message: `skill.run needs a sandbox that shows skills and starts programs, which ${where}.`,
     hint: 'Commands of a skill can be read with skill_load; oxbow status says what the sandbox has.',
   }
-  return calls.map((call) => (call.name === 'skill.run' ? { ...call, unavailable } : call))
+  return calls.map((call) => (call.files === 'workspace' ? { ...call, unavailable } : call))
 }

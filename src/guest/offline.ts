@@ -9,7 +9,7 @@ import { describedSkillCalls } from '../skills/index.ts'
 import { openStore, parseReference, type Store, storeAddress, zoeyMethods } from '../store/index.ts'
 import { builtinCalls, describedMemoryCalls, openSearch, pluginDataCalls, searchIsOff } from '../tools/index.ts'
 import { isUuid, OxbowError, type SessionId } from '../base/index.ts'
-import { type Call, emptyChain, isErased, type JournalRecord, type SandboxStatus } from '../protocol/index.ts'
+import { isGeneration, type Call, emptyChain, isErased, type JournalRecord, type SandboxStatus } from '../protocol/index.ts'
 import type { Config, GuestEnvelope, GuestQuestion } from '../config/index.ts'
 import { sandboxFolders, withScripts } from './host-ways.ts'
 
@@ -67,9 +67,9 @@ async function callsHere(envelope: GuestEnvelope): Promise<readonly Call[]> {
 }
 
 /**
- * Every call for the reference, which describes calls and runs none: also those that this machine's sandbox could not serve. What they
- * would ask is opened for none of them.
- * @param status of a sandbox, so that calls which it does not serve are marked; absent: none is
+ * Every call for the reference, which describes calls and runs none, including calls that this machine's sandbox could not serve.
+ * Nothing that they would use is opened.
+ * @param status of a sandbox, so that calls which it does not serve are marked; absent: no call is marked
  */
 export async function describedCalls(config: Config, status?: SandboxStatus): Promise<readonly Call[]> {
   // One service stands for all: the call is the same.
@@ -104,7 +104,7 @@ async function* recording(store: Store, session: string): AsyncGenerator<object>
   for (let cursor = 0; ;) {
     const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: recordingPage })
     // Other calls put their steps on record by the same phase.
-    yield* page.filter((record) => record.name === 'model.generate').map(name)
+    yield* page.filter(isGeneration).map(name)
     if (page.length < recordingPage) return
     cursor = page.at(-1)?.seq ?? cursor
   }

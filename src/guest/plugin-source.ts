@@ -8,7 +8,7 @@ import { z } from 'zod'
 import type { PluginParts } from '../plugins/index.ts'
 import type { ProgramHost } from '../services/index.ts'
 import { once, systemClock } from '../base/index.ts'
-import { type Call, type HostedPlugin, originOf, type PluginHosts, type ToldLabels } from '../protocol/index.ts'
+import { type Call, type HostedPlugin, originOf, type PluginHosts, type ToldLabels, syncPluginsCall } from '../protocol/index.ts'
 import type { GuestEnvelope, HostPort } from '../config/index.ts'
 import type { HostWays } from './host-ways.ts'
 
@@ -169,7 +169,7 @@ function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
   })
   const names = z.array(z.string().max(200)).max(100).default([])
   const input = z.strictObject({ removed: names, cleared: names })
-  const calls = [later('plugin.sync', 'Takes over the plugins that are installed and enabled now, the first ones.', input, {})]
+  const calls = [later(syncPluginsCall, 'Loads the first plugins that are installed and enabled.', input, {})]
   const isThere = ({ name }: Call): boolean => calls.some((each) => each.name === name)
   return {
     calls,

@@ -9,7 +9,7 @@ export const maxRequests = 64
 export const maxRequestBytes: number = 32 * mib
 /** Maximum size of all requests that are partly received: the kernel sends large ones one after another, and small ones in between. */
 export const maxPendingBytes: number = 40 * mib
-/** Maximum size of one reply: two outputs of 4 MiB, of which each byte may become three. */
+/** Maximum size of one reply: two outputs of 4 MiB; each byte may become three. */
 export const maxReplyBytes: number = 32 * mib
 /** Maximum length of a failure's message or hint; the kernel rejects longer ones. */
 export const maxFailureCharacters = 4_000
@@ -186,8 +186,8 @@ export const maxUnpackEntries = 50_000
 export const maxUnpackBytes: number = 2048 * mib
 
 /**
- * Maximum of watches, as many as the folders that memory indexes, and of folders in one. Each folder takes an inotify watch, of which a
- * user has 8 192 on small machines.
+ * Maximum of watches, as many as the folders that memory indexes, and of folders in one. Each folder takes an inotify watch; a
+ * user has 8 192 of them on small machines.
  */
 export const maxWatches = 16
 export const maxWatchedFolders = 2_000

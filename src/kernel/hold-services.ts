@@ -1,18 +1,19 @@
 /** Holds the services of a guest: opens each with its first use, joins what they bring, and names those that do not work. */
-import { setTimeout as delay } from 'node:timers/promises'
-import { once, type Once, OxbowError } from '../base/index.ts'
-import type { Call, DoctorCheck, RecordView, ServiceProblem } from '../protocol/index.ts'
+import { type Failure, once, OxbowError } from '../base/index.ts'
 import type { Config } from '../config/index.ts'
+import type { Call, DoctorCheck, RecordView, ServiceProblem } from '../protocol/index.ts'
 import type { MemoryHost } from '../memory/index.ts'
-import type { Coming, HeldComing } from './stages/coming.ts'
-import type { FillInput } from './stages/gate.ts'
+import type { HeldComing } from './stages/coming.ts'
+import type { FilledInput, FillInput } from './stages/gate.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { SectionAgent } from './calls/registry.ts'
 import type { OpenedFlow } from './records/sessions.ts'
-import type { Core, Opened, Service } from './service.ts'
+import { type Asked, askServices, holdComing, holdSections, inTime, type OpenServices, openServices } from './ask-services.ts'
+import type { Core, Service } from './service.ts'
 import { type FileChanges, type FileKeeper, holdFiles } from './stages/call-files.ts'
-import type { Judges } from './stages/judging.ts'
-import type { ServiceRuns } from './turns/service-runs.ts'
+import { serviceFailure } from './policy/policy.ts'
+import { closed, closedOnFailure, type Judges } from './stages/judging.ts'
+import { guardRuns, type ServiceRuns } from './turns/service-runs.ts'
 
 /** The services of a guest, as its core holds them. */
 export interface Services {
@@ -22,7 +23,7 @@ export interface Services {
   readonly coming: HeldComing
   /** Lets those begin that wait for no call. */
   begin(): void
-  /** Opens those that have something to go on with. Never rejects: what fails is among the problems. */
+  /** Opens those that have something to go on with; waits for none that takes long. Never rejects: what fails is among the problems. */
   recover(): Promise<void>
   readonly fill: FillInput
   readonly keeper: FileKeeper
@@ -47,96 +48,89 @@ export interface Services {
   release(): Promise<void>
 }
 
-/** How long a service may take to open. */
-const openMs = 30_000
+/** How long the start waits for services that go on with what was left. */
+const startMs = 5_000
 
 /**
  * @param core asked for with the first use, which may come before the core is whole
+ * @param patienceMs see `askServices`
  * @throws Error which prints the circle, if services need each other
  */
-export function holdServices(list: readonly Service[], core: () => Core): Services {
+export function holdServices(list: readonly Service[], core: () => Core, patienceMs?: number): Services {
   refuseCircles(list)
-  const problems = new Map<string, string>()
-  const { open, port, portsOf, openNow, closeAll, isOpen } = openEach(core, problems)
-  /** What cannot be had of one service is missing; the rest lives. */
-  const guarded = async <Part>(of: Service, ask: () => Promise<Part> | Part): Promise<Part | undefined> => {
-    try {
-      return await ask()
-    } catch (error) {
-      return void problems.set(of.name, messageOf(error))
-    }
+  const asked = askServices(patienceMs)
+  const { ask, tryAsk } = asked
+  const opened = openServices(core, asked)
+  const { open, port, portsOf } = opened
+  const ofEach = async <Part>(part: string, work: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
+    const all = await Promise.all(list.map(async (of) => tryAsk(of, part, () => work(of))))
+    return all.filter((each) => each !== undefined)
   }
-  const ofEach = async <Part>(ask: (of: Service) => Promise<Part | undefined> | undefined): Promise<readonly Part[]> => {
-    const asked = await Promise.all(list.map(async (of) => guarded(of, async () => ask(of))))
-    return asked.filter((each) => each !== undefined)
-  }
-  const sections = once(async () =>
-    ofEach(async (of) => {
-      const section = await of.section?.(core(), port(of))
-      return section && ((agent: SectionAgent) => guarded(of, () => section(agent)))
-    }),
-  )
-  const coming = holdComing(async () => ofEach((of) => of.coming?.(core(), port(of), portsOf(of))))
-  const fills = list.flatMap((of) => (of.fill === undefined ? [] : [once(async () => of.fill!(core(), port(of)))]))
-  const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [once(async () => of.turnEnded!(core()))]))
+  const coming = holdComing(async () => ofEach('coming', (of) => of.coming?.(core(), port(of), portsOf(of))))
   const keeping = list.find(({ files }) => files !== undefined)
-  const knowsKeys = list.find(({ keyed }) => keyed !== undefined)
   const begun: (() => Promise<void>)[] = []
   return {
-    keeper: holdFiles(keeping?.files && filesOf(keeping.files, core, port(keeping), () => isOpen(keeping))),
-    turnEnded(record) {
-      for (const load of hearers)
-        load()
-          .then((hear) => hear(record))
-          .catch(ignored)
-    },
-    calls: async () => (await ofEach((of) => of.calls?.(core(), port(of), portsOf(of)))).flat(),
+    keeper: holdFiles(keeping?.files && filesOf(keeping, core, opened, asked)),
+    turnEnded: hearTurns(list, core, asked),
+    calls: async () => (await ofEach('calls', describeBy(core, opened))).flat(),
     coming,
     begin() {
-      for (const of of list) void guarded(of, () => void begun.push(of.begin?.(core(), port(of), portsOf(of)) ?? nothing))
+      for (const of of list)
+        try {
+          begun.push(of.begin?.(core(), port(of), portsOf(of)) ?? nothing)
+        } catch (error) {
+          asked.failed(of, 'begin', error)
+        }
     },
     async recover() {
-      for (const of of list) if ((await guarded(of, async () => hasLeft(of, core()))) === true) await open(of).catch(() => {})
+      const goOn = async (of: Service): Promise<void> => {
+        if ((await tryAsk(of, 'left', async () => hasLeft(of, core()))) === true) await open(of).catch(() => {})
+      }
+      await inTime(() => Promise.all(list.map(goOn)), startMs).catch(() => {})
     },
-    async fill(caller, input) {
-      let filled: Awaited<ReturnType<FillInput>> = { caller, input }
-      for (const load of fills) filled = await (await load())(filled.caller, filled.input)
-      return filled
+    fill: fillBy(list, core, opened, asked),
+    judges: async () => Promise.all(list.flatMap((of) => (of.judges === undefined ? [] : [judgesOf(of, of.judges, core, opened, asked)]))),
+    fileLabels: async () =>
+      labelsOf(
+        list.find(({ fileLabels }) => fileLabels !== undefined),
+        core,
+        opened,
+        asked,
+      ),
+    async keyed(owner) {
+      const of = list.find(({ keyed }) => keyed !== undefined)
+      return of === undefined ? refuseKeys : ask(of, 'keyed', () => of.keyed!(core(), owner, portsOf(of)))
     },
-    judges: async () => Promise.all(list.flatMap((of) => of.judges?.(core(), port(of)) ?? [])),
-    fileLabels: async () => list.find(hasLabels)?.fileLabels?.(core(), port(list.find(hasLabels)!)) ?? Promise.reject(noLabels),
-    keyed: async (owner) => (await knowsKeys?.keyed?.(core(), owner, portsOf(knowsKeys))) ?? refuseKeys,
-    memoryHost: memoryHostOf(list, core),
-    runs: once(async () => Promise.all(list.flatMap((of) => of.runs?.(core(), port(of)) ?? []))),
-    async definitionProblem(definition) {
-      const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
-      return (await owner?.definitions?.[definition.kind]?.(definition)) ?? ''
-    },
-    async section(agent) {
-      const texts = await Promise.all((await sections()).map(async (section) => section(agent)))
-      return texts.filter((text) => text !== undefined && text !== '').join('\n\n')
-    },
-    problems: () => [...problems].map(([name, problem]) => ({ name, problem })),
-    health: () => healthOf(list, problems, (of) => guarded(of, async () => collect(of.health!(core(), port(of))))),
+    memoryHost: memoryHostOf(list, core, asked),
+    runs: once(async () => (await Promise.all(list.map((of) => runsOf(of, core, opened, asked)))).flat()),
+    definitionProblem: problemsBy(list, asked),
+    section: holdSections(async () =>
+      ofEach('section', async (of) => {
+        const section = await of.section?.(core(), port(of))
+        return section && ((agent) => tryAsk(of, 'section', () => section(agent)))
+      }),
+    ),
+    problems: asked.problems,
+    health: () => healthOf(list, asked, (of) => tryAsk(of, 'health', async () => collect(of.health!(core(), port(of))))),
     // What one of them throws keeps no other from ending.
-    close: async () => void (await Promise.allSettled([...begun.map(async (end) => end()), closeAll()])),
-    release: async () => void (await Promise.allSettled(openNow().map(async (each) => each.release?.()))),
+    close: async () => void (await Promise.allSettled([...begun.map(async (end) => end()), opened.close()])),
+    release: opened.release,
   }
 }
 
 const nothing = async (): Promise<void> => {}
-const ignored = (): void => {}
 
 /** Those that do not work, and what the others say of themselves. */
 async function* healthOf(
   list: readonly Service[],
-  problems: ReadonlyMap<string, string>,
+  { problems }: Asked,
   ask: (of: Service) => Promise<readonly DoctorCheck[] | undefined>,
 ): AsyncGenerator<DoctorCheck> {
-  const told = new Set(problems.keys())
-  for (const [name, problem] of problems) yield doesNotWork(name, problem)
+  const told = new Set(problems().map(({ name }) => name))
+  for (const { name, problem } of problems()) yield doesNotWork(name, problem)
   for (const of of list)
-    if (!told.has(of.name) && of.health !== undefined) yield* (await ask(of)) ?? [doesNotWork(of.name, problems.get(of.name) ?? '')]
+    if (!told.has(of.name) && of.health !== undefined)
+      yield* (await ask(of)) ?? [doesNotWork(of.name, problems().find(({ name }) => name === of.name)?.problem ?? '')]
 }
 
 async function collect<Item>(items: AsyncIterable<Item>): Promise<readonly Item[]> {
@@ -155,69 +149,114 @@ async function hasLeft(of: Service, core: Core): Promise<boolean> {
   return found.includes(true) || of.left?.(core) === true
 }
 
-type AnyPorts = Readonly<Record<string, () => Promise<unknown>>>
-
-/** Opens each service once, with its first use, and what it needs with that. */
-function openEach(core: () => Core, problems: Map<string, string>) {
-  const opened = new Map<Service, Once<Opened<unknown>>>()
-  /** Each behind what it needs. */
-  const whole: Opened<unknown>[] = []
-  /** What was opened last is to stop first, and before what it needs. */
-  const openNow = (): readonly Opened<unknown>[] => whole.toReversed()
-  const openOne = async (of: Service): Promise<Opened<unknown>> => {
-    const made = await openWhole(of, core(), portsOf(of), problems)
-    whole.push(made)
-    return made
-  }
-  const open = (of: Service): Promise<Opened<unknown>> => {
-    let opening = opened.get(of)
-    if (opening === undefined) opened.set(of, (opening = once(async () => openOne(of))))
-    return opening()
-  }
-  const port = (of: Service) => async (): Promise<unknown> => (await open(of)).port
-  const portsOf = ({ needs = {} }: Service): AnyPorts =>
-    Object.fromEntries(Object.entries(needs).map(([name, needed]) => [name, port(needed)]))
-  return {
-    open,
-    port,
-    portsOf,
-    isOpen: async (of: Service): Promise<boolean> =>
-      ((await opened
-        .get(of)
-        ?.made()
-        ?.catch(() => null)) ?? null) !== null,
-    openNow,
-    /** Stops those that are open, at once, and those that are opening. */
-    async closeAll(): Promise<void> {
-      const first = openNow()
-      await Promise.all(first.map(async (each) => each.close?.()))
-      await Promise.all([...opened.values()].map(async (opening) => opening.made()?.catch(() => null)))
-      await Promise.all(openNow().map(async (each) => first.includes(each) || each.close?.()))
-    },
+/** Two calls of one name are none: the service that comes second is named, and the first one keeps the call. */
+function describeBy(core: () => Core, { port, portsOf }: OpenServices): (of: Service) => Promise<readonly Call[] | undefined> {
+  const owners = new Map<string, Service>()
+  return async (of) => {
+    const calls = await of.calls?.(core(), port(of), portsOf(of))
+    for (const { name } of calls ?? []) {
+      const owner = owners.get(name) ?? of
+      if (owner !== of) throw new Error(`${owner.name} has a call of the same name as its own, ${name}`)
+      owners.set(name, of)
+    }
+    return calls
   }
 }
 
-/** @returns what one service says of files, as the core asks for it */
-function filesOf<Port>(
-  files: NonNullable<Service<Port>['files']>,
+function problemsBy(list: readonly Service[], { ask }: Asked): Core['definitionProblem'] {
+  return async (definition) => {
+    const owner = list.find(({ definitions }) => definitions?.[definition.kind] !== undefined)
+    if (owner === undefined) return ''
+    const problem = (): Promise<string> => owner.definitions![definition.kind]!(definition)
+    return ask(owner, 'definitions', problem).catch(({ message }: OxbowError) => message)
+  }
+}
+
+/** Tells each that listens, from the first turn on. */
+function hearTurns(list: readonly Service[], core: () => Core, { failed }: Asked): Services['turnEnded'] {
+  const hearers = list.flatMap((of) => (of.turnEnded === undefined ? [] : [{ of, load: once(async () => of.turnEnded!(core())) }]))
+  return (record) => {
+    for (const { of, load } of hearers)
+      load()
+        .then((hear) => hear(record))
+        .catch((error: unknown) => void failed(of, 'turnEnded', error))
+  }
+}
+
+function fillBy(list: readonly Service[], core: () => Core, { port }: OpenServices, { ask }: Asked): FillInput {
+  const fills = list.flatMap((of) => (of.fill === undefined ? [] : [{ of, load: once(async () => of.fill!(core(), port(of))) }]))
+  return async (caller, input) => {
+    let filled: FilledInput | Failure = { caller, input }
+    for (const { of, load } of fills) {
+      const before: FilledInput = filled
+      const fill = async (): Promise<FilledInput | Failure> => (await load())(before.caller, before.input)
+      filled = await ask(of, 'fill', fill).catch((error: unknown) => serviceFailure(error))
+      if ('code' in filled) break
+    }
+    return filled
+  }
+}
+
+/** What a service decides; where it cannot, the calls that it would decide about are refused, and say which service it is. */
+async function judgesOf(
+  of: Service,
+  judges: NonNullable<Service['judges']>,
   core: () => Core,
-  self: () => Promise<Port>,
-  isOpen: () => Promise<boolean>,
-): Parameters<typeof holdFiles>[0] {
-  const changes = async (): Promise<FileChanges | null> => files.changes(core(), self)
+  { port }: OpenServices,
+  { ask, failed }: Asked,
+): Promise<Partial<Judges>> {
+  try {
+    const loaded = await ask(of, 'judges', async () => {
+      const made = await judges.load(core(), port(of))
+      const missing = judges.decides.filter((name) => made[name] === undefined)
+      if (missing.length > 0) throw new Error(`it does not decide what it says that it decides: ${missing.join(', ')}`)
+      return made
+    })
+    return closedOnFailure(
+      loaded,
+      (work) => ask(of, 'judge', work),
+      (error) => failed(of, 'judge', error),
+    )
+  } catch (error) {
+    return closed(judges.decides, serviceFailure(error))
+  }
+}
+
+/** @throws OxbowError which says which service does not work; for each call that is concerned */
+async function labelsOf(of: Service | undefined, core: () => Core, { port }: OpenServices, { ask }: Asked): Promise<OpenedFlow> {
+  if (of === undefined) throw noLabels
+  const flow = await ask(of, 'fileLabels', () => of.fileLabels!(core(), port(of)))
+  return { ...flow, judge: (...asked) => ask(of, 'fileLabels', () => flow.judge(...asked)) }
+}
+
+async function runsOf(of: Service, core: () => Core, { port }: OpenServices, { ask }: Asked): Promise<readonly ServiceRuns[]> {
+  if (of.runs === undefined) return []
+  try {
+    return [guardRuns(await ask(of, 'runs', () => of.runs!(core(), port(of))), (work) => ask(of, 'runs', work))]
+  } catch (error) {
+    return [guardRuns({ goesOn: neverSaid, started: neverSaid }, () => Promise.reject(error))]
+  }
+}
+
+const neverSaid = (): Promise<never> => Promise.reject(new Error('nothing is known of its runs'))
+
+/** @returns what the service that keeps files says of them, as the core asks for it */
+function filesOf(of: Service, core: () => Core, { port, isOpen }: OpenServices, { ask }: Asked): Parameters<typeof holdFiles>[0] {
+  const files = of.files!
+  const changes = async (): Promise<FileChanges | null> => ask(of, 'files', () => files.changes(core(), port(of)))
   return {
     rights: files.rights,
     changes,
-    copies: async () => files.copies(core(), self),
-    opened: async () => ((await isOpen()) ? changes() : null),
+    copies: async () => ask(of, 'files', () => files.copies(core(), port(of))),
+    opened: async () => ((await isOpen(of)) ? changes() : null),
   }
 }
 
-const hasLabels = ({ fileLabels }: Service): boolean => fileLabels !== undefined
 const noLabels = new OxbowError('internal_failure', 'Labels of files are not kept here.', { hint: 'Leave private data out.' })
 
-function memoryHostOf(list: readonly Service[], core: () => Core): MemoryHost {
-  const host = once(async () => list.find(({ memoryHost }) => memoryHost !== undefined)?.memoryHost?.(core()) ?? Promise.reject(noMemory))
+function memoryHostOf(list: readonly Service[], core: () => Core, { ask }: Asked): MemoryHost {
+  const of = list.find(({ memoryHost }) => memoryHost !== undefined)
+  const host = once(async () => (of === undefined ? Promise.reject(noMemory) : ask(of, 'memoryHost', () => of.memoryHost!(core()))))
   return {
     erase: async (...asked) => (await host()).erase(...asked),
     eraseDerived: async (gone) => (await host()).eraseDerived(gone),
@@ -231,35 +270,6 @@ const refuseKeys: Kernel['withKey'] = async () => {
   throw new OxbowError('unauthenticated', 'No API key is known here.', { hint: 'Use the token of the guest.' })
 }
 
-/** @throws OxbowError as `openInTime`; what cannot be gone on with is among the problems */
-async function openWhole(of: Service, core: Core, ports: AnyPorts, problems: Map<string, string>): Promise<Opened<unknown>> {
-  const opened = await openInTime(of, core, ports, problems)
-  await opened.recover?.().catch((error: unknown) => void problems.set(of.name, messageOf(error)))
-  return opened
-}
-
-/** @throws OxbowError `internal_failure`, which names the service; it is among the problems until it opens after all */
-async function openInTime(of: Service, core: Core, ports: AnyPorts, problems: Map<string, string>): Promise<Opened<unknown>> {
-  const tooLong = new AbortController()
-  const late = delay(openMs, null, { signal: tooLong.signal, ref: false }).catch(() => null)
-  try {
-    const made = await Promise.race([of.open?.(core, ports) ?? { port: null }, late])
-    if (made === null) throw new Error(`it has not opened within ${openMs / 1_000} seconds`)
-    problems.delete(of.name)
-    return made
-  } catch (error) {
-    const message = messageOf(error)
-    problems.set(of.name, message)
-    throw new OxbowError('internal_failure', `The service ${of.name} does not work: ${message}`, {
-      hint: 'The rest of Oxbow does. `oxbow doctor` says more; `oxbow restart` tries it again.',
-    })
-  } finally {
-    tooLong.abort()
-  }
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
 function refuseCircles(list: readonly Service[]): void {
   const done = new Set<Service>()
   const visit = (of: Service, trail: readonly Service[]): void => {
@@ -272,35 +282,11 @@ function refuseCircles(list: readonly Service[]): void {
   for (const of of list) visit(of, [])
 }
 
-/** @returns the calls of services where none of them can run, for documentation and help */
-export async function describedServiceCalls(list: readonly Service[], config: Config): Promise<readonly Call[]> {
-  return holdServices(list, () => ({ config }) as Core).calls()
-}
-
-/** Empty before it is loaded. */
-function holdComing(load: () => Promise<readonly Coming[]>): HeldComing {
-  let all: readonly Coming[] = []
-  let parts: readonly (readonly Call[])[] = []
-  let calls: readonly Call[] = []
-  const first = <Found>(ask: (coming: Coming) => Found | null | undefined): Found | null => {
-    for (const each of all) {
-      const found = ask(each) ?? null
-      if (found !== null) return found
-    }
-    return null
-  }
-  return {
-    load: once(async () => void (all = await load())),
-    calls() {
-      const now = all.map((each) => each.calls())
-      if (now.length !== parts.length || now.some((each, place) => each !== parts[place])) {
-        parts = now
-        calls = now.flat()
-      }
-      return calls
-    },
-    loading: () => first((each) => each.loading?.()),
-    hooks: () => first((each) => each.hooks?.()) ?? undefined,
-    around: () => first((each) => each.around?.()),
-  }
+/** @returns the calls of services where none of them can run, for documentation and help, and which services cannot describe theirs */
+export async function describedServiceCalls(
+  list: readonly Service[],
+  config: Config,
+): Promise<{ readonly calls: readonly Call[]; readonly problems: readonly ServiceProblem[] }> {
+  const held = holdServices(list, () => ({ config }) as Core)
+  return { calls: await held.calls(), problems: held.problems() }
 }

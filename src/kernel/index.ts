@@ -14,15 +14,15 @@ export {
   scopeSchema,
   windowSchema,
 } from './budgets/definitions.ts'
-export { limitsOf, lineOf, unpriced } from './budgets/notices.ts'
+export { limitsOf, lineOf, unpriced } from './budgets/definitions.ts'
 export { type CallReference, callReference, describeCall, maxLoadedTools } from './calls/call-reference.ts'
-export { explain, type Registry, type SectionAgent } from './calls/registry.ts'
+export { explain, maxInputBytes, type Registry, type SectionAgent } from './calls/registry.ts'
 export { carriesConversation, historyPage, historyPages, maxForkDepth, toItem } from './conversation/conversations.ts'
 export { changesScratchpad } from './conversation/scratchpads.ts'
 export { speakerAndText } from './conversation/summaries.ts'
 export { describedServiceCalls } from './hold-services.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
-export type { KernelOptions } from './kernel-options.ts'
+export type { KernelOptions } from './kernel-parts.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
 export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './policy/attenuation.ts'
 export {
@@ -56,7 +56,7 @@ export {
   profileCategory,
 } from './policy/profiles.ts'
 export { type AskOptions, realPath, realPlace, workspacePath, writtenPaths } from './policy/right-limits.ts'
-export { describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from './records/event-kinds.ts'
+export { describeEvent, type FindCall, mayBeEvent, ownFamilies } from './records/event-kinds.ts'
 export { type Events, followedPhases, type KernelEvent, type PastDelivery } from './records/events.ts'
 export { type Entry, type Journal, rowIn, rowMark } from './records/journal.ts'
 export {
@@ -67,7 +67,6 @@ export {
   type FileGuard,
   firstLine,
   type Judged,
-  type ListInput,
   maxSessionsRead,
   maxTitleLength,
   type OpenedFlow,
@@ -104,6 +103,7 @@ export { documentBody, type DocumentChange, documentChanges, type Documents } fr
 export type { RunningTurns } from './turns/agent.ts'
 export type { Background } from './turns/background.ts'
 export type { Lanes } from './turns/lanes-interface.ts'
+export { toolTiers } from './turns/client-calls.ts'
 export { giveUpCalls } from './turns/recovery.ts'
 export { type AskRuns, isBelow, readStarted, type ServiceRuns, sessionOfRun } from './turns/service-runs.ts'
 export type { StartTurn } from './turns/start-turn.ts'

@@ -21,7 +21,7 @@ import { type Config, configSchema, type HostPort } from '../config/index.ts'
 import type { KernelEvent } from './records/events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'
-import type { KernelOptions } from './kernel-options.ts'
+import type { KernelOptions } from './kernel-parts.ts'
 import type { HealthProbe } from './service.ts'
 
 export const user = 'ada' as UserId
@@ -64,7 +64,7 @@ export interface FixtureOptions {
   readonly hasPlugins?: boolean
   readonly host?: HostPort
   readonly hooks?: HookSource
-  /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
+  /** Makes a memory in the same store, and its calls in addition to `calls`; closed with the kernel. */
   readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
 }
 

@@ -1,6 +1,6 @@
 /** The kernel as the gateway sees it: what terminals and programs can ask of it. And what it is made of, as the composition root sees it. */
 import type { CallId, Json, OxbowError, SessionId } from '../base/index.ts'
-import type { CallOutcome, GuestStatus, Notice, PendingApproval, SessionInfo } from '../protocol/index.ts'
+import type { MadeCall, CallOutcome, GuestStatus, Notice, PendingApproval, SessionInfo } from '../protocol/index.ts'
 import type { CallReference } from './calls/call-reference.ts'
 import type { KernelEvent, PastDelivery } from './records/events.ts'
 import type { StartTurn } from './turns/start-turn.ts'
@@ -20,7 +20,7 @@ export interface Kernel {
    * Makes a call that is offered to terminals, as the user, through the gate.
    * @param id makes it repeatable: the same id returns the recorded outcome, or continues the recorded intent
    */
-  call(name: string, input: Json, session?: SessionId, id?: CallId): Promise<CallOutcome>
+  call<Name extends string>(name: Name & MadeCall<Name>, input: Json, session?: SessionId, id?: CallId): Promise<CallOutcome>
   /**
    * @returns a function that stops following
    * @throws OxbowError `not_found` for an unknown session, or the reason of `past.leaving`
@@ -55,10 +55,16 @@ export interface ForeignTool extends CallReference {
   readonly isOpen: boolean
 }
 
+interface FoundTool extends Pick<ForeignTool, 'name' | 'right'> {
+  readonly by: 'model' | 'program'
+  /** It tells what others have written. */
+  readonly quotes: boolean
+}
+
 export interface OfferedCalls {
   /** What a model may call. */
   readonly calls: readonly ForeignTool[]
-  /** What only programs may call, by `Kernel.call`. */
+  /** By what programs use their agent, by `Kernel.call`; no model may. */
   readonly programs: readonly ForeignTool[]
 }
 
@@ -91,10 +97,10 @@ export interface ForeignRun {
 export interface ForeignCalls {
   /** Makes the session that remembers what the program has read. */
   openSession(title: string): Promise<SessionId>
-  /** @throws OxbowError `unauthenticated` for a key that was revoked, as all methods */
+  /** @throws OxbowError `unauthenticated` for a revoked key, like all methods */
   tools(): Promise<OfferedCalls>
   /** The call of a tool, and who makes it; whether the key may is judged when it is made. Null: there is none. */
-  find(tool: string): Promise<{ readonly name: string; readonly right: string; readonly by: 'model' | 'program' } | null>
+  find(tool: string): Promise<FoundTool | null>
   /** The folders and files to which the key's right to read files is limited; null: it is not. */
   readable(): Promise<readonly string[] | null>
   /** @throws OxbowError `limit_reached` */

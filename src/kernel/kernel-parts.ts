@@ -3,8 +3,16 @@
  * turns that make them (`Turns`). Each step uses only the steps before it: what a later part needs from the journal it attaches itself.
  * The one exception is the registry, which describes calls about turns, and therefore asks for them with the first call.
  */
-import type { Memory } from '../memory/index.ts'
-import { createSecrets, createSecretUses, createVaultReader, noKeeper, vaultThrough, type Secrets } from '../secrets/index.ts'
+import type { Memory, MemoryHost } from '../memory/index.ts'
+import {
+  createSecrets,
+  createSecretUses,
+  createVaultReader,
+  noKeeper,
+  vaultThrough,
+  type Secrets,
+  type SecretKeeper,
+} from '../secrets/index.ts'
 import {
   type CallId,
   createIdMaker,
@@ -14,20 +22,31 @@ import {
   type SchemaChecker,
   type SessionId,
   type TurnId,
+  type Clock,
+  type Random,
+  type UserId,
 } from '../base/index.ts'
-import { type Blobs, type Call, type KeptFile, type ToldLabels, turnCall } from '../protocol/index.ts'
+import {
+  type Blobs,
+  type Call,
+  type KeptFile,
+  type ToldLabels,
+  turnCall,
+  type Engine,
+  type Sandbox,
+  type ShownFolder,
+} from '../protocol/index.ts'
 import { type Background, createBackground, createComplete, rollingBy } from './turns/background.ts'
 import { carriesConversation, type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { type Complete, createConversationOf, createSummaries, maxBytesPerToken, type Summaries } from './conversation/summaries.ts'
 import { type HeldJudges, holdJudges, stricter } from './stages/judging.ts'
 import { createEvents, createNoteEvent, type Events, type NoteEvent } from './records/events.ts'
-import type { KernelOptions } from './kernel-options.ts'
 import { createGate, type Gate } from './stages/gate.ts'
 import { createJournal, createProjector, type Journal } from './records/journal.ts'
 import { createRegistry, type Registry } from './calls/registry.ts'
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './records/sessions.ts'
-import { warningOf } from './budgets/notices.ts'
+import { warningOf } from './budgets/definitions.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { nothing, type Provenance } from './policy/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
@@ -41,7 +60,9 @@ import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
 import { createForesee, createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import { createHandoffs, createProfileOf, type Handoffs } from './policy/profiles.ts'
 import { holdServices, type Services } from './hold-services.ts'
-import type { Core } from './service.ts'
+import type { Core, DiskProbe, HealthProbe, Service } from './service.ts'
+import type { Store } from '../store/index.ts'
+import type { CatalogQuestion, Config, HostPort } from '../config/index.ts'
 
 /** What is recorded, and what is read back from it. */
 interface Records {
@@ -167,7 +188,8 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const judges = holdJudges(services.judges)
   const runningTurns = createRunningTurns(store)
   const hides = (call: Call): boolean => judges.now().hides(call)
-  const registry = createRegistry(describe, hides, services.coming.calls, engine.model.contextTokens, services.coming.loading)
+  const { coming, problems } = services
+  const registry = createRegistry(describe, hides, coming.calls, engine.model.contextTokens, coming.loading, problems)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const running = createRunningCalls(clock, events.progress, services.keeper.ended)
@@ -267,6 +289,7 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
     resumed,
     eventKinds: options.services.flatMap(({ events = [] }) => events),
     fit: parts.cleaner.fit,
+    keepFiles: async (files) => (files.length === 0 ? [] : (await import('./state/attachments.ts')).takeIn(files, parts.blobs)),
     lasting: parts.files.lasting,
     limitProgram: async (...limited) => (await import('./budgets/definitions.ts')).limitProgram(parts, options.clock.now(), ...limited),
     noteEvent: parts.noteEvent as Core['noteEvent'],
@@ -276,4 +299,57 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
     definitionProblem: parts.services.definitionProblem,
     sections: options.services.flatMap((service) => service.config ?? []),
   }
+}
+
+export interface KernelOptions {
+  readonly user: UserId
+  readonly version: string
+  readonly config: Config
+  readonly store: Store
+  /** For users: `file`, or an address without its password. */
+  readonly storeName?: string
+  /** This process runs in a container without network, which its runner has started. Absent: it does not. */
+  readonly isolated?: boolean
+  /** A warning about a store that works; empty: none. */
+  readonly storeWarning?: () => string
+  readonly engine: Engine
+  readonly sandbox: Sandbox
+  /** What the kernel offers beyond its core. */
+  readonly services: readonly Service[]
+  /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
+  readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
+  /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
+  readonly memory?: (host: MemoryHost) => Memory
+  /** Empty when there is none. */
+  readonly workspaceRoot: string
+  /** Folders where Oxbow is installed, to hide from models. */
+  readonly hostFolders?: readonly string[]
+  /** Values that must never reach a model, a log or a user, by the name that replaces them. */
+  readonly secrets: ReadonlyMap<string, string>
+  /** Keeps what is found in outputs; absent: it is kept until the kernel ends. */
+  readonly secretKeeper?: SecretKeeper | undefined
+  /** Called with what replaces secrets in texts that pass no gate, such as the log. */
+  readonly onSecrets?: ((hide: (text: string) => string) => void) | undefined
+  /** The folder of the person's secrets; `hands`: only hands see it; absent: there is none. */
+  readonly vaultFolder?: string | undefined
+  readonly clock: Clock
+  readonly random: Random
+  /** Folder for the versions of the workspace; absent: there are none. */
+  readonly versionsFolder?: string | undefined
+  /** Names in /shared of the person's own folders. */
+  readonly mounts?: () => readonly string[]
+  /** Those of them that versions cover now, each with a mark of the folder that has the name: `NAME:MARK`. */
+  readonly coveredFolders?: (() => readonly string[]) | undefined
+  /** Makes the sandbox show the folders of the person as their list is now; absent: there is no such list. */
+  readonly showFolders?: () => Promise<readonly ShownFolder[]>
+  /** Whether the guest that had this workspace before ended by itself, and not because it was stopped or killed. */
+  readonly crashedBefore?: boolean
+  /** Absent: nothing is known of the disk. */
+  readonly disk?: DiskProbe
+  /** What the host finds about files, model and machine; absent: nothing. */
+  readonly health?: HealthProbe
+  /** The way to the host, for the configuration; absent: there is none. */
+  readonly host?: HostPort | undefined
+  /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
+  readonly catalog?: (question: CatalogQuestion) => AsyncIterable<object>
 }

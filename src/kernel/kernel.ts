@@ -15,8 +15,7 @@ import {
 import type { Config } from '../config/index.ts'
 import { optionsOf } from './stages/running-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
-import type { KernelOptions } from './kernel-options.ts'
-import { assembleParts, type KernelParts } from './kernel-parts.ts'
+import { type KernelOptions, assembleParts, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './records/sessions.ts'
 import { userCaller } from './policy/policy.ts'
 import { reconcile } from './turns/recovery.ts'
@@ -42,8 +41,10 @@ async function resume(
 ): Promise<void> {
   try {
     await handoffs.load()
-    for (const turn of await reconcile(store, journal, crashedBefore, services.runs)) {
-      recovered.set(turn.id, turn)
+    const turns = await reconcile(store, journal, crashedBefore, services.runs)
+    // All of them are known before the first goes on: services ask which turns do.
+    for (const turn of turns) recovered.set(turn.id, turn)
+    for (const turn of turns) {
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
       const { intended, outcome } = gate.start(caller, turnCall, turn.input, { id: turn.id, signal: null, resumed: true })
@@ -185,8 +186,11 @@ function expectOk(outcome: CallOutcome): unknown {
   return outcome.output
 }
 
-/** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration */
+/** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration. @throws where a service cannot describe its own */
 export async function describedKernelCalls(config: Config, services: readonly Service[]): Promise<readonly Call[]> {
   const { kernelCalls } = await import('./turns/turn-calls.ts')
-  return [...kernelCalls({} as TurnCallDeps), ...(await describedServiceCalls(services, config))]
+  const { calls, problems } = await describedServiceCalls(services, config)
+  const broken = problems.map(({ name, problem }) => `${name}: ${problem}`)
+  if (broken.length > 0) throw new Error(`these services cannot describe their calls: ${broken.join('; ')}`)
+  return [...kernelCalls({} as TurnCallDeps), ...calls]
 }

@@ -89,7 +89,7 @@ void describe('a secret in a file', () => {
   const edits: Readonly<Record<string, (handle: string) => readonly [string, unknown]>> = {
     'written again': (handle) => ['file_write', { path: '/shared/.env', text: `DB_PASSWORD=${handle}\nPORT=9090\n` }],
     'edited around it': () => ['file_edit', { path: '/shared/.env', find: 'PORT=8080', replace: 'PORT=9090' }],
-    'found by it': (handle) => [
+    'used to find': (handle) => [
       'file_edit',
       { path: '/shared/.env', find: `DB_PASSWORD=${handle}\nPORT=8080`, replace: `DB_PASSWORD=${handle}\nPORT=9090` },
     ],
@@ -216,6 +216,7 @@ void describe('a handle', () => {
     await guest.turn('one')
     assert.equal(opened.received.length, 1)
     assert.equal((await ask(guest, 'secret.withdraw', { name: 'API_KEY' })).status, 'ok')
+    assert.equal((await ask(guest, 'secret.withdraw', { name: 'API_KY' })).status, 'failed')
     await guest.turn('two')
     assert.equal(opened.received.length, 1)
   })

@@ -16,7 +16,19 @@ import {
   type TurnId,
   type UserId,
 } from '../base/index.ts'
-import type { Blobs, Call, RecordView, DoctorCheck, Engine, Sandbox, ServiceVerbs, ShownFolder, ToldLabels } from '../protocol/index.ts'
+import type {
+  Blobs,
+  Call,
+  RecordView,
+  DoctorCheck,
+  Engine,
+  Sandbox,
+  ServiceVerbs,
+  ShownFolder,
+  ToldLabels,
+  KeptFile,
+  SentFile,
+} from '../protocol/index.ts'
 import type { CatalogQuestion, Config, ConfigSection, Definition, DefinitionKind, HostPort } from '../config/index.ts'
 import type { Coming, PromptSection } from './stages/coming.ts'
 import type { Kernel } from './kernel-interface.ts'
@@ -43,7 +55,7 @@ import type { AskRuns, ServiceRuns } from './turns/service-runs.ts'
 import type { createProfileOf, Handoffs } from './policy/profiles.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
-/** What the core gives to services. None of it is theirs to close. */
+/** What the core gives to services. They must not close any of it. */
 export interface Core {
   readonly user: UserId
   readonly config: Config
@@ -58,9 +70,9 @@ export interface Core {
   readonly showFolders?: (() => Promise<readonly ShownFolder[]>) | undefined
   /** Names in /shared of the person's own folders. */
   readonly mounts?: (() => readonly string[]) | undefined
-  /** Those of them that versions cover now: `NAME:MARK`. */
+  /** The mounts that versions cover now: `NAME:MARK`. */
   readonly coveredFolders?: (() => readonly string[]) | undefined
-  /** Folder for the versions of the workspace; absent: there are none. */
+  /** Folder for the versions of the workspace; absent: no versions are kept. */
   readonly versionsFolder?: string | undefined
   /** Absent: nothing is known of the disk. */
   readonly disk?: DiskProbe | undefined
@@ -99,6 +111,8 @@ export interface Core {
   readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
   readonly registry: Registry
   readonly blobs: Blobs
+  /** Keeps files of a message that begins its turn later. @throws OxbowError `limit_reached`, `bad_input`, `not_found` */
+  readonly keepFiles: (files: readonly SentFile[]) => Promise<readonly KeptFile[]>
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
   readonly sessions: Sessions
@@ -118,7 +132,7 @@ export interface Core {
   readonly definitionProblem: (definition: Definition) => Promise<string>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
-  /** Limits what a program or plugin may use in a day, beside all budgets above it. @param scope the actor of its calls */
+  /** Limits what a program or plugin may use in a day, in addition to all budgets above it. @param scope the actor of its calls */
   readonly limitProgram: (
     of: Parameters<Documents['change']>[0],
     scope: `program:${string}` | `plugin:${string}`,
@@ -173,8 +187,14 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   begin?(core: Core, self: () => Promise<Port>, ports: PortsOf<Needs>): () => Promise<void>
   /** What memory asks of the kernel: to erase what was derived from what it forgets, and vectors. Loaded with the first of them. */
   memoryHost?(core: Core): Promise<MemoryHost>
-  /** What it decides for the gate. Loaded with the descriptions of calls; where that fails, no call passes. */
-  judges?(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
+  /**
+   * What it decides for the gate. Loaded with the descriptions of calls; while that fails, no call passes about which it would decide.
+   * `decides`: which of the decisions.
+   */
+  readonly judges?: {
+    readonly decides: readonly (keyof Judges)[]
+    load(core: Core, self: () => Promise<Port>): Promise<Partial<Judges>>
+  }
   /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */
   fileLabels?(core: Core, self: () => Promise<Port>): Promise<OpenedFlow>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */
@@ -183,7 +203,7 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Keeps what calls change, and makes copies of the workspace; one service does. */
   readonly files?: {
-    /** Rights of calls that change what it keeps beside files, such as saved documents. */
+    /** Rights of calls that change other things it keeps, such as saved documents. */
     readonly rights: readonly string[]
     /** Asked with the first call that changes something; none changes anything while this fails. @returns null: nothing is kept here */
     changes(core: Core, self: () => Promise<Port>): Promise<FileChanges | null>

@@ -4,14 +4,11 @@ export {
   type ForgetOutput,
   forgetOutput,
   type Forgotten,
-  type MemoryMap,
   memoryMap,
   type MemoryReport,
   memoryReport,
-  type Provenance,
   provenance,
   recallReason,
-  type Reindexed,
   reindexed,
 } from './memory-schemas.ts'
 export type { GoneFact } from './forget/aftermath.ts'
@@ -19,7 +16,7 @@ export type { Ingested } from './keep/documents.ts'
 export { createMemoryAudit } from './keep/mark-audit.ts'
 export { memoryCursors } from './keep/keep-limits.ts'
 export { cleanTag, looksLikeId } from './keep/note-rules.ts'
-export { type ExportPage, exportPage, type Imported, imported } from './keep/transfer.ts'
+export { exportPage, imported } from './keep/transfer.ts'
 export { nearEnough, describeRecalled, type Recalled } from './recall/recalled.ts'
 
 export type { TextEngine, TextFormat } from './text/text-engine.ts'

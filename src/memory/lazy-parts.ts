@@ -1,4 +1,4 @@
-/** Parts of memory that are loaded on first use, so that an idle guest loads none of them. */
+/** Parts of memory that are loaded on first use, so that an idle guest never loads them. */
 import type { Recall } from './recall/recalled.ts'
 import type { RecallDeps } from './recall/create-recall.ts'
 

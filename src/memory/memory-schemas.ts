@@ -46,7 +46,7 @@ export const provenance = z.strictObject({
   by: z
     .strictObject({ actor: z.string(), session: z.string(), turn: z.string(), call: z.string(), author: z.string() })
     .describe('Who wrote it: the caller, in which session and turn, by which call. Empty texts: unknown.'),
-  record: recordOf.nullable().describe('The record it was made from; null if there is none.'),
+  record: recordOf.nullable().describe('The record it was made from, or null.'),
   promoted: z
     .strictObject({ by: z.string(), at: z.number() })
     .nullable()
@@ -139,7 +139,7 @@ export const recallReason = z.strictObject({
   closeness: z
     .number()
     .nullable()
-    .describe('How close its words are to those of the question, one by one, 0 to 1; null where no table of words compared them.'),
+    .describe("How close its words are to the question's, one by one, 0 to 1; null where no table of words compared them."),
   exact: z.array(z.string()).readonly().describe('Quoted phrases and identifiers of the question that stand in it.'),
   prior: z.number().describe('What recency and importance added to the fused score.'),
   standsFor: z.array(z.string()).readonly().describe('Ids of near-duplicates that it stands for.'),

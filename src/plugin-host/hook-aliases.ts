@@ -6,7 +6,7 @@ import { answerOf } from './hook-answer.ts'
 import type { Json, JsonObject } from '../base/index.ts'
 import type { HookAlias, HookPlace, HookStep, HookValues, PluginHookResult } from '../protocol/index.ts'
 
-/** What a handler can reach beside the value. */
+/** What a handler can reach in addition to the value. */
 interface AliasRuntime {
   readonly signal: AbortSignal
   log(...values: readonly unknown[]): void
@@ -250,7 +250,7 @@ function turnEnd(handler: AliasHandler): AliasSteps {
   }
 }
 
-/** Turns whose numbers are kept; those of older ones begin again. */
+/** Turns whose numbers are kept; older turns' numbers begin again. */
 const maxTurns = 256
 
 function createPiTurns() {

@@ -1,4 +1,4 @@
-/** Limits of the program that runs a plugin. The guest has its own, and trusts none of these. */
+/** Limits of the program that runs a plugin. The guest has its own and does not rely on these. */
 
 const mib = 1024 * 1024
 

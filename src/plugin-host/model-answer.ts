@@ -1,7 +1,7 @@
 /** What a model of a plugin answers: a value, or pieces that it yields while it has them, which are put together here and sent on meanwhile. */
 import type { Json, JsonObject } from '../base/index.ts'
 
-/** A piece of an answer; a text alone is one, too. */
+/** A piece of an answer; a plain text is one, too. */
 export interface ModelPiece {
   readonly text?: string
   readonly reasoning?: string
@@ -86,7 +86,7 @@ function createSender(send: Send | null): Sender {
   const stop = (): void => clearTimeout(timer)
   return {
     add({ text, reasoning }) {
-      // Services send null for what there is none of.
+      // Services send null for what is absent.
       if (typeof text === 'string') whole.text += text
       if (typeof reasoning === 'string') whole.reasoning += reasoning
       if (timer === undefined) flush()

@@ -21,13 +21,13 @@ export interface PluginRuntime {
   call(name: string, input?: JsonObject): Promise<PluginCallResult>
   /** A setting of the plugin or a secret that its manifest names; null: not set. */
   getSetting(name: string): Json
-  /** Starts it if need be. @throws Error when the plugin has none of this type, or it does not start within 30 s */
+  /** Starts it if need be. @throws Error when the plugin has no service of this type, or it does not start within 30 s */
   getService(type: string): Promise<unknown>
   /** Emits an event to the plugins that have subscribed to its name. */
   emit(name: string, payload?: JsonObject): Promise<PluginCallResult>
-  /** Asks a model of a plugin, or for a text that of the guest. @throws Error when none answers */
+  /** Asks a plugin's model, or for a text the guest's. @throws Error when no model answers */
   useModel(type: string, params: JsonObject, provider?: string): Promise<Json>
-  /** Asks providers by name, private and dynamic ones too, and those of other plugins that it may use. @throws Error when it is refused */
+  /** Asks providers by name, private and dynamic ones too, and other plugins' providers that it may use. @throws Error when it is refused */
   provide(...names: readonly string[]): Promise<{ readonly text: string; readonly values: JsonObject }>
   /** Aborts when the request that runs is cancelled. */
   readonly signal: AbortSignal

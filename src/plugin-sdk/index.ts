@@ -1,6 +1,6 @@
 /**
  * `oxbow/plugin`, for who writes a plugin: `definePlugin` with the types of all parts, the checks that Oxbow makes of a package, and a fake process
- * for tests. In the sandbox a plugin finds `definePlugin` alone.
+ * for tests. In the sandbox a plugin finds only `definePlugin`.
  */
 import { type ActionPart, type PluginObject, pluginOf, schemaOf } from '../plugin-host/index.ts'
 import { type CheckedSettings, checkSettings, wrongSettingsSchema } from '../plugins/index.ts'

@@ -139,7 +139,7 @@ test('a misspelt field of a part is refused, with the name that was meant', () =
   refused({ tasks: [{ name: 't', run: handler, every: 5 }] }, /tasks\[0\] of x has every, .* is it every_s\.$/)
   refused({ hooks: [{ step: 'call.before', run: handler, when: 1 }] }, /hooks\[0\] of x has when, .*: it may have step, fail, run\.$/)
   refused({ models: { TEXT_SMALL: { handler, priorty: 1 } } }, /models\.TEXT_SMALL of x has priorty, .* is it priority\.$/)
-  // Fields of elizaOS, and those of classes, are fine.
+  // Fields of elizaOS and of classes are fine.
   const prototype = { start: (): object => ({}) }
   const radar = Object.assign(Object.create(prototype) as typeof prototype, { serviceType: 'radar', range: 40 })
   definePlugin({ name: 'x', actions: [{ name: 'a', handler, examples: [] } as never], services: [radar] })

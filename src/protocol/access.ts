@@ -62,7 +62,7 @@ export function expandRights(list: string | readonly string[]): string[] {
 
 const entryForm = /^(?<not>!)?(?<right>\*|[a-z][a-z0-9_]*\.[a-z0-9_-]+)(?::(?<resource>\S{1,500}))?$/
 
-/** @throws OxbowError `bad_input` that names an entry that is none */
+/** @throws OxbowError `bad_input` that names an invalid entry */
 export function grantOf(list: string | readonly string[]): Grant {
   const entries = expandRights(list)
   const rights = new Set<string>()
@@ -101,3 +101,6 @@ export function wrongRights(list: string | readonly string[]): string {
     return error instanceof OxbowError ? `${error.message} ${error.hint}` : String(error)
   }
 }
+
+/** Rights of calls that reach hosts which they name, and send text there, by themselves or through a program. */
+export const networkRights: ReadonlySet<string> = new Set(['web.read', 'shell.network', 'browser.use'])

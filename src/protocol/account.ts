@@ -44,7 +44,7 @@ export interface Account {
   /** Sum of the moments at which their time began. */
   beganSum: number
   alarm: NodeJS.Timeout | undefined
-  /** Monotonic milliseconds at which the alarm looks whether time is left; Infinity: there is none. */
+  /** Monotonic milliseconds at which the alarm checks whether time is left; Infinity: no alarm. */
   alarmAt: number
   /** A warning was noted in this window. */
   isWarned: boolean
@@ -66,7 +66,7 @@ export interface Hold {
   onOver: () => void
 }
 
-/** The field `charged` of a record: what was charged beside the accounts of the user and of the session. */
+/** The field `charged` of a record: what was charged in addition to the user's and the session's accounts. */
 export type Charged = {
   readonly calls: number
   readonly ms: number
@@ -168,7 +168,7 @@ export function shiftAccounts(chain: readonly Account[], spent: Readonly<Amount>
 export interface Accounts {
   find(key: string): Account | undefined
   put(account: Account): void
-  /** Those of a session and of the user. */
+  /** Accounts of a session and of the user. */
   chain(session: SessionId | ''): readonly Account[]
   load(session: SessionId | ''): Promise<void> | undefined
   /** Accounts of calls that run stay in memory, because what is reserved is nowhere else. */
@@ -184,7 +184,7 @@ export const sessionScope = (session: string): string => `session:${session}`
 export interface Purse {
   /** Holds more. @returns false where the budgets do not cover it */
   reserve(more: Spend): boolean
-  /** Holds what a cost that lies ahead needs, beside what is spent. @returns false where the budgets do not cover it */
+  /** Holds what a future cost needs, in addition to what is spent. @returns false where the budgets do not cover it */
   provide(cost: Spend): boolean
   /** @returns false where the budgets cover only a part of it, which is paid */
   pay(cost: Spend): boolean
@@ -196,7 +196,7 @@ export interface Purse {
 export function createPurse(context: Pick<CallContext, 'reserveMore' | 'reserveUpTo'>, reserved: Spend): Purse {
   let held = reserved
   let spent: Spend = noSpend
-  /** What the reservation lacks, beside what is spent, to pay a cost. */
+  /** What the reservation lacks to pay a cost in addition to what is spent. */
   const missing = (cost: Spend): Spend => atLeastNothing(addSpend(cost, addSpend(held, spent, -1), -1))
   const reserve = (more: Spend): boolean => {
     if (isNothing(more)) return true

@@ -1,7 +1,9 @@
 /**
  * The description of a system call, and what a call and its callers see of each other. The model's tools, CLI help, the gateway's `call`
- * frame and the reference pages are derived from the description, and the gate works by it.
+ * frame and the reference pages are derived from the description, which the gate follows.
  */
+import type { CallRoute } from './service-verb.ts'
+import type { MadeCall } from './call-names.ts'
 import type { Spend } from './output-schema.ts'
 import type { Attachment } from './view-schema.ts'
 import type { z } from 'zod'
@@ -45,7 +47,7 @@ export interface Caller {
   readonly process: ProcessId | ''
   /** Branch of files that its calls work on; absent: the workspace. */
   readonly branch?: string
-  /** Data that this call has beside what its session has read. */
+  /** Data that this call has besides what its session has read. */
   readonly scope?: LabelScope
   /** Aborted when the rights are gone, with an OxbowError as the reason: what the caller has running is cancelled. Absent: they stay. */
   readonly ended?: AbortSignal
@@ -84,19 +86,25 @@ export interface CallContext {
    * or of a model. While it waits for a person, neither this call's time limit nor the turn's counts.
    * @param actor who asks; budgets of that name apply @throws OxbowError of the store only; everything else is in the outcome
    */
-  call(actor: string, name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
+  call<Name extends string>(actor: string, name: Name & MadeCall<Name>, input: unknown, scope?: LabelScope): Promise<CallOutcome>
   /** As `call`, with the rights and the audience of the caller itself: what it reads joins the scope, and not the session. */
-  readApart(scope: LabelScope, name: string, input: unknown): Promise<CallOutcome>
+  readApart<Name extends string>(scope: LabelScope, name: Name & MadeCall<Name>, input: unknown): Promise<CallOutcome>
   /**
    * Makes a call for a plugin, in the session and turn of this one, as the actor `plugin:NAME`: one that models may make, or one that is
    * `forPlugins`, with the rights that both this caller and the plugin have.
    * @param approved entries of rights that a person has approved for the plugin
    * @param scope what it reads apart
    */
-  callAs(plugin: string, approved: readonly string[], name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
+  callAs<Name extends string>(
+    plugin: string,
+    approved: readonly string[],
+    name: Name & MadeCall<Name>,
+    input: unknown,
+    scope?: LabelScope,
+  ): Promise<CallOutcome>
   /**
    * Judges an input to which this call is led by what it reads, such as the address of a redirect, by the rights of the caller and the rules
-   * about data. Nobody is asked. The labels that rules give to it are those of the call's result, too.
+   * about data. Nobody is asked. The call's result also gets the labels that rules give to it.
    * @returns why it must not go there; null: it may
    */
   leadsTo(input: unknown): Promise<Failure | null>
@@ -112,16 +120,13 @@ export interface CallContext {
     seqs: readonly number[],
     reason: string,
   ): Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
-  /** Files attached to the messages of the current turn, by index; behind them those of earlier turns of the session, the newest first. */
+  /** Files attached to the messages of the current turn, by index; then attachments of the session's earlier turns, the newest first. */
   attachments(): Promise<readonly Attachment[]>
   /** Content-addressed storage of the journal. */
   readonly blobs: Blobs
   /** Labels of the files that this call has read so far, as far as they say more than that others may have written them. */
   labels(): readonly Label[]
-  /**
-   * Waits for a program that sees files by itself, not through hands: the call gets the labels of all of them, and what changes meanwhile
-   * gets those of the call. For calls with `files: 'workspace'`.
-   */
+  /** Waits for a program that sees files by itself: the call gets the labels of all, and what changes gets the call's. For `files: 'workspace'`. */
   whileProgram<Result>(sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 }
 
@@ -181,17 +186,19 @@ interface CallLabels {
   readonly loads?: true
   /** Fields of its input whose text its result never repeats. */
   readonly silent?: readonly string[]
-  /** Of an action, the plugin that has it: untrusted text of this origin alone does not make the call ask. */
+  /** Of an action, the plugin that has it: untrusted text of only this origin does not make the call ask. */
   readonly own?: DataOrigin
 }
 
 export interface Call<Input = any, Output = any> {
   /** `family.verb`. As a model's tool, `family_verb`. */
   readonly name: string
+  /** Addresses of its own, beside `POST /calls/{name}`. */
+  readonly routes?: readonly CallRoute[]
   /** One sentence. */
   readonly summary: string
   readonly input: z.ZodType<Input>
-  /** JSON Schema of the input for models and people, where somebody else wrote it; absent: that of `input`. */
+  /** JSON Schema of the input for models and people, if somebody else wrote it; absent: `input`'s. */
   readonly parameters?: JsonObject
   readonly output: z.ZodType<Output>
   /** A valid input, shown in help and in errors. */
@@ -216,7 +223,7 @@ export interface Call<Input = any, Output = any> {
   readonly labels: CallLabels
   /** Its output, not its text, may have secrets: it reaches the person who asked, and nothing else. */
   readonly reveals?: true
-  /** Its output is bytes as base64, which look like secrets and are none: only known secrets are hidden in it. */
+  /** Its output is bytes as base64, which only look like secrets: only known secrets are hidden in it. */
   readonly encoded?: true
   /** Plugins may make it, whatever its audience. */
   readonly forPlugins?: true
@@ -225,7 +232,7 @@ export interface Call<Input = any, Output = any> {
   /** Each line of its text, `NAME: …`, names a tool that is offered from then on. Without such a call all tools are. */
   readonly findsTools?: true
   /**
-   * What the call does with files of the workspace, beside what it asks of hands, which is watched: `writes` them, shows them as versions
+   * What the call does with workspace files, apart from what it asks of hands, which is watched: `writes` them, shows them as versions
    * or branches had them (`past`), or runs programs that may do anything with all of them (`workspace`). Absent: it reads at most.
    */
   readonly files?: 'writes' | 'past' | 'workspace'
@@ -241,16 +248,21 @@ export interface Call<Input = any, Output = any> {
   readonly forModel?: true
   /** Why this guest cannot make it, e.g. a browser in a tier without one: it is not offered, and whoever asks for it is told. Absent: it can. */
   readonly unavailable?: Failure
+  /** Whoever makes it waits for this while it runs: agents that it has started, or an event or a time. */
+  readonly waitsFor?: 'child' | 'event'
+  /** Field with the arguments of a program from a list, each of which a rule may leave open; the program starts without a shell. */
+  readonly argv?: string
+  /** Programs with a key use their agent by it, and are offered it as a tool though no model of this guest is. It decides and configures nothing. */
+  readonly forPrograms?: true
   /** It means something within a turn only: programs with a key are not offered it. */
   readonly inTurn?: true
   /** The event that a successful outcome is. @param body of the outcome's record; only ids, names, counts and reasons may be in the fields */
   readonly event?: (body: JsonObject) => CallEvent
   /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
-  /**
-   * The most that the call can cost; absent if it is free. Called first for a cheap upper bound, and again with `exact` only if that
-   * bound exceeds a budget.
-   */
+  /** It asks a service that may bill all that was reserved, also where a crash hides the answer. */
+  readonly billed?: true
+  /** The most that it can cost; absent: it is free. Asked first for a cheap upper bound, again with `exact` only if that exceeds a budget. */
   readonly reserve?: (input: Input, exact: boolean, caller: Caller) => Spend | Promise<Spend>
   /**
    * The row of the store's tables that a successful outcome changes; the journal writes it with the record. `new_session`: from the
@@ -266,9 +278,16 @@ export interface Call<Input = any, Output = any> {
   run(input: Input, context: CallContext): Promise<Done<Output>>
 }
 
+/** Takes the types of a description from its two schemas, so that each field stands in one place. */
+export function defineCall<Input extends z.ZodType, Output extends z.ZodType>(
+  call: Call<z.output<Input>, z.output<Output>> & { readonly input: Input; readonly output: Output },
+): Call<z.output<Input>, z.output<Output>> {
+  return call
+}
+
 /**
- * Whether all untrusted text of a conversation is that of the plugin whose call it is, which then reaches only hosts approved for the plugin: it
- * can send there itself whatever it has. Private data it may not have. What has no origin, or was given to the conversation, is nobody's.
+ * Whether all untrusted text of a conversation comes from the calling plugin, which then reaches only hosts approved for the plugin: it
+ * can send there itself whatever it has. It must not have private data. What has no origin, or was given to the conversation, is nobody's.
  */
 export function isOwnText(
   { actor, limits }: Pick<Caller, 'actor' | 'limits'>,
@@ -306,7 +325,7 @@ export type CallOutcome<Output = unknown> =
       readonly labels?: readonly Label[]
     }
 
-/** A tool that the program runs itself. `tier` judges its calls as it judges those of the guest; absent: `read_only`. */
+/** A tool that the program runs itself. `tier` judges its calls like the guest's; absent: `read_only`. */
 export interface ClientTool extends ToolSpec {
   readonly tier?: Tier | undefined
 }
@@ -335,7 +354,7 @@ export interface ClientResult {
 /** A conversation as a turn finds it. */
 export interface HeldConversation {
   readonly items: readonly ConversationItem[]
-  /** Replaces the messages before the items; null: there are none. */
+  /** Replaces the messages before the items; null: there are no such messages. */
   readonly summary: ConversationItem | null
 }
 
@@ -349,7 +368,7 @@ export interface Process {
    * Makes a system call. Throws only for bugs; all other failures are outcomes.
    * @param id makes the call resumable: after a crash, the same id returns the recorded outcome or continues the recorded intent
    */
-  call(name: string, input: unknown, id?: CallId): Promise<CallOutcome>
+  call<Name extends string>(name: Name & MadeCall<Name>, input: unknown, id?: CallId): Promise<CallOutcome>
   /**
    * Makes a call that a model requested; only calls offered to models. `args` is the text as the model wrote it.
    * @returns null for a tool of the program that sent the message: its result comes with the next one

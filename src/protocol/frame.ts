@@ -159,14 +159,14 @@ export interface GuestStatus {
   readonly fallback: readonly string[]
   /** `raw`: the journal keeps the bytes of each exchange with a model. */
   readonly recording: 'raw' | 'parsed'
-  /** A sentence for a new user, e.g. that the offline interpreter is not a model; empty if there is none. */
+  /** A sentence for a new user, e.g. that the offline interpreter is not a model; empty if there is nothing to say. */
   readonly notice: string
   readonly sandbox: SandboxStatus
   /** The guest itself runs in a container without network; guests of older versions leave it out. */
   readonly isolated?: boolean
   /** `file`, or the URL of the database without its password. */
   readonly store: string
-  /** A warning about a working store, e.g. that its database lacks pgvector; absent if there is none. */
+  /** A warning about a working store, e.g. that its database lacks pgvector; absent if all is well. */
   readonly store_warning?: string
   /** The embedding model, as in `memory.embedder`. */
   readonly embedder: string

@@ -3,11 +3,11 @@
  *
  * Each head has a number and the SHA-256 of the previous line, so none can be removed, inserted or reordered. A base has the hash of all
  * previous lines instead; bases are the first head of the chain, the first one after older lines were thinned out, and the first one after
- * heads of a version that did not chain them. A signed count beside the file says how many heads there were: without it, the newest heads
+ * heads of a version that did not chain them. A signed count next to the file says how many heads there were: without it, the newest heads
  * could be removed together with the records that they cover.
  *
- * Heads without a number are in the first format, of versions without the chain. One may be used after this one: its heads stand behind
- * the chain until this version signs a base over them. A format that is not known is reported as that of another version.
+ * Heads without a number are in the first format, of versions without the chain. Such a version may be used after this one: its heads follow
+ * the chain until this version signs a base over them. An unknown format is reported as another version's.
  */
 import type { ChainHead } from './head-schema.ts'
 import { createHash, verify, type KeyObject } from 'node:crypto'
@@ -30,7 +30,7 @@ export interface SignedHead extends ChainHead {
   readonly previous?: string
   /** Set in a base: the number of previous lines. */
   readonly covers?: number
-  /** Set if the head is that of a restored backup. */
+  /** Set if the head comes from a restored backup. */
   readonly restore?: RestoreFact
 }
 
@@ -116,7 +116,7 @@ export interface CheckedHeads {
   /** One for each line; null for a line that is not valid. */
   readonly heads: readonly (SignedHead | null)[]
   readonly faults: readonly HeadFault[]
-  /** The newest heads, in the format of a version without the chain, behind those of this one. */
+  /** The newest heads, in the format of a version without the chain, after this version's. */
   readonly others: readonly SignedHead[]
 }
 

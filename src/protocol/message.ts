@@ -65,7 +65,7 @@ export function recalledItem(call: CallId, text: string): ConversationItem {
   return conversationItem(call, { ...userMessage(`${recalledBeginning}\n${fenced(text, call)}`), recalled: true })
 }
 
-/** @returns the index of the last message that a person wrote; -1 if there is none */
+/** @returns the index of the last message that a person wrote; -1 if no person wrote one */
 export function lastSaid(items: readonly Pick<ConversationItem, 'message'>[]): number {
   return items.findLastIndex(({ message }) => message.role === 'user' && message.recalled !== true)
 }

@@ -1,6 +1,6 @@
 /**
  * Origins: where the labelled data of a conversation comes from, so that a person who is asked can see what may meet in a call. They explain
- * a decision and never make one: labels alone do. Names in them are hostile text.
+ * a decision and never make one: only labels do. Names in them are hostile text.
  */
 import { joinLabels, type Label, type Labels } from './record.ts'
 import { isObject } from '../base/index.ts'
@@ -111,7 +111,7 @@ export function describeOrigin(origin: DataOrigin): string {
   return kind === 'path' || kind === 'page' || kind === 'host' ? name : `${kind} ${name}`
 }
 
-/** @returns the origins that `writeOrigins` has written; what is none is left out */
+/** @returns the origins that `writeOrigins` has written; anything else is left out */
 export function parseOrigins(value: unknown): readonly LabelOrigin[] {
   if (!Array.isArray(value)) return []
   return value.flatMap((one: unknown): LabelOrigin[] => {
@@ -127,7 +127,7 @@ export function writeOrigins(origins: readonly LabelOrigin[]): [Label, DataOrigi
 }
 
 /**
- * Labels that one call has in addition to those of its session. `carried`: its input holds texts that the session has not read. `apart`: what it
+ * Labels that one call has in addition to its session's. `carried`: its input holds texts that the session has not read. `apart`: what it
  * reads is for another reader, and joins this scope instead of the session.
  */
 export interface LabelScope {

@@ -35,7 +35,7 @@ export function idSchema<Name extends keyof Ids>(type: Name): z.ZodType<Ids[Name
   return z.string().meta({ type_name: type }) as unknown as z.ZodType<Ids[Name]>
 }
 
-/** An id, or an empty text where there is none. */
+/** An id, or an empty text without one. */
 export function idOrEmpty<Name extends keyof Ids>(type: Name): z.ZodType<Ids[Name] | ''> {
   return z.string().meta({ type_name: `${type} | ''` }) as unknown as z.ZodType<Ids[Name] | ''>
 }
@@ -45,7 +45,7 @@ export function jsonSchema(): z.ZodType<Json> {
   return z.unknown() as z.ZodType<Json>
 }
 
-/** An object of which only whoever wrote it knows the fields. */
+/** An object whose fields only its author knows. */
 export function jsonObjectSchema(): z.ZodType<JsonObject> {
   return z.record(z.string(), z.unknown()) as z.ZodType<JsonObject>
 }

@@ -2,11 +2,12 @@
  * Verbs of the command line that make one call of a service. Arguments, options and help follow from the schema of the call's input; what a verb
  * says here is what the schema does not know. Loaded when one of them is typed: a start knows only the first words.
  */
+import type { MadeCall } from './call-names.ts'
 import type { ErrorCode, Json, JsonObject, OxbowError } from '../base/index.ts'
 
 /** What a service adds to the command line. */
 export interface ServiceVerbs {
-  /** First words that people type behind `oxbow`, each with its line in the help, by the heading under which they stand there. */
+  /** Verbs and groups of verbs as the help of `oxbow` shows them, each with its line there, by heading: `wait [options] <agent>`, `schedule`. */
   readonly words: { readonly [Heading in VerbHeading]?: Readonly<Record<string, string>> }
   /** Groups of other services, or of the terminal itself, in which verbs of it stand. */
   readonly within?: readonly string[]
@@ -35,7 +36,7 @@ export interface ServiceVerb {
   readonly typed?: Readonly<Record<string, string | TypedField>>
   /** Fields without an option; true: all that `typed` does not name. */
   readonly omit?: readonly string[] | true
-  /** What the input has beside what is typed. */
+  /** What the input has in addition to what is typed. */
   readonly fixed?: JsonObject
   /** Completes the input, before a guest is looked for. @throws OxbowError for what cannot be meant */
   input?(input: JsonObject, typed: Typed): JsonObject | Promise<JsonObject>
@@ -51,6 +52,8 @@ export interface ServiceVerb {
   follow?(output: never, of: Following): Promise<unknown>
   /** True where a guest must go on when the verb has ended. */
   keeps?(options: Typed['options']): boolean
+  /** Of a verb that lists things: the field of each that completes an argument or option of this name, `{ schedule: 'id' }` for `<schedule>`. */
+  readonly lists?: Readonly<Record<string, string>>
   /** With `--json`, one object a line. */
   lines?(output: never, of: Shown): readonly object[]
   /** Said on the error output instead of an empty list. */
@@ -65,7 +68,7 @@ export interface ServiceVerb {
 
 /** What is typed for a field of the input. */
 export interface TypedField {
-  /** `budget.tokens` stands in the field `budget`; empty: it is no field, and `Typed.options` has it. */
+  /** `budget.tokens` is in the field `budget`; empty: it is no field, and `Typed.options` has it. */
   readonly field: string
   /** Default: the description in the schema. */
   readonly help?: string
@@ -100,7 +103,7 @@ export interface Typed {
 }
 
 /** @returns the output of a call. @throws OxbowError as it failed */
-export type AskCall = (call: string, input: JsonObject) => Promise<unknown>
+export type AskCall = <Name extends string>(call: Name & MadeCall<Name>, input: JsonObject) => Promise<unknown>
 
 export interface Following extends Pick<Typed, 'options'> {
   readonly ask: AskCall
@@ -108,7 +111,7 @@ export interface Following extends Pick<Typed, 'options'> {
   tell(text: string): void
 }
 
-/** What was asked for, beside the output. */
+/** What was asked for, in addition to the output. */
 interface Shown extends Pick<Typed, 'options'> {
   readonly input: JsonObject
   /** What was typed first, in one line. */
@@ -123,4 +126,15 @@ export interface VerbPreview {
   readonly would: string
   /** What it would destroy, as the list of such things has it. */
   readonly target: object
+}
+
+/** An address of the HTTP API at which terminals and programs make a call. */
+export interface CallRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Below `/api/v1`. `{field}` takes one segment, `{field+}` the rest of the path. */
+  readonly path: string
+  /** Where the output has a list, which is answered in pages; '' for an output that is one. */
+  readonly list?: string
+  /** Status of a success: 201 for what is created. */
+  readonly status?: 200 | 201
 }

@@ -91,7 +91,7 @@ export type Mail = z.infer<typeof mail>
 const workspaceState = z.strictObject({
   digest: z.string().describe('Empty: too many files to compare.'),
   unread: z.int().exactOptional().describe('Files whose content was too much to compare; absent: none.'),
-  changed: z.array(z.string()).readonly().describe('What has changed since it was asked about before, the first ones.'),
+  changed: z.array(z.string()).readonly().describe('The first changes since it was last asked about.'),
   except: z.array(z.string()).readonly().describe('Files that keep changing, and are left out.'),
   running: z.int().describe('Programs that run in the workspace and can change files meanwhile.'),
 })
@@ -123,11 +123,7 @@ export const pendingApproval = z.strictObject({
     .string()
     .exactOptional()
     .describe('Why approval is needed: a policy, or the labels of the conversation. Guests of older versions leave it out.'),
-  labels: z
-    .array(labelSchema())
-    .readonly()
-    .exactOptional()
-    .describe('Labels of the conversation because of which it is needed; absent: none.'),
+  labels: z.array(labelSchema()).readonly().exactOptional().describe('Labels of the conversation that make it necessary; absent: none.'),
   origins: z
     .array(z.tuple([labelSchema(), idSchema('DataOrigin')]).readonly())
     .readonly()

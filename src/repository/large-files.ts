@@ -1,5 +1,5 @@
 /**
- * Files that are too large for a pack: their content is in files of their own beside the repository, once for each content, and the tree has
+ * Files that are too large for a pack: their content is in files of their own next to the repository, once for each content, and the tree has
  * a short text in their place that names it. A text of the same form says of a file that there is no version of it, so that nothing ever
  * takes such a file for one that was not there.
  */
@@ -7,7 +7,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** What stands for the content of a file. `kept`: it is beside the repository; `none`: there is no version of it. */
+/** What stands for the content of a file. `kept`: it is next to the repository; `none`: there is no version of it. */
 type Pointer = { readonly kind: 'kept'; readonly sha256: string; readonly bytes: number } | { readonly kind: 'none' }
 
 const maxPointerBytes = 200

@@ -25,7 +25,7 @@ export function objectId(kind: ObjectKind, content: Uint8Array): string {
 }
 
 export function packObject(kind: ObjectKind, content: Uint8Array, oid: string = objectId(kind, content)): PackedObject {
-  // The size: four bits beside the kind, then seven in each byte; the highest bit says that another one follows.
+  // The size: four bits next to the kind, then seven in each byte; the highest bit says that another one follows.
   const head = [(kindNumbers[kind] << 4) | (content.length & 15)]
   for (let rest = Math.floor(content.length / 16); rest > 0; rest = Math.floor(rest / 128)) {
     head[head.length - 1]! |= 128

@@ -33,7 +33,7 @@ export interface NewCommit {
 }
 
 export interface Repository {
-  /** The newest commit; null if there is none. @param branch of files; '': the workspace */
+  /** The newest commit; null without commits. @param branch of files; '': the workspace */
   head(branch?: string): string | null
   commitFacts(oid: string): Promise<CommitFacts>
   tree(oid: string): Promise<readonly TreeEntry[]>
@@ -206,7 +206,7 @@ async function initialize(folder: string): Promise<void> {
 /** Drafts of `writeWhole`; a tag's name may end with `.new` too. */
 const draftName = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.new$/
 
-/** Removes what a kill left between writing and renaming. Earlier releases kept drafts of refs beside the refs. */
+/** Removes what a kill left between writing and renaming. Earlier releases kept drafts of refs next to the refs. */
 function removeDrafts(folder: string): void {
   const packs = join(folder, 'objects', 'pack')
   const refs = fs.readdirSync(join(folder, 'refs'), { recursive: true, encoding: 'utf8' }).map((name) => join('refs', name))

@@ -1,6 +1,6 @@
 /**
  * The tree of the next commit, in memory: for each file its content and the stamp under which hands last saw it. A change clears the ids of
- * the folders above it only, so that a commit writes the trees that changed and no others. A file beside the repository keeps the stamps
+ * the folders above it only, so that a commit writes the trees that changed and no others. A file next to the repository keeps the stamps
  * between runs; without it every file is read once more.
  */
 import { readFileSync } from 'node:fs'

@@ -125,7 +125,7 @@ void test('a scenario path is relative to the file that names it', () => {
   })
 })
 
-void test('a recording is found in the folder where Oxbow is started, unless one lies beside the file that names it', () => {
+void test('a recording is found in the folder where Oxbow is started, unless one is next to the file that names it', () => {
   withHome((home, workspace) => {
     const started = process.cwd()
     const here = mkdtempSync(join(tmpdir(), 'oxbow-here-'))

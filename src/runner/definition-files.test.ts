@@ -13,7 +13,7 @@ function write(path: string, content: string | Uint8Array): void {
   writeFileSync(join(root, path), content)
 }
 
-test('definitions are read with their instructions, and those of a user override those of all', () => {
+test('definitions are read with their instructions, and a user’s override everybody’s', () => {
   write('home/agents/reader.toml', 'description = "of all"')
   write('home/agents/reader.md', 'Read.')
   write('home/agents/notes.txt', 'no definition')

@@ -1,6 +1,6 @@
 /**
  * The person's definitions of agents and graphs: `agents/NAME.toml` with `agents/NAME.md` and `agents/NAME.character.json`, and
- * `graphs/NAME.toml`, beside each `config.toml`. The texts go to the guest as they are, which judges what is in them; a file that cannot be read is reported, so that
+ * `graphs/NAME.toml`, next to each `config.toml`. The guest gets and judges the unchanged texts; a file that cannot be read is reported, so that
  * its name does not just vanish.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
@@ -85,7 +85,7 @@ export function writeDefinition(
   writeWhole(files.toml, `${stringify(table)}\n`)
 }
 
-/** @returns what a TOML file holds; empty if there is none. @throws OxbowError `bad_config` */
+/** @returns what a TOML file contains; empty without the file. @throws OxbowError `bad_config` */
 export function readDefinitionTable(path: string): JsonObject {
   try {
     return JSON.parse(JSON.stringify(parse(readText(path) ?? ''))) as JsonObject

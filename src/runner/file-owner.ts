@@ -1,6 +1,6 @@
 /**
- * Processes change a file of the home one after another: `FILE.owner` names the one that does. One that a crash has left is removed by the
- * next, under a second file, so that nobody removes that of a process that lives.
+ * Processes change a file of the home one after another: `FILE.owner` names the one that does. If a crash has left it, the next process removes it
+ * under a second file, so that nobody removes a running process's.
  */
 import { randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

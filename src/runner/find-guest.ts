@@ -31,7 +31,7 @@ function readGatewayFiles(workspace: Workspace): FoundGuest | null {
   }
 }
 
-/** The pid alone proves nothing: after a crash it may belong to any other program. */
+/** The pid by itself proves nothing: after a crash it may belong to any other program. */
 function answers(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve) => {

@@ -35,7 +35,7 @@ test('a folder is listed under its name until it is removed, and links lead to t
   })
 })
 
-test('homes, dot folders, devices, system folders and those of Oxbow are refused', () => {
+test('homes, dot folders, devices, system folders and Oxbow’s own are refused', () => {
   withPlace((place, root) => {
     mkdirSync(join(root, 'person/.ssh/deep'), { recursive: true })
     symlinkSync(join(root, 'person/.ssh'), join(root, 'keys'))

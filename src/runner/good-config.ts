@@ -68,7 +68,7 @@ export function rememberGood(place: ConfigPlace, at: number): void {
 }
 
 /**
- * @returns the configuration that worked last, for a start while the files cannot be used. Null when there is none, when it is what the
+ * @returns the configuration that worked last, for a start while the files cannot be used. Null when none worked, when it is what the
  * files say now, when the command line names a model, which then is at fault, or when the files name another store: a person's
  * conversations would seem to be gone.
  */

@@ -32,7 +32,7 @@ export interface GuestProgram {
   readonly entry: string
 }
 
-/** The guest beside this code: a source file in development, a bundle when built. */
+/** The guest next to this code: a source file in development, a bundle when built. */
 export function ownGuestProgram(): GuestProgram {
   const built = import.meta.url.endsWith('.js')
   return { entry: fileURLToPath(new URL(built ? './guest.js' : '../guest/main.ts', import.meta.url)) }

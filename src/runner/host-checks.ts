@@ -121,7 +121,7 @@ function draftPid(name: string): number | null {
   return pid === undefined ? null : Number(pid)
 }
 
-/** A damaged file is stale: nobody can connect by it. */
+/** A damaged file is stale: nobody can connect with it. */
 function isStale(path: string): boolean {
   if (!existsSync(path)) return false
   try {

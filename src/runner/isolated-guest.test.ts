@@ -94,7 +94,7 @@ describe('the relay to an isolated guest', () => {
 })
 
 describe('the hosts of models', () => {
-  it('are those of the configuration, of the environment and of known services, and no others', () => {
+  it('come from the configuration, the environment and known services, and nowhere else', () => {
     const config = parseConfig(
       {
         model: { base_url: 'http://10.0.0.5:9000/v1' },

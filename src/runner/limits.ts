@@ -40,7 +40,7 @@ export const embedderTries = 5
 export const embedderLeftoverMs: number = 7 * 24 * 60 * 60_000
 /** A signed head is counted when it is this old: by then it is on the disk, so a power loss cannot leave a count without its head. */
 export const headCountDelayMs = 60_000
-/** A tarball of a plugin: those of npm have a megabyte or two. Unpacked it must not fill a disk, however well it is packed. */
+/** A plugin's tarball: npm's have a megabyte or two. Unpacked it must not fill a disk, however well it is packed. */
 export const maxArchiveBytes: number = 64 * 1024 * 1024
 export const maxUnpackedBytes: number = 512 * 1024 * 1024
 export const maxArchiveEntries = 50_000
@@ -52,6 +52,6 @@ export const npmInstallMs = 600_000
 
 /** Characters of texts of all characters that a host of elizaOS is given at its start, in one message. */
 export const maxHandedCharacters = 400_000
-/** How long a change of `plugins.lock` waits for that of another process, and how often it looks; one takes some milliseconds. */
+/** How long a change of `plugins.lock` waits for another process's, and how often it looks; a change takes milliseconds. */
 export const lockWaitMs = 10_000
 export const lockPollMs = 10

@@ -34,7 +34,7 @@ export interface KeyPlace {
 /** Variable with the new passphrase, for a change. */
 const newPassphraseEnv = 'OXBOW_NEW_PASSPHRASE'
 
-/** @returns the keys, the one in use first; empty if there is none. @throws OxbowError `bad_config` for a damaged file or a missing passphrase */
+/** @returns the keys, the one in use first; empty if there are no keys. @throws OxbowError `bad_config` for a damaged file or a missing passphrase */
 export function masterKeys(place: KeyPlace): readonly string[] {
   const file = readKeyFile(place)
   if (file === null) return []
@@ -46,7 +46,7 @@ function keysOf(place: KeyPlace, { current, next }: KeyFile): readonly string[] 
   return [keyOf(place, current, [own]), ...(next === undefined ? [] : [keyOf(place, next, [newPassphraseEnv, own])])]
 }
 
-/** As `masterKeys`, but creates a key if there is none. */
+/** As `masterKeys`, but creates a key if no key exists. */
 export function makeMasterKeys(place: KeyPlace): readonly string[] {
   if (readKeyFile(place) === null) {
     // If two processes create a key at once, one is stored and both use it: no store may be created with a key that is not.
@@ -61,7 +61,7 @@ export interface TakenKey {
   readonly keys: readonly string[]
   /** Both count from now on, so that a restore which is interrupted leaves no store without its key. */
   begin(): void
-  /** The restore is done. @returns the file with the previous key; null: there was none */
+  /** The restore is done. @returns the file with the previous key; null: no key was replaced */
   keep(now: number): string | null
   /** The restore was refused: this home has its own key again. */
   drop(): void

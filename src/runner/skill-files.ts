@@ -1,6 +1,6 @@
 /**
- * Skills and commands that are not of a workspace: those of the person, `skills/NAME/` and `prompts/NAME.md` beside each `config.toml`,
- * those of one agent, `agents/AGENT/skills/NAME/`, and those that ship with Oxbow. The guest receives the texts as they are and judges
+ * Skills and commands from outside the workspace: the person's, `skills/NAME/` and `prompts/NAME.md` next to each `config.toml`,
+ * an agent's, `agents/AGENT/skills/NAME/`, and the ones that ship with Oxbow. The guest receives the texts unchanged and judges
  * them; what cannot be read is reported.
  */
 import { closeSync, constants, type Dirent, existsSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
@@ -25,7 +25,7 @@ import {
   skillFolderName,
 } from '../config/index.ts'
 
-/** The folder of a checkout, or the one beside the bundle. */
+/** The folder of a checkout, or the one next to the bundle. */
 function bundledSkills(): string {
   return join(import.meta.dirname, import.meta.url.endsWith('.ts') ? '../../skills' : '../skills')
 }

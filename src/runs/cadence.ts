@@ -33,7 +33,7 @@ export const cadence = z
     z.strictObject({
       type: z.literal('cron'),
       expression: z.string().min(1).max(maxCronLength).describe('Minute, hour, day, month, weekday; with six fields, seconds first.'),
-      time_zone: z.string().max(64).default('').describe('IANA name, e.g. Europe/Berlin; empty: that of this machine.'),
+      time_zone: z.string().max(64).default('').describe('IANA name, e.g. Europe/Berlin; empty: this machine’s.'),
     }),
   ])
   .describe('When it runs.')
@@ -44,7 +44,7 @@ const loadCroner = once(async () => (await import('croner')).Cron)
 /**
  * @param after unix milliseconds, exclusive
  * @param from where intervals are counted from, so that they do not drift
- * @returns the first due time, or null when there is none any more
+ * @returns the first due time, or null when no more follow
  * @throws OxbowError `bad_input` for an expression or a zone that does not exist
  */
 export async function nextDue(when: Cadence, after: number, from: number): Promise<number | null> {
@@ -61,8 +61,10 @@ export async function nextDue(when: Cadence, after: number, from: number): Promi
     const cron = new Cron(when.expression, { paused: true, mode: 'auto', ...(when.time_zone !== '' && { timezone: when.time_zone }) })
     return cron.nextRun(new Date(after))?.getTime() ?? null
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message.split('\n', 1)[0]! : String(cause)
-    const isZone = /timezone/i.test(message)
+    const said = cause instanceof Error ? cause.message.split('\n', 1)[0]! : String(cause)
+    const isZone = /timezone/i.test(said)
+    const isCount = /configuration format/.test(said)
+    const message = isCount ? 'it has not five or six parts' : said.replace(/^CronPattern: /, '').replace(/\.$/, '')
     throw new OxbowError(
       'bad_input',
       isZone
@@ -71,7 +73,7 @@ export async function nextDue(when: Cadence, after: number, from: number): Promi
       {
         hint: isZone
           ? 'Use an IANA name such as Europe/Berlin or UTC.'
-          : 'Give five fields, such as `0 9 * * 1-5` for 9 o’clock on weekdays, or six with seconds first.',
+          : 'Give minute, hour, day, month and weekday, such as `0 9 * * 1-5` for 9 o’clock on weekdays; with six parts, seconds first.',
         cause,
       },
     )

@@ -1,5 +1,5 @@
 /**
- * The lease by which one worker at a time has something of a user's: a lane of the store, of which each claim makes a new epoch. Records
+ * The lease that gives one worker at a time something of a user's: a lane in the store; each claim starts a new epoch. Records
  * that carry the epoch are refused once another worker has claimed it, so one that was paused past its lease does no harm when it wakes.
  */
 import type { Append, Store } from '../store/index.ts'

@@ -13,7 +13,7 @@ function makeQueue(limits: { max_running?: number; max_starts_per_minute?: numbe
   const clock = { now: () => now, monotonicMs: () => now }
   const queue = createQueue({ config, clock, overloads: () => over, snapshot: async () => {} })
   const enter = (key: string, priority: Priority = 'normal'): void =>
-    void queue.enter({ key, priority, since: now }).then((isIn) => isIn && started.push(key))
+    void queue.enter({ key, session: key, priority, since: now }).then((isIn) => isIn && started.push(key))
   return {
     queue,
     started,
@@ -132,7 +132,9 @@ test('a kind has its own limit, which holds up no other kind', async () => {
   const { queue } = makeQueue({ max_running: 3 })
   const started: string[] = []
   const enter = (key: string, since: number, kind?: { name: string; most: number }): void =>
-    void queue.enter({ key, priority: 'normal', since, ...(kind !== undefined && { kind }) }).then((isIn) => isIn && started.push(key))
+    void queue
+      .enter({ key, session: key, priority: 'normal', since, ...(kind !== undefined && { kind }) })
+      .then((isIn) => isIn && started.push(key))
   const kind = { name: 'schedule', most: 1 }
   for (const [since, key] of ['a', 'b', 'c'].entries()) enter(key, since, kind)
   enter('d', 3)
@@ -151,9 +153,9 @@ test('a kind has its own limit, which holds up no other kind', async () => {
 test('one that gives up or leaves while it waits takes no place', async () => {
   const { queue } = makeQueue()
   const control = new AbortController()
-  assert.equal(await queue.enter({ key: 'a', priority: 'normal', since: 0 }), true)
-  const late = queue.enter({ key: 'b', priority: 'normal', since: 0 }, control.signal)
-  const gone = queue.enter({ key: 'c', priority: 'normal', since: 0 })
+  assert.equal(await queue.enter({ key: 'a', session: '', priority: 'normal', since: 0 }), true)
+  const late = queue.enter({ key: 'b', session: '', priority: 'normal', since: 0 }, control.signal)
+  const gone = queue.enter({ key: 'c', session: '', priority: 'normal', since: 0 })
   control.abort('late')
   await assert.rejects(late, (reason) => reason === 'late')
   queue.leave('c')

@@ -18,10 +18,12 @@ export type Priority = (typeof priorities)[number]
 interface Ticket {
   /** One run at a time has a key. */
   readonly key: string
+  /** Where it works: who waits there lends its place. */
+  readonly session: string
   readonly priority: Priority
   /** Unix milliseconds since which it waits. */
   readonly since: number
-  /** Its kind, of which at most so many run at once; absent: only the limit of all holds. */
+  /** Its kind, and how many of that kind may run at once; absent: only the limit for all runs holds. */
   readonly kind?: { readonly name: string; readonly most: number }
 }
 
@@ -32,13 +34,13 @@ export interface RunQueue {
    */
   enter(ticket: Ticket, signal?: AbortSignal): Promise<boolean>
   /** Counts a run that runs already, whatever the limits. */
-  occupy(key: string): void
+  occupy(run: Pick<Ticket, 'key' | 'session' | 'kind'>): void
   /** The run has ended, or is not to start any more. */
   leave(key: string): void
-  /** Lends the place of a run to others while it waits for something else than its own work. Nested. */
-  pause(key: string): void
+  /** Lends the place of what runs in a session to others while it waits for something other than its own work. Nested. */
+  pause(session: string): void
   /** Ends a pause. Resolves when the run has a place again, before anything new starts. @param atOnce even if there is none */
-  resume(key: string, atOnce?: boolean): Promise<void>
+  resume(session: string, atOnce?: boolean): Promise<void>
   state(): AdmissionState
   stop(): void
 }
@@ -70,7 +72,7 @@ export function createQueue(deps: QueueDeps): RunQueue {
       if (first === undefined) return
       if (rate.left() === 0 || overloads().length > 0) return retryLater()
       waiting.drop(first.key)
-      places.take(first.key, first.kind?.name)
+      places.take(first)
       rate.started()
       first.end(true)
     }
@@ -100,14 +102,14 @@ export function createQueue(deps: QueueDeps): RunQueue {
       pump()
       return promise
     },
-    occupy: (key) => places.take(key),
+    occupy: places.take,
     leave(key) {
       waiting.drop(key)?.end(false)
       places.leave(key)
       pump()
     },
-    pause(key) {
-      places.lend(key)
+    pause(session) {
+      places.lend(session)
       pump()
     },
     resume: places.resume,
@@ -138,51 +140,50 @@ function createRate({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>) {
   }
 }
 
+type Placed = Pick<Ticket, 'key' | 'session' | 'kind'>
+
 /** The places of runs, and who has lent one. */
 function createPlaces({ max_running: most }: Pick<QueueDeps['config'], 'max_running'>) {
-  /** The kind of each run that has a place; empty: none. */
-  const running = new Map<string, string>()
-  /** Pauses of each run that has lent its place, and its kind. */
-  const lent = new Map<string, { count: number; readonly kind: string }>()
+  const running = new Map<string, Placed>()
+  /** Those that have lent their place, and how often. */
+  const lent = new Map<string, { count: number; readonly run: Placed }>()
   /** Runs whose pause has ended and that wait for a place, the oldest first. */
-  const returning = new Map<string, { readonly kind: string; readonly resolve: () => void }>()
+  const returning = new Map<string, { readonly run: Placed; readonly resolve: () => void }>()
   const hasOne = (): boolean => running.size < most
+  const take = (run: Placed): void => void running.set(run.key, run)
+  const giveBack = async (run: Placed, atOnce: boolean): Promise<void> => {
+    lent.delete(run.key)
+    if (atOnce || hasOne()) return take(run)
+    return new Promise((resolve) => returning.set(run.key, { run, resolve }))
+  }
   return {
     hasOne,
+    take,
     count: () => running.size,
-    countOf(kind: string): number {
-      let count = 0
-      for (const name of running.values()) if (name === kind) count += 1
-      return count
-    },
+    countOf: (kind: string): number => [...running.values()].filter((run) => run.kind?.name === kind).length,
     has: (key: string): boolean => running.has(key) || lent.has(key),
-    take: (key: string, kind = ''): void => void running.set(key, kind),
     leave(key: string): void {
       running.delete(key)
       lent.delete(key)
       returning.get(key)?.resolve()
       returning.delete(key)
     },
-    lend(key: string): void {
-      const kind = running.get(key) ?? lent.get(key)?.kind
-      if (kind === undefined) return
-      running.delete(key)
-      lent.set(key, { count: (lent.get(key)?.count ?? 0) + 1, kind })
+    lend(session: string): void {
+      for (const each of lent.values()) if (each.run.session === session) each.count += 1
+      for (const run of [...running.values()].filter((each) => each.session === session)) {
+        running.delete(run.key)
+        lent.set(run.key, { count: 1, run })
+      }
     },
-    async resume(key: string, atOnce = false): Promise<void> {
-      const mine = lent.get(key)
-      if (mine === undefined) return
-      mine.count -= 1
-      if (mine.count > 0) return
-      lent.delete(key)
-      if (atOnce || hasOne()) return void running.set(key, mine.kind)
-      return new Promise((resolve) => returning.set(key, { kind: mine.kind, resolve }))
+    async resume(session: string, atOnce = false): Promise<void> {
+      const ending = [...lent.values()].filter((each) => each.run.session === session && (each.count -= 1) === 0)
+      await Promise.all(ending.map(({ run }) => giveBack(run, atOnce)))
     },
     giveBack(): void {
-      for (const [key, { kind, resolve }] of returning) {
+      for (const [key, { run, resolve }] of returning) {
         if (!hasOne()) return
         returning.delete(key)
-        running.set(key, kind)
+        take(run)
         resolve()
       }
     },

@@ -9,7 +9,7 @@ import type { ResourceSample } from '../protocol/index.ts'
 import type { Config } from '../config/index.ts'
 
 export interface Resources {
-  /** The newest sample, taken now if there is none that is recent. */
+  /** The newest sample, taken now if no recent one exists. */
   snapshot(): Promise<ResourceSample>
   /** Newest first. */
   history(): readonly ResourceSample[]
@@ -112,7 +112,7 @@ function reasonKey(reason: string): string {
   return reason.split(' at ', 1)[0] ?? reason
 }
 
-/** Use is a difference: the first is that of a moment. */
+/** Use is a difference between two samples: the first one covers only a moment. */
 async function firstCounters(clock: Clock): Promise<Counters> {
   const first = counters(clock)
   await new Promise((resolve) => setTimeout(resolve, firstMs))

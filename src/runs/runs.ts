@@ -1,6 +1,6 @@
 /**
  * Runs: the one way to do something later or longer. A run is a document of its owner: its name is the id of the run, which follows from
- * its cause, and its value says how far it is and when it goes on. So there is no second list of what is to be done. A run that is due is
+ * its cause, and its value says how far it is and when it goes on. So there is no second list of work to do. A run that is due is
  * taken on by `goOn` from where its document says it is; after a crash, a stop, or a time far away, this is done again from the document as
  * it is then. What it does on the way are calls, whose ids follow from the run, so that the gate repeats none: an outcome is final, and an
  * effect that may have happened is reconciled.
@@ -21,7 +21,10 @@ export interface Run<State> {
   readonly id: string
   /** As its document is. */
   readonly state: State
-  /** Aborts with `cancelled`, with `shutdown` when the guest stops, or with `lost` when another worker has the run. */
+  /**
+   * Aborts with `cancelled`, or with `deadline` when its time is over, and the run records that it has ended; with `shutdown` when the guest
+   * stops, or with `lost` when another worker has the run, and it records nothing.
+   */
   readonly signal: AbortSignal
 }
 
@@ -30,12 +33,14 @@ interface RunKind<State> {
   readonly name: string
   /** Category of its documents. */
   readonly category: string
-  /** When a run goes on, unix milliseconds; a time that has passed is now. Null: when its document changes. */
+  /** When a run goes on, unix milliseconds; a time that has passed is now; Infinity: when its document changes. Null: it is over. */
   readonly dueAt: (state: State, id: string) => number | null
+  /** When its time is over, whichever worker has it then; null, or absent: never. */
+  readonly deadline?: (state: State) => number | null
   /**
    * Takes a run on. It is done once at a time, and again when it is due after its document has changed.
    * @returns when to look at it again though its document has not changed; nothing: never
-   * @throws it goes on again later. What it throws after its signal has aborted is expected
+   * @throws it goes on again later, unless it throws the reason of its signal
    */
   readonly goOn: (run: Run<State>) => Promise<number | void>
   /** Another worker has the runs now, and what is in memory of them is stale. */
@@ -66,7 +71,7 @@ export interface Runs extends Waits, Pick<Timers, 'at' | 'sleep' | 'look'> {
   readonly queue: RunQueue
   /** Takes on runs of a kind from now on; see `HeldRuns.load`. */
   hold<State>(kind: RunKind<State>): HeldRuns<State>
-  /** A lease of something else. @param onLost see `createLease` @param terms absent: those of kinds */
+  /** A lease of something else. @param onLost see `createLease` @param terms absent: as for kinds */
   lease(name: string, onLost: () => void, terms?: { readonly worker: string; readonly leaseMs: number }): Lease
   close(): Promise<void>
 }
@@ -130,6 +135,7 @@ interface TableDeps<State> {
   readonly clock: Clock
   readonly timers: Timers
   readonly dueAt: RunKind<State>['dueAt']
+  readonly deadline: NonNullable<RunKind<State>['deadline']>
   /** Takes a run on. Never rejects. @returns when to look again at what has not changed */
   readonly goOn: (id: string, run: Known<State>, signal: AbortSignal) => Promise<number>
   /** The first of them goes on, or the last one has stopped. */
@@ -137,7 +143,7 @@ interface TableDeps<State> {
 }
 
 /** The runs of a kind that are not over, each with its next time. */
-function createTable<State>({ clock, timers, dueAt, goOn, onBusy }: TableDeps<State>) {
+function createTable<State>({ clock, timers, dueAt, deadline, goOn, onBusy }: TableDeps<State>) {
   const known = new Map<string, Known<State>>()
   let going = 0
   /** Plans when it goes on. @param notBefore though its document says earlier */
@@ -156,7 +162,12 @@ function createTable<State>({ clock, timers, dueAt, goOn, onBusy }: TableDeps<St
     if (going === 0) onBusy(true)
     going += 1
     const control = new AbortController()
+    const late = (): void => control.abort('deadline')
+    const ends = deadline(each.state) ?? Infinity
+    const limit = ends === Infinity ? undefined : timers.at(ends, late)
+    if (ends <= clock.now()) late()
     const done = goOn(id, each, control.signal).then((notBefore) => {
+      limit?.[Symbol.dispose]()
       going -= 1
       if (going === 0) onBusy(false)
       delete each.going
@@ -201,7 +212,7 @@ type KindDeps = RunsDeps & Pick<Runs, 'lease'> & { readonly timers: Timers; read
 
 function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> & Closable {
   const { documents, clock, timers } = deps
-  const { category, dueAt } = kind
+  const { category, dueAt, deadline = () => null } = kind
   let standing: Disposable | undefined
   const lease = deps.lease(`runs/${kind.name}`, () => {
     kind.onLost?.()
@@ -210,16 +221,18 @@ function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> 
   const goOn = async (id: string, run: Known<State>, signal: AbortSignal): Promise<number> => {
     try {
       if (!(await lease.hold())) standBy()
-      if (signal.aborted) return Infinity
+      // One that was cancelled meanwhile records that.
+      if (signal.aborted && !isItsEnd(signal)) return Infinity
       const next = (await kind.goOn({ id, state: run.state, signal })) ?? Infinity
       run.failures = 0
       return next
-    } catch {
+    } catch (error) {
       run.failures += 1
-      return signal.aborted ? Infinity : clock.now() + retryMs(run.failures, deps.random)
+      const isOver = signal.aborted && (error === signal.reason || !isItsEnd(signal))
+      return isOver ? Infinity : clock.now() + retryMs(run.failures, deps.random)
     }
   }
-  const table = createTable<State>({ clock, timers, dueAt, goOn, onBusy: (isBusy) => (isBusy ? lease.keep() : lease.rest()) })
+  const table = createTable<State>({ clock, timers, dueAt, deadline, goOn, onBusy: (isBusy) => (isBusy ? lease.keep() : lease.rest()) })
   /** Another worker has them: they are looked at again when its lease may have run out. */
   const standBy = (): void => {
     void table.drop('lost')
@@ -260,6 +273,11 @@ function holdKind<State>(deps: KindDeps, kind: RunKind<State>): HeldRuns<State> 
       await lease.release().catch(() => {})
     },
   }
+}
+
+/** Whether a run that was aborted is to record its end, and does not go on elsewhere. */
+function isItsEnd({ reason }: AbortSignal): boolean {
+  return reason === 'cancelled' || reason === 'deadline'
 }
 
 function retryMs(failures: number, random: Random): number {

@@ -16,6 +16,13 @@ export const runs: Service<RunsPort> = {
     later.unref()
     return async () => clearTimeout(later)
   },
+  // A turn that waits for a person lends its place. The person decides when it goes on, so it may go on beyond the limit.
+  runs: async (_, self) => ({
+    async watch(session) {
+      const { queue } = await self()
+      return { pause: () => null, onWait: (isWaiting) => (isWaiting ? queue.pause(session) : void queue.resume(session, true)) }
+    },
+  }),
   async open(core) {
     const port = await openRuns(core)
     return {

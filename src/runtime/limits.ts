@@ -6,7 +6,7 @@ export const maxParallelCalls = 8
 export const maxRepeats = 3
 /** Context providers slower than this are left out of a turn: the user is waiting. */
 export const providerDeadlineMs = 2_000
-/** Tokens a message costs beside its text, for its role and separators, on every wire. */
+/** Tokens a message costs in addition to its text, for its role and separators, on every wire. */
 export const tokensPerMessage = 8
 /** Upper bound of the tokens of a usual picture or document. An endpoint that finds it too long says so. */
 export const mediaTokens = 2_000

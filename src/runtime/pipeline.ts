@@ -25,11 +25,11 @@ export interface RuntimeDeps extends LoopDeps {
   readonly evaluators: readonly Evaluator[]
   /** Decides whether memory is asked before a turn; absent: it is not. */
   readonly reminder?: Reminder
-  /** Hooks of plugins; absent or undefined: there are none. */
+  /** Hooks of plugins; absent or undefined: no hooks. */
   readonly hooks?: () => TurnHooks | undefined
 }
 
-/** What plugins may see and do in a turn, beside its calls. */
+/** What plugins may see and do in a turn, apart from its calls. */
 export interface TurnHooks {
   /** Whether a plugin looks at this step. */
   sees(step: 'respond.decide' | 'context.compose' | 'turn.evaluated'): boolean
@@ -52,7 +52,7 @@ export interface Reminder {
   readonly tag?: string
 }
 
-/** Adds a section to the system prompt. Runs beside the others, with a deadline; an empty text adds nothing. */
+/** Adds a section to the system prompt. Runs alongside the others, with a deadline; an empty text adds nothing. */
 export interface ContextProvider {
   readonly name: string
   provide(process: Process): string | Promise<string>

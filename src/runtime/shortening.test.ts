@@ -85,7 +85,7 @@ test('a conversation fits whenever what cannot be cut fits, and every message of
       const counter = createMessageCounter(count)
       const { messages, tokens } = await fitConversation(items, room, counter)
       if ((await fixedPart(items, counter)) <= room) assert.ok(tokens <= room, `${tokens} of ${room}`)
-      // In their old order, newest last, each beside what it was made from.
+      // In their old order, newest last, each matched with what it was made from.
       let at = items.length
       for (const message of messages.toReversed()) {
         const source = items.findLastIndex((item, i) => i < at && sameIn(item.message, message))

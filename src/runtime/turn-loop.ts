@@ -73,7 +73,7 @@ export interface LateItem {
 type LoopEnd =
   /** `failure` is set when the answer is truncated. */
   | { readonly kind: 'reply'; readonly text: string; readonly failure: Failure | null }
-  /** Tools of the program that sent the message are to be run by it. */
+  /** The program that sent the message must run its tools. */
   | { readonly kind: 'asks'; readonly text: string; readonly calls: readonly ClientCall[] }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly failure: Failure }
@@ -145,7 +145,7 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Lo
   }
 }
 
-/** Every call has run but those of the program's tools. */
+/** Every call has run, except calls of the program's tools. */
 function asks(message: AssistantMessage, pending: readonly PendingCall[], results: readonly ConversationItem[]): LoopEnd {
   const left = pending.filter(({ id }) => results.every(({ call }) => call !== id))
   return {
@@ -290,7 +290,7 @@ function pendingCalls(generation: ConversationItem, calls: readonly ToolCallPart
 
 /**
  * Runs the tool calls of one generation: adjacent read-only calls in parallel, all others one by one.
- * @returns a result for each call, in order; none for calls that have not begun when the turn is stopped, and for those of the program
+ * @returns a result for each call, in order; none for calls that have not begun when the turn is stopped, or that the program runs
  */
 async function dispatch(process: Process, calls: readonly PendingCall[]): Promise<readonly ConversationItem[]> {
   const results: ConversationItem[] = []

@@ -23,7 +23,7 @@ import { createMessageCounter, fitConversation, tokensOfAll } from './window.ts'
 
 const count = async (texts: readonly string[]): Promise<number[]> => texts.map((text) => Math.ceil(text.length / 3))
 
-/** A user message, or a generation of up to three calls with the results that exist, which need not be those of the first. */
+/** A user message, or a generation of up to three calls with the results that exist, which need not belong to the first. */
 const group = fc.oneof(
   fc.string({ maxLength: 200 }).map((text): Message[] => [userMessage(text)]),
   fc

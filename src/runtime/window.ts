@@ -1,7 +1,7 @@
 /**
  * Fits a conversation into a model's window: newest first, and a tool call never without its result. A UTF-8 byte is at
  * most one token, so a conversation whose bytes fit needs no counting at all; only a longer one asks the tokenizer. What no
- * longer fits is replaced by a rolling summary; where there is none it is left out.
+ * longer fits is replaced by a rolling summary; without a summary it is left out.
  */
 import type { CallId, Failure } from '../base/index.ts'
 import {

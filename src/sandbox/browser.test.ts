@@ -25,7 +25,7 @@ describe('finding a browser', () => {
     }
   })
 
-  it('says what to install or to set when there is none', () => {
+  it('says what to install or to set when it is missing', () => {
     const missing = findBrowser({ program: '/nowhere/chromium' })
     assert.ok('code' in missing && missing.code === 'sandbox_missing')
     assert.match(missing.hint, /browser\.program/)

@@ -47,7 +47,7 @@ export function findBrowser({ program }: Pick<Config['browser'], 'program'>): Br
   return { program: realpathSync(found), driver }
 }
 
-/** Loaded inside the sandbox only: here its folder is looked up, beside the sources or beside the bundle. */
+/** Loaded inside the sandbox only: here its folder is looked up, next to the sources or next to the bundle. */
 export function findDriver(): string | null {
   try {
     return dirname(realpathSync(fileURLToPath(import.meta.resolve('playwright-core/package.json'))))
@@ -100,20 +100,20 @@ export function ownProfiles(cacheFolder: string): string {
 }
 
 /**
- * Policies for Chromium (chromeenterprise.google/policies), which pages cannot change: no addresses but those of the web,
- * no talking on its own account, nothing asked for that a person would have to answer.
+ * Policies for Chromium (chromeenterprise.google/policies), which pages cannot change: only web addresses,
+ * no traffic of its own, no prompts that a person would have to answer.
  */
 
 /** Where Chromium and Chrome read policies that bind. */
 export const policyFiles: readonly string[] = ['/etc/chromium/policies/managed/oxbow.json', '/etc/opt/chrome/policies/managed/oxbow.json']
 
 export const browserPolicy: string = JSON.stringify({
-  // Files are those of the sandbox, hands among them; the others are pages of the browser itself. `data:` and `javascript:` are
+  // Files are the sandbox's, including hands; the others are the browser's own pages. `data:` and `javascript:` are
   // left to pages, which are what they are made for; Chromium does not let them fill a tab.
   URLBlocklist: ['file://*', 'chrome://*', 'chrome-untrusted://*', 'devtools://*', 'view-source:*', 'filesystem:*', 'ftp://*'],
   ExtensionInstallBlocklist: ['*'],
   DeveloperToolsAvailability: 1,
-  // Ways out that are none here; without them nothing waits for an answer that cannot come.
+  // Ways out that lead nowhere here; without them nothing waits for an answer that cannot come.
   DnsOverHttpsMode: 'off',
   BuiltInDnsClientEnabled: false,
   QuicAllowed: false,

@@ -53,7 +53,7 @@ for (const disk of ['image', 'memory'] as const) {
         const seen = (await ask('exec', { ...exec, command: 'ls -la / /shared; cat /proc/self/mountinfo' })).stdout
         assert.doesNotMatch(seen, /workspace\.img/)
         // Elsewhere /proc/self/mountinfo names where the workspace is on its file system; here it is at the top of one of its own.
-        // The copies of skills are Oxbow's own, and beside the disk.
+        // The copies of skills are Oxbow's own, and not on the disk.
         const others = seen.split('\n').filter((line) => !line.includes(' /skills '))
         assert.ok(seen.includes(' /shared /shared ') && !others.some((line) => line.includes(root)), seen)
       })

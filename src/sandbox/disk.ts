@@ -43,7 +43,7 @@ function fileSystem(folder: string): number {
 
 /**
  * A file system of `sandbox.disk_mb` under the workspace: an ext4 file system in one sparse file, or a tmpfs. It is mounted in a folder
- * that agents do not see; its folders `shared` and `tmp` are bound over those of the workspace, so that both share its room.
+ * that agents do not see; its folders `shared` and `tmp` are bound over the workspace's, so that both share its room.
  *
  * It stays mounted when Oxbow ends, so that the person's files stay where they are; after a restart of the machine the next start
  * of Oxbow mounts it again. Nothing is mounted over files that are there: they would seem lost.

@@ -26,7 +26,7 @@ export interface FolderBook {
   open(folders: readonly HostFolder[], shows: Shows): Promise<void>
   mounts(): readonly FolderMount[]
   list(): readonly ShownFolder[]
-  /** Those of them that agents do not see; what a turn records of its sandbox names them. */
+  /** Listed folders that agents do not see; a turn's record of its sandbox names them. */
   readonly unseen: readonly ShownFolder[]
   /** Looks at the folders and makes their mount points. @throws OxbowError `bad_config` if something else has the name */
   plan(folders: readonly HostFolder[]): Promise<FolderChange>

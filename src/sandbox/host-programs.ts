@@ -7,8 +7,8 @@ import { hostCommandBytes, hostCommandMs } from './limits.ts'
 const systemPath = '/usr/bin:/usr/sbin:/bin:/sbin'
 
 /**
- * @returns the search path of this process, with the system's folders. An entry that is no absolute folder, or an empty one, means the
- * folder that somebody stands in, which may be that of an agent.
+ * @returns the search path of this process, with the system's folders. Relative and empty entries are left
+ * out: they mean the current folder, which may be an agent's.
  */
 export function ownSearchPath(path: string = process.env['PATH'] ?? ''): string {
   return [...path.split(':').filter((folder) => folder.startsWith('/')), systemPath].join(':')

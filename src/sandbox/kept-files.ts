@@ -75,7 +75,7 @@ export function ownName(name: string): string {
 
 /**
  * Makes a folder that is named by its content. Where another process makes the same one meanwhile, the first one is kept.
- * @param fill writes into a draft beside the folder. Rejects as `fill` does, and then leaves nothing
+ * @param fill writes into a draft next to the folder. Rejects as `fill` does, and then leaves nothing
  * @returns whether the folder is new
  */
 export async function makeFolder(folder: string, fill: (draft: string) => Promise<void>): Promise<boolean> {

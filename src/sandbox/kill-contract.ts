@@ -14,7 +14,7 @@ import type { Config } from '../config/index.ts'
 import { asker, refusedWith } from './sandbox-contract.ts'
 import { makeWorkbench } from './sandbox-fixture.ts'
 
-/** Which sandbox is meant: that of this kernel process, over this workspace. */
+/** Identifies a sandbox: this kernel process's, over this workspace. */
 export interface KilledSandbox {
   readonly kernelPid: number
   readonly root: string
@@ -55,8 +55,8 @@ export type Resistance = keyof typeof resistance
 export async function startResistance(sandbox: Sandbox, kind: Resistance): Promise<void> {
   const hands = await sandbox.hands('work')
   const limits = { signal: new AbortController().signal, timeoutMs: 600_000 }
-  // Asked of hands themselves, and of these: a command could not be started beside a storm, and others would know nothing of it.
-  // Not by a pattern: each is matched beside a thread of its own, and a storm may leave none.
+  // Asked of these hands directly: no command could be started during a storm, and other hands would know nothing of it.
+  // Not by a pattern: each is matched in a thread of its own, and a storm may leave none.
   const hasBegun = async (): Promise<boolean> => (await hands.ask('stat', { path: '/tmp/up' }, limits)).kind !== 'missing'
   assert.equal(await hasBegun(), false)
   const exec = { command: resistance[kind], cwd: '/tmp', stdin: '', maxOutputBytes: 1_000, timeoutMs: limits.timeoutMs }

@@ -180,7 +180,7 @@ export const rootImageSpareBytes: number = 32 * mib
 /** Processes of one uid on the whole machine: high, because every container counts against it; a control group bounds each. */
 export const containerProcessLimit = 32_768
 /**
- * On the host each process in gVisor is some 7.5 tasks (measured with 20 to 240), those of ended ones stay a while, and its kernel has threads
+ * On the host each process in gVisor is some 7.5 tasks (measured with 20 to 240), ended processes' tasks stay a while, and its kernel has threads
  * of its own. Where a control group refuses one, that kernel dies with all that runs in it: its own count of processes must refuse first.
  */
 export const gvisorTasksOfProcess = 32
@@ -196,7 +196,7 @@ export const maxServedConnections = 4
 export const maxRelayedMs: number = 24 * 3_600_000
 /** Wait for the last output of an engine's client that has ended. */
 export const containerTalkMs = 250
-/** Beside the memory of a machine: QEMU itself, and what it has translated of the guest. */
+/** In addition to a machine's memory: QEMU itself, and what it has translated of the guest. */
 export const translationMb = 128
 export const machineOverheadMb = 320
 /** QEMU has a handful of threads; the launcher and mke2fs one. */
@@ -210,7 +210,7 @@ export const restoreTimeoutMs = 30_000
 /** Bytes that are kept of what the guest writes on the control port, and QEMU on its monitor. */
 export const maxControlBytes = 1_000
 export const maxMonitorBytes: number = 1 * mib
-/** Images beside the newest that are kept, 170 MB each: a guest that runs may still start machines from one. */
+/** Images kept besides the newest, 170 MB each: a guest that runs may still start machines from one. */
 export const maxOldImages = 1
 /** Snapshots that are kept, 70 to 130 MB each: two profiles, and two of another configuration. */
 export const maxSnapshots = 4
@@ -264,5 +264,5 @@ export const maxServerHeaderBytes: number = 1024 * 1024
 export const maxServerFrameBytes: number = 1024 * 1024
 /** Programs of an isolated guest that run at once. */
 export const maxServedPrograms = 64
-/** Skills of which is known what is shown; another one is written again. */
+/** Skills whose shown version is remembered; others are written again. */
 export const maxHeldSkills = 500

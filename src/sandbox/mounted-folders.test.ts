@@ -45,11 +45,7 @@ test('folders of the person are mounted in /shared, a read-only one cannot be ch
     )
     const { content } = await hands.ask('archive', { path: '/shared/site/sub', transfer: 'a', offset: 0, maxBytes: 100_000 }, options)
     await hands.ask('unpack', { path: '/shared/site', transfer: 't', offset: 0, content, last: true, overwrite: false }, options)
-    assert.equal(
-      readFileSync(join(root, 'site/b.txt'), 'utf8'),
-      'new\n',
-      'an archive is unpacked where nothing can be renamed to from beside',
-    )
+    assert.equal(readFileSync(join(root, 'site/b.txt'), 'utf8'), 'new\n', 'an archive is unpacked where nothing can be renamed into place')
   } finally {
     rmSync(root, { recursive: true, force: true })
   }

@@ -207,7 +207,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       assert.equal(await textAt('/shared/back'), 'one')
     })
 
-    it('applies a diff to many files, or to none of them', async () => {
+    it('applies a diff to all its files, or to none', async () => {
       const textAt = async (path: string) => (await ask('read', { path, ...all })).text
       const hunk = (header: string, ...lines: string[]) => `${[header, ...lines].join('\n')}\n`
       await ask('write', { path: '/shared/diff/a', text: '1\n2\n3\n' })

@@ -1,4 +1,4 @@
-/** A real sandbox over a temporary workspace, for tests. Fails, and says what to install, where there is none. */
+/** A real sandbox over a temporary workspace, for tests. Fails, and says what to install, where no sandbox is available. */
 import assert from 'node:assert/strict'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

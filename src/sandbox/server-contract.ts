@@ -1,4 +1,4 @@
-/** What every tier that runs servers must do: what they see, what they may reach, and how they end. */
+/** What every tier that runs servers must do: what servers see and reach, and how they end. */
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'

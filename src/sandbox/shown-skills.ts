@@ -26,7 +26,7 @@ export function openShownSkills(cacheFolder: string): ShownSkills {
     const target = join(folder, name)
     if (shown.get(name) === hash) return target
     await mkdir(folder, { recursive: true })
-    // Drafts are beside the folder, where no sandbox sees them.
+    // Drafts are next to the folder, where no sandbox sees them.
     const draft = await mkdtemp(join(cacheFolder, 'skill-draft-'))
     try {
       const made = join(draft, 'new')

@@ -166,7 +166,7 @@ describe('a runtime that did not come up', () => {
 })
 
 describe('what is hidden', () => {
-  it('holds the homes of either system, and that of the person wherever it is', () => {
+  it("includes the homes of either system, and the person's wherever it is", () => {
     assert.ok(hiddenFolders('darwin', '/').includes('/Users'))
     assert.ok(hiddenFolders('linux', '/').includes('/home'))
     assert.deepEqual(hiddenFolders('linux', '/github/home'), [...hiddenFolders('linux', '/home/somebody'), '/github/home'])

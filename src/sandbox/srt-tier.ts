@@ -178,7 +178,7 @@ export function rulesFor(profile: Profile, options: TierOptions, platform: NodeJ
   }
 }
 
-/** @returns '/' where there is none */
+/** @returns '/' without one */
 function ownHome(): string {
   const home = homedir()
   return isAbsolute(home) && existsSync(home) ? realpathSync(home) : '/'

@@ -102,7 +102,7 @@ export function createGiver(give: () => Promise<void>): () => Promise<() => void
 /**
  * Gives what is in the folders of a workspace to the uid of hands. Only while no process of a sandbox runs there, so that nothing can be
  * swapped on the way. A small tree is walked here, in a few milliseconds; a large one by `find`, which looks at 20 000 files in a
- * tenth of the time that this program takes, and beside it.
+ * tenth of the time that this program takes, and in its own process.
  */
 
 /** Set-user-id and set-group-id: inode(7). */
@@ -115,7 +115,7 @@ const setIdBits = 0o6000
 export async function giveFolders(folders: readonly string[], uid: number): Promise<void> {
   if (giveSome(folders, uid, giveAtOnce) === 0) return
   const looked = await runOnHost('find', findArguments(folders, uid), { env: { PATH: ownSearchPath() } })
-  // It also fails over single names, and then says the rest. A name that was cut off is none.
+  // It also fails over single names, and then lists the rest. The last piece is empty or a truncated name.
   const foreign = looked.stdout.split('\0').slice(0, -1)
   if (looked.exitCode !== 0 && foreign.length === 0) {
     await giveSlowly(folders, uid)

@@ -81,7 +81,7 @@ function quotedVariable(name: string, quote: string): string {
   return quote === '"' ? `\${${name}}` : quote === "'" ? `'"\${${name}}"'` : `"\${${name}}"`
 }
 
-/** @returns the quotation mark inside of which a place in a command line is; empty for none */
+/** @returns the quotation mark that encloses a place in a command line; empty for none */
 function quoteAt(line: string, end: number): string {
   let quote = ''
   for (let at = 0; at < end; at += 1) {

@@ -19,5 +19,5 @@ export const maxVaultLevels = 4
 export const vaultCheckMs = 1_000
 /** Time limit of a request for a file of the vault. */
 export const vaultReadMs = 10_000
-/** Searches of one text for unknown secrets, each of which replaces up to `maxUnknownInText`. */
+/** Searches of one text for unknown secrets; each replaces up to `maxUnknownInText`. */
 export const maxPasses = 200

@@ -81,7 +81,7 @@ void describe('a known secret', () => {
     for (const [i, value] of values.entries()) assert.equal(many.hide(`a ${value}.`), `a [secret:N${i}].`)
   })
 
-  void it('of which a text has only a part at an end has it replaced, and no call can use that', () => {
+  void it('is replaced when only a part of it stands at an end of a text, and no call can use that', () => {
     const [value = ''] = [secrets.get('KEY')]
     assert.equal(search.hideCut(`a ${value.slice(0, 9)}`), 'a [secret:KEY|cut]')
     assert.equal(search.hideCut(`${value.slice(-9)} b`), '[secret:KEY|cut] b')

@@ -34,7 +34,7 @@ export interface SecretSearch {
   hideCut(text: string, onFound?: (name: string) => void): string
   /** For bytes in any encoding that includes ASCII. @returns the same bytes when they have no secret */
   hideBytes(bytes: Buffer): Buffer
-  /** @returns where a secret may begin that the text ends before; its length when there is none */
+  /** @returns where a secret may begin that the text cuts off; else the text's length */
   openAt(text: string): number
 }
 
@@ -226,7 +226,7 @@ function replaceBeginning({ last, longest }: Tables, text: string, onFound?: (na
 /** The variant of a handle that stands for a part of a secret, which no call can have filled in. */
 const cut = 'cut'
 
-/** @returns every spelling of a value, that of the value itself first. Lines of a longer value have handles of their own. */
+/** @returns every spelling of a value, the value's own first. Lines of a longer value have handles of their own. */
 function spellings(name: string, value: string): readonly Spelling[] {
   const made: Spelling[] = []
   const add = (text: string, variant: string): void => {

@@ -8,7 +8,7 @@
  * nothing.
  */
 import { createRecentMap, type Failure, isObject, type SessionId } from '../base/index.ts'
-import type { Call, Caller, Hands, HandsOp, Sandbox } from '../protocol/index.ts'
+import { networkRights, type Call, type Caller, type Hands, type HandsOp, type Sandbox } from '../protocol/index.ts'
 import { eachHandle, fillHandles, misplaced } from './handle-fill.ts'
 import { maxSecretSessions } from './limits.ts'
 import { createDeepHide } from './deep-hide.ts'
@@ -42,8 +42,6 @@ export interface SecretUses {
 
 /** Rights of calls that give text to programs or to files, and cannot send it anywhere. */
 const insideRights: readonly string[] = ['file.read', 'file.write', 'shell.run', 'exec.run']
-/** Rights of calls that send text out, by themselves or through a program. */
-const outsideRights: readonly string[] = ['shell.network', 'web.read', 'browser.use']
 /** Replies of hands whose text was written by anybody; names of files are no secrets. */
 const textFields: readonly string[] = ['text', 'before', 'after', 'stdout', 'stderr']
 /** Requests whose replies no caller reads: the kernel compares names and copies bytes. */
@@ -57,7 +55,7 @@ const isInside = ({ right }: Call): boolean => insideRights.includes(right)
 /** Tools of servers, which others write. */
 const isOfServer = ({ right }: Call): boolean => right.startsWith('mcp.')
 const isOnline = ({ right }: Call): boolean => right === 'shell.network'
-const isEdge = (call: Call): boolean => isInside(call) || outsideRights.includes(call.right) || isOfServer(call)
+const isEdge = (call: Call): boolean => isInside(call) || networkRights.has(call.right) || isOfServer(call)
 
 /** Remembers what a session has read inside the sandbox. */
 interface Seen {
@@ -126,7 +124,7 @@ function createSeen(): Seen {
   }
 }
 
-/** @returns the names of secrets by handle; text that only looks like a handle is none */
+/** @returns the names of secrets by handle; text that only looks like a handle does not count */
 function handlesIn(secrets: Secrets, input: unknown): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   eachHandle(input, (handle) => {
@@ -261,7 +259,7 @@ function hostsOf(call: Call, input: unknown): readonly string[] | null {
   return [new URL(url).host]
 }
 
-/** A command without hosts of its own is limited to those of the secret. */
+/** A command without hosts of its own is limited to the secret's. */
 function mayReach({ hosts: allowed }: SecretPolicy, hosts: readonly string[] | null): boolean {
   if (allowed.includes('*')) return true
   return allowed.length > 0 && hosts !== null && hosts.every((host) => allowed.some((each) => covers(each, host)))

@@ -38,12 +38,12 @@ export interface FoundSecret {
   /** The call in whose output it was found. */
   readonly call: string
   readonly session: string
-  /** A person has decided that it is none: it is shown as it is. */
+  /** A person has decided that it is no secret: it is shown unchanged. */
   readonly released?: true
 }
 
 export const foundCategory = 'system/secrets'
-/** What a person has allowed by `oxbow secret allow`, beside the configuration. */
+/** What a person has allowed by `oxbow secret allow`, in addition to the configuration. */
 const policyCategory = 'system/secret_uses'
 const foundPrefix = 'found.'
 const foundName = /^found\.[a-z_]{1,30}\.[0-9a-z]{10}$/
@@ -67,7 +67,7 @@ export interface Secrets {
   hideCut(text: string, onFound?: (name: string) => void): string
   /** For bytes in any encoding that includes ASCII. @returns the same bytes if they contain no secret */
   hideBytes(bytes: Buffer): Buffer
-  /** Replaces known secrets in every string of a JSON value, names of fields excepted. @returns the same value when there is none */
+  /** Replaces known secrets in every string of a JSON value, names of fields excepted. @returns the same value if it contains no secret */
   hideIn<Value>(value: Value, onFound?: (name: string) => void): Value
   /** As `hideIn`, for the body of a record. The bytes of an exchange with a model are searched as they come, which costs less. */
   hideInRecord(body: JsonObject): JsonObject
@@ -81,7 +81,7 @@ export interface Secrets {
   learn(text: string, origin: Origin, onFound?: (name: string) => void): string
   /** Replaces known secrets, and what looks like one, which is not remembered. */
   mask(text: string): string
-  /** @returns whether a name is that of a found secret, known or not: a handle that was made for it is more than text */
+  /** @returns whether a name is a found secret's, known or not: a handle that was made for it is more than text */
   isFoundName(name: string): boolean
   /** @returns the characters that a handle, without its brackets, stands for */
   spelled(handle: string): { readonly name: string; readonly text: string } | undefined

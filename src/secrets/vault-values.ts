@@ -23,7 +23,7 @@ interface Entry {
   readonly stamp: string
 }
 
-/** @param folder empty: there is none */
+/** @param folder empty: no vault */
 export function createVaultReader(folder: string, monotonicMs: () => number): VaultReader {
   let stamp = ''
   let checkedAt = -Infinity

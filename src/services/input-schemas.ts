@@ -15,7 +15,7 @@ export async function inputSchemas(
   names: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, JsonObject>> {
   const config = configSchemaWith(of.flatMap((service) => service.config ?? [])).parse({})
-  const calls = [...(await describedServiceCalls(of, config)), ...others]
-  const named = calls.filter(({ name }) => names.has(name))
+  const { calls } = await describedServiceCalls(of, config)
+  const named = [...calls, ...others].filter(({ name }) => names.has(name))
   return new Map(named.map(({ name, input }) => [name, z.toJSONSchema(input, { io: 'input' }) as JsonObject]))
 }

@@ -4,6 +4,7 @@ import { OxbowError } from '../base/index.ts'
 import {
   type Call,
   type CallContext,
+  defineCall,
   evident,
   type Sandbox,
   type ServerProcess,
@@ -37,20 +38,8 @@ function userOf({ caller: { actor, rights, limits } }: Pick<CallContext, 'caller
   return { name: /^agent:(.+)$/.exec(actor)?.[1] ?? usual, rights, ...(limits !== undefined && { limits }) }
 }
 
-interface OpenInput {
-  name: string
-  file: string
-}
-
-interface Opened {
-  name: string
-  place: string
-  folder: string
-  files: string[]
-}
-
-function openCall(deps: AgentCallDeps): Call<OpenInput, Opened> {
-  return {
+function openCall(deps: AgentCallDeps): Call {
+  return defineCall({
     name: 'skill.open',
     reaches: { kind: 'name', fields: ['name'] },
     summary: 'Opens a skill: its instructions, or one of its files.',
@@ -78,7 +67,7 @@ function openCall(deps: AgentCallDeps): Call<OpenInput, Opened> {
       const output = { name: skill.name, place: skill.place, folder: inside, files: files.map(({ path }) => path) }
       return { output, text: file === '' ? await instructionsOf(opened, deps.countTokens) : fileText(opened, file) }
     },
-  }
+  })
 }
 
 async function instructionsOf({ skill, body, files, inside, head }: OpenedSkill, countTokens: CountTokens): Promise<string> {
@@ -104,8 +93,8 @@ function fileText(opened: OpenedSkill, path: string): string {
   return `${file.path} has ${file.content.length} bytes and is ${textIn(file.content) === null ? 'no text' : 'too long to be shown'}.${inside === '' ? '' : ` It is at ${inside}/${file.path}.`}`
 }
 
-function searchCall(deps: AgentCallDeps): Call<{ query: string }, { skills: { name: string; description: string }[] }> {
-  return {
+function searchCall(deps: AgentCallDeps): Call {
+  return defineCall({
     name: 'skill.search',
     reaches: { kind: 'covered' },
     summary: 'Finds skills by words.',
@@ -124,43 +113,38 @@ function searchCall(deps: AgentCallDeps): Call<{ query: string }, { skills: { na
       const skills = found.map(({ name, description }) => ({ name, description }))
       return { output: { skills }, text: skills.map(({ name, description }) => `- ${name}: ${description}`).join('\n') || 'No skill fits.' }
     },
-  }
+  })
 }
 
-interface RunInput {
-  name: string
-  script: string
-  args: string[]
-  timeout_s: number
-}
+type RunInput = z.infer<typeof runInput>
 
-interface RunOutput {
-  exit_code: number | null
-  timed_out: boolean
-  output: string
-}
+type RunOutput = z.infer<typeof runOutput>
 
 const withoutNul = z
   .string()
   .max(32_768)
   .regex(/^[^\0]*$/, 'must not hold a NUL character')
 
-function runCall(deps: AgentCallDeps): Call<RunInput, RunOutput> {
-  return {
+const runInput = z.strictObject({
+  name: skillName.meta(evident('Name of the skill.')),
+  script: z.string().min(1).max(500).meta(evident('Its file, relative to the folder of the skill.')),
+  args: z.array(withoutNul).max(200).default([]).meta(evident('Arguments; nothing in them is interpreted.')),
+  timeout_s: z
+    .int()
+    .min(1)
+    .max(maxScriptSeconds)
+    .default(120)
+    .meta(evident(`At most ${maxScriptSeconds}.`)),
+})
+
+const runOutput = z.strictObject({ exit_code: z.int().nullable(), timed_out: z.boolean(), output: z.string() })
+
+function runCall(deps: AgentCallDeps): Call {
+  return defineCall({
     name: 'skill.run',
     summary: 'Runs a script of a skill in a sandbox of its own, with no more rights than the skill allows, in /shared.',
-    input: z.strictObject({
-      name: skillName.meta(evident('Name of the skill.')),
-      script: z.string().min(1).max(500).meta(evident('Its file, relative to the folder of the skill.')),
-      args: z.array(withoutNul).max(200).default([]).meta(evident('Arguments; nothing in them is interpreted.')),
-      timeout_s: z
-        .int()
-        .min(1)
-        .max(maxScriptSeconds)
-        .default(120)
-        .meta(evident(`At most ${maxScriptSeconds}.`)),
-    }),
-    output: z.strictObject({ exit_code: z.int().nullable(), timed_out: z.boolean(), output: z.string() }),
+    input: runInput,
+    output: runOutput,
     example: { name: 'pdf-forms', script: 'scripts/fields.py', args: ['/shared/form.pdf'], timeout_s: 60 },
     tier: 'privileged',
     right: 'shell.run',
@@ -178,7 +162,7 @@ function runCall(deps: AgentCallDeps): Call<RunInput, RunOutput> {
     }),
     timeoutMs: (maxScriptSeconds + 60) * 1_000,
     run: (input, context) => runScript(input, context, deps),
-  }
+  })
 }
 
 const noServers: Pick<Sandbox, 'serve'> = {}

@@ -1,6 +1,6 @@
 /**
- * All skills and commands of a guest in their order of precedence: those of the agent, `.agents` and `.claude` of the workspace, those of
- * the person, those of Oxbow. The first one of a name counts. What came with a workspace counts once a person trusts it, and until then
+ * All skills and commands of a guest in their order of precedence: the agent's, `.agents` and `.claude` of the workspace, the
+ * person's, Oxbow's. The first one of a name counts. What came with a workspace counts once a person trusts it, and until then
  * hides nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -104,7 +104,7 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
   return {
     usable(user) {
       if (!user.rights.has('*') && !user.rights.has(skillRight)) return noSkills
-      // What the host has is asked for beside the turn: a change counts from the next one on.
+      // The host is asked in the background: a change counts from the next turn on.
       if (state !== null && nowMs() - readAt > heldMs) {
         readAt = nowMs()
         void current().catch(() => {})

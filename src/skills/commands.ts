@@ -12,7 +12,7 @@ export interface CommandText {
   readonly body: string
 }
 
-/** @param text of the file, with or without a frontmatter, of which only `description` and `argument-hint` are read */
+/** @param text of the file, with or without a frontmatter; only its `description` and `argument-hint` are read */
 export function readCommand(text: string): CommandText {
   const [whole = '', frontmatter = ''] = /^---\r?\n([\s\S]*?)\r?\n---(?:\r?\n|$)/.exec(text) ?? []
   const body = text.slice(whole.length).trim()

@@ -109,7 +109,7 @@ function markHidden(items: readonly Item[]): readonly Item[] {
     if (by === undefined) first.set(item.name, item)
     return by === undefined
       ? item
-      : { ...item, state: 'hidden', problem: `hidden by that of ${by.path === '' ? placeName(by.place) : by.path}` }
+      : { ...item, state: 'hidden', problem: `hidden by the one in ${by.path === '' ? placeName(by.place) : by.path}` }
   })
 }
 
@@ -172,7 +172,7 @@ export async function findCandidate(target: string, { workspace }: Pick<Inventor
   const paths = [...skills, ...commands, ...instructions].map(({ path }) => path)
   if (found.length === 0)
     throw new OxbowError('not_found', `The workspace has nothing that is called ${JSON.stringify(target.slice(0, 200))}.`, {
-      hint: 'oxbow skills list shows what there is; your own skills and those of Oxbow need no trust.',
+      hint: 'oxbow skills list shows what there is; your own skills and Oxbow’s need no trust.',
     })
   if (found.length > 1)
     throw new OxbowError('bad_input', `${found.length} have the name ${JSON.stringify(target.slice(0, 200))}.`, {

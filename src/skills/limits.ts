@@ -22,7 +22,7 @@ export const instructionDepth = 5
 export const maxExpandedChars = 100_000
 /** One request to hands, which may have to be started. */
 export const readTimeoutMs = 20_000
-/** What the host has said counts for so long; then it is asked again, beside the turn. */
+/** How long an answer of the host counts; then it is asked again, in the background. */
 export const heldMs = 3_000
 /** Turns wait so long for the first answer of the host, all together; afterwards they go on without its skills until it has answered. */
 export const firstAnswerMs = 1_000

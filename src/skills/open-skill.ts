@@ -1,4 +1,4 @@
-/** Opens skills: reads their files, compares those of a workspace with what a person trusts, and shows them to the sandbox. */
+/** Opens skills: reads their files, compares a workspace's with what a person trusts, and shows them to the sandbox. */
 import { OxbowError } from '../base/index.ts'
 import type { SkillFile } from '../config/index.ts'
 import type { Catalog, Skill, SkillUser } from './catalog.ts'
@@ -13,7 +13,7 @@ export interface OpenedSkill {
   readonly files: readonly SkillFile[]
   /** Folder in the sandbox where the files are, read-only; empty where the sandbox cannot show them. */
   readonly inside: string
-  /** The same folder on the host; empty if there is none. */
+  /** The same folder on the host; empty without one. */
   readonly folder: string
 }
 
@@ -34,7 +34,7 @@ export async function openSkill(name: string, user: SkillUser, { catalog, worksp
     throw new OxbowError('not_found', `There is no skill ${JSON.stringify(name.slice(0, 64))}.`, {
       hint:
         usable.length === 0
-          ? 'Work without one. A person adds skills in ~/.oxbow/skills, or trusts those of a folder with `oxbow skills trust`.'
+          ? 'Work without one. A person adds skills in ~/.oxbow/skills, or trusts the skills of a folder with `oxbow skills trust`.'
           : 'Use a name of the list, or skill_search. One that came with a folder counts once a person trusts it: `oxbow skills list`.',
     })
   const files = await (skill.host === null ? workspace.filesOf(skill.path) : catalog.hostFiles(skill.host))

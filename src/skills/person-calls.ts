@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { isOxbowError, OxbowError } from '../base/index.ts'
-import type { Call } from '../protocol/index.ts'
+import { type Call, defineCall } from '../protocol/index.ts'
 import { commandName } from '../config/index.ts'
 import { expandCommand, readCommand } from './commands.ts'
 import { findCandidate, type InventoryDeps, isCalled, type Item, listAll } from './inventory.ts'
@@ -37,8 +37,8 @@ const itemFields = z.strictObject({
   problem: z.string().describe('What hides it, or is wrong with it.'),
 })
 
-function listCall(deps: PersonCallDeps): Call<object, { items: Item[] }> {
-  return {
+function listCall(deps: PersonCallDeps): Call {
+  return defineCall({
     ...looking,
     name: 'skill.list',
     summary: 'Lists skills, instructions of folders and commands: what counts, what waits for trust, and what is hidden.',
@@ -47,19 +47,10 @@ function listCall(deps: PersonCallDeps): Call<object, { items: Item[] }> {
     example: {},
     recordOutput: ({ items }) => ({ items: items.length }),
     run: async () => ({ output: { items: [...(await listAll(deps))] } }),
-  }
+  })
 }
 
-export interface Shown {
-  name: string
-  kind: string
-  path: string
-  hash: string
-  state: string
-  problem: string
-  files: { path: string; executable: boolean; text: string | null }[]
-  difference: string
-}
+export type Shown = z.infer<typeof shownFields>
 
 const shownFields = z.strictObject({
   name: z.string(),
@@ -74,8 +65,8 @@ const shownFields = z.strictObject({
 
 const target = z.string().min(1).max(1_000).describe('Path, name of a skill, `/NAME` of a command, or `AGENTS.md`.')
 
-function showCall(deps: PersonCallDeps): Call<{ target: string }, Shown> {
-  return {
+function showCall(deps: PersonCallDeps): Call {
+  return defineCall({
     ...looking,
     name: 'skill.show',
     summary: 'Shows a skill, a command or the instructions of a folder as a person would trust it, and what has changed since then.',
@@ -84,7 +75,7 @@ function showCall(deps: PersonCallDeps): Call<{ target: string }, Shown> {
     example: { target: '/shared/AGENTS.md' },
     recordOutput: ({ path, hash }) => ({ path, hash }),
     run: async ({ target: which }) => ({ output: await showOne(which, deps) }),
-  }
+  })
 }
 
 async function showOne(which: string, deps: PersonCallDeps): Promise<Shown> {
@@ -119,8 +110,8 @@ async function ownOne(which: string, { catalog, agent }: PersonCallDeps): Promis
 const shownFiles = (files: readonly TrustedFile[]): Shown['files'] =>
   files.map(({ path, executable, text }) => ({ path, executable, text }))
 
-function trustCall(deps: PersonCallDeps): Call<{ target: string; hash: string }, { path: string; name: string }> {
-  return {
+function trustCall(deps: PersonCallDeps): Call {
+  return defineCall({
     ...deciding,
     name: 'skill.trust',
     summary: 'Trusts a skill, a command or the instructions of a folder as they are now. It counts until one of its files changes.',
@@ -136,11 +127,11 @@ function trustCall(deps: PersonCallDeps): Call<{ target: string; hash: string },
       await deps.trust.set(context, 'skill.trust', path, trusted)
       return { output: { path, name: trusted.name } }
     },
-  }
+  })
 }
 
-function revokeCall(deps: PersonCallDeps): Call<{ target: string }, { revoked: string[] }> {
-  return {
+function revokeCall(deps: PersonCallDeps): Call {
+  return defineCall({
     ...deciding,
     name: 'skill.revoke',
     summary: 'Takes back the trust in a skill, a command or the instructions of a folder.',
@@ -157,17 +148,11 @@ function revokeCall(deps: PersonCallDeps): Call<{ target: string }, { revoked: s
       for (const path of paths) await deps.trust.set(context, 'skill.revoke', path, null)
       return { output: { revoked: paths } }
     },
-  }
+  })
 }
 
-interface CommandLine {
-  name: string
-  description: string
-  hint: string
-}
-
-function listCommands(deps: PersonCallDeps): Call<object, { commands: CommandLine[] }> {
-  return {
+function listCommands(deps: PersonCallDeps): Call {
+  return defineCall({
     ...looking,
     name: 'command.list',
     summary: 'Lists the commands that a person can send as `/NAME`.',
@@ -187,7 +172,7 @@ function listCommands(deps: PersonCallDeps): Call<object, { commands: CommandLin
         }),
       },
     }),
-  }
+  })
 }
 
 interface UsableCommand {
@@ -211,8 +196,8 @@ async function usableCommands({ catalog, trust }: PersonCallDeps): Promise<reado
   return [...found.values()]
 }
 
-function expandCall(deps: PersonCallDeps): Call<{ name: string; arguments: string }, { text: string }> {
-  return {
+function expandCall(deps: PersonCallDeps): Call {
+  return defineCall({
     ...looking,
     name: 'command.expand',
     summary: 'Makes the message of a command: its text with the arguments put in.',
@@ -229,7 +214,7 @@ function expandCall(deps: PersonCallDeps): Call<{ name: string; arguments: strin
       const text = expandCommand(readCommand(command.text).body, given)
       return { output: { text }, text }
     },
-  }
+  })
 }
 
 async function missingCommand(name: string, deps: PersonCallDeps): Promise<OxbowError> {

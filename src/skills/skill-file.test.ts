@@ -98,14 +98,14 @@ const fixtures: readonly (readonly [folder: string, text: string])[] = [
 ]
 
 describe('the verdict on a SKILL.md', () => {
-  it('is that of the reference on the cases of its tests', async () => {
+  it('equals the reference’s on the cases of its tests', async () => {
     for (const [folder, text] of fixtures) {
       const [ours, theirs] = await verdicts(text, folder)
       assert.deepEqual(ours, theirs, text.slice(0, 200))
     }
   })
 
-  it('is that of the reference on generated files', async () => {
+  it('equals the reference’s on generated files', async () => {
     const names = fc.oneof(
       fc.stringMatching(/^[a-z0-9-]{1,20}$/),
       fc.stringMatching(/^[A-Za-z_\u00e4\u0416\u4e2d -]{1,12}$/),

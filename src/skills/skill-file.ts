@@ -1,6 +1,6 @@
 /**
- * SKILL.md as agentskills.io defines it: a YAML frontmatter between `---`, and instructions behind it. The verdict is that of skills-ref
- * 0.1.5, message by message, also where it is more lenient than the text of the specification; but fields of other programs, such as
+ * SKILL.md as agentskills.io defines it: a YAML frontmatter between `---`, and instructions behind it. The verdict equals skills-ref
+ * 0.1.5's, message by message, also where it is more lenient than the text of the specification; but fields of other programs, such as
  * `model`, which it refuses, are warnings. Nothing in a skill is replaced by
  * values of the environment.
  */
@@ -49,7 +49,7 @@ function judge(fields: Fields, folder: string, body: string): ReadSkill {
   return { head: errors.length === 0 ? headOf(fields) : null, errors, warnings: foreignFields(fields), body }
 }
 
-/** @returns both parts, or why there are none */
+/** @returns both parts, or why it cannot be split */
 function splitSkill(text: string): { readonly frontmatter: string; readonly body: string } | { readonly problem: string } {
   if (Buffer.byteLength(text) > maxSkillMdBytes) return { problem: `SKILL.md is larger than ${maxSkillMdBytes / 1024} KiB` }
   if (!text.startsWith('---')) return { problem: 'SKILL.md must start with YAML frontmatter (---)' }

@@ -9,10 +9,10 @@ const noteChars = 90
 const nameChars = 64
 
 /** Of a verb about one of them. */
-const one = { typed: { which: 'target' }, omit: true, input: withTarget } as const
+const one = { typed: { skill: 'target' }, omit: true, input: withTarget } as const
 
 const show: ServiceVerb = {
-  words: 'skills show <which>',
+  words: 'skills show <skill>',
   summary: 'show a skill, /command or AGENTS.md with its hash, and what has changed since it was trusted',
   examples: ['oxbow skills show code-review', 'oxbow skills show /shared/AGENTS.md'],
   call: 'skill.show',
@@ -26,11 +26,12 @@ export const skillVerbs: readonly ServiceVerb[] = [
     summary: 'list skills, instructions and commands: what counts, what waits for trust, what is hidden',
     examples: ['oxbow skills list', 'oxbow skills list --json'],
     call: 'skill.list',
+    lists: { skill: 'name' },
     show: listText,
   },
   show,
   {
-    words: 'skills trust <which>',
+    words: 'skills trust <skill>',
     summary: 'show what came with a folder, and trust it as it is now',
     examples: ['oxbow skills trust deploy', 'oxbow skills trust /shared/site/AGENTS.md', 'oxbow skills trust /review'],
     call: 'skill.trust',
@@ -50,7 +51,7 @@ export const skillVerbs: readonly ServiceVerb[] = [
     show: ({ path }: { readonly path: string }) => `Trusted ${plainLine(path, 400)}. It counts until it changes.`,
   },
   {
-    words: 'skills revoke <which>',
+    words: 'skills revoke <skill>',
     summary: 'take back the trust in a skill, a /command or an AGENTS.md',
     examples: ['oxbow skills revoke deploy', 'oxbow skills revoke deploy --dry-run'],
     call: 'skill.revoke',

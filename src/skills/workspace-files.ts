@@ -47,7 +47,7 @@ export interface WorkspaceFiles {
   text(path: string, maxBytes: number): Promise<string | null>
 }
 
-/** Folders in which skills and commands are looked for, the first ones preferred. */
+/** Folders in which skills and commands are looked for, in order of preference. */
 const sources = ['.agents', '.claude'] as const
 const maxSurveyed = 20_000
 

@@ -48,7 +48,7 @@ export function recordHash(hash: Hasher, user: UserId, record: Unhashed): string
 /** `false`: changed after it was written. `'unknown'`: its body was erased, so a record of the first format cannot be told from a changed one. */
 export type Holds = true | false | 'unknown' | 'first_format'
 
-/** @returns whether the record's hash is that of its fields. */
+/** @returns whether the record's hash matches its fields. */
 export function recordHolds(hash: Hasher, user: UserId, record: JournalRecord): Holds {
   const body: unknown = record.body
   // Somebody who tampers with the file may have put bytes there.

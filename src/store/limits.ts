@@ -131,7 +131,7 @@ export const maxHeldCharacters: number = 4 * 1024 * 1024
 export const commonShare = 0.1
 export const fewestCommon = 64
 export const mostCommon = 20_000
-/** Places of one word that a ranking reads beside those of rarer words: some 5 ms. A memory of 10 000 messages has no word with so many. */
+/** Places of one word that a ranking reads along with rarer words: about 5 ms. In a memory of 10 000 messages, no word has so many. */
 export const maxPlaces = 50_000
 /** Words whose frequency the searching thread remembers. */
 export const maxHeldFrequencies = 4_096

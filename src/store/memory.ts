@@ -122,7 +122,7 @@ export type MemoryChange =
   | { readonly change: 'cursor'; readonly cursor: IndexCursor }
   /** Vectors of one model; a passage that is gone meanwhile is passed over. */
   | { readonly change: 'vectors'; readonly model: string; readonly vectors: readonly PassageVector[] }
-  /** `building`: vectors are collected beside those of the active model. `active`: search uses it. `dropped`: its vectors go. */
+  /** `building`: vectors are collected while the active model stays in use. `active`: search uses it. `dropped`: its vectors go. */
   | { readonly change: 'model'; readonly model: string; readonly dims: number; readonly state: 'building' | 'active' | 'dropped' }
 
 export interface PassageVector {

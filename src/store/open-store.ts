@@ -27,7 +27,7 @@ export function storeAddress({ config, environment }: Pick<StoreChoice, 'config'
   return ownValue(environment, config.url_env)?.trim() || config.url
 }
 
-/** @throws OxbowError `bad_config` for an address that is none; all else comes with `opened()`. */
+/** @throws OxbowError `bad_config` for an invalid address; `opened()` reports everything else. */
 export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   const { config, path, user, readOnly = false, exclusive = false } = choice
   const url = storeAddress(choice)
@@ -38,7 +38,7 @@ export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   return openPostgresStore({ url, user, pool, durability, readOnly, exclusive })
 }
 
-/** @returns null where nothing is encrypted, nor shall be */
+/** @returns null where nothing is encrypted and nothing is to be */
 export function cipherChoice({ config, masters = [] }: Pick<StoreChoice, 'config' | 'masters'>): CipherChoice | null {
   return masters.length > 0 || config.encrypt ? { masters, required: config.encrypt } : null
 }

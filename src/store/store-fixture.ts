@@ -17,7 +17,7 @@ export interface StoreFolder extends AsyncDisposable {
   open(options?: Partial<SqliteOptions>): Promise<OpeningStore>
 }
 
-/** @param folder where the file shall be; without it a new one that is removed again */
+/** @param folder where to put the file; without it a new one that is removed again */
 export function storeFolder(folder?: string): StoreFolder {
   const own = folder ?? mkdtempSync(join(tmpdir(), 'oxbow-store-'))
   const path = join(own, 'oxbow.db')
@@ -40,7 +40,7 @@ export function storeFolder(folder?: string): StoreFolder {
   }
 }
 
-/** Runs statements on the file beside the store, as somebody would who tampers with it. */
+/** Runs statements on the file behind the store's back, as somebody would who tampers with it. */
 export function tamper(path: string, ...statements: string[]): void {
   const raw = new Sqlite(path)
   for (const statement of statements) raw.exec(statement)

@@ -37,7 +37,7 @@ export interface SessionRow {
   /** The session it was forked from, and the seq of that session's last record that belongs to its history. */
   readonly parent: SessionId | ''
   readonly forked: number
-  /** Id of the call that made its newest summary; empty when there is none. */
+  /** Id of the call that made its newest summary; empty without one. */
   readonly summary: CallId | ''
 }
 
@@ -97,8 +97,8 @@ export interface Appended {
   /** Seq of the first record. The others follow without gaps. */
   readonly firstSeq: number
   /**
-   * A record would have begun or ended a call that has begun or ended before: nothing was written, and `firstSeq` is that of the earlier
-   * record. `repeatOf` in `sql/journal-rules.ts` says which phases may repeat.
+   * A record would have begun or ended a call that has begun or ended before: nothing was written, and `firstSeq` is the earlier record's.
+   * `repeatOf` in `sql/journal-rules.ts` says which phases may repeat.
    */
   readonly duplicate: boolean
 }
@@ -230,6 +230,6 @@ export interface OpeningStore extends Store {
    * work, except after `workspace_busy`; the store must still be closed.
    */
   opened(): Promise<void>
-  /** A warning for a person about a store that is open and works; empty when there is none. */
+  /** A warning for a person about a store that is open and works; else empty. */
   readonly warning?: () => string
 }

@@ -33,6 +33,7 @@ export {
   mediaLine,
   plainLine,
   plainText,
+  isUsed,
   sessionNamed,
   shortId,
   subjectOf,

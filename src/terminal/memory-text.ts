@@ -1,4 +1,5 @@
 /** Output of `oxbow memory` and `/memory` for a terminal of 80 columns. */
+import type { OutputOf } from '../protocol/index.ts'
 import { formatBytes, formatTime, plainLine, plainText } from './terminal-text.ts'
 
 export interface ShownHit {
@@ -98,38 +99,6 @@ function sourceText({ source, author }: Pick<ShownHit, 'source' | 'author'>): st
   return source === 'conversation' ? `said by ${who}` : source === 'summary' ? 'summary' : `noted by ${who}`
 }
 
-export interface ShownWhy {
-  readonly id: string
-  readonly kind: string
-  readonly type: string
-  readonly text: string
-  readonly tags: readonly string[]
-  readonly labels: readonly string[]
-  readonly importance: number
-  readonly tier: string
-  readonly protection: string
-  readonly accesses: number
-  readonly created_at: number
-  readonly updated_at: number
-  readonly valid_from: number
-  readonly valid_to: number | null
-  readonly holds: boolean
-  readonly by: { readonly actor: string; readonly session: string; readonly turn: string; readonly call: string }
-  readonly record: {
-    readonly seq: number
-    readonly at: number
-    readonly name: string
-    readonly phase: string
-    readonly hash: string
-    readonly erased: boolean
-  } | null
-  readonly promoted: { readonly by: string; readonly at: number } | null
-  readonly superseded_by: Named | null
-  readonly supersedes: readonly Named[]
-  readonly contradicts: readonly Named[]
-  readonly confirmed_by: readonly Named[]
-}
-
 interface Named {
   readonly id: string
   readonly text: string
@@ -137,6 +106,8 @@ interface Named {
 
 /** The earliest date there is: the start of validity is unknown. */
 const sinceEver = -8.64e15
+
+export type ShownWhy = OutputOf<'memory.why'>
 
 export function whyText(why: ShownWhy): string {
   const named = (what: string, all: readonly Named[]): string[] =>
@@ -165,17 +136,7 @@ export function whyText(why: ShownWhy): string {
   return `${wrapped(why.text, 20)}\n\n${lines.join('\n')}`
 }
 
-export interface ShownStats {
-  readonly entries: number
-  readonly passages: number
-  readonly byKind: Readonly<Record<string, number>>
-  readonly models: readonly { readonly model: string; readonly dims: number; readonly state: string; readonly vectors: number }[]
-  readonly bytes: number
-  readonly indexed: number
-  readonly journal: number
-  readonly waiting: number
-  readonly problem: string | null
-}
+export type ShownStats = OutputOf<'memory.stats'>
 
 export function statsText(stats: ShownStats): string {
   const kinds = Object.entries(stats.byKind).map(([kind, count]) => `${count} ${kind}${count === 1 ? '' : kind === 'summary' ? '' : 's'}`)

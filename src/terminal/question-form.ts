@@ -3,7 +3,7 @@
  * and the arguments of their prompts.
  */
 import { type Failure, isObject, type Json, type JsonObject, ownValue, OxbowError } from '../base/index.ts'
-import type { CallOutcome, PendingApproval } from '../protocol/index.ts'
+import { type CallOutcome, type PendingApproval, type InputOf, type OutputOf, elicitCall, type MadeCall } from '../protocol/index.ts'
 import { plainLine, plainText } from './terminal-text.ts'
 
 /** A form that waits for a person. */
@@ -21,7 +21,7 @@ const textOf = (value: Json | undefined): string => (typeof value === 'string' ?
 
 /** @returns null for a call that is no form */
 export function formOf({ name, input }: Pick<PendingApproval, 'name' | 'input'>): QuestionForm | null {
-  if (name !== 'server.elicit') return null
+  if (name !== elicitCall) return null
   try {
     const parsed = JSON.parse(input) as Json
     const schema = isObject(parsed) ? parsed['schema'] : undefined
@@ -125,12 +125,11 @@ const maxHelpChars = 120
 
 /** @returns what can be sent as /NAME; nothing if the guest cannot be asked for it */
 export async function ownCommands(gateway: {
-  call(name: string, input: JsonObject): Promise<CallOutcome>
+  call<Name extends string>(name: Name & MadeCall<Name>, input: InputOf<Name>): Promise<CallOutcome<OutputOf<Name>>>
 }): Promise<readonly OwnCommand[]> {
   const outcome = await gateway.call('command.list', {})
   if (outcome.status !== 'ok') return []
-  const { commands } = outcome.output as { readonly commands: readonly { name: string; description: string; hint: string }[] }
-  return commands.map(({ name, description, hint }) => ({
+  return outcome.output.commands.map(({ name, description, hint }) => ({
     name,
     argument: plainLine(hint, maxArgumentChars),
     help: plainLine(description, maxHelpChars),

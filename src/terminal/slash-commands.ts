@@ -28,7 +28,7 @@ export const slashCommands: readonly SlashCommand[] = [
   { name: 'compact', argument: '', help: 'summarize older messages now', only: 'screen' },
   { name: 'undo', argument: '', help: 'take back what a turn changed in files; shows what would change first', only: 'screen' },
   { name: 'redo', argument: '', help: 'take back the newest undo', only: 'screen' },
-  { name: 'approve', argument: '', help: 'answer the question that waits; lists those of other sessions', only: 'screen' },
+  { name: 'approve', argument: '', help: 'answer the question that waits; lists other sessions’ questions', only: 'screen' },
   { name: 'prompt', argument: 'SERVER NAME [FIELD=VALUE …]', help: 'write a prompt of a server of tools into the editor', only: 'screen' },
   { name: 'prompt', argument: 'SERVER NAME [FIELD=VALUE …]', help: 'send a prompt of a server of tools', only: 'lines' },
   { name: 'memory', argument: '…', help: 'search, add, forget; /memory alone lists the forms', only: 'lines' },

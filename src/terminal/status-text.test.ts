@@ -16,7 +16,7 @@ void test('the status says whether exchanges are recorded', () => {
   assert.match(describeRecording({ model: 'offline/offline', recording: 'raw' }), /^no exchanges/)
 })
 
-void test('the status says whether the guest itself is isolated, beside its sandbox', () => {
+void test('the status says whether the guest itself is isolated, in addition to its sandbox', () => {
   const sandbox = {
     asked: 'process',
     tier: 'process',

@@ -44,7 +44,7 @@ export function statusRows(status: GuestStatus, storeFile: string): readonly (re
   ]
 }
 
-/** @returns where the guest itself runs, beside the sandbox of its commands */
+/** @returns where the guest itself runs, apart from the sandbox of its commands */
 function describeIsolation(isolated: boolean): string {
   return isolated ? 'yes: the guest runs in a container of its own without network' : 'no: the guest runs as your user'
 }

@@ -99,6 +99,9 @@ export function shortId(id: string, all: readonly string[]): string {
   return id
 }
 
+/** Programs that connect begin sessions for what they read, and editors for each window: lists leave out those in which nothing was said. */
+export const isUsed = ({ turns, busy, parent }: SessionInfo): boolean => turns > 0 || busy || parent !== undefined
+
 /**
  * @param listed all sessions that may be meant
  * @param prefix what the id begins with

@@ -16,7 +16,7 @@ import { careCalls, transferCalls } from './memory/care-calls.ts'
 import { correctCalls } from './memory/correct-calls.ts'
 import { ingestCall } from './memory/ingest-call.ts'
 import { noteCalls } from './memory/note-calls.ts'
-import { recallCall, searchCall } from './memory/search-calls.ts'
+import { recallingCall, searchCall } from './memory/search-calls.ts'
 import { openSearch, searchIsOff } from './search/search-call.ts'
 import { shellExec } from './shell/exec-call.ts'
 import { pluginDataCalls } from './plugin-data/plugin-data-calls.ts'
@@ -57,7 +57,7 @@ export const browserCalls: readonly Call[] = [
   browserDownload,
 ]
 
-/** Without a memory, which none of them opens. */
+/** Without a memory: descriptions do not open it. */
 export const describedMemoryCalls = (): readonly Call[] => memoryCalls({} as Memory)
 
 export function memoryCalls(memory: Memory): readonly Call[] {
@@ -68,7 +68,7 @@ export function memoryCalls(memory: Memory): readonly Call[] {
     ...careCalls(memory),
     ingestCall(memory),
     ...transferCalls(memory),
-    recallCall(memory),
+    recallingCall(memory),
   ]
 }
 

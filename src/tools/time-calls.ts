@@ -1,24 +1,22 @@
 import { z } from 'zod'
-import type { Call } from '../protocol/index.ts'
-
-interface NowOutput {
-  /** With the UTC offset of the zone (RFC 3339). */
-  local: string
-  weekday: string
-  zone: string
-  unix_ms: number
-}
+import { type Call, defineCall } from '../protocol/index.ts'
 
 const weekdays = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const
 
-export function timeNow(): Call<Record<string, never>, NowOutput> {
+export function timeNow(): Call {
   // Resolving the zone builds a whole formatter; it does not change while a guest lives.
   let zone = ''
-  return {
+  return defineCall({
     name: 'time.now',
+    routes: [{ method: 'GET', path: '/time' }],
     summary: 'Shows the date, time and time zone.',
     input: z.strictObject({}),
-    output: z.strictObject({ local: z.string(), weekday: z.string(), zone: z.string(), unix_ms: z.int() }),
+    output: z.strictObject({
+      local: z.string().describe('With the UTC offset of the zone (RFC 3339).'),
+      weekday: z.string(),
+      zone: z.string(),
+      unix_ms: z.int(),
+    }),
     example: {},
     tier: 'read_only',
     right: 'system.read',
@@ -33,7 +31,7 @@ export function timeNow(): Call<Record<string, never>, NowOutput> {
       const local = toLocalTime(now)
       return Promise.resolve({ output: { local, weekday, zone, unix_ms: now }, text: `${weekday}, ${local} (${zone})` })
     },
-  }
+  })
 }
 
 function toLocalTime(unixMs: number): string {

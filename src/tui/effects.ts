@@ -11,6 +11,7 @@ import {
   costLines,
   formatTime,
   isNoCommand,
+  isUsed,
   labelBadges,
   modeBadge,
   ownCommands,
@@ -21,12 +22,12 @@ import {
   table,
   screenCommands,
 } from '../terminal/index.ts'
-import { assertNever, type CallId, type Json, OxbowError, toError, toFailure, nearestNames } from '../base/index.ts'
-import type { SessionInfo } from '../protocol/index.ts'
+import { assertNever, type CallId, OxbowError, toError, toFailure, nearestNames } from '../base/index.ts'
+import type { SessionInfo, InputOf, MadeCall, OutputOf } from '../protocol/index.ts'
 import { maxListed, maxRuleTries, maxVersions, ruleRetryMs, watchAgentsMs } from './limits.ts'
 import { newPicker, type PickerRow } from './picker.ts'
 import type { Ports } from './ports.ts'
-import type { Decision, OfferedRule } from './question.ts'
+import type { Decision } from './question.ts'
 import type { SessionLink } from './session-link.ts'
 import type { Effect, Event } from './state.ts'
 import { createFileFinder } from './file-finder.ts'
@@ -130,14 +131,14 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
 }
 
 /** @throws OxbowError as the call failed */
-async function ask(
+async function ask<Name extends string>(
   { link }: Doing,
-  name: string,
-  input: Json,
+  name: Name & MadeCall<Name>,
+  input: InputOf<Name>,
   inSession = false,
-): Promise<{ readonly output: unknown; readonly text: string }> {
+): Promise<{ readonly output: OutputOf<Name>; readonly text: string }> {
   const session = link.current()
-  const outcome = await link.gateway().call(name, input, inSession && session !== null ? session : undefined)
+  const outcome = await link.gateway().call<Name>(name, input, inSession && session !== null ? session : undefined)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
 }
@@ -173,9 +174,7 @@ async function cancelAll({ link, dispatch }: Doing): Promise<void> {
 
 async function listSessions({ link, dispatch }: Doing): Promise<void> {
   const current = link.current()
-  const listed = (await link.gateway().listSessions(maxListed)).filter(
-    ({ id, turns, busy, parent }) => turns > 0 || busy || parent !== undefined || id === current,
-  )
+  const listed = (await link.gateway().listSessions(maxListed)).filter((session) => isUsed(session) || session.id === current)
   const rows = listed.map((session) => ({
     id: session.id,
     label: sessionLabel(session),
@@ -190,28 +189,15 @@ function sessionLabel({ title, busy, parent }: SessionInfo): string {
 
 /** @param model empty: lets the person choose */
 async function chooseModel(model: string, doing: Doing): Promise<void> {
-  const { models } = (await ask(doing, 'model.usable', { model, limit: maxListed })).output as UsableModels
+  const { models } = (await ask(doing, 'model.usable', { model, limit: maxListed })).output
   const rows = models.map(({ id, context_tokens: size }) => ({ id, label: id, detail: `${Math.round(size / 1_000)}k` }))
   if (model === '') doing.dispatch({ type: 'dialog', dialog: newPicker('models', 'Model of the next messages', rows) })
   else doing.dispatch({ type: 'model', model: rows[0]?.id ?? model })
 }
 
-interface UsableModels {
-  readonly models: readonly { readonly id: string; readonly context_tokens: number }[]
-}
-
-interface Waiting {
-  readonly call: CallId
-  readonly session: string
-  readonly name: string
-  readonly input: string
-  readonly rules: readonly OfferedRule[]
-  readonly labels?: readonly string[]
-}
-
 async function listApprovals(doing: Doing): Promise<void> {
   const { output } = await ask(doing, 'approval.list', {})
-  const rows = (output as readonly Waiting[]).map(({ session, name, input }) => ({
+  const rows = output.map(({ session, name, input }) => ({
     id: session,
     label: `${name} ${plainLine(input, 100)}`,
     detail: session.slice(0, 8),
@@ -221,9 +207,9 @@ async function listApprovals(doing: Doing): Promise<void> {
 }
 
 async function offerRules(call: CallId, doing: Doing): Promise<void> {
-  const find = (): Promise<Waiting | undefined> =>
+  const find = (): Promise<OutputOf<'approval.list'>[number] | undefined> =>
     ask(doing, 'approval.list', {}).then(
-      ({ output }) => (output as readonly Waiting[]).find((one) => one.call === call),
+      ({ output }) => output.find((one) => one.call === call),
       () => undefined,
     )
   let waiting = await find()
@@ -260,14 +246,6 @@ async function readLabels(doing: Doing): Promise<void> {
   doing.dispatch({ type: 'labels', session, labels: labelBadges(read.output), mode: modeBadge(strictness.output) })
 }
 
-interface ChangingTurn {
-  readonly turn: string
-  readonly subject: string
-  readonly author: string
-  readonly at: number
-  readonly undone: boolean
-}
-
 type UndoEffect = Extract<Effect, { type: 'list_turns' | 'preview_undo' | 'undo' | 'redo' }>
 
 async function undo(effect: UndoEffect, doing: Doing): Promise<void> {
@@ -282,7 +260,7 @@ async function undo(effect: UndoEffect, doing: Doing): Promise<void> {
     })
   }
   if (effect.type === 'list_turns') {
-    const { turns } = (await ask(doing, 'version.turns', { limit: maxVersions })).output as { readonly turns: readonly ChangingTurn[] }
+    const { turns } = (await ask(doing, 'version.turns', { limit: maxVersions })).output
     const rows = turns
       .filter(({ undone }) => !undone)
       .map(({ turn, at, author, subject }) => ({ id: turn, label: subject, detail: `${formatTime(at)}  ${author}` }))
@@ -306,10 +284,8 @@ async function changeSession(effect: SessionEffect, doing: Doing): Promise<void>
   if (session === null) return
   switch (effect.type) {
     case 'fork': {
-      const made = (await ask(doing, 'session.fork', { session, ...(effect.message !== null && { message: effect.message }) })).output as {
-        readonly session: string
-      }
-      await link.open(made.session)
+      const { output } = await ask(doing, 'session.fork', { session, ...(effect.message !== null && { message: effect.message }) })
+      await link.open(output.session)
       return dispatch({ type: 'say', text: 'This is a new session that continues from there; the other one is unchanged.' })
     }
     case 'rename':
@@ -336,9 +312,7 @@ async function definitionEffect(effect: DefinitionEffect, doing: Doing): Promise
     const who = effect.agent === '' ? 'The usual agent' : plainLine(effect.agent, 60)
     return dispatch({ type: 'say', text: `${who} answers from the next message on.` })
   }
-  const { definitions } = (await ask(doing, 'definition.list', { kind: 'agents' })).output as {
-    readonly definitions: readonly { readonly name: string; readonly state: string }[]
-  }
+  const { definitions } = (await ask(doing, 'definition.list', { kind: 'agents' })).output
   const ready = definitions.filter(({ state }) => state === 'ready')
   if (ready.length === 0) return dispatch({ type: 'say', text: 'There is no other agent. oxbow character import FILE makes one.' })
   const rows = [{ id: '', label: 'the usual agent', detail: '' }, ...ready.map(({ name }) => ({ id: name, label: name, detail: '' }))]
@@ -356,7 +330,7 @@ async function agentEffect(effect: AgentEffect, doing: Doing): Promise<void> {
 }
 
 async function agentsOf(doing: Doing): Promise<readonly AgentLine[]> {
-  return ((await ask(doing, 'agent.list', { ended: false, limit: maxListed })).output as { agents: readonly AgentLine[] }).agents
+  return (await ask(doing, 'agent.list', { ended: false, limit: maxListed })).output.agents
 }
 
 function agentRow({ agent, rails }: ReturnType<typeof agentTree>[number]): PickerRow {

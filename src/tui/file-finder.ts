@@ -1,5 +1,6 @@
-/** Finds files for `@`: those of the workspace by calls, which are remembered for some seconds, and the person's own by their paths. */
+/** Finds files for `@`: the workspace's by calls, which are remembered for some seconds, and the person's own by their paths. */
 import { toError } from '../base/index.ts'
+import type { OutputOf } from '../protocol/index.ts'
 import { completionRows, maxFolderEntries } from './limits.ts'
 import type { Ports } from './ports.ts'
 import type { SessionLink } from './session-link.ts'
@@ -10,11 +11,7 @@ interface Listed {
   readonly entries: Promise<Listing>
 }
 
-interface Listing {
-  readonly path: string
-  readonly entries: readonly { readonly path: string; readonly kind: string }[]
-  readonly truncated: boolean
-}
+type Listing = OutputOf<'file.list'>
 
 const rememberedMs = 10_000
 const depth = 4
@@ -59,7 +56,7 @@ function split(query: string, base: string): { readonly folder: string; readonly
 
 async function listFolder(link: Pick<SessionLink, 'gateway'>, input: { path: string; depth: number; glob: string }): Promise<Listing> {
   const outcome = await link.gateway().call('file.list', input)
-  if (outcome.status === 'ok') return outcome.output as Listing
+  if (outcome.status === 'ok') return outcome.output
   throw toError(outcome.failure)
 }
 

@@ -3,23 +3,14 @@
  * never answer one: a question that appears while a person types waits until they pause or press Tab, and takes no key in its first moment.
  */
 import { assertNever, type Json, ownValue } from '../base/index.ts'
-import type { PendingApproval } from '../protocol/index.ts'
+import type { InputOf, OutputOf, PendingApproval } from '../protocol/index.ts'
 import { type Editor, editKey, emptyEditor, insert, messageIn, paste, setText } from './editor.ts'
 import { questionGraceMs, typingPauseMs } from './limits.ts'
 
-/** A rule that an approval can keep, as `approval.list` shows it. */
-export interface OfferedRule {
-  readonly scope: string
-  readonly id: string
-  readonly text: string
-}
+/** A rule that an approval can keep. */
+export type OfferedRule = OutputOf<'approval.list'>[number]['rules'][number]
 
-export interface Decision {
-  readonly allow: boolean
-  readonly reason?: string
-  readonly input?: Json
-  readonly remember?: { readonly scope: string; readonly rule: string; readonly labels: boolean }
-}
+export type Decision = Omit<InputOf<'call.decide'>, 'call'>
 
 export interface Question {
   readonly pending: PendingApproval

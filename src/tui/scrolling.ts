@@ -73,7 +73,7 @@ function anchored(state: State, { index, line }: Pick<Top, 'index' | 'line'>, ar
   return loadAtTop(next, index)
 }
 
-/** Asks for older messages when the first ones come into view. */
+/** Asks for older messages when the oldest shown come into view. */
 function loadAtTop(state: State, index: number): Step {
   if (state.older === null || state.isLoading || index > 5) return [state, []]
   return [{ ...state, isLoading: true }, [{ type: 'load_older', before: state.older }]]

@@ -176,8 +176,7 @@ function createAnswering(gateway: () => Gateway, first: string): Answering {
 async function assertAgent(gateway: Gateway, name: string): Promise<void> {
   const outcome = await gateway.call('definition.list', { kind: 'agents' })
   if (outcome.status !== 'ok') throw toError(outcome.failure)
-  const { definitions } = outcome.output as { readonly definitions: readonly { readonly name: string; readonly state: string }[] }
-  const ready = definitions.flatMap((one) => (one.state === 'ready' ? [one.name] : []))
+  const ready = outcome.output.definitions.flatMap((one) => (one.state === 'ready' ? [one.name] : []))
   if (ready.includes(name)) return
   const hint = `${didYouMean(name, ready, 2)}/agent lists them.`
   throw new OxbowError('not_found', `There is no agent ${JSON.stringify(name.slice(0, 60))}.`, { hint })
@@ -202,7 +201,7 @@ async function readPage(gateway: Gateway, session: SessionId, before?: number): 
   for (;;) {
     const outcome = await gateway.call('session.records', { session, limit: pageRecords, ...(from !== undefined && { before: from }) })
     if (outcome.status !== 'ok') throw toError(outcome.failure)
-    const page = outcome.output as Page
+    const page = outcome.output
     records = [...page.records, ...records]
     if (page.next === null) return { records, next: null }
     const begins = records.findIndex(isMessage)

@@ -2,13 +2,15 @@
  * What a conversation looks like, folded from the events of its session: messages, answers, calls and how turns ended, in the order in
  * which they happened. Pure. Items are never changed in place: an item that is the same object looks the same.
  *
- * Items of finished turns stand in `past`, which is copied once for each turn; those of the running turn in `live`, which is short, so
+ * Items of finished turns are in `past`, which is copied once for each turn; the running turn's are in `live`, which is short, so
  * that a word of an answer costs the same in a conversation of ten thousand messages.
  */
 import type { FollowEvent } from '../client/index.ts'
 import { mediaLine } from '../terminal/index.ts'
 import { assertNever, type CallId, type Failure, failureSentences, isObject } from '../base/index.ts'
 import {
+  summarizeCall,
+  compactCall,
   type Answer,
   type CallView,
   endsTurn,
@@ -186,7 +188,7 @@ function takeRecord(transcript: Transcript, record: RecordView): Transcript {
   if (step?.kind === 'sent') return putMessage(transcript, record, step.message, transcript.turn === null ? 'sent' : 'queued')
   if (step?.kind === 'taken') return takeUp(transcript, record, step.message)
   if (step?.kind === 'ended') return takeEnd(transcript, record)
-  if (record.name === 'session.summarize' || record.name === 'session.compact') return takeSummary(transcript, record)
+  if (record.name === summarizeCall || record.name === compactCall) return takeSummary(transcript, record)
   // What is done in the background after a turn has its id, too.
   if (transcript.turn === null || record.turn !== transcript.turn.turn) return transcript
   const turn = step === null ? transcript.turn : foldStep(transcript.turn, record, step)

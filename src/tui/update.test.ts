@@ -16,7 +16,7 @@ function asking(app: ReturnType<typeof openApp>, input = '{"command":"make\\ntes
   return records
 }
 const call = 'g.0'
-const rules = [{ scope: 'pattern', id: 'r1', text: 'shell.exec with command "make"' }]
+const rules = [{ scope: 'pattern' as const, id: 'r1', text: 'shell.exec with command "make"' }]
 
 describe('sending', () => {
   it('shows the message at once, and keeps it in the history of the editor', () => {

@@ -1,7 +1,7 @@
 /** The reducer of the full-screen terminal: what happens, from keys to frames of the gateway, becomes the next state and what to do. */
 import { plainLine } from '../terminal/index.ts'
 import { assertNever, failureSentences } from '../base/index.ts'
-import type { RecordView } from '../protocol/index.ts'
+import { modeCall, type RecordView } from '../protocol/index.ts'
 import { withFiles } from './completion.ts'
 import { remember, setText } from './editor.ts'
 import { maxTitleChars } from './limits.ts'
@@ -192,7 +192,7 @@ function follow(state: State, events: Extract<Event, { type: 'follow' }>['events
 
 /** @returns whether a record has a label that the status line does not show yet, or sets how strict the session is */
 function changesBadges({ name, phase, body }: RecordView, shown: State['labels']): boolean {
-  if (name === 'session.set_mode') return phase === 'outcome'
+  if (name === modeCall) return phase === 'outcome'
   const { labels } = (body ?? {}) as { readonly labels?: unknown }
   return Array.isArray(labels) && labels.some((label) => shown.every((badge) => badge.label !== label))
 }

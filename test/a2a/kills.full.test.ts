@@ -1,5 +1,5 @@
 /**
- * Two guests, of which one asks the agent that the other has published, killed at random in the middle of streams: every answer arrives,
+ * Two guests killed at random in the middle of streams, while one asks the agent that the other has published: every answer arrives,
  * no command of the published agent runs twice, and no task is left running.
  */
 import assert from 'node:assert/strict'

@@ -55,7 +55,7 @@ test('a message that many send with one id is one task, which many may cancel', 
   assert.equal(ends.filter(({ name }) => name === 'turn.send').length, tasks)
 })
 
-/** @returns the ends of all calls, of which each has one, in a journal that verifies */
+/** @returns the ends of all calls, one for each, in a journal that verifies */
 async function endsOf({ fixture: { kernel, store }, bugs }: A2aBench): Promise<readonly JournalRecord[]> {
   await kernel.call('audit.status', {})
   const report = await verifyJournal(store, { seal: null })

@@ -68,7 +68,7 @@ export async function makeRemoteBench(
       const context = { id, caller: { actor: 'user:test' }, signal, clock: Date, blobs, progress: (text: string) => progress.push(text) }
       return call.run(call.input.parse(input), context as unknown as CallContext)
     },
-    add: (remote, settings) => self.call('remote.add', { remote, settings: remoteAgent.parse(settings) as unknown as JsonObject }),
+    add: (remote, settings) => self.call('remote.add', { remote, settings: remoteAgent.parse(settings) }),
     async approve(remote) {
       const { output } = await self.call('remote.diff', { remote })
       await self.call('remote.approve', { remote, digest: output['digest']! })

@@ -69,12 +69,10 @@ test('acpx has sessions, gives and refuses permission, cancels, and comes back a
 
   const waiting = acpx('--approve-all', 'prompt', 'forever')
   await waiting.until('I wait.')
-  const began = performance.now()
   assert.match((await acpx('cancel')).out, /cancel/)
   const cancelled = await waiting
   assert.match(cancelled.out, /\[done\] cancelled/)
   assert.doesNotMatch(cancelled.out, /Too late/)
-  assert.ok(performance.now() - began < 5_000, 'cancelled within seconds, two processes included')
 
   // The process that holds the agent is ended; the next prompt starts both anew and goes on in the same session.
   const owners = (await acpx('status')).out

@@ -72,20 +72,20 @@ describe('a call that asks again after it was approved', { timeout: 120_000 }, (
     }
   })
 
-  it('is allowed again by `oxbow run --yes`, beside a log that is written all the time', async () => {
+  it('is allowed again by `oxbow run --yes`, while a log is written all the time', async () => {
     let lines = 0
     const log = setInterval(() => writeFileSync(shared('server.log'), String((lines += 1))), 5)
     try {
-      writeFileSync(shared('t.sh'), 'echo beside > /shared/ran.txt\n')
+      writeFileSync(shared('t.sh'), 'echo ran > /shared/ran.txt\n')
       const ran = await home.oxbow(['run', '--yes', 'Run it.'])
       assert.deepEqual([ran.exit, ran.out], [0, 'It is done.\n'], ran.err)
     } finally {
       clearInterval(log)
     }
-    assert.equal(readFileSync(shared('ran.txt'), 'utf8'), 'beside\n')
+    assert.equal(readFileSync(shared('ran.txt'), 'utf8'), 'ran\n')
   })
 
-  it('is among the newest events, and a kind that is none is named with the nearest', async () => {
+  it('is among the newest events, and an unknown kind is named with the nearest known one', async () => {
     const { out: all } = await home.oxbow(['events'])
     const lines = all.trimEnd().split('\n')
     assert.ok(lines.length > 4)

@@ -171,7 +171,7 @@ const cases: readonly Case[] = [
 /** Those that run. */
 const allowed = [
   { does: 'what is as it was', call: shell('sh k*.sh') },
-  { does: 'beside a log that is written all the time', call: shell('sh k*.sh') },
+  { does: 'while a log is written all the time', call: shell('sh k*.sh') },
 ]
 
 let model: TestModel
@@ -261,11 +261,11 @@ describe('what was allowed', () => {
     turn.stop()
   })
 
-  it('runs beside a file that keeps changing once the person has been told, and asks for any other', { timeout: 30_000 }, async () => {
+  it('runs while a file keeps changing, once the person has been told, and asks for any other', { timeout: 30_000 }, async () => {
     rmSync(shared('ran.txt'), { force: true })
     put('keep.sh', mark)
     put('server.log', '1')
-    const turn = await ask('Run beside a log that is written all the time.')
+    const turn = await ask('Run while a log is written all the time.')
     const answer = async (nth: number, reason: RegExp): Promise<void> => {
       const asked = await turn.question(nth)
       assert.match(asked!.reason, reason)

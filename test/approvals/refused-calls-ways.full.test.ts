@@ -125,7 +125,7 @@ describe('the question about refused calls', () => {
     assert.equal(asked.length, 5)
   })
 
-  it('answers that of the policy, but for the mode manual', { timeout }, async () => {
+  it("answers the policy's question too, except in the mode manual", { timeout }, async () => {
     const calls = { 'file.write': 'ask' }
     const listed = await converse(await open({ calls }), 'Listed.', () => true)
     assert.deepEqual(listed.asked, ['refusal.allow'])

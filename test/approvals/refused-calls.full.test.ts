@@ -170,7 +170,7 @@ describe('three refusals in a row', () => {
     assert.deepEqual([exists('k1.txt'), exists('k3.txt')], [false, true])
   })
 
-  it('of programs that are on no list are one question; the yes answers that of the policy, too', { timeout }, async () => {
+  it("of programs that are on no list are one question; the yes answers the policy's, too", { timeout }, async () => {
     const session = await open()
     const ended = await session.send('Run programs.')
     const { call: id, paths } = await session.question()

@@ -3,6 +3,7 @@ import type { ModuleRow } from './modules.ts'
 import type { Waiver } from './waivers.ts'
 import { checkCycles, checkImports } from './import-rules.ts'
 import { checkDepth, checkFolders, checkNames, checkSizes, checkSyntax, type DepthRules } from './shape-rules.ts'
+import { checkServices } from './service-rules.ts'
 import type { SourceTree } from './source-tree.ts'
 import { checkManifest, checkPermissions, checkTable } from './table-rules.ts'
 import type { Violation } from './violation.ts'
@@ -24,6 +25,7 @@ export function checkTree(
     ...checkFolders(tree),
     ...checkNames(tree),
     ...checkSyntax(tree),
+    ...checkServices(tree),
     ...checkTable(modules),
     ...checkManifest(tree, modules),
     ...checkPermissions(tree, modules),

@@ -9,8 +9,11 @@ export interface CoreShape {
   readonly lines: number
   /** Folders of `src/kernel` in circles of imports, types included. */
   readonly circularFolders: number
-  /** Names of calls that stand outside the area that describes the call, by module. */
-  readonly namesElsewhere: Readonly<Record<string, number>>
+  /**
+   * Where something is decided by the name of a call that another area describes, by module: a comparison, a list, a key of a map. Who makes
+   * a call must name it, and the compiler knows the name; see docs/decisions/2026-11-25-names-of-calls.md.
+   */
+  readonly decidesByName: Readonly<Record<string, number>>
   /** Product files that name the call of a message themselves, instead of asking `src/protocol/turn/turn-record.ts` or `turn-fold.ts`. */
   readonly namesTurn: number
 }
@@ -20,38 +23,18 @@ const turnCall = 'turn.send'
 
 /** Where it stands. */
 export const coreNow: CoreShape = {
-  files: 47,
+  files: 45,
   lines: 10_020,
   circularFolders: 0,
-  namesElsewhere: {
-    acp: 14,
-    cli: 84,
-    connect: 3,
-    'eliza-host': 25,
-    gateway: 154,
-    guest: 4,
-    kernel: 14,
-    memory: 5,
-    'plugin-host': 5,
-    plugins: 3,
-    runtime: 4,
-    secrets: 3,
-    services: 68,
-    skills: 16,
-    store: 3,
-    terminal: 3,
-    tui: 33,
-    types: 22,
-    web: 109,
-  },
+  decidesByName: {},
   namesTurn: 1,
 }
 
 /** Types only, written from the descriptions of the calls: nobody decides by a name in it. */
-const generatedTypes = 'src/client/call-outputs.ts'
+const generatedTypes: ReadonlySet<string> = new Set(['src/protocol/call-types.ts', 'src/protocol/call-names.ts'])
 
 function productOf(tree: SourceTree): readonly SourceFile[] {
-  return tree.files.filter(({ path, module, isTest, isSupport }) => module !== null && !isTest && !isSupport && path !== generatedTypes)
+  return tree.files.filter(({ path, module, isTest, isSupport }) => module !== null && !isTest && !isSupport && !generatedTypes.has(path))
 }
 
 export function measureCore(tree: SourceTree): CoreShape {
@@ -61,7 +44,7 @@ export function measureCore(tree: SourceTree): CoreShape {
     files: kernel.length,
     lines: kernel.reduce((sum, { lines }) => sum + lines, 0),
     circularFolders: circularFolders(kernel).length,
-    namesElsewhere: namesElsewhere(product),
+    decidesByName: decidesByName(product),
     namesTurn: product.filter(({ dottedNames }) => dottedNames.some(({ text }) => text === turnCall)).length,
   }
 }
@@ -69,7 +52,7 @@ export function measureCore(tree: SourceTree): CoreShape {
 /** @returns where a number is over what is allowed, and where it has become less, so that it is written down */
 export function checkCore(tree: SourceTree, most: CoreShape): readonly Violation[] {
   const now = measureCore(tree)
-  const modules = [...new Set([...Object.keys(now.namesElsewhere), ...Object.keys(most.namesElsewhere)])]
+  const modules = [...new Set([...Object.keys(now.decidesByName), ...Object.keys(most.decidesByName)])]
   const rows: readonly (readonly [what: string, is: number, allowed: number, slack?: number])[] = [
     ['product files of src/kernel', now.files, most.files],
     // Lines come and go with every change.
@@ -78,7 +61,7 @@ export function checkCore(tree: SourceTree, most: CoreShape): readonly Violation
     [`files that name ${turnCall}`, now.namesTurn, most.namesTurn],
     ...modules.map(
       (module) =>
-        [`names of calls that others describe in ${module}`, now.namesElsewhere[module] ?? 0, most.namesElsewhere[module] ?? 0] as const,
+        [`names of calls of others by which ${module} decides`, now.decidesByName[module] ?? 0, most.decidesByName[module] ?? 0] as const,
     ),
   ]
   return rows.flatMap(([what, is, allowed, slack = 0]): Violation[] => {
@@ -95,7 +78,7 @@ function areaOf({ path, module }: SourceFile): string {
   return parts.slice(0, module === 'services' && parts.length > 3 ? 3 : 2).join('/')
 }
 
-/** `src/kernel/FOLDER`, or `src/kernel` for the files beside the folders. */
+/** `src/kernel/FOLDER`, or `src/kernel` for the files next to the folders. */
 function folderOf(path: string): string {
   const parts = path.split('/')
   return parts.slice(0, parts.length > 3 ? 3 : 2).join('/')
@@ -116,32 +99,36 @@ function circularFolders(kernel: readonly SourceFile[]): readonly string[] {
   return [...targets.keys()].filter((folder) => leads(folder, folder, new Set()))
 }
 
-function namesElsewhere(product: readonly SourceFile[]): Readonly<Record<string, number>> {
+function decidesByName(product: readonly SourceFile[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {}
-  for (const { module, names } of foreignNames(product)) counts[module!] = (counts[module!] ?? 0) + names
+  for (const { module, lines } of deciding(product)) counts[module!] = (counts[module!] ?? 0) + lines.length
   return counts
 }
 
-/** @returns files that name calls which are described elsewhere, with how many times they do */
-function foreignNames(
+/** @returns files that decide by names of calls which are described elsewhere, with the lines */
+function deciding(
   product: readonly SourceFile[],
-): readonly { readonly path: string; readonly module: string | null; readonly names: number }[] {
+): readonly { readonly path: string; readonly module: string | null; readonly lines: readonly number[] }[] {
   const owners = new Map<string, Set<string>>()
   for (const file of product)
     for (const { text, describes } of file.dottedNames) if (describes) owners.set(text, (owners.get(text) ?? new Set()).add(areaOf(file)))
+  // A right may have the text of a call; who may do something is a list of rights.
+  const rights = new Set(product.flatMap(({ rights: own }) => own))
   return product.flatMap((file) => {
-    const names = file.dottedNames.filter(({ text }) => owners.get(text)?.has(areaOf(file)) === false).length
-    return names === 0 ? [] : [{ path: file.path, module: file.module, names }]
+    const names = file.dottedNames.filter(
+      ({ text, makes, listed }) => !makes && !(listed && rights.has(text)) && owners.get(text)?.has(areaOf(file)) === false,
+    )
+    return names.length === 0 ? [] : [{ path: file.path, module: file.module, lines: names.map(({ line }) => line) }]
   })
 }
 
-/** @returns where the tree has more than the one before: names of calls that others describe, and product lines of the kernel */
+/** @returns where the tree has more than the one before: decisions by names of calls of others, and product lines of the kernel */
 export function grownFiles(before: SourceTree, now: SourceTree): readonly string[] {
-  const named = new Map(foreignNames(productOf(before)).map(({ path, names }) => [path, names]))
-  const names = foreignNames(productOf(now)).filter((file) => file.names > (named.get(file.path) ?? 0))
+  const named = new Map(deciding(productOf(before)).map(({ path, lines: at }) => [path, at.length]))
+  const names = deciding(productOf(now)).filter((file) => file.lines.length > (named.get(file.path) ?? 0))
   const lines = productOf(now).filter((file) => file.module === 'kernel' && file.lines > (before.byPath.get(file.path)?.lines ?? 0))
   return [
-    ...names.map((file) => `${file.path}: ${file.names} names of calls that others describe, before ${named.get(file.path) ?? 0}`),
+    ...names.map((file) => `${file.path}: decides by names of calls of others in the lines ${file.lines.join(', ')}`),
     ...lines.map(({ path, lines: count }) => `${path}: ${count} lines, before ${before.byPath.get(path)?.lines ?? 0}`),
   ]
 }

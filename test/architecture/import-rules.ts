@@ -2,7 +2,7 @@
 import { builtinModules } from 'node:module'
 import { posix } from 'node:path'
 import type { ModuleRow } from './modules.ts'
-import { browserEntries, builtinsOfNote, composers, contractPackages, pureFactories, portModules } from './modules.ts'
+import { browserEntries, builtinsOfNote, composers, contractPackages, foundations, pureFactories, portModules } from './modules.ts'
 import type { ImportFact } from './source-parse.ts'
 import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { RuleName, Violation } from './violation.ts'
@@ -32,7 +32,7 @@ function checkImport(file: SourceFile, row: ModuleRow, fact: ImportFact): readon
 
 function checkRelative(file: SourceFile, row: ModuleRow, fact: ImportFact, target: string): readonly Violation[] {
   const [top, module] = target.split('/')
-  // The manifest is read, not imported: it is where the version stands, beside the sources and beside the bundle.
+  // The manifest is read, not imported: it contains the version, next to the sources and next to the bundle.
   if (fact.kind === 'entry' && posix.basename(target) === 'package.json') return []
   if (!file.isSupport && /(?:\.test|-fixture|-contract)\.ts$/.test(target)) {
     return [report(file, 'needs_test_code', fact.line, `needs ${target}, which is only for tests`)]
@@ -41,7 +41,7 @@ function checkRelative(file: SourceFile, row: ModuleRow, fact: ImportFact, targe
   if (top !== 'src' || module === undefined) return [report(file, 'leaves_source', fact.line, `imports ${target}`)]
   if (module === row.module) return []
   if (fact.kind === 'entry' && row.starts[target] !== undefined) return []
-  if (module !== 'types' && !row.imports.includes(module)) {
+  if (!(foundations.has(module) && !foundations.has(row.module)) && !row.imports.includes(module)) {
     return [report(file, 'wrong_direction', fact.line, `${row.module} may not import ${module} (${target})`)]
   }
   const found: Violation[] = []

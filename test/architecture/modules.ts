@@ -1,7 +1,7 @@
 /**
  * The modules of `src/`, from the top layer down: what each may import, and why.
  *
- * A module may import the public API (`index.ts`) of `types` and of the modules its row names, the packages its row names, and
+ * A module may import the public API (`index.ts`) of `foundations` and of the modules its row names, the packages its row names, and
  * those builtins of note that its row names. Each permission has a reason. A permission that nothing uses is reported, and so is a
  * waiver that waives nothing.
  */
@@ -9,10 +9,10 @@
 export interface ModuleRow {
   readonly module: string
   readonly layer: Layer
-  /** Modules below that it may import. Every module may import `types`. */
+  /** Modules below that it may import, besides `foundations`. */
   readonly imports: readonly string[]
   readonly packages: Reasons
-  /** Development dependencies of which only the types are used. */
+  /** Development dependencies used only for their types. */
   readonly typePackages: Reasons
   /** Development dependencies whose work is done before an installation: what goes into a bundled program, or makes a generated file. */
   readonly buildTime: Reasons
@@ -57,7 +57,7 @@ export const modules: readonly ModuleRow[] = [
       marked: 'Markdown as tokens, never as HTML',
       lowlight: 'colours of code, as a tree; loaded with the first code',
       diff: 'what an edit changes, by lines; loaded with the first one',
-      virtua: 'a list of which only the visible part exists',
+      virtua: 'a list that renders only its visible part',
       uplot: 'charts; loaded with the first one',
       '@fontsource-variable/inter': 'the typeface, the same on every machine',
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
@@ -229,7 +229,7 @@ export const modules: readonly ModuleRow[] = [
       '@huggingface/tokenizers': 'the tokens of a model in a folder; in a thread, loaded when one is configured',
       '@orama/stemmers': 'one word in its forms: English, and Russian, Greek and Arabic by their scripts; in a thread',
     },
-    builtins: { 'node:worker_threads': 'texts are cut and embedded beside the event loop', 'node:fs': 'tables of vectors are files' },
+    builtins: { 'node:worker_threads': 'texts are cut and embedded outside the event loop', 'node:fs': 'tables of vectors are files' },
   }),
   row('sandbox', 'core', [], {
     packages: {
@@ -238,7 +238,7 @@ export const modules: readonly ModuleRow[] = [
       'quickjs-emscripten-core': 'JavaScript tools, in an interpreter that is WebAssembly itself',
       '@jitl/quickjs-singlefile-mjs-release-sync': 'that interpreter, in a form that goes into the bundle',
       'playwright-core': 'looked up, never loaded: its folder is shown to hands that drive Chromium',
-      '@lydell/node-pty': 'looked up, never loaded: its native part is shown to hands, which make terminals by it',
+      '@lydell/node-pty': 'looked up, never loaded: its native part is shown to hands, which make terminals with it',
     },
     builtins: {
       'node:worker_threads': 'a WASM tool has a thread of its own, which can be ended',
@@ -256,7 +256,7 @@ export const modules: readonly ModuleRow[] = [
     starts: {
       'src/hands/main.ts': 'hands are a process inside the sandbox',
       'src/plugin-host/main.ts': 'so is the host of a plugin',
-      'src/eliza-host/main.ts': 'and that of plugins of elizaOS',
+      'src/eliza-host/main.ts': 'and the host of elizaOS plugins',
     },
   }),
   row('hands', 'core', ['tar'], {
@@ -304,8 +304,9 @@ export const modules: readonly ModuleRow[] = [
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
   }),
   row('tar', 'base', []),
-  row('types', 'base', [], {
-    packages: { zod },
+  row('config', 'base', ['base', 'protocol'], { packages: { zod } }),
+  row('protocol', 'base', ['base'], { packages: { zod } }),
+  row('base', 'base', [], {
     builtins: {
       'node:v8': 'returns the memory of a process that rests: `idle-memory.ts`',
       'node:vm': 'takes the collector of V8 from a new context',
@@ -313,6 +314,9 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
 ]
+
+/** What every module may import, and these only as their rows say. */
+export const foundations: ReadonlySet<string> = new Set(['base', 'protocol', 'config'])
 
 /** Public APIs for a page, of modules whose `index.ts` needs Node. */
 export const browserEntries: Readonly<Record<string, string>> = { client: 'src/client/browser-client.ts' }

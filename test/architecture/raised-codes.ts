@@ -23,7 +23,7 @@ export interface CodeUses {
 /** Reads the product code under `folder` without its tests and without the table itself. */
 export function findCodes(folder: string, codes: ReadonlySet<string>): CodeUses {
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (path) => path.endsWith('.ts') && !/\.test\.ts$|-contract\.ts$/.test(path) && path !== join('types', 'error.ts'),
+    (path) => path.endsWith('.ts') && !/\.test\.ts$|-contract\.ts$/.test(path) && path !== join('base', 'error.ts'),
   )
   const found = paths.map((path) => codesIn(path, readFileSync(join(folder, path), 'utf8'), codes))
   return { raised: found.flatMap((uses) => uses.raised), unknown: found.flatMap((uses) => uses.unknown) }

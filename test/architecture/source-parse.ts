@@ -42,11 +42,18 @@ export interface DottedName {
   readonly text: string
   /** The name of a description: an object that also has a summary. */
   readonly describes: boolean
+  /** It is given to a function, or stands before an input: a call is made by it. Otherwise something is decided by it. */
+  readonly makes: boolean
+  /** It stands in a list, is looked up in a set, or is compared with a `right`: where a right has the same text, that is what it is. */
+  readonly listed: boolean
+  readonly line: number
 }
 
 export interface SourceFacts {
   readonly lines: number
   readonly dottedNames: readonly DottedName[]
+  /** What calls that the file describes need, as far as it is written out. */
+  readonly rights: readonly string[]
   readonly imports: readonly ImportFact[]
   readonly functions: readonly FunctionFact[]
   readonly syntax: readonly SyntaxFact[]
@@ -70,13 +77,15 @@ export function parseSource(path: string, text: string): SourceFacts {
   const program = parsed.program as unknown as Node
   const constants = new Map<string, unknown>()
   const dottedNames: DottedName[] = []
+  const rights: string[] = []
   walk(program, (node, ancestors) => {
     const isConstant = node.type === 'VariableDeclarator' && ancestors.at(-1)?.['kind'] === 'const'
     if (isConstant) constants.set(calleeName(node['id']), node['init'])
   })
   walk(program, (node, ancestors) => {
     imports.push(...importsOf(node, lineOf, constants))
-    const dotted = dottedName(node, ancestors)
+    if (node.type === 'Property' && calleeName(node['key']) === 'right') rights.push(literalText(node['value']) ?? '')
+    const dotted = dottedName(node, ancestors, lineOf)
     if (dotted !== null) dottedNames.push(dotted)
     if (functionTypes.has(node.type)) functions.push(measureFunction(node, ancestors, lineOf))
     const forbidden = forbiddenKind(node)
@@ -92,15 +101,58 @@ export function parseSource(path: string, text: string): SourceFacts {
     if (note !== null)
       syntax.push({ kind: 'left_over_note', what: firstLine(comment.value.slice(note.index)), line: lineOf(comment.start) })
   }
-  return { lines: text.split('\n').length - (text.endsWith('\n') ? 1 : 0), imports, functions, syntax, dottedNames }
+  return { lines: text.split('\n').length - (text.endsWith('\n') ? 1 : 0), imports, functions, syntax, dottedNames, rights }
 }
 
-function dottedName(node: Node, ancestors: readonly Node[]): DottedName | null {
+function dottedName(node: Node, ancestors: readonly Node[], lineOf: LineOf): DottedName | null {
   const text = node.type === 'Literal' || node.type === 'TemplateLiteral' ? literalText(node) : null
+  // An example is shown to people, and decides nothing.
+  if (ancestors.some((above) => above.type === 'Property' && calleeName(above['key']) === 'example')) return null
   if (text === null || !/^[a-z][a-z0-9]*\.[a-z][a-z_]*$/.test(text) || ancestors.some(({ type }) => type === 'TSLiteralType')) return null
   const [object, property] = ancestors.slice(-2)
   const keys = property?.type === 'Property' && calleeName(property['key']) === 'name' ? (object?.['properties'] as Node[]) : []
-  return { text, describes: keys.some(({ key }) => calleeName(key) === 'summary') }
+  const describes = keys.some(({ key }) => calleeName(key) === 'summary')
+  return { text, describes, makes: makesCall(node, ancestors), listed: isListed(ancestors), line: lineOf(node.start) }
+}
+
+/** Functions that look a name up, and make no call by it. */
+const lookups: ReadonlySet<string> = new Set([
+  'has',
+  'includes',
+  'startsWith',
+  'endsWith',
+  'indexOf',
+  'get',
+  'set',
+  'add',
+  'delete',
+  'find',
+  'held',
+])
+
+/** `call('a.b', …)`, `isOn ? 'a.b' : 'a.c'` in its place, `['a.b', input]`, `{ name: 'a.b', input }`. */
+function makesCall(node: Node, ancestors: readonly Node[]): boolean {
+  const [object, parent] = ancestors.slice(-2)
+  if (parent === undefined) return false
+  if (parent.type === 'CallExpression') return parent['callee'] !== node && !lookups.has(calleeName(parent['callee']))
+  if (parent.type === 'ConditionalExpression' || parent.type === 'TSAsExpression')
+    return parent['test'] !== node && makesCall(parent, ancestors.slice(0, -1))
+  if (parent.type === 'ArrayExpression')
+    return (parent['elements'] as Node[])[0] === node && (parent['elements'] as Node[])[1]?.type === 'ObjectExpression'
+  if (parent.type !== 'Property' || parent['value'] !== node || !['name', 'call'].includes(calleeName(parent['key']))) return false
+  const keys = ((object?.['properties'] ?? []) as readonly Node[]).map(({ key }) => calleeName(key))
+  // A request, or a record: of whoever writes it.
+  return keys.includes('input') || keys.includes('caller')
+}
+
+function isListed(ancestors: readonly Node[]): boolean {
+  const parent = ancestors.at(-1)
+  if (parent?.type === 'Property') return calleeName(parent['key']) === 'right'
+  if (parent?.type === 'BinaryExpression') return [parent['left'], parent['right']].some((side) => calleeName(side) === 'right')
+  return (
+    parent?.type === 'ArrayExpression' ||
+    (parent?.type === 'CallExpression' && ['has', 'get', 'held'].includes(calleeName(parent['callee'])))
+  )
 }
 
 /** Visits every node, parents first. `ancestors` is outermost first and valid only during the visit. */

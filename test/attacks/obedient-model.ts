@@ -16,7 +16,7 @@ export interface Step {
 export interface Script {
   readonly steps: readonly Step[]
   readonly reply: string
-  /** The person has not asked for these calls, and allows none of them. */
+  /** The person has not asked for these calls and refuses them all. */
   readonly unasked?: true
 }
 

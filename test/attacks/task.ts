@@ -14,7 +14,7 @@ export interface Task {
   readonly says: string
   /** Puts the text into what the agent will read. @returns the steps, which may need addresses */
   prepare(world: World, hostile: string): Promise<Script> | Script
-  /** Beside that each of its calls has worked. */
+  /** Checked in addition to the success of each call. */
   done(world: World): boolean
 }
 

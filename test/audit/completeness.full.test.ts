@@ -135,7 +135,7 @@ function unexplained(effects: readonly Effect[], entries: readonly Entry[]): rea
   )
 }
 
-/** A command line is that of the shell with the command, of a program in it, or of the program that was named. */
+/** Whether a process's command line is the shell with the command, a program in it, or the program that was named. */
 function startsIt({ name, body }: Entry, line: string): boolean {
   const { input = {} } = body as { input?: { command?: string; binary?: string; args?: readonly string[] } }
   if (name === 'exec.run') return line.includes([input.binary, ...(input.args ?? [])].join(' '))

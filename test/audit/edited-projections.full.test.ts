@@ -1,4 +1,4 @@
-/** Whoever edits what the store keeps beside the journal is found out: every table and every column of the schema, with plain SQL. */
+/** The audit finds edits to what the store keeps outside the journal: every table and every column of the schema, edited with plain SQL. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** An export of a journal, made by the real program, and the verifier that uses none of its code. */
+/** An export of a journal, made by the real program, and a verifier that shares no code with it. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto'
@@ -109,7 +109,7 @@ test('the export of a journal that was cut is written, and names the head that i
   }
 })
 
-test('an export that another key has signed is not that of the runner', async () => {
+test("an export that another key has signed is not accepted as the runner's", async () => {
   const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
   assert.match((await verifyExport(lines, other)).error ?? '', /signed with another key/)
 })

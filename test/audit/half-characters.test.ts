@@ -1,4 +1,4 @@
-/** Half a character in a name, which JSON can write and a database cannot keep: the journal and the tables beside it say the same. */
+/** Half a character in a name, which JSON can write and a database cannot keep: the journal and the other tables agree. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { verifyJournal } from '../../src/services/audit/audit-verify.ts'

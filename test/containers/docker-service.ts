@@ -1,4 +1,4 @@
-/** A docker service of a test's own: other folders, socket, control groups and containers than those of this machine, and no network. */
+/** A test's own docker service: its folders, socket, control groups and containers are not this machine's, and it has no network. */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

@@ -70,7 +70,7 @@ describe('docker', { skip: without }, () => {
     assert.deepEqual([engine, made], ['docker', null])
   })
 
-  it('holds a guest that is isolated itself, with its hands in a container beside it', { timeout: 120_000 }, async () => {
+  it('holds a guest that is isolated itself, with its hands in a second container', { timeout: 120_000 }, async () => {
     await guestWorks({ tier: 'container', container: limits.container }, false, docker)
   })
   describeOlderImages('docker', { engine: 'docker', searchPath })

@@ -64,7 +64,7 @@ describe('podman without root', () => {
     finding,
   })
   describeAbuse('container', null, () => make({ before: prepareRepository }))
-  it('holds a guest that is isolated itself, with its hands in a container beside it', { timeout: 120_000 }, async () => {
+  it('holds a guest that is isolated itself, with its hands in a second container', { timeout: 120_000 }, async () => {
     await guestWorks({ tier: 'container' }, false)
   })
   describeOlderImages('podman without root', { engine: 'podman' })

@@ -1,4 +1,4 @@
-/** Every shell block of the pages that is not marked `unchecked`, run literally, page by page, beside one guest. */
+/** Every shell block of the pages that is not marked `unchecked`, run literally, page by page, against one guest. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openHome } from '../support/program.ts'

@@ -1,5 +1,5 @@
 /**
- * Runs the shell blocks of pages literally: by a real shell, with the program in the path, in a fresh home beside a guest with the offline
+ * Runs the shell blocks of pages literally: by a real shell, with the program in the path, in a fresh home, next to a guest with the offline
  * model. `PORT` is the port of its gateway, as on the pages.
  */
 import { spawn } from 'node:child_process'

@@ -25,7 +25,7 @@ function problemOf(words: readonly string[], program: Command): string | null {
     if (word.startsWith('-')) {
       // What follows `--` are arguments of another program.
       if (word === '--help' || word === '--') return null
-      // Options before any verb are those of the verb that runs without one.
+      // Options before any verb belong to the default verb.
       const taker = at === 0 && !takes(command, word) ? (program.commands.find((each) => each.name() === 'tui') ?? command) : command
       if (!takes(taker, word)) return `oxbow ${words.slice(0, at).join(' ')} has no ${word}`
       continue

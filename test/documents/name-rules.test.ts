@@ -1,4 +1,4 @@
-/** Each kind of wrong name is planted once, beside one that is right. */
+/** Each kind of wrong name is planted once, next to a right one. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Command } from 'commander'

@@ -21,7 +21,7 @@ export function namesOf(text: string): readonly PageName[] {
       names.push(...fenceNames(fence))
       fence = null
     }
-    // A span may be broken over two lines, so the lines of prose stay together; those of fences are empty in it.
+    // A span may be broken over two lines, so the lines of prose stay together; lines inside fences become empty.
     prose += '\n'
   }
   return [...names, ...proseNames(prose)]

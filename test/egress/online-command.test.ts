@@ -1,4 +1,4 @@
-/** Commands with a way out: programs as people use them go through the proxy, and there is nothing beside it. */
+/** Commands with a way out: programs as people use them go through the proxy, and there is no other way. */
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -131,7 +131,7 @@ describe('a command with a way out', () => {
 })
 
 describe('a command without a way out', () => {
-  it('sees no socket of the proxy and no port of the relay, beside one that does', async () => {
+  it('sees no socket of the proxy and no port of the relay, while another command does', async () => {
     await using online = await openOnlineBench()
     assert.equal((await online.run(`curl -sS http://site.test:${online.http}/`)).stdout, siteText)
     const { stdout, stderr } = await online.run(

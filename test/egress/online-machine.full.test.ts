@@ -69,7 +69,7 @@ describe('a command with a way out of a micro VM', { skip }, () => {
     assert.equal(online.asked.length, asked)
   })
 
-  it('gets nowhere without a pass, by that of a command that has ended, or past the proxy', { timeout }, async () => {
+  it('gets nowhere without a pass, with the pass of a command that has ended, or past the proxy', { timeout }, async () => {
     const { output } = await call('shell.online', { command: 'echo $http_proxy' })
     const { stdout, stderr } = await online.run(
       [
@@ -144,8 +144,8 @@ describe('a command with a way out of a micro VM', { skip }, () => {
       assert.ok((await bytes()) < 16_000_000, `${await bytes()} bytes went to somebody who does not read`)
 
       assert.equal((await online.run('echo here', 'work')).stdout, 'here\n')
-      const beside = await call('shell.online', { command: `for i in 1 2 3; do wget -qO- ${site()}/; done` })
-      assert.equal(beside.output.stdout, siteText.repeat(3), beside.output.stderr)
+      const meanwhile = await call('shell.online', { command: `for i in 1 2 3; do wget -qO- ${site()}/; done` })
+      assert.equal(meanwhile.output.stdout, siteText.repeat(3), meanwhile.output.stderr)
 
       stop.abort()
       assert.deepEqual(await Promise.all(wedged), ['cancelled', 'cancelled'])
@@ -162,7 +162,7 @@ describe('a micro VM with a command that is online', { skip }, () => {
     const pass = await online.proxy.issue('online', [])
     const flood = `${proxyOf(pass.token)} wget -qO /dev/null http://site.test:${online.http}/flood`
     const emptied = async (): Promise<void> => assert.deepEqual(await leftOnceGone(() => processLeftovers(of)), [])
-    // Hands of the profile end: with them the machine, that holds those of the other one too.
+    // The profile's hands end, and with them the machine, which also holds the other profile's hands.
     const work = refusedWith('sandbox_failed', online.run('echo kept > /shared/kept; sync; sleep 100', 'work'))
     while ((await online.run('test -e /shared/kept')).exitCode !== 0);
     const flooded = refusedWith('sandbox_failed', online.run(flood))

@@ -95,7 +95,7 @@ describe('a command with hosts of its own', () => {
     assert.equal((await call('shell.session_list', {})).text, 'No session is open and no job is running.')
   })
 
-  it('is a job, whose output is read as that of any other', async () => {
+  it("is a job, whose output is read like any other's", async () => {
     const { output, text } = await call('shell.online_background', { command: `curl -sS ${site()}/; sleep 60`, wait_s: 1 })
     assert.match(text ?? '', /^net-job-\S+: still running.*\nnetwork:\n {2}reached site\.test/)
     assert.equal((await call('shell.session_read', { id: output.id, from: 0 })).output.text, siteText)

@@ -1,4 +1,4 @@
-/** An agent reads the web in a real guest: what it may reach, what it may not, and what the journal keeps of it. */
+/** An agent reads the web in a real guest: what is allowed, what is refused, and what the journal keeps. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -1,5 +1,5 @@
 /**
- * Packages of elizaOS from the npm registry, in the exact versions of `package-lock.json` beside this file, and the compatibility host over them
+ * Packages of elizaOS from the npm registry, in the exact versions of `package-lock.json` next to this file, and the compatibility host over them
  * with a guest in memory: its data is in the real adapter over SQLite, its models are answered by the test.
  */
 import { execFile } from 'node:child_process'
@@ -64,7 +64,7 @@ export interface FakeGuestOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Answers `model.complete`. */
   readonly model?: (input: { readonly system: string; readonly text: string }) => string
-  /** Folder of the packages; default: those of this folder. */
+  /** Folder of the packages; default: this folder's. */
   readonly packages?: string
 }
 

@@ -40,7 +40,7 @@ describe('plugin-knowledge 1.6.1', () => {
   let agentId = ''
   let document = ''
 
-  it('has 11 routes, of which the panel alone is public', async () => {
+  it('has 11 routes, and only the panel is public', async () => {
     const { routes } = await guest.ask('describe', {})
     assert.equal(routes.length, 11)
     assert.deepEqual(

@@ -1,4 +1,4 @@
-/** Endpoints on this machine that stand for those of the web: each request is kept, and a function answers it. */
+/** Endpoints on this machine in place of the web's: each request is kept, and a function answers it. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -1,6 +1,6 @@
 /**
  * A home in which a person has installed packages of elizaOS from the npm registry with `oxbow plugin add`, at a terminal, and a guest of it that
- * serves in the real sandbox. Homes are kept beside the packages: installing takes a minute a package, copying a home two seconds.
+ * serves in the real sandbox. Homes are kept next to the packages: installing takes a minute a package, copying a home two seconds.
  */
 import { execFile, spawn as start } from 'node:child_process'
 import { hash } from 'node:crypto'

@@ -38,7 +38,7 @@ bio = "Ada sails."
     await model?.[Symbol.asyncDispose]()
   })
 
-  it('are proposed, shown with what they may do, and installed without their scripts', () => {
+  it('are proposed, shown with their rights, and installed without their scripts', () => {
     const { proposed, shown } = home.installed[bootstrap]!
     assert.match(proposed, /packages: @elizaos\/core, zod/)
     assert.match(shown, /Scripts of these packages are not run:\s+esbuild/)

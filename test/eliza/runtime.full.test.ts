@@ -1,4 +1,4 @@
-/** Our runtime object beside the class of @elizaos/core 1.7.2: the table of docs/elizaos.md, and the same cases through both. */
+/** Our runtime object compared with the class of @elizaos/core 1.7.2: the table of docs/elizaos.md, and the same cases through both. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -47,7 +47,7 @@ function pdfOf(...lines: readonly string[]): Buffer {
   return Buffer.from(`${text}trailer<</Size ${objects.length + 1}/Root 1 0 R>>\nstartxref\n${end}\n%%EOF`, 'latin1')
 }
 
-test('plugin-pdf 1.0.2 reads the pages of a PDF in order, cleans their text, and says why a file is none', async (t) => {
+test('plugin-pdf 1.0.2 reads the pages of a PDF in order, cleans their text, and says why a file is not a PDF', async (t) => {
   const guest = await openFakeGuest({ entries: [...entriesOf('plugin-pdf'), probe] })
   t.after(() => guest.close())
   const { services } = await guest.ask('describe', {})

@@ -1,4 +1,4 @@
-/** Folders as model2vec saves them, beside tokens of Hugging Face's own tokenizers (`make-golden.ts`) and vectors made of them here. */
+/** Folders as model2vec saves them, compared with tokens of Hugging Face's own tokenizers (`make-golden.ts`) and vectors made of them here. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

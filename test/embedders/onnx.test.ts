@@ -17,7 +17,7 @@ const skip = installed
 
 const dims = 4
 
-/** Beside the runtime, as a person is told to install it: code that a link leads to elsewhere is not run. */
+/** Next to the runtime, as a person is told to install it: code behind a link that leads elsewhere is not run. */
 const own = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx']
 
 void it('a sentence encoder in ONNX gives the mean of its rows, in the text thread', { skip }, async () => {

@@ -52,7 +52,7 @@ test('an answer that ignores its limit is stopped when the token budget is used 
   assert.ok(recorded?.response.includes('words words'), 'the bytes of an answer that was stopped are on record')
 })
 
-test('an endless tool call is stopped when the token budget is used up, although none of it is shown', async () => {
+test('an endless tool call is stopped when the token budget is used up, although nothing of it is shown', async () => {
   using workspace = makeWorkspace()
   const piece = 'words '.repeat(20)
   await using endless = await startEndpoint(() => ({ after: { repeat: chatCallPiece('file_write', piece) } }))

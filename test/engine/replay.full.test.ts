@@ -23,7 +23,7 @@ interface Turn {
   readonly reply: string
 }
 
-/** A home, and beside it the folder of the shell. */
+/** A home and, next to it, the shell's folder. */
 function makeShell() {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-replay-'))
   const [home, here] = [join(root, 'home'), join(root, 'here')]

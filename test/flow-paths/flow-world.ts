@@ -24,7 +24,7 @@ import type { Step } from './place.ts'
 export interface FlowWorld extends AsyncDisposable {
   /** The calls that leave the machine. */
   readonly sinks: readonly Call[]
-  /** All calls that a model may make, those of the product that this world does not offer included. */
+  /** All calls that a model may make, including the product's calls that this world does not offer. */
   readonly offered: readonly string[]
   /** What arrived outside, in order. */
   readonly arrived: readonly string[]

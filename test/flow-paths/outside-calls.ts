@@ -50,7 +50,7 @@ export function deskTools({ read, write }: Ground): readonly Call[] {
         request: (_: unknown, __: unknown, ask: (to: typeof client) => unknown) => ask(client),
       },
       schemas: { validate: async () => [] },
-    } as never) as Call
+    } as never)
   })
 }
 

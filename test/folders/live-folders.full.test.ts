@@ -1,4 +1,4 @@
-/** Folders of the person beside a guest that runs: `oxbow folder` and `--folder` reach it, or no turn begins. */
+/** Changes to the person's folders while a guest runs: `oxbow folder` and `--folder` reach it, or no turn begins. */
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,7 +30,7 @@ after(async () => {
 
 const writeTo = (path: string): string => `write 'done' to ${path}`
 
-test('a turn with --folder works there, beside a guest that started before the folder was added', async () => {
+test('a turn with --folder works there, with a guest that started before the folder was added', async () => {
   const path = project('first')
   const added = await home.oxbow(['folder', 'add', path])
   assert.equal(added.exit, 0, added.err)

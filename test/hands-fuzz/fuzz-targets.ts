@@ -15,7 +15,7 @@ export interface FuzzTarget {
   readonly words: readonly Buffer[]
   /** Longest input; absent: as mutation makes them. */
   readonly maxBytes?: number
-  /** @returns what the input came to, in a few words of which there are not many; nothing where only the code that ran tells inputs apart */
+  /** @returns the input's outcome, one of a small set of short texts; nothing where only the code that ran tells inputs apart */
   run(input: Buffer): string | void | Promise<void>
 }
 
@@ -111,7 +111,7 @@ const replies: readonly (readonly [HandsOp, object])[] = [
 const reply: FuzzTarget = {
   name: 'replies',
   files: ['src/sandbox/hands/hands-reply.ts', 'src/protocol/hands/hands-frame.ts'],
-  // Operation, length of the bytes beside, bytes, JSON.
+  // Operation, length of the bytes, bytes, JSON.
   seeds: replies.map(([, body], i) =>
     Buffer.concat([Buffer.from([i, i === 0 ? 3 : 0]), Buffer.from(i === 0 ? 'abc' : ''), Buffer.from(JSON.stringify(body))]),
   ),

@@ -61,7 +61,7 @@ describe('garbage between kernel and hands', () => {
       run: (input) => void brittle(input),
     }
     await assert.rejects(fuzzer.guide(target, 10_000, 1), /a planted fault: Error: found/)
-    // As many cases of which none is learnt from.
+    // As many cases, without learning from any.
     await fuzzOn(target, target.seeds, 10_000, 1)
   })
 })

@@ -91,7 +91,7 @@ describe('tools of the program', () => {
     await assert.rejects(client.chat.completions.create({ model: 'oxbow', messages, tools }), /Nothing waits/, 'answered once')
   })
 
-  it('stand beside the tools of the agent, which run first, and several are called at once unless the program says no', async () => {
+  it("are offered along with the agent's tools, which run first, and several are called at once unless the program says no", async () => {
     const tools = asFunctions(weather, clock)
     const ids = (message: OpenAI.ChatCompletionMessage) => message.tool_calls!.map((each) => each.type === 'function' && each.function.name)
     const whole = await client.chat.completions.create({ model: 'oxbow', messages: asked('Tell me both.'), tools })
@@ -140,7 +140,7 @@ describe('tools of the program', () => {
     }
   })
 
-  it('come beside a schema of the answer', async () => {
+  it('work along with a schema of the answer', async () => {
     const json_schema = { name: 'word', schema: { type: 'object', properties: { word: { type: 'string' } } } }
     const ask = { model: 'oxbow', messages: asked('Hi.') }
     const made = await client.chat.completions.create({ ...ask, response_format: { type: 'json_schema', json_schema } })

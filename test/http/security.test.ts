@@ -1,6 +1,6 @@
 /**
  * What a stolen read-only key, a page of another origin and a host that was rebound can do: nothing that they should not. The requests
- * come from the table of routes and the registry of calls, so that nothing new is left out.
+ * come from the registry of calls, so that nothing new is left out.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -8,7 +8,8 @@ import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { WebSocket } from 'ws'
-import { routes } from '../../src/gateway/http/routes.ts'
+import { type Route, routesOf } from '../../src/gateway/http/routes.ts'
+import type { CallRoute } from '../../src/protocol/index.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 
@@ -23,6 +24,7 @@ interface CallFacts {
   readonly right: string
   readonly effect: string
   readonly audience: readonly string[]
+  readonly routes: readonly CallRoute[]
   readonly example: Readonly<Record<string, any>>
 }
 
@@ -57,6 +59,7 @@ const owner = (method: string, path: string, body?: object): Promise<Answered> =
   ask(method, path, bearer(token), body === undefined ? undefined : JSON.stringify(body))
 
 let calls: readonly CallFacts[] = []
+let routes: readonly Route[] = []
 let readKey = ''
 
 before(async () => {
@@ -68,6 +71,8 @@ before(async () => {
   calls = ((await owner('GET', '/api/v1/calls?limit=500')).body.items as readonly CallFacts[]).filter(({ audience }) =>
     audience.includes('terminal'),
   )
+  routes = routesOf(calls)
+  assert.ok(routes.length > 100)
   const isReading = ({ tier, effect }: CallFacts): boolean => tier === 'read_only' && effect === 'none'
   const changing = new Set(calls.filter((call) => !isReading(call)).map(({ right }) => right))
   const rights = [...new Set(calls.filter(isReading).map(({ right }) => right))].filter((right) => !changing.has(right))

@@ -125,7 +125,7 @@ describe('an answer as a JSON object', () => {
 })
 
 describe('vectors', () => {
-  it('of tokens are those of their text, one list or many', async () => {
+  it("of tokens equal their text's vectors, for one list or many", async () => {
     const texts = ['The sea is blue.', 'Schöne Grüße 👋']
     const vectorsOf = async (input: any) =>
       (await client.embeddings.create({ model: 'oxbow', input, encoding_format: 'float' })).data.map(({ embedding }) => embedding)

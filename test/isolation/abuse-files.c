@@ -175,7 +175,7 @@ static enum verdict sparse(const struct bait *b) {
   return seen;
 }
 
-/* Of the program that was started; those of the checks are closed at exec or opened by the parent, which counts from 3. */
+/* Of the program that was started; the checks' descriptors are closed at exec or opened by the parent, which counts from 3. */
 static enum verdict descriptors(const struct bait *b) {
   (void)b;
   for (int fd = 3; fd < 1024; fd++) {

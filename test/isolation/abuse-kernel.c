@@ -139,7 +139,7 @@ CHECK(set_hostname) {
   return told(sethostname(name, strlen(name)));
 }
 
-/* Tables of System V shared memory are those of a namespace: the host has put a segment into its own. */
+/* Each namespace has its own tables of System V shared memory: the host has put a segment into its own. */
 CHECK(shared_memory_of_host) {
   (void)b;
   struct shm_info { int used; unsigned long total, resident, swapped, attempts, successes; } info = {0};

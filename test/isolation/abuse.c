@@ -6,7 +6,7 @@
  * Without arguments all harmless checks run, each in a child of its own with a time limit, so that one that crashes or hangs
  * takes nothing down. Floods (processes, memory, files) run one at a time, by name: `abuse forks`. Nothing here does harm when it
  * succeeds: values are written back as they were, signals are 0, packets go nowhere. What is allowed and should not be is known
- * by the number, which is that of the table in docs/isolation.md.
+ * by the number in the table of docs/isolation.md.
  */
 #include "abuse.h"
 

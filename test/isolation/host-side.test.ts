@@ -37,14 +37,14 @@ describe('the host’s side of the process tier', () => {
     // Children that have ended and that their parent never waits for: each stays a process until the parent is gone.
     const zombies = await run(one, "perl -e 'for (1..50) { my $p = fork; exit 0 if defined $p && $p == 0 } sleep 1'")
     assert.equal(zombies.exitCode, 0)
-    // The first process of the sandbox reaps them, a moment after the command has ended. The table is that of this sandbox alone.
+    // The first process of the sandbox reaps them, a moment after the command has ended. The table shows only this sandbox.
     const left = async (): Promise<string> => (await run(one, 'grep -l "^State:.Z" /proc/[0-9]*/status | wc -l')).stdout.trim()
     for (let count = await left(); count !== '0'; count = await left()) {
       assert.ok(performance.now() < until, `${count} zombies are left`)
     }
   })
 
-  it('77: the socket of the egress proxy can be connected to, and neither removed, replaced nor written beside', async () => {
+  it('77: the socket of the egress proxy can be connected to, but not removed or replaced, and no file can be put next to it', async () => {
     const socket = '/run/oxbow/egress.sock'
     for (const attempt of [
       `rm -f ${socket}`,

@@ -1,4 +1,4 @@
-/** An isolated guest on a real runner, for tests: the kernel in a container without network, hands in a sandbox beside it. */
+/** An isolated guest on a real runner, for tests: the kernel in a container without network, hands in a separate sandbox. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -81,7 +81,7 @@ export function tool(name: string, input: JsonObject): ScenarioStep {
   return { events: [{ tool_call: { name, arguments: input } }] }
 }
 
-/** A conversation with such a guest, in which it uses files, commands, models and the web; and what it may not reach. */
+/** A conversation with such a guest, in which it uses files, commands, models and the web; and attempts that are refused. */
 export async function guestWorks(sandbox: Partial<Config['sandbox']>, browsing: boolean, engine: GuestEngine = ownPodman): Promise<void> {
   const site = createServer((_, response) => response.end('a page of the web'))
   await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))

@@ -30,7 +30,7 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
 
   it('works with files, commands, models and the web, and has neither network nor workspace itself', () =>
     guestWorks({ tier: 'process' }, noBrowser === false))
-  it('has its hands in a container beside it, where that is their tier', () => guestWorks({ tier: 'container' }, false))
+  it('has its hands in a second container, where that is their tier', () => guestWorks({ tier: 'container' }, false))
   it('is reached in gVisor too, where it must be let make its socket', { skip: withoutContainers('gvisor') }, async () => {
     using workspace = makeWorkspace()
     await using model = await startModel([tool('shell_exec', { command: 'touch begun' }), { events: [{ text: 'Done.' }] }])
@@ -44,7 +44,7 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
     await workspace.appears('begun')
     assert.ok(runner.containers().length > 1)
   })
-  it('has its hands in a micro VM beside it, where that is their tier', { skip: machine.skip }, async () => {
+  it('has its hands in a micro VM, where that is their tier', { skip: machine.skip }, async () => {
     // Frozen before: what boots a machine the first time takes longer than a conversation is waited for.
     const size = { memory_mb: testLimits.memory_mb, max_processes: testLimits.max_processes, max_file_mb: testLimits.max_file_mb }
     {

@@ -14,7 +14,7 @@ export async function processLeftovers({ kernelPid, root }: KilledSandbox): Prom
   const found = new Set(left)
   for (const folder of await controlGroups(kernelPid)) {
     const members = (await readQuietly(join(folder, 'cgroup.procs'))).split('\n').filter(Boolean)
-    // A group with other processes is that of another sandbox of the same kernel.
+    // A group with other processes belongs to another sandbox of the same kernel.
     if (members.length === 0 || members.some((pid) => found.has(`process ${pid}`))) left.push(`control group ${folder}`)
   }
   if ((await readQuietly('/proc/self/mountinfo')).includes(nameOf(root))) left.push(`mount of ${root}`)

@@ -60,7 +60,7 @@ function ended(number: number, name: string, detail: string): Observation {
   return { number, name, verdict: 'blocked', detail }
 }
 
-/** Lines that are none of the program's are left out. */
+/** Leaves out lines that are not the program's. */
 export function parseObservations(text: string): readonly Observation[] {
   return text.split('\n').flatMap((line) => {
     const [number, name, verdict, detail = ''] = line.split('\t')

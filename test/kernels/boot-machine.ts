@@ -16,7 +16,7 @@ export interface MachineModel {
   readonly arguments: readonly string[]
   /** For the end of the kernel's command line. */
   readonly console: string
-  /** False: its clock is that of this machine. */
+  /** False: it uses this machine's clock. */
   readonly hasOwnClock?: boolean
 }
 

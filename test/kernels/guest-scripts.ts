@@ -3,7 +3,7 @@ import { insideCache, insideNode, repository } from './machine-tree.ts'
 import { plainUid } from './situations.ts'
 import type { Situation } from './situations.ts'
 
-/** Lines that the machine says of itself, between those of the test runner. */
+/** Lines in which the machine describes itself, among the test runner's lines. */
 export const beginMark = '@situation'
 export const endMark = '@ended'
 export const downMark = '@down'

@@ -129,7 +129,7 @@ describe('control groups of version 2', () => {
       assert.equal(readFileSync(join(foreign!, 'cgroup.procs'), 'utf8'), `${spared.pid}\n`)
 
       const [group] = groups().filter((each) => !known.includes(each))
-      // Beside systemd nobody but root may move what is in a group of the session.
+      // Under systemd only root may move processes out of a group of the session.
       const isMoved = scopes === undefined || process.getuid?.() === 0
       if (isMoved) writeFileSync(join(group!, 'cgroup.procs'), String(own.pid))
       else process.kill(own.pid, 'SIGKILL')

@@ -70,10 +70,10 @@ async function addFile(found: Set<string>, path: string): Promise<void> {
 
 export interface RepositoryParts {
   readonly node: string
-  /** Folders with packages of node_modules beside those that are the same on all processors. */
+  /** Folders with packages of node_modules in addition to the ones that are the same on all processors. */
   readonly addon: { readonly name: string; readonly folder: string }
   readonly abuse: Buffer
-  /** Suites of which Node's cache comes along; empty where this processor's would not do. */
+  /** Suites whose Node compile cache comes along; empty where this processor's would not do. */
   readonly warm: readonly string[]
 }
 
@@ -97,5 +97,5 @@ export async function addRepository(tree: string, { node, addon, abuse, warm }: 
   }
   if (warm.length === 0) return
   const env = { ...process.env, NODE_COMPILE_CACHE: join(tree, insideCache) }
-  await run(node, ['--test', '--test-isolation=none', '--test-name-pattern=^none of them$', ...warm], { env, cwd: repository, maxBuffer })
+  await run(node, ['--test', '--test-isolation=none', '--test-name-pattern=^no such test$', ...warm], { env, cwd: repository, maxBuffer })
 }

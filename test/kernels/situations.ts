@@ -1,6 +1,6 @@
 /**
  * Where Oxbow may find itself in control groups of version 2, as systemd and engines make them, and what it must make of it. The
- * shell functions are those of guest-scripts.ts: `group` makes one, `down` hands controllers down, `give` delegates it to the
+ * shell functions are in guest-scripts.ts: `group` makes one, `down` hands controllers down, `give` delegates it to the
  * user, `enter` moves the shell into it.
  */
 

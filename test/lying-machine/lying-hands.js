@@ -45,7 +45,7 @@ function otherPorts() {
     try {
       found.push(fs.openSync(path, 'r+'))
     } catch {
-      // Somebody holds it, or there is none.
+      // It is in use or missing.
     }
   }
   return found
@@ -98,7 +98,7 @@ const lies = {
     write(egress, Buffer.from([1, 0, 0, 0, 1, 0, 0, 0, 0]))
     for (;;) write(egress, Buffer.alloc(mostBytes, 0xff))
   },
-  // More connections than there may be, of which none is ever read.
+  // More connections than are allowed, all left unread.
   'egress-flood': () => {
     for (let stream = 1; ; stream += 1) {
       const head = Buffer.alloc(9)

@@ -1,4 +1,4 @@
-/** An image of a machine whose hands lie: that of the tests, with another program in the place of hands. */
+/** An image of a machine whose hands lie: the tests' image, with another program in place of the hands. */
 import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * What the conformance suite of MCP asks of a server, beside what Oxbow offers: calls of a test kernel, and an offer with the texts, files
+ * What the conformance suite of MCP asks of a server, besides what Oxbow offers: calls of a test kernel, and an offer with the texts, files
  * and questions of the suite. The way to it is the product's: `createMcp`, with the sources of the gateway and a key of the kernel.
  */
 import { createServer } from 'node:http'
@@ -161,7 +161,7 @@ const prompts: Readonly<Record<string, (input: Readonly<Record<string, string>>)
   ],
 }
 
-/** The offer of a key, and the fixtures beside it. */
+/** A key's offer plus the fixtures. */
 function withFixtures(own: Offer): Offer {
   const tools = Object.keys(fixtures).map((name): Tool => ({ name, title: name, description: name, inputSchema: { type: 'object' } }))
   return {

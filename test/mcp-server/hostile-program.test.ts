@@ -76,7 +76,7 @@ describe('a request for /mcp', () => {
     assert.equal((await send({ authorization, origin: rig.url.origin }, hello())).status, 200)
   })
 
-  it('is answered with an error of JSON-RPC where it is none, too large, too deep, or of an unknown version', async () => {
+  it('is answered with a JSON-RPC error where it is not JSON-RPC, too large, too deep, or of an unknown version', async () => {
     const { key } = await rig.key('file.read')
     const headers = await begin(key)
     for (const [body, status] of [

@@ -11,6 +11,9 @@ import type { HostPort } from '../../src/config/index.ts'
 import { envelopeFor } from '../support/guest-process.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 
+/** A name that the compiler does not know: of a call that only this test has. */
+const testDiaryName: string = 'test.diary'
+
 const reading = (adds: readonly Label[]) =>
   ({ tier: 'read_only', effect: 'none', right: 'file.read', labels: { adds, sink: false } }) as const
 const calls = [
@@ -105,7 +108,7 @@ describe('a result over MCP', () => {
     const progress = (_done: number, _total: number | null, text: string): void => void shown.push(text)
     const { meta } = await call('turn_send', { text: 'Hi.' }, { progress })
     assert.deepEqual(shown, ['Hello.'])
-    await fixture.kernel.call('test.diary', {}, meta!['oxbow/session'] as never)
+    await fixture.kernel.call(testDiaryName, {}, meta!['oxbow/session'] as never)
     const later = await call('turn_send', { text: 'Again.', session: meta!['oxbow/session']! }, { progress })
     assert.deepEqual(shown, ['Hello.'])
     assert.match(textOf(later), /^Error \(denied\)/)

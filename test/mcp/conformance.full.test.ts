@@ -1,5 +1,5 @@
 /**
- * The client scenarios of the conformance suite of MCP: all stable ones pass. Those of drafts and extensions are reported, so that a release
+ * The client scenarios of the conformance suite of MCP: all stable ones pass. Failures of drafts and extensions are reported, so that a release
  * of the SDK which changes one of them is noticed.
  */
 import assert from 'node:assert/strict'

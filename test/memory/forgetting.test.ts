@@ -72,7 +72,7 @@ describe('forgotten text', () => {
     assert.deepEqual(filesWith(file.folder, 'Quetzal'), [])
   })
 
-  it('is erased from queries that an older version kept, and from those of an agent', async () => {
+  it("is erased from queries that an older version kept, and from an agent's queries", async () => {
     await using file = await openFile()
     const steps = [asks(['memory_search', { query: `what is it: ${secret}?` }]), says('nothing')]
     const older = (call: Call): Call => {

@@ -65,7 +65,7 @@ it('a message, a note, a query and an import of one line are limited, and memory
     assert.ok(outcome.failure.hint !== '' || outcome.failure.message !== '', name)
     assert.ok(outcome.text.length < 4_000, `${name} repeats what it was given`)
   }
-  // An import of many lines, one of which is too long for a memory.
+  // An import of many lines, one too long for a memory.
   const { note_id: id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'The fig is dry.' })
   const { lines } = await guest.ask<{ lines: string[] }>('memory.export', {})
   const line = lines.find((each) => each.includes(id))!

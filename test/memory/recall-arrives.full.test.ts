@@ -1,4 +1,4 @@
-/** All messages of the sets beside that by which recall before turns was chosen, through a guest; and guests that each serve one run. */
+/** All messages of the sets by which recall before turns was not chosen, through a guest; and guests that each serve one run. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -17,7 +17,7 @@ const sample = { ...development, chores: development.chores.filter((_, i) => i %
 const cello = 'My sister Clara plays the cello in Lisbon.'
 const dog = 'We adopted an old greyhound called Biscuit.'
 
-void test('the first request of a turn has the fact that it needs, and that of a greeting or a chore has none', async () => {
+void test('the first request of a turn has the fact that it needs, or no fact after a greeting or a chore', async () => {
   await using door = await openFrontDoor()
   const { direct, reworded, tongues, chores, late } = await measureTurns(door, sample)
   // On a machine that does much else a search may be late: then it is counted.

@@ -29,7 +29,7 @@ const texts: readonly (readonly [string, readonly string[]])[] = [
     ['persimmon AND', 'persimmon*', '"persimmon AND', '{terms}: persimmon', 'NEAR(persimmon, 2)'],
   ],
 ]
-/** None of them may be taken for a command, and none may find what it does not say. */
+/** No query may be taken for a command or find what it does not say. */
 const commands = ['"', '""', '" OR "', '*', "' or 1=1 --", '%', '_', '$1', ':user', '\u0000', '\ud800', '((((', 'terms : *', 'NOT', '-']
 const tags = [`o'brien`, '"quoted"', 'a"b\'c', '日本', '50%', 'a_b', '{x}', '\\', '🦬']
 

@@ -123,7 +123,7 @@ await inspector.post('Profiler.enable')
 await inspector.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
 const end = countStringifies()
 const outcome = await turn('second')
-// Two are those of this program: its message, and what it keeps of the outcome.
+// This program makes two itself: its message, and what it keeps of the outcome.
 const stringifies = end() - 2
 const { result } = await inspector.post('Profiler.takePreciseCoverage')
 const { seq: after } = await guest.head()

@@ -36,7 +36,7 @@ void test('each refusal at the boundary of a plugin is on record and reads well'
     ['long', {}, /^x{3000}x*\n… cut here: 32002 bytes in all/],
     ['odd', {}, /^Done\.$/],
     ['throws', {}, /tool_failed.*the pan is broken/],
-    ['shout', {}, /bad_input.*letters, digits.*\|.*RESYNC is an event of Oxbow alone.*\|.*must be shorter than 32000 characters/s],
+    ['shout', {}, /bad_input.*letters, digits.*\|.*RESYNC is an event that only Oxbow emits.*\|.*must be shorter than 32000 characters/s],
     ['model', {}, /No model answered\. scales: TEXT_EMBEDDING of the plugin scales answered with no list of numbers/],
   ]
   const steps = cases.map(([action, input]) => asks([`scales_${action}`, input]))

@@ -203,7 +203,7 @@ void test('a crash in an action is reported as what it is, and the host and its 
   const [crashed, again] = [Number(kept('crashes').at(-1)), kept('starts').length]
   await until('another host', () => kept('starts').length > again)
   const ms = Date.now() - crashed
-  assert.ok(ms >= 1_000 && ms < 5_000, `it waits a second: ${ms} ms`)
+  assert.ok(ms >= 1_000, `it waits a second: ${ms} ms`)
   await until('its service', () => kept('services').filter((line) => line !== 'stopped').length > started)
 })
 

@@ -1,4 +1,4 @@
-/** The first plugin of a guest that runs: it is taken over beside a turn, which goes on, and its parts are there from then on. */
+/** The first plugin of a guest that runs: it is taken over during a turn, which goes on, and its parts are there from then on. */
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ const source = `export default { name: 'late',
   hooks: [{ step: 'call.before', run: (runtime, { name }) => (name === 'file.read' ? { verdict: 'refuse', reason: 'the plugin says no' } : { verdict: 'pass' }) }],
 }`
 
-void test('the first plugin comes to a guest beside a turn, which goes on', { timeout: 60_000 }, async () => {
+void test('the first plugin comes to a guest during a turn, which goes on', { timeout: 60_000 }, async () => {
   using workspace = makeWorkspace()
   const command = 'touch begun; while [ ! -e go ]; do sleep 0.05; done; echo ran >> log.txt'
   await using model = await startModel([

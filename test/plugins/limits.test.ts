@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { createRateLimits } from '../../src/plugins/parts/rate-limits.ts'
 import { createTurnStates } from '../../src/plugins/parts/turn-states.ts'
 
-void test('a window of a minute slides, by user and plugin, beside a burst and a number at once', () => {
+void test('a window of a minute slides, by user and plugin, along with limits on bursts and calls at once', () => {
   let now = 0
   const limits = createRateLimits((plugin) => (plugin === 'free' ? 'free' : 'unlimited'), { monotonicMs: () => now })
   const over = { code: 'limit_reached' }
@@ -62,7 +62,7 @@ const step = fc.oneof(
   fc.record({ passMs: fc.constantFrom(1, 1_800_000, 3_600_000) }),
 )
 
-void test('the state of messages is that of a plain map with the least recently used left out, within its bytes and time', () => {
+void test('the state of messages matches a plain map without the least recently used, within its bytes and time', () => {
   const maxBytes = 700
   const ttlMs = 3_600_000
   const bytesOf = ({ values }: Kept): number => Buffer.byteLength(JSON.stringify([values, {}, []]))

@@ -42,7 +42,7 @@ void test('the types of the package stand for themselves, and refuse a part that
   const before = globSync('src/**/*.d.ts', { cwd: root })
   const config = configs.find(({ dts }) => typeof dts === 'object')
   await build({ ...config, cwd: root, config: false, outDir: join(own, 'dist') })
-  assert.deepEqual(globSync('src/**/*.d.ts', { cwd: root }), before, 'nothing is written beside the sources')
+  assert.deepEqual(globSync('src/**/*.d.ts', { cwd: root }), before, 'nothing is written next to the sources')
   assert.doesNotMatch(await readFile(join(own, 'dist/plugin.d.ts'), 'utf8'), /^import |from '|reference types/m)
 
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')

@@ -40,7 +40,7 @@ test('a guest on Postgres answers, continues after a kill, and its journal verif
   await terminal.record(({ body }) => JSON.stringify(body).includes('what time is it'))
   assert.equal((await (await openConversation(terminal)).say('and now?')).status, 'ok')
   await guest.stop()
-  assert.equal(existsSync(workspace.database), false, 'no file is made beside it')
+  assert.equal(existsSync(workspace.database), false, 'no file is made besides it')
 
   const envelope = { ...envelopeFor(workspace.root, {}, false, keys) }
   for await (const report of answer({ command: 'audit-verify', seal: null }, envelope)) assert.equal((report as { ok: boolean }).ok, true)
@@ -92,8 +92,8 @@ test(
     assert.ok(statusRows(without.status, '').some(([mark, text]) => mark === '!' && text === without.status.store_warning))
     if (pgvectorSkip() !== false) return
     await database.sql('create extension vector')
-    const beside = await told()
-    assert.deepEqual([beside.status.store_warning, beside.stderr.includes('pgvector')], [undefined, false], beside.stderr)
+    const withVectors = await told()
+    assert.deepEqual([withVectors.status.store_warning, withVectors.stderr.includes('pgvector')], [undefined, false], withVectors.stderr)
   },
 )
 

@@ -21,7 +21,7 @@ interface WireMessage {
 const messagesOf = ({ body }: Asked): readonly WireMessage[] => (JSON.parse(body) as { messages: WireMessage[] }).messages
 const isSummaryQuestion = (asked: Asked): boolean => messagesOf(asked)[0]?.content.startsWith('You keep the memory') === true
 
-/** Without bytes of exchanges, and rows of memory, so that the first step that is on record is that of a summary. */
+/** Keeps no bytes of exchanges and no rows of memory, so that the first recorded step is a summary's. */
 function configFor(endpoint: PlainEndpoint, contextTokens: number): object {
   const given = provider(endpoint) as { readonly models: { readonly m: object } }
   const mine = { ...given, models: { m: { ...given.models.m, context_tokens: contextTokens } } }

@@ -38,7 +38,7 @@ const aarch64Situations: readonly Situation[] = situations
   .filter(({ name }) => name === 'root in a service of systemd' || name === 'a user to whom nothing is delegated')
   .map((each) => (each.expects.folder === null ? each : { ...each, suites }))
 
-/** Debian's lists and packages of the other processor, beside those of this system. */
+/** Debian's lists and packages of the other processor, next to this system's. */
 async function downloadPackages(folder: string): Promise<{ kernel: string; programs: readonly string[] }> {
   const root = join(folder, 'apt')
   for (const name of ['lists/partial', 'archives/partial', 'kernel']) await mkdir(join(root, name), { recursive: true })

@@ -41,7 +41,7 @@ function ownGroups(): string[] {
     .filter((path) => basename(path) !== leafName)
 }
 
-/** What is handed down in groups that are none of ours. */
+/** Controllers handed down in groups that are not ours. */
 function handedDownElsewhere(): Map<string, string> {
   const files = globSync(`${mounted}/**/cgroup.subtree_control`).filter((file) => folder === null || !dirname(file).startsWith(folder))
   return new Map(files.map((file) => [file, textOf(file)]))
@@ -62,8 +62,8 @@ async function withBench(limitsOf: { cpus: number } | undefined, work: (bench: W
   }
 }
 
-describe('beside systemd', { skip: madeBy === null && 'no group can be made here' }, () => {
-  it('no process is moved but those of the unit that was handed over, and nothing is handed down elsewhere', async () => {
+describe('next to systemd', { skip: madeBy === null && 'no group can be made here' }, () => {
+  it('only processes of the unit that was handed over are moved, and nothing is handed down elsewhere', async () => {
     const [before, above] = [groupsOfAll(), handedDownElsewhere()]
     let after = new Map<string, string>()
     await withBench(undefined, async (bench) => {

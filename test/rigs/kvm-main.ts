@@ -34,7 +34,7 @@ const suites =
 const insideImage = '/opt/image'
 /** The program and its library, and the root of its machines. */
 const insideMsb = { package: '/opt/msb', root: '/opt/msb-root' }
-/** Those of a machine with KVM, after its own. */
+/** Modules of a machine with KVM, loaded after its own. */
 const kvmModules = ['irqbypass', 'kvm', 'kvm-amd']
 const packages = ['qemu-system-x86', 'qemu-system-common', 'e2fsprogs']
 const firmware = ['/usr/share/qemu', '/usr/share/seabios']
@@ -68,7 +68,7 @@ echo "${downMark} $(cut -d' ' -f1 /proc/uptime)"
 busybox reboot -f
 `
 
-/** A machine in an emulated one takes its time, and its clock is that of this machine: limits are longer there. */
+/** A machine inside an emulated one is slow and uses this machine's clock: limits are longer there. */
 async function slowDown(tree: string): Promise<void> {
   const limits = {
     'src/sandbox/limits.ts': /(?<=^export const (?:boot|snapshot|restore)TimeoutMs = )[\d_]+/gm,

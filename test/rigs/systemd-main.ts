@@ -1,5 +1,5 @@
 /**
- * Runs the process tier beside a real systemd: Debian as its installer leaves it, in an emulated machine, with people who log in
+ * Runs the process tier under a real systemd: Debian as its installer leaves it, in an emulated machine, with people who log in
  * and services that are started. A person starts it, as root; Debian's packages are downloaded once, and it takes some minutes:
  *
  *     apt-get install debootstrap qemu-system-x86 e2fsprogs lz4

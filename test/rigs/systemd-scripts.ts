@@ -1,4 +1,4 @@
-/** What a machine of systemd is told beside what Debian has in it: two people, and a service that goes through the situations. */
+/** What a systemd machine is given in addition to Debian: two people, and a service that goes through the situations. */
 import { beginMark, cacheScript, downMark, endMark } from '../kernels/guest-scripts.ts'
 import { insideNode, repository } from '../kernels/machine-tree.ts'
 import { people, type SystemdSituation } from './systemd-situations.ts'

@@ -12,9 +12,12 @@ export interface RunsRig {
   drop(): Promise<void>
 }
 
+/** A case of the contract, on a store of its own. */
+export type WithStore = (what: string, check: (store: Store) => Promise<void>) => void
+
 /** A run of three steps, of which the second must not happen twice. */
 export interface Job {
-  readonly status: 'open' | 'done' | 'cancelled'
+  readonly status: 'open' | 'paused' | 'done' | 'cancelled'
   readonly due: number
   readonly done: readonly string[]
 }
@@ -101,13 +104,13 @@ export async function openWorker(store: Store, options: WorkerOptions = {}): Pro
   }
 }
 
-/** Holds jobs, of which each step is a call whose id follows from the run and the step. */
+/** Holds jobs; each step is a call whose id follows from the run and the step. */
 export function holdJobs({ core, runs }: Worker): HeldRuns<Job> {
   const goOn = async ({ id, state, signal }: Run<Job>): Promise<void> => {
     for (let job = state; job.status === 'open';) {
       const which = steps[job.done.length]
       const caller = userCaller(core.user, '', id as TurnId)
-      const name = which === 'once' ? 'test.once' : 'test.idempotent'
+      const name: string = which === 'once' ? 'test.once' : 'test.idempotent'
       const call = derivedId('step', id, which!) as never
       const outcome = await core.gate.call(caller, name, { run: id, step: which! }, { id: call, signal, resumed: true, durable: true })
       if (signal.aborted && signal.reason !== 'cancelled') throw signal.reason
@@ -117,7 +120,8 @@ export function holdJobs({ core, runs }: Worker): HeldRuns<Job> {
       await held.put(of(core), [{ category, name: id, value: job }])
     }
   }
-  const held = runs.hold<Job>({ name: 'jobs', category, dueAt: ({ status, due }) => (status === 'open' ? due : null), goOn })
+  const dueAt = ({ status, due }: Job): number | null => (status === 'open' ? due : status === 'paused' ? Infinity : null)
+  const held = runs.hold<Job>({ name: 'jobs', category, dueAt, goOn })
   return held
 }
 
@@ -131,7 +135,7 @@ export async function ended(id: string, ...workers: readonly Worker[]): Promise<
     using watching = new DisposableStack()
     for (const { core } of workers) watching.use(core.documents.watch(category, () => resolve()))
     const job = (await workers[0]!.core.documents.get<Job>(category, id))?.value
-    if (job !== undefined && job.status !== 'open') return job
+    if (job !== undefined && job.status !== 'open' && job.status !== 'paused') return job
     await promise
   }
 }

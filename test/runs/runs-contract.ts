@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Store } from '../../src/store/index.ts'
-import { isOxbowError, OxbowError } from '../../src/base/index.ts'
+import { isOxbowError } from '../../src/base/index.ts'
 import { scaled } from '../support/scale.ts'
 import {
   category,
@@ -22,7 +22,9 @@ import {
   soon,
   steps,
   type RunsRig,
+  type WithStore,
 } from './job-workers.ts'
+import { cancels, ends } from './runs-ends.ts'
 
 export function describeRunsContract(name: string, make: () => Promise<RunsRig>): void {
   const withStore = (what: string, check: (store: Store) => Promise<void>): void =>
@@ -37,14 +39,13 @@ export function describeRunsContract(name: string, make: () => Promise<RunsRig>)
   describe(`runs over ${name}`, () => {
     deaths(make)
     ends(withStore)
+    cancels(withStore)
     leases(withStore)
     times(withStore)
     starts(withStore)
     crowds(withStore)
   })
 }
-
-type WithStore = (what: string, check: (store: Store) => Promise<void>) => void
 
 function deaths(make: () => Promise<RunsRig>): void {
   it('a worker may die between any two records of a run: the next one finishes it, and repeats nothing', async () => {
@@ -82,56 +83,6 @@ function deaths(make: () => Promise<RunsRig>): void {
       await drop()
     }
     assert.ok(lives >= scaled(9, 4), `${lives} lives`)
-  })
-}
-
-function ends(withStore: WithStore): void {
-  withStore('a result that is larger than a record is kept whole, and its step is not repeated', async (store) => {
-    const world = newWorld('x'.repeat(12_000))
-    const id = jobId(0)
-    // Its first step is recorded; what follows from it is not.
-    const mortal = dying(store, Infinity)
-    const first = await openWorker(mortal.store, { world })
-    world.before = async (step) => {
-      if (step === 'once')
-        Object.assign(mortal.store, { append: () => Promise.reject(new OxbowError('store_failed', 'gone', { hint: '' })) })
-    }
-    void holdJobs(first)
-      .begin(of(first.core), id, newJob())
-      .catch(() => {})
-    while (countOf(world, id, 'once') === 0) await soon()
-    await first[Symbol.asyncDispose]()
-    world.before = async () => {}
-    await using second = await openWorker(store, { world })
-    await holdJobs(second).load()
-    const job = await ended(id, second)
-    assert.deepEqual(job.done, [`ok ${world.result.length}`, 'outcome_unknown', `ok ${world.result.length}`])
-    assert.equal(countOf(world, id, 'first'), 1)
-    assert.equal(countOf(world, id, 'once'), 1)
-  })
-
-  withStore('one that is cancelled during a step ends there, also for the next worker', async (store) => {
-    const world = newWorld()
-    const id = jobId(0)
-    const reached = Promise.withResolvers<void>()
-    world.before = async (step, signal) => {
-      if (step !== 'once') return
-      reached.resolve()
-      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    }
-    {
-      await using first = await openWorker(store, { world })
-      const held = holdJobs(first)
-      await held.begin(of(first.core), id, newJob())
-      await reached.promise
-      await held.cancel(id)
-      assert.equal((await ended(id, first)).status, 'cancelled')
-    }
-    await using second = await openWorker(store, { world })
-    await holdJobs(second).load()
-    await soon()
-    assert.equal((await ended(id, second)).status, 'cancelled')
-    assert.deepEqual([countOf(world, id, 'once'), countOf(world, id, 'last')], [0, 0])
   })
 }
 
@@ -302,7 +253,7 @@ function crowds(withStore: WithStore): void {
       async goOn({ id, state, signal }) {
         const isSlow = Number(id) % 2 === 0
         const kind = isSlow ? { name: 'slow', most: 2 } : undefined
-        await runs.queue.enter({ key: id, priority: 'normal', since: state.due, ...(kind !== undefined && { kind }) }, signal)
+        await runs.queue.enter({ key: id, session: id, priority: 'normal', since: state.due, ...(kind !== undefined && { kind }) }, signal)
         order.push(id)
         most = Math.max(most, (now += 1))
         mostOfKind = Math.max(mostOfKind, (ofKind += isSlow ? 1 : 0))

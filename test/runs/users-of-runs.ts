@@ -18,7 +18,8 @@ import type { TestWorkspace } from '../support/workspace.ts'
 const workers = 3
 const bosses = 2
 const kings = 1
-const tasks = 3
+/** More than run at once: some wait in the queue when the guest is killed. */
+const tasks = 5
 const everyMs = 1_000
 const fewestRuns = 3
 const fewestStrikes = 2
@@ -175,7 +176,7 @@ export const config = {
   approval: { side_effecting: 'allow', privileged: 'allow', calls: { 'file.write': 'ask' } },
   agents: { max_running: 3, max_starts_per_minute: 1_000 },
   schedules: { min_interval_s: 1, max_run_history: 1_000, max_running: 20 },
-  a2a: { agents: { server: { description: 'Serves.', rights: ['shell.run'] } } },
+  a2a: { max_running: 2, agents: { server: { description: 'Serves.', rights: ['shell.run'] } } },
   memory: { embedder: 'none', index_messages: false },
   versions: { enabled: false },
 }
@@ -196,6 +197,8 @@ interface ScheduleRun {
 
 interface Task {
   readonly task: string
+  /** Its session. */
+  readonly context: string
   readonly message: string
 }
 
@@ -259,15 +262,17 @@ export async function work(terminal: Terminal, workspace: TestWorkspace, onBegun
     }
     const agents = await listed(terminal)
     const graph = await outputOf<GraphRun>(terminal, 'graph.show', { run: id, wait_s: 0 })
-    const sessions = await outputOf<readonly { busy: boolean }[]>(terminal, 'session.list', { limit: 500 })
+    const { tasks: sent } = await outputOf<{ tasks: readonly Task[] }>(terminal, 'task.list', {})
+    const sessions = await outputOf<readonly { id: string; turns: number; busy: boolean }[]>(terminal, 'session.list', { limit: 500 })
     const isOver =
       isPaused &&
       fired.every(({ status }) => status !== 'running') &&
       agents.every(({ state }) => ['done', 'failed', 'killed'].includes(state)) &&
       !['running', 'waiting', 'paused'].includes(graph.status) &&
       sessions.every(({ busy }) => !busy) &&
+      sent.every(({ context }) => sessions.some(({ id: of, turns }) => of === context && turns > 0)) &&
       strikesOf(workspace).length >= fewestStrikes
-    if (isOver) return { agents, fired, graph, tasks: (await outputOf<{ tasks: readonly Task[] }>(terminal, 'task.list', {})).tasks }
+    if (isOver) return { agents, fired, graph, tasks: sent }
     cursor = (await outputOf<{ cursor: number }>(terminal, 'events.next', { after: cursor, wait_s: 1 })).cursor
   }
 }

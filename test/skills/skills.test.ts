@@ -174,7 +174,7 @@ describe('what a person is shown', () => {
 })
 
 describe('the skills of a person', () => {
-  it('are listed beside what is none: pipes, devices, folders and files without an end are reported, and stop nothing', async () => {
+  it('are listed although other things lie next to them: pipes, devices, folders and endless files are reported and stop nothing', async () => {
     const { symlink } = await import('node:fs/promises')
     const odd = await mkdtemp(join(tmpdir(), 'oxbow-odd-'))
     for (const name of ['pipe', 'device', 'folder', 'good']) await mkdir(join(odd, 'skills', name), { recursive: true })
@@ -248,7 +248,7 @@ describe('what an agent learns', () => {
     assert.doesNotMatch(result, /<<data/)
   })
 
-  it('is the AGENTS.md of folders as far as it is trusted and unchanged, the nearest last; CLAUDE.md where there is none', async () => {
+  it('is the AGENTS.md of folders where it is trusted and unchanged, the nearest last; CLAUDE.md where that is missing', async () => {
     await write(shared('AGENTS.md'), 'Use tabs.')
     await write(shared('CLAUDE.md'), 'Never read.')
     await write(shared('site/CLAUDE.md'), 'Use spaces in the site.')
@@ -279,7 +279,7 @@ describe('what an agent learns', () => {
 })
 
 describe('commands', () => {
-  it('are expanded once, and those of a folder when they are trusted', async () => {
+  it("are expanded once, and a folder's only when they are trusted", async () => {
     await write(
       shared('.claude/commands/review.md'),
       '---\ndescription: Review a file\nargument-hint: FILE\n---\nReview $1 with $HOME and !`id`.',

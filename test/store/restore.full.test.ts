@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { runProgram } from '../../src/cli/program.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
+import { lockWorkspace } from '../../src/store/sqlite/workspace-lock.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'oxbow-restore-')))
@@ -85,6 +86,19 @@ test('a dry run refuses what a restore would refuse, in the same words, and chan
     readdirSync(at('second', 'users', 'default')).filter((name) => /restoring|replaced/.test(name)),
     [],
   )
+})
+
+test('a dry run does not wait for a guest that uses the store', async (t) => {
+  const shared = at('second', 'users', 'default')
+  const locked = lockWorkspace(join(shared, 'internal', 'oxbow.db'))
+  t.after(() => locked.release())
+  const args = ['restore', backup, '--replace', '--key', keyOf('first')]
+  assert.match(await ok('second', [...args, '--dry-run']), /nothing stands in its way/)
+  assert.deepEqual(
+    [...readdirSync(shared), ...readdirSync(join(shared, 'internal'))].filter((name) => /rehearsing(?!\.lock)/.test(name)),
+    [],
+  )
+  await refused('second', args, /already runs Oxbow/)
 })
 
 test('a restore with a key replaces that of the home, keeps it aside, and everything works afterwards', async () => {

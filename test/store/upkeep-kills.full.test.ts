@@ -1,4 +1,4 @@
-/** Upkeep is killed at any point, as a person or the kernel would: the store is what it was or what it shall be, never between. */
+/** Upkeep is killed at any point, as a person or the kernel would: the store is in its old or its new state, never in between. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -7,7 +7,7 @@ import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Beside the caches of other tools, so that no test leaves anything behind. */
+/** Next to the caches of other tools, so that no test leaves anything behind. */
 export const compileCache: string = fileURLToPath(new URL('../../node_modules/.cache/oxbow-test-code', import.meta.url))
 
 /** Gives a home that has not been opened yet the cache of all, where it would have an empty one of its own. */

@@ -41,7 +41,7 @@ export function assertNothingOpen(ledger: Ledger): void {
   assert.deepEqual(ledger.open, [])
   const calls = Map.groupBy(ledger.entries, (entry) => entry.call)
   for (const [call, entries] of calls) {
-    // What the kernel notes beside calls: events, and documents of its subsystems.
+    // What the kernel notes besides calls: events, and documents of its subsystems.
     if (entries.every(({ phase, actor, name }) => phase === 'exchange' && (actor === 'kernel' || name.startsWith('event.')))) continue
     const ends = entries.filter((entry) => entry.phase === 'outcome' || entry.phase === 'refused' || entry.phase === 'reconciled')
     const told = entries.map((entry) => `${entry.seq} ${entry.name} ${entry.phase}`).join(', ')

@@ -1,4 +1,4 @@
-/** Test files that take about ten seconds or more on two busy cores, each with its reason. `npm test` prints it beside the ten slowest. */
+/** Test files that take about ten seconds or more on two busy cores, each with its reason. `npm test` prints it next to the ten slowest. */
 const guests = 'starts many guests, each a process with threads of its own'
 const killed = 'starts a guest, kills it and starts it again, at each place where that can matter'
 
@@ -30,14 +30,14 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/tools/seen-pictures.full.test.ts': guests,
   'test/tools/sent-files.full.test.ts': guests,
   'test/postgres/postgres-guest.full.test.ts': `${guests}, over a real server`,
-  'src/hands/find/search-files.full.test.ts': 'compares drawn searches with those of ripgrep, a process each',
+  'src/hands/find/search-files.full.test.ts': "compares random searches with ripgrep's, a process each",
   'test/web/chat.full.test.ts': 'a real browser, checked for accessibility at each step, and a guest that is killed and started again',
   'test/web/owner-pages.full.test.ts': 'a real browser, and a guest that restarts with each configuration',
   'test/web/watching-pages.full.test.ts': 'a real browser, each page in two widths, checked for accessibility',
   'test/verbs/init-verb.full.test.ts': guests,
   'test/web/shell.full.test.ts': 'a real browser, signed in and out several times at the real cost of a key',
   'test/web/chat-long.full.test.ts': 'sends 5 000 messages to a real guest first',
-  'src/hands/archive/archive.full.test.ts': 'compares drawn archives with those of tar, a process each',
+  'src/hands/archive/archive.full.test.ts': "compares random archives with tar's, a process each",
   'test/attacks/attacks.full.test.ts': 'each task with each attack, every one a turn or more in a real guest; in CI each with two',
   'test/kernels/control-groups.full.test.ts': 'starts emulated machines',
   'test/containers/plain-podman.full.test.ts': 'the whole contract of a sandbox in containers, which take a second to start',
@@ -63,8 +63,8 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/verbs/serve-verbs.full.test.ts': `${guests}, in the background, and stops them again`,
   'test/verbs/unusable-config.full.test.ts': `${guests}: each broken configuration is met by a start`,
   'test/verbs/undo-verbs.full.test.ts': `${guests}: each version is made in another one`,
-  'src/plugins/host/failed-start.test.ts': 'plugins that never start, each of which is waited for',
-  'test/plugins/front-door.full.test.ts': 'starts plugins in processes of their own, one of which never answers',
+  'src/plugins/host/failed-start.test.ts': 'waits for plugins that never start',
+  'test/plugins/front-door.full.test.ts': 'starts plugins in their own processes, including one that never answers',
   'test/web/first-hour.full.test.ts': 'a real browser, each page in two widths',
   'test/http/http-api.test.ts': 'asks more often than a key may in a minute, and restarts its guest',
   'test/tui/full-screen.full.test.ts': 'types into real terminals, at the pace at which they answer',

@@ -1,4 +1,4 @@
-/** What the tools of the default configuration cost in every request, as each wire writes them, and that nothing is lost by it. */
+/** The cost of the default configuration's tools in every request, as each wire writes them, and that the short form loses nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'

@@ -25,7 +25,7 @@ test('a copy interrupted by a crash leaves no file, is not repeated, and its out
   {
     await using guest = startGuest({ workspace, config })
     using terminal = await openReady(guest, workspace)
-    // Hands gather the pieces in a hidden file beside the target.
+    // Hands gather the pieces in a hidden file next to the target.
     const begun = new Promise<void>((resolve) => {
       const watcher = watch(workspace.shared, (_, name) => {
         if (name?.startsWith('.oxbow-') !== true) return

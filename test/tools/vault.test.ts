@@ -73,7 +73,7 @@ describe('a file of the vault', () => {
     assert.equal(of(records, 'vault.copy_to', 'parked').length, 1)
 
     const sha256 = createHash('sha256').update(content).digest('hex')
-    // Beside them, the label of the new file, which is on record before its content is there.
+    // In addition, the label of the new file, which is on record before its content is there.
     const [read, write] = of(records, 'vault.copy_to', 'exchange').filter((body) => 'operation' in body)
     assert.deepEqual(read, { operation: read!['operation'], step: 'read', path: '/vault/papers/deed.bin', bytes: content.length })
     assert.deepEqual(write, { operation: read['operation'], step: 'write', path: '/shared/in/deed.bin', bytes: content.length, sha256 })

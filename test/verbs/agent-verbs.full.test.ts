@@ -1,4 +1,4 @@
-/** `oxbow spawn`, `ps`, `top`, `wait`, `kill` and `graph` from end to end: the real program beside a real guest. */
+/** `oxbow spawn`, `ps`, `top`, `wait`, `kill` and `graph` from end to end: the real program with a real guest. */
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

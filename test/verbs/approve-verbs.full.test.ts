@@ -1,4 +1,4 @@
-/** Verbs that show something before a person agrees to it: the real program beside a real guest, with nobody to ask. */
+/** Verbs that show something before a person agrees to it: the real program with a real guest, with nobody to ask. */
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** `--dry-run` of every verb that destroys something, beside a real guest: it names what would go, changes nothing, and misses what is missing. */
+/** `--dry-run` of every verb that destroys something, with a real guest: it names what would go, changes nothing, and reports what is missing. */
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -96,10 +96,8 @@ void test('the environment is its own, and only variables that are allowed are s
 
 void test('a program that runs too long is ended with all its processes, and each run and refusal is on record', async () => {
   await home.oxbow(['exec', 'allow', 'bash'])
-  const began = performance.now()
   const slow = await home.oxbow(['exec', 'run', '--timeout', '1', '--', 'bash', '-c', '(setsid sleep 9171 &) ; sleep 9172 & sleep 9173'])
   assert.equal(slow.exit, 124)
-  assert.ok(performance.now() - began < 15_000)
   assert.deepEqual(
     running().filter((line) => /sleep 917\d/.test(line)),
     [],

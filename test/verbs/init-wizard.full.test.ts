@@ -19,11 +19,11 @@ function isAnywhere(folder: string, text: string): boolean {
 test('a terminal asks for everything, shows no key, and changes nothing when it is left', async () => {
   await withHome(async (folder) => {
     const left = openPty(folder, ['init'])
-    await left.see('Which model shall Oxbow use?')
+    await left.see('Which model should Oxbow use?')
     left.type('\u0003')
     assert.equal(await left.exit, errorTable.cancelled.exit)
     const terminal = openPty(folder, ['init'], { ANTHROPIC_BASE_URL: 'http://127.0.0.1:9' })
-    await terminal.see('Which model shall Oxbow use?')
+    await terminal.see('Which model should Oxbow use?')
     await terminal.see('Anthropic')
     terminal.type('\r')
     await terminal.see('Which of its models?')
@@ -48,7 +48,7 @@ test('an address without /v1 is answered with the one that works, and a window i
   const { base_url: baseUrl } = model.config
   await withHome(async (folder) => {
     const terminal = openPty(folder, ['init'])
-    await terminal.see('Which model shall Oxbow use?')
+    await terminal.see('Which model should Oxbow use?')
     await terminal.see('None for now')
     // The last but one, from the first.
     terminal.type('\u001B[A\u001B[A\r')

@@ -1,4 +1,4 @@
-/** `oxbow memory` from end to end: the real program beside a real guest. */
+/** `oxbow memory` from end to end: the real program with a real guest. */
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

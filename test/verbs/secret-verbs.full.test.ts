@@ -1,4 +1,4 @@
-/** `oxbow secret` from end to end: the real program beside a real guest. */
+/** `oxbow secret` from end to end: the real program with a real guest. */
 import assert from 'node:assert/strict'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** `oxbow sessions` from end to end: the real program beside a real guest. */
+/** `oxbow sessions` from end to end: the real program with a real guest. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { errorTable } from '../../src/base/index.ts'

@@ -22,7 +22,7 @@ export interface SeriesFiles {
   /** The lines of all files, also of those that were brought back where the folder of the person is away. */
   tokens(): ReadonlySet<string>
   put(name: string, text: string | null): void
-  /** @returns the file with a new line of somebody, or a new file of theirs */
+  /** @returns the file with somebody's new line, or somebody's new file */
   changed(name: string, at: number, who: string): string
   /** Whether agents do not see it. */
   isAway(name: string): boolean

@@ -152,15 +152,15 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       const input = { from: `/shared/${from}`, to: `/shared/${to}`, overwrite: true }
       await world.guest.handsOf(turn).ask('move', input, options).catch(expected)
     },
-    /** A command, perhaps beside a change of the other agent, perhaps one during which the guest is killed. */
-    async runs(agent: number, named: readonly string[], at: number, beside: number): Promise<void> {
+    /** A command, perhaps during a change by the other agent, perhaps one during which the guest is killed. */
+    async runs(agent: number, named: readonly string[], at: number, meanwhile: number): Promise<void> {
       const turn = turnOf(agent)
       const own = named.filter((name) => !isUnseen(name) && !files.isAway(name))
-      const [isKilled, isStopped] = [beside === 2 && at < 2, beside === 1 && at === 5]
-      told.push(`${turn} runs a command on ${own.join(' ')}${beside === 0 ? ', the other agent writes a.txt' : ''}`)
+      const [isKilled, isStopped] = [meanwhile === 2 && at < 2, meanwhile === 1 && at === 5]
+      told.push(`${turn} runs a command on ${own.join(' ')}${meanwhile === 0 ? ', the other agent writes a.txt' : ''}`)
       world.guest.command(async () => {
         for (const [i, name] of own.entries()) files.put(name, i === 1 && at === 0 ? null : files.changed(name, at, turn))
-        if (beside === 0) await this.edits(1 - agent, files.names[0]!, at)
+        if (meanwhile === 0) await this.edits(1 - agent, files.names[0]!, at)
         if (isKilled) world.guest.kill(`${world.folder}k`)
       })
       await world.guest.handsOf(turn).ask('exec', played, options)

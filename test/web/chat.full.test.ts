@@ -69,13 +69,13 @@ describe('the Chat page', { skip: noChromium }, () => {
   }
   const fresh = async (): Promise<void> => {
     await rig.page.getByRole('button', { name: 'New session' }).first().click()
-    await rig.page.getByRole('heading', { name: 'What shall we do?' }).waitFor()
+    await rig.page.getByRole('heading', { name: 'What should we do?' }).waitFor()
   }
 
   it('streams an answer with its tool calls, by keyboard only', async () => {
     const { page } = rig
     await page.goto(`${rig.address}/chat`)
-    await page.getByRole('heading', { name: 'What shall we do?' }).waitFor()
+    await page.getByRole('heading', { name: 'What should we do?' }).waitFor()
     await checkAccessible(page)
     await screenshot(page, 'chat-new')
     await send('What is open in the notes?')

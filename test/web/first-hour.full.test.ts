@@ -50,7 +50,7 @@ describe('the first hour of the page', { skip: noChromium }, () => {
     await page.getByText('You stopped this turn.').waitFor()
   })
 
-  it('lists the models that can be used, and refuses a name that is none', async () => {
+  it('lists the models that can be used, and refuses an unknown name', async () => {
     await page.goto(`${rig.address}/chat`)
     const picker = page.getByRole('combobox', { name: 'Model' })
     await picker.locator('option', { hasText: 'gpt-5-mini' }).first().waitFor({ state: 'attached' })

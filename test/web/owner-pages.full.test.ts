@@ -85,6 +85,10 @@ describe('the pages of an owner', { skip: noChromium }, () => {
     await screenshot(page, 'settings')
     await page.getByLabel('Find a setting').fill('approval')
     await check('settings-search')
+    // A field of the entries of a list is found by the list that has it.
+    await page.getByLabel('Find a setting').fill('timeout_s')
+    await page.locator('#section-mcp').getByText('servers').first().waitFor()
+    assert.equal(await page.locator('#section-approval').count(), 0)
     await page.getByLabel('Find a setting').fill('approval.mode')
     await page.getByLabel('approval.mode').selectOption('manual')
     await page.getByRole('button', { name: 'Review and save' }).click()

@@ -52,7 +52,7 @@ const keyWord = (value: string): string =>
 const ask = (pattern: string, person: string): string => pattern.replaceAll('{P}', person)
 const same = (a: Fact, b: Fact): boolean => a.fact.topic === b.fact.topic && a.fact.about === b.fact.about
 
-/** Facts of which their person has only one. */
+/** Facts that are their person's only one of the kind. */
 const alone = (facts: readonly Fact[]): Fact[] => facts.filter((fact) => facts.filter((each) => same(each, fact)).length === 1)
 
 function single(chance: Chance, facts: readonly Fact[]): Question[] {

@@ -10,7 +10,7 @@ export type Scene = FactScene | IntroductionScene | IdentifierScene
 
 export interface FactScene {
   readonly scene: 'fact'
-  /** Who says it, and whom it is about: the same person, or somebody of theirs. */
+  /** Who says it, and whom it is about: the same person, or somebody close to them. */
   readonly speaker: string
   readonly about: string
   readonly topic: Topic
@@ -42,7 +42,7 @@ export interface Cast {
   readonly relatives: readonly Relative[]
 }
 
-/** Topics of which people have several things at once: trips, books. */
+/** Topics on which people have several facts at once: trips, books. */
 const several = new Set(['trip', 'reading', 'sport', 'dish', 'exam', 'loss'])
 
 export function makeCast(chance: Chance): Cast {

@@ -1,4 +1,4 @@
-/** An older past beside the facts that are asked for: how other people told of their lives, or how somebody worked with an assistant. */
+/** An older past besides the facts that are asked for: how other people told of their lives, or how somebody worked with an assistant. */
 import { generateLifelike } from '../lifelike/make-lifelike.ts'
 
 /** Other dialogues than those by which recall was chosen. */

@@ -9,7 +9,7 @@ import { plainLine } from '../../terminal/index.ts'
 import { toFailure, failureSentences } from '../../base/index.ts'
 import type { McpServer } from '../../config/index.ts'
 import { maxCommandChars, maxServerVariables, maxVariableChars } from '../limits.ts'
-import type { AcpPorts } from '../ports.ts'
+import type { AcpPorts, HeldServer } from '../ports.ts'
 
 /** Where the editor works. */
 export interface Place {
@@ -179,7 +179,7 @@ export function settingsOf({ program, place, plain, secrets }: WantedServer, nam
 }
 
 /** @returns whether a server that Oxbow has was made from the same program, or has the package installed that it would fetch */
-export function isSame(held: McpServer, { program, plain, secrets, fetched }: WantedServer): boolean {
+export function isSame(held: HeldServer['settings'], { program, plain, secrets, fetched }: WantedServer): boolean {
   const equal = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((each, at) => each === b[at])
   const [entry = '', ...rest] = held.args
   if (fetched !== null && held.command === 'node' && entry.startsWith(`/opt/server/node_modules/${fetched.name}/`))

@@ -51,7 +51,7 @@ test('a program of the system, a folder and what is not there are no programs of
   for (const path of ['/bin/sh', '/usr/bin/env', person, join(person, 'none.js'), '/dev/null']) assert.equal(placed(path), 'none')
 })
 
-test('a program beside a person’s own files is refused', () => {
+test('a program next to a person’s own files is refused', () => {
   for (const path of ['server.js', '.ssh/server.js', '.oxbow/server.js', 'a/.hidden/server'])
     assert.throws(() => placeProgram(file(path)), { code: 'path_refused' }, path)
   const loose = join(realpathSync('/tmp'), `oxbow-${process.pid}.js`)

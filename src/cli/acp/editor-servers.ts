@@ -8,7 +8,7 @@ import { OxbowError } from '../../base/index.ts'
 import { restartGuest } from '../kernel/call.ts'
 import { removeSecret, storeSecret } from '../kernel/secrets.ts'
 
-/** Those of them that only make calls. */
+/** The ports that only make calls. */
 export const serverCalls: Pick<ServerPorts, 'list' | 'add' | 'look' | 'approve' | 'switchOff' | 'remove'> = {
   async list(gateway) {
     const { servers } = await outputOf(gateway, 'server.list', {})
@@ -64,7 +64,7 @@ interface PlacedProgram {
  * The folder is the one in which the packages of the program are installed, else the nearest one above it that is a package, else its own.
  * @param path absolute
  * @returns null for a program of the system, and where there is no such file
- * @throws OxbowError `path_refused` where it lies in a folder that no sandbox may show, or beside files that are none of its
+ * @throws OxbowError `path_refused` if it is in a folder that no sandbox may show, or next to unrelated files
  */
 function placeProgram(place: Pick<GuestSetup, 'home' | 'env'>, path: string): PlacedProgram | null {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return null
@@ -78,7 +78,7 @@ function placeProgram(place: Pick<GuestSetup, 'home' | 'env'>, path: string): Pl
   const root = packageRoot(program, place) ?? (basename(folder) === 'bin' && isShown(dirname(folder), place) ? dirname(folder) : folder)
   const why = whyHidden(root, place)
   if (why !== '') throw refused(path, root, why)
-  if (dirname(root) === '/' && !isPackage(root)) throw refused(path, root, 'it lies beside files of the whole machine')
+  if (dirname(root) === '/' && !isPackage(root)) throw refused(path, root, 'it is next to files of the whole machine')
   if (hasDotFolder(root) && !isPackage(root)) throw refused(path, root, 'it is in a folder whose name begins with a dot')
   return { folder: root, path: posix.join('/opt/server', relative(root, program)) }
 }
@@ -89,7 +89,7 @@ const isShown = (folder: string, place: Pick<GuestSetup, 'home' | 'env'>): boole
 
 const isPackage = (folder: string): boolean => ['package.json', 'node_modules', 'pyvenv.cfg'].some((name) => existsSync(join(folder, name)))
 
-/** @returns undefined without one. A home folder may have a package.json, and is none. */
+/** @returns undefined without one. A home folder is not a package, even with a package.json. */
 function packageRoot(program: string, place: Pick<GuestSetup, 'home' | 'env'>): string | undefined {
   const installed = program.indexOf('/node_modules/')
   if (installed > 0) return program.slice(0, installed)

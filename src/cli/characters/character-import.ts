@@ -97,7 +97,7 @@ function pluginHint(plugins: readonly string[]): string {
   return `It names plugins: ${plainLine(plugins.join(', '), 400)}. One that is installed is its with --right plugin.NAME.`
 }
 
-/** The name of a character, and those of its secrets, are its author's: they must not replace a secret that the person has. */
+/** The author chose the names of a character and its secrets: they must not replace a secret that the person has. */
 async function refuseOthersSecrets(
   taken: readonly { readonly name: string }[],
   toml: string,
@@ -136,7 +136,7 @@ async function findKnowledge(
     const place = plainLine(each.path, 200)
     // A link could lead out of the folder as well as a path.
     const path = await realpath(resolve(root, each.path)).catch(() => null)
-    if (path === null) warnings.push(`knowledge: there is no ${each.kind} ${place} beside the character`)
+    if (path === null) warnings.push(`knowledge: there is no ${each.kind} ${place} next to the character`)
     else if (path === root)
       warnings.push(`knowledge: ${place} is the character's folder with all that is in it, and is not read. Name a folder in it`)
     else if (!path.startsWith(root + sep))

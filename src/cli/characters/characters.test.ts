@@ -107,7 +107,7 @@ test('an import reads no file outside of the folder of the character, and a dry 
   assert.equal(existsSync(join(home, 'agents/spy.toml')), false)
 })
 
-test('a name that is none of an agent, or a right that there is not, is refused before anything is written', async () => {
+test('an invalid name of an agent, or an unknown right, is refused before anything is written', async () => {
   const path = write('name.json', { name: '日本', bio: 'x' })
   assert.match((await character(['import', path])).err, /is no name of an agent hint: /)
   assert.equal((await character(['import', path, '--as', '../up'])).exit, 2)

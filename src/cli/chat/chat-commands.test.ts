@@ -1,4 +1,4 @@
-/** Slash commands that the chat does not have itself: those of the person, and mistyped ones. */
+/** Slash commands that the chat does not have itself: the person's, and mistyped ones. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OxbowError } from '../../base/index.ts'
@@ -30,8 +30,8 @@ void test('a command of the person is sent as its text, and one that is not trus
   const made: unknown[] = []
   fake.gateway.call = async (_, input) => {
     made.push(input)
-    const isTrusted = (input as { name: string }).name === 'review'
-    return isTrusted ? { status: 'ok', ok: true, output: {}, text: 'Review a.ts.' } : { status: 'failed', failure, text: '' }
+    const isTrusted = (input as unknown as { name: string }).name === 'review'
+    return isTrusted ? { status: 'ok', ok: true, output: {} as never, text: 'Review a.ts.' } : { status: 'failed', failure, text: '' }
   }
   const { type, shown, end, over } = startChat(fake)
   await type('/review  a.ts "b c"')

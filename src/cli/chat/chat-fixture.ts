@@ -71,7 +71,8 @@ export function fakeGateway(): FakeGateway {
     },
     call: async (name) => {
       asked.push(`call ${name}`)
-      return { status: 'ok', ok: true, text: '', output: { session: null, user: { spent: { microDollars: 42, tokens: 7 }, limit: {} } } }
+      const output = { session: null, user: { spent: { microDollars: 42, tokens: 7 }, limit: {} } } as never
+      return { status: 'ok', ok: true, text: '', output }
     },
     follow: async (_, cursor, listener) => {
       asked.push(`follow ${cursor}`)

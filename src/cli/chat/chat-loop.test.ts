@@ -355,7 +355,7 @@ void test('a shows the rules that can be kept; only a number of that list keeps 
     ...fake.gateway,
     call: async (name, input) => {
       fake.asked.push(`call ${name} ${JSON.stringify(input)}`)
-      return { status: 'ok', ok: true, text: '', output: name === 'approval.list' ? [{ call: 'g1.0', rules }] : {} }
+      return { status: 'ok', ok: true, text: '', output: (name === 'approval.list' ? [{ call: 'g1.0', rules }] : {}) as never }
     },
   }
   const { shown, type, end, over } = startChat({ ...fake, gateway })

@@ -178,7 +178,7 @@ interface ApprovalQueue {
   add(approval: PendingApproval): boolean
   /** @returns whether it was the one shown. */
   remove(call: CallId): boolean
-  /** Forgets those of the turn; those of agents wait on. */
+  /** Forgets the turn's approvals; the agents' keep waiting. */
   clear(): void
 }
 

@@ -103,7 +103,7 @@ void test('the labels of the conversation are shown after a turn when they or th
     status: 'ok',
     ok: true,
     text: '',
-    output: { labels: ['untrusted'], origins: read, declassified: [] },
+    output: { labels: ['untrusted'], origins: read, declassified: [] } as never,
   })
   const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, call } })
   for (const origins of [read, read, [...read, ['untrusted', 'path:/shared/a.txt']]]) {

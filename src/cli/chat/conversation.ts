@@ -42,7 +42,7 @@ export interface Conversation {
   answer(call: CallId, allow: boolean, reason?: string): Promise<void>
   /** Answers the form of a server: allows the call with this input. */
   fillIn(call: CallId, input: JsonObject): Promise<void>
-  /** Finds the rules that approving the call could keep, for `keep`. @returns them as text; empty when there are none */
+  /** Finds the rules that approving the call could keep, for `keep`. @returns them as text; empty without rules */
   offer(call: CallId): Promise<string>
   /** The call whose rules are on the screen. */
   offered(): CallId | null

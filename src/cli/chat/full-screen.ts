@@ -38,7 +38,7 @@ const sessionIdChars = 11
 function createPorts(options: ChatOptions, terminal: Terminal, place: string): Ports {
   const setup = guestSetup(options, terminal)
   const workspaces = usersFolder(setup.home)
-  /** Undefined for a folder that agents do not see, or that is none. */
+  /** Undefined for a folder that agents do not see, or that does not exist. */
   const guestPath = (path: string): string | undefined => {
     try {
       return sharedPathOf(setup, resolve(path))

@@ -1,22 +1,13 @@
 /** `oxbow approvals`: what waits for a person, and deciding it. */
-import { type JsonObject, OxbowError } from '../../base/index.ts'
-import type { PendingApproval } from '../../protocol/index.ts'
+import { OxbowError } from '../../base/index.ts'
+import type { InputOf, OutputOf } from '../../protocol/index.ts'
 import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, type Decided, decideAndFollow, findPending, listPending } from '../verbs/approve.ts'
 import { answered, exactInput, exactText, formatTime, formOf, plainLine, plainText, whyAsked } from '../../terminal/index.ts'
 import { type CallOptions, parseInput } from './call.ts'
 
-interface Waiting extends Pick<PendingApproval, 'call' | 'session' | 'turn'> {
-  readonly name: string
-  readonly input: string
-  readonly reason?: string
-  readonly labels?: readonly string[]
-  readonly at: number
-  readonly expires_at: number | null
-  readonly allowed_by: readonly string[]
-  readonly rules: readonly { readonly scope: string; readonly id: string; readonly text: string }[]
-}
+type Waiting = OutputOf<'approval.list'>[number]
 
 /** The waiting calls with their rules. A guest that was started for this resumes their turns first. */
 async function waitingCalls(connection: Connection): Promise<readonly Waiting[]> {
@@ -80,7 +71,7 @@ export function approvalsApprove(id: string, options: DecideOptions, terminal: T
   })
 }
 
-async function decided({ gateway }: Connection, input: JsonObject, said: string): Promise<Decided> {
+async function decided({ gateway }: Connection, input: InputOf<'call.decide'>, said: string): Promise<Decided> {
   const output = await outputOf(gateway, 'call.decide', input)
   return { next: output.next, output, said: plainText(said) }
 }

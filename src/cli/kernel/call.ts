@@ -1,9 +1,10 @@
 /** `oxbow call`: makes a system call as the user, from a terminal or a script. What other verbs share about calls. */
+import type { MadeCall } from '../../protocol/index.ts'
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { plainText } from '../../terminal/index.ts'
 import { type Json, OxbowError } from '../../base/index.ts'
-import type { OutputOf } from '../../client/index.ts'
+import type { InputOf, OutputOf } from '../../client/index.ts'
 import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
 import { printAnswer, printLine, printText, type Terminal } from '../terminal.ts'
@@ -70,13 +71,13 @@ export async function restartGuest(gateway: Pick<GatewayPort, 'call' | 'status'>
  * @param show the output as people read it
  */
 export function showOutput<Name extends string>(
-  [name, input]: readonly [Name, Json],
+  [name, input]: readonly [Name & MadeCall<Name>, InputOf<Name>],
   options: CallOptions,
   terminal: Terminal,
   show: (output: OutputOf<Name>) => string,
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const output = await outputOf(gateway, name, input)
+    const output = await outputOf<Name>(gateway, name, input)
     return printAnswer(output, show(output), options, terminal)
   })
 }

@@ -4,8 +4,11 @@ import { type AddVerbs, collect, examples, ownOptions, parseCount, userVerb } fr
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
 export const addCallVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('call <name> [input]'), 'make a system call; the input is JSON, read from standard input when it is piped')
-    .option('--session <id>', 'make the call in this session')
+  userVerb(
+    program.command('call <system-call> [input]'),
+    'make a system call; the input is JSON, read from standard input when it is piped',
+  )
+    .option('--session <session>', 'make the call in this session')
     .option(...jsonOption)
     .addHelpText(
       'after',
@@ -22,7 +25,7 @@ export const addObserveVerbs: AddVerbs = (program, terminal, choose) => {
   userVerb(program.command('events'), 'list what happened last, or follow what happens')
     .option('--follow', 'print events as they happen, until Ctrl+C')
     .option('--kind <kind>', 'only events of this kind, such as turn_ended or approval_*; repeat for more', collect)
-    .option('--session <id>', 'only events of this session')
+    .option('--session <session>', 'only events of this session')
     .option('--after <seq>', 'start after this record', parseCount(Number.MAX_SAFE_INTEGER))
     .option(
       '--limit <n>',

@@ -52,7 +52,7 @@ export const addFolderVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow folder list'))
     .action((options) => choose(async () => (await import('./folders.ts')).folderList(options, terminal)))
-  userVerb(folder.command('remove <name>'), 'hide a folder from agents; its files stay')
+  userVerb(folder.command('remove <shared-folder>'), 'hide a folder from agents; its files stay')
     .option(...dryRunOption)
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow folder remove site'))

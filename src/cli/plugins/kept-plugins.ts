@@ -26,8 +26,8 @@ async function keptPlugins(
 }
 
 /**
- * A model of a plugin that is named for a start, which no start looks up: the turn would fail for it.
- * @param model as `--model` has it; others than those of plugins are not judged, nor is a plugin that has not told yet what it has
+ * Checks a plugin's model that is named for a start: no start looks it up, and the turn would fail.
+ * @param model as `--model` has it; ignored if it is not a plugin's, or the plugin has not told yet what it has
  * @throws OxbowError `not_found` with the nearest names
  */
 export async function assertServed(model: string, place: Place): Promise<void> {

@@ -22,7 +22,7 @@ interface Done {
   readonly err: string
 }
 
-/** @param answer of a person at a terminal, who answers when asked; absent: there is none */
+/** @param answer of a person at a terminal, who answers when asked; absent: no terminal */
 async function oxbow(args: readonly string[], answer?: string): Promise<Done> {
   const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()]
   if (answer === undefined) input.end()

@@ -210,7 +210,7 @@ export function textWidth(text: string): number {
   return width
 }
 
-/** @returns whether a line may end between these two code points, neither of which is a space. */
+/** @returns whether a line may end between these two code points. Neither is a space. */
 function breaksBetween(before: string, after: string): boolean {
   if (before < '\u0300' && after < '\u0300') return false
   if (before === joiner || charWidth(after) === 0) return false

@@ -1,6 +1,6 @@
 /**
  * `oxbow servers install` and `oxbow servers discover`. Installing is a step of its own: npm resolves the packages into a lock file without
- * fetching any, the person approves what it names, and npm installs exactly that, without running any script of theirs. Running a server
+ * fetching any, the person approves what it names, and npm installs exactly that, without running their scripts. Running a server
  * never fetches anything, and one whose lock file has changed does not start.
  */
 import { execFile } from 'node:child_process'

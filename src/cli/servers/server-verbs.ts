@@ -1,4 +1,4 @@
-/** Definitions of `servers`, for servers of tools that speak MCP; those of one call stand in `connect`. */
+/** Definitions of `servers`, for servers of tools that speak MCP; verbs of one call are in `connect`. */
 import { type AddVerbs, dryRunOption, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
@@ -42,11 +42,11 @@ export const addServerVerbs: AddVerbs = (program, terminal, choose) => {
     .action((name, command, options) => choose(async () => (await load()).serversAdd(name, command, options, terminal)))
   addInstallVerbs(servers, terminal, choose)
   addPromptVerbs(servers, terminal, choose)
-  userVerb(servers.command('login <name>'), 'sign in to a server in your browser')
+  userVerb(servers.command('login <server>'), 'sign in to a server in your browser')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow servers login tickets'))
     .action((name, options) => choose(async () => (await load()).serversLogin(name, options, terminal)))
-  userVerb(servers.command('remove <name>'), 'remove a server and its approval')
+  userVerb(servers.command('remove <server>'), 'remove a server and its approval')
     .option(...dryRunOption)
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow servers remove files', 'oxbow servers remove files --dry-run'))
@@ -82,11 +82,11 @@ const addInstallVerbs: AddVerbs = (servers, terminal, choose) => {
 
 const addPromptVerbs: AddVerbs = (servers, terminal, choose) => {
   const load = () => import('./servers.ts')
-  userVerb(servers.command('prompts <name>'), 'list the prompts of a server, with their arguments')
+  userVerb(servers.command('prompts <server>'), 'list the prompts of a server, with their arguments')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow servers prompts tickets'))
     .action((name, options) => choose(async () => (await load()).serversPrompts(name, options, terminal)))
-  userVerb(servers.command('prompt <name> <prompt> [arguments...]'), 'show a prompt of a server; /prompt in a chat sends it')
+  userVerb(servers.command('prompt <server> <prompt> [arguments...]'), 'show a prompt of a server; /prompt in a chat sends it')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow servers prompt tickets triage project=oxbow'))
     .action((name, prompt, values, options) =>

@@ -10,7 +10,7 @@ export const addSkillVerbs: AddVerbs = (program, terminal, choose) => {
     'oxbow skills list',
     'oxbow skills trust /shared/site/AGENTS.md',
   )
-  userVerb(skills.command('verify <which>'), 'check a skill against the format of agentskills.io: by name, or a folder of this machine')
+  userVerb(skills.command('verify <skill>'), 'check a skill against the format of agentskills.io: by name, or a folder of this machine')
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow skills verify ./my-skill', 'oxbow skills verify code-review'))
     .action((which, options) => choose(async () => (await load()).skillVerify(which, options, terminal)))

@@ -154,7 +154,7 @@ export async function changeMaster(options: KeyOptions, terminal: Terminal): Pro
 }
 
 /**
- * The keys that open a backup: those of this home, and one that the person gives.
+ * The keys that open a backup: this home's, and one that the person gives.
  * @param file a key file of a user (`runner/keys/USER.json`) or a signing key (`signing-key.pem`) of the home that made the backup. A key
  * file becomes the one of this home, because the restored secrets and database are sealed with it.
  * @param replace whether this home may have another key, which is then put aside with what it seals

@@ -24,7 +24,7 @@ const states: Readonly<Record<string, string>> = {
   ahead: 'used by a newer Oxbow; this one can read and write it',
   read_only: 'used by a newer Oxbow; this one can only read it',
   too_new: 'used by a newer Oxbow; this one cannot use it',
-  changed: 'its migrations differ from those of this Oxbow',
+  changed: "its migrations differ from this Oxbow's",
 }
 
 export function describeStatus(status: StoreStatus): string {
@@ -138,8 +138,8 @@ export function describePreview({ manifest, where, head, hasRows, files, unopene
   const lost = head > seq ? `; records ${seq + 1} to ${head} are not in the backup` : ''
   const words = {
     new: 'restored',
-    replaced: 'replaced; the present files are kept beside it',
-    beside: 'left unchanged: the backup is from another store and is restored beside it',
+    replaced: 'replaced; the present files are kept next to it',
+    beside: 'left unchanged: the backup is from another store and is restored next to it',
   }
   return [
     `The backup was made at ${formatTime(manifest.madeAt)} and contains:`,
@@ -152,10 +152,11 @@ export function describePreview({ manifest, where, head, hasRows, files, unopene
   ].join('\n')
 }
 
-export function describeRehearsal({ problems }: RestorePreview): string {
+export function describeRehearsal({ problems, running_pid: pid }: RestorePreview & { readonly running_pid: number | null }): string {
   return [
     ...(problems.length === 0 ? [] : ['Not proven, and to be recorded with the restore:', ...problems.map((problem) => `  ${problem}`)]),
-    'The backup was checked as a restore would check it, and nothing stands in its way. Nothing was changed.',
+    `The backup was checked as a restore would check it, and nothing stands in its way${pid === null ? '' : ' but Oxbow itself, which runs'}. Nothing was changed.`,
+    ...(pid === null ? [] : [`Before the restore, stop it with \`oxbow stop\`, or close the terminal that started it (process ${pid}).`]),
   ].join('\n')
 }
 
@@ -177,7 +178,7 @@ export function describeRestore({
     ...(replaced === null ? [] : [`The previous store is kept: ${replaced}`]),
     ...(previousKey === null ? [] : [`The key of the previous state is kept, and nothing else opens what it sealed: ${previousKey}`]),
     ...files.map(({ path, kept }) => `${path} is restored${kept === null ? '' : `; the previous files are kept: ${kept}`}`),
-    ...(manifest.parts === undefined ? ['The backup contains no files; those of the workspace are unchanged.'] : []),
+    ...(manifest.parts === undefined ? ['The backup contains no files; the files of the workspace are unchanged.'] : []),
     ...missingKey(manifest, unopened, from),
     ...(proven || unopened.length > 0 || manifest.parts === undefined
       ? []

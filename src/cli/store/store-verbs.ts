@@ -19,7 +19,7 @@ export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret list', 'oxbow secret list --json'))
     .action((options) => choose(async () => (await import('./keys.ts')).secretList(options, terminal)))
-  userVerb(secret.command('remove <name>'), 'remove a secret')
+  userVerb(secret.command('remove <secret>'), 'remove a secret')
     .option(...dryRunOption)
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret remove OPENAI_API_KEY'))
@@ -35,7 +35,7 @@ export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
 const addSecretUseVerbs: AddVerbs = (secret, terminal, choose) => {
   const load = () => import('../kernel/secrets.ts')
   const json = ['--json', 'print the output as one JSON value'] as const
-  userVerb(secret.command('reveal <name>'), 'show the value of a secret, after a question; the journal records it')
+  userVerb(secret.command('reveal <secret>'), 'show the value of a secret, after a question; the journal records it')
     .option('--yes', 'do not ask')
     .option(...json)
     .addHelpText('after', examples('oxbow secret reveal found.password.0k3f9x2ab1'))

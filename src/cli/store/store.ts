@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { askOffline, fileKeys, listFolders, loadPlugins, lockPath, type TakenKey } from '../../runner/index.ts'
+import { askOffline, fileKeys, findGuest, listFolders, loadPlugins, lockPath, type TakenKey } from '../../runner/index.ts'
 import { ownValue, OxbowError } from '../../base/index.ts'
 import type { FileKeys, MoveReport, RestoreReport, StoreProgress, StoreQuestion, StoreVerifyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
@@ -86,7 +86,9 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
   if (options.json !== true)
     print(await ask({ ...question, preview: true }, options, terminal, taken?.keys), text.describePreview, options, terminal)
   if (options.dryRun === true) {
-    print(await ask({ ...question, rehearse: true }, options, terminal, taken?.keys), text.describeRehearsal, options, terminal)
+    const rehearsal = await ask({ ...question, rehearse: true }, options, terminal, taken?.keys)
+    const guest = await findGuest(guestSetup(options, terminal).workspace)
+    print({ ...rehearsal, running_pid: guest?.pid ?? null }, text.describeRehearsal, options, terminal)
     return 0
   }
   taken?.begin()
@@ -188,7 +190,7 @@ function print(report: object, describe: (report: never) => string, { json }: St
   else printText(terminal, plainText(describe(report as never)))
 }
 
-/** @param masters those of the home, unless given */
+/** @param masters the home's keys, unless given */
 async function ask(store: StoreQuestion, options: StoreOptions, terminal: Terminal, masters?: readonly string[]): Promise<object> {
   const progress = openProgress(terminal, options.json === true)
   let report: object | null = null

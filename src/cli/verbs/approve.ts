@@ -52,7 +52,7 @@ export async function listPending(connection: Connection): Promise<readonly Pend
   return (await Promise.all(busy.map(({ id }) => pendingIn(connection, id, cursor, patience)))).flat()
 }
 
-/** The waiting calls of a session. If there are none, waits until a call is parked, the turn is over or `patience` aborts. */
+/** The waiting calls of a session. If no call waits, waits until a call is parked, the turn is over or `patience` aborts. */
 async function pendingIn(
   { gateway }: Connection,
   session: SessionId,

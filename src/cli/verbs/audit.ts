@@ -3,7 +3,7 @@ import { createHash, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { askOffline, createExportHeads, readSeal, signExport } from '../../runner/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { erasedText, isErased, type JournalRecord } from '../../protocol/index.ts'
+import { isGeneration, erasedText, isErased, type JournalRecord } from '../../protocol/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { columnsOf, exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
@@ -194,8 +194,12 @@ function describeReport({
     ...repeated.unexplained.map((each) => `  recorded twice, ${bad(each)}`),
     ...(repeated.unexplained.length === 0
       ? []
-      : ['  An older Oxbow wrote these; the next start records that the first ones count, and so does `oxbow call audit.verify` now.']),
-    ...(repeated.records === 0 ? [] : [`  ${repeated.records} records repeat the beginning or end of a call; the first ones count`]),
+      : [
+          '  An older Oxbow wrote these; the next start records that only the first of each counts, and so does `oxbow call audit.verify` now.',
+        ]),
+    ...(repeated.records === 0
+      ? []
+      : [`  ${repeated.records} records repeat the beginning or end of a call; only the first of each counts`]),
     ...projections.map((why) => `  outside the journal: ${why}`),
     ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies are erased; the chain is intact through their hashes`]),
     ...(erased.unchecked === 0
@@ -212,7 +216,7 @@ function describeReport({
 
 /** Characters of a body that are printed into a pipe. */
 const bodyChars = 100
-/** With fewer columns left beside the other fields, the body goes on a line of its own. */
+/** With fewer columns left next to the other fields, the body goes on a line of its own. */
 const minBesideColumns = 40
 /** Minimum width of a body on its own line. */
 const minBelowColumns = 20
@@ -224,7 +228,7 @@ export function recordLine(record: JournalRecord, columns: number): string {
   const column = (text: string, width: number): string => plainLine(text, bodyChars).padEnd(width)
   const { seq, at, actor, phase, name } = record
   const head = [String(seq).padStart(6), formatTime(at), column(actor, 12), column(phase, 10), column(name, 15)].join('  ')
-  const body = erasedLine(record.body) ?? (phase === 'exchange' && name === 'model.generate' ? describeExchange(record.body) : record.body)
+  const body = erasedLine(record.body) ?? (phase === 'exchange' && isGeneration({ name }) ? describeExchange(record.body) : record.body)
   if (columns === Infinity) return `${head}  ${plainLine(body, bodyChars)}`
   const beside = columns - textWidth(head) - 2
   if (beside >= minBesideColumns) return `${head}  ${plainLine(body, beside)}`

@@ -19,7 +19,7 @@ async function config(words: readonly string[], env: Readonly<Record<string, str
   return { exit, out: String(output.read() ?? ''), err: String(errors.read() ?? '') }
 }
 
-test('values are set with their types, beside the comments of the file, and shown where they differ from the defaults', async () => {
+test('values are set with their types, keep the comments of the file, and are shown where they differ from the defaults', async () => {
   writeFileSync(file, '# mine\n[approval]\nmode = "auto" # for now\n')
   for (const [key, value] of [
     ['approval.mode', 'manual'],
@@ -63,6 +63,14 @@ test('a value that cannot be used changes nothing, and neither does an edit', as
   assert.equal(readFileSync(file, 'utf8'), before)
   assert.equal((await config(['edit'], { EDITOR: 'sed -i s/manual/auto/' })).exit, 0)
   assert.equal((await config(['get', 'approval.mode'])).out, 'auto\n')
+})
+
+test('a model of a plugin that is not there is no model to configure', async () => {
+  const before = readFileSync(file, 'utf8')
+  const { exit, err } = await config(['set', 'model.name', 'plugin:misspelt'])
+  assert.equal(exit, 4)
+  assert.match(err, /There is no plugin "misspelt" that serves the model/)
+  assert.equal(readFileSync(file, 'utf8'), before)
 })
 
 test('a value of one user goes into the file of that user and takes precedence', async () => {

@@ -81,7 +81,7 @@ export async function configSet(words: readonly string[], options: ConfigOptions
   const set = words.flatMap((key, at) => (at % 2 === 1 ? [] : [settingOf(key, words[at + 1]!, options, place)]))
   const before = new Map(set.map(({ file }) => [file, readConfigFile(file) ?? '']))
   const texts = new Map(before)
-  for (const { file, path, value } of set) texts.set(file, changeText(file, texts.get(file)!, [{ key: path, value }]))
+  for (const { file, path, value } of set) texts.set(file, changeText(file, texts.get(file)!, [{ key: [...path], value }]))
   for (const [file, text] of texts) checkConfigChange(file, before.get(file)!, text)
   await assertStarts(texts, options, terminal)
   for (const [file, text] of texts) if (text !== before.get(file)) replaceConfig(file, text)
@@ -133,16 +133,27 @@ async function assertStarts(texts: ReadonlyMap<string, string>, options: ConfigO
   const { version, env, program } = terminal
   const setup = { home, workspace, insecure: false, version, env, ...(program !== undefined && { program }) }
   const faultOf = async (config: Config): Promise<OxbowError | null> => {
-    return checkStartOf({ ...setup, config }).then(
-      () => null,
-      (error: OxbowError) => error,
-    )
+    try {
+      await checkStartOf({ ...setup, config })
+      const ofPlugins = [config.model.name, ...config.model.fallback].filter((name) => name.startsWith('plugin:'))
+      if (ofPlugins.length > 0) {
+        const { assertServed } = await import('../plugins/kept-plugins.ts')
+        for (const name of ofPlugins) await assertServed(name, { ...setup, config })
+      }
+      return null
+    } catch (error) {
+      return error as OxbowError
+    }
   }
   const fault = await faultOf(next)
   if (fault === null) return
   if (now !== null && (await faultOf(now)) === null) {
     const hint = `${fault.hint} Nothing was changed; several keys can be set at once: oxbow config set KEY VALUE KEY VALUE.`
-    throw new OxbowError(fault.code, `Oxbow would not start: ${fault.message}`, { hint, cause: fault })
+    throw new OxbowError(
+      fault.code,
+      `${fault.code === 'not_found' ? 'Oxbow would not answer' : 'Oxbow would not start'}: ${fault.message}`,
+      { hint, cause: fault },
+    )
   }
   printNotice(terminal, `warning: Oxbow does not start with this yet: ${plainText(fault.message)}`)
 }

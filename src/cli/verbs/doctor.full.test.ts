@@ -65,7 +65,7 @@ describe('oxbow doctor', () => {
     assert.match(out, /^Oxbow cannot start: see isolated guest above\./m)
   })
 
-  it('reports a configuration that cannot be used beside what it finds without one', async () => {
+  it('reports a configuration that cannot be used, and what it finds without one', async () => {
     writeFileSync(join(home, 'config.toml'), '[model\n')
     const { exit, out } = await oxbow(['doctor', '--json'])
     rmSync(join(home, 'config.toml'))

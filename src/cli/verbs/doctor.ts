@@ -198,7 +198,7 @@ async function checkDatabase(setup: GuestSetup): Promise<DoctorCheck> {
   try {
     const { where, bytes, state, version, head } = (await lastOf(setup, { ask: 'status' })) as StoreStatus
     if (state === 'too_new' || state === 'changed')
-      return done({ state: 'missing', says: `${where}: its tables are not those of this Oxbow`, fix: 'See `oxbow store status`.' })
+      return done({ state: 'missing', says: `${where}: its tables are not this Oxbow's`, fix: 'See `oxbow store status`.' })
     const says = `${where}, ${formatBytes(bytes)}, version ${version}, ${head.seq} records`
     if (bytes > maxVerifiedBytes) return done({ state: 'ok', says: `${says}; \`oxbow store verify\` reads all of it`, fix: '' })
     const { ok, problems } = (await lastOf(setup, { ask: 'verify' })) as StoreVerifyReport

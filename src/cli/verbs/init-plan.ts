@@ -167,7 +167,7 @@ async function keyOf(
   return variable === undefined ? null : { variable }
 }
 
-/** @returns the changes of the configuration: those of every set-up, and the variable of a key that is not the usual one */
+/** @returns the changes of the configuration: every set-up's, and the variable of a key that is not the usual one */
 export function changesOf({ model, key, tier }: SetupPlan): readonly ConfigChange[] {
   if (model === null) {
     const variable = key !== null && 'variable' in key ? [{ key: ['model', 'api_key_env'], value: key.variable }] : []

@@ -96,7 +96,7 @@ async function askModel(services: readonly FoundService[], setup: GuestSetup, st
   }))
   const chosen = answered(
     await select<string>({
-      message: 'Which model shall Oxbow use?',
+      message: 'Which model should Oxbow use?',
       options: [
         ...local,
         ...hosted,
@@ -268,7 +268,7 @@ async function askTier(found: ReadonlyMap<SandboxTier, DoctorCheck>, { config }:
   }
   return answered(
     await select<SandboxTier>({
-      message: 'How shall files and commands of agents be isolated?',
+      message: 'How should files and commands of agents be isolated?',
       options,
       initialValue: usable.value,
       ...streams,

@@ -1,5 +1,5 @@
-/** Definitions of `config`, `completion`, `models`, `catalog`, `memory export` and `import`, `embed`, `wasm`, `image`, `status` and `doctor`. */
-import { Argument, Option } from 'commander'
+/** Definitions of `config`, `models`, `catalog`, `memory export` and `import`, `embed`, `wasm`, `image`, `status` and `doctor`. */
+import { Option } from 'commander'
 import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
 import {
   type AddVerbs,
@@ -27,17 +27,17 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
   const load = () => import('./config.ts')
   const verb = (usage: string, summary: string, ...lines: readonly string[]) =>
     plainVerb(config.command(usage), summary)
-      .option('--user <name>', 'of one user, not of all')
+      .option('--user <user>', 'of one user, not of all')
       .addHelpText('after', examples(...lines))
   verb('list', 'list the keys that differ from their defaults', 'oxbow config list', 'oxbow config list --all --json')
     .option('--all', 'list every key')
     .option('--json', 'print one JSON object per line')
     .action((options) => choose(async () => (await load()).configList(options, terminal)))
-  verb('get <key>', 'show one value, as all files together give it', 'oxbow config get model.name')
+  verb('get <setting>', 'show one value, as all files together give it', 'oxbow config get model.name')
     .option('--json', 'print the value as JSON')
     .action((key, options) => choose(async () => (await load()).configGet(key, options, terminal)))
   verb(
-    'set <key> <value> [more...]',
+    'set <setting> <value> [more...]',
     'change values in config.toml and keep the rest of the file',
     'oxbow config set sandbox.memory_mb 2048',
     'oxbow config set model.provider anthropic model.name claude-sonnet-4-5',
@@ -54,21 +54,11 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...alwaysJson)
     .addHelpText('after', examples('oxbow config schema > oxbow.schema.json'))
     .action(() => choose(async () => (await load()).configSchemaText(terminal)))
-  plainVerb(program.command('completion'), 'print a script that completes verbs and options')
-    .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
-    .addHelpText('after', examples('source <(oxbow completion bash)', 'oxbow completion fish > ~/.config/fish/completions/oxbow.fish'))
-    .addOption(new Option('--values <kind>', 'ids of what exists, for the script').hideHelp())
-    .action((shell, { values }) =>
-      choose(async () => {
-        const { printCompletion, printValues } = await import('../completion.ts')
-        return values === undefined ? printCompletion(shell, program, terminal) : printValues(values, terminal)
-      }),
-    )
 }
 
 const addInit: AddVerbs = (program, terminal, choose) => {
   userVerb(program.command('init'), 'set up a model, a daily budget and the sandbox; asks in a terminal')
-    .option('--model <name>', 'provider/model, a provider, local for one on this machine, or offline')
+    .option('--model <model>', 'provider/model, a provider, local for one on this machine, or offline')
     .option('--base-url <url>', 'address of an OpenAI-compatible service')
     .option('--input-price <dollars>', 'with --base-url: price of a million tokens that the model reads', parseAmount)
     .option('--output-price <dollars>', 'with --base-url: price of a million tokens that the model writes', parseAmount)
@@ -157,8 +147,8 @@ export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow embed pull potion-base-8M', 'oxbow embed pull mine --from https://intranet.example/models/mine'))
     .action((name, options) => choose(async () => (await import('./embed.ts')).embedPull(name, options, terminal)))
-  plainVerb(embed.command('use <name>'), 'choose the embedding model: set memory.embedder in config.toml')
-    .option('--user <name>', 'set it for one user only')
+  plainVerb(embed.command('use <embedder>'), 'choose the embedding model: set memory.embedder in config.toml')
+    .option('--user <user>', 'set it for one user only')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -211,7 +201,7 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow image list'))
     .action((options) => choose(async () => (await import('./image.ts')).imageList(options, terminal)))
-  userVerb(image.command('remove <name...>'), 'remove images of this home; the last part of a name is enough')
+  userVerb(image.command('remove <image...>'), 'remove images of this home; the last part of a name is enough')
     .option(...dryRunOption)
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow image remove 3f2a9c0d11e4b7a86c5d2e01'))

@@ -3,7 +3,7 @@ import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, usersFolder } from '../../runner/index.ts'
 import { OxbowError, type SessionId, toError } from '../../base/index.ts'
-import { cleanFileName, type RecordView, sentMedia, type SentMedia } from '../../protocol/index.ts'
+import { mediaCall, cleanFileName, type RecordView, sentMedia, type SentMedia } from '../../protocol/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { findSession } from './sessions.ts'
 import { ownWay } from '../own-files.ts'
@@ -35,7 +35,7 @@ export async function media(prefix: string, options: MediaOptions, terminal: Ter
 async function readPast(gateway: Pick<GatewayPort, 'follow'>, session: SessionId): Promise<readonly RecordView[]> {
   const records: RecordView[] = []
   const following = await gateway.follow(session, 0, (event) => {
-    if (event.type === 'record' && event.record.name === 'media.send') records.push(event.record)
+    if (event.type === 'record' && event.record.name === mediaCall) records.push(event.record)
   })
   following.stop()
   return records

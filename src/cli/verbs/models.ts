@@ -15,7 +15,7 @@ export interface ModelsOptions extends GuestChoice {
 }
 
 /**
- * @param provider shows only its models; without it, those of providers that can be used, or all providers where none can. With `all` or
+ * @param provider shows only its models; without it, shows usable providers' models, or all if no provider is usable. With `all` or
  * `json`, shows every model. With `discover`, shows model services on this machine instead.
  */
 export async function printModels(provider: string | undefined, options: ModelsOptions, terminal: Terminal): Promise<number> {

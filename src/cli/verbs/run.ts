@@ -117,7 +117,7 @@ function createSender(text: string, files: Parameters<typeof uploadFiles>[0], op
   }
 }
 
-/** Without a sandbox the agent has no tools, and without a model there is none, so the person should know why. */
+/** Without a sandbox the agent has no tools, and without a model there is no agent, so the person should know why. */
 function sayWhatIsMissing({ notice, sandbox: { tier, problem } }: GuestStatus, terminal: Terminal): void {
   // A script has chosen its model, or knows.
   if (notice !== '' && terminal.errors.isTTY) printNotice(terminal, `notice: ${plainText(notice)}`)

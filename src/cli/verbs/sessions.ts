@@ -21,6 +21,7 @@ import {
   agentState,
   agentTree,
   formatTime,
+  isUsed,
   mediaLine,
   plainLine,
   plainText,
@@ -35,12 +36,14 @@ export interface SessionsOptions extends GuestChoice {
   readonly archived?: boolean | undefined
   readonly search?: string | undefined
   readonly tree?: boolean | undefined
+  readonly empty?: boolean | undefined
 }
 
 /** @returns the exit code. */
 export async function sessions(options: SessionsOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const listed = await listSessions(gateway, options.limit, options)
+    const all = await listSessions(gateway, options.limit, options)
+    const listed = options.empty === true ? all : all.filter(isUsed)
     if (options.tree === true) return printTree(listed, await agentsOf(gateway), options, terminal)
     if (options.json === true) for (const session of listed) printLine(terminal, JSON.stringify(session))
     else printText(terminal, listed.length === 0 ? noneFound(options) : sessionTable(listed))

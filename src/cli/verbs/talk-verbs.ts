@@ -20,9 +20,9 @@ const continueOption = (): Option => new Option('--continue', 'continue the newe
 const folderOption = (): Option => new Option('--folder <path>', 'let the agent work in this folder; asks the first time')
 
 export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
-  guestVerb(program.command('tui', { isDefault: true }), 'chat in the full-screen terminal; a plain chat where there is none')
+  guestVerb(program.command('tui', { isDefault: true }), 'chat in the full-screen terminal, or in a plain chat where that is not possible')
     .addOption(continueOption())
-    .option('--session <id>', 'continue this session; the first characters of its id are enough')
+    .option('--session <session>', 'continue this session; the first characters of its id are enough')
     .addOption(folderOption())
     .option(...agentOption)
     .addHelpText(
@@ -37,7 +37,7 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     )
   guestVerb(program.command('chat'), 'chat with the agent, line by line')
     .addOption(continueOption())
-    .option('--session <id>', 'continue this session; the first characters of its id are enough')
+    .option('--session <session>', 'continue this session; the first characters of its id are enough')
     .addOption(folderOption())
     .option(...agentOption)
     .addHelpText('after', examples('oxbow chat', 'oxbow chat --continue', 'oxbow chat --agent alfred', 'oxbow chat --model gpt-5-mini'))
@@ -45,7 +45,7 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
 
   guestVerb(program.command('run [text...]'), 'send one message and print the reply; piped text is added to the message')
     .addOption(continueOption())
-    .option('--session <id>', 'continue this session; the first characters of its id are enough')
+    .option('--session <session>', 'continue this session; the first characters of its id are enough')
     .option('--json', 'print one JSON object instead of the reply')
     .option('--yes', 'approve every call that asks, for this turn, but not what was refused')
     .option('--attach <file>', 'attach a file; repeat for more', collect)
@@ -117,6 +117,7 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--limit <n>', 'maximum number of sessions to list', parseCount(maxListedSessions, 1), 50)
     .option('--archived', 'include archived sessions')
     .option('--search <words>', 'list sessions with these words in the title')
+    .option('--empty', 'include sessions in which nothing was said: programs and editors begin them when they connect')
     .option('--tree', 'show the agents of each session below it')
     .option('--json', 'print one JSON object per line')
     .addHelpText(
@@ -167,7 +168,7 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
 }
 
 export const addAuditVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('calls [name]'), 'list system calls, or describe one')
+  userVerb(program.command('calls [system-call]'), 'list system calls, or describe one')
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow calls', 'oxbow calls file.edit'))
     .action((name, options) => choose(async () => (await import('./audit.ts')).calls(name, options, terminal)))
@@ -178,7 +179,7 @@ export const addAuditVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow audit verify', 'oxbow audit verify --json'))
     .action((options) => choose(async () => (await import('./audit.ts')).auditVerify(options, terminal)))
   userVerb(audit.command('show'), 'print journal records, by default the newest')
-    .option('--session <id>', 'only records of this session; the first characters of its id are enough')
+    .option('--session <session>', 'only records of this session; the first characters of its id are enough')
     .option('--after <seq>', 'start after this record', parseCount(Number.MAX_SAFE_INTEGER))
     .option('--limit <n>', 'maximum number of records to print', parseCount(Number.MAX_SAFE_INTEGER), 50)
     .option('--json', 'print one complete record per line')

@@ -1,4 +1,4 @@
-/** The verbs from end to end: the real program beside a real guest, with the offline interpreter. */
+/** The verbs from end to end: the real program with a real guest and the offline interpreter. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -177,7 +177,7 @@ void test('the journal of a session is read by an id prefix', async () => {
   assert.match(both.err, new RegExp(`sessions begin with 0: .*${other.session}`))
 })
 
-void test('sessions and the journal can be read beside a running guest', async () => {
+void test('sessions and the journal can be read while a guest runs', async () => {
   assert.match((await oxbow('sessions')).out, /^[0-9a-f-]{8,} +\d{4}-\d\d-\d\d/)
   const shown = await oxbow('audit', 'show', '--limit', '3', '--json')
   assert.equal(shown.exit, 0, shown.err)

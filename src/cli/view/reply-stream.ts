@@ -110,7 +110,7 @@ function compareRestart({ shown, cause }: Restarted, text: string, isComplete: b
   return { kind: 'differs', mark: voidMark(cause, lines), text: text.slice(from) }
 }
 
-/** Names the model that took over, for an answer of which nothing was shown or that repeats all of it. */
+/** Names the model that took over, if nothing of the answer was shown yet, or the answer repeats all of it. */
 function takeoverMark({ shown, cause }: Restarted): string | null {
   if (cause === null) return null
   const what = shown === '' ? 'the answer is from' : 'the answer was restarted, with the same words, by'

@@ -32,7 +32,7 @@ export interface RemoteEvent {
   readonly context: string
   /** Null: as before. */
   readonly state: RemoteState | null
-  /** What the agent says beside its artifacts. */
+  /** What the agent says in addition to its artifacts. */
   readonly message: readonly RemotePart[]
   /** `whole`: these are all there are. */
   readonly artifacts: readonly RemoteArtifact[]
@@ -82,7 +82,7 @@ export async function readCard(raw: JsonObject): Promise<ReadCard> {
   }
 }
 
-/** @param usable the interfaces that may be reached @throws OxbowError `tool_failed` when none of them is understood */
+/** @param usable the interfaces that may be reached @throws OxbowError `tool_failed` when it understands no interface */
 export async function openRemote({ card }: ReadCard, usable: ReadCard['interfaces'], send: typeof fetch): Promise<RemoteClient> {
   const [sdk, { ClientFactory, ClientFactoryOptions, JsonRpcTransportFactory, RestTransportFactory }] = await Promise.all([
     import('@a2a-js/sdk'),

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { derivedId, OxbowError } from '../../base/index.ts'
-import { type Blobs, type Call, type CallContext, jsonSchema } from '../../protocol/index.ts'
+import { type Blobs, type Call, type CallContext, defineCall, jsonSchema } from '../../protocol/index.ts'
 import { visible } from '../mcp/definitions.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import type { RemoteState } from './a2a-client.ts'
@@ -14,11 +14,7 @@ import type { Remote } from './remote.ts'
 import type { NamedRemote } from './settings.ts'
 import type { RemoteFile, RemoteTask } from './task-fold.ts'
 
-interface AskInput {
-  readonly goal: string
-  readonly key_facts?: readonly string[] | undefined
-  readonly context?: string | undefined
-}
+type AskInput = z.infer<typeof askInput>
 
 const askStatus = z.enum(['success', 'failure', 'cancelled', 'timeout', 'refused', 'input_required'])
 
@@ -46,20 +42,22 @@ interface KeptCall {
 }
 
 const category = 'system/remote_calls'
-/** Of what this call waits for beyond the time that the agent has. */
+/** Of what this call waits for beyond the time that the agent has, and to ask for a task whose time passed while no guest ran. */
 const marginMs = 30_000
 
-export function remoteCall(named: NamedRemote, remote: Remote, documents: KeptDocuments): Call<AskInput, AskOutput> {
+const askInput = z.strictObject({
+  goal: z.string().min(1).max(50_000).describe('What the agent is to do, with all that it needs to know.'),
+  key_facts: z.array(z.string().max(500)).max(50).describe('Facts that it needs.').optional(),
+  context: z.string().max(500).describe('Of an earlier answer, to continue that conversation.').optional(),
+})
+
+export function remoteCall(named: NamedRemote, remote: Remote, documents: KeptDocuments): Call {
   const { name, settings, kept } = named
   const { description = '', skills = [] } = kept.approved?.card ?? {}
-  return {
+  return defineCall({
     name: `a2a.${name}`,
     summary: summaryOf(name, description, skills),
-    input: z.strictObject({
-      goal: z.string().min(1).max(50_000).describe('What the agent is to do, with all that it needs to know.'),
-      key_facts: z.array(z.string().max(500)).max(50).describe('Facts that it needs.').optional(),
-      context: z.string().max(500).describe('Of an earlier answer, to continue that conversation.').optional(),
-    }),
+    input: askInput,
     output: askOutput,
     example: { goal: 'Translate to Danish: good morning' },
     tier: 'side_effecting',
@@ -72,7 +70,7 @@ export function remoteCall(named: NamedRemote, remote: Remote, documents: KeptDo
     timeoutMs: settings.timeout_s * 1_000 + marginMs,
     recordOutput: ({ status, context }) => ({ remote_status: status, remote_context: context }),
     run: (input, context) => askRemote({ named, remote, documents }, input, context),
-  }
+  })
 }
 
 function summaryOf(name: string, description: string, skills: readonly string[]): string {
@@ -106,7 +104,9 @@ async function askRemote(
   if (before !== null && before.remote !== name)
     throw new OxbowError('bad_input', 'This call was made to another agent.', { hint: 'Call again.' })
   let task = before?.task ?? ''
-  const limit = AbortSignal.timeout(settings.timeout_s * 1_000)
+  // It counts from the first time that the call was made: a restart gives it no more, but for what the agent may have ended meanwhile.
+  const leftMs = (before?.at ?? now) + settings.timeout_s * 1_000 - now
+  const limit = AbortSignal.timeout(Math.max(leftMs, Math.min(marginMs, settings.timeout_s * 1_000)))
   const ask = {
     message: derivedId('a2a message', id),
     text: textOf(input),
@@ -116,7 +116,7 @@ async function askRemote(
     wasSent: before !== null,
     async onTask(found: string, context: string) {
       task = found
-      await documents.change<KeptCall>(of, category, id, () => ({ ...first, task: found, context }))
+      await documents.change<KeptCall>(of, category, id, () => ({ ...(before ?? first), task: found, context }))
     },
     onProgress: (text: string) => progress(visible(text)),
   }

@@ -1,8 +1,8 @@
 /** The calls by which a person adds agents of others, looks at their cards, approves them, turns them off and removes them. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import type { Call, CallContext } from '../../protocol/index.ts'
-import { type RemoteAgent, remoteAgent } from '../../config/index.ts'
+import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
+import { remoteAgent } from '../../config/index.ts'
 import type { HashText } from '../mcp/definitions.ts'
 import { cardSummary } from './card.ts'
 import { maxRemotes } from './limits.ts'
@@ -58,8 +58,8 @@ const remoteLine = z.strictObject({
 
 export type RemoteLine = z.infer<typeof remoteLine>
 
-function listRemotes({ held, isChanged }: RemoteTable): Call<object, { remotes: RemoteLine[] }> {
-  return {
+function listRemotes({ held, isChanged }: RemoteTable): Call {
+  return defineCall({
     ...shared,
     name: 'remote.list',
     summary: 'Lists the agents of others, and whether their cards are approved.',
@@ -84,13 +84,11 @@ function listRemotes({ held, isChanged }: RemoteTable): Call<object, { remotes: 
       }))
       return { output: { remotes } }
     },
-  }
+  })
 }
 
-type AddInput = { readonly remote: string; readonly settings: RemoteAgent }
-
-function addRemote(table: RemoteTable): Call<AddInput, { remote: string }> {
-  return {
+function addRemote(table: RemoteTable): Call {
+  return defineCall({
     ...shared,
     name: 'remote.add',
     summary: 'Adds an agent of others, or changes its settings. It is not offered before a person approves its card.',
@@ -110,7 +108,7 @@ function addRemote(table: RemoteTable): Call<AddInput, { remote: string }> {
       await change(table, context, 'remote.add', remote, (kept) => ({ ...(kept ?? unknownRemote), settings }))
       return { output: { remote } }
     },
-  }
+  })
 }
 
 const cardDiff = z.strictObject({
@@ -134,11 +132,11 @@ async function lookAt({ named, remote }: HeldRemote, hash: HashText, signal: Abo
   return { remote: own, state, problem: found.problem, approved, now: found.summary, digest, hash: found.hash }
 }
 
-function diffRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call<{ remote: string }, CardDiff> {
-  return {
+function diffRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call {
+  return defineCall({
     ...shared,
     name: 'remote.diff',
-    summary: 'Fetches the card of an agent of others and shows it, beside the one that is approved.',
+    summary: 'Fetches another party’s agent card and compares it with the approved one.',
     input,
     output: cardDiff,
     example,
@@ -151,11 +149,11 @@ function diffRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call
       const { hash: _, ...diff } = await lookAt(findRemote(table, remote), await loadHash(), signal)
       return { output: diff }
     },
-  }
+  })
 }
 
-function approveRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call<{ remote: string; digest: string }, { call: string }> {
-  return {
+function approveRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call {
+  return defineCall({
     ...shared,
     name: 'remote.approve',
     summary: 'Approves the card of an agent of others as it was shown; it is offered to agents that have the right a2a.NAME.',
@@ -182,11 +180,11 @@ function approveRemote(table: RemoteTable, loadHash: () => Promise<HashText>): C
       await change(table, context, 'remote.approve', remote, (kept) => ({ ...(kept ?? unknownRemote), approved }))
       return { output: { call: `a2a.${remote}` } }
     },
-  }
+  })
 }
 
-function switchRemote(table: RemoteTable): Call<{ remote: string; enabled: boolean }, { remote: string; enabled: boolean }> {
-  return {
+function switchRemote(table: RemoteTable): Call {
+  return defineCall({
     ...shared,
     name: 'remote.switch',
     summary: 'Turns an agent of others off or on. Off, it is not offered.',
@@ -200,11 +198,11 @@ function switchRemote(table: RemoteTable): Call<{ remote: string; enabled: boole
       await change(table, context, 'remote.switch', remote, (kept) => ({ ...(kept ?? unknownRemote), disabled: !enabled }))
       return { output: { remote, enabled } }
     },
-  }
+  })
 }
 
-function removeRemote(table: RemoteTable): Call<{ remote: string }, { removed: boolean }> {
-  return {
+function removeRemote(table: RemoteTable): Call {
+  return defineCall({
     ...shared,
     name: 'remote.remove',
     summary: 'Removes an agent of others, and its approval. One of config.toml only loses its approval.',
@@ -218,7 +216,7 @@ function removeRemote(table: RemoteTable): Call<{ remote: string }, { removed: b
       await change(table, context, 'remote.remove', remote, () => null)
       return { output: { removed: named.from !== 'config.toml' } }
     },
-  }
+  })
 }
 
 function findRemote({ held }: RemoteTable, remote: string): HeldRemote {

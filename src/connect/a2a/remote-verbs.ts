@@ -12,10 +12,10 @@ interface Listed {
 const urlChars = 80
 
 /** Of a verb about one agent. */
-const one = { typed: { name: 'remote' }, omit: true } as const
+const one = { omit: true } as const
 
 const diff: ServiceVerb = {
-  words: 'remotes diff <name>',
+  words: 'remotes diff <remote>',
   summary: 'fetch the card of an agent and show it, beside the one that you have approved',
   examples: ['oxbow remotes diff translator'],
   call: 'remote.diff',
@@ -37,6 +37,7 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     summary: 'list agents of others, and whether their cards are approved',
     examples: ['oxbow remotes list', 'oxbow remotes list --json'],
     call: 'remote.list',
+    lists: { remote: 'remote' },
     show: listText,
   },
   {
@@ -66,12 +67,11 @@ export const remoteVerbs: readonly ServiceVerb[] = [
   },
   diff,
   {
-    words: 'remotes approve <name>',
+    words: 'remotes approve <remote>',
     summary: 'show the card of an agent, and approve it',
     examples: ['oxbow remotes approve translator'],
     call: 'remote.approve',
     typed: {
-      ...one.typed,
       '--digest <digest>': { field: 'digest', help: 'approve without a question what `diff --json` has shown with this digest' },
     },
     agree: {
@@ -83,7 +83,7 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     show: ({ call }: { readonly call: string }) => `Approved. Agents with the right ${call} can ask it.`,
   },
   {
-    words: 'remotes disable <name>',
+    words: 'remotes disable <remote>',
     summary: 'do not offer an agent',
     examples: ['oxbow remotes disable translator'],
     call: 'remote.switch',
@@ -92,7 +92,7 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     show: (_, { name }) => `${name} is off; it is not offered.`,
   },
   {
-    words: 'remotes enable <name>',
+    words: 'remotes enable <remote>',
     summary: 'offer an agent whose card is approved again',
     examples: ['oxbow remotes enable translator'],
     call: 'remote.switch',
@@ -101,7 +101,7 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     show: (_, { name }) => `${name} is on.`,
   },
   {
-    words: 'remotes remove <name>',
+    words: 'remotes remove <remote>',
     summary: 'remove an agent and its approval',
     examples: ['oxbow remotes remove translator', 'oxbow remotes remove translator --dry-run'],
     call: 'remote.remove',

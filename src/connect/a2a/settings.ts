@@ -1,6 +1,6 @@
 /**
- * What is kept of agents of others: those that a person has added, which are off, and the card that is approved. One document for each;
- * those of the configuration have one too, once their card is approved.
+ * What is kept of others' agents: agents that a person has added, which are off, and the approved card. One document for each;
+ * configured agents have one too, once their card is approved.
  */
 import type { CallId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
@@ -14,7 +14,7 @@ interface ApprovedCard {
 }
 
 export interface KeptRemote {
-  /** Null: those of the configuration. */
+  /** Null: the configured ones. */
   readonly settings: RemoteAgent | null
   readonly disabled: boolean
   /** Null: its card is not approved. */
@@ -39,7 +39,7 @@ interface Change {
 }
 
 export interface RemoteSettings {
-  /** Those of the configuration come first; the others cannot have their names. */
+  /** Configured agents come first; the others cannot have their names. */
   load(): Promise<readonly NamedRemote[]>
   change(of: Change, name: string, next: (kept: KeptRemote | null) => KeptRemote | null): Promise<void>
 }

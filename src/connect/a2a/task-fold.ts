@@ -1,4 +1,4 @@
-/** What an agent has said of one task, as far as it is kept: its state, its artifacts, what it says beside them. */
+/** What an agent has said of one task, as far as it is kept: its state, its artifacts and its messages. */
 import { type Json, OxbowError } from '../../base/index.ts'
 import type { RemoteEvent, RemotePart, RemoteState } from './a2a-client.ts'
 import { maxArtifacts, maxEvents, maxFileBytes, maxFiles, maxTextChars } from './limits.ts'

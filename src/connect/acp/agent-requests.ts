@@ -16,7 +16,7 @@ const actorOf = (name: string): string => `agent:acp.${name}`
 
 export interface Asking {
   readonly name: string
-  /** Of the conversation: by it the calls find the files of the agent. */
+  /** Conversation id; locates the agent's files. */
   readonly context: string
   readonly call: CallContext['call']
   /** Aborts commands; false when none has that id. */

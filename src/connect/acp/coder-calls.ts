@@ -1,8 +1,8 @@
 /** The calls by which a person adds coding agents of others, looks at what they are, approves and removes them. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import type { Call, CallContext } from '../../protocol/index.ts'
-import { acpAgent, type AcpAgent } from '../../config/index.ts'
+import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
+import { acpAgent } from '../../config/index.ts'
 import { maxCoders } from './limits.ts'
 import type { CoderSettings, KeptCoder, NamedCoder } from './settings.ts'
 
@@ -50,8 +50,8 @@ const coderLine = z.strictObject({
 
 export type CoderLine = z.infer<typeof coderLine>
 
-function listCall({ held, running }: CoderTable): Call<object, { agents: CoderLine[] }> {
-  return {
+function listCall({ held, running }: CoderTable): Call {
+  return defineCall({
     ...shared,
     name: 'coder.list',
     summary: 'Lists the coding agents of others, and whether they are approved.',
@@ -77,11 +77,11 @@ function listCall({ held, running }: CoderTable): Call<object, { agents: CoderLi
         })),
       },
     }),
-  }
+  })
 }
 
-function addCall(table: CoderTable): Call<{ agent: string; settings: AcpAgent }, { agent: string }> {
-  return {
+function addCall(table: CoderTable): Call {
+  return defineCall({
     ...shared,
     name: 'coder.add',
     summary: 'Adds a coding agent, or changes its settings. It is not offered before a person approves it.',
@@ -105,7 +105,7 @@ function addCall(table: CoderTable): Call<{ agent: string; settings: AcpAgent },
     async run({ agent, settings }, context) {
       const known = table.held().find((each) => each.name === agent)
       if (known?.from === 'config.toml')
-        throw new OxbowError('bad_input', `${agent} stands in config.toml.`, { hint: `Change [acp.agents.${agent}] there.` })
+        throw new OxbowError('bad_input', `${agent} is defined in config.toml.`, { hint: `Change [acp.agents.${agent}] there.` })
       if (known === undefined && table.held().length >= maxCoders)
         throw new OxbowError('limit_reached', `There are ${maxCoders} coding agents already.`, {
           hint: 'Remove one: oxbow coders remove NAME.',
@@ -113,15 +113,15 @@ function addCall(table: CoderTable): Call<{ agent: string; settings: AcpAgent },
       await change(table, context, 'coder.add', agent, (kept) => ({ approved: kept?.approved ?? '', settings }))
       return { output: { agent } }
     },
-  }
+  })
 }
 
 const shown = coderFacts.extend({ agent: z.string(), state: z.enum(['new', 'changed', 'same']) })
 
 export type Shown = z.infer<typeof shown>
 
-function showCall(table: CoderTable): Call<{ agent: string }, Shown> {
-  return {
+function showCall(table: CoderTable): Call {
+  return defineCall({
     ...shared,
     name: 'coder.show',
     summary: 'Starts a coding agent and shows what it is, and whether it is as approved.',
@@ -135,14 +135,14 @@ function showCall(table: CoderTable): Call<{ agent: string }, Shown> {
     async run({ agent }, { signal }) {
       const coder = findCoder(table, agent)
       const facts = await table.lookAt(coder, signal)
-      const state = coder.approved === '' ? 'new' : coder.approved === facts.digest ? 'same' : 'changed'
+      const state: Shown['state'] = coder.approved === '' ? 'new' : coder.approved === facts.digest ? 'same' : 'changed'
       return { output: { agent, state, ...facts } }
     },
-  }
+  })
 }
 
-function approveCall(table: CoderTable): Call<{ agent: string; digest: string }, { approved: string }> {
-  return {
+function approveCall(table: CoderTable): Call {
+  return defineCall({
     ...shared,
     name: 'coder.approve',
     summary: 'Approves a coding agent as it was shown; it is offered to agents that have the right acp.NAME.',
@@ -159,11 +159,11 @@ function approveCall(table: CoderTable): Call<{ agent: string; digest: string },
       await change(table, context, 'coder.approve', agent, (kept) => ({ settings: kept?.settings ?? null, approved: digest }))
       return { output: { approved: `acp.${agent}` } }
     },
-  }
+  })
 }
 
-function removeCall(table: CoderTable): Call<{ agent: string }, { removed: boolean }> {
-  return {
+function removeCall(table: CoderTable): Call {
+  return defineCall({
     ...shared,
     name: 'coder.remove',
     summary: 'Removes a coding agent and its approval. One of config.toml only loses its approval.',
@@ -177,7 +177,7 @@ function removeCall(table: CoderTable): Call<{ agent: string }, { removed: boole
       await change(table, context, 'coder.remove', agent, () => null)
       return { output: { removed: from !== 'config.toml' } }
     },
-  }
+  })
 }
 
 function findCoder({ held }: CoderTable, agent: string): NamedCoder {

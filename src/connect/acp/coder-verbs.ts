@@ -12,10 +12,10 @@ interface Listed {
 const commandChars = 80
 
 /** Of a verb about one agent. */
-const one = { typed: { name: 'agent' }, omit: true } as const
+const one = { typed: { coder: 'agent' }, omit: true } as const
 
 const show: ServiceVerb = {
-  words: 'coders show <name>',
+  words: 'coders show <coder>',
   summary: 'start a coding agent and show what it is, and whether it is as you have approved it',
   examples: ['oxbow coders show helper'],
   call: 'coder.show',
@@ -37,6 +37,7 @@ export const coderVerbs: readonly ServiceVerb[] = [
     summary: 'list coding agents, and whether they are approved',
     examples: ['oxbow coders list', 'oxbow coders list --json'],
     call: 'coder.list',
+    lists: { coder: 'agent' },
     show: listText,
   },
   {
@@ -74,7 +75,7 @@ export const coderVerbs: readonly ServiceVerb[] = [
   },
   show,
   {
-    words: 'coders approve <name>',
+    words: 'coders approve <coder>',
     summary: 'show what a coding agent is, and approve it',
     examples: ['oxbow coders approve helper', 'oxbow coders approve helper --digest 5f1d'],
     call: 'coder.approve',
@@ -91,7 +92,7 @@ export const coderVerbs: readonly ServiceVerb[] = [
     show: ({ approved }: { readonly approved: string }) => `Approved. Agents with the right ${approved} can give it tasks.`,
   },
   {
-    words: 'coders remove <name>',
+    words: 'coders remove <coder>',
     summary: 'remove a coding agent and its approval',
     examples: ['oxbow coders remove helper', 'oxbow coders remove helper --dry-run'],
     call: 'coder.remove',

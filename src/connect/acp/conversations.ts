@@ -29,7 +29,7 @@ export interface Conversations {
   /** @throws OxbowError `not_found` */
   filesOf(agent: string, id: string): AgentFiles
   running(agent: string): number
-  /** Ends those of an agent, or all. */
+  /** Ends an agent's conversations, or all. */
   end(agent?: string): Promise<void>
 }
 

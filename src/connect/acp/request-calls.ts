@@ -1,7 +1,7 @@
 /** The calls behind what coding agents ask; see `agent-requests.ts`. They act on the files of the agent that asks, through hands. */
 import { z } from 'zod'
 import { ownValue, OxbowError } from '../../base/index.ts'
-import type { Call, Hands, StartedProgram, Tier } from '../../protocol/index.ts'
+import { type Call, defineCall, type Hands, type StartedProgram, type Tier } from '../../protocol/index.ts'
 import { commandTimeoutMs, fileTimeoutMs, maxCommandOutputBytes, maxFileChars, maxShownChars } from './limits.ts'
 
 /** The files of one conversation. */
@@ -33,18 +33,6 @@ const asker = {
   context: z.string().describe('Its conversation.'),
 }
 
-interface Asker {
-  readonly agent: string
-  readonly context: string
-}
-
-interface PermitInput extends Asker {
-  readonly title: string
-  readonly kind: string
-  readonly detail: string
-  readonly paths: readonly string[]
-}
-
 const tiers: Readonly<Record<string, Tier>> = {
   read: 'read_only',
   search: 'read_only',
@@ -54,8 +42,8 @@ const tiers: Readonly<Record<string, Tier>> = {
   move: 'side_effecting',
 }
 
-function permitCall(): Call<PermitInput, object> {
-  return {
+function permitCall(): Call {
+  return defineCall({
     ...shared,
     name: 'coder.permit',
     summary: 'Permits a coding agent what it asks for.',
@@ -76,13 +64,13 @@ function permitCall(): Call<PermitInput, object> {
     effect: 'none',
     timeoutMs: 10_000,
     run: async () => ({ output: {}, text: '' }),
-  }
+  })
 }
 
 type Find = Parameters<typeof requestCalls>[0]
 
-function readCall(find: Find): Call<Asker & { path: string; line: number; limit?: number | undefined }, { text: string }> {
-  return {
+function readCall(find: Find): Call {
+  return defineCall({
     ...shared,
     name: 'coder.read_file',
     summary: 'Reads a text file for a coding agent, as that sees it.',
@@ -108,13 +96,13 @@ function readCall(find: Find): Call<Asker & { path: string; line: number; limit?
         throw new OxbowError('limit_reached', `${path} is too large to read whole.`, { hint: 'Read it in parts, by line and limit.' })
       return { output: { text: newline ? `${text}\n` : text }, text: '' }
     },
-  }
+  })
 }
 
 const maxLines = 1_000_000
 
-function writeCall(find: Find): Call<Asker & { path: string; text: string }, { bytes: number }> {
-  return {
+function writeCall(find: Find): Call {
+  return defineCall({
     ...shared,
     name: 'coder.write_file',
     summary: 'Writes a text file for a coding agent, in its branch of the files.',
@@ -131,24 +119,11 @@ function writeCall(find: Find): Call<Asker & { path: string; text: string }, { b
       const { bytes } = await (await files.hands()).ask('write', { path, text, ifHash: '' }, { signal, timeoutMs: fileTimeoutMs })
       return { output: { bytes }, text: '' }
     },
-  }
+  })
 }
 
-interface RunInput extends Asker {
-  readonly terminal: string
-  readonly line: string
-  readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
-}
-
-interface RunOutput {
-  readonly text: string
-  readonly exit_code: number | null
-  readonly signal: string | null
-}
-
-function runCall(find: Find): Call<RunInput, RunOutput> {
-  return {
+function runCall(find: Find): Call {
+  return defineCall({
     ...shared,
     name: 'coder.run',
     summary: 'Runs a command for a coding agent, in its branch of the files and without network.',
@@ -177,7 +152,7 @@ function runCall(find: Find): Call<RunInput, RunOutput> {
       const ended = await hands.ask('exec', input, { signal: stopped, timeoutMs: commandTimeoutMs + fileTimeoutMs })
       return { output: { text: ended.stdout + ended.stderr, exit_code: ended.exitCode, signal: ended.signal }, text: '' }
     },
-  }
+  })
 }
 
 function noFiles(agent: string): OxbowError {

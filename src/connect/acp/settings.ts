@@ -3,7 +3,7 @@ import type { AcpAgent } from '../../config/index.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 
 export interface KeptCoder {
-  /** Null: those of the configuration. */
+  /** Null: the configured ones. */
   readonly settings: AcpAgent | null
   /** Digest of what a person has approved; empty: nothing. */
   readonly approved: string
@@ -19,7 +19,7 @@ export interface NamedCoder {
 const category = 'system/coders'
 
 export interface CoderSettings {
-  /** Those of the configuration come first; the others cannot have their names. */
+  /** Configured agents come first; the others cannot have their names. */
   load(): Promise<readonly NamedCoder[]>
   change(of: Parameters<KeptDocuments['change']>[0], name: string, next: (kept: KeptCoder | null) => KeptCoder | null): Promise<void>
 }

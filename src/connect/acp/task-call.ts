@@ -2,18 +2,14 @@
 import { z } from 'zod'
 import type { SessionUpdate } from '@agentclientprotocol/sdk'
 import { type CallId, isObject, isOxbowError, OxbowError, tailOf, toError } from '../../base/index.ts'
-import type { Call, CallContext } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
 import { visible } from '../mcp/definitions.ts'
 import { createAgentRequests } from './agent-requests.ts'
 import type { Conversation, Conversations } from './conversations.ts'
 import { maxAnswerChars, maxListedFiles, maxProgressChars } from './limits.ts'
 import type { NamedCoder } from './settings.ts'
 
-export interface TaskInput {
-  readonly goal: string
-  readonly key_facts: readonly string[]
-  readonly context?: string | undefined
-}
+type TaskInput = z.infer<typeof taskInput>
 
 const taskOutput = z.strictObject({
   status: z.enum(['success', 'failure', 'cancelled', 'refused']),
@@ -31,19 +27,21 @@ export interface TaskDeps {
   readonly checkApproved: (coder: NamedCoder, client: Conversation['client']) => Promise<void>
 }
 
-export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, TaskOutput> {
+const taskInput = z.strictObject({
+  goal: z.string().min(1).max(32_000).describe('What it is to reach. It knows nothing else of this conversation.'),
+  key_facts: z.array(z.string().min(1).max(500)).max(50).default([]).describe('What it has to know, a fact each.'),
+  context: z.string().max(200).optional().describe('Of an earlier answer: continues that conversation.'),
+})
+
+export function taskCall(coder: NamedCoder, deps: TaskDeps): Call {
   const { name, settings } = coder
   const what = settings.description === '' ? `The coding agent ${name}` : `${settings.description} The coding agent ${name}`
   const folders = settings.files === 'none' ? [] : ['/shared']
   const where = settings.files === 'branch' ? ' works on a branch of /shared, to be merged with branch_merge.' : ' works by itself.'
-  return {
+  return defineCall({
     name: `acp.${name}`,
     summary: what + where,
-    input: z.strictObject({
-      goal: z.string().min(1).max(32_000).describe('What it is to reach. It knows nothing else of this conversation.'),
-      key_facts: z.array(z.string().min(1).max(500)).max(50).default([]).describe('What it has to know, a fact each.'),
-      context: z.string().max(200).optional().describe('Of an earlier answer: continues that conversation.'),
-    }),
+    input: taskInput,
     output: taskOutput,
     example: { goal: 'Make the failing test in /shared/test/parser.test.ts pass.', key_facts: [] },
     tier: 'side_effecting',
@@ -70,7 +68,7 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, Tas
         await deps.conversations.leave(conversation, isOver)
       }
     },
-  }
+  })
 }
 
 /** @throws OxbowError */

@@ -1,7 +1,7 @@
-/** The calls by which a person looks at what a server offers, beside what is approved, and approves it. */
+/** The calls with which a person compares what a server offers with what is approved, and approves it. */
 import { z } from 'zod'
 import { isOxbowError, OxbowError, type SchemaChecker } from '../../base/index.ts'
-import type { Call } from '../../protocol/index.ts'
+import { type Call, defineCall } from '../../protocol/index.ts'
 import { callPart, type FoundTool, type HashText, toolDefinition, visible } from './definitions.ts'
 import {
   change,
@@ -39,7 +39,7 @@ const shown = z.strictObject({
   server: z.string(),
   identity: z.strictObject({ approved: z.string(), now: z.string() }),
   instructions: z.strictObject({ approved: z.string(), now: z.string() }),
-  offers: z.strictObject({ approved: offeredSchema, now: offeredSchema }).describe('What it has beside tools.'),
+  offers: z.strictObject({ approved: offeredSchema, now: offeredSchema }).describe('What it offers besides tools.'),
   tools: z.array(toolDiff).readonly(),
 })
 
@@ -49,11 +49,11 @@ const serverDiff = shown.extend({ digest: z.string().describe('Stands for all th
 
 export type ServerDiff = z.infer<typeof serverDiff>
 
-function diffServer(table: ServerTable, hash: () => Promise<HashText>): Call<{ server: string }, ServerDiff> {
-  return {
+function diffServer(table: ServerTable, hash: () => Promise<HashText>): Call {
+  return defineCall({
     ...shared,
     name: 'server.diff',
-    summary: 'Starts a server and shows what it offers, beside what is approved.',
+    summary: 'Starts a server and compares what it offers with what is approved.',
     input: serverInput,
     output: serverDiff,
     example: { server: 'files' },
@@ -66,7 +66,7 @@ function diffServer(table: ServerTable, hash: () => Promise<HashText>): Call<{ s
       const { diff, found } = await lookAt(table, findServer(table, server), signal)
       return { output: { ...diff, digest: digestOf(diff, found, await hash()) } }
     },
-  }
+  })
 }
 
 interface Look {
@@ -134,20 +134,10 @@ async function withSchemaProblem(tool: FoundTool, schemas: SchemaChecker): Promi
   }
 }
 
-interface ApproveInput {
-  readonly server: string
-  readonly digest: string
-  readonly tools?: readonly string[] | undefined
-  readonly read_only?: readonly string[] | undefined
-  readonly no_sink?: readonly string[] | undefined
-  readonly resources?: boolean | undefined
-  readonly prompts?: boolean | undefined
-}
-
 const toolNames = z.array(z.string().max(200)).max(1_000)
 
-function approveServer(table: ServerTable, loadHash: () => Promise<HashText>): Call<ApproveInput, { approved: readonly string[] }> {
-  return {
+function approveServer(table: ServerTable, loadHash: () => Promise<HashText>): Call {
+  return defineCall({
     ...shared,
     name: 'server.approve',
     summary: 'Approves tools of a server as they were shown; they are offered to agents that have the right mcp.SERVER.',
@@ -190,7 +180,7 @@ function approveServer(table: ServerTable, loadHash: () => Promise<HashText>): C
       await change(table, context, 'server.approve', server, (kept) => ({ ...(kept ?? unknownServer), ...facts }))
       return { output: { approved: approved.map(({ part }) => `mcp.${server}.${part}`) } }
     },
-  }
+  })
 }
 
 /** Over the definitions as the server sent them, and what was approved before: what a person compares. */

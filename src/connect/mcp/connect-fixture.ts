@@ -99,7 +99,7 @@ export async function makeConnectBench({ programs = {}, person = (input) => inpu
       if (call === undefined) throw new OxbowError('unknown_call', name, { hint: '' })
       return call.run(call.input.parse(input), contextOf({ find, person, questions, progress }, signal))
     },
-    add: (server, settings) => self.call('server.add', { server, settings: mcpServer.parse(settings) as unknown as JsonObject }),
+    add: (server, settings) => self.call('server.add', { server, settings: mcpServer.parse(settings) }),
     async approve(server, how = {}) {
       const { output } = await self.call('server.diff', { server })
       const done = await self.call('server.approve', { server, digest: output['digest']!, ...how })

@@ -24,9 +24,9 @@ export interface ConnectionDeps extends WayDeps {
 
 export interface Listed extends ServerFacts {
   readonly tools: readonly FoundTool[]
-  /** What it has beside tools. */
+  /** What it offers besides tools. */
   readonly offers: McpClient['offers']
-  /** Over the server as a whole, by which resources and prompts are approved. */
+  /** Covers the whole server; approves its resources and prompts. */
   readonly offersHash: string
 }
 

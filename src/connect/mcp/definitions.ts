@@ -8,7 +8,7 @@ import { isObject, type Json, type JsonObject, ownValue } from '../../base/index
 import { jsonObjectSchema } from '../../protocol/index.ts'
 import { maxDescriptionBytes, maxModelNameChars, maxSchemaBytes, maxSchemaDepth, maxToolNameChars } from './limits.ts'
 
-/** Last parts of the names of the calls for what a server has beside tools; a tool of such a name gets another. */
+/** Last parts of the names of calls for what a server offers besides tools; a tool with such a name gets another. */
 const offerParts: readonly string[] = ['resource_list', 'resource_read', 'resource_wait', 'prompt_list', 'prompt_get']
 
 /** Lower-case hex. */

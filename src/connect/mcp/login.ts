@@ -15,7 +15,7 @@ import { visible } from './definitions.ts'
 /** Secrets of the guest, as servers use them. */
 export interface ServerSecrets {
   get(name: string): string | undefined
-  /** Keeps a value under the key of the user, or until the guest ends where there is none; null removes it. */
+  /** Keeps a value under the user's key, or without a key until the guest ends; null removes it. */
   set(name: string, value: string | null): Promise<void>
   /** From now on a handle replaces the value. */
   hide(name: string, value: string): void

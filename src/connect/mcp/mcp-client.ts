@@ -5,13 +5,13 @@ import type { ServerProcess } from '../../protocol/index.ts'
 import { connectTimeoutMs, listTimeoutMs, maxPages, maxServerItems, maxServerTools } from './limits.ts'
 import { createStdioTransport } from './stdio-transport.ts'
 
-/** The time limit of a call is that of its signal: it pauses while the server asks a person. */
+/** A call's signal sets its time limit, which pauses while the server asks a person. */
 export interface RequestOptions {
   readonly signal: AbortSignal
   readonly onProgress?: (text: string) => void
 }
 
-/** What a server lists beside its tools. */
+/** What a server lists besides its tools. */
 type ListKind = 'resources' | 'templates' | 'prompts'
 
 export interface McpClient {
@@ -110,7 +110,7 @@ export async function connectServer(way: ServerWay, setup: ClientSetup, signal: 
     open = false
     setup.onClose()
   }
-  // Answers to unknown requests, messages that are none: nothing that concerns a call.
+  // Answers to unknown requests, invalid messages: nothing that concerns a call.
   Object.assign(client, { onclose, onerror: () => {} })
   const explained = (error: unknown, what: string): OxbowError => explain(sdk, error, what, stdio?.failure() ?? null, open)
   try {

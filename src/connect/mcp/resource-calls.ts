@@ -1,10 +1,10 @@
 /**
- * What a server has beside tools, as calls: its resources, which models read as they read web pages, and its prompts, which only a person
+ * What a server offers besides tools, as calls: its resources, which models read like web pages, and its prompts, which only a person
  * chooses. Both are text of the server, and untrusted; the address of a resource is a way out for data.
  */
 import { z } from 'zod'
 import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
-import type { Blobs, Call, CallContext, KeptFile } from '../../protocol/index.ts'
+import { type Blobs, type Call, type CallContext, defineCall, type KeptFile } from '../../protocol/index.ts'
 import type { Connection } from './connection.ts'
 import { visible } from './definitions.ts'
 import { maxListedItems, maxListedChars, maxResultChars, maxWaitS } from './limits.ts'
@@ -70,8 +70,8 @@ type ResourceList = z.infer<typeof resourceList>
 
 const words = z.string().max(200).default('').describe('Only those that have this text in their address, name or description.')
 
-function listResources(own: Own): Call<{ containing: string }, ResourceList> {
-  return {
+function listResources(own: Own): Call {
+  return defineCall({
     ...shared(own),
     name: `mcp.${own.server.name}.resource_list`,
     summary: `Lists resources of the server ${own.server.name}, and templates of their addresses.`,
@@ -92,7 +92,7 @@ function listResources(own: Own): Call<{ containing: string }, ResourceList> {
       }
       return { output, text: listText(output) }
     },
-  }
+  })
 }
 
 function matching(items: readonly JsonObject[], address: 'uri' | 'uriTemplate', containing: string): readonly ResourceLine[] {
@@ -118,13 +118,13 @@ function listText({ resources, templates }: ResourceList): string {
     ...(found.length > maxListedItems ? [`… and ${found.length - maxListedItems} more: narrow the list by \`containing\``] : []),
   ]
   const parts = [...lines(resources), ...(templates.length === 0 ? [] : ['Templates, to fill in:', ...lines(templates)])]
-  return parts.length === 0 ? 'There are none.' : parts.join('\n')
+  return parts.length === 0 ? 'There are no resources.' : parts.join('\n')
 }
 
 const uri = z.string().min(1).max(4_000).describe('Address of the resource, as the list names it.')
 
-function readResource(own: Own): Call<{ uri: string }, { text: string }> {
-  return {
+function readResource(own: Own): Call {
+  return defineCall({
     ...shared(own),
     name: `mcp.${own.server.name}.resource_read`,
     summary: `Reads a resource of the server ${own.server.name}.`,
@@ -136,7 +136,7 @@ function readResource(own: Own): Call<{ uri: string }, { text: string }> {
       const { text, files } = await contentsText(result, context.blobs)
       return { output: { text }, text, files }
     },
-  }
+  })
 }
 
 async function contentsText(result: JsonObject, blobs: Blobs): Promise<{ readonly text: string; readonly files: readonly KeptFile[] }> {
@@ -154,8 +154,8 @@ async function contentsText(result: JsonObject, blobs: Blobs): Promise<{ readonl
   return { text: lines.join('\n').slice(0, maxResultChars).toWellFormed(), files }
 }
 
-function waitForResource(own: Own): Call<{ uri: string; wait_s: number }, { changed: boolean }> {
-  return {
+function waitForResource(own: Own): Call {
+  return defineCall({
     ...shared(own),
     name: `mcp.${own.server.name}.resource_wait`,
     summary: `Waits until a resource of the server ${own.server.name} changes, by a subscription.`,
@@ -178,7 +178,7 @@ function waitForResource(own: Own): Call<{ uri: string; wait_s: number }, { chan
       })
       return { output: { changed }, text: changed ? 'It has changed.' : `It did not change within ${input.wait_s} s.` }
     },
-  }
+  })
 }
 
 const listedPrompt = z.strictObject({
@@ -189,8 +189,8 @@ const listedPrompt = z.strictObject({
 
 type PromptLine = z.infer<typeof listedPrompt>
 
-function listPrompts(own: Own): Call<object, { prompts: PromptLine[] }> {
-  return {
+function listPrompts(own: Own): Call {
+  return defineCall({
     ...shared(own),
     name: `mcp.${own.server.name}.prompt_list`,
     summary: `Lists the prompts of the server ${own.server.name}.`,
@@ -202,7 +202,7 @@ function listPrompts(own: Own): Call<object, { prompts: PromptLine[] }> {
       const found = await ask(own, context, (client, options) => client.list('prompts', options))
       return { output: { prompts: found.map(promptLine) } }
     },
-  }
+  })
 }
 
 function promptLine(item: JsonObject): PromptLine {
@@ -219,13 +219,8 @@ function promptLine(item: JsonObject): PromptLine {
   }
 }
 
-interface PromptInput {
-  readonly prompt: string
-  readonly values: Readonly<Record<string, string>>
-}
-
-function getPrompt(own: Own): Call<PromptInput, { text: string }> {
-  return {
+function getPrompt(own: Own): Call {
+  return defineCall({
     ...shared(own),
     name: `mcp.${own.server.name}.prompt_get`,
     summary: `Reads a prompt of the server ${own.server.name}, which a person may send to an agent.`,
@@ -241,7 +236,7 @@ function getPrompt(own: Own): Call<PromptInput, { text: string }> {
       const text = (Array.isArray(messages) ? messages.filter(isObject) : []).map(messageText).join('\n\n')
       return { output: { text: text.slice(0, maxResultChars).toWellFormed() }, text }
     },
-  }
+  })
 }
 
 function messageText({ role, content }: JsonObject): string {

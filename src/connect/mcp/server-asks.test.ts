@@ -1,4 +1,4 @@
-/** What servers ask while their calls run, what they have beside tools, and what a person decides about it. */
+/** What servers ask while their calls run, what they offer besides tools, and what a person decides about it. */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
@@ -75,7 +75,7 @@ describe('a server that asks', () => {
     assert.ok(isObject((await asked('sampling/createMessage', { messages, maxTokens: 100 }))['error']))
   })
 
-  it('is refused when none of its calls runs', async () => {
+  it('is refused when no call of the server runs', async () => {
     const questions = bench.questions.length
     assert.equal((await bench.call('mcp.asking.ask', { method: 'later', params: {} })).text, '"soon"')
     await sleep(60)
@@ -85,7 +85,7 @@ describe('a server that asks', () => {
   })
 })
 
-describe('what a server has beside tools', () => {
+describe('what a server offers besides tools', () => {
   let bench: ConnectBench
   before(async () => {
     bench = await makeConnectBench({ programs: { 'asking.js': askingServer } })

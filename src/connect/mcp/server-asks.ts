@@ -16,7 +16,7 @@ import {
   toError,
   truncate,
 } from '../../base/index.ts'
-import { type Call, type CallContext, jsonObjectSchema } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, jsonObjectSchema, elicitCall } from '../../protocol/index.ts'
 import { visible } from './definitions.ts'
 import { maxAskedChars, maxFormFields, maxSampledTokens, maxSamplingChars, maxSchemaDepth } from './limits.ts'
 
@@ -114,7 +114,7 @@ export interface AskCallDeps {
 type AskedBy = { readonly caller: CallContext['caller']; readonly call: CallContext['id']; readonly name: string }
 
 export function askCalls(deps: AskCallDeps): readonly Call[] {
-  return [elicitCall(deps), sampleCall(deps)]
+  return [formCall(deps), sampleCall(deps)]
 }
 
 const shared = {
@@ -125,14 +125,7 @@ const shared = {
   labels: { adds: [], sink: false },
 } as const satisfies Partial<Call>
 
-interface ElicitInput {
-  readonly server: string
-  readonly mode: 'form' | 'url'
-  readonly message: string
-  readonly schema?: JsonObject | undefined
-  readonly answer?: JsonObject | undefined
-  readonly url?: string | undefined
-}
+type ElicitInput = z.infer<typeof elicitInput>
 
 const elicited = z.strictObject({ answer: jsonObjectSchema() })
 
@@ -140,7 +133,7 @@ type Elicited = z.infer<typeof elicited>
 
 const anyObject = z.custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxSchemaDepth), 'must be an object')
 
-const elicitInput: z.ZodType<ElicitInput> = z
+const elicitInput = z
   .strictObject({
     server: z.string().describe('The server that asks.'),
     mode: z.enum(['form', 'url']).describe('`form`: an answer of the form in `schema`; `url`: that the person opens an address.'),
@@ -154,7 +147,7 @@ const elicitInput: z.ZodType<ElicitInput> = z
     if (problem !== '') context.addIssue(problem)
   })
 
-function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicited> {
+function formCall({ schemas, conceal }: AskCallDeps): Call {
   const unfit = async ({ answer = {}, ...form }: ElicitInput, asked: ElicitInput): Promise<Failure | null> => {
     if (!isDeepStrictEqual({ ...form, answer }, { ...asked, answer }))
       return {
@@ -176,9 +169,9 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
       hint: 'Give the server its secrets by `env` or `headers` of its settings.',
     }
   }
-  return {
+  return defineCall({
     ...shared,
-    name: 'server.elicit',
+    name: elicitCall,
     summary: 'Asks the person for an answer that a server wants, or to open an address.',
     input: elicitInput,
     output: elicited,
@@ -201,7 +194,7 @@ function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicit
       if (failure !== null) throw toError(failure)
       return { output: { answer: input.mode === 'url' ? {} : (input.answer ?? {}) } }
     },
-  }
+  })
 }
 
 /** Names and values in it are the server's. */
@@ -237,18 +230,11 @@ function linkProblem(url: string): string {
   return parsed.username !== '' || parsed.password !== '' || visible(url) !== url ? 'url must show where it leads' : ''
 }
 
-interface SampleInput {
-  readonly server: string
-  readonly system: string
-  readonly messages: readonly { readonly role: 'user' | 'assistant'; readonly text: string }[]
-  readonly max_tokens: number
-}
-
 const sampled = z.strictObject({ text: z.string() })
 
 type Sampled = z.infer<typeof sampled>
 
-const sampleInput: z.ZodType<SampleInput> = z
+const sampleInput = z
   .strictObject({
     server: z.string().describe('The server that asks, and that gets the reply.'),
     system: z.string().describe('Its instructions to the model.'),
@@ -262,8 +248,8 @@ const sampleInput: z.ZodType<SampleInput> = z
   .refine(({ messages }) => messages.at(-1)?.role === 'user', 'the last message must be one of the user')
   .refine((input) => JSON.stringify(input).length <= maxSamplingChars, `it has more than ${maxSamplingChars} characters`)
 
-function sampleCall({ samplingTokens, limit }: AskCallDeps): Call<SampleInput, Sampled> {
-  return {
+function sampleCall({ samplingTokens, limit }: AskCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'server.sample',
     summary: 'Asks a model what a server wants to know, without tools and within the budget of that server.',
@@ -285,5 +271,5 @@ function sampleCall({ samplingTokens, limit }: AskCallDeps): Call<SampleInput, S
       const { code, message, hint } = outcome.failure
       throw new OxbowError(code, message, { hint })
     },
-  }
+  })
 }

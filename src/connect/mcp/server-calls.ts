@@ -1,7 +1,7 @@
 /** The calls by which a person lists and adds servers, signs in to them, turns them off and removes them. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import type { Call } from '../../protocol/index.ts'
+import { type Call, defineCall } from '../../protocol/index.ts'
 import { mcpServer, type McpServer } from '../../config/index.ts'
 import { askCalls, type AskCallDeps } from './server-asks.ts'
 import { approvalCalls } from './approval-calls.ts'
@@ -42,8 +42,8 @@ export type ServerLine = z.infer<typeof serverLine>
 
 const shownLog = 2_000
 
-function listServers({ held, quarantined }: ServerTable): Call<object, { servers: ServerLine[] }> {
-  return {
+function listServers({ held, quarantined }: ServerTable): Call {
+  return defineCall({
     ...shared,
     name: 'server.list',
     summary: 'Lists the servers of tools, whether they run, and what of them is approved.',
@@ -74,7 +74,7 @@ function listServers({ held, quarantined }: ServerTable): Call<object, { servers
       })
       return { output: { servers } }
     },
-  }
+  })
 }
 
 function withoutValues(settings: McpServer): McpServer {
@@ -85,10 +85,8 @@ function withoutValues(settings: McpServer): McpServer {
   return { ...settings, env: names(env), headers: names(headers), client_secret: shown(secret) }
 }
 
-type AddInput = { readonly server: string; readonly settings: McpServer }
-
-function addServer(table: ServerTable): Call<AddInput, { server: string }> {
-  return {
+function addServer(table: ServerTable): Call {
+  return defineCall({
     ...shared,
     name: 'server.add',
     summary: 'Adds a server of tools, or changes its settings. Nothing of it is offered before a person approves it.',
@@ -111,7 +109,7 @@ function addServer(table: ServerTable): Call<AddInput, { server: string }> {
       await change(table, context, 'server.add', server, (kept) => ({ ...(kept ?? unknownServer), settings }))
       return { output: { server } }
     },
-  }
+  })
 }
 
 const emptySettings: McpServer = {
@@ -131,7 +129,7 @@ const emptySettings: McpServer = {
 }
 
 function loginCalls(table: ServerTable): readonly Call[] {
-  const begin: Call<{ server: string; redirect_url: string }, { url: string }> = {
+  const begin = defineCall({
     ...shared,
     name: 'server.login',
     summary: 'Begins to sign in to a server by OAuth: names the address where the person does that.',
@@ -148,8 +146,8 @@ function loginCalls(table: ServerTable): readonly Call[] {
     run: async ({ server, redirect_url: back }, { signal }) => ({
       output: { url: await findServer(table, server).connection.beginLogin(back, signal) },
     }),
-  }
-  const end: Call<{ server: string; answer: string }, { signed_in: true }> = {
+  })
+  const end = defineCall({
     ...shared,
     name: 'server.login_end',
     summary: 'Ends a login with what the browser came back with.',
@@ -166,14 +164,14 @@ function loginCalls(table: ServerTable): readonly Call[] {
     recordInput: ({ server }) => ({ server }),
     async run({ server, answer }) {
       await findServer(table, server).connection.endLogin(new URLSearchParams(answer))
-      return { output: { signed_in: true } }
+      return { output: { signed_in: true as const } }
     },
-  }
+  })
   return [begin, end]
 }
 
-function switchServer(table: ServerTable): Call<{ server: string; enabled: boolean }, { server: string; enabled: boolean }> {
-  return {
+function switchServer(table: ServerTable): Call {
+  return defineCall({
     ...shared,
     name: 'server.switch',
     summary: 'Turns a server off or on. Off, it is ended and its tools are not offered.',
@@ -188,11 +186,11 @@ function switchServer(table: ServerTable): Call<{ server: string; enabled: boole
       await change(table, context, 'server.switch', server, (kept) => ({ ...(kept ?? unknownServer), disabled: !enabled }))
       return { output: { server, enabled } }
     },
-  }
+  })
 }
 
-function removeServer(table: ServerTable): Call<{ server: string }, { removed: boolean }> {
-  return {
+function removeServer(table: ServerTable): Call {
+  return defineCall({
     ...shared,
     name: 'server.remove',
     summary: 'Removes a server, and what of it is approved. One of config.toml only loses its approval.',
@@ -208,7 +206,7 @@ function removeServer(table: ServerTable): Call<{ server: string }, { removed: b
       await change(table, context, 'server.remove', server, () => null)
       return { output: { removed: known.from !== 'config.toml' } }
     },
-  }
+  })
 }
 
 function ofConfig(server: string): OxbowError {

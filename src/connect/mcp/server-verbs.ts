@@ -1,4 +1,4 @@
-/** `oxbow servers`: what servers of tools offer, and what of it a person approves. Adding and removing them stands in the terminal. */
+/** `oxbow servers`: what servers of tools offer, and what of it a person approves. The verbs that add and remove them are in the terminal. */
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { isObject } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'
@@ -9,10 +9,10 @@ import type { ServerLine } from './server-calls.ts'
 const whatChars = 80
 
 /** Of a verb about one server. */
-const one = { typed: { name: 'server' }, omit: true } as const
+const one = { omit: true } as const
 
 const diff: ServiceVerb = {
-  words: 'servers diff <name>',
+  words: 'servers diff <server>',
   summary: 'start a server and show what it offers, beside what you have approved',
   examples: ['oxbow servers diff files'],
   call: 'server.diff',
@@ -26,16 +26,16 @@ export const serverVerbs: readonly ServiceVerb[] = [
     summary: 'list servers, whether they run, and what of them is approved',
     examples: ['oxbow servers list', 'oxbow servers list --json'],
     call: 'server.list',
+    lists: { server: 'server' },
     show: listText,
   },
   diff,
   {
-    words: 'servers approve <name>',
+    words: 'servers approve <server>',
     summary: 'show what a server offers, and approve it',
     examples: ['oxbow servers approve files', 'oxbow servers approve files --tool read_file --read-only read_file'],
     call: 'server.approve',
     typed: {
-      ...one.typed,
       '--tool <tool>': { field: 'tools', help: 'approve only this tool; repeat for more' },
       '--read-only <tool>': { field: 'read_only', help: 'this tool changes nothing and may be repeated; repeat for more' },
       '--not-sink <tool>': { field: 'no_sink', help: 'nothing leaves this machine through this tool; repeat for more' },
@@ -53,7 +53,7 @@ export const serverVerbs: readonly ServiceVerb[] = [
       `Approved: ${approved.length} tools. Agents with the right mcp.${name} are offered them.`,
   },
   {
-    words: 'servers disable <name>',
+    words: 'servers disable <server>',
     summary: 'end a server and offer none of its tools',
     examples: ['oxbow servers disable files'],
     call: 'server.switch',
@@ -62,7 +62,7 @@ export const serverVerbs: readonly ServiceVerb[] = [
     show: (_, { name }) => `${name} is off; its tools are not offered.`,
   },
   {
-    words: 'servers enable <name>',
+    words: 'servers enable <server>',
     summary: 'offer the approved tools of a server again',
     examples: ['oxbow servers enable files'],
     call: 'server.switch',
@@ -89,7 +89,7 @@ function diffText({ server, identity, instructions, offers, tools }: ServerDiff)
   const parts = [
     ...changed('Runs', identity.approved, identity.now),
     ...changed('Instructions', instructions.approved, instructions.now),
-    ...changed('Beside tools', offersText(offers.approved), offersText(offers.now)),
+    ...changed('Other offers', offersText(offers.approved), offersText(offers.now)),
     ...tools.map(({ tool, state, problem, approved, now, read_only: readOnly, sink }) => {
       const marks = [...(readOnly ? ['read-only'] : []), ...(sink ? [] : ['no sink'])]
       const head = `${plainLine(tool, 128)}: ${state}${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`

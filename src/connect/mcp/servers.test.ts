@@ -84,7 +84,7 @@ describe('servers of tools', () => {
     await assert.rejects(bench.call('server.diff', { server: 'pinned' }), { code: 'denied', message: /lock file has changed/ })
   })
 
-  it('cannot offer schemas that refer elsewhere, hide something or are too large, and none of them hangs', async () => {
+  it('cannot offer schemas that refer elsewhere, hide something or are too large, and no schema hangs', async () => {
     const approved = await hostile('schemas')
     const problems = (await diffOf('schemas')).map(({ tool, problem }) => `${tool as string}: ${problem as string}`)
     assert.deepEqual(

@@ -106,7 +106,7 @@ function callsOf({ server, connection }: HeldServer, listed: Listed | undefined,
   ]
 }
 
-/** Names of approved tools that are not as approved; an empty one stands for what the server has beside tools. */
+/** Names of approved tools that are not as approved; an empty name means what the server offers besides tools. */
 function changesOf(server: NamedServer, listed: Listed | undefined): readonly string[] {
   const { offers } = server.kept
   const isChanged = listed !== undefined && offers !== undefined && offers.hash !== listed.offersHash

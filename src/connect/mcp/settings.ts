@@ -35,7 +35,7 @@ export interface ApprovedTool {
   readonly sink: boolean
 }
 
-/** What beside tools a person has approved of a server. */
+/** What a person has approved of a server besides its tools. */
 export interface KeptOffers {
   /** Of what the server was then. */
   readonly hash: string
@@ -44,7 +44,7 @@ export interface KeptOffers {
 }
 
 export interface KeptServer {
-  /** Null: those of the configuration. */
+  /** Null: the configured ones. */
   readonly settings: McpServer | null
   readonly disabled: boolean
   readonly identity: string
@@ -66,7 +66,7 @@ export const unknownServer: KeptServer = { settings: null, disabled: false, iden
 const category = 'system/servers'
 
 export interface Settings {
-  /** Those of the configuration come first; the others cannot have their names. */
+  /** Configured servers come first; the others cannot have their names. */
   load(): Promise<readonly NamedServer[]>
   change(of: Change, name: string, next: (kept: KeptServer | null) => KeptServer | null): Promise<void>
 }

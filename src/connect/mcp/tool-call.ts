@@ -1,7 +1,7 @@
 /** An approved tool of a server as a call: untrusted, with an effect that is not repeated, and a sink, unless a person says otherwise. */
 import { z } from 'zod'
 import { isObject, isOxbowError, type Json, type JsonObject, OxbowError, problemLines, type SchemaChecker } from '../../base/index.ts'
-import type { Blobs, Call, KeptFile, ProgramSees } from '../../protocol/index.ts'
+import { type Blobs, type Call, defineCall, type KeptFile, type ProgramSees } from '../../protocol/index.ts'
 import { type Connection, isLost } from './connection.ts'
 import { visible } from './definitions.ts'
 import { maxPictureBytes, maxResultChars, maxResultPictures } from './limits.ts'
@@ -16,9 +16,9 @@ interface ToolDeps {
   readonly schemas: SchemaChecker
 }
 
-export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call<JsonObject, JsonObject> {
+export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call {
   const { definition, readOnly, sink, part } = tool
-  return {
+  return defineCall({
     name: `mcp.${server.name}.${part}`,
     summary: definition.description === '' ? definition.title || definition.name : definition.description,
     input: anyObject,
@@ -59,7 +59,7 @@ export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call<
       const output = { text, ...(structured !== undefined && { structured }) }
       return { output, text: `${text}${misfit}`, files, ok: result['isError'] !== true && misfit === '' }
     },
-  }
+  })
 }
 
 /** @returns the fact of a call that a server serves */

@@ -1,4 +1,4 @@
-/** Handlers of models: those of plugins, by priority, and the ones behind which are the models of Oxbow. */
+/** Model handlers: plugins' handlers by priority, and the ones that call Oxbow's models. */
 import { textOfError } from './events.ts'
 import type { ElizaRuntime, ModelMethods, RunState, RuntimeDeps } from './runtime-types.ts'
 import type { Free, ModelHandler } from '../eliza-types.ts'

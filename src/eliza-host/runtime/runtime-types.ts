@@ -42,7 +42,7 @@ export interface RuntimeDeps {
   readonly guest: GuestCalls
   readonly adapter: ElizaAdapter
   readonly character: Character
-  /** Settings beneath those of the character: configuration of the plugin, and variables of its declared secrets. */
+  /** Settings that the character's override: the plugin's configuration, and variables of its declared secrets. */
   readonly settings: Readonly<Record<string, Json>>
   readonly plugins: readonly Plugin[]
   readonly now: () => number

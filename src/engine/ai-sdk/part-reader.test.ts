@@ -231,7 +231,7 @@ void describe('usage of provider packages', () => {
     assert.deepEqual(readUsage(flat, undefined), told)
   })
 
-  void it('counts a cache that is reported beside the input as input', () => {
+  void it('counts a cache that is reported apart from the input as input', () => {
     const flat = { inputTokens: 10, outputTokens: 20, cachedInputTokens: 60 }
     assert.equal(readUsage(flat, { other: {} })?.inputTokens, 70)
     assert.deepEqual(readUsage({ ...flat, cachedInputTokens: 5 }, { anthropic: { cacheCreationInputTokens: 30 } }), {

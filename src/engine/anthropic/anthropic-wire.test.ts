@@ -47,7 +47,7 @@ describeModelContract('the Messages wire', async () => {
 })
 
 void describe('the Messages wire over HTTP', () => {
-  void it('sends the protocol’s headers, and no key where there is none', async () => {
+  void it('sends the protocol’s headers, and a key only if one is set', async () => {
     const mock = await startAnthropicMock([someText])
     for (const key of ['sk-ant-test', '']) {
       const model = modelOn(mock, key)

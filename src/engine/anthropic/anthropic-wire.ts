@@ -177,7 +177,7 @@ function mayThink(request: GenerateRequest, options: SettingsOptions): boolean {
   return choice !== 'any' && choice !== 'tool' && turns.at(-1)?.role === 'user' && !inUnthoughtTurn(turns)
 }
 
-/** Part of the output limit that thinking may take, of which the answer needs the rest. */
+/** Share of the output limit that thinking may take; the answer needs the rest. */
 const thinkingShare: Readonly<Record<Exclude<Effort, 'none'>, number>> = { minimal: 0.1, low: 0.2, medium: 0.5, high: 0.8 }
 
 /** @returns 0 when the output limit is too small for the minimum budget. */
@@ -223,7 +223,7 @@ export function modelDialect(model: string): ModelDialect {
   return newest
 }
 
-/** @returns family and version, 4.6 as 406; a name without a number counts as the newest. Null for what is none, or older than families. */
+/** @returns family and version, 4.6 as 406; a name without a number counts as the newest. Null for other models, and older ones. */
 function claudeOf(model: string): { readonly family: string; readonly version: number } | null {
   if (/claude-(?:instant|v?[123](?!\d))/.test(model)) return null
   const found = /claude-([a-z]+)(?:-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?)?/.exec(model)

@@ -239,7 +239,7 @@ function lastEvents(answer: MessageAnswer): ModelEvent[] {
   return events
 }
 
-/** An answer that was cut short by its limit may end inside a call, and one that was refused means none of its calls. */
+/** An answer cut short by its limit may end inside a call; a refused answer's calls do not count. */
 function wholeCalls({ calls, reason }: MessageAnswer): ToolBlock[] {
   if (reason === 'refusal') return []
   return calls.filter(({ name, pieces }) => name !== '' && (reason !== 'length' || parseObject(pieces) !== null))

@@ -69,7 +69,7 @@ void describe('the settings of a Messages request', () => {
     assert.deepEqual(sent({ settings: { temperature: 0.3, effort: 'none' } }), { thinking: { type: 'disabled' }, temperature: 0.3 })
   })
 
-  void it('stop at sequences, those of white space alone left out', () => {
+  void it('stop at sequences, but not at white space', () => {
     assert.deepEqual(sent({ settings: { stop: ['\n', 'END', ' '] } }), { stop_sequences: ['END'] })
     assert.deepEqual(sent({ settings: { stop: ['\n'] } }), {})
   })
@@ -107,7 +107,7 @@ void describe('the settings of a Messages request', () => {
     assert.equal(thinks([go, ask(), result, { role: 'assistant', parts: [{ type: 'text', text: 'done' }] }, userMessage('next')]), true)
   })
 
-  void it('ask for an answer of a schema, beside the effort', () => {
+  void it('ask for an answer of a schema, along with the effort', () => {
     const schema = { type: 'object', properties: { n: { type: 'integer', minimum: 1 } }, required: ['n'] }
     const format = {
       type: 'json_schema',

@@ -48,7 +48,7 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
   }
 }
 
-/** The catalog's models, those that only the configuration describes, and those of plugins, all of which `plugin:` asks for. */
+/** The catalog's models, those that only the configuration describes, and the plugins', all listed for `plugin:`. */
 async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<object> {
   const { config, folder } = deps
   const catalog = loadCatalog({ files: catalogFilesIn(folder) })

@@ -1,7 +1,7 @@
 /**
  * The catalog on disk: a line of JSON for the file itself, then for each provider a line, followed by a line for each of its
  * models. Only the lines of the provider that is needed are parsed, and a change of one price is a change of one
- * line. `model-data.jsonl` beside this file is made by `scripts/make-model-data.ts`; a refreshed catalog has the same form.
+ * line. `scripts/make-model-data.ts` makes `model-data.jsonl` next to this file; a refreshed catalog has the same form.
  *
  *   {"catalog":1,"sources":{…}}
  *   {"provider":"openai","name":"OpenAI","env":["OPENAI_API_KEY"]}
@@ -29,7 +29,7 @@ const ofPackage = new URL('./model-data.jsonl', import.meta.url)
 /**
  * @param path null is the package's own file. It is read at once: through the thread pool it takes three times as long, while a
  * guest that is starting waits for it.
- * @returns the file's text, or null when there is none. @throws OxbowError `bad_config` when it cannot be read or is too large.
+ * @returns the file's text, or null if it is missing. @throws OxbowError `bad_config` when it cannot be read or is too large.
  */
 export async function readCatalogText(path: string | null): Promise<string | null> {
   try {
@@ -155,7 +155,7 @@ function badCatalog(path: string | null, what: string, cause?: unknown): OxbowEr
 
 /**
  * The overlay: what a person changes of the catalog, in `catalog/overlay.json` of the home. Providers and models in the shape of
- * models.dev, whole or in part, and beside them `capabilities`:
+ * models.dev, whole or in part, and next to them `capabilities`:
  *
  *   { "openai": { "models": { "gpt-5": { "limit": { "output": 64000 } } } },
  *     "capabilities": { "provider_defaults": { "ollama": { "supports_tools": true } },

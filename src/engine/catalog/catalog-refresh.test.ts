@@ -120,7 +120,7 @@ void test('a broken refreshed file is replaced', async () => {
   assert.ok(report.changes.some(({ what, model }) => what === 'new' && model === 'openai/gpt-next'))
 })
 
-void test('a file that cannot be written leaves nothing beside it', async () => {
+void test('a file that cannot be written leaves no other file behind', async () => {
   using folder = catalogFolder()
   mkdirSync(folder.files.refreshed)
   await assert.rejects(takeCatalog(JSON.stringify(api), 'there', folder.files.refreshed, now), fails('tool_failed', /cannot be written/))

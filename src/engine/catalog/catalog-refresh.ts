@@ -68,7 +68,7 @@ export function convertCatalog(text: string, source: string, now: Date): Convert
   return { text: `${lines.join('\n')}\n`, providers, models, leftOut }
 }
 
-/** The name comes second: it distinguishes the line of a provider from that of a model. */
+/** The name comes second: it distinguishes a provider's line from a model's. */
 function providerLine(id: string, { name = id, ...rest }: ProviderEntry): object {
   return { provider: id, name, ...rest }
 }

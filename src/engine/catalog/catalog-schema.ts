@@ -6,73 +6,6 @@
 import { z } from 'zod'
 import { maxCatalogTokens, maxDollarsPerMillion } from '../limits.ts'
 
-/** Dollars for a million tokens. */
-export interface CostRates {
-  readonly input: number
-  readonly output: number
-  /** Reasoning tokens, where they cost other than output. */
-  readonly reasoning?: number | undefined
-  readonly cache_read?: number | undefined
-  readonly cache_write?: number | undefined
-}
-
-export interface ModelCost extends CostRates {
-  /** Other prices for the whole request when its input is larger than `tier.size`. */
-  readonly tiers?: readonly (CostRates & { readonly tier: { readonly type: string; readonly size: number } })[] | undefined
-  /** The same in the older form; `tiers` goes before it. */
-  readonly context_over_200k?: CostRates | undefined
-}
-
-/** A model as models.dev has it. What is absent is unknown. */
-export interface ModelEntry {
-  readonly name?: string | undefined
-  readonly reasoning?: boolean | undefined
-  readonly tool_call?: boolean | undefined
-  readonly temperature?: boolean | undefined
-  readonly structured_output?: boolean | undefined
-  readonly release_date?: string | undefined
-  readonly modalities?: { readonly input?: readonly string[] | undefined; readonly output?: readonly string[] | undefined } | undefined
-  readonly limit?: { readonly context?: number | undefined; readonly output?: number | undefined } | undefined
-  readonly cost?: ModelCost | undefined
-  readonly status?: string | undefined
-}
-
-export interface ProviderEntry {
-  readonly name?: string | undefined
-  /** Names of environment variables, the key's first. */
-  readonly env?: readonly string[] | undefined
-  /** Base URL, where the provider's own package does not know it. */
-  readonly api?: string | undefined
-  readonly npm?: string | undefined
-}
-
-/** Keys of an overlay beside those of models.dev. */
-export interface Capabilities {
-  readonly supports_streaming?: true | undefined
-  readonly supports_tools?: boolean | undefined
-  readonly supports_json_mode?: boolean | undefined
-  readonly supports_reasoning_traces?: boolean | undefined
-  readonly max_input_tokens?: number | undefined
-  readonly max_context_tokens?: number | undefined
-  readonly max_output_tokens?: number | undefined
-  readonly attachment?: boolean | undefined
-  readonly input_modalities?: readonly string[] | undefined
-  readonly deprecated?: boolean | undefined
-}
-
-export interface OverlayProvider extends ProviderEntry {
-  readonly models?: Readonly<Record<string, ModelEntry>> | undefined
-}
-
-export interface Overlay {
-  readonly providers: Readonly<Record<string, OverlayProvider>>
-  readonly capabilities: {
-    readonly provider_defaults: Readonly<Record<string, Capabilities>>
-    /** By `provider/model`. */
-    readonly overrides: Readonly<Record<string, Capabilities>>
-  }
-}
-
 /** Names go to a terminal and into requests: one short line. */
 // oxlint-disable-next-line no-control-regex -- a terminal escape in a name must not reach a terminal
 const oneLine = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$/
@@ -83,24 +16,28 @@ export const modelId: z.ZodType<string> = name
 
 const dollars = z.number().nonnegative().max(maxDollarsPerMillion)
 const tokens = z.int().nonnegative().max(maxCatalogTokens)
+/** Dollars for a million tokens. */
 const rates = {
   input: dollars,
   output: dollars,
+  /** Reasoning tokens, where they cost other than output. */
   reasoning: dollars.optional(),
   cache_read: dollars.optional(),
   cache_write: dollars.optional(),
 }
 const cost = {
   ...rates,
+  /** Other prices for the whole request when its input is larger than `tier.size`. */
   tiers: z
     .array(z.object({ ...rates, tier: z.object({ type: line, size: tokens }) }))
     .max(16)
     .optional(),
+  /** The same in the older form; `tiers` goes before it. */
   context_over_200k: z.object(rates).optional(),
 }
 
 const modalityNames = ['text', 'image', 'pdf', 'audio', 'video'] as const
-const modalities = z.array(line).max(16)
+const modalities = z.array(line).max(16).readonly()
 
 const model = {
   name: line.optional(),
@@ -117,14 +54,22 @@ const model = {
 
 const provider = {
   name: name.optional(),
+  /** Names of environment variables, the key's first. */
   env: z.array(line).max(16).optional(),
+  /** Base URL, where the provider's own package does not know it. */
   api: line.optional(),
   npm: line.optional(),
 }
 
-export const modelEntry: z.ZodType<ModelEntry> = z.object(model)
-export const providerEntry: z.ZodType<ProviderEntry> = z.object(provider)
+/** A model as models.dev has it. What is absent is unknown. */
+export const modelEntry = z.object(model)
+export type ModelEntry = z.infer<typeof modelEntry>
+export type ModelCost = NonNullable<ModelEntry['cost']>
+export type CostRates = NonNullable<ModelCost['context_over_200k']>
+export const providerEntry = z.object(provider)
+export type ProviderEntry = z.infer<typeof providerEntry>
 
+/** Keys of an overlay beside the keys of models.dev. */
 const capabilities = z.strictObject({
   supports_streaming: z.literal(true, 'every wire streams: leave it out').optional(),
   supports_tools: z.boolean().optional(),
@@ -137,6 +82,7 @@ const capabilities = z.strictObject({
   input_modalities: z.array(z.enum(modalityNames)).optional(),
   deprecated: z.boolean().optional(),
 })
+export type Capabilities = z.infer<typeof capabilities>
 
 /** Keys of models.dev that Oxbow ignores: allowed in a pasted entry, so that a misspelt key is still found. */
 const unread = (names: string): Record<string, z.ZodType> =>
@@ -150,12 +96,17 @@ const overlayProvider = z.strictObject({
   models: z.record(modelId, z.strictObject({ ...unread(unreadOfModel), ...model, cost: z.strictObject(cost).optional() })).optional(),
 })
 
-export const capabilitiesSchema: z.ZodType<Overlay['capabilities']> = z.strictObject({
+export const capabilitiesSchema = z.strictObject({
   provider_defaults: z.record(providerId, capabilities).default({}),
+  /** By `provider/model`. */
   overrides: z.record(z.string().regex(/^[^/]+\/./, 'must be provider/model'), capabilities).default({}),
 })
 
-export const overlayProviders: z.ZodType<Readonly<Record<string, OverlayProvider>>> = z.record(providerId, overlayProvider)
+export const overlayProviders = z.record(providerId, overlayProvider)
+export interface Overlay {
+  readonly providers: z.infer<typeof overlayProviders>
+  readonly capabilities: z.infer<typeof capabilitiesSchema>
+}
 
 /** @returns what is wrong, key by key, in one line; the first few of many. */
 export function wrongKeys(error: z.ZodError): string {

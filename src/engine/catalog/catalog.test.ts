@@ -72,7 +72,7 @@ void test('the overlay overrides the refreshed file, and that the package, value
   assert.equal((await catalog.provider('openai'))?.env[0], 'OPENAI_API_KEY')
 })
 
-void test('capabilities go over models: those of one model over those of its provider', async () => {
+void test("capabilities override models: one model's override its provider's", async () => {
   using folder = catalogFolder()
   folder.writeOverlay({
     mine: { name: 'Mine', models: { a: { limit: { context: 1_000 } }, b: { limit: { context: 1_000 }, tool_call: true }, c: {} } },

@@ -7,7 +7,7 @@ import { findModelFacts, modelFacts, originsOf, priceOfCost } from './model-fact
 
 const catalog = loadCatalog({ files: {} })
 
-void test('the facts of a known model are those of its entry, under the name that was asked for', async () => {
+void test('a known model has the facts of its entry, under the name that was asked for', async () => {
   const facts = await findModelFacts(catalog, 'anthropic', 'claude-haiku-4-5-20991231', noOverrides)
   assert.equal(facts.name, 'claude-haiku-4-5-20991231')
   assert.equal(facts.contextTokens, 200_000)
@@ -43,7 +43,7 @@ void test('half a price is an error that names the other half', async () => {
   )
 })
 
-void test('prices of the configuration override those of the catalog, in every tier', async () => {
+void test("the configuration's prices override the catalog's, in every tier", async () => {
   const overrides = { ...noOverrides, context_tokens: 50_000, max_output_tokens: 60_000, input_price: 1, cache_read_price: 2 }
   const facts = await findModelFacts(catalog, 'google', 'gemini-2.5-pro', overrides)
   assert.deepEqual([facts.contextTokens, facts.maxOutputTokens], [50_000, 60_000])

@@ -44,7 +44,7 @@ export async function findModelFacts(
   return modelFacts(model, overrides, { provider, name, nearest, elsewhere })
 }
 
-/** @returns those of the built-in providers that the catalog knows to have the model */
+/** @returns the built-in providers that have the model according to the catalog */
 async function providersWith(catalog: Catalog, name: string): Promise<readonly string[]> {
   const ids = Object.keys(builtinProviders)
   const found = await Promise.all(ids.map((id) => catalog.lookup(id, name)))
@@ -53,7 +53,7 @@ async function providersWith(catalog: Catalog, name: string): Promise<readonly s
 
 /**
  * @param model null for one that the catalog does not know; then the configuration must say its size
- * @throws OxbowError `bad_config` for a model of unknown size, or a price of which only one half is known
+ * @throws OxbowError `bad_config` for a model of unknown size, or a price with only one half known
  */
 export function modelFacts(model: CatalogModel | null, overrides: ModelOverrides, asked: AskedModel): ModelFacts {
   const entry = model?.entry ?? {}

@@ -103,7 +103,7 @@ function count(value: unknown): number | null {
 /** The window of one conversation stands in `/props`; what the model was trained for is more than what was set aside for it. */
 async function llamaCppModels(ask: Ask, list: readonly Entry[]): Promise<readonly FoundModel[]> {
   const settings = (await ask('/props'))?.['default_generation_settings']
-  // A router has many models and one set of properties, which are those of none of them.
+  // A router has many models and one set of properties, which belongs to no model.
   const served = list.length === 1 && isObject(settings) ? count(settings['n_ctx']) : null
   return named(list, () => served)
 }

@@ -205,7 +205,7 @@ function readOpenaiAnswer(answer: { data?: unknown; model?: unknown; usage?: unk
   for (const [place, item] of data.entries()) {
     const { index = place, embedding } = (item ?? {}) as { index?: unknown; embedding?: unknown }
     const vector = readVector(embedding)
-    if (vector === null) return 'sent a vector that is none'
+    if (vector === null) return 'sent an invalid vector'
     if (!isCount(index) || index >= count || vectors[index] !== undefined) return 'sent vectors in no order'
     vectors[index] = vector
   }
@@ -248,7 +248,7 @@ function readGeminiAnswer(answer: { embeddings?: unknown; usageMetadata?: unknow
   const vectors: Float32Array[] = []
   for (const item of embeddings as unknown[]) {
     const vector = readVector((item as { values?: unknown } | null)?.values)
-    if (vector === null) return 'sent a vector that is none'
+    if (vector === null) return 'sent an invalid vector'
     vectors.push(vector)
   }
   const { promptTokenCount: inputTokens } = (usageMetadata ?? {}) as { promptTokenCount?: unknown }

@@ -150,7 +150,7 @@ export const wireName = 'gemini'
  * were that part, and the request sends two parts.
  */
 interface PartSeal {
-  /** Base64, opaque. Empty: there was none. */
+  /** Base64, opaque. Empty: no signature. */
   readonly signature: string
   /** The id that the endpoint itself gave a call; empty: it gave none. */
   readonly id: string

@@ -93,7 +93,7 @@ void describe('a Gemini request', () => {
     ])
   })
 
-  void it('keeps results of no call, behind those of the calls', () => {
+  void it('keeps results of no call, behind the calls’ results', () => {
     const [, last] = write([asks(call('1')), result('x', 'lost'), result('1', 'found')])
     assert.deepEqual(last?.parts, [responded('found'), responded('lost')])
     const own = asks(call('1', '{}', seal({ id: '1' })))

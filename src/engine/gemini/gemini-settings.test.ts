@@ -91,7 +91,7 @@ void describe('the settings of a Gemini request', () => {
     assert.equal(body({ toolChoice: 'required' }).toolConfig, undefined)
   })
 
-  void it('ask for JSON of a schema, but beside tools only of models that take both', () => {
+  void it('ask for JSON of a schema, but together with tools only models that take both', () => {
     const output = { name: 'o', schema: { type: 'object', $schema: 's' } }
     const sent = (model: string, tools: boolean): unknown => body({ output }, { model, tools }).generationConfig.responseJsonSchema
     assert.deepEqual(sent('gemini-2.5-flash', false), { type: 'object' })

@@ -1,4 +1,7 @@
-/** The part of a Gemini request beside the conversation: tools, how to answer, schemas, and what each generation of models takes. Fields that a model does not know are left out. */
+/**
+ * The part of a Gemini request besides the conversation: tools, how to answer, schemas, and what each generation of models takes.
+ * Fields that a model does not know are left out.
+ */
 import type {
   FunctionCallingConfig,
   FunctionCallingConfigMode,

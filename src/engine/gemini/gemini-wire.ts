@@ -49,7 +49,7 @@ interface CallIds {
   readonly own: string
 }
 
-/** Fields beside `contents` and `tools`. */
+/** Fields besides `contents` and `tools`. */
 interface Rest {
   systemInstruction?: Content
   toolConfig?: ToolConfigBody
@@ -128,7 +128,7 @@ function endOfResults(messages: readonly Message[], from: number): number {
   return end
 }
 
-/** Results in the order of their calls, each with the id that the endpoint knows; those of no call keep theirs, at the end. */
+/** Results in the order of their calls, each with the id that the endpoint knows; results of no call keep their own ids, at the end. */
 function inCallOrder(results: readonly ToolMessage[], calls: readonly CallIds[]): { message: ToolMessage; own: string }[] {
   const waiting = new Map<string, ToolMessage[]>()
   for (const message of results) {

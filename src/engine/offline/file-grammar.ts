@@ -106,7 +106,7 @@ function searchWords(body: string): { what: string; place: string } | null {
   return plain === null ? null : { what: plain[1] ?? '', place: plain[2] ?? '' }
 }
 
-/** The one path in a text of fillers; the shared folder when there is none. */
+/** The one path in a text of fillers; the shared folder without a path. */
 function pathAmong(text: string, sentence: Sentence): string {
   const placed = new RegExp(
     String.raw`\b${where}\s+(?:the\s+|my\s+|this\s+)?(?:folder\s+|directory\s+|files?\s+(?:in\s+)?)?(\0\d+\0|[^\s?]+)`,

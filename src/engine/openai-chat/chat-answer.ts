@@ -112,7 +112,7 @@ function lastEvents(answer: ChatAnswer): ModelEvent[] {
   return events
 }
 
-/** An answer that was cut short by its limit may end inside a call, and one that was refused means none of its calls. */
+/** An answer cut short by its limit may end inside a call; a refused answer's calls do not count. */
 function wholeCalls(calls: readonly ToolCallPart[], ended: FinishReason): readonly ToolCallPart[] {
   if (ended === 'refusal') return []
   return ended === 'length' ? calls.filter(({ arguments: text }) => parseObject(text) !== null) : calls
@@ -281,7 +281,7 @@ export function readChatUsage(value: unknown): Usage | null {
   // xAI does not count reasoning as completion; only the total shows it.
   const apart = reasoning > 0 && total === input + output + reasoning
   return reportedUsage(input, apart ? output + reasoning : output, {
-    // DeepSeek's older models report the hit beside the prompt.
+    // DeepSeek's older models report the hit next to the prompt.
     read: countOf(prompt['cached_tokens']) || countOf(usage['prompt_cache_hit_tokens']),
     write: countOf(prompt['cache_write_tokens']),
     reasoning,

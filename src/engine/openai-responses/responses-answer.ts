@@ -290,7 +290,7 @@ function sealItem(answer: Answer, type: 'text' | 'reasoning', data: JsonObject):
   seal(answer, type, { wire: responsesWireName, model: answer.options.model, data })
 }
 
-/** An event of a stream, of which nothing is trusted. */
+/** An untrusted event of a stream. */
 type Event = Readonly<Record<string, unknown>>
 
 interface ItemCall {

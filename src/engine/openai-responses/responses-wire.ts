@@ -158,8 +158,8 @@ interface Placed {
 
 /**
  * What this wire made for this model goes back as it came: every item, under its id, in its place. The service refuses an id
- * whose reasoning is missing, and reasoning whose next item is missing or another one: an answer of which anything was lost
- * goes without reasoning and without ids, and reasoning at the end of one that broke off stays behind.
+ * whose reasoning is missing, and reasoning whose next item is missing or another one: an answer that lost anything
+ * goes without reasoning and without ids, and reasoning at the end of one that broke off is left out.
  */
 function writeAssistant(message: AssistantMessage, model: string): Written {
   const { ids, renamed } = sendableIds(toolCallsOf(message))

@@ -8,7 +8,7 @@ const chance = (byte: number) => ({ bytes: (count: number) => new Uint8Array(cou
 const wait = (waitMs: number | null, tries = 1, byte = 0) => retryWaitMs({ waitMs }, tries, modelLimits, chance(byte))
 
 void describe('the wait before the next try', () => {
-  void it('is none when trying again cannot help, or was tried often enough', () => {
+  void it('is null when trying again cannot help, or was tried often enough', () => {
     assert.deepEqual([retryWaitMs(undefined, 1, modelLimits, chance(0)), wait(null, 3), wait(0, 3)], [null, null, null])
   })
 

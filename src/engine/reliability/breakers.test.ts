@@ -36,7 +36,7 @@ void describe('a circuit breaker', () => {
     assert.notEqual(breakers.enter(there), 'ask')
   })
 
-  void it('lets one probe through after its time, and no second one beside it', () => {
+  void it('lets one probe through after its time, and no second one at the same time', () => {
     const { clock, breakers } = opened()
     clock.move(29_999)
     assert.deepEqual(breakers.enter(there), { waitMs: 1, failures: 5, last: failure })

@@ -112,7 +112,7 @@ function start(generation: Generation): void {
   proceed(generation)
 }
 
-/** Tries the current route, or the next one whose breaker is closed; reports the failure when there is none. */
+/** Tries the current route, or the next one whose breaker is closed; reports the failure if no route is left. */
 function proceed(generation: Generation): void {
   const { routes, breakers, clock } = generation.options
   for (let route = routes[generation.place]; route !== undefined; route = nextRoute(generation)) {
@@ -280,7 +280,7 @@ export type BackoffLimits = Pick<ModelLimits, 'maxTries' | 'backoffBaseMs' | 'ba
  *
  * @param retry as in a model's error event; undefined when the same request would fail again
  * @param tries made so far, at least 1
- * @returns milliseconds to wait before the next try, or null when there is none
+ * @returns milliseconds to wait before the next try, or null for no more tries
  */
 export function retryWaitMs(
   retry: { readonly waitMs: number | null } | undefined,

@@ -13,7 +13,7 @@ const text = (chars: number, letter = 'x'): Message => ({ role: 'user', parts: [
 const picture: MediaPart = { type: 'media', mediaType: 'image/png', name: '', data: 'A'.repeat(1_000_000) }
 
 void describe('the room for an answer in a fallback’s window', () => {
-  void it('is all that was asked for, what is left beside the request, or none when too little is left', () => {
+  void it('is all that was asked for, what the request leaves, or null when too little is left', () => {
     assert.deepEqual([room(10_000, [text(4_000)]), room(3_000, [text(4_000)]), room(2_000, [text(4_000)])], [4_000, 2_000, null])
   })
 

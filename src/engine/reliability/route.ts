@@ -42,7 +42,7 @@ export interface ReliableOptions {
 }
 
 /**
- * How much output a fallback model can give beside the request, by a rough estimate of the request's size. The runtime fits
+ * How much output a fallback model can give next to the request, by a rough estimate of the request's size. The runtime fits
  * conversations only to the window of the configured model.
  *
  * @returns output tokens, or null when the request does not fit
@@ -145,7 +145,7 @@ export function failureEvents(state: ChainState, failure: Failure, retry?: Retry
 }
 
 /**
- * @returns the failure of the configured model, which a person can act on, followed by those of its fallbacks. Where no budget covered a
+ * @returns the failure of the configured model, which a person can act on, followed by its fallbacks' failures. Where no budget covered a
  * fallback, that is the failure: a person can raise the budget.
  */
 export function chainFailure([first, ...others]: readonly [RouteFailure, ...RouteFailure[]]): Failure {

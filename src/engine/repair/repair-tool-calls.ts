@@ -40,7 +40,7 @@ function increase(before: RepairCounts, after: RepairCounts): Readonly<Record<st
 }
 
 /**
- * @param tools those of the request
+ * @param tools the request's tools
  * @param ended how the answer ended: one that was cut is never completed into something that runs
  * @param counts goes up by what was done; see `createRepairCounts`
  * @returns the calls in order, the same objects where nothing was repaired. Never throws.
@@ -207,7 +207,7 @@ function needsArguments(tool: ToolSpec | undefined): boolean {
   return Array.isArray(required) && required.length > 0
 }
 
-/** Keys under which models put all arguments, and those beside which they put the tool's name. */
+/** Keys under which models put all arguments, and keys under which they put the tool's name next to them. */
 const wrappers: ReadonlySet<string> = new Set(['arguments', 'args', 'parameters', 'params', 'input', 'tool_input'])
 const namings: ReadonlySet<string> = new Set(['name', 'tool', 'tool_name', 'function'])
 
@@ -257,7 +257,7 @@ function parse(text: string): Json | undefined {
  * Finds the tool that a misspelt name must mean, ignoring case, separators and the affixes of chat templates.
  *
  * @param names all available tools
- * @returns the only match, or null when there is none or more than one
+ * @returns the only match, or null for no match or several
  */
 function matchToolName(name: string, names: Iterable<string>): string | null {
   if (name.length > maxLikenessChars) return null

@@ -36,7 +36,7 @@ export async function openReplay(file: string, options: ReplayOptions): Promise<
   if (file === '') throw new OxbowError('bad_config', 'The replay model has no recording.', { hint: 'Set model.replay to a recording.' })
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     const hint =
-      'Set model.replay to what `oxbow audit recording SESSION > FILE` wrote; a relative path is looked for beside config.toml, then in the folder where Oxbow is started.'
+      'Set model.replay to what `oxbow audit recording SESSION > FILE` wrote; a relative path is looked for next to config.toml, then in the folder where Oxbow is started.'
     throw new OxbowError('bad_config', `The recording ${file} cannot be read.`, { hint, cause })
   })
   return createReplay(text, file, options)

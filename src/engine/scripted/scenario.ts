@@ -16,89 +16,44 @@ import { z } from 'zod'
 import { type ErrorCode, errorTable, OxbowError } from '../../base/index.ts'
 import { type Message, textOf } from '../../protocol/index.ts'
 
-/** One thing that an answer does. Exactly one of the keys that name an event stands in each. */
-export type ScenarioEvent =
-  | {
-      /** `{{last}}` in it becomes the text of the request's last message. */
-      text: string
-      /** The whole is said this many times, each time as a chunk of its own. */
-      count?: number | undefined
-      /** Cuts the text into chunks of this many characters. */
-      chunk?: number | undefined
-    }
-  | { reasoning: string; count?: number | undefined; chunk?: number | undefined }
-  | {
-      tool_call: {
-        name: string
-        /** Text is sent as it is, also when it is no JSON; anything else is sent as JSON. */
-        arguments: unknown
-        id?: string | undefined
-        /** On the wire: pieces that the arguments come in. */
-        pieces?: number | undefined
-        /** On the wire: the index is left out. */
-        no_index?: boolean | undefined
-      }
-    }
-  | { delay_ms: number }
-  /** Fails in the middle: an error object on the wire, an error event in process. Nothing comes after it. */
-  | { error: ErrorCode; message?: string | undefined }
-  /** Drops the connection. */
-  | { drop: true }
-  /** Sends nothing more and keeps the connection open until the other side gives up. */
-  | { stall: true }
-  /** Raw bytes on the wire, sent as they are. */
-  | { garbage: string }
-
-export interface ScenarioStep {
-  match?: string | undefined
-  /** Answers with a status instead of events; with `times`, only the first so many requests of this step. */
-  http?: { status: number; body?: string | undefined; headers?: Record<string, string> | undefined; times?: number | undefined } | undefined
-  events: ScenarioEvent[]
-  /** `none` leaves the finish reason and [DONE] out: the answer just ends. */
-  finish?: 'stop' | 'tool_calls' | 'length' | 'content_filter' | 'none' | undefined
-  /** What is reported; null reports nothing. */
-  usage?: { input: number; output: number } | null | undefined
-  /** On the wire: the answer is sent in writes of this many bytes, so that characters are split. */
-  split_bytes?: number | undefined
-}
-
-interface ScenarioTurn {
-  match?: string | undefined
-  steps: ScenarioStep[]
-}
-
-export interface Scenario {
-  turns: ScenarioTurn[]
-  /** Names that the HTTP server lists; absent: it lists none. */
-  models?: string[] | undefined
-}
-
+/** The whole is said `count` times, each time as a chunk of its own, or is cut into chunks of this many characters. */
 const chunking = { count: z.int().min(1).max(10_000_000).optional(), chunk: z.int().min(1).optional() }
 
+/** One thing that an answer does. Exactly one of the keys that name an event stands in each. */
 const eventSchema = z.union([
+  /** `{{last}}` in it becomes the text of the request's last message. */
   z.strictObject({ text: z.string(), ...chunking }),
   z.strictObject({ reasoning: z.string(), ...chunking }),
   z.strictObject({
     tool_call: z.strictObject({
       name: z.string(),
+      /** Text is sent as it is, also when it is no JSON; anything else is sent as JSON. */
       arguments: z.unknown(),
       id: z.string().optional(),
+      /** On the wire: pieces that the arguments come in. */
       pieces: z.int().min(1).optional(),
+      /** On the wire: the index is left out. */
       no_index: z.boolean().optional(),
     }),
   }),
   z.strictObject({ delay_ms: z.int().nonnegative() }),
+  /** Fails in the middle: an error object on the wire, an error event in process. Nothing comes after it. */
   z.strictObject({
     error: z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]),
     message: z.string().optional(),
   }),
+  /** Drops the connection. */
   z.strictObject({ drop: z.literal(true) }),
+  /** Sends nothing more and keeps the connection open until the other side gives up. */
   z.strictObject({ stall: z.literal(true) }),
+  /** Raw bytes on the wire, sent as they are. */
   z.strictObject({ garbage: z.string() }),
 ])
+export type ScenarioEvent = z.infer<typeof eventSchema>
 
 const stepSchema = z.strictObject({
   match: z.string().optional(),
+  /** Answers with a status instead of events; with `times`, only the first so many requests of this step. */
   http: z
     .strictObject({
       status: z.int().min(200).max(599),
@@ -108,15 +63,21 @@ const stepSchema = z.strictObject({
     })
     .optional(),
   events: z.array(eventSchema).default([]),
+  /** `none` leaves the finish reason and [DONE] out: the answer just ends. */
   finish: z.enum(['stop', 'tool_calls', 'length', 'content_filter', 'none']).optional(),
+  /** What is reported; null reports nothing. */
   usage: z.strictObject({ input: z.int().nonnegative(), output: z.int().nonnegative() }).nullable().optional(),
+  /** On the wire: the answer is sent in writes of this many bytes, so that characters are split. */
   split_bytes: z.int().min(1).optional(),
 })
+export type ScenarioStep = z.infer<typeof stepSchema>
 
-const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
+const scenarioSchema = z.strictObject({
   turns: z.array(z.strictObject({ match: z.string().optional(), steps: z.array(stepSchema).min(1) })).min(1),
+  /** Names that the HTTP server lists; absent: it lists none. */
   models: z.array(z.string().min(1)).optional(),
 })
+export type Scenario = z.infer<typeof scenarioSchema>
 
 /** @throws OxbowError `bad_config` that names what is wrong in the file. */
 export async function loadScenario(file: string): Promise<Scenario> {

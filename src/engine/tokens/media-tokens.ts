@@ -50,7 +50,7 @@ function tokensOf(size: MediaSize, wire: string, model: string): number {
 }
 
 /**
- * Text of a page, beside its picture. Anthropic: "typically 1,500–3,000 tokens per page" and "each page is converted into an
+ * Text of a page, in addition to its picture. Anthropic: "typically 1,500–3,000 tokens per page" and "each page is converted into an
  * image" (platform.claude.com, PDF support). OpenAI puts "both extracted text and an image of each page" into the context
  * (developers.openai.com, PDF files) and gives no number: Anthropic's upper one is taken for it too.
  */
@@ -176,7 +176,7 @@ const openAiRules: readonly (readonly [RegExp, ImageRule])[] = [
   [/^o4-mini/, patches32(1.72, 1_536, 2_048)],
   [/^o\d/, tiles(75, 150)],
   [/^computer-use/, tiles(65, 129)],
-  // Their multiplier is not in the table; that of the models after them is 1.2.
+  // Their multiplier is not in the table; the models after them have 1.2.
   [/^(?:gpt-5(?:\.1)?-codex-mini|codex-mini|gpt-5\.[23])/, patches32(1.2, 1_536, 2_048)],
   [/^gpt-5(?:\.1)?(?:-|$)/, tiles(70, 140)],
   [/^gpt-5\.4/, patches32(1.2, 2_500, 2_048)],

@@ -41,7 +41,7 @@ export function createRequestTokens(): RequestTokens {
     if (size === undefined) sizes.set(message, (size = { bytes: Buffer.byteLength(textOfAll(message)), media: mediaOf(message) }))
     return size
   }
-  /** Tokens beside the texts: of the framing and of media. */
+  /** Tokens besides the texts': of the framing and of media. */
   const tokensBeside = (model: CountedModel, messages: readonly Message[]): number => {
     let sum = messages.length * requestMessageTokens
     for (const message of messages) for (const part of sizeOf(message).media) sum += media(part, model.service.wire, model.name)
@@ -139,7 +139,7 @@ export function createTokenCounter(idleMs: number): TokenCounter {
     idleMs,
     start() {
       const { Worker } = process.getBuiltinModule('node:worker_threads')
-      // Beside this file there is token-worker.ts in the sources and token-worker.js in the bundle.
+      // The worker's file is next to this one: token-worker.ts in the sources, token-worker.js in the bundle.
       const file = import.meta.url.endsWith('.ts') ? './token-worker.ts' : './token-worker.js'
       return new Worker(new URL(file, import.meta.url))
     },

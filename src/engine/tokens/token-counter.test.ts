@@ -69,7 +69,7 @@ void describe('the tokenizer', () => {
 })
 
 void describe('the encoding of a model', () => {
-  void it('is that of the tokenizer library, for each of its models with one of the two', () => {
+  void it('matches the tokenizer library, for each of its models with one of the two', () => {
     const listed = modelToEncodingMap as Readonly<Record<string, string>>
     const models = new Set([...Object.keys(listed), ...chatEnabledModels])
     let checked = 0

@@ -38,7 +38,7 @@ import { createRelease, type Release } from './task-view.ts'
 import { createTaskPush, type PushDeps } from './task-push.ts'
 
 export interface A2aDeps extends CardDeps {
-  /** That of the owner. */
+  /** The owner's. */
   readonly kernel: Kernel
   readonly clients: Pick<Clients, 'of'>
   readonly publicUrl: string
@@ -162,7 +162,7 @@ async function answerRpc(deps: A2aDeps, { request, response }: AgentExchange, { 
   } catch (error) {
     return sendJson(response, 200, { jsonrpc: '2.0', id: null, error: { code: -32_700, message: (error as Error).message } })
   }
-  // Clients of version 0.3 send no version; those of 1.0 that forget it are known by the method.
+  // Clients of version 0.3 send no version; the method identifies 1.0 clients that forget it.
   const version = headerOf(request, 'a2a-version') || (isV1JsonRpcMethod(body['method']) ? '1.0' : '0.3')
   const legacy = isLegacyVersion(version)
   const mapError = legacy ? LegacyJsonRpcTransportHandler.mapToLegacyJSONRPCError : JsonRpcTransportHandler.mapToJSONRPCError

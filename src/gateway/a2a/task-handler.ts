@@ -4,7 +4,7 @@
  */
 import type { Kernel } from '../../kernel/index.ts'
 import { type ErrorCode, failureSentences, isOxbowError, type JsonObject, type SessionId } from '../../base/index.ts'
-import type { SentFile } from '../../protocol/index.ts'
+import type { CallName, SentFile } from '../../protocol/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { maxMessageParts, taskWaitMs } from '../limits.ts'
 import {
@@ -75,7 +75,7 @@ export function createTaskHandler(deps: HandlerDeps): A2ARequestHandler {
   const { agent } = deps
   const find: Find = async (id, context) => {
     if (id.trim() === '') throw new RequestMalformedError('The id of the task is missing.')
-    const found = await ask<FoundTask>(context, 'task.find', { task: id })
+    const found = await ask<FoundTask>(context, 'task.find', { task: id }, true)
     if (found.agent !== agent) throw new TaskNotFoundError(`There is no task ${id}.`)
     return found
   }
@@ -174,15 +174,15 @@ function targetOperations(deps: HandlerDeps, find: Find) {
   return { set, operations }
 }
 
-/** @returns the output of a call with the rights of the program @throws A2AError */
-async function ask<Output>(context: ServerCallContext, name: string, input: JsonObject): Promise<Output> {
+/** @param isSought what is missing is the task itself @returns the output of a call with the rights of the program @throws A2AError */
+async function ask<Output>(context: ServerCallContext, name: CallName, input: JsonObject, isSought = false): Promise<Output> {
   const asking = askingOf(context)
   try {
     return await outputOf<Output>(asking.kernel, name, input)
   } catch (error) {
     if (!isOxbowError(error)) throw error
     const message = failureSentences(error)
-    if (error.code === 'not_found' && name === 'task.find') throw new TaskNotFoundError({ message, cause: error })
+    if (error.code === 'not_found' && isSought) throw new TaskNotFoundError({ message, cause: error })
     if (error.code === 'not_found' || error.code === 'bad_input') throw new RequestMalformedError({ message, cause: error })
     asking.refused = error.code
     throw new A2AError({ message, cause: error, metadata: { code: error.code } })

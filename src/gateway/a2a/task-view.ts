@@ -6,7 +6,7 @@
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
 import { maxReleaseTries } from '../limits.ts'
 import { type CallId, derivedId, OxbowError, type SessionId } from '../../base/index.ts'
-import { readStep, type RecordView, textOfAnswer, type TurnEnd } from '../../protocol/index.ts'
+import { taskAnswerCall, readStep, type RecordView, textOfAnswer, type TurnEnd } from '../../protocol/index.ts'
 
 type TaskState = 'submitted' | 'working' | 'input_required' | 'completed' | 'failed' | 'canceled' | 'rejected'
 
@@ -108,7 +108,7 @@ function createTaskFold({ task }: TaskPlace, ask: (generation: string) => void, 
     const step = readStep(record)
     if (step?.kind === 'sent' && call === task) input = step.message.text ?? ''
     const isOwn = of === turn || String(call) === turn
-    if (isOwn || (name === 'task.answer' && [...generations.keys()].some((generation) => answerCalls(generation).includes(call)))) {
+    if (isOwn || (name === taskAnswerCall && [...generations.keys()].some((generation) => answerCalls(generation).includes(call)))) {
       if (phase === 'parked') waiting.add(call)
       else waiting.delete(call)
     }
@@ -172,7 +172,7 @@ function endOf({ status, failure, refused }: TurnEnd, at: number): TaskStatus {
 
 /** What following a task needs of the guest. */
 export interface TaskSource {
-  /** That of the owner: who may see the task was checked. */
+  /** The owner's: the right to see the task was checked before. */
   readonly kernel: Pick<Kernel, 'follow' | 'call'>
   readonly release: Release
   readonly now: () => number

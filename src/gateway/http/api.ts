@@ -26,9 +26,9 @@ import { keptResponses, maxPage, type GatewayLimits } from '../limits.ts'
 import { assertConditions, createFiles, filePath } from './files.ts'
 import { sendMessage } from './messages.ts'
 import { createMetrics } from './metrics.ts'
-import { openApi, readReferences, type References } from './open-api.ts'
+import { openApi, readReferences } from './open-api.ts'
 import { bodyOf, readBody } from './request-body.ts'
-import { matchRoute, type Route } from './routes.ts'
+import { matcherOf, type Route, routesOf } from './routes.ts'
 import { streamEvents } from './event-stream.ts'
 import { sendProblem, wrongMethod } from './send-json.ts'
 
@@ -55,8 +55,8 @@ export function createApi(deps: ApiDeps): Api {
   const replay = createReplays()
   const files = createFiles()
   const { closing } = deps
-  let references: Promise<References> | null = null
-  const described = (): Promise<References> => (references ??= readReferences(deps.kernel))
+  const described = once(() => readReferences(deps.kernel))
+  const matcher = once(async () => matcherOf(routesOf((await described()).values())))
 
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     const client = await deps.clients.of(request)
@@ -71,7 +71,7 @@ export function createApi(deps: ApiDeps): Api {
     if (path === '/events' && request.method === 'GET') return streamEvents(asked)
     const serveBytes = files.match(request, url, path)
     if (serveBytes !== undefined) return serveBytes(asked)
-    const match = matchRoute(request.method ?? '', path)
+    const match = (await matcher())(request.method ?? '', path)
     if (!('route' in match)) throw notTaken(match.allowed)
     const { route } = match
     const fields = route.path === fileAddress ? await fileFields(client.kernel, request, match.fields) : match.fields

@@ -13,10 +13,10 @@ import {
   toError,
   type TurnId,
 } from '../../base/index.ts'
-import { endsTurn, pendingOf, readStep, type SentFile, sentFiles, type TurnEnd } from '../../protocol/index.ts'
+import { type CallName, endsTurn, pendingOf, readStep, type SentFile, sentFiles, type TurnEnd } from '../../protocol/index.ts'
 
 /** @throws OxbowError for a call that failed */
-export async function outputOf<Output>(kernel: Kernel, name: string, input: Json, session?: SessionId): Promise<Output> {
+export async function outputOf<Output>(kernel: Kernel, name: CallName, input: Json, session?: SessionId): Promise<Output> {
   const outcome = await kernel.call(name, input, session)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
   return outcome.output as Output
@@ -123,7 +123,7 @@ export function watchApprovals(turn: () => TurnId, onAsked: (asked: AskedApprova
   }
 }
 
-/** As programs read it, beside the forms of others. */
+/** For programs that use our own API; the other APIs have forms of their own. */
 export function askedFields({ session, turn }: Pick<StartedMessage, 'session' | 'turn'>, asked: AskedApproval): JsonObject {
   return { status: 'waiting', session, turn, approvals: [{ ...asked }] }
 }

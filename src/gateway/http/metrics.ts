@@ -25,8 +25,11 @@ export function createMetrics(): Metrics {
       for (const [at, bound] of bounds.entries()) if (ms / 1_000 <= bound) buckets[at]! += 1
     },
     async text(kernel, connections) {
-      const asked = ['resources.show', 'budget.show', 'system.now'].map((name) => outputOf<JsonObject>(kernel, name, {}))
-      const [resources = {}, budget = {}, now = {}] = await Promise.all(asked)
+      const [resources, budget, now] = await Promise.all([
+        outputOf<JsonObject>(kernel, 'resources.show', {}),
+        outputOf<JsonObject>(kernel, 'budget.show', {}),
+        outputOf<JsonObject>(kernel, 'system.now', {}),
+      ])
       const guest = kernel.status()
       return [
         ...family(

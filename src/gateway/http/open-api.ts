@@ -1,5 +1,5 @@
 /**
- * The OpenAPI 3.1 document of the gateway: made from the table of routes and the descriptions of the calls, so that it cannot lack one, and
+ * The OpenAPI 3.1 document of the gateway: made from the descriptions of the calls, so that it cannot lack one, and
  * from the few addresses that are no call (`fixed`).
  */
 import { z } from 'zod'
@@ -7,9 +7,9 @@ import type { CallReference, Kernel } from '../../kernel/index.ts'
 import { type ErrorCode, errorTable, isObject, type Json, type JsonObject, ownValue, OxbowError, setOwn } from '../../base/index.ts'
 import { turnCall } from '../../protocol/index.ts'
 import { messageSchema } from './messages.ts'
-import { type Route, routes } from './routes.ts'
+import { type Route, routesOf } from './routes.ts'
 
-type Reference = Pick<CallReference, 'name' | 'summary' | 'right' | 'input' | 'output' | 'example'>
+type Reference = Pick<CallReference, 'name' | 'summary' | 'right' | 'input' | 'output' | 'example' | 'routes'>
 
 /** The calls that terminals may make, by name. */
 export type References = ReadonlyMap<string, Reference>
@@ -26,7 +26,7 @@ export async function openApi(calls: References): Promise<JsonObject> {
   const { describeOpenAi } = await import('../open-ai/open-ai.ts')
   const schemas = createSchemas()
   const all: readonly Route[] = [
-    ...routes.filter(({ call }) => calls.has(call)),
+    ...routesOf(calls.values()),
     ...[...calls.keys()].map((call): Route => ({ method: 'POST', path: `/calls/${call}`, call })),
   ]
   const paths: Record<string, Record<string, Json>> = {}
@@ -82,7 +82,7 @@ function createSchemas(): Schemas {
   }
 }
 
-/** What a route takes beside its body. */
+/** What a route takes in addition to its body. */
 interface Fields {
   readonly inPath: readonly string[]
   readonly properties: JsonObject

@@ -37,7 +37,7 @@ export function wrongMethod(allowed: readonly string[]): OxbowError {
 
 /**
  * `code` and `hint` are ours; the type names the code, whose meaning is documented.
- * @param error of which the failure is what a program may know @param retryAfterS of a program that asks too often
+ * @param error the failure is the part of it that a program may know @param retryAfterS of a program that asks too often
  */
 export function problemOf(failure: Failure, error?: unknown, retryAfterS?: number): Problem {
   const { code, message, hint } = failure

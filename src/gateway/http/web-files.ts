@@ -50,7 +50,7 @@ interface WebFile {
   readonly file: string
   readonly type: string
   readonly bytes: number
-  /** Size of the file beside it that is compressed with Brotli; null: there is none. */
+  /** Size of the Brotli-compressed file next to it; null: no such file. */
   readonly brotliBytes: number | null
 }
 

@@ -4,7 +4,7 @@
  *
  * Cookie and page each hold a part of an API key of the kernel with the rights of the owner: it survives a restart of the guest,
  * `oxbow keys list` shows it, and `oxbow keys revoke` ends it at once. Scripts cannot read the cookie, no page of another site can make the
- * browser send it, and a server on another port, to which the browser would send it, can do nothing with it alone.
+ * browser send it, and a server on another port, to which the browser would send it, can do nothing with only the cookie.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'

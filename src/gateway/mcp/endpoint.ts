@@ -43,7 +43,7 @@ type Answering = (request: IncomingMessage, response: ServerResponse) => Promise
 interface Held {
   readonly client: Client
   readonly served: McpSession | McpRequests
-  /** Requests that are being answered, and streams that are open beside them. */
+  /** Requests that are being answered, and streams that are open besides. */
   inFlight: number
   streams: number
   usedAt: number
@@ -86,7 +86,7 @@ export function createMcp(deps: McpDeps): Answering {
 
 /** Finds what serves a request, and begins it. */
 function createSessions(deps: McpDeps) {
-  /** By session; those of requests that stand alone by their key. */
+  /** By session; requests outside of sessions by their key. */
   const sessions = new Map<string, Held>()
   const alone = new Map<string, Held>()
   const by = { name: 'oxbow', version: deps.version }

@@ -29,7 +29,7 @@ export function createKeyOffer(kernel: Kernel, title: () => string): Offer {
 }
 
 export const keyNeeded: OxbowError = new OxbowError('denied', 'MCP needs an API key.', {
-  hint: 'Make one with the rights that the program shall have: `oxbow keys create NAME --right RIGHT`.',
+  hint: 'Make one with the rights that the program needs: `oxbow keys create NAME --right RIGHT`.',
 })
 
 /** Agents as prompts: a program shows them to its person, who picks one and says what it should do. */
@@ -74,11 +74,11 @@ function messageFor({ name, by }: Agent, task: string): PromptMessage {
 
 /** The usual agent, and those that a person has defined, as far as the rights of the key allow to ask them. */
 async function agentsOf({ kernel, foreign }: PromptDeps): Promise<readonly Agent[]> {
-  const { calls, programs } = await foreign.tools()
+  const { programs } = await foreign.tools()
   const usual = programs.some(isTurn)
     ? [{ name: 'oxbow', description: 'The agent of this Oxbow, with its tools and memory.', by: 'by the tool turn_send' }]
     : []
-  if (calls.every(({ name }) => name !== 'agent.delegate')) return usual
+  if (!(await foreign.may('agent.spawn'))) return usual
   const found = await kernel.call('agent.find', {})
   const agents = found.status === 'ok' && isObject(found.output) && Array.isArray(found.output['agents']) ? found.output['agents'] : []
   const defined = agents.flatMap((agent): readonly Agent[] => {

@@ -1,6 +1,6 @@
 /**
  * The one file that knows the SDK of MCP. It says an `Offer` in the protocol: to programs of 2025, which begin a session with `initialize`
- * and keep streams open, and to those of 2026, each of whose requests stands alone. The SDK is loaded with the first request.
+ * and keep streams open, and to programs of 2026, whose requests are independent. The SDK is loaded with the first request.
  */
 import {
   createMcpHandler,
@@ -236,7 +236,7 @@ async function answered<Result>(work: () => Promise<Result>): Promise<Result> {
 
 const resourceNotFound = -32_002
 
-/** Programs of 2026 ask their person and repeat the request with the answers; for those of 2025 the SDK asks, and calls the handler again. */
+/** Programs of 2026 ask their person and repeat the request with the answers; for programs of 2025 the SDK asks, and calls the handler again. */
 function asked({ asks, state }: Asks) {
   return inputRequired({ inputRequests: asks as unknown as InputRequests, requestState: state })
 }

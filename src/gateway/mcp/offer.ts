@@ -1,5 +1,5 @@
 /**
- * What a program gets over MCP, in words of our own: `mcp-server.ts` says it in those of the protocol, whatever version the program speaks.
+ * What a program gets over MCP, in our own terms: `mcp-server.ts` translates it to the protocol, whatever version the program speaks.
  */
 import { type JsonObject, OxbowError } from '../../base/index.ts'
 

@@ -1,13 +1,13 @@
 /**
  * Files of the workspace as resources: `oxbow:///shared/notes/todo.md`. They are listed and read by the same calls as everything else, so
  * that rights, limits, the flow policy and the journal hold. A followed file is looked at again when a call has ended that may have
- * changed it; what a person changes beside this guest is seen with the next such call.
+ * changed it; what a person changes outside this guest is seen with the next such call.
  */
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import type { ForeignCalls, ForeignEnd } from '../../kernel/index.ts'
 import { type CallId, isOxbowError, type JsonObject, ownValue, OxbowError, type SessionId } from '../../base/index.ts'
-import { mediaTypeOf } from '../../protocol/index.ts'
+import { type CallName, mediaTypeOf } from '../../protocol/index.ts'
 import { maxMcpPage, maxResourceBytes, resourceRestMs } from '../limits.ts'
 import { cursorAt, type Offer, type Page, pageOf, type Resource, type ResourceContent, startOf } from './offer.ts'
 
@@ -143,7 +143,7 @@ async function tagOf(deps: ResourceDeps, path: string, signal: AbortSignal): Pro
   return `${hash} ${bytes}`
 }
 
-async function outputOf<Output>(deps: ResourceDeps, name: string, input: JsonObject, signal: AbortSignal): Promise<Output> {
+async function outputOf<Output>(deps: ResourceDeps, name: CallName, input: JsonObject, signal: AbortSignal): Promise<Output> {
   const { outcome } = await made(deps, name, input, signal)
   if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
   return outcome.output as Output

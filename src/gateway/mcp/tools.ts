@@ -17,13 +17,13 @@ import {
   type SessionId,
   truncate,
 } from '../../base/index.ts'
-import { type CallOutcome, cancelCall, isTurn, type PendingApproval, toolName, turnCall } from '../../protocol/index.ts'
+import { type CallOutcome, isTurn, type PendingApproval, toolName, turnCall } from '../../protocol/index.ts'
 import { maxMcpPage, maxMcpWaitS, maxShownInput, mcpWaitMs } from '../limits.ts'
 import { type Asks, type Exchange, type Page, pageOf, type Tool, type ToolResult } from './offer.ts'
 import { followMessage, sendTurn, type TurnDeps, turnTool } from './turn-tool.ts'
 
 interface ToolDeps extends TurnDeps {
-  /** That of the program's own calls. */
+  /** The session of the program's own calls. */
   readonly session: Once<SessionId>
 }
 
@@ -31,9 +31,6 @@ interface Tools {
   list(cursor: string): Promise<Page<Tool>>
   call(name: string, input: JsonObject, exchange: Exchange): Promise<ToolResult | Asks>
 }
-
-/** Calls that no model of this guest makes, and by which a program uses its agent. None of them decides or configures anything. */
-const programCalls: ReadonlySet<string> = new Set([turnCall, cancelCall, 'session.list', 'session.records'])
 
 export function createTools(given: Omit<ToolDeps, 'turns'>): Tools {
   const deps: ToolDeps = { ...given, turns: new Map() }
@@ -49,8 +46,7 @@ export function createTools(given: Omit<ToolDeps, 'turns'>): Tools {
 
 async function listTools({ foreign }: ToolDeps): Promise<readonly Tool[]> {
   const { calls, programs } = await foreign.tools()
-  const own = programs.filter(({ name }) => programCalls.has(name))
-  return [...own.map((call) => (isTurn(call) ? turnTool : toolOf(call))), ...calls.map(toolOf), resultTool]
+  return [...programs.map((call) => (isTurn(call) ? turnTool : toolOf(call))), ...calls.map(toolOf), resultTool]
 }
 
 const resultTool: Tool = {
@@ -89,7 +85,7 @@ function toolOf({ name, summary, input, tier, effect, isOpen }: ForeignTool): To
 async function begin(deps: ToolDeps, tool: string, input: JsonObject, exchange: Exchange): Promise<ForeignRun> {
   const { kernel, foreign } = deps
   const found = await foreign.find(tool)
-  if (found === null || (found.by === 'program' && !programCalls.has(found.name)))
+  if (found === null)
     throw new OxbowError('unknown_call', `There is no tool ${JSON.stringify(tool.slice(0, 100))}.`, { hint: 'List the tools again.' })
   const { name, right } = found
   const id = randomUUID() as string as CallId
@@ -100,9 +96,9 @@ async function begin(deps: ToolDeps, tool: string, input: JsonObject, exchange: 
   if (found.by === 'model') return foreign.begin({ id, name, input, session: await deps.session() })
   // In the session of the program, which thereby has read what the call tells, not in the one that it is about. Where nothing is told that
   // has labels, it needs none.
-  const session = name === 'session.records' ? await deps.session() : await deps.session.made()
+  const session = found.quotes ? await deps.session() : await deps.session.made()
   const outcome = await kernel.call(name, input, session ?? undefined, id)
-  const shown = name === 'session.list' ? await withoutTitles(foreign, outcome) : outcome
+  const shown = await withoutTitles(foreign, outcome)
   return session === null ? ended(id, name, shown) : foreign.reply({ id, name, input, session }, shown)
 }
 
@@ -110,7 +106,7 @@ function ended(id: CallId, name: string, outcome: CallOutcome): ForeignRun {
   return { id, name, session: '', next: async () => ({ ended: { outcome, pictures: [] } }), cancel: () => {} }
 }
 
-/** A title tells what a session is about: of one that has read what may not leave, it is left out. */
+/** Of a list of sessions. A title tells what a session is about: of one that has read what may not leave, it is left out. */
 async function withoutTitles(foreign: ForeignCalls, outcome: CallOutcome): Promise<CallOutcome> {
   if (outcome.status !== 'ok' || !Array.isArray(outcome.output)) return outcome
   const sessions = outcome.output as readonly (JsonObject & { readonly id: SessionId })[]
@@ -162,7 +158,7 @@ function visible(text: string): string {
   return text.replaceAll(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0)!.toString(16)}}`)
 }
 
-/** The input of a call of the program is its own; that of a call of the agent may say what it has read. */
+/** The input of a program's call is its own; an agent's input may say what the agent has read. */
 async function mayShow(foreign: ForeignCalls, { name, session }: ForeignRun): Promise<boolean> {
   return name !== turnCall || (session !== '' && foreign.mayLeave(session))
 }

@@ -161,7 +161,7 @@ function createShower(foreign: ForeignCalls, session: SessionId, progress: Excha
   }
 }
 
-/** The outcome of a turn, as that of a call. */
+/** A turn's outcome in the form of a call's. */
 function outcomeOf(session: SessionId, { failure, reply }: TurnEnd): CallOutcome {
   if (failure === null) return { status: 'ok', ok: true, output: { session, reply }, text: reply }
   const { code, message: why, hint } = failure

@@ -1,5 +1,5 @@
 /**
- * A request to an interface of OpenAI or Anthropic, its refusal (in the words of theirs, with our codes), and the events of its answer: a silent stream
+ * A request to an interface of OpenAI or Anthropic, its refusal (in their words, with our codes), and the events of its answer: a silent stream
  * shows that it lives, and a reader that is too slow is cut off.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -67,7 +67,7 @@ function speaksAnthropic({ url = '', headers }: IncomingMessage): boolean {
 }
 
 export interface Sender {
-  /** @param event its type; absent: the data alone */
+  /** @param event its type; absent: only the data */
   data(value: unknown, event?: string): void
   end(last?: string): void
 }

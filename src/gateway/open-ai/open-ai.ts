@@ -1,6 +1,6 @@
 /**
  * The interfaces of OpenAI, for programs that speak them: chat completions, responses, embeddings, models; and the messages of Anthropic. The agent is a model: its tools,
- * memory, rights and approvals hold, and beside its own tools it may call those that the program sends. Loaded with the first request.
+ * memory, rights and approvals hold, and in addition to its own tools it may call tools that the program sends. Loaded with the first request.
  */
 import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
@@ -76,7 +76,7 @@ async function models(kernel: Kernel): Promise<JsonObject[]> {
   return [...new Set(names)].map((id) => ({ id, object: 'model', created: 0, owned_by: 'oxbow', ...anthropicModel(id) }))
 }
 
-/** What Anthropic's programs read of a model, beside what those of OpenAI do. */
+/** What Anthropic's programs read of a model, in addition to what OpenAI's read. */
 function anthropicModel(id: string): JsonObject {
   return { type: 'model', display_name: id, created_at: new Date(0).toISOString() }
 }

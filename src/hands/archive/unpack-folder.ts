@@ -1,4 +1,4 @@
-/** Unpacks an archive into a folder, in chunks: to a staging folder beside it first, and merged into it once the whole archive is valid. */
+/** Unpacks an archive into a folder, in chunks: to a staging folder next to it first, and merged into it once the whole archive is valid. */
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { createTarReader, type TarReader } from '../../tar/index.ts'
@@ -59,7 +59,7 @@ export function createUnpacker(roots: readonly Root[], locks: PathLocks = create
 
 async function begin(roots: readonly Root[], { path, replaces }: Input): Promise<Unpacking> {
   const target = await makeTarget(roots, path)
-  // Hands cannot write beside a root, and what is beside a mount point is in another file system.
+  // Hands cannot write next to a root, and what is next to a mount point is in another file system.
   const isApart = roots.some(({ real }) => real === target.real) || (await isMountPoint(target.real))
   const staged = temporaryBeside(isApart ? `${target.real}/x` : target.real)
   const note = await noteUpload(roots, staged)
@@ -154,7 +154,7 @@ async function mergeFolder(staged: string, target: Place, overwrite: boolean): P
   return []
 }
 
-/** File by file: each replaces only what it may, and one that cannot be written stops no other. @returns those that were left */
+/** File by file: each replaces only the expected content, and a failed write stops no other. @returns files that were not written */
 async function mergeExpected(staged: string, target: Place, replaces: ReadonlyMap<string, ExpectedHash>): Promise<Kept> {
   const kept: Kept = []
   for (const [path, hash] of replaces) {

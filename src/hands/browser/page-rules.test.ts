@@ -47,7 +47,7 @@ describe('addresses', () => {
       assert.throws(() => pageAddress(said), isBadInput, said)
   })
 
-  it('that a tab may show are none of the sandbox', () => {
+  it('that a tab may show are not of the sandbox', () => {
     for (const url of ['http://a/', 'https://a/', 'about:blank', 'blob:http://a/1', 'chrome-error://chromewebdata/'])
       assert.ok(mayBeShown(url), url)
     for (const url of ['file:///', 'chrome://version/', 'view-source:http://a/', 'devtools://x', 'blob:file:///x', 'data:,x'])
@@ -59,7 +59,7 @@ describe('changes of a page', () => {
   const line = fc.record({ ref: fc.integer({ min: 1, max: 20 }), text: fc.constantFrom('a', 'b') })
   const tree = fc.array(line, { maxLength: 20 }).map((lines) => lines.map(({ ref, text }) => `- item "${text}" [ref=e${ref}]`).join('\n'))
 
-  it('are none between a page and itself, whatever the focus and the order', () => {
+  it('are empty between a page and itself, whatever the focus and the order', () => {
     fc.assert(
       fc.property(tree, (page) => {
         assert.equal(changesBetween(page, page), '')

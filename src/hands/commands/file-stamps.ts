@@ -1,9 +1,9 @@
 /**
- * How the files below a folder are known, so that each one that has changed differs: by its stamp (inode, size, mode, and times, of which no
- * command can set the time of change), and where a stamp can miss a change, by its content, too.
+ * How changed files below a folder are recognized: by their stamp (inode, size, mode, and times, including the time of change, which no
+ * command can set), and where a stamp can miss a change, also by their content.
  *
  * A program that has mapped a file into its memory changes it without a new time until the file system has written the page back, which
- * takes half a minute; where files are in memory only (tmpfs), and over protocols such as that of gVisor, there is never a new time. So the
+ * takes half a minute; where files are in memory only (tmpfs), and over protocols such as gVisor's, there is never a new time. So the
  * content counts of each file that has changed not long ago, and of all files outside of file systems that are known to keep the time.
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats, statfsSync } from 'node:fs'

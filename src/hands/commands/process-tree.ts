@@ -18,7 +18,7 @@ export interface RunningCommand {
   readonly owner?: string
 }
 
-/** What the processes of an owner use now. Processor time is theirs and that of their children which have ended. */
+/** What the processes of an owner use now. Processor time includes their ended children's. */
 export interface OwnerUsage {
   readonly owner: string
   readonly cpuMs: number
@@ -33,7 +33,7 @@ interface ProcessEntry {
   readonly memoryBytes: number
 }
 
-/** @returns pids that must end with `ended`, without those of `others`. */
+/** @returns pids that must end with `ended`, without the pids of `others`. */
 export function leftovers(ended: RunningCommand, others: readonly RunningCommand[], ownsPids: boolean): number[] {
   const table = readProcessTable()
   const commands = [ended, ...others]
@@ -152,7 +152,7 @@ function readProcessTable(): Map<number, ProcessEntry> {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     const [state, parent] = fields
     if (state === undefined || parent === undefined) continue
-    // utime, stime and those of children that were waited for, in ticks; then the resident pages.
+    // utime, stime, and the same of children that were waited for, in ticks; then the resident pages.
     const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0)
     table.set(pid, { state, parent: Number(parent), cpuMs: ticks * tickMs, memoryBytes: Number(fields[21] ?? 0) * pageBytes })
   }
@@ -169,7 +169,7 @@ function readQuietly(path: string): string {
 
 // Process groups, as proc(5) shows them: pid (name) state ppid pgrp session tty_nr tpgid …; the name may contain anything.
 
-/** @returns the group that the terminal of this process lets read and signals; 0 when there is none */
+/** @returns the group that the terminal of this process lets read and signals; 0 without a terminal */
 export function foregroundGroup(pid: number): number {
   return Math.max(0, field(pid, 5))
 }

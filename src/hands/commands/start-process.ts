@@ -124,7 +124,7 @@ export interface LiveCommands {
   usage(): readonly OwnerUsage[]
   /** Pids of its living processes. */
   processes(command: RunningCommand): number[]
-  /** Resolves when none of its processes lives; see endTree for grace and failure. Leaves the list either way. */
+  /** Resolves when all its processes have ended; see endTree for grace and failure. Leaves the list either way. */
   end(command: RunningCommand, graceMs: number): Promise<void>
   /** Descriptors of hands that no child process may inherit. */
   readonly hidden: Set<HiddenDescriptor>

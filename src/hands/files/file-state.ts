@@ -67,7 +67,7 @@ export async function stateOf(
   }
 }
 
-/** @param hash of the current file; null if there is none. @throws the failure `edit_mismatch` when the caller expects another */
+/** @param hash of the current file; null if it is missing. @throws the failure `edit_mismatch` when the caller expects another */
 export function requireHash({ virtual }: Place, hash: string | null, wanted: string): void {
   if (hash === wanted) return
   const now = hash === null ? 'no such file exists now' : `its hash is ${hash} now`

@@ -215,7 +215,7 @@ describe('file operations', () => {
     assert.ok(matches.every((match) => match.text.endsWith('mark') && match.text.length <= 302))
   })
 
-  it('stops a pattern that would think for ever, and one that is none', async () => {
+  it('stops a pattern that would run for ever, and an invalid one', async () => {
     await writeHost(host('tmp/evil'), `${'a'.repeat(60)}b\n`)
     assert.match((await fails('bad_input', search({ path: '/tmp/evil', pattern: '^(a+)+$' }))).message, /takes too long/)
     await fails('bad_input', search({ pattern: '(' }))

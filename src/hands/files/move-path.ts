@@ -1,5 +1,5 @@
 /**
- * Moves a file, folder or link. Between `/shared` and `/tmp`, which are separate file systems, it is copied beside its new path first: the
+ * Moves a file, folder or link. Between `/shared` and `/tmp`, which are separate file systems, it is copied next to its new path first: the
  * new name appears with the complete content, and the old one is removed last.
  */
 import type { Stats } from 'node:fs'
@@ -102,7 +102,7 @@ async function moveTo(from: Moved, target: Place, replaced: Stats | null, signal
   await refuseMounts(from)
   const copy = temporaryBeside(target.real)
   try {
-    // A copy by the system cannot be cancelled, and that of a large file takes longer than the kernel waits.
+    // A copy by the system cannot be cancelled, and copying a large file takes longer than the kernel waits.
     const filter = async (source: string, file: string): Promise<boolean> => {
       throwIfCancelled(signal)
       const stats = await lstat(source)

@@ -1,5 +1,5 @@
 /**
- * Writes a file atomically: a temporary file beside it, synced, then renamed over it. Links are followed, and nothing is created outside
+ * Writes a file atomically: a temporary file next to it, synced, then renamed over it. Links are followed, and nothing is created outside
  * the workspace.
  */
 import { constants, link, lstat, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
@@ -38,7 +38,7 @@ export function keepsChanging(virtual: string): Error {
 }
 
 export interface Target extends Place {
-  /** Mode of the file that is replaced; null if there is none. */
+  /** Mode of the replaced file; null for a new file. */
   readonly mode: number | null
 }
 
@@ -117,7 +117,7 @@ export function isTemporary(path: string): boolean {
   return /^\.oxbow-[0-9a-z]+\.tmp$/.test(posix.basename(path))
 }
 
-/** Writes and syncs a temporary file beside `real`. @returns its path. @throws system errors; then nothing is left behind. */
+/** Writes and syncs a temporary file next to `real`. @returns its path. @throws system errors; then nothing is left behind. */
 export async function writeTemporary(real: string, bytes: Buffer, mode: number | null): Promise<string> {
   const temporary = temporaryBeside(real)
   try {

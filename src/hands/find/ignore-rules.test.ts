@@ -50,7 +50,7 @@ const beginsAsMeant = (line: string): boolean => !/^!?\/?[^*?[\\]*[^*?[\\/]\*{2,
 /** Three stars and more are two to git and to us where they are a whole part of the path; ripgrep takes them for one. */
 const starsAsMeant = (line: string): boolean => !/\*{3,}/.test(line)
 
-/** Left out here: `[!a]`, which takes a slash for a character in ripgrep, and `//`, of which nobody says what it means,
+/** Left out here: `[!a]`, which takes a slash for a character in ripgrep, and `//`, whose meaning nobody defines,
  * and characters of several bytes, which both take for several characters. */
 describe('what a search leaves out', () => {
   let home: string

@@ -18,7 +18,7 @@ const kinds = ['.rgignore', '.ignore', '.gitignore', '.git/info/exclude'] as con
 /** Kinds from this index on apply only within a repository. */
 const firstGitKind = 2
 
-/** The rules that apply in a folder: its own, and those of the folders above it. */
+/** The rules that apply in a folder: its own, and the rules of the folders above it. */
 export interface IgnoreLayer {
   readonly virtual: string
   readonly above: IgnoreLayer | null

@@ -25,7 +25,7 @@ export interface Walk {
   /** Guards the matching of untrusted rules. */
   readonly guard: Guard
   readonly signal: AbortSignal
-  /** A folder that was read only in part; '' if there is none. */
+  /** A folder that was read only in part; '' if all were read whole. */
   cut: string
 }
 
@@ -34,7 +34,7 @@ export function wasCut({ cut }: Walk, found: number): boolean {
   if (cut === '' || found > 0) return cut !== ''
   throw failed(
     'limit_reached',
-    `${cut} has more than ${maxFolderEntries} entries; the rest was not searched, and nothing was found in the first ones.`,
+    `${cut} has more than ${maxFolderEntries} entries; nothing was found in the first ${maxFolderEntries}, and the rest was not searched.`,
     'Name a smaller folder, or use a command such as find or grep.',
   )
 }

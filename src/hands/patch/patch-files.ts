@@ -158,7 +158,7 @@ interface Change extends Place {
   readonly text: string | null
   /** null: the default of a new file. */
   readonly mode: number | null
-  /** The existing file, as it was read; null if there is none. */
+  /** The existing file, as it was read; null if it is missing. */
   readonly standing: FileVersion | null
 }
 

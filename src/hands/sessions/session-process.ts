@@ -109,7 +109,7 @@ function endOf(child: ChildProcess): Promise<SessionEnd> {
   return new Promise((resolve) => child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })))
 }
 
-// Pseudo-terminals, by the native addon of `@lydell/node-pty`, which the sandbox mounts beside hands. Its JavaScript is not used: it starts
+// Pseudo-terminals, by the native addon of `@lydell/node-pty`, which the sandbox mounts next to hands. Its JavaScript is not used: it starts
 // processes itself, and hands start all processes in one place.
 
 /** Path of the addon inside the sandbox. */

@@ -1,5 +1,5 @@
 /**
- * Writes a file in chunks, atomically: they go to a hidden file beside the target, which is renamed after the last one. What an upload
+ * Writes a file in chunks, atomically: they go to a hidden file next to the target, which is renamed after the last one. What an upload
  * leaves behind when hands are killed is found by a link in `/tmp` and removed at a later start.
  */
 import { constants, open, rename, rm } from 'node:fs/promises'
@@ -21,7 +21,7 @@ interface Upload extends Transfer, Place {
   readonly temporary: string
   readonly file: FileHandle
   readonly hash: ContentHash
-  /** Mode of the existing file; null if there was none. */
+  /** Mode of the existing file; null for a new file. */
   readonly mode: number | null
   bytes: number
 }
@@ -77,7 +77,7 @@ async function begin(roots: readonly Root[], input: Input): Promise<Upload> {
   if (target.mode !== null && !input.overwrite) throw input.ifHash === undefined ? taken(target.virtual) : changedMeanwhile(target.virtual)
   const temporary = temporaryBeside(target.real)
   try {
-    // The hidden file of a single chunk lives as briefly as that of a write.
+    // The hidden file of a single chunk lives as briefly as a write's.
     const note = await noteUpload(input.last ? [] : roots, temporary)
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     const file = await open(temporary, flags, 0o644)

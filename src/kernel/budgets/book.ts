@@ -1,6 +1,6 @@
 /**
- * The book of budgets that a person set, and of those carved for agents and runs. It knows all accounts above a caller: those of its session,
- * of its agent and what was carved for it, then the same of whoever spawned it, at last the user's.
+ * The book of budgets that a person set and budgets carved for agents and runs. It knows all accounts above a caller: its session's,
+ * its agent's and what was carved for it, then the same for whoever spawned it, finally the user's.
  */
 import type { BudgetUse, DocumentRow, Store } from '../../store/index.ts'
 import { type Clock, createRecentMap, type Failure, isDerived, type SessionId, toError } from '../../base/index.ts'
@@ -22,8 +22,7 @@ import {
 } from '../../protocol/index.ts'
 import { type AgentProfile, profileCategory } from '../policy/profiles.ts'
 import type { DocumentChange } from '../state/documents.ts'
-import { maxHeldAccounts, exhausted } from './notices.ts'
-import { budgetCategory, budgetName, type Carved, type Definition, type Limits, spanAt } from './definitions.ts'
+import { maxHeldAccounts, exhausted, budgetCategory, budgetName, type Carved, type Definition, type Limits, spanAt } from './definitions.ts'
 
 type Who = Pick<Caller, 'session' | 'actor'>
 
@@ -55,7 +54,7 @@ interface BookDeps {
 interface Carving {
   readonly account: Account
   readonly carved: Carved
-  /** Carved budgets out of which it was carved. Those that were carved later around it do not count. */
+  /** Carved budgets that it was carved from. Budgets carved around it later do not count. */
   readonly within: ReadonlySet<Account>
   /** The accounts in which it is held. */
   above: readonly Account[]

@@ -1,6 +1,6 @@
 /**
- * Laws of budgets, under random interleavings: calls of a tree of agents reserve, extend, settle and are released, agents get budgets out
- * of those of their parents and end, time passes, and the guest dies and starts again. Whatever happens, no budget is exceeded, neither in
+ * Laws of budgets, under random interleavings: calls of a tree of agents reserve, extend, settle and are released, agents get budgets carved
+ * from their parents' and end, time passes, and the guest dies and starts again. Whatever happens, no budget is exceeded, neither in
  * memory nor in the store, and nothing that was spent is lost or counted twice.
  */
 import assert from 'node:assert/strict'

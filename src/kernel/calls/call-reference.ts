@@ -38,6 +38,17 @@ export const callReference = z.strictObject({
   input: jsonObjectSchema(),
   output: jsonObjectSchema(),
   example: jsonSchema(),
+  routes: z
+    .array(
+      z.strictObject({
+        method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
+        path: z.string(),
+        list: z.string().exactOptional(),
+        status: z.literal([200, 201]).exactOptional(),
+      }),
+    )
+    .readonly()
+    .describe('Its addresses below `/api/v1`, beside `POST /calls/{name}`.'),
 })
 
 /** The reference of one call, for `oxbow calls` and the generated page. */
@@ -57,18 +68,19 @@ export function describeCall(call: Call): CallReference {
     input: withoutMarks(schemaOf(call)) as JsonObject,
     output: withoutMarks(schemaOf(call, 'output')) as JsonObject,
     example: call.example,
+    routes: call.routes ?? [],
   }
 }
 
 /** The tools of a set of calls. */
 interface Tools {
-  /** Those of every request. */
+  /** Tools in every request. */
   readonly offered: readonly ToolSpec[]
-  /** Those that the call `search` loads. Empty when all are offered. */
+  /** Tools that the call `search` loads. Empty when all are offered. */
   readonly later: readonly ToolSpec[]
-  /** Name of the tool that finds others; empty: there is none. */
+  /** Name of the tool that finds others; empty: no tool does. */
   readonly search: string
-  /** Section of the system prompt: fields that mean the same in several tools. Empty when there are none. */
+  /** Section of the system prompt: fields that mean the same in several tools. Empty when no fields are shared. */
   readonly sharedFields: string
 }
 
@@ -107,8 +119,8 @@ function split(calls: readonly Call[], specs: readonly ToolSpec[], maxBytes: num
 }
 
 /**
- * @returns the tools by family: those of servers by name, behind what all names of the server begin with, as far as there is space for
- * all servers alike; of other families their number
+ * @returns the tools by family: servers' tools by name, after the prefix that a server's names share, as far as space allows for
+ * all servers alike; for other families their number
  */
 function familiesOf(tools: readonly ToolSpec[]): string {
   const families = new Map<string, string[]>()

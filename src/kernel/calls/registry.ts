@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod'
 import { createRecentMap, type Failure, nearestNames, once, parseForeignJson, type RecentMap, wellFormed } from '../../base/index.ts'
-import { type Call, type Caller, type Message, toolName, type ToolSpec } from '../../protocol/index.ts'
+import { type Message, type Call, type Caller, type ServiceProblem, toolName, type ToolSpec } from '../../protocol/index.ts'
 import type { CallReference } from './call-reference.ts'
 
 /** A model that writes more arguments than this is confused; terminals can send files instead. */
@@ -69,6 +69,7 @@ interface Loaded extends Pick<typeof import('./call-reference.ts'), 'describeCal
  * @param hides whether a call is of no use now, so that no model is offered it; may change, unlike the descriptions
  * @param coming further calls, asked for each time
  * @param loading resolves when plugins that nobody has asked yet have told what they have; null: all have
+ * @param problems services that do not work, whose calls may be missing
  * @param contextTokens window of the model: where the tools of a request would take too much of it, rare ones are left to the call that finds tools
  */
 export function createRegistry(
@@ -77,6 +78,7 @@ export function createRegistry(
   coming: ComingCalls = () => noCalls,
   contextTokens: number = Infinity,
   loading: () => Promise<void> | null = () => null,
+  problems: () => readonly ServiceProblem[] = () => [],
 ): Registry {
   let loaded: Loaded | null = null
   const maxToolBytes = contextTokens * maxToolShare * toolBytesPerToken
@@ -88,8 +90,7 @@ export function createRegistry(
     return (loaded = { ...reference, byName: indexed(calls), changing })
   })
   const requireLoaded = (): Loaded => {
-    if (loaded === null) throw new Error('the registry is used before its first parse')
-    return loaded
+    return loaded ?? unloaded()
   }
   const comingNow = indexComing(coming)
   const known = (name: string): Call | undefined => loaded?.byName.get(name) ?? comingNow().byName.get(name)
@@ -125,7 +126,7 @@ export function createRegistry(
       if (loaded === null) await load()
       if (known(name) === undefined) await loading()
       const call = known(name)
-      if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
+      if (call === undefined) return { ok: false, failure: unknownCall(name, all(), problems()) }
       // It is refused with the reason, whatever its input is.
       if (call.unavailable !== undefined) return { ok: true, call, input: {} }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
@@ -146,13 +147,17 @@ function indexed(calls: readonly Call[]): Map<string, Call> {
   return new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
 }
 
+function unloaded(): never {
+  throw new Error('the registry is used before its first parse')
+}
+
 interface ToolSet extends ReturnType<Loaded['toTools']> {
   readonly hidden: readonly Call[]
   readonly coming: readonly Call[]
   readonly lists: RecentMap<string, readonly ToolSpec[]>
 }
 
-/** @returns what is offered, with those of the loaded tools that were found last, as many as fit */
+/** @returns what is offered, and the most recently found of the loaded tools, as many as fit */
 function withLoaded({ offered, later, search, lists }: ToolSet, conversation: readonly Message[], maxChars: number): readonly ToolSpec[] {
   if (later.length === 0) return offered
   const names = loadedNames(conversation, search)
@@ -213,12 +218,13 @@ function tooLarge(call: Call, length: number): Failure {
   }
 }
 
-function unknownCall(name: string, calls: readonly Call[]): Failure {
-  const own = calls.flatMap(({ name: each, unavailable }) => (unavailable === undefined ? [toolName(each)] : []))
+function unknownCall(name: string, calls: readonly Call[], problems: readonly ServiceProblem[]): Failure {
+  const own = calls.flatMap((call) => (call.unavailable !== undefined ? [] : name.includes('.') ? call.name : toolName(call.name)))
   const near = nearestNames(name, own, 4).slice(0, 3)
+  const broken = problems.map((each) => ` The service ${each.name} does not work, and may lack calls: ${each.problem}`).join('')
   return {
     code: 'unknown_call',
-    message: `There is no call named ${JSON.stringify(name.slice(0, 60))}.`,
+    message: `There is no call named ${JSON.stringify(name.slice(0, 60))}.${broken}`,
     hint:
       near.length > 0
         ? `Did you mean ${near.join(' or ')}?`

@@ -8,6 +8,7 @@
 import type { HistoryRow, Store } from '../../store/index.ts'
 import { type CallId, createRecentMap, type Failure, type JsonObject, type SessionId } from '../../base/index.ts'
 import {
+  recallCall,
   type AssistantMessage,
   type Attachment,
   type Call,
@@ -197,7 +198,7 @@ function findGeneration(items: readonly ConversationItem[], generation: CallId):
 }
 
 /** The call that recalls memories before a turn. */
-const recallName = 'memory.recall'
+const recallName = recallCall
 
 interface FoldInput {
   readonly call: CallId
@@ -274,7 +275,7 @@ function insertItem(items: ConversationItem[], added: ConversationItem, anchor: 
   items.splice(at, 0, added)
 }
 
-/** @returns the message that a recalled item precedes; null for any other record, and for those of older versions */
+/** @returns the message that a recalled item precedes; null for any other record, and for records of older versions */
 function anchorOf({ name, body }: FoldInput): CallId | null {
   if (name !== recallName) return null
   const { before } = body as { readonly before?: unknown }
@@ -322,7 +323,7 @@ export interface HistoryDeps {
 }
 
 /**
- * A session's history in the store, newest first: its own records, then those of the session that it was forked from.
+ * A session's history in the store, newest first: its own records, then the records of the session it was forked from.
  * @param before only rows with a smaller seq; null: all rows @returns pages that are never empty
  */
 export async function* historyPages(

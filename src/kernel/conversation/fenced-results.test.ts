@@ -6,6 +6,9 @@ import { fenced, OxbowError } from '../../base/index.ts'
 import type { GenerateRequest, Message } from '../../protocol/index.ts'
 import { asks, done, type FixtureOptions, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
+/** A name that the compiler does not know: of a call that only this test has. */
+const testReadName: string = 'test.read'
+
 const untrusted = { labels: { adds: ['untrusted'], sink: false } } as const
 
 /** A model that makes these calls, one step each, then answers. @returns also what it was asked. */
@@ -122,7 +125,7 @@ describe('untrusted text', () => {
 
   it('is shown to a person without marks', async () => {
     await using fixture = await openFixture({ calls: [testCall('test.read', async () => done('page'), untrusted)] })
-    const outcome = await fixture.kernel.call('test.read', {}, fixture.session)
+    const outcome = await fixture.kernel.call(testReadName, {}, fixture.session)
     assert.equal(outcome.status === 'ok' && outcome.text, 'page')
   })
 })

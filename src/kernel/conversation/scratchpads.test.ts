@@ -94,7 +94,7 @@ describe('the scratchpad', () => {
     assert.equal(await padIn(await fork({ session: guest.session, at: ends[2]! })), none)
   })
 
-  it('survives a restart from the journal alone, and belongs to one session', async () => {
+  it('survives a restart from only the journal, and belongs to one session', async () => {
     const store = await openMemoryStore({ user })
     const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
     const first = await openFixture({

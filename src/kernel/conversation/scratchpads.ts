@@ -3,7 +3,7 @@
  * outcome of `scratchpad.write` or `scratchpad.clear`, and the session's row names the call of that outcome.
  */
 import { type CallId, createRecentMap, type JsonObject, type SessionId } from '../../base/index.ts'
-import { isErased, type Phase } from '../../protocol/index.ts'
+import { writeNotesCall, clearNotesCall, isErased, type Phase } from '../../protocol/index.ts'
 import type { Store } from '../../store/index.ts'
 
 /** Scratchpads kept in memory; others are read again, one record each. */
@@ -36,7 +36,7 @@ const empty: Scratchpad = { items: [], updated_at: null }
 
 /** @returns whether the entry sets the state of a scratchpad; an erased one sets it to empty */
 export function changesScratchpad({ name, phase, body }: Omit<Change, 'session'>): boolean {
-  return (name === 'scratchpad.write' || name === 'scratchpad.clear') && phase === 'outcome' && (body['status'] === 'ok' || isErased(body))
+  return (name === writeNotesCall || name === clearNotesCall) && phase === 'outcome' && (body['status'] === 'ok' || isErased(body))
 }
 
 interface ScratchpadDeps {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import type { Said } from '../../memory/index.ts'
 import { openMemoryStore } from '../../store/index.ts'
 import type { SessionId } from '../../base/index.ts'
-import { type GenerateRequest, type Message, type ModelEvent, type RecordView, textOf } from '../../protocol/index.ts'
+import { type CallOutcome, type GenerateRequest, type Message, type ModelEvent, type RecordView, textOf } from '../../protocol/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 import { toItem } from './conversations.ts'
 import { speakerAndText } from './summaries.ts'
@@ -100,7 +100,7 @@ describe('a rolling conversation', () => {
     const originals: string[] = []
     for (const range of ranges) {
       for (let offset: number | null = 0; offset !== null;) {
-        const page = await fixture.kernel.call('memory.expand', { ...range, offset }, fixture.session)
+        const page: CallOutcome = await fixture.kernel.call('memory.expand', { ...range, offset }, fixture.session)
         assert.equal(page.status, 'ok')
         originals.push(page.text)
         offset = (page.output as { next_offset: number | null }).next_offset
@@ -242,7 +242,7 @@ describe('a rolling conversation', () => {
     const ended = await fixture.record(({ name, phase }) => name === 'session.summarize' && phase === 'outcome')
     assert.equal((ended.body as { code?: string }).code, 'stale_epoch')
     assert.equal((await store.session(fixture.session))?.summary, '')
-    // Nothing is lost by it: the next turn has its window, and makes one anew.
+    // Nothing is lost: the next turn fits its window and makes a new one.
     assert.equal((await fixture.turn('go on'))['status'], 'ok')
     await fixture.record(rolled)
     assert.notEqual((await store.session(fixture.session))?.summary, '')

@@ -1,13 +1,14 @@
 /**
  * Rolling summaries: the newest one of each session, and how the next one is made. They have no table: a summary is recorded as a step of
  * the call that made it, and the session's row names that call. When two calls summarize a session at the same time, both start from the
- * same old summary, and the store accepts only that of the call that claimed last.
+ * same old summary, and the store accepts only the one by the call that claimed last.
  */
 import { loadSummary, type Said, type Summary, type SummaryStep } from '../../memory/index.ts'
 import { createMessageCounter, itemsBehind, type MessageCounter, tokensOfAll } from '../../runtime/index.ts'
 import type { HistoryRow, Store } from '../../store/index.ts'
 import { type CallId, createRecentMap, fenced, type JsonObject, type SessionId, unfenced } from '../../base/index.ts'
 import {
+  summarizeCall,
   type Caller,
   type ConversationItem,
   conversationItem,
@@ -29,7 +30,7 @@ import { type Conversations, type HistoryDeps, historyPages, toItem } from './co
 /** Upper bound of the bytes per token: at most window × this is read of a conversation. */
 export const maxBytesPerToken = 6
 
-/** Messages of which a summary is made ahead of its need; of fewer it would cost more than it saves. */
+/** Fewest messages summarized ahead of need; with fewer, a summary costs more than it saves. */
 const minSummarized = 6
 
 /** Summaries kept in memory; others are read again, one record each. */
@@ -179,7 +180,7 @@ function createSummaryStore({ store, sessions, journal }: SummaryDeps): SummaryS
     dropped: (session) => before.get(session),
     async write(session, { id, caller }, epoch, summary) {
       const body = summary as unknown as JsonObject
-      const entry = { caller: { ...caller, session }, call: id, name: 'session.summarize', phase: 'exchange' as const, body }
+      const entry = { caller: { ...caller, session }, call: id, name: summarizeCall, phase: 'exchange' as const, body }
       try {
         await journal.append([entry], { fence: { session: laneOf(session), epoch } })
       } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * Attenuation: what an agent passes on is never more than what it may pass on. Rights, paths, hosts, secrets, servers and models are all
+ * Attenuation: what an agent passes on never exceeds what it is allowed to pass on. Rights, paths, hosts, secrets, servers and models are all
  * entries of rights (see `agent-definition.ts`), so one intersection serves: `meet`. Whatever it returns, both of its arguments allow.
  *
  * Two rights are no call's: `secret.use` and `model.use`. An agent that nobody has delegated to is not judged by them; a delegated one
@@ -32,7 +32,7 @@ export function meet(a: Entries, b: Entries): Entries {
   const granted = kept.flatMap((one) => {
     const only = narrower(one, left.limits?.only.get(one), right.limits?.only.get(one))
     if (only === undefined) return [one]
-    // Beside `*`, a right that is left out would not be denied.
+    // Next to `*`, a right that is left out would still be granted.
     return only.length === 0 ? [`!${one}`] : only.map((resource) => `${one}:${resource}`)
   })
   const denials = [...denialsOf(left), ...denialsOf(right)]

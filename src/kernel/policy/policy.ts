@@ -3,7 +3,18 @@
  * (judgeFlow). What is not granted is denied.
  */
 import type { SessionRow } from '../../store/index.ts'
-import { type Failure, isObject, isOxbowError, ownValue, parseObject, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
+import {
+  type Failure,
+  isObject,
+  isOxbowError,
+  ownValue,
+  parseObject,
+  type SessionId,
+  toFailure,
+  type TurnId,
+  type UserId,
+} from '../../base/index.ts'
+import type { FlowRules, FlowPolicy, Decision, Config } from '../../config/index.ts'
 import {
   type Call,
   type Caller,
@@ -21,12 +32,11 @@ import {
   type Tier,
   writeOrigins,
 } from '../../protocol/index.ts'
-import type { Config, Decision, FlowPolicy, FlowRules } from '../../config/index.ts'
 
 /** Includes every right; only users hold it. */
 const everyRight = '*'
 
-/** The right that an agent's process needs to run, beside those of its configuration. */
+/** The right that an agent's process needs to run, in addition to its configured rights. */
 export const processRight = 'turn.run'
 
 /** @param isExcused the right may be lacking @returns why the call is denied, or null. */
@@ -62,13 +72,16 @@ function decide(call: Call, approval: Config['approval'], tier: Tier = call.tier
   return byCall ?? byRight ?? (approval.mode === 'auto' ? 'allow' : byTier)
 }
 
+/** How much stricter than the policy a session or a message is; a failure: that cannot be known. */
+export type Caution = ClientTools['caution'] | Failure
+
 /**
- * The policy on one input, and what its turn was sent with beside the policy, which it can only make stricter.
+ * The policy on one input, and the caution its turn was sent with, which can only make the policy stricter.
  * @returns whether it asks, or why it is denied
  */
 export function judgeInput(
   approval: Config['approval'],
-  caution: ClientTools['caution'],
+  caution: Caution,
   caller: Caller,
   call: Call,
   input: unknown,
@@ -76,6 +89,7 @@ export function judgeInput(
   const tier = call.tierOf?.(input, caller) ?? call.tier
   const isJudged = caution !== undefined && tier !== 'read_only' && mayBeCautious(caller, call)
   if (isJudged && caution === 'read_only') return cautionRefusal(call)
+  if (isJudged && typeof caution === 'object') return caution
   const decided = decide(call, approval, tier)
   if (decided === 'deny') return deniedByPolicy(call, approval)
   return isJudged ? 'ask' : decided
@@ -184,9 +198,23 @@ export interface FlowVerdict {
   readonly shown: string
   /** Of the labels that the decision is about. */
   readonly origins: readonly LabelOrigin[]
+  /** Labels or rules cannot be known: then this is why the call is denied. */
+  readonly failure?: Failure
 }
 
 export const freeFlow: FlowVerdict = { decision: 'allow', reason: '', shown: '', origins: [] }
+
+/** @returns why a service does not work. @throws everything else, as it is: a store that fails stops more than one service */
+export function serviceFailure(error: unknown): Failure {
+  if (!isOxbowError(error) || error.data['service'] === undefined) throw error
+  if (isOxbowError(error.cause) && error.cause.data['service'] === undefined) throw error.cause
+  return toFailure(error, 'internal_failure', '')
+}
+
+/** @returns the verdict where labels or rules cannot be known */
+export function closedFlow(failure: Failure): FlowVerdict {
+  return { decision: 'deny', reason: failure.message, shown: failure.message, origins: [], failure }
+}
 
 /** Origins of each label that a question names: the newest. All are in its record. */
 const shownOrigins = 4
@@ -265,7 +293,8 @@ export function lastingEffect(call: Call, input: unknown, isVersioned: (path: st
   return touched.every(isVersioned) ? '' : 'removes what has no versions'
 }
 
-export function flowRefusal({ reason }: FlowVerdict): Failure {
+export function flowRefusal({ reason, failure }: FlowVerdict): Failure {
+  if (failure !== undefined) return failure
   return {
     code: 'denied',
     message: `${reason}; the flow policy of this workspace denies that.`,

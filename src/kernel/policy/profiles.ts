@@ -52,7 +52,7 @@ export async function characterProblem(text: string): Promise<string> {
 export const profileCategory = 'system/agent_profiles'
 
 export interface Handoff {
-  /** Its rights and what it can pass on are those of its definition: they are bounded by the ones before it each time it runs. */
+  /** Its rights and what it can pass on, as defined: each time it runs, the handoffs before it bound them. */
   readonly profile: AgentProfile
   /** Actor that handed the session over. */
   readonly from: string
@@ -62,7 +62,7 @@ export interface Handoff {
 export interface Handoffs {
   /** Call before the first turn. */
   load(): Promise<void>
-  /** Who has the session beside its own agent, the one that has it now last; empty: its own agent has it. */
+  /** Who has the session besides its own agent, the current one last; empty: its own agent has it. */
   readonly held: ReadonlyMap<SessionId, readonly Handoff[]>
   /** @returns the agent that has the session now; undefined: its own */
   answering(session: SessionId): string | undefined

@@ -86,7 +86,7 @@ function isInside(resource: string, pattern: string): boolean {
   return folder !== null && (resource === folder || resource.startsWith(`${folder}/`))
 }
 
-/** @returns the path as hands resolve it, or null outside of the workspace. Links are resolved by hands alone. */
+/** @returns the path as hands resolve it, or null outside of the workspace. Only hands resolve links. */
 export function workspacePath(path: string): string | null {
   const whole = posix.normalize(posix.isAbsolute(path) ? path : posix.join('/shared', path)).replace(/^\/+/, '/')
   const clean = whole.length > 1 && whole.endsWith('/') ? whole.slice(0, -1) : whole

@@ -5,15 +5,8 @@
 import type { JsonObject } from '../../base/index.ts'
 import { type Call, type CallEvent, type EventView, isTurn, type Notice, noticeKinds, type RecordView } from '../../protocol/index.ts'
 
-/** Chooses events; empty lists choose all. */
-export interface EventFilter {
-  /** Kinds, or families with a star: `agent_started`, `agent_*`. */
-  readonly kinds: readonly string[]
-  readonly session: string
-}
-
 /** First words of the kinds that Oxbow itself has; all others are what somebody publishes. */
-const families = [
+export const ownFamilies = [
   'approval',
   'budget',
   'call',
@@ -27,7 +20,7 @@ const families = [
   'state',
   'turn',
 ] as const
-type Family = (typeof families)[number]
+type Family = (typeof ownFamilies)[number]
 export type OwnKind = Family | `${Family}_${string}`
 
 /** Finds the call that a record is of; undefined for one that is gone. */
@@ -36,7 +29,7 @@ export type FindCall = (name: string) => Pick<Call, 'event'> | undefined
 const short = (value: unknown): string => (typeof value === 'string' ? value.slice(0, 200) : '')
 const statusOf = (body: JsonObject): string => short(body['status'])
 
-/** @returns whether a record may be an event, so that its body is worth reading: the exchanges of models are large, and are none */
+/** @returns whether a record may be an event, so that its body is worth reading: models' exchanges are large and never events */
 export function mayBeEvent({ name, phase }: Pick<RecordView, 'name' | 'phase'>): boolean {
   return phase !== 'exchange' || name.startsWith('event.')
 }
@@ -86,25 +79,4 @@ export function noticeOf(record: RecordView): Notice | null {
   if (kind === undefined || event === null || (kind === 'schedule_ended' && event.fields['notify'] !== true)) return null
   const { seq, at, session, fields } = event
   return { seq, at, kind, session, fields }
-}
-
-/**
- * What somebody publishes is chosen by its own name too: `build_*` chooses `custom_build_done`. Not where the name begins as Oxbow's own
- * kinds do, so that nobody who waits for `turn_ended` receives a published one.
- * @param own first words of the kinds that services have
- * @returns whether the event is chosen
- */
-export function matches({ kinds, session }: EventFilter, event: Pick<EventView, 'kind' | 'session'>, own: readonly string[] = []): boolean {
-  if (session !== '' && event.session !== session) return false
-  return (
-    kinds.length === 0 || kinds.some((kind) => fits(kind, event.kind) || (isPublished(kind, own) && fits(`custom_${kind}`, event.kind)))
-  )
-}
-
-function fits(pattern: string, kind: string): boolean {
-  return pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : kind === pattern
-}
-
-function isPublished(pattern: string, own: readonly string[]): boolean {
-  return ![...families, ...own].some((family) => fits(pattern, family) || pattern.startsWith(`${family}_`) || pattern === `${family}*`)
 }

@@ -18,7 +18,7 @@ type Payload<Type extends keyof ServerPayloads> = { readonly type: Type } & Read
  * coalesced text of one turn of the event loop. All followers receive the same object, so that it is serialized once.
  */
 export type KernelEvent =
-  /** `body`: that of the record as JSON, where it is at hand. */
+  /** `body`: the record's body as JSON, where it is at hand. */
   | { readonly type: 'record'; readonly record: RecordView; readonly body?: string }
   | Omit<Payload<'snapshot'>, 'request_id'>
   | Payload<'delta'>
@@ -27,7 +27,7 @@ export type KernelEvent =
   | Payload<'approval'>
 
 export interface Events {
-  /** @param body that of the record as JSON; absent: it is encoded again where it is sent */
+  /** @param body the record's body as JSON; absent: it is encoded again when sent */
   publish(record: RecordView, body?: string): void
   /** Those who wait for a record of any session; called with each, after its commit. */
   readonly watchers: Set<(record: RecordView) => void>
@@ -127,7 +127,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
   }
 }
 
-/** Events of which nothing is remembered. */
+/** Transient events. */
 function passing(topics: ReadonlyMap<SessionId, Topic>): Pick<Events, 'progress' | 'approval'> {
   return {
     progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),

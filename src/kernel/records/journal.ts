@@ -19,6 +19,7 @@ import {
   toFailure,
 } from '../../base/index.ts'
 import {
+  summarizeCall,
   type Call,
   type Caller,
   type Charged,
@@ -35,7 +36,7 @@ import { type DocumentChange, documentChanges, documentProjections } from '../st
 /** Lanes that are held, about 100 bytes each; a lane that was evicted is claimed again by its next turn. */
 const maxHeldEpochs = 10_000
 
-/** Calls whose intents a takeover refused, until their outcomes have come, too: those of the calls that run at once. */
+/** Calls whose intents a takeover refused, until their outcomes arrive too: at most one for each call that runs at the same time. */
 const maxLostIntents = 10_000
 
 /** Records that may wait for the store before their producers wait too: a tenth of what the store refuses. */
@@ -111,7 +112,7 @@ interface JournalListener {
   readonly hide?: (body: JsonObject) => JsonObject
   /** Called at once, before the commit, in order: state in memory must not lag behind the next call. */
   readonly observe?: (entry: ObservedEntry) => void
-  /** Called after the commit, in order. @param body that of the record, as it is stored */
+  /** Called after the commit, in order. @param body the record's body, as stored */
   readonly publish?: (record: RecordView, body: string) => void
   readonly onFault?: (failure: Failure) => void
   /** Called when another worker has taken over a session. Until it resolves, appends of the session carry the stale epoch. */
@@ -312,7 +313,7 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
     if (changes === 'session' && body['change'] !== undefined)
       return sessions.kept(body['session'] as SessionId, body['change'] as Partial<SessionRow>)
     if (session === '') return null
-    if (name === 'session.summarize' && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
+    if (name === summarizeCall && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
     if (changes === 'scratchpad') return sessions.changed(session, { scratchpad: call })
     const beginsTurn = isTaken({ name, phase }) && body['into'] === undefined
     return beginsTurn
@@ -345,7 +346,7 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
 }
 
 // The row of a session is committed with the record that changed it, and that record says which row it left: so an audit finds every
-// column that was changed beside the journal. What a column means is not needed for that.
+// column that was changed without the journal. It need not know what a column means.
 
 /** Columns at their defaults are left out, so that a column which is added later changes no older mark. */
 export function rowMark(row: SessionRow): string {

@@ -1,7 +1,9 @@
 /** A cache of session rows, which are derived from the journal, with the labels of what each session has read and where that comes from. */
 import { plainSession, type SessionRow, type Store } from '../../store/index.ts'
-import { type CallId, createRecentMap, truncate, once, OxbowError, type SessionId } from '../../base/index.ts'
+import { type CallId, createRecentMap, type Failure, truncate, once, OxbowError, type SessionId } from '../../base/index.ts'
+import type { FlowPolicy, Config } from '../../config/index.ts'
 import {
+  type KeptFile,
   type Blobs,
   type Call,
   type Caller,
@@ -10,7 +12,6 @@ import {
   isOwnText,
   joinOrigins,
   joinScope,
-  type KeptFile,
   type LabelOrigin,
   labelOrigins,
   type Label,
@@ -22,7 +23,6 @@ import {
   type Labels,
   parseLabels,
 } from '../../protocol/index.ts'
-import type { Config, FlowPolicy } from '../../config/index.ts'
 import type { Documents } from '../state/documents.ts'
 import {
   addLabels,
@@ -32,6 +32,7 @@ import {
   labelColumns,
   type LabelHistory,
   noLabels,
+  closedFlow,
   freeFlow,
   joined,
   lastingEffect,
@@ -41,6 +42,7 @@ import {
   leadsOutside,
   nothing,
   type Provenance,
+  serviceFailure,
 } from '../policy/policy.ts'
 
 /** Characters of the first line of a message that becomes a session's title. */
@@ -57,7 +59,7 @@ export interface Sessions {
   held(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** Those by which sinks are judged: without what a person has declassified, which nothing else inherits. */
   judged(caller: Pick<Caller, 'session' | 'scope'>): Labels
-  /** Whether these labels, of those that are judged, come from the plugin alone whose call it is; see `isOwnText`. */
+  /** Whether these of the judged labels come only from the calling plugin; see `isOwnText`. */
   areOwn(caller: Caller, call: Call, labels: Labels): boolean
   /** Takes labels out of `judged`, or puts them back. @returns whether the session is known */
   declassify(session: SessionId, labels: Labels, isFreed: boolean): boolean
@@ -187,12 +189,8 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
     read({ session, scope }, added, from) {
       if (scope?.kind !== 'apart') return add(session, added, from, false)
       const both = joinScope(scope, added, from)
-      return add(
-        session,
-        both,
-        from.filter(({ label }) => both.includes(label)),
-        false,
-      )
+      const own = from.filter(({ label }) => both.includes(label))
+      return add(session, both, own, false)
     },
   }
   return { of, known }
@@ -200,8 +198,7 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
 
 /** The default title of a session: the first line of its first message. */
 export function firstLine(text: string): string {
-  const line = text.trim().split('\n', 1)[0] ?? ''
-  return truncate(line, maxTitleLength)
+  return truncate(text.trim().split('\n', 1)[0] ?? '', maxTitleLength)
 }
 
 /** Which sessions to list. */
@@ -214,8 +211,8 @@ export interface ListInput {
 /** @returns sessions that are not deleted, newest activity first */
 export async function sessionsOf(store: Store, { limit, archived, search }: ListInput): Promise<readonly SessionRow[]> {
   const words = search.toLowerCase().split(/\s+/u)
-  const fits = ({ title, deleted, archived: put }: SessionRow): boolean =>
-    deleted === 0 && (archived || put === 0) && words.every((word) => title.toLowerCase().includes(word))
+  const names = (title: string): boolean => words.every((word) => title.toLowerCase().includes(word))
+  const fits = ({ title, deleted, archived: put }: SessionRow): boolean => deleted === 0 && (archived || put === 0) && names(title)
   const newest = await store.sessions(search === '' ? limit : maxSessionsRead)
   const found = newest.filter(fits)
   if (found.length >= limit || newest.length < limit) return found.slice(0, limit)
@@ -225,8 +222,8 @@ export async function sessionsOf(store: Store, { limit, archived, search }: List
 
 /** @param agent who answers in it; undefined: the usual agent */
 export function describeSession(row: SessionRow, busy: boolean, agent?: string): SessionInfo {
-  const { id, title, createdAt, activeAt, turns, archived, parent, forked } = row
-  const info = { id, title, created_at: createdAt, active_at: activeAt, turns, busy }
+  const { id, title, createdAt: created_at, activeAt: active_at, turns, archived, parent, forked } = row
+  const info = { id, title, created_at, active_at, turns, busy }
   return {
     ...info,
     ...(archived > 0 && { archived_at: archived }),
@@ -306,7 +303,7 @@ export interface FileFlow {
 }
 
 export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
-  /** The call has been led to this input: its labels are those of the result, too. */
+  /** The call has been led to this input, whose labels the result has too. */
   leadsTo(input: unknown): void
   sandbox(inner: Sandbox): Sandbox
   /** Runs the call. */
@@ -329,14 +326,16 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
   const isNeeded = async (): Promise<boolean> =>
     (await Promise.all(fileFlowCategories.map((category) => documents.list(category, 1)))).flat().length > 0
   let opened: OpenedFlow | null = null
-  let isKnown = false
-  let wasOnline = false
+  let [isKnown, wasOnline] = [false, false]
   const load = once(async () => (opened = await open()))
   const begin = once(async () => {
     if (hasRules || (await isNeeded())) await load()
     isKnown = true
   })
   const isVersioned = versionedBy(config.versions)
+  /** Neither files nor rules are known, which concern what has labels or leads outside. */
+  const unjudged = (caller: Caller, call: Call, failure: Failure): FlowVerdict | null =>
+    leadsOutside(caller, call) || (caller.audience !== 'terminal' && held(caller).length > 0) ? closedFlow(failure) : null
   const isQuiet = (caller: Caller): boolean => isKnown && (opened === null || opened.isEmpty()) && !isKept(held(caller))
   return {
     lasting: (call, input) => lastingEffect(call, input, isVersioned),
@@ -380,7 +379,9 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
       wasOnline ||= call.right === 'shell.network'
       if (!hasRules && !leadsOutside(caller, call) && !(wasOnline && isKept(joinLabels(held(caller), call.labels.adds)))) return null
       if (isQuiet(caller) && !isKept(call.labels.adds)) return null
-      return begin().then(async () => (isQuiet(caller) && !isKept(call.labels.adds) ? null : (await load()).judge(caller, call, input)))
+      return begin()
+        .then(async () => (isQuiet(caller) && !isKept(call.labels.adds) ? null : (await load()).judge(caller, call, input)))
+        .catch((error: unknown) => unjudged(caller, call, serviceFailure(error)))
     },
   }
 }

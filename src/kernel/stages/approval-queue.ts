@@ -23,7 +23,7 @@ export interface Approvals {
   find(call: CallId): PendingApproval | undefined
   /** @param session absent: of all sessions */
   pending(session?: SessionId): readonly PendingApproval[]
-  /** Those of a session, and of the agents below it. */
+  /** Approvals of a session and of the agents below it. */
   shownIn(session: SessionId): readonly PendingApproval[]
   /** @returns the session that an agent's session serves; any other is its own */
   top(session: SessionId): SessionId

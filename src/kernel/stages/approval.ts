@@ -38,7 +38,7 @@ const maxRestlessFiles = 100
 export interface Decided extends Answer {
   /** The exact input that was asked about. */
   readonly input: string
-  /** Digest of what the command ran beside its text when it was asked about. */
+  /** Digest of what else the command ran, besides its text, when it was asked about. */
   readonly inputs?: string | undefined
 }
 
@@ -228,7 +228,7 @@ async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking:
     if ('status' in answer || !answer.allow) return answer
     const since = inputs?.workspace?.digest ?? ''
     const now = await inputsOf(deps, passing, call, input, { ...binding, since })
-    // The gate judges an edited input, and its files are not those of the question.
+    // The gate judges an edited input; its files are not the ones asked about.
     const isEdited = answer.edited !== undefined
     change = isEdited && since === (now?.workspace?.digest ?? '') ? '' : inputsChange(inputs, now)
     const again = isEdited ? judged : await asking.judge()

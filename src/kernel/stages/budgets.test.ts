@@ -5,7 +5,7 @@ import { noSpend, sessionScope, userScope } from '../../protocol/index.ts'
 import { configSchema } from '../../config/index.ts'
 import { userCaller } from '../policy/policy.ts'
 import { createBudgets } from './budgets.ts'
-import { maxHeldAccounts } from '../budgets/notices.ts'
+import { maxHeldAccounts } from '../budgets/definitions.ts'
 
 void test('the least recently used account is evicted and reread, one with a reservation stays', async () => {
   const read: string[] = []

@@ -33,7 +33,7 @@ import {
 } from '../../protocol/index.ts'
 import type { BudgetLimit, Config } from '../../config/index.ts'
 import type { Book } from '../budgets/book.ts'
-import { maxHeldAccounts, exhausted, warningRatio } from '../budgets/notices.ts'
+import { maxHeldAccounts, exhausted, warningRatio } from '../budgets/definitions.ts'
 import { begin, end, outOfTime } from '../budgets/wall-time.ts'
 import type { DocumentChange } from '../state/documents.ts'
 
@@ -50,7 +50,7 @@ export interface Budgets {
   extendUpTo(hold: Hold, more: Spend): Spend
   /** Counts the time of a call from here on. @param onOver called when a budget has no time left */
   begin(hold: Hold, onOver: () => void): void
-  /** Releases the reservation and adds the actual cost. @returns what its record says beside the cost */
+  /** Releases the reservation and adds the actual cost. @returns what its record says in addition to the cost */
   settle(hold: Hold, spent: Spend): { readonly charged?: Charged }
   /** Releases the reservation of a call that continues after a restart. */
   release(hold: Hold): void
@@ -229,7 +229,7 @@ function createAccounts(store: BudgetStore, user: string, config: Config['budget
     if (find(key) !== undefined) return
     const account = createAccount(key, section, limits[section])
     Object.assign(account.spent, addSpend(spent, below ?? noSpend))
-    // That of the user is in use by everybody.
+    // Everybody uses the user's account.
     if (section === 'user') account.uses = 1
     put(account)
   }
@@ -302,13 +302,13 @@ function projectionsOf(user: string, session: SessionId | '', { spent = noSpend,
   ]
 }
 
-/** Hours of which the use of models is kept: 31 days. */
+/** Hours for which model use is kept: 31 days. */
 export const keptHours: number = 31 * 24
 const hourMs = 3_600_000
 
 /**
  * What models cost in an hour is kept as the use of a budget without a limit, so that charts read no journal. The names make a ring: the
- * window of a later hour replaces that of 31 days before.
+ * window of a later hour replaces the one 31 days before.
  * @returns the name of the hour, and when it began
  */
 export function hourOf(at: number): { readonly name: string; readonly since: number } {

@@ -1,5 +1,5 @@
 /**
- * The files of calls: those of the workspace, or of a copy of it in which a call changes nothing else (a branch of files), and what is kept
+ * The files of calls: the workspace, or a copy of it in which a call changes nothing else (a branch of files), and what is kept
  * of each change. A service keeps it and makes the copies; it is loaded with the first call that changes something.
  */
 import { type CallId, once, OxbowError, type SessionId } from '../../base/index.ts'
@@ -9,7 +9,7 @@ import type { Watch } from './running-calls.ts'
 /** Waits for work that does not count against the time limit of a call. */
 type Patience = Watch['unhurried']
 
-/** What of a call says what it changes beside files. */
+/** The part of a call that says what it changes besides files. */
 type ChangingCall = Pick<Call, 'right'>
 
 /** Keeps what calls change: what is there before, and what they leave. A copy of the workspace is not watched. */
@@ -18,7 +18,7 @@ export interface FileChanges {
   hands(hands: Hands, caller: Caller, patience: Patience): Hands
   /** Waits for a program that may change files of the workspace by itself. */
   whileProgram<Result>(caller: Caller, patience: Patience, work: () => Promise<Result>): Promise<Result>
-  /** Runs a call with one of the rights of which it keeps more than files. */
+  /** Runs a call with one of the rights for which it keeps more than files. */
   around<Result>(caller: Caller, patience: Patience, work: () => Promise<Result>): Promise<Result>
   /** Such a call has ended. */
   ended(caller: Caller): void
@@ -68,7 +68,7 @@ export interface FileKeeper extends Pick<FileChanges, 'runEnded' | 'settle' | 'c
   hands(hands: Hands, caller: Caller, patience: Patience): Promise<Hands>
   /** @throws as `hands` */
   whileProgram<Result>(caller: Caller, sees: ProgramSees, patience: Patience, work: () => Promise<Result>): Promise<Result>
-  /** Runs a call. @throws as `hands`, if it changes more than files of which something is kept */
+  /** Runs a call. @throws as `hands`, if it changes anything kept besides files */
   around<Result>(caller: Caller, call: ChangingCall, patience: Patience, work: () => Promise<Result>): Promise<Result>
   /** A call that may have changed something has ended. */
   ended(caller: Caller, call: ChangingCall): void
@@ -125,7 +125,7 @@ function notKept(cause: unknown): OxbowError {
   })
 }
 
-/** What works on a branch changes nothing beside it. @throws OxbowError `denied` */
+/** What works on a branch changes nothing outside it. @throws OxbowError `denied` */
 export function assertNoBranch({ branch }: Pick<Caller, 'branch'>): void {
   if (branch === undefined) return
   throw new OxbowError('denied', `You work on the branch of files ${branch}, and this would change the workspace or copy it.`, {

@@ -1,4 +1,4 @@
-/** What tools name must come back to them whole: ids, hashes and versions look like secrets, and are none. */
+/** What tools name must come back to them whole: ids, hashes and versions only look like secrets. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -53,7 +53,7 @@ void describe('an unknown secret in a list of others', () => {
     'an armour that others close': (value) => ['-----BEGIN CERTIFICATE-----', value, '-----END CERTIFICATE-----'],
   }
   for (const [what, list] of Object.entries(around))
-    void it(`is found beside ${what}, as it is alone`, () => {
+    void it(`is found next to ${what}, as it is on its own`, () => {
       const use = createSecretUses(knowing(new Map())).begin(outputOf('test.list'), call, {}, [])
       assert.ok(!JSON.stringify(use.cleanValue(list(token), true)).includes(token))
       assert.ok(!JSON.stringify(use.record(list(token))).includes(token))

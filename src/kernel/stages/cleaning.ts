@@ -32,9 +32,9 @@ export const maxResultBytes: number = 16 * 1024
 const maxKnownOutputs = 10_000
 
 export interface Cleaner {
-  /** Replaces host paths by those of the sandbox, and known secrets by handles. */
+  /** Replaces host paths with sandbox paths, and known secrets with handles. */
   scrub(text: string): string
-  /** Replaces host paths alone. */
+  /** Replaces host paths only. */
   withoutPaths(text: string): string
   /** @returns the text, or its head and tail around a note that says where the full text can be read */
   fit(text: string, labels: Labels): Promise<string>
@@ -242,7 +242,7 @@ export function labelsOfResult(
   const labels = joinLabels(own, seen.labels)
   if (labels.length === 0) return { ...nothing, origins: {} }
   const named = [...originsOf(call, input, own, done?.origins), ...seen.from]
-  // Every label has an origin: one that had none would pass for that of another reading.
+  // Every label has an origin: one without would pass for another reading's label.
   const unnamed = labels.filter((label) => named.every((one) => one.label !== label))
   const from = [...named, ...originsOf(call, input, unnamed)]
   const isPlain = done?.origins === undefined && seen.from.length === 0

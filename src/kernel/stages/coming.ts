@@ -19,7 +19,7 @@ export interface Coming {
   loading?(): Promise<void> | null
   /** Looks at calls and turns of agents; undefined: nothing does. Of several services, the first that has any. */
   hooks?(): KernelHooks | undefined
-  /** Is asked around each turn; null: nothing is to be asked. */
+  /** Is asked around each turn; null: nothing to ask. */
   around?(): AroundTurn | null
 }
 

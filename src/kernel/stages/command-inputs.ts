@@ -2,7 +2,7 @@
  * What a decision about a call holds for. Of a command, the installed program, the files of the workspace that it names or that its program
  * reads on its own (`make`, `npm`), and, where a person is asked, the state of all files that it can see: what a script reads in turn, or a
  * command makes up at run time, is not known from its text. Of a call that writes files, where their paths lead. It asks again when
- * one of these has changed. A learned rule holds for program and files alone. Hands look at the files.
+ * one of these has changed. A learned rule holds only for program and files. Hands look at the files.
  */
 import { createHash } from 'node:crypto'
 import type { CommandInputs, Sandbox, StartedProgram } from '../../protocol/index.ts'
@@ -92,7 +92,7 @@ export async function readInputs(sandbox: Sandbox, started: StartedProgram, sign
   }
 }
 
-/** @param scriptsOnly without the files that stand in the command as arguments. @returns '' where nothing is known */
+/** @param scriptsOnly without files that are arguments of the command. @returns '' where nothing is known */
 export function inputsDigest(inputs: CommandInputs | null | undefined, scriptsOnly = false): string {
   if (inputs === null || inputs === undefined) return ''
   const files = inputs.files.filter(({ script }) => !scriptsOnly || script === true).map(({ path, hash }) => [path, hash])

@@ -70,6 +70,10 @@ test('an unknown call is refused with the nearest name, and the refusal is recor
   await fixture.turn('act')
   const refused = await fixture.record((record) => record.phase === 'refused')
   assert.match((refused.body as { text: string }).text, /Did you mean test_act\?/)
+  // A person types the name of the call.
+  const misspelt: string = 'test.akt'
+  const typed = await fixture.kernel.call(misspelt, {})
+  assert.match(typed.status === 'ok' ? '' : typed.failure.hint, /Did you mean test\.act\?/)
 })
 
 test('arguments over 1 MiB are refused before they are parsed', async () => {

@@ -6,8 +6,9 @@
  *
  * A refusal at any stage is journaled and is a value, not an exception. Only a store that cannot write stops everything.
  */
-import { type CallId, holdsHandle, type Json, type JsonObject, toError } from '../../base/index.ts'
+import { type CallId, type Failure, holdsHandle, type Json, type JsonObject, toError } from '../../base/index.ts'
 import {
+  type MadeCall,
   type Attachment,
   type Blobs,
   type Call,
@@ -21,10 +22,10 @@ import {
   type Labels,
 } from '../../protocol/index.ts'
 import type { Entry, Journal } from '../records/journal.ts'
-import { createFlights, type Intended, type StartedCall } from './flights.ts'
-import { cancelledOutcome, endOf, keptOutput, pastOf, recordedOutcome, type Refusal, refusal, refusalBody, replay } from './refusals.ts'
-import { approve, type ApprovalDeps, type Approved, isStale, isUnanswered, withEditNote } from './approval.ts'
 import {
+  createFlights,
+  type Intended,
+  type StartedCall,
   type CallOptions,
   continuesAfterRestart,
   isShutdown,
@@ -35,6 +36,8 @@ import {
   type Watch,
   whileHeld,
 } from './running-calls.ts'
+import { cancelledOutcome, endOf, keptOutput, pastOf, recordedOutcome, type Refusal, refusal, refusalBody, replay } from './refusals.ts'
+import { approve, type ApprovalDeps, type Approved, isStale, isUnanswered, withEditNote } from './approval.ts'
 import type { HookedCall, KernelHooks } from './coming.ts'
 import { type FilePlaces, filesFor } from './call-files.ts'
 import type { Registry } from '../calls/registry.ts'
@@ -69,14 +72,20 @@ export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
   readonly hooks: () => KernelHooks | undefined
 }
 
-/** Puts texts in the place of what an input refers to, before the call is judged. @returns the caller with the labels of those texts */
-export type FillInput = (caller: Caller, input: unknown) => Promise<{ readonly caller: Caller; readonly input: unknown }>
+/** An input with texts in it, and the caller with the labels of those texts. */
+export interface FilledInput {
+  readonly caller: Caller
+  readonly input: unknown
+}
+
+/** Puts texts in the place of what an input refers to, before the call is judged. @returns why they cannot be had, or the input with them */
+export type FillInput = (caller: Caller, input: unknown) => Promise<FilledInput | Failure>
 
 export interface Gate {
   /** Starts a call; the caller can wait for the intent alone, which acknowledges a message before its turn has run. */
-  start(caller: Caller, name: string, input: unknown, options: CallOptions): StartedCall
+  start<Name extends string>(caller: Caller, name: Name & MadeCall<Name>, input: unknown, options: CallOptions): StartedCall
   /** @throws OxbowError of the store only; everything else is in the outcome */
-  call(caller: Caller, name: string, input: unknown, options: CallOptions): Promise<CallOutcome>
+  call<Name extends string>(caller: Caller, name: Name & MadeCall<Name>, input: unknown, options: CallOptions): Promise<CallOutcome>
 }
 
 export function createGate(deps: GateDeps): Gate {
@@ -90,7 +99,7 @@ export function createGate(deps: GateDeps): Gate {
       intended.promise.catch(() => {})
       return { intended: intended.promise, outcome }
     })
-  return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
+  return { start, call: (caller, name, input, options) => start(caller, name as string, input, options).outcome }
 }
 
 /** One call on its way through the gate. */
@@ -124,8 +133,9 @@ interface Admitted {
 async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // Handles become the texts that they stand for, whose labels the call has from here on.
   if (passing.caller.audience === 'runtime' || !holdsHandle(rawInput)) return passFilled(deps, passing, name, rawInput)
-  const { caller, input } = await deps.fillHandles(passing.caller, rawInput)
-  return passFilled(deps, { ...passing, caller }, name, input)
+  const filled = await deps.fillHandles(passing.caller, rawInput)
+  if ('code' in filled) return refuse(deps, passing, name, refusal(filled))
+  return passFilled(deps, { ...passing, caller: filled.caller }, name, filled.input)
 }
 
 async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
@@ -135,14 +145,15 @@ async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInp
   if (ended !== undefined) return replay(ended)
 
   const admitted = await admit(deps, passing, name, rawInput, past)
-  if ('text' in admitted) {
-    // Under an id that is taken, the refusal would end the other call.
-    const own = passing.isTaken === true ? { ...passing, id: deps.newId() as CallId } : passing
-    const called = deps.registry.find(name)?.name ?? name
-    if (admitted.status === 'refused') deps.journal.note([entryOf(own, 'refused', called, refusalBody(admitted))])
-    return admitted
-  }
-  return perform(deps, passing, admitted, past)
+  return 'text' in admitted ? refuse(deps, passing, name, admitted) : perform(deps, passing, admitted, past)
+}
+
+function refuse(deps: GateDeps, passing: Passing, name: string, refused: Refusal): Refusal {
+  // Under an id that is taken, the refusal would end the other call.
+  const own = passing.isTaken === true ? { ...passing, id: deps.newId() as CallId } : passing
+  const called = deps.registry.find(name)?.name ?? name
+  if (refused.status === 'refused') deps.journal.note([entryOf(own, 'refused', called, refusalBody(refused))])
+  return refused
 }
 
 /** Stages 1 to 6: may this call run? @returns what they established, or the refusal */
@@ -282,6 +293,7 @@ async function intend(
     effect: call.effect,
     ...(held.length > 0 && { labels: held }),
     ...(hold !== null && budgets.recorded(hold)),
+    ...(hold !== null && call.billed === true && { billed: true }),
   }
   const entries = [entryOf(passing, 'intent', call.name, body)]
   if (call.tier !== 'read_only')

@@ -2,9 +2,9 @@
  * Stages 3 and 4 as one judgement: by rights, limits, secrets and lists, then by labels and hosts. It is made again whenever a person has
  * been asked in between, or has written another input.
  */
-import { type CallId, type Failure, once, type SessionId } from '../../base/index.ts'
-import type { Call, Caller, CallOutcome, ClientTools, CommandInputs, FilesState, Label, StartedProgram } from '../../protocol/index.ts'
+import { type CallId, type Failure, once, type OxbowError, type SessionId, toError } from '../../base/index.ts'
 import type { Config } from '../../config/index.ts'
+import type { Call, Caller, CallOutcome, CommandInputs, FilesState, Label, StartedProgram } from '../../protocol/index.ts'
 import { refuseLimited } from '../policy/right-limits.ts'
 import { type FileFlow, type Judged, judgeLabels, type Sessions, type WatchedFiles } from '../records/sessions.ts'
 import type { SecretUses } from '../../secrets/index.ts'
@@ -12,12 +12,21 @@ import type { Entries } from '../policy/attenuation.ts'
 import type { Binding, Bound } from './command-inputs.ts'
 import { type Refusal, refusal } from './refusals.ts'
 import type { CallOptions } from './running-calls.ts'
-import { authorize, flowRefusal, judgeInput, mayBeCautious } from '../policy/policy.ts'
+import {
+  authorize,
+  type Caution,
+  closedFlow,
+  flowRefusal,
+  judgeInput,
+  leadsOutside,
+  mayBeCautious,
+  serviceFailure,
+} from '../policy/policy.ts'
 
 export interface JudgeDeps {
   readonly approval: Config['approval']
   readonly flow: Config['flow']
-  /** Name of the agent whose rights are in the configuration; those of others are in their definitions. */
+  /** Name of the agent whose rights are in the configuration; other agents' rights are in their definitions. */
   readonly usualAgent: string
   readonly secrets: Pick<SecretUses, 'judge'>
   readonly labels: Pick<Sessions, 'held' | 'judged' | 'areOwn' | 'origins'>
@@ -32,7 +41,7 @@ export interface JudgeDeps {
     binding?: Binding,
   ) => Promise<CommandInputs | null>
   /** What the message of a turn and its session ask for beside the policy. */
-  readonly cautionOf: (caller: Pick<Caller, 'session' | 'turn'>) => Promise<ClientTools['caution']>
+  readonly cautionOf: (caller: Pick<Caller, 'session' | 'turn'>) => Promise<Caution>
 }
 
 /** A call with its input. */
@@ -131,7 +140,7 @@ export interface Judges {
   /** Stage 4: hosts that were reached before. */
   readonly hosts: KnownHosts
   /** Stage 5: how strict the session is beside the policy; undefined: no stricter. */
-  cautionOf(session: SessionId | ''): Promise<ClientTools['caution']>
+  cautionOf(session: SessionId | ''): Promise<Caution>
   /** Stage 5. @returns the id of a rule that answers in place of a person, or null */
   findRule(asking: Asking, readInputs: () => Promise<CommandInputs | null>): Promise<{ readonly id: string } | null>
   /** Stage 2. @returns whom the gate judges when a plugin makes a call for another one, or why it is refused before */
@@ -165,12 +174,14 @@ export interface Asking {
   readonly call: string
   readonly input: unknown
   readonly session: SessionId | ''
-  /** Labels because of which the flow policy asks; empty: it does not. */
+  /** Labels that make the flow policy ask; empty: it does not ask. */
   readonly labels: readonly Label[]
   /** What the command runs as it is now; null: nothing, or not known. */
   readonly inputs?: CommandInputs | null
   /** Fields whose content may differ where a rule is for more than one exact call. */
   readonly content?: readonly string[] | undefined
+  /** See `Call.argv`. */
+  readonly argv?: string | undefined
 }
 
 /** Makes a call of the runtime. */
@@ -246,7 +257,7 @@ function join(judges: readonly Partial<Judges>[]): Judges {
       learn: () => null,
     },
     async cautionOf(session) {
-      let caution: ClientTools['caution']
+      let caution: Caution
       for (const judge of judges) caution = stricter(caution, await judge.cautionOf?.(session))
       return caution
     },
@@ -260,6 +271,100 @@ const noPlugins: Failure = { code: 'denied', message: 'No plugin makes calls her
 const undecided: Failure = { code: 'denied', message: 'Nothing decides here which programs may start.', hint: 'Continue without it.' }
 
 /** @returns the stricter of two */
-export function stricter(a: ClientTools['caution'], b: ClientTools['caution']): ClientTools['caution'] {
-  return a === 'read_only' || b === 'read_only' ? 'read_only' : (a ?? b)
+export function stricter<One extends Caution>(a: One, b: One): One {
+  if (typeof a === 'object' || typeof b === 'object') return typeof a === 'object' ? a : b
+  return a === 'read_only' ? a : b === 'read_only' ? b : (a ?? b)
+}
+
+/** What stands in for decisions that cannot be had: no call passes that needs one. @param failure says which service does not work */
+export function closed(decides: readonly (keyof Judges)[], failure: Failure): Partial<Judges> {
+  const shut: Judges = {
+    hides: () => false,
+    refuseStart: async () => failure,
+    refused: { judge: async (_deps, _passing, _judged, forbidden) => refusal(forbidden) },
+    hosts: { judge: (...asked) => closedHosts(failure, ...asked), learn: () => null },
+    cautionOf: async () => failure,
+    findRule: async () => null,
+    actAs: async () => failure,
+    rightsOfKey: async () => Promise.reject(toError(failure)),
+  }
+  return Object.fromEntries(decides.map((name) => [name, shut[name]]))
+}
+
+/** After untrusted text, whatever leads outside may lead to a host that is new. */
+function closedHosts(failure: Failure, ...[caller, call, , judged]: Parameters<KnownHosts['judge']>): Judged | Promise<Judged> {
+  if (judged instanceof Promise) return judged.then((found) => closedHosts(failure, caller, call, null, found))
+  const isConcerned = caller.audience === 'model' && leadsOutside(caller, call) && judged.held.includes('untrusted')
+  return isConcerned ? { ...judged, flow: closedFlow(failure) } : judged
+}
+
+/**
+ * What a service decides, and what stands in for a decision that it throws at or does not come to.
+ * @param ask rejects in time, with an error that names the service @param failed makes such an error
+ */
+export function closedOnFailure(
+  judges: Partial<Judges>,
+  ask: <Decided>(work: () => Promise<Decided>) => Promise<Decided>,
+  failed: (error: unknown) => OxbowError,
+): Partial<Judges> {
+  const shut = (error: unknown): Partial<Judges> => closed(Object.keys(judges) as (keyof Judges)[], serviceFailure(error))
+  const orShut = (name: 'refuseStart' | 'cautionOf' | 'findRule' | 'actAs' | 'rightsOfKey'): Partial<Judges> => {
+    const decide = judges[name] as Decide | undefined
+    if (decide === undefined) return {}
+    return { [name]: (...of: unknown[]) => ask(() => decide(...of)).catch((error: unknown) => (shut(error)[name] as Decide)(...of)) }
+  }
+  const { hides, refused, hosts } = judges
+  return {
+    ...(hides && {
+      hides: (call) =>
+        guarded(
+          () => hides(call),
+          (error) => (failed(error), false),
+        ),
+    }),
+    ...orShut('refuseStart'),
+    ...(refused && { refused: closedRefused(refused, (error) => shut(failed(error)).refused!) }),
+    ...(hosts && { hosts: closedKnown(hosts, (error) => shut(failed(error)).hosts!) }),
+    ...orShut('cautionOf'),
+    ...orShut('findRule'),
+    ...orShut('actAs'),
+    ...orShut('rightsOfKey'),
+  }
+}
+
+type Decide = (...of: unknown[]) => Promise<unknown>
+
+function guarded<Found>(work: () => Found, otherwise: (error: unknown) => Found): Found {
+  try {
+    return work()
+  } catch (error) {
+    return otherwise(error)
+  }
+}
+
+/** It may wait for a person, as long as that takes. */
+function closedRefused(refused: RefusedCalls, shut: (error: unknown) => RefusedCalls): RefusedCalls {
+  return {
+    judge: (...asked) => refused.judge(...asked).catch((error: unknown) => shut(error).judge(...asked)),
+    ended: (caller, excuse, outcome) =>
+      guarded(
+        () => refused.ended?.(caller, excuse, outcome) ?? outcome,
+        (error) => (shut(error), outcome),
+      ),
+  }
+}
+
+function closedKnown(hosts: KnownHosts, shut: (error: unknown) => KnownHosts): KnownHosts {
+  return {
+    judge(...asked) {
+      const otherwise = (error: unknown): Judged | Promise<Judged> => shut(error).judge(...asked)
+      const judged = guarded(() => hosts.judge(...asked), otherwise)
+      return judged instanceof Promise ? judged.catch(otherwise) : judged
+    },
+    learn: (...learned) =>
+      guarded(
+        () => hosts.learn(...learned)?.catch((error: unknown) => void shut(error)) ?? null,
+        (error) => (shut(error), null),
+      ),
+  }
 }

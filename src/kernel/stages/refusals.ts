@@ -9,7 +9,7 @@ const maxKeptOutputBytes: number = 64 * 1024
 
 export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
-/** What is recorded of a call, without `parked` and `exchange`, of which it may have any number. */
+/** What is recorded of a call, without `parked` and `exchange`: it may have any number of these. */
 export async function pastOf({ store, flushed }: Pick<Journal, 'store' | 'flushed'>, call: CallId): Promise<readonly JournalRecord[]> {
   // It may have ended a moment ago.
   await flushed()

@@ -1,6 +1,7 @@
 /**
  * Running calls: their time limits, their cancellation, and the heartbeat of long ones. One timer serves all heartbeats and exists only
- * while calls run.
+ * while calls run. Readers derive the ids of their calls and clients send requests again, so two may ask for the same call at once: it runs
+ * once, and both get its outcome (`Flights`). Whoever asks later finds what was recorded; see `pastOf`.
  */
 import { type CallId, type Clock, isOxbowError, OxbowError, type SessionId } from '../../base/index.ts'
 import {
@@ -13,6 +14,7 @@ import {
   type Sandbox,
   type ServerPayloads,
   toolPlace,
+  type CallOutcome,
 } from '../../protocol/index.ts'
 
 /** Time between `progress` events of a running call: often enough to show that it is alive, at no noticeable cost. */
@@ -97,6 +99,7 @@ async function compareFiles(
 export interface RunningCall {
   readonly call: CallId
   readonly name: string
+  readonly waitsFor: Call['waitsFor']
   readonly elapsedMs: number
 }
 
@@ -104,7 +107,7 @@ export interface RunningCalls {
   /** Running calls of a session, the oldest first. */
   of(session: SessionId): readonly RunningCall[]
   /** All of them, the oldest first. */
-  all(): readonly (RunningCall & Pick<Caller, 'actor' | 'session' | 'turn'> & { readonly files: Call['files'] })[]
+  all(): readonly (RunningCall & Pick<Caller, 'actor' | 'session' | 'turn'> & { readonly files: Call['files']; readonly right: string })[]
   enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal | null }): Watch
   /** Ends what still runs when the kernel closes, such as a program that waits for events: the guest would not end before. */
   stop(): void
@@ -115,20 +118,31 @@ const tickMs = 500
 /** A call that ignores its signal is abandoned after this long; its late result is dropped. */
 const graceMs = 5_000
 
+interface Entered {
+  readonly caller: Caller
+  readonly call: Call
+  readonly since: number
+  beats: number
+}
+
+function viewOf(id: CallId, { caller, call, since }: Entered, clock: Clock): ReturnType<RunningCalls['all']>[number] {
+  const { actor, session, turn } = caller
+  const { name, files, right, waitsFor } = call
+  return { call: id, name, files, right, waitsFor, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
+}
+
 type Beat = (progress: ServerPayloads['progress']) => void
 
 /** @param onChange called when a call that may change something has ended, except turns, which change nothing themselves */
 export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: Caller, call: Call) => void = () => {}): RunningCalls {
-  const running = new Map<
-    CallId,
-    { readonly caller: Caller; readonly name: string; readonly files: Call['files']; readonly since: number; beats: number }
-  >()
+  const running = new Map<CallId, Entered>()
   const controllers = new Set<AbortController>()
   let timer: NodeJS.Timeout | undefined
 
   const tick = (): void => {
     for (const [call, entry] of running) {
-      const { caller, name, since } = entry
+      const { caller, since } = entry
+      const { name } = entry.call
       const elapsed = Math.round(clock.monotonicMs() - since)
       if (caller.session === '' || caller.turn === '' || elapsed < (entry.beats + 1) * heartbeatMs) continue
       entry.beats = Math.floor(elapsed / heartbeatMs)
@@ -137,15 +151,8 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
   }
 
   return {
-    of: (session) =>
-      [...running]
-        .filter(([, { caller }]) => caller.session === session)
-        .map(([call, { name, since }]) => ({ call, name, elapsedMs: Math.round(clock.monotonicMs() - since) })),
-    all: () =>
-      [...running].map(([call, { caller, name, files, since }]) => {
-        const { actor, session, turn } = caller
-        return { call, name, files, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
-      }),
+    of: (session) => [...running].filter(([, { caller }]) => caller.session === session).map(([id, entry]) => viewOf(id, entry, clock)),
+    all: () => [...running].map(([id, entry]) => viewOf(id, entry, clock)),
     stop: () => controllers.forEach((controller) => controller.abort('shutdown')),
     enter(caller, call, { id, signal }) {
       const controller = new AbortController()
@@ -155,7 +162,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
       else signal?.addEventListener('abort', stop)
       const limit = startLimit(clock, call.timeoutMs, () => controller.abort('timeout'))
       // A turn sends heartbeats through its calls, not by itself.
-      if (!isTurn(call)) running.set(id, { caller, name: call.name, files: call.files, since: clock.monotonicMs(), beats: 0 })
+      if (!isTurn(call)) running.set(id, { caller, call, since: clock.monotonicMs(), beats: 0 })
       timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,
@@ -286,4 +293,59 @@ export function whileHeld(options: CallOptions, { ended }: Caller): CallOptions 
 /** @param id of a call that its caller may repeat; undefined: a new one @returns the options of a call that cannot be cancelled */
 export function optionsOf(id: CallId | undefined, newId: () => string): CallOptions {
   return { id: id ?? (newId() as CallId), signal: null, resumed: id !== undefined }
+}
+
+/** Where the intent of a call is; `duplicate`: it was there before. */
+export interface Intended {
+  readonly firstSeq: number
+  readonly duplicate: boolean
+}
+
+export interface StartedCall {
+  /** Resolves when the intent is durable; null when the call was refused before. */
+  readonly intended: Promise<Intended | null>
+  readonly outcome: Promise<CallOutcome>
+}
+
+interface Asked {
+  readonly id: CallId
+  readonly caller: Caller
+  readonly name: string
+  /** It goes on with what a crash interrupted. One that would begin it does not: it finds the record of the intent. */
+  readonly resumed: boolean
+}
+
+/**
+ * @param begin given whether the id belongs to a call under way that another caller made or that is another call: then nothing may be
+ * recorded under it
+ */
+export type Flights = (asked: Asked, begin: (isTaken: boolean) => StartedCall) => StartedCall
+
+export function createFlights(): Flights {
+  const flights = new Map<CallId, Asked & StartedCall>()
+  return (asked, begin) => {
+    const first = flights.get(asked.id)
+    const goesOn = asked.resumed && first?.resumed === false
+    if (first !== undefined && !goesOn) return isSame(first, asked) ? join(first) : begin(true)
+    const started = begin(false)
+    const flight = { ...asked, ...started }
+    flights.set(asked.id, flight)
+    const land = (): void => {
+      if (flights.get(asked.id) === flight) flights.delete(asked.id)
+    }
+    started.outcome.then(land, land)
+    return started
+  }
+}
+
+function isSame(first: Asked, { caller, name }: Asked): boolean {
+  const { user, actor, session, audience } = first.caller
+  const isSameCaller = caller.user === user && caller.actor === actor && caller.session === session && caller.audience === audience
+  return isSameCaller && first.name === name
+}
+
+function join({ intended, outcome }: StartedCall): StartedCall {
+  const again = intended.then((place) => (place === null ? null : { ...place, duplicate: true }))
+  again.catch(() => {})
+  return { intended: again, outcome }
 }

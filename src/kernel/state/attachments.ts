@@ -56,7 +56,7 @@ function textHead(bytes: Uint8Array): string {
   }
 }
 
-/** @returns files that came with turns of the session before this one, those of the newest message first */
+/** @returns files that came with the session's earlier turns, the newest message's first */
 export async function earlierFiles(store: Pick<Store, 'records'>, session: SessionId, turn: string): Promise<readonly Attachment[]> {
   const begun = { session, phases: ['started'], order: 'newest_first', limit: maxMessagesSearched, hydrate: true } as const
   const records = await store.records(begun)
@@ -96,7 +96,7 @@ async function uploaded(pieces: readonly string[], name: string, blobs: Blobs): 
   return { head, bytes, pieces }
 }
 
-/** @returns null for invalid base64, of which Buffer skips the invalid characters */
+/** @returns null for invalid base64: Buffer would skip its invalid characters */
 export function decodeBase64(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64')
   return text.length % 4 === 0 && bytes.length === (text.length / 4) * 3 - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0)

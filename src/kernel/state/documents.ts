@@ -64,7 +64,7 @@ export interface Documents {
   get<Value = Json>(category: string, name: string): Promise<Document<Value> | null>
   /** In the order of the names. @param after only names behind this one */
   list<Value = Json>(category: string, limit: number, after?: string): Promise<readonly Document<Value>[]>
-  /** Every document of a category that is known to be small, such as those of a subsystem. */
+  /** Every document of a category that is known to be small, such as a subsystem's. */
   all<Value = Json>(category: string): Promise<readonly Document<Value>[]>
   /** Sets documents, all in one record of the call. Resolves when they are durable. */
   put(of: Of, changes: readonly DocumentChange[], options?: PutOptions): Promise<void>
@@ -186,7 +186,7 @@ export function documentProjections(
   }))
 }
 
-/** @returns the text under which the store keeps a value; null where there is none */
+/** @returns the text that the store keeps for a value; null for no value */
 export function documentBody(value: unknown): string | null {
   return value === null ? null : JSON.stringify(value)
 }

@@ -155,16 +155,16 @@ export function createAgent(deps: AgentDeps): Agent {
     })
   const runAs = async (turn: LaneTurn, session: SessionId, found: Promise<AgentProfile | null>): Promise<TurnResult> => {
     const profile = await found
-    if (profile === null) return run(turn, usual)
-    if (profile.killed) return { status: 'cancelled', turn: turn.id, reply: '', steps: 0, failure: killedFailure }
-    const unsafe = weakerThan(profile.tier ?? '', deps.sandbox.status.tier)
-    if (unsafe !== null) return { status: 'failed', turn: turn.id, reply: '', steps: 0, failure: unsafe }
-    const model = turn.input.model ?? (profile.model === '' ? undefined : profile.model)
     const watched = await watchRun(deps.runs, session)
     const onWait = (isWaiting: boolean): void => {
       turn.onWait(isWaiting)
       watched.onWait(isWaiting)
     }
+    if (profile === null) return run({ ...turn, onWait }, usual)
+    if (profile.killed) return { status: 'cancelled', turn: turn.id, reply: '', steps: 0, failure: killedFailure }
+    const unsafe = weakerThan(profile.tier ?? '', deps.sandbox.status.tier)
+    if (unsafe !== null) return { status: 'failed', turn: turn.id, reply: '', steps: 0, failure: unsafe }
+    const model = turn.input.model ?? (profile.model === '' ? undefined : profile.model)
     const own = { branch: profile.branch, pause: watched.pause }
     return run({ ...turn, input: { ...turn.input, model }, onWait }, personaOf(profile), own)
   }
@@ -261,7 +261,7 @@ function createPersona(
   return { actor: `agent:${agent.name}`, rights, limits, base, toolTokens }
 }
 
-/** An agent that reads only memories with its tag is reminded of those alone. */
+/** An agent that reads only memories with its tag is reminded of only these. */
 function reminding(reminder: Reminder | undefined, grant: Pick<Persona, 'rights' | 'limits'>): Pick<RuntimeDeps, 'reminder'> {
   const tags = recallTags(grant)
   if (reminder === undefined || tags === null) return {}

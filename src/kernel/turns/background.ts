@@ -5,18 +5,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RollingSummary } from '../../runtime/index.ts'
 import type { CallId, SessionId, UserId } from '../../base/index.ts'
-import type { Caller, CallOutcome, Completion, Engine } from '../../protocol/index.ts'
+import type { MadeCall, Caller, CallOutcome, Completion, Engine } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Complete } from '../conversation/summaries.ts'
 import type { Gate } from '../stages/gate.ts'
 import { processRight } from '../policy/policy.ts'
 
-/** A guest that ends waits so long for evaluators of plugins: those of a one-shot run have just begun. */
+/** A guest that ends waits this long for plugins' evaluators: in a one-shot run they have just begun. */
 const maxEvaluatorWaitMs = 5_000
 
 export interface Background {
   /** Never throws; a failure is in the journal. The same call of a session does not run twice at once. */
-  run(session: SessionId | '', name: string, input: unknown): Promise<CallOutcome | null>
+  run<Name extends string>(session: SessionId | '', name: Name & MadeCall<Name>, input: unknown): Promise<CallOutcome | null>
   /** Takes on work behind the end of a turn, such as that of evaluators. Never rejects. */
   follow(work: Promise<void>): Promise<void>
   /** Resolves when no such work is left, or after some seconds: a one-shot run ends when its evaluators have just begun. */
@@ -51,7 +51,8 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       const caller: Caller = { user, actor: 'kernel', rights, audience: 'runtime', session, turn: '', process: '' }
       const control = new AbortController()
       const signal = AbortSignal.any([stopping.signal, control.signal])
-      const call = gate.call(caller, name, input, { id: newId() as CallId, signal })
+      const made: string = name
+      const call = gate.call(caller, made, input, { id: newId() as CallId, signal })
       const settled = call.catch(() => null).finally(() => running.delete(key))
       running.set(key, { session, settled, control })
       return settled

@@ -33,7 +33,7 @@ async function send({ kernel, session, record }: Fixture, { text = '', client, r
 const roles = ({ messages }: GenerateRequest): string => messages.map(({ role }) => role).join(' ')
 
 void describe('tools of a program', () => {
-  void it('stand beside those of the agent; a turn that calls them ends with the calls, and goes on with the results', async () => {
+  void it('are offered along with the agent’s; a turn that calls them ends with the calls and continues with the results', async () => {
     const { requests, play } = player(
       () => asks(['look_up', { word: 'ox' }], ['file_read', {}], ['look_up', { word: 'bow' }]),
       () => says('An ox, a bow.'),

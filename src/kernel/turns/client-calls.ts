@@ -11,19 +11,15 @@
 import { z } from 'zod'
 import { type CallId, isObject, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
 import {
-  type Call,
   type ClientResult,
   type ClientTools,
   type ConversationItem,
-  type Tier,
+  defineCall,
   toolCallId,
   toolCallsOf,
-  toolPlace,
   turnCall,
-  turnRight,
 } from '../../protocol/index.ts'
-import { maxInputBytes, type Registry } from '../calls/registry.ts'
-import { clientAsk, clientReply, processRight } from '../policy/policy.ts'
+import type { Registry } from '../calls/registry.ts'
 
 /** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */
 const maxClientTools = 128
@@ -40,13 +36,14 @@ const jsonSchema = z.custom<JsonObject>(
   'must be a JSON Schema that nests little',
 )
 
-const tiers = z.enum(['read_only', 'side_effecting', 'privileged'])
+/** Of a tool of a program. */
+export const toolTiers = z.enum(['read_only', 'side_effecting', 'privileged'])
 
 const toolSpec = z.strictObject({
   name: toolName.describe('Name by which the model calls it; no tool of Oxbow may have it.'),
   description: z.string().max(8_000).describe('What it does, for the model.'),
   parameters: jsonSchema.describe('JSON Schema of its arguments.'),
-  tier: tiers.optional().describe('Judges its calls, as `[approval]` says; default `read_only`.'),
+  tier: toolTiers.optional().describe('Judges its calls, as `[approval]` says; default `read_only`.'),
 })
 
 export const clientTools: z.ZodType<ClientTools> = z
@@ -109,94 +106,4 @@ export function answeredTools(
   if (missing !== undefined)
     throw new OxbowError('bad_input', `The result of the call ${missing} is missing.`, { hint: 'Send the results of all calls at once.' })
   return open
-}
-
-export function clientCalls(): readonly Call[] {
-  return [askCall(), answerCall(), replyCall()]
-}
-
-interface AskInput {
-  readonly tool: string
-  readonly call: CallId
-  readonly arguments: string
-  /** Of the tool; absent: `read_only`. */
-  readonly tier?: Tier | undefined
-}
-
-function askCall(): Call<AskInput, { tool: string }> {
-  return {
-    name: clientAsk,
-    forModel: true,
-    summary: 'Asks the program that sent the message to run one of its own tools.',
-    input: z.strictObject({
-      tool: z.string(),
-      call: z.custom<CallId>((id) => typeof id === 'string'),
-      arguments: z.string(),
-      tier: tiers.optional(),
-    }),
-    output: z.strictObject({ tool: z.string() }),
-    example: { tool: 'get_weather', call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, arguments: '{"city":"Oslo"}' },
-    tier: 'read_only',
-    tierOf: ({ tier = 'read_only' }) => tier,
-    right: processRight,
-    effect: 'idempotent',
-    audience: ['runtime'],
-    labels: { adds: [], sink: true },
-    timeoutMs: 10_000,
-    run: async ({ tool }) => ({ output: { tool }, text: '' }),
-  }
-}
-
-interface AnswerInput {
-  readonly tool: string
-  readonly text: string
-  readonly ok: boolean
-  /** It was not asked. */
-  readonly refused: boolean
-}
-
-function answerCall(): Call<AnswerInput, { tool: string }> {
-  return {
-    name: 'client.answer',
-    summary: 'Records the result of a tool that the program ran.',
-    input: z.strictObject({ tool: z.string(), text: z.string().max(maxInputBytes), ok: z.boolean(), refused: z.boolean() }),
-    output: z.strictObject({ tool: z.string() }),
-    example: { tool: 'get_weather', text: 'Rain.', ok: true, refused: false },
-    tier: 'side_effecting',
-    right: turnRight,
-    effect: 'idempotent',
-    audience: ['runtime'],
-    labels: { adds: [], sink: false },
-    timeoutMs: 10_000,
-    recordInput: ({ tool, ok, refused, text }) => ({ tool, ok, refused, characters: text.length }),
-    recordOutput: ({ tool }) => ({ tool }),
-    async run({ tool, text, ok, refused }, { id }) {
-      if (toolPlace(id) === null)
-        throw new OxbowError('bad_input', 'A result needs the id of its tool call.', { hint: 'Send it with a message.' })
-      return { output: { tool }, text, ok, labels: refused ? [] : ['untrusted'] }
-    },
-  }
-}
-
-interface ReplyInput {
-  /** Whose result it is. */
-  readonly call: string
-  readonly name: string
-}
-
-function replyCall(): Call<ReplyInput, ReplyInput> {
-  return {
-    name: clientReply,
-    summary: 'Passes the result of a call on to the program of a key, whose model is outside of this guest.',
-    input: z.strictObject({ call: z.string(), name: z.string() }),
-    output: z.strictObject({ call: z.string(), name: z.string() }),
-    example: { call: '01890a5d-ac96-774b-bcce-b302099a8057', name: 'lookup' },
-    tier: 'read_only',
-    right: processRight,
-    effect: 'none',
-    audience: ['runtime'],
-    labels: { adds: [], sink: true, toProgram: true },
-    timeoutMs: 10_000,
-    run: async (input) => ({ output: input, text: '' }),
-  }
 }

@@ -1,10 +1,12 @@
 /** How many turns run at once, who is next, and what cancelling all of them ends. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SessionId } from '../../base/index.ts'
+import { services } from '../../services/index.ts'
+import type { CallId, SessionId } from '../../base/index.ts'
 import type { ModelEvent } from '../../protocol/index.ts'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
+import type { Core, Service } from '../service.ts'
 
 interface Running {
   readonly text: string
@@ -155,4 +157,55 @@ test('a message that was dropped while it waited is not answered by the guest th
   const { body } = await next.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
   assert.equal((body as { status: string }).status, 'cancelled')
   assert.ok(played.every((text) => !text.includes('two')))
+})
+
+test('a message that waits ends with the rights of its sender, and asks no model', async () => {
+  const model = slowModel()
+  await using fixture = await openFixture({ play: model.play, config: { turn: { max_running: 1 } } })
+  const made = await fixture.kernel.call('key.create', { name: 'program', rights: ['turn.send', 'session.read'] })
+  assert.ok(made.status === 'ok')
+  const first = await send(fixture, 'first')
+  const running = await model.next()
+  const asKey = await fixture.kernel.withKey((made.output as { key: string }).key)
+  const { id: session } = await fixture.kernel.createSession('of the program')
+  const ended = Promise.withResolvers<string>()
+  await fixture.kernel.follow(session, 0, (event) => {
+    if (event.type === 'record' && event.record.name === 'turn.send' && event.record.phase === 'outcome')
+      ended.resolve((event.record.body as { status: string }).status)
+  })
+  await asKey.sendTurn({ session, clientId: newCallId(), text: 'second' })
+  assert.equal((await fixture.kernel.call('key.revoke', { key: 'program' })).status, 'ok')
+  running.answer()
+  assert.equal(await first.ended, 'ok')
+  assert.equal(await ended.promise, 'cancelled')
+  assert.deepEqual(model.running, [])
+})
+
+test('when the first turn goes on after a restart, all that go on are known', async () => {
+  const opened = await openMemoryStore({ user })
+  const kept = Object.assign(Object.create(opened) as Store, { close: async () => {} })
+  const ids: CallId[] = []
+  {
+    const model = slowModel()
+    await using first = await openFixture({ play: model.play, store: kept })
+    for (const text of ['first', 'second']) {
+      const { id: session } = await first.kernel.createSession(text)
+      ids.push(newCallId())
+      await first.kernel.sendTurn({ session, clientId: ids.at(-1)!, text })
+      await model.next()
+    }
+  }
+  let core: Core | undefined
+  const known: boolean[] = []
+  const watched = Object.assign(Object.create(kept) as Store, {
+    records(query: Parameters<Store['records']>[0]) {
+      // The gate looks for what the first turn has on record.
+      if (query.call === ids[0] && query.phases?.includes('decided')) known.push(core!.recovered.has(ids[1]!))
+      return opened.records(query)
+    },
+  })
+  const probe: Service = { name: 'probe', begin: (given) => ((core = given), async () => {}) }
+  await using second = await openFixture({ play: () => says('done'), store: watched, services: [...services, probe] })
+  await second.kernel.listSessions(1)
+  assert.equal(known[0], true)
 })

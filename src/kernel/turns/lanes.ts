@@ -3,11 +3,20 @@
  * offered to that turn at its next step; if the turn does not take it, it becomes a turn of its own.
  *
  * Of the turns that people and programs send, `turn.max_running` run at once over all lanes; the others begin in the order in which they
- * came. Turns of agents and schedules have their own admission, so that a turn which waits for them never waits for itself.
+ * came. Turns of runs have their own admission, so that a turn which waits for one never waits for itself.
  *
- * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome like those of any call.
+ * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome as for any call.
  */
-import { type CallId, type Clock, type JsonObject, OxbowError, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
+import {
+  type CallId,
+  type Clock,
+  isDerived,
+  type JsonObject,
+  OxbowError,
+  type SessionId,
+  type TurnId,
+  type UserId,
+} from '../../base/index.ts'
 import {
   type Attachment,
   type Caller,
@@ -188,7 +197,8 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
   const limit = startLimit(deps.clock, deps.config.time_limit_s * 1000, () => controller.abort('time_limit'), false)
   const stop = (): void => controller.abort(next.signal.reason)
   next.signal.addEventListener('abort', stop)
-  if (next.past.cancelled) controller.abort('cancelled')
+  // The rights of its sender may have ended while it waited.
+  if (next.past.cancelled || next.signal.aborted) controller.abort('cancelled')
   try {
     if (!journal.isFenced(session)) await claim(deps, session)
     if (!next.past.started) {
@@ -229,9 +239,10 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
   }
 }
 
-/** Messages of people and programs; those of agents and schedules wait in the queue of runs. */
-function isFromOutside({ caller }: Waiting): boolean {
-  return caller.actor.startsWith('user:') || caller.actor.startsWith('key:')
+/** Messages of people and programs. The turn of a run, in a session that was made for it, has its place in the queue of runs. */
+function isFromOutside({ id, caller }: Waiting): boolean {
+  const isRun = isDerived(id) && isDerived(caller.session)
+  return !isRun && (caller.actor.startsWith('user:') || caller.actor.startsWith('key:'))
 }
 
 /**

@@ -13,7 +13,7 @@
  */
 import type { Store } from '../../store/index.ts'
 import { type CallId, isDerived, type Json, type JsonObject, type SessionId, type TurnId } from '../../base/index.ts'
-import { cancelCall, isTurn, type JournalRecord, readStep, toolPlace } from '../../protocol/index.ts'
+import { newSessionCall, cancelCall, isTurn, type JournalRecord, readStep, toolPlace } from '../../protocol/index.ts'
 import type { Entry, Journal } from '../records/journal.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 import { type AskRuns, goingOn } from './service-runs.ts'
@@ -37,7 +37,7 @@ export interface OpenTurn {
 /**
  * Closes the intents that do not resume.
  * @param crashed whether the guest that ran before ended by itself
- * @param runs what services say of their runs, of which the calls resume as those of a turn do where the run goes on
+ * @param runs what services say of their runs: the calls of a run that goes on resume as a turn's do
  * @returns the turns that resume, oldest first
  */
 export async function reconcile(
@@ -63,7 +63,7 @@ export async function reconcile(
   return turns
 }
 
-/** Calls that a resumed turn makes again under the same ids: those of its model, and delegations to agents of others, whose ids derive from theirs. */
+/** Calls that a resumed turn makes again under the same ids: its model's calls, and delegations to others' agents, whose ids derive from its own. */
 function isMadeAgain({ name, call }: Pick<JournalRecord, 'name' | 'call'>): boolean {
   return toolPlace(call) !== null || (isDerived(call) && /^(?:a2a|acp)\./.test(name))
 }
@@ -157,7 +157,7 @@ async function close(store: Store, record: JournalRecord, isResumed: boolean): P
   const { call, name } = record
   const caller = { actor: record.actor, session: record.session, turn: record.turn }
   // All that it does is in its outcome. Its sender repeats it with the same id, which would otherwise never become a session.
-  if (name === 'session.create') {
+  if (name === newSessionCall) {
     const body = { status: 'ok', id: call, title: intent.input?.title ?? '' }
     return [{ caller, call, name, phase: 'outcome', body, projection: 'new_session' }]
   }
@@ -172,12 +172,11 @@ async function close(store: Store, record: JournalRecord, isResumed: boolean): P
   ]
 }
 
-const paidFor: ReadonlySet<string> = new Set(['model.generate', 'model.complete', 'model.embed'])
-
 interface Intent {
   readonly effect?: string
   readonly reserved?: JsonObject
   readonly charged?: JsonObject
+  readonly billed?: boolean
   readonly input?: { readonly title?: string }
 }
 
@@ -185,12 +184,12 @@ interface Intent {
  * What a call that a crash interrupted may have cost: all that it had reserved at last, because a service may bill that, in the windows
  * that covered this; and the time until the last record of the guest that ran it.
  */
-async function costOf(store: Store, { name, call, at }: JournalRecord, { reserved, charged }: Intent): Promise<JsonObject> {
+async function costOf(store: Store, { call, at }: JournalRecord, { reserved, charged, billed }: Intent): Promise<JsonObject> {
   if (reserved === undefined && charged === undefined) return {}
   const [newest] = await store.records({ order: 'newest_first', limit: 1, hydrate: false })
   const ms = Math.max(0, (newest?.at ?? at) - at)
   const time = charged === undefined ? {} : { charged: { ...charged, ms } }
-  if (!paidFor.has(name) || reserved === undefined) return time
+  if (billed !== true || reserved === undefined) return time
   const steps = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: maxExchanges, hydrate: true })
   const step = steps.find((each) => each.name === reservationName)
   if (step === undefined) return { spent: reserved, ...time }
@@ -199,7 +198,7 @@ async function costOf(store: Store, { name, call, at }: JournalRecord, { reserve
   return { spent, ...(charged === undefined || to === undefined ? time : { charged: { ...charged, ms, to } }) }
 }
 
-/** Exchanges of one call: its tries with every model, and extensions of its reservation, each of which doubles it. */
+/** Exchanges of one call: its tries with every model, and extensions of its reservation, which double each time. */
 const maxExchanges = 200
 
 function reconciliation(name: string, effect: string | undefined): JsonObject {

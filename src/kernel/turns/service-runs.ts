@@ -15,7 +15,7 @@ export interface ServiceRuns {
   started?(): Promise<FindStarted>
   /** Whether a session was made for a run that another session has started, or a run below that one. Opens the service. */
   isBelow?(session: SessionId, above: SessionId): Promise<boolean>
-  /** Asked before each turn of a session that has a profile. Opens the service. */
+  /** Asked before each turn of a session that a run was made for. Opens the service. */
   watch?(session: SessionId): Promise<RunWatch>
 }
 
@@ -31,14 +31,34 @@ interface StartedRuns {
 interface RunWatch {
   /** What a turn waits for before its next step; null: nothing. */
   readonly pause: () => Promise<void> | null
-  /** A turn begins or ends to wait for an approval. */
+  /** A turn begins or ends to wait for a person. */
   readonly onWait: (isWaiting: boolean) => void
 }
+
+/**
+ * A service that cannot say anything of its runs: what a crash interrupted in one stays as it is, what an undo of a turn would take back
+ * with it says so, and no turn waits for it.
+ * @param ask rejects in time, with an error that names the service
+ */
+export function guardRuns(
+  { goesOn, sessionOf, started, isBelow: below, watch }: ServiceRuns,
+  ask: <Said>(work: () => Promise<Said>) => Promise<Said>,
+): ServiceRuns {
+  return {
+    ...(goesOn && { goesOn: (run) => ask(() => goesOn(run)).catch(() => true) }),
+    ...(sessionOf && { sessionOf }),
+    ...(started && { started: () => ask(started) }),
+    ...(below && { isBelow: (...sessions) => ask(() => below(...sessions)).catch(() => false) }),
+    ...(watch && { watch: (session) => ask(() => watch(session)).catch(() => unwatched) }),
+  }
+}
+
+const unwatched: RunWatch = { pause: () => null, onWait: () => {} }
 
 /** Asks all services. */
 export type AskRuns = () => Promise<readonly ServiceRuns[]>
 
-/** @returns those of the runs that go on after a restart */
+/** @returns the runs that go on after a restart */
 export async function goingOn(services: AskRuns, runs: readonly TurnId[]): Promise<ReadonlySet<string>> {
   if (runs.length === 0) return new Set()
   const all = await services()

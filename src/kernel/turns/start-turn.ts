@@ -61,9 +61,9 @@ interface StartTurnDeps {
   readonly gate: Gate
   readonly registry: Registry
   readonly conversations: Pick<Conversations, 'read'>
-  /** Labels that files of the workspace with the same content have; absent: there are none. */
+  /** Labels of workspace files with the same content; absent: files have no labels. */
   readonly labelsOfFile: (file: KeptFile) => Promise<Provenance>
-  /** Of a conversation, what a turn reads. */
+  /** The part of a conversation that a turn reads. */
   readonly historyBytes: number
   /** Starts to recall while the message is being recorded; absent: the agent may not read memory. */
   readonly foresee?: ((session: SessionId, text: string) => void) | undefined
@@ -162,7 +162,7 @@ async function recordResults(
 async function assertSameMessage(store: Store, session: SessionId, id: CallId): Promise<void> {
   const [sent] = await store.records({ call: id, order: 'oldest_first', limit: 1, hydrate: false })
   if (sent?.name === turnCall && sent.session === session) return
-  throw new OxbowError('bad_input', `The client_id ${id} is not that of a message in session ${session}, and was used before.`, {
+  throw new OxbowError('bad_input', `The client_id ${id} was used before, but not for a message in session ${session}.`, {
     hint: 'Make a new id for each message; send it again only with the same message.',
   })
 }

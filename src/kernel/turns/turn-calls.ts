@@ -1,11 +1,11 @@
-/** The core's own calls: those that send a message, stop its turn and take what was sent meanwhile, and those of programs' own tools. */
+/** The core's own calls: those that send a message, stop its turn and take what was sent meanwhile. */
 import { z } from 'zod'
 import { type CallId, type IdMaker, isUuid, type JsonObject, type SessionId, toError, type TurnId } from '../../base/index.ts'
 import {
   type Call,
   cancelCall,
+  defineCall,
   type KeptFile,
-  type LaneResult,
   laneResult,
   mail,
   maxAttachedHead,
@@ -19,8 +19,8 @@ import { maxInputBytes } from '../calls/registry.ts'
 import { processRight } from '../policy/policy.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { RunningTurns } from './agent.ts'
-import { clientCalls, clientTools } from './client-calls.ts'
-import type { Lanes, TurnInput, TurnPast } from './lanes-interface.ts'
+import { clientTools } from './client-calls.ts'
+import type { Lanes, TurnPast, TurnInput } from './lanes-interface.ts'
 
 export interface TurnCallDeps {
   readonly lanes: Pick<Lanes, 'run' | 'cancel' | 'sessions'>
@@ -33,7 +33,7 @@ export interface TurnCallDeps {
 
 /** @returns the calls that the core describes itself */
 export function kernelCalls(deps: TurnCallDeps): readonly Call[] {
-  return [sendTurn(deps), cancelTurn(deps), cancelAllTurns(deps), takeInbox(deps), ...clientCalls()]
+  return [sendTurn(deps), cancelTurn(deps), cancelAllTurns(deps), takeInbox(deps)]
 }
 
 export const sessionId: z.ZodType<SessionId, string> = z
@@ -54,9 +54,14 @@ const keptFile: z.ZodType<KeptFile> = z.strictObject({
 
 const noPast: TurnPast = { started: false, into: null, cancelled: false }
 
-function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResult> {
-  return {
+function sendTurn({ lanes, recovered }: TurnCallDeps): Call {
+  return defineCall({
     name: turnCall,
+    forPrograms: true,
+    routes: [
+      { method: 'POST', path: '/sessions/{session}/messages' },
+      { method: 'POST', path: '/messages' },
+    ],
     summary: 'Sends a message to the agent of a session. The outcome is the reply.',
     input: z.strictObject({
       text: z.string().min(1).max(maxInputBytes).describe('The message.'),
@@ -78,12 +83,14 @@ function sendTurn({ lanes, recovered }: TurnCallDeps): Call<TurnInput, LaneResul
     run: async (input, context) => ({
       output: await lanes.run(context.id, context.caller, input, context.signal, recovered.get(context.id) ?? noPast),
     }),
-  }
+  })
 }
 
-function cancelTurn({ lanes }: TurnCallDeps): Call<{ session: SessionId; waiting: boolean }, { cancelled: boolean; turns: number }> {
-  return {
+function cancelTurn({ lanes }: TurnCallDeps): Call {
+  return defineCall({
     name: cancelCall,
+    forPrograms: true,
+    routes: [{ method: 'POST', path: '/sessions/{session}/cancel' }],
     summary: 'Stops the running turn of a session and everything that it runs.',
     input: z.strictObject({
       session: sessionId.describe('Id of the session.'),
@@ -101,13 +108,14 @@ function cancelTurn({ lanes }: TurnCallDeps): Call<{ session: SessionId; waiting
       const turns = lanes.cancel(session, waiting)
       return { output: { cancelled: turns > 0, turns } }
     },
-  }
+  })
 }
 
 /** Each session is cancelled by a call of its own, so that a crash in between resumes nothing that was cancelled. */
-function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call<object, { cancelled: number }> {
-  return {
+function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call {
+  return defineCall({
     name: 'turn.cancel_all',
+    routes: [{ method: 'POST', path: '/sessions/cancel' }],
     summary: 'Stops every running turn, also those of agents and schedules, and drops the messages that wait.',
     input: z.strictObject({}),
     output: z.object({ cancelled: z.int() }),
@@ -127,13 +135,13 @@ function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call<object, { ca
       })
       return { output: { cancelled: (await Promise.all(calls)).reduce((sum, turns) => sum + turns, 0) } }
     },
-  }
+  })
 }
 
 const inbox = z.strictObject({ messages: z.array(mail).readonly() })
 
-function takeInbox({ runningTurns }: TurnCallDeps): Call<object, z.infer<typeof inbox>> {
-  return {
+function takeInbox({ runningTurns }: TurnCallDeps): Call {
+  return defineCall({
     name: 'turn.inbox',
     summary: 'Takes the messages that were sent while the current turn runs.',
     input: z.strictObject({}),
@@ -147,5 +155,5 @@ function takeInbox({ runningTurns }: TurnCallDeps): Call<object, z.infer<typeof 
     timeoutMs: 30_000,
     recordOutput: ({ messages }) => ({ messages: messages.map((message) => message.id) }),
     run: async (_, { caller }) => ({ output: { messages: (await runningTurns.find(caller.turn as TurnId)?.takeMail()) ?? [] } }),
-  }
+  })
 }

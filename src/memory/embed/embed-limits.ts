@@ -3,13 +3,13 @@ import type { FusionWeights } from '../text/text-engine.ts'
 
 /** Words of a text that a table of words looks at: a passage has a hundred; more would only blur what it is about. */
 export const maxEmbeddedUnits: number = 8 * 1024
-/** Terms of a passage that are compared with those of a question: more than any passage has that was cut. */
+/** Terms of a passage that are compared with a question's: more than any passage has that was cut. */
 export const maxClosenessTerms = 400
-/** What a text and what stood before it together count in closeness beside the text alone. */
+/** Weight of a text together with what stood before it, compared with the text alone. */
 export const contextCloseness = 0.4
-/** What the second nearest word of a text counts beside the nearest: that a single word happens to be near says less than two. */
+/** Weight of a text's second nearest word compared with the nearest: two near words say more than one. */
 export const secondNearest = 0.2
-/** What a light word of a question counts beside its others. */
+/** Weight of a light word of a question compared with its others. */
 export const lightWordShare = 0.5
 /** Passages among which a word is taken to be rare, at least: as many as a search brings. */
 export const fewestCompared = 40
@@ -19,7 +19,7 @@ export const leastKnownShare = 0.5
 export const maxClosenessWords = 24
 /** Closeness of a noun to a word that names its class: 0.35 to 0.6 find the same, more takes exact words for less. */
 export const classCloseness = 0.45
-/** The least closeness of words of one topic, on top of which their vectors count: 0.5 finds less of what is asked in other words, 0.7 no more. */
+/** The least closeness of words of one topic; their vectors count on top of it: 0.5 finds fewer answers in other words, 0.7 no more. */
 export const topicCloseness = 0.6
 /** Words whose vectors are held: 8 000 take four megabytes, and are more than a person uses. */
 export const maxHeldWords = 8_000
@@ -27,7 +27,7 @@ export const maxHeldWords = 8_000
 export const maxDims = 4_096
 /** Of the built-in table: from 0.3 on both lists together find less at the very first place than words alone, on one set of two. */
 export const tableWeights: FusionWeights = { vector: 0.2, text: 0.8, closeness: 0.82 }
-/** Tables of words and sentence encoders without attention are weak beside words (LoCoMo: R@10 0.47 alone, words 0.69). */
+/** Tables of words and sentence encoders without attention are weak compared with words (LoCoMo: R@10 0.47 alone, words 0.69). */
 export const weakWeights: FusionWeights = { vector: 0.3, text: 0.7, closeness: 0.6 }
 /** Of models that read whole sentences. No such model could be had here: chosen with a simulated one, that finds alone what they are said to (R@10 0.75). */
 export const strongWeights: FusionWeights = { vector: 0.5, text: 0.5, closeness: 0.3 }

@@ -11,7 +11,7 @@ import { type Embedder, toUnit } from '../text/text-engine.ts'
 import { maxDims, maxEmbeddedUnits, weakWeights } from './embed-limits.ts'
 import { readTokenizer, refusedModel, type Tokenizer } from './tokenizer.ts'
 
-/** Maximum bytes of each file: twice those of the largest known models. */
+/** Maximum bytes of each file: twice what the largest known models have. */
 const maxBytes = { 'config.json': 64 * 1024, 'tokenizer.json': 64 * 1024 * 1024, 'model.safetensors': 1024 * 1024 * 1024 } as const
 /** Tokens of one text, as in model2vec. */
 const maxTokens = 512
@@ -171,7 +171,7 @@ function readerOf(view: DataView, from: number, type: NumberType): (place: numbe
   return (place) => read(view, from + place * size)
 }
 
-/** A 32-bit float of which the lower half was left out. */
+/** A 32-bit float without its lower half. */
 function upperHalfOf(bits: number): number {
   return new Float32Array(Uint32Array.of(bits << 16).buffer)[0] ?? 0
 }

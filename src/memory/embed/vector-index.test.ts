@@ -111,7 +111,7 @@ void describe('the index of vectors', () => {
     assert.deepEqual([await modelsOf(store), index.fault()], [[], null])
   })
 
-  void it('makes another model beside the one that is active, and lets it take its place when it is complete', async () => {
+  void it('builds another model while one is active, and switches to it when it is complete', async () => {
     const store = keep(await openMemoryStore({ user }))
     await fill(store.memory, 40)
     const old = engine('hash')

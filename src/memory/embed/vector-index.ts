@@ -2,7 +2,7 @@
  * Creates missing vectors in the background: a new entry is found by its words at once, and by meaning a moment later. Only the store
  * tracks which passages lack a vector, so a killed guest continues where it stopped.
  *
- * Each vector belongs to a model. After a change of model, new vectors are built beside the old ones and replace them in one step when
+ * Each vector belongs to a model. After a change of model, new vectors are built while the old ones are in use, and replace them in one step when
  * complete; vectors of two models are never compared.
  */
 import type { MemoryChange, MemoryModel, MemoryStore } from '../../store/index.ts'
@@ -17,7 +17,7 @@ export interface VectorIndex {
   caughtUp(): Promise<void>
   /** Rebuilds all vectors of the configured model; meanwhile search uses words only. @throws as the store and the embedder */
   rebuild(): Promise<void>
-  /** The model with complete vectors while those of the configured one are built; null once these are complete. */
+  /** The model with complete vectors while the configured one's are built; null once these are complete. */
   meanwhile(): string | null
   /** Why it has stopped; null while it works. */
   fault(): unknown

@@ -205,7 +205,7 @@ void describe('names in a question', () => {
     assert.deepEqual([...namesIn('Where was it? Paris.')], [])
   })
 
-  void it('are none where every word has one', () => {
+  void it('are not told by capitals where every word has one', () => {
     assert.deepEqual([...namesIn('WHERE DID ANNA GO')], [])
     assert.deepEqual([...namesIn('The History Of The World')], [])
   })

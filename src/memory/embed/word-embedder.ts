@@ -87,8 +87,9 @@ function embedOne(table: WordTable, whole: string, purpose: EmbedPurpose = 'docu
  * A question word that has a near word in every passage does not discriminate: its weight is the mean of its own rarity and of the rarity
  * of words near it.
  *
- * A noun of a class that a question word names is near that word, whatever their vectors say, and a word of its topic even more. Words are compared as terms of the index. A word that the
- * table does not know is compared by its two parts ("seasick"). Names match only themselves, but those of places are near what lies there.
+ * A noun of a class that a question word names is near that word, whatever their vectors say, and a word of its topic even more.
+ * Words are compared as terms of the index. A word that the table does not know is compared by its two parts ("seasick"). Names
+ * match only themselves, but place names are near what lies there.
  */
 
 /** @returns 0 to 1 for each passage, in order; null if too few words of the question are known, as in another language. Never throws. */

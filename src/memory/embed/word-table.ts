@@ -109,7 +109,7 @@ function sectionsOf(words: number, dims: number): Record<'scales' | 'offsets' | 
   return { scales, offsets, vectors, words: vectors + words * dims }
 }
 
-/** Order of the bytes `[from, to)` of a file beside the first `length` of what is asked. */
+/** Order of the bytes `[from, to)` of a file relative to the first `length` bytes of the query. */
 function compare(file: Uint8Array, from: number, to: number, query: Uint8Array, length: number): number {
   const shared = Math.min(to - from, length)
   for (let place = 0; place < shared; place += 1) {
@@ -279,7 +279,7 @@ export function partsOfTerm(table: WordTable, term: string): readonly number[] {
   return []
 }
 
-/** -1 when there is none. */
+/** -1 if the table has no such form. */
 function findForm(table: WordTable, word: string): number {
   const whole = table.find(word)
   if (whole >= 0) return whole

@@ -100,7 +100,7 @@ async function eraseMade(deps: SettleDeps, { session, at, seqs, phrases }: TurnW
  * request, which is erased last; if that is gone too, everything the agent said in that turn after the forgetting is erased.
  */
 
-/** A `memory.forget` whose own turn, or a turn beside it, was still running. */
+/** A `memory.forget` whose own turn, or a concurrent one, was still running. */
 export interface OwedForgetting {
   /** Seq of its outcome. */
   readonly seq: number
@@ -108,7 +108,7 @@ export interface OwedForgetting {
   readonly turn: TurnId | ''
   /** Records that were kept because their calls had not ended. */
   readonly later: readonly number[]
-  /** Turns that ran beside it. */
+  /** Concurrent turns. */
   readonly running: readonly TurnId[]
 }
 
@@ -185,7 +185,7 @@ async function wordsOfTurn(
   const said: string[] = []
   const exchanges: number[] = []
   for await (const record of recordsOf(deps, stretch, turn)) {
-    if (record.phase === 'exchange' && record.name === 'model.generate') exchanges.push(record.seq)
+    if (record.phase === 'exchange' && isGeneration(record)) exchanges.push(record.seq)
     const text = await saidIn(deps, record)
     if (text === null) continue
     const tells = phrases === null ? record.seq > since && isAgents(record) : exact.inText(text) || near.tells(text)

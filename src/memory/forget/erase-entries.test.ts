@@ -12,7 +12,7 @@ test('an erased text is not found through the next turn, by words or closeness, 
   const { memory } = bed.store
   await bed.keep([
     'The password of the cellar is xylophone.',
-    'Thank you, I shall keep it in mind.',
+    'Thank you, I will keep it in mind.',
     'We painted the fence on a Tuesday.',
     'The soup was far too hot.',
   ])
@@ -42,7 +42,7 @@ test('an erased text is not found through the next turn, by words or closeness, 
 
 test('two neighbours erased at the same time both stay erased', async () => {
   await using bed = await openRecallBed('none')
-  await bed.keep(['The cellar has two doors.', 'Thank you, I shall keep it in mind.'])
+  await bed.keep(['The cellar has two doors.', 'Thank you, I will keep it in mind.'])
   const [first, second] = await bed.store.memory.items(['e0', 'e1'])
   let other: Promise<void> | undefined
   const items: MemoryStore['items'] = async (ids) => {

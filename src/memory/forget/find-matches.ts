@@ -4,7 +4,7 @@
  */
 import { foldPhrase, type MemoryEntry, type MemoryFilter, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
 import { type CallId, OxbowError, type SessionId } from '../../base/index.ts'
-import type { JournalRecord } from '../../protocol/index.ts'
+import { searchMemoryCall, isGeneration, type JournalRecord } from '../../protocol/index.ts'
 import { entryPages, wholeText } from '../keep/memory-item.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { forgetItems, maxExchanges, maxForgotten, maxQueryWords, minForgetCharacters, minForgetDense } from '../keep/keep-limits.ts'
@@ -76,7 +76,7 @@ export async function findMatchingRecords(
     const slice = await store.scan({ after: cursor, before: end + 1, phrases, ...(session !== undefined && { session }) })
     for (const record of slice.records) {
       found.set(record.seq, record)
-      if (record.name === 'model.generate' && record.phase === 'outcome') spoken.add(record.call)
+      if (isGeneration(record) && record.phase === 'outcome') spoken.add(record.call)
     }
     cursor = slice.upto
   }
@@ -108,7 +108,7 @@ export async function findRevealingQueries(
 
 /** Empty for other records. */
 function personsQuery({ name, phase, actor, body }: JournalRecord): string {
-  if (name !== 'memory.search' || phase !== 'intent' || actor.startsWith('agent:')) return ''
+  if (name !== searchMemoryCall || phase !== 'intent' || actor.startsWith('agent:')) return ''
   const { input } = JSON.parse(body) as { readonly input?: { readonly query?: unknown } }
   return typeof input?.query === 'string' ? input.query : ''
 }

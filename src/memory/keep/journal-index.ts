@@ -5,7 +5,7 @@
  */
 import { type MemoryChange, type MemoryEntry, type MemoryItem, parseReference } from '../../store/index.ts'
 import { type CallId, createRecentMap, type RecentMap, type SessionId, type TurnId } from '../../base/index.ts'
-import type { JournalRecord, Label } from '../../protocol/index.ts'
+import { forgetCall, type JournalRecord, type Label } from '../../protocol/index.ts'
 import type { OwedForgetting } from '../forget/aftermath.ts'
 import { bodyOf, heldLabels, mayMatter, saidIn, type SaidMessage } from './message-record.ts'
 import type { TextEngine } from '../text/text-engine.ts'
@@ -212,7 +212,7 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
 async function owe({ deps, owed }: Run, page: readonly JournalRecord[]): Promise<boolean> {
   let isNew = false
   for (const { name, phase, seq, call, turn, body } of page) {
-    if (name !== 'memory.forget' || phase !== 'outcome' || owed.has(seq)) continue
+    if (name !== forgetCall || phase !== 'outcome' || owed.has(seq)) continue
     const said = await bodyOf(deps.store, { body })
     const later = listIn(said?.['later']).filter((each) => typeof each === 'number')
     const running = listIn(said?.['running']).filter((each) => typeof each === 'string') as TurnId[]

@@ -13,7 +13,7 @@ export interface Draft {
   readonly entry: Omit<MemoryEntry, 'hash'>
   readonly text: string
   readonly format: TextFormat
-  /** Text of the turn before; empty when there is none. */
+  /** Text of the previous turn; empty for the first. */
   readonly before: string
 }
 

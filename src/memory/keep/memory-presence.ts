@@ -33,7 +33,7 @@ export function createMemoryPresence(memory: MemoryStore): MemoryPresence {
       const [other] = newest.kind !== 'message' || newest.session === '' ? [newest] : await memory.list({ notSession: newest.session }, 1)
       found = other === undefined ? { kind: 'one', session: newest.session } : { kind: 'more' }
     }
-    // Writes during the query are either seen by it or counted below.
+    // The query sees writes during it, or they are counted below.
     held ??= found
   }
   const answer = (session: SessionId): boolean =>

@@ -4,7 +4,7 @@
  */
 import { parseErased, parseReference, type Store } from '../../store/index.ts'
 import { type CallId, isObject, type JsonObject } from '../../base/index.ts'
-import { type JournalRecord, type Label, readStep, textOfAnswer, turnCall } from '../../protocol/index.ts'
+import { isGeneration, type JournalRecord, type Label, readStep, textOfAnswer, turnCall } from '../../protocol/index.ts'
 import { maxMessageCharacters } from './keep-limits.ts'
 import { withoutSecrets } from './note-rules.ts'
 
@@ -20,7 +20,7 @@ type Named = Pick<JournalRecord, 'name' | 'phase'>
 /** Whether the body of a record is needed; the others are not read. */
 export function mayMatter({ name, phase }: Named): boolean {
   if (name === turnCall) return phase === 'intent' || phase === 'started' || phase === 'outcome' || phase === 'reconciled'
-  if (name === 'model.generate') return phase === 'intent' || phase === 'outcome'
+  if (isGeneration({ name })) return phase === 'intent' || phase === 'outcome'
   return false
 }
 

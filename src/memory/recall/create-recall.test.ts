@@ -209,7 +209,7 @@ test('both fusions find entries, and reciprocal rank is optional', async () => {
   assert.notEqual(weighed[1]?.score, ranked[1]?.score)
 })
 
-test('words near those of the question count one by one and are reported', async () => {
+test("words near the question's count one by one and are reported", async () => {
   await using bed = await openRecallBed('words-50k')
   await bed.keep([...small, 'The physician was kind to her.', 'She was kind to her neighbours.'])
   const [first, ...others] = await bed.ask('Which doctor was she with?')

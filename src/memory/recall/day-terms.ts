@@ -1,7 +1,7 @@
 /**
  * Days as terms, so that "last Friday" in a turn of 20 May is found by a question about 19 May, about May, or about that year: a
  * day is `d20230519`, its month `m202305`, its year `y2023`. English words and ISO or dotted dates are read; a date without a
- * year is the last one before the turn. Days are those of UTC.
+ * year is the last one before the turn. Days are in UTC.
  */
 import { ownValue } from '../../base/index.ts'
 

@@ -1,6 +1,6 @@
 /**
  * A map of memory: memories with similar meaning stand near each other. Their vectors are projected on the two directions in which they
- * differ most (principal components, by power iteration). Where vectors would cost money, or there are none, the axes are time and kind.
+ * differ most (principal components, by power iteration). Where vectors are missing or would cost money, the axes are time and kind.
  */
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { MemoryKind, MemoryStore } from '../../store/index.ts'

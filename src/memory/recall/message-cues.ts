@@ -1,7 +1,7 @@
 /**
  * What the words of a message say about whose matter it is: the person's own ("my sister", "did we decide"), one in which the person
- * occurs ("while I am at work", "the kids"), one that anybody could ask about ("what is a mortgage?"), or none of these. In English, and
- * for what is the person's own the commonest words in some other languages.
+ * occurs ("while I am at work", "the kids"), one that anybody could ask about ("what is a mortgage?"), or nothing. In English; the
+ * person's own is also recognized by the commonest words of some other languages.
  */
 import { stem } from '../text/terms.ts'
 
@@ -32,7 +32,7 @@ const theirs = [
   /[我咱]|私|僕|俺|우리|내(?=\s)/u,
 ]
 
-/** What a person says of themselves although nothing of theirs is asked for: "tell me", "can I", "I need a function". */
+/** First-person phrases that do not ask about the person's own matters: "tell me", "can I", "I need a function". */
 const empty =
   /\b(?:give|tell|show|help|let|send|get|teach|explain to|remind|ask|correct|hear|see|understand) (?:me|us)\b|\b(?:how|where|when|what|which|who)\b[^?]{0,20}?\b(?:do|can|could|would|should|to) I\b|^\W*(?:can|could|may|should|shall) I\b|\bI (?:need|want|think|mean|meant|get|got|see|would like|should like|guess|wonder|have)\b|\blike I(?:'m| am)\b|^\W*(?:please )?(?:explain|describe|read|show|write|translate|draw)\b[^.?!]*?\b(?:to|for) me\b|\bif I\b/giu
 const speaker = /\b(?:I|I'm|I've|I'd|me|us)\b/u

@@ -11,7 +11,7 @@ import { dayTerms, termsOfDay } from './day-terms.ts'
 export const now: number = Date.UTC(2026, 5, 1)
 export const dayMs = 86_400_000
 
-/** A candidate of which nothing is known but its passage. */
+/** A candidate with nothing but a passage. */
 export function candidateOf(passage: FoundPassage, score = 0): Candidate {
   return {
     passage,
@@ -33,7 +33,7 @@ export interface RecallBed extends AsyncDisposable {
   readonly store: Store
   readonly text: TextEngine
   readonly recall: Recall
-  /** Texts in their order are neighbours of one stream; the facts of an entry may be given beside. */
+  /** Texts in their order are neighbours of one stream; the facts of an entry may be given along with its text. */
   keep(texts: readonly (string | (Partial<MemoryEntry> & { readonly text: string }))[]): Promise<void>
   ask(text: string, more?: Partial<RecallQuestion>): Promise<readonly Recalled[]>
 }

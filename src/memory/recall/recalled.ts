@@ -61,7 +61,7 @@ const leastScore = 0.5
 /** The same where words were not compared one by one: without a table of words, and in languages that it does not know. */
 const leastScoreAlone = 0.35
 
-/** @returns those of one answer that are near enough, in their order; none of them when even the best is not */
+/** @returns the memories of one answer that are near enough, in order; empty if even the best is not */
 export function nearEnough(found: readonly Recalled[]): readonly Recalled[] {
   const best = Math.max(0, ...found.map(({ score }) => score))
   const behind = (share: number): readonly Recalled[] => found.filter(({ score }) => score >= best * share)

@@ -103,7 +103,7 @@ function isTelling(term: string): boolean {
   return !isStopWord(term) && isContent(term)
 }
 
-/** Of a word that is no stop word: its term may be one by chance, as that of Ines. */
+/** For a word that is not a stop word: its term may equal a stop word's by chance ("Ines"). */
 function isContent(term: string): boolean {
   return !small.has(term) && !isLightTerm(term)
 }
@@ -184,7 +184,7 @@ function namesAnyOf(text: string, telling: readonly string[]): boolean {
 /** What stands for a secret says nothing of what a message is about. */
 const secretHandle = /\[secret:[^\]\s]*\]/g
 
-/** Scripts of which a word has several terms. */
+/** Scripts that split a word into several terms. */
 const unspaced =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 
@@ -194,7 +194,7 @@ function isPlace(name: string): boolean {
 }
 
 /**
- * Of a sure search what stands out. Words of another's asking are compared badly, so that of an unsure one more is given: the best, and what
+ * A sure search gives what stands out. Words asked in another way compare badly, so an unsure search gives more: the best, and what
  * is nearest as a whole, which finds other memories than words one by one.
  */
 function nearBest(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {

@@ -10,7 +10,7 @@ import { readModelSummary, summaryInstructions, summaryRequest, withoutResolved 
 import { boundPins, findPins, mergePins } from './pins.ts'
 import { bytesPerToken, maxAboutChars, maxSummaryChars, messagesPerRange, minSummaryTokens, summaryPart } from './summary-limits.ts'
 
-/** Asks a model for a text; null when there is none, or it failed, or the budget is used up. */
+/** Asks a model for a text; null without a model, on failure, or when the budget is used up. */
 export type AskModel = (question: { readonly system: string; readonly text: string }) => Promise<string | null>
 
 export interface SummaryDeps {

@@ -1,8 +1,7 @@
 /**
  * A summary by a model. Its answer is hostile input: it may be empty, huge, a lie, or the echo of an instruction that stood in
- * a tool result. So it is cut to size; a sentence with a number, a path or an id that stands nowhere in what it was made of is
- * left out; a pin counts only when its words stand there; and nothing that rules have pinned can be taken away by it, except an
- * open question.
+ * a tool result. So it is cut to size; a sentence with a number, a path or an id that the source does not have is left out; a pin
+ * counts only when the source has its words; and it can remove nothing that rules have pinned, except an open question.
  */
 import { truncate } from '../../base/index.ts'
 import { type FoundPin, identifiersIn, type Pin, type PinKind } from './pins.ts'

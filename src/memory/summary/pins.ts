@@ -2,20 +2,19 @@
  * Pins: what a conversation has committed itself to, kept word for word while the rest is summed up. Rules find them in what
  * the person and the agent said, never in what tools brought in: a page that claims "we decided to …" decides nothing.
  */
+import { z } from 'zod'
 import { truncate } from '../../base/index.ts'
 import { sentencesOf } from './sentences.ts'
 import { maxPinChars, maxPins, maxPinsChars } from './summary-limits.ts'
 
-export type PinKind = 'goal' | 'decision' | 'question' | 'path' | 'id'
-
-export interface Pin {
-  /** `p1`, `p2` …, in the order of finding; never given twice in a session. */
-  readonly id: string
-  readonly kind: PinKind
-  readonly text: string
-  /** Of the record that it was said in. */
-  readonly seq: number
-}
+export const pinSchema = z.object({
+  id: z.string().describe('`p1`, `p2` …, in the order of finding; never given twice in a session.'),
+  kind: z.enum(['goal', 'decision', 'question', 'path', 'id']),
+  text: z.string(),
+  seq: z.int().nonnegative().describe('Of the record that it was said in.'),
+})
+export type Pin = z.infer<typeof pinSchema>
+export type PinKind = Pin['kind']
 
 export type FoundPin = Omit<Pin, 'id'>
 
@@ -60,7 +59,7 @@ function namesIn(text: string, pattern: RegExp): readonly string[] {
   return [...new Set([...text.matchAll(pattern)].map(([name]) => name))].slice(0, maxPins)
 }
 
-/** The sentence when it is short, else the name with the words beside it. */
+/** The sentence when it is short, else the name with the words around it. */
 function around(sentence: string, name: string): string {
   if (sentence.length <= maxPinChars) return sentence
   const at = sentence.indexOf(name)

@@ -36,7 +36,7 @@ export function weightOf(sentence: string): number {
   return 1 + numbers * 0.75 + names * 0.5 + marks * 0.75 + (decided.test(sentence) ? 1.5 : 0) - (sentence.endsWith('?') ? 0.75 : 0)
 }
 
-/** A sentence tells what was forgotten when most of its words, or most of those of the forgotten text, are the other's. */
+/** A sentence tells what was forgotten when most of its words are in the forgotten text, or most of that text's words in it. */
 export function sharesMost(said: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
   const shared = [...said].filter((word) => forgotten.has(word)).length
   return shared > 0 && shared >= 0.6 * Math.min(said.size, forgotten.size)

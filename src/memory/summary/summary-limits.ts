@@ -29,7 +29,7 @@ export const maxScannedChars = 100_000
 export const maxMessageChars = 2_000
 /** Of all that is summarised at once a model reads this much. */
 export const maxSourceChars = 120_000
-/** A title: what a list shows in one line beside time and turns. */
+/** A title: what a list shows in one line with time and turns. */
 export const maxTitleChars = 60
 /** What a model is shown for a title: the matter of a conversation stands at its beginning. */
 export const maxTitleSourceChars = 2_000

@@ -5,27 +5,30 @@
 import { z } from 'zod'
 import { foldPhrase, matchPhrases } from '../../store/index.ts'
 import { type CallId, fenced, truncate } from '../../base/index.ts'
-import type { Label } from '../../protocol/index.ts'
-import type { Pin } from './pins.ts'
+import { type Label, labelSchema } from '../../protocol/index.ts'
+import { pinSchema, type Pin } from './pins.ts'
 import { sentencesOf, sharesMost, wordsOf } from './sentences.ts'
 import { maxAboutChars, maxRanges } from './summary-limits.ts'
 
-export interface Summary {
-  /** 1, 2, 3 … in a session: a summary not based on the newest one is rejected. */
-  readonly epoch: number
-  /** Seq of the last record that it covers. */
-  readonly upto: number
+const whole = z.int().nonnegative()
+const rangeSchema = z.object({ from: whole, to: whole, messages: whole.describe('0: unknown.'), about: z.string() })
+/** By seqs of the first and the last record, both included. */
+export type Range = z.infer<typeof rangeSchema>
+
+const summarySchema = z.object({
+  epoch: whole.describe('1, 2, 3 … in a session: a summary not based on the newest one is rejected.'),
+  upto: whole.describe('Seq of the last record that it covers.'),
   /** Call of the last message that it covers. */
-  readonly through: CallId
-  readonly text: string
-  readonly pins: readonly Pin[]
-  /** Number of the next new pin. */
-  readonly nextPin: number
-  readonly ranges: readonly Range[]
+  through: z.string().transform((text) => text as CallId),
+  text: z.string(),
+  pins: z.array(pinSchema).readonly(),
+  nextPin: whole.describe('Number of the next new pin.'),
+  ranges: z.array(rangeSchema).readonly(),
   /** Labels of everything it was made from. */
-  readonly labels: readonly Label[]
-  readonly by: 'model' | 'rules'
-}
+  labels: z.array(labelSchema()).readonly(),
+  by: z.enum(['model', 'rules']),
+})
+export type Summary = Readonly<z.infer<typeof summarySchema>>
 
 /** One message, or a generation with the results of its tool calls: what leaves the window together. */
 export interface SummaryStep {
@@ -72,31 +75,9 @@ export function pinLine({ id, kind, text, seq }: Pin): string {
   return `- ${id} ${kind} (#${seq}): ${text}`
 }
 
-const whole = z.int().nonnegative()
-const summarySchema: z.ZodType<Summary> = z.object({
-  epoch: whole,
-  upto: whole,
-  through: z.string().transform((text) => text as CallId),
-  text: z.string(),
-  pins: z.array(z.object({ id: z.string(), kind: z.enum(['goal', 'decision', 'question', 'path', 'id']), text: z.string(), seq: whole })),
-  nextPin: whole,
-  ranges: z.array(z.object({ from: whole, to: whole, messages: whole, about: z.string() })),
-  labels: z.array(z.enum(['untrusted', 'private']) satisfies z.ZodType<Label>),
-  by: z.enum(['model', 'rules']),
-})
-
 /** @returns null for an erased body or one of an unknown version */
 export function readSummary(body: unknown): Summary | null {
   return summarySchema.safeParse(body).data ?? null
-}
-
-export interface Range {
-  /** Seqs of the first and the last record, both included. */
-  readonly from: number
-  readonly to: number
-  /** 0: unknown. */
-  readonly messages: number
-  readonly about: string
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * Little-endian. Header of 64 bytes: `OXWC`, version, nouns, lists, words, bytes of the list members (each u32), 8 zeros, SHA-256 of the
  * rest. Then, each with one more offset than entries: offsets (u32) of the nouns, of the lists and of the words; the list of each noun
- * (u16, padded to 4 bytes); the members of the lists (u16 numbers of words); the UTF-8 bytes of the words; those of the nouns, sorted.
+ * (u16, padded to 4 bytes); the members of the lists (u16 numbers of words); the UTF-8 bytes of the words; the nouns' bytes, sorted.
  */
 import { createHash } from 'node:crypto'
 import { OxbowError } from '../../base/index.ts'

@@ -123,7 +123,7 @@ void describe('cutting a text', () => {
       cutText(`${prose}\n\n${'- One item of the list, which goes on\n  in a second line of its own.\n'.repeat(20)}`, 'markdown'),
     )
     for (const each of list.slice(1)) assert.match(each, /^- One/)
-    // A heading inside a fence is none.
+    // A heading inside a fence does not count.
     assert.equal(cutText(`${code.replace('const', '# const')}\n${prose}`, 'markdown')[1]?.context, '')
   })
 

@@ -153,7 +153,7 @@ void describe('terms', () => {
     )
   })
 
-  void it('of two texts side by side are those of each', () => {
+  void it("of two texts side by side are each text's terms", () => {
     const words = fc
       .array(fc.constantFrom('oxen', 'src/main.ts', '漢字', '학교에서', 'U.S.', "don't", '3.14', 'ตลาด', 'camelCase'), { maxLength: 8 })
       .map((all) => all.join(' '))

@@ -21,7 +21,7 @@ import { ownValue } from '../../base/index.ts'
  */
 const chunks = /[\p{L}\p{M}\p{N}]+(?:(?:[_./\\:@+=&?%#~$'-]+|(?<=\p{Nd}),(?=\p{Nd}))[\p{L}\p{M}\p{N}]+)*(?:\+\+|#)?/gu
 const signs = /[^\p{L}\p{M}\p{N}]+/u
-/** What makes several words one name: a sign that no sentence has between letters, or a digit beside any sign. */
+/** What makes several words one name: a sign that no sentence has between letters, or a digit next to any sign. */
 const nameSign = /[_/\\@=&?%#~$+]|[\p{L}\p{N}][.:]+\p{L}/u
 const initials = /^(?:\p{L}\.)+\p{L}$/u
 const groupedNumber = /^\d{1,3}(?:[.,']\d{3})+(?:[.,]\d+)?$/
@@ -89,7 +89,7 @@ export function stem(word: string): string {
   if (latinWord.test(word)) return english(regular(word))
   if (cyrillicWord.test(word)) return russian(word) || word
   if (greekWord.test(word)) return greek(word) || word
-  // The stemmer leaves the ه that ة has become behind an article, and takes it where there is none.
+  // The stemmer leaves the ه that ة has become behind an article, and takes it where no article stands.
   if (arabicWord.test(word)) return (arabic(word) || word).replace(/(?<=...)ه$/u, '')
   return word
 }
@@ -103,7 +103,7 @@ function cutTerm(term: string): string {
 
 /**
  * @param word letters, marks and digits of a cleaned text
- * @param into terms are added here, those of the parts of a word in pieces (camelCase, sha256) too
+ * @param into terms are added here, also of the parts of a word in pieces (camelCase, sha256)
  */
 function addWordTerms(word: string, side: Side, into: string[]): void {
   if (isUnspaced(word)) {
@@ -111,7 +111,7 @@ function addWordTerms(word: string, side: Side, into: string[]): void {
     return
   }
   const lower = word.toLowerCase()
-  // Longer than any word: data, of which only the beginning is kept, and no parts.
+  // Longer than any word: data. Only its beginning is kept, and no parts.
   if (word.length > maxTermLength) {
     into.push(cutTerm(lower))
     return
@@ -154,7 +154,7 @@ function takeEmoji(text: string): { readonly rest: string; readonly terms: reado
 
 /**
  * One spelling for what reads the same: Unicode NFKC, no characters that nobody sees, no marks over letters where people leave
- * them out. Case stays, because names are split by it.
+ * them out. Case stays, because it splits names.
  *
  * Marks go from Latin, Greek, Hebrew and Arabic letters (é = e, α = ά, points and harakat), and ё = е, because readers of these
  * scripts type them or not as they like. They stay where they make another letter: й, Japanese か and が, Korean syllables (which

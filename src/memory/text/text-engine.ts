@@ -12,7 +12,7 @@ export interface EmbedderFacts {
   /** Name and version of the model: vectors of two ids are never compared. */
   readonly id: string
   readonly dims: number
-  /** How far its similarities can be trusted beside words: weights of recall, chosen by the benchmark. */
+  /** How far its similarities can be trusted compared with words: weights of recall, chosen by the benchmark. */
   readonly weights: FusionWeights
 }
 
@@ -42,11 +42,11 @@ export type EmbedPurpose = 'document' | 'query'
 export interface FusionWeights {
   readonly vector: number
   readonly text: number
-  /** What closeness word by word counts beside both of them, 0 to 1: the better the vectors, the less there is left to say. */
+  /** Weight of closeness word by word compared with both of them, 0 to 1: the better the vectors, the less there is left to say. */
   readonly closeness: number
 }
 
-/** `context`: terms of the headings above it, empty where there are none. Whoever knows the turn before adds its terms. */
+/** `context`: terms of the headings above it, empty without headings. Whoever knows the turn before adds its terms. */
 export type CutPassage = Passage
 
 /** A question as both lists are asked. */
@@ -63,7 +63,7 @@ export interface ReadQuestion {
 /** Begins class terms, which follow the words of a stored passage (see classes.ts). */
 export const classMark = '^'
 
-/** @param terms as stored: class terms are last @returns those of the text's own words */
+/** @param terms as stored: class terms are last @returns the terms of the text's own words */
 export function wordPart(terms: string): string {
   return terms.slice(0, classStart(terms))
 }
@@ -80,7 +80,7 @@ function classStart(terms: string): number {
 }
 
 export interface TextEngine {
-  /** Null when there is none (`memory.embedder = "none"`). Its facts; embedding itself is asked of `embed`. */
+  /** Null without an embedder (`memory.embedder = "none"`). Its facts; embedding itself is asked of `embed`. */
   embedder(): Promise<EmbedderFacts | null>
   /** Cuts at borders of sentences, headings and lines: about 640 UTF-16 units, 96 of overlap; code by lines. In order. */
   cut(text: string, format: TextFormat): Promise<readonly CutPassage[]>

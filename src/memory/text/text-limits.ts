@@ -7,11 +7,11 @@ export const overlapUnits = 96
 export const smallestSection = 160
 /** The longest text that is cut: a book of 5 000 pages. Its passages and their terms take about ten times as much. */
 export const maxCutUnits: number = 16 * 1024 * 1024
-/** Terms are made of passages; who asks for those of more than this asks for an index that nobody could search. */
+/** Terms are made of passages; terms of a longer text would be an index that nobody could search. */
 export const maxTermUnits: number = 1024 * 1024
 /** A term is a word or a name. What is longer is data, and its beginning is enough to find it. */
 export const maxTermLength = 64
-/** Class terms of one passage: a hundred words have about fifty nouns with some ten classes each, of which many are shared. */
+/** Class terms of one passage: a hundred words have about fifty nouns with some ten classes each, many of them shared. */
 export const maxClassTerms = 512
 /** Parts of one name, e.g. of an address with a long query: beyond these it is data too. */
 export const maxNameParts = 32

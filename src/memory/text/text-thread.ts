@@ -124,7 +124,7 @@ function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
 
 function startWorker(role: TextThreadRole): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
-  // Beside this file there is text-worker.ts in the sources and text-worker.js in the bundle.
+  // The worker's file is next to this one: text-worker.ts in the sources, text-worker.js in the bundle.
   const file = import.meta.url.endsWith('.ts') ? './text-worker.ts' : './text-worker.js'
   return new Worker(new URL(file, import.meta.url), { workerData: role, name: 'oxbow-text', execArgv: [] })
 }

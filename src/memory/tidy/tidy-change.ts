@@ -5,27 +5,27 @@ import { maxRelations } from '../keep/keep-limits.ts'
 import { maxShownLines } from './tidy-limits.ts'
 import { ownValue } from '../../base/index.ts'
 
-export type TidyKind = 'learned' | 'confirmed' | 'merged' | 'superseded' | 'flagged' | 'settled' | 'dropped'
+const patch = z.record(z.string(), z.unknown()).transform((value) => value as MemoryPatch)
 
-export interface TidyChange {
-  readonly kind: TidyKind
-  readonly id: string
-  /** Beginning of the entry's text, for the report. */
-  readonly text: string
-  /** The other entry of a pair; empty when there is none. */
-  readonly other: string
-  /** Previous and new values of the same fields. For `learned` only `updatedAt`; for `dropped`, `before` is the whole entry. */
-  readonly before: MemoryPatch
-  readonly after: MemoryPatch
-}
+const tidyChange = z.object({
+  kind: z.enum(['learned', 'confirmed', 'merged', 'superseded', 'flagged', 'settled', 'dropped']),
+  id: z.string(),
+  text: z.string().describe('Beginning of the text of the entry, for the report.'),
+  other: z.string().describe('The other entry of a pair; empty when there is none.'),
+  // Previous and new values of the same fields. For `learned` only `updatedAt`; for `dropped`, `before` is the whole entry.
+  before: patch,
+  after: patch,
+})
+export type TidyChange = z.infer<typeof tidyChange>
+export type TidyKind = TidyChange['kind']
 
 /** One step of a run as journaled: recorded before it is applied. */
-export interface TidyStep {
-  readonly phase: string
-  readonly changes: readonly TidyChange[]
-  /** Questions for a person. */
-  readonly asks: readonly string[]
-}
+export const tidyStepSchema = z.object({
+  phase: z.string(),
+  changes: z.array(tidyChange).readonly(),
+  asks: z.array(z.string()).describe('Questions for a person.'),
+})
+export type TidyStep = z.infer<typeof tidyStepSchema>
 
 /** @returns the change that gives an entry these values. */
 export function changeOf(kind: TidyKind, entry: MemoryEntry, text: string, after: MemoryPatch, other = ''): TidyChange {
@@ -71,24 +71,6 @@ export function stillFits(change: TidyChange, there: ReadonlyMap<string, MemoryE
 function hasValues(entry: MemoryEntry, values: MemoryPatch): boolean {
   return Object.entries(values).every(([key, value]) => JSON.stringify(ownValue(entry, key as keyof MemoryEntry)) === JSON.stringify(value))
 }
-
-const patch = z.record(z.string(), z.unknown()).transform((value) => value as MemoryPatch)
-
-/** Schema of journaled steps. */
-export const tidyStepSchema: z.ZodType<TidyStep> = z.object({
-  phase: z.string(),
-  changes: z.array(
-    z.object({
-      kind: z.enum(['learned', 'confirmed', 'merged', 'superseded', 'flagged', 'settled', 'dropped']),
-      id: z.string(),
-      text: z.string(),
-      other: z.string(),
-      before: patch,
-      after: patch,
-    }),
-  ),
-  asks: z.array(z.string()),
-})
 
 /** What a run has done. */
 export const tidiedSchema = z.strictObject({

@@ -1,6 +1,6 @@
 /** Limits of tidying, with their reasons. */
 
-/** Hot entries, shown in every context: few enough for a person to review and small beside a model's window. */
+/** Hot entries, shown in every context: few enough for a person to review and small compared with a model's window. */
 export const hotEntries = 50
 export const hotTokens = 3_000
 /** Warm entries. */

@@ -27,7 +27,7 @@ export interface Tidy {
   run(ports: TidyPorts): Promise<Tidied>
   /** Unix milliseconds of the last run; 0: never. */
   lastAt(): Promise<number>
-  /** Seq of the first step of the newest report; 0: there is none. */
+  /** Seq of the first step of the newest report; 0 before the first report. */
   lastReport(): Promise<number>
   /** Reverts steps, newest change first. @returns how many changes were reverted, and how many were kept because of later changes */
   undo(steps: readonly TidyStep[]): Promise<{ readonly undone: number; readonly kept: number }>

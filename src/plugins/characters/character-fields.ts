@@ -62,7 +62,7 @@ function textOf(value: Json | undefined, at: string, findings: Findings): string
   return ''
 }
 
-/** A text alone is a list of one. */
+/** A single text is a list of one. */
 function textList(value: Json | undefined, at: string, findings: Findings): readonly string[] {
   if (isAbsent(value)) return []
   if (typeof value === 'string') return value.trim() === '' ? [] : [value]
@@ -109,7 +109,7 @@ function readConversations(value: Json | undefined, findings: Findings): Charact
   })
 }
 
-/** `{name, content: {text}}`; 0.x has `user` for `name`, and ZoeyOS `text` beside it. */
+/** `{name, content: {text}}`; 0.x has `user` for `name`, and ZoeyOS `text` next to it. */
 function readExample(value: Json, at: string, findings: Findings): ExampleMessage {
   const message = objectOf(value, at, findings)
   const content =
@@ -134,7 +134,7 @@ function knowledgeOf(entry: Json, at: string, findings: Findings): Knowledge | n
   if (typeof entry === 'string') return entry.trim() === '' ? null : { kind: 'text', text: entry }
   const outer = objectOf(entry, at, findings)
   const item = isObject(outer['item']) ? outer['item'] : null
-  // Newer files name the case, and have its value beside it.
+  // Newer files name the case, with its value next to it.
   const said = item === null ? outer : caseOf(item)
   const shared = said['shared'] === true || outer['shared'] === true
   for (const [key, kind] of [

@@ -84,7 +84,7 @@ function joinWithin(sections: readonly string[], max: number): string {
 
 const placeholder = /\{\{\s*(\w{1,40})\s*\}\}|\$\{([A-Za-z_]\w{0,127})\}/g
 
-/** Placeholders of examples: names of people, and that of the character. Others stay. */
+/** Placeholders of examples: people's names and the character's. Others stay. */
 function fillIn(text: string, own: string, names: readonly string[], variables: Readonly<Record<string, string>>): string {
   if (!text.includes('{')) return text
   return text.replaceAll(placeholder, (whole, word: string | undefined, variable: string | undefined) => {

@@ -1,5 +1,5 @@
 /**
- * Takes the secrets out of the file of a character: they move into the secret store, and a handle stands in their place. What is in
+ * Takes the secrets out of the file of a character: they move into the secret store, and handles replace them. What is in
  * `secrets` counts as one, and so does any setting whose name says so. Values that would hide ordinary words in every output stay: short
  * ones, `true`, names of models, addresses without a password.
  */
@@ -92,7 +92,7 @@ export function withSecrets(original: JsonObject, values: Readonly<Record<string
 }
 
 /**
- * The author of a file can write any handle into it: those of other secrets of the person must not become values in an export.
+ * The author of a file can write any handle into it: handles of the person's other secrets must not become values in an export.
  * @param agent that has the character @param granted the secrets that its definition names
  * @returns the names of its own secrets for which handles stand
  */

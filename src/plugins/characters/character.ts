@@ -1,6 +1,6 @@
 /**
- * A character: who an agent is, how it talks and what it knows. Files of elizaOS 0.x, 1.x and newer, and those of ZoeyOS, become this one
- * form. What a file has beyond it stays in the file, which is kept as it is.
+ * A character: who an agent is, how it talks and what it knows. Files of elizaOS 0.x, 1.x and newer, and of ZoeyOS, all become this one
+ * form. What a file has beyond it stays in the file, which is kept unchanged.
  */
 import type { JsonObject } from '../../base/index.ts'
 
@@ -34,7 +34,7 @@ export interface Character {
   readonly plugins: readonly string[]
   readonly templates: Readonly<Record<string, string>>
   readonly settings: JsonObject
-  /** Those of `secrets` and of `settings.secrets`. */
+  /** Secrets from `secrets` and `settings.secrets`. */
   readonly secrets: Readonly<Record<string, string | number | boolean>>
 }
 

@@ -114,7 +114,7 @@ test('of many unknown fields, as many as are reported are compared with the know
   assert.equal((await read(JSON.stringify({ name: 'Ada', bio: 'x', ...file }))).warnings.length, 50)
 })
 
-test('a number that JSON would round is a warning, and one in a text is none', async () => {
+test('a number that JSON would round causes a warning, one in a text does not', async () => {
   const { warnings } = await read(
     '{"name":"Ada","bio":"9007199254740993","settings":{"channel":1234567890123456789,"even":9007199254740992}}',
   )

@@ -44,7 +44,7 @@ function roundedNumbers(text: string): readonly string[] {
   return found
 }
 
-/** Never throws. @param form of the file; without it, that of JSON is found */
+/** Never throws. @param form of the file; without it, JSON's form is detected */
 export function readParsed(original: JsonObject, { strict = false }: ReadOptions = {}, form?: CharacterForm): CharacterReading {
   if (nestsDeeper(original, maxCharacterDepth)) return failed([`The file is nested more than ${maxCharacterDepth} levels deep.`])
   const problems: string[] = []
@@ -67,7 +67,7 @@ function oneLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, 300)
 }
 
-/** Keys that a form has, with those of the objects in them. */
+/** Keys of a form, and of the objects in it. */
 const characterKeys = words(
   `$schema id name username system bio lore adjectives topics style messageExamples postExamples knowledge plugins templates settings
    secrets clients clientConfig modelProvider imageModelProvider imageVisionModelProvider modelEndpointOverride model imageModel nft

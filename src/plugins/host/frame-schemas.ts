@@ -1,4 +1,4 @@
-/** What a host may send: replies and calls, checked before anything of them is used. Limits on numbers and lengths are those of one plugin. */
+/** What a host may send: replies and calls, checked before use. Limits on numbers and lengths apply to one plugin. */
 import { z } from 'zod'
 import { type ErrorCode, isObject, type JsonObject, parseForeignJson, truncate } from '../../base/index.ts'
 import { type PluginExports, pluginExports, pluginHooks, type PluginOp, type PluginOps, pluginTests } from '../../protocol/index.ts'
@@ -85,7 +85,7 @@ function whereOf({ issues: [first] }: z.ZodError): string {
   return `: ${truncate(first.path.join('.'), maxPathChars)} (${truncate(first.message, maxPathChars)})`
 }
 
-/** @returns the call, or null if the message is none. Never throws. */
+/** @returns the call, or null if the message is not a call. Never throws. */
 export function parseHostCall(message: string): HostCall | null {
   const parsed = callRequest.safeParse(jsonOf(message))
   return parsed.success ? parsed.data.input : null

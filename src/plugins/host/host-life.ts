@@ -53,7 +53,7 @@ interface Life {
   plugin: HostedPlugin
   readonly deps: HostLifeDeps
   current: Promise<HostLink> | null
-  /** That of `current`, once it has started. */
+  /** The link of `current`, once it has started. */
   running: HostLink | null
   crashes: readonly number[]
   disabled: boolean

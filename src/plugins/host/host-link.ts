@@ -265,7 +265,7 @@ async function end(link: Link, problem: string): Promise<void> {
     link.server.output.resume()
     const error = failed(link.name, problem === '' ? 'it was ended' : problem, true)
     link.greeting.reject(error)
-    // Settled once none of its processes can do anything any more.
+    // Settled once its processes can no longer do anything.
     void link.server.kill().then(() => {
       for (const waiting of link.waiting.values()) {
         clearTimeout(waiting.grace)

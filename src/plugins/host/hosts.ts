@@ -81,7 +81,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   }
 }
 
-/** A plugin of which it is not known what it has may never have started. */
+/** A plugin whose exports are not known may never have started. */
 function startWatched(deps: PluginHostDeps, known: Pick<KnownExports, 'has'>): HostLifeDeps['start'] {
   return (plugin, onLog, isSuspect) => startHost(plugin, deps, onLog, isSuspect || !known.has(plugin.name))
 }

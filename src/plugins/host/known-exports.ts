@@ -17,13 +17,13 @@ export interface KnownExports {
   delete(plugin: string): void
   /** What of it is left out, for people. */
   withheld(plugin: string): readonly string[]
-  /** See `PluginHosts.guards`. @param plugin undefined: there is none of this name */
+  /** See `PluginHosts.guards`. @param plugin undefined: no plugin has this name */
   guards(plugin: HostedPlugin | undefined): readonly PluginHook[]
   /** Keeps what a plugin has told. @returns what of it is approved */
   learn(plugin: HostedPlugin, found: PluginExports): Promise<PluginExports>
 }
 
-/** @param plugins those of which it is read what they have told before */
+/** @param plugins whose earlier answers are read */
 export async function openKnownExports(stateFolder: string, plugins: readonly HostedPlugin[]): Promise<KnownExports> {
   const folder = join(stateFolder, '.exports')
   const kept = keepExports(folder)
@@ -79,7 +79,7 @@ export function keptGuards(stateFolder: string, { name, hooks = [] }: HostedPlug
 }
 
 /**
- * Steps at which a plugin must look, by its name: a version that does not start leaves none of them unguarded. What is read is kept, since it
+ * Steps at which a plugin must look, by its name: even if a version does not start, every step stays guarded. What is read is kept, since it
  * is asked for at every step.
  * @param folder of files, one for each plugin that has such hooks; agents do not see it
  */

@@ -31,7 +31,7 @@ export function lastWords(log: string): string {
 /** As `start-watch.ts` of the host writes it. */
 const stuckLine = /^(\S+:\d+): the code (?:does not come back|waits here)/
 
-/** Node prints the place of a syntax error above it, and that of others below. */
+/** Node prints the place of a syntax error above it, and of other errors below. */
 function placeNear(lines: readonly string[], thrown: number): string {
   if (thrown === -1) return ''
   const near = [...lines.slice(thrown + 1), ...lines.slice(Math.max(0, thrown - maxLinesAbove), thrown)]

@@ -35,7 +35,7 @@ export const dataCountMs = 500
 /** After a count that took long the next one waits for so many times its time, up to two seconds. */
 export const pauseOfCount = 20
 export const maxDataPauseMs = 2_000
-/** A file or folder without content takes an inode, of which a file system has one for 16 KiB or fewer. */
+/** A file or folder without content takes an inode; a file system has one for every 16 KiB or less. */
 export const emptyFileBytes: number = 4 * kib
 export const defaultDataBytes: number = 512 * mib
 

@@ -34,8 +34,8 @@ function wordsOf(name: string): readonly string[] {
 }
 
 /**
- * @returns those of the others, and the name of the product, that a person may take for this one: they look the same, differ in one letter or in
- * two that are swapped, in a number, a plural or a word such as `plugin`; or the name is made of theirs
+ * @returns names among the others, and the product's name, that a person may take for this one: they look the same, differ in one letter or in
+ * two that are swapped, in a number, a plural or a word such as `plugin`; or the name contains them
  */
 export function alikeNames(name: string, others: Iterable<string>): readonly string[] {
   const all = [...others]

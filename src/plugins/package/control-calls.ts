@@ -2,9 +2,11 @@
 import { z } from 'zod'
 import { type Failure, OxbowError, toFailure } from '../../base/index.ts'
 import {
+  syncPluginsCall,
   type Call,
   type CallContext,
   type CallForTests,
+  defineCall,
   failureSchema,
   type HostedPlugin,
   labelOrigins,
@@ -39,8 +41,6 @@ const shared = { audience: ['terminal'], labels: { adds: [], sink: false } } as 
 const reads = { ...shared, tier: 'read_only', right: 'plugins.read', effect: 'none' } as const satisfies Partial<Call>
 const writes = { ...shared, tier: 'side_effecting', right: 'plugins.write', effect: 'idempotent' } as const satisfies Partial<Call>
 const named = z.strictObject({ plugin: z.string().max(100).describe('Name of an installed plugin that is enabled.') })
-type Named = z.infer<typeof named>
-
 /** Describing a plugin may start its host, and elizaOS loads for a while. */
 const describeMs = 60_000
 const testMs = 300_000
@@ -74,8 +74,8 @@ const pluginLine = z.strictObject({
 
 type PluginLine = z.infer<typeof pluginLine>
 
-function listCall({ hosts }: ControlDeps): Call<object, { plugins: PluginLine[] }> {
-  return {
+function listCall({ hosts }: ControlDeps): Call {
+  return defineCall({
     ...reads,
     name: 'plugin.list',
     summary: 'Lists the plugins of this guest, and whether their hosts run.',
@@ -91,7 +91,7 @@ function listCall({ hosts }: ControlDeps): Call<object, { plugins: PluginLine[] 
       })
       return { output: { plugins } }
     },
-  }
+  })
 }
 
 const pluginInfo = z.strictObject({
@@ -102,10 +102,8 @@ const pluginInfo = z.strictObject({
   counts: pluginCounts,
 })
 
-type PluginInfo = z.infer<typeof pluginInfo>
-
-function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
-  return {
+function infoCall({ hosts, counts }: ControlDeps): Call {
+  return defineCall({
     ...reads,
     name: 'plugin.info',
     summary:
@@ -131,10 +129,10 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
         },
       }
     },
-  }
+  })
 }
 
-/** While a host waits for its next start, the reason is that of the last one, as `plugin.list` has it. */
+/** While a host waits for its next start, the reason is the last start's, as in `plugin.list`. */
 function failedStart(failure: Failure, { problem }: PluginHostState): Failure {
   return problem === '' ? failure : { ...failure, message: problem }
 }
@@ -145,17 +143,10 @@ const synced = z.strictObject({
   untagged: z.number().describe('Memories that no longer have the tag of a removed plugin.'),
 })
 
-type Synced = z.infer<typeof synced>
-
-interface SyncInput {
-  readonly removed: readonly string[]
-  readonly cleared: readonly string[]
-}
-
-function syncCall({ hosts, installed, limit, untag, clear, ...deps }: ControlDeps): Call<SyncInput, Synced> {
-  return {
+function syncCall({ hosts, installed, limit, untag, clear, ...deps }: ControlDeps): Call {
+  return defineCall({
     ...writes,
-    name: 'plugin.sync',
+    name: syncPluginsCall,
     summary: 'Takes over the plugins that are installed and enabled now. `oxbow plugin` makes it after each change.',
     input: z.strictObject({
       removed: z
@@ -191,11 +182,11 @@ function syncCall({ hosts, installed, limit, untag, clear, ...deps }: ControlDep
       }
       return { output: { plugins: hosts.plugins().map(({ name }) => name), problems, untagged } }
     },
-  }
+  })
 }
 
-function reloadCall({ hosts, ...deps }: ControlDeps): Call<Named, { phase: string }> {
-  return {
+function reloadCall({ hosts, ...deps }: ControlDeps): Call {
+  return defineCall({
     ...writes,
     name: 'plugin.reload',
     summary:
@@ -209,11 +200,11 @@ function reloadCall({ hosts, ...deps }: ControlDeps): Call<Named, { phase: strin
       await hosts.reload(plugin, callsOfTests(deps, context))
       return { output: { phase: hosts.state(plugin).phase } }
     },
-  }
+  })
 }
 
-function testCall({ hosts, ...deps }: ControlDeps): Call<Named, z.infer<typeof pluginTests>> {
-  return {
+function testCall({ hosts, ...deps }: ControlDeps): Call {
+  return defineCall({
     ...writes,
     name: 'plugin.test',
     summary: 'Runs the tests that a plugin has, in its host.',
@@ -232,7 +223,7 @@ function testCall({ hosts, ...deps }: ControlDeps): Call<Named, z.infer<typeof p
         return { output: { results: [{ suite: '', name: 'start', ok: false, problem: message }] }, ok: false }
       }
     },
-  }
+  })
 }
 
 /** Tests make calls as the plugin, with the rights that it shares with the person who runs them. */

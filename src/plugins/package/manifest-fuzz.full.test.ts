@@ -23,7 +23,7 @@ const broken = fc.oneof(
   schema.map((each) => ({ ...good, configSchema: { type: 'object', ...each } })),
 )
 
-void test('whatever stands in a manifest, it is a manifest of which everything can be made, or an error', () => {
+void test('whatever a manifest contains, it is either usable throughout or an error', () => {
   const text = fc.oneof(
     fc.string(),
     fc.json(),
@@ -45,7 +45,7 @@ void test('whatever stands in a manifest, it is a manifest of which everything c
   )
 })
 
-void test('whatever stands in a signature, it is refused', () => {
+void test('whatever a signature contains, it is refused', () => {
   fc.assert(
     fc.property(
       fc.oneof(

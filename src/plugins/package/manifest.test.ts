@@ -105,7 +105,7 @@ test('settings are checked against the schema of the manifest, with its defaults
   assert.deepEqual(checkSettings({}, { any: 1 }).problems, ['any is not a setting of it'])
 })
 
-test('an update shows what it may do more, and what no longer', () => {
+test('an update shows which rights it gains and loses', () => {
   const { rights } = parseManifest(JSON.stringify(weather))
   assert.deepEqual(compareRights(rights, rights), { added: [], removed: [] })
   const wider = compareRights(rights, { ...rights, hosts: [...rights.hosts, 'evil.example'], secrets: [], spend_per_day: 2 })
@@ -114,7 +114,7 @@ test('an update shows what it may do more, and what no longer', () => {
   assert.ok(compareRights(null, rights).added.includes('keep memories of its own'))
 })
 
-test('whatever stands in a manifest, the result is a manifest or an error', () => {
+test('whatever a manifest contains, the result is a manifest or an error', () => {
   fuzzManifests(100)
 })
 

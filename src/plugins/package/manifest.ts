@@ -18,7 +18,7 @@ const maxEntries = 100
 /** Version of `oxbow/plugin`, the interface that plugins are written for. */
 export const sdkVersion = '1.0.0'
 
-/** Families of our own calls: `NAME.ACTION` of a plugin must be none of them. A test compares it with the calls that there are. */
+/** Families of our own calls: a plugin's `NAME.ACTION` must not be in one. A test compares it with the existing calls. */
 export const reservedNames: ReadonlySet<string> = new Set(
   (
     'a2a access acp agent approval attachment audit branch browser budget call client coder command config data definition events exec file flow folder graph guest hook key mcp ' +

@@ -1,5 +1,5 @@
 /**
- * A manifest for a package that has none, as those of elizaOS: a person narrows it before it is approved. It is made of what its files say
+ * A manifest for a package without one, such as elizaOS's: a person narrows it before it is approved. It is made from what its files say
  * and nothing of it is run, so it is a proposal: code can hide a host or a setting from every search, and then it does not reach it.
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
@@ -21,7 +21,7 @@ export interface ProposedManifest {
     /** Settings that its code asks for; those that are secrets are rights. */
     readonly settings: readonly string[]
     readonly secrets: readonly string[]
-    /** Of addresses in its code. More than a person can judge are no proposal: the manifest then names none of them. */
+    /** From addresses in its code. If there are more than a person can judge, the manifest names no hosts. */
     readonly hosts: readonly string[]
   }
 }
@@ -113,7 +113,7 @@ interface Searched {
   readonly texts: readonly string[]
 }
 
-/** Code in the folder of the entry: a build for browsers beside it is not what runs here. */
+/** Code in the folder of the entry: a build for browsers next to it is not what runs here. */
 async function searchable(folder: string, entry: string): Promise<Searched> {
   let files = 0
   let bytes = 0
@@ -141,7 +141,7 @@ function parametersOf({ agentConfig }: JsonObject): Readonly<Record<string, Json
   return Object.fromEntries(Object.entries(parameters).flatMap(([name, each]) => (isObject(each) ? [[name, each]] : [])))
 }
 
-/** @param isOpen plugins of elizaOS make names of settings (`EVM_PROVIDER_` and a chain), and read those of the runtime and a character */
+/** @param isOpen plugins of elizaOS make names of settings (`EVM_PROVIDER_` and a chain), and read settings of the runtime and of a character */
 function schemaOf(settings: readonly string[], declared: Readonly<Record<string, JsonObject>>, isOpen: boolean): JsonObject {
   if (settings.length === 0 && !isOpen) return {}
   const entries = settings.slice(0, maxProposed).map((name) => {
@@ -187,7 +187,7 @@ const packageOf = (name: string): string => name.split('/', name.startsWith('@')
 
 const addresses = /\b(?:https?|wss?):\/\/((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?::\d{1,5})?)(?=[/"'`?#\s\\$]|$)/gi
 
-/** Hosts that stand in code as names of formats and in texts, and are not asked. */
+/** Hosts that code contains as format names and in texts, and never contacts. */
 function isReal(host: string): boolean {
   return !/^(?:www\.w3\.org|json-schema\.org|schemas?\.|.*\bexample\.(?:com|org|net)|github\.com|.*\.?npmjs\.com|.*\bmozilla\.org|.*\bwiki[mp]edia\.org|stackoverflow\.com|.*\bstackexchange\.com|docs\.|react(?:js)?\.(?:dev|org)$|fb\.me|feross\.org|eprint\.iacr\.org|via\.placeholder\.com|.*\.(?:test|invalid|local|localhost)(?::|$))/i.test(
     host,

@@ -27,7 +27,7 @@ export async function treeHash(folder: string): Promise<string> {
 }
 
 export interface TreeCheck {
-  /** @throws OxbowError `denied` if the files of a folder are not those of the hash */
+  /** @throws OxbowError `denied` if the files of a folder do not match the hash */
   check(folder: string, hash: string): Promise<void>
 }
 
@@ -74,7 +74,7 @@ export interface TreeQuestion {
 
 export interface FoundHash {
   readonly stamp: string
-  /** Empty if the stamp is that of the question. */
+  /** Empty if the stamp is the question's. */
   readonly hash: string
   readonly files: readonly TreeFile[]
 }
@@ -99,7 +99,7 @@ async function inThread(question: TreeQuestion): Promise<FoundHash> {
 
 function startWorker(question: TreeQuestion): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
-  // tree-worker.ts stands beside this file in the sources, tree-worker.js in the bundle.
+  // tree-worker.ts is next to this file in the sources, tree-worker.js in the bundle.
   const file = import.meta.url.endsWith('.ts') ? './tree-worker.ts' : './tree-worker.js'
   return new Worker(new URL(file, import.meta.url), { workerData: question, env: {}, execArgv: [], name: 'oxbow-tree' })
 }

@@ -4,6 +4,7 @@ import { isObject, isOxbowError, type JsonObject, OxbowError, problemLines, trun
 import {
   actionCallName,
   type Call,
+  defineCall,
   type HostedPlugin,
   jsonObjectSchema,
   originOf,
@@ -32,8 +33,8 @@ export function actionCalls(deps: PartDeps, plugin: HostedPlugin, { actions }: P
   return [...calls.values()]
 }
 
-function actionCall(deps: PartDeps, plugin: HostedPlugin, action: PluginAction, name: string): Call<JsonObject, PluginActionResult> {
-  return {
+function actionCall(deps: PartDeps, plugin: HostedPlugin, action: PluginAction, name: string): Call {
+  return defineCall({
     name,
     summary: action.description === '' ? `The action ${action.name} of the plugin ${plugin.name}.` : action.description,
     input: anyObject,
@@ -87,7 +88,7 @@ function actionCall(deps: PartDeps, plugin: HostedPlugin, action: PluginAction, 
         ok: result.ok,
       }
     },
-  }
+  })
 }
 
 function resultText({ text, data, ok }: PluginActionResult): string {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { EventCounts } from './plugin-counts.ts'
 import { isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../base/index.ts'
-import { type Call, type Label, labelOrigins, labelSchema, originOf, resyncEvent } from '../../protocol/index.ts'
+import { type Call, type Label, labelOrigins, labelSchema, originOf, resyncEvent, defineCall, pluginRecords } from '../../protocol/index.ts'
 import { noLabels, toldWith } from './turn-states.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import { askPlugin, keptBy, lostAsUnknown, mayUse, ownReading, type PartDeps, pluginNamed, runtimePart, withheld } from './part-request.ts'
@@ -14,17 +14,11 @@ export function deliveryCalls(deps: PartDeps, counts: Map<string, EventCounts>):
   return [taskCall(deps), eventCall(deps, counts), emitCall(), serviceCall(deps)]
 }
 
-interface TaskInput {
-  readonly plugin: string
-  readonly task: string
-  readonly due: number
-}
-
 /** Effect `once` and an id that follows from its due time: it runs once for each, whatever crashes in between. */
-function taskCall(deps: PartDeps): Call<TaskInput, { readonly text: string }> {
-  return {
+function taskCall(deps: PartDeps): Call {
+  return defineCall({
     ...runtimePart,
-    name: 'plugin.task',
+    name: pluginRecords.task,
     summary: 'Runs a task of a plugin that is due.',
     input: z.strictObject({
       plugin: z.string().describe('The plugin.'),
@@ -46,20 +40,13 @@ function taskCall(deps: PartDeps): Call<TaskInput, { readonly text: string }> {
       const kept = await keptBy(deps, plugin)
       return { output: { text: shown }, text: shown, labels: kept.labels, origins: kept.from.map(({ from }) => from) }
     },
-  }
+  })
 }
 
-interface EventInput {
-  readonly plugin: string
-  readonly name: string
-  readonly payload: JsonObject
-  readonly labels?: readonly Label[] | undefined
-}
-
-function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call<EventInput, { readonly delivered: boolean }> {
-  return {
+function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call {
+  return defineCall({
     ...runtimePart,
-    name: 'plugin.event',
+    name: pluginRecords.event,
     summary: 'Delivers an event to a plugin that has subscribed to it.',
     input: z.strictObject({
       plugin: z.string().describe('The subscriber.'),
@@ -85,26 +72,21 @@ function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call<Event
       counts.set(name, { delivered: now.delivered + 1, failed: now.failed - 1, lost: now.lost + missed })
       return { output: { delivered: true }, text: '' }
     },
-  }
-}
-
-interface EmitInput {
-  readonly name: string
-  readonly payload: JsonObject
+  })
 }
 
 /** Its record is the event, which the kernel delivers to those that have subscribed to the name. */
-function emitCall(): Call<EmitInput, Record<string, never>> {
-  return {
+function emitCall(): Call {
+  return defineCall({
     ...runtimePart,
     forPlugins: true,
-    name: 'plugin.emit',
+    name: pluginRecords.emit,
     summary: 'Emits an event to all plugins that have subscribed to it.',
     input: z.strictObject({
       name: z
         .string()
         .regex(/^[A-Za-z0-9_][A-Za-z0-9_:.-]{0,99}$/, 'letters, digits, and _ : . - only')
-        .refine((name) => name !== resyncEvent, `${resyncEvent} is an event of Oxbow alone`)
+        .refine((name) => name !== resyncEvent, `${resyncEvent} is an event that only Oxbow emits`)
         .describe('One of those that Oxbow has, or one of your own.'),
       payload: z
         .custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxEventLevels), 'must be an object that is not too deep')
@@ -122,19 +104,14 @@ function emitCall(): Call<EmitInput, Record<string, never>> {
         throw new OxbowError('denied', 'Only plugins emit events by this call.', { hint: 'Use events.publish.' })
       return { output: {}, text: '' }
     },
-  }
-}
-
-interface ServiceInput {
-  readonly plugin: string
-  readonly type: string
+  })
 }
 
 /** Starts a service where it does not run. Its host keeps it, and starts it again after a crash. */
-function serviceCall(deps: PartDeps): Call<ServiceInput, { readonly phase: string }> {
+function serviceCall(deps: PartDeps): Call {
   /** Of services that are being started: all who ask for one wait for the same start. */
   const starting = new Map<string, Promise<unknown>>()
-  return {
+  return defineCall({
     ...runtimePart,
     forPlugins: true,
     audience: ['runtime', 'terminal'],
@@ -166,5 +143,5 @@ function serviceCall(deps: PartDeps): Call<ServiceInput, { readonly phase: strin
       }
       return { output: { phase: deps.hosts.state(name).phase }, text: `The service ${type} of ${name} runs.` }
     },
-  }
+  })
 }

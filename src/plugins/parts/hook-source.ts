@@ -18,7 +18,7 @@ import { type PartDeps, withheld } from './part-request.ts'
 
 interface HookSourceDeps extends Pick<PartDeps, 'heldBy' | 'told'> {
   readonly hosts: PluginHosts
-  /** Those of which it is known what they have; the same array until that changes. */
+  /** Plugins whose exports are known; the same array until that changes. */
   readonly described: () => readonly DescribedPlugin[]
 }
 

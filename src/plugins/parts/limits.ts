@@ -5,7 +5,7 @@ export { maxPluginMessageChars as maxMessageChars } from '../../protocol/index.t
 export const actionTimeoutMs = 120_000
 /** Above what a plugin asks for: the user is waiting for the turn to begin. */
 export const maxProviderDeadlineMs = 10_000
-/** What a host needs beside its slowest provider; the first time it also starts. */
+/** What a host needs in addition to its slowest provider; the first time it also starts. */
 export const hostMarginMs = 500
 /** Sections that all plugins together add to a context. */
 export const maxProvidedChars = 64_000

@@ -8,6 +8,7 @@ import {
   type Call,
   type CallContext,
   type CallOutcome,
+  defineCall,
   type DescribedPlugin,
   jsonSchema,
   modelPieceCall,
@@ -49,35 +50,31 @@ export function conversationModels(plugins: readonly DescribedPlugin[]): readonl
   )
 }
 
-interface ModelInput {
-  readonly type: string
-  readonly params: JsonObject
-  readonly provider: string
-}
+type ModelInput = z.infer<typeof modelInput>
 
 const modelOutput = z.strictObject({
   result: jsonSchema(),
   plugin: z.string().describe("The plugin that answered; empty: the guest's own model did."),
 })
 
-type ModelOutput = z.infer<typeof modelOutput>
-
 interface ModelDeps extends PartDeps {
   readonly handlers: () => ReadonlyMap<string, readonly ModelHandler[]>
   readonly breakers: HandlerBreakers
 }
 
-export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
-  return {
+const modelInput = z.strictObject({
+  type: z.string().min(1).max(100).describe('TEXT_SMALL, TEXT_LARGE, TEXT_EMBEDDING, IMAGE_DESCRIPTION …'),
+  params: z.custom<JsonObject>(isObject, 'must be an object').describe('As the type has them, such as `prompt`.'),
+  provider: z.string().max(100).default('').describe('Only handlers of this provider or plugin.'),
+})
+
+export function modelCall(deps: ModelDeps): Call {
+  return defineCall({
     ...runtimePart,
     forPlugins: true,
     name: 'plugin.model',
     summary: 'Asks a model by its type, which plugins serve; for texts and vectors also those of this guest.',
-    input: z.strictObject({
-      type: z.string().min(1).max(100).describe('TEXT_SMALL, TEXT_LARGE, TEXT_EMBEDDING, IMAGE_DESCRIPTION …'),
-      params: z.custom<JsonObject>(isObject, 'must be an object').describe('As the type has them, such as `prompt`.'),
-      provider: z.string().max(100).default('').describe('Only handlers of this provider or plugin.'),
-    }),
+    input: modelInput,
     output: modelOutput,
     example: { type: 'TEXT_SMALL', params: { prompt: 'Name three colours.' }, provider: '' },
     labels: { adds: ['untrusted'], sink: false },
@@ -105,7 +102,7 @@ export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
         },
       )
     },
-  }
+  })
 }
 
 function handlersFor({ handlers }: ModelDeps, { caller }: CallContext, { type, provider }: ModelInput): readonly ModelHandler[] {

@@ -32,7 +32,7 @@ export interface PluginPartsOptions {
   readonly user: string
 }
 
-/** As other sources of calls, and what the kernel asks of plugins beside calls. */
+/** As other sources of calls, and what else the kernel asks of plugins. */
 export interface PluginParts {
   readonly calls: readonly Call[]
   /** Actions; the same array until a plugin comes, goes or changes. */
@@ -51,7 +51,7 @@ export interface PluginParts {
 }
 
 interface Held {
-  /** The list of which everything is known; null: something is not yet. */
+  /** The list, once everything in it is known; null: something is not known yet. */
   readonly list: readonly HostedPlugin[] | null
   readonly of: readonly DescribedPlugin[]
   readonly tools: readonly Call[]

@@ -2,36 +2,38 @@
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import type { Call, HostedPlugin, PluginExports, PluginOps, PluginRoute, Provenance } from '../../protocol/index.ts'
+import {
+  type Call,
+  type HostedPlugin,
+  type PluginExports,
+  type PluginOps,
+  type PluginRoute,
+  type Provenance,
+  defineCall,
+} from '../../protocol/index.ts'
 import { maxRouteBytes, routeTimeoutMs } from './limits.ts'
 import { askPlugin, keptBy, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 
-interface RouteInput {
-  readonly plugin: string
-  readonly method: string
-  readonly path: string
-  readonly query: Readonly<Record<string, string>>
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-  readonly anonymous: boolean
-}
+type RouteInput = z.infer<typeof routeInput>
 
 const texts = z.record(z.string().max(500), z.string().max(16_000))
 
-export function routeCall(deps: PartDeps): Call<RouteInput, PluginOps['route']['output']> {
-  return {
+const routeInput = z.strictObject({
+  plugin: z.string().max(100).describe('The plugin.'),
+  method: z.string().max(10).describe('Of the request.'),
+  path: z.string().max(2_000).describe('Behind the name of the plugin.'),
+  query: texts.default({}).describe('Of the address.'),
+  headers: texts.default({}).describe('Of the request, without those that prove who sends it.'),
+  body: z.base64().max(maxRouteBytes).default('').describe('Base64.'),
+  anonymous: z.boolean().default(false).describe('Nobody has signed in: only public routes answer, and the plugin can make no calls.'),
+})
+
+export function routeCall(deps: PartDeps): Call {
+  return defineCall({
     ...runtimePart,
     name: 'plugin.route',
     summary: 'Answers a request to a route of a plugin; the gateway makes it.',
-    input: z.strictObject({
-      plugin: z.string().max(100).describe('The plugin.'),
-      method: z.string().max(10).describe('Of the request.'),
-      path: z.string().max(2_000).describe('Behind the name of the plugin.'),
-      query: texts.default({}).describe('Of the address.'),
-      headers: texts.default({}).describe('Of the request, without those that prove who sends it.'),
-      body: z.base64().max(maxRouteBytes).default('').describe('Base64.'),
-      anonymous: z.boolean().default(false).describe('Nobody has signed in: only public routes answer, and the plugin can make no calls.'),
-    }),
+    input: routeInput,
     output: z.strictObject({ status: z.int(), headers: z.record(z.string(), z.string()), body: z.string().describe('Base64.') }),
     example: { plugin: 'weather', method: 'GET', path: '/today', query: {}, headers: {}, body: '', anonymous: false },
     tier: 'side_effecting',
@@ -59,7 +61,7 @@ export function routeCall(deps: PartDeps): Call<RouteInput, PluginOps['route']['
       const { labels } = await tells()
       return { output: { ...output, body: withoutSecrets(output.body, deps.conceal) }, text: '', labels }
     },
-  }
+  })
 }
 
 /**

@@ -2,8 +2,10 @@
 import { z } from 'zod'
 import { type JsonObject, toFailure, truncate } from '../../base/index.ts'
 import {
+  pluginRecords,
   type Call,
   type CallContext,
+  defineCall,
   type Done,
   type HostedPlugin,
   joinLabels,
@@ -23,11 +25,6 @@ const problemSchema = z.strictObject({ plugin: z.string(), name: z.string(), pro
 
 type Problem = z.infer<typeof problemSchema>
 
-interface ProvideInput {
-  readonly text?: string | undefined
-  readonly names?: readonly string[] | undefined
-}
-
 const provideOutput = z.strictObject({
   text: z.string(),
   values: jsonObjectSchema().describe('Of all that was put together for the message.'),
@@ -35,25 +32,23 @@ const provideOutput = z.strictObject({
   problems: z.array(problemSchema).readonly(),
 })
 
-type ProvideOutput = z.infer<typeof provideOutput>
-
 export function turnCalls(deps: PartDeps): readonly Call[] {
   return [provideCall(deps), evaluateCall(deps)]
 }
 
-function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
-  return {
+function provideCall(deps: PartDeps): Call {
+  return defineCall({
     ...runtimePart,
     forPlugins: true,
-    name: 'plugin.provide',
+    name: pluginRecords.provide,
     summary: 'Asks the providers of plugins what they add to the context of a message; a plugin asks those that it names.',
     input: z.strictObject({
-      text: z.string().describe('The message. Default: that of the turn.').optional(),
-      names: z.array(z.string().max(200)).max(100).describe('Providers to ask beside those that are asked by themselves.').optional(),
+      text: z.string().describe('The message. Default: the turn’s.').optional(),
+      names: z.array(z.string().max(200)).max(100).describe('Providers to ask in addition to those that are always asked.').optional(),
     }),
     output: provideOutput,
     example: { text: 'What is the weather?' },
-    // Those of what is said, by whom.
+    // The labels come from what is said, and who says it.
     labels: { adds: [], sink: false },
     timeoutMs: maxProviderDeadlineMs + 2 * hostMarginMs,
     // The message is in the record of its turn.
@@ -92,7 +87,7 @@ function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
         text: joined(now.map(([, each]) => each)),
       }
     },
-  }
+  })
 }
 
 interface Wanted {
@@ -100,7 +95,7 @@ interface Wanted {
   readonly providers: readonly PluginProvider[]
 }
 
-/** Those that are named and, for an agent, those that are neither private nor dynamic, and the dynamic ones that the message is about. */
+/** Named providers; for an agent also the ones that are neither private nor dynamic, and dynamic ones that the message is about. */
 function wantedProviders(
   { hosts }: PartDeps,
   { caller }: CallContext,
@@ -197,26 +192,22 @@ function joined(provided: readonly Provided[]): string {
   return truncate(texts.filter((text) => text !== '').join('\n\n'), maxProvidedChars)
 }
 
-interface EvaluateInput {
-  readonly text: string
-  readonly reply: string
-  readonly did_respond: boolean
-}
+type EvaluateInput = z.infer<typeof evaluateInput>
 
 const evaluateOutput = z.strictObject({ ran: z.array(z.string()).readonly(), problems: z.array(problemSchema).readonly() })
 
-type EvaluateOutput = z.infer<typeof evaluateOutput>
+const evaluateInput = z.strictObject({
+  text: z.string().describe('The message.'),
+  reply: z.string().describe('The answer.'),
+  did_respond: z.boolean().describe('False: there was no answer, and only evaluators that always run do.'),
+})
 
-function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
-  return {
+function evaluateCall(deps: PartDeps): Call {
+  return defineCall({
     ...runtimePart,
-    name: 'plugin.evaluate',
+    name: pluginRecords.evaluate,
     summary: 'Runs the evaluators of plugins on a turn that has ended.',
-    input: z.strictObject({
-      text: z.string().describe('The message.'),
-      reply: z.string().describe('The answer.'),
-      did_respond: z.boolean().describe('False: there was no answer, and only evaluators that always run do.'),
-    }),
+    input: evaluateInput,
     output: evaluateOutput,
     example: { text: 'I live in Bonn.', reply: 'Noted.', did_respond: true },
     timeoutMs: evaluatorTimeoutMs + 2 * hostMarginMs,
@@ -238,7 +229,7 @@ function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
         text: '',
       }
     },
-  }
+  })
 }
 
 interface Due {

@@ -89,7 +89,7 @@ describe('frames between kernel and hands', () => {
     assert.deepEqual(seen, ['cancel 7', 'message 1'])
   })
 
-  it('bring the bytes beside a message through as they are', () => {
+  it('transmit the bytes that come with a message unchanged', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 50 }), fc.nat(2), fc.integer({ min: 1, max: 100_000 }), (bytes, large, cut) => {
         const content = Buffer.concat([Buffer.alloc(large * maxPayloadBytes, 0xff), bytes])

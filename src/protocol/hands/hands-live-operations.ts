@@ -14,7 +14,7 @@ const sessionId = z.string().regex(/^(?:shell|job)-[0-9]{1,9}-[a-z0-9]{1,12}$/)
 const exitCode = z.int().min(-1).max(255).nullable()
 /** Exactly one is null, or both if the end could not be observed; null itself while the session lives. */
 const end = z.strictObject({ exitCode, signal: z.string().max(32).nullable() })
-/** A shell waits for input since the last write. `exitCode` is that of its last command; null on a continuation line. */
+/** A shell waits for input since the last write. `exitCode` is its last command's; null on a continuation line. */
 const prompt = z.strictObject({ exitCode }).nullable()
 const cells = z.int().min(1).max(1_000)
 const sessionKind = z.enum(['shell', 'job'])
@@ -60,7 +60,7 @@ const sessions = {
    * waits for input ends the wait early. `plain`: control sequences are removed, and lines are in their final state. Cancelling a read does
    * not affect the session.
    *
-   * In the reply `from` is the offset of the text, `next` that of the next page, `total` the length of the output so far, and `dropped` the
+   * In the reply `from` is the offset of the text, `next` the next page's, `total` the length of the output so far, and `dropped` the
    * number of bytes after the requested offset that are no longer kept.
    */
   sessionRead: {
@@ -136,7 +136,7 @@ const browserPath = z
   .regex(/^\/tmp\/(?:downloads|screenshots)\/[^./\p{Cc}][^/\p{Cc}]*$/u)
 
 /**
- * `status` is that of the response to `browserOpen`'s navigation, null if there was none. `shows` says what `text` is: the whole tree of
+ * `status` is the HTTP status of `browserOpen`'s navigation, null without a response. `shows` says what `text` is: the whole tree of
  * elements, its new (+) and removed (-) lines, the plain text, or nothing. `nextByte` is null at the end. `notes` are events since the last
  * reply, oldest first: dialogs, opened windows, downloads, crashes.
  */

@@ -20,7 +20,7 @@ const ifHash = z.string().optional()
 const none = z.strictObject({})
 
 const files = {
-  /** `hash` is that of the whole file. `newline`: the file has a newline right behind `text`, which is not part of it. */
+  /** `hash` covers the whole file. `newline`: the file has a newline right behind `text`, which is not part of it. */
   read: {
     input: z.strictObject({ path: z.string(), fromLine: z.int(), maxLines: z.int(), maxBytes: z.int() }),
     output: z.strictObject({
@@ -69,7 +69,7 @@ const files = {
       truncated: z.boolean(),
     }),
   },
-  /** `hash` is that of the new content, `was` that of the content before. With `ifHash` only a file with this hash is replaced. */
+  /** `hash` is the new content's, `was` the previous content's. With `ifHash` only a file with this hash is replaced. */
   write: {
     input: z.strictObject({ path: z.string(), text: z.string(), ifHash }),
     output: z.strictObject({ bytes: count, created: z.boolean(), hash, was: hash }),
@@ -186,7 +186,7 @@ const folders = {
     }),
   },
   /**
-   * Everything below a folder, folders before their contents; links are not followed, and `target` is that of a link. `path` is relative to
+   * Everything below a folder, folders before their contents; links are not followed, and `target` is where a link points. `path` is relative to
    * the folder. `stamp` changes with every change of an entry, and is only for comparison: files with the same one are hard links of each other. A folder that cannot be read is `closed`: its
    * contents are unknown.
    */
@@ -296,7 +296,7 @@ const commands = {
       maxOutputBytes: z.int(),
       pass,
       env: variables,
-      // Chosen by the caller; execOutput finds the command by it.
+      // Chosen by the caller; identifies the command to execOutput.
       watch: z.string().optional(),
       unchanged,
     }),
@@ -312,7 +312,7 @@ const commands = {
     }),
   },
   /**
-   * What a command would run: those of the paths that are regular files, with hashes of their content (of size and time, where they are
+   * What a command would run: the paths that are regular files, with hashes of their content (of size and time, where they are
    * large), and which installed program a name is ('' for none), with its size and time. With `targets` the paths are those that a call
    * writes: where each of them leads counts too, and one that does not exist.
    */
@@ -325,7 +325,7 @@ const commands = {
   },
   /**
    * What the files are that commands can see: `digest` differs once one of them has changed, but for those in `except`; empty: there are too
-   * many. It is to be compared with that of `since` alone, from which `changed` names what differs. `unread` counts files whose content should
+   * many. Compare it only with the digest of `since`; `changed` names what differs from it. `unread` counts files whose content should
    * count, but would be too much to read. `running` counts programs that run now and could change files.
    */
   fingerprint: {

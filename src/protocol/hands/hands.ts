@@ -87,7 +87,7 @@ export interface SandboxStatus {
   /** The configured minimum. */
   readonly asked: SandboxTier
   readonly tier: SandboxTier | 'insecure' | 'none'
-  /** The tier's provider: `bubblewrap`, `podman with runc`, `QEMU, emulated`. Empty if there is none. */
+  /** The tier's provider: `bubblewrap`, `podman with runc`, `QEMU, emulated`. Empty without a provider. */
   readonly provider: string
   readonly files: boolean
   readonly shell: boolean
@@ -113,14 +113,14 @@ export type OwnProgram = 'plugin-host' | 'eliza-host'
 export interface ServerProgram {
   /** A program of Oxbow's own that runs instead of `command`, in Node, with `args`; absent: none. */
   readonly own?: OwnProgram | undefined
-  /** Absolute folder of the host that belongs to this program alone, shown writable at `/data`; absent: none. */
+  /** Absolute folder of the host that only this program has, shown writable at `/data`; absent: none. */
   readonly state?: string | undefined
   /** The largest file that it may write; absent, or more than `sandbox.max_file_mb`: that. */
   readonly maxFileMb?: number | undefined
   /** A program of the system or an absolute path inside; `node` is Oxbow's own. */
   readonly command: string
   readonly args: readonly string[]
-  /** Its whole environment, beside `PATH`, `HOME` and the proxy. */
+  /** Its whole environment, except `PATH`, `HOME` and the proxy. */
   readonly env: Readonly<Record<string, string>>
   /** Absolute folder of the host, shown read-only at `/opt/server`; empty: none. */
   readonly programFolder: string
@@ -128,7 +128,7 @@ export interface ServerProgram {
   readonly programAt?: string
   /** Folder in which it starts; `/tmp` when absent. */
   readonly cwd?: string
-  /** `/shared`, or `/shared/NAME` for a folder of the person. `/shared` alone does not include those. */
+  /** `/shared`, or `/shared/NAME` for a folder of the person. `/shared` does not include these. */
   readonly folders: readonly { readonly path: string; readonly writable: boolean }[]
   /** For the egress proxy; null: no network. */
   readonly pass: string | null
@@ -149,7 +149,7 @@ export interface ServerProcess {
 
 /**
  * Branches of files: copies of the workspace, each with a sandbox of its own that sees the copy as `/shared`. Folders of the person are
- * copied too; those that are read-only are shown as they are. Names are those of `isBranchName`.
+ * copied too; read-only folders are shown, not copied. `isBranchName` checks names.
  */
 export interface SandboxBranches {
   /**
@@ -157,7 +157,7 @@ export interface SandboxBranches {
    * @throws OxbowError `sandbox_failed`, `limit_reached`, `bad_input` for the name
    */
   create(name: string, signal: AbortSignal): Promise<void>
-  /** The profiles `work` and `online` and its servers see the copy; others are those of the workspace. @throws OxbowError `not_found` */
+  /** The profiles `work` and `online` and its servers see the copy; other profiles see the workspace. @throws OxbowError `not_found` */
   open(name: string): Promise<Sandbox>
   /** Ends every process of the branch and keeps its files. */
   rest(name: string): Promise<void>
@@ -225,7 +225,7 @@ export interface Sandbox {
   readonly lockOf?: (programFolder: string) => Promise<string>
   /** Absent where folders of the person cannot be shown, and in a branch. */
   readonly folders?: SandboxFolders
-  /** Absent where there are none: in a branch, and in an isolated guest. */
+  /** Absent in a branch and in an isolated guest. */
   readonly branches?: SandboxBranches
   /** Ends every process of the sandbox. */
   close(): Promise<void>

@@ -1,10 +1,10 @@
 /**
  * What a guest and the host of a plugin say to each other, over standard input and output, in the frames of `hands-frame.ts`. The host greets
- * with an empty object under id 0. Requests of the guest have even ids, those of the host odd ones; each has one reply under its id:
+ * with an empty object under id 0. The guest's requests have even ids, the host's odd ones; each has one reply under its id:
  *
  *     request {"op", "input"}      reply {"ok"} or {"failure": {"code", "message", "hint"}}
  *
- * Beside `ok`, `services` has the types of those that have started since the last reply.
+ * In addition to `ok`, `services` has the types of services that have started since the last reply.
  *
  * A `cancel` frame under the id of a request asks for its end; its reply comes all the same. The one request of a host is `call`, inside of a
  * request of the guest: `for` is the id of that one, by which the guest knows the caller. Calls in a request that has ended are refused. A
@@ -116,7 +116,7 @@ export interface PluginOps {
 
 export type PluginOp = keyof PluginOps
 
-/** A call that hosts make for the guest alone, of the next piece of an answer that a model of theirs streams. */
+/** A call that hosts make only for the guest: the next piece of an answer that one of their models streams. */
 export const modelPieceCall = 'model.piece'
 
 /** The request of a host. */

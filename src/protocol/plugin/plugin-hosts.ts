@@ -15,7 +15,7 @@ export interface HostedPlugin {
   readonly folder: string
   /** Of its files; see `treeHash` in `src/plugins/`. */
   readonly tree_hash: string
-  /** Files in the folder, imported in this order: one, or those of plugins that share a host. */
+  /** Files in the folder, imported in this order: one, or one for each plugin that shares a host. */
   readonly entries: readonly string[]
   /** Entries of rights that a person has approved; each call of the plugin needs its caller to have them, too. */
   readonly rights: readonly string[]
@@ -39,7 +39,7 @@ export interface HostedPlugin {
   readonly characters?: JsonObject
 }
 
-/** A plugin of which it is known what it has. */
+/** A plugin whose exports are known. */
 export interface DescribedPlugin {
   readonly plugin: HostedPlugin
   readonly exports: PluginExports
@@ -76,7 +76,7 @@ export interface PluginHosts {
    */
   guards(plugin: string): readonly PluginHook[]
   state(plugin: string): PluginHostState
-  /** What it keeps in its folder `/data`, and what it may. */
+  /** How much it keeps in its folder `/data`, and how much it may keep. */
   data(plugin: string): Promise<PluginData>
   /** The end of what the plugin has written, in the host that runs or in the one before, also of a guest before. Hostile text. */
   log(plugin: string): Promise<string>

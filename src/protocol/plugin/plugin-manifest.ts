@@ -19,7 +19,7 @@ export interface PluginRights {
   readonly memory: 'none' | 'own' | 'read' | 'write'
   /** Models that it may ask: `openai/gpt-5`, `openai/*`, `*`. */
   readonly models: readonly string[]
-  /** US dollars that its calls may cost in a day, beside the budgets of its callers. */
+  /** US dollars that its calls may cost in a day, in addition to its callers' budgets. */
   readonly spend_per_day: number
   /** Steps of turns that its hooks see, and may change or refuse; hooks at others are not run. */
   readonly hooks: readonly HookStep[]

@@ -1,4 +1,4 @@
-/** Schemas of what is said of a plugin and of its host; the types follow from them. Limits on numbers and lengths are those of one plugin. */
+/** Schemas of what is said of a plugin and of its host; the types follow from them. Limits on numbers and lengths apply to one plugin. */
 import { z } from 'zod'
 import type { PluginExports, PluginHook, PluginTestResult } from './plugin.ts'
 import { isObject, type JsonObject } from '../../base/index.ts'
@@ -88,5 +88,5 @@ export type PluginHostState = z.infer<typeof pluginHostState>
 
 export const pluginData = z.strictObject({ bytes: z.number(), max_bytes: z.number() })
 
-/** What a plugin keeps in its folder `/data`, and what it may. */
+/** How much a plugin keeps in its folder `/data`, and how much it may keep. */
 export type PluginData = z.infer<typeof pluginData>

@@ -54,7 +54,7 @@ export interface PluginHook {
   readonly fail: 'open' | 'closed'
 }
 
-/** What a plugin has. It depends on its files alone, so it is kept by their hash, and a guest that starts needs no host. */
+/** What a plugin has. It depends only on its files, so it is kept by their hash, and a guest that starts needs no host. */
 export interface PluginExports {
   readonly actions: readonly PluginAction[]
   readonly providers: readonly PluginProvider[]

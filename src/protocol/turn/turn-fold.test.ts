@@ -198,7 +198,7 @@ function stepRecords(id: string, { text, dropped, calls, late }: Step): readonly
   const message = { role: 'assistant', parts: [{ type: 'reasoning', text: 'So.' }, { type: 'text', text }, ...tools] }
   const body = { status: 'ok', model: 'a/b', message, usage: { inputTokens: 5, outputTokens: 2 }, spent: { microDollars: 3, tokens: 7 } }
   const made = calls.map((how, place) => callRecords(`${id}.${place}`, how))
-  // Calls run at once: the records of one stand between those of the others.
+  // Calls run at once: the records of different calls are interleaved.
   const ofCalls = late ? made.map((each) => each[0]!).concat(made.flatMap((each) => each.slice(1))) : made.flat()
   return [intent, record(id, 'model.generate', 'outcome', body), ...ofCalls]
 }

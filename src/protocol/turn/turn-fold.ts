@@ -125,7 +125,7 @@ export function foldStep(view: TurnView, record: StepRecord, step: TurnStep): Tu
   }
 }
 
-/** Puts a page of history before what is known of the same turn. @param older folded from records before all of those of `newer` */
+/** Puts a page of history before what is known of the same turn. @param older folded from records that precede all of `newer` */
 export function joinTurns(older: TurnView, newer: TurnView): TurnView {
   const later = new Map(newer.calls.map((call) => [call.call, call]))
   const known = new Set(older.calls.map(({ call }) => call))

@@ -17,7 +17,7 @@ export const turnRights: ReadonlySet<string> = new Set([turnRight])
 export const cancelCall = 'turn.cancel'
 
 /** A request to the model of a turn. */
-const generationCall = 'model.generate'
+export const generationCall = 'model.generate'
 
 type Named = Pick<JournalRecord, 'name'>
 type Phased = Pick<JournalRecord, 'phase'>

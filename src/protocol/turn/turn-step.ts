@@ -1,8 +1,9 @@
 /**
- * What one record says of its turn, as plain data: the only reader of the bodies of these records. Lenient, because the records may be
- * those of an older or newer guest, erased in part, or hostile: a field that is missing or of another type is left out, and nothing
+ * What one record says of its turn, as plain data: the only reader of the bodies of these records. Lenient, because the records may come
+ * from an older or newer guest, be partly erased, or be hostile: a field that is missing or of another type is left out, and nothing
  * throws. Who shows a session as it happens looks at steps; what a turn has come to is folded from them in `turn-fold.ts`.
  */
+import { mediaCall } from '../recorded-calls.ts'
 import { noSpend } from '../call.ts'
 import type { Spend } from '../output-schema.ts'
 import type { ClientTools } from '../call.ts'
@@ -21,7 +22,7 @@ export type StepRecord = Pick<RecordView, 'name' | 'phase' | 'call' | 'session' 
  * - `asked`: a request to the model begins; `answered`: its answer; `dropped`: it has none, and what was streamed of it is void
  * - `call`: something happened to a call that the model has asked for
  * - `ended`: the turn ended
- * - `other`: a call of the runtime itself, of which only the cost counts
+ * - `other`: a call of the runtime itself; only its cost counts
  */
 export type TurnStep = { readonly spent: Spend } & (
   | { readonly kind: 'sent'; readonly message: TurnMessage }
@@ -277,7 +278,7 @@ export function sentMedia(records: readonly Pick<RecordView, 'name' | 'phase' | 
 }
 
 function sentBy({ name, phase, body }: Pick<RecordView, 'name' | 'phase' | 'body'>): SentMedia | null {
-  return name === 'media.send' && phase === 'outcome' ? mediaIn(body) : null
+  return name === mediaCall && phase === 'outcome' ? mediaIn(body) : null
 }
 
 function spentIn(body: Fields): Spend {

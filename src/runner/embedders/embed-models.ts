@@ -1,5 +1,5 @@
 /**
- * Embedding models in the home's folder `embedders/`: lists and downloads them. A model is three data files, none of which is executed;
+ * Embedding models in the home's folder `embedders/`: lists and downloads them. A model is three data files, which are never executed;
  * each has a size limit, and its hash is shown to the person.
  */
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
@@ -23,7 +23,7 @@ const published: Readonly<Record<string, string>> = Object.fromEntries(
   ),
 )
 
-/** Maximum size of each file: twice that of the largest known model. */
+/** Maximum size of each file: twice the largest known model's. */
 const files: Readonly<Record<string, number>> = {
   'config.json': 64 * 1024,
   'tokenizer.json': 64 * 1024 * 1024,

@@ -191,7 +191,7 @@ interface Begun {
   readonly version: string
 }
 
-/** Address and version of a partial file, as noted beside it. */
+/** Address and version of a partial file, as noted next to it. */
 interface Origin {
   readonly url: string
   readonly version: string

@@ -211,7 +211,7 @@ void test('heads that a version without the chain adds later are covered by the 
   })
 })
 
-void test('a head in a format of the future is that of another version, and nothing is signed over it', () => {
+void test('a head in a future format belongs to another version, and nothing is signed over it', () => {
   withHome((home) => {
     openHeadSigner(home, user, clock).sign(head(1))
     const [, line = ''] = readSeal(home, user).lines

@@ -193,7 +193,7 @@ function flush(path: string): void {
   }
 }
 
-/** Keeps the newest half, every second head of the older half, and always the first head and those of restores. */
+/** Keeps the newest half, every second head of the older half, and always the first head and the heads of restores. */
 export function thinOut(lines: readonly string[]): readonly string[] {
   const middle = lines.length >> 1
   return lines.filter((line, index) => index >= middle || index % 2 === 0 || parseHead(line)?.restore !== undefined)

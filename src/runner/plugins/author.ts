@@ -106,7 +106,7 @@ export async function newPlugin(folder: string): Promise<string> {
   return name
 }
 
-/** The name of a plugin is that of its folder, which a person has chosen. @throws OxbowError `bad_input` */
+/** A plugin has its folder's name, which a person has chosen. @throws OxbowError `bad_input` */
 function assertName(name: string, manifest: object): void {
   const wrong = (why: string, cause?: unknown): OxbowError =>
     new OxbowError('bad_input', `${JSON.stringify(name)} cannot be the name of a plugin: ${why}.`, {

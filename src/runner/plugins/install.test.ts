@@ -105,7 +105,7 @@ test('a folder is installed, handed to guests in the order of loading, and remov
   assert.throws(() => switchPlugin(home, 'top', true), fails('bad_input', /base is not installed or not enabled: top → base/))
 })
 
-test('settings that do not fit leave out the plugin alone, and say why', async () => {
+test('settings that do not fit leave out only the plugin, and say why', async () => {
   const home = newHome()
   await add(home, write('one', { configSchema: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] } }))
   await add(home, write('two'))

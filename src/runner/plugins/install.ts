@@ -41,7 +41,7 @@ export interface StagedPlugin {
   /** Of a package of npm: how many others came along, and names of those that have a script, which is not run. */
   readonly packages: number
   readonly withScripts: readonly string[]
-  /** The installed version; null: there is none. */
+  /** The installed version; null: not installed. */
   readonly before: LockedPlugin | null
   readonly changes: RightChanges
   /** Why a person has to say yes, for people. Empty: the same author has signed it, and it may do nothing new. */
@@ -103,7 +103,7 @@ export async function stagePlugin(from: string, options: StageOptions): Promise<
 }
 
 /**
- * A signature covers every file of the package, so that nobody adds files to what somebody else has signed. What npm has installed beside or
+ * A signature covers every file of the package, so that nobody adds files to what somebody else has signed. What npm has installed next to or
  * below it is not signed.
  */
 async function signerIn(folder: string, root: string, files: readonly TreeFile[]): Promise<string> {

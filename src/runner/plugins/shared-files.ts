@@ -20,7 +20,7 @@ export function shareFiles(home: Pick<Home, 'root'>, folder: string, files: read
   for (const { path, kind, hash } of packages) {
     const file = join(folder, path)
     const kept = join(store, kind === 'program' ? `${hash}.x` : hash)
-    // Not beside the file: a package may have one of any name.
+    // Not next to the file: a package may have one of any name.
     const spare = join(store, `.${randomUUID()}`)
     try {
       if (!isWhole(kept, hash)) keepFile(file, kept, kind === 'program' ? 0o555 : 0o444)

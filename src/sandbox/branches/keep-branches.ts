@@ -1,5 +1,5 @@
 /**
- * Branches of files: copies of the workspace in folders beside it, each with a sandbox of the same tier over it. A copy is made by a
+ * Branches of files: copies of the workspace in folders next to it, each with a sandbox of the same tier over it. A copy is made by a
  * command in a sandbox that sees the workspace read-only, so that nothing in it can lead the copy outside; a tier that cannot show two
  * folders borrows a process sandbox for that, or passes an archive from one sandbox to the other. A copy has its name last: one that a crash interrupted is made again.
  */
@@ -154,7 +154,7 @@ async function copyWorkspace(deps: BranchesDeps, draft: string, signal: AbortSig
   }
 }
 
-/** @returns a sandbox that sees both folders: of the tier, else a process; null where there is none */
+/** @returns a sandbox that sees both folders: of the tier, else a process; null if neither is possible */
 async function planCopier(deps: BranchesDeps, draft: string, target: WorkspaceFolders): Promise<BranchPlan | null> {
   const { options, status } = deps
   const original = options.folders

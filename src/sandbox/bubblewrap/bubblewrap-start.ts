@@ -105,7 +105,7 @@ interface Launcher {
 
 type Launched = View & Pick<LaunchPlan, 'entry'>
 
-/** @param start runs the command; `gone` resolves when none of its processes lives, and removes their control group */
+/** @param start runs the command; `gone` resolves when all its processes have ended, and removes their control group */
 async function launch<Started>(
   launcher: Launcher,
   view: Launched,

@@ -15,10 +15,10 @@ import { fileURLToPath } from 'node:url'
 import { OxbowError, writeWhole } from '../../base/index.ts'
 import type { OwnProgram } from '../../protocol/index.ts'
 
-/** Found by the manifest, which is beside the packages. */
+/** Found by the manifest, which is next to the packages. */
 const checkout = dirname(fileURLToPath(new URL('../../../package.json', import.meta.url)))
 
-/** @returns the file of this installation that starts the program: beside the bundle, or in the sources. */
+/** @returns the file of this installation that starts the program: next to the bundle, or in the sources. */
 export function findHandsEntry(name: 'hands' | OwnProgram = 'hands'): string {
   const bundled = fileURLToPath(new URL(`./${name}.cjs`, import.meta.url))
   return existsSync(bundled) ? bundled : join(checkout, `src/${name}/main.ts`)
@@ -40,7 +40,7 @@ export async function loadHandsProgram(entry: string = findHandsEntry(), folders
 }
 
 /**
- * Beside the packages, which run in this process too; or, if the checkout belongs to another user, in Node's compile cache. Both are
+ * Next to the packages, which run in this process too; or, if the checkout belongs to another user, in Node's compile cache. Both are
  * already trusted as code.
  */
 function keptFolders(): readonly string[] {
@@ -125,7 +125,7 @@ const insideCode = '/opt/oxbow/hands.code'
 const insideLoader = '/opt/oxbow/start.cjs'
 
 export interface StartFiles {
-  /** Files to mount beside the program. */
+  /** Files to mount along with the program. */
   readonly files: readonly { readonly path: string; readonly text: string | Buffer }[]
   /** The file that Node starts. */
   readonly entry: string

@@ -35,7 +35,7 @@ export interface LaunchPlan {
   readonly entry: string
   readonly entryArgs: readonly string[]
   readonly filter: Buffer
-  /** A program to start instead of hands: its path inside, and its arguments. It inherits the descriptors after those of `data`. */
+  /** A program to start instead of hands: its path inside, and its arguments. It inherits the descriptors after `data`'s. */
   readonly program?: readonly string[]
   /** Variables of that program. */
   readonly env?: Readonly<Record<string, string>>

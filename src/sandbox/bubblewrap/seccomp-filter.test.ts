@@ -133,7 +133,7 @@ describe('the profile for container engines', () => {
     assert.ok(profile.syscalls.every((rule) => rule.action === 'SCMP_ACT_ERRNO'))
   })
 
-  it('lets a process fork, and none of its flags make a namespace', () => {
+  it('lets a process fork, but not make a namespace by any flag', () => {
     fc.assert(
       fc.property(word, high, (flags, above) => {
         const wanted = (flags & BigInt(newNamespaces)) === 0n ? 0 : 1
@@ -157,7 +157,7 @@ describe('the profile for container engines', () => {
     fc.assert(fc.property(word, high, (family, above) => above === 0n || verdict('socket', [family | above]) === 97))
   })
 
-  it('is for one architecture, and there is none for others', () => {
+  it('is for one architecture, and null for unknown ones', () => {
     assert.deepEqual(profile.architectures, ['SCMP_ARCH_X86_64'])
     assert.equal(seccompProfile('arm64')?.includes('SCMP_ARCH_AARCH64'), true)
     assert.equal(seccompProfile('mips'), null)

@@ -12,7 +12,7 @@ const ifAtLeast = 0x35
 const ifAnyBit = 0x45
 const giveBack = 0x06
 
-// Offsets in seccomp_data; arguments are 64 bit, little-endian, of which the low word decides here.
+// Offsets in seccomp_data; arguments are 64 bit, little-endian, and only their low word decides here.
 const syscallNumber = 0
 const architecture = 4
 const firstArgument = 16

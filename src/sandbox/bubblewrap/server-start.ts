@@ -80,7 +80,7 @@ export interface WaitingServer extends ServerProcess {
   readonly mountTable: string
 }
 
-/** @param launch starts it over these folders; `leave` is to be called when none of its processes lives */
+/** @param launch starts it over these folders; `leave` must be called when all its processes have ended */
 export async function startServer(
   server: ServerProgram,
   { guard, duringMounts, enter, enterState }: Pick<WorkspaceEntrance, 'guard' | 'duringMounts' | 'enter' | 'enterState'>,
@@ -173,7 +173,7 @@ export async function spawnServer(command: HandsCommand, afterExit: () => Promis
 }
 
 /**
- * @param gone resolves when none of its processes lives
+ * @param gone resolves when all its processes have ended
  * @returns the server that waits for its line @throws OxbowError `sandbox_failed` with what the launcher wrote
  */
 export async function waitingServer(child: ChildProcess, exited: Promise<void>, gone: Promise<void>): Promise<WaitingServer> {

@@ -1,7 +1,7 @@
 /**
  * Finds the cgroup v2 folder under which groups can be created, and prepares it.
  *
- * Version 2 allows no processes beside child groups. So a group is created beside our own or higher up, where controllers are delegated.
+ * Version 2 allows no processes next to child groups. So a group is created next to our own or higher up, where controllers are delegated.
  * The nearest folder is preferred: our own limits then apply to the sandbox too. Controllers that may be delegated but are not yet are
  * delegated here. The last choice is our own group, when it was delegated to us (`Delegate=yes`, or the groups of a container): all its
  * processes first move into a leaf, as usual for a delegated subtree. With systemd nothing is changed above the delegated unit: see

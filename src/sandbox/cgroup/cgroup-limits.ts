@@ -29,7 +29,7 @@ const scopeSuffix = '.scope'
  * @param root where control groups are mounted
  * @param own the text of `/proc/self/cgroup`
  * @param systemd null to ignore it
- * @returns where groups can be created; a limit in none of them cannot be enforced
+ * @returns where groups can be created; a limit that no group has cannot be enforced
  */
 export async function findCgroupParents(root: string, own: string, systemd: SystemdView | null): Promise<readonly CgroupParent[]> {
   const parents: CgroupParent[] = []

@@ -8,7 +8,7 @@ import { findUnit, isDelegated, systemdView } from './systemd-scope.ts'
 import type { SystemdView } from './systemd-scope.ts'
 
 /** Ordinary folders stand for control groups and for systemd's sockets: what a real one does is shown by test/rigs/systemd-main.ts. */
-describe('control groups beside systemd', () => {
+describe('control groups under systemd', () => {
   let top: string
   let [root, run] = ['', '']
   const manager = 'user.slice/user-1000.slice/user@1000.service'
@@ -65,7 +65,7 @@ describe('control groups beside systemd', () => {
       assert.deepEqual(await find(`${manager}/app.slice/c.scope`, each), [])
   })
 
-  it('of a person are not taken for those of root, who is there by sudo', async () => {
+  it("of a person are not mistaken for root's under sudo", async () => {
     const unit = findUnit(root, `/${manager}/app.slice/c.scope`, view(0))
     assert.equal(unit?.name, 'user@1000.service')
     assert.equal(await isDelegated(unit, view(0, { ask: () => Promise.resolve('yes') })), false)

@@ -18,7 +18,7 @@ import { containerName } from './container-process.ts'
 
 export interface ContainerSubject {
   readonly engine: 'podman' | 'docker'
-  /** An image with a shell of which nothing else is asked; '' for the newest. */
+  /** Any image with a shell; '' for the newest. */
   readonly image: string
   /** Where the engine is, when not where this process has it. */
   readonly searchPath?: string

@@ -89,7 +89,7 @@ export function browserLabel(program: string): string {
   return `${browserLabelName}=${program}`
 }
 
-/** @param labels as engines print them: `map[app:oxbow oxbow.browser:/usr/lib/…]`. @returns '' if there is none */
+/** @param labels as engines print them: `map[app:oxbow oxbow.browser:/usr/lib/…]`. @returns '' without one */
 function browserIn(labels: string): string {
   return new RegExp(`\\b${browserLabelName.replace('.', '\\.')}:(/[\\w./-]+)`).exec(labels)?.[1] ?? ''
 }
@@ -105,7 +105,7 @@ export function installationOf(imageFolder: string): string {
   }
 }
 
-/** Creates the id if there is none. @throws a system error when it cannot be written */
+/** Creates the id if it is missing. @throws a system error when it cannot be written */
 export function makeInstallation(imageFolder: string): string {
   if (installationOf(imageFolder) === '') {
     mkdirSync(imageFolder, { recursive: true, mode: 0o700 })
@@ -152,7 +152,7 @@ export function isNamed({ name }: NamedImage): boolean {
 export interface FoundImage {
   /** Its id. */
   readonly image: string
-  /** Chromium inside; '' where there is none. */
+  /** Chromium inside; '' without one. */
   readonly browser: string
 }
 

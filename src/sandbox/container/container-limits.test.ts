@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { SandboxStatus } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
+import { notStartedHint } from './container-limits.ts'
 import { createSandbox } from '../create-sandbox.ts'
 import { testBrowser, testLimits } from '../sandbox-fixture.ts'
 
@@ -51,6 +52,12 @@ describe('what docker says of itself', () => {
     const { provider, limits } = await statusOf('true true true [] runc runsc ', { kernel: 'gvisor' })
     assert.equal(provider, 'docker with gVisor')
     assert.ok(limits.includes('processes: 96'))
+  })
+
+  it('leads to a range of ids where podman has none without root', () => {
+    const said = 'Error: keep-id requires additional UIDs or GIDs defined in /etc/subuid and /etc/subgid to function correctly'
+    assert.match(notStartedHint(said), /usermod --add-subuids .*podman system migrate/)
+    assert.match(notStartedHint('Error: something else'), /oxbow doctor/)
   })
 
   it('is no answer when it is empty', async () => {

@@ -69,6 +69,13 @@ async function limitsOfDocker(engine: ContainerEngine, kernel: 'runc' | 'gvisor'
   return { held, reason: held.length === heldLimits.length ? '' : 'docker finds no control group for it on this machine' }
 }
 
+/** @param reason why a container did not start, in the words of the engine */
+export function notStartedHint(reason: string): string {
+  if (/\/etc\/sub[ug]id/.test(reason))
+    return 'Without root, podman needs a range of ids: as root, `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME`; then as NAME `podman system migrate`.'
+  return 'Run oxbow doctor: it starts a container and reports what is missing.'
+}
+
 const podmanInstead = 'Install podman, which works without root, and set sandbox.container.engine = "podman" in config.toml.'
 const runtimeHint =
   'Put {"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none", "--fsgofer-host-uds"]}}} into /etc/docker/daemon.json and restart docker.'

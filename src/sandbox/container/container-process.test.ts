@@ -1,4 +1,4 @@
-/** Which containers are taken for those of a dead kernel, with a program in the place of docker. */
+/** Which containers are taken for a dead kernel's, with a fake `docker` program. */
 import assert from 'node:assert/strict'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -25,7 +25,7 @@ export interface ContainerStart {
   readonly args: readonly string[]
   /** Reports a container that could not be removed. */
   readonly logger: (message: string) => void
-  /** Called once, when none of its processes lives. */
+  /** Called once, when all its processes have ended. */
   readonly onGone: () => void
 }
 
@@ -98,7 +98,7 @@ async function ended(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-/** @returns true when none of its processes lives */
+/** @returns true when all its processes have ended */
 async function remove({ engine, name, idFile, logger }: ContainerStart): Promise<boolean> {
   const id = takeId(idFile)
   const { exitCode, stderr } = await runOnHost(engine.file, removeArguments(engine.name, name), { env: engine.env })

@@ -61,7 +61,7 @@ describe('a machine without', { skip: without }, () => {
     assert.match(`${docker.problem!.message} ${docker.problem!.hint}`, /docker is not installed.*apt-get install docker\.io/)
   })
 
-  it('what podman needs goes on with docker, and says what podman lacks where there is none', async () => {
+  it('if podman lacks something, docker is used, or without docker the error says what podman lacks', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-engines-'))
     const add = (name: string) => writeFile(join(folder, name), '', { mode: 0o755 })
     const found = (engine: 'auto' | 'podman') => findEngine({ engine, kernel: 'gvisor' }, folder)

@@ -13,7 +13,7 @@ import { browserPolicy, findDriver, ownProfiles, policyFiles } from '../browser.
 import { type ContainerPlan, handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint, installationOf, saysNoImage } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
-import { findEngineLimits, limitsInForce, limitsMissing } from './container-limits.ts'
+import { findEngineLimits, limitsInForce, limitsMissing, notStartedHint } from './container-limits.ts'
 import type { EngineLimits } from './container-limits.ts'
 import { containerName, type ContainerStart, reapOrphans, startContainer, startServerContainer } from './container-process.ts'
 import { keepFile } from '../kept-files.ts'
@@ -49,7 +49,7 @@ interface Parts {
   readonly engine: ContainerEngine
   readonly engineLimits: EngineLimits
   readonly image: string
-  /** Path of Chromium in the image; '' if there is none. */
+  /** Path of Chromium in the image; '' without it. */
   readonly browser: string
   readonly seccomp: string
 }
@@ -227,7 +227,7 @@ interface Launch extends Pick<View, 'mounts' | 'limits'>, Partial<Pick<Container
   readonly label: string
 }
 
-/** The mounts of a container; its limits and the arguments of its hands, if they differ from those of the profile. */
+/** The mounts of a container; its limits and the arguments of its hands, if they differ from the profile's. */
 interface View {
   readonly mounts: readonly FolderMount[]
   readonly limits?: TierOptions['limits']
@@ -274,7 +274,7 @@ function workMounts(
   ]
 }
 
-/** @returns the mount, and over it those of its parts that have rules of their own */
+/** @returns the mount, and over it its parts that have rules of their own */
 function withGuarded({ guarded = [], ...mount }: FolderMount): readonly FolderMount[] {
   return [mount, ...guarded.map(({ path, writable }) => ({ host: join(mount.host, path), inside: `${mount.inside}/${path}`, writable }))]
 }
@@ -300,6 +300,6 @@ function labels({ shared }: WorkspaceFolders, profile: string): Readonly<Record<
 function explained(error: unknown, wanted: string): unknown {
   if (!isOxbowError(error, 'sandbox_failed')) return error
   const reason = firstLine(error.message.replace(/^The sandbox did not start: /, ''))
-  const hint = saysNoImage(reason) ? imageHint(wanted) : 'Run oxbow doctor: it starts a container and reports what is missing.'
+  const hint = saysNoImage(reason) ? imageHint(wanted) : notStartedHint(reason)
   return new OxbowError('sandbox_missing', `No container: ${reason}`, { hint, cause: error })
 }

@@ -68,7 +68,7 @@ describe('what the doctor found', () => {
     assert.equal(tried, 3)
   })
 
-  it('is not kept of the process tier, and not believed when the file is none of ours', async () => {
+  it('is not kept of the process tier, and an invalid file is not believed', async () => {
     tried = 0
     for (let i = 0; i < 2; i += 1) await check(machineAt('c'), ok('quick'), processTier)
     assert.equal(tried, 2)

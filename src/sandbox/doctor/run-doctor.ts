@@ -29,7 +29,7 @@ export interface DoctorOptions {
   readonly cacheFolder: string
   /** See TierOptions. */
   readonly imageFolder: string
-  /** See TierOptions; that of this process when absent. */
+  /** See TierOptions; this process's own when absent. */
   readonly searchPath?: string
 }
 

@@ -39,7 +39,7 @@ describe('the bounds of a container', () => {
     assert.deepEqual(bounds, { memory: 402_653_184, processes: 96, processors: Infinity })
   })
 
-  it('are none where the group says nothing, or is not to be seen', async () => {
+  it('are infinite where the group sets no limit, or is not visible', async () => {
     await put({ 'pids/login/pids.max': 'max\n', 'cpu,cpuacct/login/cpu.cfs_quota_us': '-1\n' })
     const none = { memory: Infinity, processes: Infinity, processors: Infinity }
     assert.deepEqual(boundsOfGroups(root, '3:pids:/login\n2:cpu,cpuacct:/login\n4:memory:/nowhere\n'), none)

@@ -28,7 +28,7 @@ export function workspaceAttempt(shared: string): Attempt {
   }
 }
 
-/** @param shared folder of the workspace that agents write; `tmp` is beside it */
+/** @param shared folder of the workspace that agents write; `tmp` is next to it */
 export function diskAttempt(shared: string, diskMb: number | null): Attempt {
   return {
     name: 'disk',
@@ -58,7 +58,7 @@ const gitKeys =
 const kinds: readonly (readonly [path: RegExp, runBy: string, text: RegExp | null])[] = [
   [/(^|\/)\.git\/hooks\/[^/.]+$/, 'git', null],
   [/(^|\/)\.git\/(config|config\.worktree|modules\/.*config)$/, 'git', gitKeys],
-  // Hooks and settings from another folder; and, with `objects` and `refs` beside it, a repository without any `.git`.
+  // Hooks and settings from another folder; and, with `objects` and `refs` next to it, a repository without any `.git`.
   [/\/\.git\/commondir$/, 'git', null],
   [/^(?!.*\/\.git\/).*\/HEAD$/, 'git, as a repository of its own', /^ref:|^[0-9a-f]{40}/],
   [/(^|\/)\.gitattributes$/, 'git', /\b(filter|diff|merge)=/],

@@ -50,7 +50,7 @@ const specialRanges = [
 
 export type JudgeAddress = (address: string) => AddressKind
 
-/** @param ownAddresses those of this machine's interfaces, read each time: a public one also leads to this machine */
+/** @param ownAddresses addresses of this machine's interfaces, read each time: a public one also leads to this machine */
 export function createAddressJudge(ownAddresses: () => readonly string[]): JudgeAddress {
   const special = createRanges(specialRanges)
   const within4 = createRanges(privateRanges4)

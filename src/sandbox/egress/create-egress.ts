@@ -34,7 +34,7 @@ export interface Egress {
 interface FetchMore {
   /** In addition to `accept`, e.g. a key; not sent on a redirect to another origin. */
   readonly headers?: ExtraHeaders
-  /** Judges the address of a redirect, beside the policy. Throws for one that is not followed. */
+  /** Judges the address of a redirect, in addition to the policy. Throws for one that is not followed. */
   readonly judge?: (url: string) => Promise<void>
 }
 

@@ -1,4 +1,4 @@
-/** Requests of clients of protocols: any method, answers as streams, and no host but those of the server. */
+/** Requests of protocol clients: any method, streamed answers, and no host but the server's. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { text } from 'node:stream/consumers'

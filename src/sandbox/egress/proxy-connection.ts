@@ -193,7 +193,7 @@ function send(request: IncomingMessage, { url }: Destination, upstream: Socket):
 const ofTheConnection =
   'connection keep-alive proxy-connection proxy-authenticate proxy-authorization proxy-authentication-info te trailer transfer-encoding upgrade expect http2-settings'
 
-/** @returns raw headers without those of the connection, those that `Connection` names, and those in `excluded` */
+/** @returns raw headers without the connection's own, those that `Connection` names, and those in `excluded` */
 function endToEnd(raw: readonly string[], excluded: readonly string[] = []): string[] {
   const pairs = raw.flatMap((name, i) => (i % 2 === 0 ? [[name.toLowerCase(), raw[i + 1] ?? ''] as const] : []))
   const named = pairs.flatMap(([name, value]) => (name === 'connection' ? value.toLowerCase().split(',') : []))

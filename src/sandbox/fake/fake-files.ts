@@ -1,4 +1,4 @@
-/** The files of the sandbox in memory: the same replies and errors as those of hands. */
+/** The files of the sandbox in memory: the same replies and errors as hands. */
 import { hash } from 'node:crypto'
 import { type ErrorCode, OxbowError } from '../../base/index.ts'
 import { type FileOps, type HandsOp, hashDigits, type HandsOps, type PatchedFile } from '../../protocol/index.ts'
@@ -139,7 +139,7 @@ function writeOperations(files: Map<string, string>): Pick<Operations, Exclude<k
   }
 }
 
-/** @returns the hash of the current file, '' if there is none */
+/** @returns the hash of the current file, '' if the file is missing */
 function requireHash(files: ReadonlyMap<string, string>, path: string, wanted: string): string {
   const now = hashOf(files.get(path))
   if (wanted === '' || now === wanted) return now

@@ -1,5 +1,5 @@
 /**
- * A sandbox in memory, for tests of the modules above it: the same replies and errors as those of hands, without processes. It has no
+ * A sandbox in memory, for tests of the modules above it: the same replies and errors as hands, without processes. It has no
  * links, no binary files, and runs no commands; a test supplies their results.
  */
 import { hash } from 'node:crypto'

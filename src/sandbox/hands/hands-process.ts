@@ -73,7 +73,7 @@ export async function attachHands(started: StartedHands): Promise<HandsProcess> 
 
 /**
  * Starts a command that becomes hands, and connects to them over its standard input and output.
- * @param afterExit called once when the process has exited; resolves when none of its processes lives
+ * @param afterExit called once when the process has exited; resolves when all its processes have ended
  * @throws OxbowError as attachHands does
  */
 export async function startHands(command: HandsCommand, afterExit: () => Promise<void>): Promise<HandsProcess> {

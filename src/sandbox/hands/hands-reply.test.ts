@@ -7,7 +7,7 @@ describe('a reply of hands', () => {
   const none = Buffer.alloc(0)
   const kind = (op: HandsOp, ok: object) => parseReply(op, JSON.stringify({ ok }), none).kind
 
-  it('with bytes has as many beside it as it says, and none where it says nothing', () => {
+  it('is followed by as many bytes as it says, and by none if it says nothing', () => {
     const ok = { offset: 0, totalBytes: 5, modifiedMs: 1.5 }
     const parse = (reply: object, content: string) => parseReply('bytes', JSON.stringify(reply), Buffer.from(content))
     const good = parse({ ok, bytes: 5 }, 'hello')

@@ -1,4 +1,4 @@
-/** Bytes, archives and watches through a real sandbox, beside commands that run in it. */
+/** Bytes, archives and watches through a real sandbox, while commands run in it. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'

@@ -27,7 +27,7 @@ describe('a background job', () => {
   })
   const count = async (name: string) => Number(await on.exec(living(name)))
 
-  it('runs beside other commands, and reports its output, its end and its exit code', async () => {
+  it('runs alongside other commands, and reports its output, its end and its exit code', async () => {
     const id = await on.job('echo one; until [ -e /shared/go ]; do sleep 0.02; done; echo two >&2; exit 5')
     await on.seen(id, /one\n/)
     for (let i = 0; i < 3; i += 1) await on.exec('true')

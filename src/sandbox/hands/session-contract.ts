@@ -42,7 +42,7 @@ export function describeSessionContract(name: string, make: () => Promise<Workbe
       await on.close(id)
     })
 
-    it('runs a job beside other commands, and leaves nothing of it when it is closed', async () => {
+    it('runs a job alongside other commands, and leaves nothing of it when it is closed', async () => {
       const id = await on.job('sleep 613 & echo up; until [ -e /shared/never ]; do sleep 0.1; done')
       await on.seen(id, /up\n/)
       const count = `grep -l 'sleep.61[3]' /proc/[0-9]*/cmdline 2>/dev/null | wc -l`

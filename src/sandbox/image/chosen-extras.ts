@@ -14,7 +14,7 @@ export function parseExtraNames(text: string): readonly RootExtra[] {
   return (Object.keys(extraParts) as RootExtra[]).filter((name) => names.has(name))
 }
 
-/** @returns what the last build with a choice was made with; nothing where there was none */
+/** @returns the extras that the last build with a choice was made with; empty without such a build */
 export function chosenExtras(imageFolder: string, kind: ImageKind): readonly RootExtra[] {
   try {
     return parseExtraNames(readFileSync(fileOf(imageFolder, kind), 'utf8'))

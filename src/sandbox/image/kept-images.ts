@@ -25,7 +25,7 @@ export interface ImagesPlace {
 
 interface FoundImages {
   readonly images: readonly KeptImage[]
-  /** Why those of containers are not known. */
+  /** Why container images are not known. */
   readonly problem: string
 }
 

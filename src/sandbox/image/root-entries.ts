@@ -131,7 +131,7 @@ function browserParts(): readonly RootPart[] {
   return inPlace(dirname(found.program), '/etc/fonts', '/usr/share/fonts', '/usr/share/fontconfig', ...named)
 }
 
-/** Python looks for its library by its own version, beside its program. */
+/** Python looks for its library by its own version, next to its program. */
 function pythonLibrary(): readonly RootPart[] {
   const program = existsSync('/usr/bin/python3') ? realpathSync('/usr/bin/python3') : ''
   const [, version] = /python(3\.\d+)$/.exec(program) ?? []

@@ -98,7 +98,7 @@ export function isRootTree(tree: RootTree | Failure): tree is RootTree {
 interface BuildTools {
   readonly busybox: string
   readonly ldd: string
-  /** Null where there is none: Node stays 15 MB larger. */
+  /** Null if it is not installed: Node stays 15 MB larger. */
   readonly strip: string | null
   readonly programs: readonly string[]
 }

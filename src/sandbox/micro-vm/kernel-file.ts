@@ -27,7 +27,7 @@ const metaPackage = 'linux-image-cloud-amd64'
 
 /**
  * @param packagePath a kernel package of Debian; null: the one in the folder, else the newest is downloaded into it
- * @throws OxbowError `sandbox_missing` when there is none
+ * @throws OxbowError `sandbox_missing` when no kernel is found
  */
 export async function findKernelPackage(packagePath: string | null, folder: string): Promise<string> {
   if (packagePath !== null && !existsSync(packagePath)) throw refused(`the file does not exist: ${packagePath}`)

@@ -40,7 +40,7 @@ export interface LaunchedProgram {
   readonly gone: Promise<void>
 }
 
-/** @throws OxbowError `limit_reached`, a system error: none of its processes lives then */
+/** @throws OxbowError `limit_reached`, or a system error; then no process of it is left */
 export function launchProgram(launch: ProgramLaunch): LaunchedProgram {
   const { launcher, descriptors } = launch
   try {

@@ -64,7 +64,7 @@ describe('the egress port of a machine, at the host’s end', () => {
     end()
   })
 
-  it('limits connections to those of the proxy, and a closed socket ends only its connection', async () => {
+  it('allows as many connections as the proxy, and a closed socket ends only its connection', async () => {
     const { inside, way, killed, end } = make()
     const carrier = honest(inside)
     way.open(join(folder, 'proxy.sock'))

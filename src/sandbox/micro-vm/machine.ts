@@ -25,7 +25,7 @@ export interface MachineParts {
 /** A running machine, with our ends of its ports. */
 export interface LaunchedMachine extends LaunchedProgram {
   readonly control: Duplex
-  /** Ports of the hands with network access and of their connections; null if there are none. */
+  /** Ports of the hands with network access and of their connections; null without network access. */
   readonly online: { readonly hands: Duplex; readonly egress: Duplex } | null
   /** Null unless requested. */
   readonly monitor: Duplex | null

@@ -1,7 +1,7 @@
 /**
  * Three-way merge of a machine's changes: the common ancestor is the last agreement, the two sides are the machine's tree and the person's
  * folder. A change of one side is applied. If both changed the same file, the machine's version gets the name and the person's is kept
- * beside it, so nothing is lost.
+ * next to it, so nothing is lost.
  *
  * Never merged: links that could lead outside the folder, and files that git would run on the host.
  */
@@ -188,7 +188,7 @@ function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<stri
   const git = parts.indexOf('.git')
   // Also of a nested repository.
   if (parts.at(-1) === '.git' && kind !== 'folder') return true
-  // Beside `objects` and `refs` it makes a folder a bare repository, whose settings git runs.
+  // With `objects` and `refs` it makes a folder a bare repository, whose settings git runs.
   if (git === -1) {
     // Bare: git accepts a folder with these three entries.
     const isRepository = (folder: string): boolean => isBareRepository((name) => here.has(join(folder, name)))
@@ -296,7 +296,7 @@ export async function saveAgreement(file: string, { tree, mounts, stamps }: Agre
   await rename(`${file}.new`, file)
 }
 
-/** @returns an empty one if there is none. Never throws. */
+/** @returns an empty one if the file is missing. Never throws. */
 export async function loadAgreement(file: string): Promise<Agreement> {
   try {
     const kept = JSON.parse(await readFile(file, 'utf8')) as {

@@ -147,7 +147,7 @@ describe('a micro VM', { skip }, () => {
 
   it('has an image that a second build does not touch: whoever looks for it meanwhile finds it', { timeout }, async () => {
     const image = limits.micro_vm!.image
-    // A folder of its own, with all that is made already: others may build in that of all tests.
+    // A folder of its own, with all parts already made: other tests may build in the shared one.
     await using bench = await workbench()
     const folder = join(bench.root, 'images')
     await mkdir(folder)

@@ -48,7 +48,7 @@ export const imagesName = 'vm'
 /** Contains the name of the latest image. */
 export const currentName = 'current'
 
-/** @param folder of an image, or one with images. @returns the image's own folder; null when there is none. Never throws. */
+/** @param folder of an image, or one with images. @returns the image's own folder; null if no image is there. Never throws. */
 export async function findVmImage(folder: string): Promise<string | null> {
   const isImage = (path: string): boolean => Object.values(imageFiles).every((name) => existsSync(join(path, name)))
   if (isImage(folder)) return folder

@@ -55,7 +55,7 @@ function tierPlan(
   { accel, reason }: Accelerator,
   partsOf: (profile: GuestSettings['profile']) => SnapshotParts,
 ): TierPlan {
-  // Beside the image, with the same lifetime.
+  // Next to the image, with the same lifetime.
   const snapshots = join(dirname(partsOf('work').image), snapshotsName)
   const workspace = openMachineWorkspace({ ...options, launcher, mke2fs, diskMb: partsOf('work').diskMb })
   const { egressSocket, logger } = options

@@ -57,7 +57,7 @@ describe('programs of an isolated guest', () => {
     await assert.rejects(stat(state), { code: 'ENOENT' })
   })
 
-  it('carry megabytes both ways, and their standard error beside', async () => {
+  it('carry megabytes both ways, along with their standard error', async () => {
     await using served = await makeServed()
     const server = await served.sandbox.serve!({
       ...bare,

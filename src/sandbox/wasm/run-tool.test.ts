@@ -169,7 +169,7 @@ void test('what is no module, and what none is given, is refused before it runs'
   await failsWith('limit_reached', wasiTool(new Uint8Array(11 * 1024 * 1024)), /11534336/)
 })
 
-void test('limits above those of the room are refused, not lowered', async () => {
+void test("limits above the room's are refused, not lowered", async () => {
   await failsWith('bad_input', { ...wasiTool(echo), limits: { memoryMb: 100_000 } }, /memoryMb/)
   await failsWith('bad_input', { ...wasiTool(echo), limits: { timeoutMs: Number.POSITIVE_INFINITY } }, /timeoutMs/)
 })
@@ -181,7 +181,7 @@ void test('there is no network, and clocks that do not exist say so', async () =
   assert.deepEqual(await Promise.all([0, 1, 2, 3, 9].map((id) => exitCode(askClock(id)))), [0, 0, 28, 28, 28])
 })
 
-void test('a command sees its mounts and nothing beside them, and what it writes comes back', async () => {
+void test('a command sees only its mounts, and what it writes comes back', async () => {
   const mount = { guest: '/work', mode: 'rw', files: [{ path: 'a', bytes: new TextEncoder().encode('old') }] } as const
   // The first mount is descriptor 3. Creates, with every right.
   const opening = (path: string, mode: 'ro' | 'rw'): WasmTool => ({

@@ -97,7 +97,7 @@ async function keepThread({ tool, limits, input, stdout, stderr, refused }: Run)
 }
 
 function startThread(job: ToolJob, port: MessagePort): Worker {
-  // Beside this file's folder there is thread/tool-worker.ts in the sources, beside the bundle tool-worker.js.
+  // The worker's file is next to this one: tool-worker.ts in the sources, tool-worker.js in the bundle.
   const file = import.meta.url.endsWith('.ts') ? './tool-worker.ts' : './tool-worker.js'
   return new Worker(new URL(file, import.meta.url), {
     workerData: job,

@@ -263,7 +263,7 @@ function writeText(mounts: readonly MountedFolder[], path: string, bytes: Uint8A
   return written.ret === wasi.ERRNO_SUCCESS ? null : problemOf(written.ret, path)
 }
 
-/** Sorted names; those of folders end with `/`. */
+/** Sorted names; folders' names end with `/`. */
 function listFolder(mounts: readonly MountedFolder[], path: string): Json | Failed {
   const place = placeOf(mounts, path)
   if (place === null) return outside(path)

@@ -83,7 +83,7 @@ export interface ToolDone extends ToolTrace {
   readonly changes: readonly ToolChange[]
 }
 
-/** None of its file changes are returned. */
+/** Its file changes are not returned. */
 interface ToolFailed extends ToolTrace {
   readonly ok: false
   readonly failure: Failure

@@ -42,6 +42,7 @@ const keyVerbs: readonly ServiceVerb[] = [
     summary: 'list API keys with their rights, expiry and last use',
     examples: ['oxbow keys list'],
     call: 'key.list',
+    lists: { key: 'name' },
     show: keyTable,
   },
   {
@@ -73,6 +74,7 @@ const roleVerbs: readonly ServiceVerb[] = [
     summary: 'list the roles with their rights',
     examples: ['oxbow roles list'],
     call: 'role.list',
+    lists: { role: 'role' },
     show: (roles: readonly RoleView[]) =>
       table(roles.map(({ role, rights, by }) => [role, by === '' ? '' : plainLine(by, nameChars), plainLine(rights.join(' '), roleChars)])),
   },
@@ -121,6 +123,7 @@ const execVerbs: readonly ServiceVerb[] = [
     summary: 'list the programs that may be run, and those that may not',
     examples: ['oxbow exec list'],
     call: 'exec.rules',
+    lists: { pattern: 'pattern' },
     show: listsText,
   },
   {
@@ -155,6 +158,7 @@ const ruleVerbs: readonly ServiceVerb[] = [
     summary: 'list the rules that allow calls without asking',
     examples: ['oxbow approvals rules'],
     call: 'approval.rules',
+    lists: { rule: 'id' },
     show: ruleTable,
   },
   {

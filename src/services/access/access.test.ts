@@ -6,6 +6,9 @@ import { configSchema } from '../../config/index.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 import { refuseLimited } from '../../kernel/policy/right-limits.ts'
 
+/** A name that the compiler does not know: of a call that only this test has. */
+const testActName: string = 'test.act'
+
 const outputOf = (outcome: CallOutcome): Json => (outcome.status === 'ok' ? (outcome.output as Json) : assert.fail(outcome.text))
 const codeOf = (outcome: CallOutcome): string => (outcome.status === 'ok' ? 'ok' : outcome.failure.code)
 const right = (name: string, call: string, reaches?: Reaches) =>
@@ -29,7 +32,7 @@ describe('rights', () => {
     assert.throws(() => configSchema.parse({ agent: { rights: ['everything'] } }), /not a right, nor a role/)
   })
 
-  it('limited to a folder cover it alone, and a denial inside of it wins', () => {
+  it('limited to a folder cover only that folder, and a denial inside of it wins', () => {
     const rights = ['file.write:/shared/work', '!file.write:/shared/work/private', '!shell.run', '*']
     const limited = rights.slice(0, 2)
     const write = right('file.write', 'file.write', inPath)
@@ -97,7 +100,7 @@ describe('an API key', () => {
 
     const keyed = await kernel.withKey(made.key)
     assert.ok((await keyed.listSessions(10)).some(({ id }) => id === session))
-    const refusal = await keyed.call('test.act', {})
+    const refusal = await keyed.call(testActName, {})
     assert.equal(codeOf(refusal), 'denied')
     assert.match(refusal.status === 'refused' ? refusal.failure.hint : '', /oxbow keys create NAME --right file\.write/)
     assert.equal(codeOf(await keyed.call('key.create', { name: 'more', rights: ['*'] })), 'denied')

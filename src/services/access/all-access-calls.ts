@@ -2,6 +2,7 @@
 import type { Core } from '../../kernel/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import { approvalCalls } from './approval-calls.ts'
+import { clientCalls } from './client-tool-calls.ts'
 import { execListCalls } from './exec-lists.ts'
 import { keyCalls } from './keys.ts'
 import type { Access } from './open-access.ts'
@@ -15,6 +16,7 @@ export function accessCalls(core: Core, self: () => Promise<Access>): readonly C
     refusalCall(config.approval),
     ...keyCalls(core),
     ...modeCalls(documents, sessions),
+    ...clientCalls(),
     ...execListCalls({ documents, execLists: async () => (await self()).execLists, execConfig: config.exec }),
   ]
 }

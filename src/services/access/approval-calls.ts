@@ -18,6 +18,7 @@ import {
   type Call,
   type CallContext,
   type Caller,
+  defineCall,
   idOrEmpty,
   labelSchema,
   type PendingApproval,
@@ -60,11 +61,12 @@ const approvalView = pendingApproval.extend({
 
 type ApprovalView = z.infer<typeof approvalView>
 
-function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | undefined }, ApprovalView[]> {
+function listApprovals(deps: ApprovalCallDeps): Call {
   const { approvals, journal, approvalConfig } = deps
-  return {
+  return defineCall({
     ...shared,
     name: 'approval.list',
+    routes: [{ method: 'GET', path: '/approvals', list: '' }],
     summary: 'Lists the calls that wait for approval, with the rules that approving them could keep.',
     input: z.strictObject({ session: z.string().describe('Only calls of this session.').optional() }) as unknown as z.ZodType<{
       session?: SessionId | undefined
@@ -95,7 +97,7 @@ function listApprovals(deps: ApprovalCallDeps): Call<{ session?: SessionId | und
       })
       return { output: await Promise.all(views) }
     },
-  }
+  })
 }
 
 /** @returns who has allowed what is asked now: a yes to files that have changed since counts no more, nor does one where one is enough */
@@ -152,19 +154,13 @@ function learnFrom(
     )
   // A rule for files holds for whatever is in them.
   const runs = asked?.starts === undefined ? null : inputs
-  const asking: Asking = { call: name, input, session, labels: held, inputs: runs, content: asked?.content }
+  const asking: Asking = { call: name, input, session, labels: held, inputs: runs, content: asked?.content, argv: asked?.argv }
   const rule = learnRule(scope, asking, settingsDigest(deps.settings), { by, at: waiting.at, from: call })
   if (shown === undefined || shown === rule.id) return rule
   throw new OxbowError('bad_input', 'The rule is not the one that was shown.', { hint: `It would be: ${describeRule(rule)}` })
 }
 
-interface DecideInput {
-  readonly call: CallId
-  readonly allow: boolean
-  readonly reason?: string | undefined
-  readonly input?: Json | undefined
-  readonly remember?: Remember | undefined
-}
+type DecideInput = z.infer<typeof decideInput>
 const decideOutput = z.strictObject({
   decided: z.boolean(),
   rule: z.string().nullable().describe('The rule that was kept.'),
@@ -174,7 +170,7 @@ const decideOutput = z.strictObject({
 type DecideOutput = z.infer<typeof decideOutput>
 
 const decideInput = z.strictObject({
-  call: z.string().describe('Id of the waiting call.'),
+  call: z.string().describe('Id of the waiting call.') as unknown as z.ZodType<CallId>,
   allow: z.boolean().describe('True runs the call, false denies it.'),
   reason: z.string().max(2_000).describe('Why it is denied; the model reads it.').optional(),
   input: z.json().describe('Runs instead of the input that waits. It is checked like any input.').optional(),
@@ -188,14 +184,15 @@ const decideInput = z.strictObject({
     })
     .describe('Keeps a rule that allows such calls from now on.')
     .optional(),
-}) as unknown as z.ZodType<DecideInput>
+})
 
-function decideCall(deps: ApprovalCallDeps): Call<DecideInput, DecideOutput> {
+function decideCall(deps: ApprovalCallDeps): Call {
   /** Calls whose decision is being recorded. */
   const deciding = new Set<CallId>()
-  return {
+  return defineCall({
     ...shared,
     name: 'call.decide',
+    routes: [{ method: 'POST', path: '/approvals/{call}' }],
     summary: 'Approves or denies a call that is waiting for approval; may change its input, or keep a rule for such calls.',
     input: decideInput,
     output: decideOutput,
@@ -213,7 +210,7 @@ function decideCall(deps: ApprovalCallDeps): Call<DecideInput, DecideOutput> {
         deciding.delete(input.call)
       }
     },
-  }
+  })
 }
 
 /** Records a person's decision, then wakes the call that waits for it. @throws OxbowError `not_found`, `bad_input`, `denied` */
@@ -341,10 +338,11 @@ const ruleView = z.strictObject({
 
 export type RuleView = z.infer<typeof ruleView>
 
-function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): Call<object, RuleView[]> {
-  return {
+function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'approval.rules',
+    routes: [{ method: 'GET', path: '/approvals/rules', list: '' }],
     summary: 'Lists the learned rules that allow calls without asking.',
     input: z.strictObject({}),
     output: z.array(ruleView),
@@ -363,13 +361,14 @@ function listRules({ documents, settings, approvalConfig }: ApprovalCallDeps): C
       }
       return { output: (await readRules(documents)).map(view) }
     },
-  }
+  })
 }
 
-function revokeRule({ documents }: ApprovalCallDeps): Call<{ rule: string }, { revoked: string }> {
-  return {
+function revokeRule({ documents }: ApprovalCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'approval.revoke',
+    routes: [{ method: 'DELETE', path: '/approvals/rules/{rule}' }],
     summary: 'Revokes a learned rule: such calls ask again.',
     input: z.strictObject({ rule: z.string().min(1).max(100).describe('Id of the rule.') }),
     output: z.object({ revoked: z.string() }),
@@ -385,5 +384,5 @@ function revokeRule({ documents }: ApprovalCallDeps): Call<{ rule: string }, { r
       })
       return { output: { revoked: rule } }
     },
-  }
+  })
 }

@@ -72,7 +72,7 @@ describe('a learned rule', () => {
     for (const part of more) assert.ok(!isCovered(rule, command(`git status ${part}`)), JSON.stringify(part))
   })
 
-  it('of a program that runs its arguments or destroys, or that the agent can write, covers this command alone', () => {
+  it('of a program that runs its arguments or destroys, or that the agent can write, covers only this command', () => {
     for (const text of [
       'bash build',
       'python3 run',
@@ -162,7 +162,7 @@ async function parkedCall({ record, events }: Fixture, nth = 1): Promise<string>
 }
 
 describe('approvals', () => {
-  it('keep the rule that was shown, answer by it, and ask again when it is revoked', async () => {
+  it('keep the rule that was shown, answer as it says, and ask again once it is revoked', async () => {
     const { fixture, ran } = await askingFor(['git status', 'git status src', 'git push', 'git status'])
     await using _ = fixture
     const { kernel } = fixture

@@ -13,7 +13,7 @@
 import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
 import { type Failure, OxbowError } from '../../base/index.ts'
-import type { Call, StartedProgram } from '../../protocol/index.ts'
+import { type Call, defineCall, type StartedProgram } from '../../protocol/index.ts'
 import { type Config, isProgramPattern } from '../../config/index.ts'
 
 /** Patterns of programs that `oxbow exec` may add. */
@@ -22,10 +22,7 @@ const maxProgramPatterns = 1_000
 const execCategory = 'system/exec'
 const listsName = 'lists'
 
-interface Lists {
-  readonly allow: readonly string[]
-  readonly deny: readonly string[]
-}
+type Lists = z.infer<typeof lists>
 
 const noLists: Lists = { allow: [], deny: [] }
 
@@ -36,10 +33,10 @@ export interface ExecLists {
    * @returns why the call may not start the program, or null
    */
   refuse(call: Pick<Call, 'name'>, program: StartedProgram, isExcused?: boolean): Promise<Failure | null>
-  /** Reads the lists. Before the first time, `hides` knows only those of the configuration. */
+  /** Reads the lists. Before the first time, `hides` knows only the configured ones. */
   load(): Promise<Lists>
   /** Whether the call is of no use to anybody now, so that no model is offered it. */
-  hides(call: Pick<Call, 'name' | 'starts'>): boolean
+  hides(call: Pick<Call, 'argv' | 'starts'>): boolean
 }
 
 export function createExecLists(documents: Pick<Documents, 'get'>, config: Config['exec']): ExecLists {
@@ -52,8 +49,8 @@ export function createExecLists(documents: Pick<Documents, 'get'>, config: Confi
       const lists = { allow: isExcused ? ['*'] : [...config.allow, ...allow], deny: [...config.deny, ...deny] }
       return program.shell === null ? refuseProgram(call, program, lists, config.env) : refuseShell(call, program.shell, lists, config)
     },
-    hides: ({ name, starts }) =>
-      name === 'exec.run' ? config.allow.length + own.allow.length === 0 : starts !== undefined && !config.shell,
+    hides: ({ argv, starts }) =>
+      argv !== undefined ? config.allow.length + own.allow.length === 0 : starts !== undefined && !config.shell,
   }
 }
 
@@ -177,10 +174,11 @@ const execView = z.strictObject({
 
 export type ExecView = z.infer<typeof execView>
 
-function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, ExecView> {
-  return {
+function listPatterns({ execLists, execConfig }: ExecCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'exec.rules',
+    routes: [{ method: 'GET', path: '/exec' }],
     summary: 'Lists the patterns of programs that exec.run may start and of those that nothing may start.',
     input: z.strictObject({}),
     output: execView,
@@ -196,30 +194,27 @@ function listPatterns({ execLists, execConfig }: ExecCallDeps): Call<object, Exe
       const { shell, env } = execConfig
       return { output: { shell, env, patterns: [...from(execConfig, 'config.toml'), ...from(own, 'oxbow exec')] } }
     },
-  }
-}
-
-interface ChangeInput {
-  readonly allow?: readonly string[] | undefined
-  readonly deny?: readonly string[] | undefined
-  readonly remove?: readonly string[] | undefined
+  })
 }
 
 const patterns = z
   .array(z.string().max(500).refine(isProgramPattern, 'must be the name of a program, without a path, and patterns of its arguments'))
   .max(100)
 
-function changePatterns({ documents, execLists }: ExecCallDeps): Call<ChangeInput, Lists> {
-  return {
+const lists = z.object({ allow: z.array(z.string()), deny: z.array(z.string()) })
+
+function changePatterns({ documents, execLists }: ExecCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'exec.change',
+    routes: [{ method: 'PATCH', path: '/exec' }],
     summary: 'Adds patterns to the lists of programs, or removes them; those of config.toml stay.',
     input: z.strictObject({
       allow: patterns.describe('Programs that exec.run may start, e.g. "git status" or "git log **".').optional(),
       deny: patterns.describe('Programs that may not be started.').optional(),
       remove: z.array(z.string().max(500)).max(100).describe('Patterns to remove, as they are listed.').optional(),
     }),
-    output: z.object({ allow: z.array(z.string()), deny: z.array(z.string()) }),
+    output: lists,
     example: { allow: ['git status'] },
     tier: 'side_effecting',
     right: 'access.write',
@@ -230,7 +225,7 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call<ChangeInpu
         const missing = remove.find((pattern) => !allowed.includes(pattern) && !denied.includes(pattern))
         if (missing !== undefined)
           throw new OxbowError('not_found', `${JSON.stringify(missing)} is not a pattern that was added here.`, {
-            hint: '`oxbow exec list` shows them; those of config.toml are changed there.',
+            hint: '`oxbow exec list` shows them. Change patterns from config.toml in that file.',
           })
         const kept = (list: readonly string[], more: readonly string[]) =>
           [...new Set([...list, ...more])].filter((pattern) => !remove.includes(pattern))
@@ -242,5 +237,5 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call<ChangeInpu
       await (await execLists()).load()
       return { output: { allow: [...(changed?.allow ?? [])], deny: [...(changed?.deny ?? [])] } }
     },
-  }
+  })
 }

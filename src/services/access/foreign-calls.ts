@@ -1,5 +1,5 @@
 /**
- * Calls that a model outside of this guest makes, by the program of a key. They are judged as those of an agent: only calls that models
+ * Calls that a model outside of this guest makes, through a key's program. They are judged like an agent's: only calls that models
  * are offered, by the rights of the key, with the flow policy and approvals; what a person must decide waits under the id of the call.
  *
  * The model is outside, so each result leaves this guest. Where the session has read something that is labelled, the result first passes
@@ -124,9 +124,10 @@ function aboutCalls(
       await registry.parse(clientReply, {})
       const call = registry.known(tool)
       if (call === undefined || call.inTurn === true) return null
-      const { name, right, audience } = call
-      if (audience.includes('model')) return { name, right, by: 'model' }
-      return audience.includes('terminal') ? { name, right, by: 'program' } : null
+      const { name, right, audience, forPrograms, labels } = call
+      const found = { name, right, quotes: labels.adds.includes('untrusted') }
+      if (audience.includes('model')) return { ...found, by: 'model' }
+      return forPrograms === true ? { ...found, by: 'program' } : null
     },
     async readable() {
       return (await callerOf('', '')).limits?.only.get('file.read') ?? null
@@ -178,13 +179,15 @@ async function toolsFor({ registry }: ForeignDeps, { rights, limits }: Caller, d
   const known = references.flatMap((reference) => {
     const call = registry.find(reference.name)
     const isAllowed = call !== undefined && every.has(call.right) && limits?.denied.has(call.right) !== true
-    return isAllowed && call.inTurn !== true ? [{ ...reference, isOpen: call.labels.sink || call.labels.adds.length > 0 }] : []
+    return isAllowed && call.inTurn !== true ? [{ ...reference, isOpen: isOpen(call), forPrograms: call.forPrograms === true }] : []
   })
   return {
     calls: known.filter(({ name }) => names.has(toolName(name))),
-    programs: known.filter(({ audience }) => audience.includes('terminal') && !audience.includes('model')),
+    programs: known.filter(({ forPrograms }) => forPrograms),
   }
 }
+
+const isOpen = ({ labels }: Call): boolean => labels.sink || labels.adds.length > 0
 
 interface Made {
   readonly caller: Caller

@@ -32,7 +32,7 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
       ...owner,
       call: (name: string, input: Json, session?: SessionId, known?: CallId) => call(name, input, session, known),
       async createSession(title, clientId = newId() as CallId) {
-        // The id of the call is that of the session. A repeated request is answered by the list.
+        // The call's id becomes the session's. The list answers a repeated request.
         const made = await call('session.create', title === undefined ? {} : { title }, '', clientId)
         if (made.status === 'refused') throw toError(made.failure)
         return findSession(await view.listSessions(maxListed), clientId)
@@ -144,7 +144,7 @@ async function followWhile(owner: Kernel, ended: AbortSignal, { session, cursor,
 function findSession(sessions: readonly SessionInfo[], id: string): SessionInfo {
   const found = sessions.find((session) => session.id === id)
   if (found !== undefined) return found
-  throw new OxbowError('bad_input', `The id ${id} is not that of a new session.`, { hint: 'Use a new id for each session.' })
+  throw new OxbowError('bad_input', `The id ${id} was used before.`, { hint: 'Use a new id for each session.' })
 }
 
 /** Following a session is no call; its refusal is recorded as one. @throws OxbowError `denied` */

@@ -1,5 +1,5 @@
 /**
- * API keys: bearer tokens for programs, each with rights of its own, beside the token of the guest, which is its owner's. A key is shown
+ * API keys: bearer tokens for programs, each with rights of its own, in addition to the guest's token, which is its owner's. A key is shown
  * once; the store keeps its scrypt hash. Its first part finds its document, so that an unknown key costs nothing to refuse; its second
  * part, 256 random bits, is compared in constant time. A key is checked when a connection opens, and looked up again at each request. When
  * it is revoked, expires or gets other rights, whatever it has open or running ends at once, and within a second in every other guest on
@@ -10,7 +10,7 @@ import { z } from 'zod'
 import type { Core, Documents } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { type Clock, OxbowError, type Random, type SessionId, type TurnId, type UserId } from '../../base/index.ts'
-import { type Call, type Caller, type Grant, grantOf, turnRight, wrongRights } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, type Grant, grantOf, turnRight, wrongRights } from '../../protocol/index.ts'
 import { createKeyLives } from './key-lives.ts'
 import { assertKnownRights, assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
 
@@ -199,16 +199,11 @@ export type KeyView = z.infer<typeof keyView>
 
 const newKey = keyView.extend({ key: z.string().describe('The key itself, which is shown only here.') })
 
-interface CreateInput {
-  readonly name: string
-  readonly rights: readonly string[]
-  readonly expires_in_s?: number | undefined
-}
-
-function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInput, z.infer<typeof newKey>> {
-  return {
+function createKey({ documents, registry, random }: KeyCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'key.create',
+    routes: [{ method: 'POST', path: '/keys', status: 201 }],
     summary: 'Makes an API key with rights of its own. It is shown once.',
     input: z.strictObject({
       name: z
@@ -242,13 +237,14 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInp
       await documents.put({ caller, call, name: 'key.create' }, [{ category: keyCategory, name: id, value }], { sync: true })
       return { output: { ...view, key: `oxbow_${id}${secret}` } }
     },
-  }
+  })
 }
 
-function listKeys({ documents }: KeyCallDeps): Call<object, KeyView[]> {
-  return {
+function listKeys({ documents }: KeyCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'key.list',
+    routes: [{ method: 'GET', path: '/keys', list: '' }],
     summary: 'Lists the API keys with their rights, expiry and last use.',
     input: z.strictObject({}),
     output: z.array(keyView),
@@ -258,17 +254,18 @@ function listKeys({ documents }: KeyCallDeps): Call<object, KeyView[]> {
       const keys = await documents.all<StoredKey>(keyCategory)
       return { output: keys.map(({ value }) => viewOf(value)) }
     },
-  }
+  })
 }
 
 function viewOf({ id, name, rights, created_at, created_by, expires_at, used_at }: StoredKey): KeyView {
   return { id, name, rights, created_at, created_by, expires_at, used_at }
 }
 
-function revokeKey({ documents }: KeyCallDeps): Call<{ key: string }, { revoked: string }> {
-  return {
+function revokeKey({ documents }: KeyCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'key.revoke',
+    routes: [{ method: 'DELETE', path: '/keys/{key}' }],
     summary: 'Revokes an API key: its connections are refused from now on.',
     input: z.strictObject({ key: z.string().min(1).max(100).describe('Id or name of the key.') }),
     output: z.object({ revoked: z.string() }),
@@ -281,5 +278,5 @@ function revokeKey({ documents }: KeyCallDeps): Call<{ key: string }, { revoked:
       await documents.put({ caller, call, name: 'key.revoke' }, [{ category: keyCategory, name: id, value: null }], { sync: true })
       return { output: { revoked: id } }
     },
-  }
+  })
 }

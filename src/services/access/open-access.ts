@@ -8,7 +8,7 @@ import { copyMode, createSessionModes } from './session-modes.ts'
 export interface Access {
   readonly judges: Omit<Judges, 'actAs' | 'hosts'>
   readonly execLists: ExecLists
-  /** @returns the list with the rights of roles that were added; names that are none stay, and `grantOf` refuses them */
+  /** @returns the list with the rights of roles that were added; other names stay, and `grantOf` refuses them */
   withOwnRoles(rights: readonly string[]): Promise<readonly string[]>
   /** A session that continues from another one begins as strict as that. */
   copyMode(...copied: DropFirst<Parameters<typeof copyMode>>): Promise<void>

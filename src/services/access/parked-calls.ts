@@ -1,4 +1,4 @@
-/** Calls that wait for a person, as their records tell: those of before a restart, and what was decided on them so far. */
+/** Calls that wait for a person, as their records tell: calls from before a restart, and what was decided on them so far. */
 import { boundDigest, type Decided, type Documents, type Journal } from '../../kernel/index.ts'
 import { type CallId, OxbowError } from '../../base/index.ts'
 import { grantOf, type PendingApproval } from '../../protocol/index.ts'
@@ -14,7 +14,7 @@ interface ParkedDeps {
 /** What the record of a waiting call has of it. */
 type Shown = 'input' | 'reason' | 'labels' | 'inputs' | 'personal'
 
-/** Without those of keys that were revoked since, or may not decide any more. */
+/** Leaves out decisions by keys that were revoked since or may no longer decide. */
 export async function decisionsOn(
   { journal, documents }: ParkedDeps,
   now: number,

@@ -1,5 +1,5 @@
 /**
- * One question about what stage 3 has refused an agent. Each refusal of a session is counted, with those of the agents below it; after a few in
+ * One question about what stage 3 has refused an agent. A session's refusals are counted, with its agents'; after a few in
  * a row, or many in all, the person is asked once, with the list. The question is a call of the runtime, `refusal.allow`, which waits, is
  * recorded and is shown like any that asks.
  *
@@ -39,7 +39,7 @@ import {
   type SessionId,
   truncate,
 } from '../../base/index.ts'
-import type { Call, CallOutcome, CommandInputs } from '../../protocol/index.ts'
+import { type Call, type CallOutcome, type CommandInputs, defineCall, jsonSchema } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import { canonical, digest } from './rules.ts'
 
@@ -67,12 +67,8 @@ const maxHeldRefusals = 1_000
 const category = 'system/refusals'
 
 /** A call of the list, as the person sees it. */
-interface Listed {
-  readonly agent: string
-  readonly call: string
-  readonly input: Json
-  readonly refused: string
-}
+const listedCall = z.strictObject({ agent: z.string(), call: z.string(), input: jsonSchema(), refused: z.string() })
+type Listed = z.infer<typeof listedCall>
 
 /** What is kept of a session: digests and ids only, so that nothing of it outlasts a session that is deleted. */
 interface Answers {
@@ -205,7 +201,7 @@ async function ask(desk: Desk, passing: RefusedPassing, refused: Refused, { ques
   // The guest is stopping; the question still waits.
   if (answer.status === 'cancelled') return answer
   const isAnswered = answer.status === 'ok' || (answer.failure.code === 'denied' && !(await hasExpired(desk, question)))
-  const kept = answer.status === 'ok' ? (answer.output as AllowInput).calls.map(exactly) : []
+  const kept = answer.status === 'ok' ? (answer.output as { calls: readonly Listed[] }).calls.map(exactly) : []
   const yes = [...list].filter(([, listed]) => kept.includes(exactly(listed)))
   const allowed = yes.map(([key]) => key)
   const { state } = partsOf(bound)
@@ -289,7 +285,7 @@ function newestOf(open: ReadonlyMap<string, Listed>): ReadonlyMap<string, Listed
 async function askedBefore({ journal }: RefusedDeps, { question, keys, bound }: NonNullable<Answers['asking']>) {
   const [parked] = await journal.store.records({ call: question, phases: ['parked'], order: 'newest_first', limit: 1, hydrate: true })
   if (parked === undefined) return null
-  const { calls } = JSON.parse((JSON.parse(parked.body) as { readonly input: string }).input) as AllowInput
+  const { calls } = JSON.parse((JSON.parse(parked.body) as { readonly input: string }).input) as { calls: readonly Listed[] }
   return { question, bound, list: new Map(keys.map((key, at) => [key, calls[at]!])) }
 }
 
@@ -315,18 +311,13 @@ function nameOf(exact: Exact): string {
 
 const allowName = 'refusal.allow'
 
-interface AllowInput {
-  readonly calls: readonly Listed[]
-}
-
 /** The question. A person can shorten the list; what they add means nothing. */
-export function refusalCall(approval: Config['approval']): Call<AllowInput, AllowInput> {
-  const listed = z.strictObject({ agent: z.string(), call: z.string(), input: z.json(), refused: z.string() })
+export function refusalCall(approval: Config['approval']): Call {
   const input = z.strictObject({
-    calls: z.array(listed).max(maxListedRefusals).describe('The calls that were refused, each with its agent and its exact input.'),
-  }) as unknown as z.ZodType<AllowInput>
+    calls: z.array(listedCall).max(maxListedRefusals).describe('The calls that were refused, each with its agent and its exact input.'),
+  })
   const refusedText = 'web.fetch needs the right web.read.'
-  return {
+  return defineCall({
     name: allowName,
     summary: 'Asks the person whether calls that were refused may run in this session.',
     input,
@@ -345,5 +336,5 @@ export function refusalCall(approval: Config['approval']): Call<AllowInput, Allo
     timeoutMs: 10_000,
     recordOutput: ({ calls }) => ({ calls: calls.length }),
     run: async (output) => ({ output, text: '' }),
-  }
+  })
 }

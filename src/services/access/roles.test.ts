@@ -29,7 +29,7 @@ describe('a role that was added', () => {
     assert.equal(await call('key.create', { name: 'k', rights: ['reader'] }), 'bad_input')
   })
 
-  it('is none of those that Oxbow has, holds no other one, and gives nobody more than they have', async () => {
+  it('never replaces a built-in role, contains no other role, and gives nobody more than they have', async () => {
     await using fixture = await openFixture()
     const { kernel } = fixture
     const set = async (role: string, rights: string[]) => codeOf(await kernel.call('role.set', { role, rights }))

@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import type { Documents, Registry } from '../../kernel/index.ts'
 import { didYouMean, OxbowError } from '../../base/index.ts'
-import { type Call, type Caller, type Grant, grantOf, roles } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, type Grant, grantOf, roles } from '../../protocol/index.ts'
 
 /** Roles that a person may add. */
 const maxRoles = 200
@@ -23,7 +23,7 @@ const roleForm = /^[a-z][a-z0-9_-]{0,49}$/
 
 const isOwnName = (entry: string): boolean => roleForm.test(entry) && !Object.hasOwn(roles, entry)
 
-/** @returns the list with the rights of roles that were added; names that are none stay, and `grantOf` refuses them */
+/** @returns the list with the rights of roles that were added; other names stay, and `grantOf` refuses them */
 export async function withOwnRoles(documents: Pick<Documents, 'get'>, rights: readonly string[]): Promise<readonly string[]> {
   if (!rights.some(isOwnName)) return rights
   const found = await Promise.all(
@@ -55,7 +55,7 @@ const maxEdits = 3
 /** @throws OxbowError `bad_input` that names the first right that does not exist, and one that may be meant */
 export function assertKnownRights(registry: Pick<Registry, 'references'>, list: readonly string[]): void {
   const { rights, limits } = grantOf(list)
-  // Those of calls that this configuration turns off are in the roles.
+  // The roles have the rights of calls that this configuration turns off.
   const known = new Set([...registry.references().map(({ right }) => right), ...Object.values(roles).flat(), ...apart])
   const named = [...rights, ...(limits === undefined ? [] : [...limits.denied, ...limits.only.keys(), ...limits.except.keys()])]
   const unknown = named.find((right) => !known.has(right) && !open.test(right))
@@ -84,21 +84,18 @@ export function roleCalls(deps: RoleCallDeps, users: () => Promise<readonly Usin
   return [listRoles(deps), setRole(deps), removeRole(deps, users)]
 }
 
-export interface RoleView {
-  readonly role: string
-  readonly rights: readonly string[]
-  /** Who added it; empty: Oxbow has it. */
-  readonly by: string
-}
+const roleView = z.object({ role: z.string(), rights: z.array(z.string()), by: z.string().describe('Who added it; empty: Oxbow has it.') })
+export type RoleView = z.infer<typeof roleView>
 
-function listRoles({ documents }: RoleCallDeps): Call<object, readonly RoleView[]> {
-  return {
+function listRoles({ documents }: RoleCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'role.list',
+    routes: [{ method: 'GET', path: '/roles', list: '' }],
     summary:
       'Lists the roles with their rights: user, superuser and admin for people and keys, the others for agents, and those that were added.',
     input: z.strictObject({}),
-    output: z.array(z.object({ role: z.string(), rights: z.array(z.string()), by: z.string() })),
+    output: z.array(roleView),
     example: {},
     tier: 'read_only',
     right: 'access.read',
@@ -109,13 +106,14 @@ function listRoles({ documents }: RoleCallDeps): Call<object, readonly RoleView[
       const builtin = Object.entries(roles).map(([role, rights]) => ({ role, rights: [...rights].sort(), by: '' }))
       return { output: [...builtin, ...own] }
     },
-  }
+  })
 }
 
-function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; rights: string[] }, RoleView> {
-  return {
+function setRole({ documents, registry }: RoleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'role.set',
+    routes: [{ method: 'PUT', path: '/roles/{role}' }],
     summary: 'Adds a role, or changes the rights of one that was added; keys with it have these rights at once.',
     input: z.strictObject({
       role: z
@@ -124,7 +122,7 @@ function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; ri
         .refine((name) => !Object.hasOwn(roles, name), 'must not be a role that Oxbow has'),
       rights: z.array(z.string().max(600)).min(1).max(100).describe('Rights, limited rights, denials and roles that Oxbow has.'),
     }),
-    output: z.object({ role: z.string(), rights: z.array(z.string()), by: z.string() }),
+    output: roleView,
     example: { role: 'reporter', rights: ['analyst', 'file.write:/shared/reports'] },
     async run({ role, rights }, { caller, id: call, clock }) {
       assertKnownRights(registry, rights)
@@ -139,13 +137,14 @@ function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; ri
       await documents.put({ caller, call, name: 'role.set' }, [{ category: roleCategory, name: role, value }], { sync: true })
       return { output: { role, rights, by: caller.actor } }
     },
-  }
+  })
 }
 
-function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly Using[]>): Call<{ role: string }, { removed: string }> {
-  return {
+function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly Using[]>): Call {
+  return defineCall({
     ...writes,
     name: 'role.remove',
+    routes: [{ method: 'DELETE', path: '/roles/{role}' }],
     summary: 'Removes a role that was added and that no key has.',
     input: z.strictObject({ role: z.string().max(100) }),
     output: z.object({ removed: z.string() }),
@@ -165,5 +164,5 @@ function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly U
       await documents.put({ caller, call, name: 'role.remove' }, [{ category: roleCategory, name: role, value: null }], { sync: true })
       return { output: { removed: role } }
     },
-  }
+  })
 }

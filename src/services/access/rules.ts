@@ -22,12 +22,12 @@ export const ruleCategory = 'system/rules'
 export const ruleScopes = ['call', 'pattern', 'session', 'folder'] as const
 export type RuleScope = (typeof ruleScopes)[number]
 
-/** Which values of a field a rule covers. `digest` is that of a value too long to keep and to show. */
+/** Which values of a field a rule covers. `digest` covers a value too long to keep and show. */
 type FieldRule = { readonly field: string } & (
   | { readonly is: 'exact'; readonly value: Json }
   | { readonly is: 'digest'; readonly sha256: string }
   | { readonly is: 'under'; readonly folder: string }
-  /** `options`: those of the learned command, each with the word after it, which may be its value. */
+  /** `options`: the learned command's options, each with the word after it, which may be its value. */
   | { readonly is: 'words'; readonly words: readonly string[]; readonly options?: readonly string[] }
   | { readonly is: 'at_most'; readonly value: number }
   | { readonly is: 'any' }
@@ -42,7 +42,7 @@ export interface Rule {
   readonly session: SessionId | ''
   /** Labels of conversations whose flow of data it allows; empty: none that asks. */
   readonly labels: readonly Label[]
-  /** Digest of what the command runs beside its text, as it was; empty: it runs nothing, or that could not be read. */
+  /** Digest of what else the command ran besides its text; empty: nothing, or it could not be read. */
   readonly inputs?: string
   /** The files that the digest covers. */
   readonly files?: readonly string[]
@@ -127,7 +127,7 @@ export function learnRule(scope: RuleScope, asking: Asking, settings: string, or
   const fields = values.map(([field, value]): FieldRule => {
     if (asking.call === clientAsk && field === 'call') return { field, is: 'any' }
     if (scope === 'call') return exact(field, value)
-    if (asking.call === 'exec.run' && field === 'args') return widenedArgs(asking.input, value)
+    if (field === asking.argv) return widenedArgs(asking.input, value)
     return content.includes(field) ? { field, is: 'any' } : widened(field, value, scope)
   })
   if (scope === 'folder' && !fields.some(({ is }) => is === 'under'))

@@ -21,7 +21,10 @@ export const access: Service<Access, { readonly runs: typeof runs }> = {
   },
   calls: async (core, self) => (await import('./all-access-calls.ts')).accessCalls(core, self),
   open: async (core) => ({ port: await (await import('./open-access.ts')).openAccess(core) }),
-  judges: async (_core, self) => (await self()).judges,
+  judges: {
+    decides: ['hides', 'refuseStart', 'refused', 'cautionOf', 'findRule', 'rightsOfKey'],
+    load: async (_core, self) => (await self()).judges,
+  },
   async keyed(core, owner, ports) {
     const [{ createKeyKernels }, { pause }] = await Promise.all([import('./key-kernel.ts'), ports.runs()])
     return createKeyKernels({ ...core, flow: core.config.flow, pause }, owner)

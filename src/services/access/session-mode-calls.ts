@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
 import type { SessionId } from '../../base/index.ts'
-import type { Call } from '../../protocol/index.ts'
-import { type Mode, modeCategory, modeNames, type StoredMode } from './session-modes.ts'
+import { type Call, defineCall, modeCall } from '../../protocol/index.ts'
+import { modeCategory, modeNames, type StoredMode } from './session-modes.ts'
 
 const session = z.string().min(1).max(100).describe('Id of the session.') as unknown as z.ZodType<SessionId>
 const shared = {
@@ -15,7 +15,7 @@ const shared = {
 const example = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
 
 export function modeCalls(documents: Documents, sessions: { load(session: SessionId): Promise<unknown> }): readonly Call[] {
-  const show: Call<{ session: SessionId }, StoredMode> = {
+  const show = defineCall({
     ...shared,
     name: 'session.mode',
     summary: 'Shows how strict a session is: as configured, asking before each change, or read-only.',
@@ -28,10 +28,10 @@ export function modeCalls(documents: Documents, sessions: { load(session: Sessio
       await sessions.load(id)
       return { output: { mode: (await documents.get<StoredMode>(modeCategory, id))?.value.mode ?? 'configured' } }
     },
-  }
-  const set: Call<{ session: SessionId; mode: Mode }, StoredMode> = {
+  })
+  const set = defineCall({
     ...shared,
-    name: 'session.set_mode',
+    name: modeCall,
     event: () => ({ kind: 'session_mode', fields: {} }),
     summary: 'Makes a session stricter than the configuration, for everybody who uses it, or as strict as that again.',
     input: z.strictObject({
@@ -46,9 +46,9 @@ export function modeCalls(documents: Documents, sessions: { load(session: Sessio
     async run({ session: id, mode }, { caller, id: call }) {
       await sessions.load(id)
       const value = mode === 'configured' ? null : { mode }
-      await documents.put({ caller, call, name: 'session.set_mode' }, [{ category: modeCategory, name: id, value }], { sync: true })
+      await documents.put({ caller, call, name: modeCall }, [{ category: modeCategory, name: id, value }], { sync: true })
       return { output: { mode } }
     },
-  }
+  })
   return [show, set]
 }

@@ -14,7 +14,7 @@ const heldKeyMs = 1_000
 
 export const modeCategory = 'system/session_modes'
 export const modeNames = ['configured', 'ask', 'read_only'] as const
-export type Mode = (typeof modeNames)[number]
+type Mode = (typeof modeNames)[number]
 type Caution = ClientTools['caution']
 
 export interface StoredMode {

@@ -22,6 +22,7 @@ import {
   admissionState,
   type Call,
   type Caller,
+  defineCall,
   evident,
   expandRights,
   grantOf,
@@ -35,7 +36,7 @@ import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, sessionOf } from './agent-record.ts'
-import { type AgentView, agentView, readUsage, viewOf } from './agent-view.ts'
+import { agentView, readUsage, viewOf } from './agent-view.ts'
 import type { Access } from '../access/service.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -67,39 +68,37 @@ interface SpawnDeps extends AgentCallDeps {
   readonly changing: () => ReadonlySet<string>
 }
 
-interface SpawnInput extends Pick<AgentRecord, 'task' | 'name' | 'model' | 'priority' | 'keep' | 'orphans' | 'budget'> {
-  readonly instructions: string
-  readonly rights?: string[] | undefined
-  readonly read_only: boolean
-  readonly files: 'shared' | 'branch'
-}
+type SpawnInput = z.infer<typeof spawnInput>
 
-function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
-  return {
+const spawnInput = z.strictObject({
+  task: z.string().min(1).max(maxAgentMessageCharacters).describe('It knows nothing else of this conversation.'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
+    .default('helper')
+    .meta(evident('Short name.')),
+  instructions: z.string().max(8_000).default('').meta(evident('Text added to its system prompt.')),
+  model: z.string().max(200).default('').meta(evident('Model; empty: the usual one.')),
+  rights: z.array(z.string().max(100)).max(100).optional().describe('Default: all that you can pass on.'),
+  read_only: z.boolean().default(false).describe('Only rights that change nothing.'),
+  priority: z.enum(priorities).default('normal').meta(evident('Which waits first if too many run.')),
+  keep: z.boolean().default(false).describe('It takes messages after its answer.'),
+  files: z
+    .enum(['shared', 'branch'])
+    .default('shared')
+    .meta(evident('`branch`: it works on a copy of the workspace, which branch.merge brings back.')),
+  orphans: z.enum(['kill', 'adopt', 'finish']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
+  budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
+})
+
+function spawnCall(deps: SpawnDeps): Call {
+  return defineCall({
     ...shared,
     labels: { ...shared.labels, silent: ['task', 'instructions'] },
     name: 'agent.spawn',
+    routes: [{ method: 'POST', path: '/agents', status: 201 }],
     summary: 'Starts an agent for a task, in a conversation of its own. Its answer comes as a message, or by agent.wait.',
-    input: z.strictObject({
-      task: z.string().min(1).max(maxAgentMessageCharacters).describe('It knows nothing else of this conversation.'),
-      name: z
-        .string()
-        .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
-        .default('helper')
-        .meta(evident('Short name.')),
-      instructions: z.string().max(8_000).default('').meta(evident('Text added to its system prompt.')),
-      model: z.string().max(200).default('').meta(evident('Model; empty: the usual one.')),
-      rights: z.array(z.string().max(100)).max(100).optional().describe('Default: all that you can pass on.'),
-      read_only: z.boolean().default(false).describe('Only rights that change nothing.'),
-      priority: z.enum(priorities).default('normal').meta(evident('Which waits first if too many run.')),
-      keep: z.boolean().default(false).describe('It takes messages after its answer.'),
-      files: z
-        .enum(['shared', 'branch'])
-        .default('shared')
-        .meta(evident('`branch`: it works on a copy of the workspace, which branch.merge brings back.')),
-      orphans: z.enum(['kill', 'adopt', 'finish']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
-      budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
-    }),
+    input: spawnInput,
     output: agentView,
     example: {
       task: 'Read /shared/report.md and list its open questions.',
@@ -142,7 +141,7 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
       const record = await supervisor.spawn({ caller, call, name: 'agent.spawn' }, { ...request, branch, defined: bound.defined })
       return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
     },
-  }
+  })
 }
 
 /**
@@ -188,18 +187,14 @@ function changingRights(references: readonly CallReference[]): ReadonlySet<strin
   return new Set(changing.map(({ right }) => right))
 }
 
-interface WaitInput {
-  agents: string[]
-  mode: 'all' | 'any'
-  timeout_s: number
-}
-
 const waitOutput = z.strictObject({ agents: z.array(agentView).readonly(), timed_out: z.boolean() })
 
-function waitCall(deps: AgentCallDeps): Call<WaitInput, z.infer<typeof waitOutput>> {
-  return {
+function waitCall(deps: AgentCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'agent.wait',
+    waitsFor: 'child',
+    routes: [{ method: 'POST', path: '/agents/wait' }],
     summary: 'Waits until agents have answered or ended, and returns their answers.',
     input: z.strictObject({
       agents: z.array(agentRef).max(100).default([]).describe('Empty: all of yours that still work.'),
@@ -230,7 +225,7 @@ function waitCall(deps: AgentCallDeps): Call<WaitInput, z.infer<typeof waitOutpu
         ok: found.every(({ state }) => state !== 'failed'),
       }
     },
-  }
+  })
 }
 
 const listOutput = z.strictObject({
@@ -238,10 +233,11 @@ const listOutput = z.strictObject({
   admission: admissionState,
 })
 
-function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, z.infer<typeof listOutput>> {
-  return {
+function listCall(deps: AgentCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'agent.list',
+    routes: [{ method: 'GET', path: '/agents', list: 'agents' }],
     summary: 'Lists agents as a tree, with what each does and has spent.',
     input: z.strictObject({
       ended: z.boolean().default(false).meta(evident('Also those that have ended.')),
@@ -266,7 +262,7 @@ function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, 
       const admission = (await deps.queue()).state()
       return { output: { agents, admission }, text: lines.join('\n') || 'There are no agents.', labels: labelsOf(shown) }
     },
-  }
+  })
 }
 
 /** Agents that another guest on the same store has spawned since this one looked: only their records are known here. */

@@ -2,9 +2,9 @@
  * The calls by which a person, or an agent above, controls agents that run: mail at the next step, pause and resume, a larger budget, the end.
  */
 import { z } from 'zod'
-import { type Budgets, carvedOf, limitFields, type Limits, limitsSchema } from '../../kernel/index.ts'
+import { type Budgets, carvedOf, limitFields, limitsSchema } from '../../kernel/index.ts'
 import { type CallId, OxbowError } from '../../base/index.ts'
-import { type Call, type Caller, evident, idOrEmpty, idSchema, type Labels } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, evident, idOrEmpty, idSchema, type Labels } from '../../protocol/index.ts'
 import { maxAgentMessageCharacters } from './limits.ts'
 import { type AgentRecord, isOver } from './agent-record.ts'
 import type { Supervisor } from './supervisor.ts'
@@ -30,11 +30,12 @@ export function agentControlCalls(deps: AgentControlDeps): readonly Call[] {
   return [sendCall(deps), pauseCall(deps), resumeCall(deps), raiseCall(deps), killCall(deps)]
 }
 
-function sendCall(deps: AgentControlDeps): Call<{ to: string; text: string }, { to: CallId | ''; state: string }> {
-  return {
+function sendCall(deps: AgentControlDeps): Call {
+  return defineCall({
     ...shared,
     labels: { ...shared.labels, silent: ['text'] },
     name: 'agent.send',
+    routes: [{ method: 'POST', path: '/agents/{to}/messages' }],
     summary: 'Sends a message to an agent, or from an agent to its parent.',
     input: z.strictObject({
       to: agentRef.describe('Id or name; `parent`: whoever spawned you.'),
@@ -58,7 +59,7 @@ function sendCall(deps: AgentControlDeps): Call<{ to: string; text: string }, { 
       const { id, name, state } = await supervisor.post(by, agent.id, text, labels)
       return { output: { to: id, state }, text: `Sent to ${name}, which is ${state}.` }
     },
-  }
+  })
 }
 
 function over({ name, state }: AgentRecord): OxbowError {
@@ -84,8 +85,8 @@ const changes = {
   effect: 'idempotent',
 } as const satisfies Partial<Call<{ agent: string }, Changed>>
 
-function pauseCall(deps: AgentControlDeps): Call<{ agent: string }, Changed> {
-  return {
+function pauseCall(deps: AgentControlDeps): Call {
+  return defineCall({
     ...changes,
     name: 'agent.pause',
     summary: 'Pauses an agent and those below it: each stops before its next step and goes on when it is resumed.',
@@ -96,11 +97,11 @@ function pauseCall(deps: AgentControlDeps): Call<{ agent: string }, Changed> {
       const paused = await supervisor.pause({ caller, call, name: 'agent.pause' }, agent.id)
       return { output: { agents: paused, state: 'paused' }, text: `Paused ${agent.name}${andBelow(paused)}.` }
     },
-  }
+  })
 }
 
-function resumeCall(deps: AgentControlDeps): Call<{ agent: string }, Changed> {
-  return {
+function resumeCall(deps: AgentControlDeps): Call {
+  return defineCall({
     ...changes,
     name: 'agent.resume',
     summary: 'Lets a paused agent and those below it go on.',
@@ -111,19 +112,15 @@ function resumeCall(deps: AgentControlDeps): Call<{ agent: string }, Changed> {
       const text = resumed.length === 0 ? `${agent.name} is not paused.` : `${agent.name} goes on${andBelow(resumed)}.`
       return { output: { agents: resumed, state: agent.state }, text }
     },
-  }
+  })
 }
 
 function andBelow(agents: readonly CallId[]): string {
   return agents.length > 1 ? `, and ${agents.length - 1} below it` : ''
 }
 
-interface RaiseInput extends Limits {
-  agent: string
-}
-
-function raiseCall(deps: AgentControlDeps): Call<RaiseInput, { agent: CallId; budget: Limits }> {
-  return {
+function raiseCall(deps: AgentControlDeps): Call {
+  return defineCall({
     ...shared,
     audience: ['terminal'],
     name: 'agent.raise',
@@ -149,13 +146,14 @@ function raiseCall(deps: AgentControlDeps): Call<RaiseInput, { agent: CallId; bu
       const budget = await supervisor.raise({ caller, call, name: 'agent.raise' }, agent.id, more)
       return { output: { agent: agent.id, budget }, text: `${agent.name} may use ${JSON.stringify(budget)}.` }
     },
-  }
+  })
 }
 
-function killCall(deps: AgentControlDeps): Call<{ agent: string; reason: string }, { killed: CallId[]; state: string }> {
-  return {
+function killCall(deps: AgentControlDeps): Call {
+  return defineCall({
     ...shared,
     name: 'agent.kill',
+    routes: [{ method: 'POST', path: '/agents/{agent}/kill' }],
     summary: 'Ends an agent with everything that it runs.',
     input: z.strictObject({
       agent: agentRef,
@@ -175,7 +173,7 @@ function killCall(deps: AgentControlDeps): Call<{ agent: string; reason: string 
       const text = killed.length > 0 ? `Killed ${agent.name}${others}.` : `${agent.name} was ${agent.state} already.`
       return { output: { killed: killed.map(({ id }) => id), state }, text }
     },
-  }
+  })
 }
 
 export function visible(supervisor: Supervisor, caller: Caller): readonly AgentRecord[] {

@@ -27,7 +27,7 @@ export function release({ deps }: AgentTable, held: Held): void {
   held.pause = null
 }
 
-/** Whose budgets that of an agent was carved out of. */
+/** Whose budgets an agent's budget was carved from. */
 export async function payerOf(
   { deps }: AgentTable,
   { record }: Held,

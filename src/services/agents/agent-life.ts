@@ -36,15 +36,15 @@ export function dueAt({ state, queued_at: queuedAt, delegation }: AgentRecord): 
 /** Takes an agent on from where its record says it is: to its place, and through its turns to the end of this run. */
 export async function goOn(table: AgentTable, held: Held, signal: AbortSignal): Promise<void> {
   const { runs, clock } = table.deps
-  const { id, priority, queued_at: since, state, delegation } = held.record
+  const { id, session, priority, queued_at: since, state, delegation } = held.record
   const late = (): Promise<void> => fail(table, held, 'Its deadline is over.', 'timeout')
   const deadline = delegation?.deadline_at ?? null
   if (state === 'waiting' && deadline !== null && deadline <= clock.now()) return late()
   // It counts from the delegation: time in the queue is part of it.
   using _ = deadline === null ? null : runs.at(deadline, () => void late().catch(() => {}))
   try {
-    if (state === 'running') runs.queue.occupy(id)
-    else if (state !== 'starting' || !(await runs.queue.enter({ key: id, priority, since }, signal))) return
+    if (state === 'running') runs.queue.occupy({ key: id, session })
+    else if (state !== 'starting' || !(await runs.queue.enter({ key: id, session, priority, since }, signal))) return
     await begin(table, held)
     while (held.record.state === 'running') await goOnRunning(table, held, signal)
   } finally {
@@ -258,7 +258,7 @@ export async function kill(table: AgentTable, held: Held, reason: string, by: By
 /** Reports an end to the parent, unless it has it or waits for it. */
 export async function report(table: AgentTable, held: Held): Promise<void> {
   const { record } = held
-  if (record.report !== 'due' || record.home === '' || table.waits.covers(record) || table.stopped) return
+  if (record.report !== 'due' || record.home === '' || held.awaited || table.waits.covers(record) || table.stopped) return
   const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
   const fence = (reply: string): string => marked(reply, turn, record.labels)
   const text = record.delegation === undefined ? mailText(record, fence) : await table.deps.delegated.mail(record, fence)

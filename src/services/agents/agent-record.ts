@@ -43,7 +43,7 @@ export interface AgentRecord {
   /** What happens to its children when it is killed or fails. `finish`: they go on, and their ends are reported to nobody. */
   readonly orphans: 'kill' | 'adopt' | 'finish'
   readonly state: AgentState
-  /** Those of the current run. */
+  /** Messages of the current run. */
   readonly messages: readonly AgentMessage[]
   /** Runs that have ended. */
   readonly runs: number
@@ -51,7 +51,7 @@ export interface AgentRecord {
   readonly reply: string
   /** Why it failed or was killed. */
   readonly reason: string
-  /** Labels of its context: at first those of its parent's, after each run those of all that it has read. */
+  /** Labels of its context: at first its parent's, after each run the labels of all that it has read. */
   readonly labels: Labels
   /** Whether its end was reported: `due` until its parent has it, by mail or as the result of a wait. */
   readonly report: 'none' | 'due' | 'sent'

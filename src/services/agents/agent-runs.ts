@@ -26,7 +26,7 @@ export function agentRuns({ documents }: Pick<Core, 'documents'>, self: () => Pr
     },
     async watch(session) {
       const { supervisor } = await self()
-      return { pause: () => supervisor.pauseOf(session), onWait: (isWaiting) => supervisor.onApproval(session, isWaiting) }
+      return { pause: () => supervisor.pauseOf(session), onWait: () => {} }
     },
   }
 }

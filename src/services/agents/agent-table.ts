@@ -19,7 +19,7 @@ import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import type { Waits } from './agent-waits.ts'
 
 /** The call by which somebody changes an agent. */
-/** The id of a new agent is that of the call, or one that follows from `within`. */
+/** A new agent's id is the call's, or one derived from `within`. */
 export interface By {
   readonly within?: CallId | undefined
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
@@ -61,7 +61,7 @@ export interface SupervisorDeps {
   readonly delegated: DelegatedEnds
 }
 
-/** What the end of a delegated agent needs beside the turn's outcome; see `delegation/delegated-end.ts`. */
+/** What the end of a delegated agent needs besides the turn's outcome; see `delegation/delegated-end.ts`. */
 export interface DelegatedEnds {
   /** Judges an answer by the schema of the result, if there is one. */
   judge(agent: AgentRecord, reply: string): Promise<Verdict>
@@ -90,6 +90,8 @@ export interface Held {
   beat: number
   /** It may have sessions and jobs in the sandbox. */
   usesShell: boolean
+  /** A turn that a restart interrupted waits for it: its call is made again, and returns its end. */
+  awaited: boolean
   /** Resolves when it is resumed; null: it is not paused. */
   pause: PromiseWithResolvers<void> | null
   /** Why it is being closed as failed: the first reason counts. */
@@ -129,7 +131,17 @@ export function createAgentTable(
     hold(record) {
       const pause = record.paused === true ? Promise.withResolvers<void>() : null
       const beat = deps.clock.now()
-      const held: Held = { record, open: new Set(), last: null, begun: false, beat, usesShell: false, pause, saved: Promise.resolve() }
+      const held: Held = {
+        record,
+        open: new Set(),
+        last: null,
+        begun: false,
+        beat,
+        usesShell: false,
+        awaited: false,
+        pause,
+        saved: Promise.resolve(),
+      }
       agents.set(record.id, held)
       bySession.set(record.session, held)
       return held

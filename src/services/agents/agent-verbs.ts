@@ -9,8 +9,6 @@ interface Changed {
   readonly agents: readonly string[]
 }
 
-const agent = { typed: { id: 'agent' } } as const
-
 /** Of a verb that shows what an agent has answered. */
 const answer = {
   show: ({ reply }: AgentView) => plainText(reply),
@@ -32,7 +30,7 @@ export const agentVerbs: readonly ServiceVerb[] = [
     typed: {
       task: { field: 'task', help: 'what to do; it knows nothing else' },
       '--name <name>': 'name',
-      '--model <name>': { field: 'model', help: 'model to use' },
+      '--model <model>': { field: 'model', help: 'model to use' },
       '--instructions <text>': 'instructions',
       '--priority <priority>': { field: 'priority', help: 'which waits first if too many run' },
       '--right <right>': { field: 'rights', help: 'a right that it has, instead of the usual ones; repeat for more' },
@@ -50,53 +48,50 @@ export const agentVerbs: readonly ServiceVerb[] = [
     fails: answer.fails,
   },
   {
-    words: 'wait <id>',
+    words: 'wait <agent>',
     summary: 'wait until an agent has answered, and print its answer',
     examples: ['oxbow wait 0199d2c4', 'oxbow wait reader --timeout 60'],
     call: 'agent.wait',
     typed: {
-      id: { field: '', help: 'its name, or the beginning of its id' },
+      agent: { field: '', help: 'its name, or the beginning of its id' },
       '--timeout <seconds>': { field: '', help: 'how long to wait' },
     },
     omit: true,
-    input: (_, { options: { id } }) => ({ agents: [String(id)], timeout_s: 0 }),
-    follow: (_, { options: { id, timeout }, ask }) => settled(ask, String(id), typeof timeout === 'number' ? timeout : Infinity),
+    input: (_, { options: { agent } }) => ({ agents: [String(agent)], timeout_s: 0 }),
+    follow: (_, { options: { agent, timeout }, ask }) => settled(ask, String(agent), typeof timeout === 'number' ? timeout : Infinity),
     ...answer,
   },
   {
-    words: 'tell <id> <text...>',
+    words: 'tell <agent> <text...>',
     summary: 'send an agent a message, which it reads at its next step',
     examples: ['oxbow tell reader "also look at notes.md"'],
     call: 'agent.send',
-    typed: { id: 'to' },
+    typed: { agent: 'to' },
     show: ({ state }: { readonly state: string }) => `Sent; it is ${state}.`,
   },
   {
-    words: 'pause <id>',
+    words: 'pause <agent>',
     summary: 'pause an agent and those below it, each before its next step',
     examples: ['oxbow pause 0199d2c4'],
     call: 'agent.pause',
-    ...agent,
     show: ({ agents }: Changed, { input }) =>
       agents.length === 0
         ? 'It was paused already.'
         : `Paused ${withOthers(agents)}. oxbow resume ${textIn(input, 'agent')} lets it go on.`,
   },
   {
-    words: 'resume <id>',
+    words: 'resume <agent>',
     summary: 'let a paused agent and those below it go on',
     examples: ['oxbow resume 0199d2c4'],
     call: 'agent.resume',
-    ...agent,
     show: ({ agents }: Changed) => (agents.length === 0 ? 'It is not paused.' : `Resumed ${withOthers(agents)}.`),
   },
   {
-    words: 'raise <id>',
+    words: 'raise <agent>',
     summary: 'give an agent more budget, out of the budgets above it',
     examples: ['oxbow raise reader --max-tokens 50000'],
     call: 'agent.raise',
     typed: {
-      ...agent.typed,
       '--max-tokens <n>': { field: 'tokens', help: 'more model tokens' },
       '--max-money <dollars>': { field: 'micro_dollars', help: 'more dollars' },
       '--max-calls <n>': { field: 'calls', help: 'more calls' },
@@ -108,11 +103,10 @@ export const agentVerbs: readonly ServiceVerb[] = [
     },
   },
   {
-    words: 'kill <id>',
+    words: 'kill <agent>',
     summary: 'end an agent with everything that it runs',
     examples: ['oxbow kill 0199d2c4', 'oxbow kill reader --reason "no longer needed"'],
     call: 'agent.kill',
-    ...agent,
     async preview(input, ask) {
       const target = await findAgent(ask, textIn(input, 'agent'))
       return { would: `end the agent ${plainLine(target.name, 40)}, which is ${agentState(target)}, with everything that it runs`, target }

@@ -141,15 +141,15 @@ function whyWaiting({ state }: AgentRecord, calls: readonly RunningCall[], isAsk
   if (state === 'waiting') return 'child'
   if (state !== 'running') return null
   if (isAsking) return 'approval'
-  if (calls.some(({ name }) => /^agent\.(?:wait|delegate|fan_out)$/.test(name))) return 'child'
-  return calls.some(({ name }) => name === 'events.next') ? 'timer' : null
+  if (calls.some(({ waitsFor }) => waitsFor === 'child')) return 'child'
+  return calls.some(({ waitsFor }) => waitsFor === 'event') ? 'timer' : null
 }
 
 const bytesPerMb = 1024 * 1024
 
 /**
  * What the commands of agents use, by session. Hands count it from the processes that they started: a sandbox is one control group, which
- * all agents share. Hands are asked only when an agent has started something; those of commands with network are not asked.
+ * all agents share. Hands are asked only when an agent has started something; hands for commands with network are not asked.
  */
 export async function readUsage(
   { supervisor, running }: AgentViewDeps,

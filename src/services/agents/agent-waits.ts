@@ -29,8 +29,8 @@ interface WaitDeps {
   readonly runs: Pick<Runs, 'queue' | 'until' | 'changed'>
   readonly clock: Clock
   readonly find: (id: CallId) => AgentRecord | undefined
-  /** The agent whose session it is. */
-  readonly agentOf: (session: SessionId) => CallId | undefined
+  /** A wait for this agent begins. */
+  readonly onBegun: (id: CallId) => void
   /** A wait has returned the end of this agent to its parent. */
   readonly onTaken: (id: CallId) => void
   /** A wait was given up although this agent had settled. */
@@ -40,7 +40,7 @@ interface WaitDeps {
 /** What waits look at again when an agent has settled. */
 const topic = 'agents'
 
-export function createWaits({ runs, clock, find, agentOf, onTaken, onLeft }: WaitDeps): Waits {
+export function createWaits({ runs, clock, find, onBegun, onTaken, onLeft }: WaitDeps): Waits {
   const waits = new Set<WaitFor>()
 
   const isMet = ({ ids, mode }: WaitFor): boolean => {
@@ -67,19 +67,19 @@ export function createWaits({ runs, clock, find, agentOf, onTaken, onLeft }: Wai
 
   return {
     async wait(request) {
+      request.ids.forEach(onBegun)
       if (!isMet(request)) {
-        const own = request.session === '' ? undefined : agentOf(request.session)
-        if (own !== undefined) runs.queue.pause(own)
+        runs.queue.pause(request.session)
         try {
           await settle(request)
         } catch (error) {
           for (const id of unreported(request)) onLeft(id)
-          if (own !== undefined) void runs.queue.resume(own, true)
+          void runs.queue.resume(request.session, true)
           throw error
         }
         // Before the place is back: until then nothing else is to report it.
         for (const id of unreported(request)) onTaken(id)
-        if (own !== undefined) await runs.queue.resume(own)
+        await runs.queue.resume(request.session)
       }
       for (const id of unreported(request)) onTaken(id)
     },

@@ -21,13 +21,13 @@ export const agents: Service<Agents, Needs> = {
   verbs: {
     words: {
       'Agents, schedules, budgets:': {
-        spawn: 'start an agent that works on a task in the background',
-        wait: 'wait until an agent has answered, and print its answer',
-        tell: 'send an agent a message, which it reads at its next step',
-        pause: 'pause an agent and those below it, each before its next step',
-        resume: 'let a paused agent and those below it go on',
-        raise: 'give an agent more budget, out of the budgets above it',
-        kill: 'end an agent with everything that it runs',
+        'spawn [options] <task...>': 'start an agent that works on a task in the background',
+        'wait [options] <agent>': 'wait until an agent has answered, and print its answer',
+        'tell [options] <agent> <text...>': 'send an agent a message, which it reads at its next step',
+        'pause [options] <agent>': 'pause an agent and those below it, each before its next step',
+        'resume [options] <agent>': 'let a paused agent and those below it go on',
+        'raise [options] <agent>': 'give an agent more budget, out of the budgets above it',
+        'kill [options] <agent>': 'end an agent with everything that it runs',
       },
     },
     within: ['agents', 'graph'],

@@ -47,7 +47,7 @@ export interface Supervisor {
   resume(by: By, id: CallId): Promise<readonly CallId[]>
   /** What a turn of the session waits for before its next step; null: nothing. */
   pauseOf(session: SessionId): Promise<void> | null
-  /** Whose budgets that of an agent was carved out of. */
+  /** Whose budgets an agent's budget was carved from. */
   payerOf(id: CallId): ReturnType<typeof payerOf>
   /** Adds to its budget. @returns the new one @throws OxbowError `not_found` if it has none */
   raise(by: By, id: CallId, more: Limits): Promise<Limits>
@@ -63,15 +63,13 @@ export interface Supervisor {
   isBelow(agent: AgentRecord, session: SessionId | ''): boolean
   /** What a session of a graph spawns counts with what the session that started the graph spawns. */
   countWith(session: SessionId, home: SessionId): void
-  /** A turn of the session begins or ends to wait for an approval. */
-  onApproval(session: SessionId, isWaiting: boolean): void
   turnEnded(outcome: RecordView): void
   observed(record: RecordView): void
   stop(): void
 }
 
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
-  const { clock, runs } = deps
+  const { clock } = deps
   const table = createAgentTable(deps, waitsOf, runsOf)
   const { agents, bySession, waits } = table
   return {
@@ -104,16 +102,10 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     usesShell: ({ id }) => agents.get(id)?.usesShell === true,
     isBelow: (agent, session) => isBelow(table, agent, session),
     countWith: (session, home) => void table.countedWith.set(session, home),
-    onApproval(session, isWaiting) {
-      const held = bySession.get(session)
-      if (held === undefined) return
-      // A person decides when it goes on, so it may go on beyond the limit.
-      if (isWaiting) runs.queue.pause(held.record.id)
-      else void runs.queue.resume(held.record.id, true)
-    },
     turnEnded({ session, call, body }) {
       const held = session === '' ? undefined : bySession.get(session)
       if (held !== undefined) turnEnded(table, held, call as string as TurnId, body as JsonObject)
+      for (const each of agents.values()) if (each.awaited && each.record.home === session) void leave(table, each).catch(() => {})
     },
     observed({ session, name }) {
       const held = session === '' ? undefined : bySession.get(session)
@@ -128,11 +120,14 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
 }
 
 function waitsOf(table: AgentTable): Waits {
-  const { agents, bySession, deps } = table
+  const { agents, deps } = table
   return createWaits({
     ...deps,
     find: (id) => agents.get(id)?.record,
-    agentOf: (session) => bySession.get(session)?.record.id,
+    onBegun(id) {
+      const held = agents.get(id)
+      if (held !== undefined) held.awaited = false
+    },
     onTaken: (id) => void save(table, agents.get(id)!, { report: 'sent' }).catch(() => {}),
     onLeft: (id) => void report(table, agents.get(id)!).catch(() => {}),
   })
@@ -224,17 +219,22 @@ function topOf({ bySession }: AgentTable, session: SessionId): { readonly sessio
 /** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */
 async function takeUp(table: AgentTable): Promise<void> {
   const known = await takeIn(table)
-  await table.runs.load()
-  for (const held of known) if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
   for (const held of known) {
     const { home, delegation } = held.record
-    // The call that waits for it runs again, and returns its end.
-    const isAwaited = delegation?.awaited === true && home !== '' && table.deps.lanes.isBusy(home)
-    if (isSettled(held.record) && !isAwaited) await report(table, held)
+    held.awaited = delegation?.awaited === true && home !== '' && table.deps.lanes.isBusy(home)
   }
+  await table.runs.load()
+  for (const held of known) if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
+  for (const held of known) if (isSettled(held.record)) await report(table, held)
   for (const held of known)
     if (held.record.state === 'waiting' && childrenOf(table, held).every(({ record }) => isSettled(record)))
       await endRun(table, held, { state: held.record.keep ? 'idle' : 'done' })
+}
+
+/** The turn that waited for it has ended without its end. */
+async function leave(table: AgentTable, held: Held): Promise<void> {
+  held.awaited = false
+  if (isSettled(held.record)) await report(table, held)
 }
 
 /** @returns the agents that there are, the oldest first */

@@ -3,7 +3,7 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import { type CallId, type Clock, OxbowError, type SessionId, truncate, untilAborted } from '../../base/index.ts'
-import { type Call, chainHead, type JournalRecord, newestHead, type Phase, phases, recordView } from '../../protocol/index.ts'
+import { type Call, chainHead, defineCall, newestHead, phases, recordView } from '../../protocol/index.ts'
 import type { CallReference, Core } from '../../kernel/index.ts'
 import { type AuditReport, auditReport, verifyJournal } from './audit-verify.ts'
 import { repeatsBody } from './repeats.ts'
@@ -14,22 +14,7 @@ const maxAuditScan = 50_000
 
 type AuditCallDeps = Pick<Core, 'store' | 'host' | 'journal' | 'references'>
 
-interface QueryInput {
-  readonly actor: string
-  readonly name: string
-  readonly session: string
-  readonly phase: Phase | ''
-  readonly call: string
-  readonly turn: string
-  readonly text: string
-  readonly without: readonly string[]
-  readonly reads: boolean
-  readonly max_body?: number | undefined
-  readonly from?: string | undefined
-  readonly to?: string | undefined
-  readonly before?: number | undefined
-  readonly limit: number
-}
+type QueryInput = z.infer<typeof queryInput>
 
 const shownRecord = recordView.extend({
   hash: z.string(),
@@ -58,30 +43,33 @@ export function auditCalls(deps: AuditCallDeps): readonly Call[] {
 
 const time = z.iso.datetime({ offset: true }).optional()
 
-function queryCall({ store, journal, references }: AuditCallDeps): Call<QueryInput, z.infer<typeof queryOutput>> {
-  return {
+const queryInput = z.strictObject({
+  actor: z.string().max(200).default('').describe('Beginning of the actor, e.g. `agent:` or `user:ada`.'),
+  name: z.string().max(200).default('').describe('Beginning of the call’s name, e.g. `file.` or `shell.exec`.'),
+  session: z.string().max(64).default('').describe('Only of this session.'),
+  phase: z
+    .enum(['', ...phases])
+    .default('')
+    .describe('Only of this phase, e.g. `refused`.'),
+  call: z.string().max(200).default('').describe('Only of this call.'),
+  turn: z.string().max(64).default('').describe('Only of this turn.'),
+  text: z.string().max(200).default('').describe('Only records whose body has this text, in any case.'),
+  without: z.array(z.string().min(1).max(200)).max(50).default([]).describe('Beginnings of names of calls to leave out.'),
+  reads: z.boolean().default(true).describe('False: without what terminals and pages of a person only read to show it.'),
+  max_body: z.int().min(0).optional().describe('Characters of each body to return; default: all.'),
+  from: time.describe('Not before this time.'),
+  to: time.describe('Not after this time.'),
+  before: z.int().positive().optional().describe('Only records before this one.'),
+  limit: z.int().min(1).max(maxAuditShown).default(50),
+})
+
+function queryCall({ store, journal, references }: AuditCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'audit.query',
+    routes: [{ method: 'GET', path: '/audit', list: 'records' }],
     summary: 'Finds records of the journal by actor, call, session, phase and time, newest first.',
-    input: z.strictObject({
-      actor: z.string().max(200).default('').describe('Beginning of the actor, e.g. `agent:` or `user:ada`.'),
-      name: z.string().max(200).default('').describe('Beginning of the call’s name, e.g. `file.` or `shell.exec`.'),
-      session: z.string().max(64).default('').describe('Only of this session.'),
-      phase: z
-        .enum(['', ...phases])
-        .default('')
-        .describe('Only of this phase, e.g. `refused`.'),
-      call: z.string().max(200).default('').describe('Only of this call.'),
-      turn: z.string().max(64).default('').describe('Only of this turn.'),
-      text: z.string().max(200).default('').describe('Only records whose body has this text, in any case.'),
-      without: z.array(z.string().min(1).max(200)).max(50).default([]).describe('Beginnings of names of calls to leave out.'),
-      reads: z.boolean().default(true).describe('False: without what terminals and pages of a person only read to show it.'),
-      max_body: z.int().min(0).optional().describe('Characters of each body to return; default: all.'),
-      from: time.describe('Not before this time.'),
-      to: time.describe('Not after this time.'),
-      before: z.int().positive().optional().describe('Only records before this one.'),
-      limit: z.int().min(1).max(maxAuditShown).default(50),
-    }),
+    input: queryInput,
     output: queryOutput,
     example: {
       actor: 'agent:',
@@ -124,7 +112,7 @@ function queryCall({ store, journal, references }: AuditCallDeps): Call<QueryInp
       }
       return { output: { records: found, next: cursor ?? null } }
     },
-  }
+  })
 }
 
 /** Records read at once; their bodies are read, too. */
@@ -223,10 +211,11 @@ function createVerifier({ store, journal }: AuditCallDeps): Verifier {
   }
 }
 
-function verifyCall(verifier: Verifier): Call<object, AuditReport> {
-  return {
+function verifyCall(verifier: Verifier): Call {
+  return defineCall({
     ...shared,
     name: 'audit.verify',
+    routes: [{ method: 'POST', path: '/audit/verify' }],
     summary: 'Checks the chain of the journal, and what the store keeps beside it. `oxbow audit verify` also checks the signed heads.',
     input: z.strictObject({}),
     output: auditReport,
@@ -240,7 +229,7 @@ function verifyCall(verifier: Verifier): Call<object, AuditReport> {
       if (repeats.length > 0) record(repeatsBody(repeats))
       return { output: report }
     },
-  }
+  })
 }
 
 const statusOutput = z.strictObject({
@@ -274,10 +263,11 @@ async function newestSigned({ store, host }: AuditCallDeps): Promise<StatusOutpu
   return { ...head, is_in_chain: record?.hash === head.hash }
 }
 
-function statusCall(verifier: Verifier, deps: AuditCallDeps): Call<object, StatusOutput> {
-  return {
+function statusCall(verifier: Verifier, deps: AuditCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'audit.status',
+    routes: [{ method: 'GET', path: '/audit/status' }],
     summary:
       'Shows the newest record of the chain and what of it is signed, how far a running `audit.verify` is, and what the last one found.',
     input: z.strictObject({}),
@@ -293,13 +283,14 @@ function statusCall(verifier: Verifier, deps: AuditCallDeps): Call<object, Statu
       const signed = checking === null ? await newestSigned(deps) : null
       return { output: { head: await deps.store.head(), checking: progress, last, signed } }
     },
-  }
+  })
 }
 
-function cancelCall(verifier: Verifier): Call<object, { cancelled: boolean }> {
-  return {
+function cancelCall(verifier: Verifier): Call {
+  return defineCall({
     ...shared,
     name: 'audit.cancel',
+    routes: [{ method: 'POST', path: '/audit/cancel' }],
     summary: 'Stops a running `audit.verify`.',
     input: z.strictObject({}),
     output: z.object({ cancelled: z.boolean() }),
@@ -307,19 +298,14 @@ function cancelCall(verifier: Verifier): Call<object, { cancelled: boolean }> {
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     run: async () => ({ output: { cancelled: verifier.cancel() } }),
-  }
+  })
 }
-
-interface AppendInput {
-  readonly action: string
-  readonly resource: string
-}
-type AppendOutput = Pick<JournalRecord, 'seq' | 'hash'>
 
 /** The record of the call is what it appends: it has the actor, the time and the input. */
-function appendCall({ store, journal }: AuditCallDeps): Call<AppendInput, AppendOutput> {
-  return {
+function appendCall({ store, journal }: AuditCallDeps): Call {
+  return defineCall({
     name: 'audit.append',
+    routes: [{ method: 'POST', path: '/audit', status: 201 }],
     summary: 'Records something that a program or a person did outside of Oxbow, and returns the hash of the record.',
     input: z.strictObject({
       action: z.string().min(1).max(200).describe('What was done.'),
@@ -339,5 +325,5 @@ function appendCall({ store, journal }: AuditCallDeps): Call<AppendInput, Append
       if (record === undefined) throw new OxbowError('not_found', 'The record of this call is gone.', { hint: 'Call it again.' })
       return { output: { seq: record.seq, hash: record.hash } }
     },
-  }
+  })
 }

@@ -9,7 +9,7 @@
 import { z } from 'zod'
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
 import type { CallId } from '../../base/index.ts'
-import { emptyChain, type HeadSeal, idSchema, isMessage, type JournalRecord, type KeptFile } from '../../protocol/index.ts'
+import { keepsPieces, emptyChain, type HeadSeal, idSchema, isMessage, type JournalRecord, type KeptFile } from '../../protocol/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
 import { createProjectionAudit } from './projection-audit.ts'
 import { createRepeats, notOpen } from './repeats.ts'
@@ -28,13 +28,13 @@ export const auditReport = z.strictObject({
   repeated: z
     .strictObject({ records: z.int(), unexplained: z.array(badRecord).readonly() })
     .describe(
-      'Records that begin or end a call once more, which versions before the store refused them have written: the first ones count. `unexplained`: those that no record reconciles, the first hundred; the next start of a guest records that, and so does `audit.verify`.',
+      'Records that begin or end a call once more, written by older versions whose store did not refuse them: the earliest record counts. `unexplained`: the first hundred that no record reconciles; the next start of a guest records that, and so does `audit.verify`.',
     ),
-  projections: z.array(z.string()).readonly().describe('What the store keeps beside the journal and is not as the journal says, in words.'),
+  projections: z.array(z.string()).readonly().describe('What the store keeps besides the journal and differs from it, in words.'),
   erased: z
     .strictObject({ bodies: z.int(), unchecked: z.int(), unexplained: z.array(z.int()).readonly() })
     .describe(
-      '`unchecked`: records of the first format whose bodies were erased, so that only their place could be checked. `unexplained`: records whose bodies are gone and of which no record says so, the first hundred.',
+      '`unchecked`: records of the first format whose bodies were erased, so that only their place could be checked. `unexplained`: the first hundred records whose bodies are gone although no record says so.',
     ),
   ms: z.number(),
 })
@@ -186,10 +186,10 @@ async function bodyOf(store: Store, { body }: JournalRecord, blob: string | unde
   return bytes === null ? body : Buffer.from(bytes).toString()
 }
 
-/** Records that name pieces of files beside their bodies. Of results with pictures only that of a page can be so long that it is a blob itself. */
+/** Records that name pieces of files outside their bodies. Of results with pictures, only a page's can be long enough to be a blob itself. */
 function keepsFiles({ name, phase, body }: JournalRecord): boolean {
   if (phase !== 'outcome') return isMessage({ name, phase })
-  return name === 'media.send' || name === 'browser.screenshot' || body.includes('"files":[{')
+  return keepsPieces(name) || body.includes('"files":[{')
 }
 
 /**

@@ -26,7 +26,7 @@ export function decides({ name, phase }: Pick<JournalRecord, 'name' | 'phase'>):
 export function createIndexAudit(store: Store): IndexAudit {
   /** Records that carry conversation, in order, by session; 8 bytes each. */
   const messages = new Map<string, number[]>()
-  /** Of which that is not known: bodies that are erased, and what versions have judged differently. */
+  /** Records that may or may not: erased bodies, and records that versions have judged differently. */
   const doubtful = new Set<number>()
   const withTurns = new Set<SessionId>()
   const certain = (record: JournalRecord, known: JsonObject | null): boolean | null => {

@@ -1,4 +1,4 @@
-/** What an audit finds of memory that was changed beside the journal. */
+/** What an audit finds of memory that was changed without the journal. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { entryOf, itemOf, put } from '../../store/contract/memory-fixture.ts'
@@ -60,7 +60,7 @@ const harms: readonly [what: string, statement: string, says: readonly string[]]
 ]
 
 for (const [what, statement, says] of harms) {
-  test(`memory changed beside the journal is named: ${what}`, async () => {
+  test(`memory changed without the journal is named: ${what}`, async () => {
     await using files = await filled()
     assert.deepEqual(await problems(files), [])
     tamper(files.path, statement)
@@ -68,7 +68,7 @@ for (const [what, statement, says] of harms) {
   })
 }
 
-test('a row that Oxbow itself changes later still shows what was done to it beside the journal', async () => {
+test('a row that Oxbow itself changes later still shows what was done to it without the journal', async () => {
   await using files = await filled()
   tamper(files.path, `update memory_entry set labels = '' where id = 'n1'`)
   const store = await files.open()

@@ -1,5 +1,5 @@
 /**
- * The part of an audit that compares what the store keeps beside the journal with what the journal says: what each account has
+ * The part of an audit that compares what the store keeps besides the journal with what the journal says: what each account has
  * spent, the rows of sessions, documents, and the indexes of conversations and open calls. What was erased from the journal says nothing any more: an account may then have spent more
  * than the rest of the journal says, and the title of that session may be any.
  *
@@ -11,7 +11,17 @@ import { documentBody, documentChanges, firstLine, hourOf, maxSessionsRead, maxT
 import { createMemoryAudit } from '../../memory/index.ts'
 import { type BudgetUse, parseErased, type SessionRow, type Store } from '../../store/index.ts'
 import type { CallId, JsonObject, SessionId } from '../../base/index.ts'
-import { addSpend, type Charged, isTaken, type JournalRecord, noSpend, sessionScope, type Spend, userScope } from '../../protocol/index.ts'
+import {
+  newSessionCall,
+  addSpend,
+  type Charged,
+  isTaken,
+  type JournalRecord,
+  noSpend,
+  sessionScope,
+  type Spend,
+  userScope,
+} from '../../protocol/index.ts'
 import { createIndexAudit, decides } from './index-audit.ts'
 
 export interface ProjectionAudit {
@@ -152,9 +162,9 @@ function createTitleAudit(store: Store) {
     take({ session, name, phase }: JournalRecord, body: Body, row: ReturnType<typeof rowIn>): void {
       if (row !== null) marks.set(row.id, row.mark)
       if (phase === 'outcome' && setsTitle.test(name) && body.status === 'ok') {
-        const id = (name === 'session.create' ? body.id : body.session) as SessionId | undefined
+        const id = (name === newSessionCall ? body.id : body.session) as SessionId | undefined
         if (id === undefined) return
-        const title = name === 'session.create' ? body.title : body.change?.title
+        const title = name === newSessionCall ? body.title : body.change?.title
         if (title !== undefined) titles.set(id, { text: title })
         else if (!titles.has(id) && body.change !== undefined) titles.set(id, { text: '' })
       } else if (isTaken({ name, phase }) && body.into === undefined && session !== '') {
@@ -165,8 +175,8 @@ function createTitleAudit(store: Store) {
       }
     },
     takeErased({ session, call, name, phase }: JournalRecord): void {
-      marks.set(name === 'session.create' ? call : session, null)
-      if (name === 'session.create') titles.set(call as string as SessionId, null)
+      marks.set(name === newSessionCall ? call : session, null)
+      if (name === newSessionCall) titles.set(call as string as SessionId, null)
       else if (session !== '' && isTaken({ name, phase })) titles.set(session, null)
       else if (setsTitle.test(name) && phase === 'outcome') erasedTitles++
     },

@@ -33,7 +33,7 @@ export function repeatsBody(seqs: readonly number[]): JsonObject {
 const maxNamedAtOnce = 1_000
 
 /**
- * Records that the first ones count, once for each repeated record of the journal. The id of the call follows from what it names, so
+ * Records that the earliest record counts, once for each repeated record in the journal. The call's id derives from what it names, so
  * that the store refuses a second one.
  */
 export async function reconcileRepeats(store: Pick<Store, 'indexRows'>, { append }: Pick<Journal, 'append'>): Promise<void> {

@@ -1,4 +1,4 @@
-/** What an audit says of heads that were removed, of restores, and of what the store keeps beside the journal. */
+/** What an audit says of heads that were removed, of restores, and of what the store keeps besides the journal. */
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { test } from 'node:test'
@@ -180,7 +180,7 @@ test('spending and titles in tables are compared with the journal, except for er
     projections: [{ kind: 'session', session: row }],
   })
   await store.append({
-    // Longer than what stands in the journal itself.
+    // Longer than what the journal itself contains.
     records: [{ ...recordOf('m', 'intent'), session: id }, outcome('m', { status: 'ok', spent: spend, text: 'x'.repeat(6_000) }, id)],
     projections: [`user:${ann}`, `session:${id}`].map((scope) => ({ kind: 'spend', scope, spend })),
   })

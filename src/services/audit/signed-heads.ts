@@ -1,7 +1,7 @@
 /**
  * The part of an audit that holds the journal against the heads that its runner has signed.
  *
- * Every head must stand in the journal as it was signed, and records that are old enough must have a head behind them. A restore
+ * The journal must contain every head as it was signed, and records that are old enough must have a later head. A restore
  * replaces heads before it: its own head says to where, and counts once the journal has the record that the restore took place.
  * Until then it is void, and everything before it must still hold.
  */

@@ -1,4 +1,4 @@
-/** What an audit finds beside the rows of the journal: marks outside of its hashes, cursors, and what somebody made in the database. */
+/** What an audit finds besides the rows of the journal: marks outside of its hashes, cursors, and what somebody made in the database. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { recordOf } from '../../store/store-contract.ts'

@@ -11,14 +11,13 @@ import {
   type Definition,
   limitAmounts,
   limitFields,
-  type Limits,
   limitsOf,
   lineOf,
   scopeSchema,
   windowSchema,
 } from '../../kernel/index.ts'
 import { type CallId, OxbowError } from '../../base/index.ts'
-import { type Call, type Caller, evident, noAmount, sessionScope, spendSchema, userScope } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, evident, noAmount, sessionScope, spendSchema, userScope } from '../../protocol/index.ts'
 
 type BudgetCallDeps = Pick<Core, 'user' | 'budgets' | 'documents'>
 
@@ -43,10 +42,11 @@ export function budgetCalls(deps: BudgetCallDeps): readonly Call[] {
   return [showCall(deps), checkCall(deps), setCall(deps), resetCall(deps), removeCall(deps)]
 }
 
-function showCall({ budgets, user }: BudgetCallDeps): Call<object, z.infer<typeof shownBudgets>> {
-  return {
+function showCall({ budgets, user }: BudgetCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'budget.show',
+    routes: [{ method: 'GET', path: '/budgets' }],
     summary: 'Shows spending and limits, in micro-dollars and tokens.',
     input: z.strictObject({}),
     output: shownBudgets,
@@ -64,10 +64,10 @@ function showCall({ budgets, user }: BudgetCallDeps): Call<object, z.infer<typeo
             .map(lineOf)
       return { output: { session, user: budgets.view(userScope(user)), budgets: lines } }
     },
-  }
+  })
 }
 
-/** General budgets, such as that of each session, have limits and no use of their own. */
+/** General budgets, such as the one for each session, have limits but no use of their own. */
 async function everyLine(book: Book): Promise<readonly BudgetLine[]> {
   const sorted = [...book.definitions()].sort((a, b) => (budgetName(a.scope, a.window) < budgetName(b.scope, b.window) ? -1 : 1))
   return Promise.all(
@@ -85,10 +85,11 @@ const checked = z.strictObject({
   left: limitAmounts.describe('The least that is left of any budget; null: no limit.'),
 })
 
-function checkCall({ budgets }: BudgetCallDeps): Call<{ tokens: number; calls: number }, z.infer<typeof checked>> {
-  return {
+function checkCall({ budgets }: BudgetCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'budget.check',
+    routes: [{ method: 'POST', path: '/budgets/check' }],
     summary: 'Checks whether the budgets cover this much more work, and returns what is left.',
     input: z.strictObject({
       tokens: z.int().nonnegative().default(0).meta(evident('Tokens that the work needs.')),
@@ -103,25 +104,25 @@ function checkCall({ budgets }: BudgetCallDeps): Call<{ tokens: number; calls: n
       const left = limitsOf(book.left(caller))
       return { output: { covered: short === null, reason: short === null ? '' : short.failure.message, left } }
     },
-  }
+  })
 }
 
-interface SetInput extends Limits {
-  readonly scope: string
-  readonly window: string
-}
+type SetInput = z.infer<typeof setInput>
 
 const place = {
   scope: scopeSchema.describe('user, session or agent (each of them), or session:ID, agent:NAME, program:NAME, plugin:NAME, key:NAME.'),
   window: windowSchema.default('total').describe('minute, hour, day, week, month, total, or seconds such as 7200s.'),
 }
 
-function setCall({ budgets, documents }: BudgetCallDeps): Call<SetInput, BudgetLine> {
-  return {
+const setInput = z.strictObject({ ...place, ...limitFields })
+
+function setCall({ budgets, documents }: BudgetCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'budget.set',
+    routes: [{ method: 'PUT', path: '/budgets' }],
     summary: 'Sets a budget: what a scope may use in a window. 0 is unlimited; what is left out has no limit of its own.',
-    input: z.strictObject({ ...place, ...limitFields }),
+    input: setInput,
     output: budgetLine,
     example: { scope: 'user', window: 'day', tokens: 500_000, micro_dollars: 2_000_000 },
     async run({ scope, window, ...limits }, { id: call, caller, clock }) {
@@ -137,15 +138,16 @@ function setCall({ budgets, documents }: BudgetCallDeps): Call<SetInput, BudgetL
       const line = lineOf(await book.account(definition))
       return { output: { ...line, limit: limitsOf(amountOf(limits)) } }
     },
-  }
+  })
 }
 
 type Place = Pick<SetInput, 'scope' | 'window'>
 
-function resetCall({ budgets, documents }: BudgetCallDeps): Call<Place, BudgetLine> {
-  return {
+function resetCall({ budgets, documents }: BudgetCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'budget.reset',
+    routes: [{ method: 'POST', path: '/budgets/reset' }],
     summary: 'Begins the window of a budget anew: what was used so far no longer counts.',
     input: z.strictObject(place),
     output: budgetLine,
@@ -156,13 +158,14 @@ function resetCall({ budgets, documents }: BudgetCallDeps): Call<Place, BudgetLi
       await save(documents, { caller, call, name: 'budget.reset' }, definition)
       return { output: lineOf(await book.account(definition)) }
     },
-  }
+  })
 }
 
-function removeCall({ budgets, documents }: BudgetCallDeps): Call<Place, Place> {
-  return {
+function removeCall({ budgets, documents }: BudgetCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'budget.remove',
+    routes: [{ method: 'DELETE', path: '/budgets' }],
     summary: 'Removes a budget. Those above it, and those in the configuration, still hold.',
     input: z.strictObject(place),
     output: z.strictObject({ scope: z.string(), window: z.string() }),
@@ -173,7 +176,7 @@ function removeCall({ budgets, documents }: BudgetCallDeps): Call<Place, Place> 
       await documents.put({ caller, call, name: 'budget.remove' }, [change])
       return { output: { scope, window } }
     },
-  }
+  })
 }
 
 function save(

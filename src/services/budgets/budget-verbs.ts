@@ -24,6 +24,7 @@ export const budgetVerbs: readonly ServiceVerb[] = [
     summary: 'list the budgets that were set, with what was used of each',
     examples: ['oxbow budget list', 'oxbow budget list --json'],
     call: 'budget.show',
+    lists: { scope: 'scope' },
     lines: ({ budgets }: Found) => budgets,
     show: ({ user, budgets }: Found) => `${overview(user)}\n${budgetTable(budgets)}`,
   },

@@ -4,7 +4,15 @@
  */
 import { z } from 'zod'
 import { fenced, type Json, jsonIn, type JsonObject, OxbowError, problemLines } from '../../base/index.ts'
-import { type Call, type CallContext, type CallOutcome, type Completion, jsonSchema, type LabelScope } from '../../protocol/index.ts'
+import {
+  type Call,
+  type CallContext,
+  type CallOutcome,
+  type Completion,
+  defineCall,
+  jsonSchema,
+  type LabelScope,
+} from '../../protocol/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import { type DataHandles, handleOf, type KeptText } from './data-handles.ts'
 import { type Reading, readingOf, release } from './reading.ts'
@@ -21,11 +29,7 @@ interface ExtractDeps extends Pick<Core, 'documents' | 'schemas' | 'registry'> {
   readonly data: () => Promise<Pick<DataHandles, 'keeping'>>
 }
 
-interface ExtractInput {
-  readonly source: { readonly call: string; readonly input: JsonObject }
-  readonly question: string
-  readonly schema: JsonObject
-}
+type ExtractInput = z.infer<typeof extractInput>
 
 const extracted = z.strictObject({
   value: jsonSchema(),
@@ -43,21 +47,23 @@ const usedCategory = 'system/reading_bits'
 const failureBits = 5
 const maxTries = 3
 
-export function extractCall(deps: ExtractDeps): Call<ExtractInput, z.infer<typeof extracted>> {
-  return {
+const extractInput = z.strictObject({
+  source: z
+    .strictObject({ call: z.string().min(1).max(200), input: z.record(z.string(), z.json()).default({}) })
+    .describe('The call that reads it, e.g. {"call":"web.fetch","input":{"url":"https://…"}}.'),
+  question: z.string().min(1).max(maxQuestionCharacters),
+  schema: z
+    .record(z.string(), z.json())
+    .describe(`JSON Schema of the answer. Booleans, bounded integers, enums and dates can be read, at most ${maxReadingBits} bits.`),
+})
+
+export function extractCall(deps: ExtractDeps): Call {
+  return defineCall({
     name: 'data.extract',
     rare: true,
     summary:
       'Answers a question about an untrusted source without showing it to you, so that it cannot instruct you. Texts come as handles, [data:…], to pass on.',
-    input: z.strictObject({
-      source: z
-        .strictObject({ call: z.string().min(1).max(200), input: z.record(z.string(), z.json()).default({}) })
-        .describe('The call that reads it, e.g. {"call":"web.fetch","input":{"url":"https://…"}}.'),
-      question: z.string().min(1).max(maxQuestionCharacters),
-      schema: z
-        .record(z.string(), z.json())
-        .describe(`JSON Schema of the answer. Booleans, bounded integers, enums and dates can be read, at most ${maxReadingBits} bits.`),
-    }),
+    input: extractInput,
     output: extracted,
     example: {
       source: { call: 'file.read', input: { path: '/shared/inbox/bill.txt' } },
@@ -98,7 +104,7 @@ export function extractCall(deps: ExtractDeps): Call<ExtractInput, z.infer<typeo
       const from = scope.origins.filter(({ label }) => label === 'private').map((each) => each.from)
       return { output, text: JSON.stringify(released), ...(isPrivate && { labels: ['private'], origins: from }) }
     },
-  }
+  })
 }
 
 function refuseWide({ bits }: Reading): void {
@@ -166,7 +172,7 @@ interface Question {
   readonly schema: JsonObject
 }
 
-/** The reader answers, and corrects its answer twice at most. What was wrong with it is for the reader alone. */
+/** The reader answers, and corrects its answer twice at most. Only the reader learns what was wrong with it. */
 async function ask({ schemas }: ExtractDeps, context: CallContext, scope: LabelScope, { text, question, schema }: Question): Promise<Json> {
   const asked = `${fenced(text, context.id)}\n\nQuestion: ${question}\n\nSchema: ${JSON.stringify(schema)}`
   let correction = ''

@@ -1,5 +1,5 @@
 /**
- * What a reading by `data.extract` can carry out of a hostile text. Values of which a schema allows only so many (booleans, numbers, dates,
+ * What a reading by `data.extract` can carry out of a hostile text. Values that a schema limits in number (booleans, numbers, dates,
  * enumerations, presence, lengths of arrays) are counted in bits, by the schema and never by the value, and become free of the label
  * `untrusted`; texts never do. So whoever writes a source decides at most these bits of what the reader's caller sees.
  */
@@ -26,7 +26,7 @@ const numberBits = 64
 /**
  * @param schema JSON Schema of the answer: `type` boolean, integer, number, string, array or object, or one of these and null; `enum`, `const`,
  * `format` date, date-time or time, `minimum` and `maximum`, `maxItems`, `properties`
- * @throws OxbowError `bad_input` that names the part that none of these describes
+ * @throws OxbowError `bad_input` that names the part that is not one of these
  */
 export function readingOf(schema: Json, path: string = '', level: number = 0): Reading {
   if (!isObject(schema)) throw unfit(path, 'is no object')
@@ -41,7 +41,7 @@ export function readingOf(schema: Json, path: string = '', level: number = 0): R
   }
   const types = [schema['type']].flat()
   const [type, ...more] = types.filter((each) => each !== 'null')
-  if (typeof type !== 'string' || more.length > 0) throw unfit(path, 'needs one type, and null beside it at most')
+  if (typeof type !== 'string' || more.length > 0) throw unfit(path, 'needs one type, or one type and null')
   const reading = plainReading(type, schema, path, level)
   return types.length > 1 ? { kind: 'nullable', of: reading, bits: orNothing(reading.bits) } : reading
 }
@@ -106,7 +106,7 @@ function unfit(path: string, why: string): OxbowError {
 /**
  * The value as its caller may read it: canonical, with a handle for each text. What no field of the schema names is left out.
  * @param value that the schema matches @param keep makes the handle of a text
- * @throws OxbowError `bad_output` where a value is none of its schema after all
+ * @throws OxbowError `bad_output` where a value does not match its schema after all
  */
 export function release(reading: Reading, value: Json, keep: (text: string) => string): Json {
   switch (reading.kind) {

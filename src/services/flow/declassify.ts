@@ -130,7 +130,7 @@ export async function* labelledRecords(store: Pick<Store, 'records'>, session: S
 
 const pageRecords = 500
 
-/** @returns the labels that the call of a record has given its session; those of its kind where its outcome is not known */
+/** @returns the labels that a record's call has given its session; its kind's labels where its outcome is not known */
 export function readBy(deps: Pick<DeclassifyDeps, 'registry'>, { phase, name, body: text }: JournalRecord): Labels {
   const body = JSON.parse(text) as JsonObject
   return phase === 'reconciled' || isErased(body) ? addsOf(deps, name) : labelsIn(body)

@@ -161,7 +161,7 @@ describe('labels travel with files', () => {
     assert.equal(await desk.session(['shell_exec', { command: 'ls' }]), 'untrusted', 'none is left')
   })
 
-  it('a command has those of what earlier ones may have left in memory, until nothing is left there', async () => {
+  it('a command has the labels of what earlier ones may have left in memory, until nothing is left there', async () => {
     let isLeft = false
     await using desk = await openDesk({
       run: async ({ command }) => {
@@ -181,7 +181,7 @@ describe('labels travel with files', () => {
     assert.equal(await run('look'), 'untrusted')
   })
 
-  it('a command has those of shells that hold what they have read', async () => {
+  it('a command has the labels of shells that keep what they have read', async () => {
     await using desk = await openDesk({ run: async () => ({ stdout: 'ok' }) })
     await desk.session(copy, ['shell_session_open', { terminal: false }])
     await desk.call('file.delete', { path: '/shared/letter.txt' })
@@ -200,7 +200,7 @@ describe('labels travel with files', () => {
       assert.equal(await desk.session(read('old.txt')), 'untrusted')
       assert.equal(await desk.session(read('letter.txt')), 'private,untrusted')
     }
-    // As a crash leaves it: a command of which nobody knows what it has written.
+    // As a crash leaves it: a command, and nobody knows what it has written.
     const body = JSON.stringify({ labels: ['private'], from: [], at: 0 })
     const record = {
       at: 1,

@@ -49,7 +49,7 @@ export interface Looking {
 
 const readsOne: ReadonlySet<string> = new Set(['read', 'bytes', 'edit'])
 const readsBelow: ReadonlySet<string> = new Set(['list', 'search', 'archive', 'survey', 'snapshot', 'collect', 'watch', 'patch'])
-/** Those of them that read what is in the files. */
+/** The operations above that read what is in the files. */
 const readsContentBelow: ReadonlySet<string> = new Set(['search', 'archive', 'collect', 'patch'])
 const runs: ReadonlySet<string> = new Set(['exec', 'sessionOpen', 'sessionWrite', 'sessionRead'])
 const writes: ReadonlySet<string> = new Set(['write', 'put', 'edit', 'patch', 'unpack', 'move'])

@@ -80,7 +80,7 @@ const [fileLabelCategory, openWriterCategory] = fileFlowCategories
 /** The entries, in memory and as documents. */
 interface EntryTable {
   readonly all: ReadonlyMap<string, Entry>
-  /** Entries that are there, and those of them that are whole folders. */
+  /** How many entries are there, and how many of them are whole folders. */
   readonly count: { readonly present: number; readonly trees: number }
   set(of: Of, changed: readonly Entry[]): Promise<void>
   /** Changes the entries that fit. */
@@ -120,7 +120,7 @@ async function loadEntries(documents: Pick<Documents, 'all' | 'put'>): Promise<E
   }
 }
 
-/** @param writers left by an earlier guest, to which those of this one are added */
+/** @param writers left by an earlier guest; this guest's are added to them */
 function openWriters(documents: Pick<Documents, 'put'>, writers: Map<string, OpenWriter>): Pick<FileLabels, 'writers' | 'begin' | 'end'> {
   return {
     writers,
@@ -239,7 +239,7 @@ function changeOf(path: string, entry: Entry | undefined): DocumentChange {
   return { category: fileLabelCategory, name: path, value }
 }
 
-/** Replaces single entries by those of whole folders: first those two levels down, then all. @returns the paths that have changed */
+/** Replaces single entries with entries for whole folders: first two levels down, then all. @returns the paths that have changed */
 function collapse(entries: Map<string, Entry>): readonly string[] {
   const changed = new Set<string>()
   for (const depth of [3, 2]) {

@@ -61,7 +61,7 @@ describe('declassifying', () => {
     assert.deepEqual(phases(fixture, 'test.send'), ['intent', 'outcome', 'refused'])
   })
 
-  it('of a file holds for its content alone', async () => {
+  it('of a file holds only for its content', async () => {
     const files = new Map<string, string>()
     await using fixture = await openFixture({
       play: inOrder(asks(['test_vault']), asks(['file_write', { path: 'a.txt', text: 'the letter' }]), says('done')),
@@ -78,7 +78,7 @@ describe('declassifying', () => {
     assert.deepEqual(await labels(), ['private', 'untrusted'])
   })
 
-  it('is for people alone: no model and no key may', async () => {
+  it('is only for people: no model and no key may', async () => {
     await using fixture = await openFixture({ play: inOrder(asks(['flow_declassify', { call: 'x' }]), says('done')), calls })
     await fixture.turn('go')
     const { phase } = await fixture.record(({ name }) => name.startsWith('flow'))

@@ -3,9 +3,11 @@ import { workspacePath } from '../../kernel/index.ts'
 import { z } from 'zod'
 import { type CallId, isUuid, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
 import {
+  newSessionCall,
   type Call,
   type CallContext,
   type DataOrigin,
+  defineCall,
   describeLabels,
   describeOrigin,
   idSchema,
@@ -62,8 +64,8 @@ const shownFlow = z.strictObject({
 
 const maxListedFiles = 500
 
-function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.infer<typeof shownFlow>> {
-  return {
+function showCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'flow.show',
     summary: 'Shows the labels of a session with their origins, or the files and programs that have labels and what was declassified.',
@@ -94,7 +96,7 @@ function showCall(deps: FlowCallDeps): Call<{ session?: string | undefined }, z.
       const output = { labels: [], origins: [], declassified: [], files: listed, programs, done }
       return { output, text: lines.join('\n') || 'No file has labels.' }
     },
-  }
+  })
 }
 
 const reading = z.strictObject({
@@ -125,8 +127,8 @@ type Why = z.infer<typeof why>
 /** Readings that are shown. */
 const maxReadings = 40
 
-function whyCall(deps: FlowCallDeps): Call<{ id: string }, Why> {
-  return {
+function whyCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'flow.why',
     summary: 'Explains where the labels of a session come from, or why a call was allowed, asked or refused.',
@@ -136,7 +138,7 @@ function whyCall(deps: FlowCallDeps): Call<{ id: string }, Why> {
     recordOutput: ({ session, readings }) => ({ session, readings: readings.length }),
     async run({ id }) {
       const ofCall = await deps.store.records({ call: id as CallId, order: 'oldest_first', limit: 50, hydrate: true, phases: judgedPhases })
-      const own = ofCall.filter(({ name }) => name !== 'session.create')
+      const own = ofCall.filter(({ name }) => name !== newSessionCall)
       const session = own[0] === undefined ? (isUuid(id) ? (id as SessionId) : '') : own[0].session
       if (session === '')
         throw new OxbowError('not_found', `There is no session and no call of a session ${id}.`, { hint: 'See `oxbow sessions`.' })
@@ -153,7 +155,7 @@ function whyCall(deps: FlowCallDeps): Call<{ id: string }, Why> {
       }
       return { output, text: whyText(output) }
     },
-  }
+  })
 }
 
 const judgedPhases = ['intent', 'parked', 'decided', 'refused', 'outcome'] as const
@@ -219,13 +221,6 @@ function whyText({ session, given, readings, more, call }: Why): string {
   ].join('\n')
 }
 
-interface DeclassifyInput {
-  call?: string | undefined
-  path?: string | undefined
-  digest?: string | undefined
-  reason: string
-}
-
 const answer = labelledValue.extend({
   done: z.boolean(),
   left: labelList.describe('Labels that the session keeps, because of something else.'),
@@ -237,8 +232,8 @@ function assertPerson({ caller }: CallContext): void {
   throw new OxbowError('denied', 'Only a person at a terminal can declassify data.', { hint: 'Use `oxbow flow declassify` there.' })
 }
 
-function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, z.infer<typeof answer>> {
-  return {
+function declassifyCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'flow.declassify',
     summary: 'Takes the labels off the result of one call, or off one file. Without digest: shows its exact content.',
@@ -278,11 +273,11 @@ function declassifyCall(deps: FlowCallDeps): Call<DeclassifyInput, z.infer<typeo
         text: `Declassified.${kept} \`oxbow flow revoke ${context.id}\` takes it back.`,
       }
     },
-  }
+  })
 }
 
-function revokeCall(deps: FlowCallDeps): Call<{ id: string }, { revoked: boolean }> {
-  return {
+function revokeCall(deps: FlowCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'flow.revoke',
     summary: 'Takes a declassification back: the labels count again.',
@@ -307,5 +302,5 @@ function revokeCall(deps: FlowCallDeps): Call<{ id: string }, { revoked: boolean
       await deps.documents.put(of, [{ category: declassifiedCategory, name: id, value: null }], { sync: true })
       return { output: { revoked: true }, text: 'The labels count again.' }
     },
-  }
+  })
 }

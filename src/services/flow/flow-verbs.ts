@@ -2,7 +2,7 @@
 import { exactText, plainLine, plainText } from '../../terminal/index.ts'
 import { isUuid, type JsonObject, OxbowError, textIn } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'
-import { findSession } from '../sessions/session-calls.ts'
+import { findSession } from '../typed-values.ts'
 
 interface Listed {
   readonly done: readonly { readonly id: string; readonly path: string; readonly call: string; readonly reason: string }[]

@@ -1,6 +1,6 @@
 /**
  * The flow of labels beyond the conversation: labels of files, and the rules of `[flow]`. Loaded with the first session that reads private
- * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
+ * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges only by the session.
  */
 import {
   type Documents,
@@ -21,7 +21,7 @@ import {
   workspacePath,
 } from '../../kernel/index.ts'
 import { type Clock, isObject, ownValue } from '../../base/index.ts'
-import { type Call, type Caller, type Sandbox, joinLabels } from '../../protocol/index.ts'
+import { isGeneration, type Call, type Caller, type Sandbox, joinLabels } from '../../protocol/index.ts'
 import type { Config, FlowPolicy } from '../../config/index.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
 import { type FileLabels, loadFileLabels } from './file-labels.ts'
@@ -58,7 +58,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     recover: createRecovery(files),
   }
   const onBranches = new Map<string, GuardDeps>()
-  /** On a branch of files labels are those of the path, too, and none is taken back there: the file of the workspace is as it was. */
+  /** On a branch of files the path's labels count too, and none is taken back there: the workspace's file is unchanged. */
   const guardsAt = (branch: string | undefined): GuardDeps => {
     if (branch === undefined) return guards
     let found = onBranches.get(branch)
@@ -112,7 +112,7 @@ async function judgeCall(deps: Judging, session: Provenance, caller: Caller, cal
   if (caller.audience === 'terminal' && !leadsOutside(caller, call)) return freeFlow
   const isSink = leadsOutside(caller, call)
   const held = isSink ? joined(session, sentFiles(files, rules, call, input)) : session
-  const models = call.name === 'model.generate' ? modelsOf(deps, modelIn(input)) : []
+  const models = isGeneration(call) ? modelsOf(deps, modelIn(input)) : []
   const to = { ...destinationOf(call.name, input), effects: effectsOf(call, input) }
   const places =
     models.length === 0
@@ -158,7 +158,7 @@ async function judgeShared({ policy, running, sandbox }: Judging, session: Prove
   const adds = call.effect === 'once' ? call.labels.adds : []
   const written = joinLabels(session.labels, adds)
   if (caller.audience !== 'model' || call.tier === 'read_only' || !isKept(written) || call.files === undefined) return freeFlow
-  const isOnline = running.all().some(({ name }) => name.startsWith('shell.online')) || (await hasOnlineSession(sandbox))
+  const isOnline = running.all().some(({ right }) => right === 'shell.network') || (await hasOnlineSession(sandbox))
   if (!isOnline) return freeFlow
   const held = { labels: joinLabels(written, ['untrusted']), from: session.from }
   const decision = decideAll(held.labels, [], ownValue(policy.sinks, call.name) ?? {}, policy)

@@ -11,8 +11,11 @@ export const flow: Service<Flow> = {
   calls: async (core, self) => (await import('./flow-calls.ts')).flowCalls(core, self),
   open: async (core) => ({ port: await (await import('./open-flow.ts')).openFlow(core) }),
   fileLabels: async (_core, self) => self(),
-  async judges({ documents, config, sessions }) {
-    const { createKnownHosts } = await import('./known-hosts.ts')
-    return { hosts: createKnownHosts({ documents, config, labels: sessions }) }
+  judges: {
+    decides: ['hosts'],
+    async load({ documents, config, sessions }) {
+      const { createKnownHosts } = await import('./known-hosts.ts')
+      return { hosts: createKnownHosts({ documents, config, labels: sessions }) }
+    },
   },
 }

@@ -63,7 +63,7 @@ describe('labels of files', () => {
     assert.deepEqual(await labels('later'), ['private', 'untrusted'])
   })
 
-  it('are those of all names that a file has by hard links, whichever of them is read or removed', async () => {
+  it('come from every hard link of a file, whichever link is read or removed', async () => {
     await using bench = await makeWorkbench()
     await using guest = await openFixture({
       sandbox: bench.sandbox,

@@ -25,7 +25,7 @@ export interface Survey {
   changedSince(earlier: Survey): ChangedPaths
   /** What may have changed after this time, in unix milliseconds. */
   changedAfter(at: number): ChangedPaths
-  /** Those of the paths that are not there. */
+  /** The paths that are not there. */
   missing(paths: readonly string[]): readonly string[]
   readonly paths: Iterable<string>
   /** Hard links: groups of paths that name the same file. */
@@ -65,7 +65,7 @@ function surveyFrom(stamps: Survey['stamps']): Survey {
     stamps,
     paths: stamps?.keys() ?? [],
     changedSince: ({ stamps: earlier }) => (earlier === null ? everything : found((path, stamp) => earlier.get(path) !== stamp)),
-    // A stamp ends with the time of the last change of the file, which no program can set; that of a folder is only its number.
+    // A file's stamp ends with the time of its last change, which no program can set; a folder's is only its number.
     changedAfter: (at) => found((_, stamp) => stamp.includes(' ') && !(Number(stamp.slice(stamp.lastIndexOf(' ') + 1)) < at)),
     linked() {
       const files = [...(stamps ?? [])].filter(([, stamp]) => stamp.includes(' '))

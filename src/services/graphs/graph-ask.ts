@@ -5,32 +5,28 @@
 import { z } from 'zod'
 import { processRight } from '../../kernel/index.ts'
 import { type Json, ownValue, OxbowError, problemLines, type SchemaChecker } from '../../base/index.ts'
-import { type Call, idSchema, type PendingApproval } from '../../protocol/index.ts'
+import { type Call, defineCall, idSchema, type PendingApproval } from '../../protocol/index.ts'
 import type { Graph } from './graph-definition.ts'
 
-export interface AskInput {
-  readonly run: string
-  readonly node: string
-  readonly question: string
-  readonly choices: readonly string[]
-  readonly answer?: Json | undefined
-}
+type AskInput = z.infer<typeof askInput>
 
 const askName = 'graph.ask'
 
-export function askCall(): Call<AskInput, { answer: Json }> {
-  return {
+const askInput = z
+  .strictObject({
+    run: z.string(),
+    node: z.string(),
+    question: z.string(),
+    choices: z.array(z.string()).readonly(),
+    answer: z.json().optional(),
+  })
+  .refine(({ choices, answer }) => isAllowed(choices, answer), 'the answer must be one of the choices')
+
+export function askCall(): Call {
+  return defineCall({
     name: askName,
     summary: 'Asks the person, for a node of a graph.',
-    input: z
-      .strictObject({
-        run: z.string(),
-        node: z.string(),
-        question: z.string(),
-        choices: z.array(z.string()).readonly(),
-        answer: z.json().optional(),
-      })
-      .refine(({ choices, answer }) => isAllowed(choices, answer), 'the answer must be one of the choices'),
+    input: askInput,
     output: z.strictObject({ answer: z.json() }),
     example: { run: '0fd2b0d1-53a1-8c77-a1d0-6f0d2f3d8a11', node: 'ask', question: 'Publish it?', choices: ['yes', 'no'] },
     tier: 'read_only',
@@ -41,7 +37,7 @@ export function askCall(): Call<AskInput, { answer: Json }> {
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     run: async ({ choices, answer = choices[0] ?? 'yes' }) => ({ output: { answer }, text: '' }),
-  }
+  })
 }
 
 function isAllowed(choices: readonly string[], answer: Json | undefined): boolean {

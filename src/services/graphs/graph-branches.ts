@@ -109,7 +109,7 @@ export async function nest(deps: BranchDeps, run: LiveRun, path: Path, node: Sub
   if (status === 'failed' && failure !== null) throw new PathFailed(failure)
   if (output['status'] === 'failure' && !Object.values(node.save).some((part) => part === 'status'))
     throw new OxbowError('tool_failed', `The graph ${node.graph} ended with a failure: ${textOf(output['text'] ?? '')}`, {
-      hint: 'Save its `status` to decide by it, or lead on with on_error.',
+      hint: 'Save its `status` and branch on it, or set on_error.',
     })
   return output
 }

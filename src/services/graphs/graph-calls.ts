@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { type CallId, type Json, type JsonObject, OxbowError, type SessionId, type TurnId, failureSentences } from '../../base/index.ts'
-import { type Call, type Caller, evident } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, evident } from '../../protocol/index.ts'
 import { definitionName } from '../../config/index.ts'
 import { askCall } from './graph-ask.ts'
 import type { GraphRun } from './graph-record.ts'
@@ -29,15 +29,8 @@ export interface GraphCallDeps {
   readonly graphs: () => Promise<GraphDesk>
 }
 
-export interface RunInput {
-  readonly graph: string
-  readonly input: JsonObject
-  readonly wait: boolean
-}
-export interface CheckInput {
-  readonly graph?: string | undefined
-  readonly toml?: string | undefined
-}
+export type RunInput = z.infer<typeof runInput>
+export type CheckInput = z.infer<typeof checkInput>
 export const checkOutput = z.strictObject({
   ok: z.boolean(),
   problems: z.array(z.strictObject({ at: z.string(), message: z.string(), hint: z.string() })).readonly(),
@@ -74,19 +67,21 @@ export function graphCalls({ graphs }: GraphCallDeps): readonly Call[] {
 
 type Load = GraphCallDeps['graphs']
 
-function runCall(load: Load): Call<RunInput, GraphView> {
-  return {
+const runInput = z.strictObject({
+  graph: name.describe('Name of its definition.'),
+  input: z.record(z.string(), z.json()).default({}).describe('Values of its inputs.'),
+  wait: z.boolean().default(true).meta(evident('false: go on; its result comes as a message.')),
+})
+
+function runCall(load: Load): Call {
+  return defineCall({
     ...shared,
     name: 'graph.run',
     summary: 'Runs a state graph that a person has defined, and returns its result.',
-    input: z.strictObject({
-      graph: name.describe('Name of its definition.'),
-      input: z.record(z.string(), z.json()).default({}).describe('Values of its inputs.'),
-      wait: z.boolean().default(true).meta(evident('false: go on; its result comes as a message.')),
-    }),
+    input: runInput,
     output: graphView,
     example: { graph: 'review', input: { path: '/shared/report.md' }, wait: true },
-    // What it may do was defined by a person, and each of its calls is judged by itself.
+    // A person defined its rights, and each of its calls is judged separately.
     tier: 'side_effecting',
     right: 'agent.spawn',
     effect: 'idempotent',
@@ -95,7 +90,7 @@ function runCall(load: Load): Call<RunInput, GraphView> {
     async run(input, { id, caller, signal }) {
       return shown(await (await load()).run(caller, id, input, signal))
     },
-  }
+  })
 }
 
 /** A run that has failed is a result that reports a failure. */
@@ -110,8 +105,8 @@ function shown(view: GraphView): { output: GraphView; text: string; labels: Grap
   return { output: view, text: lines.join('\n'), labels: view.labels, ok: status === 'running' || status === 'success' }
 }
 
-function showCall(load: Load): Call<{ run: string; wait_s: number; seen?: string | undefined }, GraphView> {
-  return {
+function showCall(load: Load): Call {
+  return defineCall({
     ...shared,
     name: 'graph.show',
     summary: 'Shows a run of a graph: where it is, its state, what it waits for.',
@@ -132,11 +127,11 @@ function showCall(load: Load): Call<{ run: string; wait_s: number; seen?: string
       if (seconds > 0) await desk.look(id, seen ?? null, seconds, signal)
       return shown(await desk.view(await desk.find(caller, id)))
     },
-  }
+  })
 }
 
-function listCall(load: Load): Call<{ ended: boolean; limit: number }, { runs: readonly GraphView[] }> {
-  return {
+function listCall(load: Load): Call {
+  return defineCall({
     ...shared,
     name: 'graph.list',
     summary: 'Lists runs of graphs, the newest first.',
@@ -158,11 +153,11 @@ function listCall(load: Load): Call<{ ended: boolean; limit: number }, { runs: r
         labels: [...new Set(runs.flatMap(({ labels }) => labels))].sort(),
       }
     },
-  }
+  })
 }
 
-function cancelCall(load: Load): Call<{ run: string; reason: string }, GraphView> {
-  return {
+function cancelCall(load: Load): Call {
+  return defineCall({
     ...shared,
     name: 'graph.cancel',
     summary: 'Ends a run of a graph with everything that it runs.',
@@ -179,13 +174,13 @@ function cancelCall(load: Load): Call<{ run: string; reason: string }, GraphView
       const view = await desk.view(await desk.cancel(id, reason || `It was cancelled by ${caller.actor}.`))
       return { ...shown(view), ok: true }
     },
-  }
+  })
 }
 
 const byPerson = { ...shared, audience: ['terminal'] } as const satisfies Partial<Call>
 
-function resumeCall(load: Load): Call<{ run: string; from: string }, GraphView> {
-  return {
+function resumeCall(load: Load): Call {
+  return defineCall({
     ...byPerson,
     name: 'graph.resume',
     summary: 'Goes on with a run that has failed or was cancelled. Nodes that have finished do not run again.',
@@ -204,17 +199,19 @@ function resumeCall(load: Load): Call<{ run: string; from: string }, GraphView> 
       const { id } = await desk.find(caller, ref)
       return shown(await desk.view(await desk.resume(caller, call, id, from)))
     },
-  }
+  })
 }
 
-function checkCall(load: Load): Call<CheckInput, CheckOutput> {
-  return {
+const checkInput = z
+  .strictObject({ graph: name.optional(), toml: z.string().optional().describe('The text of a definition.') })
+  .refine(({ graph, toml }) => (graph === undefined) !== (toml === undefined), 'needs `graph` or `toml`, not both')
+
+function checkCall(load: Load): Call {
+  return defineCall({
     ...byPerson,
     name: 'graph.check',
     summary: 'Checks the definition of a graph, by name or as text, and says what is wrong with it.',
-    input: z
-      .strictObject({ graph: name.optional(), toml: z.string().optional().describe('The text of a definition.') })
-      .refine(({ graph, toml }) => (graph === undefined) !== (toml === undefined), 'needs `graph` or `toml`, not both'),
+    input: checkInput,
     output: checkOutput,
     example: { graph: 'review' },
     tier: 'read_only',
@@ -226,11 +223,11 @@ function checkCall(load: Load): Call<CheckInput, CheckOutput> {
       const lines = output.problems.map(({ at, message, hint }) => `${at === '' ? 'the file' : at} ${message} ${hint}`)
       return { output, text: output.ok ? `It can run: ${output.nodes.length} nodes.` : lines.join('\n'), ok: output.ok }
     },
-  }
+  })
 }
 
-function answerCall(load: Load): Call<{ run: string; answer: Json; node: string }, { answered: string }> {
-  return {
+function answerCall(load: Load): Call {
+  return defineCall({
     ...byPerson,
     name: 'graph.answer',
     summary: 'Answers the question with which a run of a graph waits.',
@@ -249,7 +246,7 @@ function answerCall(load: Load): Call<{ run: string; answer: Json; node: string 
       const answered = await desk.answer(caller, await desk.find(caller, ref), answer, node)
       return { output: { answered }, text: `Answered ${answered}.` }
     },
-  }
+  })
 }
 
 /** @throws OxbowError unless the session may see the run */

@@ -84,7 +84,7 @@ void test('what cannot run is refused, with what to do', async () => {
     [`start = "a"${call('a', 'next = "b"')}${call('b', 'next = "a"')}${end}`, /cycle without `max_visits`|leads to no end/],
     [`start = "a"${call('a', '')}${end}`, /leads nowhere/],
     [`start = "a"${call('a', 'edges = [{ when = { field = "error", exists = true }, to = "done" }]')}${end}`, /no `else`/],
-    [`start = "a"${call('a', 'next = "done"\nelse = "done"')}${end}`, /beside/],
+    [`start = "a"${call('a', 'next = "done"\nelse = "done"')}${end}`, /as well as/],
     [`start = "a"${call('a', 'next = "done"\nscript = "rm -rf /"')}${end}`, /script/],
     [`start = "a"\nshell = "x"${call('a', 'next = "done"')}${end}`, /shell/],
     [`start = "a"${call('a', 'next = "done"\ninput = { path = "${nowhere}" }')}${end}`, /no such state field/],
@@ -111,7 +111,7 @@ void test('what cannot run is refused, with what to do', async () => {
   for (const [source, reason] of cases) await refused(source, reason)
 })
 
-void test('a cycle with a limit of visits passes, one beside it does not', async () => {
+void test('a cycle with a limit of visits passes, the same one without it does not', async () => {
   const loop = `start = "a"${call('a', 'max_visits = 3\nnext = "b"')}${call('b', 'edges = [{ when = { field = "error", exists = true }, to = "a" }]\nelse = "done"')}${end}`
   assert.deepEqual(await problemsOf(loop), [])
   await refused(loop.replace('max_visits = 3\n', ''), /cycle/)

@@ -19,7 +19,7 @@ export async function checkGraph(graph: Graph, { schemas }: GraphCheckDeps): Pro
   const problems: GraphProblem[] = []
   const report: Report = (at, message, hint) => void problems.push({ at, message, hint })
   checkTargets(graph, report)
-  // What follows walks along the edges, all of which lead somewhere now.
+  // The checks below walk along the edges, which all lead somewhere by now.
   if (problems.length > 0) return problems
   checkWays(graph, report)
   checkCycles(graph, report)
@@ -75,7 +75,7 @@ function checkExits(at: string, node: GraphNode, report: Report): void {
     return
   }
   if (next !== undefined && (edges.length > 0 || otherwise !== undefined))
-    report(at, 'has `next` beside `edges` or `else`.', 'Keep `next` alone, or `edges` with `else`.')
+    report(at, 'has `next` as well as `edges` or `else`.', 'Keep only `next`, or `edges` with `else`.')
   else if (next === undefined && otherwise === undefined)
     report(at, edges.length > 0 ? 'has no `else`.' : 'leads nowhere.', 'Say where it leads: `next`, or `edges` with `else`.')
 }

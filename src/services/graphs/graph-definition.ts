@@ -17,129 +17,10 @@ import {
   maxGraphSeconds,
   maxGraphVisits,
 } from './limits.ts'
-import { type Guard, guardSchema } from './guards.ts'
+import { guardSchema } from './guards.ts'
 
 /** A value whose texts may hold `${field.path}`. */
 export type Template = Json
-
-/** A call of the system, as a node makes it before, during or after its work. */
-export interface CallStep {
-  readonly call: string
-  readonly input: JsonObject
-}
-
-interface Edge {
-  readonly when: Guard
-  readonly to: string
-}
-
-interface NodeBase {
-  readonly description: string
-  /** The only successor. */
-  readonly next?: string | undefined
-  /** In order: the first whose guard holds is taken. */
-  readonly edges: readonly Edge[]
-  /** Where no guard holds. */
-  readonly else?: string | undefined
-  /** Where a failure leads, instead of ending the run; the state has it as `error`. */
-  readonly on_error?: string | undefined
-  /** State fields that get a part of the result: `{ field = "part.of.result" }`. */
-  readonly save: Readonly<Record<string, string>>
-  /** State fields that get a value after the work. */
-  readonly set: Readonly<Record<string, Template>>
-  readonly entry: readonly CallStep[]
-  readonly exit: readonly CallStep[]
-  readonly max_visits?: number | undefined
-  readonly timeout_s?: number | undefined
-  readonly retries: number
-  readonly retry_delay_s: number
-  /** Of the rights of the run, those that the node has; absent: all of them. */
-  readonly rights?: readonly string[] | undefined
-}
-
-export interface AgentNode extends NodeBase {
-  readonly type: 'agent'
-  /** Name of its definition. */
-  readonly agent: string
-  readonly goal: string
-  readonly key_facts: readonly string[]
-  readonly result?: JsonObject | undefined
-  readonly model: string
-  readonly budget?: Limits | undefined
-  readonly max_turns?: number | undefined
-}
-
-export interface CallNode extends NodeBase {
-  readonly type: 'call'
-  readonly call: string
-  readonly input: JsonObject
-}
-
-export interface MapNode extends NodeBase {
-  readonly type: 'map'
-  /** The field with the items, and the one that holds the item of a branch. */
-  readonly over?: string | undefined
-  readonly as?: string | undefined
-  /** First node of the branch of each item. */
-  readonly to?: string | undefined
-  /** First nodes of branches, instead of one for each item. */
-  readonly branches?: readonly string[] | undefined
-  /** The node where the branches end. */
-  readonly join: string
-  readonly parallel: number
-}
-
-export interface JoinNode extends NodeBase {
-  readonly type: 'join'
-  /** State fields that get the list of what each branch has in a field. */
-  readonly collect: Readonly<Record<string, string>>
-  /** How many branches must succeed; the others are cancelled then. */
-  readonly need: 'all' | 'any' | number
-  /** Whether a failed branch ends the others. */
-  readonly on_failure: 'fail' | 'continue'
-}
-
-export interface AskNode extends NodeBase {
-  readonly type: 'ask'
-  readonly question: string
-  readonly choices: readonly string[]
-}
-
-export interface WaitNode extends NodeBase {
-  readonly type: 'wait'
-  readonly seconds?: number | string | undefined
-  /** A date of ISO 8601. */
-  readonly until?: string | undefined
-}
-
-export interface SubgraphNode extends NodeBase {
-  readonly type: 'graph'
-  readonly graph: string
-  readonly input: JsonObject
-}
-
-interface EndNode extends NodeBase {
-  readonly type: 'end'
-  readonly status: 'success' | 'failure'
-  readonly output: JsonObject
-  readonly text: string
-}
-
-export type GraphNode = AgentNode | CallNode | MapNode | JoinNode | AskNode | WaitNode | SubgraphNode | EndNode
-
-export interface Graph {
-  readonly description: string
-  readonly start: string
-  /** State fields that whoever starts it sets. */
-  readonly inputs: readonly string[]
-  readonly rights?: readonly string[] | undefined
-  readonly budget?: Limits | undefined
-  readonly timeout_s?: number | undefined
-  readonly max_visits: number
-  /** JSON Schemas; `default` is the first value. */
-  readonly state: Readonly<Record<string, JsonObject>>
-  readonly nodes: Readonly<Record<string, GraphNode>>
-}
 
 /** Names of nodes and of state fields. */
 const name = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be a lower-case name of at most 40 letters, digits and _')
@@ -149,7 +30,9 @@ const object = z.custom<JsonObject>((value) => isObject(value) && isJson(value),
 const text = (max: number) => z.string().max(max)
 const reference = z.string().regex(/^[a-z][a-z0-9_]*(?:\.[^\s.]{1,100}){0,10}$/i, 'must be a name, or a path such as result.items.0')
 const seconds = z.number().positive().max(maxGraphSeconds)
+/** A call of the system, as a node makes it before, during or after its work. */
 const step = z.strictObject({ call: text(100).min(1), input: object.default({}) })
+export type CallStep = z.infer<typeof step>
 const steps = z.array(step).max(maxGraphEntries).default([])
 
 /** Fields that a run sets itself: the last failure, and how often each node was visited. */
@@ -157,14 +40,20 @@ export const reservedFields: ReadonlySet<string> = new Set(['error', 'visits'])
 
 const base = {
   description: text(1_000).default(''),
+  /** The only successor. */
   next: name.optional(),
+  /** In order: the first whose guard holds is taken. */
   edges: z
     .array(z.strictObject({ when: guardSchema, to: name }))
     .max(maxGraphEdges)
     .default([]),
+  /** Where no guard holds. */
   else: name.optional(),
+  /** Where a failure leads, instead of ending the run; the state has it as `error`. */
   on_error: name.optional(),
+  /** State fields that get a part of the result: `{ field = "part.of.result" }`. */
   save: z.record(fieldName, reference).default({}),
+  /** State fields that get a value after the work. */
   set: z.record(fieldName, json).default({}),
   entry: steps,
   exit: steps,
@@ -172,6 +61,7 @@ const base = {
   timeout_s: seconds.optional(),
   retries: z.int().min(0).max(maxGraphRetries).default(0),
   retry_delay_s: z.number().min(0).max(86_400).default(1),
+  /** Of the rights of the run, those that the node has; absent: all of them. */
   rights: z.array(text(600)).max(100).optional(),
 }
 
@@ -181,6 +71,7 @@ const nodeSchema = z.discriminatedUnion('type', [
   z.strictObject({
     ...base,
     type: z.literal('agent'),
+    /** Name of its definition. */
     agent: text(100).default(''),
     goal,
     key_facts: z.array(text(500)).max(50).default([]),
@@ -194,10 +85,14 @@ const nodeSchema = z.discriminatedUnion('type', [
     .strictObject({
       ...base,
       type: z.literal('map'),
+      /** The field with the items, and the one that holds the item of a branch. */
       over: reference.optional(),
       as: fieldName.optional(),
+      /** First node of the branch of each item. */
       to: name.optional(),
+      /** First nodes of branches, instead of one for each item. */
       branches: z.array(name).min(1).max(maxGraphParallel).optional(),
+      /** The node where the branches end. */
       join: name,
       parallel: z.int().min(1).max(maxGraphParallel).default(8),
     })
@@ -211,8 +106,11 @@ const nodeSchema = z.discriminatedUnion('type', [
   z.strictObject({
     ...base,
     type: z.literal('join'),
+    /** State fields that get the list of what each branch has in a field. */
     collect: z.record(fieldName, reference).default({}),
+    /** How many branches must succeed; the others are cancelled then. */
     need: z.union([z.enum(['all', 'any']), z.int().min(1).max(maxGraphVisits)]).default('all'),
+    /** Whether a failed branch ends the others. */
     on_failure: z.enum(['fail', 'continue']).default('fail'),
   }),
   z.strictObject({ ...base, type: z.literal('ask'), question: goal, choices: z.array(text(200).min(1)).max(20).default([]) }),
@@ -221,6 +119,7 @@ const nodeSchema = z.discriminatedUnion('type', [
       ...base,
       type: z.literal('wait'),
       seconds: z.union([z.number().min(0).max(maxGraphSeconds), text(200)]).optional(),
+      /** A date of ISO 8601. */
       until: text(200).optional(),
     })
     .refine((node) => (node.seconds === undefined) !== (node.until === undefined), 'needs `seconds` or `until`, not both'),
@@ -233,21 +132,33 @@ const nodeSchema = z.discriminatedUnion('type', [
     text: text(8_000).default(''),
   }),
 ])
+export type GraphNode = z.infer<typeof nodeSchema>
+type NodeOf<Type extends GraphNode['type']> = Extract<GraphNode, { type: Type }>
+export type AgentNode = NodeOf<'agent'>
+export type CallNode = NodeOf<'call'>
+export type MapNode = NodeOf<'map'>
+export type JoinNode = NodeOf<'join'>
+export type AskNode = NodeOf<'ask'>
+export type WaitNode = NodeOf<'wait'>
+export type SubgraphNode = NodeOf<'graph'>
 
-const graphSchema: z.ZodType<Graph> = z.strictObject({
+const graphSchema = z.strictObject({
   description: text(2_000).default(''),
   start: name,
+  /** State fields that whoever starts it sets. */
   inputs: z.array(fieldName).max(maxGraphFields).default([]),
   rights: z.array(text(600)).max(100).optional(),
   budget: limitsSchema.optional(),
   timeout_s: seconds.optional(),
   max_visits: z.int().min(1).max(maxGraphVisits).default(maxGraphVisits),
+  /** JSON Schemas; `default` is the first value. */
   state: z
     .record(fieldName, object)
     .refine((fields) => Object.keys(fields).length <= maxGraphFields, `has more than ${maxGraphFields} fields`)
     .default({}),
   nodes: z.record(name, nodeSchema).refine((nodes) => Object.keys(nodes).length <= maxGraphNodes, `has more than ${maxGraphNodes} nodes`),
 })
+export type Graph = z.infer<typeof graphSchema>
 
 /** What is wrong with a definition: where, what, and what to do. */
 export interface GraphProblem {
@@ -261,7 +172,7 @@ export type ParsedGraph =
   | { readonly graph: Graph; readonly problems: readonly [] }
   | { readonly graph: null; readonly problems: readonly GraphProblem[] }
 
-/** The shape alone; `graph-check.ts` judges how the nodes are connected. Never throws, whatever the text. */
+/** Only the shape; `graph-check.ts` judges how the nodes are connected. Never throws, whatever the text. */
 export async function parseGraph(source: string): Promise<ParsedGraph> {
   const refused = (at: string, message: string, hint: string): ParsedGraph => ({ graph: null, problems: [{ at, message, hint }] })
   if (source.length * 3 > maxGraphBytes && Buffer.byteLength(source) > maxGraphBytes)

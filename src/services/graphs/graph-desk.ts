@@ -160,7 +160,7 @@ function entriesOf({ rights, limits }: Caller): readonly string[] {
   return [...rights, ...(limits?.entries ?? [])]
 }
 
-/** A node has no right that its run does not have. Its models are those of the run; secrets it has to name. */
+/** A node has no right that its run does not have. It has the run's models; it must name its secrets. */
 function narrow(rights: readonly string[], wanted: readonly string[] | undefined): readonly string[] {
   return wanted === undefined ? rights : passedOn(rights, [...wanted, modelRight])
 }
@@ -188,13 +188,12 @@ async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input 
   }
   const run = await runs.begin(by, { ...request, mail: isModel && !input.wait })
   if (!input.wait) return run
-  const own = isModel && caller.session !== '' && isDerived(caller.session) ? deps.agents.supervisor.agentOf(caller.session) : undefined
-  const queue = own === undefined ? null : deps.runs.queue
-  if (own !== undefined) queue?.pause(own.id)
+  const { queue } = deps.runs
+  queue.pause(caller.session)
   try {
     await runs.look(run.id, null, Infinity, signal)
   } finally {
-    if (own !== undefined) await queue?.resume(own.id, signal.aborted)
+    await queue.resume(caller.session, signal.aborted)
   }
   if (signal.aborted && stopReason(signal) !== 'shutdown') return runs.cancel(run.id, 'Its call was cancelled.')
   return (await runs.find(run.id)) ?? run
@@ -206,7 +205,7 @@ async function assertCovers({ budgets }: GraphingDeps, caller: Caller, budget: L
   book.assertCovers(caller, carvedOf(budget))
 }
 
-/** Its profile binds what it delegates to, as that of an agent does; no turn runs in it. */
+/** Its profile limits what it delegates to, as an agent's does; no turn runs in it. */
 async function openSession(deps: GraphingDeps, run: GraphRun): Promise<void> {
   const { session, graph, home, starter, rights, labels, id } = run
   const options = { id: session as string as CallId, signal: null }

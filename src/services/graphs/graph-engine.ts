@@ -1,7 +1,7 @@
 /**
  * Walks the paths of a run. A step is: the work of a node, what it saves, the edge that is taken, and one record of all of it. So a node
- * that has finished never runs again; one that a crash interrupts runs again with the same calls, of which those that have ended return
- * what is recorded, and one of effect `once` that may have run fails with `outcome_unknown`.
+ * that has finished never runs again; one that a crash interrupts runs again with the same calls: calls that have ended return
+ * what is recorded, and a call of effect `once` that may have run fails with `outcome_unknown`.
  */
 import { assertNever, type ErrorCode, type Json, type JsonObject, ownValue, OxbowError, setOwn, toFailure } from '../../base/index.ts'
 import { fanOut, forget, nest } from './graph-branches.ts'
@@ -124,7 +124,7 @@ async function attempt(deps: EngineDeps, run: LiveRun, path: Path, node: GraphNo
   } catch (error) {
     if (limit.isOver() && !outer.aborted)
       throw new OxbowError('timeout', `The node ${path.record.node} took longer than ${node.timeout_s} s.`, {
-        hint: 'Raise its timeout_s, or lead on with on_error.',
+        hint: 'Raise its timeout_s, or set on_error.',
       })
     throw error
   }
@@ -169,7 +169,7 @@ function savedOf(path: Path, node: GraphNode, result: JsonObject): Record<string
   for (const [field, part] of Object.entries(node.save)) {
     const value = partOf(result, part.split('.'))
     if (value === undefined)
-      throw new OxbowError('bad_input', `The result of ${path.record.node} has no ${part}, which is to be saved as ${field}.`, {
+      throw new OxbowError('bad_input', `The result of ${path.record.node} has no ${part} to save as ${field}.`, {
         hint: `It has: ${Object.keys(result).join(', ')}. docs/graphs.md lists what each type returns.`,
       })
     setOwn(set, field, value)

@@ -91,7 +91,7 @@ export async function checkFields(
 }
 
 /**
- * The commonest schemas, of a type and perhaps that of the items of a list, are judged here: they need no thread.
+ * The commonest schemas, a type and perhaps the type of a list's items, are judged here: they need no thread.
  * @returns whether the value has the type; null for a schema that says more
  */
 export function hasPlainType(schema: Json | undefined, value: Json): boolean | null {

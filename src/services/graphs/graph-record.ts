@@ -21,9 +21,9 @@ export interface GraphRun {
   /** Follows from the call that started it. */
   readonly id: TurnId
   readonly graph: string
-  /** Hashes of the definitions, by name: its own, and those of the graphs in its nodes. */
+  /** Hashes of the definitions, by name: its own, and the graphs in its nodes. */
   readonly versions: Readonly<Record<string, string>>
-  /** Its calls are made in this session, whose labels are those of all that its nodes have read. */
+  /** Its calls are made in this session, which has the labels of all that its nodes have read. */
   readonly session: SessionId
   /** Session and actor that started it; empty: a person outside of any session. */
   readonly home: SessionId | ''

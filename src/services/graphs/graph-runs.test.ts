@@ -112,7 +112,7 @@ test('a map runs its branches at once, and its join collects in the order of the
   let now = 0
   const slow = testCall('test.slow', async ({ text }: { text: number }) => {
     most = Math.max(most, (now += 1))
-    await new Promise((resolve) => setTimeout(resolve, 20 - text * 5))
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, 20 - text * 5)))
     now -= 1
     if (text === 9) throw new OxbowError('tool_failed', 'nine', { hint: 'Not nine.' })
     return { output: { double: text * 2 }, text: '' }

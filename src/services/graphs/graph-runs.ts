@@ -32,10 +32,10 @@ export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schem
   readonly documents: Documents
   readonly newId: () => string
   readonly noteEvent: Core['noteEvent']
-  /** Makes the session of a run, if there is none, and joins its labels to it. @throws OxbowError `not_found` if it was deleted */
+  /** Makes a run's session if needed, and joins its labels to it. @throws OxbowError `not_found` if it was deleted */
   readonly openSession: (run: GraphRun) => Promise<void>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
-  /** @throws OxbowError `budget_exhausted` if the budgets of a caller do not cover that of a graph */
+  /** @throws OxbowError `budget_exhausted` if the caller's budgets do not cover the graph's */
   readonly assertCovers: (caller: Caller, budget: Limits) => Promise<void>
   /** It makes no more calls. */
   readonly runEnded: (run: TurnId) => void
@@ -144,6 +144,7 @@ function holdRuns(deps: GraphRunsDeps) {
     name: 'graphs',
     category: graphCategory,
     dueAt: ({ status, report: due, home, created_at: at }) => (status === 'running' || (due === 'due' && home !== '') ? at : null),
+    deadline: ({ status, deadline }) => (status === 'running' ? deadline : null),
     async goOn({ state, signal }) {
       if (state.status !== 'running') return report(deps, durable, state)
       try {
@@ -208,13 +209,12 @@ function end(durable: HeldRuns<GraphRun>, held: Held, ending: GraphFailure): Pro
   return durable.cancel(held.record.id)
 }
 
+const late: GraphFailure = { code: 'timeout', message: 'The run took longer than its timeout_s.', hint: 'Raise it, and resume.', node: '' }
+
 /** Walks the root to its end and records that. @returns false if the guest stops, or another worker has the run */
 async function drive(deps: GraphRunsDeps, durable: HeldRuns<GraphRun>, held: Held, signal: AbortSignal): Promise<boolean> {
-  const { record, paths } = held
-  const root = paths.get('')!
+  const root = held.paths.get('')!
   const engine: EngineDeps = { ...deps, put: (run, changes) => durable.put(byRun(deps, run), changes) }
-  const late = { code: 'timeout', message: 'The run took longer than its timeout_s.', hint: 'Raise it, and resume.', node: '' } as const
-  using _ = record.deadline === null ? null : deps.runs.at(record.deadline, () => void end(durable, held, late).catch(() => {}))
   try {
     // It may have been cancelled before it went on.
     if (held.ending !== null) throw new Interrupted()
@@ -224,8 +224,12 @@ async function drive(deps: GraphRunsDeps, durable: HeldRuns<GraphRun>, held: Hel
       pathChange(root.record),
     ])
   } catch (error) {
-    if (signal.aborted && signal.reason !== 'cancelled') return false
-    const failure = held.ending ?? (error instanceof PathFailed ? error.failure : failureAt('', toFailure(error, 'internal_failure', '')))
+    const isLate = signal.reason === 'deadline'
+    if (signal.aborted && signal.reason !== 'cancelled' && !isLate) return false
+    const failure =
+      held.ending ??
+      (isLate ? late : null) ??
+      (error instanceof PathFailed ? error.failure : failureAt('', toFailure(error, 'internal_failure', '')))
     await close(deps, durable, held, { status: failure.code === 'cancelled' && held.ending !== null ? 'cancelled' : 'failed', failure })
   }
   return true

@@ -42,7 +42,7 @@ const runner =
 const agent = { rights: ['agent.spawn', 'agent.use', 'file.write', 'file.read'] }
 const config = { agent }
 
-test('an agent gets the result of a run as that of its call, or as a message', async () => {
+test('an agent gets the result of a run as its call’s result, or as a message', async () => {
   const { call } = notedCall('test.note')
   const files = { 'graphs/g': `start = "a"${note('a', 'next = "done"')}${done}` }
   {

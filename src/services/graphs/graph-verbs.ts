@@ -12,7 +12,7 @@ import {
   textIn,
 } from '../../base/index.ts'
 import type { AskCall, Following, ServiceVerb, Typed } from '../../protocol/index.ts'
-import { definitionText, showDefinition, type ShownDefinition } from '../agents/delegation/definition-verbs.ts'
+import { definitionText, showDefinition, type ShownDefinition } from '../typed-values.ts'
 import type { CheckOutput } from './graph-calls.ts'
 import type { GraphView } from './graph-view.ts'
 
@@ -73,6 +73,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
     summary: 'list runs, with where they are',
     examples: ['oxbow graph runs --all'],
     call: 'graph.list',
+    lists: { run: 'id' },
     typed: { '--all': { field: 'ended', value: true } },
     fixed: { limit: 200 },
     show: ({ runs }: { readonly runs: readonly GraphView[] }) => runTable(runs),

@@ -113,7 +113,7 @@ async function makeCall(
   }
   if (!outcome.ok && !takesFailure)
     throw new OxbowError('tool_failed', `${call} reports a failure: ${truncate(outcome.text, 1_500)}`, {
-      hint: 'Save its `ok` to decide by it, or lead on with on_error.',
+      hint: 'Save its `ok` and branch on it, or set on_error.',
     })
   return outcome
 }
@@ -178,7 +178,7 @@ function agentFailed(agent: string, status: string, text: string): OxbowError {
   const codes = { budget_exhausted: 'budget_exhausted', cancelled: 'cancelled', timeout: 'timeout', refused: 'denied' } as const
   const code = ownValue(codes, status as keyof typeof codes) ?? 'tool_failed'
   return new OxbowError(code, `The agent ${agent} ended with ${status}: ${truncate(text, 1_500)}`, {
-    hint: 'Save its `status` to decide by it, or lead on with on_error.',
+    hint: 'Save its `status` and branch on it, or set on_error.',
   })
 }
 

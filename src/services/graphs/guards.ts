@@ -89,7 +89,7 @@ export function fieldsOfTest(found: Test): readonly string[] {
   return [found.field, ...others]
 }
 
-/** Reads a value of the state by its path; undefined where there is none. */
+/** Reads a value of the state by its path; undefined if it is absent. */
 export type ReadField = (path: string) => Json | undefined
 
 /** @throws OxbowError `limit_reached` for a text too long to match */

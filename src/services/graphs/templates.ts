@@ -51,7 +51,7 @@ export function textOf(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** @returns the part of a value that a path names; undefined where there is none. Only own fields count. */
+/** @returns the part of a value that a path names; undefined if it is absent. Only own fields count. */
 export function partOf(value: unknown, steps: readonly string[]): Json | undefined {
   let part: unknown = value
   for (const step of steps) {

@@ -85,7 +85,7 @@ void describe('the record of an exchange', () => {
     assert.equal(of('a').request.after, undefined)
   })
 
-  void it('holds a request that is too large beside others alone: what a picture made large comes again at the next step', () => {
+  void it('holds only one request if it is too large to hold with others: what a picture made large comes again at the next step', () => {
     const recorder = openRecorder()
     const big = 'x'.repeat(maxHeldRequestBytes + 1)
     const of = (id: string, text: string): Body => body(bodyOf(recorder, id as SessionId, exchangeOf(text)))

@@ -1,5 +1,5 @@
 /**
- * How the journal keeps the bytes of an exchange with a model, which mostly repeat what came before, so that its size is that of the content.
+ * How the journal keeps the bytes of an exchange with a model, which mostly repeat what came before, so that it grows only with new content.
  *
  * Each request repeats the previous one and adds a little: only the part after their common prefix is kept. Each event of a streamed answer
  * repeats the envelope of the one before around a few new words: events are kept as runs, each the text of one event, the lengths of the
@@ -111,7 +111,7 @@ function encoded(bytes: Buffer): Encoded {
   return isUtf8(bytes) ? { text: bytes.toString('utf8') } : { base64: bytes.toString('base64') }
 }
 
-/** A part of an answer. Without `text`, its template is that of the run before. */
+/** A part of an answer. Without `text`, it has the previous run's template. */
 interface Run {
   readonly text?: string
   /** Of bytes that are no text. */

@@ -256,7 +256,7 @@ void describe('a generation', () => {
     assert.deepEqual(kept(failure), [{ type: 'text', text: 'x'.repeat(2000) }])
   })
 
-  void it('whose tool call outgrows the budget is stopped, although none of it was streamed', async () => {
+  void it('whose tool call outgrows the budget is stopped, although no part of it was streamed', async () => {
     const batches = [[say('I write. ')], 300, 1_500, 3_000, 1_000_000, [finish()]]
     const { failure, spent, reserved } = await run({ batches, covers: 2, allowed: 10_000 })
     assert.equal(failure?.code, 'budget_exhausted')

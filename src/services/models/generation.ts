@@ -7,7 +7,7 @@
  * more. What has arrived is charged in full; usage that a service reports beyond the reservation is charged as far as the budgets cover
  * it, and usage that exceeds the model's window is not: either one ends the generation with an error about that service.
  */
-import { type Budgets, type Events, stopReason, unpriced } from '../../kernel/index.ts'
+import { type Budgets, type Core, type Events, stopReason, unpriced } from '../../kernel/index.ts'
 import { type Failure, OxbowError, toFailure } from '../../base/index.ts'
 import {
   addSpend,
@@ -38,6 +38,8 @@ export interface GenerationDeps {
   readonly events: Events
   /** Whether a budget of the caller limits money: only models with a known price may be used then. */
   readonly budgets: Pick<Budgets, 'limitsMoney'>
+  /** Says which models a service lists. */
+  readonly catalog?: Core['catalog']
   /** Removes secrets before anything is recorded: an endpoint may repeat its key. */
   readonly secrets: Pick<Secrets, 'hide' | 'hideAgain' | 'hideBytes' | 'hideInJson' | 'hideInMessages' | 'stream'>
 }
@@ -57,7 +59,7 @@ interface Running {
   bytes: number
   /** Characters of the answer as the wire counts them, including incomplete tool calls. */
   chars: number
-  /** True when the budget did not cover an answer of which no event has arrived yet: that aborts the generation. */
+  /** True when the budget did not cover an answer before its first event arrived: that aborts the generation. */
   overBudget: boolean
   /** Shows the text without secrets. */
   readonly shown: ReturnType<Secrets['stream']>

@@ -17,7 +17,7 @@ export const maxExpectedUsages = 1_000
 /** Output reserved for the first answer of a conversation: most answers are shorter. */
 export const firstOutputTokens = 1_024
 
-/** Bytes of the requests kept to compare later ones with, of all sessions; a larger one is kept alone. */
+/** Bytes of the requests kept to compare later ones with, of all sessions; if one is larger, only that one is kept. */
 export const maxHeldRequestBytes: number = 4 * 1024 * 1024
 
 /** A shorter common beginning is not worth a reference. */

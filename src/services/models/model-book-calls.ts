@@ -5,6 +5,7 @@ import {
   type AddressModels,
   addressModels,
   type Call,
+  defineCall,
   type FoundService,
   foundService,
   type ModelFacts,
@@ -54,18 +55,19 @@ async function answers<Answer>({ catalog }: ModelBookDeps, question: CatalogQues
   return found
 }
 
-function servicesCall(deps: ModelBookDeps): Call<object, z.infer<typeof servicesOutput>> {
+function servicesCall(deps: ModelBookDeps): Call {
   const { engine, config } = deps
-  return {
+  return defineCall({
     ...reads,
     name: 'model.services',
+    routes: [{ method: 'GET', path: '/models/services' }],
     summary: 'Lists the services that offer models, with the state of their keys, and the model in use.',
     input: z.strictObject({}),
     output: servicesOutput,
     example: {},
     recordOutput: ({ services }) => ({ services: services.length }),
     run: async () => ({ output: { model: engine.model, fallback: config.model.fallback, services: viewServices(deps) } }),
-  }
+  })
 }
 
 function viewServices({ engine, config: { model, providers }, secrets }: ModelBookDeps): readonly ServiceView[] {
@@ -106,7 +108,7 @@ function usable(deps: ModelBookDeps): Call {
     key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.config.providers, id)
   const others = async (): Promise<readonly ModelFacts[]> => {
     const services = viewServices(deps).filter(canUse)
-    // Those of plugins first: a service may have hundreds.
+    // Plugins' models first: a service may have hundreds.
     const lists = ['plugin:', ...services.map(({ id }) => id)].map((id) => modelsOf(id).catch(() => []))
     return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
   }
@@ -120,21 +122,16 @@ function usable(deps: ModelBookDeps): Call {
     if (baseUrl === '') return answers<ModelFacts>(deps, { ask: 'models', provider, discover: false })
     return factsOf(deps.engine, names?.map((name) => `${provider}/${name}`) ?? [])
   }
-  return usableCall(deps, { listed: others, served, named: () => ['', ...deps.config.model.fallback] }) as Call
-}
-
-interface ListInput {
-  readonly provider: string
-  readonly search: string
-  readonly limit: number
+  return usableCall(deps, { listed: others, served, named: () => ['', ...deps.config.model.fallback] })
 }
 
 const listed = z.strictObject({ total: z.int(), models: z.array(modelFacts) })
 
-function listCall(deps: ModelBookDeps): Call<ListInput, z.infer<typeof listed>> {
-  return {
+function listCall(deps: ModelBookDeps): Call {
+  return defineCall({
     ...reads,
     name: 'model.list',
+    routes: [{ method: 'GET', path: '/models', list: 'models' }],
     summary: 'Lists models with context window, prices and abilities, from the catalog and the configuration.',
     input: z.strictObject({
       provider: z.string().max(100).default('').describe('Only models of this service. Empty: all.'),
@@ -150,7 +147,7 @@ function listCall(deps: ModelBookDeps): Call<ListInput, z.infer<typeof listed>> 
       const found = all.filter((model) => words.every((word) => `${model.provider}/${model.name}`.toLowerCase().includes(word)))
       return { output: { total: found.length, models: found.slice(0, limit) } }
     },
-  }
+  })
 }
 
 const shownModel = z.strictObject({
@@ -160,10 +157,11 @@ const shownModel = z.strictObject({
 
 type ShownModel = z.infer<typeof shownModel>
 
-function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
-  return {
+function showCall(deps: ModelBookDeps): Call {
+  return defineCall({
     ...reads,
     name: 'model.show',
+    routes: [{ method: 'GET', path: '/models/{model+}' }],
     summary: 'Shows the facts of one model and where each comes from.',
     input: z.strictObject({ model: z.string().min(1).max(300).describe('`provider/model`.') }),
     output: shownModel,
@@ -174,33 +172,30 @@ function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
       if (shown === undefined) throw new OxbowError('not_found', `There is no model ${model}.`, { hint: 'List them with model.list.' })
       return { output: shown }
     },
-  }
+  })
 }
 
 const discovered = z.strictObject({ services: z.array(foundService) })
 
-function discoverCall(deps: ModelBookDeps): Call<object, z.infer<typeof discovered>> {
-  return {
+function discoverCall(deps: ModelBookDeps): Call {
+  return defineCall({
     ...reads,
     name: 'model.discover',
+    routes: [{ method: 'GET', path: '/models/local' }],
     summary: 'Finds model services that run on this machine, such as Ollama, by asking their usual ports.',
     input: z.strictObject({}),
     output: discovered,
     example: {},
     recordOutput: ({ services }) => ({ services: services.map(({ id }) => id) }),
     run: async () => ({ output: { services: await answers<FoundService>(deps, { ask: 'models', provider: '', discover: true }) } }),
-  }
+  })
 }
 
-interface ProbeInput {
-  readonly base_url: string
-  readonly model: string
-}
-
-function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
-  return {
+function probeCall(deps: ModelBookDeps): Call {
+  return defineCall({
     ...reads,
     name: 'model.probe',
+    routes: [{ method: 'GET', path: '/models/address' }],
     summary: 'Asks the service at an address which models it offers, before it is set up.',
     // It makes this guest ask any address.
     right: 'config.write',
@@ -218,5 +213,5 @@ function probeCall(deps: ModelBookDeps): Call<ProbeInput, AddressModels> {
       const [found] = await answers<AddressModels>(deps, { ask: 'address', baseUrl, model })
       return { output: found ?? { models: null, contextTokens: null, betterUrl: '' } }
     },
-  }
+  })
 }

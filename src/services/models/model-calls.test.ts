@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { ModelFacts } from '../../protocol/index.ts'
+import type { ServedModels } from '../../config/index.ts'
 import { firstOutputTokens, minReservedTokens, outputMargin } from './limits.ts'
 import { createExpectedUsage } from './model-calls.ts'
+import { unpricedModel } from './usable-models.ts'
 
 const bound = { inputTokens: 8_000, outputTokens: 32_000 }
 const plain = { reasoning: false }
@@ -33,5 +36,24 @@ void describe('expected usage', () => {
     assert.deepEqual(usages.expect('a', bound, plain), bound)
     for (let answer = 0; answer < 4; answer += 1) usages.learn('a', bound, reported(1_000, 5))
     assert.deepEqual(usages.expect('a', bound, plain), { inputTokens: 1_000, outputTokens: minReservedTokens })
+  })
+})
+
+void describe('a model without a price under a money budget', () => {
+  const facts = { provider: 'openai', name: 'my-modle', price: null } as unknown as ModelFacts
+  const listing = (names: readonly string[] | null) => ({
+    catalog: async function* () {
+      yield { baseUrl: 'http://127.0.0.1:1/v1', names } satisfies ServedModels
+    },
+  })
+
+  void it('is unknown where its service lists others: the nearest are named', async () => {
+    const { code, message, hint } = await unpricedModel(listing(['my-model', 'gpt-x']), facts)
+    assert.equal(code, 'not_found')
+    assert.match(`${message} ${hint}`, /does not list the model "my-modle".* openai\/my-model/)
+  })
+
+  void it('lacks a price where its service lists it, or has no list', async () => {
+    for (const from of [listing(['my-modle']), listing(null), {}]) assert.equal((await unpricedModel(from, facts)).code, 'budget_exhausted')
   })
 })

@@ -3,15 +3,16 @@
  * reservation follows from the usage that the service reported earlier in the conversation.
  */
 import { z } from 'zod'
-import { type Journal, processRight, type Registry, type RunningTurns, unpriced } from '../../kernel/index.ts'
+import { type Journal, processRight, type Registry, type RunningTurns } from '../../kernel/index.ts'
 import { createRecentMap, type JsonObject, once, type SessionId } from '../../base/index.ts'
 import {
+  generationCall,
   type Blobs,
   type Call,
   type Caller,
   type CallContext,
   type ClientTools,
-  type GenerateOutput,
+  defineCall,
   generateOutput,
   type GenerateRequest,
   type GenerateSettings,
@@ -27,16 +28,7 @@ import { type ReservedTokens, runGeneration } from './generation.ts'
 import type { AnswerDeps, generateLabelled } from './plugin-answers.ts'
 import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from './limits.ts'
 
-interface GenerateInput {
-  readonly model: string
-  readonly system: string
-  readonly messages: readonly Message[]
-  readonly maxOutputTokens: number
-  /** Upper bound of the input's tokens, as the context window counted them. */
-  readonly inputTokens: number
-  /** Instead of the configured ones. */
-  readonly settings?: Pick<GenerateSettings, 'temperature' | 'topP'> | undefined
-}
+type GenerateInput = z.infer<typeof generateInput>
 
 export interface ModelCallDeps extends AnswerDeps {
   readonly config: Pick<Config, 'model'>
@@ -49,13 +41,14 @@ export interface ModelCallDeps extends AnswerDeps {
 /** The engine's stall limits end a stalled generation much sooner. */
 const generateTimeoutMs = 30 * 60_000
 
-const generateInput: z.ZodType<GenerateInput> = z.object({
+const generateInput = z.object({
   model: z.string(),
   system: z.string(),
   // The runtime builds them from validated records; validating a long history again would cost more than the turn.
   messages: z.custom<readonly Message[]>(Array.isArray),
   maxOutputTokens: z.int().positive(),
-  inputTokens: z.int().nonnegative(),
+  inputTokens: z.int().nonnegative().describe('Upper bound, as the context window counted them.'),
+  // Instead of the configured ones.
   settings: z.strictObject({ temperature: z.number().exactOptional(), topP: z.number().exactOptional() }).optional(),
 })
 
@@ -70,7 +63,6 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(own.model)
   const fileShower = once(async () => (await import('./shown-files.ts')).createFileShower(deps.blobs))
-  /** Loads `shown-files.ts` only when there are files. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     return (await fileShower())(messages, await engine.facts(model))
@@ -82,15 +74,16 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     messages: secrets.hideInMessages(await show(messages, model)),
     tools: client.withTools(deps.registry.tools(caller.rights, messages), caller),
   })
-  /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
+  /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted`, `not_found` */
   const assertPriced = async (model: string): Promise<void> => {
     for (const name of [model, ...own.model.fallback]) {
       const facts = await engine.facts(name)
-      if (facts.price === null) throw unpriced(facts)
+      if (facts.price === null) throw await (await import('./usable-models.ts')).unpricedModel(deps, facts)
     }
   }
-  const generate: Call<GenerateInput, GenerateOutput> = {
-    name: 'model.generate',
+  const generate = defineCall({
+    name: generationCall,
+    billed: true,
     summary: 'Asks the model for the next message of a conversation.',
     input: generateInput,
     output: generateOutput,
@@ -130,7 +123,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       usages.learn(conversationOf(session, model), bound, done.output.usage)
       return done
     },
-  }
+  })
   return [generate]
 }
 

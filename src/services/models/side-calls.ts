@@ -7,11 +7,13 @@ import { z } from 'zod'
 import { processRight, unpriced } from '../../kernel/index.ts'
 import { isOxbowError, OxbowError } from '../../base/index.ts'
 import {
+  completionCall,
+  embeddingCall,
   type Call,
   type Caller,
-  type Completion,
   completion,
   costOf,
+  defineCall,
   type Done,
   type Embedded,
   embedded,
@@ -33,20 +35,20 @@ import type { GenerationDeps } from './generation.ts'
 import { type AnswerDeps, generateLabelled } from './plugin-answers.ts'
 import { maxCompletionTokens, maxEmbedCharacters, maxEmbedTexts, maxEmbeddedTexts } from './limits.ts'
 
-export interface CompleteInput {
-  model: string
-  system: string
-  text: string
-  /** The form of the answer, as far as the model supports that. */
-  output?: GenerateSettings['output']
-  /** What was said before, the oldest first. */
-  earlier?: readonly { readonly role: 'user' | 'assistant'; readonly text: string }[] | undefined
-  max_tokens?: number | undefined
-}
+type CompleteInput = z.infer<typeof completeInput>
 
 const completeTimeoutMs = 3 * 60_000
 
-export function completeCall(deps: AnswerDeps): Call<CompleteInput, Completion> {
+const completeInput = z.strictObject({
+  model: z.string(),
+  system: z.string(),
+  text: z.string(),
+  earlier: z.array(z.strictObject({ role: z.enum(['user', 'assistant']), text: z.string() })).optional(),
+  max_tokens: z.int().min(1).optional(),
+  output: z.custom<NonNullable<GenerateSettings['output']>>().optional().describe('The form of the answer.'),
+})
+
+export function completeCall(deps: AnswerDeps): Call {
   const { engine } = deps
   const textsOf = ({ system, text, earlier = [] }: CompleteInput): readonly string[] => [system, text, ...earlier.map((each) => each.text)]
   const tokensOf = async (input: CompleteInput): Promise<number> => {
@@ -55,17 +57,11 @@ export function completeCall(deps: AnswerDeps): Call<CompleteInput, Completion> 
   }
   const answerTokens = (facts: ModelFacts, { max_tokens: asked = maxCompletionTokens }: CompleteInput): number =>
     Math.min(facts.maxOutputTokens, maxCompletionTokens, asked)
-  return {
-    name: 'model.complete',
+  return defineCall({
+    name: completionCall,
+    billed: true,
     summary: 'Asks a model for a text that is not part of the conversation.',
-    input: z.strictObject({
-      model: z.string(),
-      system: z.string(),
-      text: z.string(),
-      earlier: z.array(z.strictObject({ role: z.enum(['user', 'assistant']), text: z.string() })).optional(),
-      max_tokens: z.int().min(1).optional(),
-      output: z.custom<NonNullable<GenerateSettings['output']>>().optional().describe('The form of the answer.'),
-    }),
+    input: completeInput,
     output: completion,
     example: { model: '', system: 'Answer in one word.', text: 'What colour is the sea?' },
     tier: 'read_only',
@@ -77,7 +73,8 @@ export function completeCall(deps: AnswerDeps): Call<CompleteInput, Completion> 
     timeoutMs: completeTimeoutMs,
     async reserve(input, exact, caller) {
       const facts = await engine.facts(input.model)
-      if (deps.budgets.limitsMoney(caller) && facts.price === null) throw unpriced(facts)
+      if (deps.budgets.limitsMoney(caller) && facts.price === null)
+        throw await (await import('./usable-models.ts')).unpricedModel(deps, facts)
       // A byte is at most one token.
       const inputTokens = exact ? await tokensOf(input) : textsOf(input).reduce((sum, text) => sum + Buffer.byteLength(text) + 16, 0)
       return reservationOf({ facts, inputTokens, outputTokens: answerTokens(facts, input) })
@@ -103,7 +100,7 @@ export function completeCall(deps: AnswerDeps): Call<CompleteInput, Completion> 
       )
       return { ...done, output: { text: textOf(done.output.message), spent: done.spent ?? noSpend } }
     },
-  }
+  })
 }
 
 function saidBefore({ role, text }: { readonly role: 'user' | 'assistant'; readonly text: string }): Message {
@@ -116,12 +113,6 @@ const completionOverhead = 32
 export interface EmbedCallDeps {
   readonly engine: Engine
   readonly budgets: GenerationDeps['budgets']
-}
-
-interface EmbedInput {
-  model: string
-  texts: string[]
-  purpose: 'query' | 'document'
 }
 
 /** Enough for a slow service and its retries. A search for a query cancels much sooner. */
@@ -163,10 +154,11 @@ function embedCosts({ engine, budgets }: EmbedCallDeps) {
   }
 }
 
-export function embedCall(deps: EmbedCallDeps): Call<EmbedInput, Embedded> {
+export function embedCall(deps: EmbedCallDeps): Call {
   const costs = embedCosts(deps)
-  return {
-    name: 'model.embed',
+  return defineCall({
+    name: embeddingCall,
+    billed: true,
     summary: 'Asks a model for embedding vectors of texts, by which memory finds texts of similar meaning.',
     input: z.strictObject({ model: z.string(), texts: z.array(z.string()).max(maxEmbedTexts), purpose: z.enum(['query', 'document']) }),
     output: embedded,
@@ -183,18 +175,12 @@ export function embedCall(deps: EmbedCallDeps): Call<EmbedInput, Embedded> {
     recordInput: ({ model, texts, purpose }) => ({ model, purpose, texts: texts.length, characters: lengthOf(texts), hash: hashOf(texts) }),
     recordOutput: ({ model, dimensions, vectors, usage }) => ({ model, dimensions, vectors: vectors.length, usage: { ...usage } }),
     run: ({ model, texts, purpose }, { signal }) => costs.embed(model, texts, { purpose }, signal),
-  }
+  })
 }
 
 export interface EmbedTextsDeps extends EmbedCallDeps {
   readonly memory?: Pick<Memory, 'embed'> | undefined
   readonly config: Pick<Config, 'memory'>
-}
-
-interface EmbedTextsInput {
-  texts: string[]
-  model?: string | undefined
-  dimensions?: number | undefined
 }
 
 const embedTextsOutput = z.strictObject({
@@ -204,10 +190,8 @@ const embedTextsOutput = z.strictObject({
   tokens: z.int(),
 })
 
-type EmbedTextsOutput = z.infer<typeof embedTextsOutput>
-
 /** Vectors for programs. A service that is the embedder of memory is asked by `model.embed`, which has its own cost. */
-export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, EmbedTextsOutput> {
+export function embedTextsCall(deps: EmbedTextsDeps): Call {
   const { engine, memory, config } = deps
   const costs = embedCosts(deps)
   const byMemory = async (texts: readonly string[]): Promise<Embedded> => {
@@ -224,7 +208,7 @@ export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, Embe
       usage: { inputTokens, outputTokens: 0, estimated: true },
     }
   }
-  return {
+  return defineCall({
     name: 'text.embed',
     summary: 'Computes a vector for each text, by the embedder of memory or a model of a provider.',
     input: z.strictObject({
@@ -256,7 +240,7 @@ export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, Embe
       const output = { vectors, model: made.model, dimensions: made.dimensions, tokens }
       return { output, text: '', ...(spent !== undefined && { spent }) }
     },
-  }
+  })
 }
 
 /** Tokens for the markers around a text. */
@@ -281,8 +265,8 @@ function nameOf(model: string): { provider: string; name: string } {
 }
 
 /** Programs send tokens in place of texts where they count them themselves, as LangChain does. */
-export function decodeTokensCall({ engine }: Pick<EmbedCallDeps, 'engine'>): Call<{ tokens: number[][] }, { texts: string[] }> {
-  return {
+export function decodeTokensCall({ engine }: Pick<EmbedCallDeps, 'engine'>): Call {
+  return defineCall({
     name: 'text.decode',
     summary: 'Turns tokens, as embedders of OpenAI count them (cl100k_base), into texts.',
     input: z.strictObject({
@@ -308,5 +292,5 @@ export function decodeTokensCall({ engine }: Pick<EmbedCallDeps, 'engine'>): Cal
       if (texts.length === tokens.length) return { output: { texts } }
       throw new OxbowError('bad_input', `List ${decoded.indexOf(null)} has no tokens of cl100k_base.`, { hint: 'Send texts.' })
     },
-  }
+  })
 }

@@ -1,11 +1,11 @@
 /**
- * Which models the next message can go to: those of services that have their key, and those that the configuration names. What was used
+ * Which models the next message can go to: models of services that have their key, and models that the configuration names. What was used
  * lately comes first. A name that a person typed is checked before a message goes to it.
  */
 import { z } from 'zod'
-import type { Core } from '../../kernel/index.ts'
+import { type Core, unpriced } from '../../kernel/index.ts'
 import { isObject, nearestNames, OxbowError, ownValue } from '../../base/index.ts'
-import { type Call, type ModelFacts, modelLabel } from '../../protocol/index.ts'
+import { type Call, defineCall, type ModelFacts, modelLabel } from '../../protocol/index.ts'
 import { type ServedModels, unservedModel } from '../../config/index.ts'
 
 type UsableDeps = Pick<Core, 'engine' | 'store'>
@@ -17,13 +17,6 @@ const usableModel = z.strictObject({
 })
 
 const usableModels = z.strictObject({ models: z.array(usableModel) })
-
-export type UsableModels = z.infer<typeof usableModels>
-
-interface UsableInput {
-  readonly model: string
-  readonly limit: number
-}
 
 /** Names in a refusal. */
 const maxNearest = 3
@@ -41,9 +34,10 @@ interface ModelSources {
   named(): readonly string[]
 }
 
-export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSources): Call<UsableInput, UsableModels> {
-  return {
+export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSources): Call {
+  return defineCall({
     name: 'model.usable',
+    routes: [{ method: 'GET', path: '/models/usable', list: 'models' }],
     summary: 'Lists the models that a message can go to: what was used lately first. With a name, only checks that model.',
     tier: 'read_only',
     right: 'system.read',
@@ -68,7 +62,7 @@ export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSou
       const models = [...ids].map((id) => viewOf(known.get(id) ?? engine.model, used.includes(id)))
       return { output: { models: models.slice(0, limit) } }
     },
-  }
+  })
 }
 
 function viewOf(facts: ModelFacts, isRecent: boolean): z.infer<typeof usableModel> {
@@ -94,17 +88,28 @@ async function checked(
     }
     return facts
   }
-  if (names !== null && !names.includes(facts.name) && modelLabel(facts) !== modelLabel(engine.model)) {
-    const near = nearestNames(facts.name, names, Math.ceil(facts.name.length / 2))
-    const some = (near.length > 0 ? near : names).slice(0, maxNearest).map((name) => `${facts.provider}/${name}`)
-    throw new OxbowError('not_found', `${baseUrl} does not list the model ${JSON.stringify(facts.name)}.`, {
-      hint: some.length === 0 ? 'It lists none: start one there.' : `It lists ${some.join(', ')}.`,
-    })
-  }
+  const unlisted = modelLabel(facts) === modelLabel(engine.model) ? null : unlistedModel(facts, { baseUrl, names })
+  if (unlisted !== null) throw unlisted
   if (model.endsWith(facts.name) || model === facts.provider) return facts
   throw new OxbowError('not_found', `There is no model ${JSON.stringify(model)} here; ${modelLabel(facts)} would answer.`, {
     hint: 'Name it as PROVIDER/MODEL, and store the key of its provider first: oxbow secret set.',
   })
+}
+
+/** @returns the refusal of a model that the service itself does not list; null: it does, or has no list */
+function unlistedModel({ provider, name }: ModelFacts, { baseUrl, names }: ServedModels): OxbowError | null {
+  if (names === null || names.includes(name)) return null
+  const near = nearestNames(name, names, Math.ceil(name.length / 2))
+  const some = (near.length > 0 ? near : names).slice(0, maxNearest).map((other) => `${provider}/${other}`)
+  return new OxbowError('not_found', `${baseUrl} does not list the model ${JSON.stringify(name)}.`, {
+    hint: some.length === 0 ? 'It lists none: start one there.' : `It lists ${some.join(', ')}.`,
+  })
+}
+
+/** @returns why a money budget keeps a model without a price from being asked: most often its name is mistyped */
+export async function unpricedModel({ catalog }: Pick<Core, 'catalog'>, facts: ModelFacts): Promise<OxbowError> {
+  const served = (await catalog?.({ ask: 'served', provider: facts.provider })[Symbol.asyncIterator]().next())?.value
+  return (served === undefined ? null : unlistedModel(facts, served as ServedModels)) ?? unpriced(facts)
 }
 
 /** How providers begin that are plugins. */

@@ -5,7 +5,7 @@
  *
  * Subscribers ask, and the kernel never waits for them: one that is slow only has more to read.
  */
-import { type Core, describeEvent, type EventFilter, type FindCall, matches, mayBeEvent } from '../../kernel/index.ts'
+import { type Core, describeEvent, type FindCall, mayBeEvent, ownFamilies } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { parseReference, type RecordQuery, type Store } from '../../store/index.ts'
 import type { SessionId } from '../../base/index.ts'
@@ -17,8 +17,15 @@ const maxEventScan = 20_000
 /** Requests that wait for events; more are answered at once. */
 const maxEventWaiters = 1_000
 
+/** Chooses events; empty lists choose all. */
+export interface EventFilter {
+  /** Kinds, or families with a star: `agent_started`, `agent_*`. */
+  readonly kinds: readonly string[]
+  readonly session: string
+}
+
 export interface EventBus {
-  /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one where there is none yet. */
+  /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one if there is no event yet. */
   after(cursor: number, filter: EventFilter, limit: number, waitMs: number, signal: AbortSignal): Promise<EventPage>
   /** The newest events before the cursor, oldest first. The page's cursor is the next `before`. */
   before(cursor: number, filter: EventFilter, limit: number): Promise<EventPage>
@@ -126,4 +133,25 @@ function waitFor(
       waiters.delete(wake)
     },
   }
+}
+
+/**
+ * What somebody publishes is chosen by its own name too: `build_*` chooses `custom_build_done`. Not where the name begins as Oxbow's own
+ * kinds do, so that nobody who waits for `turn_ended` receives a published one.
+ * @param own first words of the kinds that services have
+ * @returns whether the event is chosen
+ */
+function matches({ kinds, session }: EventFilter, event: Pick<EventView, 'kind' | 'session'>, own: readonly string[] = []): boolean {
+  if (session !== '' && event.session !== session) return false
+  return (
+    kinds.length === 0 || kinds.some((kind) => fits(kind, event.kind) || (isPublished(kind, own) && fits(`custom_${kind}`, event.kind)))
+  )
+}
+
+function fits(pattern: string, kind: string): boolean {
+  return pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : kind === pattern
+}
+
+function isPublished(pattern: string, own: readonly string[]): boolean {
+  return ![...ownFamilies, ...own].some((family) => fits(pattern, family) || pattern.startsWith(`${family}_`) || pattern === `${family}*`)
 }

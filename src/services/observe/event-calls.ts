@@ -1,10 +1,12 @@
 /** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
 import { z } from 'zod'
-import type { Core, Documents, EventFilter } from '../../kernel/index.ts'
-import { type Json, OxbowError } from '../../base/index.ts'
+import type { Core, Documents } from '../../kernel/index.ts'
+import { OxbowError, type Json } from '../../base/index.ts'
+import type { EventFilter } from './event-bus.ts'
 import {
   type Call,
   type CallContext,
+  defineCall,
   type EventPage,
   eventPage,
   joinLabels,
@@ -59,21 +61,12 @@ export function eventCalls(deps: EventCallDeps): readonly Call[] {
   return [nextCall(deps), subscribeCall(deps), unsubscribeCall(deps), publishCall(deps)]
 }
 
-interface NextInput {
-  subscriber: string
-  after?: number | undefined
-  before?: number | undefined
-  ack?: number | undefined
-  kinds: string[]
-  session: string
-  limit: number
-  wait_s: number
-}
-
-function nextCall({ eventBus, ...deps }: EventCallDeps): Call<NextInput, EventPage> {
-  return {
+function nextCall({ eventBus, ...deps }: EventCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'events.next',
+    waitsFor: 'event',
+    routes: [{ method: 'GET', path: '/subscribers/{subscriber}' }],
     summary: 'Returns the events after a cursor or of a subscriber, and waits for the next one if there is none.',
     input: z.strictObject({
       subscriber: z
@@ -107,7 +100,7 @@ function nextCall({ eventBus, ...deps }: EventCallDeps): Call<NextInput, EventPa
         labels: page.events.reduce<Labels>((all, { fields }) => joinLabels(all, labelsIn(fields)), own?.labels ?? []),
       }
     },
-  }
+  })
 }
 
 /** What somebody published carries the labels of what they had read. */
@@ -135,7 +128,7 @@ async function acknowledge(
 }
 
 /**
- * Each actor has names of its own, so that none learns which ones others use. A person also finds those of others.
+ * Each actor has names of its own, so that none learns which names others use. A person also finds the names of others.
  * @returns the name of the document, whether there is one or not
  */
 async function keyOf(documents: Documents, actor: string, name: string): Promise<string> {
@@ -153,14 +146,11 @@ function unknownSubscriber(name: string): OxbowError {
   return new OxbowError('not_found', `There is no subscriber ${name}.`, { hint: 'Make it with events.subscribe.' })
 }
 
-function subscribeCall({
-  eventBus,
-  documents,
-  sessions,
-}: EventCallDeps): Call<{ name: string; kinds: string[]; session: string }, { cursor: number }> {
-  return {
+function subscribeCall({ eventBus, documents, sessions }: EventCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'events.subscribe',
+    routes: [{ method: 'POST', path: '/subscribers', status: 201 }],
     summary: 'Makes a subscriber: events from now on are kept for it until it confirms them.',
     input: z.strictObject({ name: subscriberName, kinds, session }),
     output: z.object({ cursor: z.int() }),
@@ -182,13 +172,14 @@ function subscribeCall({
       const from = kept?.cursor ?? cursor
       return { output: { cursor: from }, text: `Events from ${from} on are kept for ${name}.`, labels: known }
     },
-  }
+  })
 }
 
-function unsubscribeCall({ documents }: EventCallDeps): Call<{ name: string }, { existed: boolean }> {
-  return {
+function unsubscribeCall({ documents }: EventCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'events.unsubscribe',
+    routes: [{ method: 'DELETE', path: '/subscribers/{name}' }],
     summary: 'Removes a subscriber.',
     input: z.strictObject({ name: subscriberName }),
     output: z.object({ existed: z.boolean() }),
@@ -206,15 +197,16 @@ function unsubscribeCall({ documents }: EventCallDeps): Call<{ name: string }, {
       const existed = gone !== null
       return { output: { existed }, text: existed ? `Removed ${name}.` : `There was no subscriber ${name}.`, labels }
     },
-  }
+  })
 }
 
 const published = z.strictObject({ kind: z.string(), data: jsonSchema(), labels: z.array(labelSchema()).readonly() })
 
-function publishCall({ sessions }: EventCallDeps): Call<{ kind: string; data: Json }, z.infer<typeof published>> {
-  return {
+function publishCall({ sessions }: EventCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'events.publish',
+    routes: [{ method: 'POST', path: '/events', status: 201 }],
     event: ({ kind, data = null, labels = [] }) => ({ kind: `custom_${kind as string}`, fields: { data, labels } }),
     summary: 'Publishes an event of your own, which subscribers receive as custom_<kind>.',
     input: z.strictObject({
@@ -236,5 +228,5 @@ function publishCall({ sessions }: EventCallDeps): Call<{ kind: string; data: Js
       output: { kind, data, labels: sessions.held(caller) },
       text: `Published custom_${kind}.`,
     }),
-  }
+  })
 }

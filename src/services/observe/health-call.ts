@@ -1,11 +1,11 @@
 /**
  * `system.health`: what `oxbow doctor` checks, as far as a running guest can know it, by parts of different cost. The kernel knows the store,
- * the clock, the queues and its own process; the host of the kernel adds what it alone can see.
+ * the clock, the queues and its own process; the host of the kernel adds what only it can see.
  */
 import { z } from 'zod'
 import { type Core, type HealthPart, healthParts } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
-import { type Call, type CallContext, type DoctorCheck, doctorCheck, type ResourceSample } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, type DoctorCheck, doctorCheck, type ResourceSample } from '../../protocol/index.ts'
 
 interface HealthCallDeps extends Pick<Core, 'store' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'> {
   readonly runs: () => Promise<Pick<RunsPort, 'resources'>>
@@ -13,10 +13,11 @@ interface HealthCallDeps extends Pick<Core, 'store' | 'lanes' | 'approvals' | 'j
 
 const healthView = z.strictObject({ at: z.number().describe('Unix milliseconds.'), checks: z.array(doctorCheck) })
 
-export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, z.infer<typeof healthView>> {
+export function healthCall(deps: HealthCallDeps): Call {
   const probe = createProbe(deps)
-  return {
+  return defineCall({
     name: 'system.health',
+    routes: [{ method: 'GET', path: '/health' }],
     summary: 'Checks this guest, its model or its machine as `oxbow doctor` does, and says what to do.',
     input: z.strictObject({
       part: z
@@ -42,7 +43,7 @@ export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, z.i
       checks.push(...(await probe(part)))
       return { output: { at: context.clock.now(), checks } }
     },
-  }
+  })
 }
 
 /** Whoever asks while a part is examined gets the same findings: it costs seconds, and any reader may ask. */

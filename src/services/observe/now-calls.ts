@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Core, hourOf, keptHours } from '../../kernel/index.ts'
 import type { Runs, RunsPort } from '../../runs/index.ts'
 import type { Clock } from '../../base/index.ts'
-import { admissionState, type Call, idOrEmpty, idSchema, resourceSample } from '../../protocol/index.ts'
+import { admissionState, type Call, defineCall, idOrEmpty, idSchema, resourceSample } from '../../protocol/index.ts'
 
 interface NowCallDeps extends Pick<Core, 'store' | 'running' | 'lanes' | 'sessions' | 'approvals'> {
   readonly runs: () => Promise<Runs>
@@ -55,13 +55,14 @@ export function nowCalls(deps: NowCallDeps): readonly Call[] {
 
 /** Followers that wait for the next event do nothing. */
 const idleCall = 'events.next'
-/** A call outside of sessions is shown when it takes this long: short ones are reads, such as those of a page that shows this. */
+/** A call outside of sessions is shown when it takes this long: short ones are reads, such as by a page that shows this. */
 const longMs = 3_000
 
-function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Call<object, z.infer<typeof nowView>> {
-  return {
+function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'system.now',
+    routes: [{ method: 'GET', path: '/now' }],
     summary: 'Shows what runs and waits at the moment: turns, calls, approvals and the queue of agents.',
     input: z.strictObject({}),
     output: nowView,
@@ -78,7 +79,7 @@ function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Ca
       const asking = approvals.pending().map(({ call, session, name, at }) => ({ call, session, name, since: at }))
       return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await runs()).queue.state() } }
     },
-  }
+  })
 }
 
 const hourSchema = z.strictObject({
@@ -98,11 +99,12 @@ const usageSeries = z.strictObject({
 
 const hourMs = 3_600_000
 
-function usageCall(deps: NowCallDeps): Call<{ hours: number }, z.infer<typeof usageSeries>> {
+function usageCall(deps: NowCallDeps): Call {
   const readHour = createHourReader(deps)
-  return {
+  return defineCall({
     ...shared,
     name: 'usage.series',
+    routes: [{ method: 'GET', path: '/usage' }],
     summary: 'Shows what models were used for in each of the last hours: money, tokens, requests and their duration.',
     input: z.strictObject({ hours: z.int().min(1).max(keptHours).default(24).describe('Hours to return, at most 31 days.') }),
     output: usageSeries,
@@ -114,7 +116,7 @@ function usageCall(deps: NowCallDeps): Call<{ hours: number }, z.infer<typeof us
       const read = await Promise.all(Array.from({ length: hours }, (_, i) => readHour(from + i * hourMs, clock)))
       return { output: { from, hours: read.filter((hour) => hour !== null) } }
     },
-  }
+  })
 }
 
 /** Hours that are over by a while do not change: they are read once. */
@@ -140,9 +142,10 @@ const resourceView = z.strictObject({
 
 export type ResourceView = z.infer<typeof resourceView>
 
-export function resourcesCall(runs: () => Promise<RunsPort>): Call<{ history: number }, ResourceView> {
-  return {
+export function resourcesCall(runs: () => Promise<RunsPort>): Call {
+  return defineCall({
     name: 'resources.show',
+    routes: [{ method: 'GET', path: '/resources' }],
     rare: true,
     summary: 'Shows what the machine and this guest use: processor, memory, load, disk, event-loop delay, open files.',
     input: z.strictObject({ history: z.int().min(0).max(10_000).default(0).describe('Number of earlier samples to return.') }),
@@ -160,5 +163,5 @@ export function resourcesCall(runs: () => Promise<RunsPort>): Call<{ history: nu
       const now = await resources.snapshot()
       return { output: { now, overloads: resources.overloads(), history: resources.history().slice(0, history) } }
     },
-  }
+  })
 }

@@ -6,7 +6,7 @@ import type { EventBus } from './event-bus.ts'
 export const observe: Service<EventBus, { readonly runs: typeof runs }> = {
   name: 'observation',
   verbs: {
-    words: { 'Inspect:': { resources: 'show what the machine and the guest use' } },
+    words: { 'Inspect:': { 'resources [options]': 'show what the machine and the guest use' } },
     load: async () => (await import('./resource-verbs.ts')).resourceVerbs,
   },
   needs: { runs },

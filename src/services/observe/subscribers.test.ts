@@ -36,7 +36,7 @@ test('an agent that takes the name of a person’s subscriber gets one of its ow
   assert.equal(made?.['status'], 'ok', JSON.stringify(made))
   const kept = await call(guest, 'events.next', { subscriber: 'nightly', kinds: [] })
   assert.ok(kept.status === 'ok')
-  assert.match(kept.text, /custom_one/, 'that of the person is as it was')
+  assert.match(kept.text, /custom_one/, 'the person’s subscriber is unchanged')
   assert.deepEqual(
     (await documentNames(guest)).map((name) => name.split('/')[1]),
     ['nightly'],

@@ -6,7 +6,7 @@ import { lazyHooks } from './hooks/lazy-hooks.ts'
 import type { Source } from '../sources/service.ts'
 
 export interface PluginSource extends Source {
-  /** The same array until a plugin comes, goes or changes; absent: there are none. */
+  /** The same array until a plugin comes, goes or changes; absent: no plugins. */
   plugins?(): readonly DescribedPlugin[]
   /** Undefined until there are plugins. */
   readonly hooks?: HookSource | undefined

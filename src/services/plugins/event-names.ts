@@ -3,7 +3,21 @@
  * reactions and voice messages, are emitted by the plugins that connect to where they happen (`plugin.emit`).
  */
 import { isObject, type Json, type JsonObject, ownValue, truncate } from '../../base/index.ts'
-import { cancelCall, maxPluginMessageChars, type RecordView, toolPlace, turnCall } from '../../protocol/index.ts'
+import {
+  renameSessionCall,
+  deleteSessionCall,
+  completionCall,
+  embeddingCall,
+  pluginRecords,
+  newSessionCall,
+  forgetCall,
+  generationCall,
+  cancelCall,
+  maxPluginMessageChars,
+  type RecordView,
+  toolPlace,
+  turnCall,
+} from '../../protocol/index.ts'
 
 export interface PluginEvent {
   readonly name: string
@@ -12,7 +26,7 @@ export interface PluginEvent {
 
 type Describe = (record: RecordView, body: JsonObject) => readonly PluginEvent[]
 
-/** @returns the events that a record is; most are none */
+/** @returns the events that a record counts as; most records are no event */
 export function pluginEvents(record: RecordView): readonly PluginEvent[] {
   const body = isObject(record.body) ? record.body : {}
   const special = ownValue(byName, record.name)
@@ -24,7 +38,7 @@ export function pluginEvents(record: RecordView): readonly PluginEvent[] {
 const byName: Readonly<Record<string, Describe>> = {
   [turnCall]: turnEvents,
   [cancelCall]: ended((record) => [{ name: 'CONTROL_MESSAGE', payload: { ...place(record), action: 'cancel' } }]),
-  'session.create': ended((record, body) => {
+  [newSessionCall]: ended((record, body) => {
     const room = { roomId: body['id'] ?? record.call, source: 'oxbow' }
     return [
       { name: 'WORLD_JOINED', payload: room },
@@ -33,8 +47,8 @@ const byName: Readonly<Record<string, Describe>> = {
       { name: 'ENTITY_JOINED', payload: { ...room, entityId: record.actor } },
     ]
   }),
-  'session.rename': ended((record) => [{ name: 'ENTITY_UPDATED', payload: place(record) }]),
-  'session.delete': ended((record, body) => {
+  [renameSessionCall]: ended((record) => [{ name: 'ENTITY_UPDATED', payload: place(record) }]),
+  [deleteSessionCall]: ended((record, body) => {
     const room = { roomId: body['session'] ?? record.session, source: 'oxbow' }
     return [
       { name: 'CHANNEL_CLEARED', payload: room },
@@ -43,16 +57,16 @@ const byName: Readonly<Record<string, Describe>> = {
       { name: 'WORLD_LEFT', payload: room },
     ]
   }),
-  'memory.forget': ended((record) => [{ name: 'MESSAGE_DELETED', payload: place(record) }]),
-  'model.generate': ended(modelUsed),
-  'model.complete': ended(modelUsed),
-  'model.embed': embeddingEvents,
-  'plugin.evaluate': evaluatorEvents,
-  'plugin.emit': emitted,
+  [forgetCall]: ended((record) => [{ name: 'MESSAGE_DELETED', payload: place(record) }]),
+  [generationCall]: ended(modelUsed),
+  [completionCall]: ended(modelUsed),
+  [embeddingCall]: embeddingEvents,
+  [pluginRecords.evaluate]: evaluatorEvents,
+  [pluginRecords.emit]: emitted,
   // Deliveries are no events: they would cause others without end.
-  'plugin.event': () => [],
-  'plugin.provide': () => [],
-  'plugin.task': () => [],
+  [pluginRecords.event]: () => [],
+  [pluginRecords.provide]: () => [],
+  [pluginRecords.task]: () => [],
 }
 
 function ended(describe: Describe): Describe {

@@ -6,9 +6,6 @@ import { type ActsAs, allows, modelRight, passedOn, processRight, secretRight } 
 import { type Failure, isObject } from '../../base/index.ts'
 import { type Call, type Caller, type Effect, grantOf } from '../../protocol/index.ts'
 
-/** Calls that ask a model outside of the conversation; the right `model.use` says which one. */
-const modelCalls: ReadonlySet<string> = new Set(['model.complete', 'model.embed'])
-
 const ranks: Readonly<Record<Effect, number>> = { none: 0, idempotent: 0, once: 1 }
 
 /** @returns whom the gate judges, or why the call is refused before */
@@ -20,7 +17,8 @@ export function pluginCaller({ plugin, approved, caller, within, call, input }: 
   const made: Caller = { ...base, actor: `plugin:${plugin}`, rights, audience: 'model', ...(limits !== undefined && { limits }) }
   if (call === undefined) return made
   if (ranks[call.effect] > ranks[within.effect]) return unrepeatable(plugin, within, call)
-  if (modelCalls.has(call.name) && !mayAsk(made, input)) return noModel(plugin, call, input)
+  // The right `model.use` says which models it may ask, outside of the conversation.
+  if (call.billed === true && !mayAsk(made, input)) return noModel(plugin, call, input)
   return call.forPlugins === true ? { ...made, rights: new Set([...rights, processRight]), audience: 'runtime' } : made
 }
 

@@ -36,7 +36,7 @@ export interface PluginWork {
    * @returns null where no agent concerned has the right to the plugin @throws OxbowError of the store only
    */
   call(session: SessionId | '', name: string, input: JsonObject & { readonly plugin: string }, run?: WorkRun): Promise<CallOutcome | null>
-  /** Ends all calls but those of runs. */
+  /** Ends all calls except runs' calls. */
   stop(): void
 }
 

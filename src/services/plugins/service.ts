@@ -1,6 +1,6 @@
 import type { Core, Service } from '../../kernel/index.ts'
 import { once } from '../../base/index.ts'
-import type { DescribedPlugin, RecordView } from '../../protocol/index.ts'
+import { syncPluginsCall, type DescribedPlugin, type RecordView } from '../../protocol/index.ts'
 import { type Runs, runs } from '../../runs/index.ts'
 import { type Agents, agents } from '../agents/service.ts'
 import type { PluginSource } from './coming-plugins.ts'
@@ -34,7 +34,10 @@ export function pluginService(open: OpenSource<PluginSource>, hasAny: boolean): 
         ? undefined
         : (await import('./coming-plugins.ts')).comingPlugins(core, ports.runs, source, source.tools)
     },
-    judges: async () => ({ actAs: async (asks) => (await import('./plugin-caller.ts')).pluginCaller(asks) }),
+    judges: {
+      decides: ['actAs'],
+      load: async () => ({ actAs: async (asks) => (await import('./plugin-caller.ts')).pluginCaller(asks) }),
+    },
     begin: (core, self, ports) => startDesk(hasAny, core, self, ports),
   }
 }
@@ -71,7 +74,7 @@ function startDesk(
       .then(({ pause }) => pause(pluginDeskMs, stopping.signal))
       .then(open, () => {})
     // The first plugin may come while the guest runs.
-  } else watchers.add(({ name, phase }) => void (name === 'plugin.sync' && phase === 'outcome' && open()))
+  } else watchers.add(({ name, phase }) => void (name === syncPluginsCall && phase === 'outcome' && open()))
   return async () => {
     stopping.abort()
     ;(await desk.made()?.catch(() => null))?.stop()

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { type CallId, derivedId, isUuid, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
-import { type Call, type Caller, idSchema, type SentFile, sentFiles, turnRights } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, idSchema, sentFiles, turnRights, taskAnswerCall, type SentFile } from '../../protocol/index.ts'
 import type { PublishedAgent } from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { OpenTasks } from './open-tasks.ts'
@@ -45,7 +45,7 @@ interface StoredTask extends TaskRecord {
 }
 
 const taskCategory = 'system/tasks'
-type PublishedCallDeps = ContextDeps & Pick<Core, 'lanes' | 'startTurn'> & { readonly open: () => Promise<OpenTasks> }
+type PublishedCallDeps = ContextDeps & Pick<Core, 'store' | 'keepFiles'> & { readonly open: () => Promise<OpenTasks> }
 
 const shared = {
   audience: ['terminal'],
@@ -63,18 +63,10 @@ export function publishedCalls(deps: PublishedCallDeps): readonly Call[] {
   return [sendTask(deps), findTask(deps), listTasks(deps), cancelTask(deps), notifyTask(deps), answerTask(deps)]
 }
 
-interface SendInput {
-  readonly agent: string
-  readonly message: string
-  readonly context?: string | undefined
-  readonly text: string
-  readonly attachments?: readonly SentFile[] | undefined
-}
-
 const sentTask = task.extend({ duplicate: z.boolean() })
 
-function sendTask(deps: PublishedCallDeps): Call<SendInput, z.infer<typeof sentTask>> {
-  return {
+function sendTask(deps: PublishedCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'task.send',
     summary: 'Sends a task to a published agent.',
@@ -101,44 +93,28 @@ function sendTask(deps: PublishedCallDeps): Call<SendInput, z.infer<typeof sentT
         return { output: { ...viewOf(known.value), duplicate: true } }
       }
       await openContext(deps, { session, agent, published, isNew: context === undefined, caller, call })
-      const open = await deps.open()
-      await open.enter({ caller, call, name: 'task.send' }, turn, owner)
-      try {
-        const held = caller.ended === undefined ? {} : { ended: caller.ended }
-        const as: Caller = {
-          user: deps.user,
-          actor: owner,
-          rights: turnRights,
-          audience: 'terminal',
-          session,
-          turn: '',
-          process: '',
-          ...held,
-        }
-        const { cursor } = await deps.startTurn({ session, clientId: turn as string as CallId, text, as, attachments })
-        const value: StoredTask = {
-          task: turn,
-          context: session,
-          agent,
-          owner,
-          message,
-          cursor: cursor - 1,
-          created_at: clock.now(),
-          targets: [],
-          digest,
-        }
-        await deps.documents.put({ caller, call, name: 'task.send' }, [{ category: taskCategory, name: turn, value }])
-        return { output: { ...viewOf(value), duplicate: false } }
-      } catch (error) {
-        await open.leave(turn)
-        throw error
+      const files = await deps.keepFiles(attachments)
+      const [newest] = await deps.store.records({ order: 'newest_first', limit: 1, hydrate: false })
+      const value: StoredTask = {
+        task: turn,
+        context: session,
+        agent,
+        owner,
+        message,
+        cursor: newest?.seq ?? 0,
+        created_at: clock.now(),
+        targets: [],
+        digest,
       }
+      const open = { task: turn, owner, since: value.created_at, message: { agent, session, text, attachments: files } }
+      await (await deps.open()).enter(call, open, { category: taskCategory, name: turn, value }, caller.ended)
+      return { output: { ...viewOf(value), duplicate: false } }
     },
-  }
+  })
 }
 
-function findTask(deps: PublishedCallDeps): Call<{ task: string }, TaskRecord> {
-  return {
+function findTask(deps: PublishedCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'task.find',
     summary: 'Shows a task that this program has sent.',
@@ -147,16 +123,11 @@ function findTask(deps: PublishedCallDeps): Call<{ task: string }, TaskRecord> {
     example: { task: exampleId },
     recordOutput: () => ({}),
     run: async ({ task: id }, { caller }) => ({ output: viewOf(await ownTask(deps, id, caller)) }),
-  }
+  })
 }
 
-interface ListInput {
-  readonly agent?: string | undefined
-  readonly context?: string | undefined
-}
-
-function listTasks({ documents }: PublishedCallDeps): Call<ListInput, { tasks: TaskRecord[] }> {
-  return {
+function listTasks({ documents }: PublishedCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'task.list',
     summary: 'Lists the tasks that this program has sent, the newest first.',
@@ -179,11 +150,11 @@ function listTasks({ documents }: PublishedCallDeps): Call<ListInput, { tasks: T
         },
       }
     },
-  }
+  })
 }
 
-function cancelTask(deps: PublishedCallDeps): Call<{ task: string }, { cancelled: boolean }> {
-  return {
+function cancelTask(deps: PublishedCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'task.cancel',
     summary: 'Cancels a task that this program has sent.',
@@ -191,20 +162,15 @@ function cancelTask(deps: PublishedCallDeps): Call<{ task: string }, { cancelled
     output: z.strictObject({ cancelled: z.boolean() }),
     example: { task: exampleId },
     async run({ task: id }, { caller }) {
-      const { context } = await ownTask(deps, id, caller)
-      return { output: { cancelled: deps.lanes.cancel(context, true) > 0 } }
+      const { task: turn, context } = await ownTask(deps, id, caller)
+      return { output: { cancelled: await (await deps.open()).cancel(turn, context) } }
     },
-  }
+  })
 }
 
-interface NotifyInput {
-  readonly task: string
-  readonly targets: TaskRecord['targets']
-}
-
-function notifyTask(deps: PublishedCallDeps): Call<NotifyInput, TaskRecord> {
+function notifyTask(deps: PublishedCallDeps): Call {
   const text = z.string().max(4_000)
-  return {
+  return defineCall({
     ...writes,
     name: 'task.notify',
     summary: 'Sets the addresses that are notified of what happens to a task.',
@@ -226,14 +192,14 @@ function notifyTask(deps: PublishedCallDeps): Call<NotifyInput, TaskRecord> {
       )
       return { output: viewOf(now!) }
     },
-  }
+  })
 }
 
 /** What a published agent says leaves this machine. Called before each answer of its model is sent to the program that asked. */
-function answerTask(deps: PublishedCallDeps): Call<{ task: string; answer: string }, { released: true }> {
-  return {
+function answerTask(deps: PublishedCallDeps): Call {
+  return defineCall({
     ...writes,
-    name: 'task.answer',
+    name: taskAnswerCall,
     summary: 'Sends what a published agent has answered to the program that asked.',
     input: z.strictObject({ task: uuid, answer: uuid.describe('The answer of the model, by the id of its generation.') }),
     output: z.strictObject({ released: z.literal(true) }),
@@ -243,9 +209,9 @@ function answerTask(deps: PublishedCallDeps): Call<{ task: string; answer: strin
       const { context } = await ownTask(deps, id, caller)
       // Judged by what this session has read.
       if (caller.session !== context) throw unknownTask(id)
-      return { output: { released: true } }
+      return { output: { released: true as const } }
     },
-  }
+  })
 }
 
 /** @throws OxbowError `not_found`, also for a task of somebody else */

@@ -1,12 +1,12 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import type { Call, Labels } from '../../protocol/index.ts'
+import { type Call, defineCall, type Labels } from '../../protocol/index.ts'
 import { type Core, type Documents, limitsSchema } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from '../../runs/index.ts'
 import { forecast } from './forecast.ts'
 import { runCategory, runName, runsOf, scheduleCategory } from './schedule-record.ts'
-import { type Forecast, forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
+import { forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
 import type { Schedules } from './schedules.ts'
 
 export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 'sessions' | 'outcomeOf' | 'budgets'> {
@@ -69,12 +69,11 @@ export function scheduleCalls(deps: ScheduleCallDeps): readonly Call[] {
   ]
 }
 
-type CreateInput = Pick<Schedule, 'name' | 'goal' | 'cadence' | 'budget' | keyof typeof defaults>
-
-function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call<CreateInput, ScheduleView> {
-  return {
+function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'schedule.create',
+    routes: [{ method: 'POST', path: '/schedules', status: 201 }],
     lasting: 'lets this run again later',
     summary: 'Schedules a goal for an agent: once, at an interval, or by a cron expression. It runs while Oxbow runs.',
     input: z.strictObject({
@@ -126,24 +125,21 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
       await schedules()
       return { output: viewOf(schedule), text: `Scheduled ${schedule.name} (${schedule.id}): ${describe(schedule)}` }
     },
-  }
+  })
 }
 
 const dailyAtSeven: Cadence = { type: 'cron', expression: '0 7 * * *', time_zone: 'Europe/Berlin' }
 
-type EditInput = { readonly id: string; readonly status?: 'active' | 'paused' | undefined } & {
-  readonly [Field in keyof CreateInput]?: CreateInput[Field] | undefined
-}
-
-function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call<EditInput, ScheduleView> {
-  return {
+function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'schedule.edit',
+    routes: [{ method: 'PATCH', path: '/schedules/{id}' }],
     lasting: 'lets this run again later',
     summary: 'Changes, pauses or resumes a schedule.',
     input: z.strictObject({
       id,
-      ...Object.fromEntries(Object.entries(settings).map(([field, schema]) => [field, schema.optional()])),
+      ...z.strictObject(settings).partial().shape,
       status: z.enum(['active', 'paused']).optional().describe('paused: it does not run until it is active again.'),
     }),
     output: scheduleView,
@@ -172,13 +168,14 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
       await schedules()
       return { output: viewOf(next), text: `${next.name} (${next.id}): ${describe(next)}` }
     },
-  }
+  })
 }
 
-function deleteCall({ documents }: ScheduleCallDeps): Call<{ id: string }, { deleted: string }> {
-  return {
+function deleteCall({ documents }: ScheduleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'schedule.delete',
+    routes: [{ method: 'DELETE', path: '/schedules/{id}' }],
     summary: 'Deletes a schedule and the list of its runs.',
     input: z.strictObject({ id }),
     output: z.object({ deleted: z.string() }),
@@ -192,13 +189,14 @@ function deleteCall({ documents }: ScheduleCallDeps): Call<{ id: string }, { del
       ])
       return { output: { deleted: wanted }, text: `Deleted ${name}.` }
     },
-  }
+  })
 }
 
-function triggerCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: string }, { turn: string }> {
-  return {
+function triggerCall({ documents, schedules }: ScheduleCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'schedule.trigger',
+    routes: [{ method: 'POST', path: '/schedules/{id}/trigger' }],
     summary: 'Runs a schedule now, beside its times.',
     input: z.strictObject({ id }),
     output: z.object({ turn: z.string() }),
@@ -208,17 +206,16 @@ function triggerCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: str
       const schedule = await scheduleOf(documents, wanted)
       return { output: { turn: await (await schedules()).trigger(schedule) }, text: `${schedule.name} runs.` }
     },
-  }
+  })
 }
 
 const foundSchedules = z.strictObject({ schedules: z.array(scheduleView).readonly(), total: z.number() })
 
-type Found = z.infer<typeof foundSchedules>
-
-function searchCall({ documents }: ScheduleCallDeps): Call<{ name: string; status: string; limit: number; offset: number }, Found> {
-  return {
+function searchCall({ documents }: ScheduleCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'schedule.search',
+    routes: [{ method: 'GET', path: '/schedules', list: 'schedules' }],
     summary: 'Lists schedules with their next and last runs.',
     input: z.strictObject({
       name: z.string().max(100).default('').describe('Words of the name.'),
@@ -244,13 +241,14 @@ function searchCall({ documents }: ScheduleCallDeps): Call<{ name: string; statu
         shown.map((schedule) => `${schedule.id}  ${schedule.name}: ${describe(schedule)}`).join('\n') || 'There is no such schedule.'
       return { output: { schedules: shown.map(viewOf), total: found.length }, text: `${text}${more}`, labels: labelsOf(shown) }
     },
-  }
+  })
 }
 
-function runsCall({ documents }: ScheduleCallDeps): Call<{ id: string; limit: number }, { runs: ScheduleRun[] }> {
-  return {
+function runsCall({ documents }: ScheduleCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'schedule.runs',
+    routes: [{ method: 'GET', path: '/schedules/{id}/runs', list: 'runs' }],
     summary: 'Lists the newest runs of a schedule.',
     input: z.strictObject({ id, limit: z.int().min(1).max(100).default(5) }),
     output: z.strictObject({ runs: z.array(scheduleRun) }),
@@ -265,17 +263,16 @@ function runsCall({ documents }: ScheduleCallDeps): Call<{ id: string; limit: nu
         .join('\n')
       return { output: { runs }, text: text || 'It has not run yet.' }
     },
-  }
+  })
 }
 
 const outputPart = z.strictObject({ text: z.string(), total_bytes: z.number(), remaining_bytes: z.number() })
 
-type OutputPart = z.infer<typeof outputPart>
-
-function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call<{ turn: string; from_byte: number; max_bytes: number }, OutputPart> {
-  return {
+function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'schedule.run_output',
+    routes: [{ method: 'GET', path: '/schedules/runs/{turn}' }],
     summary: 'Reads the whole reply of a run.',
     input: z.strictObject({
       turn: z.string().min(1).max(64).describe('Turn of the run, as schedule.runs names it.'),
@@ -297,14 +294,15 @@ function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call<{ turn: st
       const text = bytes.toString('utf8', from, to)
       return { output: { text, total_bytes: bytes.length, remaining_bytes: bytes.length - to }, text }
     },
-  }
+  })
 }
 
-function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call<{ schedule: string }, Forecast> {
-  return {
+function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call {
+  return defineCall({
     ...reads,
     rare: true,
     name: 'budget.forecast',
+    routes: [{ method: 'GET', path: '/budgets/forecast' }],
     summary: 'Forecasts what the next run of a schedule takes, and whether the budgets cover it.',
     input: z.strictObject({ schedule: z.string().min(1).max(64).describe('Id of the schedule.') }),
     output: forecastSchema,
@@ -314,7 +312,7 @@ function forecastCall({ budgets, documents, config }: ScheduleCallDeps): Call<{ 
     async run({ schedule: wanted }, { clock }) {
       return { output: await forecast({ budgets, documents, clock, agent: config.agent.name }, await scheduleOf(documents, wanted)) }
     },
-  }
+  })
 }
 
 async function scheduleOf(documents: Documents, wanted: string): Promise<Schedule> {

@@ -35,7 +35,7 @@ export interface ScheduleDeps {
   readonly random: Random
   readonly newId: () => string
   readonly noteEvent: Core['noteEvent']
-  /** Opens the session of a run, which is made if there is none, and joins labels to it. @throws OxbowError `not_found` if it was deleted */
+  /** Opens a run's session, makes it if needed, and joins labels to it. @throws OxbowError `not_found` if it was deleted */
   readonly openSession: (session: SessionId, title: string, labels: readonly Label[]) => Promise<void>
   readonly startTurn: Core['startTurn']
   readonly cancelTurn: (session: SessionId) => void
@@ -90,17 +90,17 @@ const skippedLate: JsonObject = { status: 'skipped', text: 'It could not start i
 /** @returns how it ended @throws the reason of the signal */
 async function workedOff(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun, signal: AbortSignal): Promise<End> {
   const { runs, config } = deps
-  const { turn } = run
+  const { turn, session } = run
+  const place = { key: turn, session, kind: { name: 'schedule', most: config.max_running } }
   const late = new AbortController()
   // By its rule for missed times, a run that may not start in time does not start at all.
   const ring = (): void => late.abort('late')
   using _ = schedule.misfire === 'skip' ? runs.at(run.started_at + graceMsOf(schedule), ring) : null
-  if (deps.isRecovered(turn)) runs.queue.occupy(turn)
+  if (deps.isRecovered(turn)) runs.queue.occupy(place)
   else
     try {
-      const kind = { name: 'schedule', most: config.max_running }
       const either = AbortSignal.any([signal, late.signal])
-      await runs.queue.enter({ key: turn, priority: 'normal', since: run.started_at, kind }, either)
+      await runs.queue.enter({ ...place, priority: 'normal', since: run.started_at }, either)
     } catch (error) {
       if (signal.aborted || !late.signal.aborted) throw error
       return { outcome: skippedLate }
@@ -199,7 +199,7 @@ export async function beginDue(
   return begun.flatMap(({ runs }) => runs.map(({ turn }) => turn))
 }
 
-/** Records runs with what they may use, or skips them if the budgets do not cover them. */
+/** Records runs with their budgets, or skips runs that the budgets do not cover. */
 async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun> {
   const { schedule, begins, skipped = [] } = decision
   const { id, name, budget } = schedule

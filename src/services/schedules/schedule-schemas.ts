@@ -57,7 +57,7 @@ export type ScheduleRun = z.infer<typeof scheduleRun>
 
 /** What a run of a schedule would take. */
 export const forecastSchema = z.strictObject({
-  runs: z.number().describe('Runs of which the cost is known.'),
+  runs: z.number().describe('Runs whose cost is known.'),
   mean: spend,
   worst: spend,
   refused: z.string().describe('Why it may not start; empty: it may.'),

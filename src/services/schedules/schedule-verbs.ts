@@ -33,7 +33,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
     call: 'schedule.create',
     typed: {
       '--cron <expression>': { field: '', help: 'minute, hour, day, month, weekday; with six fields, seconds first' },
-      '--zone <name>': { field: '', help: 'time zone of the expression, e.g. Europe/Berlin; default: that of this machine' },
+      '--zone <name>': { field: '', help: 'time zone of the expression, e.g. Europe/Berlin; default: this machine’s' },
       '--every <seconds>': { field: 'cadence.every_s', help: 'time from one run to the next: 90s, 15m, 2h, 7d, or seconds' },
       '--at <time>': { field: '', help: 'run once, e.g. at 2027-01-31T09:00:00+01:00' },
       '--name <name>': { field: 'name', help: 'short name; default: the beginning of the goal' },
@@ -44,7 +44,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
       '--retries <n>': { field: 'retries', help: 'retries of a failed run' },
       '--timeout <seconds>': { field: 'timeout_s', help: 'stop a run after this time' },
       '--fresh': { field: 'context', value: 'fresh', help: 'each run begins without the earlier ones' },
-      '--model <name>': { field: 'model', help: 'model to use' },
+      '--model <model>': { field: 'model', help: 'model to use' },
       ...typedBudget('a run'),
     },
     omit: true,
@@ -61,6 +61,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
     summary: 'list schedules, the next one first',
     examples: ['oxbow schedule list'],
     call: 'schedule.search',
+    lists: { schedule: 'id' },
     fixed: { limit: maxShown },
     omit: ['offset'],
     typed: {
@@ -86,7 +87,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
   },
   {
     words: 'schedule run <schedule>',
-    summary: 'run a schedule now, beside its times',
+    summary: 'run a schedule now, in addition to its times',
     examples: ['oxbow schedule run 019a'],
     call: 'schedule.trigger',
     ...one,

@@ -21,6 +21,15 @@ async function firings(when: Parameters<typeof nextDue>[0], from: string, count:
   return times
 }
 
+test('an expression that is none is refused in words for people', async () => {
+  await assert.rejects(firings(zone('bad', ''), '2026-10-20T00:00:00Z', 1), {
+    message: /"bad" is not valid: it has not five or six parts\.$/,
+  })
+  await assert.rejects(firings(zone('61 * * * *', ''), '2026-10-20T00:00:00Z', 1), {
+    message: /not valid: Invalid value for minute: 61\.$/,
+  })
+})
+
 test('a cron expression of five or six fields is due in its own zone, once where a clock goes back, behind the gap where it goes on', async () => {
   assert.deepEqual(await firings(zone('0 9 * * 1', 'Europe/Berlin'), '2026-10-20T00:00:00Z', 2), [
     '2026-10-26T08:00:00.000Z',

@@ -21,7 +21,7 @@ const scheduleRestartMs = 10_000
 export interface Schedules {
   /** Takes up runs that a crash left, and starts what is due. */
   start(): Promise<void>
-  /** Runs it now, beside its times. @returns the turn */
+  /** Runs it now, in addition to its times. @returns the turn */
   trigger(schedule: Schedule): Promise<TurnId>
   /** The outcome of any turn. */
   turnEnded(record: RecordView): void

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Core } from '../../kernel/index.ts'
 import { type JsonObject, OxbowError } from '../../base/index.ts'
-import type { Call, CallContext } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall } from '../../protocol/index.ts'
 import { type FoundSecret, foundCategory, maskedValue, type Origin, type SecretPolicy } from '../../secrets/index.ts'
 
 type SecretCallDeps = Pick<Core, 'secrets' | 'documents'>
@@ -13,8 +13,6 @@ const policy = z.strictObject({
   hosts: z.array(z.string()).readonly().describe('Hosts that calls with network may send it to.'),
   env: z.string().describe('Variable in which commands of these calls find it.'),
 })
-
-type NamedPolicy = z.infer<typeof policy>
 
 const secretLine = policy.extend({ handle: z.string(), source: z.string(), characters: z.int(), masked: z.string() })
 
@@ -48,10 +46,11 @@ export function secretCalls(deps: SecretCallDeps): readonly Call[] {
   return [listCall(deps), foundCall(deps), revealCall(deps), releaseCall(deps), allowCall(deps), withdrawCall(deps)]
 }
 
-function listCall({ secrets }: SecretCallDeps): Call<{ name?: string | undefined }, z.infer<typeof secretLine>[]> {
-  return {
+function listCall({ secrets }: SecretCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'secret.list',
+    routes: [{ method: 'GET', path: '/secrets', list: '' }],
     summary: 'Lists the secrets that this guest knows, masked, with what each may be used for.',
     input: z.strictObject({ name: name.optional() }),
     output: z.array(secretLine),
@@ -69,13 +68,14 @@ function listCall({ secrets }: SecretCallDeps): Call<{ name?: string | undefined
         }),
       }
     },
-  }
+  })
 }
 
-function foundCall({ secrets, documents }: SecretCallDeps): Call<object, z.infer<typeof foundLine>[]> {
-  return {
+function foundCall({ secrets, documents }: SecretCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'secret.found',
+    routes: [{ method: 'GET', path: '/secrets/found' }],
     summary: 'Lists what was found in outputs and replaced by handles, masked.',
     input: z.strictObject({}),
     output: z.array(foundLine),
@@ -92,13 +92,14 @@ function foundCall({ secrets, documents }: SecretCallDeps): Call<object, z.infer
         }),
       }
     },
-  }
+  })
 }
 
-function revealCall({ secrets }: SecretCallDeps): Call<{ name: string }, { name: string; value: string }> {
-  return {
+function revealCall({ secrets }: SecretCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'secret.reveal',
+    routes: [{ method: 'POST', path: '/secrets/{name}/reveal' }],
     summary: 'Shows a person the value of a secret; the journal records that, without the value.',
     input: z.strictObject({ name }),
     output: z.strictObject({ name: z.string(), value: z.string() }),
@@ -116,13 +117,14 @@ function revealCall({ secrets }: SecretCallDeps): Call<{ name: string }, { name:
       if (value === undefined) throw unknown(input.name)
       return { output: { name: input.name, value } }
     },
-  }
+  })
 }
 
-function releaseCall({ secrets, documents }: SecretCallDeps): Call<{ name: string }, { name: string }> {
-  return {
+function releaseCall({ secrets, documents }: SecretCallDeps): Call {
+  return defineCall({
     ...changing,
     name: 'secret.release',
+    routes: [{ method: 'POST', path: '/secrets/{name}/release' }],
     summary: 'Marks what was found as no secret: it is shown as it is from now on.',
     input: z.strictObject({ name }),
     output: z.strictObject({ name: z.string() }),
@@ -134,20 +136,14 @@ function releaseCall({ secrets, documents }: SecretCallDeps): Call<{ name: strin
       await secrets.release(originOf(context, 'secret.release'), input.name, found.value)
       return { output: { name: input.name } }
     },
-  }
+  })
 }
 
-interface AllowInput {
-  name: string
-  calls: string[]
-  hosts: string[]
-  env: string
-}
-
-function allowCall({ secrets }: SecretCallDeps): Call<AllowInput, NamedPolicy> {
-  return {
+function allowCall({ secrets }: SecretCallDeps): Call {
+  return defineCall({
     ...changing,
     name: 'secret.allow',
+    routes: [{ method: 'PUT', path: '/secrets/{name}/use' }],
     summary: 'Allows calls to receive a secret where their input has its handle; replaces what was allowed before.',
     input: z.strictObject({
       name,
@@ -172,23 +168,26 @@ function allowCall({ secrets }: SecretCallDeps): Call<AllowInput, NamedPolicy> {
       await secrets.allow(originOf(context, 'secret.allow'), of, allowed)
       return { output: { name: of, ...(secrets.policyOf(of) ?? allowed) } }
     },
-  }
+  })
 }
 
-function withdrawCall({ secrets }: SecretCallDeps): Call<{ name: string }, NamedPolicy> {
-  return {
+function withdrawCall({ secrets }: SecretCallDeps): Call {
+  return defineCall({
     ...changing,
     name: 'secret.withdraw',
+    routes: [{ method: 'DELETE', path: '/secrets/{name}/use' }],
     summary: 'Withdraws what `secret.allow` has allowed; the configuration still applies.',
     input: z.strictObject({ name }),
     output: policy,
     example: { name: 'GITHUB_TOKEN' },
     async run(input, context) {
       await secrets.ready()
+      // What is allowed for a secret that is gone can still be withdrawn.
+      if (!secrets.has(input.name) && secrets.policyOf(input.name) === undefined) throw unknown(input.name)
       await secrets.allow(originOf(context, 'secret.withdraw'), input.name, null)
       return { output: { name: input.name, ...(secrets.policyOf(input.name) ?? nothing) } }
     },
-  }
+  })
 }
 
 function forPeople(): OxbowError {

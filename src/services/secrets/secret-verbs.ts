@@ -1,4 +1,4 @@
-/** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and what they may be used for. No verb here shows a value. */
+/** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and the uses allowed for them. No verb here shows a value. */
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import type { ServiceVerb } from '../../protocol/index.ts'
@@ -30,10 +30,11 @@ const usesChars = 200
 
 export const secretVerbs: readonly ServiceVerb[] = [
   {
-    words: 'secret show <name>',
+    words: 'secret show <secret>',
     summary: 'show a secret, masked, with what it may be used for',
     examples: ['oxbow secret show GITHUB_TOKEN'],
     call: 'secret.list',
+    typed: { secret: 'name' },
     show: ([secret]: readonly [Line]) =>
       table([
         ['handle', plainLine(secret.handle, nameChars)],
@@ -43,7 +44,7 @@ export const secretVerbs: readonly ServiceVerb[] = [
       ]),
   },
   {
-    words: 'secret allow <name>',
+    words: 'secret allow <secret>',
     summary: 'allow calls to receive a secret; replaces what was allowed before',
     examples: [
       'oxbow secret allow GITHUB_TOKEN --call shell.online --host api.github.com --env GITHUB_TOKEN',
@@ -51,7 +52,8 @@ export const secretVerbs: readonly ServiceVerb[] = [
     ],
     call: 'secret.allow',
     typed: {
-      '--call <call>': { field: 'calls', help: 'a call; repeat for more' },
+      secret: 'name',
+      '--call <system-call>': { field: 'calls', help: 'a call; repeat for more' },
       '--host <host>': { field: 'hosts', help: 'a host that calls with network may send it to; repeat for more' },
       '--env <variable>': { field: 'env', help: 'variable in which commands find it' },
     },
@@ -62,10 +64,11 @@ export const secretVerbs: readonly ServiceVerb[] = [
     show: usesLine,
   },
   {
-    words: 'secret withdraw <name>',
+    words: 'secret withdraw <secret>',
     summary: 'withdraw what was allowed',
     examples: ['oxbow secret withdraw GITHUB_TOKEN'],
     call: 'secret.withdraw',
+    typed: { secret: 'name' },
     async preview({ name }, ask) {
       const [target] = (await ask('secret.list', { name: name! })) as readonly [Line]
       return { would: `no longer allow ${plainLine(target.name, nameChars)} what it ${usesOf(target)}`, target }
@@ -77,13 +80,15 @@ export const secretVerbs: readonly ServiceVerb[] = [
     summary: 'list what was found in outputs and replaced by handles',
     examples: ['oxbow secret found'],
     call: 'secret.found',
+    lists: { found: 'name' },
     show: foundTable,
   },
   {
-    words: 'secret release <name>',
+    words: 'secret release <found>',
     summary: 'mark what was found as no secret',
     examples: ['oxbow secret release found.random.0k3f9x2ab1'],
     call: 'secret.release',
+    typed: { found: 'name' },
     show: () => 'Released: it is shown as it is from now on.',
   },
 ]

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Core } from '../../kernel/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type Call, type CallContext, evident } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, evident, writeNotesCall, clearNotesCall } from '../../protocol/index.ts'
 
 /** Notes in a scratchpad: enough for a plan and its state, short enough to be part of every turn. */
 const maxScratchpadItems = 32
@@ -39,7 +39,7 @@ const shared = {
 const recordOutput = ({ items, updated_at }: PadOutput) => ({ items, updated_at })
 
 export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly Call[] {
-  const read: Call<object, PadOutput> = {
+  const read = defineCall({
     ...shared,
     name: 'scratchpad.read',
     summary: 'Reads your notes for this session.',
@@ -53,10 +53,10 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
       const text = items.length === 0 ? 'The scratchpad is empty.' : items.map((item, i) => `${i + 1}. ${item}`).join('\n')
       return { output: { session_id: session, items, updated_at, item_count: items.length }, text }
     },
-  }
-  const write: Call<{ items: string[] }, PadOutput> = {
+  })
+  const write = defineCall({
     ...shared,
-    name: 'scratchpad.write',
+    name: writeNotesCall,
     summary: 'Replaces your notes for this session, which you see in every turn.',
     input: z.strictObject({
       items: z
@@ -78,10 +78,10 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
       output: changed(context, items),
       text: `The scratchpad holds ${items.length === 1 ? '1 item' : `${items.length} items`}.`,
     }),
-  }
-  const clear: Call<object, PadOutput> = {
+  })
+  const clear = defineCall({
     ...shared,
-    name: 'scratchpad.clear',
+    name: clearNotesCall,
     summary: 'Removes your notes for this session.',
     input: z.strictObject({}),
     example: {},
@@ -90,7 +90,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
     projection: 'scratchpad',
     recordOutput,
     run: async (_, context) => ({ output: changed(context, []), text: 'The scratchpad is empty.' }),
-  }
+  })
   return [read, write, clear]
 }
 

@@ -1,9 +1,9 @@
 /** Calls by which terminals begin a session and list those that there are. What happens in one is `turn-calls.ts` of the kernel. */
 import { z } from 'zod'
-import { type Core, describeSession, type ListInput, sessionsOf } from '../../kernel/index.ts'
+import { type Core, describeSession, sessionsOf } from '../../kernel/index.ts'
 import { sessionNamed } from '../../terminal/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type AskCall, type Call, idSchema, type SessionInfo, sessionInfo } from '../../protocol/index.ts'
+import { type AskCall, type Call, defineCall, idSchema, type SessionInfo, sessionInfo, newSessionCall } from '../../protocol/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 
@@ -13,19 +13,15 @@ export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
   return [createSession(deps), listSessions(deps)]
 }
 
-interface CreateInput {
-  readonly title?: string | undefined
-  readonly folder?: string | undefined
-}
-
-function createSession({ store, documents }: SessionCallDeps): Call<CreateInput, { id: SessionId; title: string }> {
-  return {
-    name: 'session.create',
+function createSession({ store, documents }: SessionCallDeps): Call {
+  return defineCall({
+    name: newSessionCall,
+    routes: [{ method: 'POST', path: '/sessions', status: 201 }],
     event: ({ id = '' }) => ({ kind: 'session_created', fields: { id } }),
     summary: 'Starts a new session.',
     input: z.strictObject({
       title: z.string().max(200).optional().describe('Title shown in lists. Default: the first line of the first message.'),
-      folder: sessionFolder.optional().describe('Your folder in which it begins, as lists show it. Nothing is added or opened by it.'),
+      folder: sessionFolder.optional().describe('Your folder in which it begins, as lists show it. This neither adds nor opens anything.'),
     }),
     output: z.object({ id: idSchema('SessionId'), title: z.string() }),
     example: { title: 'Taxes' },
@@ -42,15 +38,17 @@ function createSession({ store, documents }: SessionCallDeps): Call<CreateInput,
       const id = call as string as SessionId
       if ((await store.session(id)) !== null)
         throw new OxbowError('bad_input', `Session ${id} already exists.`, { hint: 'Use a new id for each session.' })
-      if (folder !== undefined) await documents.put({ caller, call, name: 'session.create' }, [folderChange(id, folder)])
+      if (folder !== undefined) await documents.put({ caller, call, name: newSessionCall }, [folderChange(id, folder)])
       return { output: { id, title } }
     },
-  }
+  })
 }
 
-function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call<ListInput, SessionInfo[]> {
-  return {
+function listSessions({ store, lanes, journal, handoffs, documents }: SessionCallDeps): Call {
+  return defineCall({
     name: 'session.list',
+    forPrograms: true,
+    routes: [{ method: 'GET', path: '/sessions', list: '' }],
     summary: 'Lists sessions, newest activity first.',
     input: z.strictObject({
       limit: z.int().min(1).max(1000).default(50).describe('Maximum number of sessions to list.'),
@@ -80,12 +78,5 @@ function listSessions({ store, lanes, journal, handoffs, documents }: SessionCal
       }
       return { output: rows.map(view) }
     },
-  }
-}
-
-const maxSessions = 1_000
-
-/** @param prefix what its id begins with; archived ones count. @throws OxbowError `not_found`, or `bad_input` when it is ambiguous */
-export async function findSession(ask: AskCall, prefix: string): Promise<SessionInfo> {
-  return sessionNamed((await ask('session.list', { limit: maxSessions, archived: true })) as readonly SessionInfo[], prefix)
+  })
 }

@@ -1,4 +1,4 @@
-/** The folder of the person in which a session was begun, as a program beside it knows it, e.g. an editor: only people and programs see it. */
+/** The person's folder in which a session began, as a program such as an editor knows it: only people and programs see it. */
 import { z } from 'zod'
 import type { DocumentChange, Documents } from '../../kernel/index.ts'
 import type { SessionId } from '../../base/index.ts'

@@ -13,7 +13,20 @@ import {
 } from '../../kernel/index.ts'
 import { foldPhrase, type Store } from '../../store/index.ts'
 import { type CallId, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
-import { type Call, type CallContext, isTurn, idOrEmpty, idSchema, type JournalRecord, toolPlace } from '../../protocol/index.ts'
+import {
+  type Call,
+  type CallContext,
+  defineCall,
+  titleCalls,
+  forkSessionCall,
+  deleteSessionCall,
+  renameSessionCall,
+  isTurn,
+  idOrEmpty,
+  idSchema,
+  type JournalRecord,
+  toolPlace,
+} from '../../protocol/index.ts'
 import type { Access } from '../access/service.ts'
 import { folderChange, folderOf } from './session-folders.ts'
 
@@ -68,11 +81,12 @@ export function sessionKeepingCalls(deps: SessionKeepingDeps): readonly Call[] {
   return [rename(deps), archive(deps), erase(deps), fork(deps)]
 }
 
-function rename({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; title: string }, Changed> {
-  return {
+function rename({ sessions }: SessionKeepingDeps): Call {
+  return defineCall({
     ...shared,
     ...changesRow,
-    name: 'session.rename',
+    name: renameSessionCall,
+    routes: [{ method: 'PATCH', path: '/sessions/{session}' }],
     summary: 'Renames a session.',
     input: z.strictObject({ session, title: z.string().trim().min(1).max(200).describe('The new title.') }),
     example: { session: example, title: 'Taxes' },
@@ -80,14 +94,15 @@ function rename({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; ti
       await sessions.load(id)
       return { output: { session: id, change: { title: title.replace(/\s+/gu, ' ') } } }
     },
-  }
+  })
 }
 
-function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; archived: boolean }, Changed> {
-  return {
+function archive({ sessions }: SessionKeepingDeps): Call {
+  return defineCall({
     ...shared,
     ...changesRow,
     name: 'session.archive',
+    routes: [{ method: 'POST', path: '/sessions/{session}/archive' }],
     event: ({ session: id = '' }) => ({ kind: 'session_archived', fields: { id } }),
     summary: 'Archives a session, so that lists leave it out; nothing is deleted. Or unarchives it.',
     input: z.strictObject({ session, archived: z.boolean().default(true).describe('False unarchives it.') }),
@@ -96,14 +111,15 @@ function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; a
       await sessions.load(id)
       return { output: { session: id, change: { archived: archived ? clock.now() : 0 } } }
     },
-  }
+  })
 }
 
-function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Changed> {
-  return {
+function erase(deps: SessionKeepingDeps): Call {
+  return defineCall({
     ...shared,
     ...changesRow,
-    name: 'session.delete',
+    name: deleteSessionCall,
+    routes: [{ method: 'DELETE', path: '/sessions/{session}' }],
     event: ({ session: id = '' }) => ({ kind: 'session_deleted', fields: { id } }),
     summary: 'Deletes a session with all its messages and memories. The journal keeps only hashes.',
     input: z.strictObject({ session }),
@@ -127,9 +143,9 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Changed> 
         undoLeave()
         throw error
       }
-      return { output: { session: id, change: { deleted: context.clock.now(), title: '', scratchpad: '', summary: '' } } }
+      return { output: { session: id, change: { deleted: context.clock.now(), title: '', scratchpad: '', summary: '' as const } } }
     },
-  }
+  })
 }
 
 async function assertNoForks({ journal, store }: SessionKeepingDeps, id: SessionId): Promise<void> {
@@ -147,7 +163,7 @@ async function eraseSession(deps: SessionKeepingDeps, id: SessionId, context: Ca
   await deps.journal.flushed()
   await eraseTitles(deps, id, context)
   if ((await folderOf(deps.documents, id)) !== null)
-    await deps.documents.put({ caller: context.caller, call: context.id, name: 'session.delete' }, [folderChange(id, null)])
+    await deps.documents.put({ caller: context.caller, call: context.id, name: deleteSessionCall }, [folderChange(id, null)])
   await eraseRecords(deps, id, context)
   await deps.memory?.caughtUp()
   await eraseEntries(deps.store, id)
@@ -171,12 +187,10 @@ async function eraseRecords(
     const page = await store.records({ session: id, after, order: 'oldest_first', limit: 1_000, hydrate: false })
     if (page.length === 0) return
     const seqs = page.filter((record) => record.call !== call).map(({ seq }) => seq)
-    await journal.erase({ caller, call, name: 'session.delete' }, seqs, 'session deleted')
+    await journal.erase({ caller, call, name: deleteSessionCall }, seqs, 'session deleted')
     after = page.at(-1)?.seq ?? after
   }
 }
-
-const titleCalls: ReadonlySet<string> = new Set(['session.create', 'session.rename', 'session.fork'])
 
 /** Erases the titles that a person gave: their records do not belong to the session, so they are found by its id in the body. */
 async function eraseTitles(
@@ -195,7 +209,7 @@ async function eraseTitles(
   for (const titleCall of calls) {
     const records = await store.records({ call: titleCall, order: 'oldest_first', limit: 10, hydrate: false })
     await journal.erase(
-      { caller, call, name: 'session.delete' },
+      { caller, call, name: deleteSessionCall },
       records.map(({ seq }) => seq),
       'session deleted',
     )
@@ -208,18 +222,12 @@ function isAbout(body: string, id: SessionId): boolean {
   return [value['id'], value['session'], (value['input'] as JsonObject | undefined)?.['session']].includes(id)
 }
 
-interface ForkInput {
-  session: SessionId
-  at?: number | undefined
-  message?: number | undefined
-  title?: string | undefined
-}
-
-function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
-  return {
+function fork(deps: SessionKeepingDeps): Call {
+  return defineCall({
     ...shared,
     ...changesRow,
-    name: 'session.fork',
+    name: forkSessionCall,
+    routes: [{ method: 'POST', path: '/sessions/{session}/fork', status: 201 }],
     event: ({ session: id = '' }) => ({ kind: 'session_forked', fields: { id } }),
     summary: 'Starts a new session that continues from a point in another one, which stays as it is.',
     input: z.strictObject({
@@ -230,7 +238,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
         .min(1)
         .optional()
         .describe('In place of `at`: how many messages of the person both share, with their replies, counted from the first one.'),
-      title: z.string().trim().max(200).optional().describe('Title of the new session. Default: that of the other one.'),
+      title: z.string().trim().max(200).optional().describe('Title of the new session. Default: the other session’s.'),
     }),
     example: { session: example, at: 42 },
     async run({ session: id, at: atRecord, message, title }, { clock, caller, id: call }) {
@@ -265,12 +273,12 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
         summary: summary !== null && summary.summary.upto <= forked ? row.summary : ('' as const),
       }
       const made = deps.newId() as SessionId
-      await deps.copyMode({ caller, call, name: 'session.fork' }, { from: id, to: made })
+      await deps.copyMode({ caller, call, name: forkSessionCall }, { from: id, to: made })
       const folder = await folderOf(deps.documents, id)
-      if (folder !== null) await deps.documents.put({ caller, call, name: 'session.fork' }, [folderChange(made, folder)])
+      if (folder !== null) await deps.documents.put({ caller, call, name: forkSessionCall }, [folderChange(made, folder)])
       return { output: { session: made, change } }
     },
-  }
+  })
 }
 
 /** @returns seq before the message that follows the one of this number; undefined: it is the newest */
@@ -297,7 +305,7 @@ async function assertReachable({ sessions }: SessionKeepingDeps, id: SessionId):
   })
 }
 
-/** @returns seq of the last record up to `at`, including the results of the calls that it made; 0 when there is none */
+/** @returns seq of the last record up to `at`, including the results of the calls that it made; 0 for no record */
 async function lastSharedRecord(deps: SessionKeepingDeps, id: SessionId, at: number): Promise<number> {
   await deps.journal.flushed()
   let results: number[] = []
@@ -312,7 +320,7 @@ async function lastSharedRecord(deps: SessionKeepingDeps, id: SessionId, at: num
   return 0
 }
 
-/** @returns the last record up to `point` that changed the scratchpad; undefined when there is none */
+/** @returns the last record up to `point` that changed the scratchpad; undefined if no record did */
 async function scratchpadAt(deps: SessionKeepingDeps, id: SessionId, point: number): Promise<JournalRecord | undefined> {
   const { store, sessions } = deps
   const outcomes = { phases: ['outcome'], order: 'newest_first', hydrate: true } as const

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, followedPhases, maxForkDepth, sessionId } from '../../kernel/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type Call, type RecordView, recordView } from '../../protocol/index.ts'
+import { type Call, defineCall, type RecordView, recordView, compactCall } from '../../protocol/index.ts'
 
 const maxRecordsShownChars: number = 4 * 1024 * 1024
 
@@ -24,11 +24,7 @@ export function transcriptCalls(deps: TranscriptCallDeps): readonly Call[] {
   return [readRecords(deps), compact(deps)]
 }
 
-interface RecordsInput {
-  readonly session: SessionId
-  readonly before?: number | undefined
-  readonly limit: number
-}
+type RecordsInput = z.infer<typeof recordsInput>
 
 const recordsPage = z.strictObject({
   records: z.array(recordView).describe('Oldest first.'),
@@ -37,15 +33,19 @@ const recordsPage = z.strictObject({
 
 type RecordsOutput = z.infer<typeof recordsPage>
 
-function readRecords(deps: TranscriptCallDeps): Call<RecordsInput, RecordsOutput> {
-  return {
+const recordsInput = z.strictObject({
+  session,
+  before: z.int().positive().optional().describe('Only records before this one. Default: the newest.'),
+  limit: z.int().min(1).max(maxRecordsShown).default(200),
+})
+
+function readRecords(deps: TranscriptCallDeps): Call {
+  return defineCall({
     name: 'session.records',
+    forPrograms: true,
+    routes: [{ method: 'GET', path: '/sessions/{session}' }],
     summary: 'Reads the newest records of a session before a record, those of the session that it was forked from included.',
-    input: z.strictObject({
-      session,
-      before: z.int().positive().optional().describe('Only records before this one. Default: the newest.'),
-      limit: z.int().min(1).max(maxRecordsShown).default(200),
-    }),
+    input: recordsInput,
     output: recordsPage,
     example: { session: example, limit: 200 },
     tier: 'read_only',
@@ -59,7 +59,7 @@ function readRecords(deps: TranscriptCallDeps): Call<RecordsInput, RecordsOutput
       await deps.journal.flushed()
       return { output: await newestRecords(deps, input) }
     },
-  }
+  })
 }
 
 async function newestRecords(
@@ -91,9 +91,10 @@ const compacted = z.strictObject({
   by: z.string(),
 })
 
-function compact({ summaries, sessions, lanes }: TranscriptCallDeps): Call<{ session: SessionId }, z.infer<typeof compacted>> {
-  return {
-    name: 'session.compact',
+function compact({ summaries, sessions, lanes }: TranscriptCallDeps): Call {
+  return defineCall({
+    name: compactCall,
+    routes: [{ method: 'POST', path: '/sessions/{session}/compact' }],
     summary: 'Summarizes the older messages of a session now, so that the next turns send less. The originals stay readable.',
     input: z.strictObject({ session }),
     output: compacted,
@@ -114,5 +115,5 @@ function compact({ summaries, sessions, lanes }: TranscriptCallDeps): Call<{ ses
       const { messages, by } = await summaries.roll(id, compactRoom, maker)
       return { output: { messages, by }, text: messages === 0 ? 'There is nothing to summarize yet.' : `Summarized ${messages} messages.` }
     },
-  }
+  })
 }

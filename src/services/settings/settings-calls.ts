@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { type JsonObject, OxbowError } from '../../base/index.ts'
-import { type Call, jsonObjectSchema } from '../../protocol/index.ts'
+import { type Call, defineCall, jsonObjectSchema } from '../../protocol/index.ts'
 import {
   type ConfigDraft,
   configDraftSchema,
@@ -58,30 +58,32 @@ export function settingsCalls({ host, showFolders, sections, versions }: Setting
 
 type Port = () => HostPort
 
-function showCall(port: Port): Call<object, z.infer<typeof shownConfig>> {
-  return {
+function showCall(port: Port): Call {
+  return defineCall({
     ...reads,
     name: 'config.show',
+    routes: [{ method: 'GET', path: '/config' }],
     summary: 'Shows the configuration: each value with its source, the user’s file, and what a restart would change.',
     input: z.strictObject({}),
     output: shownConfig,
     example: {},
     recordOutput: ({ entries, pending }) => ({ entries: entries.length, pending: [...pending] }),
     run: async () => ({ output: { ...(await port().config()), restart_problem: port().restartProblem() } }),
-  }
+  })
 }
 
-function schemaCall(sections: Core['sections']): Call<object, JsonObject> {
-  return {
+function schemaCall(sections: Core['sections']): Call {
+  return defineCall({
     ...reads,
     name: 'config.schema',
+    routes: [{ method: 'GET', path: '/config/schema' }],
     summary: 'Shows the JSON Schema of the configuration, with a description of each key.',
     input: z.strictObject({}),
     output: jsonObjectSchema(),
     example: {},
     recordOutput: () => ({}),
     run: async () => ({ output: configJsonSchema(configSchemaWith(sections)) }),
-  }
+  })
 }
 
 const recordDraft = ({ changes, text, last_good: lastGood }: ConfigDraft): JsonObject => ({
@@ -95,10 +97,11 @@ const recordProposal = ({ changes, needs_new_process: needs }: ConfigProposal): 
   needs_new_process: [...needs],
 })
 
-function checkCall(port: Port): Call<{ draft: ConfigDraft }, ConfigProposal> {
-  return {
+function checkCall(port: Port): Call {
+  return defineCall({
     ...reads,
     name: 'config.check',
+    routes: [{ method: 'POST', path: '/config/check' }],
     summary: 'Checks a changed configuration without saving it, and shows what would change.',
     input: z.strictObject({ draft: configDraftSchema.describe('Changes of keys, or a whole text.') }),
     output: configProposal,
@@ -106,13 +109,14 @@ function checkCall(port: Port): Call<{ draft: ConfigDraft }, ConfigProposal> {
     recordInput: ({ draft }) => recordDraft(draft),
     recordOutput: recordProposal,
     run: async ({ draft }) => ({ output: await port().propose(draft) }),
-  }
+  })
 }
 
-function saveCall(port: Port): Call<{ draft: ConfigDraft; base: string }, ConfigProposal> {
-  return {
+function saveCall(port: Port): Call {
+  return defineCall({
     ...writes,
     name: 'config.save',
+    routes: [{ method: 'PUT', path: '/config' }],
     summary: 'Saves a changed configuration of the user, which takes effect with the next start or `guest.restart`.',
     input: z.strictObject({
       draft: configDraftSchema.describe('Changes of keys, or a whole text.'),
@@ -123,13 +127,14 @@ function saveCall(port: Port): Call<{ draft: ConfigDraft; base: string }, Config
     recordInput: ({ draft, base }) => ({ ...recordDraft(draft), base }),
     recordOutput: recordProposal,
     run: async ({ draft, base }) => ({ output: await port().save(draft, base) }),
-  }
+  })
 }
 
-function restartCall(port: Port): Call<object, { restarting: boolean }> {
-  return {
+function restartCall(port: Port): Call {
+  return defineCall({
     ...writes,
     name: 'guest.restart',
+    routes: [{ method: 'POST', path: '/restart' }],
     summary: 'Restarts this guest with the configuration and secrets as they are now. Running turns continue afterwards.',
     input: z.strictObject({}),
     output: z.strictObject({ restarting: z.boolean() }),
@@ -140,7 +145,7 @@ function restartCall(port: Port): Call<object, { restarting: boolean }> {
       await port().restart()
       return { output: { restarting: true } }
     },
-  }
+  })
 }
 
 const syncedFolders = z.strictObject({
@@ -149,11 +154,8 @@ const syncedFolders = z.strictObject({
     .describe('Each with why agents do not see it; empty if they do.'),
 })
 
-function syncFoldersCall({
-  showFolders: show,
-  versions,
-}: Pick<SettingsDeps, 'showFolders' | 'versions'>): Call<object, z.infer<typeof syncedFolders>> {
-  return {
+function syncFoldersCall({ showFolders: show, versions }: Pick<SettingsDeps, 'showFolders' | 'versions'>): Call {
+  return defineCall({
     ...writes,
     name: 'folder.sync',
     summary: 'Shows agents the folders of the person that are on their list now. `oxbow folder` and `--folder` make it.',
@@ -171,7 +173,7 @@ function syncFoldersCall({
       }))
       return { output: { folders } }
     },
-  }
+  })
 }
 
 const secretName = z
@@ -181,10 +183,11 @@ const secretName = z
 
 const changesSecret = { ...writes, right: 'secret.write' } as const satisfies Partial<Call>
 
-function setSecretCall(port: Port): Call<{ name: string; value: string }, { name: string; changed: boolean }> {
-  return {
+function setSecretCall(port: Port): Call {
+  return defineCall({
     ...changesSecret,
     name: 'secret.set',
+    routes: [{ method: 'PUT', path: '/secrets/{name}' }],
     summary: 'Stores a secret, such as the key of a model service. It is encrypted, never shown again, and known after a restart.',
     input: z.strictObject({ name: secretName, value: z.string().min(1).max(65_536).describe('The value. No record contains it.') }),
     output: z.strictObject({ name: z.string(), changed: z.boolean().describe('False: it had this value already.') }),
@@ -192,13 +195,14 @@ function setSecretCall(port: Port): Call<{ name: string; value: string }, { name
     keepsSecret: true,
     recordInput: ({ name }) => ({ name }),
     run: async ({ name, value }) => ({ output: { name, changed: await port().setSecret(name, value.trim()) } }),
-  }
+  })
 }
 
-function removeSecretCall(port: Port): Call<{ name: string }, { name: string }> {
-  return {
+function removeSecretCall(port: Port): Call {
+  return defineCall({
     ...changesSecret,
     name: 'secret.remove',
+    routes: [{ method: 'DELETE', path: '/secrets/{name}' }],
     summary: 'Removes a stored secret. A running guest knows it until it restarts.',
     input: z.strictObject({ name: secretName }),
     output: z.strictObject({ name: z.string() }),
@@ -207,5 +211,5 @@ function removeSecretCall(port: Port): Call<{ name: string }, { name: string }> 
       await port().setSecret(name, null)
       return { output: { name } }
     },
-  }
+  })
 }

@@ -1,6 +1,6 @@
 /**
- * Programs of others as services: servers of tools, remote agents, skills, plugins. What such a source offers are calls that come and go, beside
- * those by which a person manages it. Opened with the first call, and closed when the last has ended.
+ * Programs of others as services: servers of tools, remote agents, skills, plugins. Such a source offers calls that come and go, along with
+ * the calls with which a person manages it. Opened with the first call, and closed when the last has ended.
  */
 import type { Core, Documents, SectionAgent, Service } from '../../kernel/index.ts'
 import type { SchemaChecker, SessionId, TurnId } from '../../base/index.ts'
@@ -9,7 +9,7 @@ import type { Call, Caller, Provenance, ToldLabels } from '../../protocol/index.
 export interface Source {
   /** By which a person manages it. */
   readonly calls: readonly Call[]
-  /** Calls that come and go; the same array until something changes. Absent: there are none. */
+  /** Calls that come and go; the same array until something changes. Absent: no such calls. */
   readonly tools?: () => readonly Call[]
   /** A section of the system prompt of an agent; empty: there is nothing to say. Absent: always. */
   readonly section?: (agent: SectionAgent) => string | Promise<string>
@@ -29,9 +29,9 @@ interface SourceSecrets {
 export interface ProgramHost {
   readonly documents: Documents
   readonly secrets: SourceSecrets
-  /** Checks schemas and values of theirs. */
+  /** Checks their schemas and values. */
   readonly schemas: SchemaChecker
-  /** Limits what a program or plugin may use in a day, beside all budgets above it. @param scope the actor of its calls */
+  /** Limits what a program or plugin may use in a day, in addition to all budgets above it. @param scope the actor of its calls */
   readonly limit: Core['limitProgram']
   /** The message of a turn that runs; null for any other turn. */
   messageOf(turn: TurnId | ''): string | null

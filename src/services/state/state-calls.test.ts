@@ -66,7 +66,7 @@ test('no name leads out of its category, and no document is larger than its boun
   for (const category of ['/a', 'a/', 'a//b', '../a', 'a/../b', '.', 'a\nb'])
     assert.match(await failure(guest, 'state.save', { category, name: 'n', data: 1 }), /^bad_input/, JSON.stringify(category))
   assert.match(await failure(guest, 'state.save', { ...place, data: 'x'.repeat(300_000) }), /^limit_reached/)
-  // A category of this name belongs to people, and is not that of the kernel.
+  // A category of this name belongs to people; the kernel's is another one.
   await ok(guest, 'state.save', { category: 'system/schedules', name: 'n', data: 1 })
   assert.deepEqual(await guest.store.documentCategories(), ['state/system/schedules'])
 })

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Json, OxbowError } from '../../base/index.ts'
-import { type Call, joinLabels, jsonSchema, type Label, type Labels } from '../../protocol/index.ts'
+import { type Call, defineCall, joinLabels, jsonSchema, type Label, type Labels } from '../../protocol/index.ts'
 
 /** Documents of one list. */
 const maxListedDocuments = 500
@@ -24,11 +24,6 @@ interface Saved {
   readonly by: string
 }
 
-interface Place {
-  category: string
-  name: string
-}
-
 const loaded = z.strictObject({
   category: z.string(),
   name: z.string(),
@@ -39,7 +34,7 @@ const loaded = z.strictObject({
   saved_by: z.string(),
 })
 
-/** Documents of people and agents are apart from those of subsystems. */
+/** Documents of people and agents are apart from documents of subsystems. */
 const spaceOf = (category: string): string => `state/${category}`
 /** The document of a category that its other documents must fit: a JSON Schema. */
 const schemaName = '$schema'
@@ -61,7 +56,7 @@ const name = z
     error: 'must be a plain name without slashes and control characters',
   })
   .describe('Name of the document within its category.')
-const version = z.int().nonnegative().optional().describe('Only if the document still has this version; 0: only if there is none.')
+const version = z.int().nonnegative().optional().describe('Only if the document still has this version; 0: only if it is new.')
 const placeShape = { category, name }
 
 const shared = {
@@ -74,17 +69,12 @@ export function stateCalls(deps: StateCallDeps): readonly Call[] {
   return [saveCall(deps), loadCall(deps), deleteCall(deps), listCall(deps)]
 }
 
-interface SaveInput extends Place {
-  data: Json
-  format: Saved['format']
-  if_version?: number | undefined
-}
-
-function saveCall({ documents, sessions }: StateCallDeps): Call<SaveInput, { version: number }> {
-  return {
+function saveCall({ documents, sessions }: StateCallDeps): Call {
+  return defineCall({
     ...shared,
     labels: { ...shared.labels, silent: ['data'] },
     name: 'state.save',
+    routes: [{ method: 'PUT', path: '/state/{category+}/{name}' }],
     event: () => ({ kind: 'state_saved', fields: {} }),
     summary: 'Saves a named document that outlives the session: JSON, or Markdown text.',
     input: z.strictObject({
@@ -116,7 +106,7 @@ function saveCall({ documents, sessions }: StateCallDeps): Call<SaveInput, { ver
       const saved = (await documents.get(spaceOf(in_), of))?.seq ?? 0
       return { output: { version: saved }, text: `Saved ${in_}/${of}, version ${saved}.` }
     },
-  }
+  })
 }
 
 /** @throws OxbowError `bad_input` when the category has a schema that the data does not fit */
@@ -141,10 +131,11 @@ function compile(schema: Json): z.ZodType | null {
   }
 }
 
-function loadCall({ documents }: StateCallDeps): Call<Place, z.infer<typeof loaded>> {
-  return {
+function loadCall({ documents }: StateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'state.load',
+    routes: [{ method: 'GET', path: '/state/{category+}/{name}' }],
     summary: 'Loads a saved document.',
     input: z.strictObject(placeShape),
     output: loaded,
@@ -164,13 +155,14 @@ function loadCall({ documents }: StateCallDeps): Call<Place, z.infer<typeof load
         labels,
       }
     },
-  }
+  })
 }
 
-function deleteCall({ documents }: StateCallDeps): Call<Place & { if_version?: number | undefined }, { existed: boolean }> {
-  return {
+function deleteCall({ documents }: StateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'state.delete',
+    routes: [{ method: 'DELETE', path: '/state/{category+}/{name}' }],
     event: () => ({ kind: 'state_deleted', fields: {} }),
     summary: 'Deletes a saved document.',
     input: z.strictObject({ ...placeShape, if_version: version }),
@@ -188,7 +180,7 @@ function deleteCall({ documents }: StateCallDeps): Call<Place & { if_version?: n
       })
       return { output: { existed }, text: existed ? `Deleted ${in_}/${of}.` : `There was no document ${in_}/${of}.` }
     },
-  }
+  })
 }
 
 const listed = z.strictObject({
@@ -196,10 +188,11 @@ const listed = z.strictObject({
   next: z.string().nullable().describe('Pass it as `after` for the next page; null at the end.'),
 })
 
-function listCall({ documents }: StateCallDeps): Call<{ category: string; after: string; limit: number }, z.infer<typeof listed>> {
-  return {
+function listCall({ documents }: StateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'state.list',
+    routes: [{ method: 'GET', path: '/state', list: 'documents' }],
     summary: 'Lists the documents of a category, by name.',
     input: z.strictObject({
       category,
@@ -220,7 +213,7 @@ function listCall({ documents }: StateCallDeps): Call<{ category: string; after:
       // Names were chosen by those who saved.
       return { output: { documents: found, next }, text, labels: rows.reduce<Labels>((all, row) => joinLabels(all, row.value.labels), []) }
     },
-  }
+  })
 }
 
 function assertVersion(current: number, wanted: number | undefined): void {

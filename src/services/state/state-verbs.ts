@@ -51,7 +51,7 @@ export const stateVerbs: readonly ServiceVerb[] = [
       ...one.typed,
       text: { field: '', help: 'JSON, or Markdown; -: from standard input' },
       '--markdown': { field: 'format', value: 'markdown', help: 'the text is Markdown, not JSON' },
-      '--if-version <n>': { field: 'if_version', help: 'save only over this version; 0: only if there is none' },
+      '--if-version <n>': { field: 'if_version', help: 'save only over this version; 0: only if it is new' },
     },
     async input(input, { options, readPiped }) {
       const place = placeOf(options['document'])

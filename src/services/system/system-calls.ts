@@ -1,8 +1,8 @@
 /** Calls about the system itself: truncated outputs, the reference of calls, and those by which terminals move the bytes of files in and out. */
 import { z } from 'zod'
-import { type CallReference, callReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
+import { callReference, type Core, decodeBase64, maxResultBytes } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, evident, maxPieceBytes, turnRight } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, maxPieceBytes, turnRight, putPieceCall, readOutputCall } from '../../protocol/index.ts'
 
 type SystemCallDeps = Pick<Core, 'store' | 'keptOutputs' | 'references' | 'blobs'>
 
@@ -14,9 +14,9 @@ export function systemCalls(core: SystemCallDeps): readonly Call[] {
 /** Leaves space for the line above the part, so that the result of this call is never truncated itself. */
 const maxPartBytes = maxResultBytes - 512
 
-function readOutput(core: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
-  return {
-    name: 'output.read',
+function readOutput(core: SystemCallDeps): Call {
+  return defineCall({
+    name: readOutputCall,
     summary: 'Reads on in a truncated output, by the id that it names.',
     input: z.strictObject({
       id: z
@@ -45,12 +45,13 @@ function readOutput(core: SystemCallDeps): Call<{ id: string; from_byte: number;
       const more = to < bytes.length ? `${bytes.length - to} more bytes, next from_byte ${to}` : 'the end'
       return { output: { text }, text: `[bytes ${from}–${to} of ${bytes.length}; ${more}]\n${text}`, labels: core.keptOutputs.labelsOf(id) }
     },
-  }
+  })
 }
 
-function listCalls(core: SystemCallDeps): Call<object, readonly CallReference[]> {
-  return {
+function listCalls(core: SystemCallDeps): Call {
+  return defineCall({
     name: 'system.calls',
+    routes: [{ method: 'GET', path: '/calls', list: '' }],
     summary: 'Lists every system call with its right, tier and schema.',
     input: z.strictObject({}),
     output: z.array(callReference).readonly(),
@@ -63,15 +64,15 @@ function listCalls(core: SystemCallDeps): Call<object, readonly CallReference[]>
     timeoutMs: 10_000,
     recordOutput: (output) => ({ calls: output.length }),
     run: async () => ({ output: core.references() }),
-  }
+  })
 }
 
 /** Base64 of the largest piece. */
 const maxPieceCharacters = Math.ceil(maxPieceBytes / 3) * 4
 
-function putPiece(core: SystemCallDeps): Call<{ data: string }, { piece: string; bytes: number }> {
-  return {
-    name: 'attachment.put',
+function putPiece(core: SystemCallDeps): Call {
+  return defineCall({
+    name: putPieceCall,
     summary: 'Stores a piece of a file that will be attached to a message.',
     input: z.strictObject({
       data: z.string().min(1).max(maxPieceCharacters).describe(`The piece as base64, at most ${maxPieceBytes} bytes.`),
@@ -93,11 +94,11 @@ function putPiece(core: SystemCallDeps): Call<{ data: string }, { piece: string;
         throw new OxbowError('bad_input', 'The data is not valid base64.', { hint: 'Send base64 with padding and without a prefix.' })
       return { output: { piece: await core.blobs.keep(bytes), bytes: bytes.length } }
     },
-  }
+  })
 }
 
-function readPiece(core: SystemCallDeps): Call<{ piece: string }, { data: string; bytes: number }> {
-  return {
+function readPiece(core: SystemCallDeps): Call {
+  return defineCall({
     name: 'media.read',
     summary: 'Reads a piece of a file that an agent sent or a person attached, as base64.',
     input: z.strictObject({
@@ -125,5 +126,5 @@ function readPiece(core: SystemCallDeps): Call<{ piece: string }, { data: string
         throw new OxbowError('limit_reached', 'This is not a piece of a file: it is too large.', { hint: 'Read it with output.read.' })
       return { output: { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'), bytes: bytes.length } }
     },
-  }
+  })
 }

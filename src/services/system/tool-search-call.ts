@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { type Core, maxLoadedTools, processRight } from '../../kernel/index.ts'
-import { type Call, evident, type ToolSpec } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, type ToolSpec } from '../../protocol/index.ts'
 
 /** Tools that are named when a search finds none. */
 const maxNamedTools = 60
@@ -13,12 +13,8 @@ const maxNamedTools = 60
 /** Of a description in the results of a search. */
 const maxFoundChars = 200
 
-interface Found {
-  readonly loaded: readonly string[]
-}
-
-export function toolSearchCall(core: Pick<Core, 'registry'>): Call<{ query: string }, Found> {
-  return {
+export function toolSearchCall(core: Pick<Core, 'registry'>): Call {
+  return defineCall({
     name: 'tool.search',
     inTurn: true,
     findsTools: true,
@@ -41,7 +37,7 @@ export function toolSearchCall(core: Pick<Core, 'registry'>): Call<{ query: stri
       const text = found.length > 0 ? `Loaded, call them from now on:\n${lines.join('\n')}` : nothingFound(tools)
       return Promise.resolve({ output: { loaded: found.map(({ name }) => name) }, text, ok: found.length > 0 })
     },
-  }
+  })
 }
 
 /** One line: the whole description comes with the tool. Servers write descriptions of their own. */

@@ -4,6 +4,9 @@ import { type GoneFact, loadSummary, type MemoryHost } from '../../memory/index.
 import { foldPhrase } from '../../store/index.ts'
 import { type CallId, type SessionId, toError } from '../../base/index.ts'
 import {
+  titleCalls,
+  completionCall,
+  forgetCall,
   type Caller,
   type CallOutcome,
   type Embedded,
@@ -19,7 +22,7 @@ export function createMemoryHost({ user, store, journal, gate, summaries, newId 
   return {
     erase(seqs, reason) {
       const caller = { actor: 'kernel', session: '', turn: '' } as const
-      return journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, reason)
+      return journal.erase({ caller, call: newId() as CallId, name: forgetCall }, seqs, reason)
     },
     async eraseDerived(gone) {
       const { forgetInSummary } = await loadSummary()
@@ -76,14 +79,15 @@ async function eraseNaming(
     after = upto
   }
   const caller = { actor: 'kernel', session: '', turn: '' } as const
-  if (seqs.length > 0) await journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, 'forgotten by memory.forget')
+  if (seqs.length > 0) await journal.erase({ caller, call: newId() as CallId, name: forgetCall }, seqs, 'forgotten by memory.forget')
 }
 
-const naming: ReadonlySet<string> = new Set(['session.create', 'session.rename', 'session.fork', 'session.title', 'model.complete'])
+/** A model has made a title, too, before a call kept it. */
+const names = (call: string): boolean => titleCalls.has(call) || call === completionCall
 
-/** Bodies of these are short and stand in the journal itself. */
+/** Their bodies are short and are in the journal itself. */
 function gives({ name, body }: JournalRecord, isTitle: (text: string) => boolean): boolean {
-  if (!naming.has(name)) return false
+  if (!names(name)) return false
   const value: unknown = JSON.parse(body)
   return !isErased(value) && textsIn(value, 0).some(isTitle)
 }

@@ -8,9 +8,12 @@ import { loadSummary } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
 import { type Clock, fenced, type JsonObject, ownValue, OxbowError, type SessionId } from '../../base/index.ts'
 import {
+  titleSessionCall,
+  summarizeCall,
   addSpend,
   type Call,
   type CallContext,
+  defineCall,
   evident,
   idSchema,
   isErased,
@@ -35,20 +38,15 @@ type SummaryCallDeps = Pick<Core, 'store' | 'summaries' | 'sessions'>
 /** Enough for a slow model. */
 const summarizeTimeoutMs = 5 * 60_000
 
-interface SummarizeInput {
-  room: number
-  background: boolean
-}
-
 export function summaryCalls(deps: SummaryCallDeps): readonly Call[] {
   return [summarize(deps), expand(deps)]
 }
 
 const summarized = summarizeOutput.extend({ messages: z.int(), by: z.enum(['model', 'rules', 'nobody']) })
 
-function summarize({ summaries, sessions }: SummaryCallDeps): Call<SummarizeInput, z.infer<typeof summarized>> {
-  return {
-    name: 'session.summarize',
+function summarize({ summaries, sessions }: SummaryCallDeps): Call {
+  return defineCall({
+    name: summarizeCall,
     summary: 'Summarizes the oldest part of the current conversation, so that the rest fits the context window.',
     input: z.strictObject({
       room: z.int().min(1).describe('Tokens available for the conversation.'),
@@ -68,28 +66,25 @@ function summarize({ summaries, sessions }: SummaryCallDeps): Call<SummarizeInpu
       await sessions.load(session)
       return { output: await summaries.roll(session, room, { id, caller, signal, overflows: !background }) }
     },
-  }
+  })
 }
 
-interface ExpandInput {
-  from?: number | undefined
-  to?: number | undefined
-  pin?: string | undefined
-  offset: number
-}
+type ExpandInput = z.infer<typeof expandInput>
 
 const expanded = z.strictObject({ from: z.int(), to: z.int(), messages: z.int(), next_offset: z.int().nullable() })
 
-function expand(deps: SummaryCallDeps): Call<ExpandInput, z.infer<typeof expanded>> {
-  return {
+const expandInput = z.strictObject({
+  from: z.int().min(1).optional().meta(evident('#number of the first message.')),
+  to: z.int().min(1).optional().meta(evident('#number of the last message. Absent: the first one only.')),
+  pin: z.string().max(12).optional().meta(evident('A pin, instead of a range.')),
+  offset: z.int().min(0).default(0).meta(evident('Character to continue a long answer from.')),
+})
+
+function expand(deps: SummaryCallDeps): Call {
+  return defineCall({
     name: 'memory.expand',
     summary: 'Reads the messages behind a summary: #from to #to, or a pin (p3).',
-    input: z.strictObject({
-      from: z.int().min(1).optional().meta(evident('#number of the first message.')),
-      to: z.int().min(1).optional().meta(evident('#number of the last message. Absent: the first one only.')),
-      pin: z.string().max(12).optional().meta(evident('A pin, instead of a range.')),
-      offset: z.int().min(0).default(0).meta(evident('Character to continue a long answer from.')),
-    }),
+    input: expandInput,
     output: expanded,
     example: { from: 12, to: 40, offset: 0 },
     tier: 'read_only',
@@ -111,7 +106,7 @@ function expand(deps: SummaryCallDeps): Call<ExpandInput, z.infer<typeof expande
         next === null ? '' : `\n\n… ${text.length - end} characters follow: memory_expand {"from":${from},"to":${to},"offset":${end}}`
       return { output: { from, to, messages: lines.length, next_offset: next }, text: text.slice(input.offset, end) + rest, labels }
     },
-  }
+  })
 }
 
 async function rangeOf(
@@ -178,10 +173,10 @@ const titleTimeoutMs = 60_000
  * A model titles a session once, in the background after its first reply, within a daily budget. A title that a person gave stays; so
  * does the first line of the first message when no model answers.
  */
-export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, z.infer<typeof titled>> {
+export function titleCall(deps: TitleCallDeps): Call {
   const budget = createDayBudget(() => deps.config.memory.titles.budget)
-  return {
-    name: 'session.title',
+  return defineCall({
+    name: titleSessionCall,
     summary: 'Gives the current session a title after its first reply.',
     input: z.strictObject({ clear: z.boolean().default(false).describe('Clears the title, because what it says was forgotten.') }),
     output: titled,
@@ -200,7 +195,7 @@ export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, z.infer
       const title = clear ? '' : await titleByModel(deps, session, context, budget)
       return { output: { session, ...(title !== null && { change: { title } }) } }
     },
-  }
+  })
 }
 
 async function titleByModel(deps: TitleCallDeps, session: SessionId, context: CallContext, budget: DayBudget): Promise<string | null> {

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { loadTidy, type Memory, type Tidied, tidiedSchema, type TidyStep } from '../../memory/index.ts'
-import { type CallId, fenced, type JsonObject, OxbowError } from '../../base/index.ts'
-import { addSpend, type Call, type CallContext, idSchema, noSpend, type Spend } from '../../protocol/index.ts'
+import { type CallId, fenced, OxbowError } from '../../base/index.ts'
+import { addSpend, type Call, type CallContext, defineCall, idSchema, noSpend, type Spend } from '../../protocol/index.ts'
 
 /** Time limit of a tidying run; the next one does the rest. */
 const tidyTimeoutMs: number = 30 * 60_000
@@ -30,11 +30,12 @@ export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
   return [tidy(deps), report(deps), undo(deps)]
 }
 
-function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
+function tidy(deps: TidyCallDeps): Call {
   const { journal } = deps
-  return {
+  return defineCall({
     ...shared,
     name: 'memory.tidy',
+    routes: [{ method: 'POST', path: '/memory/tidy' }],
     summary: 'Tidies memory: learns facts from conversations, merges duplicates, flags contradictions and drops what has faded.',
     input: z.strictObject({}),
     output: reportSchema,
@@ -55,14 +56,12 @@ function tidy(deps: TidyCallDeps): Call<object, z.infer<typeof reportSchema>> {
       ).run({
         signal,
         ask: deps.config.memory.consolidation.model === '' ? null : underBudget(deps, context),
-        record: async (step) =>
-          (await journal.append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step as unknown as JsonObject }]))
-            .firstSeq,
+        record: async (step) => (await journal.append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step }])).firstSeq,
       })
       memory.tidied()
       return { output: { ...done, id }, text: describe(done, id) }
     },
-  }
+  })
 }
 
 /**
@@ -101,10 +100,11 @@ function describe({ learned, merged, superseded, flagged, settled, dropped, asks
   return [...lines, `Report ${id}`].join('\n')
 }
 
-function report(deps: TidyCallDeps): Call<{ report?: string | undefined }, { id: string; changes: number; asks: number }> {
-  return {
+function report(deps: TidyCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'memory.report',
+    routes: [{ method: 'GET', path: '/memory/report' }],
     summary: 'Shows what tidying changed in memory, and what is left for a person to decide.',
     input: z.strictObject({ report: z.string().max(100).optional().describe('Id of a report. Default: the newest.') }),
     output: z.object({ id: z.string(), changes: z.int(), asks: z.int() }),
@@ -123,13 +123,14 @@ function report(deps: TidyCallDeps): Call<{ report?: string | undefined }, { id:
         labels: ['private'],
       }
     },
-  }
+  })
 }
 
-function undo(deps: TidyCallDeps): Call<{ report: string }, { undone: number; kept: number }> {
-  return {
+function undo(deps: TidyCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'memory.undo',
+    routes: [{ method: 'POST', path: '/memory/undo' }],
     summary: 'Undoes what tidying changed, except memories that changed again since.',
     input: z.strictObject({ report: z.string().min(1).max(100).describe('Id of the report.') }),
     output: z.object({ undone: z.int(), kept: z.int() }),
@@ -148,7 +149,7 @@ function undo(deps: TidyCallDeps): Call<{ report: string }, { undone: number; ke
         text: `${output.undone} changes were undone${output.kept > 0 ? `; ${output.kept} stay, because the memories changed again since or are gone` : ''}.`,
       }
     },
-  }
+  })
 }
 
 /** @throws OxbowError `not_found` */

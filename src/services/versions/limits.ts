@@ -28,7 +28,7 @@ export const maxLogged = 200
 export const maxNamesCompared = 20_000
 /** Files of one comparison or preview that are listed. */
 export const maxListedChanges = 1_000
-/** Newest versions that are searched for those of one session. */
+/** How many of the newest versions are searched for a session's. */
 export const maxSearchedVersions = 200
 /** Bytes of a file that a diff compares by lines, and of the diff as a whole. */
 export const maxDiffedBytes: number = 512 * 1024
@@ -45,5 +45,8 @@ export const branchMergeMs = 120_000
 /** Branches of files that were merged or dropped and are still listed. */
 export const maxEndedBranches = 100
 
-/** File beside the repository that names the turns which may change files. Where it is at a start, the guest before was killed. */
+/** File next to the repository that names the turns which may change files. If it exists at a start, the previous guest was killed. */
 export const runningMark = 'oxbow-running.json'
+
+/** Rights of calls that change saved documents, which versions keep beside files. */
+export const documentRights: readonly string[] = ['state.write']

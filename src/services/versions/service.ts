@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
-import { runningMark } from './limits.ts'
+import { documentRights, runningMark } from './limits.ts'
 import type { OpenVersions } from './open-versions.ts'
 
 export type { OpenVersions } from './open-versions.ts'
@@ -13,11 +13,11 @@ export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
   verbs: {
     words: {
       'Undo and keep:': {
-        log: 'list the versions of the workspace, or of one file or folder',
-        diff: 'show what changed between two versions, by default in the newest one',
-        tag: 'give a version a name',
-        undo: 'take back what a turn changed in files, by default the newest; edits of your own stay',
-        redo: 'take back the newest undo',
+        'log [options] [path]': 'list the versions of the workspace, or of one file or folder',
+        'diff [options] [from] [to]': 'show what changed between two versions, by default in the newest one',
+        'tag [options] <name>': 'give a version a name',
+        'undo [options] [turn]': 'take back what a turn changed in files, by default the newest; edits of your own stay',
+        'redo [options]': 'take back the newest undo',
         branch: 'copies of the workspace on which agents work: see what changed, merge or drop it',
       },
     },
@@ -36,7 +36,7 @@ export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
     return { port, recover: async () => void port.versioning.recover() }
   },
   files: {
-    rights: ['state.write'],
+    rights: documentRights,
     changes: async ({ versionsFolder = '', config }, self) =>
       versionsFolder !== '' && config.versions.enabled ? (await self()).versioning.changes : null,
     copies: async (_core, self) => (await self()).branches(),

@@ -6,7 +6,7 @@ import { type AskRuns, readStarted, type Registry, sessionOfRun } from '../../ke
 import type { Store } from '../../store/index.ts'
 import type { CallId, SessionId } from '../../base/index.ts'
 import type { Spend } from '../../protocol/index.ts'
-import { maxTurnParts, maxTurnRecords } from './limits.ts'
+import { documentRights, maxTurnParts, maxTurnRecords } from './limits.ts'
 import type { VersionedTurn } from './version-schemas.ts'
 
 export interface TurnPartsDeps {
@@ -27,7 +27,7 @@ export interface TurnParts {
 }
 
 /** Rights of calls whose whole effect versions have. */
-const versionedRights: ReadonlySet<string> = new Set(['file.write', 'state.write', 'version.write'])
+const versionedRights: ReadonlySet<string> = new Set(['file.write', 'version.write', ...documentRights])
 
 /** @param versioned the turns that have versions */
 export async function partsOf(deps: TurnPartsDeps, turn: string, versioned: readonly VersionedTurn[]): Promise<TurnParts> {

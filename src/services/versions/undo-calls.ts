@@ -1,11 +1,11 @@
 /**
  * The calls that undo a turn. Only what the turn has changed is taken back, and nothing that somebody else has changed since: that is named,
- * and stays. What a turn did beside files and saved documents is listed.
+ * and stays. What else a turn did, besides files and saved documents, is listed.
  */
 import { z } from 'zod'
 import { assertNoBranch, type Documents } from '../../kernel/index.ts'
 import { isUuid, OxbowError, truncate, plural } from '../../base/index.ts'
-import { type Call, type CallContext, dollarsText, type Done } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, dollarsText, type Done } from '../../protocol/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { UndoneTurn } from './thread/undo-turn.ts'
 import { bringBack } from './bring-back.ts'
@@ -26,8 +26,8 @@ export function undoCalls(deps: UndoCallDeps): readonly Call[] {
   return [turnsCall(deps), undoCall(deps)]
 }
 
-function turnsCall(deps: UndoCallDeps): Call<{ limit: number }, { turns: readonly VersionedTurn[] }> {
-  return {
+function turnsCall(deps: UndoCallDeps): Call {
+  return defineCall({
     ...shared,
     ...reads,
     audience: ['terminal'],
@@ -44,31 +44,29 @@ function turnsCall(deps: UndoCallDeps): Call<{ limit: number }, { turns: readonl
       )
       return { output: { turns }, text: lines.join('\n') || 'No turn has changed anything yet.' }
     },
-  }
+  })
 }
 
-interface UndoInput {
-  turn: string
-  redo: boolean
-  apply: boolean
-}
+type UndoInput = z.infer<typeof undoInput>
 
-function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
-  return {
+const undoInput = z.strictObject({
+  turn: z
+    .string()
+    .max(100)
+    .default('')
+    .describe('A turn or an undo, as version.turns lists it, or its version; empty: the newest that is not undone.'),
+  redo: z.boolean().default(false).describe('Undo the newest undo instead.'),
+  apply: z.boolean().default(false).describe('Undo; otherwise only list what would change.'),
+})
+
+function undoCall(deps: UndoCallDeps): Call {
+  return defineCall({
     ...shared,
     ...writes,
     audience: ['terminal'],
     name: 'version.undo',
     summary: 'Takes back what a turn changed in files and saved documents, and nothing else. Without apply: only a preview.',
-    input: z.strictObject({
-      turn: z
-        .string()
-        .max(100)
-        .default('')
-        .describe('A turn or an undo, as version.turns lists it, or its version; empty: the newest that is not undone.'),
-      redo: z.boolean().default(false).describe('Undo the newest undo instead.'),
-      apply: z.boolean().default(false).describe('Undo; otherwise only list what would change.'),
-    }),
+    input: undoInput,
     output: undone,
     example: { turn: '', redo: false, apply: false },
     recordOutput: ({ turn, total, conflicts, undo }) => ({ of: turn, total, conflicts: conflicts.length, undo }),
@@ -84,7 +82,7 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
         })
       }
     },
-  }
+  })
 }
 
 /** Characters of an id, or of a commit, that name it. */

@@ -115,7 +115,7 @@ test('what the person changed before, during and after a turn survives its undo,
   })
 })
 
-test('what a command changes is its turn’s, and what another turn and a person did beside it is theirs', async () => {
+test('what a command changes is its turn’s, and what another turn and a person did meanwhile is theirs', async () => {
   await withTurns(async ({ write, read, turn, undo }) => {
     write('a.txt', 'a')
     const first = await turn(['shell_exec', { command: 'echo changed > a.txt; mkdir -p out; echo built > out/x' }])

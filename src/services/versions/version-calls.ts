@@ -6,7 +6,17 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { assertNoBranch, type CallOf, type Documents, processRight } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, type CallContext, type Caller, type Done, type Label, joinLabels, type Labels } from '../../protocol/index.ts'
+import {
+  type Call,
+  type CallContext,
+  type Caller,
+  defineCall,
+  afterTurnCall,
+  type Done,
+  type Label,
+  joinLabels,
+  type Labels,
+} from '../../protocol/index.ts'
 import type { Store } from '../../store/index.ts'
 import { bringBack } from './bring-back.ts'
 import { movedFolder } from './thread/left-out.ts'
@@ -17,12 +27,10 @@ import type { Versions } from './versions.ts'
 import { checkpointTimeoutMs, maxListedChanges, maxLogged } from './limits.ts'
 import {
   committed,
-  type Committed,
   type Conflict,
   difference,
   type Difference,
   loggedCommit,
-  type LoggedCommit,
   restored,
   type Restored,
   shownFile,
@@ -79,11 +87,12 @@ function treePath(text: string): string {
 
 const short = (commit: string): string => commit.slice(0, 8)
 
-function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed> {
-  return {
+function commitCall(deps: VersionCallDeps): Call {
+  return defineCall({
     ...shared,
     ...writes,
     name: 'version.commit',
+    routes: [{ method: 'POST', path: '/versions', status: 201 }],
     summary: 'Commits the workspace and saved documents as they are now.',
     input: z.strictObject({ message: z.string().min(1).max(500) }),
     output: committed,
@@ -99,20 +108,15 @@ function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed>
         text: done.changed ? `Committed ${short(done.commit!)}.` : `Nothing has changed since ${short(done.commit!)}.`,
       }
     },
-  }
+  })
 }
 
-interface TagInput {
-  tag: string
-  at: string
-  message: string
-}
-
-function tagCall(deps: VersionCallDeps): Call<TagInput, { commit: string }> {
-  return {
+function tagCall(deps: VersionCallDeps): Call {
+  return defineCall({
     ...shared,
     ...writes,
     name: 'version.tag',
+    routes: [{ method: 'PUT', path: '/versions/tags/{tag}' }],
     summary: 'Gives a version a name.',
     input: z.strictObject({
       tag: z.string().min(1).max(100).describe('Name without spaces.'),
@@ -126,20 +130,15 @@ function tagCall(deps: VersionCallDeps): Call<TagInput, { commit: string }> {
       const done = await (await open(deps)).tag({ tag, at: wanted, message: text, author: caller.actor, time: clock.now() })
       return { output: done, text: `Tagged ${short(done.commit)} as ${tag}.` }
     },
-  }
+  })
 }
 
-interface LogInput {
-  path: string
-  from: string
-  limit: number
-}
-
-function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly LoggedCommit[] }> {
-  return {
+function logCall(deps: VersionCallDeps): Call {
+  return defineCall({
     ...shared,
     ...reads,
     name: 'version.log',
+    routes: [{ method: 'GET', path: '/versions', list: 'commits' }],
     summary: 'Lists versions of the workspace, or of one file or folder, newest first.',
     input: z.strictObject({ path: path.default('/'), from: at.default('HEAD'), limit: z.int().min(1).max(maxLogged).default(20) }),
     output: z.strictObject({ commits: z.array(loggedCommit).readonly() }),
@@ -160,21 +159,16 @@ function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly Logg
         labels: await messageLabels(deps.store, commits),
       }
     },
-  }
+  })
 }
 
-interface DiffInput {
-  path: string
-  from?: string | undefined
-  to: string
-}
-
-function diffCall(deps: VersionCallDeps): Call<DiffInput, Difference> {
-  return {
+function diffCall(deps: VersionCallDeps): Call {
+  return defineCall({
     ...shared,
     ...reads,
     files: 'past',
     name: 'version.diff',
+    routes: [{ method: 'GET', path: '/versions/diff' }],
     summary: 'Shows what changed between two versions, by default in the newest one.',
     input: z.strictObject({
       path: path.default('/'),
@@ -193,15 +187,16 @@ function diffCall(deps: VersionCallDeps): Call<DiffInput, Difference> {
       const labels: readonly Label[] = found.changes.some((one) => one.path.startsWith('state/')) ? ['private'] : []
       return { output: { ...found, changes }, text, labels }
     },
-  }
+  })
 }
 
-function showCall(deps: VersionCallDeps): Call<{ path: string; at: string }, z.infer<typeof shownFile>> {
-  return {
+function showCall(deps: VersionCallDeps): Call {
+  return defineCall({
     ...shared,
     ...reads,
     files: 'past',
     name: 'version.show',
+    routes: [{ method: 'GET', path: '/versions/{at}/files/{path+}' }],
     summary: 'Shows a file as it was in a version.',
     input: z.strictObject({ path, at }),
     output: shownFile,
@@ -212,7 +207,7 @@ function showCall(deps: VersionCallDeps): Call<{ path: string; at: string }, z.i
       const shown = await (await open(deps)).show({ at: wanted, path: inTree })
       return { output: shown, text: shown.text, labels: inTree.startsWith('state/') ? labelsIn(shown.text) : [] }
     },
-  }
+  })
 }
 
 /** The labels of a saved document; all of them if it cannot be read. */
@@ -224,25 +219,28 @@ function labelsIn(text: string): readonly Label[] {
   }
 }
 
-interface RestoreInput {
-  path: string
-  at: string
-  apply: boolean
-}
+type RestoreInput = z.infer<typeof restoreInput>
 
-function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
-  return {
+const restoreInput = z.strictObject({
+  path,
+  at,
+  apply: z.boolean().default(false).describe('Restore; otherwise only list what would change.'),
+})
+
+function restoreCall(deps: VersionCallDeps): Call {
+  return defineCall({
     ...shared,
     ...writes,
     files: 'past',
     name: 'version.restore',
+    routes: [{ method: 'POST', path: '/versions/{at}/restore' }],
     summary: 'Brings a file, a folder or everything back to a version, deleted files too. Without apply: only a preview.',
-    input: z.strictObject({ path, at, apply: z.boolean().default(false).describe('Restore; otherwise only list what would change.') }),
+    input: restoreInput,
     output: restored,
     example: { path: 'notes.md', at: 'HEAD~1', apply: false },
     recordOutput: ({ commit, total, before, after }) => ({ commit, total, before, after }),
     run: (input, context) => restore(deps, input, context),
-  }
+  })
 }
 
 async function restore(
@@ -336,9 +334,9 @@ function unseenFolder({ path: inTree, why }: Conflict): OxbowError {
 }
 
 /** The commit after a turn: its record names the turn, the commit, and the versions of the documents that the turn saved. */
-function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boolean }, z.infer<typeof turnVersion>> {
-  return {
-    name: 'version.after_turn',
+function turnCall(deps: VersionCallDeps): Call {
+  return defineCall({
+    name: afterTurnCall,
     summary: 'Commits what a turn has changed, and says which version that is.',
     input: z.strictObject({ turn: z.string(), only_state: z.boolean() }),
     output: turnVersion,
@@ -356,5 +354,5 @@ function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boole
       const files = commit === null ? 0 : (await versions.compare({ from: '', to: commit, path: 'shared', text: false, limit: 1 })).total
       return { output: { commit, changed: commit !== null, files, state, turn } }
     },
-  }
+  })
 }

@@ -17,6 +17,7 @@ export const versionVerbs: readonly ServiceVerb[] = [
     summary: 'list the versions of the workspace, or of one file or folder',
     examples: ['oxbow log', 'oxbow log notes.md', 'oxbow log /state/projects/oxbow --json'],
     call: 'version.log',
+    lists: { version: 'commit', from: 'commit', to: 'commit' },
     typed: {
       '--from <version>': { field: 'from', help: 'start at this version' },
       '--limit <n>': { field: 'limit', help: 'maximum number of versions to list' },

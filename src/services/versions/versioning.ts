@@ -1,6 +1,6 @@
 /**
  * Connects the versions with the rest of the kernel. Whatever a call is about to change is committed first, as it is, and what it has
- * changed is committed after it, for its turn alone: so each commit says who made its changes, what a person did meanwhile is a commit of its
+ * changed is committed after it, only for its turn: so each commit says who made its changes, what a person did meanwhile is a commit of its
  * own, and a turn can be taken back without anything else. The versions themselves are loaded with the first change.
  */
 import type { Background, Documents, Events, FileChanges } from '../../kernel/index.ts'

@@ -200,7 +200,7 @@ test('a repository that was tampered with is reported, and no forged content is 
   })
 })
 
-test('a file that is too large for a pack is kept once beside the repository, and comes back byte for byte', async () => {
+test('a file that is too large for a pack is kept once, next to the repository, and comes back byte for byte', async () => {
   await withVersions(
     async ({ write, read, folder, ok, fails, git }) => {
       const large = 'x'.repeat(200_000)

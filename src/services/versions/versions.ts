@@ -25,7 +25,7 @@ interface VersionedBranch {
   readonly sandbox: Sandbox
 }
 
-/** Which files a commit takes: by name, from /shared; absent: all, those of `except` excluded. */
+/** Which files a commit takes: by name, from /shared; absent: all, except the ones in `except`. */
 export interface Taken {
   readonly named?: readonly string[]
   readonly except?: () => readonly string[]
@@ -217,7 +217,7 @@ function createTaker({ config, sandbox }: VersionsDeps, ask: Ask): Taker {
   }
 }
 
-/** Documents of people and agents; those of subsystems are not versioned. */
+/** Documents of people and agents; documents of subsystems are not versioned. */
 const statePrefix = 'state/'
 
 function readerOf({ store, documents }: VersionsDeps): () => Promise<readonly StateText[]> {
@@ -236,7 +236,7 @@ function readerOf({ store, documents }: VersionsDeps): () => Promise<readonly St
 
 function startWorker(folder: string): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
-  // In the sources it is in `thread/`, in the bundle beside this code.
+  // In the sources it is in `thread/`, in the bundle next to this code.
   const file = import.meta.url.endsWith('.ts') ? './thread/versions-worker.ts' : './versions-worker.js'
   return new Worker(new URL(file, import.meta.url), { workerData: { folder }, name: 'oxbow-versions', execArgv: [] })
 }

@@ -1,6 +1,6 @@
 /**
- * Changes with a commit before them and one after: of all that has changed where a program may change any file, of these files alone where
- * they are named. Changes by name run one at a time; programs run beside each other, and beside them.
+ * Changes with a commit before them and one after: of all that has changed where a program may change any file, of only these files where
+ * they are named. Changes by name run one at a time; programs run in parallel to each other and to them.
  */
 import type { Hands, HandsOp, HandsOps } from '../../protocol/index.ts'
 import { OxbowError } from '../../base/index.ts'

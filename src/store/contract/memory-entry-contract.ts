@@ -191,7 +191,7 @@ function describeStreams(holds: MemoryCase): void {
   })
 
   holds('a search tells which of its hits are near each other in a stream, by entries', async (memory) => {
-    // Places have gaps, as those of messages have, and come in any order.
+    // Like the places of messages, these have gaps and come in any order.
     const keep = (stream: string, places: readonly number[], texts: (place: number) => readonly string[]) =>
       memory.change(
         places.map((place) => ({ change: 'put', item: itemOf(entryOf(`${stream}${place}`, { stream, place }), ...texts(place)) })),

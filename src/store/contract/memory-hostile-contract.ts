@@ -1,4 +1,4 @@
-/** What people, documents and models may bring: none of it is taken for a command, and all of it is bounded. */
+/** Hostile input from people, documents and models is never taken for a command, and all of it is bounded. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { anything, entryOf, foundByText, put, textSearch, type MemoryCase } from './memory-fixture.ts'
@@ -100,7 +100,7 @@ function describeTexts(holds: MemoryCase): void {
 }
 
 function describeBounds(holds: MemoryCase): void {
-  holds('numbers, tags and counts that are none are refused, and nothing is written', async (memory) => {
+  holds('invalid numbers, tags and counts are refused, and nothing is written', async (memory) => {
     const bad = [
       { createdAt: Number.NaN },
       { validTo: Infinity },
@@ -118,7 +118,7 @@ function describeBounds(holds: MemoryCase): void {
     assert.equal((await memory.stats()).entries, 0)
   })
 
-  holds('limits that are none, negative or huge are harmless', async (memory) => {
+  holds('invalid, negative or huge limits are harmless', async (memory) => {
     await memory.change([put('a', 'apples', { place: 3 })])
     for (const limit of [0, -1, Number.NaN, Infinity, 1e12, 0.5]) {
       const expected = limit >= 1 ? 1 : 0

@@ -51,7 +51,7 @@ function describeRanking(holds: MemoryCase): void {
     assert.deepEqual(await foundByText(memory, 'lake'), ['own', 'before'])
   })
 
-  holds('the scores are those of BM25 as it is written down', async (memory) => {
+  holds('the scores match a plain implementation of BM25', async (memory) => {
     const word = fc.constantFrom(...letters)
     const doc = fc.record({ terms: fc.array(word, { maxLength: 8 }), context: fc.array(word, { maxLength: 4 }) })
     let round = 0
@@ -102,12 +102,12 @@ function describeRanking(holds: MemoryCase): void {
 }
 
 function describeFinding(holds: MemoryCase): void {
-  holds('a search that wants a rare word finds the same by it, and nothing by words that are in every passage', async (memory) => {
+  holds('a search that wants a rare word finds the same with it, and nothing when all its words are in every passage', async (memory) => {
     await memory.change([...Array.from({ length: 80 }, (_, i) => put(`s${i}`, 'same words')), put('r', 'same rare')])
     const search = textSearch('same rare')
     const rare = { ...search, text: { terms: ['same', 'rare'], contextWeight: 0.5, limit: 20, onlyRare: ['same', 'rare'] } }
     assert.deepEqual(await memory.search(rare), await memory.search(search))
-    // A term beside those that are asked about does not count, however rare it is.
+    // A term that `onlyRare` does not list does not count, however rare it is.
     const words = ['same', 'words']
     const same = await memory.search({ ...search, text: { terms: [...words, 'unseen'], contextWeight: 0.5, limit: 20, onlyRare: words } })
     assert.deepEqual(same, { text: [], vector: [], passages: [], common: true })

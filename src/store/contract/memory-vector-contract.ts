@@ -76,7 +76,7 @@ function describeCosines(holds: MemoryCase): void {
 }
 
 function describeModels(holds: MemoryCase): void {
-  holds('vectors of two models never mix: one is built beside the other, then takes its place at once', async (memory) => {
+  holds('vectors of two models never mix: one is built while the other is in use, then replaces it at once', async (memory) => {
     await memory.change([active, put('a', 'a'), put('b', 'b')])
     await embedAll(memory, 'm', (text) => (text === 'a' ? vectorOf(1, 0) : vectorOf(0, 1)))
     await memory.change([{ change: 'model', model: 'next', dims: 3, state: 'building' }])
@@ -95,7 +95,7 @@ function describeModels(holds: MemoryCase): void {
     await assert.rejects(foundByVector(memory, vectorOf(1, 0)), { code: 'bad_input' })
   })
 
-  holds('a model that was dropped and comes again has none of its old vectors, whatever its size', async (memory) => {
+  holds('a model that is dropped and added again starts without its old vectors, whatever its size', async (memory) => {
     await memory.change([active, put('a', 'a')])
     await embedAll(memory, 'm', () => vectorOf(1, 0))
     assert.deepEqual(await foundByVector(memory, vectorOf(1, 0)), ['a'])

@@ -25,7 +25,7 @@ const texts: readonly (readonly [what: string, text: string])[] = [
 ]
 
 export function describeTexts(holds: Case, recordOf: MakeRecord): void {
-  for (const [what, text] of texts) holds(`${what} is kept as it is, and found again by it`, (store) => keeps(store, recordOf, text))
+  for (const [what, text] of texts) holds(`${what} is kept unchanged, and found again`, (store) => keeps(store, recordOf, text))
 
   holds('a line of ten megabytes is kept', async (store) => {
     const body = JSON.stringify('x'.repeat(10 * 1024 * 1024))

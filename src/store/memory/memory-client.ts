@@ -87,7 +87,7 @@ export interface MemoryAnswers {
 export interface SentFound {
   /** Hits of both lists and their passages. */
   readonly found: string
-  /** Passages beside a passage. */
+  /** Neighbors of each passage. */
   readonly beside?: ReadonlyMap<number, string>
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a change of memory leaves is told to the journal in the same transaction: a mark of each row that it makes or changes. So an audit
- * finds every row that was changed, added or removed beside the journal, whoever called for the change: a person, an agent, the reader of
+ * A change of memory writes a mark of each row that it makes or changes to the journal, in the same transaction. So an audit finds
+ * every row that was changed, added or removed without the journal, whoever asked for the change: a person, an agent, the reader of
  * messages, or tidying.
  *
  * Ids and texts are only hashed here: what is forgotten stays in no record of this. What recall and tidying count and weigh (importance,

@@ -1,6 +1,6 @@
 /**
  * Reads of memory, written once for all databases: generators that yield queries and are resumed with the rows. SQLite answers at
- * once, Postgres when it has the answer. The queries are text with `:name` for values; all but those of the word index are here.
+ * once, Postgres when it has the answer. The queries are text with `:name` for values; all but the word index's are here.
  */
 import { blockPassages } from '../limits.ts'
 import type { MemoryFilter } from '../memory.ts'
@@ -157,7 +157,7 @@ export const readTexts: Readonly<Record<Name, string>> = {
 }
 
 interface ListQuery {
-  /** Its slots are `user`, `limit` and those of `args`. */
+  /** Its slots are `user`, `limit` and the keys of `args`. */
   readonly text: string
   readonly args: Readonly<Record<string, string | number>>
 }

@@ -4,7 +4,7 @@ import type { Label } from '../../protocol/index.ts'
 import type { MemoryEntry, MemoryKind, MemoryTier, MemoryType, Protection } from '../memory.ts'
 import { listSeparator } from './memory-input.ts'
 
-/** Columns of an entry beside `user`, `key` (its number within the user) and `version` (of the user's memory when it changed last). */
+/** Columns of an entry besides `user`, `key` (its number within the user) and `version` (of the user's memory when it changed last). */
 export const entryColumns = [
   'id',
   'kind',

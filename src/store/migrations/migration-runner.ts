@@ -70,8 +70,8 @@ export async function appliedSteps(driver: MigrationDriver): Promise<readonly Ap
 
 /**
  * Does nothing when the tables are there.
- * @throws OxbowError `store_failed` for a database that this program may not write; `bad_input` for a version that is none, or
- * when a copy must be made by a person first. Then nothing was changed.
+ * @throws OxbowError `store_failed` for a database that this program may not write; `bad_input` for an unknown version, or
+ * when a person must make a copy first. Then nothing was changed.
  */
 export async function migrate(driver: MigrationDriver, options: MigrateOptions): Promise<MigrationReport> {
   const target = options.to ?? newestStep

@@ -159,7 +159,7 @@ const referenceIndex = `create index "journal_reference" on "journal" ("user", "
 
 /**
  * Secrets, sealed; and what plugins keep through the ZoeyOS adapter: one table for all kinds of rows, with the columns that
- * they are found by, and their vectors. A body that is a reference is found by it, so that a blob goes with its last record.
+ * they are found by, and their vectors. An index finds bodies that are references, so that a blob goes with its last record.
  */
 const secretsZoeyStep: MigrationStep = {
   up: (on) => [
@@ -195,7 +195,7 @@ const secretsZoeyStep: MigrationStep = {
   down: (on) => [on.schema.dropIndex('journal_reference'), ...['zoey', 'secret', 'wrapped_key'].map((table) => on.schema.dropTable(table))],
 }
 
-/** Blobs belong to a user, as all rows do: nobody reads or erases those of another. */
+/** Blobs belong to a user, as all rows do: nobody reads or erases another user's. */
 const blobOwnerStep: MigrationStep = {
   up: (on) => [
     on.schema.alterTable('blob').renameTo('blob_of_all'),
@@ -343,7 +343,7 @@ const onceStep: MigrationStep = {
   ],
 }
 
-/** Records of which a call has one: that of its beginning, and that of its end. */
+/** Records that a call has only one of: its beginning, and its end. */
 function oncePhases(kind: string, of = ''): string {
   return kind === 'intent' ? `${of}"phase" = 'intent'` : `${of}"phase" in ('outcome', 'reconciled')`
 }

@@ -6,7 +6,7 @@ import { buildMigrations } from './migration-steps.ts'
 const indexPattern = /^create (?:unique )?index "(\w+)" on "(\w+)"/
 const renamePattern = /^alter table "(\w+)" rename to "(\w+)"/
 
-/** Follows the statements in order; none of them renames a table that has indexes. */
+/** Follows the statements in order; no statement renames a table that has indexes. */
 export function layoutOf(dialect: Dialect): TableLayout {
   const tables = new Set(['migration', 'move_cursor'])
   const indexes = new Map<string, { readonly table: string; readonly sql: string }>()

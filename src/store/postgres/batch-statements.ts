@@ -107,7 +107,7 @@ function insertRows(table: keyof Tables, types: Readonly<Record<string, ColumnTy
   return `insert into "${table}" as t ("user", ${columns.join(', ')}) select $1, ${columns.join(', ')} from json_to_recordset($2::json) as r(${typed.join(', ')})`
 }
 
-/** Inserts rows, or replaces those of the same key. */
+/** Inserts rows, or replaces rows with the same key. */
 function replaceRows(table: keyof Tables, types: Readonly<Record<string, ColumnType>>, key: string): string {
   const set = Object.keys(types).flatMap((column) => (column === key ? [] : [`"${column}" = excluded."${column}"`]))
   return `${insertRows(table, types)} on conflict ("user", "${key}") do update set ${set.join(', ')}`

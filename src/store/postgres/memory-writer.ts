@@ -1,6 +1,6 @@
 /**
  * Changes of memory in Postgres, within the transaction of their batch, which holds the user's lock. Rows are read and written in
- * bulk: changes of different entries do not depend on each other, so all those of a call that have different ids run together.
+ * bulk: changes of different entries do not depend on each other, so all changes of a call with different ids run together.
  */
 import { ownValue, type UserId } from '../../base/index.ts'
 import { keptRemovals } from '../limits.ts'

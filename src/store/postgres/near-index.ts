@@ -23,7 +23,7 @@ import type { PostgresSession } from './postgres-session.ts'
 
 interface NearRow {
   readonly model: string
-  /** Equal to that of the model; a different value means another collection of vectors of the same name. */
+  /** Equal to the model's; a different value means another collection of vectors of the same name. */
   readonly began: number
   readonly name: string
   /** The index has all vectors of blocks up to this version. */

@@ -1,5 +1,5 @@
 /**
- * The engine over a Postgres driver: batches as transactions in one session, reads beside them in others. It decides what is retried. A
+ * The engine over a Postgres driver: batches as transactions in one session, concurrent reads in others. It decides what is retried. A
  * batch whose connection was lost before its commit was sent is sent again; one whose answer was lost is looked up first, so that it is
  * never written twice and never reported as lost when it was written.
  */
@@ -40,7 +40,7 @@ export interface EngineOptions {
 export interface PostgresEngine extends EngineLink {
   /** Connects, takes the lock, brings the tables up to date. @throws OxbowError */
   open(): Promise<void>
-  /** A warning for a person, once it is open for writing; empty when there is none. */
+  /** A warning for a person, once it is open for writing; else empty. */
   warning(): string
 }
 

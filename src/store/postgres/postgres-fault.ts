@@ -48,7 +48,7 @@ const kindHints: Readonly<Record<FaultKind, string>> = {
   full: 'Free some space on the disk of the database server. Oxbow then resumes by itself; reading still works.',
   setup: 'Check user, password, database and sslmode of the address, and that the role may create tables: docs/storage.md.',
   broken: 'Stop Oxbow: pages of the database are damaged. Restore a backup with `oxbow restore`.',
-  odd: 'Read the log of the database server, and check that its tables are those of Oxbow: `oxbow store verify`.',
+  odd: 'Read the log of the database server, and check its tables with `oxbow store verify`.',
 }
 
 const summaries: Readonly<Record<FaultKind, string>> = {

@@ -16,7 +16,7 @@ import type pg from 'pg'
 /** How long a server may take to start: on a machine whose cores are all busy, initdb alone has taken ten seconds. */
 const startMs = 60_000
 
-/** The newest PostgreSQL of Debian's layout, else of the path; null when there is none. */
+/** The newest PostgreSQL of Debian's layout, else of the path; null if neither has one. */
 function binaries(): string | null {
   const root = '/usr/lib/postgresql'
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []

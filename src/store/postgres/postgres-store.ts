@@ -54,7 +54,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
   return { ...createStoreClient(user, link), opened: () => opened, warning: () => warning }
 }
 
-/** The worker's file: beside this one as source, and beside the bundle as JavaScript. */
+/** The worker's file: next to this one as source, next to the bundle as JavaScript. */
 function workerFile(): URL {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return new URL(`./postgres-worker.${extension}`, import.meta.url)

@@ -97,7 +97,7 @@ test('rows of words that are not there at all, as after a copy, are made with th
 })
 
 test(
-  'words of very many passages cost no reading: common ones are only counted, others are skipped beside a rarer one',
+  'words of very many passages cost no reading: common ones are only counted, others are skipped when a rarer one is present',
   { skip },
   async () => {
     await using database = await postgres.database()
@@ -116,7 +116,7 @@ test(
         assert.deepEqual(found, await search(other.memory, terms, true), terms.join())
         assert.equal(rowsOf(terms[0]!), found.common === true || terms[0] === 'nowhere' ? 0 : 1, terms.join())
       }
-      // More than are read beside a rarer word, all of one passage.
+      // More than are read along with a rarer word, all of one passage.
       await database.sql(
         `insert into memory_posting ("user", term, bucket, postings) values ('ann', 'flood', 0, decode(repeat('00041000', ${maxPlaces}), 'hex'))`,
       )

@@ -148,7 +148,7 @@ export async function indexAll(session: PostgresSession, user: UserId): Promise<
 interface OpenWords {
   /** Number of the first passage that was not taken in yet. */
   next(): number
-  /** Takes in passages in order, and drops those of full buckets. @param end number of the next passage */
+  /** Takes in passages in order, and drops full buckets' passages. @param end number of the next passage */
   takeIn(passages: readonly { readonly id: number; readonly body: Uint8Array }[], end: number): void
   /** First passage of the bucket, and postings of a word in it. */
   first(): number
@@ -180,7 +180,7 @@ function createOpenWords(): OpenWords {
   }
 }
 
-/** Rows of the query below; without a state row, there are none but counts. */
+/** Rows of the query below; without a state row, only counts. */
 type Row = readonly [what: 'end' | 'count' | 'term' | 'passage', term: string, number: number, bytes: Uint8Array]
 
 const fewestPassages = `least(${mostCommon}, greatest(${fewestCommon}, ceil(next_passage * ${commonShare})))`
@@ -221,7 +221,7 @@ export interface PostingRanking {
 interface AskedWords {
   /** Number of passages that have the word. */
   count(term: string): number
-  /** Reports nothing of a word of which no row was read. */
+  /** Reports nothing for a word whose rows were not read. */
   occurrences(term: string, contextWeight: number): Occurrences
 }
 

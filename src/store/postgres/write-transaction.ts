@@ -171,7 +171,7 @@ function flush(session: PostgresSession, user: UserId, effects: Effects): Promis
   return sent
 }
 
-/** Ends the transaction; on a lost connection there is none. */
+/** Ends the transaction; a lost connection has already ended it. */
 async function rollBack(session: PostgresSession): Promise<void> {
   if (!session.isLost()) await session.exec('rollback').catch(ignore)
 }

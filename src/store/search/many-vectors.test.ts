@@ -26,7 +26,7 @@ function nearestTo(question: Float32Array, count: number): readonly string[] {
     .map((i) => `v${i}`)
 }
 
-test('results are those of an exact comparison, also when vectors have come, and erased ones are not found', async () => {
+test('results equal an exact comparison, also after vectors were added, and erased ones are not found', async () => {
   const store = await openMemoryStore({ user: ann })
   const { memory } = store
   const question = vectorFor('77777')

@@ -38,7 +38,7 @@ export interface SlotTable {
   averageLength(): number
   /** @returns a function that tells whether the passage of a slot passes; false for a free slot */
   passing(filter: MemoryFilter): (slot: number) => boolean
-  /** @returns passages of the entries next to a slot's in its stream, in order: those of `before` entries before it and `after` entries after it */
+  /** @returns passages of the entries next to a slot's in its stream, in order: `before` entries before it and `after` entries after it */
   beside(slot: number, before: number, after: number): readonly number[]
   /** Number of the entry of a slot's passage. */
   entryOf(slot: number): number

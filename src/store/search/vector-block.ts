@@ -51,7 +51,7 @@ export function openBlock(
   return vectors
 }
 
-/** @returns the row of these vectors; null when there are none */
+/** @returns the row of these vectors; null without vectors */
 export function closeBlock(block: number, vectors: ReadonlyMap<number, Float32Array>, dims: number): VectorBlock | null {
   let mask = 0
   const isScaled = dims >= minScaledDims

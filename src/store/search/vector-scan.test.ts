@@ -21,7 +21,7 @@ function chance(seed: number): () => number {
   }
 }
 
-/** Vectors in forty clusters with a common part in all of them, as those of texts have. */
+/** Vectors in forty clusters with a common part in all of them, like the vectors of texts. */
 function clustered(count: number): readonly Float32Array[] {
   const next = chance(7)
   const centres = Array.from({ length: 40 }, () => Float32Array.from({ length: dims }, () => 0.8 + next()))

@@ -134,7 +134,7 @@ for (const cipher of [undefined, choice(one)]) {
     await fill(files, cipher)
     const raw = cipher === undefined ? new Sqlite(files.path) : openEncrypted(cipher, files.path, false)
     raw.pragma('journal_mode = DELETE')
-    // So small that what is not committed goes to the file, and what it was before is safe beside it: as the process leaves it.
+    // So small that uncommitted pages go to the file, and their old content to the journal next to it: as a dying process leaves it.
     raw.pragma('cache_size = 1')
     raw.pragma('cache_spill = 1')
     raw.exec('begin immediate; create table begun (text); insert into begun values (hex(randomblob(100000))); delete from begun')

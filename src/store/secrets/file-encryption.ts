@@ -2,7 +2,7 @@
  * Encryption of the whole SQLite file (ChaCha20-Poly1305 for each page, its log too), by the build of SQLite that all stores
  * use. The key of the file is derived from the master key, which the runner keeps.
  *
- * A file is encrypted, decrypted or rekeyed in a copy beside it, which replaces it in one step once it is whole. If the process ends
+ * A file is encrypted, decrypted or rekeyed in a copy next to it, which replaces it in one step once it is whole. If the process ends
  * before that step, the file is unchanged and the next call starts over.
  */
 import { Buffer } from 'node:buffer'

@@ -65,7 +65,7 @@ export interface SecretInfo {
 export interface Secrets {
   /** @throws OxbowError `bad_input` for an invalid name or value; `denied` for another master key */
   set(name: string, value: string): Promise<void>
-  /** @returns null when there is none. @throws OxbowError `denied` when it does not open: wrong key, or tampered with. */
+  /** @returns null if there is no such secret. @throws OxbowError `denied` when it does not open: wrong key, or tampered with. */
   get(name: string): Promise<string | null>
   list(): Promise<readonly SecretInfo[]>
   /** @returns whether it existed */

@@ -5,7 +5,7 @@
  */
 import { sql } from 'kysely'
 import type { CallId, SessionId } from '../../base/index.ts'
-import { type ChainHead, type JournalRecord, turnCall } from '../../protocol/index.ts'
+import { putPieceCall, generationCall, readOutputCall, type ChainHead, type JournalRecord, turnCall } from '../../protocol/index.ts'
 import { readStatements, type ReadStatements, recordStatements, type RecordStatements } from './read-statements.ts'
 import { recordColumns } from '../store-message.ts'
 import { type Placed, type SlotMaker, type Tables, template, type Template } from './template.ts'
@@ -275,7 +275,7 @@ export interface EraseStatements {
 }
 
 /** Outcomes of these calls mention blobs without holding them. */
-const mentions = ['attachment.put', 'model.generate', 'output.read']
+const mentions = [putPieceCall, generationCall, readOutputCall]
 /** What is left of an erased body names its own blob, and holds nothing. */
 const isLeft = sql<boolean>`substr("body", 1, 11) = '{"erased":"'`
 const isReference = sql<boolean>`substr("body", 1, 9) = '{"blob":"'`

@@ -7,7 +7,7 @@ import { createHasher, firstFormatHash, parseErased, recordHolds } from '../chai
 import { recordOf } from '../store-contract.ts'
 import { ann, storeFolder } from '../store-fixture.ts'
 
-const secret = 'the-bytes-that-shall-go'
+const secret = 'the-bytes-that-must-go'
 
 /** How often the text stands in the file and in its log. */
 function found(path: string, text: string): number {

@@ -51,7 +51,7 @@ function readAll(path: string): string {
 test('a term after which a page of the index is named goes as well', async () => {
   await using files = storeFolder()
   const store = await files.open()
-  // Words of which one follows the other: to tell a page from the one before it the whole word is needed.
+  // Consecutive words: telling a page from the one before it takes the whole word.
   const word = (i: number): string => `w${i.toString(26).padStart(5, '0')}`
   const entries = 300
   const wordsOf = (entry: number): string => Array.from({ length: 10 }, (_, i) => word(i * entries + entry)).join(' ')

@@ -49,7 +49,7 @@ interface DatabaseOptions {
   readonly anyVersion?: boolean
   /** For a file that is encrypted, or is to be. */
   readonly cipher?: CipherChoice
-  /** Beside a writer with its own connection: it waits for no lock, makes no checkpoint, and has a small page cache. */
+  /** Another connection is the writer: this one waits for no lock, makes no checkpoint, and has a small page cache. */
   readonly isSecond?: boolean
 }
 
@@ -62,7 +62,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
   let raw: Sqlite.Database | null = null
   try {
-    // The journal is private: only its owner may read the file and the log beside it.
+    // The journal is private: only its owner may read the file and the log next to it.
     if (!exists) closeSync(openSync(path, 'a', 0o600))
     if (readOnly) rollBackUnfinished(options)
     raw = connect(options, exists)
@@ -89,7 +89,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 
 /**
  * Rolls back what a process that died had begun to write while the file had no write-ahead log (during encryption, for example): only
- * a writer can, and until then nobody can read. Such writes leave a rollback journal beside the file; one of a live process is left alone.
+ * a writer can, and until then nobody can read. Such writes leave a rollback journal next to the file; a live process's journal is left alone.
  */
 function rollBackUnfinished(options: DatabaseOptions): void {
   if (!existsSync(`${options.path}-journal`)) return

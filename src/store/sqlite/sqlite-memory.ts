@@ -38,12 +38,12 @@ const firstText = `select count(*) as count, cast(group_concat(place) as blob) a
 
 /**
  * Ranks by words. FTS5 stores where words occur and lists it (`fts5vocab`); scores are computed here. FTS5's own ranking gives the
- * same scores, but reads a row of lengths for each passage that has a word. Beside rarer words, those with very many places are skipped:
- * they weigh least and cost most.
+ * same scores, but reads a row of lengths for each passage that has a word. Next to rarer words, words with very many places are
+ * skipped: they weigh least and cost most.
  */
 function createTextRanking(database: Database, user: UserId): TextRanking {
   const rankByWords = createWordRanking()
-  /** Words with more places than are read beside rarer words. */
+  /** Words with more places than are read along with rarer words. */
   const frequent = createRecentMap<string, true>(maxHeldFrequencies)
   let hasIndex = false
   /** The list belongs to this connection; a file that is only read can have it too. */

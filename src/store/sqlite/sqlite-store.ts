@@ -1,7 +1,7 @@
 /**
  * The store in a SQLite file: a writer thread, a reader thread that starts with the first read that is long or waits for the writer, and a
  * searcher thread that starts with the first read of memory; both end when idle, and the memory they use with them. So no scan blocks the
- * event loop, reads run beside writes (write-ahead log), and no turn's read waits for a search. A read sees everything committed before it
+ * event loop, reads run during writes (write-ahead log), and no turn's read waits for a search. A read sees everything committed before it
  * was requested: the reader checks the log for each one.
  *
  * Small batches are committed on the calling thread (`inline-writer.ts`); everything that may take long is for the writer's thread.
@@ -68,6 +68,7 @@ const briefReads: ReadonlySet<Read['kind']> = new Set<Read['kind']>([
 const isBrief = (read: Read): boolean =>
   briefReads.has(read.kind) ||
   (read.kind === 'documents' && read.query.limit <= maxBriefDocuments) ||
+  (read.kind === 'index_rows' && read.limit <= maxBriefDocuments) ||
   (read.kind === 'memory' && read.read.ask === 'cursor')
 const yes = (): boolean => true
 const no = (): boolean => false
@@ -136,7 +137,7 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
 }
 
 interface ReaderLink {
-  /** Starts the thread when there is none, or the last one died. */
+  /** Starts the thread if it is not running, or the last one died. */
   open(): Promise<void>
   /** It answers at once. */
   isOpen(): boolean
@@ -223,7 +224,7 @@ function openReader(started: WorkerLink, writing: Promise<void>): Promise<void> 
   })
 }
 
-/** The worker's file: beside this one as source, and beside the bundle as JavaScript. */
+/** The worker's file: next to this one as source, next to the bundle as JavaScript. */
 function workerFile(): URL {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return new URL(`./sqlite-worker.${extension}`, import.meta.url)

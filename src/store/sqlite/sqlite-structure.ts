@@ -62,7 +62,7 @@ function plain(sql: string): string {
   return sql.replaceAll(/\s+/gu, ' ').replace(/^create( unique)? index /iu, (start) => start.toLowerCase())
 }
 
-/** The tables must be those of this version. Most often there is nothing to do. @throws OxbowError `store_failed`, or what the driver throws */
+/** Expects this version's tables. Most often there is nothing to do. @throws OxbowError `store_failed`, or what the driver throws */
 export async function mendIndexes(database: Connection): Promise<void> {
   if (changedIndexes(database).length === 0) return
   await sqliteMigrationDriver(database).transaction(async () => {

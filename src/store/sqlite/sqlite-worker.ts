@@ -1,5 +1,5 @@
 /**
- * The thread that owns one connection: the writer, or the reader or searcher beside it. It opens the file before it loads the
+ * The thread that owns one connection: the writer, the reader or the searcher. It opens the file before it loads the
  * engine, so that a busy or damaged workspace is known early.
  */
 import { parentPort, workerData } from 'node:worker_threads'

@@ -83,7 +83,7 @@ export function openTextIndex(database: Database, user: UserId): TextIndex {
       const marks = database.query<{ mark: string }>(`select distinct substr(cast(term as text), 2) as mark from ${table}_idx`)
       const suspects = marks.filter(({ mark }) => isMarkOf(mark, terms)).map(({ mark }) => mark)
       if (suspects.every((mark) => isAlive.get({ match: `"${mark.replaceAll('"', '""')}"*` }) !== undefined)) return
-      // A single segment is not merged with itself: a row beside it makes a second one.
+      // A single segment is not merged with itself: an extra row makes a second one.
       const beside: TextRow = { passage: Number.MAX_SAFE_INTEGER, scope: '', terms: 'x', context: '' }
       add.run(beside)
       database.exec(`insert into ${table} (${table}) values ('optimize')`)

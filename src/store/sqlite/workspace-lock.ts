@@ -1,6 +1,6 @@
 /**
  * One guest for each workspace. The lock is SQLite's exclusive lock on a small file: the operating system releases it when the process
- * ends, however it ends, so a stale lock cannot exist. The pid beside it is only for people.
+ * ends, however it ends, so a stale lock cannot exist. The pid file next to it is only for people.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
@@ -13,7 +13,7 @@ export interface WorkspaceLock {
 }
 
 /**
- * Takes the lock beside the database at `path` (files `<path>.lock` and `<path>.pid`).
+ * Takes the lock next to the database at `path` (files `<path>.lock` and `<path>.pid`).
  * @throws OxbowError `workspace_busy` that names the holder, or `store_failed` when the files cannot be made.
  */
 export function lockWorkspace(path: string): WorkspaceLock {

@@ -46,7 +46,7 @@ function isThere(path: string, { isFile }: HomeItem): boolean {
   return stat !== undefined && (isFile === true ? stat.isFile() : stat.isDirectory())
 }
 
-/** Name of a file in an archive. The first two are those of earlier formats. */
+/** Name of a file in an archive. The first two are earlier formats' names. */
 export function textName({ id }: HomeItem): string {
   return ownValue({ 'home-config': 'config/home.toml', 'user-config': 'config/user.toml' }, id) ?? `config/${id}`
 }

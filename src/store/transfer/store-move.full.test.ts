@@ -132,7 +132,7 @@ test('a row that does not arrive as it was is found by the comparison', { skip }
   await assertRejects(ask(place, { ask: 'move', to: database.url }), 'store_failed', /table session/)
 })
 
-test('users of one database move in and out beside each other', { skip }, async () => {
+test('users of one database move in and out independently', { skip }, async () => {
   await using files = storeFolder()
   await using others = storeFolder()
   await using database = await postgres.database()

@@ -141,7 +141,7 @@ async function prepareTarget(source: UpkeepConnection, target: UpkeepConnection,
     throw notEmpty(
       target,
       target.dialect === 'sqlite'
-        ? 'Run `oxbow store move file --replace`: the file is kept beside the new one, as oxbow.db.replaced-<time>.'
+        ? 'Run `oxbow store move file --replace`: the old file is kept next to the new one, as oxbow.db.replaced-<time>.'
         : 'Move to a database without rows of this user.',
     )
   await target.transaction(async () => {
@@ -255,7 +255,7 @@ async function setAside({ file, user, cipher }: StorePlace, time: string): Promi
   return kept
 }
 
-/** Note beside a file whose rows were moved to a database. */
+/** Note next to a file whose rows were moved to a database. */
 interface MovedNote {
   readonly to: string
   readonly at: number

@@ -47,17 +47,19 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
   }
   const { files: changes, unopened } = files === undefined ? { files: [], unopened: [] } : await previewFiles(place, path, manifest, files)
   if (question.preview === true) {
-    const { where, head, hasRows } = await currentStore(place)
+    const { where, head, hasRows } = await currentStore(place, true)
     return { manifest, where, head: head.seq, hasRows, unopened, files: changes, problems: [] }
   }
-  return alone(place, async () => {
+  // A rehearsal puts nothing in place, so it takes other names than a restore, and no guest has to stop for it.
+  const suffix = question.rehearse === true ? '.rehearsing' : '.restoring'
+  return alone(question.rehearse === true ? { ...place, file: place.file + suffix } : place, async () => {
     let staged: Awaited<ReturnType<typeof stageFiles>>['steps'] = []
-    const copy = `${place.file}.restoring`
+    const copy = place.file + suffix
     removeDatabase(copy)
     try {
       await copyFile(path, copy)
       await truncate(copy, manifest.bytes)
-      const current = await currentStore(place)
+      const current = await currentStore(place, question.rehearse === true)
       if (current.hasRows && !replace) throw notReplaced(`The store ${current.where} is not empty.`)
       const full = changes.find(({ change }) => change === 'replaced')
       if (full !== undefined && !replace) throw notReplaced(`${full.path} already exists.`)
@@ -67,7 +69,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       await appendRestore(deps, copy, restore, { by, manifest, problems })
       if (files !== undefined && manifest.parts !== undefined) {
         deps.tell('unpacking files', 0, 0)
-        staged = (await stageFiles(place, path, manifest, files, stamp(now()))).steps
+        staged = (await stageFiles(place, path, manifest, files, { stamp: stamp(now()), suffix })).steps
       }
       if (question.rehearse === true) {
         const { where, head, hasRows } = current
@@ -84,7 +86,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       throw fileFault(error, place.file)
     } finally {
       // Without a plan, staged files are dropped; with one, `finishRestore` decides by the journal.
-      if (!hasPlan(place)) dropStaged(place, staged)
+      if (question.rehearse === true || !hasPlan(place)) dropStaged(staged)
       removeDatabase(copy)
     }
   })
@@ -98,12 +100,12 @@ interface CurrentStore {
   readonly head: ChainHead
 }
 
-/** Treats an unreadable store as not empty. Also checkpoints the file's write-ahead log. */
-async function currentStore(place: StorePlace): Promise<CurrentStore> {
+/** Treats an unreadable store as not empty. Unless it only looks, it checkpoints the file's write-ahead log and refuses a store in use. */
+async function currentStore(place: StorePlace, isLook = false): Promise<CurrentStore> {
   const { file, url, user, cipher } = place
   if (url === '' && !existsSync(file)) return { where: file, hasRows: false, head: emptyChain }
   const look = async (db: UpkeepConnection): Promise<CurrentStore> => {
-    await assertNobodyWrites(db, user)
+    if (!isLook) await assertNobodyWrites(db, user)
     const head = (await tableNames(db)).has('journal') ? await headOf(db, user) : emptyChain
     // A database with an unfinished move counts as empty.
     const isMoving = url !== '' && (await hasCursors(db, user))
@@ -111,7 +113,7 @@ async function currentStore(place: StorePlace): Promise<CurrentStore> {
   }
   if (url !== '') return using(connectStore(place, 'any version'), look)
   try {
-    return await using(connectSqlite(file, 'write', cipher), look)
+    return await using(connectSqlite(file, isLook ? 'any version' : 'write', cipher), look)
   } catch {
     return { where: file, hasRows: true, head: emptyChain }
   }
@@ -175,7 +177,7 @@ function notWhole(why: string): OxbowError {
   return new OxbowError('bad_input', `The backup does not verify: ${why}.`, { hint: 'Use another backup. Nothing was changed.' })
 }
 
-/** @returns the new path of the old store; null if there was none, or an empty one */
+/** @returns the new path of the old store; null if it was missing or empty */
 function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: boolean): string | null {
   const kept = isKept ? `${file}.replaced-${stamp(now())}` : null
   if (kept !== null) linkSync(file, kept)
@@ -194,7 +196,7 @@ function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: 
 /**
  * Replaces the rows in one transaction: until it ends, readers see the old store, and an interrupted restore leaves it unchanged. The
  * result is compared with the copy, whose journal was verified.
- * @returns path of a backup of the old rows; null if there were none
+ * @returns path of a backup of the old rows; null without old rows
  */
 async function restoreRows(deps: UpkeepDeps, from: string, isKept: boolean): Promise<string | null> {
   const { place, now } = deps

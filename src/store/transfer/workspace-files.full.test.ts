@@ -34,7 +34,7 @@ interface Workspace {
   at(...path: string[]): string
 }
 
-/** A workspace with a store and files, of which one is a secret. */
+/** A workspace with a store and files; one of the files is a secret. */
 async function workspaceIn(folder: string, isFilled: boolean): Promise<Workspace> {
   const at = (...path: string[]): string => join(folder, 'users', 'ann', ...path)
   for (const name of ['shared', 'vault', 'internal']) mkdirSync(at(name), { recursive: true })
@@ -151,7 +151,7 @@ test('without its key a backup restores what is not sealed, and says what is mis
   assert.equal(readFileSync(empty.at('vault', 'key.txt'), 'utf8'), 'kept-in-the-vault')
 })
 
-test('configuration of another store is restored beside the current one, so that Oxbow does not use that store', async () => {
+test('configuration of another store is restored next to the current one, so that Oxbow does not use that store', async () => {
   await using home = storeFolder()
   const { place, files, at } = await workspaceIn(home.folder, true)
   const { path } = await ask<BackupReport>({ ...place, shownUrl: 'file' }, { ask: 'backup', path: join(home.folder, 'b'), files })

@@ -1,7 +1,7 @@
 /**
  * The files of an installation in backups and restores: everything below the home that `homeItems` keeps, of one user and of the home.
  *
- * A restore first unpacks beside the existing files. Then it writes a plan, replaces the journal, and renames the folders; the previous
+ * A restore first unpacks next to the existing files. Then it writes a plan, replaces the journal, and renames the folders; the previous
  * ones are kept under other names. The journal decides whether an interrupted restore is finished or undone: if it has the record of the
  * restore, the folders are renamed, otherwise the unpacked files are removed.
  */
@@ -126,18 +126,18 @@ function storeName({ url, shownUrl }: StorePlace): string {
   return url === '' ? 'file' : (shownUrl ?? 'postgres')
 }
 
-/** Unpacks the files of a backup beside the existing ones. @returns the steps that put them in place, and the parts that no key opens */
+/** Unpacks the files of a backup next to the existing ones. @returns the steps that put them in place, and the parts that no key opens */
 export async function stageFiles(
   place: StorePlace,
   path: string,
   manifest: BackupManifest,
   files: FileKeys,
-  stamp: string,
+  { stamp, suffix }: { readonly stamp: string; readonly suffix: string },
 ): Promise<{ readonly steps: readonly Step[]; readonly unopened: readonly BackupPart[] }> {
   const roots = files.keys.map(({ key }) => key)
   const unopened = await unopenedParts(path, manifest, files)
   const items = itemsToRestore(manifest, unopened)
-  const step = (to: string): Step => ({ staged: `${to}.restoring`, to, kept: `${to}.replaced-${stamp}` })
+  const step = (to: string): Step => ({ staged: to + suffix, to, kept: `${to}.replaced-${stamp}` })
   const steps = items.filter(({ isFile }) => isFile !== true).map((item) => step(pathOf(place, files, item)))
   for (const { staged, to } of steps) {
     if (existsSync(to) && statSync(to).dev !== statSync(dirname(to)).dev) throw notMovable(to)
@@ -167,7 +167,7 @@ export async function stageFiles(
       }
     }
   } catch (error) {
-    dropStaged(place, [...steps, ...textSteps])
+    dropStaged([...steps, ...textSteps])
     throw error
   }
   return { steps: [...steps, ...textSteps], unopened }
@@ -208,9 +208,8 @@ export function takePlaces(place: StorePlace, steps: readonly Step[]): readonly 
   return done
 }
 
-export function dropStaged(place: StorePlace, steps: readonly Step[]): void {
+export function dropStaged(steps: readonly Step[]): void {
   for (const { staged } of steps) rmSync(staged, { recursive: true, force: true })
-  rmSync(planFile(place), { force: true })
 }
 
 /** Finishes an interrupted restore, or undoes it. @throws OxbowError `workspace_busy` while another process does */
@@ -220,7 +219,8 @@ export async function finishRestore(place: StorePlace): Promise<void> {
     if (!existsSync(planFile(place))) return
     const { call, steps } = JSON.parse(readFileSync(planFile(place), 'utf8')) as { call: string; steps: readonly Step[] }
     if (await hasRecord(place, call)) takePlaces(place, steps)
-    else dropStaged(place, steps)
+    else dropStaged(steps)
+    rmSync(planFile(place), { force: true })
   })
 }
 

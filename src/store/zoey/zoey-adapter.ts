@@ -19,7 +19,7 @@ export interface ZoeyAdapter extends PeopleMethods, PlaceMethods, MemoryMethods,
   isReady(): Promise<boolean>
   close(): Promise<void>
   getConnection(): Promise<UpkeepConnection>
-  /** Vectors of any size can be stored; a search compares those of its own size. @throws OxbowError `bad_input` for an invalid size */
+  /** Vectors of any size can be stored; a search compares only vectors of its own size. @throws OxbowError `bad_input` for an invalid size */
   ensureEmbeddingDimension(size: number): Promise<void>
   /** Runs `work` in a transaction. */
   withTransaction<Result>(work: (adapter: ZoeyAdapter) => Promise<Result>): Promise<Result>

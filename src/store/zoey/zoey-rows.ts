@@ -59,7 +59,7 @@ export interface ZoeyRows {
 export const maxZoeyRows = 20_000
 const columnNames = ['type', 'name', 'agent', 'entity', 'other', 'room', 'world'] as const
 
-/** @param scope rows of one scope are invisible in any other; empty: those of the user's own */
+/** @param scope rows of one scope are invisible in any other; empty for the user's own */
 export function createRows(db: UpkeepConnection, user: UserId, clock: Clock, scope = ''): ZoeyRows {
   const inScope = (kind: Kind): string => (scope === '' ? kind : `${scope}/${kind}`)
   // One connection has one transaction: other queries wait for its end, and its own queries run inside.

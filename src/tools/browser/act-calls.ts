@@ -1,7 +1,7 @@
 /** Calls that act in a page: `browser.open`, `browser.click`, `browser.type`, `browser.act`. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import { type BrowserAction, type Call, type CallContext, type Done, evident } from '../../protocol/index.ts'
+import { type BrowserAction, type CallContext, defineCall, type Done, evident } from '../../protocol/index.ts'
 import {
   browserActMs,
   browserChangeBytes,
@@ -17,13 +17,7 @@ import type { PageOutput } from './browser-page.ts'
 
 const acceptArgument = z.boolean().default(false).describe('Answer OK if the page asks for confirmation; otherwise the answer is Cancel.')
 
-interface OpenInput {
-  url: string
-  tab: string
-  new_tab: boolean
-}
-
-export const browserOpen: Call<OpenInput, PageOutput> = {
+export const browserOpen = defineCall({
   ...doing,
   name: 'browser.open',
   labels: { ...doing.labels, loads: true },
@@ -41,17 +35,9 @@ export const browserOpen: Call<OpenInput, PageOutput> = {
     const output = toOutput(view)
     return { output, text: pageText(output), ok: view.status === null || view.status < 400 }
   },
-}
+})
 
-interface ClickInput {
-  ref: string
-  tab: string
-  button: 'left' | 'right' | 'middle'
-  double: boolean
-  accept_dialogs: boolean
-}
-
-export const browserClick: Call<ClickInput, PageOutput> = {
+export const browserClick = defineCall({
   ...doing,
   name: 'browser.click',
   summary: 'Clicks an element of the page and shows what changed.',
@@ -66,18 +52,9 @@ export const browserClick: Call<ClickInput, PageOutput> = {
   example: { ref: 'e5', tab: '', button: 'left', double: false, accept_dialogs: false },
   timeoutMs: browserActMs,
   run: ({ ref, tab, button, double, accept_dialogs: accept }, context) => act(context, tab, { kind: 'click', ref, button, double }, accept),
-}
+})
 
-interface TypeInput {
-  ref: string
-  text: string
-  tab: string
-  append: boolean
-  submit: boolean
-  accept_dialogs: boolean
-}
-
-export const browserType: Call<TypeInput, PageOutput> = {
+export const browserType = defineCall({
   ...doing,
   name: 'browser.type',
   summary: 'Types text into a field of the page, replacing its content, and shows what changed.',
@@ -94,38 +71,32 @@ export const browserType: Call<TypeInput, PageOutput> = {
   timeoutMs: browserActMs,
   run: ({ ref, text, tab, append, submit, accept_dialogs: accept }, context) =>
     act(context, tab, { kind: 'type', ref, text, append, submit }, accept),
-}
+})
 
 type Kind = 'press' | 'select' | 'hover' | 'scroll' | 'back' | 'forward' | 'reload'
 
-interface ActInput {
-  action: Kind
-  tab: string
-  ref: string
-  key: string
-  options: string[]
-  direction: 'down' | 'up'
-  accept_dialogs: boolean
-}
+type ActInput = z.infer<typeof actInput>
 
-export const browserAct: Call<ActInput, PageOutput> = {
+const actInput = z.strictObject({
+  action: z.enum(['press', 'select', 'hover', 'scroll', 'back', 'forward', 'reload']).meta(evident('Action to perform.')),
+  tab: tabArgument,
+  ref: refArgument.default('').describe('Element. Required for select and hover; for press and scroll, empty means the page.'),
+  key: z.string().max(maxKeyCharacters).default('').describe('press: Enter, Escape, Tab, ArrowDown, a, Control+a …'),
+  options: z.array(z.string().max(1_000)).max(maxOptions).default([]).describe('select: values or labels of the options to choose.'),
+  direction: z.enum(['down', 'up']).default('down').describe('scroll: by one screen.'),
+  accept_dialogs: acceptArgument,
+})
+
+export const browserAct = defineCall({
   ...doing,
   name: 'browser.act',
   summary: 'Presses a key, selects options, hovers, scrolls, goes back or forward, or reloads; shows what changed.',
-  input: z.strictObject({
-    action: z.enum(['press', 'select', 'hover', 'scroll', 'back', 'forward', 'reload']).meta(evident('Action to perform.')),
-    tab: tabArgument,
-    ref: refArgument.default('').describe('Element. Required for select and hover; for press and scroll, empty means the page.'),
-    key: z.string().max(maxKeyCharacters).default('').describe('press: Enter, Escape, Tab, ArrowDown, a, Control+a …'),
-    options: z.array(z.string().max(1_000)).max(maxOptions).default([]).describe('select: values or labels of the options to choose.'),
-    direction: z.enum(['down', 'up']).default('down').describe('scroll: by one screen.'),
-    accept_dialogs: acceptArgument,
-  }),
+  input: actInput,
   output: pageOutput,
   example: { action: 'press', tab: '', ref: '', key: 'Escape', options: [], direction: 'down', accept_dialogs: false },
   timeoutMs: browserActMs,
   run: (input, context) => act(context, input.tab, toAction(input), input.accept_dialogs),
-}
+})
 
 /** @throws OxbowError `bad_input` when an argument that the action needs is missing */
 function toAction({ action, ref, key, options, direction }: ActInput): BrowserAction {

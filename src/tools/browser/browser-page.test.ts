@@ -22,7 +22,7 @@ it('what a page hides from people is hidden from the model too, also in titles a
   assert.equal(pageText(page), 'tab t1: https://example.com/ (Oxen)\n* it asked\nOxen pull.')
 })
 
-it('also beside screenshots, and in lists of downloads', async () => {
+it('also next to screenshots, and in lists of downloads', async () => {
   const replies: Record<string, object> = {
     browserPicture: {
       tab: 't1',

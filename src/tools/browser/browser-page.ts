@@ -17,20 +17,7 @@ export const refArgument: z.ZodString = z
   .max(20)
   .describe('Element, as browser_snapshot names it, e.g. e5. Refs change when the page does.')
 
-export interface PageOutput {
-  tab: string
-  url: string
-  title: string
-  status: number | null
-  shows: BrowserView['shows']
-  text: string
-  from_byte: number
-  next_byte: number | null
-  total_bytes: number
-  notes: string[]
-}
-
-export const pageOutput: z.ZodObject<{ [Key in keyof PageOutput]: z.ZodType<PageOutput[Key]> }> = z.strictObject({
+export const pageOutput = z.strictObject({
   tab: z.string(),
   url: z.string(),
   title: z.string(),
@@ -42,6 +29,7 @@ export const pageOutput: z.ZodObject<{ [Key in keyof PageOutput]: z.ZodType<Page
   total_bytes: z.int(),
   notes: z.array(z.string()),
 })
+export type PageOutput = z.infer<typeof pageOutput>
 
 type Shared = 'right' | 'audience' | 'rare' | 'tier' | 'effect' | 'labels'
 

@@ -1,23 +1,15 @@
 /** Calls that look: a page as elements (`browser.snapshot`), as text or as a picture, the open tabs, and downloads. */
 import { z } from 'zod'
 import { plural } from '../../base/index.ts'
-import { type BrowserDownload, type Call, evident } from '../../protocol/index.ts'
+import { type BrowserDownload, defineCall, evident, pictureCall, type Call } from '../../protocol/index.ts'
 import { browserGraceMs, browserLookMs, browserPageBytes, maxDownloadWaitSeconds, maxTreeDepth } from '../limits.ts'
 import { pictureLine, readPicture } from '../media/picture.ts'
 import { withoutHidden } from '../web/decode-text.ts'
-import { askBrowser, looking, pageOutput, type PageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
+import { askBrowser, looking, pageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
 
 const fromArgument = z.int().min(0).default(0).describe('Byte at which to continue the last answer, as it states. 0: look again.')
 
-interface SnapshotInput {
-  tab: string
-  ref: string
-  depth: number
-  changes: boolean
-  from_byte: number
-}
-
-export const browserSnapshot: Call<SnapshotInput, PageOutput> = {
+export const browserSnapshot = defineCall({
   ...looking,
   name: 'browser.snapshot',
   summary: 'Shows the page as a tree of elements, each with a ref (e5) for browser_click and browser_type.',
@@ -37,15 +29,9 @@ export const browserSnapshot: Call<SnapshotInput, PageOutput> = {
     const output = toOutput(view)
     return { output, text: pageText(output) }
   },
-}
+})
 
-interface TextInput {
-  tab: string
-  ref: string
-  from_byte: number
-}
-
-export const browserText: Call<TextInput, PageOutput> = {
+export const browserText = defineCall({
   ...looking,
   name: 'browser.text',
   summary: 'Shows the visible text of the page, in parts.',
@@ -62,26 +48,11 @@ export const browserText: Call<TextInput, PageOutput> = {
     const output = toOutput(await askBrowser(context, 'browserLook', look, browserLookMs))
     return { output, text: pageText(output) }
   },
-}
+})
 
-interface ScreenshotInput {
-  tab: string
-  ref: string
-  full_page: boolean
-}
-interface ScreenshotOutput {
-  tab: string
-  url: string
-  path: string
-  bytes: number
-  width: number
-  height: number
-  notes: string[]
-}
-
-export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
+export const browserScreenshot = defineCall({
   ...looking,
-  name: 'browser.screenshot',
+  name: pictureCall,
   summary: 'Takes a screenshot of the page, shows it and saves it as a new PNG file in /tmp/screenshots.',
   input: z.strictObject({
     tab: tabArgument,
@@ -109,17 +80,9 @@ export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
     const files = typeof shown === 'string' ? {} : { files: [shown.file] }
     return { output: { tab, url, path, bytes, width, height, notes: [...notes] }, text, ...files }
   },
-}
+})
 
-interface TabsInput {
-  action: 'list' | 'select' | 'close'
-  tab: string
-}
-interface TabsOutput {
-  tabs: { tab: string; current: boolean; url: string; title: string }[]
-}
-
-export const browserTabs: Call<TabsInput, TabsOutput> = {
+export const browserTabs = defineCall({
   ...looking,
   name: 'browser.tabs',
   summary: 'Lists the open tabs of this conversation, selects one, or closes one.',
@@ -137,16 +100,9 @@ export const browserTabs: Call<TabsInput, TabsOutput> = {
     const lines = tabs.map((each) => `${each.tab}${each.current ? ' (current)' : ''}: ${each.url} (${each.title})`)
     return { output: { tabs }, text: lines.length === 0 ? 'No tab is open.' : withoutHidden(lines.join('\n')) }
   },
-}
+})
 
-interface DownloadInput {
-  wait_s: number
-}
-interface DownloadOutput {
-  downloads: BrowserDownload[]
-}
-
-export const browserDownload: Call<DownloadInput, DownloadOutput> = {
+export const browserDownload = defineCall({
   ...looking,
   name: 'browser.download',
   summary: 'Lists the files that this conversation has downloaded to /tmp/downloads; waits for running downloads.',
@@ -172,7 +128,7 @@ export const browserDownload: Call<DownloadInput, DownloadOutput> = {
     const lines = downloads.map(downloadText)
     return { output: { downloads }, text: lines.length === 0 ? 'Nothing was downloaded.' : withoutHidden(lines.join('\n')) }
   },
-}
+})
 
 function downloadText({ path, url, bytes, state, problem }: BrowserDownload): string {
   if (state === 'done') return `${path} (${plural(bytes, 'byte')}) from ${url}`

@@ -1,21 +1,9 @@
 /** Calls that create, change, move and delete files. */
 import { z } from 'zod'
 import { isOxbowError, plural } from '../../base/index.ts'
-import { type Call, evident, type PatchedFile } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, type PatchedFile } from '../../protocol/index.ts'
 import { changeTimeoutMs, maxWriteCharacters, moveTimeoutMs, patchTimeoutMs } from '../limits.ts'
 import { askHands, changing, overwriteField, pathArgument, pathField, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
-
-interface WriteInput {
-  path: string
-  text: string
-  if_hash?: string | undefined
-}
-interface WriteOutput {
-  path: string
-  bytes: number
-  created: boolean
-  hash: string
-}
 
 /** @param seen the content that each session last read of a file, to report changes made by others since */
 export function changeCalls(seen: SeenFiles): readonly Call[] {
@@ -31,89 +19,71 @@ const ifHashArgument = z
 /** Added to the result when the file no longer held what this session last read. */
 const changedNote = 'It had been changed by someone else since you last read it'
 
-const fileWrite = (seen: SeenFiles): Call<WriteInput, WriteOutput> => ({
-  ...changing,
-  // Idempotent: the file is replaced as a whole.
-  effect: 'idempotent',
-  labels: { ...changing.labels, silent: ['text'] },
-  name: 'file.write',
-  content: ['text'],
-  reaches: { kind: 'paths', fields: ['path'] },
-  summary: 'Creates or replaces a text file; creates missing folders.',
-  input: z.strictObject({
-    path: pathField,
-    text: z.string().max(maxWriteCharacters).meta(evident('Complete new content of the file.')),
-    if_hash: ifHashArgument,
-  }),
-  output: z.strictObject({ path: z.string(), bytes: z.int(), created: z.boolean(), hash: z.string() }),
-  example: { path: 'notes/todo.md', text: '# To do\n\n- water the plants\n' },
-  async run(input, context) {
-    const path = toWorkspacePath(input.path)
-    const { was, ...done } = await askHands(context, 'write', { path, text: input.text, ifHash: input.if_hash }, changeTimeoutMs)
-    const changed = seen.replace(context.caller, path, was, done.hash) ? ` ${changedNote}: that content is replaced.` : ''
-    const created = done.created ? ', a new file' : ''
-    return { output: { path, ...done }, text: `Wrote ${plural(done.bytes, 'byte')} to ${path}${created} (hash ${done.hash}).${changed}` }
-  },
-})
+const fileWrite = (seen: SeenFiles): Call =>
+  defineCall({
+    ...changing,
+    // Idempotent: the file is replaced as a whole.
+    effect: 'idempotent',
+    labels: { ...changing.labels, silent: ['text'] },
+    name: 'file.write',
+    routes: [{ method: 'PUT', path: '/files/{path+}' }],
+    content: ['text'],
+    reaches: { kind: 'paths', fields: ['path'] },
+    summary: 'Creates or replaces a text file; creates missing folders.',
+    input: z.strictObject({
+      path: pathField,
+      text: z.string().max(maxWriteCharacters).meta(evident('Complete new content of the file.')),
+      if_hash: ifHashArgument,
+    }),
+    output: z.strictObject({ path: z.string(), bytes: z.int(), created: z.boolean(), hash: z.string() }),
+    example: { path: 'notes/todo.md', text: '# To do\n\n- water the plants\n' },
+    async run(input, context) {
+      const path = toWorkspacePath(input.path)
+      const { was, ...done } = await askHands(context, 'write', { path, text: input.text, ifHash: input.if_hash }, changeTimeoutMs)
+      const changed = seen.replace(context.caller, path, was, done.hash) ? ` ${changedNote}: that content is replaced.` : ''
+      const created = done.created ? ', a new file' : ''
+      return { output: { path, ...done }, text: `Wrote ${plural(done.bytes, 'byte')} to ${path}${created} (hash ${done.hash}).${changed}` }
+    },
+  })
 
-interface EditInput {
-  path: string
-  find: string
-  replace: string
-  all: boolean
-  if_hash?: string | undefined
-}
-interface EditOutput {
-  path: string
-  replaced: number
-  first_line: number
-  hash: string
-}
+const fileEdit = (seen: SeenFiles): Call =>
+  defineCall({
+    ...changing,
+    // Not idempotent: the new text may contain the text to find.
+    effect: 'once',
+    name: 'file.edit',
+    routes: [{ method: 'PATCH', path: '/files/{path+}' }],
+    content: ['find', 'replace'],
+    reaches: { kind: 'paths', fields: ['path'] },
+    summary: 'Replaces text in a file. It must match exactly and occur once, unless all is set.',
+    input: z.strictObject({
+      path: pathField,
+      find: z.string().min(1).max(maxWriteCharacters).meta(evident('Text to replace, exactly as in the file, without line numbers.')),
+      replace: z.string().max(maxWriteCharacters).meta(evident('Replacement text. Empty: delete the found text.')),
+      all: z.boolean().default(false).meta(evident('Replace every occurrence instead of refusing when there is more than one.')),
+      if_hash: ifHashArgument,
+    }),
+    output: z.strictObject({ path: z.string(), replaced: z.int(), first_line: z.int(), hash: z.string() }),
+    example: { path: 'src/main.ts', find: 'const port = 80', replace: 'const port = 8080', all: false },
+    async run(input, context) {
+      const path = toWorkspacePath(input.path)
+      const request = { path, find: input.find, replace: input.replace, all: input.all, ifHash: input.if_hash }
+      const done = await askHands(context, 'edit', request, changeTimeoutMs)
+      const where = done.replaced === 1 ? `at line ${done.firstLine}` : `the first at line ${done.firstLine}`
+      const changed = seen.replace(context.caller, path, done.was, done.hash) ? ` ${changedNote}: only the found text was replaced.` : ''
+      return {
+        output: { path, replaced: done.replaced, first_line: done.firstLine, hash: done.hash },
+        text: `Replaced ${plural(done.replaced, 'occurrence')} in ${path}, ${where} (hash ${done.hash}).${changed}`,
+      }
+    },
+  })
 
-const fileEdit = (seen: SeenFiles): Call<EditInput, EditOutput> => ({
-  ...changing,
-  // Not idempotent: the new text may contain the text to find.
-  effect: 'once',
-  name: 'file.edit',
-  content: ['find', 'replace'],
-  reaches: { kind: 'paths', fields: ['path'] },
-  summary: 'Replaces text in a file. It must match exactly and occur once, unless all is set.',
-  input: z.strictObject({
-    path: pathField,
-    find: z.string().min(1).max(maxWriteCharacters).meta(evident('Text to replace, exactly as in the file, without line numbers.')),
-    replace: z.string().max(maxWriteCharacters).meta(evident('Replacement text. Empty: delete the found text.')),
-    all: z.boolean().default(false).meta(evident('Replace every occurrence instead of refusing when there is more than one.')),
-    if_hash: ifHashArgument,
-  }),
-  output: z.strictObject({ path: z.string(), replaced: z.int(), first_line: z.int(), hash: z.string() }),
-  example: { path: 'src/main.ts', find: 'const port = 80', replace: 'const port = 8080', all: false },
-  async run(input, context) {
-    const path = toWorkspacePath(input.path)
-    const request = { path, find: input.find, replace: input.replace, all: input.all, ifHash: input.if_hash }
-    const done = await askHands(context, 'edit', request, changeTimeoutMs)
-    const where = done.replaced === 1 ? `at line ${done.firstLine}` : `the first at line ${done.firstLine}`
-    const changed = seen.replace(context.caller, path, done.was, done.hash) ? ` ${changedNote}: only the found text was replaced.` : ''
-    return {
-      output: { path, replaced: done.replaced, first_line: done.firstLine, hash: done.hash },
-      text: `Replaced ${plural(done.replaced, 'occurrence')} in ${path}, ${where} (hash ${done.hash}).${changed}`,
-    }
-  },
-})
-
-interface DeleteInput {
-  path: string
-  recursive: boolean
-}
-interface DeleteOutput {
-  path: string
-  deleted: number
-}
-
-const fileDelete: Call<DeleteInput, DeleteOutput> = {
+const fileDelete = defineCall({
   ...changing,
   // Idempotent: deleting what is already gone succeeds.
   effect: 'idempotent',
   name: 'file.delete',
+  routes: [{ method: 'DELETE', path: '/files/{path+}' }],
   lasting: 'unversioned',
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Deletes a file; with recursive, a folder and its content.',
@@ -133,17 +103,9 @@ const fileDelete: Call<DeleteInput, DeleteOutput> = {
       return { output: { path, deleted: 0 }, text: `${path} does not exist: nothing to delete.` }
     }
   },
-}
+})
 
-interface PatchInput {
-  diff: string
-  path: string
-}
 type PatchedPath = Omit<PatchedFile, 'was'>
-interface PatchOutput {
-  files: PatchedPath[]
-}
-
 const exampleDiff = `--- a/src/main.ts
 +++ b/src/main.ts
 @@ -1,3 +1,3 @@
@@ -157,50 +119,52 @@ const exampleDiff = `--- a/src/main.ts
 +The port is 8080.
 `
 
-const filePatch = (seen: SeenFiles): Call<PatchInput, PatchOutput> => ({
-  ...changing,
-  // Not idempotent: the lines to change are gone after the first time.
-  effect: 'once',
-  name: 'file.patch',
-  summary: 'Applies a unified diff, as git writes it, to files: all or nothing.',
-  input: z.strictObject({
-    diff: z
-      .string()
-      .min(1)
-      .max(maxWriteCharacters)
-      .meta(
-        evident(
-          'Unified diff as git writes it: for each file, lines --- a/NAME and +++ b/NAME (/dev/null for none), then hunks. Context and removed lines must match the file exactly.',
+const filePatch = (seen: SeenFiles): Call =>
+  defineCall({
+    ...changing,
+    // Not idempotent: the lines to change are gone after the first time.
+    effect: 'once',
+    name: 'file.patch',
+    routes: [{ method: 'POST', path: '/files/patch' }],
+    summary: 'Applies a unified diff, as git writes it, to files: all or nothing.',
+    input: z.strictObject({
+      diff: z
+        .string()
+        .min(1)
+        .max(maxWriteCharacters)
+        .meta(
+          evident(
+            'Unified diff as git writes it: for each file, lines --- a/NAME and +++ b/NAME (/dev/null for none), then hunks. Context and removed lines must match the file exactly.',
+          ),
         ),
+      path: pathArgument.default('/shared').meta(evident('Folder that the names in the diff are relative to.')),
+    }),
+    output: z.strictObject({
+      files: z.array(
+        z.strictObject({
+          path: z.string(),
+          from: z.string(),
+          change: z.enum(['created', 'changed', 'deleted', 'moved']),
+          added: z.int(),
+          removed: z.int(),
+          hunks: z.int(),
+          shifted: z.int(),
+          hash: z.string(),
+        }),
       ),
-    path: pathArgument.default('/shared').meta(evident('Folder that the names in the diff are relative to.')),
-  }),
-  output: z.strictObject({
-    files: z.array(
-      z.strictObject({
-        path: z.string(),
-        from: z.string(),
-        change: z.enum(['created', 'changed', 'deleted', 'moved']),
-        added: z.int(),
-        removed: z.int(),
-        hunks: z.int(),
-        shifted: z.int(),
-        hash: z.string(),
-      }),
-    ),
-  }),
-  example: { diff: exampleDiff, path: '/shared' },
-  timeoutMs: patchTimeoutMs,
-  recordOutput: ({ files }) => ({ files: files.flatMap(({ path, from }) => [path, ...(from === '' ? [] : [from])]) }),
-  async run(input, context) {
-    const { files } = await askHands(context, 'patch', { path: toWorkspacePath(input.path), diff: input.diff }, patchTimeoutMs)
-    const lines = files.map((file) => {
-      const changed = seen.replace(context.caller, file.path, file.was, file.hash) ? ` ${changedNote}: only its hunks were applied.` : ''
-      return patchedLine(file) + changed
-    })
-    return { output: { files: files.map(({ was: _was, ...file }) => file) }, text: lines.join('\n') }
-  },
-})
+    }),
+    example: { diff: exampleDiff, path: '/shared' },
+    timeoutMs: patchTimeoutMs,
+    recordOutput: ({ files }) => ({ files: files.flatMap(({ path, from }) => [path, ...(from === '' ? [] : [from])]) }),
+    async run(input, context) {
+      const { files } = await askHands(context, 'patch', { path: toWorkspacePath(input.path), diff: input.diff }, patchTimeoutMs)
+      const lines = files.map((file) => {
+        const changed = seen.replace(context.caller, file.path, file.was, file.hash) ? ` ${changedNote}: only its hunks were applied.` : ''
+        return patchedLine(file) + changed
+      })
+      return { output: { files: files.map(({ was: _was, ...file }) => file) }, text: lines.join('\n') }
+    },
+  })
 
 const verbs = { created: 'Created', changed: 'Changed', deleted: 'Deleted', moved: 'Moved' } as const
 
@@ -211,23 +175,12 @@ function patchedLine(file: PatchedPath): string {
   return `${verbs[file.change]} ${name} (+${file.added} -${file.removed}${hash})${shifted}.`
 }
 
-interface MoveInput {
-  from: string
-  to: string
-  overwrite: boolean
-}
-interface MoveOutput {
-  from: string
-  to: string
-  kind: 'file' | 'folder' | 'link'
-  replaced: boolean
-}
-
-const fileMove: Call<MoveInput, MoveOutput> = {
+const fileMove = defineCall({
   ...changing,
   // Not idempotent: after the first time the source is gone.
   effect: 'once',
   name: 'file.move',
+  routes: [{ method: 'POST', path: '/files/move' }],
   reaches: { kind: 'paths', fields: ['from', 'to'] },
   lasting: 'unversioned',
   summary: 'Moves or renames a file or folder. `to` is the full new path.',
@@ -246,4 +199,4 @@ const fileMove: Call<MoveInput, MoveOutput> = {
     const replaced = done.replaced ? ', replacing the existing file' : ''
     return { output: { from, to, ...done }, text: `Moved the ${done.kind} ${from} to ${to}${replaced}.` }
   },
-}
+})

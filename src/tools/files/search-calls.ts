@@ -1,7 +1,7 @@
 /** Calls that find files and lines in them. */
 import { z } from 'zod'
 import { plural } from '../../base/index.ts'
-import { type Call, evident, type HandsOps } from '../../protocol/index.ts'
+import { defineCall, evident, type HandsOps } from '../../protocol/index.ts'
 import { listTimeoutMs, maxContextLines, maxListEntries, maxMatches, pageBytes, searchTimeoutMs } from '../limits.ts'
 import { askHands, depthField, listedPath, looking, pathArgument, skipField, toWorkspacePath } from '../workspace-arguments.ts'
 
@@ -13,22 +13,18 @@ const allField = z
   .default(false)
   .describe('Include .git, node_modules and what .gitignore excludes; in a search also hidden files.')
 
-interface ListInput {
-  path: string
-  depth: number
-  glob: string
-  all: boolean
-  skip: number
-}
-interface ListOutput {
-  path: string
-  entries: HandsOps['list']['output']['entries']
-  truncated: boolean
-}
+type ListOutput = z.infer<typeof listOutput>
 
-export const fileList: Call<ListInput, ListOutput> = {
+const listOutput = z.strictObject({
+  path: z.string(),
+  entries: z.array(z.strictObject({ path: z.string(), kind: z.enum(['file', 'folder', 'link', 'other']), bytes: z.int() })),
+  truncated: z.boolean(),
+})
+
+export const fileList = defineCall({
   ...looking,
   name: 'file.list',
+  routes: [{ method: 'GET', path: '/files' }],
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Lists a folder, or finds files by name.',
   input: z.strictObject({
@@ -38,11 +34,7 @@ export const fileList: Call<ListInput, ListOutput> = {
     all: allField,
     skip: skipField,
   }),
-  output: z.strictObject({
-    path: z.string(),
-    entries: z.array(z.strictObject({ path: z.string(), kind: z.enum(['file', 'folder', 'link', 'other']), bytes: z.int() })),
-    truncated: z.boolean(),
-  }),
+  output: listOutput,
   example: { path: '/shared', depth: 5, glob: '*.md', all: false, skip: 0 },
   timeoutMs: listTimeoutMs,
   async run(input, context) {
@@ -59,7 +51,7 @@ export const fileList: Call<ListInput, ListOutput> = {
     if (skip > 0) return { output, text: `${path} has no more entries.` }
     return { output, text: glob === '' ? `${path} is empty.` : `Nothing in ${path} matches ${glob}, down to depth ${depth}.` }
   },
-}
+})
 
 function entryLine(entry: ListOutput['entries'][number], base: string): string {
   const name = listedPath(entry.path.startsWith(base) ? entry.path.slice(base.length) : entry.path)
@@ -68,45 +60,33 @@ function entryLine(entry: ListOutput['entries'][number], base: string): string {
   return `${name}  (${entry.kind === 'link' ? 'link' : 'special file'})`
 }
 
-interface SearchInput {
-  pattern: string
-  path: string
-  regex: boolean
-  ignore_case: boolean
-  glob: string
-  all: boolean
-  context_lines: number
-  skip: number
-  max_matches: number
-}
-interface SearchOutput {
-  matches: Match[]
-  files_searched: number
-  truncated: boolean
-}
+type SearchInput = z.infer<typeof searchInput>
 type Match = HandsOps['search']['output']['matches'][number]
 
-export const fileSearch: Call<SearchInput, SearchOutput> = {
+const searchInput = z.strictObject({
+  pattern: z.string().min(1).max(1_000).meta(evident('Pattern to search for in each line.')),
+  path: pathArgument.default('/shared').meta(evident('Folder or file to search. Relative paths start at /shared.')),
+  regex: z.boolean().default(true).meta(evident('true: the pattern is a regular expression (JavaScript syntax). false: plain text.')),
+  ignore_case: z.boolean().default(false).meta(evident('Ignore the difference between upper and lower case.')),
+  glob: globField,
+  all: allField,
+  context_lines: z.int().min(0).max(maxContextLines).default(0).meta(evident('Lines of context before and after each match.')),
+  skip: skipField,
+  max_matches: z
+    .int()
+    .min(1)
+    .max(maxMatches)
+    .default(maxMatches)
+    .meta(evident('Maximum number of matches. A page ends earlier when it is full.')),
+})
+
+export const fileSearch = defineCall({
   ...looking,
   name: 'file.search',
+  routes: [{ method: 'GET', path: '/search' }],
   reaches: { kind: 'paths', fields: ['path'] },
   summary: 'Searches the lines of text files, like ripgrep.',
-  input: z.strictObject({
-    pattern: z.string().min(1).max(1_000).meta(evident('Pattern to search for in each line.')),
-    path: pathArgument.default('/shared').meta(evident('Folder or file to search. Relative paths start at /shared.')),
-    regex: z.boolean().default(true).meta(evident('true: the pattern is a regular expression (JavaScript syntax). false: plain text.')),
-    ignore_case: z.boolean().default(false).meta(evident('Ignore the difference between upper and lower case.')),
-    glob: globField,
-    all: allField,
-    context_lines: z.int().min(0).max(maxContextLines).default(0).meta(evident('Lines of context before and after each match.')),
-    skip: skipField,
-    max_matches: z
-      .int()
-      .min(1)
-      .max(maxMatches)
-      .default(maxMatches)
-      .meta(evident('Maximum number of matches. A page ends earlier when it is full.')),
-  }),
+  input: searchInput,
   output: z.strictObject({
     matches: z.array(
       z.strictObject({ path: z.string(), line: z.int(), text: z.string(), before: z.array(z.string()), after: z.array(z.string()) }),
@@ -139,7 +119,7 @@ export const fileSearch: Call<SearchInput, SearchOutput> = {
     const more = truncated ? `\n[Matches ${skip + 1} to ${last}. Continue with skip ${last}, or narrow the pattern, path or glob.]` : ''
     return { output, text: `${page.text}${more}` }
   },
-}
+})
 
 function noMatch(path: string, files: number, { skip, all }: SearchInput): string {
   if (skip > 0) return `No more matches under ${path}.`

@@ -5,25 +5,11 @@
  */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import type { Call } from '../../protocol/index.ts'
+import { type Call, defineCall } from '../../protocol/index.ts'
 import { changeTimeoutMs, maxPieceCharacters, maxTransferPieceBytes, maxUploadBytes, readTimeoutMs } from '../limits.ts'
 import { askHands, changing, looking, overwriteField, pathField, toWorkspacePath } from '../workspace-arguments.ts'
 
-interface DownloadInput {
-  path: string
-  offset: number
-  max_bytes: number
-}
-interface DownloadOutput {
-  path: string
-  base64: string
-  offset: number
-  bytes: number
-  total_bytes: number
-  modified_at: number
-}
-
-const fileDownload: Call<DownloadInput, DownloadOutput> = {
+const fileDownload = defineCall({
   ...looking,
   name: 'file.download',
   reaches: { kind: 'paths', fields: ['path'] },
@@ -53,24 +39,9 @@ const fileDownload: Call<DownloadInput, DownloadOutput> = {
     const base64 = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('base64')
     return { output: { path, base64, offset, bytes: content.length, total_bytes: totalBytes, modified_at: modifiedMs } }
   },
-}
+})
 
-interface UploadInput {
-  path: string
-  upload: string
-  offset: number
-  base64: string
-  last: boolean
-  overwrite: boolean
-}
-interface UploadOutput {
-  path: string
-  bytes: number
-  created: boolean
-  hash: string
-}
-
-const fileUpload: Call<UploadInput, UploadOutput> = {
+const fileUpload = defineCall({
   ...changing,
   // Hands refuse a piece that they have already written.
   effect: 'idempotent',
@@ -117,6 +88,6 @@ const fileUpload: Call<UploadInput, UploadOutput> = {
     )
     return { output: { path, bytes, created, hash } }
   },
-}
+})
 
 export const fileTransferCalls: readonly Call[] = [fileDownload, fileUpload]

@@ -1,15 +1,17 @@
 /**
- * Calls that move files between the workspace and the person. `media.send` sends one: its content is stored in pieces beside the
+ * Calls that move files between the workspace and the person. `media.send` sends one: its content is stored in pieces next to the
  * journal, and the record of the call names them, so that any client of the session can fetch them. It leaves the sandbox: a sink.
  * `attachment.save` writes a file that came with a message of this turn.
  */
 import { z } from 'zod'
 import { OxbowError, plural } from '../../base/index.ts'
 import {
+  mediaCall,
   type Attachment,
   type Call,
   type CallContext,
   cleanFileName,
+  defineCall,
   evident,
   type HandsOps,
   maxPieceBytes,
@@ -20,21 +22,6 @@ import { askHands, overwriteField, pathField, type SeenFiles, toWorkspacePath } 
 
 type MediaType = 'photo' | 'audio' | 'document' | 'voice' | 'video'
 
-interface SendInput {
-  path: string
-  media_type: MediaType
-  caption: string
-}
-interface SendOutput {
-  media_type: MediaType
-  name: string
-  mime_type: string
-  bytes: number
-  /** Hashes of the pieces, in order; `media.read` returns one piece. */
-  pieces: string[]
-  caption: string
-}
-
 /** MIME types that each kind accepts. */
 const kinds: Readonly<Record<MediaType, RegExp>> = {
   photo: /^image\//,
@@ -44,8 +31,8 @@ const kinds: Readonly<Record<MediaType, RegExp>> = {
   document: /^/,
 }
 
-export const mediaSend: Call<SendInput, SendOutput> = {
-  name: 'media.send',
+export const mediaSend = defineCall({
+  name: mediaCall,
   inTurn: true,
   summary: 'Sends a file to the person, with the reply.',
   input: z.strictObject({
@@ -60,7 +47,7 @@ export const mediaSend: Call<SendInput, SendOutput> = {
     name: z.string(),
     mime_type: z.string(),
     bytes: z.int(),
-    pieces: z.array(z.string()),
+    pieces: z.array(z.string()).describe('Hashes of the pieces, in order; `media.read` returns one.'),
     caption: z.string(),
   }),
   example: { path: 'chart.png', media_type: 'photo', caption: 'Oxen by year' },
@@ -82,7 +69,7 @@ export const mediaSend: Call<SendInput, SendOutput> = {
     const shown = 'A text terminal shows only its name; the person can save it with `oxbow media`.'
     return { output, text: `Sent ${output.name} as ${media_type}: ${mime}, ${plural(bytes, 'byte')}. ${shown}` }
   },
-}
+})
 
 async function keepFile(path: string, context: CallContext): Promise<{ head: Uint8Array; bytes: number; pieces: string[] }> {
   const pieces: string[] = []
@@ -109,63 +96,51 @@ async function keepFile(path: string, context: CallContext): Promise<{ head: Uin
   return { head: head ?? new Uint8Array(), bytes: total, pieces }
 }
 
-interface SaveInput {
-  index: number
-  name?: string | undefined
-  path: string
-  overwrite: boolean
-}
-interface SaveOutput {
-  saved: boolean
-  path: string
-  mime_type: string
-  bytes_written: number
-  created: boolean
-  hash: string
-  source_index: number
-}
-
-export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => ({
-  name: 'attachment.save',
-  reaches: { kind: 'paths', fields: ['path'] },
-  inTurn: true,
-  summary: 'Saves a file attached to a message.',
-  input: z.strictObject({
-    index: z.int().min(0).meta(evident('Index of the attachment, as shown in the message.')),
-    name: z.string().max(200).meta(evident('Its name, for one of an earlier message; the newest of that name counts.')).optional(),
-    path: pathField,
-    overwrite: overwriteField,
-  }),
-  output: z.strictObject({
-    saved: z.boolean(),
-    path: z.string(),
-    mime_type: z.string(),
-    bytes_written: z.int(),
-    created: z.boolean(),
-    hash: z.string(),
-    source_index: z.int(),
-  }),
-  example: { index: 0, path: 'photo.png', overwrite: false },
-  tier: 'side_effecting',
-  right: 'attachment.save',
-  files: 'writes',
-  effect: 'once',
-  audience: ['model'],
-  labels: { adds: [], sink: false },
-  timeoutMs: attachmentTimeoutMs,
-  async run(input, context) {
-    const attachment = choose(input, await context.attachments())
-    const path = toWorkspacePath(input.path)
-    const { bytes, created, hash, was } = await putPieces(attachment, path, input.overwrite, context)
-    const facts = { mime_type: attachment.media_type, bytes_written: bytes, created, hash, source_index: attachment.index }
-    const changed = seen.replace(context.caller, path, was, hash)
-      ? ' The replaced file had been changed by someone else since you last read it.'
-      : ''
-    const replaced = created ? '' : ', replacing the existing file'
-    const text = `Saved attachment ${attachment.index} to ${path}${replaced}: ${plural(bytes, 'byte')}, ${attachment.media_type} (hash ${hash}).${changed}`
-    return { output: { saved: true, path, ...facts }, text }
-  },
+type SaveInput = z.infer<typeof saveInput>
+const saveInput = z.strictObject({
+  index: z.int().min(0).meta(evident('Index of the attachment, as shown in the message.')),
+  name: z.string().max(200).meta(evident('Its name, for one of an earlier message; the newest of that name counts.')).optional(),
+  path: pathField,
+  overwrite: overwriteField,
 })
+
+export const attachmentSave = (seen: SeenFiles): Call =>
+  defineCall({
+    name: 'attachment.save',
+    reaches: { kind: 'paths', fields: ['path'] },
+    inTurn: true,
+    summary: 'Saves a file attached to a message.',
+    input: saveInput,
+    output: z.strictObject({
+      saved: z.boolean(),
+      path: z.string(),
+      mime_type: z.string(),
+      bytes_written: z.int(),
+      created: z.boolean(),
+      hash: z.string(),
+      source_index: z.int(),
+    }),
+    example: { index: 0, path: 'photo.png', overwrite: false },
+    tier: 'side_effecting',
+    right: 'attachment.save',
+    files: 'writes',
+    effect: 'once',
+    audience: ['model'],
+    labels: { adds: [], sink: false },
+    timeoutMs: attachmentTimeoutMs,
+    async run(input, context) {
+      const attachment = choose(input, await context.attachments())
+      const path = toWorkspacePath(input.path)
+      const { bytes, created, hash, was } = await putPieces(attachment, path, input.overwrite, context)
+      const facts = { mime_type: attachment.media_type, bytes_written: bytes, created, hash, source_index: attachment.index }
+      const changed = seen.replace(context.caller, path, was, hash)
+        ? ' The replaced file had been changed by someone else since you last read it.'
+        : ''
+      const replaced = created ? '' : ', replacing the existing file'
+      const text = `Saved attachment ${attachment.index} to ${path}${replaced}: ${plural(bytes, 'byte')}, ${attachment.media_type} (hash ${hash}).${changed}`
+      return { output: { saved: true, path, ...facts }, text }
+    },
+  })
 
 /** Without a name, files of this turn come before those of earlier ones, which may have the same index. */
 function choose({ index, name }: Pick<SaveInput, 'index' | 'name'>, attachments: readonly Attachment[]): Attachment {

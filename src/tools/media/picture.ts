@@ -1,5 +1,5 @@
 /**
- * Checks a picture for a model and stores it in pieces beside the journal. A service that rejects one picture rejects every request
+ * Checks a picture for a model and stores it in pieces next to the journal. A service that rejects one picture rejects every request
  * of the conversation that includes it, so a broken, truncated or oversized picture is replaced by a sentence.
  */
 import { plural } from '../../base/index.ts'

@@ -1,27 +1,21 @@
 /** Calls that maintain memory: origin, statistics, reindexing, forgetting, export and import. */
 import { z } from 'zod'
 import {
-  type ExportPage,
   exportPage,
   type Forgettable,
   type ForgetOutput,
   forgetOutput,
   type Forgotten,
-  type Imported,
   imported,
   looksLikeId,
   type Memory,
-  type MemoryMap,
   memoryMap,
-  type MemoryReport,
   memoryReport,
-  type Provenance,
   provenance,
-  type Reindexed,
   reindexed,
 } from '../../memory/index.ts'
 import { type JsonObject, OxbowError, truncate, plural } from '../../base/index.ts'
-import { type Call, evident } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, forgetCall } from '../../protocol/index.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import {
   forgetTimeoutMs,
@@ -35,13 +29,14 @@ import {
 } from '../limits.ts'
 
 export function careCalls(memory: Memory): readonly Call[] {
-  return [whyCall(memory), forgetCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
+  return [whyCall(memory), forgettingCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
 }
 
-function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
-  return {
+function whyCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
     name: 'memory.why',
+    routes: [{ method: 'GET', path: '/memory/{note_id}/why' }],
     summary: 'Shows the origin of a memory, down to the journal record, and what corrects it.',
     input: z.strictObject({ note_id: noteId }),
     output: provenance,
@@ -53,19 +48,14 @@ function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
       const why = await memory.why(id)
       return { output: why, labels: why.labels }
     },
-  }
+  })
 }
 
-interface ForgetInput {
-  ids: string[]
-  text: string
-  dry_run: boolean
-}
-
-function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
-  return {
+function forgettingCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
-    name: 'memory.forget',
+    name: forgetCall,
+    routes: [{ method: 'POST', path: '/memory/forget' }],
     lasting: 'erases memories for good',
     event: () => ({ kind: 'memory_forgotten', fields: {} }),
     summary: 'Erases memories by id, or all that says a text, for good. Only when the person asks.',
@@ -93,12 +83,12 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
       const question = { ids, text }
       if (dry) {
         const found = await forgetting.preview(question, context.signal)
-        return { output: { dry_run: true, ...found }, text: previewText(found), labels: found.labels }
+        return { output: { dry_run: true as const, ...found }, text: previewText(found), labels: found.labels }
       }
       const done = await forgetting.forget(question, context)
-      return { output: { dry_run: false, ...done }, text: forgottenText(done), ok: done.left === 0 }
+      return { output: { dry_run: false as const, ...done }, text: forgottenText(done), ok: done.left === 0 }
     },
-  }
+  })
 }
 
 const nothingYet = { bodies: 0, blobs: 0, derived: 0, later: [], running: [], left: 0 } as const
@@ -154,25 +144,27 @@ function forgottenText({ entries, bodies, derived, later, left }: Forgotten): st
   ].join(' ')
 }
 
-function statsCall(memory: Memory): Call<object, MemoryReport> {
-  return {
+function statsCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
     name: 'memory.stats',
+    routes: [{ method: 'GET', path: '/memory/stats' }],
     summary: 'Shows how much is in memory, and the progress of indexing.',
     input: z.strictObject({}),
     output: memoryReport,
     example: {},
     audience: ['terminal'],
     run: async () => ({ output: await memory.stats() }),
-  }
+  })
 }
 
 const mapKinds = ['note', 'fact', 'document', 'summary', 'message'] as const
 
-function mapCall(memory: Memory): Call<{ kinds: (typeof mapKinds)[number][]; limit: number }, MemoryMap> {
-  return {
+function mapCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
     name: 'memory.map',
+    routes: [{ method: 'GET', path: '/memory/map' }],
     summary: 'Places memories on a map, similar ones near each other.',
     input: z.strictObject({
       kinds: z.array(z.enum(mapKinds)).min(1).default(['note', 'fact', 'document', 'summary']).describe('Kinds of memories to place.'),
@@ -187,16 +179,17 @@ function mapCall(memory: Memory): Call<{ kinds: (typeof mapKinds)[number][]; lim
       await memory.caughtUp()
       return { output: await memory.map(kinds, limit), text: '' }
     },
-  }
+  })
 }
 
 /** A thousand vectors are projected in a tenth of a second. */
 const maxMapPoints = 1_000
 
-function reindexCall(memory: Memory): Call<object, Reindexed> {
-  return {
+function reindexCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.reindex',
+    routes: [{ method: 'POST', path: '/memory/reindex' }],
     summary: 'Rebuilds memory from the journal and from all notes and documents, and recomputes all vectors; changes made by people stay.',
     timeoutMs: forgetTimeoutMs,
     input: z.strictObject({}),
@@ -209,17 +202,18 @@ function reindexCall(memory: Memory): Call<object, Reindexed> {
       const read = `${plural(messages, 'message')} and ${plural(written, 'other memory', 'other memories')} read again.`
       return { output, text: vectors ? `${read} Vectors are recomputed in the background: see \`oxbow memory stats\`.` : read }
     },
-  }
+  })
 }
 
 export function transferCalls(memory: Memory): readonly Call[] {
   return [exportCall(memory), importCall(memory)]
 }
 
-function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
-  return {
+function exportCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
     name: 'memory.export',
+    routes: [{ method: 'GET', path: '/memory/export' }],
     summary: 'Exports memories as JSON lines with all fields, newest first, one page at a time.',
     input: z.strictObject({ after: z.string().max(300).default('').describe('`next` of the previous page.') }),
     output: exportPage,
@@ -232,13 +226,14 @@ function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
       const page = await (await memory.transfer()).exportPage(after)
       return { output: page, text: plural(page.lines.length, 'line') }
     },
-  }
+  })
 }
 
-function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean; untrusted: boolean }, Imported> {
-  return {
+function importCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.import',
+    routes: [{ method: 'POST', path: '/memory/import' }],
     summary: 'Imports memories from memory.export; existing ones stay unless overwrite is set.',
     timeoutMs: ingestTimeoutMs,
     input: z.strictObject({
@@ -270,5 +265,5 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean;
       const text = `${added} added, ${replaced} replaced, ${unchanged} unchanged, ${plural(conflicts.length, 'conflict')}, ${refused.length} refused.`
       return { output: done, text, ok: refused.length === 0 && conflicts.length === 0 }
     },
-  }
+  })
 }

@@ -1,26 +1,24 @@
 /** Calls by which a person corrects memories: contradictions, confirmation, validity, trust and pins. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
-import type { Call } from '../../protocol/index.ts'
+import { type Call, defineCall } from '../../protocol/index.ts'
 import { changing, moment, noteId, toMoment } from './call-facts.ts'
 import { startOf } from './note-calls.ts'
 
-interface Changed {
-  note_id: string
-  message: string
-}
+type Changed = z.infer<typeof output>
 
-const output: z.ZodType<Changed> = z.strictObject({ note_id: z.string(), message: z.string() })
+const output = z.strictObject({ note_id: z.string(), message: z.string() })
 const answer = (id: string, message: string): { output: Changed; text: string } => ({ output: { note_id: id, message }, text: message })
 
 export function correctCalls(memory: Memory): readonly Call[] {
   return [contradictCall(memory), confirmCall(memory), validCall(memory), promoteCall(memory), pinCall(memory)]
 }
 
-function contradictCall(memory: Memory): Call<{ note_id: string; other: string }, Changed> {
-  return {
+function contradictCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.contradict',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/contradict' }],
     summary: 'Marks two memories as contradictory, until one supersedes the other.',
     input: z.strictObject({ note_id: noteId, other: noteId.describe('The memory that contradicts it.') }),
     output,
@@ -30,13 +28,14 @@ function contradictCall(memory: Memory): Call<{ note_id: string; other: string }
       await (await memory.corrections()).contradict(id, other)
       return answer(id, `${id} and ${other} are marked as contradictory.`)
     },
-  }
+  })
 }
 
-function confirmCall(memory: Memory): Call<{ note_id: string; by?: string | undefined }, Changed> {
-  return {
+function confirmCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.confirm',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/confirm' }],
     summary: 'Marks a memory as confirmed, by you or by another memory that says the same.',
     input: z.strictObject({ note_id: noteId, by: noteId.optional().describe('The memory that says the same.') }),
     output,
@@ -46,13 +45,14 @@ function confirmCall(memory: Memory): Call<{ note_id: string; by?: string | unde
       await (await memory.corrections()).confirm(id, by ?? null)
       return answer(id, `${id} is confirmed.`)
     },
-  }
+  })
 }
 
-function validCall(memory: Memory): Call<{ note_id: string; from?: string | undefined; to?: string | undefined }, Changed> {
-  return {
+function validCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.valid',
+    routes: [{ method: 'PUT', path: '/memory/{note_id}/valid' }],
     summary: 'Sets the period in which a memory is valid.',
     input: z.strictObject({
       note_id: noteId,
@@ -68,13 +68,14 @@ function validCall(memory: Memory): Call<{ note_id: string; from?: string | unde
       const ends = end === null ? 'without end' : `until ${to ?? 'the memory that replaced it'}`
       return answer(id, `${id} is valid ${from === undefined ? '' : `from ${from} `}${ends}.`)
     },
-  }
+  })
 }
 
-function promoteCall(memory: Memory): Call<{ note_id: string }, Changed> {
-  return {
+function promoteCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.promote',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/promote' }],
     summary: 'Removes the label `untrusted` from a memory that a person has checked.',
     input: z.strictObject({ note_id: noteId }),
     output,
@@ -84,13 +85,14 @@ function promoteCall(memory: Memory): Call<{ note_id: string }, Changed> {
       await (await memory.corrections()).promote(id, caller.actor)
       return answer(id, `${id} is trusted now.`)
     },
-  }
+  })
 }
 
-function pinCall(memory: Memory): Call<{ note_id: string; pinned: boolean }, Changed> {
-  return {
+function pinCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.pin',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/pin' }],
     summary: 'Pins a note or fact so that it never fades, or unpins it.',
     input: z.strictObject({ note_id: noteId, pinned: z.boolean().default(true).describe('false: unpin it, so that it may fade again.') }),
     output,
@@ -100,5 +102,5 @@ function pinCall(memory: Memory): Call<{ note_id: string; pinned: boolean }, Cha
       await (await memory.corrections()).pin(id, pinned)
       return answer(id, pinned ? `${id} is pinned and does not fade.` : `${id} is no longer pinned.`)
     },
-  }
+  })
 }

@@ -4,18 +4,14 @@ import { basename, extname } from 'node:path/posix'
 import { z } from 'zod'
 import type { Ingested, Memory, TextFormat } from '../../memory/index.ts'
 import { isOxbowError, ownValue, OxbowError, plural } from '../../base/index.ts'
-import type { Call, CallContext, Label } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, type Label } from '../../protocol/index.ts'
 import { listTimeoutMs, maxListDepth, maxRangeBytes } from '../limits.ts'
 import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from '../web/decode-text.ts'
 import { askHands, pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
 import { changing, tags } from './call-facts.ts'
 import { ingestFileTimeoutMs, ingestTimeoutMs, maxDocumentBytes, maxIngestFiles } from '../limits.ts'
 
-interface IngestInput {
-  path: string
-  tags: string[]
-  trust: boolean
-}
+type IngestInput = z.infer<typeof ingestInput>
 
 const ingestOutput = z.strictObject({
   documents: z.array(
@@ -32,18 +28,21 @@ const ingestOutput = z.strictObject({
 
 type IngestOutput = z.infer<typeof ingestOutput>
 
-export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
-  return {
+const ingestInput = z.strictObject({
+  path: pathArgument.describe('File or folder. Relative paths start at /shared. Deleted files are removed from memory.'),
+  tags: tags.default([]),
+  trust: z.boolean().default(false).describe('The person vouches for the content. Otherwise it counts as written by others.'),
+})
+
+export function ingestCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.ingest',
+    routes: [{ method: 'POST', path: '/memory/ingest' }],
     event: () => ({ kind: 'memory_stored', fields: { source: 'document' } }),
     summary: 'Ingests a file, or the documents of a folder, into memory: text, Markdown, HTML, PDF and code.',
     timeoutMs: ingestTimeoutMs,
-    input: z.strictObject({
-      path: pathArgument.describe('File or folder. Relative paths start at /shared. Deleted files are removed from memory.'),
-      tags: tags.default([]),
-      trust: z.boolean().default(false).describe('The person vouches for the content. Otherwise it counts as written by others.'),
-    }),
+    input: ingestInput,
     output: ingestOutput,
     example: { path: 'docs', tags: ['handbook'], trust: false },
     audience: ['terminal'],
@@ -74,7 +73,7 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
         throw new OxbowError('tool_failed', failed[0].message, { hint: hint || 'Name a text, Markdown, HTML, PDF or code file.' })
       return { output, text: describe(output), ok: failed.length === 0 }
     },
-  }
+  })
 }
 
 interface Files {
@@ -92,7 +91,7 @@ async function filesAt(memory: Memory, path: string, context: CallContext): Prom
   if (kind === 'missing') {
     if (stored.length > 0) return { files: [], gone: stored, truncated: false }
     throw new OxbowError('not_found', `${path} does not exist.`, {
-      hint: 'file_list shows the files. Paths are those of the workspace: put the file into its `shared` folder.',
+      hint: 'file_list shows the files. Paths are in the workspace: put the file into its `shared` folder.',
     })
   }
   if (kind !== 'folder')
@@ -124,7 +123,7 @@ async function ingestFile(memory: Memory, path: string, { tags: newTags, trust }
   const same = before?.file === file.hash ? before : null
   const kept = newTags.length > 0 ? newTags : (same?.tags ?? [])
   const own: readonly Label[] = isTrusted ? [] : (same?.labels ?? ['untrusted'])
-  // Those of the file itself nobody can take off by a claim.
+  // No claim can remove the labels of the file itself.
   const labels = [...new Set([...own, ...context.labels()])].sort()
   const isLabelled = same !== null && labels.length === same.labels.length && kept.join('\n') === same.tags.join('\n')
   if (isLabelled) return { address: path, state: 'unchanged', sections: 0, characters: 0 }

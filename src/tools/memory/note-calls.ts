@@ -1,16 +1,13 @@
 /** Notes: calls that write, rewrite, supersede and remove a fact. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
-import { type Call, evident } from '../../protocol/index.ts'
+import { type Call, defineCall, evident } from '../../protocol/index.ts'
 import { changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
 
 /** As in the reference implementation. */
-interface NoteOutput {
-  note_id: string
-  message: string
-}
+type NoteOutput = z.infer<typeof output>
 
-const output: z.ZodType<NoteOutput> = z.strictObject({ note_id: z.string(), message: z.string() })
+const output = z.strictObject({ note_id: z.string(), message: z.string() })
 const answer = (id: string, message: string): { output: NoteOutput; text: string } => ({
   output: { note_id: id, message },
   text: `${message} ${id}`,
@@ -20,11 +17,12 @@ export function noteCalls(memory: Memory): readonly Call[] {
   return [saveCall(memory), updateCall(memory), deleteCall(memory), supersedeCall(memory)]
 }
 
-function saveCall(memory: Memory): Call<{ content: string; tags: string[] }, NoteOutput> {
-  return {
+function saveCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     labels: { ...changing.labels, silent: ['content'] },
     name: 'memory.save',
+    routes: [{ method: 'POST', path: '/memory', status: 201 }],
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_stored', fields: { source: 'note' } }),
     summary: 'Notes a lasting fact for later sessions, e.g. a preference or decision. No secrets.',
@@ -36,13 +34,14 @@ function saveCall(memory: Memory): Call<{ content: string; tags: string[] }, Not
       const { id, fresh } = await (await memory.notes()).save(input, context)
       return answer(id, fresh ? 'Noted.' : 'This was already noted.')
     },
-  }
+  })
 }
 
-function updateCall(memory: Memory): Call<{ note_id: string; content: string; tags?: string[] | undefined }, NoteOutput> {
-  return {
+function updateCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.update',
+    routes: [{ method: 'PATCH', path: '/memory/{note_id}' }],
     summary: 'Rewrites a wrong note. If the fact has changed, use memory_supersede.',
     input: z.strictObject({ note_id: noteId, content, tags: tags.optional().meta(evident('Absent: the tags stay.')) }),
     output,
@@ -52,13 +51,14 @@ function updateCall(memory: Memory): Call<{ note_id: string; content: string; ta
       await (await memory.notes()).update(id, { content: text, tags: newTags ?? null }, context)
       return answer(id, 'Rewritten.')
     },
-  }
+  })
 }
 
-function deleteCall(memory: Memory): Call<{ note_id: string }, NoteOutput> {
-  return {
+function deleteCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.delete',
+    routes: [{ method: 'DELETE', path: '/memory/{note_id}' }],
     summary: 'Removes a note.',
     input: z.strictObject({ note_id: noteId }),
     output,
@@ -68,20 +68,14 @@ function deleteCall(memory: Memory): Call<{ note_id: string }, NoteOutput> {
       await (await memory.notes()).remove(id)
       return answer(id, 'Removed.')
     },
-  }
+  })
 }
 
-interface SupersedeInput {
-  note_id: string
-  content: string
-  tags?: string[] | undefined
-  from?: string | undefined
-}
-
-function supersedeCall(memory: Memory): Call<SupersedeInput, NoteOutput & { superseded: string }> {
-  return {
+function supersedeCall(memory: Memory): Call {
+  return defineCall({
     ...changing,
     name: 'memory.supersede',
+    routes: [{ method: 'POST', path: '/memory/{note_id}/supersede' }],
     summary: 'Notes what is true now; the older memory stays as history.',
     input: z.strictObject({
       note_id: noteId,
@@ -98,7 +92,7 @@ function supersedeCall(memory: Memory): Call<SupersedeInput, NoteOutput & { supe
       const noted = answer(next, `Noted. It supersedes ${id}.`)
       return { ...noted, output: { ...noted.output, superseded: id } }
     },
-  }
+  })
 }
 
 /** For the start of a period, a day means its beginning. */

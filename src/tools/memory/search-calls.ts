@@ -2,17 +2,9 @@
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled, recallReason } from '../../memory/index.ts'
 import type { CallId, Json, SessionId } from '../../base/index.ts'
-import { type Call, evident, labelSchema } from '../../protocol/index.ts'
+import { type Call, defineCall, evident, labelSchema, searchMemoryCall, recallCall } from '../../protocol/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
-
-interface SearchInput {
-  query: string
-  top_k: number
-  include_conversation: boolean
-  tags?: string[] | undefined
-  as_of?: string | undefined
-}
 
 /** One result. The first eight fields except `weak` are those of the reference implementation. */
 const searchHit = z.strictObject({
@@ -37,10 +29,11 @@ type SearchHit = z.infer<typeof searchHit>
 
 const sources = { note: 'user_memory', fact: 'user_memory', message: 'conversation', document: 'document', summary: 'summary' } as const
 
-export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit[]> {
-  return {
+export function searchCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
-    name: 'memory.search',
+    name: searchMemoryCall,
+    routes: [{ method: 'GET', path: '/memory/search' }],
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_recalled', fields: { source: 'search' } }),
     summary: 'Searches notes and documents; with include_conversation, also messages of all sessions.',
@@ -83,7 +76,7 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
       const output = [...strong.map((each) => hitOf(each, false)), ...weak.map((each) => hitOf(each, true))]
       return { output, text: parts.join('\n\n'), labels }
     },
-  }
+  })
 }
 
 function hitOf({ id, text, match, score, holds, why, passage: { entry } }: Recalled, weak: boolean): SearchHit {
@@ -112,38 +105,22 @@ function nothingFound(withTalk: boolean): string {
 
 // `memory.recall` runs before each turn. Its outcome is part of the conversation, so that a replayed session sees the same.
 
-interface RecallInput {
-  text: string
-  /** Oldest message of a person that the model sees; empty: it sees the whole session. */
-  oldest: string
-  /** The message: what is recalled stands before it in the conversation, whenever it was found. */
-  before: string
-  tags: string[]
-  /** What the window and its summary show, of earlier recalls too. */
-  told: string[]
-}
-
-interface RecallOutput {
-  ids: readonly string[]
-  before: string
-}
-
-export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
-  return {
+export function recallingCall(memory: Memory): Call {
+  return defineCall({
     ...looking,
-    name: 'memory.recall',
+    name: recallCall,
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_recalled', fields: { source: 'turn' } }),
     summary: 'Recalls memories that match the newest message, before a turn.',
     timeoutMs: recallTimeoutMs,
     input: z.strictObject({
       text: z.string(),
-      oldest: z.string(),
-      before: z.string(),
+      oldest: z.string().describe('Oldest message of a person that the model sees; empty: it sees the whole session.'),
+      before: z.string().describe('The message: what is recalled stands before it in the conversation, whenever it was found.'),
       tags: tags.default([]),
-      told: z.array(z.string()).default([]),
+      told: z.array(z.string()).default([]).describe('What the window and its summary show, of earlier recalls too.'),
     }),
-    output: z.strictObject({ ids: z.array(z.string()), before: z.string() }),
+    output: z.strictObject({ ids: z.array(z.string()).readonly(), before: z.string() }),
     example: { text: 'Which editor do I use?', oldest: '', before: '01890a5d-ac96-774b-bcce-b302099a8057', tags: [], told: [] },
     audience: ['runtime'],
     // The journal already has the text as the message.
@@ -155,5 +132,5 @@ export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
       const found = await memory.recallForTurn(question)
       return { output: { ids: found.ids, before }, text: found.text, labels: found.labels }
     },
-  }
+  })
 }

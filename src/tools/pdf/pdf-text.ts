@@ -58,7 +58,7 @@ export async function readPdf(bytes: Buffer, signal: AbortSignal, bounds: Partia
 
 function startWorker(job: PdfJob): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
-  // pdf-worker.ts stands beside this file in the sources, pdf-worker.js in the bundle.
+  // The worker's file is next to this one: pdf-worker.ts in the sources, pdf-worker.js in the bundle.
   const file = import.meta.url.endsWith('.ts') ? './pdf-worker.ts' : './pdf-worker.js'
   return new Worker(new URL(file, import.meta.url), {
     workerData: job,

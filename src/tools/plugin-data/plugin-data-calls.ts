@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { type Json, OxbowError } from '../../base/index.ts'
-import { type Call, type Caller, jsonSchema } from '../../protocol/index.ts'
+import { type Call, type Caller, defineCall, jsonSchema } from '../../protocol/index.ts'
 
 /** Where the data is kept. */
 export interface PluginData {
@@ -48,7 +48,7 @@ export function pluginDataCalls(data: PluginData): readonly Call[] {
       return { output: { value: await data.ask({ scope: scopeOf(caller, agent), method, args }) } }
     },
   })
-  const read: Call<DataInput, DataOutput> = {
+  const read = defineCall({
     name: 'store.read',
     summary: 'Reads what a plugin has kept.',
     ...common(data.reads),
@@ -57,8 +57,8 @@ export function pluginDataCalls(data: PluginData): readonly Call[] {
     effect: 'none',
     // A plugin keeps what it has read anywhere.
     labels: { adds: ['untrusted'], sink: false },
-  }
-  const change: Call<DataInput, DataOutput> = {
+  })
+  const change = defineCall({
     name: 'store.change',
     summary: 'Changes what a plugin keeps.',
     ...common(data.changes),
@@ -66,20 +66,14 @@ export function pluginDataCalls(data: PluginData): readonly Call[] {
     tier: 'read_only',
     effect: 'idempotent',
     labels: { adds: [], sink: false },
-  }
+  })
   return [read, change, embedCall(data)]
-}
-
-interface EmbedInput {
-  texts: string[]
 }
 
 const embedOutput = z.strictObject({ vectors: z.array(z.string()).readonly().describe('Little-endian 32-bit floats, in base64.') })
 
-type EmbedOutput = z.infer<typeof embedOutput>
-
-function embedCall(data: PluginData): Call<EmbedInput, EmbedOutput> {
-  return {
+function embedCall(data: PluginData): Call {
+  return defineCall({
     name: 'store.embed',
     summary: 'Computes a vector for each text of a plugin, by the embedder of memory.',
     input: z.strictObject({ texts: z.array(z.string().max(maxCharacters)).min(1).max(maxTexts).describe('The texts.') }),
@@ -99,7 +93,7 @@ function embedCall(data: PluginData): Call<EmbedInput, EmbedOutput> {
       const vectors = await data.embed(texts)
       return { output: { vectors: vectors.map((vector) => Buffer.from(Float32Array.from(vector).buffer).toString('base64')) } }
     },
-  }
+  })
 }
 
 function inputOf(methods: readonly string[]): z.ZodType<DataInput> {
@@ -116,7 +110,7 @@ function inputOf(methods: readonly string[]): z.ZodType<DataInput> {
 /** @throws OxbowError `bad_input` for a caller that is no plugin */
 function scopeOf({ actor }: Caller, agent: string): string {
   if (actor.startsWith('plugin:')) return agent === '' ? actor : `${actor}@${agent}`
-  throw new OxbowError('bad_input', 'Only plugins keep data here.', { hint: 'Use memory.note for what an agent shall remember.' })
+  throw new OxbowError('bad_input', 'Only plugins keep data here.', { hint: 'Use memory.note for what an agent should remember.' })
 }
 
 /** The journal has what was kept by size and hash: the data itself can be forgotten. */

@@ -108,7 +108,7 @@ function lost(why: string, cause: unknown): OxbowError {
 
 function startWorker(): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
-  // schema-worker.ts stands beside this file in the sources, schema-worker.js in the bundle.
+  // The worker's file is next to this one: schema-worker.ts in the sources, schema-worker.js in the bundle.
   const file = import.meta.url.endsWith('.ts') ? './schema-worker.ts' : './schema-worker.js'
   return new Worker(new URL(file, import.meta.url), {
     env: {},

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Egress, Fetched } from '../../sandbox/index.ts'
 import { isOxbowError, type JsonObject, ownValue, OxbowError, plural } from '../../base/index.ts'
-import { type Call, evident } from '../../protocol/index.ts'
+import { type Call, defineCall, evident } from '../../protocol/index.ts'
 import { type Config, searchKeyEnv } from '../../config/index.ts'
 import {
   defaultSearchResults,
@@ -20,7 +20,6 @@ import { decodeText, kindOf, withoutHidden } from '../web/decode-text.ts'
 import {
   brave,
   duckduckgo,
-  type Freshness,
   google,
   type SearchHit,
   type SearchRequest,
@@ -35,45 +34,37 @@ interface SearchAccess extends ServiceAccess {
   readonly service: SearchService
 }
 
-interface SearchInput {
-  query: string
-  count: number
-  freshness: Freshness
-}
+type SearchInput = z.infer<typeof searchInput>
 interface SearchResult extends SearchHit {
   index: number
   /** Host and path, as search services show it. */
   display_url: string
 }
-interface SearchOutput {
-  query: string
-  provider: string
-  base_url: string
-  result_count: number
-  results: SearchResult[]
-}
+type SearchOutput = z.infer<typeof searchOutput>
 
-function webSearch(access: SearchAccess, egress: Egress): Call<SearchInput, SearchOutput> {
-  return {
+const searchInput = z.strictObject({
+  query: z.string().trim().min(1).max(maxQueryCharacters).describe('Do not include private data.'),
+  count: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).meta(evident('Maximum number of results.')),
+  freshness: z
+    .enum(['any', 'day', 'week', 'month', 'year'])
+    .default('any')
+    .meta(evident('Only pages from the last day, week, month or year.')),
+})
+
+const searchOutput = z.strictObject({
+  query: z.string(),
+  provider: z.string(),
+  base_url: z.string(),
+  result_count: z.int(),
+  results: z.array(z.strictObject({ index: z.int(), title: z.string(), url: z.string(), display_url: z.string(), snippet: z.string() })),
+})
+
+function webSearch(access: SearchAccess, egress: Egress): Call {
+  return defineCall({
     name: 'web.search',
     summary: 'Searches the web and lists pages with title, URL and snippet; web_fetch reads one.',
-    input: z.strictObject({
-      query: z.string().trim().min(1).max(maxQueryCharacters).describe('Do not include private data.'),
-      count: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).meta(evident('Maximum number of results.')),
-      freshness: z
-        .enum(['any', 'day', 'week', 'month', 'year'])
-        .default('any')
-        .meta(evident('Only pages from the last day, week, month or year.')),
-    }),
-    output: z.strictObject({
-      query: z.string(),
-      provider: z.string(),
-      base_url: z.string(),
-      result_count: z.int(),
-      results: z.array(
-        z.strictObject({ index: z.int(), title: z.string(), url: z.string(), display_url: z.string(), snippet: z.string() }),
-      ),
-    }),
+    input: searchInput,
+    output: searchOutput,
     example: { query: 'node 24 release notes', count: defaultSearchResults, freshness: 'any' },
     tier: 'side_effecting',
     right: 'web.read',
@@ -87,7 +78,7 @@ function webSearch(access: SearchAccess, egress: Egress): Call<SearchInput, Sear
       const output = { query: input.query, provider: access.name, base_url: access.baseUrl, result_count: results.length, results }
       return { output, text: searchText(output) }
     },
-  }
+  })
 }
 
 /** Tries the requests in order until one returns results: a service that blocks one form may answer another. */

@@ -4,7 +4,7 @@ import { ownValue } from '../../base/index.ts'
 
 // What a search service is to web.search: a request to make, and how its answer is read.
 
-export type Freshness = 'any' | 'day' | 'week' | 'month' | 'year'
+type Freshness = 'any' | 'day' | 'week' | 'month' | 'year'
 
 interface SearchQuery {
   readonly query: string
@@ -47,7 +47,7 @@ export interface SearchService {
   readonly page?: 'duckduckgo' | 'searxng'
 }
 
-/** Reads JSON that a stranger wrote. @returns null for what is none */
+/** Reads JSON that a stranger wrote. @returns null if it is invalid */
 function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString())

@@ -1,6 +1,14 @@
 /** Runs commands. Privileged: only the sandbox limits what a command can do. */
 import { z } from 'zod'
-import { type Call, type CallContext, evident, type Hands, type HandsOps, type Profile, type StartedProgram } from '../../protocol/index.ts'
+import {
+  type CallContext,
+  defineCall,
+  evident,
+  type Hands,
+  type HandsOps,
+  type Profile,
+  type StartedProgram,
+} from '../../protocol/index.ts'
 import {
   commandGraceMs,
   defaultCommandSeconds,
@@ -12,25 +20,11 @@ import {
 } from '../limits.ts'
 import { pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
 
-export interface ExecInput {
-  command: string
-  cwd: string
-  stdin: string
-  timeout_s: number
-}
-export interface ExecOutput {
-  exit_code: number | null
-  signal: string | null
-  timed_out: boolean
-  stdout: string
-  stderr: string
-  stdout_bytes: number
-  stderr_bytes: number
-  duration_ms: number
-}
+export type ExecInput = z.infer<typeof execInput>
+export type ExecOutput = z.infer<typeof execOutput>
 
 /** The input fields of every call that runs a command. */
-export const execArguments: { readonly [Key in keyof ExecInput]: z.ZodType<ExecInput[Key]> } = {
+export const execArguments = {
   command: z
     .string()
     .min(1)
@@ -42,7 +36,7 @@ export const execArguments: { readonly [Key in keyof ExecInput]: z.ZodType<ExecI
 }
 
 /** The output fields of every call that runs a command. */
-export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOutput[Key]> } = {
+export const execFields = {
   exit_code: z.int().nullable(),
   signal: z.string().nullable(),
   timed_out: z.boolean(),
@@ -53,11 +47,15 @@ export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOut
   duration_ms: z.int(),
 }
 
-export const shellExec: Call<ExecInput, ExecOutput> = {
+const execInput = z.strictObject(execArguments)
+
+const execOutput = z.strictObject(execFields)
+
+export const shellExec = defineCall({
   name: 'shell.exec',
   summary: 'Runs a bash command in a new shell, without network; background processes end with it.',
-  input: z.strictObject(execArguments),
-  output: z.strictObject(execFields),
+  input: execInput,
+  output: execOutput,
   example: { command: 'wc -l *.md', cwd: '/shared', stdin: '', timeout_s: 60 },
   tier: 'privileged',
   right: 'shell.run',
@@ -68,7 +66,7 @@ export const shellExec: Call<ExecInput, ExecOutput> = {
   timeoutMs: maxCommandSeconds * 1000 + commandGraceMs,
   starts: inShell,
   run: (input, context) => runCommand(input, context, 'work'),
-}
+})
 
 /** The program of a call that passes its command to a shell. */
 export function inShell({ command, cwd }: Pick<ExecInput, 'command' | 'cwd'>): StartedProgram {

@@ -4,26 +4,38 @@
  * `shell.online` needs; reading, signalling and closing use the calls for all sessions.
  */
 import { z } from 'zod'
-import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
-import type { Call, CallContext, HandsOps, SessionEntry } from '../../protocol/index.ts'
-import { commandGraceMs, maxCommandSeconds, maxWaitSeconds, sessionGraceMs } from '../limits.ts'
+import { type JsonObject, plural } from '../../base/index.ts'
+import type { EgressPass, EgressProxy, Visit, Visits } from '../../sandbox/index.ts'
+import { type Call, type CallContext, defineCall, type HandsOps, type SessionEntry } from '../../protocol/index.ts'
+import { commandGraceMs, maxCommandSeconds, maxHostEntries, maxShownHosts, maxWaitSeconds, sessionGraceMs } from '../limits.ts'
 import { toWorkspacePath } from '../workspace-arguments.ts'
-import { execArguments, execFields, inShell, type ExecInput, type ExecOutput, runCommand } from './exec-call.ts'
-import { hostsArgument, type NetworkFacts, networkFacts, networkFields, networkRecord, withHosts } from './network-report.ts'
-import {
-  backgroundArguments,
-  type BackgroundInput,
-  backgroundOutput,
-  type BackgroundOutput,
-  beginningOf,
-  openArguments,
-  openedText,
-  type OpenInput,
-  openOutput,
-  type OpenOutput,
-} from './open-calls.ts'
-import { askOnline, isOnline, onlinePrefix, type OutputFacts, outputShape, ownerOf } from './session-arguments.ts'
-import { typeInto, writeArguments, type WriteInput } from './talk-calls.ts'
+import { execArguments, execFields, inShell, runCommand } from './exec-call.ts'
+import { backgroundArguments, backgroundOutput, beginningOf, openArguments, openedText, openOutput, type OpenOutput } from './open-calls.ts'
+import { askOnline, isOnline, onlinePrefix, outputShape, ownerOf } from './session-arguments.ts'
+import { typeInto, writeArguments } from './talk-calls.ts'
+
+const hostsArgument: z.ZodDefault<z.ZodArray<z.ZodString>> = z
+  .array(z.string().min(1).max(260))
+  .max(maxHostEntries)
+  .default([])
+  .describe('Only these hosts, e.g. "registry.npmjs.org" or "*.example.com:443".')
+
+const hostRow = z.strictObject({
+  host: z.string(),
+  port: z.int(),
+  decision: z.enum(['reached', 'refused', 'failed']),
+  reason: z.string(),
+  connections: z.int(),
+  bytes_out: z.int(),
+  bytes_in: z.int(),
+})
+
+const networkFields = {
+  hosts: z.array(hostRow).describe('Hosts that it reached or was refused.'),
+  more_connections: z.int().describe('Connections not listed in `hosts`.'),
+}
+const networkObject = z.strictObject(networkFields)
+type NetworkFacts = z.infer<typeof networkObject>
 
 export interface OnlineSessions {
   /** Opens a session, starts a job, and writes to a session. */
@@ -91,8 +103,8 @@ const withNetwork: Pick<Call, 'tier' | 'right' | 'files' | 'effect' | 'audience'
   labels: { adds: ['untrusted'], sink: true },
 }
 
-function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutput> {
-  return {
+function openCall(begin: Begin): Call {
+  return defineCall({
     ...withNetwork,
     name: 'shell.online_session',
     rare: true,
@@ -107,11 +119,11 @@ function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutpu
       const output = await begin({ kind: 'shell', command: '', cwd: toWorkspacePath(cwd), terminal: size }, hosts, context)
       return { output, text: openedText(output, { terminal, columns, rows }, 'shell.online_write') }
     },
-  }
+  })
 }
 
-function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput & { hosts: string[] }, BackgroundOutput> {
-  return {
+function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call {
+  return defineCall({
     ...withNetwork,
     name: 'shell.online_background',
     summary: 'Starts a background command with network; shell_session_read reads its output.',
@@ -125,11 +137,11 @@ function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput 
       const { output, text, ok } = await beginningOf(id, wait_s, context)
       return { output, text: withHosts(text, await visitsOf(id)), ok }
     },
-  }
+  })
 }
 
-function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFacts> {
-  return {
+function writeCall(visitsOf: VisitsOf): Call {
+  return defineCall({
     ...withNetwork,
     name: 'shell.online_write',
     rare: true,
@@ -138,7 +150,7 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
       ...writeArguments,
       id: writeArguments.id.refine(isOnline, 'must begin with net-; for other sessions use shell_session_write'),
     }),
-    output: z.strictObject({ ...outputShape, ...networkFields }) as unknown as z.ZodType<OutputFacts & NetworkFacts>,
+    output: z.strictObject({ ...outputShape, ...networkFields }),
     example: { id: 'net-shell-1-k3f9x2', text: 'git fetch', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
     timeoutMs: maxWaitSeconds * 1000 + 2 * sessionGraceMs,
     starts: ({ text }) => inShell({ command: text, cwd: '' }),
@@ -148,20 +160,15 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
       const visits = await visitsOf(input.id)
       return { output: { ...output, ...networkFacts(visits) }, text: withHosts(text, visits), ok }
     },
-  }
+  })
 }
 
 // `shell.online` runs one command that may reach the web, only through the egress proxy. What it sends cannot be undone, so the
 // call is a sink with its own right; the record lists the hosts that it reached and those it was refused.
 
-interface OnlineInput extends ExecInput {
-  hosts: string[]
-}
-type OnlineOutput = ExecOutput & NetworkFacts
-
 /** @param proxy serves the commands of the profile `online` */
-export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call<OnlineInput, OnlineOutput> {
-  return {
+export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call {
+  return defineCall({
     name: 'shell.online',
     summary: 'Runs a bash command with network: http and https through a proxy that refuses private addresses.',
     input: z.strictObject({ ...execArguments, hosts: hostsArgument }),
@@ -192,5 +199,36 @@ export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call<OnlineInput
         await pass.end()
       }
     },
-  }
+  })
+}
+
+// The hosts that a command with network has reached.
+
+function networkFacts({ rows, more }: Visits): NetworkFacts {
+  return { hosts: rows.map(toRow), more_connections: more }
+}
+
+/** The same in the form of the record. */
+function networkRecord({ hosts, more_connections }: NetworkFacts): JsonObject {
+  return { hosts: hosts.map((row) => ({ ...row })), more_connections }
+}
+
+function toRow({ host, port, decision, reason, connections, bytesOut, bytesIn }: Visit): z.infer<typeof hostRow> {
+  return { host, port, decision, reason, connections, bytes_out: bytesOut, bytes_in: bytesIn }
+}
+
+/** Goes between the first line (how the command ended) and the output, which may be long: it often explains the failure. */
+function withHosts(text: string, { rows, more }: Visits): string {
+  if (rows.length === 0) return text
+  const lines = rows.slice(0, maxShownHosts).map(hostLine)
+  const left = rows.length - lines.length
+  if (left > 0 || more > 0) lines.push(`  and more: ${plural(left, 'host')}, ${plural(more, 'connection')}`)
+  const [ended = '', ...rest] = text.split('\n')
+  return [ended, 'network:', ...lines, ...rest].join('\n')
+}
+
+function hostLine({ host, port, decision, reason, connections, bytesOut, bytesIn }: Visit): string {
+  const times = connections === 1 ? '' : ` (${connections} times)`
+  const what = decision === 'reached' ? `${bytesOut} bytes out, ${bytesIn} bytes in` : reason
+  return `  ${decision} ${host}:${port}${times}: ${what}`
 }

@@ -1,6 +1,6 @@
 /** Calls that start shell sessions and background commands. */
 import { z } from 'zod'
-import { type Call, type CallContext, evident } from '../../protocol/index.ts'
+import { type CallContext, defineCall, evident } from '../../protocol/index.ts'
 import {
   commandGraceMs,
   defaultColumns,
@@ -25,35 +25,28 @@ import {
   sessionCall,
   waitField,
 } from './session-arguments.ts'
-import type { OutputFacts } from './session-arguments.ts'
 
-export interface OpenInput {
-  cwd: string
-  terminal: boolean
-  columns: number
-  rows: number
-}
-export interface OpenOutput {
-  id: string
-  terminal: boolean
-}
+export type OpenInput = z.infer<typeof openInput>
+export type OpenOutput = z.infer<typeof openOutput>
 
 const cwdArgument = pathArgument.default('/shared').meta(evident('Folder to start in. Relative paths start at /shared.'))
 
-export const openArguments: { readonly [Key in keyof OpenInput]: z.ZodType<OpenInput[Key]> } = {
+export const openArguments = {
   cwd: cwdArgument,
   terminal: z.boolean().default(false).describe('For programs that need a terminal, e.g. editors. Pipes give cleaner output.'),
   columns: cellsArgument.default(defaultColumns).meta(evident('Width of the terminal.')),
   rows: cellsArgument.default(defaultRows).meta(evident('Height of the terminal.')),
 }
-export const openOutput: z.ZodType<OpenOutput> = z.strictObject({ id: z.string(), terminal: z.boolean() })
+export const openOutput = z.strictObject({ id: z.string(), terminal: z.boolean() })
 
-export const sessionOpen: Call<OpenInput, OpenOutput> = {
+const openInput = z.strictObject(openArguments)
+
+export const sessionOpen = defineCall({
   ...sessionCall,
   name: 'shell.session_open',
   rare: true,
   summary: 'Opens a shell that keeps its folder, variables and running programs between inputs.',
-  input: z.strictObject(openArguments),
+  input: openInput,
   output: openOutput,
   example: { cwd: '/shared', terminal: true, columns: 120, rows: 30 },
   tier: 'privileged',
@@ -65,7 +58,7 @@ export const sessionOpen: Call<OpenInput, OpenOutput> = {
     const output = await askSession(context, 'sessionOpen', { kind: 'shell', command: '', cwd: toWorkspacePath(cwd), terminal: size })
     return { output, text: openedText(output, { terminal, columns, rows }, 'shell.session_write') }
   },
-}
+})
 
 /** @param writer the call that writes to the session */
 export function openedText(output: OpenOutput, { terminal, columns, rows }: Omit<OpenInput, 'cwd'>, writer: string): string {
@@ -74,14 +67,9 @@ export function openedText(output: OpenOutput, { terminal, columns, rows }: Omit
   return `Opened ${output.id} ${what}; send input with ${writer}.${missing}`
 }
 
-export interface BackgroundInput {
-  command: string
-  cwd: string
-  wait_s: number
-}
-export type BackgroundOutput = OutputFacts & { id: string }
+export type BackgroundOutput = z.infer<typeof backgroundOutput>
 
-export const backgroundArguments: { readonly [Key in keyof BackgroundInput]: z.ZodType<BackgroundInput[Key]> } = {
+export const backgroundArguments = {
   command: z
     .string()
     .min(1)
@@ -90,16 +78,15 @@ export const backgroundArguments: { readonly [Key in keyof BackgroundInput]: z.Z
   cwd: cwdArgument,
   wait_s: waitField(defaultJobWaitSeconds),
 }
-export const backgroundOutput: z.ZodType<BackgroundOutput> = z.strictObject({
-  id: z.string(),
-  ...outputShape,
-}) as unknown as z.ZodType<BackgroundOutput>
+export const backgroundOutput = z.strictObject({ id: z.string(), ...outputShape })
 
-export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
+const backgroundInput = z.strictObject(backgroundArguments)
+
+export const shellBackground = defineCall({
   ...sessionCall,
   name: 'shell.background',
   summary: 'Starts a background command, without network; shell_session_read reads its output.',
-  input: z.strictObject(backgroundArguments),
+  input: backgroundInput,
   output: backgroundOutput,
   example: { command: 'make -j2 all', cwd: '/shared', wait_s: 1 },
   tier: 'privileged',
@@ -110,7 +97,7 @@ export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
     const { id } = await askSession(context, 'sessionOpen', { kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null })
     return beginningOf(id, wait_s, context)
   },
-}
+})
 
 /** The output of a job after this many seconds, or at its end. */
 export async function beginningOf(

@@ -3,18 +3,9 @@
  * `[exec]` says, at the gate. In the sandbox, without network, with an environment of its own, and ended with all its processes.
  */
 import { z } from 'zod'
-import { type Call, evident } from '../../protocol/index.ts'
+import { defineCall, evident } from '../../protocol/index.ts'
 import { commandGraceMs, maxCommandSeconds, maxEnvironmentVariables, maxProgramArguments } from '../limits.ts'
-import { execArguments, execFields, type ExecOutput, runCommand } from './exec-call.ts'
-
-interface RunInput {
-  binary: string
-  args: string[]
-  cwd: string
-  env: Record<string, string>
-  stdin: string
-  timeout_s: number
-}
+import { execArguments, execFields, runCommand } from './exec-call.ts'
 
 /** What a shell would interpret, and what would name a file, is no name of a program. */
 const binaryForm = /^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}$/
@@ -25,8 +16,9 @@ const withoutNul = z
   .max(32_768)
   .regex(/^[^\0]*$/, 'must not hold a NUL character')
 
-export const execRun: Call<RunInput, ExecOutput> = {
+export const execRun = defineCall({
   name: 'exec.run',
+  argv: 'args',
   summary: 'Runs one listed program without a shell: arguments reach it as they are.',
   input: z.strictObject({
     binary: z
@@ -61,4 +53,4 @@ export const execRun: Call<RunInput, ExecOutput> = {
   starts: ({ binary, args, env, cwd: folder }) => ({ shell: null, binary, args, env: Object.keys(env), cwd: folder }),
   run: ({ binary, args, env, ...input }, context) =>
     runCommand({ ...input, command: '', program: { argv: [binary, ...args], env } }, context, 'work'),
-}
+})

@@ -62,19 +62,7 @@ export function ownerOf({ caller }: CallContext): string {
   return caller.audience === 'terminal' ? '' : 'nobody'
 }
 
-export interface OutputFacts {
-  text: string
-  from: number
-  next: number
-  total: number
-  dropped: number
-  running: boolean
-  waits_for_input: boolean
-  exit_code: number | null
-  signal: string | null
-}
-
-export const outputShape: Readonly<Record<keyof OutputFacts, z.ZodType>> = {
+export const outputShape = {
   text: z.string(),
   from: z.int(),
   next: z.int(),
@@ -85,7 +73,8 @@ export const outputShape: Readonly<Record<keyof OutputFacts, z.ZodType>> = {
   exit_code: z.int().nullable(),
   signal: z.string().nullable(),
 }
-export const outputSchema: z.ZodType<OutputFacts> = z.strictObject(outputShape) as unknown as z.ZodType<OutputFacts>
+export const outputSchema = z.strictObject(outputShape)
+export type OutputFacts = z.infer<typeof outputSchema>
 
 export function outputFacts({ ended, prompt, text, from, next, total, dropped }: SessionOutput): OutputFacts {
   return {

@@ -1,7 +1,7 @@
 /** Calls that write to sessions and read the output of sessions and jobs. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, type CallContext, evident, type SessionKey } from '../../protocol/index.ts'
+import { type CallContext, defineCall, evident } from '../../protocol/index.ts'
 import {
   defaultQuietMs,
   defaultWriteWaitSeconds,
@@ -30,16 +30,9 @@ import {
 } from './session-arguments.ts'
 import type { OutputFacts } from './session-arguments.ts'
 
-export interface WriteInput {
-  id: string
-  text: string
-  enter: boolean
-  keys: SessionKey[]
-  wait_s: number
-  quiet_ms: number
-}
+export type WriteInput = z.infer<typeof writeInput>
 
-export const writeArguments: { readonly [Key in keyof WriteInput]: z.ZodType<WriteInput[Key]> } = {
+export const writeArguments = {
   id: idArgument,
   text: z.string().max(maxInputCharacters).default('').meta(evident('Text to type: commands, or input for the running program.')),
   enter: z.boolean().default(true).meta(evident('Press Enter after the text. Without text only the keys are pressed.')),
@@ -50,12 +43,14 @@ export const writeArguments: { readonly [Key in keyof WriteInput]: z.ZodType<Wri
     .meta(evident('Milliseconds without output after which a program other than a shell is assumed to wait for input.')),
 }
 
-export const sessionWrite: Call<WriteInput, OutputFacts> = {
+const writeInput = z.strictObject(writeArguments)
+
+export const sessionWrite = defineCall({
   ...sessionCall,
   name: 'shell.session_write',
   rare: true,
   summary: 'Types text and Enter into a session, waits until it is ready for more input or quiet, and returns the new output.',
-  input: z.strictObject(writeArguments),
+  input: writeInput,
   output: outputSchema,
   example: { id: 'shell-1-k3f9x2', text: 'cd src && npm test', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
   tier: 'privileged',
@@ -68,7 +63,7 @@ export const sessionWrite: Call<WriteInput, OutputFacts> = {
       hint: 'Use shell_online_write.',
     })
   },
-}
+})
 
 /** Types, waits as requested, and returns the new output. */
 export async function typeInto(
@@ -83,15 +78,7 @@ export async function typeInto(
   return { output, text: outputText(id, read), ok: isFine(output) }
 }
 
-interface ReadInput {
-  id: string
-  from?: number | undefined
-  max_bytes: number
-  wait_s: number
-  raw: boolean
-}
-
-export const sessionRead: Call<ReadInput, OutputFacts> = {
+export const sessionRead = defineCall({
   ...sessionCall,
   name: 'shell.session_read',
   summary: 'Reads the output of a session or job.',
@@ -114,4 +101,4 @@ export const sessionRead: Call<ReadInput, OutputFacts> = {
     const output = outputFacts(read)
     return { output, text: outputText(id, read), ok: isFine(output) }
   },
-}
+})

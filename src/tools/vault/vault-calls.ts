@@ -7,21 +7,18 @@ import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { OxbowError, plural } from '../../base/index.ts'
-import { type Call, type CallContext, evident, type Hands } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, evident, type Hands } from '../../protocol/index.ts'
 import { listTimeoutMs, maxListEntries, maxVaultBytes, vaultPieceBytes, vaultTimeoutMs } from '../limits.ts'
 import { depthField, listedPath, overwriteField, pathArgument, type SeenFiles, skipField, toWorkspacePath } from '../workspace-arguments.ts'
 
-interface ListInput {
-  path: string
-  depth: number
-  skip: number
-}
-interface ListOutput {
-  entries: { path: string; kind: 'file' | 'folder' | 'link' | 'other'; bytes: number }[]
-  truncated: boolean
-}
+type ListOutput = z.infer<typeof listOutput>
 
-export const vaultList: Call<ListInput, ListOutput> = {
+const listOutput = z.strictObject({
+  entries: z.array(z.strictObject({ path: z.string(), kind: z.enum(['file', 'folder', 'link', 'other']), bytes: z.int() })),
+  truncated: z.boolean(),
+})
+
+export const vaultList = defineCall({
   name: 'vault.list',
   rare: true,
   summary: 'Lists names and sizes of files in the vault; only vault_copy_to reaches their content.',
@@ -30,10 +27,7 @@ export const vaultList: Call<ListInput, ListOutput> = {
     depth: depthField(3),
     skip: skipField,
   }),
-  output: z.strictObject({
-    entries: z.array(z.strictObject({ path: z.string(), kind: z.enum(['file', 'folder', 'link', 'other']), bytes: z.int() })),
-    truncated: z.boolean(),
-  }),
+  output: listOutput,
   example: { path: '/vault', depth: 3, skip: 0 },
   tier: 'read_only',
   right: 'vault.list',
@@ -48,7 +42,7 @@ export const vaultList: Call<ListInput, ListOutput> = {
     const output = await hands.ask('list', request, { signal: context.signal, timeoutMs: listTimeoutMs })
     return { output, text: listText(path, skip, output) }
   },
-}
+})
 
 function listText(path: string, skip: number, { entries, truncated }: ListOutput): string {
   if (entries.length === 0) return skip > 0 ? `${path} has no more entries.` : `${path} is empty.`
@@ -64,62 +58,49 @@ function listText(path: string, skip: number, { entries, truncated }: ListOutput
   return lines.join('\n')
 }
 
-interface CopyInput {
-  source_path: string
-  destination_path: string
-  overwrite: boolean
-}
-interface CopyOutput {
-  operation: string
-  source_path: string
-  destination_path: string
-  bytes: number
-  sha256: string
-  created: boolean
-}
-
-export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
-  name: 'vault.copy_to',
-  reaches: { kind: 'paths', fields: ['destination_path'] },
-  rare: true,
-  summary: 'Copies a file of the vault into the workspace without showing it; a person must approve.',
-  input: z.strictObject({
-    source_path: pathArgument.meta(evident('File under /vault.')),
-    destination_path: pathArgument.meta(evident('File to write, under /shared or /tmp. Relative paths start at /shared.')),
-    overwrite: overwriteField,
-  }),
-  output: z.strictObject({
-    operation: z.string(),
-    source_path: z.string(),
-    destination_path: z.string(),
-    bytes: z.int(),
-    sha256: z.string(),
-    created: z.boolean(),
-  }),
-  example: { source_path: '/vault/letter.pdf', destination_path: '/tmp/letter.pdf', overwrite: false },
-  tier: 'privileged',
-  right: 'vault.copy',
-  files: 'writes',
-  effect: 'once',
-  audience: ['model', 'terminal'],
-  // From its intent on, the conversation may have read it, however the call ends: what it sends outside is judged by that.
-  labels: { adds: ['private'], sink: false },
-  timeoutMs: vaultTimeoutMs,
-  async run({ source_path, destination_path, overwrite }, context) {
-    const source = toVaultPath(source_path)
-    const destination = toWorkspacePath(destination_path)
-    const { was, hash, ...copied } = await copyOut(source, destination, overwrite, context)
-    const note = seen.replace(context.caller, destination, was, hash)
-      ? ' The replaced file had been changed by someone else since you last read it.'
-      : ''
-    const replaced = copied.created ? '' : ', replacing the existing file'
-    const output = { operation: operationOf(context), source_path: source, destination_path: destination, ...copied }
-    return {
-      output,
-      text: `Copied ${source} to ${destination}${replaced}: ${plural(copied.bytes, 'byte')}, sha256 ${copied.sha256}.${note}`,
-    }
-  },
-})
+export const vaultCopyTo = (seen: SeenFiles): Call =>
+  defineCall({
+    name: 'vault.copy_to',
+    reaches: { kind: 'paths', fields: ['destination_path'] },
+    rare: true,
+    summary: 'Copies a file of the vault into the workspace without showing it; a person must approve.',
+    input: z.strictObject({
+      source_path: pathArgument.meta(evident('File under /vault.')),
+      destination_path: pathArgument.meta(evident('File to write, under /shared or /tmp. Relative paths start at /shared.')),
+      overwrite: overwriteField,
+    }),
+    output: z.strictObject({
+      operation: z.string(),
+      source_path: z.string(),
+      destination_path: z.string(),
+      bytes: z.int(),
+      sha256: z.string(),
+      created: z.boolean(),
+    }),
+    example: { source_path: '/vault/letter.pdf', destination_path: '/tmp/letter.pdf', overwrite: false },
+    tier: 'privileged',
+    right: 'vault.copy',
+    files: 'writes',
+    effect: 'once',
+    audience: ['model', 'terminal'],
+    // From its intent on, the conversation may have read it, however the call ends: what it sends outside is judged by that.
+    labels: { adds: ['private'], sink: false },
+    timeoutMs: vaultTimeoutMs,
+    async run({ source_path, destination_path, overwrite }, context) {
+      const source = toVaultPath(source_path)
+      const destination = toWorkspacePath(destination_path)
+      const { was, hash, ...copied } = await copyOut(source, destination, overwrite, context)
+      const note = seen.replace(context.caller, destination, was, hash)
+        ? ' The replaced file had been changed by someone else since you last read it.'
+        : ''
+      const replaced = copied.created ? '' : ', replacing the existing file'
+      const output = { operation: operationOf(context), source_path: source, destination_path: destination, ...copied }
+      return {
+        output,
+        text: `Copied ${source} to ${destination}${replaced}: ${plural(copied.bytes, 'byte')}, sha256 ${copied.sha256}.${note}`,
+      }
+    },
+  })
 
 /** One id for both steps, recorded with each. */
 function operationOf({ id }: CallContext): string {

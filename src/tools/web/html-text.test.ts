@@ -58,7 +58,7 @@ describe('a page as text', () => {
     assert.deepEqual([title, body], ['A & B', 'c'])
   })
 
-  it('leaves out menus and footers beside text, and reads them when there is nothing else', async () => {
+  it('leaves out menus and footers next to text, and reads them when there is nothing else', async () => {
     const own = '<p>own text '.repeat(30)
     const page = (body: string): string => `<nav>menu<nav>inner</nav></nav><main>${body}</main><footer>foot</footer>`
     assert.doesNotMatch(await markdown(page(own)), /menu|inner|foot/)

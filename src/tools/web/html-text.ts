@@ -21,7 +21,7 @@ export interface HtmlOptions {
   readonly signal: AbortSignal
 }
 
-/** With less text than this beside menus and footers, those are included: the page consists of them. */
+/** With less text than this, menus and footers are included: the page consists of them. */
 const minOwnText = 200
 
 /** Never throws because of the page. @throws the signal's reason */

@@ -257,7 +257,7 @@ describe('the encoding of a page', () => {
     ['is what the page says', Buffer.from('<meta charset="windows-1251">\u00ff', 'latin1'), 'text/html', '<meta charset="windows-1251">я'],
     ['is what its mark says, whatever the server says', Buffer.from('\ufeffhé', 'utf16le'), 'text/plain; charset=utf-8', 'hé'],
     ['is UTF-8 otherwise', Buffer.from('é😀'), 'text/plain', 'é😀'],
-    ['is that of old pages when it is not UTF-8', Buffer.from('\u0093caf\u00e9\u0094', 'latin1'), 'text/plain', '“café”'],
+    ['is the usual one of old pages when it is not UTF-8', Buffer.from('\u0093caf\u00e9\u0094', 'latin1'), 'text/plain', '“café”'],
     ['may be one that nobody knows', Buffer.from('é'), 'text/plain; charset=nosuch', 'é'],
     ['is not what the page cannot have', Buffer.from('<meta charset=utf-16>é'), 'text/html', '<meta charset=utf-16>é'],
     ['may be cut within a character', Buffer.from('aé').subarray(0, 2), 'text/plain', 'a\ufffd'],

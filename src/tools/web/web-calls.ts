@@ -5,63 +5,46 @@
 import { z } from 'zod'
 import type { Egress } from '../../sandbox/index.ts'
 import { OxbowError, truncate, plural } from '../../base/index.ts'
-import { type Call, type CallContext, evident } from '../../protocol/index.ts'
+import { type Call, type CallContext, defineCall, evident } from '../../protocol/index.ts'
 import { errorPreviewBytes, maxShownCharacters, maxUrlCharacters, webPageBytes, webTimeoutMs } from '../limits.ts'
 import { createPageStore, fetchPage, type Page, type PageFormat, type PageStore } from './page-fetch.ts'
 import type { MayFetch } from './robots-rules.ts'
 
-interface FetchInput {
-  url: string
-  format: PageFormat
-  from_byte: number
-  max_bytes: number
-}
-interface FetchOutput {
-  url: string
-  final_url: string
-  redirects: number
-  status: number
-  content_type: string
-  bytes: number
-  title: string
-  text: string
-  from_byte: number
-  /** Null at the end. */
-  next_byte: number | null
-  total_bytes: number
-  truncated: boolean
-  /** Why there is no text; empty when there is. */
-  note: string
-}
+type FetchInput = z.infer<typeof fetchInput>
+type FetchOutput = z.infer<typeof fetchOutput>
+
+const fetchInput = z.strictObject({
+  url: z.string().min(1).max(maxUrlCharacters).describe('With http:// or https://. Do not include private data.'),
+  format: z.enum(['markdown', 'text', 'raw']).default('markdown').describe('How HTML is shown; raw: as sent.'),
+  from_byte: z.int().min(0).default(0).describe('Byte at which to continue, as the last answer states.'),
+  max_bytes: z.int().min(256).max(webPageBytes).default(webPageBytes).meta(evident('Maximum bytes of text in one answer.')),
+})
+
+const fetchOutput = z.strictObject({
+  url: z.string(),
+  final_url: z.string(),
+  redirects: z.int(),
+  status: z.int(),
+  content_type: z.string(),
+  bytes: z.int(),
+  title: z.string(),
+  text: z.string(),
+  from_byte: z.int(),
+  next_byte: z.int().nullable().describe('Null at the end.'),
+  total_bytes: z.int(),
+  truncated: z.boolean(),
+  note: z.string().describe('Why there is no text; empty when there is.'),
+})
 
 /** @param robots absent: robots.txt is ignored */
-export function webFetch(egress: Egress, robots?: MayFetch): Call<FetchInput, FetchOutput> {
+export function webFetch(egress: Egress, robots?: MayFetch): Call {
   const store = createPageStore()
-  return {
+  return defineCall({
     name: 'web.fetch',
     reaches: { kind: 'url', fields: ['url'] },
     summary: 'Reads a web page or PDF over http or https as Markdown, in parts.',
-    input: z.strictObject({
-      url: z.string().min(1).max(maxUrlCharacters).describe('With http:// or https://. Do not include private data.'),
-      format: z.enum(['markdown', 'text', 'raw']).default('markdown').describe('How HTML is shown; raw: as sent.'),
-      from_byte: z.int().min(0).default(0).describe('Byte at which to continue, as the last answer states.'),
-      max_bytes: z.int().min(256).max(webPageBytes).default(webPageBytes).meta(evident('Maximum bytes of text in one answer.')),
-    }),
-    output: z.strictObject({
-      url: z.string(),
-      final_url: z.string(),
-      redirects: z.int(),
-      status: z.int(),
-      content_type: z.string(),
-      bytes: z.int(),
-      title: z.string(),
-      text: z.string(),
-      from_byte: z.int(),
-      next_byte: z.int().nullable(),
-      total_bytes: z.int(),
-      truncated: z.boolean(),
-      note: z.string(),
-    }),
+    input: fetchInput,
+    output: fetchOutput,
     example: { url: 'https://example.com/', format: 'markdown', from_byte: 0, max_bytes: webPageBytes },
     tier: 'side_effecting',
     right: 'web.read',
@@ -76,7 +59,7 @@ export function webFetch(egress: Egress, robots?: MayFetch): Call<FetchInput, Fe
       const files = page.picture === null || !isGood(page) ? {} : { files: [page.picture] }
       return { output, text: pageText(output), ok: isGood(page), ...files }
     },
-  }
+  })
 }
 
 function isGood({ status }: Pick<Page, 'status'>): boolean {

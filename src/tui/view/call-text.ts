@@ -31,23 +31,17 @@ export interface Diff {
   readonly lines: readonly DiffLine[] | null
 }
 
-/** @param name with a dot or an underscore @returns null for a call that changes no text */
-export function changeOf({ name, input }: CallText): Diff | null {
+/** @returns what the input of a call says of a change: a diff, another text or the whole text of a path; null: it says of none */
+export function changeOf({ input }: Pick<CallText, 'input'>): Diff | null {
   const fields = fieldsIn(input)
   const text = (field: string): string => {
     const value = ownValue(fields, field)
     return typeof value === 'string' ? value : ''
   }
-  switch (name.replace('_', '.')) {
-    case 'file.edit':
-      return text('find') === '' && text('replace') === '' ? null : { before: text('find'), after: text('replace'), lines: null }
-    case 'file.write':
-      return text('text') === '' ? null : { before: '', after: '', lines: added(text('text')) }
-    case 'file.patch':
-      return text('diff') === '' ? null : { before: '', after: '', lines: ofPatch(text('diff')) }
-    default:
-      return null
-  }
+  if (text('diff') !== '') return { before: '', after: '', lines: ofPatch(text('diff')) }
+  if (text('path') === '') return null
+  if (text('find') !== '' || text('replace') !== '') return { before: text('find'), after: text('replace'), lines: null }
+  return text('text') === '' ? null : { before: '', after: '', lines: added(text('text')) }
 }
 
 function added(text: string): readonly DiffLine[] {

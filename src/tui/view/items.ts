@@ -1,5 +1,5 @@
 /** Items of the transcript as lines. Two columns at the left hold the mark of an item; all text of models and tools is cleaned here. */
-import { formatMoney, formatMs, plainLine, plainText, subjectOf } from '../../terminal/index.ts'
+import { fieldsIn, formatMoney, formatMs, plainLine, plainText, subjectOf } from '../../terminal/index.ts'
 import { assertNever, forPeople, ownValue } from '../../base/index.ts'
 import type { CallView } from '../../protocol/index.ts'
 import { foldedDiffLines, foldedLines, liveLines, maxTitleChars, openLines } from '../limits.ts'
@@ -164,7 +164,7 @@ function statusOf({ status }: CallView): string {
 function foldedBody(call: CallView, output: string, drawing: Drawing): readonly string[] {
   const { theme, width } = drawing
   if (call.status === 'running' && output !== '') return gutter(clipPlain(output.trimEnd(), width - 4).slice(-liveLines), theme)
-  const change = changeOf({ name: call.name, input: call.input })
+  const change = changeOf(call)
   if (change !== null && call.status !== 'refused') {
     const lines = diffLines(change, drawing)
     const shown = lines.slice(0, foldedDiffLines)
@@ -177,8 +177,10 @@ function foldedBody(call: CallView, output: string, drawing: Drawing): readonly 
   return [...hiddenLine(lines.length - shown.length, theme), ...gutter(shown, theme)]
 }
 
-function isCommandCall({ name }: CallView): boolean {
-  return name.startsWith('shell.') || name === 'exec.run'
+/** What starts a command, or a program, says so in its input. */
+function isCommandCall({ input }: CallView): boolean {
+  const fields = fieldsIn(input)
+  return ['command', 'binary'].some((field) => typeof ownValue(fields, field) === 'string')
 }
 
 function resultLines({ text }: CallView, width: number): readonly string[] {
@@ -203,7 +205,7 @@ function gutter(lines: readonly string[], theme: Theme): readonly string[] {
 
 function openBody(call: CallView, output: string, drawing: Drawing): readonly string[] {
   const { theme, width } = drawing
-  const change = changeOf({ name: call.name, input: call.input })
+  const change = changeOf(call)
   const input = fieldsOf(call.input).flatMap(({ name, lines }) => fieldLines(name, lines, drawing))
   const result = output !== '' && call.status === 'running' ? output : forPeople(call.text)
   const shown = result.trim() === '' ? [] : clipPlain(result.trimEnd(), width - 4)

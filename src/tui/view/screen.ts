@@ -16,7 +16,7 @@ export interface Frame {
   /** Exactly as many as the screen has rows, none wider than it. */
   readonly lines: readonly string[]
   readonly cursor: { readonly row: number; readonly column: number } | null
-  /** The item on each row; null where there is none. */
+  /** The item on each row; null on a row without one. */
   readonly items: readonly (string | null)[]
 }
 

@@ -143,7 +143,7 @@ const settings: readonly Conversation[] = [
   conversation('no tool may be called', [go, ...step, go], { settings: { toolChoice: 'none' }, tools: offered }),
   conversation('some tool must be called', [go], { settings: { toolChoice: 'required', effort: 'high' }, tools: offered }),
   conversation('one tool must be called', [go], { settings: { toolChoice: { tool: 'file_read' } }, tools: offered }),
-  conversation('a tool must be called where there is none', [go], { settings: { toolChoice: 'required' } }),
+  conversation('a tool must be called although none is offered', [go], { settings: { toolChoice: 'required' } }),
   ...(['none', 'minimal', 'low', 'medium', 'high'] as const).map((effort) =>
     conversation(`effort ${effort}`, [go, ...step], { settings: { effort, temperature: 0.5 }, ...tools, maxOutputTokens: 20_000 }),
   ),

@@ -1,4 +1,4 @@
-/** What the vendors demand of a request beside its types, as their references and their error messages say it. */
+/** The vendors' rules for a request besides its types, according to their references and error messages. */
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -41,7 +41,7 @@ export const chatRules: VendorRule = (body) => {
       ...faults(
         [repeated(open), 'one id for two calls'],
         [open.some((id) => !/^.{1,40}$/.test(id)), 'an id of another length'],
-        [names.some((name) => !/^[\w-]{1,64}$/.test(name)), `a name that is none: ${names.join()}`],
+        [names.some((name) => !/^[\w-]{1,64}$/.test(name)), `an invalid name: ${names.join()}`],
         [calls.some((call) => !isObject(textIn(fieldsIn(call, 'function'), 'arguments'))), 'arguments that are no object'],
         ['tool_calls' in message && calls.length === 0, 'an empty list of calls'],
         [message['role'] === 'assistant' && calls.length === 0 && typeof message['content'] !== 'string', 'an answer of nothing'],
@@ -72,7 +72,7 @@ export const responsesRules: VendorRule = (body) => {
         ...faults(
           [open.has(id), `one id for two open calls: ${id}`],
           [id === '' || id.length > 64, 'an id of another length'],
-          [!/^[\w-]{1,64}$/.test(textIn(item, 'name')), `a name that is none: ${textIn(item, 'name')}`],
+          [!/^[\w-]{1,64}$/.test(textIn(item, 'name')), `an invalid name: ${textIn(item, 'name')}`],
           [!isObject(textIn(item, 'arguments')), 'arguments that are no object'],
         ),
       )
@@ -136,7 +136,10 @@ export const anthropicRules: VendorRule = (body) => {
       [markers > 4, `${markers} cache markers`],
       [last?.['role'] === 'assistant' && /\s$/.test(lastText), 'an answer that begins with white space at its end'],
       [budget !== undefined && (budget < 1024 || budget >= (body['max_tokens'] as number)), 'a budget of another size'],
-      [budget !== undefined && (choice === 'any' || choice === 'tool' || sampled.length > 0), 'a budget beside a forced call or sampling'],
+      [
+        budget !== undefined && (choice === 'any' || choice === 'tool' || sampled.length > 0),
+        'a budget along with a forced call or sampling',
+      ],
       [sampled.length > 1, 'both ways of sampling'],
       [((body['temperature'] as number | undefined) ?? 0) > 1, 'a temperature over 1'],
       [((body['stop_sequences'] as string[] | undefined) ?? []).some((text) => text.trim() === ''), 'a blank stop sequence'],

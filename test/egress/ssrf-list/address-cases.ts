@@ -84,5 +84,5 @@ export const addressCases: readonly UrlCase[] = [
   hosts('metadata in a public range', 'denied', '168.63.129.16'),
   hosts('metadata in a shared range', 'denied', '100.100.100.200'),
   hosts('metadata in a unique local range', 'denied', 'fd00:ec2::254 fd20:ce::254'),
-  hosts('beside a metadata address', 'allowed', '168.63.129.15 168.63.129.17'),
+  hosts('next to a metadata address', 'allowed', '168.63.129.15 168.63.129.17'),
 ].flat()

@@ -53,7 +53,7 @@ export const explanations: readonly Explanation[] = [
   explain(
     'ssrfcheck',
     'allowed',
-    'it judges text and resolves nothing, so every name passes: the reason why a check without the connection is none',
+    'it judges text and resolves nothing, so every name passes: which is why a check without the connection protects nothing',
     'a name of this machine',
     'a name in the private network',
     'a name of the metadata service',

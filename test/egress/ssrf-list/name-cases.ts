@@ -1,4 +1,4 @@
-/** Names, and what a name server says of them; then legitimate URLs, some of which only look like trouble; then the two other settings. */
+/** Names, and what a name server says of them; then legitimate URLs, including some that only look like trouble; then the two other settings. */
 import { hosts, urls } from './ssrf-case.ts'
 import type { UrlCase } from './ssrf-case.ts'
 

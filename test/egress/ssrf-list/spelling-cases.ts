@@ -38,7 +38,7 @@ export const spellingCases: readonly UrlCase[] = [
   ),
   urls('zone of an interface', 'bad_input', 'http://[fe80::1%25eth0]/ http://[fe80::1%eth0]/ http://[::1%25lo]/ http://[::1%lo]/'),
   urls(
-    'IPv6 that is none',
+    'invalid IPv6',
     'bad_input',
     'http://[::1/ http://::1/ http://[::g]/ http://[:::1]/ http://[1:2:3:4:5:6:7:8:9]/ http://[]/ http://[127.0.0.1]/ http://[::ffff:1.2.3]/',
   ),

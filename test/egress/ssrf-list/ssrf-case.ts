@@ -10,13 +10,13 @@ export type Setting = 'default' | 'strict' | 'local'
 export interface UrlCase {
   readonly url: string
   readonly verdict: Verdict
-  /** The range, the trick or the rule, in a few words. Disagreements of other libraries are explained by it. */
+  /** The range, the trick or the rule, in a few words. It explains why other libraries disagree. */
   readonly why: string
   readonly setting: Setting
 }
 
 export interface ChainCase {
-  /** What each answer redirects to, with its status; `PORT` is that of the site, `SITE` the site itself. */
+  /** What each answer redirects to, with its status; `PORT` is the site's port, `SITE` the site itself. */
   readonly hops: readonly (readonly [status: number, location: string])[]
   readonly verdict: Verdict
   readonly why: string

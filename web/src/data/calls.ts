@@ -3,15 +3,21 @@
  * when an event of the guest says that something has changed. `useAction` does what a person has asked for, once.
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { Client, OutputOf } from '../../../src/client/browser-client.ts'
-import { type Failure, type Json, type JsonObject, type SessionId, toError, toFailure } from '../../../src/base/index.ts'
+import type { Client, InputOf, OutputOf } from '../../../src/client/browser-client.ts'
+import { type Failure, type SessionId, toError, toFailure, type Json, type JsonObject } from '../../../src/base/index.ts'
+import type { MadeCall } from '../../../src/protocol/index.ts'
 import { useGuest } from './guest.tsx'
 
 /** @throws OxbowError with the failure of the call, or of the connection */
-export async function callOf<Name extends string>(client: Client, name: Name, input: Json, session?: string): Promise<OutputOf<Name>> {
-  const outcome = await client.call(name, input, session as SessionId | undefined)
+export async function callOf<Name extends string>(
+  client: Client,
+  name: Name & MadeCall<Name>,
+  input: InputOf<Name>,
+  session?: string,
+): Promise<OutputOf<Name>> {
+  const outcome = await client.call<Name>(name, input, session as SessionId | undefined)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
-  return (outcome.output ?? { text: outcome.text }) as OutputOf<Name>
+  return outcome.output ?? ({ text: outcome.text } as OutputOf<Name>)
 }
 
 export interface CallState<Output> {
@@ -43,7 +49,11 @@ function keep(key: string, output: unknown): void {
   if (kept.size > maxKept && oldest !== undefined) kept.delete(oldest)
 }
 
-export function useCall<Name extends string>(name: Name, input: JsonObject = {}, options: CallOptions = {}): CallState<OutputOf<Name>> {
+export function useCall<Name extends string>(
+  name: Name & MadeCall<Name>,
+  input: InputOf<Name>,
+  options: CallOptions = {},
+): CallState<OutputOf<Name>> {
   type Output = OutputOf<Name>
   const { session, refreshOn = [], everyMs, skip = false } = options
   const { client, isConnected, connections } = useGuest()
@@ -55,10 +65,10 @@ export function useCall<Name extends string>(name: Name, input: JsonObject = {},
   useEffect(() => {
     if (skip || !isConnected) return undefined
     let isCurrent = true
-    callOf(client, name, JSON.parse(key)[1] as Json, session).then(
+    callOf<Name>(client, name, JSON.parse(key)[1] as InputOf<Name>, session).then(
       (data) => {
         keep(key, data)
-        if (isCurrent) setResult({ key, data, failure: null })
+        if (isCurrent) setResult({ key, data: data as Output, failure: null })
       },
       (error: unknown) => {
         const failure = toFailure(error, 'internal_failure', 'Try again.')
@@ -89,7 +99,11 @@ export function useCall<Name extends string>(name: Name, input: JsonObject = {},
 
 export interface Action {
   /** @returns the output, or undefined when it failed; the failure is shown */
-  readonly run: <Name extends string>(name: Name, input: JsonObject, session?: string) => Promise<OutputOf<Name> | undefined>
+  readonly run: <Name extends string>(
+    name: Name & MadeCall<Name>,
+    input: InputOf<Name>,
+    session?: string,
+  ) => Promise<OutputOf<Name> | undefined>
   readonly isBusy: boolean
   readonly failure: Failure | null
   readonly clear: () => void
@@ -100,11 +114,15 @@ export function useAction(): Action {
   const [busy, setBusy] = useState(0)
   const [failure, setFailure] = useState<Failure | null>(null)
   const run = useCallback(
-    async <Name extends string>(name: Name, input: JsonObject, session?: string): Promise<OutputOf<Name> | undefined> => {
+    async <Name extends string>(
+      name: Name & MadeCall<Name>,
+      input: InputOf<Name>,
+      session?: string,
+    ): Promise<OutputOf<Name> | undefined> => {
       setBusy((count) => count + 1)
       setFailure(null)
       try {
-        return await callOf(client, name, input, session)
+        return await callOf<Name>(client, name, input, session)
       } catch (error) {
         setFailure(toFailure(error, 'internal_failure', 'Try again.'))
         return undefined
@@ -115,7 +133,7 @@ export function useAction(): Action {
     [client],
   )
   const clear = useCallback(() => setFailure(null), [])
-  return { run, isBusy: busy > 0, failure, clear }
+  return { run: run as Action['run'], isBusy: busy > 0, failure, clear }
 }
 
 /** What happens in the guest. */

@@ -1,7 +1,8 @@
 /** The configuration of the guest as pages use it: what it is, saving a change, and a restart with it. */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { type Failure, type JsonObject, OxbowError, toFailure } from '../../../src/base/index.ts'
-import type { ConfigDraft, ConfigProposal, ConfigState } from '../../../src/config/index.ts'
+import type { InputOf } from '../../../src/client/browser-client.ts'
+import { type Failure, OxbowError, toFailure } from '../../../src/base/index.ts'
+import type { ConfigProposal, ConfigState } from '../../../src/config/index.ts'
 import { type CallState, callOf, useCall } from './calls.ts'
 import { useGuest } from './guest.tsx'
 
@@ -11,7 +12,7 @@ export interface ShownConfig extends ConfigState {
 }
 
 export function useConfig(): CallState<ShownConfig> {
-  return useCall('config.show')
+  return useCall('config.show', {})
 }
 
 /** A guest is back within a second; after this time something is wrong. */
@@ -19,7 +20,7 @@ const restartTimeoutMs = 30_000
 
 export interface ApplyConfig {
   /** Saves a change. @returns null when it failed; the failure is shown */
-  readonly save: (draft: ConfigDraft, base: string) => Promise<ConfigProposal | null>
+  readonly save: (draft: InputOf<'config.save'>['draft'], base: string) => Promise<ConfigProposal | null>
   /** Restarts the guest with what was saved. @returns whether it runs with that */
   readonly restart: () => Promise<boolean>
   /** Does any work of the same kind. @returns undefined when it failed */
@@ -52,7 +53,7 @@ export function useApplyConfig(): ApplyConfig {
     }
   }, [])
   const save = useCallback<ApplyConfig['save']>(
-    async (draft, base) => (await attempt(() => callOf(client, 'config.save', { draft: draft as JsonObject, base }))) ?? null,
+    async (draft, base) => (await attempt(() => callOf(client, 'config.save', { draft, base }))) ?? null,
     [attempt, client],
   )
   const restart = useCallback<ApplyConfig['restart']>(

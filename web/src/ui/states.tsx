@@ -63,7 +63,7 @@ export function Problem({ failure, onRetry }: ProblemProps): ReactNode {
   )
 }
 
-/** What went wrong with something that a person did, beside it. */
+/** What went wrong with something that a person did, shown next to it. */
 export function ProblemLine({ failure }: { readonly failure: Pick<Failure, 'message' | 'hint'> | null }): ReactNode {
   if (failure === null) return null
   return (

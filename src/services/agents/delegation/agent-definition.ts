@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { characterProblem, type CharacterProfile, type Limits, limitsSchema } from '../../../kernel/index.ts'
 import { type Json, type JsonObject, parseObject, truncate } from '../../../base/index.ts'
-import { expandRights, type SandboxTier, wrongAgentRights } from '../../../protocol/index.ts'
+import { expandRights, type SandboxTier, wrongAgentRights, networkRights } from '../../../protocol/index.ts'
 import type { Definition } from '../../../config/index.ts'
 import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts } from './limits.ts'
 
@@ -19,11 +19,11 @@ export interface AgentDefinition {
   readonly capabilities: readonly string[]
   readonly instructions: string
   readonly character: CharacterProfile | undefined
-  /** Empty: that of whoever delegates. */
+  /** Empty: the delegating agent's. */
   readonly model: string
-  /** Entries of rights: what it may use. */
+  /** Entries of rights that it may use. */
   readonly rights: readonly string[]
-  /** Entries of rights: what of that it may pass on. */
+  /** Entries of rights that it may pass on. */
   readonly delegable: readonly string[]
   /** The weakest isolation that it runs with; empty: any. */
   readonly tier: SandboxTier | ''
@@ -50,10 +50,10 @@ const schema = z
   .strictObject({
     description: z.string().min(1).max(500).describe('What it is for, in a sentence: how other agents choose it.'),
     capabilities: z.array(z.string().min(1).max(60)).max(maxCapabilities).default([]).describe('Words by which `agent.find` finds it.'),
-    model: z.string().max(200).default('').describe('Model; empty: that of whoever delegates.'),
+    model: z.string().max(200).default('').describe('Model; empty: the delegating agent’s.'),
     models: names(/^[^\s,]+$/, 'the name of a model').describe('Models that it, and agents below it, may use. Empty: any.'),
-    rights: entryList.prefault([]).describe('What it may use.'),
-    delegable: entryList.prefault([]).describe('What of that it may pass on to agents that it delegates to.'),
+    rights: entryList.prefault([]).describe('Rights that it may use.'),
+    delegable: entryList.prefault([]).describe('Which of these rights it may pass on to agents that it delegates to.'),
     servers: names(/^[a-z][a-z0-9-]{0,23}$/, 'the name of a server').describe('Servers of tools that it may use.'),
     secrets: names(/^\S+$/, 'the name of a secret').describe('Secrets that its calls may use.'),
     hosts: names(/^[^\s/]+$/, 'a host').describe('Hosts that it may read from. Empty: any, with a right for the web.'),
@@ -170,13 +170,10 @@ function modelEntries(models: readonly string[]): readonly string[] {
   return models.length === 0 ? ['model.use'] : models.map((model) => `model.use:${model}`)
 }
 
-/** Rights by which calls reach hosts that they name. */
-const networkRights: ReadonlySet<string> = new Set(['web.read', 'shell.network', 'browser.use'])
-
 /** Rights of calls whose paths the gate knows, so that they can be limited to a folder. */
 const pathRights: ReadonlySet<string> = new Set(['file.read', 'file.write'])
 
-/** Rights of calls that touch no file of the workspace. Whoever is confined to a folder has only these beside its files. */
+/** Rights of calls that touch no workspace file. An agent confined to a folder has only these, and its files. */
 const withoutFiles: ReadonlySet<string> = new Set([
   'agent.spawn',
   'agent.use',

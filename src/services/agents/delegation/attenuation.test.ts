@@ -200,7 +200,7 @@ test('secrets and models that an agent was not given are denied, also to those b
   assert.deepEqual(grandchild, ['!model.use', '!secret.use', 'file.read'])
 })
 
-test('an agent with a memory of its own reaches the memories with its tag alone', () => {
+test('an agent with a memory of its own reaches only memories with its tag', () => {
   const refused = (name: string, right: string, input: object): boolean => {
     const grant = grantOf(
       passedOn(delegableOf(grantOf(['memory.read', 'memory.write']), []), ['memory.read:agent-a', 'memory.write:agent-a']),

@@ -18,7 +18,7 @@ export interface DelegateRequest {
   readonly deadline_s?: number | undefined
   /** False: returns at once, and the end comes as mail. */
   readonly wait: boolean
-  /** Labels of what the goal holds beside what the caller has read. */
+  /** Labels of what the goal contains besides what the caller has read. */
   readonly labels?: Labels | undefined
   /** What happens to the agents below it when it ends before them. */
   readonly orphans?: AgentRecord['orphans'] | undefined
@@ -37,14 +37,14 @@ export interface Delegating {
 /** Fields of a delegation, also for calls that delegate many. */
 export const delegateFields = {
   agent: z.string().min(1).max(100).describe('Name of an agent, from agent.find.'),
-  goal: z.string().min(1).max(maxAgentMessageCharacters).describe('What it is to reach. It knows nothing else of this conversation.'),
+  goal: z.string().min(1).max(maxAgentMessageCharacters).describe('Its goal. It knows nothing else of this conversation.'),
   key_facts: z
     .array(z.string().min(1).max(maxKeyFactCharacters))
     .max(maxKeyFacts)
     .default([])
     .meta(evident('What it has to know, a fact each.')),
   result: z.record(z.string(), z.json()).optional().describe('JSON Schema that its answer must match.'),
-  budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
+  budget: limitsSchema.optional().meta(evident('How much of your budget it may use.')),
   max_turns: z.int().min(1).max(1_000).optional().meta(evident('The most requests to a model.')),
   deadline_s: z
     .int()

@@ -1,11 +1,11 @@
-/** The calls by which a person looks at definitions of agents and graphs, and approves those of the workspace. */
+/** The calls with which a person looks at definitions of agents and graphs and approves the workspace's. */
 import { z } from 'zod'
 import { OxbowError } from '../../../base/index.ts'
-import type { Call } from '../../../protocol/index.ts'
-import { type DefinitionKind, definitionKinds, definitionName } from '../../../config/index.ts'
+import { type Call, defineCall } from '../../../protocol/index.ts'
+import { definitionKinds, definitionName } from '../../../config/index.ts'
 import { isOver } from '../agent-record.ts'
 import type { Supervisor } from '../supervisor.ts'
-import { type Definitions, type ListedDefinition, listedDefinition, verbOf } from './definitions.ts'
+import { type Definitions, listedDefinition, verbOf } from './definitions.ts'
 
 export interface DefinitionCallDeps {
   readonly definitions: () => Promise<Definitions>
@@ -42,8 +42,8 @@ const listOutput = z.strictObject({
   definitions: z.array(listedDefinition.pick({ name: true, from: true, state: true, problem: true, hash: true })).readonly(),
 })
 
-function listCall(load: Load): Call<{ kind: DefinitionKind }, z.infer<typeof listOutput>> {
-  return {
+function listCall(load: Load): Call {
+  return defineCall({
     ...reads,
     name: 'definition.list',
     summary: 'Lists the definitions of agents or graphs, and whether they count.',
@@ -55,18 +55,13 @@ function listCall(load: Load): Call<{ kind: DefinitionKind }, z.infer<typeof lis
       const listed = await (await load()).list(input.kind)
       const definitions = listed.map(({ name: called, from, state, problem, hash }) => ({ name: called, from, state, problem, hash }))
       const lines = definitions.map((each) => `${each.name} (${each.from}): ${each.state}${each.problem === '' ? '' : `, ${each.problem}`}`)
-      return { output: { definitions }, text: lines.join('\n') || 'There are none.' }
+      return { output: { definitions }, text: lines.join('\n') || 'There are no definitions.' }
     },
-  }
+  })
 }
 
-interface Place {
-  kind: DefinitionKind
-  name: string
-}
-
-function showCall(load: Load): Call<Place, ListedDefinition> {
-  return {
+function showCall(load: Load): Call {
+  return defineCall({
     ...reads,
     name: 'definition.show',
     summary: 'Shows the files of a definition, with the hash by which it is approved.',
@@ -84,11 +79,11 @@ function showCall(load: Load): Call<Place, ListedDefinition> {
         })
       return { output: found, text: `${found.toml}\n${found.text}` }
     },
-  }
+  })
 }
 
-function approveCall(load: Load): Call<Place & { hash: string }, { approved: true }> {
-  return {
+function approveCall(load: Load): Call {
+  return defineCall({
     ...writes,
     name: 'definition.approve',
     summary: 'Approves a definition of the workspace, as its files are now. It counts until they change.',
@@ -97,16 +92,16 @@ function approveCall(load: Load): Call<Place & { hash: string }, { approved: tru
     example: { kind: 'agents', name: 'reviewer', hash: '0'.repeat(64) },
     async run({ kind: of, name: called, hash }, { id, caller }) {
       await (await load()).approve({ caller, call: id, name: 'definition.approve' }, of, called, hash)
-      return { output: { approved: true }, text: `Approved ${of}/${called}.` }
+      return { output: { approved: true as const }, text: `Approved ${of}/${called}.` }
     },
-  }
+  })
 }
 
-function revokeCall({ definitions, supervisor }: DefinitionCallDeps): Call<Place, { revoked: boolean }> {
-  return {
+function revokeCall({ definitions, supervisor }: DefinitionCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'definition.revoke',
-    summary: 'Takes back the approval of a definition of the workspace, and ends the agents that work by it.',
+    summary: 'Takes back the approval of a workspace definition, and ends the agents that use it.',
     input: z.strictObject({ kind, name }),
     output: z.strictObject({ revoked: z.boolean() }),
     example: { kind: 'agents', name: 'reviewer' },
@@ -119,5 +114,5 @@ function revokeCall({ definitions, supervisor }: DefinitionCallDeps): Call<Place
       await Promise.all(working.map((each) => agents.kill(by, each.id, 'the approval of its definition was taken back')))
       return { output: { revoked }, text: revoked ? `Revoked ${of}/${called}.` : `${of}/${called} was not approved.` }
     },
-  }
+  })
 }

@@ -1,21 +1,17 @@
 /** Verbs of definitions of agents and graphs: which there are, and which of the workspace count. `oxbow graph show` also shows runs. */
-import { plainLine, plainText, table } from '../../../terminal/index.ts'
+import { plainLine, table } from '../../../terminal/index.ts'
 import type { ServiceVerb } from '../../../protocol/index.ts'
 import type { DefinitionKind } from '../../../config/index.ts'
-import type { ListedDefinition } from './definitions.ts'
-
-/** As `definition.show` has it. */
-export type ShownDefinition = Pick<ListedDefinition, 'name' | 'from' | 'state' | 'problem' | 'hash' | 'toml' | 'text'>
-
-const problemChars = 100
+import { definitionText, problemChars, type ShownDefinition } from '../../typed-values.ts'
 
 /** @param group the verb below which people find them */
 function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
   const verb = `oxbow ${group}`
+  const noun = kind === 'graphs' ? 'graph' : 'definition'
   /** Of a verb about one definition. */
-  const one = { fixed: { kind }, omit: true } as const
+  const one = { fixed: { kind }, typed: { [noun]: 'name' }, omit: true } as const
   const show: ServiceVerb = {
-    words: `${group} show <name>`,
+    words: `${group} show <${noun}>`,
     summary: 'show the files of a definition, with its hash',
     examples: [`${verb} show reviewer`],
     call: 'definition.show',
@@ -28,10 +24,12 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       summary: `list definitions of ${kind}, and whether they count`,
       examples: [`${verb} list`, `${verb} list --json`],
       call: 'definition.list',
-      ...one,
+      fixed: { kind },
+      omit: true,
+      lists: { [noun]: 'name' },
       show: ({ definitions }: { readonly definitions: readonly ShownDefinition[] }) =>
         definitions.length === 0
-          ? `There are no definitions. Yours are files such as ~/.oxbow/${kind}/NAME.toml, those of the workspace /shared/.oxbow/${kind}/NAME.toml.`
+          ? `There are no definitions. Put yours in ~/.oxbow/${kind}/NAME.toml, the workspace’s in /shared/.oxbow/${kind}/NAME.toml.`
           : table([
               ['NAME', 'FROM', 'STATE', ''],
               ...definitions.map(({ name, from, state, problem }) => [name, from, state, plainLine(problem, problemChars)]),
@@ -39,12 +37,15 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
     },
     ...(kind === 'agents' ? [show] : []),
     {
-      words: `${group} approve <name>`,
+      words: `${group} approve <${noun}>`,
       summary: 'show a definition of the workspace, and approve it as it is now',
       examples: [`${verb} approve reviewer`],
       call: 'definition.approve',
       ...one,
-      typed: { '--hash <hash>': { field: 'hash', help: 'approve without a question what `show --json` has shown with this hash' } },
+      typed: {
+        ...one.typed,
+        '--hash <hash>': { field: 'hash', help: 'approve without a question what `show --json` has shown with this hash' },
+      },
       agree: {
         by: show,
         field: 'hash',
@@ -55,7 +56,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       show: (_, { name }) => `Approved ${name}. It counts until its files change.`,
     },
     {
-      words: `${group} revoke <name>`,
+      words: `${group} revoke <${noun}>`,
       summary: 'take back the approval of a definition of the workspace',
       examples: [`${verb} revoke reviewer`, `${verb} revoke reviewer --dry-run`],
       call: 'definition.revoke',
@@ -70,11 +71,3 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
 }
 
 export const definitionVerbs: readonly ServiceVerb[] = [...verbsOf('agents', 'agents'), ...verbsOf('graphs', 'graph')]
-
-/** @returns the call that shows a definition, for verbs of others, with its input */
-export const showDefinition = (kind: DefinitionKind, name: string) => ['definition.show', { kind, name }] as const
-
-export function definitionText({ name, from, state, problem, hash, toml, text }: ShownDefinition): string {
-  const head = `${name}, of the ${from}: ${state}${problem === '' ? '' : ` (${plainLine(problem, problemChars)})`}\nhash ${hash}`
-  return [head, ...[toml, text].filter((part) => part !== '').map((part) => plainText(part.trimEnd()))].join('\n\n')
-}

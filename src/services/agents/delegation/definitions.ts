@@ -1,6 +1,6 @@
 /**
- * Definitions of agents and graphs: those of the person, which the host reads, and those of the workspace, which anybody who writes there
- * could have written: one of them counts once a person has approved its hash, and no longer when its files change. Where both have a
+ * Definitions of agents and graphs: the person's, which the host reads, and the workspace's, which anybody who writes there
+ * could have written: these count once a person has approved their hash, until their files change. Where both have a
  * name, the person's counts.
  */
 import { createHash } from 'node:crypto'
@@ -223,7 +223,7 @@ function hashOf({ kind, name, toml, text, character }: DefinitionText): string {
     .digest('hex')
 }
 
-/** Questions that come together, as those of many children do, are one. */
+/** Questions that come together, such as many children's, are asked once. */
 function held<Value>(clock: Clock, read: () => Promise<Value>): () => Promise<Value> {
   let last: { readonly at: number; readonly value: Promise<Value> } | null = null
   return () => {

@@ -2,11 +2,11 @@
 import { z } from 'zod'
 import type { CallReference } from '../../../kernel/index.ts'
 import { fenced } from '../../../base/index.ts'
-import type { Call, Caller, Label } from '../../../protocol/index.ts'
+import { type Call, type Caller, defineCall, type Label } from '../../../protocol/index.ts'
 import { maxFoundAgents } from './limits.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { agentRef, find as findAgent } from '../agent-control-calls.ts'
-import { delegateFields, type DelegateRequest } from './brief.ts'
+import { delegateFields } from './brief.ts'
 import { delegate, type DelegateDeps, missingRights } from './delegate.ts'
 import { handoffCall, type HandoffDeps, sessionAgentCall } from './handoff-call.ts'
 import { parentOf } from './parent.ts'
@@ -26,10 +26,11 @@ export function delegateCalls(deps: DelegateCallDeps): readonly Call[] {
   return [delegateCall(deps), findCall(deps), handoffCall(deps), sessionAgentCall(deps), revokeCall(deps)]
 }
 
-function delegateCall(deps: DelegateCallDeps): Call<DelegateRequest, Delegated> {
-  return {
+function delegateCall(deps: DelegateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'agent.delegate',
+    waitsFor: 'child',
     summary: 'Delegates a goal to an agent that is made for it, and returns its result.',
     input: z.strictObject({
       ...delegateFields,
@@ -53,7 +54,7 @@ function delegateCall(deps: DelegateCallDeps): Call<DelegateRequest, Delegated> 
       const output = await delegate(deps, { caller, call, name: 'agent.delegate' }, input, signal)
       return doneOf(output, call)
     },
-  }
+  })
 }
 
 /** @returns the result as its parent reads it: between marks, whatever the child has read */
@@ -82,10 +83,8 @@ const foundAgent = z.strictObject({
 type Found = z.infer<typeof foundAgent>
 const findOutput = z.strictObject({ agents: z.array(foundAgent).readonly() })
 
-type FindOutput = z.infer<typeof findOutput>
-
-function findCall(deps: DelegateCallDeps): Call<{ capability: string }, FindOutput> {
-  return {
+function findCall(deps: DelegateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'agent.find',
     summary: 'Finds agents to delegate to, by what they can do.',
@@ -108,7 +107,7 @@ function findCall(deps: DelegateCallDeps): Call<{ capability: string }, FindOutp
       const none = `No agent ${capability === '' ? 'is defined' : 'fits'}. Do it yourself.`
       return { output: { agents }, text: lines.join('\n') || none }
     },
-  }
+  })
 }
 
 async function find(deps: DelegateCallDeps, caller: Caller, capability: string): Promise<readonly Found[]> {
@@ -151,8 +150,8 @@ function wordsOf(text: string): readonly string[] {
   return [...new Set(words.map((word) => (word.length > 4 ? word.replace(/(?:ing|ers?|ed|es|e|s)$/, '') : word)))]
 }
 
-function revokeCall(deps: DelegateCallDeps): Call<{ agent: string; rights: string[] }, { agents: string[] }> {
-  return {
+function revokeCall(deps: DelegateCallDeps): Call {
+  return defineCall({
     ...shared,
     name: 'agent.revoke',
     summary: 'Takes rights from an agent and from all agents below it, at once.',
@@ -182,5 +181,5 @@ function revokeCall(deps: DelegateCallDeps): Call<{ agent: string; rights: strin
       const names = found.map(({ name }) => name)
       return { output: { agents: found.map((each) => each.id) }, text: `Took ${rights.join(', ')} from ${names.join(', ') || 'nobody'}.` }
     },
-  }
+  })
 }

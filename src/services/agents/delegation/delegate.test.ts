@@ -200,6 +200,37 @@ test('after a crash the same call finds its child again', async () => {
   assert.equal(agents.length, 1)
 })
 
+test('after a crash the end of a child that was faster than the call which waits for it is reported once', async () => {
+  const store = await openMemoryStore({ user: 'ada' as never })
+  const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+  const host = hostWith({ reader: '' })
+  const inChild = Promise.withResolvers<void>()
+  const stuck: Play = async function* (request, signal) {
+    if (nameOf(request) === 'reader') {
+      inChild.resolve()
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    } else yield* asks(['agent_delegate', { agent: 'reader', goal: 'Count.' }])
+  }
+  const agentOf = async (guest: Fixture, name: string): Promise<{ id: string; state: string }> => {
+    const { agents } = await ask<{ agents: readonly { id: string; name: string; state: string }[] }>(guest, 'agent.list', { ended: true })
+    return agents.find((agent) => agent.name === name)!
+  }
+  {
+    await using first = await openFixture({ play: stuck, host, store: keepOpen })
+    await ask(first, 'agent.spawn', { task: 'Go.', name: 'boss', rights: ['agent.spawn', 'agent.use'] })
+    await inChild.promise
+    await ask(first, 'agent.pause', { agent: (await agentOf(first, 'boss')).id })
+  }
+  const play: Play = (request) => (nameOf(request) === 'reader' ? says('counted') : says(`It says ${lastResult(request)}`))
+  await using second = await openFixture({ play, host, store: keepOpen })
+  await ask(second, 'agent.resume', { agent: (await agentOf(second, 'reader')).id })
+  while ((await agentOf(second, 'reader')).state !== 'done') await new Promise(setImmediate)
+  const { id } = await agentOf(second, 'boss')
+  await ask(second, 'agent.resume', { agent: id })
+  const { agents } = await ask<{ agents: readonly { reply: string }[] }>(second, 'agent.wait', { agents: [id] })
+  assert.match(agents[0]!.reply, /^It says reader .*counted/s)
+})
+
 test('after a crash the same call finds the task of a remote agent again', async () => {
   const store = await openMemoryStore({ user: 'ada' as never })
   const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store

@@ -1,6 +1,6 @@
 /**
- * Delegation: a goal for an agent by a definition, in a conversation of its own that begins with the brief and nothing else. The child is
- * an agent of the supervisor; its id is that of the call, so that a call which a crash interrupted finds its child again and waits on.
+ * Delegation: a goal for a defined agent, in a conversation of its own that begins with only the brief. The child is
+ * an agent of the supervisor; its id is the call's, so that a call which a crash interrupted finds its child again and waits on.
  *
  * What does not begin is a value, too: `refused` or `budget_exhausted`, with a code and a hint.
  */
@@ -48,7 +48,7 @@ export async function delegate(deps: DelegateDeps, by: Delegating, request: Dele
   return delegatedOf(deps, supervisor.find(by.call) ?? agent)
 }
 
-/** A name without a definition is that of a remote agent. */
+/** A name without a definition names a remote agent. */
 async function remoteOf({ definitions, findCall }: DelegateDeps, name: string): Promise<Call | undefined> {
   const remote = remoteCall(findCall, name)
   if (remote === undefined || remote.name === name) return remote

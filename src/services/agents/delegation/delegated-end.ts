@@ -16,7 +16,7 @@ import {
   type SessionId,
   truncate,
 } from '../../../base/index.ts'
-import { errorCodeSchema, idOrEmpty, jsonSchema, labelSchema, sessionScope } from '../../../protocol/index.ts'
+import { isGeneration, errorCodeSchema, idOrEmpty, jsonSchema, labelSchema, sessionScope } from '../../../protocol/index.ts'
 import type { Store } from '../../../store/index.ts'
 import type { OpenVersions } from '../../versions/service.ts'
 import { type AgentRecord, isOver } from '../agent-record.ts'
@@ -89,7 +89,7 @@ export function headOf({ id, status, code, reason, hint, files, branch, spent }:
   const why =
     reason === '' ? '' : `${code === '' || code === (status as string) ? '' : ` (${code})`}: ${reason}${hint === '' ? '' : ` ${hint}`}`
   const changed = files.length === 0 ? '' : `; changed ${files.join(', ')}`
-  // Another branch is that of the parent, too; an agent of others, which has no id here, has its own.
+  // Another branch is the parent's, too; others' agents, which have no id here, have their own.
   const copied = branch === '' || (id !== '' && branch !== id) ? '' : `; its files are on the branch ${branch}`
   return `${status}${why}${changed}${copied}${spent.tokens === 0 ? '' : `; ${spent.tokens} tokens`}`
 }
@@ -180,7 +180,7 @@ async function partialOf({ store, flushed }: ResultDeps, session: SessionId): Pr
   await flushed()
   const records = await store.records({ session, phases: ['outcome'], order: 'newest_first', limit: maxPartialRecords, hydrate: true })
   for (const { name, body } of records) {
-    const message: unknown = name === 'model.generate' ? (JSON.parse(body) as JsonObject)['message'] : undefined
+    const message: unknown = isGeneration({ name }) ? (JSON.parse(body) as JsonObject)['message'] : undefined
     const parts = isObject(message) && Array.isArray(message['parts']) ? message['parts'] : []
     const text = parts
       .flatMap((part) => (isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string' ? [part['text']] : []))

@@ -1,9 +1,9 @@
 /** The call by which an agent, or a person, delegates many tasks at once. */
 import { z } from 'zod'
-import type { Call } from '../../../protocol/index.ts'
+import { type Call, defineCall } from '../../../protocol/index.ts'
 import { delegateFields } from './brief.ts'
 import { doneOf } from './delegate-calls.ts'
-import { fanOut, type FanOut, type FanOutDeps, type FanOutEnd, fanOutEnd } from './fan-out.ts'
+import { fanOut, type FanOutDeps, fanOutEnd } from './fan-out.ts'
 import { maxFanTasks } from './limits.ts'
 
 const taskFields = {
@@ -15,12 +15,13 @@ const taskFields = {
   needs: z.array(z.string()).max(maxFanTasks).default([]).describe('Tasks that must have succeeded before it; it reads their results.'),
 }
 
-export function fanOutCall(deps: FanOutDeps): Call<FanOut, FanOutEnd> {
-  return {
+export function fanOutCall(deps: FanOutDeps): Call {
+  return defineCall({
     rare: true,
     audience: ['model', 'terminal'],
     labels: { adds: [], sink: false },
     name: 'agent.fan_out',
+    waitsFor: 'child',
     summary: 'Delegates many tasks at once, waits for all, any or some of them, and returns their results.',
     input: z.strictObject({
       tasks: z.array(z.strictObject(taskFields)).min(1).max(maxFanTasks),
@@ -57,5 +58,5 @@ export function fanOutCall(deps: FanOutDeps): Call<FanOut, FanOutEnd> {
       const joined = synthesis === null ? [] : [`[synthesis] ${doneOf(synthesis, call).text}`]
       return { output, text: [head, ...joined, ...parts].join('\n\n'), labels, ok: status === 'success' }
     },
-  }
+  })
 }

@@ -1,5 +1,5 @@
 /**
- * Fan-out: many delegations as one call, of which some may need the results of others. Each task is a delegation under an id that follows
+ * Fan-out: many delegations as one call; some may need others' results. Each task is a delegation under an id derived
  * from the call's, so that a call which a crash interrupted finds those that began, and begins only the others. As many run at once as the
  * caller may have live children. When enough have succeeded, or one has failed and that ends it, those that still run are ended.
  */

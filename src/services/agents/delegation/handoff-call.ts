@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type AgentProfile, type Handoff, type Handoffs, passedOn, type RunningTurns, type StartTurn } from '../../../kernel/index.ts'
 import { type CallId, derivedId, OxbowError, type SessionId } from '../../../base/index.ts'
-import type { Call, Sandbox } from '../../../protocol/index.ts'
+import { type Call, defineCall, type Sandbox } from '../../../protocol/index.ts'
 import type { Supervisor } from '../supervisor.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { briefOf, delegateFields } from './brief.ts'
@@ -22,25 +22,21 @@ export interface HandoffDeps extends ParentDeps {
   readonly agentConfig: ParentDeps['agentConfig'] & { readonly max_depth: number }
 }
 
-interface HandoffInput {
-  readonly agent: string
-  readonly goal: string
-  readonly key_facts: readonly string[]
-}
+type HandoffInput = z.infer<typeof handoffInput>
 
 const handoffOutput = z.strictObject({ agent: z.string(), from: z.string() })
 
-type HandoffOutput = z.infer<typeof handoffOutput>
+const handoffInput = z.strictObject({
+  agent: delegateFields.agent.describe('Name of an agent, from agent.find; `back`: the agent that had it before.'),
+  goal: delegateFields.goal.describe('What it is to do next. It can read this conversation.'),
+  key_facts: delegateFields.key_facts,
+})
 
-export function handoffCall(deps: HandoffDeps): Call<HandoffInput, HandoffOutput> {
-  return {
+export function handoffCall(deps: HandoffDeps): Call {
+  return defineCall({
     name: 'agent.handoff',
     summary: 'Hands this conversation over to another agent, which goes on with it.',
-    input: z.strictObject({
-      agent: delegateFields.agent.describe('Name of an agent, from agent.find; `back`: the agent that had it before.'),
-      goal: delegateFields.goal.describe('What it is to do next. It can read this conversation.'),
-      key_facts: delegateFields.key_facts,
-    }),
+    input: handoffInput,
     output: handoffOutput,
     example: { agent: 'reviewer', goal: 'Answer the questions about the review.', key_facts: [] },
     rare: true,
@@ -65,12 +61,12 @@ export function handoffCall(deps: HandoffDeps): Call<HandoffInput, HandoffOutput
       await deps.startTurn({ session, clientId, text: messageOf(input, actor), actor })
       return { output: { agent, from: actor }, text: `${agent} takes over. Your turn ends here.` }
     },
-  }
+  })
 }
 
 /** A person chooses who answers in a conversation, without a message: the next one is answered by that agent. */
-export function sessionAgentCall(deps: HandoffDeps): Call<{ agent: string }, { agent: string }> {
-  return {
+export function sessionAgentCall(deps: HandoffDeps): Call {
+  return defineCall({
     name: 'session.agent',
     event: ({ agent = '' }) => ({ kind: 'session_agent', fields: { agent } }),
     summary: 'Chooses the agent, or the character, that answers in a conversation.',
@@ -93,7 +89,7 @@ export function sessionAgentCall(deps: HandoffDeps): Call<{ agent: string }, { a
       await deps.handoffs.put({ caller, call, name: 'session.agent' }, session, next)
       return { output: { agent }, text: agent === '' ? 'The usual agent answers.' : `${agent} answers from the next message on.` }
     },
-  }
+  })
 }
 
 /** @throws OxbowError `bad_input` */

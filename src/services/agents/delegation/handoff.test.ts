@@ -72,7 +72,7 @@ test('a handoff passes on nothing wider, is limited in depth, and says why it is
   await replied(guest, 'narrow is here')
   assert.match(results[0]!, /not_found/)
   assert.match(results[1]!, /denied.*branch of files/)
-  // The reviewer can pass on reading alone.
+  // The reviewer can pass on only reading.
   assert.deepEqual(tools['narrow'], ['test_read'])
 })
 

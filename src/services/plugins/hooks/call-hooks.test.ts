@@ -156,7 +156,7 @@ for (const [what, broken, problem] of [
   ['throws', () => Promise.reject(new Error('lost my mind')), /lost my mind/],
   ['is late', () => new Promise(() => {}), /did not answer within 500 ms/],
   ['answers with something else', () => ({ verdict: 'allow', value: null, reason: '' }), /not what a hook may answer/],
-  ['changes what it may not', () => change({ name: 'shell.run' }), /^it changed what call\.before does not allow: [^✖]*"name"/],
+  ['changes a forbidden field', () => change({ name: 'shell.run' }), /^it changed what call\.before does not allow: [^✖]*"name"/],
   ['makes an input that the call does not take', () => change({ input: { path: 7 } }), /field `path`/],
 ] as const) {
   test(`a hook that ${what} is passed over when it fails open, and refuses when it fails closed`, async () => {

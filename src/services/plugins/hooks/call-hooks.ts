@@ -239,7 +239,7 @@ function changedInput(input: unknown, changes: object): { readonly input?: unkno
   return Object.keys(changes).length === 0 ? {} : { input: { ...(input as object), ...changes } }
 }
 
-/** The session has read what these plugins wrote. @returns the labels of a text of theirs */
+/** The session has read what these plugins wrote. @returns the labels of their texts */
 function taint(
   { sessions }: CallHookDeps,
   caller: Caller,

@@ -5,23 +5,20 @@
 import { z } from 'zod'
 import { processRight } from '../../../kernel/index.ts'
 import type { Failure } from '../../../base/index.ts'
-import type { Call, CallOutcome } from '../../../protocol/index.ts'
+import { type Call, type CallOutcome, defineCall } from '../../../protocol/index.ts'
 import type { HookDemand } from './run-hooks.ts'
 
-interface HookAskInput {
-  readonly plugin: string
-  readonly what: string
-  readonly reason: string
-  readonly shown: string
-}
+type HookAskInput = z.infer<typeof hookAskInput>
 
 const hookAskName = 'hook.ask'
 
-export function hookAskCall(): Call<HookAskInput, Record<string, never>> {
-  return {
+const hookAskInput = z.strictObject({ plugin: z.string(), what: z.string(), reason: z.string(), shown: z.string() })
+
+export function hookAskCall(): Call {
+  return defineCall({
     name: hookAskName,
     summary: 'Asks the person, for a hook of a plugin.',
-    input: z.strictObject({ plugin: z.string(), what: z.string(), reason: z.string(), shown: z.string() }),
+    input: hookAskInput,
     output: z.strictObject({}),
     example: { plugin: 'guard', what: 'the message', reason: 'it names a customer', shown: 'Write to Ada.' },
     tier: 'read_only',
@@ -32,7 +29,7 @@ export function hookAskCall(): Call<HookAskInput, Record<string, never>> {
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     run: async () => ({ output: {}, text: '' }),
-  }
+  })
 }
 
 /** Makes the call that asks. @param plugin that demands it */

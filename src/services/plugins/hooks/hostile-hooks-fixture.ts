@@ -106,6 +106,6 @@ export async function tryAnswers(runs: number): Promise<void> {
       assert.ok(reason.length <= 300 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(reason), JSON.stringify(reason))
   })
   await fc.assert(property, { numRuns: runs, endOnFailure: true, examples })
-  // Each outcome was met, so that none of this holds for want of an example.
+  // Each outcome occurred, so that nothing here holds only for lack of an example.
   assert.deepEqual([...noted.keys()].toSorted(), ['hook_asked', 'hook_changed', 'hook_failed', 'hook_refused'])
 }

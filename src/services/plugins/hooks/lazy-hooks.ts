@@ -1,11 +1,11 @@
 /**
- * The hooks of plugins as the core sees them. All else about hooks is loaded when one looks at a step: a guest without hooks has this file alone,
+ * The hooks of plugins as the core sees them. All else about hooks is loaded when one looks at a step: a guest without hooks has only this file,
  * and its turns do not run it.
  */
 import type { Events, KernelHooks } from '../../../kernel/index.ts'
 import type { TurnHooks } from '../../../runtime/index.ts'
 import { once } from '../../../base/index.ts'
-import { type Call, type Caller, type HookSource, type HookStep, type RecordView, turnCall } from '../../../protocol/index.ts'
+import { isGeneration, type Call, type Caller, type HookSource, type HookStep, type RecordView, turnCall } from '../../../protocol/index.ts'
 
 /** What is loaded with the first step that a hook looks at. */
 export interface LoadedHooks extends Pick<KernelHooks, 'before'> {
@@ -17,7 +17,7 @@ export interface LoadedHooks extends Pick<KernelHooks, 'before'> {
 /** What hooks see of a call: `null`, nothing. */
 function stepsOf({ audience }: Caller, { name, forModel }: Call): readonly HookStep[] | null {
   if (name === turnCall) return messageSteps
-  if (name === 'model.generate') return modelSteps
+  if (isGeneration({ name })) return modelSteps
   // What a person does at a terminal is theirs, and what the runtime does for itself is no act of an agent.
   return audience === 'model' || forModel === true ? callSteps : null
 }

@@ -116,7 +116,7 @@ const resultSchema: z.ZodType<PluginHookResult> = z.strictObject({
 })
 
 export function createHookRunner(deps: HookDeps): HookRunner {
-  const queue = createQueue((...step) => observe(deps, ...step))
+  const queue = queueObservers((...step) => observe(deps, ...step))
   return {
     decide: (step, value, signal, more) => decide(deps, step, value, signal, more),
     show(step, value, labels = []) {
@@ -246,7 +246,7 @@ async function observe(deps: HookDeps, hook: DeclaredHook, step: HookStep, value
 type Observe = (hook: DeclaredHook, step: HookStep, value: JsonObject, labels: Labels) => Promise<void>
 
 /** Each plugin observes one step after the other. @returns false when too many wait */
-function createQueue(run: Observe): (...args: Parameters<Observe>) => boolean {
+function queueObservers(run: Observe): (...args: Parameters<Observe>) => boolean {
   const waiting = new Map<string, { count: number; last: Promise<void> }>()
   return (hook, ...step) => {
     const held = waiting.get(hook.plugin) ?? { count: 0, last: Promise.resolve() }

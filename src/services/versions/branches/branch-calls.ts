@@ -10,6 +10,7 @@ import {
   type Call,
   type CallContext,
   type Caller,
+  defineCall,
   type Done,
   evident,
   isBranchName,
@@ -19,7 +20,7 @@ import {
 import type { Branches } from './branches.ts'
 import { isEnded } from './branches.ts'
 import { branchTimeoutMs } from '../limits.ts'
-import { branchRecord, type BranchRecord, difference, type Difference, mergedBranch, type MergedBranch } from '../version-schemas.ts'
+import { branchRecord, type BranchRecord, difference, mergedBranch, type MergedBranch } from '../version-schemas.ts'
 
 export interface BranchCallDeps {
   readonly branches: () => Promise<Branches>
@@ -73,8 +74,8 @@ function labelsOf({ heldLabels }: BranchCallDeps, { labels, session }: BranchRec
   return session === '' ? labels : joinLabels(labels, heldLabels({ session }))
 }
 
-function createCall(deps: BranchCallDeps): Call<{ name: string; at: string }, BranchRecord> {
-  return {
+function createCall(deps: BranchCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'branch.create',
     summary: 'Copies the workspace, as it is or was in a version, to a branch of files.',
@@ -94,11 +95,11 @@ function createCall(deps: BranchCallDeps): Call<{ name: string; at: string }, Br
       const made = await branches.create(byOf(context, 'branch.create'), { name, at, session: '' })
       return { output: made, text: `Branch ${name} is a copy of ${made.version.slice(0, 8)}.` }
     },
-  }
+  })
 }
 
-function listCall(deps: BranchCallDeps): Call<{ ended: boolean }, { branches: readonly BranchRecord[] }> {
-  return {
+function listCall(deps: BranchCallDeps): Call {
+  return defineCall({
     ...reads,
     name: 'branch.list',
     summary: 'Lists branches of files.',
@@ -115,11 +116,11 @@ function listCall(deps: BranchCallDeps): Call<{ ended: boolean }, { branches: re
       const text = lines.join('\n') || 'There are no branches of files.'
       return { output: { branches: found }, text, labels: found.reduce<Labels>((all, { labels }) => joinLabels(all, labels), []) }
     },
-  }
+  })
 }
 
-function diffCall(deps: BranchCallDeps): Call<{ branch: string; path: string }, Difference> {
-  return {
+function diffCall(deps: BranchCallDeps): Call {
+  return defineCall({
     ...reads,
     files: 'past',
     name: 'branch.diff',
@@ -139,7 +140,7 @@ function diffCall(deps: BranchCallDeps): Call<{ branch: string; path: string }, 
         labels: labelsOf(deps, record),
       }
     },
-  }
+  })
 }
 
 /** @throws OxbowError `path_refused` */
@@ -151,13 +152,8 @@ function treePath(path: string): string {
   })
 }
 
-interface MergeInput {
-  branch: string
-  conflicts: 'none' | 'workspace' | 'branch'
-}
-
-function mergeCall(deps: BranchCallDeps): Call<MergeInput, MergedBranch> {
-  return {
+function mergeCall(deps: BranchCallDeps): Call {
+  return defineCall({
     ...writes,
     files: 'past',
     name: 'branch.merge',
@@ -194,11 +190,11 @@ function mergeCall(deps: BranchCallDeps): Call<MergeInput, MergedBranch> {
         labels,
       }
     },
-  }
+  })
 }
 
-function dropCall(deps: BranchCallDeps): Call<{ branch: string }, BranchRecord> {
-  return {
+function dropCall(deps: BranchCallDeps): Call {
+  return defineCall({
     ...writes,
     name: 'branch.drop',
     summary: 'Drops a branch of files with everything that was changed in it.',
@@ -210,5 +206,5 @@ function dropCall(deps: BranchCallDeps): Call<{ branch: string }, BranchRecord> 
       const { name } = await find(deps, context.caller, ref)
       return { output: await (await deps.branches()).drop(byOf(context, 'branch.drop'), name), text: `Dropped ${name}.` }
     },
-  }
+  })
 }

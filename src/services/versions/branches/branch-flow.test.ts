@@ -10,7 +10,7 @@ type Step = readonly [name: string, args?: unknown]
 
 const rights = ['file.read', 'file.write', 'shell.run', 'agent.use']
 
-test('private data stays labelled through a branch: nothing there takes a label back, and what is merged has those of its writer', async () => {
+test('private data stays labelled through a branch: nothing there takes a label back, and what is merged has its writer’s labels', async () => {
   await using bench = await makeWorkbench()
   const secret = testCall('probe.secret', async () => done('the secret'), {
     right: 'file.read',

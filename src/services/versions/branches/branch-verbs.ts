@@ -7,8 +7,6 @@ import { changeLines, differenceText, shortLength } from '../version-text.ts'
 
 const nameOf = ({ name }: BranchRecord): string => plainLine(name, 100)
 
-/** Of a verb about one branch. */
-const one = { name: 'branch' } as const
 /** What it would do is what has changed in the branch. */
 const dryRun = { '--dry-run': { field: '', help: 'show what would happen and change nothing' } } as const
 
@@ -32,6 +30,7 @@ export const branchVerbs: readonly ServiceVerb[] = [
     summary: 'list branches',
     examples: ['oxbow branch list', 'oxbow branch list --all'],
     call: 'branch.list',
+    lists: { branch: 'name' },
     typed: { '--all': { field: 'ended', help: 'also those that were merged or dropped' } },
     lines: ({ branches }: { readonly branches: readonly BranchRecord[] }) => branches,
     empty: 'There are no branches: oxbow spawn --branch "…" starts an agent on one.',
@@ -47,20 +46,19 @@ export const branchVerbs: readonly ServiceVerb[] = [
       ),
   },
   {
-    words: 'branch diff <name>',
+    words: 'branch diff <branch>',
     summary: 'show what has changed in a branch',
     examples: ['oxbow branch diff try-1', 'oxbow branch diff try-1 --path /shared/src'],
     call: 'branch.diff',
-    typed: { ...one, '--path <path>': { field: 'path', help: 'only this file or folder' } },
+    typed: { '--path <path>': { field: 'path', help: 'only this file or folder' } },
     show: differenceText,
   },
   {
-    words: 'branch merge <name>',
+    words: 'branch merge <branch>',
     summary: 'merge what has changed in a branch into the workspace, and drop the branch',
     examples: ['oxbow branch merge try-1 --dry-run', 'oxbow branch merge try-1', 'oxbow branch merge try-1 --conflicts branch'],
     call: 'branch.merge',
     typed: {
-      ...one,
       '--conflicts <side>': { field: 'conflicts', help: 'whose file to take where both have changed the same part' },
       ...dryRun,
     },
@@ -77,11 +75,11 @@ export const branchVerbs: readonly ServiceVerb[] = [
     fails: (merged: MergedBranch | Difference) => ('after' in merged && merged.after === '' ? 1 : null),
   },
   {
-    words: 'branch drop <name>',
+    words: 'branch drop <branch>',
     summary: 'drop a branch with everything that was changed in it',
     examples: ['oxbow branch drop try-1 --dry-run', 'oxbow branch drop try-1'],
     call: 'branch.drop',
-    typed: { ...one, ...dryRun },
+    typed: { ...dryRun },
     instead: ({ branch }, { dryRun: isDry }) => (isDry === true ? ['branch.diff', { branch: branch! }] : undefined),
     show: (dropped: BranchRecord | Difference) => ('text' in dropped ? differenceText(dropped) : `Dropped ${nameOf(dropped)}.`),
   },

@@ -10,6 +10,9 @@ import { processRight } from '../../../kernel/policy/policy.ts'
 import { mergeTexts } from '../thread/merge-trees.ts'
 import type { BranchRecord, MergedBranch } from '../version-schemas.ts'
 
+/** A name that the compiler does not know: of a call that only this test has. */
+const probeReadName: string = 'probe.read'
+
 interface Place {
   /** Files on the host: of the workspace, and of a branch. */
   write(name: string, text: string, branch?: string): void
@@ -132,7 +135,7 @@ test('a call that asks for a branch works on it, and so do the calls that it mak
       const { name, sandbox } = await branch()
       const input = { command: 'echo new > a.txt', cwd: '/shared', stdin: '', timeoutMs: 5_000, maxOutputBytes: 100 }
       await (await sandbox.hands('work')).ask('exec', input, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })
-      const read = await call('agent:other', 'probe.read', {})
+      const read = await call('agent:other', probeReadName, {})
       return done(`${name} ${read.status === 'ok' ? read.text : ''}`)
     },
     { right: 'file.write', timeoutMs: 30_000 },
@@ -160,7 +163,7 @@ test('a call that asks for a branch works on it, and so do the calls that it mak
   )
 })
 
-test('an agent and those it starts work on its branch, cannot change the workspace by it, and whoever started it merges', async () => {
+test('an agent and its own agents work on its branch, cannot change the workspace through it, and whoever started it merges', async () => {
   const write = testCall(
     'probe.write',
     async (input: { text: string }, { sandbox }) => {

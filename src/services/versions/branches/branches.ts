@@ -1,6 +1,6 @@
 /**
  * Branches of files: what is remembered of each, how its changes become a difference, and how they are merged into the workspace. A branch
- * is a copy that a sandbox keeps (`SandboxBranches`); its versions are commits beside those of the workspace. What is merged, and what it
+ * is a copy that a sandbox keeps (`SandboxBranches`); its versions are commits in addition to the workspace's. What is merged, and what it
  * replaces, are versions of the workspace, so that a merge can be taken back.
  */
 import {
@@ -40,7 +40,7 @@ export interface Branches extends FileCopies {
 
 interface BranchesDeps {
   readonly sandbox: Sandbox
-  /** Null: there are none here. */
+  /** Null: no versions are kept here. */
   readonly versions: () => Promise<Versions | null>
   /** Commits what is there, and what is changed by name. */
   readonly versioning: {

@@ -31,7 +31,7 @@ export interface StateText {
 export interface Checkpoints {
   /** Begins a checkpoint; one that was not committed is dropped. @param whole what is not listed is gone, but for `except` */
   begin(whole: boolean, except: readonly string[]): Promise<void>
-  /** Forgets what is kept beside the repository. */
+  /** Forgets what is kept next to the repository. */
   forget(): void
   /** Saves that, if a commit has changed it. */
   keep(): void

@@ -206,14 +206,14 @@ export async function showFile(repository: Repository, large: LargeFiles, commit
   return { bytes: content.length, text, truncated: content.length > maxShownBytes }
 }
 
-/** A file whose content is beside the repository. */
+/** A file whose content is next to the repository. */
 export interface LargeFile {
   readonly path: string
   readonly sha256: string
   readonly bytes: number
 }
 
-/** @returns those of the files that are not in the repository itself @throws OxbowError `not_found` where there is no version of one */
+/** @returns the files that are not in the repository itself @throws OxbowError `not_found` where there is no version of one */
 export async function largeIn(
   repository: Repository,
   large: LargeFiles,

@@ -31,7 +31,7 @@ export interface MergeRequest {
 }
 
 export interface MergedTree {
-  /** Null: it was refused, or nothing is to be merged. */
+  /** Null: it was refused, or there is nothing to merge. */
   readonly commit: string | null
   /** Because of the conflicts. */
   readonly refused: boolean

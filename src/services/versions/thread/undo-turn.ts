@@ -97,9 +97,9 @@ export async function undoTurn(
 }
 
 interface TurnCommits {
-  /** Those of the turn alone, the newest first. */
+  /** Commits of this turn only, newest first. */
   readonly own: readonly CommitFacts[]
-  /** Those of several turns, or of nobody knows whom. */
+  /** Commits of several turns, or of an unknown author. */
   readonly shared: readonly CommitFacts[]
 }
 
@@ -169,7 +169,7 @@ const documents = 'state/'
 
 /**
  * The files of a git repository belong together: objects that a later commit needs, or an index of other files, would break it.
- * @returns what is to be written in those that have changed since the turn
+ * @returns what to write in files that have changed since the turn
  */
 async function brokenRepositories(
   repository: Repository,

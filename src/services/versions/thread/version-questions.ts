@@ -20,7 +20,7 @@ export interface VersionAnswers {
   /** A piece of a large file. `none`: there is no version of it. */
   large(ask: LargePiece): Promise<void>
   extras(ask: { readonly ignore: readonly string[] }): Promise<readonly string[]>
-  /** @returns those of the files in the newest version of which it has no content */
+  /** @returns the files of the newest version that it has no content for */
   unversioned(ask: { readonly paths: readonly string[] }): Promise<readonly string[]>
   commit(ask: {
     readonly branch: string

@@ -1,6 +1,6 @@
 /** Sets a budget: for whom, in which window, and how much of what. */
 import { type ReactNode, useState } from 'react'
-import type { JsonObject } from '../../../../src/base/index.ts'
+import type { InputOf } from '../../../../src/client/browser-client.ts'
 import { useAction } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
@@ -70,7 +70,7 @@ function Fields({ budget, onClose, onSaved }: BudgetFormProps): ReactNode {
   const isNamed = scope.endsWith(':')
   const isComplete = !isWrong && Object.keys(limits).length > 0 && (!isNamed || name.trim() !== '')
   const save = async (): Promise<void> => {
-    const input: JsonObject = { scope: isNamed ? `${scope}${name.trim()}` : scope, window, ...limits }
+    const input: InputOf<'budget.set'> = { scope: isNamed ? `${scope}${name.trim()}` : scope, window, ...limits }
     if ((await run('budget.set', input)) !== undefined) onSaved()
   }
   const change = (field: keyof Typed) => (event: { target: { value: string } }) => setTyped({ ...typed, [field]: event.target.value })

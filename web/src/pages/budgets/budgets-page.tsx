@@ -66,11 +66,11 @@ interface BudgetCardProps {
 }
 
 const questions = {
-  'budget.reset': {
+  reset: {
     verb: 'Begin anew',
     text: 'What was used so far in this window no longer counts against this budget.',
   },
-  'budget.remove': { verb: 'Remove', text: 'The limit goes. Budgets above it, and those of the configuration, still hold.' },
+  remove: { verb: 'Remove', text: 'The limit goes. Budgets above it, and those of the configuration, still hold.' },
 } as const
 
 function BudgetCard({ budget, onEdit, refresh }: BudgetCardProps): ReactNode {
@@ -83,7 +83,7 @@ function BudgetCard({ budget, onEdit, refresh }: BudgetCardProps): ReactNode {
     clear()
   }
   const act = async (): Promise<void> => {
-    if (question === null || (await run(question, { scope, window })) === undefined) return
+    if (question === null || (await run(question === 'reset' ? 'budget.reset' : 'budget.remove', { scope, window })) === undefined) return
     close()
     refresh()
   }
@@ -95,8 +95,8 @@ function BudgetCard({ budget, onEdit, refresh }: BudgetCardProps): ReactNode {
         <span className="budget-actions">
           {isLow && <Badge tone="warn">nearly used</Badge>}
           <IconButton size="s" icon={<Pencil />} label={`Change: ${name}`} onClick={onEdit} />
-          <IconButton size="s" icon={<RotateCcw />} label={`Begin anew: ${name}`} onClick={() => setQuestion('budget.reset')} />
-          <IconButton size="s" icon={<Trash2 />} label={`Remove: ${name}`} onClick={() => setQuestion('budget.remove')} />
+          <IconButton size="s" icon={<RotateCcw />} label={`Begin anew: ${name}`} onClick={() => setQuestion('reset')} />
+          <IconButton size="s" icon={<Trash2 />} label={`Remove: ${name}`} onClick={() => setQuestion('remove')} />
         </span>
       }
     >

@@ -4,8 +4,9 @@
  */
 import { Check, Hand, Pencil, Repeat, X } from 'lucide-react'
 import { type FormEvent, type ReactNode, useState } from 'react'
+import type { InputOf } from '../../../../src/client/browser-client.ts'
 import { exactText } from '../../../../src/terminal/index.ts'
-import { type Json, type JsonObject, ownValue } from '../../../../src/base/index.ts'
+import { type Json, ownValue } from '../../../../src/base/index.ts'
 import type { PendingApproval } from '../../../../src/protocol/index.ts'
 import { useAction, useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
@@ -25,7 +26,7 @@ type Mode = 'ask' | 'always' | 'edit' | 'deny'
 export function Approval({ pending }: { readonly pending: PendingApproval }): ReactNode {
   const [mode, setMode] = useState<Mode>('ask')
   const { run, isBusy, failure } = useAction()
-  const decide = (more: JsonObject): void => void run('call.decide', { call: pending.call, ...more })
+  const decide = (more: Omit<InputOf<'call.decide'>, 'call'>): void => void run('call.decide', { call: pending.call, ...more })
   const { program = '', files = [] } = pending.inputs ?? {}
   const choose = (next: Mode) => () => setMode(mode === next ? 'ask' : next)
   return (
@@ -95,7 +96,7 @@ function ExactInput({ pending }: { readonly pending: PendingApproval }): ReactNo
 interface RulesProps {
   readonly pending: PendingApproval
   readonly isBusy: boolean
-  readonly onKeep: (remember: JsonObject) => void
+  readonly onKeep: (remember: NonNullable<InputOf<'call.decide'>['remember']>) => void
 }
 
 function Rules({ pending, isBusy, onKeep }: RulesProps): ReactNode {

@@ -112,9 +112,9 @@ function CallDetails({ item: { view }, input }: { readonly item: CallItem; reado
   return (
     <div className="chat-call-body">
       <Suspense fallback={null}>
-        <Change name={view.name} input={input} />
+        <Change input={input} />
       </Suspense>
-      <Arguments name={view.name} input={input} />
+      <Arguments input={input} />
       {result !== '' && (
         <section aria-label="Result">
           <h4>Result</h4>
@@ -128,25 +128,37 @@ function CallDetails({ item: { view }, input }: { readonly item: CallItem; reado
 }
 
 /** What a call changes in a file, where its input says so. */
-function Change({ name, input }: { readonly name: string; readonly input: JsonObject }): ReactNode {
+function Change({ input }: { readonly input: JsonObject }): ReactNode {
   const text = (field: string): string => {
     const value = ownValue(input, field)
     return typeof value === 'string' ? value : ''
   }
-  if (name === 'file.edit') return <TextDiff before={text('find')} after={text('replace')} />
-  if (name === 'file.write') return <CodeBlock text={text('text')} language={languageOf(text('path'))} />
-  if (name === 'file.patch') return <Diff text={text('diff')} />
-  return null
+  switch (changeIn(input)) {
+    case 'edit':
+      return <TextDiff before={text('find')} after={text('replace')} />
+    case 'patch':
+      return <Diff text={text('diff')} />
+    case 'write':
+      return <CodeBlock text={text('text')} language={languageOf(text('path'))} />
+    case null:
+    default:
+      return null
+  }
 }
 
-const shownAsChange: Readonly<Record<string, readonly string[]>> = {
-  'file.edit': ['find', 'replace'],
-  'file.write': ['text'],
-  'file.patch': ['diff'],
+/** The fields that tell a change of a file. */
+const changeFields = { edit: ['find', 'replace'], patch: ['diff'], write: ['text'] } as const
+
+function changeIn(input: JsonObject): keyof typeof changeFields | null {
+  const has = (field: string): boolean => typeof ownValue(input, field) === 'string'
+  const kinds = ['edit', 'patch', 'write'] as const
+  // A diff names its files itself.
+  return kinds.find((kind) => changeFields[kind].every(has) && (kind === 'patch' || has('path'))) ?? null
 }
 
-function Arguments({ name, input }: { readonly name: string; readonly input: JsonObject }): ReactNode {
-  const hidden = ownValue(shownAsChange, name) ?? []
+function Arguments({ input }: { readonly input: JsonObject }): ReactNode {
+  const change = changeIn(input)
+  const hidden: readonly string[] = change === null ? [] : changeFields[change]
   const shown = Object.entries(input).filter(([field]) => !hidden.includes(field))
   if (shown.length === 0) return null
   return (

@@ -208,7 +208,7 @@ function Welcome({ onChoose }: { readonly onChoose: (text: string) => void }): R
   return (
     <div className="chat-welcome">
       <img src="/icon.svg" alt="" width="48" height="48" />
-      <h2>What shall we do?</h2>
+      <h2>What should we do?</h2>
       <p>The agent works in the workspace of {status.user}. Everything it does is written down, and what is risky asks first.</p>
       {status.notice !== '' && <p className="chat-note">{status.notice}</p>}
       <ul>

@@ -21,7 +21,7 @@ interface ComposerProps {
   readonly answering: string
   readonly onSend: (text: string, files: readonly KeptFile[], choice: Choice) => void
   readonly onStop: () => void
-  /** What stands beside the model: cost and context. */
+  /** What is shown next to the model: cost and context. */
   readonly facts: ReactNode
   /** A refused message that comes back. */
   readonly returned: string

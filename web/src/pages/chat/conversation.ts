@@ -48,7 +48,7 @@ interface Past {
   hasOlder(): boolean
   /** @returns the newest record's number, 0 for none */
   readNewest(): Promise<number>
-  /** Does nothing while a page is being read, or when there is none. */
+  /** Does nothing while a page is being read, or when there is no older one. */
   readOlder(): Promise<void>
 }
 

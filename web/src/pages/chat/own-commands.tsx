@@ -1,4 +1,4 @@
-/** Commands in the composer: what completes `/`, those of the page, and the message that one of the person stands for. */
+/** Commands in the composer: what completes `/`, the page's own, and the message that a person's command stands for. */
 import { type ReactNode, useEffect, useState } from 'react'
 import { commandCall, isNoCommand, type OwnCommand, ownCommands } from '../../../../src/terminal/index.ts'
 import { toFailure, failureSentences } from '../../../../src/base/index.ts'
@@ -17,7 +17,7 @@ interface OwnCommands {
   readonly list: ReactNode
   /** The text is the beginning of the name of a command, and no command's whole name. */
   readonly isPartial: boolean
-  /** Chooses the first of them. @returns false if there is none */
+  /** Chooses the first of them. @returns false if the list is empty */
   complete(): boolean
   /** @returns the message to send; null for a command of the page, or one that is refused */
   expanded(text: string): Promise<string | null>

@@ -1,6 +1,9 @@
 /** The sessions, newest first, in groups by day; each can be renamed, archived, forked and deleted. */
+import { isObject } from '../../../../src/base/index.ts'
 import { Archive, ArchiveRestore, Ellipsis, GitFork, Pencil, Plus, Search, Trash2 } from 'lucide-react'
 import { type FormEvent, type ReactNode, useDeferredValue, useMemo, useState } from 'react'
+import type { InputOf } from '../../../../src/client/browser-client.ts'
+import { isUsed } from '../../../../src/terminal/index.ts'
 import type { SessionInfo } from '../../../../src/protocol/index.ts'
 import { Link, navigate } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
@@ -23,6 +26,8 @@ interface SessionListProps {
 
 type Open = { readonly kind: 'rename' | 'delete'; readonly session: SessionInfo } | null
 
+type Change = 'session.fork' | 'session.archive' | 'session.rename' | 'session.delete'
+
 export function SessionList({ current, onChoose }: SessionListProps): ReactNode {
   const [search, setSearch] = useState('')
   const [isArchived, setArchived] = useState(false)
@@ -31,15 +36,16 @@ export function SessionList({ current, onChoose }: SessionListProps): ReactNode 
   const waiting = useCall('approval.list', {}, { refreshOn: ['approval_*', 'turn_ended'] })
   const { run, failure } = useAction()
   const [open, setOpen] = useState<Open>(null)
-  const groups = useMemo(() => groupsOf(list.data ?? []), [list.data])
+  const groups = useMemo(
+    () => groupsOf((list.data ?? []).filter((session) => isUsed(session) || session.id === current)),
+    [list.data, current],
+  )
   const asking = new Set(waiting.data?.map(({ session }) => session))
 
-  const change = async (name: string, input: Readonly<Record<string, string | boolean>>): Promise<void> => {
-    if (name !== 'session.fork') await run(name, input)
-    else {
-      const done = await run(name, input)
-      if (done !== undefined) navigate(`/chat/${done.session}`)
-    }
+  const change = async <Name extends Change>(name: Name, input: InputOf<Name>): Promise<void> => {
+    const done = await run<Change>(name, input)
+    // A copy of a session is the one to go on with.
+    if (done !== undefined && 'session' in done && done.session !== input.session) navigate(`/chat/${done.session}`)
     list.refresh()
   }
   const rowOf = (session: SessionInfo): ReactNode => (
@@ -117,7 +123,7 @@ interface SessionRowProps {
   readonly isCurrent: boolean
   readonly isAsking: boolean
   readonly onChoose: () => void
-  readonly onChange: (name: string, input: Readonly<Record<string, string | boolean>>) => void
+  readonly onChange: <Name extends Change>(name: Name, input: InputOf<Name>) => void
   readonly onOpen: (kind: 'rename' | 'delete') => void
 }
 

@@ -5,6 +5,7 @@
 import type { FollowEvent } from '../../../../src/client/browser-client.ts'
 import { assertNever, type Failure, isObject, type JsonObject } from '../../../../src/base/index.ts'
 import {
+  afterTurnCall,
   type Answer,
   type CallChange,
   type CallView,
@@ -205,7 +206,7 @@ function newCall(view: CallView, turn: string, at: number): CallItem {
 }
 
 function addRecord(state: State, record: RecordView): boolean {
-  if (record.name === 'version.after_turn') return addVersion(state, isObject(record.body) ? record.body : {})
+  if (record.name === afterTurnCall) return addVersion(state, isObject(record.body) ? record.body : {})
   const step = readStep(record)
   if (step === null) return false
   foldInto(state, record, step)

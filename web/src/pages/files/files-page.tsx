@@ -22,7 +22,7 @@ export default function FilesPage({ place }: PageProps): ReactNode {
   const view: View = place.search.get('view') === 'history' ? 'history' : 'content'
   const { open } = workspace
   useEffect(() => {
-    // The folders above are open in the tree; that of a file says what it is.
+    // The folders above are open in the tree; a file's folder says what it is.
     for (let folder = path; ; folder = parentOf(folder)) {
       if (folder !== path || path === root) open(folder)
       if (folder === root) break

@@ -1,4 +1,5 @@
 /** Records of the journal as the page reads them: filters that stand in the address, pages by cursor, and what a body says in one line. */
+import { isGeneration } from '../../../../src/protocol/index.ts'
 import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { type Failure, isObject, type JsonObject, toFailure } from '../../../../src/base/index.ts'
@@ -127,7 +128,7 @@ export function bodyOf({ body }: ShownRecord): JsonObject | null {
 export function summaryOf(record: ShownRecord): string {
   const body = bodyOf(record)
   const { name, phase, body_bytes: bytes = record.body.length } = record
-  if (phase === 'exchange' && name === 'model.generate') return `request and answer, ${bytesText(bytes)}`
+  if (phase === 'exchange' && isGeneration({ name })) return `request and answer, ${bytesText(bytes)}`
   if (phase === 'exchange' && name === 'budget.reserve') return 'more was reserved'
   if (body === null) return record.body
   const { input, text, reply, message, status, failure, allow } = body

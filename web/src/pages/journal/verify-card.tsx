@@ -107,7 +107,7 @@ function Faults({ report }: { readonly report: AuditReport }): ReactNode {
   const { first_bad: bad, projections, erased } = report
   const faults = [
     ...(bad === null ? [] : [`Record ${bad.seq}: ${bad.why}.`]),
-    ...projections.map((why) => `Beside the journal: ${why}.`),
+    ...projections.map((why) => `Outside the journal: ${why}.`),
     ...(erased.unexplained.length === 0 ? [] : [`Erased without a record of it: ${erased.unexplained.join(', ')}.`]),
   ]
   if (faults.length === 0) return null

@@ -26,7 +26,7 @@ export interface ServiceView {
 const shownModels = 60
 
 export function ModelsPanel(): ReactNode {
-  const services = useCall('model.services')
+  const services = useCall('model.services', {})
   const [search, setSearch] = useState('')
   const [provider, setProvider] = useState('')
   const words = useDeferredValue(search)

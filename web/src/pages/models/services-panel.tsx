@@ -22,7 +22,7 @@ const keyTexts: Readonly<Record<ServiceView['key'], readonly [text: string, tone
 }
 
 export function ServicesPanel(): ReactNode {
-  const { data, failure, refresh } = useCall('model.services')
+  const { data, failure, refresh } = useCall('model.services', {})
   const [asked, setAsked] = useState<ServiceView | null>(null)
   if (failure !== null) return <Problem failure={failure} onRetry={refresh} />
   if (data === undefined) return <Loading />

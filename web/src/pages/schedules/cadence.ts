@@ -1,8 +1,7 @@
 /** When a schedule runs, as a form asks it and as people say it. */
-export type Cadence =
-  | { readonly type: 'once'; readonly at: string }
-  | { readonly type: 'interval'; readonly every_s: number }
-  | { readonly type: 'cron'; readonly expression: string; readonly time_zone: string }
+import type { InputOf } from '../../../../src/client/browser-client.ts'
+
+export type Cadence = InputOf<'schedule.create'>['cadence']
 
 export type Rhythm = 'daily' | 'weekdays' | 'interval' | 'once' | 'cron'
 
@@ -33,7 +32,7 @@ export const freshAnswer: CadenceAnswer = {
 
 const secondsOf = { minutes: 60, hours: 3_600, days: 86_400 } as const
 
-/** @returns null for an answer that is none yet */
+/** @returns null for an incomplete answer */
 export function cadenceOf(answer: CadenceAnswer): Cadence | null {
   const { rhythm, time, count, unit, at, expression, timeZone } = answer
   const [hour, minute] = /^(\d{1,2}):(\d{2})/.exec(time)?.slice(1).map(Number) ?? []
@@ -58,7 +57,7 @@ export function answerOf(cadence: Cadence): CadenceAnswer {
     const unit = cadence.every_s % 86_400 === 0 ? 'days' : cadence.every_s % 3_600 === 0 ? 'hours' : 'minutes'
     return { ...freshAnswer, rhythm: 'interval', unit, count: String(Math.max(1, Math.round(cadence.every_s / secondsOf[unit]))) }
   }
-  const { expression, time_zone: timeZone } = cadence
+  const { expression, time_zone: timeZone = hereZone } = cadence
   const [, minute = '', hour = '', days = ''] = /^(\d+) (\d+) \* \* (\*|1-5)$/.exec(expression) ?? []
   const rhythm = days === '' ? 'cron' : days === '*' ? 'daily' : 'weekdays'
   const time = days === '' ? freshAnswer.time : `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}`

@@ -1,6 +1,5 @@
 /** Creates or changes a schedule: what is to be done, when, and what a run may take. */
 import { type ReactNode, useState } from 'react'
-import type { JsonObject } from '../../../../src/base/index.ts'
 import { useAction } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
@@ -51,8 +50,8 @@ function Fields({ schedule, onClose, onSaved }: ScheduleFormProps): ReactNode {
   const [name, setName] = useState(schedule?.name ?? '')
   const [goal, setGoal] = useState(schedule?.goal ?? '')
   const [answer, setAnswer] = useState<CadenceAnswer>(schedule === null ? freshAnswer : answerOf(schedule.cadence))
-  const [context, setContext] = useState<string>(schedule?.context ?? 'keep')
-  const [notify, setNotify] = useState<string>(schedule?.notify ?? 'always')
+  const [context, setContext] = useState(schedule?.context ?? 'keep')
+  const [notify, setNotify] = useState(schedule?.notify ?? 'always')
   const limit = schedule?.budget?.micro_dollars
   const [dollars, setDollars] = useState(limit === undefined ? '' : String(limit / 1_000_000))
   const cadence = cadenceOf(answer)
@@ -60,8 +59,9 @@ function Fields({ schedule, onClose, onSaved }: ScheduleFormProps): ReactNode {
   const isAmount = dollars.trim() === '' || (Number.isFinite(amount) && amount > 0)
   const isComplete = name.trim() !== '' && goal.trim() !== '' && cadence !== null && isAmount
   const save = async (): Promise<void> => {
+    if (cadence === null) return
     const budget = dollars.trim() === '' ? {} : { budget: { micro_dollars: Math.round(amount * 1_000_000) } }
-    const input: JsonObject = { name: name.trim(), goal: goal.trim(), cadence: { ...cadence }, context, notify, ...budget }
+    const input = { name: name.trim(), goal: goal.trim(), cadence, context, notify, ...budget }
     const done = schedule === null ? await run('schedule.create', input) : await run('schedule.edit', { id: schedule.id, ...input })
     if (done !== undefined) onSaved()
   }
@@ -84,8 +84,8 @@ function Fields({ schedule, onClose, onSaved }: ScheduleFormProps): ReactNode {
       />
       <CadenceFields answer={answer} onChange={setAnswer} />
       <div className="schedule-row">
-        <Select label="Context" options={contexts} value={context} onChange={(event) => setContext(event.target.value)} />
-        <Select label="Tell me" options={notices} value={notify} onChange={(event) => setNotify(event.target.value)} />
+        <Select label="Context" options={contexts} value={context} onChange={(event) => setContext(event.target.value as typeof context)} />
+        <Select label="Tell me" options={notices} value={notify} onChange={(event) => setNotify(event.target.value as typeof notify)} />
         <TextField
           label="Dollars for each run"
           inputMode="decimal"

@@ -111,7 +111,11 @@ function ScheduleCard({ schedule, refresh }: { readonly schedule: ScheduleView; 
   const act = async (call: string, input: object = {}): Promise<void> => {
     if ((await run(call, { id, ...input })) === undefined) return
     setMode('show')
-    if (call === 'schedule.delete') navigate('/schedules')
+    refresh()
+  }
+  const remove = async (): Promise<void> => {
+    if ((await run('schedule.delete', { id })) === undefined) return
+    navigate('/schedules')
     refresh()
   }
   return (
@@ -157,7 +161,7 @@ function ScheduleCard({ schedule, refresh }: { readonly schedule: ScheduleView; 
         verb="Delete"
         isOpen={mode === 'delete'}
         onClose={() => setMode('show')}
-        onConfirm={() => void act('schedule.delete')}
+        onConfirm={() => void remove()}
         isBusy={isBusy}
         failure={failure}
       >

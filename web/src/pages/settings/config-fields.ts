@@ -35,7 +35,7 @@ export interface ConfigSection {
 const sections: Readonly<Record<string, readonly [title: string, about: string]>> = {
   model: ['Model', 'Which model answers, and how it is asked.'],
   providers: ['Services', 'Further model services, and changes to the known ones.'],
-  agent: ['Agent', 'Its name, its instructions, and what it may do.'],
+  agent: ['Agent', 'Its name, its instructions, and its rights.'],
   approval: ['Approvals', 'What runs, what asks first, and what never runs.'],
   flow: ['Data flow', 'When a conversation that has read private or foreign text may send data out.'],
   exec: ['Programs', 'Which programs may be started without a shell.'],

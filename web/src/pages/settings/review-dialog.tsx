@@ -1,7 +1,8 @@
 /** What a change does, before it is saved: the keys that get another value, the lines of the file, and what it takes to come into force. */
 import { type ReactNode, useEffect, useState } from 'react'
-import type { Failure, Json, JsonObject } from '../../../../src/base/index.ts'
-import type { ConfigDraft, ConfigProposal } from '../../../../src/config/index.ts'
+import type { InputOf } from '../../../../src/client/browser-client.ts'
+import type { Failure, Json } from '../../../../src/base/index.ts'
+import type { ConfigProposal } from '../../../../src/config/index.ts'
 import { useAction } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
@@ -10,9 +11,9 @@ import { Loading, NoticeBar, ProblemLine } from '../../ui/states.tsx'
 interface ReviewDialogProps {
   readonly title: string
   /** Null: closed. */
-  readonly draft: ConfigDraft | null
+  readonly draft: InputOf<'config.save'>['draft'] | null
   readonly onClose: () => void
-  readonly onSave: (draft: ConfigDraft, isRestarting: boolean) => void
+  readonly onSave: (draft: InputOf<'config.save'>['draft'], isRestarting: boolean) => void
   readonly isBusy: boolean
   readonly failure: Failure | null
 }
@@ -22,7 +23,7 @@ export function ReviewDialog({ title, draft, onClose, onSave, isBusy, failure }:
   const [proposal, setProposal] = useState<ConfigProposal | null>(null)
   useEffect(() => {
     setProposal(null)
-    if (draft !== null) void run('config.check', { draft: draft as JsonObject }).then((found) => setProposal(found ?? null))
+    if (draft !== null) void run('config.check', { draft }).then((found) => setProposal(found ?? null))
   }, [draft, run])
   const isSame = proposal !== null && proposal.text === proposal.before
   const actions = (

@@ -1,8 +1,9 @@
 /** Settings: a form of every key of the configuration, or the text of the file. Nothing is saved before it was checked and reviewed. */
 import { History, Search } from 'lucide-react'
 import { type ReactNode, useMemo, useState } from 'react'
+import type { InputOf } from '../../../../src/client/browser-client.ts'
 import type { Json, JsonObject } from '../../../../src/base/index.ts'
-import type { ConfigDraft, ConfigSource, TomlValue } from '../../../../src/config/index.ts'
+import type { ConfigSource, TomlValue } from '../../../../src/config/index.ts'
 import { navigate, type PageProps } from '../../app/router.tsx'
 import { useCall } from '../../data/calls.ts'
 import { type ShownConfig, useApplyConfig, useConfig } from '../../data/settings.ts'
@@ -18,7 +19,7 @@ import './settings.css'
 
 export default function SettingsPage({ place }: PageProps): ReactNode {
   const config = useConfig()
-  const schema = useCall('config.schema')
+  const schema = useCall('config.schema', {})
   const failure = config.failure ?? schema.failure
   const { data } = config
   const body = ((): ReactNode => {
@@ -43,10 +44,10 @@ interface SettingsProps {
 function Settings({ config, schema, refresh, tab }: SettingsProps): ReactNode {
   const [changes, setChanges] = useState<ReadonlyMap<string, Change>>(new Map())
   const [text, setText] = useState(config.text)
-  const [draft, setDraft] = useState<ConfigDraft | null>(null)
+  const [draft, setDraft] = useState<InputOf<'config.save'>['draft'] | null>(null)
   const apply = useApplyConfig()
   const isLocked = config.locked !== ''
-  const save = async (saved: ConfigDraft, isRestarting: boolean): Promise<void> => {
+  const save = async (saved: InputOf<'config.save'>['draft'], isRestarting: boolean): Promise<void> => {
     if ((await apply.save(saved, config.hash)) === null) return
     if (isRestarting) await apply.restart()
     setDraft(null)

@@ -5,7 +5,7 @@ export interface ChoiceOption<Value extends string> {
   readonly value: Value
   readonly title: string
   readonly text: string
-  /** Beside the title, e.g. a badge. */
+  /** Next to the title, e.g. a badge. */
   readonly note?: ReactNode
 }
 

@@ -104,7 +104,7 @@ const services = Object.entries(builtinProviders)
   .map(([value, { name }]) => ({ value, label: name }))
 
 function ServiceFields({ answer, onChange }: ModelStepProps): ReactNode {
-  const known = useCall('model.services')
+  const known = useCall('model.services', {})
   const hasKey = known.data?.services.some(({ id, key }) => id === answer.provider && key === 'present') ?? false
   const usual = ownValue(builtinProviders, answer.provider)?.defaultModel ?? ''
   return (
@@ -150,7 +150,7 @@ function KeyField({ answer, onChange, hint }: ModelStepProps & { readonly hint: 
 }
 
 function LocalFields({ answer, onChange }: ModelStepProps): ReactNode {
-  const { data, failure, isLoading, refresh } = useCall('model.discover')
+  const { data, failure, isLoading, refresh } = useCall('model.discover', {})
   const options = (data?.services ?? []).flatMap((service) =>
     service.models.map(({ name }) => ({ service, name, value: `${service.id} ${name}`, label: `${name} (${service.name})` })),
   )
@@ -189,7 +189,7 @@ function offeredText(offered: AddressModels['models']): string | undefined {
   return offered.length === 0 ? undefined : `The service offers ${offered.length} ${offered.length === 1 ? 'model' : 'models'}.`
 }
 
-/** @param url empty: there is none */
+/** @param url empty: no better address */
 function BetterAddress({ url, onUse }: { readonly url: string; readonly onUse: () => void }): ReactNode {
   if (url === '') return null
   return (

@@ -19,7 +19,7 @@ import './setup.css'
 const steps = ['Model', 'Budget', 'Isolation'] as const
 
 export default function SetupPage(): ReactNode {
-  const config = useCall('config.show')
+  const config = useCall('config.show', {})
   if (config.failure !== null) return <Problem failure={config.failure} onRetry={config.refresh} />
   if (config.data === undefined) return <Loading />
   return <Setup locked={config.data.locked} />

@@ -1,8 +1,521 @@
 // Made by scripts/generate-docs.ts from the schemas of the calls. Change the source, then run it again.
 import type { CallId, ErrorCode, Failure, Json, JsonObject, SessionId, TurnId } from '../base/index.ts'
-import type { DataOrigin } from '../protocol/index.ts'
+import type { DataOrigin } from './origin.ts'
 
-/** What each call returns that a terminal may make, by its name. */
+/** What each call takes that a terminal may make, by its name. */
+interface CallInputs {
+  'agent.delegate': {
+    agent: string
+    goal: string
+    key_facts?: readonly string[] | undefined
+    result?: JsonObject | undefined
+    budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+    max_turns?: number | undefined
+    deadline_s?: number | undefined
+    wait?: boolean | undefined
+  }
+  'agent.fan_out': {
+    tasks: readonly {
+      agent: string
+      goal: string
+      key_facts?: readonly string[] | undefined
+      result?: JsonObject | undefined
+      budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+      max_turns?: number | undefined
+      deadline_s?: number | undefined
+      id: string
+      needs?: readonly string[] | undefined
+    }[]
+    until?: 'all' | 'any' | number | undefined
+    on_failure?: 'stop' | 'continue' | undefined
+    synthesis?: {
+      agent: string
+      goal: string
+      key_facts?: readonly string[] | undefined
+      result?: JsonObject | undefined
+      budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+      max_turns?: number | undefined
+      deadline_s?: number | undefined
+    } | undefined
+  }
+  'agent.find': { capability?: string | undefined }
+  'agent.handoff': { agent: string; goal: string; key_facts?: readonly string[] | undefined }
+  'agent.kill': { agent: string; reason?: string | undefined }
+  'agent.list': { ended?: boolean | undefined; limit?: number | undefined }
+  'agent.pause': { agent: string }
+  'agent.raise': {
+    agent: string
+    tokens?: number | undefined
+    micro_dollars?: number | undefined
+    calls?: number | undefined
+    seconds?: number | undefined
+  }
+  'agent.resume': { agent: string }
+  'agent.revoke': { agent: string; rights: readonly string[] }
+  'agent.send': { to: string; text: string }
+  'agent.spawn': {
+    task: string
+    name?: string | undefined
+    instructions?: string | undefined
+    model?: string | undefined
+    rights?: readonly string[] | undefined
+    read_only?: boolean | undefined
+    priority?: 'low' | 'normal' | 'high' | 'critical' | undefined
+    keep?: boolean | undefined
+    files?: 'shared' | 'branch' | undefined
+    orphans?: 'kill' | 'adopt' | 'finish' | undefined
+    budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+  }
+  'agent.wait': { agents?: readonly string[] | undefined; mode?: 'all' | 'any' | undefined; timeout_s?: number | undefined }
+  'approval.list': { session?: string | undefined }
+  'approval.revoke': { rule: string }
+  'approval.rules': Record<string, never>
+  'attachment.put': { data: string }
+  'audit.append': { action: string; resource?: string | undefined }
+  'audit.cancel': Record<string, never>
+  'audit.query': {
+    actor?: string | undefined
+    name?: string | undefined
+    session?: string | undefined
+    phase?: '' | 'intent' | 'parked' | 'decided' | 'started' | 'exchange' | 'outcome' | 'refused' | 'reconciled' | undefined
+    call?: string | undefined
+    turn?: string | undefined
+    text?: string | undefined
+    without?: readonly string[] | undefined
+    reads?: boolean | undefined
+    max_body?: number | undefined
+    from?: string | undefined
+    to?: string | undefined
+    before?: number | undefined
+    limit?: number | undefined
+  }
+  'audit.status': Record<string, never>
+  'audit.verify': Record<string, never>
+  'branch.create': { name: string; at?: string | undefined }
+  'branch.diff': { branch: string; path?: string | undefined }
+  'branch.drop': { branch: string }
+  'branch.list': { ended?: boolean | undefined }
+  'branch.merge': { branch: string; conflicts?: 'none' | 'workspace' | 'branch' | undefined }
+  'browser.act': {
+    action: 'press' | 'select' | 'hover' | 'scroll' | 'back' | 'forward' | 'reload'
+    tab?: string | undefined
+    ref?: string | undefined
+    key?: string | undefined
+    options?: readonly string[] | undefined
+    direction?: 'down' | 'up' | undefined
+    accept_dialogs?: boolean | undefined
+  }
+  'browser.click': {
+    ref: string
+    tab?: string | undefined
+    button?: 'left' | 'right' | 'middle' | undefined
+    double?: boolean | undefined
+    accept_dialogs?: boolean | undefined
+  }
+  'browser.download': { wait_s?: number | undefined }
+  'browser.open': { url: string; tab?: string | undefined; new_tab?: boolean | undefined }
+  'browser.screenshot': { tab?: string | undefined; ref?: string | undefined; full_page?: boolean | undefined }
+  'browser.snapshot': {
+    tab?: string | undefined
+    ref?: string | undefined
+    depth?: number | undefined
+    changes?: boolean | undefined
+    from_byte?: number | undefined
+  }
+  'browser.tabs': { action?: 'list' | 'select' | 'close' | undefined; tab?: string | undefined }
+  'browser.text': { tab?: string | undefined; ref?: string | undefined; from_byte?: number | undefined }
+  'browser.type': {
+    ref: string
+    text: string
+    tab?: string | undefined
+    append?: boolean | undefined
+    submit?: boolean | undefined
+    accept_dialogs?: boolean | undefined
+  }
+  'budget.check': { tokens?: number | undefined; calls?: number | undefined }
+  'budget.forecast': { schedule: string }
+  'budget.remove': { scope: string; window?: string | undefined }
+  'budget.reset': { scope: string; window?: string | undefined }
+  'budget.set': {
+    scope: string
+    window?: string | undefined
+    tokens?: number | undefined
+    micro_dollars?: number | undefined
+    calls?: number | undefined
+    seconds?: number | undefined
+  }
+  'budget.show': Record<string, never>
+  'call.decide': {
+    call: string
+    allow: boolean
+    reason?: string | undefined
+    input?: Json | undefined
+    remember?: { scope: 'call' | 'pattern' | 'session' | 'folder'; rule?: string | undefined; labels?: boolean | undefined } | undefined
+  }
+  'coder.add': {
+    agent: string
+    settings: {
+      description?: string | undefined
+      command: string
+      args?: readonly string[] | undefined
+      program_folder?: string | undefined
+      env?: { [name: string]: string } | undefined
+      allow?: readonly string[] | undefined
+      files?: 'none' | 'read' | 'branch' | undefined
+      timeout_s?: number | undefined
+    }
+  }
+  'coder.approve': { agent: string; digest: string }
+  'coder.list': Record<string, never>
+  'coder.remove': { agent: string }
+  'coder.show': { agent: string }
+  'command.expand': { name: string; arguments?: string | undefined }
+  'command.list': Record<string, never>
+  'config.check': {
+    draft: {
+      changes?: readonly { key: readonly string[]; value: Json | null }[] | undefined
+      text?: string | undefined
+      last_good?: boolean | undefined
+    }
+  }
+  'config.save': {
+    draft: {
+      changes?: readonly { key: readonly string[]; value: Json | null }[] | undefined
+      text?: string | undefined
+      last_good?: boolean | undefined
+    }
+    base: string
+  }
+  'config.schema': Record<string, never>
+  'config.show': Record<string, never>
+  'data.extract': { source: { call: string; input?: JsonObject | undefined }; question: string; schema: JsonObject }
+  'definition.approve': { kind: 'agents' | 'graphs'; name: string; hash: string }
+  'definition.list': { kind: 'agents' | 'graphs' }
+  'definition.revoke': { kind: 'agents' | 'graphs'; name: string }
+  'definition.show': { kind: 'agents' | 'graphs'; name: string }
+  'events.next': {
+    subscriber?: string | undefined
+    after?: number | undefined
+    before?: number | undefined
+    ack?: number | undefined
+    kinds?: readonly string[] | undefined
+    session?: string | undefined
+    limit?: number | undefined
+    wait_s?: number | undefined
+  }
+  'events.publish': { kind: string; data?: Json | undefined }
+  'events.subscribe': { name: string; kinds?: readonly string[] | undefined; session?: string | undefined }
+  'events.unsubscribe': { name: string }
+  'exec.change': { allow?: readonly string[] | undefined; deny?: readonly string[] | undefined; remove?: readonly string[] | undefined }
+  'exec.rules': Record<string, never>
+  'exec.run': {
+    binary: string
+    args?: readonly string[] | undefined
+    cwd?: string | undefined
+    env?: { [name: string]: string } | undefined
+    stdin?: string | undefined
+    timeout_s?: number | undefined
+  }
+  'file.bytes': { path: string; offset?: number | undefined; max_bytes?: number | undefined }
+  'file.delete': { path: string; recursive?: boolean | undefined }
+  'file.download': { path: string; offset?: number | undefined; max_bytes?: number | undefined }
+  'file.edit': { path: string; find: string; replace: string; all?: boolean | undefined; if_hash?: string | undefined }
+  'file.list': {
+    path?: string | undefined
+    depth?: number | undefined
+    glob?: string | undefined
+    all?: boolean | undefined
+    skip?: number | undefined
+  }
+  'file.move': { from: string; to: string; overwrite?: boolean | undefined }
+  'file.patch': { diff: string; path?: string | undefined }
+  'file.read': { path: string; from_line?: number | undefined; max_lines?: number | undefined }
+  'file.search': {
+    pattern: string
+    path?: string | undefined
+    regex?: boolean | undefined
+    ignore_case?: boolean | undefined
+    glob?: string | undefined
+    all?: boolean | undefined
+    context_lines?: number | undefined
+    skip?: number | undefined
+    max_matches?: number | undefined
+  }
+  'file.upload': { path: string; upload: string; offset: number; base64: string; last?: boolean | undefined; overwrite?: boolean | undefined }
+  'file.write': { path: string; text: string; if_hash?: string | undefined }
+  'flow.declassify': { call?: string | undefined; path?: string | undefined; digest?: string | undefined; reason?: string | undefined }
+  'flow.revoke': { id: string }
+  'flow.show': { session?: string | undefined }
+  'flow.why': { id: string }
+  'folder.sync': Record<string, never>
+  'graph.answer': { run: string; answer: Json; node?: string | undefined }
+  'graph.cancel': { run: string; reason?: string | undefined }
+  'graph.check': { graph?: string | undefined; toml?: string | undefined }
+  'graph.list': { ended?: boolean | undefined; limit?: number | undefined }
+  'graph.resume': { run: string; from?: string | undefined }
+  'graph.run': { graph: string; input?: JsonObject | undefined; wait?: boolean | undefined }
+  'graph.show': { run: string; wait_s?: number | undefined; seen?: string | undefined }
+  'guest.restart': Record<string, never>
+  'key.create': { name: string; rights: readonly string[]; expires_in_s?: number | undefined }
+  'key.list': Record<string, never>
+  'key.revoke': { key: string }
+  'media.read': { piece: string }
+  'memory.confirm': { note_id: string; by?: string | undefined }
+  'memory.contradict': { note_id: string; other: string }
+  'memory.delete': { note_id: string }
+  'memory.expand': { from?: number | undefined; to?: number | undefined; pin?: string | undefined; offset?: number | undefined }
+  'memory.export': { after?: string | undefined }
+  'memory.forget': { ids?: readonly string[] | undefined; text?: string | undefined; dry_run?: boolean | undefined }
+  'memory.import': { lines: readonly string[]; overwrite?: boolean | undefined; untrusted?: boolean | undefined }
+  'memory.ingest': { path: string; tags?: readonly string[] | undefined; trust?: boolean | undefined }
+  'memory.map': { kinds?: readonly ('note' | 'fact' | 'document' | 'summary' | 'message')[] | undefined; limit?: number | undefined }
+  'memory.pin': { note_id: string; pinned?: boolean | undefined }
+  'memory.promote': { note_id: string }
+  'memory.reindex': Record<string, never>
+  'memory.report': { report?: string | undefined }
+  'memory.save': { content: string; tags?: readonly string[] | undefined }
+  'memory.search': {
+    query: string
+    top_k?: number | undefined
+    include_conversation?: boolean | undefined
+    tags?: readonly string[] | undefined
+    as_of?: string | undefined
+  }
+  'memory.stats': Record<string, never>
+  'memory.supersede': { note_id: string; content: string; tags?: readonly string[] | undefined; from?: string | undefined }
+  'memory.tidy': Record<string, never>
+  'memory.undo': { report: string }
+  'memory.update': { note_id: string; content: string; tags?: readonly string[] | undefined }
+  'memory.valid': { note_id: string; from?: string | undefined; to?: string | undefined }
+  'memory.why': { note_id: string }
+  'model.discover': Record<string, never>
+  'model.list': { provider?: string | undefined; search?: string | undefined; limit?: number | undefined }
+  'model.probe': { base_url: string; model?: string | undefined }
+  'model.services': Record<string, never>
+  'model.show': { model: string }
+  'model.usable': { model?: string | undefined; limit?: number | undefined }
+  'output.read': { id: string; from_byte?: number | undefined; max_bytes?: number | undefined }
+  'plugin.info': { plugin: string }
+  'plugin.list': Record<string, never>
+  'plugin.reload': { plugin: string }
+  'plugin.sync': { removed?: readonly string[] | undefined; cleared?: readonly string[] | undefined }
+  'plugin.test': { plugin: string }
+  'remote.add': {
+    remote: string
+    settings: {
+      url: string
+      headers?: { [name: string]: string } | undefined
+      allow?: readonly string[] | undefined
+      timeout_s?: number | undefined
+    }
+  }
+  'remote.approve': { remote: string; digest: string }
+  'remote.diff': { remote: string }
+  'remote.list': Record<string, never>
+  'remote.remove': { remote: string }
+  'remote.switch': { remote: string; enabled: boolean }
+  'resources.show': { history?: number | undefined }
+  'role.list': Record<string, never>
+  'role.remove': { role: string }
+  'role.set': { role: string; rights: readonly string[] }
+  'schedule.create': {
+    name: string
+    goal: string
+    cadence: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone?: string | undefined }
+    context?: 'keep' | 'fresh' | undefined
+    model?: string | undefined
+    misfire?: 'skip' | 'once' | 'all' | undefined
+    grace_s?: number | null | undefined
+    overlap?: 'skip' | 'queue' | 'parallel' | undefined
+    retries?: number | undefined
+    timeout_s?: number | undefined
+    notify?: 'always' | 'conditional' | 'never' | undefined
+    budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+  }
+  'schedule.delete': { id: string }
+  'schedule.edit': {
+    id: string
+    name?: string | undefined
+    goal?: string | undefined
+    cadence?: { type: 'once'; at: string } | { type: 'interval'; every_s: number } | { type: 'cron'; expression: string; time_zone?: string | undefined } | undefined
+    context?: 'keep' | 'fresh' | undefined
+    model?: string | undefined
+    misfire?: 'skip' | 'once' | 'all' | undefined
+    grace_s?: number | null | undefined
+    overlap?: 'skip' | 'queue' | 'parallel' | undefined
+    retries?: number | undefined
+    timeout_s?: number | undefined
+    notify?: 'always' | 'conditional' | 'never' | undefined
+    budget?: { tokens?: number | undefined; micro_dollars?: number | undefined; calls?: number | undefined; seconds?: number | undefined } | undefined
+    status?: 'active' | 'paused' | undefined
+  }
+  'schedule.run_output': { turn: string; from_byte?: number | undefined; max_bytes?: number | undefined }
+  'schedule.runs': { id: string; limit?: number | undefined }
+  'schedule.search': {
+    name?: string | undefined
+    status?: '' | 'active' | 'paused' | 'completed' | 'disabled' | undefined
+    limit?: number | undefined
+    offset?: number | undefined
+  }
+  'schedule.trigger': { id: string }
+  'scratchpad.clear': Record<string, never>
+  'scratchpad.read': Record<string, never>
+  'scratchpad.write': { items: readonly string[] }
+  'secret.allow': { name: string; calls: readonly string[]; hosts?: readonly string[] | undefined; env?: string | undefined }
+  'secret.found': Record<string, never>
+  'secret.list': { name?: string | undefined }
+  'secret.release': { name: string }
+  'secret.remove': { name: string }
+  'secret.reveal': { name: string }
+  'secret.set': { name: string; value: string }
+  'secret.withdraw': { name: string }
+  'server.add': {
+    server: string
+    settings: {
+      command?: string | undefined
+      args?: readonly string[] | undefined
+      program_folder?: string | undefined
+      lock?: string | undefined
+      url?: string | undefined
+      env?: { [name: string]: string } | undefined
+      headers?: { [name: string]: string } | undefined
+      client_id?: string | undefined
+      client_secret?: string | undefined
+      folders?: readonly string[] | undefined
+      allow?: readonly string[] | undefined
+      timeout_s?: number | undefined
+      sampling_tokens?: number | undefined
+    }
+  }
+  'server.approve': {
+    server: string
+    digest: string
+    tools?: readonly string[] | undefined
+    read_only?: readonly string[] | undefined
+    no_sink?: readonly string[] | undefined
+    resources?: boolean | undefined
+    prompts?: boolean | undefined
+  }
+  'server.diff': { server: string }
+  'server.list': Record<string, never>
+  'server.login': { server: string; redirect_url: string }
+  'server.login_end': { server: string; answer: string }
+  'server.remove': { server: string }
+  'server.switch': { server: string; enabled: boolean }
+  'session.agent': { agent?: string | undefined }
+  'session.archive': { session: string; archived?: boolean | undefined }
+  'session.compact': { session: string }
+  'session.create': { title?: string | undefined; folder?: string | undefined }
+  'session.delete': { session: string }
+  'session.fork': { session: string; at?: number | undefined; message?: number | undefined; title?: string | undefined }
+  'session.list': { limit?: number | undefined; archived?: boolean | undefined; search?: string | undefined }
+  'session.mode': { session: string }
+  'session.records': { session: string; before?: number | undefined; limit?: number | undefined }
+  'session.rename': { session: string; title: string }
+  'session.set_mode': { session: string; mode: 'configured' | 'ask' | 'read_only' }
+  'shell.background': { command: string; cwd?: string | undefined; wait_s?: number | undefined }
+  'shell.exec': { command: string; cwd?: string | undefined; stdin?: string | undefined; timeout_s?: number | undefined }
+  'shell.online': {
+    command: string
+    cwd?: string | undefined
+    stdin?: string | undefined
+    timeout_s?: number | undefined
+    hosts?: readonly string[] | undefined
+  }
+  'shell.online_background': { command: string; cwd?: string | undefined; wait_s?: number | undefined; hosts?: readonly string[] | undefined }
+  'shell.online_session': {
+    cwd?: string | undefined
+    terminal?: boolean | undefined
+    columns?: number | undefined
+    rows?: number | undefined
+    hosts?: readonly string[] | undefined
+  }
+  'shell.online_write': {
+    id: string
+    text?: string | undefined
+    enter?: boolean | undefined
+    keys?: readonly ('enter' | 'tab' | 'escape' | 'backspace' | 'delete' | 'up' | 'down' | 'left' | 'right' | 'home' | 'end' | 'page_up' | 'page_down' | 'ctrl_a' | 'ctrl_c' | 'ctrl_d' | 'ctrl_e' | 'ctrl_k' | 'ctrl_l' | 'ctrl_r' | 'ctrl_u' | 'ctrl_w' | 'ctrl_x' | 'ctrl_z' | 'ctrl_backslash')[] | undefined
+    wait_s?: number | undefined
+    quiet_ms?: number | undefined
+  }
+  'shell.session_close': { id: string }
+  'shell.session_list': Record<string, never>
+  'shell.session_open': { cwd?: string | undefined; terminal?: boolean | undefined; columns?: number | undefined; rows?: number | undefined }
+  'shell.session_read': { id: string; from?: number | undefined; max_bytes?: number | undefined; wait_s?: number | undefined; raw?: boolean | undefined }
+  'shell.session_resize': { id: string; columns: number; rows: number }
+  'shell.session_signal': {
+    id: string
+    signal?: 'SIGINT' | 'SIGTERM' | 'SIGKILL' | 'SIGHUP' | 'SIGQUIT' | 'SIGSTOP' | 'SIGCONT' | 'SIGUSR1' | 'SIGUSR2' | undefined
+    to?: 'foreground' | 'all' | undefined
+  }
+  'shell.session_write': {
+    id: string
+    text?: string | undefined
+    enter?: boolean | undefined
+    keys?: readonly ('enter' | 'tab' | 'escape' | 'backspace' | 'delete' | 'up' | 'down' | 'left' | 'right' | 'home' | 'end' | 'page_up' | 'page_down' | 'ctrl_a' | 'ctrl_c' | 'ctrl_d' | 'ctrl_e' | 'ctrl_k' | 'ctrl_l' | 'ctrl_r' | 'ctrl_u' | 'ctrl_w' | 'ctrl_x' | 'ctrl_z' | 'ctrl_backslash')[] | undefined
+    wait_s?: number | undefined
+    quiet_ms?: number | undefined
+  }
+  'skill.list': Record<string, never>
+  'skill.open': { name: string; file?: string | undefined }
+  'skill.revoke': { target: string }
+  'skill.run': { name: string; script: string; args?: readonly string[] | undefined; timeout_s?: number | undefined }
+  'skill.search': { query: string }
+  'skill.show': { target: string }
+  'skill.trust': { target: string; hash: string }
+  'state.delete': { category: string; name: string; if_version?: number | undefined }
+  'state.list': { category: string; after?: string | undefined; limit?: number | undefined }
+  'state.load': { category: string; name: string }
+  'state.save': { category: string; name: string; data: Json; format?: 'json' | 'markdown' | undefined; if_version?: number | undefined }
+  'system.calls': Record<string, never>
+  'system.health': { part?: 'guest' | 'model' | 'machine' | undefined }
+  'system.now': Record<string, never>
+  'task.answer': { task: string; answer: string }
+  'task.cancel': { task: string }
+  'task.find': { task: string }
+  'task.list': { agent?: string | undefined; context?: string | undefined }
+  'task.notify': { task: string; targets: readonly { id: string; url: string; token: string; scheme: string; credentials: string; version: string }[] }
+  'task.send': {
+    agent: string
+    message: string
+    context?: string | undefined
+    text: string
+    attachments?: readonly { name: string; media_type: string; data?: string | undefined; pieces?: readonly string[] | undefined }[] | undefined
+  }
+  'text.decode': { tokens: readonly (readonly number[])[] }
+  'text.embed': { texts: readonly string[]; model?: string | undefined; dimensions?: number | undefined }
+  'time.now': Record<string, never>
+  'turn.cancel': { session: string; waiting?: boolean | undefined }
+  'turn.cancel_all': Record<string, never>
+  'turn.send': {
+    text: string
+    model?: string | undefined
+    attachments?: readonly { name: string; media_type: string; bytes: number; pieces: readonly string[]; head?: string | undefined }[] | undefined
+    client?: {
+      tools: readonly { name: string; description: string; parameters: Json; tier?: 'read_only' | 'side_effecting' | 'privileged' | undefined }[]
+      choice?: 'none' | 'required' | { tool: string } | undefined
+      caution?: 'ask' | 'read_only' | undefined
+      serial?: true | undefined
+      output?: { name: string; schema: Json } | undefined
+    } | undefined
+    continues?: true | undefined
+  }
+  'usage.series': { hours?: number | undefined }
+  'vault.copy_to': { source_path: string; destination_path: string; overwrite?: boolean | undefined }
+  'vault.list': { path?: string | undefined; depth?: number | undefined; skip?: number | undefined }
+  'version.commit': { message: string }
+  'version.diff': { path?: string | undefined; from?: string | undefined; to?: string | undefined }
+  'version.log': { path?: string | undefined; from?: string | undefined; limit?: number | undefined }
+  'version.restore': { path: string; at: string; apply?: boolean | undefined }
+  'version.show': { path: string; at: string }
+  'version.tag': { tag: string; at?: string | undefined; message?: string | undefined }
+  'version.turns': { limit?: number | undefined }
+  'version.undo': { turn?: string | undefined; redo?: boolean | undefined; apply?: boolean | undefined }
+  'web.fetch': { url: string; format?: 'markdown' | 'text' | 'raw' | undefined; from_byte?: number | undefined; max_bytes?: number | undefined }
+  'web.search': { query: string; count?: number | undefined; freshness?: 'any' | 'day' | 'week' | 'month' | 'year' | undefined }
+}
+
+/** What each of them returns. */
 interface CallOutputs {
   'agent.delegate': {
     status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
@@ -1514,6 +2027,7 @@ interface CallOutputs {
     input: JsonObject
     output: JsonObject
     example: Json
+    routes: readonly { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string; list?: string; status?: 200 | 201 }[]
   }[]
   'system.health': {
     at: number
@@ -1646,6 +2160,9 @@ interface CallOutputs {
     results: readonly { index: number; title: string; url: string; display_url: string; snippet: string }[]
   }
 }
+
+/** The input of a call; of one that a plugin or a server of tools has added, any JSON. */
+export type InputOf<Name extends string> = Name extends keyof CallInputs ? CallInputs[Name] : Json
 
 /** The output of a call; of one that a plugin or a server of tools has added, any JSON. */
 export type OutputOf<Name extends string> = Name extends keyof CallOutputs ? CallOutputs[Name] : Json
