@@ -6,6 +6,7 @@ import { createHookSource } from '../../src/plugins/parts/hook-source.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'
+import { untold } from '../../src/protocol/told-fixture.ts'
 
 const asked = 1_000
 const warmUp = 100
@@ -34,7 +35,7 @@ export const hooks: Measure = {
     const signal = new AbortController().signal
     const described = [{ plugin: hosts.plugins()[0]!, exports: await hosts.exports('guard', signal) }]
     const runner = createHookRunner({
-      source: createHookSource({ hosts, described: () => described, labelsOf: () => [] }),
+      source: createHookSource({ hosts, described: () => described, ...untold }),
       secrets: knowing(new Map([['TOKEN', 'a-token-that-is-not-there']])),
       noteEvent() {},
     })

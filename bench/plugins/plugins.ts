@@ -79,7 +79,12 @@ async function measureGate(bench: HostBench): Promise<Row> {
   const kernel = await openKernel(workspace.database, 'normal', {}, async (host) => {
     const ways = { sandbox: bench.bench.sandbox, proxy: undefined }
     const place = { user: 'ada' as UserId, config: parseConfig({}, 'the bench'), workspaceRoot: workspace.root }
-    return (await openPlugins(ways, { ...place, plugins: bench.hosts.plugins() }, { ...host, untag: async () => 0 }, undefined))!
+    return (await openPlugins(
+      ways,
+      { ...place, plugins: bench.hosts.plugins() },
+      { ...host, untag: async () => 0, clear: async () => {} },
+      undefined,
+    ))!
   })
   try {
     while ((await ask(kernel, 'usual.echo', { text: 'x' }).catch(() => null)) === null) await pause(20)

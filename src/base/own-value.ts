@@ -21,6 +21,18 @@ export function parseForeignJson(text: string): unknown {
   return JSON.parse(text, (key, value: unknown) => (key === '__proto__' ? undefined : value))
 }
 
+/**
+ * @param value parsed from a file of somebody else
+ * @returns paths of all keys `__proto__`, which a schema passes over without a word
+ */
+export function protoKeys(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const own = [...path, key]
+    return key === '__proto__' ? [own] : protoKeys(inner, own)
+  })
+}
+
 /** Sets a property of the object itself, whatever its name. */
 export function setOwn<Value>(table: Record<string, Value>, key: string, value: Value): void {
   Object.defineProperty(table, key, { value, writable: true, enumerable: true, configurable: true })

@@ -8,6 +8,7 @@ import {
   type GenerateRequest,
   type Message,
   type Model,
+  type Provenance,
   type ModelEvent,
   textOf,
   type ToolCallPart,
@@ -19,13 +20,14 @@ import { sendableObject } from './http/request-body.ts'
 import { charsPerToken, maxPluginAnswerChars, maxToolCallIdChars, modelLimits } from './limits.ts'
 import { noUsage } from './model-problem.ts'
 
-/** Asks the handler of a plugin for a type of model. @throws OxbowError */
+/** Asks the handler of a plugin for a type of model. @param held labels of what it says @throws OxbowError */
 export type AskPluginModel = (
   plugin: string,
   type: string,
   params: JsonObject,
   signal: AbortSignal,
   onPiece?: (piece: JsonObject) => void,
+  held?: Provenance,
 ) => Promise<Json>
 
 export function createPluginModel(plugin: string, ask: AskPluginModel): Model {
@@ -33,7 +35,7 @@ export function createPluginModel(plugin: string, ask: AskPluginModel): Model {
     generate: async function* (request, signal): AsyncGenerator<readonly ModelEvent[]> {
       const shown = createShown()
       try {
-        const asked = ask(plugin, request.model, paramsOf(request), signal, shown.take)
+        const asked = ask(plugin, request.model, paramsOf(request), signal, shown.take, request.held)
         yield* shown.until(asked)
         yield eventsOf(plugin, request, await asked, shown.soFar())
       } catch (error) {

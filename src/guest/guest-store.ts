@@ -51,6 +51,8 @@ export interface GuestPluginData {
   ask(request: { readonly scope: string; readonly method: string; readonly args: readonly Json[] }): Promise<Json>
   /** Erases what plugins keep with one of these folded phrases. @returns how many rows */
   forget(phrases: readonly string[]): Promise<number>
+  /** Erases all that a plugin keeps. */
+  clear(plugin: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -71,6 +73,10 @@ export function openPluginData({ user, workspaceRoot, config, keys, masterKeys: 
       if (phrases.length === 0) return 0
       isOpen = true
       return Number(await (await thread()).ask({ method: 'forget', phrases }))
+    },
+    async clear(plugin) {
+      isOpen = true
+      await (await thread()).ask({ method: 'clear', plugin })
     },
     close: async () => (isOpen ? (await thread()).close() : undefined),
   }

@@ -80,7 +80,7 @@ export async function startGuest(
       storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox: ways.sandbox,
-      services: [...services, ...programServices(ways, envelope, { engine, host: options.host, folders, held, onPlugins })],
+      services: [...services, ...programServices(ways, envelope, { engine, host: options.host, folders, data, held, onPlugins })],
       calls: (memory) => loadCalls(ways, config, memory!, data),
       memory: (host) =>
         (held.memory = createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) })),

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import type { PluginParts } from '../plugins/index.ts'
 import type { ProgramHost } from '../services/index.ts'
 import { once, systemClock } from '../base/index.ts'
-import { syncPluginsCall, type Call, type PluginHosts } from '../protocol/index.ts'
+import { type Call, type HostedPlugin, originOf, type PluginHosts, type ToldLabels, syncPluginsCall } from '../protocol/index.ts'
 import type { GuestEnvelope, HostPort } from '../config/index.ts'
 import type { HostWays } from './host-ways.ts'
 
@@ -25,6 +25,8 @@ export interface GuestPlugins extends Pick<PluginParts, 'calls' | 'tools' | 'plu
 type PluginHost = ProgramHost & {
   /** Takes a tag from all memories that have it. @returns how many */
   untag(tag: string): Promise<number>
+  /** Erases all that a plugin keeps in the store of the guest. */
+  clear(plugin: string): Promise<void>
 }
 
 type Ways = Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined }
@@ -44,7 +46,7 @@ export async function openPlugins(
 async function openParts(
   { sandbox, proxy }: Ways,
   { user, config, workspaceRoot, plugins = [] }: Envelope,
-  { secrets, schemas, messageOf, labelsOf, noteEvent, limit, untag }: PluginHost,
+  { secrets, schemas, messageOf, heldBy, givenTo, told, noteEvent, limit, untag, clear }: PluginHost,
   runner: HostPort | undefined,
 ): Promise<GuestPlugins> {
   const [{ controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck }, { openBreakers }] = await Promise.all([
@@ -52,8 +54,11 @@ async function openParts(
     import('../engine/index.ts'),
   ])
   const stateFolder = stateFolderOf(workspaceRoot)
+  const flowsFreely = config.flow.both === 'allow'
+  const checked = (list: readonly HostedPlugin[]): Promise<readonly HostedPlugin[]> =>
+    Promise.all(list.map(async (plugin) => (flowsFreely ? plugin : withoutNewHosts(plugin, told))))
   const hosts = await createPluginHosts({
-    plugins,
+    plugins: await checked(plugins),
     sandbox,
     proxy,
     secrets,
@@ -72,14 +77,25 @@ async function openParts(
     schemas,
     clock: systemClock,
     messageOf,
-    labelsOf,
-    flowsFreely: config.flow.both === 'allow',
+    heldBy,
+    givenTo,
+    told,
+    flowsFreely,
     breakers: await openBreakers(systemClock),
   })
-  const installed = runner === undefined ? undefined : () => runner.plugins()
+  const installed = runner === undefined ? undefined : async () => checked(await runner.plugins())
   const { counts } = parts
-  const calls = [...parts.calls, ...controlCalls({ hosts, installed, counts, limit, untag, capSpend: createSpendCap(limit) })]
+  const calls = [...parts.calls, ...controlCalls({ hosts, told, installed, counts, limit, untag, clear, capSpend: createSpendCap(limit) })]
   return { ...parts, calls, forget: (phrases) => forgetInPlugins(hosts, stateFolder, phrases) }
+}
+
+/** What a plugin was told while it could not send it to a host, nobody has allowed to go there. @returns the plugin, not to be loaded if it has a new host */
+async function withoutNewHosts(plugin: HostedPlugin, told: ToldLabels): Promise<HostedPlugin> {
+  const { name, hosts } = plugin
+  const fresh = await told.newHosts(originOf('plugin', name), hosts)
+  if (fresh.length === 0) return plugin
+  const why = `it may have kept private data from when it did not reach ${fresh.join(', ')}, and could send it there`
+  return { ...plugin, unloadable: `${why}. Empty what it keeps: oxbow plugin clear ${name}` }
 }
 
 export interface ServedByPlugins {
@@ -126,7 +142,6 @@ async function forgetInPlugins(hosts: PluginHosts, stateFolder: string, phrases:
 }
 
 const none: readonly never[] = []
-const syncName = syncPluginsCall
 /** The first plugins may be some that take long to describe themselves. */
 const firstSyncMs: number = 6 * 60_000
 
@@ -135,30 +150,34 @@ function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
   let parts: GuestPlugins | null = null
   const opened = once(async () => (parts = await open()))
   let listed: { readonly tools: readonly Call[]; readonly all: readonly Call[] } = { tools: none, all: none }
-  const sync: Call = {
-    name: syncName,
-    summary: 'Loads the first plugins that are installed and enabled.',
+  const later = (name: string, summary: string, input: Call['input'], example: Call['example']): Call => ({
+    name,
+    summary,
+    input,
+    example,
     tier: 'side_effecting',
     right: 'plugins.write',
     effect: 'idempotent',
     audience: ['terminal'],
     labels: { adds: [], sink: false },
-    input: z.strictObject({ removed: z.array(z.string().max(200)).max(100).default([]) }),
     output: z.unknown(),
-    example: {},
     timeoutMs: firstSyncMs,
-    async run(input, context) {
+    async run(given, context) {
       const { calls } = await opened()
-      return calls.find(({ name }) => name === syncName)!.run(input, context)
+      return calls.find((each) => each.name === name)!.run(given, context)
     },
-  }
+  })
+  const names = z.array(z.string().max(200)).max(100).default([])
+  const input = z.strictObject({ removed: names, cleared: names })
+  const calls = [later(syncPluginsCall, 'Loads the first plugins that are installed and enabled.', input, {})]
+  const isThere = ({ name }: Call): boolean => calls.some((each) => each.name === name)
   return {
-    calls: [sync],
+    calls,
     tools() {
       if (parts === null) return none
       const tools = parts.tools()
       if (listed.tools !== tools || listed.all === none)
-        listed = { tools, all: [...parts.calls.filter(({ name }) => name !== syncName), ...tools] }
+        listed = { tools, all: [...parts.calls.filter((call) => !isThere(call)), ...tools] }
       return listed.all
     },
     plugins: () => parts?.plugins() ?? none,

@@ -9,6 +9,7 @@ import { once, systemClock } from '../base/index.ts'
 import type { Engine } from '../protocol/index.ts'
 import type { GuestEnvelope, HostPort } from '../config/index.ts'
 import { type HostWays, sandboxFolders, showsSkills, withScripts } from './host-ways.ts'
+import type { GuestPluginData } from './guest-store.ts'
 import type { GuestPlugins } from './plugin-source.ts'
 import type { GuestFolders } from './shown-folders.ts'
 
@@ -22,6 +23,7 @@ interface ProgramParts {
   readonly engine: Pick<Engine, 'countTokens'>
   readonly host: HostPort | undefined
   readonly folders: GuestFolders
+  readonly data: Pick<GuestPluginData, 'clear'>
   readonly held: HeldParts
   readonly onPlugins: (plugins: GuestPlugins) => void
 }
@@ -77,11 +79,11 @@ async function openGuestPlugins(
   { sandbox, proxy }: HostWays,
   envelope: GuestEnvelope,
   host: ProgramHost,
-  { host: runner, held, onPlugins }: ProgramParts,
+  { host: runner, data, held, onPlugins }: ProgramParts,
 ): Promise<Source | GuestPlugins> {
   const { openPlugins } = await import('./plugin-source.ts')
   const untag = async (tag: string): Promise<number> => (await (await held.memory?.notes())?.untag(tag)) ?? 0
-  const plugins = await openPlugins({ sandbox, proxy }, envelope, { ...host, untag }, runner)
+  const plugins = await openPlugins({ sandbox, proxy }, envelope, { ...host, untag, clear: data.clear }, runner)
   if (plugins !== null) onPlugins(plugins)
   return plugins ?? nothing
 }

@@ -26,7 +26,16 @@ import {
   type Random,
   type UserId,
 } from '../base/index.ts'
-import { type Blobs, type Call, type KeptFile, turnCall, type Engine, type Sandbox, type ShownFolder } from '../protocol/index.ts'
+import {
+  type Blobs,
+  type Call,
+  type KeptFile,
+  type ToldLabels,
+  turnCall,
+  type Engine,
+  type Sandbox,
+  type ShownFolder,
+} from '../protocol/index.ts'
 import { type Background, createBackground, createComplete, rollingBy } from './turns/background.ts'
 import { carriesConversation, type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
@@ -43,7 +52,7 @@ import { nothing, type Provenance } from './policy/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
-import { createDocuments, type Documents } from './state/documents.ts'
+import { createDocuments, createToldLabels, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
@@ -67,6 +76,7 @@ interface Records {
   readonly scratchpads: Scratchpads
   readonly blobs: Blobs
   readonly documents: Documents
+  readonly told: ToldLabels
   readonly secrets: Secrets
   readonly noteEvent: NoteEvent
   readonly schemas: SchemaChecker
@@ -155,6 +165,7 @@ function buildRecords(options: KernelOptions): Records {
   budgets.onWarning((account, session) => noteEvent('budget_warning', warningOf(account), session))
   return {
     documents,
+    told: createToldLabels(documents, newId),
     secrets,
     noteEvent,
     schemas: lazySchemaChecker(async () => (await import('../tools/index.ts')).createSchemaChecker()),

@@ -22,11 +22,12 @@ import type {
   RecordView,
   DoctorCheck,
   Engine,
-  KeptFile,
   Sandbox,
-  SentFile,
   ServiceVerbs,
   ShownFolder,
+  ToldLabels,
+  KeptFile,
+  SentFile,
 } from '../protocol/index.ts'
 import type { CatalogQuestion, Config, ConfigSection, Definition, DefinitionKind, HostPort } from '../config/index.ts'
 import type { Coming, PromptSection } from './stages/coming.ts'
@@ -93,6 +94,8 @@ export interface Core {
   /** @param model to ask; empty: the usual one */
   readonly completeBy: (model: string) => Complete
   readonly documents: Documents
+  /** Labels of what programs of others may have kept. */
+  readonly told: ToldLabels
   readonly events: Events
   /** Notes an event for those who watch. Ids, names, counts and reasons; never what people said. */
   readonly noteEvent: (kind: string, fields: JsonObject, session?: SessionId | '') => void

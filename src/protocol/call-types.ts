@@ -298,7 +298,7 @@ interface CallInputs {
   'plugin.info': { plugin: string }
   'plugin.list': Record<string, never>
   'plugin.reload': { plugin: string }
-  'plugin.sync': { removed?: readonly string[] | undefined }
+  'plugin.sync': { removed?: readonly string[] | undefined; cleared?: readonly string[] | undefined }
   'plugin.test': { plugin: string }
   'remote.add': {
     remote: string
@@ -1091,6 +1091,7 @@ interface CallOutputs {
     origins: readonly (readonly ['untrusted' | 'private', DataOrigin])[]
     declassified: readonly ('untrusted' | 'private')[]
     files: readonly { path: string; labels: readonly ('untrusted' | 'private')[] }[]
+    programs: readonly { program: DataOrigin; labels: readonly ('untrusted' | 'private')[] }[]
     done: readonly {
       call: CallId | ''
       session: SessionId | ''

@@ -14,7 +14,7 @@ import type { Sandbox } from './hands/hands.ts'
 import type { Blobs } from './message.ts'
 import type { ConversationItem, KeptFile } from './message-schema.ts'
 import type { ToolSpec } from './model.ts'
-import type { DataOrigin, LabelOrigin, LabelScope } from './origin.ts'
+import type { DataOrigin, LabelOrigin, LabelScope, Provenance } from './origin.ts'
 
 /** Determines scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -58,6 +58,10 @@ export interface ProgramSees {
   /** Of files; absent: the workspace. */
   readonly branch?: string | undefined
   readonly folders: readonly string[]
+  /** What it may have kept from before, which it may write. Absent: nothing. */
+  readonly holds?: Provenance
+  /** It runs on after the call, and may write to the folders. Absent: it does not. */
+  readonly goesOn?: { readonly program: string; readonly lives: () => boolean }
 }
 
 /** Everything that a running call may use. */

@@ -1,5 +1,6 @@
 /** The port to language models, which hides wires, keys and retries. */
 import type { Failure, JsonObject } from '../base/index.ts'
+import type { Provenance } from './origin.ts'
 import type { Embedded, FinishReason, ModelFacts, ModelPrice, Usage } from './model-schema.ts'
 import type { Message, Sealed, ToolCallPart } from './message-schema.ts'
 
@@ -25,6 +26,8 @@ export interface GenerateRequest {
    * @returns why it must not be sent to this model; the next one of the chain is tried then
    */
   readonly onAsk?: (ask: ModelAsk) => Promise<Failure | null>
+  /** Labels of what it says, for a plugin that is the model. Absent: none. */
+  readonly held?: Provenance
   /** Called at the start of each exchange with an endpoint, also of one that will fail; the result receives the answer's bytes. */
   readonly onExchange?: (sent: SentRequest) => AnswerRecorder
   /**

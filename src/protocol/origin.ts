@@ -2,7 +2,7 @@
  * Origins: where the labelled data of a conversation comes from, so that a person who is asked can see what may meet in a call. They explain
  * a decision and never make one: only labels do. Names in them are hostile text.
  */
-import { joinLabels, type Label } from './record.ts'
+import { joinLabels, type Label, type Labels } from './record.ts'
 import { isObject } from '../base/index.ts'
 
 const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session', 'schedule', 'plugin'] as const
@@ -13,6 +13,29 @@ export type DataOrigin = `${(typeof originKinds)[number]}:${string}`
 export interface LabelOrigin {
   readonly label: Label
   readonly from: DataOrigin
+}
+
+/** Labels, and where the data comes from that has them. */
+export interface Provenance {
+  readonly labels: Labels
+  readonly from: readonly LabelOrigin[]
+}
+
+/**
+ * What programs of others were told: they may keep it, in files, a database or memory, and tell it to somebody else later. Of labels that
+ * say more than that others may have written it; what a program says is untrusted anyway.
+ */
+export interface ToldLabels {
+  /** @returns labels of what the program may have kept, with the program as their only origin */
+  of(program: DataOrigin): Promise<Provenance>
+  /** The program is about to be told this. Durable when it resolves. @param hosts that the program reaches by itself */
+  tell(program: DataOrigin, told: Provenance, hosts?: readonly string[]): Promise<void>
+  /** @returns those of the hosts that the program did not reach when it was told what it has kept */
+  newHosts(program: DataOrigin, hosts: readonly string[]): Promise<readonly string[]>
+  /** What it has kept is gone. */
+  clear(program: DataOrigin): Promise<void>
+  /** All programs that may have kept something. */
+  list(): Promise<readonly (Provenance & { readonly program: DataOrigin })[]>
 }
 
 /** Origins that a session, a file or a call keeps of each label: the first half and the newest half of what it has met. */

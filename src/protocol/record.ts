@@ -76,6 +76,12 @@ export function joinLabels(held: Labels, added: Labels): Labels {
   return fresh.length === 0 ? held : [...held, ...fresh].sort()
 }
 
+/** @returns the labels that a record of a call names: of what it was given, or of its result */
+export function labelsIn(body: unknown): Labels {
+  const { labels } = (body ?? {}) as { readonly labels?: unknown }
+  return Array.isArray(labels) ? parseLabels(labels.join(',')) : []
+}
+
 export function parseLabels(text: string): Labels {
   return text.split(',').filter((label): label is Label => label === 'untrusted' || label === 'private')
 }

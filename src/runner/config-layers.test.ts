@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isOxbowError } from '../base/index.ts'
-import { parseConfig } from '../config/index.ts'
-import { checkConfigChange, keysFor, loadConfig } from './config-layers.ts'
+import { isObject, isOxbowError } from '../base/index.ts'
+import { configJsonSchema, parseConfig } from '../config/index.ts'
+import { checkConfigChange, configSchema, keysFor, loadConfig } from './config-layers.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
 import type { Home, Workspace } from './home.ts'
 
@@ -179,5 +179,31 @@ void test('keys of earlier versions hinder no start and no change, and are set n
     assert.equal(loadConfig(home, workspace).memory.summary.trigger_ratio, 0.7)
     checkConfigChange(path, old, `${old}[approval]\nmode = "auto"\n`)
     assert.throws(() => checkConfigChange(path, '', old), /memory\.summary\.min_turns: unknown key/)
+  })
+})
+
+void test('a table or key named __proto__ is refused wherever a file may name one, and names that objects inherit are names', () => {
+  const places: string[] = []
+  const collect = (schema: unknown, path: readonly string[]): void => {
+    if (!isObject(schema)) return
+    if (isObject(schema['additionalProperties'])) places.push(path.join('.'))
+    for (const [name, inner] of Object.entries(isObject(schema['properties']) ? schema['properties'] : {})) collect(inner, [...path, name])
+  }
+  collect(configJsonSchema(configSchema), [])
+  assert.ok(places.length > 10 && places.includes('mcp.servers') && places.includes('approval.calls'), places.join())
+  for (const place of places)
+    for (const text of [`[${place}.__proto__]\ncommand = "x"\n`, `[${place}]\n__proto__ = "allow"\n`, `[${place}.a]\n"__proto__" = 1\n`])
+      withHome((home, workspace) => {
+        writeFileSync(join(home.root, 'config.toml'), text)
+        assert.throws(
+          () => loadConfig(home, workspace),
+          (error) => isOxbowError(error, 'bad_config') && /line \d.*__proto__: nothing can have this name/.test(error.message),
+          text,
+        )
+      })
+  withHome((home, workspace) => {
+    writeFileSync(join(home.root, 'config.toml'), '[mcp.servers.constructor]\ncommand = "x"\n[approval.calls]\ntoString = "deny"\n')
+    const { mcp, approval } = loadConfig(home, workspace)
+    assert.deepEqual([Object.keys(mcp.servers), Object.keys(approval.calls)], [['constructor'], ['toString']])
   })
 })

@@ -6,7 +6,7 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { services } from '../services/index.ts'
-import { isObject, nearestNames, ownValue, OxbowError, setOwn } from '../base/index.ts'
+import { isObject, nearestNames, ownValue, OxbowError, protoKeys, setOwn } from '../base/index.ts'
 import {
   builtinProviders,
   commonKeyEnv,
@@ -155,7 +155,8 @@ export function checkConfigChange(path: string, before: string, after: string): 
 /** @returns what is wrong, and of a key that does not belong in a file the variable for it */
 function faultsOf(table: Table): { readonly faults: readonly KeyError[]; readonly variable: string | undefined } {
   const secrets = misplacedKeys(table)
-  return { faults: [...secrets, ...schemaErrors(table)], variable: secrets[0]?.variable }
+  const named = protoKeys(table).map((key) => ({ key, message: 'nothing can have this name' }))
+  return { faults: [...secrets, ...named, ...schemaErrors(table)], variable: secrets[0]?.variable }
 }
 
 interface KeyError {

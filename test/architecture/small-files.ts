@@ -54,7 +54,6 @@ export const depthRules: DepthRules = {
     'src/runner/signing-key.ts': 'one key for heads, exports, cards and the lock of plugins',
     'src/base/write-whole.ts': 'the only code in types that writes files of a guest whole',
     'src/base/crash-mark.ts': 'the one word between a guest that crashed, its runner and the next guest',
-    'src/base/own-value.ts': 'lookups that every module needs, without anything else',
     'src/base/waiting.ts': 'waits of the sandbox, servers of tools, plugins and the gateway, which have nothing else in common',
   },
 }

@@ -56,6 +56,16 @@ void test('an import ingests texts, folders and PDFs, and hides secrets', async 
   assert.deepEqual(JSON.parse(whole.out), file)
 })
 
+void test('what it knows is in the prompt of each first message, whatever that says', async () => {
+  for (const cold of ['hello', 'ok', 'What is new?']) {
+    await home.oxbow(['run', '--agent', 'alfred', cold])
+    assert.match(
+      String(model.requests.at(-1)?.[0]?.content),
+      /What Alfred knows:\n- The cellar opens with the copper key\.\n\(In memory, to be searched: rules\.pdf, people\.\)/,
+    )
+  }
+})
+
 void test('a question is answered from what was ingested, in the voice of the character, and no secret is in the prompt', async () => {
   const ran = await home.oxbow(['run', '--agent', 'alfred', `Who is the lighthouse keeper, and when are lanterns lit? Use ${secret}.`])
   assert.equal(ran.out, 'At once.\n', ran.err)

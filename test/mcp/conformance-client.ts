@@ -6,6 +6,7 @@ import { openEgressFetch } from '../../src/sandbox/index.ts'
 import { isOxbowError, type JsonObject } from '../../src/base/index.ts'
 import type { Call, CallContext } from '../../src/protocol/index.ts'
 import { mcpServer, parseConfig } from '../../src/config/index.ts'
+import { untold } from '../../src/protocol/told-fixture.ts'
 
 const kept = new Map<string, unknown>()
 const scenario = process.env['MCP_CONFORMANCE_SCENARIO'] ?? ''
@@ -23,6 +24,7 @@ const documents = {
 async function run(url: string): Promise<void> {
   const config = parseConfig({}, 'this test')
   const servers = await createServers({
+    ...untold,
     config: config.mcp,
     documents: documents as Parameters<typeof createServers>[0]['documents'],
     sandbox: { status: { tier: 'none' } } as Parameters<typeof createServers>[0]['sandbox'],

@@ -231,22 +231,30 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   grantRight(home, workspace, pluginRight(name), false)
   const isRunning = (await findGuest(workspace)) !== null
   const problems = await syncGuests(home, terminal, { removed: [name] })
-  if (!isRunning) problems.push(...(await forgetInGuest(name, options, terminal)))
+  if (!isRunning) problems.push(...(await syncInGuest(name, { removed: [name] }, options, terminal)))
   const kept = join(workspace.root, 'internal', 'plugins', name)
   const text = [
     `Removed ${name}.`,
-    ...(existsSync(kept) && readdirSync(kept).length > 0 ? [`What it has written stays in ${kept}.`] : []),
+    ...(existsSync(kept) && readdirSync(kept).length > 0
+      ? [`What it has written stays in ${kept}; oxbow plugin clear ${name} empties it.`]
+      : []),
   ].join('\n')
   return report({ plugin: name, removed: true }, text, problems, options, terminal)
 }
 
-/** Without a guest that runs, one is started for it: the budget of the plugin and the tag of its notes would stay. @returns what did not work */
-async function forgetInGuest(name: string, options: SwitchOptions, terminal: Terminal): Promise<readonly SyncProblem[]> {
+/** In a guest that is started for it, if none runs. @returns what did not work */
+async function syncInGuest(
+  name: string,
+  input: { readonly removed?: string[]; readonly cleared?: string[] },
+  options: SwitchOptions,
+  terminal: Terminal,
+): Promise<readonly SyncProblem[]> {
+  const why = (message: string): readonly SyncProblem[] => [{ plugin: name, why: `what it has in the guest stays: ${message}` }]
   try {
-    const synced = await withGuest(options, terminal, ({ gateway }) => gateway.call('plugin.sync', { removed: [name] }))
-    return synced.status === 'ok' ? [] : [{ plugin: name, why: `its budget and the tag of its notes stay: ${synced.failure.message}` }]
+    const synced = await withGuest(options, terminal, ({ gateway }) => gateway.call('plugin.sync', input))
+    return synced.status === 'ok' ? [] : why(synced.failure.message)
   } catch (error) {
-    return [{ plugin: name, why: `its budget and the tag of its notes stay: ${toFailure(error, 'internal_failure', '').message}` }]
+    return why(toFailure(error, 'internal_failure', '').message)
   }
 }
 
@@ -262,6 +270,16 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
       `notice: the files in ${plainLine(source.from === 'folder' ? source.path : '', 300)} have changed: oxbow plugin update ${name} takes them over`,
     )
   return showOutput(['plugin.reload', { plugin: name }], options, terminal, () => `Reloaded ${name}.`)
+}
+
+/** Also of a plugin that was removed: what it has written stays until then. */
+export async function pluginClear(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
+  if (options.dryRun === true) {
+    return printPreview({ would: `empty what ${plainLine(name, 100)} keeps`, target: { plugin: name } }, options, terminal)
+  }
+  const problems = await syncInGuest(name, { cleared: [name] }, options, terminal)
+  const text = problems.length > 0 ? `${name} is as it was.` : `${name} keeps nothing any more.`
+  return report({ plugin: name, cleared: problems.length === 0 }, text, problems, options, terminal)
 }
 
 interface ReportOptions extends SwitchOptions {

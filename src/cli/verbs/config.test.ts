@@ -87,3 +87,9 @@ test('a change goes into the file that has the key last, so that it has an effec
   assert.equal((await config(['get', 'approval.mode'])).out, 'manual\n')
   assert.match(readFileSync(file, 'utf8'), /mode = "auto"/, 'the file of all users is as it was')
 })
+
+test('a rule for a call that there is not is saved with a warning that names the one that may be meant', async () => {
+  const { exit, err } = await config(['set', 'approval.calls."file.raed"', 'deny'])
+  assert.equal(exit, 0, err)
+  assert.match(err, /warning: approval\.calls names "file\.raed" \(Did you mean file\.read\?\), which does not exist/)
+})

@@ -85,6 +85,7 @@ export async function configSet(words: readonly string[], options: ConfigOptions
   for (const [file, text] of texts) checkConfigChange(file, before.get(file)!, text)
   await assertStarts(texts, options, terminal)
   for (const [file, text] of texts) if (text !== before.get(file)) replaceConfig(file, text)
+  await warnOfRules(set, options, terminal)
   for (const { key, value, file } of set) {
     const changed = texts.get(file) !== before.get(file)
     if (options.json === true) printLine(terminal, JSON.stringify({ file, key, value, changed }))
@@ -95,6 +96,21 @@ export async function configSet(words: readonly string[], options: ConfigOptions
       )
   }
   return 0
+}
+
+/** A rule for a call that there is not is saved: a plugin may bring the call later. */
+async function warnOfRules(
+  set: readonly { readonly path: readonly string[] }[],
+  options: ConfigOptions,
+  terminal: Terminal,
+): Promise<void> {
+  if (!set.some(({ path: [section] }) => section === 'approval' || section === 'flow' || section === 'agent')) return
+  const { home, workspace } = placeOf(options, terminal)
+  const config = configOf(() => loadConfig(home, workspace))
+  const { version, env, program } = terminal
+  if (config === null) return
+  const { warnOfNames } = await import('./known-names.ts')
+  await warnOfNames({ home, workspace, config, insecure: false, version, env, ...(program !== undefined && { program }) }, terminal)
 }
 
 function settingOf(key: string, text: string, { user }: ConfigOptions, { files, file: asked }: ReturnType<typeof placeOf>) {

@@ -9,7 +9,8 @@ import { errorTable } from '../../base/index.ts'
 import type { DoctorCheck } from '../../protocol/index.ts'
 import { configSchema } from '../../config/index.ts'
 import { tierAttempts } from '../../sandbox/doctor/tier-attempts.ts'
-import { checkNames, describeCheck, describeVerdict } from './doctor.ts'
+import { describeCheck, describeVerdict } from './doctor.ts'
+import { checkNames } from './known-names.ts'
 import { program } from '../../../test/support/built.ts'
 
 const check: DoctorCheck = { name: 'process tier', state: 'ok', says: 'bubblewrap', fix: '', required: true, ms: 5 }
@@ -105,7 +106,10 @@ describe('the names in a configuration', () => {
       flow: { sinks: { x: {} } },
     })
     assert.equal(state, 'weak')
-    assert.match(says, /^approval\.rights names "web\.reed", approval\.calls names "file\.raed", flow\.sinks names "x", /)
+    assert.match(
+      says,
+      /^approval\.rights names "web\.reed" \(Did you mean web\.read\?\), approval\.calls names "file\.raed" \(Did you mean file\.read\?\), flow\.sinks names "x", /,
+    )
     assert.match(fix, /oxbow calls/)
   })
 })

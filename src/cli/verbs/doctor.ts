@@ -11,14 +11,14 @@ import {
   type GuestSetup,
   type HostCheck,
   loadConfig,
-  loadPlugins,
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
 import { type ErrorCode, type Failure, ownValue, systemClock, toFailure } from '../../base/index.ts'
-import { type DoctorCheck, type JournalRecord, pluginRight } from '../../protocol/index.ts'
-import type { Config, StoreQuestion, StoreStatus, StoreVerifyReport } from '../../config/index.ts'
+import type { DoctorCheck, JournalRecord } from '../../protocol/index.ts'
+import type { StoreQuestion, StoreStatus, StoreVerifyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup, warnOfStale, withGuest } from '../guest-connection.ts'
+import { checkCalls } from './known-names.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, plainText, statusRows, table } from '../../terminal/index.ts'
 
@@ -239,17 +239,6 @@ async function checkClock(setup: GuestSetup): Promise<DoctorCheck> {
   }
 }
 
-async function checkCalls(setup: GuestSetup): Promise<DoctorCheck> {
-  const calls: KnownCall[] = []
-  for await (const line of askOffline(setup, { command: 'calls' })) calls.push(line as KnownCall)
-  const { readLock } = await loadPlugins()
-  return checkNames(
-    setup.config,
-    calls,
-    readLock(setup.home).plugins.map(({ manifest }) => manifest.name),
-  )
-}
-
 const stateColumn = 8
 const nameColumn = 17
 
@@ -283,39 +272,6 @@ function verdictOf(checks: readonly DoctorCheck[]): string {
 function listed(checks: readonly DoctorCheck[], state: DoctorCheck['state'], word: string): string {
   const names = checks.filter((check) => !check.required && check.state === state).map(({ name }) => name)
   return names.length === 0 ? '' : ` ${word}: ${names.join(', ')}.`
-}
-
-// A policy rule for a misspelt call has no effect, which is easy to miss.
-
-export interface KnownCall {
-  readonly name: string
-  readonly right: string
-}
-
-/** What tool servers, remote agents and coders add is known where they are reached: it is not judged here. */
-const ofConnections = /^(?:mcp|a2a|acp)\./
-
-/** @param plugins names of the installed ones; their actions are not judged either @returns the finding of `oxbow doctor`. */
-export function checkNames(
-  { agent, approval, flow }: Pick<Config, 'agent' | 'approval' | 'flow'>,
-  calls: readonly KnownCall[],
-  plugins: readonly string[] = [],
-): DoctorCheck {
-  const names = new Set(calls.map(({ name }) => name))
-  const rights = new Set([...calls.map(({ right }) => right), ...plugins.map(pluginRight), '*', 'secret.use', 'model.use'])
-  const isRight = (entry: string): boolean => rights.has(entry.replace(/^!/, '').replace(/:.*$/s, ''))
-  const isCall = (name: string): boolean => names.has(name) || plugins.some((plugin) => name.startsWith(`${plugin}.`))
-  const unknown = (key: string, used: readonly string[], isKnown: (name: string) => boolean): readonly string[] =>
-    used.filter((name) => !ofConnections.test(name) && !isKnown(name)).map((name) => `${key} names ${JSON.stringify(name)}`)
-  const wrong = [
-    ...unknown('agent.rights', agent.rights, isRight),
-    ...unknown('approval.rights', Object.keys(approval.rights), isRight),
-    ...unknown('approval.calls', Object.keys(approval.calls), isCall),
-    ...unknown('flow.sinks', Object.keys(flow.sinks), isCall),
-  ]
-  const check = { name: 'configuration', required: false, ms: 0 } as const
-  if (wrong.length === 0) return { ...check, state: 'ok', says: 'it names only existing rights and calls', fix: '' }
-  return { ...check, state: 'weak', says: `${wrong.join(', ')}, which does not exist`, fix: '`oxbow calls` lists calls and rights' }
 }
 
 export interface StatusOptions extends GuestChoice {

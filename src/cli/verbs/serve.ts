@@ -16,6 +16,7 @@ import {
 } from '../../runner/index.ts'
 import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '../../base/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { warnOfNames } from './known-names.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
 import { printFailure, printAnswer, printLine, printNotice, printOnce, printText, type Terminal } from '../terminal.ts'
@@ -56,6 +57,7 @@ export async function serve(choice: ServeOptions, terminal: Terminal): Promise<n
 
 export async function start(choice: ServeOptions, terminal: Terminal): Promise<number> {
   const { guest, started } = await startServer(choice, terminal)
+  if (started) await warnOfNames(guestSetup(choice, terminal), terminal)
   return sayStarted(guest, started, choice, terminal)
 }
 

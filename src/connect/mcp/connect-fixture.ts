@@ -11,6 +11,7 @@ import { mcpServer } from '../../config/index.ts'
 import type { CallSource } from '../call-source.ts'
 import { createServers, type ServersDeps } from './servers.ts'
 import type { KeptServer } from './settings.ts'
+import { untold } from '../../protocol/told-fixture.ts'
 
 /** Where the packages of this checkout are. */
 const checkout: string = fileURLToPath(new URL('../../..', import.meta.url))
@@ -62,6 +63,7 @@ export async function makeConnectBench({ programs = {}, person = (input) => inpu
   const documents = documentsOver(kept)
   const open = (): Promise<CallSource> =>
     createServers({
+      ...untold,
       config: { servers: {} },
       documents,
       sandbox: bench.sandbox,
@@ -162,7 +164,16 @@ function contextOf(asking: Asking, signal: AbortSignal): CallContext {
   }
   const caller = { actor: 'user:test', session: 's' }
   const whileProgram: CallContext['whileProgram'] = (_, work) => work()
-  const own = { id: 'call', caller, signal, progress: (text: string) => progress.push(text), call: within, blobs, whileProgram }
+  const own = {
+    id: 'call',
+    caller,
+    signal,
+    progress: (text: string) => progress.push(text),
+    call: within,
+    blobs,
+    whileProgram,
+    labels: () => [],
+  }
   return own as unknown as CallContext
 }
 

@@ -12,9 +12,10 @@ import { serverCalls } from './server-calls.ts'
 import type { HeldServer, ServerTable } from './server-table.ts'
 import { createSettings, type KeptDocuments, type NamedServer } from './settings.ts'
 import { offerCalls } from './resource-calls.ts'
+import { forgetTold, toldCalls, type ToldDeps } from './told-calls.ts'
 import { toolCall } from './tool-call.ts'
 
-export interface ServersDeps extends Omit<ConnectionDeps, 'onListed'> {
+export interface ServersDeps extends Omit<ConnectionDeps, 'onListed'>, ToldDeps {
   readonly config: Config['mcp']
   readonly documents: KeptDocuments
   readonly schemas: SchemaChecker
@@ -31,7 +32,7 @@ export async function createServers(deps: ServersDeps): Promise<CallSource> {
   let offered: readonly Call[] = []
 
   const offer = (): void => {
-    offered = held.flatMap((each) => callsOf(each, lists.get(each.server.name), deps.schemas))
+    offered = held.flatMap((each) => toldCalls(callsOf(each, lists.get(each.server.name), deps.schemas), each, deps))
   }
   const onListed: ConnectionDeps['onListed'] = (name, found) => {
     const before = lists.get(name)
@@ -56,6 +57,7 @@ export async function createServers(deps: ServersDeps): Promise<CallSource> {
     settings,
     held: () => held,
     async reload() {
+      const before = held
       const loaded = await settings.load()
       held = loaded.map((server) => ({ server, connection: connectionOf(server) }))
       // Entries are made anew meanwhile.
@@ -64,7 +66,9 @@ export async function createServers(deps: ServersDeps): Promise<CallSource> {
         if (server !== undefined && !server.kept.disabled) continue
         connections.delete(name)
         lists.delete(name)
+        const ended = before.find((each) => each.server.name === name)?.server
         await connection.close()
+        if (ended !== undefined) await forgetTold(ended, deps, server === undefined)
         if (server !== undefined) held = held.map((each) => (each.server === server ? { server, connection: connectionOf(server) } : each))
       }
       offer()

@@ -28,6 +28,7 @@ import {
   type LabelScope,
   parseLabels,
   parseOrigins,
+  type Provenance,
   type Tier,
   writeOrigins,
 } from '../../protocol/index.ts'
@@ -312,13 +313,9 @@ export function repeatedLabels({ scope }: Caller, { labels }: Call): Labels {
   return scope.labels
 }
 
-/** Labels, and where the data comes from that has them. */
-export interface Provenance {
-  readonly labels: Labels
-  readonly from: readonly LabelOrigin[]
-}
-
 export const nothing: Provenance = { labels: [], from: [] }
+
+export type { Provenance }
 
 /** @returns both; the same object when the second has nothing new */
 export function joined(a: Provenance, b: Provenance): Provenance {

@@ -345,9 +345,10 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
       if (isQuiet(of.caller) && !isWatched) return null
       let guard: FileGuard | null = null
       let led = nothing
+      let holds = false
       const ready = once(async () => {
         await begin()
-        if (!isQuiet(of.caller)) guard = (await load()).guard(of, call, input)
+        if (holds || !isQuiet(of.caller)) guard = (await load()).guard(of, call, input)
         return guard
       })
       return {
@@ -361,6 +362,7 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
         },
         run: (work) => (isWatched && !isKnown ? begin().then(work) : work()),
         async whileProgram(find, sees, work) {
+          holds = isKept((sees.holds ?? nothing).labels) || sees.goesOn !== undefined
           const watching = sees.folders.length === 0 ? null : await ready()
           return watching === null ? work() : watching.around(await find(), sees, work)
         },

@@ -5,7 +5,8 @@ import { isObject, parseObject } from '../../base/index.ts'
 import { agentNameOf, characterProblem, descriptionOf, elizaCharacter, promptOf } from './character-agent.ts'
 import { characterPrompt } from './character-prompt.ts'
 import { ownSecrets, takeSecrets, withSecrets } from './character-secrets.ts'
-import { maxPromptCharacters } from './limits.ts'
+import type { Knowledge } from './character.ts'
+import { maxKnowledgeCharacters, maxPromptCharacters } from './limits.ts'
 
 const fixtures = new URL('../../../test/characters/fixtures/', import.meta.url)
 
@@ -55,9 +56,30 @@ test('a huge character has a prompt of limited size', () => {
   assert.ok(prompt.length <= maxPromptCharacters && prompt.startsWith('yyy'), String(prompt.length))
 })
 
+test('what a character knows is in every prompt, whatever the message says, and what does not fit is named', () => {
+  const known = {
+    ...empty,
+    bio: ['Brews tea.'],
+    knowledge: [fact('The cellar opens with the copper key.'), fact('The cat is called Tin.')],
+  }
+  const prompts = ['hello', 'ok', 'thanks!', 'what now?', 'tell me more', ''].map((seed) => characterPrompt(known, { seed }))
+  for (const prompt of prompts)
+    assert.match(prompt, /What Ada knows:\n- The cellar opens with the copper key\.\n- The cat is called Tin\.\n\nAbout Ada/)
+  const much = Array.from({ length: 300 }, (_, at) => fact(`Fact ${at}: ${'x'.repeat(100)}`))
+  const [first] = characterPrompt(
+    { ...empty, knowledge: [...much, { kind: 'file', path: 'rules.pdf', shared: false }] },
+    { seed: '' },
+  ).split('\n\n')
+  assert.ok(first!.length <= maxKnowledgeCharacters + 300, String(first!.length))
+  assert.match(first!, /- Fact 0: x+\n[^]*\n\(In memory, to be searched: more facts, and rules\.pdf\.\)$/)
+})
+
+const fact = (said: string): Knowledge => ({ kind: 'text', text: said })
+
 const empty = {
   name: 'Ada',
   system: '',
+  knowledge: [],
   bio: [],
   lore: [],
   adjectives: [],

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { truncate } from '../../base/index.ts'
 import type { Character, ExampleMessage } from './character.ts'
-import { maxPromptCharacters, maxSystemCharacters, maxEntryCharacters, shown } from './limits.ts'
+import { maxKnowledgeCharacters, maxNamedDocuments, maxPromptCharacters, maxSystemCharacters, maxEntryCharacters, shown } from './limits.ts'
 
 export interface PromptOptions {
   /** Id of the message. */
@@ -16,7 +16,10 @@ export interface PromptOptions {
 }
 
 /** What of a character the prompt needs. */
-export type PromptCharacter = Pick<Character, 'name' | 'system' | 'bio' | 'lore' | 'adjectives' | 'topics' | 'style' | 'messageExamples'>
+export type PromptCharacter = Pick<
+  Character,
+  'name' | 'system' | 'knowledge' | 'bio' | 'lore' | 'adjectives' | 'topics' | 'style' | 'messageExamples'
+>
 
 export function characterPrompt(character: PromptCharacter, { seed, variables = {} }: PromptOptions): string {
   const { name, style } = character
@@ -38,6 +41,8 @@ export function characterPrompt(character: PromptCharacter, { seed, variables = 
   const topics = choose(character.topics, shown.topics)
   const sections = [
     fill(character.system, maxSystemCharacters),
+    // Before what is chosen by the message, so that prompts begin alike.
+    knowledgeText(character, fill),
     bullets(`About ${name}`, choose(character.bio, shown.bio)),
     bullets('Background', choose(character.lore, shown.lore)),
     bullets(`How ${name} writes`, [...style.all, ...style.chat].slice(0, shown.style)),
@@ -48,6 +53,18 @@ export function characterPrompt(character: PromptCharacter, { seed, variables = 
     adjective === undefined ? '' : `In this answer, ${name} is ${fill(adjective)}.`,
   ]
   return joinWithin(sections, maxPromptCharacters)
+}
+
+/** As many facts as fit, from the first on, and where the others are. Its documents are in its memory. */
+function knowledgeText({ name, knowledge }: PromptCharacter, fill: (text: string, max: number) => string): string {
+  const facts = knowledge.flatMap((each) => (each.kind === 'text' ? [`- ${fill(each.text, maxEntryCharacters)}`] : []))
+  const documents = knowledge.flatMap((each) => (each.kind === 'text' ? [] : [truncate(each.path, 100)]))
+  let left = maxKnowledgeCharacters
+  const fitting = facts.filter((fact) => (left -= fact.length + 1) >= 0)
+  const named = documents.slice(0, maxNamedDocuments).join(', ') + (documents.length > maxNamedDocuments ? ' and more' : '')
+  const others = [...(fitting.length < facts.length ? ['more facts'] : []), ...(named === '' ? [] : [named])].join(', and ')
+  const note = others === '' ? [] : [`(In memory, to be searched: ${others}.)`]
+  return fitting.length + note.length === 0 ? '' : [`What ${name} knows:`, ...fitting, ...note].join('\n')
 }
 
 function exampleText(messages: readonly ExampleMessage[], fill: (text: string) => string): string {

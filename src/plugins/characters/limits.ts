@@ -1,7 +1,11 @@
 /** Limits of characters in prompts. */
 
-/** A prompt of six thousand tokens leaves room for a conversation in any window that models have. */
-export const maxPromptCharacters = 24_000
+/** A prompt of eight thousand tokens leaves room for a conversation in any window that models have. */
+export const maxPromptCharacters = 30_000
+/** Of that, what the character knows. All of it is in its memory as well. */
+export const maxKnowledgeCharacters = 6_000
+/** Documents of its knowledge that a prompt names. */
+export const maxNamedDocuments = 20
 /** Of the text `system`, and of every other entry. */
 export const maxSystemCharacters = 8_000
 export const maxEntryCharacters = 2_000

@@ -1,5 +1,5 @@
 /** The hosts of all plugins. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSlots, OxbowError, setOwn } from '../../base/index.ts'
 import type { CallForTests, HostedPlugin, PluginData, PluginExports, PluginHosts, PluginTestResult } from '../../protocol/index.ts'
@@ -65,6 +65,12 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     async reload(plugin, calls) {
       const life = findLoadable(plugin)
       await takeOver(life, life.plugin(), calls)
+    },
+    async clear(plugin) {
+      const life = lives.get(plugin)
+      await life?.close(false)
+      await rm(dataFolder(plugin, deps), { recursive: true, force: true })
+      if (life !== undefined) lives.set(plugin, lifeOf(life.plugin()))
     },
     async close() {
       closed = true

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { type DescribedPlugin, type HookSource, hookSteps, type HookStep } from '../../protocol/index.ts'
 import { createHookSource } from '../parts/hook-source.ts'
 import { type HostBench, makeHostBench } from './host-fixture.ts'
+import { untold } from '../../protocol/told-fixture.ts'
 
 const guard = `export default { name: 'guard', hooks: [
   { step: 'call.before', fail: 'closed', run: () => false },
@@ -34,7 +35,7 @@ function makeStarts(): Starts {
         if (exports !== null && last.length === 0) last = [{ plugin: hosts.plugins()[0]!, exports }]
         return last
       }
-      return { ...bench, source: createHookSource({ hosts, described, labelsOf: () => ({ labels: new Set(), origins: [] }) as never }) }
+      return { ...bench, source: createHookSource({ hosts, described, ...untold }) }
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   }

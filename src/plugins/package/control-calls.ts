@@ -9,12 +9,16 @@ import {
   defineCall,
   failureSchema,
   type HostedPlugin,
+  labelOrigins,
+  originOf,
+  originOfCall,
   pluginData,
   pluginExports,
   type PluginHosts,
   type PluginHostState,
   pluginHostState,
   pluginTests,
+  type ToldLabels,
 } from '../../protocol/index.ts'
 import type { CapSpend, LimitPlugin } from '../parts/part-request.ts'
 import { type PluginCounts, pluginCounts } from '../parts/plugin-counts.ts'
@@ -25,6 +29,9 @@ interface ControlDeps {
   readonly limit: LimitPlugin
   /** Takes a tag from all memories that have it. @returns how many */
   readonly untag: (tag: string) => Promise<number>
+  /** Erases all that a plugin keeps in the store of the guest. */
+  readonly clear: (plugin: string) => Promise<void>
+  readonly told: ToldLabels
   readonly counts: (plugin: string) => PluginCounts
   /** The enabled plugins as `plugins.lock` has them now. Absent where no runner listens. */
   readonly installed?: (() => Promise<readonly HostedPlugin[]>) | undefined
@@ -51,6 +58,8 @@ export function describedPluginCalls(): readonly Call[] {
     capSpend: async () => {},
     limit: async () => {},
     untag: async () => 0,
+    clear: async () => {},
+    told: {} as ToldLabels,
     counts: () => ({}) as PluginCounts,
   })
 }
@@ -134,7 +143,7 @@ const synced = z.strictObject({
   untagged: z.number().describe('Memories that no longer have the tag of a removed plugin.'),
 })
 
-function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Call {
+function syncCall({ hosts, installed, limit, untag, clear, ...deps }: ControlDeps): Call {
   return defineCall({
     ...writes,
     name: syncPluginsCall,
@@ -145,14 +154,26 @@ function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Ca
         .max(100)
         .default([])
         .describe('Plugins that were removed for good: their budgets, and the tags of their notes, go with them.'),
+      cleared: z
+        .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,99}$/))
+        .max(100)
+        .default([])
+        .describe(
+          'Plugins, also removed ones, of which all goes that they keep in /data and in the store, with the labels of what they were told.',
+        ),
     }),
     output: synced,
-    example: { removed: [] },
+    example: { removed: [], cleared: [] },
     timeoutMs: takeOverMs,
-    async run({ removed }, context) {
+    async run({ removed, cleared }, context) {
       if (installed === undefined)
         throw new OxbowError('not_found', 'This guest has no runner that installs plugins.', { hint: 'Start it with oxbow.' })
-      const problems = await hosts.replace(await installed(), callsOfTests(capSpend, context))
+      for (const name of cleared) {
+        await hosts.clear(name)
+        await clear(name)
+        await deps.told.clear(originOf('plugin', name))
+      }
+      const problems = await hosts.replace(await installed(), callsOfTests(deps, context))
       const { caller, id: call } = context
       let untagged = 0
       for (const name of removed.filter((each) => !hosts.plugins().some((plugin) => plugin.name === each))) {
@@ -164,7 +185,7 @@ function syncCall({ hosts, installed, capSpend, limit, untag }: ControlDeps): Ca
   })
 }
 
-function reloadCall({ hosts, capSpend }: ControlDeps): Call {
+function reloadCall({ hosts, ...deps }: ControlDeps): Call {
   return defineCall({
     ...writes,
     name: 'plugin.reload',
@@ -176,13 +197,13 @@ function reloadCall({ hosts, capSpend }: ControlDeps): Call {
     timeoutMs: takeOverMs,
     async run({ plugin }, context) {
       find(hosts, plugin)
-      await hosts.reload(plugin, callsOfTests(capSpend, context))
+      await hosts.reload(plugin, callsOfTests(deps, context))
       return { output: { phase: hosts.state(plugin).phase } }
     },
   })
 }
 
-function testCall({ hosts, capSpend }: ControlDeps): Call {
+function testCall({ hosts, ...deps }: ControlDeps): Call {
   return defineCall({
     ...writes,
     name: 'plugin.test',
@@ -195,7 +216,7 @@ function testCall({ hosts, capSpend }: ControlDeps): Call {
     async run({ plugin }, context) {
       const found = find(hosts, plugin)
       try {
-        const call = callsOfTests(capSpend, context)(found)
+        const call = callsOfTests(deps, context)(found)
         return { output: await hosts.ask(plugin, 'test', {}, { signal: context.signal, timeoutMs: testMs, call }) }
       } catch (error) {
         const { message } = toFailure(error, 'tool_failed', '')
@@ -206,10 +227,15 @@ function testCall({ hosts, capSpend }: ControlDeps): Call {
 }
 
 /** Tests make calls as the plugin, with the rights that it shares with the person who runs them. */
-function callsOfTests(capSpend: CapSpend, { caller, id, callAs }: CallContext): CallForTests {
+function callsOfTests({ capSpend, told }: Pick<ControlDeps, 'capSpend' | 'told'>, { caller, id, callAs }: CallContext): CallForTests {
   return (plugin) => async (name, input) => {
     await capSpend({ caller, id }, plugin)
-    return callAs(plugin.name, plugin.rights, name, input)
+    const origin = originOf('plugin', plugin.name)
+    const { labels, from } = await told.of(origin)
+    const outcome = await callAs(plugin.name, plugin.rights, name, input, { kind: 'carried', labels, origins: from, fields: [] })
+    const read = outcome.labels ?? []
+    await told.tell(origin, { labels: read, from: labelOrigins(read, [originOfCall(name, input)]) }, plugin.hosts)
+    return outcome
   }
 }
 

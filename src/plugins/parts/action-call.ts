@@ -8,14 +8,15 @@ import {
   type HostedPlugin,
   jsonObjectSchema,
   originOf,
+  originOfCall,
   type PluginAction,
   type PluginActionResult,
   type PluginExports,
   pluginRight,
 } from '../../protocol/index.ts'
 import { actionTimeoutMs, maxMessageChars } from './limits.ts'
-import { askPlugin, lostAsUnknown, messageFor, type PartDeps, reachesOutside } from './part-request.ts'
-import { shownState } from './turn-states.ts'
+import { askPlugin, keptBy, lostAsUnknown, messageFor, type PartDeps, reachesOutside } from './part-request.ts'
+import { shownState, toldWith } from './turn-states.ts'
 
 const anyObject = z.custom<JsonObject>((value) => isObject(value), 'the arguments must be one JSON object')
 
@@ -56,20 +57,36 @@ function actionCall(deps: PartDeps, plugin: HostedPlugin, action: PluginAction, 
         })
       const { turn } = context.caller
       const text = deps.messageOf(turn)
+      const state = turn === '' ? null : deps.states.find(turn)
       const request = {
         name: action.name,
         input,
         message: text === null ? null : messageFor(context, text),
-        state: shownState(turn === '' ? null : deps.states.find(turn)),
+        state: shownState(state),
       }
-      const once = (): Promise<PluginActionResult> => askPlugin(deps, context, { plugin, timeoutMs: actionTimeoutMs }, 'action', request)
+      const once = (): Promise<PluginActionResult> =>
+        askPlugin(
+          deps,
+          context,
+          { plugin, timeoutMs: actionTimeoutMs, told: toldWith(deps.heldBy(context.caller), state) },
+          'action',
+          request,
+        )
       const result = await once().catch((error: unknown) => {
         const isLost = isOxbowError(error) && error.data['lost'] === true
         if (isLost && action.effect !== 'once') return once()
         throw action.effect === 'once' ? lostAsUnknown(error, plugin.name) : error
       })
-      if (turn !== '') deps.states.merge(turn, { values: result.values, data: { [action.name]: result.data } })
-      return { output: result, text: truncate(resultText(result), maxMessageChars).toWellFormed(), ok: result.ok }
+      const kept = await keptBy(deps, plugin)
+      if (turn !== '') deps.states.merge(turn, { values: result.values, data: { [action.name]: result.data }, held: kept })
+      const origins = kept.labels.length === 0 ? {} : { origins: [originOfCall(name, input), ...kept.from.map(({ from }) => from)] }
+      return {
+        labels: kept.labels,
+        ...origins,
+        output: result,
+        text: truncate(resultText(result), maxMessageChars).toWellFormed(),
+        ok: result.ok,
+      }
     },
   })
 }

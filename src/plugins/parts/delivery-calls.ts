@@ -2,19 +2,10 @@
 import { z } from 'zod'
 import type { EventCounts } from './plugin-counts.ts'
 import { isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../base/index.ts'
-import { type Call, defineCall, resyncEvent, pluginRecords } from '../../protocol/index.ts'
+import { type Call, type Label, labelOrigins, labelSchema, originOf, resyncEvent, defineCall, pluginRecords } from '../../protocol/index.ts'
+import { noLabels, toldWith } from './turn-states.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
-import {
-  askPlugin,
-  besideWords,
-  lostAsUnknown,
-  mayUse,
-  ownReading,
-  type PartDeps,
-  pluginNamed,
-  runtimePart,
-  withheld,
-} from './part-request.ts'
+import { askPlugin, keptBy, lostAsUnknown, mayUse, ownReading, type PartDeps, pluginNamed, runtimePart, withheld } from './part-request.ts'
 
 export const noEvents: EventCounts = { delivered: 0, failed: 0, lost: 0 }
 
@@ -46,7 +37,8 @@ function taskCall(deps: PartDeps): Call {
         throw lostAsUnknown(error, name)
       })
       const shown = truncate(text, maxMessageChars).toWellFormed()
-      return { output: { text: shown }, text: shown }
+      const kept = await keptBy(deps, plugin)
+      return { output: { text: shown }, text: shown, labels: kept.labels, origins: kept.from.map(({ from }) => from) }
     },
   })
 }
@@ -60,24 +52,25 @@ function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call {
       plugin: z.string().describe('The subscriber.'),
       name: z.string().describe('The event.'),
       payload: z.custom<JsonObject>(isObject).describe('What happened.'),
+      labels: z.array(labelSchema()).optional().describe('Of what happened, beside those of its session.'),
     }),
     output: z.strictObject({ delivered: z.boolean() }),
     example: { plugin: 'weather', name: 'RUN_ENDED', payload: { status: 'completed' } },
     timeoutMs: eventTimeoutMs,
     // What happened is in the record that the event comes from.
     recordInput: ({ plugin, name }) => ({ plugin, name }),
-    async run({ plugin: name, name: event, payload }, context) {
+    async run({ plugin: name, name: event, payload, labels = [] }, context) {
       const plugin = pluginNamed(deps, name)
-      if (!mayUse(context.caller, name) || withheld(deps, plugin, context.caller.session) !== '')
-        return { output: { delivered: false }, text: '' }
+      const told = toldWith(deps.heldBy(context.caller), { held: { labels, from: labelOrigins(labels, [originOf('call', event)]) } })
+      if (!mayUse(context.caller, name) || withheld(plugin, told.labels) !== '') return { output: { delivered: false }, text: '' }
       const { delivered, failed, lost } = counts.get(name) ?? noEvents
       counts.set(name, { delivered, failed: failed + 1, lost })
-      const reads = ownReading(plugin)
-      await askPlugin(deps, context, { plugin, timeoutMs: eventTimeoutMs, reads }, 'event', { name: event, payload })
+      const asked = { plugin, timeoutMs: eventTimeoutMs, reads: ownReading(plugin), told }
+      await askPlugin(deps, context, asked, 'event', { name: event, payload })
       const missed = event === resyncEvent ? Number(payload['lost']) : 0
       const now = counts.get(name)!
       counts.set(name, { delivered: now.delivered + 1, failed: now.failed - 1, lost: now.lost + missed })
-      return { ...besideWords([reads]), output: { delivered: true }, text: '' }
+      return { output: { delivered: true }, text: '' }
     },
   })
 }
@@ -140,7 +133,8 @@ function serviceCall(deps: PartDeps): Call {
           hint: `It has ${services.map((each) => each.type).join(', ') || 'none'}.`,
         })
       const key = `${name}/${type}`
-      const begun = starting.get(key) ?? askPlugin(deps, context, { plugin, timeoutMs: serviceTimeoutMs }, 'service', { type })
+      const begun =
+        starting.get(key) ?? askPlugin(deps, context, { plugin, timeoutMs: serviceTimeoutMs, told: noLabels }, 'service', { type })
       starting.set(key, begun)
       try {
         await begun

@@ -3,11 +3,20 @@
  * installed holds for all. A hook makes no calls.
  */
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import type { DeclaredHook, DescribedPlugin, HookSource, HostedPlugin, PluginHosts } from '../../protocol/index.ts'
+import {
+  type DeclaredHook,
+  type DescribedPlugin,
+  type HookSource,
+  type HostedPlugin,
+  joinLabels,
+  labelOrigins,
+  originOf,
+  type PluginHosts,
+} from '../../protocol/index.ts'
 import { hookReplyMs, maxDescribeMs } from './limits.ts'
 import { type PartDeps, withheld } from './part-request.ts'
 
-interface HookSourceDeps extends Pick<PartDeps, 'labelsOf'> {
+interface HookSourceDeps extends Pick<PartDeps, 'heldBy' | 'told'> {
   readonly hosts: PluginHosts
   /** Plugins whose exports are known; the same array until that changes. */
   readonly described: () => readonly DescribedPlugin[]
@@ -21,7 +30,7 @@ interface Held {
 
 const noHooks: readonly DeclaredHook[] = []
 
-export function createHookSource({ hosts, described, labelsOf }: HookSourceDeps): HookSource {
+export function createHookSource({ hosts, described, heldBy, told }: HookSourceDeps): HookSource {
   let held: Held = { list: [], of: [], byStep: new Map() }
   const failed = new WeakSet<HostedPlugin>()
   let loading: Promise<void> | null = null
@@ -51,11 +60,16 @@ export function createHookSource({ hosts, described, labelsOf }: HookSourceDeps)
       if (hosts.state(plugin).phase === 'running') return null
       return hosts.ask(plugin, 'health', {}, { signal, timeoutMs: maxDescribeMs }).then(() => {})
     },
-    async run(plugin, step, value, signal) {
+    kept: async (plugin) => (await told.of(originOf('plugin', plugin))).labels,
+    async run(plugin, step, value, labels, signal) {
       const found = described().find((each) => each.plugin.name === plugin)
       if (found === undefined) throw new OxbowError('not_found', `The plugin ${plugin} is not there any more.`, { hint: '' })
-      const why = withheld({ labelsOf }, found.plugin, value['session'] as SessionId)
+      const session = value['session'] as SessionId | ''
+      const read = heldBy({ session })
+      const all = { labels: joinLabels(read.labels, labels), from: [...read.from, ...labelOrigins(labels, [originOf('session', session)])] }
+      const why = withheld(found.plugin, all.labels)
       if (why !== '') throw new OxbowError('denied', `it was ${why}`, { hint: '' })
+      await told.tell(originOf('plugin', plugin), all, found.plugin.hosts)
       return hosts.ask(plugin, 'hook', { step, value }, { signal, timeoutMs: hookReplyMs })
     },
   }

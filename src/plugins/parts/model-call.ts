@@ -12,10 +12,13 @@ import {
   type DescribedPlugin,
   jsonSchema,
   modelPieceCall,
+  originOf,
+  type Provenance,
   type Spend,
 } from '../../protocol/index.ts'
 import { maxMessageChars, modelTimeoutMs } from './limits.ts'
-import { askPlugin, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
+import { noLabels } from './turn-states.ts'
+import { askPlugin, keptBy, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 
 /** Of the engine: which endpoints are not asked for a while. */
 export interface HandlerBreakers {
@@ -82,7 +85,11 @@ export function modelCall(deps: ModelDeps): Call {
       const failures: string[] = []
       for (const handler of handlersFor(deps, context, input)) {
         const found = await tryHandler(deps, context, handler, input)
-        if ('result' in found) return { output: { result: found.result, plugin: handler.plugin }, text: textOf(found.result) }
+        if ('result' in found) {
+          const kept = await keptBy(deps, pluginNamed(deps, handler.plugin))
+          const output = { result: found.result, plugin: handler.plugin }
+          return { output, text: textOf(found.result), labels: kept.labels }
+        }
         failures.push(`${handler.plugin}: ${found.message}`)
       }
       const own = input.provider === '' ? await askGuest(deps, context, input) : null
@@ -142,13 +149,14 @@ function wrongResult(type: string, result: Json): string {
 }
 
 /** A plugin as the model of this guest: nobody's call is behind it, so that it makes none. @returns the answer of its handler @throws OxbowError */
-export function createTurnModel({ hosts, limits }: Pick<PartDeps, 'hosts' | 'limits'>, user: string) {
+export function createTurnModel({ hosts, limits, told }: Pick<PartDeps, 'hosts' | 'limits' | 'told'>, user: string) {
   return async (
     plugin: string,
     type: string,
     params: JsonObject,
     signal: AbortSignal,
     onPiece: (piece: JsonObject) => void = () => {},
+    held: Provenance = noLabels,
   ): Promise<Json> => {
     const { models } = await hosts.exports(plugin, signal)
     if (!models.some((each) => each.type === type))
@@ -161,6 +169,7 @@ export function createTurnModel({ hosts, limits }: Pick<PartDeps, 'hosts' | 'lim
     const leave = limits.enter(user, plugin)
     try {
       const call = pieceCall(onPiece)
+      await told.tell(originOf('plugin', plugin), held, pluginNamed({ hosts }, plugin).hosts)
       return (await hosts.ask(plugin, 'model', { type, params }, { signal, timeoutMs: modelTimeoutMs, call })).result
     } finally {
       leave()

@@ -7,14 +7,21 @@ import {
   type Caller,
   type DataOrigin,
   type HostedPlugin,
-  type Label,
+  joinLabels,
+  joinOrigins,
+  labelOrigins,
+  type Labels,
   type LabelScope,
   originOf,
+  originOfCall,
   type PluginHosts,
   type PluginMessage,
   type PluginOp,
   type PluginOps,
   pluginRight,
+  type ProgramSees,
+  type Provenance,
+  type ToldLabels,
 } from '../../protocol/index.ts'
 import { maxMessageChars } from './limits.ts'
 import type { RateLimits } from './rate-limits.ts'
@@ -52,8 +59,12 @@ export interface PartDeps {
   readonly conceal: (text: string) => string
   /** The message of a turn that runs; null for any other turn. */
   readonly messageOf: (turn: TurnId | '') => string | null
-  /** Labels of what a session has read. */
-  readonly labelsOf: (session: SessionId | '') => readonly Label[]
+  /** Labels of what a session has read, and of what its call has beside it. */
+  readonly heldBy: (caller: Pick<Caller, 'session' | 'scope'>) => Provenance
+  /** Labels of what a session was given, such as its messages. */
+  readonly givenTo: (session: SessionId | '') => Provenance
+  /** Labels of what plugins may have kept. */
+  readonly told: ToldLabels
   /** Whether what has both labels may leave unasked: `flow.both = "allow"`. */
   readonly flowsFreely: boolean
 }
@@ -87,9 +98,9 @@ export function reachesOutside({ hosts }: Pick<HostedPlugin, 'hosts'>): boolean 
   return hosts.length > 0
 }
 
-/** @returns why a plugin does not learn what was said in this session; empty: it does */
-export function withheld({ labelsOf }: Pick<PartDeps, 'labelsOf'>, plugin: HostedPlugin, session: SessionId | ''): string {
-  if (!reachesOutside(plugin) || !labelsOf(session).includes('private')) return ''
+/** @param told labels of what it would learn @returns why it does not; empty: it does */
+export function withheld(plugin: HostedPlugin, told: Labels): string {
+  if (!reachesOutside(plugin) || !told.includes('private')) return ''
   return 'not asked: this conversation has read private data, and the plugin reaches other hosts'
 }
 
@@ -97,7 +108,7 @@ export function withheld({ labelsOf }: Pick<PartDeps, 'labelsOf'>, plugin: Hoste
  * Untrusted text may have had the plugin asked for this. Where the conversation has read private data, `[flow]` has judged the request as a
  * sink; where it has not, nobody was asked whether the plugin may learn some now.
  */
-function learnsTooMuch(plugin: HostedPlugin, before: readonly Label[], { labels = [] }: CallOutcome): boolean {
+function learnsTooMuch(plugin: HostedPlugin, before: Labels, { labels = [] }: CallOutcome): boolean {
   return reachesOutside(plugin) && labels.includes('private') && before.includes('untrusted') && !before.includes('private')
 }
 
@@ -126,6 +137,15 @@ interface Asked {
   readonly timeoutMs: number
   /** For what a conversation does not read itself; see `ownReading`. */
   readonly reads?: LabelScope
+  /** Labels of the request; by default those of all that the conversation has read. */
+  readonly told?: Provenance
+}
+
+const pluginOrigin = ({ name }: HostedPlugin): DataOrigin => originOf('plugin', name)
+
+/** @returns labels of what the plugin may have kept: whatever it says may be of that */
+export function keptBy({ told }: Pick<PartDeps, 'told'>, plugin: HostedPlugin): Promise<Provenance> {
+  return told.of(pluginOrigin(plugin))
 }
 
 /** What a plugin reads for itself around a turn: the conversation reads no more of it than what the plugin then says in its own words. */
@@ -133,37 +153,106 @@ export function ownReading({ name }: HostedPlugin): LabelScope {
   return { kind: 'apart', labels: [], origins: [], fields: [], by: originOf('plugin', name) }
 }
 
-/** @returns of such readings, what the conversation has all the same: that private data was read */
-export function besideWords(reads: readonly LabelScope[]): { readonly labels: readonly Label[]; readonly origins: readonly DataOrigin[] } {
-  const all = reads.flatMap(({ origins }) => origins.filter(({ label }) => label !== 'untrusted'))
-  return { labels: [...new Set(all.map(({ label }) => label))], origins: [...new Set(all.map(({ from }) => from))] }
+/** @returns the scope of a call that a plugin makes: its input may hold whatever the plugin has kept */
+function scopeOf({ scope }: Caller, reads: LabelScope | undefined, { labels, from }: Provenance): LabelScope | undefined {
+  if (reads !== undefined) {
+    reads.labels = joinLabels(reads.labels, labels)
+    reads.origins = joinOrigins(reads.origins, from)
+    return reads
+  }
+  if (labels.length === 0) return undefined
+  const { labels: held = [], origins = [] } = scope ?? {}
+  return { kind: 'carried', labels: joinLabels(held, labels), origins: joinOrigins(origins, from), fields: [] }
 }
 
+type AskDeps = Pick<PartDeps, 'hosts' | 'limits' | 'capSpend' | 'heldBy' | 'told' | 'flowsFreely'>
+type AskContext = Pick<CallContext, 'caller' | 'id' | 'signal' | 'callAs' | 'whileProgram' | 'labels'>
+
 /**
- * Asks a plugin something in a call, whose rights bound the calls of the plugin. Counts against the limits of its user.
+ * Asks a plugin something in a call, whose rights bound the calls of the plugin. Counts against the limits of its user. Labels of all that it is
+ * told join those of the plugin first, and an error of its own has them.
  * @throws OxbowError as `PluginHosts.ask`; `limit_reached`; `outcome_unknown` where it may have had an effect
  */
 export async function askPlugin<Op extends PluginOp>(
-  { hosts, limits, capSpend, labelsOf, flowsFreely }: Pick<PartDeps, 'hosts' | 'limits' | 'capSpend' | 'labelsOf' | 'flowsFreely'>,
-  { caller, id, signal, callAs, whileProgram }: Pick<CallContext, 'caller' | 'id' | 'signal' | 'callAs' | 'whileProgram'>,
-  { plugin, timeoutMs, reads }: Asked,
+  deps: AskDeps,
+  context: AskContext,
+  asked: Asked,
   op: Op,
   input: PluginOps[Op]['input'],
 ): Promise<PluginOps[Op]['output']> {
+  const { hosts, limits, heldBy, told } = deps
+  const { caller, signal, whileProgram } = context
+  const { plugin, timeoutMs } = asked
+  const origin = pluginOrigin(plugin)
+  const tell = (labels: Provenance): Promise<void> => told.tell(origin, labels, plugin.hosts)
   const leave = limits.enter(caller.user, plugin.name)
-  const before = flowsFreely ? [] : labelsOf(caller.session)
   try {
-    const call = async (name: string, value: object): ReturnType<typeof callAs> => {
-      await capSpend({ caller, id }, plugin)
-      const outcome = await callAs(plugin.name, plugin.rights, name, value, reads)
-      if (learnsTooMuch(plugin, before, outcome)) return keptFrom(plugin, name)
-      return isOverOwnBudget(plugin, outcome) ? overOwnBudget(plugin, outcome) : outcome
-    }
-    const sees = { folders: plugin.paths.map(({ path }) => path) }
-    return await whileProgram(sees, () => hosts.ask(plugin.name, op, input, { signal, timeoutMs, call }))
+    await tell(asked.told ?? heldBy(caller))
+    const call = callsOf(deps, context, asked, tell)
+    return await whileProgram(await seenBy(deps, plugin), async () => {
+      const tellFiles = async (): Promise<void> => (plugin.paths.length === 0 ? undefined : tell(filesSeen(context, plugin)))
+      await tellFiles()
+      try {
+        return await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
+      } finally {
+        await tellFiles()
+      }
+    })
+  } catch (error) {
+    throw labelled(error, (await told.of(origin)).labels)
   } finally {
     leave()
   }
+}
+
+/** @returns how the plugin makes calls in this one */
+function callsOf(
+  { heldBy, told, capSpend, flowsFreely }: AskDeps,
+  { caller, id, callAs }: AskContext,
+  { plugin, reads }: Asked,
+  tell: (labels: Provenance) => Promise<void>,
+): (name: string, value: object) => Promise<CallOutcome> {
+  const before = flowsFreely ? [] : heldBy(caller).labels
+  return async (name, value) => {
+    await capSpend({ caller, id }, plugin)
+    const scope = scopeOf(caller, reads, await told.of(pluginOrigin(plugin)))
+    const outcome = await callAs(plugin.name, plugin.rights, name, value, scope)
+    if (learnsTooMuch(plugin, before, outcome)) return keptFrom(plugin, name)
+    const { labels = [] } = outcome
+    await tell({ labels, from: labelOrigins(labels, [originOfCall(name, value)]) })
+    return isOverOwnBudget(plugin, outcome) ? overOwnBudget(plugin, outcome) : outcome
+  }
+}
+
+/** @returns the files that it sees, and what it may write there: its process goes on after the call */
+async function seenBy(deps: Pick<PartDeps, 'hosts' | 'told'>, plugin: HostedPlugin): Promise<ProgramSees> {
+  const { name, paths } = plugin
+  const folders = paths.map(({ path }) => path)
+  if (folders.length === 0) return { folders }
+  const lives = (): boolean => deps.hosts.plugins().includes(plugin) && !['stopped', 'disabled'].includes(deps.hosts.state(name).phase)
+  return {
+    folders,
+    holds: await keptBy(deps, plugin),
+    ...(paths.some(({ writable }) => writable) && { goesOn: { program: pluginOrigin(plugin), lives } }),
+  }
+}
+
+function filesSeen({ labels }: Pick<CallContext, 'labels'>, { paths }: HostedPlugin): Provenance {
+  const seen = labels()
+  return {
+    labels: seen,
+    from: labelOrigins(
+      seen,
+      paths.map(({ path }) => originOf('path', path)),
+    ),
+  }
+}
+
+/** @returns the error of a plugin, whose message may hold what it has kept */
+function labelled(error: unknown, kept: Labels): unknown {
+  if (kept.length === 0 || !isOxbowError(error)) return error
+  const { code, message, hint, data } = error
+  return new OxbowError(code, message, { hint, data: { ...data, labels: [...kept] }, cause: error })
 }
 
 /** @returns what of an error a caller reads: a host that was lost may have done what was asked */

@@ -22,7 +22,9 @@ export interface PluginPartsOptions {
   readonly schemas: SchemaChecker
   readonly clock: Clock
   readonly messageOf: PartDeps['messageOf']
-  readonly labelsOf: PartDeps['labelsOf']
+  readonly heldBy: PartDeps['heldBy']
+  readonly givenTo: PartDeps['givenTo']
+  readonly told: PartDeps['told']
   readonly breakers: HandlerBreakers
   readonly limit: LimitPlugin
   readonly conceal?: PartDeps['conceal']
@@ -62,7 +64,9 @@ export function createPluginParts({
   schemas,
   clock,
   messageOf,
-  labelsOf,
+  heldBy,
+  givenTo,
+  told,
   breakers,
   limit,
   flowsFreely,
@@ -70,7 +74,7 @@ export function createPluginParts({
   conceal = (text) => text,
 }: PluginPartsOptions): PluginParts {
   const limits = createRateLimits((plugin) => ownValue(config.tiers, plugin) ?? config.tier, clock)
-  const shared = { hosts, schemas, messageOf, labelsOf, flowsFreely, limits, conceal }
+  const shared = { hosts, schemas, messageOf, heldBy, givenTo, told, flowsFreely, limits, conceal }
   const deps: PartDeps = { ...shared, capSpend: createSpendCap(limit), states: createTurnStates(clock) }
   const events = new Map<string, EventCounts>()
   const stopping = new AbortController()
@@ -110,7 +114,7 @@ export function createPluginParts({
     ],
     tools: () => refresh().tools,
     plugins: () => refresh().of,
-    hooks: createHookSource({ hosts, described: () => refresh().of, labelsOf }),
+    hooks: createHookSource({ hosts, described: () => refresh().of, heldBy, told }),
     askModel: createTurnModel(deps, user),
     models: () => conversationModels(refresh().of),
     silent: () => hosts.plugins().flatMap(({ name }) => (hosts.known(name) === null ? [name] : [])),

@@ -2,9 +2,17 @@
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, type HostedPlugin, type PluginExports, type PluginRoute } from '../../protocol/index.ts'
+import {
+  type Call,
+  type HostedPlugin,
+  type PluginExports,
+  type PluginOps,
+  type PluginRoute,
+  type Provenance,
+  defineCall,
+} from '../../protocol/index.ts'
 import { maxRouteBytes, routeTimeoutMs } from './limits.ts'
-import { askPlugin, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
+import { askPlugin, keptBy, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 
 type RouteInput = z.infer<typeof routeInput>
 
@@ -40,6 +48,8 @@ export function routeCall(deps: PartDeps): Call {
       const plugin = pluginNamed(deps, name)
       const route = routeFor(plugin, deps.hosts.known(name), request)
       if (!route.public) checkCaller(anonymous, mayUse(context.caller, name), name)
+      const tells = async (): Promise<Provenance> => tellable(deps, anonymous, plugin, await keptBy(deps, plugin))
+      await tells()
       const denied: typeof context.callAs = async () => {
         const failure = { code: 'denied', message: 'A request that nobody has signed in for makes no calls.', hint: 'Sign in.' } as const
         return { status: 'refused', failure, text: failure.message }
@@ -48,8 +58,20 @@ export function routeCall(deps: PartDeps): Call {
       const params = routeFields(route.path, request.path) ?? {}
       const asked = { ...request, route: route.path, params }
       const output = await askPlugin(deps, within, { plugin, timeoutMs: routeTimeoutMs }, 'route', asked)
-      return { output: { ...output, body: withoutSecrets(output.body, deps.conceal) }, text: '' }
+      const { labels } = await tells()
+      return { output: { ...output, body: withoutSecrets(output.body, deps.conceal) }, text: '', labels }
     },
+  })
+}
+
+/**
+ * Who has not signed in may have had the plugin asked for this, so nobody was asked whether it may tell what it has kept.
+ * @throws OxbowError `denied`
+ */
+function tellable({ flowsFreely }: PartDeps, anonymous: boolean, { name }: HostedPlugin, kept: Provenance): Provenance {
+  if (!anonymous || flowsFreely || !kept.labels.includes('private')) return kept
+  throw new OxbowError('denied', `The plugin ${name} may have kept private data, so its routes answer only who has signed in.`, {
+    hint: `Sign in, or empty what it keeps: oxbow plugin clear ${name}`,
   })
 }
 

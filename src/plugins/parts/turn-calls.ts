@@ -8,17 +8,17 @@ import {
   defineCall,
   type Done,
   type HostedPlugin,
+  joinLabels,
   jsonObjectSchema,
-  type Label,
-  type LabelScope,
   originOf,
   type PluginEvaluator,
   type PluginProvided,
   type PluginProvider,
+  type Provenance,
 } from '../../protocol/index.ts'
 import { evaluatorTimeoutMs, hostMarginMs, maxMessageChars, maxProvidedChars, maxProviderDeadlineMs } from './limits.ts'
-import { askPlugin, besideWords, mayUse, messageFor, ownReading, type PartDeps, runtimePart, withheld } from './part-request.ts'
-import { type Provided, shownState } from './turn-states.ts'
+import { askPlugin, keptBy, mayUse, messageFor, ownReading, type PartDeps, runtimePart, withheld } from './part-request.ts'
+import { noLabels, type Provided, shownState, toldWith, type TurnState } from './turn-states.ts'
 
 /** A part that added nothing, and why. */
 const problemSchema = z.strictObject({ plugin: z.string(), name: z.string(), problem: z.string() })
@@ -64,16 +64,18 @@ function provideCall(deps: PartDeps): Call {
         plugin,
         providers: providers.filter(({ name }) => before?.provided.has(`${plugin.name}/${name}`) !== true),
       }))
-      const reads = new Map(asked.map(({ plugin }) => [plugin.name, ownReading(plugin)]))
-      const found = (await Promise.all(asked.map((each) => provide(deps, context, each, text, reads.get(each.plugin.name)!)))).flat()
+      const found = (await Promise.all(asked.map((each) => provide(deps, context, each, text)))).flat()
+      const kept = new Map(await Promise.all(wanted.map(async ({ plugin }) => [plugin.name, await keptBy(deps, plugin)] as const)))
       let state = before
-      for (const { of, said } of found) if (said.problem === '') state = deps.states.merge(message, stateOf(of, said))
+      for (const { of, said } of found)
+        if (said.problem === '')
+          state = deps.states.merge(message, { ...stateOf(of, said), ...(hasMore(said) && { held: kept.get(of.plugin)! }) })
       const now = [
         ...[...(before?.provided ?? [])].filter(([name]) => isWanted.has(name)),
         ...found.flatMap(({ of, said }) => (said.problem === '' ? [entryOf(of, said)] : [])),
       ]
       return {
-        ...provenanceOf(now, found, [...reads.values()]),
+        ...provenanceOf(now, found, kept, isForPlugin(context) ? state : null),
         output: {
           text: joined(now.map(([, each]) => each)),
           values: state?.values ?? {},
@@ -99,7 +101,7 @@ function wantedProviders(
   { caller }: CallContext,
   { names, text }: { readonly names: readonly string[]; readonly text: string },
 ): readonly Wanted[] {
-  const isPlugin = caller.actor.startsWith('plugin:')
+  const isPlugin = isForPlugin({ caller })
   const said = new Set(wordsOf(text))
   const isWanted = (each: PluginProvider): boolean =>
     names.includes(each.name) || (!isPlugin && !each.private && (!each.dynamic || isAbout(said, each)))
@@ -124,30 +126,32 @@ interface Found {
   readonly said: PluginProvided
 }
 
-/** What plugins say is untrusted, and theirs; one that says nothing has added nothing to the conversation. */
+const hasMore = ({ values, data, problem }: PluginProvided): boolean =>
+  problem === '' && [values, data].some((each) => Object.keys(each).length > 0)
+
+const isForPlugin = ({ caller }: Pick<CallContext, 'caller'>): boolean => caller.actor.startsWith('plugin:')
+
+/**
+ * What plugins say is untrusted, theirs, and perhaps of what they have kept; one that says nothing has added nothing to the conversation.
+ * @param state of the message, for a plugin, which also gets its values and the problems of others; null: for an agent
+ */
 function provenanceOf(
   now: readonly (readonly [name: string, Provided])[],
   found: readonly Found[],
-  reads: readonly LabelScope[],
+  kept: ReadonlyMap<string, Provenance>,
+  state: TurnState | null,
 ): Required<Pick<Done<unknown>, 'labels' | 'origins'>> {
-  const hasMore = ({ said }: Found): boolean => said.problem === '' && [said.values, said.data].some((each) => Object.keys(each).length > 0)
   const speakers = [
     ...now.flatMap(([name, { text }]) => (text.trim() === '' ? [] : [name.slice(0, name.indexOf('/'))])),
-    ...found.filter(hasMore).map(({ of }) => of.plugin),
+    ...found.filter(({ said }) => hasMore(said) || (state !== null && said.problem !== '')).map(({ of }) => of.plugin),
   ]
-  const beside = besideWords(reads)
-  const labels: readonly Label[] = speakers.length === 0 ? beside.labels : [...beside.labels, 'untrusted']
-  return { labels, origins: [...new Set([...speakers.map((plugin) => originOf('plugin', plugin)), ...beside.origins])] }
+  const held = speakers.reduce((all, plugin) => toldWith(all, { held: kept.get(plugin)! }), toldWith(noLabels, state))
+  const labels = speakers.length === 0 ? held.labels : joinLabels(held.labels, ['untrusted'])
+  return { labels, origins: [...new Set([...speakers.map((plugin) => originOf('plugin', plugin)), ...held.from.map(({ from }) => from)])] }
 }
 
 /** One request for all providers of a plugin: its host runs them in parallel, each under its own deadline. Never rejects. */
-async function provide(
-  deps: PartDeps,
-  context: CallContext,
-  { plugin, providers }: Wanted,
-  text: string,
-  reads: LabelScope,
-): Promise<readonly Found[]> {
+async function provide(deps: PartDeps, context: CallContext, { plugin, providers }: Wanted, text: string): Promise<readonly Found[]> {
   if (providers.length === 0) return []
   const deadlineMs = Math.min(Math.max(...providers.map((each) => each.deadline_ms)), maxProviderDeadlineMs)
   const input = { names: providers.map(({ name }) => name), message: messageFor(context, text), state: {} }
@@ -156,7 +160,11 @@ async function provide(
     said: said ?? { name, text: '', values: {}, data: {}, problem },
   })
   try {
-    const { provided } = await askPlugin(deps, context, { plugin, timeoutMs: deadlineMs + hostMarginMs, reads }, 'provide', input)
+    const { caller } = context
+    // Of a conversation, it learns the message.
+    const told = isForPlugin(context) ? deps.heldBy(caller) : deps.givenTo(caller.session)
+    const asked = { plugin, timeoutMs: deadlineMs + hostMarginMs, reads: ownReading(plugin), told }
+    const { provided } = await askPlugin(deps, context, asked, 'provide', input)
     return providers.map((each) =>
       of(
         each,
@@ -211,11 +219,9 @@ function evaluateCall(deps: PartDeps): Call {
         const all = mayUse(caller, plugin.name) ? (deps.hosts.known(plugin.name)?.evaluators ?? []) : []
         return all.filter(({ always }) => always || input.did_respond).map((evaluator) => ({ plugin, evaluator }))
       })
-      const reads = due.map(({ plugin }) => ownReading(plugin))
-      const results = await Promise.all(due.map((each, i) => evaluate(deps, context, { ...each, reads: reads[i]! }, input)))
+      const results = await Promise.all(due.map((each) => evaluate(deps, context, each, input)))
       const failed = results.filter((each) => each.problem !== '')
       return {
-        ...besideWords(reads),
         output: {
           ran: results.filter((each) => each.ran).map(({ plugin, name }) => `${plugin}/${name}`),
           problems: failed.map(({ plugin, name, problem }) => ({ plugin, name, problem })),
@@ -229,24 +235,31 @@ function evaluateCall(deps: PartDeps): Call {
 interface Due {
   readonly plugin: HostedPlugin
   readonly evaluator: PluginEvaluator
-  readonly reads: LabelScope
 }
 
 /** Never rejects: evaluators do not affect each other. */
 async function evaluate(
   deps: PartDeps,
   context: CallContext,
-  { plugin, evaluator: { name }, reads }: Due,
+  { plugin, evaluator: { name } }: Due,
   { text, reply, did_respond }: EvaluateInput,
 ): Promise<Problem & { readonly ran: boolean }> {
   const message = messageFor(context, text)
-  const state: JsonObject = shownState(deps.states.find(message.id))
+  const found = deps.states.find(message.id)
+  const state: JsonObject = shownState(found)
   const answer = { ...message, id: `${message.id}.reply`, text: truncate(reply, maxMessageChars).toWellFormed(), user: message.agent }
   const input = { name, message, did_respond, responses: reply === '' ? [] : [answer], state }
-  const reason = withheld(deps, plugin, context.caller.session)
+  const told = toldWith(deps.heldBy(context.caller), found)
+  const reason = withheld(plugin, told.labels)
   if (reason !== '') return { plugin: plugin.name, name, ran: false, problem: reason }
   try {
-    const { ran } = await askPlugin(deps, context, { plugin, timeoutMs: evaluatorTimeoutMs, reads }, 'evaluate', input)
+    const { ran } = await askPlugin(
+      deps,
+      context,
+      { plugin, timeoutMs: evaluatorTimeoutMs, reads: ownReading(plugin), told },
+      'evaluate',
+      input,
+    )
     return { plugin: plugin.name, name, ran, problem: '' }
   } catch (error) {
     const { message: problem } = toFailure(error, 'tool_failed', '')

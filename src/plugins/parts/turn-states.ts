@@ -3,6 +3,7 @@
  * message has its own, so nothing of one conversation is seen in another. Kept for a while, within a budget of bytes.
  */
 import { type Clock, createRecentMap, type JsonObject } from '../../base/index.ts'
+import { joinLabels, joinOrigins, type Provenance } from '../../protocol/index.ts'
 import type { StateCounts } from './plugin-counts.ts'
 import { maxStateBytes, maxTurnStateBytes, stateTtlMs } from './limits.ts'
 
@@ -11,6 +12,8 @@ export interface TurnState {
   readonly data: JsonObject
   /** What providers have said, by plugin and provider; those are not asked again for the same message. */
   readonly provided: ReadonlyMap<string, Provided>
+  /** Labels of what those may have kept who have put it together. */
+  readonly held: Provenance
 }
 
 export interface Provided {
@@ -32,7 +35,8 @@ interface Held {
   readonly until: number
 }
 
-const emptyState: TurnState = { values: {}, data: {}, provided: new Map() }
+export const noLabels: Provenance = { labels: [], from: [] }
+const emptyState: TurnState = { values: {}, data: {}, provided: new Map(), held: noLabels }
 
 export function createTurnStates(clock: Pick<Clock, 'monotonicMs'>, maxBytes: number = maxStateBytes): TurnStates {
   const held = createRecentMap<string, Held>(maxBytes, ({ bytes }) => bytes)
@@ -57,6 +61,7 @@ export function createTurnStates(clock: Pick<Clock, 'monotonicMs'>, maxBytes: nu
         values: { ...before.values, ...added.values },
         data: { ...before.data, ...added.data },
         provided: new Map([...before.provided, ...(added.provided ?? [])]),
+        held: toldWith(before.held, added),
       }
       const bytes = bytesOf(wanted)
       // One that has grown too large stays as it was: the rest of the turn sees what it has seen so far.
@@ -74,6 +79,12 @@ export function createTurnStates(clock: Pick<Clock, 'monotonicMs'>, maxBytes: nu
 
 function bytesOf({ values, data, provided }: TurnState): number {
   return Buffer.byteLength(JSON.stringify([values, data, [...provided]]))
+}
+
+/** @returns labels of what a plugin is told with this state */
+export function toldWith(held: Provenance, state: Partial<Pick<TurnState, 'held'>> | null): Provenance {
+  const { labels, from } = state?.held ?? noLabels
+  return { labels: joinLabels(held.labels, labels), from: joinOrigins(held.from, from) }
 }
 
 /** @returns the state as plugins see it */

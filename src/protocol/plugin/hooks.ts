@@ -3,6 +3,7 @@
  * without secrets. A hook makes a step stricter, never looser: the gate judges what it changes as it judges what a model writes.
  */
 import type { PluginHookResult } from './plugin-frames.ts'
+import type { Labels } from '../record.ts'
 import type { JsonObject } from '../../base/index.ts'
 
 export const hookSteps = [
@@ -132,6 +133,8 @@ export interface HookSource {
   at(step: HookStep): readonly DeclaredHook[]
   /** Has a plugin's host run. Its start does not count as time of a hook. @returns null when it runs */
   ready(plugin: string, signal: AbortSignal): Promise<void> | null
-  /** @throws whatever goes wrong; what it returns is hostile */
-  run(plugin: string, step: HookStep, value: JsonObject, signal: AbortSignal): Promise<PluginHookResult>
+  /** @returns labels of what a plugin may have kept, and tells by what it changes or refuses */
+  kept(plugin: string): Promise<Labels>
+  /** @param labels of the value beside those of its session @throws whatever goes wrong; what it returns is hostile */
+  run(plugin: string, step: HookStep, value: JsonObject, labels: Labels, signal: AbortSignal): Promise<PluginHookResult>
 }

@@ -28,7 +28,12 @@ export interface GuardDeps {
    * Shared by all calls: the last look at the workspace while a job or a shell lives, null while none does; and the labels of what programs
    * may have kept in memory, theirs or shared.
    */
-  readonly live: { last: Survey | null; kept: Provenance }
+  readonly live: {
+    last: Survey | null
+    kept: Provenance
+    /** Programs that run on after their calls and may write to folders, by name, while they live. */
+    readonly programs: Map<string, () => boolean>
+  }
   /** What happens once, before the first request: labels what a crash has left open. */
   readonly recover: (guard: Looking) => Promise<void>
 }
@@ -71,12 +76,15 @@ export function createFileGuard(
       return { ask: (op, input, options) => passOn({ ...request, inner, ask: hands.ask.bind(hands), options }, op, input) }
     },
     seen: () => seen,
-    async around(inner, { branch, folders }, work) {
+    async around(inner, { branch, folders, holds, goesOn }, work) {
       const hands = await inner.hands('work')
       const options = { signal: new AbortController().signal, timeoutMs: snapshotTimeoutMs }
       const asking = { ...at(branch), ...own, inner, ask: hands.ask.bind(hands), options }
       await asking.recover(asking)
-      return whileRunning(asking, { work, goesOn: false, sees: (path) => folders.some((folder) => isWithin(path, folder)) })
+      if (holds !== undefined) asking.note(holds)
+      if (goesOn !== undefined) asking.live.programs.set(goesOn.program, goesOn.lives)
+      const sees = (path: string): boolean => folders.some((folder) => isWithin(path, folder))
+      return whileRunning(asking, { work, goesOn: goesOn !== undefined, name: goesOn?.program, sees })
     },
   }
 }
@@ -207,13 +215,20 @@ const unknown = { entries: [], truncated: true }
 
 /** Before the first file gets a label: what runs by then may copy it. */
 async function watchWhatRuns(asking: Asking): Promise<void> {
-  if (asking.live.last === null && (asking.runsOthers(asking.of.call) || (await anybodyLives(asking))))
+  if (asking.live.last === null && (asking.runsOthers(asking.of.call) || (await anybodyWrites(asking))))
     asking.live.last = await surveyOf(asking.ask, asking.options)
 }
 
 /** Shells and jobs of both hands that run programs. */
 async function anybodyLives(asking: Asking): Promise<boolean> {
   return asking.runsOthers(asking.of.call) || inEither(asking, hasSessions)
+}
+
+/** @returns whether a program may write files that has no call now */
+async function anybodyWrites(asking: Asking): Promise<boolean> {
+  const { programs } = asking.live
+  for (const [name, lives] of programs) if (!lives()) programs.delete(name)
+  return programs.size > 0 || anybodyLives(asking)
 }
 
 /** Asks the hands that run programs, without network and with it. */
@@ -237,7 +252,7 @@ async function refresh(asking: Asking): Promise<void> {
   const { live, files, of, ask, options } = asking
   const since = live.last
   if (since === null) return
-  const isLive = await anybodyLives(asking)
+  const isLive = await anybodyWrites(asking)
   const now = await surveyOf(ask, options)
   await markChanged(asking, now.changedSince(since), [...files.writers.values()].reduce<Provenance>(joined, files.everywhere()))
   live.last = isLive ? now : null
@@ -253,10 +268,13 @@ interface Program<Result> {
   readonly work: () => Promise<Result>
   /** It runs on after its call. */
   readonly goesOn: boolean
+  /** The same for all calls of a program; absent: it is that of its call. */
+  readonly name?: string | undefined
   readonly sees: (path: string) => boolean
 }
 
-async function whileRunning<Result>(asking: Asking, { work, goesOn, sees }: Program<Result>): Promise<Result> {
+async function whileRunning<Result>(asking: Asking, program: Program<Result>): Promise<Result> {
+  const { work, goesOn, sees } = program
   const { files, of, ask, options, live, clock } = asking
   await refresh(asking)
   const before = await surveyOf(ask, options)
@@ -264,10 +282,10 @@ async function whileRunning<Result>(asking: Asking, { work, goesOn, sees }: Prog
   await labelLinked(asking, before)
   asking.note([files.everywhere(sees), ruledIn(asking, before, sees), await keptInMemory(asking)].reduce(joined))
   const all = asking.writer()
-  if (!isKept(all.labels)) return workUnlabelled(asking, work)
+  if (!isKept(all.labels)) return workUnlabelled(asking, program, before)
   if (files.isEmpty()) await watchWhatRuns(asking)
   live.kept = joined(live.kept, all)
-  const name = `${goesOn ? livePrefix : ''}${of.call}`
+  const name = writerName(asking, program)
   await files.begin(of, { ...all, name, at: clock.now() })
   try {
     return await work()
@@ -284,14 +302,26 @@ async function whileRunning<Result>(asking: Asking, { work, goesOn, sees }: Prog
 }
 
 /** A program that has read nothing with labels may have linked a file into a folder of a rule, or met another one that has. */
-async function workUnlabelled<Result>(asking: Asking, work: () => Promise<Result>): Promise<Result> {
+async function workUnlabelled<Result>(asking: Asking, program: Program<Result>, before: Survey): Promise<Result> {
   try {
-    return await work()
+    return await program.work()
   } finally {
     asking.note(asking.live.kept)
     if (isKept(asking.byRule('/', true).labels)) await linkAgain(asking)
+    // A plugin that writes files has read something meanwhile, by calls of its own.
+    const all = asking.writer()
+    if (program.name !== undefined && isKept(all.labels)) {
+      const patient = { ...asking, options: { ...asking.options, signal: new AbortController().signal } }
+      await asking.files.begin(asking.of, { ...all, name: writerName(asking, program), at: asking.clock.now() })
+      asking.live.last = await surveyOf(asking.ask, patient.options)
+      await markChanged(patient, asking.live.last.changedSince(before), all)
+    }
   }
 }
+
+/** Names that begin so go on after their call. */
+const writerName = ({ of }: Asking, { goesOn, name }: Pick<Program<unknown>, 'goesOn' | 'name'>): string =>
+  `${goesOn ? livePrefix : ''}${name ?? of.call}`
 
 async function linkAgain(asking: Asking): Promise<void> {
   const options = { ...asking.options, signal: new AbortController().signal }

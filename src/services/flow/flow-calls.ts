@@ -14,6 +14,7 @@ import {
   type JournalRecord,
   type Labels,
   labelSchema,
+  type ToldLabels,
   writeOrigins,
 } from '../../protocol/index.ts'
 import {
@@ -31,7 +32,7 @@ import {
 } from './declassify.ts'
 import type { Flow } from './open-flow.ts'
 
-type FlowCallDeps = DeclassifyDeps & { readonly openFlow: () => Promise<Flow> }
+type FlowCallDeps = DeclassifyDeps & { readonly told: ToldLabels; readonly openFlow: () => Promise<Flow> }
 
 const shared = {
   audience: ['terminal'],
@@ -42,7 +43,7 @@ const shared = {
 const reads = { ...shared, tier: 'read_only', right: 'session.read', effect: 'none' } as const
 
 /** @param openFlow labels of files */
-export function flowCalls(core: DeclassifyDeps, openFlow: () => Promise<Flow>): readonly Call[] {
+export function flowCalls(core: Omit<FlowCallDeps, 'openFlow'>, openFlow: () => Promise<Flow>): readonly Call[] {
   const deps = { ...core, openFlow }
   return [showCall(deps), whyCall(deps), declassifyCall(deps), revokeCall(deps)]
 }
@@ -54,6 +55,10 @@ const shownFlow = z.strictObject({
   origins: z.array(z.tuple([labelSchema(), idSchema('DataOrigin')])).readonly(),
   declassified: labelList.describe('Labels that count no longer where sinks are judged.'),
   files: z.array(z.strictObject({ path: z.string(), labels: labelList })).readonly(),
+  programs: z
+    .array(z.strictObject({ program: idSchema('DataOrigin'), labels: labelList }))
+    .readonly()
+    .describe('What plugins and servers of tools may have kept of what they were told.'),
   done: z.array(declassified).readonly(),
 })
 
@@ -63,8 +68,8 @@ function showCall(deps: FlowCallDeps): Call {
   return defineCall({
     ...reads,
     name: 'flow.show',
-    summary: 'Shows the labels of a session with their origins, or the files that have labels and what was declassified.',
-    input: z.strictObject({ session: z.string().optional().describe('Id of a session. Absent: files and declassifications.') }),
+    summary: 'Shows the labels of a session with their origins, or the files and programs that have labels and what was declassified.',
+    input: z.strictObject({ session: z.string().optional().describe('Id of a session. Absent: files, programs and declassifications.') }),
     output: shownFlow,
     example: {},
     recordOutput: ({ labels, files }) => ({ labels, files: files.length }),
@@ -73,19 +78,23 @@ function showCall(deps: FlowCallDeps): Call {
         await deps.sessions.load(session as SessionId)
         const { labels, from, freed } = deps.sessions.history(session as SessionId)
         return {
-          output: { labels, origins: writeOrigins(from), declassified: freed, files: [], done: [] },
+          output: { labels, origins: writeOrigins(from), declassified: freed, files: [], programs: [], done: [] },
           text: describeLabels(labels, from) || 'No labels.',
         }
       }
       const { files } = await deps.openFlow()
       const found = files.list().slice(0, maxListedFiles)
+      const told = await deps.told.list()
       const done = (await deps.documents.all<Declassified>(declassifiedCategory)).map(({ value }) => value)
       const lines = [
         ...found.map(({ path, labels, from }) => `${path}  ${describeLabels(labels, from)}`),
+        ...told.map(({ program, labels, from }) => `${describeOrigin(program)}  ${describeLabels(labels, from)}`),
         ...done.map((one) => `${one.id}  ${one.path || one.call} declassified by ${one.by}: ${one.reason}`),
       ]
       const listed = found.map(({ path, labels }) => ({ path, labels }))
-      return { output: { labels: [], origins: [], declassified: [], files: listed, done }, text: lines.join('\n') || 'No file has labels.' }
+      const programs = told.map(({ program, labels }) => ({ program, labels }))
+      const output = { labels: [], origins: [], declassified: [], files: listed, programs, done }
+      return { output, text: lines.join('\n') || 'No file has labels.' }
     },
   })
 }

@@ -54,7 +54,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     byRule: rules.path,
     mayBeOnline: () => wasOnline.ever,
     runsOthers: (call) => parts.running.all().some((one) => one.call !== call && one.files === 'workspace'),
-    live: { last: null, kept: nothing },
+    live: { last: null, kept: nothing, programs: new Map() },
     recover: createRecovery(files),
   }
   const onBranches = new Map<string, GuardDeps>()
@@ -62,7 +62,8 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
   const guardsAt = (branch: string | undefined): GuardDeps => {
     if (branch === undefined) return guards
     let found = onBranches.get(branch)
-    if (found === undefined) onBranches.set(branch, (found = { ...guards, files: withoutPast(files), live: { last: null, kept: nothing } }))
+    if (found === undefined)
+      onBranches.set(branch, (found = { ...guards, files: withoutPast(files), live: { last: null, kept: nothing, programs: new Map() } }))
     return found
   }
   const everywhere = (): Provenance => files.everywhere()

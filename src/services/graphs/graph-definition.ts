@@ -3,8 +3,8 @@
  * chosen by guards. It is data: there are no expressions beyond `${field.path}`, which inserts a value, and guards (`guards.ts`).
  */
 import { z } from 'zod'
-import { limitsSchema } from '../../kernel/index.ts'
-import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
+import { type Limits, limitsSchema } from '../../kernel/index.ts'
+import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError, protoKeys } from '../../base/index.ts'
 import {
   maxGraphBytes,
   maxGraphEdges,
@@ -187,6 +187,8 @@ export async function parseGraph(source: string): Promise<ParsedGraph> {
   }
   if (nestsDeeper(value, maxGraphNesting))
     return refused('', `It nests deeper than ${maxGraphNesting} levels.`, 'Split conditions and values into several nodes.')
+  const [named] = protoKeys(value)
+  if (named !== undefined) return refused(named.join('.'), 'Nothing can have this name.', 'Choose another one.')
   const parsed = graphSchema.safeParse(value)
   if (parsed.success) return { graph: parsed.data, problems: [] }
   const problems = parsed.error.issues.slice(0, maxProblems).map((issue): GraphProblem => ({

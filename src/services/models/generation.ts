@@ -98,7 +98,10 @@ export async function runGeneration(
   if (context.signal.aborted) stop()
   else context.signal.addEventListener('abort', stop)
   try {
-    for await (const batch of engine.generate({ ...request, onProgress, onAsk: meter.admit }, control.signal)) {
+    for await (const batch of engine.generate(
+      { ...request, onProgress, onAsk: async (ask) => (await request.onAsk?.(ask)) ?? meter.admit(ask) },
+      control.signal,
+    )) {
       const ended = takeBatch(running, batch)
       if (ended !== null) return finished(running, ended)
     }

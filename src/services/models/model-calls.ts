@@ -24,12 +24,13 @@ import {
 } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
-import { type GenerationDeps, type ReservedTokens, runGeneration } from './generation.ts'
+import { type ReservedTokens, runGeneration } from './generation.ts'
+import type { AnswerDeps, generateLabelled } from './plugin-answers.ts'
 import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from './limits.ts'
 
 type GenerateInput = z.infer<typeof generateInput>
 
-export interface ModelCallDeps extends GenerationDeps {
+export interface ModelCallDeps extends AnswerDeps {
   readonly config: Pick<Config, 'model'>
   readonly registry: Pick<Registry, 'tools'>
   readonly runningTurns: Pick<RunningTurns, 'find'>
@@ -118,12 +119,20 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
         ...recording(context),
       }
       const bound = { inputTokens, outputTokens: maxOutputTokens }
-      const done = await runGeneration(request, reservedFor.get(input) ?? bound, context, deps)
+      const done = await generateBy(request, reservedFor.get(input) ?? bound, context, deps)
       usages.learn(conversationOf(session, model), bound, done.output.usage)
       return done
     },
   })
   return [generate]
+}
+
+/** A model of a plugin, first or as a fallback, gives its answer labels. */
+const generateBy: typeof generateLabelled = async (request, ...rest) => {
+  const { engine, config } = rest[2] as ModelCallDeps
+  const { provider } = await engine.facts(request.model)
+  const isPlugin = [provider, ...config.model.fallback].some((name) => name.startsWith('plugin:'))
+  return isPlugin ? (await import('./plugin-answers.ts')).generateLabelled(request, ...rest) : runGeneration(request, ...rest)
 }
 
 /** @returns a function that makes a request record its exchanges, if the configuration says so */

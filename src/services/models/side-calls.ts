@@ -31,7 +31,8 @@ import {
 } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Memory } from '../../memory/index.ts'
-import { type GenerationDeps, runGeneration } from './generation.ts'
+import type { GenerationDeps } from './generation.ts'
+import { type AnswerDeps, generateLabelled } from './plugin-answers.ts'
 import { maxCompletionTokens, maxEmbedCharacters, maxEmbedTexts, maxEmbeddedTexts } from './limits.ts'
 
 type CompleteInput = z.infer<typeof completeInput>
@@ -47,7 +48,7 @@ const completeInput = z.strictObject({
   output: z.custom<NonNullable<GenerateSettings['output']>>().optional().describe('The form of the answer.'),
 })
 
-export function completeCall(deps: GenerationDeps): Call {
+export function completeCall(deps: AnswerDeps): Call {
   const { engine } = deps
   const textsOf = ({ system, text, earlier = [] }: CompleteInput): readonly string[] => [system, text, ...earlier.map((each) => each.text)]
   const tokensOf = async (input: CompleteInput): Promise<number> => {
@@ -91,7 +92,7 @@ export function completeCall(deps: GenerationDeps): Call {
         maxOutputTokens: answerTokens(facts, input),
         settings: output === undefined ? {} : { output },
       }
-      const done = await runGeneration(
+      const done = await generateLabelled(
         request,
         { inputTokens: await tokensOf(input), outputTokens: request.maxOutputTokens },
         context,

@@ -4,7 +4,7 @@
  * does not run, and then learns how many.
  */
 import type { SessionId } from '../../base/index.ts'
-import { type CallOutcome, type DescribedPlugin, type RecordView, resyncEvent } from '../../protocol/index.ts'
+import { type CallOutcome, type DescribedPlugin, type Label, labelsIn, type RecordView, resyncEvent } from '../../protocol/index.ts'
 import type { PluginWork } from './plugin-callers.ts'
 import { type PluginEvent, pluginEvents } from './event-names.ts'
 import { maxPluginEvents, pluginEventDelayMs } from './limits.ts'
@@ -18,6 +18,7 @@ export interface PluginEvents {
 
 interface Queued extends PluginEvent {
   readonly session: SessionId | ''
+  readonly labels: readonly Label[]
 }
 
 interface Subscriber {
@@ -38,8 +39,9 @@ export function createPluginEvents(work: PluginWork, pause: (ms: number) => Prom
     subscriber.delivering = true
     await pause(pluginEventDelayMs)
     for (let next = nextOf(subscriber); next !== undefined && subscribers.get(plugin) === subscriber; next = nextOf(subscriber)) {
-      const { session, name, payload } = next
-      const deliverOnce = (): Promise<CallOutcome | null> => work.call(session, 'plugin.event', { plugin, name, payload }).catch(() => null)
+      const { session, name, payload, labels } = next
+      const deliverOnce = (): Promise<CallOutcome | null> =>
+        work.call(session, 'plugin.event', { plugin, name, payload, labels: [...labels] }).catch(() => null)
       let code = codeOf(await deliverOnce())
       while (code === 'limit_reached' && subscribers.get(plugin) === subscriber) {
         await pause(waitMs)
@@ -70,7 +72,7 @@ export function createPluginEvents(work: PluginWork, pause: (ms: number) => Prom
         for (const [plugin, subscriber] of subscribers) {
           // Its own events reach a plugin inside of its process.
           if (record.actor === `plugin:${plugin}` || !wants(subscriber, event.name)) continue
-          enqueue(subscriber, { ...event, session: record.session })
+          enqueue(subscriber, { ...event, session: record.session, labels: labelsIn(record.body) })
           if (!subscriber.delivering) void deliver(plugin, subscriber).catch(() => {})
         }
     },
@@ -96,5 +98,5 @@ function nextOf(subscriber: Subscriber): Queued | undefined {
   if (next !== undefined || subscriber.lost === 0) return next
   const { lost } = subscriber
   subscriber.lost = 0
-  return { name: resyncEvent, payload: { lost }, session: '' }
+  return { name: resyncEvent, payload: { lost }, session: '', labels: [] }
 }

@@ -4,7 +4,7 @@
  */
 import type { Core, Documents, SectionAgent, Service } from '../../kernel/index.ts'
 import type { SchemaChecker, SessionId, TurnId } from '../../base/index.ts'
-import type { Call, Label } from '../../protocol/index.ts'
+import type { Call, Caller, Provenance, ToldLabels } from '../../protocol/index.ts'
 
 export interface Source {
   /** By which a person manages it. */
@@ -35,8 +35,12 @@ export interface ProgramHost {
   readonly limit: Core['limitProgram']
   /** The message of a turn that runs; null for any other turn. */
   messageOf(turn: TurnId | ''): string | null
-  /** Labels of what a session has read. */
-  labelsOf(session: SessionId | ''): readonly Label[]
+  /** Labels of what a session has read, and of what its call has beside it. */
+  heldBy(caller: Pick<Caller, 'session' | 'scope'>): Provenance
+  /** Labels of what a session was given, such as its messages. */
+  givenTo(session: SessionId | ''): Provenance
+  /** Labels of what programs may have kept. */
+  readonly told: ToldLabels
   readonly noteEvent: Core['noteEvent']
 }
 
@@ -60,7 +64,7 @@ export function sourceService<Opened extends Source>(name: string, open: OpenSou
 }
 
 function programHost(core: Core): ProgramHost {
-  const { documents, schemas, noteEvent, sessions, runningTurns, secrets, secretKeeper } = core
+  const { documents, told, schemas, noteEvent, sessions, runningTurns, secrets, secretKeeper } = core
   return {
     documents,
     schemas,
@@ -78,6 +82,12 @@ function programHost(core: Core): ProgramHost {
     },
     limit: core.limitProgram,
     messageOf: (turn) => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null)),
-    labelsOf: (session) => sessions.held({ session }),
+    told,
+    heldBy: (caller) => ({ labels: sessions.held(caller), from: sessions.origins(caller) }),
+    givenTo(session) {
+      if (session === '') return { labels: [], from: [] }
+      const { given, from } = sessions.history(session)
+      return { labels: given, from: from.filter(({ label }) => given.includes(label)) }
+    },
   }
 }

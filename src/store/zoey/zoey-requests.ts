@@ -39,6 +39,21 @@ export interface ZoeyForget {
   readonly phrases: readonly string[]
 }
 
+/** Erases all that one plugin keeps, for all of its agents. */
+export interface ZoeyClear {
+  readonly method: 'clear'
+  readonly plugin: string
+}
+
+/** @returns how many rows were erased */
+export async function clearRows(db: UpkeepConnection, user: UserId, { plugin }: ZoeyClear): Promise<number> {
+  // The kind of a row begins with its scope: the plugin, and for an agent with a character of its own `@` and the agent.
+  const beginnings = [`plugin:${plugin}/`, `plugin:${plugin}@`]
+  const begins = beginnings.map(() => 'substr("kind", 1, ?) = ?').join(' or ')
+  const values = beginnings.flatMap((each) => [each.length, each])
+  return (await db.rows(`delete from "zoey" where "user" = ? and (${begins}) returning 1`, [user, ...values])).length
+}
+
 /** Rows that are looked at in one transaction. */
 const rowsAtOnce = 500
 

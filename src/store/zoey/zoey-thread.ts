@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { createIdleThread, type Json, OxbowError, type UserId } from '../../base/index.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
-import type { ZoeyForget, ZoeyRequest } from './zoey-requests.ts'
+import type { ZoeyClear, ZoeyForget, ZoeyRequest } from './zoey-requests.ts'
 
 export interface ZoeyPlace {
   readonly user: UserId
@@ -18,7 +18,7 @@ export interface ZoeyPlace {
 
 export interface ZoeyThread {
   /** @throws OxbowError `bad_input`, or as the store does */
-  ask(request: ZoeyRequest | ZoeyForget): Promise<Json>
+  ask(request: ZoeyRequest | ZoeyForget | ZoeyClear): Promise<Json>
   close(): Promise<void>
 }
 
@@ -27,7 +27,7 @@ const idleMs = 60_000
 export function openZoeyThread(place: ZoeyPlace): ZoeyThread {
   const bundled = import.meta.url.endsWith('.js')
   const program = fileURLToPath(new URL(bundled ? './zoey-worker.js' : './zoey-worker.ts', import.meta.url))
-  return createIdleThread<ZoeyRequest | ZoeyForget, Json>({
+  return createIdleThread<ZoeyRequest | ZoeyForget | ZoeyClear, Json>({
     idleMs,
     start: () => new Worker(program, { workerData: place, env: {} }),
     lost: (why, cause) =>

@@ -6,10 +6,10 @@
  */
 import { z } from 'zod'
 import { characterProblem, type CharacterProfile, type Limits, limitsSchema } from '../../../kernel/index.ts'
-import { type Json, type JsonObject, parseObject } from '../../../base/index.ts'
-import { networkRights, expandRights, type SandboxTier, wrongAgentRights } from '../../../protocol/index.ts'
+import { type Json, type JsonObject, parseObject, truncate } from '../../../base/index.ts'
+import { expandRights, type SandboxTier, wrongAgentRights, networkRights } from '../../../protocol/index.ts'
 import type { Definition } from '../../../config/index.ts'
-import { folderPattern, maxCapabilities, maxPromptParts } from './limits.ts'
+import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts } from './limits.ts'
 
 export interface AgentDefinition {
   readonly name: string
@@ -107,6 +107,7 @@ export function parseAgentDefinition({ name, from, hash, table, text, character 
 function promptParts(text: string): JsonObject {
   const file = parseObject(text) ?? {}
   const parts = Object.fromEntries(promptFields.flatMap((key) => (file[key] === undefined ? [] : [[key, file[key]]])))
+  if (parts['knowledge'] !== undefined) parts['knowledge'] = knowledgeParts(asList(parts['knowledge']))
   for (let kept = Infinity; JSON.stringify(parts).length > maxPromptParts && kept > 0;) {
     kept = Math.floor(Math.min(kept, ...exampleFields.map((key) => asList(parts[key]).length)) / 2)
     for (const key of exampleFields) if (parts[key] !== undefined) parts[key] = asList(parts[key]).slice(0, kept)
@@ -114,8 +115,20 @@ function promptParts(text: string): JsonObject {
   return parts
 }
 
+/** A little more than a prompt shows, so that it can say that there is more. */
+function knowledgeParts(knowledge: readonly Json[]): readonly Json[] {
+  let left = maxKnowledgeParts
+  return knowledge
+    .filter((each) => {
+      const fits = left > 0
+      left -= JSON.stringify(each).length
+      return fits
+    })
+    .map((each) => (typeof each === 'string' ? truncate(each, maxKnowledgeParts) : each))
+}
+
 const exampleFields = ['messageExamples', 'postExamples'] as const
-const promptFields = ['name', 'system', 'bio', 'lore', 'adjectives', 'topics', 'style', ...exampleFields] as const
+const promptFields = ['name', 'system', 'knowledge', 'bio', 'lore', 'adjectives', 'topics', 'style', ...exampleFields] as const
 const asList = (value: unknown): readonly Json[] => (Array.isArray(value) ? value : [])
 
 function ownMemory(name: string): string {

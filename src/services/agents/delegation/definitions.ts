@@ -14,6 +14,7 @@ import {
   isOxbowError,
   type JsonObject,
   OxbowError,
+  protoKeys,
   untilAborted,
   type RecentMap,
 } from '../../../base/index.ts'
@@ -193,6 +194,8 @@ async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: '
     const { parse } = await import('smol-toml')
     // Dates become texts, and nothing of it has a prototype of its own.
     const table = JSON.parse(JSON.stringify(parse(text.toml))) as JsonObject
+    const [named] = protoKeys(table)
+    if (named !== undefined) return { ...read, state: 'broken', problem: `${named.join('.')}: nothing can have this name` }
     const problem = isObject(table) ? await check({ ...read, table }) : 'it is no table'
     return problem === '' ? { ...read, table } : { ...read, state: 'broken', problem }
   } catch (error) {

@@ -27,3 +27,5 @@ export const longestTimerMs: number = 2 ** 31 - 1
 
 /** Characters of what a character's prompt is made of: each session that runs as it keeps a copy in one document. */
 export const maxPromptParts = 96_000
+/** Of that, what it knows: more than its prompt shows. */
+export const maxKnowledgeParts = 8_000

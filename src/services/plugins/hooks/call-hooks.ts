@@ -74,7 +74,7 @@ async function beforeMessage({ deps, passing, call, input }: Seen): Promise<Hook
   const decided = await deps.runner.decide('message.received', value, signal)
   const refused = refusedBy(decided, 'message')
   if (refused !== null) return refused
-  taint(deps, caller, decided.changedBy)
+  taint(deps, caller, decided, decided.changedBy)
   // The message is recorded, and waits for the person before its lane: until then no turn sees it.
   const run: Call['run'] = async (given, context) => {
     const denied = await askPerson(asksBy(deps, { id, caller, signal: context.signal }), decided.asks, 'the message', text)
@@ -151,13 +151,13 @@ async function afterModel({ deps, passing }: Seen, outcome: CallOutcome): Promis
     input_tokens: output?.usage.inputTokens ?? 0,
     output_tokens: output?.usage.outputTokens ?? 0,
   }
-  const decided = await deps.runner.decide('model.after', value, signal)
+  const decided = await deps.runner.decide('model.after', value, signal, { labels: outcome.labels })
   if (output === null) return outcome
   const withheld = await withheldBy(deps, passing, decided, 'answer of the model', value.text)
   if (withheld !== null) return { status: 'failed', failure: withheld, text: refusalText(withheld) }
   const { text } = decided.changes
   if (text === undefined) return outcome
-  taint(deps, caller, decided.changedBy)
+  taint(deps, caller, decided, decided.changedBy)
   return { ...outcome, output: { ...output, message: withText(output.message, text) } } as CallOutcome
 }
 
@@ -165,18 +165,21 @@ async function beforeCall({ deps, passing, call, input }: Seen): Promise<HookedC
   const { caller, id, signal } = passing
   const given = isObject(input) ? input : {}
   const value = { ...placeOf(caller), call: id, name: call.name, input: given, tier: call.tierOf?.(input, caller) ?? call.tier }
-  const decided = await deps.runner.decide('call.before', value, signal, async (changes) => {
-    const parsed = await deps.registry.parse(call.name, changes.input)
-    return parsed.ok ? null : parsed.failure.message
+  const decided = await deps.runner.decide('call.before', value, signal, {
+    labels: caller.scope?.labels,
+    async check(changes) {
+      const parsed = await deps.registry.parse(call.name, changes.input)
+      return parsed.ok ? null : parsed.failure.message
+    },
   })
   const refused = refusedBy(decided, `${call.name} call`)
   if (refused !== null) {
-    taint(deps, caller, [decided.refused!.plugin])
+    taint(deps, caller, decided, [decided.refused!.plugin])
     return refused
   }
-  taint(deps, caller, decided.changedBy)
+  taint(deps, caller, decided, decided.changedBy)
   const after: HookedCall['after'] = (outcome, ms) =>
-    afterCall({ deps, passing, call, input: decided.changes.input ?? input }, outcome, ms, decided.changedBy)
+    afterCall({ deps, passing, call, input: decided.changes.input ?? input }, outcome, ms, decided)
   return {
     call: recordedCall(deps, decided.asks.length === 0 ? call : { ...call, asks: () => demandText(decided.asks) }),
     ...decided.changes,
@@ -188,21 +191,23 @@ async function afterCall(
   { deps, passing, call, input }: Seen,
   outcome: CallOutcome,
   ms: number,
-  changedBy: readonly string[],
+  { changedBy, labels: before }: Pick<HookDecision<'call.before'>, 'changedBy' | 'labels'>,
 ): Promise<CallOutcome> {
   const { caller, id, signal } = passing
   const given = isObject(input) ? input : {}
   const ok = outcome.status === 'ok' && outcome.ok
   const result = { status: outcome.status, ok, text: outcome.text, duration_ms: ms }
-  const decided = await deps.runner.decide('call.after', { ...placeOf(caller), call: id, name: call.name, input: given, ...result }, signal)
+  const value = { ...placeOf(caller), call: id, name: call.name, input: given, ...result }
+  const told = { labels: joinLabels(outcome.labels ?? [], caller.scope?.labels ?? []) }
+  const decided = await deps.runner.decide('call.after', value, signal, told)
   const what = `result of ${call.name}`
   const withheld = await withheldBy(deps, passing, decided, what, outcome.text)
   if (withheld !== null) {
-    const labels = taint(deps, caller, [decided.refused?.plugin ?? decided.asks[0]!.plugin], outcome.labels)
+    const labels = taint(deps, caller, decided, [decided.refused?.plugin ?? decided.asks[0]!.plugin], outcome.labels)
     return { status: 'failed', failure: withheld, text: refusalText(withheld), labels }
   }
   if (decided.changedBy.length + changedBy.length === 0) return outcome
-  const labels = taint(deps, caller, [...decided.changedBy, ...changedBy], outcome.labels)
+  const labels = taint(deps, caller, { labels: joinLabels(before, decided.labels) }, [...decided.changedBy, ...changedBy], outcome.labels)
   const note =
     changedBy.length === 0 ? '' : `${named(changedBy)} changed the input of this call. It ran with ${headline(JSON.stringify(input))}\n`
   const text = await deps.fit(`${note}${decided.changes.text ?? outcome.text}`, labels)
@@ -238,20 +243,22 @@ function changedInput(input: unknown, changes: object): { readonly input?: unkno
 function taint(
   { sessions }: CallHookDeps,
   caller: Caller,
+  { labels: kept }: Pick<HookDecision<'call.before'>, 'labels'>,
   plugins: readonly string[],
   held: CallOutcome['labels'] = [],
 ): NonNullable<CallOutcome['labels']> {
   if (plugins.length === 0) return held
   const origins = plugins.map((plugin) => originOf('plugin', plugin))
-  if (caller.scope?.kind === 'apart') sessions.read(caller, ['untrusted'], labelOrigins(['untrusted'], origins))
-  else sessions.join(caller, ['untrusted'], origins)
-  return joinLabels(held, ['untrusted'])
+  const said = joinLabels(kept, ['untrusted'])
+  if (caller.scope?.kind === 'apart') sessions.read(caller, said, labelOrigins(said, origins))
+  else sessions.join(caller, said, origins)
+  return joinLabels(held, said)
 }
 
 /** @returns why the hooks refuse it; null: they do not */
-function refusedBy({ refused }: Pick<HookDecision<'call.before'>, 'refused'>, what: string): Refusal | null {
+function refusedBy({ refused, labels }: Pick<HookDecision<'call.before'>, 'refused' | 'labels'>, what: string): Refusal | null {
   if (refused === null) return null
-  return { ...refusal(hookFailure(refused, `this ${what}`)), labels: ['untrusted'] }
+  return { ...refusal(hookFailure(refused, `this ${what}`)), labels: joinLabels(labels, ['untrusted']) }
 }
 
 /** @returns why what has happened is not shown; null: it is */

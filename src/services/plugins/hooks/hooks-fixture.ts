@@ -29,7 +29,8 @@ export function hookSource(...hooks: readonly TestHook[]): HookSource {
     at: (step) => hooks.filter((hook) => hook.step === step).map((hook) => ({ plugin: nameOf(hook), fail: hook.fail ?? 'open' })),
     loading: () => null,
     ready: () => null,
-    run: async (plugin, step, value, signal) => {
+    kept: async () => [],
+    run: async (plugin, step, value, _labels, signal) => {
       const hook = hooks.find((each) => each.step === step && nameOf(each) === plugin)
       return (await hook!.run(structuredClone(value) as never, signal)) as PluginHookResult
     },

@@ -86,6 +86,7 @@ export async function tryAnswers(runs: number): Promise<void> {
       loading: () => null,
       at: () => [{ plugin: 'wild', fail: 'closed' }],
       ready: () => null,
+      kept: async () => [],
       run: async () => answer as never,
     },
     secrets: knowing(),

@@ -2,7 +2,7 @@
 import { describeEvent, mayBeEvent } from '../../../kernel/index.ts'
 import type { TurnHooks } from '../../../runtime/index.ts'
 import { fenced, type UserId } from '../../../base/index.ts'
-import { type HookPlace, originOf, type Process } from '../../../protocol/index.ts'
+import { type HookPlace, joinLabels, labelsIn, originOf, type Process } from '../../../protocol/index.ts'
 import { type CallHookDeps, createCallHooks, hookFailure } from './call-hooks.ts'
 import { askPerson } from './hook-approval.ts'
 import type { LoadedHooks } from './lazy-hooks.ts'
@@ -23,7 +23,7 @@ export function createKernelHooks(deps: KernelHookDeps): LoadedHooks {
       // What hooks did is no event for hooks: one that fails would be shown its own failures.
       if (event === null || event.kind.startsWith('hook_')) return
       const { session, ...shown } = event
-      runner.show('event.emitted', { session, turn: record.turn, agent: '', user: deps.user, ...shown })
+      runner.show('event.emitted', { session, turn: record.turn, agent: '', user: deps.user, ...shown }, labelsIn(record.body))
     },
   }
 }
@@ -41,7 +41,7 @@ function createTurnHooks(deps: KernelHookDeps & Pick<CallHookDeps, 'runner'>, ac
     },
     async compose(process, system, text) {
       const value = { ...placeOf(process), system, text, append: '' }
-      const { changes, changedBy, refused, asks } = await runner.decide('context.compose', value, process.signal)
+      const { changes, changedBy, labels, refused, asks } = await runner.decide('context.compose', value, process.signal)
       if (refused !== null) return { failure: hookFailure(refused, 'this turn') }
       const denied = await askPerson((name, input) => process.call(name, input), asks, 'the turn', text)
       if (denied !== null) return { failure: denied }
@@ -49,7 +49,7 @@ function createTurnHooks(deps: KernelHookDeps & Pick<CallHookDeps, 'runner'>, ac
       if (append === '') return { system }
       deps.sessions.join(
         process,
-        ['untrusted'],
+        joinLabels(labels, ['untrusted']),
         changedBy.map((plugin) => originOf('plugin', plugin)),
       )
       return { system: `${system}\n\nAdded by plugins (${changedBy.join(', ')}):\n${fenced(append, process.newCallId())}` }

@@ -6,17 +6,19 @@
 import { z } from 'zod'
 import { type Core, explain } from '../../../kernel/index.ts'
 import { isObject, type JsonObject, nestsDeeper, ownValue, type SessionId, untilAborted } from '../../../base/index.ts'
-import type {
-  Caller,
-  DecidingStep,
-  DeclaredHook,
-  HookChanges,
-  HookPlace,
-  HookSource,
-  HookStep,
-  HookValues,
-  ObservingStep,
-  PluginHookResult,
+import {
+  type Caller,
+  type DecidingStep,
+  type DeclaredHook,
+  type HookChanges,
+  type HookPlace,
+  type HookSource,
+  type HookStep,
+  type HookValues,
+  joinLabels,
+  type Labels,
+  type ObservingStep,
+  type PluginHookResult,
 } from '../../../protocol/index.ts'
 import type { Secrets } from '../../../secrets/index.ts'
 
@@ -58,6 +60,8 @@ export interface HookDecision<Step extends DecidingStep> {
   readonly changes: Partial<HookChanges[Step]>
   /** The plugins that have changed something. */
   readonly changedBy: readonly string[]
+  /** Labels of what those may have kept who have said something. */
+  readonly labels: Labels
   /** A person is to approve it. */
   readonly asks: readonly HookDemand[]
   /** `failed`: the hook is one that must have looked at it, and could not. */
@@ -65,18 +69,22 @@ export interface HookDecision<Step extends DecidingStep> {
 }
 
 export interface HookRunner {
-  /**
-   * @param check whether the changed value can go on: the problem, or null
-   * @returns what becomes of the step; never throws
-   */
+  /** @returns what becomes of the step; never throws */
   decide<Step extends DecidingStep>(
     step: Step,
     value: HookValues[Step],
     signal: AbortSignal | null,
-    check?: (changes: Partial<HookChanges[Step]>) => Promise<string | null>,
+    more?: MoreOf<Step>,
   ): Promise<HookDecision<Step>>
-  /** Shows a step to those who only observe it, in the background. */
-  show<Step extends ObservingStep>(step: Step, value: HookValues[Step]): void
+  /** Shows a step to those who only observe it, in the background. @param labels of the value beside those of its session */
+  show<Step extends ObservingStep>(step: Step, value: HookValues[Step], labels?: Labels): void
+}
+
+interface MoreOf<Step extends DecidingStep> {
+  /** Of the value beside those of its session. */
+  readonly labels?: Labels | undefined
+  /** Whether the changed value can go on. @returns the problem, or null */
+  readonly check?: (changes: Partial<HookChanges[Step]>) => Promise<string | null>
 }
 
 export function placeOf({ session, turn, actor, user }: Caller): HookPlace {
@@ -108,15 +116,15 @@ const resultSchema: z.ZodType<PluginHookResult> = z.strictObject({
 })
 
 export function createHookRunner(deps: HookDeps): HookRunner {
-  const queue = queueObservers((hook, step, value) => observe(deps, hook, step, value))
+  const queue = queueObservers((...step) => observe(deps, ...step))
   return {
-    decide: (step, value, signal, check) => decide(deps, step, value, signal, check),
-    show(step, value) {
+    decide: (step, value, signal, more) => decide(deps, step, value, signal, more),
+    show(step, value, labels = []) {
       const hooks = deps.source.at(step)
       if (hooks.length === 0) return
       const shown = deps.secrets.hideIn(value) as unknown as JsonObject
       for (const hook of hooks)
-        if (!queue(hook, step, shown)) note(deps, 'hook_failed', step, value, hook.plugin, `${maxWaitingHooks} of its steps wait`)
+        if (!queue(hook, step, shown, labels)) note(deps, 'hook_failed', step, value, hook.plugin, `${maxWaitingHooks} of its steps wait`)
     },
   }
 }
@@ -126,29 +134,32 @@ async function decide<Step extends DecidingStep>(
   step: Step,
   value: HookValues[Step],
   signal: AbortSignal | null,
-  check: (changes: Partial<HookChanges[Step]>) => Promise<string | null> = async () => null,
+  { labels: told = [], check = async () => null }: MoreOf<Step> = {},
 ): Promise<HookDecision<Step>> {
   let changes: Partial<HookChanges[Step]> = {}
+  let labels: Labels = []
   const changedBy: string[] = []
   const asks: HookDemand[] = []
   const loading = deps.source.loading()
   if (loading !== null) await loading
   for (const hook of deps.source.at(step)) {
     const { plugin } = hook
-    const answer = await ask(deps, hook, step, { ...value, ...changes }, signal)
+    const answer = await ask(deps, hook, step, { ...value, ...changes }, joinLabels(told, labels), signal)
     noteFailed(deps, step, value, plugin, answer)
     const change = 'problem' in answer ? answer : changeOf(step, answer, { ...value, ...changes })
     const wanted = 'problem' in change || change.changes === null ? null : { ...changes, ...change.changes }
     const problem = 'problem' in change ? change.problem : wanted === null ? null : await check(wanted)
+    const isSilent = problem === null && wanted === null && (answer as PluginHookResult).verdict === 'pass'
+    if (!isSilent) labels = joinLabels(labels, await deps.source.kept(plugin))
     if (problem !== null) {
       note(deps, 'hook_failed', step, value, plugin, problem)
-      if (hook.fail === 'closed') return { changes, changedBy, asks, refused: { plugin, step, reason: problem, failed: true } }
+      if (hook.fail === 'closed') return { changes, changedBy, labels, asks, refused: { plugin, step, reason: problem, failed: true } }
       continue
     }
     const { verdict, reason } = answer as PluginHookResult
     if (verdict === 'refuse') {
       note(deps, 'hook_refused', step, value, plugin, reason)
-      return { changes, changedBy, asks, refused: { plugin, step, reason, failed: false } }
+      return { changes, changedBy, labels, asks, refused: { plugin, step, reason, failed: false } }
     }
     if (wanted !== null) {
       note(deps, 'hook_changed', step, value, plugin, reason)
@@ -160,7 +171,7 @@ async function decide<Step extends DecidingStep>(
       asks.push({ plugin, reason })
     }
   }
-  return { changes, changedBy, asks, refused: null }
+  return { changes, changedBy, labels, asks, refused: null }
 }
 
 /** Other hooks of a plugin that has answered. */
@@ -204,6 +215,7 @@ async function ask(
   { plugin }: DeclaredHook,
   step: HookStep,
   value: object,
+  labels: Labels,
   signal: AbortSignal | null,
 ): Promise<PluginHookResult | Problem> {
   let late: AbortSignal | null = null
@@ -212,7 +224,7 @@ async function ask(
     if (starting !== null) await starting
     late = AbortSignal.timeout(hookTimeoutMs)
     const stop = signal === null ? late : AbortSignal.any([signal, late])
-    const answer = await untilAborted(source.run(plugin, step, secrets.hideIn(value) as JsonObject, stop), late)
+    const answer = await untilAborted(source.run(plugin, step, secrets.hideIn(value) as JsonObject, labels, stop), late)
     const parsed = resultSchema.safeParse(answer)
     return parsed.success
       ? { ...parsed.data, reason: shortened(parsed.data.reason) }
@@ -223,26 +235,26 @@ async function ask(
   }
 }
 
-async function observe(deps: HookDeps, hook: DeclaredHook, step: HookStep, value: JsonObject): Promise<void> {
-  const answer = await ask(deps, hook, step, value, null)
+async function observe(deps: HookDeps, hook: DeclaredHook, step: HookStep, value: JsonObject, labels: Labels): Promise<void> {
+  const answer = await ask(deps, hook, step, value, labels, null)
   noteFailed(deps, step, value, hook.plugin, answer)
   if ('problem' in answer) note(deps, 'hook_failed', step, value, hook.plugin, answer.problem)
   else if (answer.verdict !== 'pass')
     note(deps, 'hook_failed', step, value, hook.plugin, `it wanted to ${answer.verdict}, and ${step} can only be observed`)
 }
 
-type Observe = (hook: DeclaredHook, step: HookStep, value: JsonObject) => Promise<void>
+type Observe = (hook: DeclaredHook, step: HookStep, value: JsonObject, labels: Labels) => Promise<void>
 
 /** Each plugin observes one step after the other. @returns false when too many wait */
 function queueObservers(run: Observe): (...args: Parameters<Observe>) => boolean {
   const waiting = new Map<string, { count: number; last: Promise<void> }>()
-  return (hook, step, value) => {
+  return (hook, ...step) => {
     const held = waiting.get(hook.plugin) ?? { count: 0, last: Promise.resolve() }
     if (held.count >= maxWaitingHooks) return false
     waiting.set(hook.plugin, held)
     held.count += 1
     held.last = held.last.then(async () => {
-      await run(hook, step, value)
+      await run(hook, ...step)
       held.count -= 1
       if (held.count === 0) waiting.delete(hook.plugin)
     })

@@ -1,0 +1,71 @@
+/** Names of calls and rights in the configuration: a rule for a misspelt one has no effect, which is easy to miss. */
+import { askOffline, type GuestSetup, loadPlugins } from '../../runner/index.ts'
+import { plainText } from '../../terminal/index.ts'
+import { didYouMean } from '../../base/index.ts'
+import { type DoctorCheck, pluginRight } from '../../protocol/index.ts'
+import type { Config } from '../../config/index.ts'
+import { printOnce, type Terminal } from '../terminal.ts'
+
+export interface KnownCall {
+  readonly name: string
+  readonly right: string
+}
+
+/** Of a guest, what tells which calls there are. */
+type Place = Pick<GuestSetup, 'config' | 'home'> & Parameters<typeof askOffline>[0]
+
+type Named = Pick<Config, 'agent' | 'approval' | 'flow'>
+
+/** What tool servers, remote agents and coders add is known where they are reached: it is not judged here. */
+const ofConnections = /^(?:mcp|a2a|acp)\./
+/** A name that is this far off is another one. */
+const maxEdits = 3
+
+/** @returns the finding of `oxbow doctor` */
+export async function checkCalls(setup: Place): Promise<DoctorCheck> {
+  const calls: KnownCall[] = []
+  for await (const line of askOffline(setup, { command: 'calls' })) calls.push(line as KnownCall)
+  const { readLock } = await loadPlugins()
+  const plugins = readLock(setup.home).plugins.map(({ manifest }) => manifest.name)
+  return checkNames(setup.config, calls, plugins)
+}
+
+/** Tells a person about rules for calls that there are not. Without rules it asks nothing: the list of calls takes a process. */
+export async function warnOfNames(setup: Place, terminal: Terminal): Promise<void> {
+  const { approval, flow } = setup.config
+  const rules = [approval.calls, approval.rights, flow.sinks].flatMap((table) => Object.keys(table))
+  if (rules.length + approval.two_person.length + namesOfRules(flow).length === 0) return
+  const { state, says, fix } = await checkCalls(setup)
+  if (state !== 'ok') printOnce(terminal, `warning: ${plainText(says)}. ${fix}.`)
+}
+
+/** With a star a rule is for more than one call. */
+function namesOfRules({ source, sink }: Config['flow']): readonly string[] {
+  return [...source, ...sink].flatMap(({ call = '' }) => (call === '' || call.includes('*') ? [] : [call]))
+}
+
+/** @param plugins names of the installed ones; their actions are not judged */
+export function checkNames({ agent, approval, flow }: Named, calls: readonly KnownCall[], plugins: readonly string[] = []): DoctorCheck {
+  const names = new Set(calls.map(({ name }) => name))
+  const rights = new Set([...calls.map(({ right }) => right), ...plugins.map(pluginRight), '*', 'secret.use', 'model.use'])
+  const isRight = (entry: string): boolean => rights.has(entry.replace(/^!/, '').replace(/:.*$/s, ''))
+  const isCall = (name: string): boolean => names.has(name) || plugins.some((plugin) => name.startsWith(`${plugin}.`))
+  const unknown = (key: string, used: readonly string[], isKnown: (name: string) => boolean): readonly string[] =>
+    used
+      .filter((name) => !ofConnections.test(name) && !isKnown(name))
+      .map((name) => {
+        const meant = didYouMean(name, isKnown === isCall ? names : rights, maxEdits).trim()
+        return `${key} names ${JSON.stringify(name)}${meant === '' ? '' : ` (${meant})`}`
+      })
+  const wrong = [
+    ...unknown('agent.rights', agent.rights, isRight),
+    ...unknown('approval.rights', Object.keys(approval.rights), isRight),
+    ...unknown('approval.calls', Object.keys(approval.calls), isCall),
+    ...unknown('approval.two_person', approval.two_person, isCall),
+    ...unknown('flow.sinks', Object.keys(flow.sinks), isCall),
+    ...unknown('a rule of flow', namesOfRules(flow), isCall),
+  ]
+  const check = { name: 'configuration', required: false, ms: 0 } as const
+  if (wrong.length === 0) return { ...check, state: 'ok', says: 'it names only existing rights and calls', fix: '' }
+  return { ...check, state: 'weak', says: `${wrong.join(', ')}, which does not exist`, fix: '`oxbow calls` lists calls and rights' }
+}
