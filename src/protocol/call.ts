@@ -279,11 +279,9 @@ export interface Call<Input = any, Output = any> {
 }
 
 /** Takes the types of a description from its two schemas, so that each field stands in one place. */
-export function defineCall<Input extends z.ZodType, Output extends z.ZodType>(
+export const defineCall = <Input extends z.ZodType, Output extends z.ZodType>(
   call: Call<z.output<Input>, z.output<Output>> & { readonly input: Input; readonly output: Output },
-): Call<z.output<Input>, z.output<Output>> {
-  return call
-}
+): Call<z.output<Input>, z.output<Output>> => call
 
 /**
  * Whether all untrusted text of a conversation comes from the calling plugin, which then reaches only hosts approved for the plugin: it

@@ -10,15 +10,7 @@
  */
 import { z } from 'zod'
 import { type CallId, isObject, type JsonObject, nestsDeeper, OxbowError } from '../../base/index.ts'
-import {
-  type ClientResult,
-  type ClientTools,
-  type ConversationItem,
-  defineCall,
-  toolCallId,
-  toolCallsOf,
-  turnCall,
-} from '../../protocol/index.ts'
+import { type ClientResult, type ClientTools, type ConversationItem, toolCallId, toolCallsOf, turnCall } from '../../protocol/index.ts'
 import type { Registry } from '../calls/registry.ts'
 
 /** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */

@@ -20,7 +20,7 @@ import { processRight } from '../policy/policy.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { RunningTurns } from './agent.ts'
 import { clientTools } from './client-calls.ts'
-import type { Lanes, TurnPast, TurnInput } from './lanes-interface.ts'
+import type { Lanes, TurnPast } from './lanes-interface.ts'
 
 export interface TurnCallDeps {
   readonly lanes: Pick<Lanes, 'run' | 'cancel' | 'sessions'>

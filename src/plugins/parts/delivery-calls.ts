@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { EventCounts } from './plugin-counts.ts'
 import { isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../base/index.ts'
-import { type Call, type Label, labelOrigins, labelSchema, originOf, resyncEvent, defineCall, pluginRecords } from '../../protocol/index.ts'
+import { type Call, labelOrigins, labelSchema, originOf, resyncEvent, defineCall, pluginRecords } from '../../protocol/index.ts'
 import { noLabels, toldWith } from './turn-states.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import { askPlugin, keptBy, lostAsUnknown, mayUse, ownReading, type PartDeps, pluginNamed, runtimePart, withheld } from './part-request.ts'

@@ -2,15 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import {
-  type Call,
-  type HostedPlugin,
-  type PluginExports,
-  type PluginOps,
-  type PluginRoute,
-  type Provenance,
-  defineCall,
-} from '../../protocol/index.ts'
+import { type Call, type HostedPlugin, type PluginExports, type PluginRoute, type Provenance, defineCall } from '../../protocol/index.ts'
 import { maxRouteBytes, routeTimeoutMs } from './limits.ts'
 import { askPlugin, keptBy, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
 

@@ -3,7 +3,7 @@
  * chosen by guards. It is data: there are no expressions beyond `${field.path}`, which inserts a value, and guards (`guards.ts`).
  */
 import { z } from 'zod'
-import { type Limits, limitsSchema } from '../../kernel/index.ts'
+import { limitsSchema } from '../../kernel/index.ts'
 import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError, protoKeys } from '../../base/index.ts'
 import {
   maxGraphBytes,

@@ -1,7 +1,7 @@
 /** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
 import { z } from 'zod'
 import type { Core, Documents } from '../../kernel/index.ts'
-import { OxbowError, type Json } from '../../base/index.ts'
+import { OxbowError } from '../../base/index.ts'
 import type { EventFilter } from './event-bus.ts'
 import {
   type Call,

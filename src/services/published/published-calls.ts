@@ -4,8 +4,8 @@
  * and the answer leaves this machine: `task.answer` is a sink, which the flow policy judges once for each answer of the model.
  */
 import { z } from 'zod'
-import { type CallId, derivedId, isUuid, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
-import { type Call, type Caller, defineCall, idSchema, sentFiles, turnRights, taskAnswerCall, type SentFile } from '../../protocol/index.ts'
+import { derivedId, isUuid, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
+import { type Call, type Caller, defineCall, idSchema, sentFiles, taskAnswerCall } from '../../protocol/index.ts'
 import type { PublishedAgent } from '../../config/index.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { OpenTasks } from './open-tasks.ts'

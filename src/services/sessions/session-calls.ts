@@ -1,9 +1,8 @@
 /** Calls by which terminals begin a session and list those that there are. What happens in one is `turn-calls.ts` of the kernel. */
 import { z } from 'zod'
 import { type Core, describeSession, sessionsOf } from '../../kernel/index.ts'
-import { sessionNamed } from '../../terminal/index.ts'
 import { OxbowError, type SessionId } from '../../base/index.ts'
-import { type AskCall, type Call, defineCall, idSchema, type SessionInfo, sessionInfo, newSessionCall } from '../../protocol/index.ts'
+import { type Call, defineCall, idSchema, type SessionInfo, sessionInfo, newSessionCall } from '../../protocol/index.ts'
 import type { SessionRow } from '../../store/index.ts'
 import { folderChange, foldersOf, sessionFolder } from './session-folders.ts'
 

@@ -1,7 +1,7 @@
 /** Calls that look: a page as elements (`browser.snapshot`), as text or as a picture, the open tabs, and downloads. */
 import { z } from 'zod'
 import { plural } from '../../base/index.ts'
-import { type BrowserDownload, defineCall, evident, pictureCall, type Call } from '../../protocol/index.ts'
+import { type BrowserDownload, defineCall, evident, pictureCall } from '../../protocol/index.ts'
 import { browserGraceMs, browserLookMs, browserPageBytes, maxDownloadWaitSeconds, maxTreeDepth } from '../limits.ts'
 import { pictureLine, readPicture } from '../media/picture.ts'
 import { withoutHidden } from '../web/decode-text.ts'

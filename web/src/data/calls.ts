@@ -4,7 +4,7 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { Client, InputOf, OutputOf } from '../../../src/client/browser-client.ts'
-import { type Failure, type SessionId, toError, toFailure, type Json, type JsonObject } from '../../../src/base/index.ts'
+import { type Failure, type SessionId, toError, toFailure } from '../../../src/base/index.ts'
 import type { MadeCall } from '../../../src/protocol/index.ts'
 import { useGuest } from './guest.tsx'
 
@@ -68,7 +68,7 @@ export function useCall<Name extends string>(
     callOf<Name>(client, name, JSON.parse(key)[1] as InputOf<Name>, session).then(
       (data) => {
         keep(key, data)
-        if (isCurrent) setResult({ key, data: data as Output, failure: null })
+        if (isCurrent) setResult({ key, data: data, failure: null })
       },
       (error: unknown) => {
         const failure = toFailure(error, 'internal_failure', 'Try again.')
@@ -133,7 +133,7 @@ export function useAction(): Action {
     [client],
   )
   const clear = useCallback(() => setFailure(null), [])
-  return { run: run as Action['run'], isBusy: busy > 0, failure, clear }
+  return { run: run, isBusy: busy > 0, failure, clear }
 }
 
 /** What happens in the guest. */

@@ -1,5 +1,4 @@
 /** The sessions, newest first, in groups by day; each can be renamed, archived, forked and deleted. */
-import { isObject } from '../../../../src/base/index.ts'
 import { Archive, ArchiveRestore, Ellipsis, GitFork, Pencil, Plus, Search, Trash2 } from 'lucide-react'
 import { type FormEvent, type ReactNode, useDeferredValue, useMemo, useState } from 'react'
 import type { InputOf } from '../../../../src/client/browser-client.ts'
