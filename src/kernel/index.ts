@@ -1,19 +1,5 @@
 export { amountOf, type Book, carvedOf } from './budgets/book.ts'
-export {
-  budgetCategory,
-  type BudgetLine,
-  budgetLine,
-  budgetName,
-  carve,
-  type Definition,
-  giveBack,
-  limitAmounts,
-  limitFields,
-  type Limits,
-  limitsSchema,
-  scopeSchema,
-  windowSchema,
-} from './budgets/definitions.ts'
+export { budgetCategory, budgetName, carve, type Definition, giveBack } from './budgets/definitions.ts'
 export { limitsOf, lineOf, unpriced } from './budgets/definitions.ts'
 export { type CallReference, callReference, describeCall, maxLoadedTools } from './calls/call-reference.ts'
 export { explain, maxInputBytes, type Registry, type SectionAgent } from './calls/registry.ts'

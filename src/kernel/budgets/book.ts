@@ -19,10 +19,11 @@ import {
   sessionScope,
   type Shortfall,
   userScope,
+  type Limits,
 } from '../../protocol/index.ts'
 import { type AgentProfile, profileCategory } from '../policy/profiles.ts'
 import type { DocumentChange } from '../state/documents.ts'
-import { maxHeldAccounts, exhausted, budgetCategory, budgetName, type Carved, type Definition, type Limits, spanAt } from './definitions.ts'
+import { maxHeldAccounts, exhausted, budgetCategory, budgetName, type Carved, type Definition, spanAt } from './definitions.ts'
 
 type Who = Pick<Caller, 'session' | 'actor'>
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { type Clock, type Json, type JsonObject, systemClock } from '../../base/index.ts'
-import { type CallOutcome, createAccount, noLimit, noSpend, type ModelEvent } from '../../protocol/index.ts'
+import { type CallOutcome, createAccount, noLimit, noSpend, type ModelEvent, type BudgetLine } from '../../protocol/index.ts'
 import { asks, done, type Fixture, type FixtureOptions, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
-import { type BudgetLine, spanAt } from './definitions.ts'
+import { spanAt } from './definitions.ts'
 import * as wallTime from './wall-time.ts'
 
 type Play = NonNullable<FixtureOptions['play']>

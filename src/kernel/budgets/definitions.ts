@@ -6,7 +6,6 @@
  * are used up, that they are.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
 import { assertNever, type CallId, type SessionId, type Failure, type JsonObject, OxbowError } from '../../base/index.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import {
@@ -18,48 +17,13 @@ import {
   type ModelFacts,
   noAmount,
   type Shortfall,
+  type Limits,
+  type Amounts,
+  type LimitAmounts,
+  type BudgetLine,
 } from '../../protocol/index.ts'
 
 export const budgetCategory = 'system/budgets'
-
-const count = z.int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional()
-
-export const limitFields = {
-  tokens: count.describe('Model tokens, input and output together.'),
-  micro_dollars: count.describe('Millionths of a dollar.'),
-  calls: count.describe('Tool calls and requests to models.'),
-  seconds: count.describe('Time that calls run.'),
-}
-
-/** The budget of an agent or of a run, carved out of the budgets of whoever starts it. */
-export const limitsSchema = z.strictObject(limitFields)
-export type Limits = z.infer<typeof limitsSchema>
-
-const amounts = z.strictObject({ tokens: z.int(), micro_dollars: z.int(), calls: z.int(), seconds: z.number() })
-
-export type Amounts = z.infer<typeof amounts>
-
-/** Amounts by kind; null where there is no limit. */
-export const limitAmounts = z.strictObject({
-  tokens: z.int().nullable(),
-  micro_dollars: z.int().nullable(),
-  calls: z.int().nullable(),
-  seconds: z.number().nullable(),
-})
-
-export type LimitAmounts = z.infer<typeof limitAmounts>
-
-export const budgetLine = z.strictObject({
-  scope: z.string(),
-  window: z.string(),
-  spent: amounts,
-  reserved: amounts,
-  limit: limitAmounts.describe('Null: no limit.'),
-  until: z.number().nullable().describe('Unix milliseconds; null: it never ends.'),
-  is_low: z.boolean().describe('Most of it is used.'),
-})
-
-export type BudgetLine = z.infer<typeof budgetLine>
 
 /** Who owns the budget, if it was carved out of another's budgets. */
 export interface Carved {
@@ -81,18 +45,6 @@ export interface Definition {
 }
 
 const calendarWindows = ['minute', 'hour', 'day', 'week', 'month'] as const
-const windowForm = /^(?:minute|hour|day|week|month|total|[1-9]\d{0,8}s)$/
-
-export const scopeSchema: z.ZodString = z
-  .string()
-  .max(200)
-  .regex(
-    /^(?:user|session|agent|(?:session|agent|program|plugin|key):[^\s/]+)$/,
-    'must be user, session, agent, or session:ID, agent:NAME, program:NAME, plugin:NAME, key:NAME',
-  )
-export const windowSchema: z.ZodString = z
-  .string()
-  .regex(windowForm, 'must be minute, hour, day, week, month, total or seconds such as 7200s')
 
 export const budgetName = (scope: string, window: string): string => `${scope}/${window}`
 

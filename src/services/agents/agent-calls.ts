@@ -11,7 +11,6 @@ import {
   type CallReference,
   carvedOf,
   type Documents,
-  limitsSchema,
   neverPassedOn,
   type Provenance,
   type RunningCalls,
@@ -29,6 +28,7 @@ import {
   joinLabels,
   type Labels,
   type Tier,
+  limitsSchema,
 } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { OpenVersions } from '../versions/service.ts'

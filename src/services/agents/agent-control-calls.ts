@@ -2,9 +2,19 @@
  * The calls by which a person, or an agent above, controls agents that run: mail at the next step, pause and resume, a larger budget, the end.
  */
 import { z } from 'zod'
-import { type Budgets, carvedOf, limitFields, limitsSchema } from '../../kernel/index.ts'
+import { type Budgets, carvedOf } from '../../kernel/index.ts'
 import { type CallId, OxbowError } from '../../base/index.ts'
-import { type Call, type Caller, defineCall, evident, idOrEmpty, idSchema, type Labels } from '../../protocol/index.ts'
+import {
+  type Call,
+  type Caller,
+  defineCall,
+  evident,
+  idOrEmpty,
+  idSchema,
+  type Labels,
+  limitFields,
+  limitsSchema,
+} from '../../protocol/index.ts'
 import { maxAgentMessageCharacters } from './limits.ts'
 import { type AgentRecord, isOver } from './agent-record.ts'
 import type { Supervisor } from './supervisor.ts'

@@ -1,5 +1,6 @@
 /** Pausing agents, and raising their budgets. What a pause is remembered in is the record, so that it survives a restart. */
-import { type AgentProfile, budgetCategory, budgetName, type Definition, type Limits, profileCategory } from '../../kernel/index.ts'
+import { type Limits } from '../../protocol/index.ts'
+import { type AgentProfile, budgetCategory, budgetName, type Definition, profileCategory } from '../../kernel/index.ts'
 import { type CallId, OxbowError, type SessionId } from '../../base/index.ts'
 import { isOver } from './agent-record.ts'
 import { type AgentTable, type By, descendantsOf, type Held, save } from './agent-table.ts'

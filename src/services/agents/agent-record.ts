@@ -2,10 +2,9 @@
  * What the supervisor remembers of an agent, in two documents: its record, and the profile of its session, by which every turn of that
  * session runs. Both ids follow from the call that spawned the agent, so that a call which a crash interrupted makes no second one.
  */
-import type { Limits } from '../../kernel/index.ts'
 import type { Priority } from '../../runs/index.ts'
 import { type CallId, derivedId, type ErrorCode, type Json, ownValue, type SessionId, truncate, type TurnId } from '../../base/index.ts'
-import type { Labels } from '../../protocol/index.ts'
+import { type Labels, type Limits } from '../../protocol/index.ts'
 import { maxMailCharacters } from './limits.ts'
 
 /**

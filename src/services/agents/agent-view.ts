@@ -1,15 +1,6 @@
 /** An agent as calls show it: its record, what it does at the moment, and what its commands use. */
 import { z } from 'zod'
-import {
-  limitAmounts,
-  limitsSchema,
-  type Approvals,
-  type Budgets,
-  limitsOf,
-  type Provenance,
-  type RunningCall,
-  type RunningCalls,
-} from '../../kernel/index.ts'
+import { type Approvals, type Budgets, limitsOf, type Provenance, type RunningCall, type RunningCalls } from '../../kernel/index.ts'
 import { priorities } from '../../runs/index.ts'
 import { type SessionId, truncate } from '../../base/index.ts'
 import {
@@ -25,6 +16,8 @@ import {
   sessionScope,
   type Spend,
   joinLabels,
+  limitAmounts,
+  limitsSchema,
 } from '../../protocol/index.ts'
 import { usageTimeoutMs } from './limits.ts'
 import { type AgentRecord, isOver, isSettled } from './agent-record.ts'

@@ -5,9 +5,9 @@
  *
  * The end of an agent is reported to its parent: as the result of a wait where one waits for it, else by mail to the parent's session.
  */
-import { type AgentProfile, carve, type DocumentChange, type Limits, processRight, profileCategory } from '../../kernel/index.ts'
+import { type AgentProfile, carve, type DocumentChange, processRight, profileCategory } from '../../kernel/index.ts'
 import { type CallId, type JsonObject, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
-import { grantOf, type RecordView, type Labels } from '../../protocol/index.ts'
+import { grantOf, type RecordView, type Labels, type Limits } from '../../protocol/index.ts'
 import { cleanUp, deliver, dueAt, endRun, goOn, kill, marked, post, report, turnEnded } from './agent-life.ts'
 import { pause, payerOf, raise, resume } from './agent-control.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, messageTurn, sessionOf } from './agent-record.ts'

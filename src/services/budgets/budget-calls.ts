@@ -1,23 +1,23 @@
 /** The calls about budgets: show, check, set, reset and remove them. */
 import { z } from 'zod'
+import { amountOf, type Book, budgetCategory, budgetName, type Core, type Definition, limitsOf, lineOf } from '../../kernel/index.ts'
+import { type CallId, OxbowError } from '../../base/index.ts'
 import {
-  amountOf,
-  type Book,
-  budgetCategory,
+  type Call,
+  type Caller,
+  defineCall,
+  evident,
+  noAmount,
+  sessionScope,
+  spendSchema,
+  userScope,
   type BudgetLine,
   budgetLine,
-  budgetName,
-  type Core,
-  type Definition,
   limitAmounts,
   limitFields,
-  limitsOf,
-  lineOf,
   scopeSchema,
   windowSchema,
-} from '../../kernel/index.ts'
-import { type CallId, OxbowError } from '../../base/index.ts'
-import { type Call, type Caller, defineCall, evident, noAmount, sessionScope, spendSchema, userScope } from '../../protocol/index.ts'
+} from '../../protocol/index.ts'
 
 type BudgetCallDeps = Pick<Core, 'user' | 'budgets' | 'documents'>
 

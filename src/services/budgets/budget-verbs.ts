@@ -1,8 +1,8 @@
 /** `oxbow budget`: what may be used, and what was. */
-import type { BudgetLine, Budgets } from '../../kernel/index.ts'
+import type { Budgets } from '../../kernel/index.ts'
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type JsonObject, OxbowError, textIn } from '../../base/index.ts'
-import type { AskCall, ServiceVerb, VerbPreview } from '../../protocol/index.ts'
+import { type AskCall, type ServiceVerb, type VerbPreview, type BudgetLine } from '../../protocol/index.ts'
 
 interface Found {
   readonly user: Pick<ReturnType<Budgets['view']>, 'spent' | 'limit'>

@@ -2,8 +2,8 @@
  * The definition of a state graph, as a person writes it in `graphs/NAME.toml`: typed state, nodes that do something, and edges that are
  * chosen by guards. It is data: there are no expressions beyond `${field.path}`, which inserts a value, and guards (`guards.ts`).
  */
+import { limitsSchema } from '../../protocol/index.ts'
 import { z } from 'zod'
-import { limitsSchema } from '../../kernel/index.ts'
 import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError, protoKeys } from '../../base/index.ts'
 import {
   maxGraphBytes,

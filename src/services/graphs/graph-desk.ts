@@ -4,7 +4,6 @@ import {
   carvedOf,
   type Core,
   giveUpCalls,
-  type Limits,
   modelRight,
   passedOn,
   profileCategory,
@@ -25,7 +24,7 @@ import {
   truncate,
   type TurnId,
 } from '../../base/index.ts'
-import { type Caller, isTurn } from '../../protocol/index.ts'
+import { type Caller, isTurn, type Limits } from '../../protocol/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'

@@ -5,9 +5,9 @@
  *
  * The definitions of a run are kept by their hashes: it runs by those with which it began.
  */
-import type { DocumentChange, Documents, Limits, ServiceRuns } from '../../kernel/index.ts'
+import type { DocumentChange, Documents, ServiceRuns } from '../../kernel/index.ts'
 import { type CallId, derivedId, type Failure, type Json, type JsonObject, type SessionId, type TurnId } from '../../base/index.ts'
-import type { SandboxTier, Labels } from '../../protocol/index.ts'
+import { type SandboxTier, type Labels, type Limits } from '../../protocol/index.ts'
 
 /** `success` and `failure`: an end node said so. `failed`: a node did, or a limit was reached. Those and `cancelled` can be resumed. */
 type GraphStatus = 'running' | 'success' | 'failure' | 'failed' | 'cancelled'

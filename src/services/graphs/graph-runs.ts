@@ -3,10 +3,10 @@
  * that a restart needs is in documents; see `graph-record.ts`.
  */
 import { createHash } from 'node:crypto'
-import { type DocumentChange, type Documents, giveBack, type Limits, type Core } from '../../kernel/index.ts'
+import { type DocumentChange, type Documents, giveBack, type Core } from '../../kernel/index.ts'
 import type { HeldRuns, Runs } from '../../runs/index.ts'
 import { type CallId, type Clock, type JsonObject, OxbowError, type SessionId, toFailure, type TurnId } from '../../base/index.ts'
-import type { Caller, Labels } from '../../protocol/index.ts'
+import { type Caller, type Labels, type Limits } from '../../protocol/index.ts'
 import {
   carving,
   type GraphBy,

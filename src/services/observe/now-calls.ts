@@ -75,7 +75,7 @@ function nowCall({ running, lanes, sessions, approvals, runs }: NowCallDeps): Ca
       const calls = running
         .all()
         .filter(({ call, name, session, elapsedMs }) => call !== id && name !== idleCall && (session !== '' || elapsedMs >= longMs))
-        .map(({ elapsedMs, files: _files, ...call }) => ({ ...call, elapsed_ms: elapsedMs }))
+        .map(({ call, name, actor, session, turn, elapsedMs }) => ({ call, name, actor, session, turn, elapsed_ms: elapsedMs }))
       const asking = approvals.pending().map(({ call, session, name, at }) => ({ call, session, name, since: at }))
       return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await runs()).queue.state() } }
     },

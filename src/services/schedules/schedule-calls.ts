@@ -1,8 +1,8 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, type Labels } from '../../protocol/index.ts'
-import { type Core, type Documents, limitsSchema } from '../../kernel/index.ts'
+import { type Call, defineCall, type Labels, limitsSchema } from '../../protocol/index.ts'
+import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from '../../runs/index.ts'
 import { forecast } from './forecast.ts'
 import { runCategory, runName, runsOf, scheduleCategory } from './schedule-record.ts'

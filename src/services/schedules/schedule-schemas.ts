@@ -1,8 +1,7 @@
 /** Schemas of what is remembered of schedules, and shown of them; the types follow from them. */
 import { z } from 'zod'
-import { limitsSchema } from '../../kernel/index.ts'
 import { cadence } from '../../runs/index.ts'
-import { idOrEmpty, idSchema, labelSchema, spendSchema } from '../../protocol/index.ts'
+import { idOrEmpty, idSchema, labelSchema, spendSchema, limitsSchema } from '../../protocol/index.ts'
 
 const spend = spendSchema()
 

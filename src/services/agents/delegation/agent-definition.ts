@@ -5,9 +5,9 @@
  * So one intersection holds for all of them; see `attenuation.ts`.
  */
 import { z } from 'zod'
-import { characterProblem, type CharacterProfile, type Limits, limitsSchema } from '../../../kernel/index.ts'
+import { characterProblem, type CharacterProfile } from '../../../kernel/index.ts'
 import { type Json, type JsonObject, parseObject, truncate } from '../../../base/index.ts'
-import { expandRights, type SandboxTier, wrongAgentRights, networkRights } from '../../../protocol/index.ts'
+import { expandRights, type SandboxTier, wrongAgentRights, networkRights, type Limits, limitsSchema } from '../../../protocol/index.ts'
 import type { Definition } from '../../../config/index.ts'
 import { folderPattern, maxCapabilities, maxKnowledgeParts, maxPromptParts } from './limits.ts'
 

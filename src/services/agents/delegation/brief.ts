@@ -1,8 +1,7 @@
 /** What a delegation or a handoff is given: the request as calls take it, and the brief that the other agent reads. */
 import { z } from 'zod'
-import { type Limits, limitsSchema } from '../../../kernel/index.ts'
 import type { CallId, JsonObject } from '../../../base/index.ts'
-import { type Caller, evident, type Labels } from '../../../protocol/index.ts'
+import { type Caller, evident, type Labels, type Limits, limitsSchema } from '../../../protocol/index.ts'
 import type { AgentRecord } from '../agent-record.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
 import { maxKeyFactCharacters, maxKeyFacts } from './limits.ts'

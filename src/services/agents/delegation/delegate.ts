@@ -4,9 +4,9 @@
  *
  * What does not begin is a value, too: `refused` or `budget_exhausted`, with a code and a hint.
  */
-import { type Budgets, carvedOf, type Entries, type Limits, lost, meet, passedOn, stopReason } from '../../../kernel/index.ts'
+import { type Budgets, carvedOf, type Entries, lost, meet, passedOn, stopReason } from '../../../kernel/index.ts'
 import { type CallId, isOxbowError, OxbowError, type SchemaChecker } from '../../../base/index.ts'
-import { type Call, type Caller, type Sandbox, joinLabels, type Labels } from '../../../protocol/index.ts'
+import { type Call, type Caller, type Sandbox, joinLabels, type Labels, type Limits } from '../../../protocol/index.ts'
 import type { Config } from '../../../config/index.ts'
 import { branchFor } from '../agent-calls.ts'
 import type { AgentRecord } from '../agent-record.ts'
