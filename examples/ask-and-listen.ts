@@ -1,4 +1,4 @@
-/** Asks an agent for something and shows every system call it made. Run it beside a guest: `node examples/ask-and-listen.ts`. */
+/** Asks an agent for something and shows every system call it made. Run it while a guest runs: `node examples/ask-and-listen.ts`. */
 import assert from 'node:assert/strict'
 import { connect } from '../src/client/index.ts'
 

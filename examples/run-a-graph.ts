@@ -1,4 +1,4 @@
-/** Checks the graphs of `examples/graphs`, approves one in the workspace, and runs it. Run it beside a guest: `node examples/run-a-graph.ts`. */
+/** Checks the graphs of `examples/graphs`, approves one in the workspace, and runs it. Run it while a guest runs: `node examples/run-a-graph.ts`. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from '../src/client/index.ts'

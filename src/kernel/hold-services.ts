@@ -149,7 +149,7 @@ async function hasLeft(of: Service, core: Core): Promise<boolean> {
   return found.includes(true) || of.left?.(core) === true
 }
 
-/** Two calls of one name are none: the service that comes second is named, and the first one keeps the call. */
+/** Two calls must not share a name: the first service keeps it, and the second is reported. */
 function describeBy(core: () => Core, { port, portsOf }: OpenServices): (of: Service) => Promise<readonly Call[] | undefined> {
   const owners = new Map<string, Service>()
   return async (of) => {
@@ -282,7 +282,7 @@ function refuseCircles(list: readonly Service[]): void {
   for (const of of list) visit(of, [])
 }
 
-/** @returns the calls of services where none of them can run, for documentation and help, and which services cannot describe theirs */
+/** @returns the calls of services, to describe and not to run, for documentation and help, and which services cannot describe their calls */
 export async function describedServiceCalls(
   list: readonly Service[],
   config: Config,

@@ -99,7 +99,7 @@ export interface ForeignCalls {
   openSession(title: string): Promise<SessionId>
   /** @throws OxbowError `unauthenticated` for a revoked key, like all methods */
   tools(): Promise<OfferedCalls>
-  /** The call of a tool, and who makes it; whether the key may is judged when it is made. Null: there is none. */
+  /** A tool's call, and who makes it; the key's right to make it is checked when it is made. Null: no such tool. */
   find(tool: string): Promise<FoundTool | null>
   /** The folders and files to which the key's right to read files is limited; null: it is not. */
   readable(): Promise<readonly string[] | null>

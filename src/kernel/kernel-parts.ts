@@ -320,7 +320,7 @@ export interface KernelOptions {
   readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
   /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
   readonly memory?: (host: MemoryHost) => Memory
-  /** Empty when there is none. */
+  /** Empty without a workspace. */
   readonly workspaceRoot: string
   /** Folders where Oxbow is installed, to hide from models. */
   readonly hostFolders?: readonly string[]
@@ -330,15 +330,15 @@ export interface KernelOptions {
   readonly secretKeeper?: SecretKeeper | undefined
   /** Called with what replaces secrets in texts that pass no gate, such as the log. */
   readonly onSecrets?: ((hide: (text: string) => string) => void) | undefined
-  /** The folder of the person's secrets; `hands`: only hands see it; absent: there is none. */
+  /** The folder of the person's secrets; `hands`: only hands see it; absent: no secrets are stored. */
   readonly vaultFolder?: string | undefined
   readonly clock: Clock
   readonly random: Random
-  /** Folder for the versions of the workspace; absent: there are none. */
+  /** Folder for the versions of the workspace; absent: no versions are kept. */
   readonly versionsFolder?: string | undefined
   /** Names in /shared of the person's own folders. */
   readonly mounts?: () => readonly string[]
-  /** Those of them that versions cover now, each with a mark of the folder that has the name: `NAME:MARK`. */
+  /** The names that versions cover now, each with a mark of the folder that has the name: `NAME:MARK`. */
   readonly coveredFolders?: (() => readonly string[]) | undefined
   /** Makes the sandbox show the folders of the person as their list is now; absent: there is no such list. */
   readonly showFolders?: () => Promise<readonly ShownFolder[]>
@@ -348,7 +348,7 @@ export interface KernelOptions {
   readonly disk?: DiskProbe
   /** What the host finds about files, model and machine; absent: nothing. */
   readonly health?: HealthProbe
-  /** The way to the host, for the configuration; absent: there is none. */
+  /** The way to the host, for the configuration; absent: the host cannot be reached. */
   readonly host?: HostPort | undefined
   /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
   readonly catalog?: (question: CatalogQuestion) => AsyncIterable<object>

@@ -186,7 +186,7 @@ function expectOk(outcome: CallOutcome): unknown {
   return outcome.output
 }
 
-/** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration. @throws where a service cannot describe its own */
+/** @returns the kernel's calls for the reference, to describe only; needs just the configuration. @throws if a service cannot describe its calls */
 export async function describedKernelCalls(config: Config, services: readonly Service[]): Promise<readonly Call[]> {
   const { kernelCalls } = await import('./turns/turn-calls.ts')
   const { calls, problems } = await describedServiceCalls(services, config)

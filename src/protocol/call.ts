@@ -58,7 +58,7 @@ export interface ProgramSees {
   /** Of files; absent: the workspace. */
   readonly branch?: string | undefined
   readonly folders: readonly string[]
-  /** What it may have kept from before, which it may write. Absent: nothing. */
+  /** Labels of earlier data that it may have kept, and may write. Absent: nothing. */
   readonly holds?: Provenance
   /** It runs on after the call, and may write to the folders. Absent: it does not. */
   readonly goesOn?: { readonly program: string; readonly lives: () => boolean }
@@ -193,7 +193,7 @@ interface CallLabels {
 export interface Call<Input = any, Output = any> {
   /** `family.verb`. As a model's tool, `family_verb`. */
   readonly name: string
-  /** Addresses of its own, beside `POST /calls/{name}`. */
+  /** Its own addresses, in addition to `POST /calls/{name}`. */
   readonly routes?: readonly CallRoute[]
   /** One sentence. */
   readonly summary: string
@@ -250,9 +250,9 @@ export interface Call<Input = any, Output = any> {
   readonly unavailable?: Failure
   /** Whoever makes it waits for this while it runs: agents that it has started, or an event or a time. */
   readonly waitsFor?: 'child' | 'event'
-  /** Field with the arguments of a program from a list, each of which a rule may leave open; the program starts without a shell. */
+  /** Field with a listed program's arguments; a rule may leave any of them open. The program starts without a shell. */
   readonly argv?: string
-  /** Programs with a key use their agent by it, and are offered it as a tool though no model of this guest is. It decides and configures nothing. */
+  /** Programs with a key use their agent with it, and only they, not this guest's models, get it as a tool. It decides and configures nothing. */
   readonly forPrograms?: true
   /** It means something within a turn only: programs with a key are not offered it. */
   readonly inTurn?: true

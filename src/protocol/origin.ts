@@ -30,7 +30,7 @@ export interface ToldLabels {
   of(program: DataOrigin): Promise<Provenance>
   /** The program is about to be told this. Durable when it resolves. @param hosts that the program reaches by itself */
   tell(program: DataOrigin, told: Provenance, hosts?: readonly string[]): Promise<void>
-  /** @returns those of the hosts that the program did not reach when it was told what it has kept */
+  /** @returns the hosts that the program did not reach when it was told what it has kept */
   newHosts(program: DataOrigin, hosts: readonly string[]): Promise<readonly string[]>
   /** What it has kept is gone. */
   clear(program: DataOrigin): Promise<void>

@@ -1,9 +1,9 @@
 /**
- * The names by which others than their owner read records of calls: part of the format of the journal, as the fields of the records are.
- * Whoever describes such a call takes its name from here. Those of turns are in `turn/turn-record.ts`.
+ * The names of calls whose records others than the owner read: part of the journal's format, like the records' fields.
+ * Whoever describes such a call takes its name from here. The names for turns are in `turn/turn-record.ts`.
  */
 
-/** Begins a session; its id is that of the call. */
+/** Begins a session, whose id is the call's id. */
 export const newSessionCall = 'session.create'
 /** Keeps a summary; its exchange names the epoch from which the summary counts. */
 export const summarizeCall = 'session.summarize'
@@ -19,7 +19,7 @@ export const pictureCall = 'browser.screenshot'
 export const searchMemoryCall = 'memory.search'
 /** What a turn was reminded of. */
 export const recallCall = 'memory.recall'
-/** Asks of models beside a conversation. */
+/** Requests to models outside a conversation. */
 export const completionCall = 'model.complete'
 export const embeddingCall = 'model.embed'
 export const renameSessionCall = 'session.rename'

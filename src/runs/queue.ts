@@ -39,7 +39,7 @@ export interface RunQueue {
   leave(key: string): void
   /** Lends the place of what runs in a session to others while it waits for something other than its own work. Nested. */
   pause(session: string): void
-  /** Ends a pause. Resolves when the run has a place again, before anything new starts. @param atOnce even if there is none */
+  /** Ends a pause. Resolves when the run has a place again, before anything new starts. @param atOnce even if no place is free */
   resume(session: string, atOnce?: boolean): Promise<void>
   state(): AdmissionState
   stop(): void

@@ -13,7 +13,7 @@ type Files = Readonly<Record<string, string>>
 
 const service = (name: string, more = ''): string => `export const ${name} = { name: '${name}' }\n${more}`
 
-/** Two services, of which the second needs the first. */
+/** Two services; the second needs the first. */
 const clean: Files = {
   'package.json': readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),
   'src/kernel/index.ts': `export interface Service { readonly name: string }\n`,
@@ -91,7 +91,7 @@ function violationsOf(files: Files): readonly string[] {
   }
 }
 
-void test('the rules of the seam report nothing about two services, of which one needs the other', () => {
+void test("the seam's rules report nothing about two services when one needs the other", () => {
   assert.deepEqual(violationsOf({}), [])
 })
 

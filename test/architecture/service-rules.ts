@@ -1,4 +1,4 @@
-/** The seam of services: what they may know of each other, and that nobody else knows them. */
+/** The seam of services: how much services may know about each other, and that nobody else knows them. */
 import { posix } from 'node:path'
 import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { Violation } from './violation.ts'

@@ -42,7 +42,7 @@ export interface DottedName {
   readonly text: string
   /** The name of a description: an object that also has a summary. */
   readonly describes: boolean
-  /** It is given to a function, or stands before an input: a call is made by it. Otherwise something is decided by it. */
+  /** It is passed to a function, or precedes an input: this makes a call. Otherwise it decides something. */
   readonly makes: boolean
   /** It stands in a list, is looked up in a set, or is compared with a `right`: where a right has the same text, that is what it is. */
   readonly listed: boolean
@@ -115,7 +115,7 @@ function dottedName(node: Node, ancestors: readonly Node[], lineOf: LineOf): Dot
   return { text, describes, makes: makesCall(node, ancestors), listed: isListed(ancestors), line: lineOf(node.start) }
 }
 
-/** Functions that look a name up, and make no call by it. */
+/** Functions that look a name up and make no call. */
 const lookups: ReadonlySet<string> = new Set([
   'has',
   'includes',

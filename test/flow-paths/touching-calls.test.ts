@@ -24,7 +24,7 @@ const notOffered: Readonly<Record<string, string>> = {
   'coder.run': 'It runs within the task of a coder, whose call sees the whole workspace.',
 }
 
-/** What describes calls that are no calls of the registry: those of others, by the recipe or the test that holds their labels. */
+/** Files that describe others' calls, which are not in the registry, each with the recipe or the test that holds their labels. */
 const ofOthers: Readonly<Record<string, string>> = {
   'src/connect/mcp/tool-call.ts': 'mcp.desk.copy',
   'src/connect/acp/task-call.ts': 'acp.helper',

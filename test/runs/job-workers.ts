@@ -15,7 +15,7 @@ export interface RunsRig {
 /** A case of the contract, on a store of its own. */
 export type WithStore = (what: string, check: (store: Store) => Promise<void>) => void
 
-/** A run of three steps, of which the second must not happen twice. */
+/** A run of three steps; the second must not happen twice. */
 export interface Job {
   readonly status: 'open' | 'paused' | 'done' | 'cancelled'
   readonly due: number

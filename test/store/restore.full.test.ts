@@ -101,7 +101,7 @@ test('a dry run does not wait for a guest that uses the store', async (t) => {
   await refused('second', args, /already runs Oxbow/)
 })
 
-test('a restore with a key replaces that of the home, keeps it aside, and everything works afterwards', async () => {
+test("a restore with a key replaces the home's key, keeps the old one aside, and everything works afterwards", async () => {
   const key = readFileSync(keyOf('second'), 'utf8')
   const said = await ok('second', ['restore', backup, '--replace', '--key', keyOf('first')])
   const [kept = ''] = readdirSync(at('second', 'runner', 'keys')).filter((name) => name.startsWith('default.json.replaced-'))

@@ -18,7 +18,7 @@ export const addCharacterVerbs: AddVerbs = (program, terminal, choose) => {
   userVerb(character.command('import <file>'), 'make an agent of a character: its secrets and its knowledge move into their stores')
     .option('--as <name>', "name of the agent; default: the character's")
     .option('--env <name>', 'variable of the environment that ${NAME} may stand for; repeat for more', collect)
-    .option('--right <right>', 'a right that it has beside its own memory; repeat for more', collect)
+    .option('--right <right>', 'a right that it has besides its own memory; repeat for more', collect)
     .option('--model <model>', 'model to use')
     .option('--trust', 'vouch for its knowledge: otherwise it counts as written by others')
     .option('--replace', 'replace an agent of this name')

@@ -53,7 +53,7 @@ const addInstallVerbs: AddVerbs = (plugins, terminal, choose) => {
       ),
     )
     .action((source, options) => choose(async () => (await load()).pluginAdd(source, options, terminal)))
-  userVerb(plugins.command('update <plugin> [source]'), 'install another version of a plugin, after you have seen what it may do more')
+  userVerb(plugins.command('update <plugin> [source]'), 'install another version of a plugin, after showing which rights it adds')
     .option('--digest <hash>', 'install without a question the files that were shown with this hash')
     .option('--dry-run', 'show what would change, and install nothing')
     .option(...jsonOption)

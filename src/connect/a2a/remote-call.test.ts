@@ -41,7 +41,7 @@ function makeRig(run: (ask: Ask, signal: AbortSignal) => Promise<RemoteTask>) {
   return { kept, cancelled, ask }
 }
 
-/** What time limits are set, in milliseconds; none of them ends unless the test ends it. */
+/** The time limits that were set, in milliseconds; they run out only when the test says so. */
 function limitsOf(t: TestContext): { readonly set: number[]; readonly over: AbortController } {
   const limits = { set: [] as number[], over: new AbortController() }
   t.mock.method(AbortSignal, 'timeout', (ms: number) => {

@@ -16,7 +16,7 @@ const one = { omit: true } as const
 
 const diff: ServiceVerb = {
   words: 'remotes diff <remote>',
-  summary: 'fetch the card of an agent and show it, beside the one that you have approved',
+  summary: "fetch an agent's card and compare it with the one that you have approved",
   examples: ['oxbow remotes diff translator'],
   call: 'remote.diff',
   ...one,

@@ -13,7 +13,7 @@ const one = { omit: true } as const
 
 const diff: ServiceVerb = {
   words: 'servers diff <server>',
-  summary: 'start a server and show what it offers, beside what you have approved',
+  summary: 'start a server and compare what it offers with what you have approved',
   examples: ['oxbow servers diff files'],
   call: 'server.diff',
   ...one,
@@ -54,7 +54,7 @@ export const serverVerbs: readonly ServiceVerb[] = [
   },
   {
     words: 'servers disable <server>',
-    summary: 'end a server and offer none of its tools',
+    summary: 'stop a server and no longer offer its tools',
     examples: ['oxbow servers disable files'],
     call: 'server.switch',
     ...one,

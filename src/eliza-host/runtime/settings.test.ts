@@ -11,7 +11,7 @@ function open(character: object = {}, settings: object = {}): SettingMethods & {
   return Object.assign(self, methods)
 }
 
-test('a setting is looked up in secrets, settings, secrets within them and those of the host, in this order', () => {
+test('a setting is looked up in secrets, settings, secrets within settings and host settings, in this order', () => {
   const own = open(
     { secrets: { A: 'secret' }, settings: { A: 'setting', B: 'setting', C: '', secrets: { C: 'nested', D: 'nested' } } },
     { A: 'host', D: 'host', E: 'host' },
@@ -42,7 +42,7 @@ test('what is set is found, secrets apart, and nothing is set to nothing', () =>
   assert.equal(own.getSetting('GONE'), null)
 })
 
-test('stored settings fill in those of the character, and secrets are joined without those that were removed', () => {
+test('stored settings fill in what the character leaves out, and secrets are merged without the removed ones', () => {
   const own = open({ settings: { A: 'own' }, secrets: { KEY: 'own', OLD: null } })
   own.mergeAgentSettings({ settings: { A: 'stored', B: 'stored', secrets: { KEY: 'stored', MORE: 'stored' } } })
   assert.equal(own.getSetting('A'), 'own')
@@ -51,7 +51,7 @@ test('stored settings fill in those of the character, and secrets are joined wit
   assert.deepEqual(Object.keys(own.character['secrets']).toSorted(), ['KEY', 'MORE'])
 })
 
-test('parameters of a model are those of its type, else the default ones, else those under older names', () => {
+test("a model's parameters come from its type's settings, else from the defaults, else from settings with older names", () => {
   const own = open({ settings: { TEXT_LARGE_MAX_TOKENS: '500', DEFAULT_TEMPERATURE: 0.5, MODEL_MAX_TOKEN: 9, DEFAULT_SEED: 'no number' } })
   assert.deepEqual(own.getModelSettings('TEXT_LARGE'), { maxTokens: 500, temperature: 0.5 })
   assert.deepEqual(own.getModelSettings('TEXT_SMALL'), { maxTokens: 9, temperature: 0.5 })

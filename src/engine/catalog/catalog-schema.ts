@@ -69,7 +69,7 @@ export type CostRates = NonNullable<ModelCost['context_over_200k']>
 export const providerEntry = z.object(provider)
 export type ProviderEntry = z.infer<typeof providerEntry>
 
-/** Keys of an overlay beside the keys of models.dev. */
+/** An overlay's keys in addition to the keys of models.dev. */
 const capabilities = z.strictObject({
   supports_streaming: z.literal(true, 'every wire streams: leave it out').optional(),
   supports_tools: z.boolean().optional(),

@@ -1,7 +1,7 @@
 /**
  * Budgets as a person sets them: a limit for a scope in a window. Each is a document, whose name is also the name of what was used of it.
  *
- * Windows by the calendar (`day`, `month` …) are those of this machine's time zone; a window of seconds begins when the budget is set and
+ * Calendar windows (`day`, `month` …) follow this machine's time zone; a window of seconds begins when the budget is set and
  * repeats; `total` never ends. A reset begins the window anew. And what people and models read about them: how they stand, that they soon
  * are used up, that they are.
  */

@@ -48,7 +48,7 @@ export const callReference = z.strictObject({
       }),
     )
     .readonly()
-    .describe('Its addresses below `/api/v1`, beside `POST /calls/{name}`.'),
+    .describe('Its addresses below `/api/v1`, in addition to `POST /calls/{name}`.'),
 })
 
 /** The reference of one call, for `oxbow calls` and the generated page. */

@@ -40,7 +40,7 @@ export interface JudgeDeps {
     signal: AbortSignal,
     binding?: Binding,
   ) => Promise<CommandInputs | null>
-  /** What the message of a turn and its session ask for beside the policy. */
+  /** What a turn's message and its session demand in addition to the policy. */
   readonly cautionOf: (caller: Pick<Caller, 'session' | 'turn'>) => Promise<Caution>
 }
 
@@ -139,7 +139,7 @@ export interface Judges {
   readonly refused: RefusedCalls
   /** Stage 4: hosts that were reached before. */
   readonly hosts: KnownHosts
-  /** Stage 5: how strict the session is beside the policy; undefined: no stricter. */
+  /** Stage 5: how much stricter the session is than the policy; undefined: no stricter. */
   cautionOf(session: SessionId | ''): Promise<Caution>
   /** Stage 5. @returns the id of a rule that answers in place of a person, or null */
   findRule(asking: Asking, readInputs: () => Promise<CommandInputs | null>): Promise<{ readonly id: string } | null>

@@ -17,7 +17,7 @@ const maxEvaluatorWaitMs = 5_000
 export interface Background {
   /** Never throws; a failure is in the journal. The same call of a session does not run twice at once. */
   run<Name extends string>(session: SessionId | '', name: Name & MadeCall<Name>, input: unknown): Promise<CallOutcome | null>
-  /** Takes on work behind the end of a turn, such as that of evaluators. Never rejects. */
+  /** Takes on work that goes on after a turn has ended, such as evaluators' work. Never rejects. */
   follow(work: Promise<void>): Promise<void>
   /** Resolves when no such work is left, or after some seconds: a one-shot run ends when its evaluators have just begun. */
   followed(): Promise<void>

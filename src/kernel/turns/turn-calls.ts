@@ -116,7 +116,7 @@ function cancelAllTurns({ lanes, gate, newId }: TurnCallDeps): Call {
   return defineCall({
     name: 'turn.cancel_all',
     routes: [{ method: 'POST', path: '/sessions/cancel' }],
-    summary: 'Stops every running turn, also those of agents and schedules, and drops the messages that wait.',
+    summary: 'Stops every running turn, also of agents and schedules, and drops the messages that wait.',
     input: z.strictObject({}),
     output: z.object({ cancelled: z.int() }),
     example: {},

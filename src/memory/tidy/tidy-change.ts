@@ -11,7 +11,7 @@ const tidyChange = z.object({
   kind: z.enum(['learned', 'confirmed', 'merged', 'superseded', 'flagged', 'settled', 'dropped']),
   id: z.string(),
   text: z.string().describe('Beginning of the text of the entry, for the report.'),
-  other: z.string().describe('The other entry of a pair; empty when there is none.'),
+  other: z.string().describe('The other entry of a pair; empty for a single entry.'),
   // Previous and new values of the same fields. For `learned` only `updatedAt`; for `dropped`, `before` is the whole entry.
   before: patch,
   after: patch,

@@ -158,9 +158,7 @@ function syncCall({ hosts, installed, limit, untag, clear, ...deps }: ControlDep
         .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,99}$/))
         .max(100)
         .default([])
-        .describe(
-          'Plugins, also removed ones, of which all goes that they keep in /data and in the store, with the labels of what they were told.',
-        ),
+        .describe('Plugins, also removed ones, that lose all they keep in /data and in the store, with the labels of what they were told.'),
     }),
     output: synced,
     example: { removed: [], cleared: [] },

@@ -52,7 +52,7 @@ function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call {
       plugin: z.string().describe('The subscriber.'),
       name: z.string().describe('The event.'),
       payload: z.custom<JsonObject>(isObject).describe('What happened.'),
-      labels: z.array(labelSchema()).optional().describe('Of what happened, beside those of its session.'),
+      labels: z.array(labelSchema()).optional().describe("Labels of what happened, in addition to its session's."),
     }),
     output: z.strictObject({ delivered: z.boolean() }),
     example: { plugin: 'weather', name: 'RUN_ENDED', payload: { status: 'completed' } },

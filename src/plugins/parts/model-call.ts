@@ -73,7 +73,7 @@ export function modelCall(deps: ModelDeps): Call {
     ...runtimePart,
     forPlugins: true,
     name: 'plugin.model',
-    summary: 'Asks a model by its type, which plugins serve; for texts and vectors also those of this guest.',
+    summary: "Asks a model by its type, which plugins serve; for texts and vectors also this guest's models.",
     input: modelInput,
     output: modelOutput,
     example: { type: 'TEXT_SMALL', params: { prompt: 'Name three colours.' }, provider: '' },

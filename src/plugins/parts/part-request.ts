@@ -59,7 +59,7 @@ export interface PartDeps {
   readonly conceal: (text: string) => string
   /** The message of a turn that runs; null for any other turn. */
   readonly messageOf: (turn: TurnId | '') => string | null
-  /** Labels of what a session has read, and of what its call has beside it. */
+  /** Labels of what a session has read, and of what its call has besides. */
   readonly heldBy: (caller: Pick<Caller, 'session' | 'scope'>) => Provenance
   /** Labels of what a session was given, such as its messages. */
   readonly givenTo: (session: SessionId | '') => Provenance
@@ -137,7 +137,7 @@ interface Asked {
   readonly timeoutMs: number
   /** For what a conversation does not read itself; see `ownReading`. */
   readonly reads?: LabelScope
-  /** Labels of the request; by default those of all that the conversation has read. */
+  /** Labels of the request; by default the labels of everything that the conversation has read. */
   readonly told?: Provenance
 }
 
@@ -169,8 +169,8 @@ type AskDeps = Pick<PartDeps, 'hosts' | 'limits' | 'capSpend' | 'heldBy' | 'told
 type AskContext = Pick<CallContext, 'caller' | 'id' | 'signal' | 'callAs' | 'whileProgram' | 'labels'>
 
 /**
- * Asks a plugin something in a call, whose rights bound the calls of the plugin. Counts against the limits of its user. Labels of all that it is
- * told join those of the plugin first, and an error of its own has them.
+ * Asks a plugin something in a call, whose rights bound the plugin's calls. Counts against its user's limits. Labels of everything that it is
+ * told join the plugin's labels first, and its own errors have them too.
  * @throws OxbowError as `PluginHosts.ask`; `limit_reached`; `outcome_unknown` where it may have had an effect
  */
 export async function askPlugin<Op extends PluginOp>(
@@ -224,7 +224,7 @@ function callsOf(
   }
 }
 
-/** @returns the files that it sees, and what it may write there: its process goes on after the call */
+/** @returns the files that it sees, and the data it could write there: its process goes on after the call */
 async function seenBy(deps: Pick<PartDeps, 'hosts' | 'told'>, plugin: HostedPlugin): Promise<ProgramSees> {
   const { name, paths } = plugin
   const folders = paths.map(({ path }) => path)

@@ -135,6 +135,6 @@ export interface HookSource {
   ready(plugin: string, signal: AbortSignal): Promise<void> | null
   /** @returns labels of what a plugin may have kept, and tells by what it changes or refuses */
   kept(plugin: string): Promise<Labels>
-  /** @param labels of the value beside those of its session @throws whatever goes wrong; what it returns is hostile */
+  /** @param labels of the value, in addition to its session's @throws whatever goes wrong; what it returns is hostile */
   run(plugin: string, step: HookStep, value: JsonObject, labels: Labels, signal: AbortSignal): Promise<PluginHookResult>
 }

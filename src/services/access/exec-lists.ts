@@ -208,7 +208,7 @@ function changePatterns({ documents, execLists }: ExecCallDeps): Call {
     ...shared,
     name: 'exec.change',
     routes: [{ method: 'PATCH', path: '/exec' }],
-    summary: 'Adds patterns to the lists of programs, or removes them; those of config.toml stay.',
+    summary: 'Adds patterns to the lists of programs, or removes them; patterns in config.toml stay.',
     input: z.strictObject({
       allow: patterns.describe('Programs that exec.run may start, e.g. "git status" or "git log **".').optional(),
       deny: patterns.describe('Programs that may not be started.').optional(),

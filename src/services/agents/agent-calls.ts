@@ -88,7 +88,7 @@ const spawnInput = z.strictObject({
     .default('shared')
     .meta(evident('`branch`: it works on a copy of the workspace, which branch.merge brings back.')),
   orphans: z.enum(['kill', 'adopt', 'finish']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
-  budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
+  budget: limitsSchema.optional().meta(evident('Its share of your budget.')),
 })
 
 function spawnCall(deps: SpawnDeps): Call {

@@ -216,7 +216,7 @@ function verifyCall(verifier: Verifier): Call {
     ...shared,
     name: 'audit.verify',
     routes: [{ method: 'POST', path: '/audit/verify' }],
-    summary: 'Checks the chain of the journal, and what the store keeps beside it. `oxbow audit verify` also checks the signed heads.',
+    summary: 'Checks the chain of the journal, and what the store keeps next to it. `oxbow audit verify` also checks the signed heads.',
     input: z.strictObject({}),
     output: auditReport,
     example: {},

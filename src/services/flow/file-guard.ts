@@ -268,7 +268,7 @@ interface Program<Result> {
   readonly work: () => Promise<Result>
   /** It runs on after its call. */
   readonly goesOn: boolean
-  /** The same for all calls of a program; absent: it is that of its call. */
+  /** The same for all calls of a program; absent: its call's name. */
   readonly name?: string | undefined
   readonly sees: (path: string) => boolean
 }

@@ -1,6 +1,6 @@
 /**
- * Plugins as models: one that is asked learns the whole request, and may answer, or fail, with what it has kept of others. The labels of the
- * request are told by whoever asks it; those of its answer are found here.
+ * Plugins as models: one that is asked learns the whole request, and may answer, or fail, with what it has kept of others. Whoever asks it
+ * records the request's labels; the answer's labels are found here.
  */
 import type { Core } from '../../kernel/index.ts'
 import { isOxbowError, OxbowError } from '../../base/index.ts'

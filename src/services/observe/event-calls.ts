@@ -67,7 +67,7 @@ function nextCall({ eventBus, ...deps }: EventCallDeps): Call {
     name: 'events.next',
     waitsFor: 'event',
     routes: [{ method: 'GET', path: '/subscribers/{subscriber}' }],
-    summary: 'Returns the events after a cursor or of a subscriber, and waits for the next one if there is none.',
+    summary: 'Returns the events after a cursor or of a subscriber; if there are no new events, waits for the next one.',
     input: z.strictObject({
       subscriber: z
         .union([subscriberName, z.literal('')])

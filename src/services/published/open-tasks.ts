@@ -111,7 +111,7 @@ async function workOff(deps: TaskDeps, state: OpenTask, signal: AbortSignal, rig
   if (isKnown) runs.queue.occupy(place)
   else if (message === undefined) return
   else {
-    // A message to a turn that runs is taken by it, and needs no place.
+    // A running turn takes the message, which then needs no place.
     if (!isCancelled() && !lanes.isRunning(message.session))
       await runs.queue.enter({ ...place, priority: 'normal', since }, signal).catch(unlessCancelled)
     if (!(await begin(deps, state, message, isCancelled, rights))) return

@@ -197,7 +197,7 @@ function triggerCall({ documents, schedules }: ScheduleCallDeps): Call {
     ...writes,
     name: 'schedule.trigger',
     routes: [{ method: 'POST', path: '/schedules/{id}/trigger' }],
-    summary: 'Runs a schedule now, beside its times.',
+    summary: 'Runs a schedule now, in addition to its times.',
     input: z.strictObject({ id }),
     output: z.object({ turn: z.string() }),
     example: { id: '01890a5d-ac96-774b-bcce-b302099a8057' },

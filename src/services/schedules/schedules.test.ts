@@ -21,7 +21,7 @@ async function firings(when: Parameters<typeof nextDue>[0], from: string, count:
   return times
 }
 
-test('an expression that is none is refused in words for people', async () => {
+test('an invalid expression is refused in words for people', async () => {
   await assert.rejects(firings(zone('bad', ''), '2026-10-20T00:00:00Z', 1), {
     message: /"bad" is not valid: it has not five or six parts\.$/,
   })

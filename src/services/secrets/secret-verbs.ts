@@ -31,7 +31,7 @@ const usesChars = 200
 export const secretVerbs: readonly ServiceVerb[] = [
   {
     words: 'secret show <secret>',
-    summary: 'show a secret, masked, with what it may be used for',
+    summary: 'show a secret, masked, with its allowed uses',
     examples: ['oxbow secret show GITHUB_TOKEN'],
     call: 'secret.list',
     typed: { secret: 'name' },

@@ -44,7 +44,7 @@ function readRecords(deps: TranscriptCallDeps): Call {
     name: 'session.records',
     forPrograms: true,
     routes: [{ method: 'GET', path: '/sessions/{session}' }],
-    summary: 'Reads the newest records of a session before a record, those of the session that it was forked from included.',
+    summary: "Reads a session's newest records before a given record, including records of the session that it was forked from.",
     input: recordsInput,
     output: recordsPage,
     example: { session: example, limit: 200 },

@@ -35,7 +35,7 @@ export interface ProgramHost {
   readonly limit: Core['limitProgram']
   /** The message of a turn that runs; null for any other turn. */
   messageOf(turn: TurnId | ''): string | null
-  /** Labels of what a session has read, and of what its call has beside it. */
+  /** Labels of what a session has read, and of what its call has besides. */
   heldBy(caller: Pick<Caller, 'session' | 'scope'>): Provenance
   /** Labels of what a session was given, such as its messages. */
   givenTo(session: SessionId | ''): Provenance

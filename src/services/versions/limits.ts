@@ -48,5 +48,5 @@ export const maxEndedBranches = 100
 /** File next to the repository that names the turns which may change files. If it exists at a start, the previous guest was killed. */
 export const runningMark = 'oxbow-running.json'
 
-/** Rights of calls that change saved documents, which versions keep beside files. */
+/** Rights of calls that change saved documents, which versions keep along with files. */
 export const documentRights: readonly string[] = ['state.write']

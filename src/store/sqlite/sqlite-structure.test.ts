@@ -16,7 +16,7 @@ async function filled(files: ReturnType<typeof storeFolder>): Promise<void> {
 for (const [what, statement] of [
   ['a trigger "tt" on memory_entry', trigger],
   ['a view "free"', 'create view free as select * from session'],
-  ['a table "beside"', 'create table beside (a)'],
+  ['a table "extra"', 'create table extra (a)'],
   ['a table "memory_text_00"', `create virtual table memory_text_00 using fts5vocab(memory_text_616e6e, row)`],
 ] as const) {
   test(`a store with ${what} is not started, and can be read to be checked`, async () => {

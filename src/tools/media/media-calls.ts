@@ -142,7 +142,7 @@ export const attachmentSave = (seen: SeenFiles): Call =>
     },
   })
 
-/** Without a name, files of this turn come before those of earlier ones, which may have the same index. */
+/** Without a name, this turn's files come before earlier turns' files, which may have the same index. */
 function choose({ index, name }: Pick<SaveInput, 'index' | 'name'>, attachments: readonly Attachment[]): Attachment {
   const found = attachments.find((each) => (name === undefined ? each.index === index : each.name === name))
   if (found === undefined) {

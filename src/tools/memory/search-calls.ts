@@ -6,7 +6,7 @@ import { type Call, defineCall, evident, labelSchema, searchMemoryCall, recallCa
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
 
-/** One result. The first eight fields except `weak` are those of the reference implementation. */
+/** One result. The first eight fields except `weak` match the reference implementation. */
 const searchHit = z.strictObject({
   note_id: z.string(),
   text: z.string(),

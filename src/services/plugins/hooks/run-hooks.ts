@@ -76,12 +76,12 @@ export interface HookRunner {
     signal: AbortSignal | null,
     more?: MoreOf<Step>,
   ): Promise<HookDecision<Step>>
-  /** Shows a step to those who only observe it, in the background. @param labels of the value beside those of its session */
+  /** Shows a step to those who only observe it, in the background. @param labels of the value, in addition to its session's */
   show<Step extends ObservingStep>(step: Step, value: HookValues[Step], labels?: Labels): void
 }
 
 interface MoreOf<Step extends DecidingStep> {
-  /** Of the value beside those of its session. */
+  /** Of the value, in addition to its session's. */
   readonly labels?: Labels | undefined
   /** Whether the changed value can go on. @returns the problem, or null */
   readonly check?: (changes: Partial<HookChanges[Step]>) => Promise<string | null>

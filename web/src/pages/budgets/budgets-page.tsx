@@ -70,7 +70,7 @@ const questions = {
     verb: 'Begin anew',
     text: 'What was used so far in this window no longer counts against this budget.',
   },
-  remove: { verb: 'Remove', text: 'The limit goes. Budgets above it, and those of the configuration, still hold.' },
+  remove: { verb: 'Remove', text: 'The limit goes. Budgets above it, and budgets in the configuration, still hold.' },
 } as const
 
 function BudgetCard({ budget, onEdit, refresh }: BudgetCardProps): ReactNode {
