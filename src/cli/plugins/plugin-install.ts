@@ -10,7 +10,7 @@ import { plainLine, plainText } from '../../terminal/index.ts'
 import { findGuest, grantRight, hasRight, type Home, loadPlugins, openHome, type StagedPlugin } from '../../runner/index.ts'
 import { OxbowError, systemClock, toFailure, plural } from '../../base/index.ts'
 import { type PluginExports, pluginRight } from '../../protocol/index.ts'
-import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
 import { type CallOptions, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
@@ -245,7 +245,7 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
 /** In a guest that is started for it, if none runs. @returns what did not work */
 async function syncInGuest(
   name: string,
-  input: { readonly removed?: string[]; readonly cleared?: string[] },
+  input: { readonly removed?: string[] },
   options: SwitchOptions,
   terminal: Terminal,
 ): Promise<readonly SyncProblem[]> {
@@ -274,12 +274,16 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
 
 /** Also of a plugin that was removed: what it has written stays until then. */
 export async function pluginClear(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
+  const { home, workspace } = guestSetup(options, terminal)
+  const { findPlugin } = await loadPlugins()
+  if (!existsSync(join(workspace.root, 'internal', 'plugins', name))) findPlugin(home, name)
   if (options.dryRun === true) {
     return printPreview({ would: `empty what ${plainLine(name, 100)} keeps`, target: { plugin: name } }, options, terminal)
   }
-  const problems = await syncInGuest(name, { cleared: [name] }, options, terminal)
-  const text = problems.length > 0 ? `${name} is as it was.` : `${name} keeps nothing any more.`
-  return report({ plugin: name, cleared: problems.length === 0 }, text, problems, options, terminal)
+  return withGuest(options, terminal, async ({ gateway }) => {
+    await outputOf(gateway, 'plugin.sync', { cleared: [name] })
+    return report({ plugin: name, cleared: true }, `${plainLine(name, 100)} keeps nothing any more.`, [], options, terminal)
+  })
 }
 
 interface ReportOptions extends SwitchOptions {
