@@ -63,7 +63,6 @@ export {
   type CallOf,
   describeSession,
   type FileFlow,
-  fileFlowCategories,
   type FileGuard,
   firstLine,
   type Judged,
