@@ -274,10 +274,17 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
 
 /** Also of a plugin that was removed: what it has written stays until then. */
 export async function pluginClear(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
+  const { home, workspace } = guestSetup(options, terminal)
+  const { findPlugin } = await loadPlugins()
+  const isName = /^[a-z0-9][a-z0-9-]{0,99}$/.test(name)
+  const isKnown = isName && existsSync(join(workspace.root, 'internal', 'plugins', name))
+  if (!isName || (!isKnown && options.dryRun === true)) findPlugin(home, name)
   if (options.dryRun === true) {
     return printPreview({ would: `empty what ${plainLine(name, 100)} keeps`, target: { plugin: name } }, options, terminal)
   }
   const problems = await syncInGuest(name, { cleared: [name] }, options, terminal)
+  // One that never started has labels and no folder.
+  if (!isKnown) findPlugin(home, name)
   const text = problems.length > 0 ? `${name} is as it was.` : `${name} keeps nothing any more.`
   return report({ plugin: name, cleared: problems.length === 0 }, text, problems, options, terminal)
 }
