@@ -49,7 +49,6 @@ export {
   type CallOf,
   describeSession,
   type FileFlow,
-  fileFlowCategories,
   type FileGuard,
   firstLine,
   type Judged,

@@ -71,8 +71,9 @@ export async function serveHost(load: (api: HostApi) => Promise<HostAdapter>): P
   let lastId = -1
   const host: Host = {
     async send(id, message) {
-      const text = JSON.stringify(message)
-      await writer.send(id, Buffer.byteLength(text) > maxReplyBytes ? tooLarge : text, null)
+      const text = jsonOf(message)
+      const failure = typeof text === 'string' ? null : { code: text.code, message: `The answer ${text.problem}.`, hint: text.hint }
+      await writer.send(id, failure === null ? (text as string) : JSON.stringify({ failure }), null)
     },
     running: new Map(),
     waiting: new Map(),
@@ -93,11 +94,13 @@ export async function serveHost(load: (api: HostApi) => Promise<HostAdapter>): P
       const within = current.getStore()
       if (within === undefined || within.ended) return refused('A plugin can make calls only while it works on a request.')
       if (host.waiting.size >= maxCalls) return refused(`A plugin can make ${maxCalls} calls at once.`)
+      const message: PluginCallRequest = { op: 'call', input: { for: within.id, name, input: callInput } }
+      const text = jsonOf(message)
+      if (typeof text !== 'string') return refused(`The input of ${name} ${text.problem}.`, text.hint)
       const id = (lastId += 2)
       const replied = Promise.withResolvers<PluginCallResult>()
       host.waiting.set(id, replied.resolve)
-      const message: PluginCallRequest = { op: 'call', input: { for: within.id, name, input: callInput } }
-      await host.send(id, message)
+      await writer.send(id, text, null)
       return replied.promise
     },
   }
@@ -208,8 +211,21 @@ function takeReply(host: Host, id: number, text: string): void {
   waiting((JSON.parse(text) as { readonly ok: PluginCallResult }).ok)
 }
 
-function refused(message: string): PluginCallResult {
-  const failure: Failure = { code: 'denied', message, hint: 'Make the call before the handler returns.' }
+/** @returns the JSON of a message, or why it has none that may be sent */
+function jsonOf(message: object): string | { readonly code: Failure['code']; readonly problem: string; readonly hint: string } {
+  try {
+    const text = JSON.stringify(message)
+    if (Buffer.byteLength(text) <= maxReplyBytes) return text
+    return { code: 'limit_reached', problem: `is larger than ${maxReplyBytes / 1024 / 1024} MiB`, hint: 'Send less.' }
+  } catch (error) {
+    // Its first line: the others draw the circle.
+    const [reason = ''] = failureOf(error).message.split('\n')
+    return { code: 'tool_failed', problem: `is not JSON: ${reason}`, hint: 'Use plain values, without circular references.' }
+  }
+}
+
+function refused(message: string, hint = 'Make the call before the handler returns.'): PluginCallResult {
+  const failure: Failure = { code: 'denied', message, hint }
   return { status: 'refused', ok: false, text: `Error (denied): ${message}`, output: null, failure }
 }
 
@@ -218,7 +234,7 @@ function failureOf(error: unknown): Failure {
   const { code, message, hint } = (typeof error === 'object' && error !== null ? error : { message: String(error) }) as Partial<Failure>
   return {
     code: code !== undefined && codes.has(code) ? code : 'tool_failed',
-    message: (message ?? '').slice(0, maxFailureText) || 'The plugin failed.',
+    message: (typeof message === 'string' ? message : '').slice(0, maxFailureText) || 'The plugin failed.',
     // Of none the guest has one that names the plugin.
     hint: typeof hint === 'string' ? hint.slice(0, maxFailureText) : '',
   }
@@ -227,4 +243,3 @@ function failureOf(error: unknown): Failure {
 const codes: ReadonlySet<string> = new Set(['bad_input', 'not_found', 'cancelled', 'limit_reached', 'denied', 'timeout'])
 const maxFailureText = 2_000
 const busy: Failure = { code: 'limit_reached', message: 'The plugin has too many requests at once.', hint: 'Wait for some to end.' }
-const tooLarge = JSON.stringify({ failure: { code: 'limit_reached', message: 'The answer is too large.', hint: 'Ask for less.' } })

@@ -21,6 +21,12 @@ export interface Provenance {
   readonly from: readonly LabelOrigin[]
 }
 
+/** Documents of labels of files, and of what may be writing such. */
+export const fileFlowCategories = ['system/file-labels', 'system/file-writers'] as const
+
+/** Documents of `ToldLabels`. */
+export const toldCategory = 'system/told-labels'
+
 /**
  * What programs of others were told: they may keep it, in files, a database or memory, and tell it to somebody else later. Of labels that
  * say more than that others may have written it; what a program says is untrusted anyway.

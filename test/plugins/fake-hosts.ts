@@ -92,7 +92,7 @@ export function createFakeHosts(plugins: Readonly<Record<string, FakePlugin>>): 
     log: async () => '',
     replace: async () => ({}),
     reload: async () => {},
-    clear: async () => {},
+    clear: (_plugin, more) => more(),
     close: async () => {},
   }
 }

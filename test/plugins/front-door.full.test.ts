@@ -162,6 +162,18 @@ void test('another plugin with the name of a removed one does not see what that 
   }
 })
 
+void test('emptying a plugin that there is not says so, with and without a guest that runs', async () => {
+  for (const verb of ['start', 'stop']) {
+    await home.oxbow([verb])
+    for (const name of ['nosuch', '__proto__', 'constructor', '../noter', 'x'.repeat(10_000)]) {
+      const { exit, err, out } = await home.oxbow(['plugin', 'clear', name])
+      assert.deepEqual([exit, out], [4, ''], err)
+      assert.match(err, /^error: There is no plugin /)
+    }
+  }
+  assert.match((await home.oxbow(['plugin', 'clear', 'noter'])).out, /^noter keeps nothing any more\.$/m)
+})
+
 const looker = `import { appendFileSync } from 'node:fs'
 export default { name: 'looker',
   evaluators: [{ name: 'looks', description: 'Looks.', alwaysRun: true, async validate() { return true },

@@ -21,6 +21,10 @@ export default definePlugin({ name: '${name}', hooks: [{ step: 'call.before', fa
   if (act === 'ask') return { verdict: 'approve', reason: 'are you sure?' }
   if (act === 'throw') throw new Error('I am broken')
   if (act === 'late') return new Promise(() => {})
+  if (act === 'circle') return { verdict: 'change', value: Object.assign(input, { input }) }
+  if (act === 'odd') throw { message: 5 }
+  if (act === 'large') return runtime.call('file.list', { path: 'x'.repeat(9e6) }).then(({ text }) => ({ verdict: 'refuse', reason: text }))
+  if (act === 'loop') return runtime.call('file.list', { input: Object.assign(input, { input }) }).then(({ text }) => ({ verdict: 'refuse', reason: text }))
   if (act === 'exit') process.exit(3)
   if (act === 'call') return runtime.call('file.list', {}).then(({ status, text }) => ({ verdict: 'refuse', reason: status + ' ' + text }))
 } }] })`
@@ -96,6 +100,10 @@ const cases: readonly (readonly [path: string, ran: string, read: RegExp])[] = [
   ['strict/throw', '', /the hook call\.before of the plugin strict must look at it, and failed: I am broken/],
   ['lenient/late', 'lenient/late', /acted/],
   ['strict/late', '', /did not answer within 500 ms/],
+  ['strict/circle', '', /the plugin strict must look at it, and failed: The answer is not JSON: Converting circular structure to JSON\./],
+  ['strict/odd', '', /the plugin strict must look at it, and failed: The plugin failed\./],
+  ['strict/large', '', /The plugin strict refused this test\.act call: .*The input of file\.list is larger than 8 MiB\./],
+  ['strict/loop', '', /The plugin strict refused this test\.act call: .*The input of file\.list is not JSON: Converting circular/],
   ['strict/call', '', /refused this test\.act call/],
   ['claw', '', /The plugin foreign refused this test\.act call: a claw/],
   ['open', 'code', /changed the input/],

@@ -208,3 +208,12 @@ void test('one of two plugins gives its labels to nobody else, and loses them wh
   const listed = await tried.kernel.call('flow.show', {})
   assert.match(listed.text, /plugin told {2}private data \(call test\.diary\)/)
 })
+
+void test('a plugin that is emptied while it is told something has kept it', { timeout: timeLimit }, async () => {
+  const plugin = teller({ action: async () => (await tried.told().clear('plugin:plugin'), acted('Kept.')) })
+  await using tried = await open(createFakeHosts({ plugin }))
+  await tried.talk('test_diary', 'plugin_tell')
+  assert.deepEqual(await tried.told().list(), [
+    { program: 'plugin:plugin', labels: ['private'], from: [{ label: 'private', from: 'call:test.diary' }] },
+  ])
+})

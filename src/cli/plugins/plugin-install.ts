@@ -276,13 +276,17 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
 export async function pluginClear(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
   const { home, workspace } = guestSetup(options, terminal)
   const { findPlugin } = await loadPlugins()
-  if (!existsSync(join(workspace.root, 'internal', 'plugins', name))) findPlugin(home, name)
+  const isName = /^[a-z0-9][a-z0-9-]{0,99}$/.test(name)
+  const isKnown = isName && existsSync(join(workspace.root, 'internal', 'plugins', name))
+  if (!isName || (!isKnown && options.dryRun === true)) findPlugin(home, name)
   if (options.dryRun === true) {
     return printPreview({ would: `empty what ${plainLine(name, 100)} keeps`, target: { plugin: name } }, options, terminal)
   }
   return withGuest(options, terminal, async ({ gateway }) => {
     await outputOf(gateway, 'plugin.sync', { cleared: [name] })
-    return report({ plugin: name, cleared: true }, `${plainLine(name, 100)} keeps nothing any more.`, [], options, terminal)
+    // One that never started has labels and no folder.
+    if (!isKnown) findPlugin(home, name)
+    return report({ plugin: name, cleared: true }, `${name} keeps nothing any more.`, [], options, terminal)
   })
 }
 

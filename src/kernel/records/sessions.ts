@@ -8,6 +8,7 @@ import {
   type Call,
   type Caller,
   type DataOrigin,
+  fileFlowCategories,
   type Hands,
   isOwnText,
   joinOrigins,
@@ -256,9 +257,6 @@ export function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, c
   const more = files.judge(caller, call, input)
   return more === null ? { held, flow: plain() } : more.then((verdict) => ({ held, flow: verdict ?? plain() }))
 }
-
-/** Documents of labels of files, and of what may be writing such. */
-export const fileFlowCategories = ['system/file-labels', 'system/file-writers'] as const
 
 /** What a call does to files that carry labels. */
 export interface FileGuard {

@@ -17,6 +17,7 @@ import {
   parseOrigins,
   type Phase,
   type Provenance,
+  toldCategory,
   type ToldLabels,
   writeOrigins,
 } from '../../protocol/index.ts'
@@ -196,8 +197,6 @@ function isChange(change: unknown): change is DocumentChange {
 }
 
 // Documents of labels of what programs of others were told: see `ToldLabels`.
-
-const toldCategory = 'system/told-labels'
 
 const nothing: Provenance = { labels: [], from: [] }
 

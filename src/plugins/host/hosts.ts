@@ -66,10 +66,11 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       const life = findLoadable(plugin)
       await takeOver(life, life.plugin(), calls)
     },
-    async clear(plugin) {
+    async clear(plugin, more) {
       const life = lives.get(plugin)
       await life?.close(false)
       await rm(dataFolder(plugin, deps), { recursive: true, force: true })
+      await more()
       if (life !== undefined) lives.set(plugin, lifeOf(life.plugin()))
     },
     async close() {

@@ -167,9 +167,10 @@ function syncCall({ hosts, installed, limit, untag, clear, ...deps }: ControlDep
       if (installed === undefined)
         throw new OxbowError('not_found', 'This guest has no runner that installs plugins.', { hint: 'Start it with oxbow.' })
       for (const name of cleared) {
-        await hosts.clear(name)
-        await clear(name)
-        await deps.told.clear(originOf('plugin', name))
+        await hosts.clear(name, async () => {
+          await clear(name)
+          await deps.told.clear(originOf('plugin', name))
+        })
       }
       const problems = await hosts.replace(await installed(), callsOfTests(deps, context))
       const { caller, id: call } = context

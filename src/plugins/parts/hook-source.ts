@@ -69,8 +69,12 @@ export function createHookSource({ hosts, described, heldBy, told }: HookSourceD
       const all = { labels: joinLabels(read.labels, labels), from: [...read.from, ...labelOrigins(labels, [originOf('session', session)])] }
       const why = withheld(found.plugin, all.labels)
       if (why !== '') throw new OxbowError('denied', `it was ${why}`, { hint: '' })
-      await told.tell(originOf('plugin', plugin), all, found.plugin.hosts)
-      return hosts.ask(plugin, 'hook', { step, value }, { signal, timeoutMs: hookReplyMs })
+      const tell = (): Promise<void> => told.tell(originOf('plugin', plugin), all, found.plugin.hosts)
+      await tell()
+      const answer = await hosts.ask(plugin, 'hook', { step, value }, { signal, timeoutMs: hookReplyMs })
+      // If it was emptied since it was told this, it may have kept it after that.
+      await tell()
+      return answer
     },
   }
 }

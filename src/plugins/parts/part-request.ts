@@ -193,7 +193,10 @@ export async function askPlugin<Op extends PluginOp>(
       const tellFiles = async (): Promise<void> => (plugin.paths.length === 0 ? undefined : tell(filesSeen(context, plugin)))
       await tellFiles()
       try {
-        return await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
+        const answer = await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
+        // If it was emptied since it was told this, it may have kept it after that.
+        await tell(asked.told ?? heldBy(caller))
+        return answer
       } finally {
         await tellFiles()
       }

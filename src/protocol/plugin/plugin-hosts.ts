@@ -91,7 +91,7 @@ export interface PluginHosts {
    * @throws as `ask`; then the old one stays
    */
   reload(plugin: string, calls?: CallForTests): Promise<void>
-  /** Ends all of a plugin, also of one that was removed, and empties its folder `/data`. */
-  clear(plugin: string): Promise<void>
+  /** Ends all of a plugin, also of one that was removed, and empties its folder `/data`. @param more done before it can be asked again */
+  clear(plugin: string, more: () => Promise<void>): Promise<void>
   close(): Promise<void>
 }

@@ -104,9 +104,14 @@ async function unpack(archive: string, size: number, staging: string): Promise<v
       if (kind !== 'folder' && kind !== 'file') throw refused(name, 'is a link, and only files and folders are unpacked')
       if (!isInside(name)) throw refused(name, 'leaves the package')
       const path = join(staging, name)
-      await mkdir(kind === 'folder' ? path : dirname(path), { recursive: true })
-      // A second entry of a name would replace what was checked.
-      if (kind === 'file') await writeTo(await open(path, 'wx', (mode & 0o111) === 0 ? 0o644 : 0o755), content)
+      try {
+        await mkdir(kind === 'folder' ? path : dirname(path), { recursive: true })
+        // A second entry of a name would replace what was checked.
+        if (kind === 'file') await writeTo(await open(path, 'wx', (mode & 0o111) === 0 ? 0o644 : 0o755), content)
+      } catch (error) {
+        if (!/^(?:EEXIST|ENOTDIR)$/.test((error as NodeJS.ErrnoException).code ?? '')) throw error
+        throw refused(name, 'conflicts with an earlier entry: the same name twice, or a file where a folder should be')
+      }
     }
   } catch (error) {
     if (error instanceof OxbowError) throw error

@@ -216,12 +216,25 @@ test('archives that leave the package, bring links or are bombs are refused, and
     ['path_refused', /is a link/, await tarball([{ name: 'a', type: 'link', linkname: '/etc/passwd' }])],
     ['bad_input', /is a device/, await tarball([{ name: 'a', type: 'character-device' }])],
     [
-      'bad_input',
-      /no tarball/,
+      'path_refused',
+      /^a in the package conflicts with an earlier entry: the same name twice/,
       await tarball([
         { name: 'a', text: '1' },
         { name: 'a', text: '2' },
       ]),
+    ],
+    [
+      'path_refused',
+      /^a\/b in the package conflicts with an earlier entry/,
+      await tarball([
+        { name: 'a', text: '1' },
+        { name: 'a/b', text: '2' },
+      ]),
+    ],
+    [
+      'path_refused',
+      /^a in the package conflicts with an earlier entry: the same name twice/,
+      await tarball([{ name: 'a/b' }, { name: 'a', text: '2' }]),
     ],
     ['bad_input', /no tarball/, write('x') + `/${manifestFile}`],
     ['not_found', /has no oxbow\.plugin\.json/, await tarball([{ name: 'a' }])],

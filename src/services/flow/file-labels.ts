@@ -6,9 +6,9 @@
  * Entries are by path and by content: a file that somebody has renamed behind the back of this guest is found by its hash. An entry of what
  * is gone or replaced stays, because versions of it may be read (`past`). Where too many files are labelled, whole folders are (`tree`).
  */
-import { type DocumentChange, type Documents, fileFlowCategories, joined, nothing, type Provenance } from '../../kernel/index.ts'
+import { type DocumentChange, type Documents, joined, nothing, type Provenance } from '../../kernel/index.ts'
 import type { CallId } from '../../base/index.ts'
-import { type Caller, type Label, parseOrigins, writeOrigins } from '../../protocol/index.ts'
+import { type Caller, fileFlowCategories, type Label, parseOrigins, writeOrigins } from '../../protocol/index.ts'
 
 /** Files with labels that are listed one by one; of more, whole folders are labelled. About 300 bytes each. */
 const maxFileLabels = 4_000

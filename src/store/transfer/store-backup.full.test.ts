@@ -60,6 +60,31 @@ test('a backup of a store that is being written is a consistent snapshot, report
   await store.close()
 })
 
+test('labels of files that stay, and of what programs were told since, outlive a restore', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  const { path } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
+  const later = await files.open()
+  const names = [
+    ['system/told-labels', 'plugin:box'],
+    ['system/file-labels', '/shared/letter.txt'],
+    ['notes', 'a'],
+  ] as const
+  const documents = names.map(([category, name]) => ({ category, name, value: ['private'] }))
+  const projections = documents.map(({ value, ...of }) => ({ kind: 'document', ...of, body: JSON.stringify(value), record: 0 }) as const)
+  await later.append({ records: [recordOf('told', 'exchange', { body: JSON.stringify({ documents }) })], projections })
+  await later.close()
+  const { problems } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true, by: 'ann' })
+  assert.deepEqual(problems, [])
+  const store = await files.open()
+  const bodies = await Promise.all(names.map(async ([category, name]) => (await store.document(category, name))?.body))
+  assert.deepEqual(bodies, ['["private"]', '["private"]', undefined])
+  const [record] = await store.records({ phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
+  assert.deepEqual(JSON.parse(record!.body), { documents: documents.slice(0, 2).toReversed() })
+  await store.close()
+})
+
 test('a restored store is what was backed up, in every table, and goes on; what stood there is kept', async () => {
   await using files = storeFolder()
   await filled(files)

@@ -3,12 +3,21 @@ import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { copyFile, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type CallId, createIdMaker, OxbowError, systemClock, systemRandom } from '../../base/index.ts'
-import { type ChainHead, emptyChain, type NewRecord, type Phase, restoreCall } from '../../protocol/index.ts'
+import {
+  type ChainHead,
+  emptyChain,
+  fileFlowCategories,
+  type NewRecord,
+  type Phase,
+  restoreCall,
+  toldCategory,
+} from '../../protocol/index.ts'
 import type { RestorePreview, RestoreReport, StoreQuestion } from '../../config/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { openSqliteStore } from '../sqlite/sqlite-store.ts'
 import { foreignObjects } from '../sqlite/sqlite-structure.ts'
+import type { DocumentRow } from '../store.ts'
 import { fileFault } from '../store-fault.ts'
 import {
   alone,
@@ -66,7 +75,8 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       const problems = await makeReady(deps, copy, manifest.head)
       if (problems.length > 0 && !acceptDamage) throw damaged(problems)
       const restore = { call: newId(), from: current.head, to: manifest.head }
-      await appendRestore(deps, copy, restore, { by, manifest, problems })
+      const stays = files === undefined || manifest.parts === undefined
+      await appendRestore(deps, copy, restore, { by, manifest, problems, labels: current.labels, stays })
       if (files !== undefined && manifest.parts !== undefined) {
         deps.tell('unpacking files', 0, 0)
         staged = (await stageFiles(place, path, manifest, files, { stamp: stamp(now()), suffix })).steps
@@ -98,33 +108,57 @@ interface CurrentStore {
   readonly where: string
   readonly hasRows: boolean
   readonly head: ChainHead
+  readonly labels: readonly LabelDocument[]
 }
+
+/** Labels of a file, or of what a program may have kept. */
+type LabelDocument = Pick<DocumentRow, 'name' | 'body'> & { readonly category: string }
 
 /** Treats an unreadable store as not empty. Unless it only looks, it checkpoints the file's write-ahead log and refuses a store in use. */
 async function currentStore(place: StorePlace, isLook = false): Promise<CurrentStore> {
   const { file, url, user, cipher } = place
-  if (url === '' && !existsSync(file)) return { where: file, hasRows: false, head: emptyChain }
+  if (url === '' && !existsSync(file)) return { where: file, hasRows: false, head: emptyChain, labels: [] }
   const look = async (db: UpkeepConnection): Promise<CurrentStore> => {
     if (!isLook) await assertNobodyWrites(db, user)
-    const head = (await tableNames(db)).has('journal') ? await headOf(db, user) : emptyChain
+    const tables = await tableNames(db)
+    const head = tables.has('journal') ? await headOf(db, user) : emptyChain
+    const labels = tables.has('document') ? await labelDocuments(db, user) : []
     // A database with an unfinished move counts as empty.
     const isMoving = url !== '' && (await hasCursors(db, user))
-    return { where: url === '' ? file : db.where, hasRows: !isMoving && (await isFilled(db, user)), head }
+    return { where: url === '' ? file : db.where, hasRows: !isMoving && (await isFilled(db, user)), head, labels }
   }
   if (url !== '') return using(connectStore(place, 'any version'), look)
   try {
     return await using(connectSqlite(file, isLook ? 'any version' : 'write', cipher), look)
   } catch {
-    return { where: file, hasRows: true, head: emptyChain }
+    return { where: file, hasRows: true, head: emptyChain, labels: [] }
   }
 }
 
-/** Records the restore in the restored journal. */
+async function labelDocuments(db: UpkeepConnection, user: string): Promise<readonly LabelDocument[]> {
+  const categories = [...fileFlowCategories, toldCategory]
+  const marks = categories.map(() => '?').join(', ')
+  const rows = await db.rows(`select category, name, body from document where "user" = ? and category in (${marks})`, [user, ...categories])
+  return rows.map(([category, name, body]) => ({ category: String(category), name: String(name), body: String(body) }))
+}
+
+interface Restored extends Pick<RestoreReport, 'manifest' | 'problems'> {
+  readonly by: string
+  /** Of the store that is replaced. */
+  readonly labels: readonly LabelDocument[]
+  /** Files, and data of plugins, stay as they are. */
+  readonly stays: boolean
+}
+
+/**
+ * Records the restore in the restored journal. Files that the backup does not replace keep their labels, and so does what programs were
+ * told since: in doubt, there is a label too many and never one too few.
+ */
 async function appendRestore(
   { place: { user, cipher }, now }: UpkeepDeps,
   path: string,
   { call, from }: SignedRestore,
-  { by, manifest, problems }: Pick<RestoreReport, 'manifest' | 'problems'> & { readonly by: string },
+  { by, manifest, problems, labels, stays }: Restored,
 ): Promise<void> {
   const keys = cipher === undefined ? {} : { cipher: { masters: cipher.masters, required: cipher.required } }
   const store = await openSqliteStore({ path, user, durability: 'full', ...keys })
@@ -136,7 +170,14 @@ async function appendRestore(
     }
     const { madeAt, head, hash } = manifest
     const input = { from, to: head, by, backup: { made_at: madeAt, hash }, ...(problems.length > 0 && { accepted: problems }) }
-    await store.append({ records: [record('intent', { input }), record('outcome', { status: 'ok' })] })
+    const missing = async ({ category, name }: LabelDocument): Promise<boolean> => (await store.document(category, name)) === null
+    const lost = stays ? labels : (await Promise.all(labels.map(missing))).flatMap((isMissing, at) => (isMissing ? [labels[at]!] : []))
+    const documents = lost.map(({ body, ...of }) => ({ ...of, value: JSON.parse(body) as unknown }))
+    const kept = lost.length === 0 ? [] : [record('exchange', { documents })]
+    await store.append({
+      records: [record('intent', { input }), ...kept, record('outcome', { status: 'ok' })],
+      projections: lost.map((each) => ({ kind: 'document', ...each, record: 1 })),
+    })
   } finally {
     await store.close()
   }
