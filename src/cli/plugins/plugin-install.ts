@@ -272,8 +272,12 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
   return showOutput(['plugin.reload', { plugin: name }], options, terminal, () => `Reloaded ${name}.`)
 }
 
-/** Also of a plugin that was removed: what it has written stays until then. */
+/** Also of a plugin that was removed: what it has written stays until then. A name that no plugin has may be mistyped, so that is said. */
 export async function pluginClear(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
+  const { readLock } = await loadPlugins()
+  const isInstalled = readLock(guestSetup(options, terminal).home).plugins.some(({ manifest }) => manifest.name === name)
+  if (!isInstalled)
+    printNotice(terminal, `notice: no plugin ${plainLine(name, 100)} is installed; \`oxbow plugin list\` shows those that are`)
   if (options.dryRun === true) {
     return printPreview({ would: `empty what ${plainLine(name, 100)} keeps`, target: { plugin: name } }, options, terminal)
   }
