@@ -3,12 +3,12 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
 import { plainLine, plainText } from '../terminal/index.ts'
-import { errorTable, type Failure, isOxbowError, type JsonObject, OxbowError, ownValue, toError } from '../base/index.ts'
+import { errorTable, isOxbowError, type JsonObject, OxbowError, ownValue, toError } from '../base/index.ts'
 import type { AskCall, ServiceVerb } from '../protocol/index.ts'
 import { openHome, sharedPathOf } from '../runner/index.ts'
 import { type GuestChoice, userWorkspace, withGuest, outputOf } from './guest-connection.ts'
 import { isYes } from './input.ts'
-import { type DryRunOptions } from './kernel/call.ts'
+import { type DryRunOptions, forPeople } from './kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from './terminal.ts'
 import { argumentsOf, type Field, inputOf, nameOf } from './verb-fields.ts'
 
@@ -42,7 +42,7 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
     if (options.dryRun === true && verb.preview !== undefined) return printPreview(await verb.preview(input, ask), options, terminal)
     const [call, meant] = verb.instead?.(input, typed.options) ?? [verb.call!, input]
     const outcome = await gateway.call(call, meant)
-    if (outcome.status !== 'ok') throw toError(forPeople(outcome.failure, fields))
+    if (outcome.status !== 'ok') throw toError(forPeople(outcome.failure, (field) => typedAs(field, fields)))
     const output =
       (await verb.follow?.(outcome.output as never, { options: typed.options, ask, tell: createTell(options, terminal) })) ?? outcome.output
     await print(verb, { output: output as never, of: { input, name, text: outcome.text, options: typed.options, ask } }, terminal)
@@ -52,16 +52,11 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
   })
 }
 
-/** A refusal names fields of the call, and gives an example for models. A person typed arguments and options. */
-function forPeople(failure: Failure, fields: readonly Field[]): Failure {
-  const why = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
-  if (why === undefined) return failure
-  const message = why.replaceAll(/field `([^`]*)`/g, (_, at: string) => {
-    const usage = fields.find(({ path }) => path.length > 0 && `${at}.`.startsWith(`${path.join('.')}.`))?.usage
-    if (usage === undefined) return `--${at.replaceAll('_', '-')}`
-    return usage.startsWith('--') ? usage.split(' ')[0]! : `the ${nameOf(usage)}`
-  })
-  return { ...failure, message, hint: 'Add --help to see the options.' }
+/** @returns the argument or option that a person typed for a field of the call */
+function typedAs(field: string, fields: readonly Field[]): string {
+  const usage = fields.find(({ path }) => path.length > 0 && `${field}.`.startsWith(`${path.join('.')}.`))?.usage
+  if (usage === undefined) return `--${field.replaceAll('_', '-')}`
+  return usage.startsWith('--') ? usage.split(' ')[0]! : `the ${nameOf(usage)}`
 }
 
 /** @returns the input with what the person has seen and agreed to; null: they did not. @throws OxbowError `bad_input` where nobody can be asked */

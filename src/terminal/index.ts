@@ -34,6 +34,7 @@ export {
   plainLine,
   plainText,
   isUsed,
+  newestConversation,
   sessionNamed,
   shortId,
   subjectOf,

@@ -2,7 +2,7 @@
  * Text of models and tools is hostile to a terminal: control characters move the cursor, rewrite what was shown, set titles and
  * clipboards; bidirectional overrides change the visible order of text. Everything that is printed passes through these functions.
  */
-import { OxbowError, ownValue, withoutSequences } from '../base/index.ts'
+import { isDerived, OxbowError, ownValue, withoutSequences } from '../base/index.ts'
 import type { SentMedia, SessionInfo } from '../protocol/index.ts'
 import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from './limits.ts'
 
@@ -101,6 +101,14 @@ export function shortId(id: string, all: readonly string[]): string {
 
 /** Programs that connect begin sessions for what they read, and editors for each window: lists leave out those in which nothing was said. */
 export const isUsed = ({ turns, busy, parent }: SessionInfo): boolean => turns > 0 || busy || parent !== undefined
+
+/**
+ * The conversation that was used last, which `--continue` goes on with. Agents, schedules and graphs work in sessions of their own, whose ids
+ * follow from the run: a person who started one in between still means their own conversation.
+ * @param listed newest first
+ */
+export const newestConversation = (listed: readonly SessionInfo[]): SessionInfo | undefined =>
+  listed.find(({ id, turns, busy }) => !isDerived(id) && (turns > 0 || busy))
 
 /**
  * @param listed all sessions that may be meant

@@ -1,6 +1,6 @@
 /** The session on the screen: opening one, starting one with its first message, following it across guests, and its older records. */
 import type { FollowEvent } from '../client/index.ts'
-import { inRecordOrder, sessionNamed } from '../terminal/index.ts'
+import { inRecordOrder, newestConversation, sessionNamed } from '../terminal/index.ts'
 import { didYouMean, OxbowError, type SessionId, toError, toFailure } from '../base/index.ts'
 import { isMessage, type RecordView, type SessionInfo } from '../protocol/index.ts'
 import { maxListed, pageRecords } from './limits.ts'
@@ -183,7 +183,7 @@ async function assertAgent(gateway: Gateway, name: string): Promise<void> {
 }
 
 async function newestSession(gateway: Gateway, current: SessionId | null): Promise<SessionInfo> {
-  const newest = (await gateway.listSessions(maxListed)).find(({ id, turns, busy }) => id !== current && (turns > 0 || busy))
+  const newest = newestConversation((await gateway.listSessions(maxListed)).filter(({ id }) => id !== current))
   if (newest !== undefined) return newest
   throw new OxbowError('not_found', 'There is no session to continue.', { hint: 'Send a message to start one.' })
 }

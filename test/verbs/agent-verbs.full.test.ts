@@ -119,3 +119,17 @@ void test('a graph of the person is checked, runs, asks, is answered, cancelled 
   assert.match(ended.err, /ask asks: What of tea\?.*\n.*oxbow graph answer/)
   assert.match((await typed('graph', 'runs', '--all')).out, /survey +success/)
 })
+
+void test('a refused name of a server and a mistyped plugin are told without the words of the call, and times have two digits', async () => {
+  const server = await home.oxbow(['servers', 'add', 'NAME', '--', 'COMMAND'])
+  assert.deepEqual(
+    [server.exit, server.err],
+    [
+      errorTable.bad_input.exit,
+      'error: server: must have up to 24 lower-case letters, digits and -.\nhint: Add --help to see the options.\n',
+    ],
+  )
+  assert.match((await home.oxbow(['plugin', 'clear', 'wether'])).err, /no plugin wether is installed; `oxbow plugin list`/)
+  const scheduled = await home.oxbow(['schedule', 'add', 'list files', '--cron', '0 7 * * *', '--zone', 'UTC'])
+  assert.match(scheduled.out, /next \d{4}-\d\d-\d\d 07:00:00 UTC/, scheduled.err)
+})

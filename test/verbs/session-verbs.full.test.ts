@@ -15,7 +15,7 @@ interface Listed {
 let home: Home
 
 before(async () => {
-  home = await openHome('[memory]\nembedder = "none"\n')
+  home = await openHome('[memory]\nembedder = "none"\n[resources]\ncpu_percent = 100\nload_per_processor = 1000\n')
 })
 
 after(async () => {
@@ -97,4 +97,12 @@ void test('a session is forked and continues from the shared messages; delete ne
   assert.deepEqual([unknown.exit, /^error: [^]*\nhint: /.test(unknown.err)], [errorTable.not_found.exit, true])
   const audit = await home.oxbow(['audit', 'verify'])
   assert.deepEqual([audit.exit, /bodies are erased/.test(audit.out)], [0, true], audit.out)
+})
+
+void test('--continue goes on with the own conversation, not with the session of an agent that ran since', async () => {
+  const id = await say('write "mine" to mine.txt')
+  assert.equal((await home.oxbow(['spawn', '--wait', 'list files'])).exit, 0)
+  const [newest] = await list()
+  assert.notEqual(newest!.id, id, 'the session of the agent is the newest')
+  assert.equal((await home.json<{ session: string }>('run', '--continue', 'list files'))[0]!.session, id)
 })

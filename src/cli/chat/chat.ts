@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, type HostEnv, usersFolder } from '../../runner/index.ts'
-import { type Failure, ownValue } from '../../base/index.ts'
+import { type Failure, isDerived, ownValue } from '../../base/index.ts'
 import type { GuestStatus, Notice } from '../../protocol/index.ts'
 import { builtinProviders, type Config } from '../../config/index.ts'
 import { type Connection, type GuestChoice, guestSetup, withConnection } from '../guest-connection.ts'
@@ -99,8 +99,9 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, place, on
   })
 }
 
+/** Of the person's conversations: agents, schedules and graphs go on by themselves, and `/continue` leads to none of them. */
 export async function tellOfInterrupted(gateway: Connection['gateway'], tell: (text: string) => void): Promise<void> {
-  const running = (await gateway.listSessions(maxListedSessions).catch(() => [])).filter(({ busy }) => busy)
+  const running = (await gateway.listSessions(maxListedSessions).catch(() => [])).filter(({ id, busy }) => busy && !isDerived(id))
   const [newest] = running
   if (newest === undefined) return
   const title = JSON.stringify(plainLine(newest.title, interruptedTitleChars))

@@ -3,7 +3,7 @@ import type { MadeCall } from '../../protocol/index.ts'
 import { text as readText } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { plainText } from '../../terminal/index.ts'
-import { type Json, OxbowError } from '../../base/index.ts'
+import { type Failure, type Json, OxbowError, toError } from '../../base/index.ts'
 import type { InputOf, OutputOf } from '../../client/index.ts'
 import { type GatewayPort, type GuestChoice, outcomeOf, outputOf, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes, restartPollMs, restartWaitMs } from '../limits.ts'
@@ -77,9 +77,21 @@ export function showOutput<Name extends string>(
   show: (output: OutputOf<Name>) => string,
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const output = await outputOf<Name>(gateway, name, input)
-    return printAnswer(output, show(output), options, terminal)
+    const outcome = await gateway.call<Name>(name, input)
+    if (outcome.status !== 'ok') throw toError(forPeople(outcome.failure))
+    return printAnswer(outcome.output, show(outcome.output), options, terminal)
   })
+}
+
+/**
+ * A refusal names fields of the call, and gives an example for models. A person typed arguments and options.
+ * @param word what the person typed for a field
+ */
+export function forPeople(failure: Failure, word = (field: string): string => field): Failure {
+  const why = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
+  if (why === undefined) return failure
+  const message = why.replaceAll(/field `([^`]*)`/g, (_, field: string) => word(field))
+  return { ...failure, message, hint: 'Add --help to see the options.' }
 }
 
 /** Of verbs that destroy something: they only say what they would do. */

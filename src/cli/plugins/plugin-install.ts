@@ -272,7 +272,7 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
   return showOutput(['plugin.reload', { plugin: name }], options, terminal, () => `Reloaded ${name}.`)
 }
 
-/** Also of a plugin that was removed: what it has written stays until then. */
+/** Also of a plugin that was removed: what it has written stays until then. A name that no plugin has may be mistyped, so that is said. */
 export async function pluginClear(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
   const { home, workspace } = guestSetup(options, terminal)
   const { findPlugin } = await loadPlugins()

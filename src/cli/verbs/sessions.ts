@@ -22,6 +22,7 @@ import {
   agentTree,
   formatTime,
   isUsed,
+  newestConversation,
   mediaLine,
   plainLine,
   plainText,
@@ -137,9 +138,9 @@ export async function findSession(gateway: GatewayPort, prefix: string, listing:
   return sessionNamed(await listSessions(gateway, maxListedSessions, listing), prefix, undoHint)
 }
 
-/** @returns the session that was used last. @throws OxbowError `not_found` */
+/** @returns the conversation that was used last. @throws OxbowError `not_found` */
 export async function newestSession(gateway: Pick<GatewayPort, 'listSessions'>): Promise<SessionInfo> {
-  const newest = (await gateway.listSessions(maxListedSessions)).find(({ turns, busy }) => turns > 0 || busy)
+  const newest = newestConversation(await gateway.listSessions(maxListedSessions))
   if (newest !== undefined) return newest
   throw new OxbowError('not_found', 'there is no session to continue', { hint: 'Omit --continue to start one.' })
 }

@@ -15,7 +15,7 @@ import {
   verbGroup,
 } from '../verb-parts.ts'
 
-const continueOption = (): Option => new Option('--continue', 'continue the newest session').conflicts('session')
+const continueOption = (): Option => new Option('--continue', 'continue your newest session').conflicts('session')
 
 const folderOption = (): Option => new Option('--folder <path>', 'let the agent work in this folder; asks the first time')
 

@@ -343,7 +343,9 @@ function viewOf(schedule: Schedule): ScheduleView {
 function localText({ next_at: next, cadence: when }: Schedule): string | null {
   if (next === null) return null
   const zone = when.type === 'cron' && when.time_zone !== '' ? { timeZone: when.time_zone } : {}
-  return new Date(next).toLocaleString('sv-SE', { ...zone, timeZoneName: 'short' })
+  const two = '2-digit'
+  const parts = { year: 'numeric', month: two, day: two, hour: two, minute: two, second: two, timeZoneName: 'short' } as const
+  return new Date(next).toLocaleString('sv-SE', { ...zone, ...parts })
 }
 
 function describe(schedule: Schedule): string {
