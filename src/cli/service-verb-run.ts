@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { text as readText } from 'node:stream/consumers'
 import { plainLine, plainText } from '../terminal/index.ts'
 import { errorTable, isOxbowError, type JsonObject, OxbowError, ownValue, toError } from '../base/index.ts'
-import type { AskCall, ServiceVerb } from '../protocol/index.ts'
+import type { AskCall, OutputOf, ServiceVerb } from '../protocol/index.ts'
 import { openHome, sharedPathOf } from '../runner/index.ts'
 import { type GuestChoice, userWorkspace, withGuest, outputOf } from './guest-connection.ts'
 import { isYes } from './input.ts'
@@ -35,7 +35,7 @@ export async function runVerb(verb: ServiceVerb, { fields, given, options }: Giv
   const completed = verb.input === undefined ? written : await verb.input(written, typed)
   if (verb.keeps?.(typed.options) === true) await (await import('./verbs/serve.ts')).keepServing(options, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
-    const ask: AskCall = (call, input) => outputOf(gateway, call as string, input)
+    const ask: AskCall = async (call, input) => (await outputOf(gateway, call as string, input)) as OutputOf<typeof call>
     const found = verb.find === undefined ? completed : await verb.find(completed, ask, typed.options)
     const input = verb.agree === undefined ? found : await agreed(verb, found, { fields, name, options, ask }, terminal)
     if (input === null) return 0

@@ -1,6 +1,7 @@
 /** How much a client may ask, and what it is answered when the gateway closes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Json } from '../base/index.ts'
 import { createFakeKernel } from './fake-kernel.ts'
 import { openTerminal, startTestGateway } from './gateway-fixture.ts'
 
@@ -10,12 +11,12 @@ const testEchoName: string = 'test.echo'
 void test('a gateway that closes answers what is under way, or says when to ask again', async () => {
   const kernel = createFakeKernel()
   const slow = Promise.withResolvers<void>()
-  const call: typeof kernel.call = async (name, input) => {
+  const call = (async (name: string, input: Json) => {
     if (name === 'system.calls') return { status: 'ok', output: calls, text: '', ok: true }
     if (name === 'test.slow') await slow.promise
     if (name === 'test.never') await new Promise(() => {})
     return kernel.call(testEchoName, input)
-  }
+  }) as typeof kernel.call
   const calls = ['test.slow', 'test.never'].map((name) => ({ name, audience: ['terminal'], routes: [], input: {} }))
   await using fixture = await startTestGateway({ kernel: { ...kernel, call }, limits: { drainMs: 200 } })
   const ask = (name: string) =>

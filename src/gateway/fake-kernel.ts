@@ -165,11 +165,11 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
       append(topic.info.id, call, 'shell.exec', 'decided', { allow })
       return ''
     },
-    async call(name, input): Promise<CallOutcome> {
+    call: (async (name: string, input: Json): Promise<CallOutcome> => {
       if (name === 'test.echo') return { status: 'ok', output: input, text: JSON.stringify(input), ok: true }
       const failure = { code: 'unknown_call', message: `No call has the name ${name}.`, hint: 'See `oxbow calls`.' } as const
       return { status: 'refused', failure, text: failure.message }
-    },
+    }) as Kernel['call'],
     onNotice(listener) {
       world.noticed.add(listener)
       return () => world.noticed.delete(listener)

@@ -66,7 +66,7 @@ void it('an action of a plugin reads what its manifest names, and is refused the
   const answer = await guest.kernel.call(notesCopyName, { path: '/shared/note.txt' })
   assert.ok(answer.status === 'ok')
   assert.match(answer.text, /remember the milk/)
-  const { refused, socket, secret } = (answer.output as { data: Tried }).data
+  const { refused, socket, secret } = (answer.output as unknown as { data: Tried }).data
   assert.deepEqual(
     refused.map(({ status, failure }) => [status, failure?.message, failure?.hint.split(', if ', 1)[0]]),
     [

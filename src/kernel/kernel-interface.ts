@@ -1,6 +1,6 @@
 /** The kernel as the gateway sees it: what terminals and programs can ask of it. And what it is made of, as the composition root sees it. */
 import type { CallId, Json, OxbowError, SessionId } from '../base/index.ts'
-import type { MadeCall, CallOutcome, GuestStatus, Notice, PendingApproval, SessionInfo } from '../protocol/index.ts'
+import type { MadeCall, CallOutcome, GuestStatus, Notice, OutputOf, PendingApproval, SessionInfo } from '../protocol/index.ts'
 import type { CallReference } from './calls/call-reference.ts'
 import type { KernelEvent, PastDelivery } from './records/events.ts'
 import type { StartTurn } from './turns/start-turn.ts'
@@ -20,7 +20,12 @@ export interface Kernel {
    * Makes a call that is offered to terminals, as the user, through the gate.
    * @param id makes it repeatable: the same id returns the recorded outcome, or continues the recorded intent
    */
-  call<Name extends string>(name: Name & MadeCall<Name>, input: Json, session?: SessionId, id?: CallId): Promise<CallOutcome>
+  call<Name extends string>(
+    name: Name & MadeCall<Name>,
+    input: Json,
+    session?: SessionId,
+    id?: CallId,
+  ): Promise<CallOutcome<OutputOf<Name>>>
   /**
    * @returns a function that stops following
    * @throws OxbowError `not_found` for an unknown session, or the reason of `past.leaving`

@@ -99,7 +99,7 @@ test('a parked call survives a restart, is shown again, and runs when it is appr
   const listed = await second.kernel.call('approval.list', {})
   assert.ok(listed.status === 'ok')
   assert.deepEqual(
-    (listed.output as { at: number }[]).map(({ at }) => at),
+    listed.output.map(({ at }) => at),
     [parked.at],
     'it has waited since the first time',
   )

@@ -90,7 +90,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     cancelTurn: async (session) => (expectOk(await ask(cancelCall, { session }, session)) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) =>
       (expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')) as { next: string }).next,
-    call: ask,
+    call: ask as Kernel['call'],
     async follow(session, cursor, listener, past) {
       await resumed
       await sessions.load(session)

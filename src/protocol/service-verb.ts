@@ -3,6 +3,7 @@
  * says here is what the schema does not know. Loaded when one of them is typed: a start knows only the first words.
  */
 import type { MadeCall } from './call-names.ts'
+import type { OutputOf } from './call-types.ts'
 import type { ErrorCode, Json, JsonObject, OxbowError } from '../base/index.ts'
 
 /** What a service adds to the command line. */
@@ -103,7 +104,7 @@ export interface Typed {
 }
 
 /** @returns the output of a call. @throws OxbowError as it failed */
-export type AskCall = <Name extends string>(call: Name & MadeCall<Name>, input: JsonObject) => Promise<unknown>
+export type AskCall = <Name extends string>(call: Name & MadeCall<Name>, input: JsonObject) => Promise<OutputOf<Name>>
 
 export interface Following extends Pick<Typed, 'options'> {
   readonly ask: AskCall

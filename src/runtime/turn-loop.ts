@@ -7,7 +7,7 @@
 import { type CallId, type Failure, unfenced } from '../base/index.ts'
 import {
   type AssistantMessage,
-  type Attachment,
+  type Mail,
   type ClientCall,
   type ConversationItem,
   conversationItem,
@@ -180,12 +180,6 @@ async function takeMail(process: Process): Promise<readonly ConversationItem[]> 
   if (outcome.status !== 'ok') return []
   const mail = outcome.output as { readonly messages: readonly Mail[] }
   return mail.messages.map(({ id, text, attachments }) => conversationItem(id, sentMessage(text, attachments ?? [], id)))
-}
-
-interface Mail {
-  readonly id: CallId
-  readonly text: string
-  readonly attachments?: readonly Attachment[]
 }
 
 interface Window extends Rolled {

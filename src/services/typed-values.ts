@@ -1,7 +1,7 @@
 /** What people type and read in verbs of several services: options for budgets, sessions by the beginning of their id, definitions. */
 import { plainLine, plainText, sessionNamed } from '../terminal/index.ts'
 import type { DefinitionKind } from '../config/index.ts'
-import type { AskCall, ServiceVerb, SessionInfo } from '../protocol/index.ts'
+import type { AskCall, OutputOf, SessionInfo, ServiceVerb } from '../protocol/index.ts'
 
 /** Options for the budget of an agent or a run. @param of what it limits: `it`, or `a run` */
 export function typedBudget(of: string): NonNullable<ServiceVerb['typed']> {
@@ -17,18 +17,7 @@ const maxSessions = 1_000
 
 /** @param prefix what its id begins with; archived ones count. @throws OxbowError `not_found`, or `bad_input` when it is ambiguous */
 export async function findSession(ask: AskCall, prefix: string): Promise<SessionInfo> {
-  return sessionNamed((await ask('session.list', { limit: maxSessions, archived: true })) as readonly SessionInfo[], prefix)
-}
-
-/** As `definition.show` has it. */
-export interface ShownDefinition {
-  readonly name: string
-  readonly from: string
-  readonly state: string
-  readonly problem: string
-  readonly hash: string
-  readonly toml: string
-  readonly text: string
+  return sessionNamed(await ask('session.list', { limit: maxSessions, archived: true }), prefix)
 }
 
 /** Characters of a problem in a line. */
@@ -37,7 +26,7 @@ export const problemChars = 100
 /** @returns the call that shows a definition, for verbs of others, with its input */
 export const showDefinition = (kind: DefinitionKind, name: string) => ['definition.show', { kind, name }] as const
 
-export function definitionText({ name, from, state, problem, hash, toml, text }: ShownDefinition): string {
+export function definitionText({ name, from, state, problem, hash, toml, text }: OutputOf<'definition.show'>): string {
   const head = `${name}, of the ${from}: ${state}${problem === '' ? '' : ` (${plainLine(problem, problemChars)})`}\nhash ${hash}`
   return [head, ...[toml, text].filter((part) => part !== '').map((part) => plainText(part.trimEnd()))].join('\n\n')
 }

@@ -1,30 +1,17 @@
 /** What there is of skills, commands and instructions, for people: what counts, what waits for their trust, and what is hidden by what. */
 import { posix } from 'node:path'
 import { OxbowError } from '../base/index.ts'
-import type { Catalog, SkillPlace } from './catalog.ts'
+import type { OutputOf } from '../protocol/index.ts'
+import type { Catalog } from './catalog.ts'
 import { readCommand } from './commands.ts'
 import { outerFirst, trustedInstructions } from './instructions.ts'
 import { readSkillFiles } from './open-skill.ts'
 import { readSkill, type SkillHead } from './skill-file.ts'
-import { keptFiles, treeHash, type Trusted, type TrustBook, type TrustedKind } from './trust.ts'
+import { keptFiles, treeHash, type Trusted, type TrustBook } from './trust.ts'
 import type { FoundSkill, FoundText, WorkspaceFiles } from './workspace-files.ts'
 
-/** `ready`: it counts. `new`, `changed`: it waits for trust. `hidden`: another of the name counts. `broken`: see its problem. */
-type ItemState = 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
-
-export interface Item {
-  readonly kind: TrustedKind
-  readonly name: string
-  readonly place: SkillPlace | 'workspace'
-  /** Whose skill it is, for the place `agent`. */
-  readonly agent: string
-  /** In the workspace; empty for one that the host has. */
-  readonly path: string
-  readonly description: string
-  readonly state: ItemState
-  /** What hides it, or is wrong with it. */
-  readonly problem: string
-}
+/** Its state is `ready`: it counts. `new`, `changed`: it waits for trust. `hidden`: another of the name counts. `broken`: see its problem. */
+export type Item = OutputOf<'skill.list'>['items'][number]
 
 export interface InventoryDeps {
   readonly catalog: Catalog

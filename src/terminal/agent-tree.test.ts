@@ -2,29 +2,30 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { agentGoal, type AgentLine, agentSpent, agentState, agentTree } from './agent-tree.ts'
 
-const agent = (id: string, parent: string, more: Partial<AgentLine> = {}): AgentLine => ({
-  id,
-  name: id,
-  session: `s-${id}`,
-  home: '',
-  parent,
-  state: 'running',
-  waiting_for: null,
-  waiting_on: '',
-  depth: 1,
-  priority: 'normal',
-  task: 'Count.\nAnd more.',
-  reply: '',
-  reason: '',
-  created_at: 0,
-  started_at: null,
-  ended_at: null,
-  current_call: null,
-  usage: null,
-  spent: { tokens: 0, micro_dollars: 0 },
-  left: null,
-  ...more,
-})
+const agent = (id: string, parent: string, more: Partial<AgentLine> = {}) =>
+  ({
+    id,
+    name: id,
+    session: `s-${id}`,
+    home: '',
+    parent,
+    state: 'running',
+    waiting_for: null,
+    waiting_on: '',
+    depth: 1,
+    priority: 'normal',
+    task: 'Count.\nAnd more.',
+    reply: '',
+    reason: '',
+    created_at: 0,
+    started_at: null,
+    ended_at: null,
+    current_call: null,
+    usage: null,
+    spent: { tokens: 0, micro_dollars: 0 },
+    left: null,
+    ...more,
+  }) as AgentLine
 
 test('a tree has parents before their children, with lines that show which is whose', () => {
   const agents = [

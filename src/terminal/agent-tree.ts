@@ -1,41 +1,9 @@
 /** Agents as a tree, and what a person reads of each: its goal, its state and what it waits for, what it has spent and what is left. */
+import type { OutputOf } from '../protocol/index.ts'
 import { formatMoney, formatMs, plainLine } from './terminal-text.ts'
 
-interface Amounts {
-  readonly tokens: number | null
-  readonly micro_dollars: number | null
-  readonly calls: number | null
-  readonly seconds: number | null
-}
-
 /** An agent as `agent.list` shows it. */
-export interface AgentLine {
-  readonly id: string
-  readonly name: string
-  readonly session: string
-  /** Session that gets its answer; empty: none. */
-  readonly home: string
-  readonly parent: string
-  readonly state: string
-  readonly waiting_for: string | null
-  readonly waiting_on: string
-  readonly depth: number
-  readonly priority: string
-  readonly task: string
-  readonly reply: string
-  readonly reason: string
-  readonly created_at: number
-  readonly started_at: number | null
-  readonly ended_at: number | null
-  readonly branch?: string | undefined
-  readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
-  readonly usage: { readonly cpu_ms: number; readonly memory_mb: number } | null
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
-  readonly left: Amounts | null
-  /** What its conversation has read, with origins; older guests leave them out. */
-  readonly labels?: readonly string[]
-  readonly origins?: unknown
-}
+export type AgentLine = OutputOf<'agent.list'>['agents'][number]
 
 interface TreeNode {
   readonly agent: AgentLine
@@ -45,9 +13,9 @@ interface TreeNode {
 
 /** @returns parents before their children, the oldest first; an agent whose parent is not listed is at the top */
 export function agentTree(agents: readonly AgentLine[]): readonly TreeNode[] {
-  const ids = new Set(agents.map(({ id }) => id))
+  const ids = new Set<string>(agents.map(({ id }) => id))
   const sorted = [...agents].sort((a, b) => a.created_at - b.created_at)
-  const below = Map.groupBy(sorted, ({ parent }) => (ids.has(parent) ? parent : ''))
+  const below = Map.groupBy(sorted, ({ parent }): string => (ids.has(parent) ? parent : ''))
   const walk = (parent: string, above: string, isTop: boolean): readonly TreeNode[] => {
     const children = below.get(parent) ?? []
     return children.flatMap((agent, at) => {

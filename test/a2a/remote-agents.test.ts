@@ -50,7 +50,7 @@ describe('an agent of others', () => {
     await remotes.reopen()
     const second = await remotes.call('a2a.translator', { goal: 'one' }, { id })
     assert.deepEqual(second.output, first.output)
-    const listed = (await server.fixture.kernel.call('task.list', {})) as { output: { tasks: { message: string }[] } }
+    const listed = (await server.fixture.kernel.call('task.list', {})) as unknown as { output: { tasks: { message: string }[] } }
     const messages = listed.output.tasks.map(({ message }) => message)
     assert.equal(new Set(messages).size, messages.length)
     assert.equal(messages.length, 3)
@@ -85,7 +85,7 @@ describe('a task that waits for the owner of the agent', () => {
     await remotes.approve('helper')
     const { output } = await remotes.call('a2a.helper', { goal: 'act' })
     assert.equal(output['status'], 'input_required')
-    const pending = (await server.fixture.kernel.call('approval.list', {})) as { output: { call: string }[] }
+    const pending = (await server.fixture.kernel.call('approval.list', {})) as unknown as { output: { call: string }[] }
     await server.fixture.kernel.approve(pending.output[0]!.call as never, true)
     const more = await remotes.call('a2a.helper', { goal: 'and now?', context: output['context']! })
     assert.equal(more.output['status'], 'success', JSON.stringify(more.output))

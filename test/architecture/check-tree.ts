@@ -6,6 +6,7 @@ import { checkDepth, checkFolders, checkNames, checkSizes, checkSyntax, type Dep
 import { checkServices } from './service-rules.ts'
 import type { SourceTree } from './source-tree.ts'
 import { checkManifest, checkPermissions, checkTable } from './table-rules.ts'
+import { checkTwins } from './twins.ts'
 import type { Violation } from './violation.ts'
 import { applyWaivers } from './violation.ts'
 
@@ -26,6 +27,7 @@ export function checkTree(
     ...checkNames(tree),
     ...checkSyntax(tree),
     ...checkServices(tree),
+    ...checkTwins(tree),
     ...checkTable(modules),
     ...checkManifest(tree, modules),
     ...checkPermissions(tree, modules),

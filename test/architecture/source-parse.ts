@@ -49,6 +49,15 @@ export interface DottedName {
   readonly line: number
 }
 
+/** Fields of an object, as a type with a name or as a schema says them. */
+export interface ShapeFact {
+  /** Of a type; null: a schema. */
+  readonly type: string | null
+  /** Sorted, and joined. */
+  readonly fields: string
+  readonly line: number
+}
+
 export interface SourceFacts {
   readonly lines: number
   readonly dottedNames: readonly DottedName[]
@@ -57,6 +66,7 @@ export interface SourceFacts {
   readonly imports: readonly ImportFact[]
   readonly functions: readonly FunctionFact[]
   readonly syntax: readonly SyntaxFact[]
+  readonly shapes: readonly ShapeFact[]
 }
 
 export interface Node {
@@ -78,6 +88,7 @@ export function parseSource(path: string, text: string): SourceFacts {
   const constants = new Map<string, unknown>()
   const dottedNames: DottedName[] = []
   const rights: string[] = []
+  const shapes: ShapeFact[] = []
   walk(program, (node, ancestors) => {
     const isConstant = node.type === 'VariableDeclarator' && ancestors.at(-1)?.['kind'] === 'const'
     if (isConstant) constants.set(calleeName(node['id']), node['init'])
@@ -87,6 +98,8 @@ export function parseSource(path: string, text: string): SourceFacts {
     if (node.type === 'Property' && calleeName(node['key']) === 'right') rights.push(literalText(node['value']) ?? '')
     const dotted = dottedName(node, ancestors, lineOf)
     if (dotted !== null) dottedNames.push(dotted)
+    const shape = shapeOf(node, ancestors.at(-1), lineOf)
+    if (shape !== null) shapes.push(shape)
     if (functionTypes.has(node.type)) functions.push(measureFunction(node, ancestors, lineOf))
     const forbidden = forbiddenKind(node)
     if (forbidden !== null) syntax.push({ ...forbidden, line: lineOf(node.start) })
@@ -101,7 +114,7 @@ export function parseSource(path: string, text: string): SourceFacts {
     if (note !== null)
       syntax.push({ kind: 'left_over_note', what: firstLine(comment.value.slice(note.index)), line: lineOf(comment.start) })
   }
-  return { lines: text.split('\n').length - (text.endsWith('\n') ? 1 : 0), imports, functions, syntax, dottedNames, rights }
+  return { lines: text.split('\n').length - (text.endsWith('\n') ? 1 : 0), imports, functions, syntax, dottedNames, rights, shapes }
 }
 
 function dottedName(node: Node, ancestors: readonly Node[], lineOf: LineOf): DottedName | null {
@@ -325,4 +338,29 @@ function isMutableState(statement: Node): boolean {
     if (!isNode(init) || init.type !== 'NewExpression' || (init['arguments'] as unknown[]).length > 0) return false
     return ['Map', 'Set', 'WeakMap', 'WeakSet'].includes(calleeName(init['callee']))
   })
+}
+
+/** @returns what a node says of an object with at least two fields, all written out */
+function shapeOf(node: Node, parent: Node | undefined, lineOf: LineOf): ShapeFact | null {
+  const isType = node.type === 'TSInterfaceDeclaration' || (node.type === 'TSTypeLiteral' && parent?.type === 'TSTypeAliasDeclaration')
+  const members = isType ? membersOf(node) : schemaFields(node)
+  const keys = members.map(({ type, key }) =>
+    type === 'TSPropertySignature' || type === 'Property' ? (literalText(key) ?? calleeName(key)) : '',
+  )
+  if (keys.length < 2 || keys.includes('')) return null
+  const type = isType ? calleeName((node.type === 'TSTypeLiteral' ? parent : node)?.['id']) : null
+  return { type, fields: keys.sort().join(), line: lineOf(node.start) }
+}
+
+function membersOf(node: Node): readonly Node[] {
+  const { body, members, extends: bases } = node as { body?: { body: Node[] }; members?: Node[]; extends?: Node[] }
+  // What it extends has fields that are not written here.
+  return (bases ?? []).length > 0 ? [] : (members ?? body?.body ?? [])
+}
+
+/** The fields of `z.object({ … })` and its strict and loose forms. */
+function schemaFields(node: Node): readonly Node[] {
+  if (node.type !== 'CallExpression' || !/^(?:strictObject|object|looseObject)$/.test(calleeName(node['callee']))) return []
+  const [first] = node['arguments'] as Node[]
+  return isNode(first) && first.type === 'ObjectExpression' ? (first['properties'] as Node[]) : []
 }

@@ -1,5 +1,7 @@
 /** Exceptions from the rules, each with its reason. One that waives nothing is reported. */
 
+import { schemaTwins } from './schema-twins.ts'
+
 export interface Waiver {
   readonly rule: string
   /** The file, or the folder, that the violation names. */
@@ -10,6 +12,9 @@ export interface Waiver {
 }
 
 export const waivers: readonly Waiver[] = [
+  ...Object.entries(schemaTwins).flatMap(([path, types]) =>
+    types.map(([type, reason]): Waiver => ({ rule: 'schema_twin', path, about: `: ${type} has`, reason })),
+  ),
   ...(
     [
       ['file_too_long', 'lines'],

@@ -1,9 +1,9 @@
 /** `oxbow agents` and `top`: the agents of a guest. */
+import type { OutputOf } from '../../protocol/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import {
   agentGoal,
-  type AgentLine,
   agentSpent,
   agentState,
   agentTree,
@@ -17,16 +17,7 @@ import {
 } from '../../terminal/index.ts'
 import { type CallOptions } from './call.ts'
 
-interface Listed {
-  readonly agents: readonly AgentLine[]
-  readonly admission: {
-    readonly running: number
-    readonly max_running: number
-    readonly queued: readonly string[]
-    readonly starts_left: number
-    readonly paused_by: readonly string[]
-  }
-}
+type Listed = OutputOf<'agent.list'>
 
 export interface ListOptions extends CallOptions {
   readonly tree?: boolean | undefined

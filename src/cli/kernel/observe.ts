@@ -1,7 +1,8 @@
 /** `oxbow events`: what happens in the guest. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findGuest, openHome, openWorkspace, parseUser, type Workspace } from '../../runner/index.ts'
-import { isOxbowError, type JsonObject } from '../../base/index.ts'
+import { isOxbowError } from '../../base/index.ts'
+import type { EventView } from '../../protocol/index.ts'
 import { type Connection, withGuest, outputOf } from '../guest-connection.ts'
 import { eventWaitS, guestPollMs } from '../limits.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
@@ -14,15 +15,6 @@ export interface EventsOptions extends CallOptions {
   readonly kind?: readonly string[] | undefined
   readonly after?: number | undefined
   readonly limit: number
-}
-
-interface EventLine {
-  readonly seq: number
-  readonly at: number
-  readonly kind: string
-  readonly actor: string
-  readonly session: string
-  readonly fields: JsonObject
 }
 
 /**
@@ -53,7 +45,7 @@ interface Progress {
 
 const filterOf = ({ kind, session }: EventsOptions) => ({ kinds: [...(kind ?? [])], ...(session !== undefined && { session }) })
 
-function show(events: readonly EventLine[], options: EventsOptions, terminal: Terminal): void {
+function show(events: readonly EventView[], options: EventsOptions, terminal: Terminal): void {
   for (const event of events) printLine(terminal, options.json === true ? JSON.stringify(event) : eventLine(event))
 }
 
@@ -71,8 +63,8 @@ function printNewest(options: EventsOptions, terminal: Terminal): Promise<number
   })
 }
 
-async function newest(gateway: Connection['gateway'], filter: ReturnType<typeof filterOf>, count: number): Promise<readonly EventLine[]> {
-  const pages: (readonly EventLine[])[] = []
+async function newest(gateway: Connection['gateway'], filter: ReturnType<typeof filterOf>, count: number): Promise<readonly EventView[]> {
+  const pages: (readonly EventView[])[] = []
   let left = count
   for (let before = Number.MAX_SAFE_INTEGER; ;) {
     const limit = Math.min(left, maxPage)
@@ -110,7 +102,7 @@ async function nextGuest(workspace: Workspace): Promise<void> {
 
 const maxPage = 500
 
-function eventLine({ seq, at, kind, session, fields }: EventLine): string {
+function eventLine({ seq, at, kind, session, fields }: EventView): string {
   const facts = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
   return plainLine(`${seq}  ${formatTime(at)}  ${kind}${session === '' ? '' : `  ${session}`}  ${facts.join(' ')}`.trimEnd(), 400)
 }

@@ -3,7 +3,7 @@ import { createHash, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { askOffline, createExportHeads, readSeal, signExport } from '../../runner/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import { isGeneration, erasedText, isErased, type JournalRecord } from '../../protocol/index.ts'
+import { isGeneration, erasedText, isErased, type JournalRecord, type OutputOf } from '../../protocol/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { columnsOf, exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
@@ -19,40 +19,8 @@ export interface AuditShowOptions extends AuditOptions {
   readonly limit: number
 }
 
-/** The guest's report. */
-interface VerifyReport {
-  readonly ok: boolean
-  readonly records: number
-  readonly blobs: number
-  readonly first_bad: Bad | null
-  readonly open: readonly { readonly seq: number; readonly name: string }[]
-  readonly signed_heads: SignedHeads
-  readonly repeated: { readonly records: number; readonly unexplained: readonly Bad[] }
-  readonly projections: readonly string[]
-  readonly erased: { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
-  readonly ms: number
-}
-
-interface SignedHeads {
-  readonly checked: number
-  readonly chained_from: number | null
-  readonly bad: readonly Bad[]
-  readonly others: number
-  readonly restores: readonly Restored[]
-}
-
-interface Restored {
-  readonly at: number
-  readonly by: string
-  readonly from: number
-  readonly to: number
-  readonly fault: string
-}
-
-interface Bad {
-  readonly seq: number
-  readonly why: string
-}
+type VerifyReport = OutputOf<'audit.verify'>
+type SignedHeads = NonNullable<VerifyReport['signed_heads']>
 
 /** @returns 0 when the journal verifies, else the code of `audit_failed`. */
 export async function auditVerify(options: AuditOptions, terminal: Terminal): Promise<number> {
@@ -156,9 +124,9 @@ export async function auditRecording(session: string, options: AuditOptions, ter
   })
 }
 
-function chained({ checked, chained_from: from }: SignedHeads): string {
-  if (checked === 0) return ''
-  return from === null ? ', not chained by an older Oxbow' : `, chained from record ${from} on`
+function chained(heads: SignedHeads | null): string {
+  if (heads === null || heads.checked === 0) return ''
+  return heads.chained_from === null ? ', not chained by an older Oxbow' : `, chained from record ${heads.chained_from} on`
 }
 
 function othersText(count: number): string {
@@ -166,7 +134,7 @@ function othersText(count: number): string {
   return `  ${which} from another version of Oxbow, outside of the chain: start this version once, and it signs over them`
 }
 
-function restoredText({ at, by, from, to, fault }: Restored): string {
+function restoredText({ at, by, from, to, fault }: SignedHeads['restores'][number]): string {
   const was = fault === '' ? '' : `; before that, signed heads were incomplete: ${fault}`
   return `  restored from a backup on ${formatTime(at)} by ${by}: from record ${from} to record ${to}${was}`
 }
@@ -183,14 +151,14 @@ function describeReport({
   erased,
   ms,
 }: VerifyReport): string {
-  const bad = ({ seq, why }: Bad): string => `record ${seq}: ${why}`
+  const bad = ({ seq, why }: NonNullable<VerifyReport['first_bad']>): string => `record ${seq}: ${why}`
   return [
     ok ? 'The journal verifies.' : 'The journal does NOT verify.',
-    `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads.checked} signed heads${chained(heads)}`,
-    ...heads.restores.map(restoredText),
-    ...(heads.others === 0 ? [] : [othersText(heads.others)]),
+    `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads === null ? 'not compared with' : heads.checked} signed heads${chained(heads)}`,
+    ...(heads?.restores ?? []).map(restoredText),
+    ...(heads === null || heads.others === 0 ? [] : [othersText(heads.others)]),
     ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
-    ...heads.bad.map((head) => `  signed heads, ${bad(head)}`),
+    ...(heads?.bad ?? []).map((head) => `  signed heads, ${bad(head)}`),
     ...repeated.unexplained.map((each) => `  recorded twice, ${bad(each)}`),
     ...(repeated.unexplained.length === 0
       ? []

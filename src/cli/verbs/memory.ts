@@ -47,13 +47,7 @@ async function openNew(file: string) {
   })
 }
 
-interface Imported {
-  added: number
-  replaced: number
-  unchanged: number
-  conflicts: string[]
-  refused: { line: number; why: string }[]
-}
+type Imported = OutputOf<'memory.import'>
 
 export async function memoryImport(
   file: string,
@@ -61,7 +55,7 @@ export async function memoryImport(
   terminal: Terminal,
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
-    const total: Imported = { added: 0, replaced: 0, unchanged: 0, conflicts: [], refused: [] }
+    let total: Imported = { added: 0, replaced: 0, unchanged: 0, conflicts: [], refused: [] }
     // In a log, the report at its end is enough.
     const progress = openProgress(terminal, options.json === true || !terminal.errors.isTTY)
     const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0
@@ -72,11 +66,13 @@ export async function memoryImport(
         done += lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
         const input = { lines, overwrite: options.overwrite === true, untrusted: options.untrusted === true }
         const output = await outputOf(gateway, 'memory.import', input)
-        total.added += output.added
-        total.replaced += output.replaced
-        total.unchanged += output.unchanged
-        total.conflicts.push(...output.conflicts)
-        total.refused.push(...output.refused.map(({ line, why }) => ({ line: first + line - 1, why })))
+        total = {
+          added: total.added + output.added,
+          replaced: total.replaced + output.replaced,
+          unchanged: total.unchanged + output.unchanged,
+          conflicts: [...total.conflicts, ...output.conflicts],
+          refused: [...total.refused, ...output.refused.map(({ line, why }) => ({ line: first + line - 1, why }))],
+        }
       }
     } finally {
       progress.end()

@@ -4,7 +4,7 @@
  */
 import type { Kernel } from '../../kernel/index.ts'
 import { type ErrorCode, failureSentences, isOxbowError, type JsonObject, type SessionId } from '../../base/index.ts'
-import type { CallName, SentFile } from '../../protocol/index.ts'
+import type { CallName, OutputOf, SentFile } from '../../protocol/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { maxMessageParts, taskWaitMs } from '../limits.ts'
 import {
@@ -28,26 +28,8 @@ import {
 } from './sdk.ts'
 import { followTask, isEnded, type TaskSource, type TaskStatus, type TaskUpdate, type TaskView } from './task-view.ts'
 
-/** Where to post what happens to a task; as the kernel has it. */
-export interface TaskTarget {
-  readonly id: string
-  readonly url: string
-  readonly token: string
-  readonly scheme: string
-  readonly credentials: string
-  readonly version: string
-}
-
-/** As `task.find` of the kernel gives it. */
-export interface FoundTask {
-  readonly task: string
-  readonly context: SessionId
-  readonly agent: string
-  readonly message: string
-  readonly cursor: number
-  readonly created_at: number
-  readonly targets: readonly TaskTarget[]
-}
+export type FoundTask = OutputOf<'task.find'>
+export type TaskTarget = FoundTask['targets'][number]
 
 /** Who asks. */
 export interface Asking {
@@ -75,7 +57,7 @@ export function createTaskHandler(deps: HandlerDeps): A2ARequestHandler {
   const { agent } = deps
   const find: Find = async (id, context) => {
     if (id.trim() === '') throw new RequestMalformedError('The id of the task is missing.')
-    const found = await ask<FoundTask>(context, 'task.find', { task: id }, true)
+    const found = await ask(context, 'task.find', { task: id }, true)
     if (found.agent !== agent) throw new TaskNotFoundError(`There is no task ${id}.`)
     return found
   }
@@ -92,7 +74,7 @@ export function createTaskHandler(deps: HandlerDeps): A2ARequestHandler {
     const { text, attachments } = readParts(message)
     const to = before?.context ?? message.contextId
     const input = { agent, message: message.messageId, text, attachments, ...(to !== '' && { context: to }) }
-    const sent = await ask<FoundTask>(context, 'task.send', input as unknown as JsonObject)
+    const sent = await ask(context, 'task.send', input as unknown as JsonObject)
     const target = configuration?.taskPushNotificationConfig
     const found = before ?? sent
     return target === undefined ? found : targets.set(found, { ...target, taskId: found.task }, context)
@@ -144,7 +126,7 @@ type TargetOperations = Pick<
 function targetOperations(deps: HandlerDeps, find: Find) {
   const change = async (found: FoundTask, targets: readonly TaskTarget[], context: ServerCallContext): Promise<FoundTask> => {
     await deps.watch({ ...found, targets })
-    return ask<FoundTask>(context, 'task.notify', { task: found.task, targets: targets as unknown as JsonObject[] })
+    return ask(context, 'task.notify', { task: found.task, targets: targets as unknown as JsonObject[] })
   }
   const set = (found: FoundTask, config: TaskPushNotificationConfig, context: ServerCallContext): Promise<FoundTask> => {
     const target = targetOf(config, context.requestedVersion)
@@ -175,10 +157,15 @@ function targetOperations(deps: HandlerDeps, find: Find) {
 }
 
 /** @param isSought what is missing is the task itself @returns the output of a call with the rights of the program @throws A2AError */
-async function ask<Output>(context: ServerCallContext, name: CallName, input: JsonObject, isSought = false): Promise<Output> {
+async function ask<Name extends CallName>(
+  context: ServerCallContext,
+  name: Name,
+  input: JsonObject,
+  isSought = false,
+): Promise<OutputOf<Name>> {
   const asking = askingOf(context)
   try {
-    return await outputOf<Output>(asking.kernel, name, input)
+    return await outputOf(asking.kernel, name, input)
   } catch (error) {
     if (!isOxbowError(error)) throw error
     const message = failureSentences(error)
@@ -250,7 +237,7 @@ async function listTasks(deps: HandlerDeps, params: ListTasksRequest, context: S
   const from = pageToken === '' ? 0 : Number(pageToken)
   if (!Number.isSafeInteger(from) || from < 0) throw new RequestMalformedError('pageToken is not one of this agent.')
   const input = { agent: deps.agent, ...(contextId !== '' && { context: contextId }) }
-  const { tasks } = await ask<{ tasks: readonly FoundTask[] }>(context, 'task.list', input)
+  const { tasks } = await ask(context, 'task.list', input)
   const fits = (task: Task): boolean =>
     (status === TaskState.TASK_STATE_UNSPECIFIED || task.status?.state === status) && Date.parse(task.status?.timestamp ?? '') >= after
   const isFiltered = status !== TaskState.TASK_STATE_UNSPECIFIED || after > 0

@@ -57,7 +57,7 @@ export function createTaskPush(deps: PushDeps): TaskPush {
     },
     async resume() {
       const outcome = await deps.kernel.call('task.list', {})
-      const { tasks } = outcome.status === 'ok' ? (outcome.output as { readonly tasks: readonly FoundTask[] }) : { tasks: [] }
+      const { tasks } = outcome.status === 'ok' ? outcome.output : { tasks: [] }
       for (const task of tasks.filter(({ targets }) => targets.length > 0).slice(0, maxWatchedTasks))
         if (!watched.has(task.task)) begin(task)
     },

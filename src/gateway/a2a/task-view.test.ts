@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Kernel } from '../../kernel/index.ts'
 import type { CallId, SessionId } from '../../base/index.ts'
 import type { CallOutcome } from '../../protocol/index.ts'
 import { createRelease } from './task-view.ts'
@@ -16,10 +17,10 @@ const released: CallOutcome = { status: 'ok', ok: true, output: { released: true
 async function ask(...outcomes: readonly CallOutcome[]): Promise<readonly [boolean | null, number]> {
   const ids = new Set<CallId | undefined>()
   const kernel = {
-    async call(_name: string, _input: unknown, _session: unknown, id?: CallId) {
+    call: (async (_name: string, _input: unknown, _session: unknown, id?: CallId) => {
       ids.add(id)
       return outcomes[Math.min(ids.size, outcomes.length) - 1]!
-    },
+    }) as Kernel['call'],
   }
   return [await createRelease(kernel, new AbortController().signal)(place, 'answer'), ids.size]
 }

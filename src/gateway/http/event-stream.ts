@@ -85,12 +85,8 @@ async function streamBus(kernel: Kernel, writer: Writer, after: number | null, k
     const outcome = await kernel.call('events.next', input)
     if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
     writer.open()
-    const page = outcome.output as {
-      readonly events: readonly (JsonObject & { readonly seq: number; readonly kind: string })[]
-      readonly cursor: number
-    }
-    for (const event of page.events) writer.event(event.kind, event, event.seq)
-    cursor = page.cursor
+    for (const event of outcome.output.events) writer.event(event.kind, event, event.seq)
+    cursor = outcome.output.cursor
   }
 }
 

@@ -10,7 +10,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { createRecentMap, isOxbowError, OxbowError } from '../../base/index.ts'
-import { cleanFileName, mediaTypeOf } from '../../protocol/index.ts'
+import { cleanFileName, mediaTypeOf, type OutputOf } from '../../protocol/index.ts'
 import { downloadPieceBytes, keptPieceSizes, maxUploadedBytes, maxUrlPieces, sniffedBytes } from '../limits.ts'
 import { outputOf } from './messages.ts'
 import { readPieces } from './request-body.ts'
@@ -40,19 +40,6 @@ interface Source {
   read(offset: number, maxBytes: number): Promise<Buffer>
 }
 
-interface Downloaded {
-  readonly base64: string
-  readonly total_bytes: number
-  readonly modified_at: number
-}
-
-interface Uploaded {
-  readonly path: string
-  readonly bytes: number
-  readonly created: boolean
-  readonly hash: string
-}
-
 export function createFiles(): Files {
   const sizes = createRecentMap<string, number>(keptPieceSizes)
   return {
@@ -79,7 +66,7 @@ async function openFile(kernel: Kernel, path: string, isPart: boolean): Promise<
       base64,
       total_bytes: totalBytes,
       modified_at: modifiedAt,
-    } = await outputOf<Downloaded>(kernel, 'file.download', {
+    } = await outputOf(kernel, 'file.download', {
       path,
       offset,
       max_bytes: maxBytes,
@@ -113,7 +100,7 @@ async function openMedia(
       hint: 'Use `pieces` of the record.',
     })
   const readPiece = async (hash: string): Promise<Buffer> => {
-    const { data } = await outputOf<{ readonly data: string }>(kernel, 'media.read', { piece: hash })
+    const { data } = await outputOf(kernel, 'media.read', { piece: hash })
     const bytes = Buffer.from(data, 'base64')
     sizes.put(hash, bytes.length)
     return bytes
@@ -250,8 +237,8 @@ async function receiveFile({ kernel, request, response }: FileRequest, path: str
   const overwrite = request.headers['if-none-match']?.trim() !== '*'
   let offset = 0
   let held: Buffer | null = null
-  const put = async (content: Buffer, last: boolean): Promise<Uploaded> => {
-    const output = await outputOf<Uploaded>(kernel, 'file.upload', {
+  const put = async (content: Buffer, last: boolean): Promise<OutputOf<'file.upload'>> => {
+    const output = await outputOf(kernel, 'file.upload', {
       path,
       upload,
       offset,

@@ -13,13 +13,22 @@ import {
   toError,
   type TurnId,
 } from '../../base/index.ts'
-import { type CallName, endsTurn, pendingOf, readStep, type SentFile, sentFiles, type TurnEnd } from '../../protocol/index.ts'
+import {
+  type CallName,
+  endsTurn,
+  type OutputOf,
+  pendingOf,
+  readStep,
+  type SentFile,
+  sentFiles,
+  type TurnEnd,
+} from '../../protocol/index.ts'
 
 /** @throws OxbowError for a call that failed */
-export async function outputOf<Output>(kernel: Kernel, name: CallName, input: Json, session?: SessionId): Promise<Output> {
-  const outcome = await kernel.call(name, input, session)
+export async function outputOf<Name extends CallName>(kernel: Kernel, name: Name, input: Json): Promise<OutputOf<Name>> {
+  const outcome = await kernel.call<CallName>(name, input)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
-  return outcome.output as Output
+  return outcome.output as OutputOf<Name>
 }
 
 export const messageSchema: z.ZodType<{ text: string; model?: string; attachments?: SentFile[]; session?: string }> = z.strictObject({

@@ -26,9 +26,9 @@ export function createMetrics(): Metrics {
     },
     async text(kernel, connections) {
       const [resources, budget, now] = await Promise.all([
-        outputOf<JsonObject>(kernel, 'resources.show', {}),
-        outputOf<JsonObject>(kernel, 'budget.show', {}),
-        outputOf<JsonObject>(kernel, 'system.now', {}),
+        outputOf(kernel, 'resources.show', {}),
+        outputOf(kernel, 'budget.show', {}),
+        outputOf(kernel, 'system.now', {}),
       ])
       const guest = kernel.status()
       return [

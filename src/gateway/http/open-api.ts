@@ -18,8 +18,7 @@ export type References = ReadonlyMap<string, Reference>
 export async function readReferences(kernel: Kernel): Promise<References> {
   const outcome = await kernel.call('system.calls', {})
   if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
-  const calls = outcome.output as readonly CallReference[]
-  return new Map(calls.filter(({ audience }) => audience.includes('terminal')).map((call) => [call.name, call]))
+  return new Map(outcome.output.filter(({ audience }) => audience.includes('terminal')).map((call) => [call.name, call]))
 }
 
 export async function openApi(calls: References): Promise<JsonObject> {

@@ -62,7 +62,7 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
       .toLowerCase()}`
     const made = await kernel.call('key.create', { name, rights: ['*'], expires_in_s: webSessionMs / 1_000 })
     if (made.status !== 'ok') throw toError(made.failure)
-    const { key } = made.output as { key: string }
+    const { key } = made.output
     const page = key.slice(-pagePartChars)
     response.setHeader('set-cookie', cookie(request, { value: key.slice(0, -pagePartChars), page, maxAgeS: webSessionMs / 1_000 }))
     sendJson(response, 200, { user: kernel.status().user, page })
@@ -100,8 +100,7 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
 async function removeExpired(kernel: Kernel, now: number): Promise<void> {
   const listed = await kernel.call('key.list', {})
   if (listed.status !== 'ok') return
-  const keys = listed.output as readonly { readonly id: string; readonly name: string; readonly expires_at: number | null }[]
-  const ended = keys.filter(({ name, expires_at }) => name.startsWith('web-') && expires_at !== null && expires_at <= now)
+  const ended = listed.output.filter(({ name, expires_at }) => name.startsWith('web-') && expires_at !== null && expires_at <= now)
   for (const { id } of ended) await kernel.call('key.revoke', { key: id })
 }
 

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import type { ForeignCalls, ForeignEnd } from '../../kernel/index.ts'
 import { type CallId, isOxbowError, type JsonObject, ownValue, OxbowError, type SessionId } from '../../base/index.ts'
-import { type CallName, mediaTypeOf } from '../../protocol/index.ts'
+import { type CallName, mediaTypeOf, type OutputOf } from '../../protocol/index.ts'
 import { maxMcpPage, maxResourceBytes, resourceRestMs } from '../limits.ts'
 import { cursorAt, type Offer, type Page, pageOf, type Resource, type ResourceContent, startOf } from './offer.ts'
 
@@ -65,16 +65,11 @@ export function createResources(deps: ResourceDeps): Resources {
     async complete(beginning) {
       const path = posix.normalize(posix.join(everything, beginning))
       const folder = beginning.endsWith('/') || beginning === '' ? path : posix.dirname(path)
-      const { entries } = await outputOf<Listed>(deps, 'file.list', { path: folder }, never)
+      const { entries } = await outputOf(deps, 'file.list', { path: folder }, never)
       const names = entries.map((entry) => `${entry.path}${entry.kind === 'folder' ? '/' : ''}`.slice(everything.length + 1))
       return names.filter((name) => name.startsWith(beginning))
     },
   }
-}
-
-interface Listed {
-  readonly entries: readonly { readonly path: string; readonly kind: string; readonly bytes: number }[]
-  readonly truncated: boolean
 }
 
 /** @returns nothing for a folder that is not there yet: the right to it is no mistake of the program that asks */
@@ -88,22 +83,13 @@ async function listRoot(deps: ResourceDeps, path: string, skip: number, signal: 
 }
 
 async function listFolder(deps: ResourceDeps, path: string, skip: number, signal: AbortSignal): Promise<Page<Resource>> {
-  const { entries, truncated } = await outputOf<Listed>(deps, 'file.list', { path, depth, skip }, signal)
+  const { entries, truncated } = await outputOf(deps, 'file.list', { path, depth, skip }, signal)
   const files = entries.filter(({ kind }) => kind === 'file')
   const items = files.map(({ path: file, bytes }) => ({ uri: uriOf(file), name: file.slice(everything.length + 1) || file, size: bytes }))
   return truncated && entries.length > 0 ? { items, next: cursorAt(skip + entries.length) } : { items }
 }
 
-interface TextPage {
-  readonly text: string
-  readonly newline: boolean
-  readonly cut: boolean
-  readonly from_line: number
-  readonly lines: number
-  readonly total_lines: number
-  readonly bytes: number
-  readonly hash: string
-}
+type TextPage = OutputOf<'file.read'>
 
 async function readFile(deps: ResourceDeps, path: string, signal: AbortSignal): Promise<ResourceContent> {
   const uri = uriOf(path)
@@ -130,7 +116,7 @@ async function readFile(deps: ResourceDeps, path: string, signal: AbortSignal): 
 
 async function readBytes(deps: ResourceDeps, path: string, signal: AbortSignal): Promise<ResourceContent> {
   const input = { path, max_bytes: maxResourceBytes }
-  const { base64, total_bytes: total } = await outputOf<{ base64: string; total_bytes: number }>(deps, 'file.bytes', input, signal)
+  const { base64, total_bytes: total } = await outputOf(deps, 'file.bytes', input, signal)
   if (total > maxResourceBytes) throw tooLarge(path)
   return { uri: uriOf(path), mimeType: mediaTypeOf(Buffer.from(base64, 'base64').subarray(0, 4_096), byName(path)), blob: base64 }
 }
@@ -143,10 +129,15 @@ async function tagOf(deps: ResourceDeps, path: string, signal: AbortSignal): Pro
   return `${hash} ${bytes}`
 }
 
-async function outputOf<Output>(deps: ResourceDeps, name: CallName, input: JsonObject, signal: AbortSignal): Promise<Output> {
+async function outputOf<Name extends CallName>(
+  deps: ResourceDeps,
+  name: Name,
+  input: JsonObject,
+  signal: AbortSignal,
+): Promise<OutputOf<Name>> {
   const { outcome } = await made(deps, name, input, signal)
   if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
-  return outcome.output as Output
+  return outcome.output as OutputOf<Name>
 }
 
 /** @throws OxbowError also where a person must decide first */

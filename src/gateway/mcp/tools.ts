@@ -174,8 +174,7 @@ async function resume(deps: ToolDeps, exchange: Exchange): Promise<ToolResult | 
   if (allow === null || decidedHere(asks)) return waiting(run, asks)
   const decided = await deps.kernel.call('call.decide', { call: asks.call, allow, ...(!allow && { reason: 'declined in the program' }) })
   if (decided.status !== 'ok') return waiting(run, asks, decided.failure.message)
-  const { decided: isDecided } = decided.output as { readonly decided: boolean }
-  return isDecided ? follow(deps, run, exchange, asks) : waiting(run, asks, 'Another person must allow it, too.')
+  return decided.output.decided ? follow(deps, run, exchange, asks) : waiting(run, asks, 'Another person must allow it, too.')
 }
 
 /** @returns null when the person has decided nothing */

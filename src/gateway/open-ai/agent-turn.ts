@@ -89,10 +89,7 @@ async function chosenBy(kernel: Kernel, name: string): Promise<Chosen> {
 export async function agentsOf(kernel: Kernel): Promise<readonly { readonly name: string; readonly session: SessionId }[]> {
   const outcome = await kernel.call('agent.list', {})
   if (outcome.status !== 'ok') return []
-  const { agents } = outcome.output as {
-    readonly agents: readonly { name: string; session: SessionId; keep: boolean; created_at: number }[]
-  }
-  return agents.filter(({ keep }) => keep).toSorted((a, b) => b.created_at - a.created_at)
+  return outcome.output.agents.filter(({ keep }) => keep).toSorted((a, b) => b.created_at - a.created_at)
 }
 
 export interface TurnAnswer {

@@ -103,15 +103,11 @@ const embeddingRequest = z.object({
 async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
   const { input, model, encoding_format: format, dimensions } = readBody(embeddingRequest, body)
   const own = model === agentName || model === kernel.status().embedder
-  const output = await outputOf<{ readonly vectors: readonly string[]; readonly model: string; readonly tokens: number }>(
-    kernel,
-    'text.embed',
-    {
-      texts: await textsOf(kernel, input),
-      ...(!own && { model }),
-      ...(typeof dimensions === 'number' && { dimensions }),
-    },
-  )
+  const output = await outputOf(kernel, 'text.embed', {
+    texts: await textsOf(kernel, input),
+    ...(!own && { model }),
+    ...(typeof dimensions === 'number' && { dimensions }),
+  })
   const data = output.vectors.map((vector, index) => ({
     object: 'embedding',
     index,
@@ -124,7 +120,7 @@ async function textsOf(kernel: Kernel, input: z.infer<typeof embeddingRequest>['
   if (typeof input === 'string') return [input]
   if (input.every((each) => typeof each === 'string')) return input
   const lists = input.every((each) => typeof each === 'number') ? [input] : input
-  return (await outputOf<{ readonly texts: readonly string[] }>(kernel, 'text.decode', { tokens: lists })).texts
+  return (await outputOf(kernel, 'text.decode', { tokens: lists })).texts
 }
 
 /** @param vector little-endian 32-bit floats in base64 */

@@ -179,8 +179,7 @@ async function continueAt(kernel: Kernel, { session, id: turn, number }: Place, 
   const last = records.at(-1)
   // A turn that has not ended takes the message; nothing has followed the newest one.
   if (end === undefined || last === undefined || !isOther(last) || last.seq < end.seq) return session
-  const forked = await outputOf<JsonObject>(kernel, 'session.fork', { session, at: end.seq })
-  return forked['session'] as SessionId
+  return (await outputOf(kernel, 'session.fork', { session, at: end.seq })).session
 }
 
 /** Answers `GET /v1/responses/{id}`. @throws OxbowError `not_found` */

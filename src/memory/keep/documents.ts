@@ -1,7 +1,7 @@
 /** Documents: a text stored under its address in consecutive sections. Ingesting the same text again does nothing; a changed text replaces it. */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import type { CallContext, Label } from '../../protocol/index.ts'
+import type { CallContext, Label, OutputOf } from '../../protocol/index.ts'
 import { entryPages, extraOf, freshFacts, makeItem } from './memory-item.ts'
 import type { TextFormat } from '../text/text-engine.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
@@ -22,12 +22,7 @@ export interface DocumentText {
   readonly file: string
 }
 
-export interface Ingested {
-  readonly address: string
-  readonly state: 'new' | 'replaced' | 'unchanged' | 'removed' | 'missing'
-  readonly sections: number
-  readonly characters: number
-}
+export type Ingested = OutputOf<'memory.ingest'>['documents'][number]
 
 export interface Documents {
   /** @throws OxbowError `limit_reached` for a text that is too long, `bad_input` for one without words */

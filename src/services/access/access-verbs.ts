@@ -145,7 +145,7 @@ const execVerbs: readonly ServiceVerb[] = [
     ...change('remove', 'Removed'),
     async preview({ remove }, ask) {
       const [pattern] = remove as [string]
-      const target = ((await ask('exec.rules', {})) as ExecView).patterns.find((each) => each.pattern === pattern)
+      const target = (await ask('exec.rules', {})).patterns.find((each) => each.pattern === pattern)
       if (target !== undefined) return { would: `remove ${plainLine(pattern, patternChars)} from the list ${target.list}`, target }
       throw new OxbowError('not_found', `no list has ${JSON.stringify(pattern)}`, { hint: '`oxbow exec list` shows them.' })
     },

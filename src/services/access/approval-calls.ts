@@ -127,16 +127,10 @@ function noRule({ approvalConfig }: ApprovalCallDeps, name: string): string {
   return neededApprovals(name, approvalConfig) > 1 ? `${name} needs two people each time, so no rule can allow it.` : ''
 }
 
-interface Remember {
-  readonly scope: RuleScope
-  readonly rule?: string | undefined
-  readonly labels?: boolean | undefined
-}
-
 function learnFrom(
   deps: ApprovalCallDeps,
   waiting: PendingApproval,
-  { scope, rule: shown, labels = false }: Remember,
+  { scope, rule: shown, labels = false }: NonNullable<DecideInput['remember']>,
   input: unknown,
   by: string,
 ): Rule {

@@ -62,7 +62,7 @@ describe('an approval of a command', () => {
     const first = guest.turn('1')
     const { call } = await parked(guest)
     const listed = await guest.kernel.call('approval.list', {})
-    const [waiting] = listed.status === 'ok' ? (listed.output as { rules: { id: string; text: string }[] }[]) : []
+    const [waiting] = listed.status === 'ok' ? listed.output : []
     assert.match(waiting!.rules[0]!.text, /while \/shared\/build\.sh is as now/)
     assert.equal((await allow(guest, call, { scope: 'call', rule: waiting!.rules[0]!.id })).status, 'ok')
     await first

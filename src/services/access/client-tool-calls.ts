@@ -2,22 +2,14 @@
 import { z } from 'zod'
 import { clientAsk, clientReply, maxInputBytes, processRight, toolTiers } from '../../kernel/index.ts'
 import { type CallId, OxbowError } from '../../base/index.ts'
-import { type Call, type Tier, toolPlace, turnRight } from '../../protocol/index.ts'
+import { type Call, defineCall, toolPlace, turnRight } from '../../protocol/index.ts'
 
 export function clientCalls(): readonly Call[] {
   return [askCall(), answerCall(), replyCall()]
 }
 
-interface AskInput {
-  readonly tool: string
-  readonly call: CallId
-  readonly arguments: string
-  /** Of the tool; absent: `read_only`. */
-  readonly tier?: Tier | undefined
-}
-
-function askCall(): Call<AskInput, { tool: string }> {
-  return {
+function askCall(): Call {
+  return defineCall({
     name: clientAsk,
     forModel: true,
     summary: 'Asks the program that sent the message to run one of its own tools.',
@@ -37,19 +29,11 @@ function askCall(): Call<AskInput, { tool: string }> {
     labels: { adds: [], sink: true },
     timeoutMs: 10_000,
     run: async ({ tool }) => ({ output: { tool }, text: '' }),
-  }
+  })
 }
 
-interface AnswerInput {
-  readonly tool: string
-  readonly text: string
-  readonly ok: boolean
-  /** It was not asked. */
-  readonly refused: boolean
-}
-
-function answerCall(): Call<AnswerInput, { tool: string }> {
-  return {
+function answerCall(): Call {
+  return defineCall({
     name: 'client.answer',
     summary: 'Records the result of a tool that the program ran.',
     input: z.strictObject({ tool: z.string(), text: z.string().max(maxInputBytes), ok: z.boolean(), refused: z.boolean() }),
@@ -68,17 +52,11 @@ function answerCall(): Call<AnswerInput, { tool: string }> {
         throw new OxbowError('bad_input', 'A result needs the id of its tool call.', { hint: 'Send it with a message.' })
       return { output: { tool }, text, ok, labels: refused ? [] : ['untrusted'] }
     },
-  }
+  })
 }
 
-interface ReplyInput {
-  /** Whose result it is. */
-  readonly call: string
-  readonly name: string
-}
-
-function replyCall(): Call<ReplyInput, ReplyInput> {
-  return {
+function replyCall(): Call {
+  return defineCall({
     name: clientReply,
     summary: 'Passes the result of a call on to the program of a key, whose model is outside of this guest.',
     input: z.strictObject({ call: z.string(), name: z.string() }),
@@ -91,5 +69,5 @@ function replyCall(): Call<ReplyInput, ReplyInput> {
     labels: { adds: [], sink: true, toProgram: true },
     timeoutMs: 10_000,
     run: async (input) => ({ output: input, text: '' }),
-  }
+  })
 }

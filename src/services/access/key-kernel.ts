@@ -30,7 +30,7 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
     }
     const view: Kernel = {
       ...owner,
-      call: (name: string, input: Json, session?: SessionId, known?: CallId) => call(name, input, session, known),
+      call: ((name, input, session, known) => call(name, input, session, known)) as Kernel['call'],
       async createSession(title, clientId = newId() as CallId) {
         // The call's id becomes the session's. The list answers a repeated request.
         const made = await call('session.create', title === undefined ? {} : { title }, '', clientId)

@@ -1,13 +1,10 @@
 /** `oxbow spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: what people do with agents that run. */
 import { agentState, plainLine, plainText } from '../../terminal/index.ts'
 import { OxbowError, textIn } from '../../base/index.ts'
-import type { AskCall, ServiceVerb } from '../../protocol/index.ts'
+import type { AskCall, OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
-import type { AgentView } from './agent-view.ts'
 
-interface Changed {
-  readonly agents: readonly string[]
-}
+type AgentView = OutputOf<'agent.list'>['agents'][number]
 
 /** Of a verb that shows what an agent has answered. */
 const answer = {
@@ -74,7 +71,7 @@ export const agentVerbs: readonly ServiceVerb[] = [
     summary: 'pause an agent and those below it, each before its next step',
     examples: ['oxbow pause 0199d2c4'],
     call: 'agent.pause',
-    show: ({ agents }: Changed, { input }) =>
+    show: ({ agents }: OutputOf<'agent.pause'>, { input }) =>
       agents.length === 0
         ? 'It was paused already.'
         : `Paused ${withOthers(agents)}. oxbow resume ${textIn(input, 'agent')} lets it go on.`,
@@ -84,7 +81,7 @@ export const agentVerbs: readonly ServiceVerb[] = [
     summary: 'let a paused agent and those below it go on',
     examples: ['oxbow resume 0199d2c4'],
     call: 'agent.resume',
-    show: ({ agents }: Changed) => (agents.length === 0 ? 'It is not paused.' : `Resumed ${withOthers(agents)}.`),
+    show: ({ agents }: OutputOf<'agent.resume'>) => (agents.length === 0 ? 'It is not paused.' : `Resumed ${withOthers(agents)}.`),
   },
   {
     words: 'raise <agent>',
@@ -122,10 +119,7 @@ const waitS = 60
 /** Asks again and again, because a call ends with the connection. @throws OxbowError `timeout` */
 async function settled(ask: AskCall, id: string, timeoutS: number): Promise<AgentView> {
   for (let left = timeoutS; ; left -= waitS) {
-    const looked = (await ask('agent.wait', { agents: [id], timeout_s: Math.max(0, Math.min(left, waitS)) })) as {
-      readonly agents: readonly AgentView[]
-      readonly timed_out: boolean
-    }
+    const looked = await ask('agent.wait', { agents: [id], timeout_s: Math.max(0, Math.min(left, waitS)) })
     if (!looked.timed_out && looked.agents[0] !== undefined) return looked.agents[0]
     if (left <= waitS)
       throw new OxbowError('timeout', `The agent has not answered within ${timeoutS} s.`, {
@@ -140,7 +134,7 @@ function withOthers(agents: readonly string[]): string {
 
 /** @throws OxbowError `not_found`, or `bad_input` for a name of several */
 async function findAgent(ask: AskCall, named: string): Promise<AgentView> {
-  const { agents } = (await ask('agent.list', { ended: true, limit: 1_000 })) as { readonly agents: readonly AgentView[] }
+  const { agents } = await ask('agent.list', { ended: true, limit: 1_000 })
   const found = agents.filter(({ id, name }) => id.startsWith(named) || name === named)
   if (found.length === 1) return found[0]!
   throw new OxbowError(

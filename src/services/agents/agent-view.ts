@@ -36,12 +36,13 @@ export interface AgentViewDeps {
   readonly history: (session: SessionId) => Provenance
 }
 
-const delegation = z.strictObject({
+/** A goal that a call has delegated to an agent by a definition. */
+export const delegation = z.strictObject({
   definition: z.string(),
   hash: z.string().describe('Of its files at that time.'),
   turn: idOrEmpty('TurnId').describe('The turn that delegated; empty: none did.'),
   awaited: z.boolean().optional().describe('A call waits for its end, also after a restart; absent: its end comes as mail.'),
-  deadline_at: z.number().nullable(),
+  deadline_at: z.number().nullable().describe('Unix milliseconds; null: no deadline.'),
   repairs: z.int().describe('Times that its answer was returned because it did not match the schema of the result.'),
   value: jsonSchema().exactOptional().describe('Its result, if it had to match a schema and does.'),
 })

@@ -2,15 +2,12 @@
  * What an audit makes of records that begin or end a call once more. The store refuses them; versions before that could write them, when
  * two asked for the same call at once. The first beginning and the first end count; the next start of a guest, or `audit.verify`, records that.
  */
+import type { z } from 'zod'
 import type { Entry, Journal } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import { type CallId, derivedId, type JsonObject } from '../../base/index.ts'
 import type { JournalRecord } from '../../protocol/index.ts'
-
-interface RepeatsReport {
-  readonly records: number
-  readonly unexplained: readonly { readonly seq: number; readonly why: string }[]
-}
+import type { auditReport } from './audit-verify.ts'
 
 interface Repeats {
   /** @returns why the end of a call that is not open does not hold; null when it repeats an earlier end */
@@ -18,7 +15,7 @@ interface Repeats {
   add(seq: number, why: string): void
   /** Takes in a record that holds, in order. */
   take(record: JournalRecord): void
-  report(): RepeatsReport
+  report(): z.infer<typeof auditReport>['repeated']
 }
 
 /** Says of the end of a call that it is not open. */

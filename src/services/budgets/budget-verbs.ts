@@ -1,13 +1,10 @@
 /** `oxbow budget`: what may be used, and what was. */
-import type { Budgets } from '../../kernel/index.ts'
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type JsonObject, OxbowError, textIn } from '../../base/index.ts'
-import { type AskCall, type ServiceVerb, type VerbPreview, type BudgetLine } from '../../protocol/index.ts'
+import type { AskCall, OutputOf, ServiceVerb, VerbPreview } from '../../protocol/index.ts'
 
-interface Found {
-  readonly user: Pick<ReturnType<Budgets['view']>, 'spent' | 'limit'>
-  readonly budgets: readonly BudgetLine[]
-}
+type Found = OutputOf<'budget.show'>
+type BudgetLine = Found['budgets'][number]
 
 const scopeChars = 50
 const kinds = ['tokens', 'micro_dollars', 'calls', 'seconds'] as const
@@ -101,7 +98,7 @@ function partOf({ spent, reserved, limit }: BudgetLine, kind: (typeof kinds)[num
 
 function previewOf(does: string) {
   return async (input: JsonObject, ask: AskCall): Promise<VerbPreview> => {
-    const { budgets } = (await ask('budget.show', {})) as Found
+    const { budgets } = await ask('budget.show', {})
     const [scope, per] = [textIn(input, 'scope'), textIn(input, 'window')]
     const of = `${plainLine(scope, scopeChars)} (${per})`
     const target = budgets.find((line) => line.scope === scope && line.window === per)

@@ -4,10 +4,6 @@ import { isUuid, type JsonObject, OxbowError, textIn } from '../../base/index.ts
 import type { ServiceVerb } from '../../protocol/index.ts'
 import { findSession } from '../typed-values.ts'
 
-interface Listed {
-  readonly done: readonly { readonly id: string; readonly path: string; readonly call: string; readonly reason: string }[]
-}
-
 /** What is declassified, before it is. */
 interface Value {
   readonly labels: readonly string[]
@@ -71,7 +67,7 @@ export const flowVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow flow revoke 01890a5d-ac96-774b-bcce-b302099a8057'],
     call: 'flow.revoke',
     async preview(input, ask) {
-      const found = ((await ask('flow.show', {})) as Listed).done.find((one) => one.id === input['id'])
+      const found = (await ask('flow.show', {})).done.find((one) => one.id === input['id'])
       if (found !== undefined) return { would: `revoke the declassification of ${found.path || found.call}`, target: found }
       throw new OxbowError('not_found', `there is no declassification ${textIn(input, 'id')}`, { hint: '`oxbow flow show` lists them.' })
     },

@@ -17,6 +17,7 @@ import {
   maxGraphSeconds,
   maxGraphVisits,
 } from './limits.ts'
+import type { CheckOutput } from './graph-calls.ts'
 import { guardSchema } from './guards.ts'
 
 /** A value whose texts may hold `${field.path}`. */
@@ -161,12 +162,7 @@ const graphSchema = z.strictObject({
 export type Graph = z.infer<typeof graphSchema>
 
 /** What is wrong with a definition: where, what, and what to do. */
-export interface GraphProblem {
-  /** For people: `nodes.review.next`; empty: the whole. */
-  readonly at: string
-  readonly message: string
-  readonly hint: string
-}
+export type GraphProblem = CheckOutput['problems'][number]
 
 export type ParsedGraph =
   | { readonly graph: Graph; readonly problems: readonly [] }

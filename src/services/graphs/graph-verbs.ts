@@ -11,8 +11,8 @@ import {
   parseObject,
   textIn,
 } from '../../base/index.ts'
-import type { AskCall, Following, ServiceVerb, Typed } from '../../protocol/index.ts'
-import { definitionText, showDefinition, type ShownDefinition } from '../typed-values.ts'
+import type { AskCall, Following, OutputOf, ServiceVerb, Typed } from '../../protocol/index.ts'
+import { definitionText, showDefinition } from '../typed-values.ts'
 import type { CheckOutput } from './graph-calls.ts'
 import type { GraphView } from './graph-view.ts'
 
@@ -85,7 +85,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
     call: 'graph.show',
     omit: true,
     instead: (input) => (runForm.test(textIn(input, 'run')) ? undefined : showDefinition('graphs', textIn(input, 'run'))),
-    show: (shown: GraphView | ShownDefinition) => ('toml' in shown ? definitionText(shown) : runText(shown)),
+    show: (shown: GraphView | OutputOf<'definition.show'>) => ('toml' in shown ? definitionText(shown) : runText(shown)),
   },
   {
     words: 'graph resume <run>',
@@ -110,7 +110,7 @@ export const graphVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow graph cancel 0fd2b0d1', 'oxbow graph cancel 0fd2b0d1 --dry-run'],
     call: 'graph.cancel',
     async preview({ run }, ask) {
-      const { id, graph, status } = (await ask('graph.show', { run: run! })) as GraphView
+      const { id, graph, status } = await ask('graph.show', { run: run! })
       return { would: `cancel the run ${id} of ${plainLine(graph, nameChars)}, which is ${status}`, target: { id, graph, status } }
     },
     show: ({ id, status }: GraphView) => (status === 'cancelled' ? `Cancelled ${id}.` : `${id} was ${status} already.`),
@@ -182,7 +182,7 @@ async function endOf(begun: GraphView, ask: AskCall, tell: (text: string) => voi
   let run = begun
   while (run.status === 'running') {
     tell(progressOf(run))
-    run = (await ask('graph.show', { run: run.id, wait_s: lookS, seen: run.position })) as GraphView
+    run = await ask('graph.show', { run: run.id, wait_s: lookS, seen: run.position })
   }
   return run
 }

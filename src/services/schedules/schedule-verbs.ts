@@ -2,16 +2,12 @@
 import type { Cadence } from '../../runs/index.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type JsonObject, OxbowError, textIn } from '../../base/index.ts'
-import type { AskCall, ServiceVerb, Typed } from '../../protocol/index.ts'
+import type { AskCall, OutputOf, ServiceVerb, Typed } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
-import type { Forecast, Schedule, ScheduleRun } from './schedule-schemas.ts'
+import type { Forecast, ScheduleRun } from './schedule-schemas.ts'
 
-type Line = Pick<Schedule, 'id' | 'name' | 'status' | 'failures'> & { readonly next_local: string | null }
-
-interface Found {
-  readonly schedules: readonly Line[]
-  readonly total: number
-}
+type Found = OutputOf<'schedule.search'>
+type Line = Found['schedules'][number]
 
 const nameChars = 40
 const maxShown = 100
@@ -53,7 +49,7 @@ export const scheduleVerbs: readonly ServiceVerb[] = [
       name: input['name'] ?? textIn(input, 'goal').slice(0, nameChars),
       cadence: cadenceOf(options),
     }),
-    show: (made: Line & Pick<Schedule, 'id'>) =>
+    show: (made: Line) =>
       `Scheduled ${nameOf(made)}, next ${made.next_local ?? 'never'}.\n  ${made.id}\nIt runs while Oxbow runs: \`oxbow start\` keeps it running.`,
   },
   {
@@ -169,7 +165,7 @@ function listText({ schedules, total }: Found): string {
   return `${table(rows)}${total > schedules.length ? `\n${total - schedules.length} more` : ''}`
 }
 
-const search = async (ask: AskCall): Promise<readonly Line[]> => ((await ask('schedule.search', { limit: maxShown })) as Found).schedules
+const search = async (ask: AskCall): Promise<readonly Line[]> => (await ask('schedule.search', { limit: maxShown })).schedules
 
 /** By its name, its id or the beginning of that. @throws OxbowError `not_found`, or `bad_input` when it is ambiguous. */
 async function findSchedule(input: JsonObject, ask: AskCall): Promise<JsonObject> {
@@ -192,7 +188,7 @@ async function replyOf(runs: readonly ScheduleRun[], ask: AskCall): Promise<stri
   let text = ''
   for (let from = 0, left = 1; left > 0;) {
     const input = { turn: newest.turn, from_byte: from, max_bytes: 8_000 }
-    const part = (await ask('schedule.run_output', input)) as { text: string; total_bytes: number; remaining_bytes: number }
+    const part = await ask('schedule.run_output', input)
     text += part.text
     left = part.remaining_bytes
     from = part.total_bytes - left

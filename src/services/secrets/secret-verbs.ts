@@ -1,29 +1,10 @@
 /** `oxbow secret show|found|release|allow|withdraw`: what a guest knows of secrets, and the uses allowed for them. No verb here shows a value. */
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import type { ServiceVerb } from '../../protocol/index.ts'
+import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
 
-interface Uses {
-  readonly name: string
-  readonly calls: readonly string[]
-  readonly hosts: readonly string[]
-  readonly env: string
-}
-
-interface Line extends Uses {
-  readonly handle: string
-  readonly source: string
-  readonly characters: number
-  readonly masked: string
-}
-
-interface Found {
-  readonly handle: string
-  readonly call: string
-  readonly at: number
-  readonly masked: string
-  readonly released: boolean
-}
+type Line = OutputOf<'secret.list'>[number]
+type Uses = Pick<Line, 'name' | 'calls' | 'hosts' | 'env'>
 
 const nameChars = 120
 const usesChars = 200
@@ -103,7 +84,7 @@ function usesOf({ calls, hosts, env }: Uses): string {
   return plainLine(`may be used by ${calls.join(', ')}${where}${env === '' ? '' : ` as $${env}`}`, usesChars)
 }
 
-function foundTable(found: readonly Found[]): string {
+function foundTable(found: OutputOf<'secret.found'>): string {
   if (found.length === 0) return 'No secret was found in an output.'
   return table(
     found.map(({ handle, call, at, masked, released }) => [

@@ -13,19 +13,14 @@ const maxScratchpadBytes: number = 8 * 1024
 
 type ScratchpadCallDeps = Pick<Core, 'scratchpads'>
 
-interface PadOutput {
-  session_id: string
-  items: readonly string[]
-  updated_at: number | null
-  item_count: number
-}
-
-const output: z.ZodType<PadOutput> = z.strictObject({
+const output = z.strictObject({
   session_id: z.string(),
-  items: z.array(z.string()),
+  items: z.array(z.string()).readonly(),
   updated_at: z.int().nullable(),
   item_count: z.int(),
 })
+
+type PadOutput = z.infer<typeof output>
 
 const shared = {
   output,

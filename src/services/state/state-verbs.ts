@@ -1,19 +1,7 @@
 /** `oxbow state`: saved documents, which people name `category/name`. */
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type Json, type JsonObject, OxbowError, textIn } from '../../base/index.ts'
-import type { ServiceVerb } from '../../protocol/index.ts'
-
-interface Line {
-  readonly name: string
-  readonly version: number
-  readonly saved_at: number
-  readonly saved_by: string
-}
-
-interface Listed {
-  readonly documents: readonly Line[]
-  readonly next: string | null
-}
+import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
 
 /** Of a verb about one document. */
 const one = { typed: { document: { field: '', help: 'category/name' } }, omit: true } as const
@@ -69,7 +57,7 @@ export const stateVerbs: readonly ServiceVerb[] = [
     ...one,
     input: (input, { options }) => ({ ...input, ...placeOf(options['document']) }),
     async preview(place, ask) {
-      const { version, saved_at, saved_by } = (await ask('state.load', place)) as Line
+      const { version, saved_at, saved_by } = await ask('state.load', place)
       return { would: `delete ${pathOf(place)}, version ${version}`, target: { ...place, version, saved_at, saved_by } }
     },
     show: ({ existed }: { readonly existed: boolean }, { input }) =>
@@ -98,7 +86,7 @@ function jsonOf(text: string): Json {
   }
 }
 
-function listText({ documents, next }: Listed, { input }: { readonly input: JsonObject }): string {
+function listText({ documents, next }: OutputOf<'state.list'>, { input }: { readonly input: JsonObject }): string {
   const category = plainLine(textIn(input, 'category'), 100)
   if (documents.length === 0) return `There is no document in ${category}.`
   const rows = documents.map((row) => [plainLine(row.name, 60), `version ${row.version}`, formatTime(row.saved_at), row.saved_by])

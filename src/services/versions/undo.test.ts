@@ -179,7 +179,9 @@ test('a turn that runs is not undone, whichever of its names is given', async ()
       write('a.txt', 'a')
       const ended = turn(['file_write', { path: 'a.txt', text: 'b' }], ['file_delete', { path: 'a.txt' }])
       const waiting = await guest.record(({ phase }) => phase === 'parked')
-      const { output } = (await guest.kernel.call('version.turns', {})) as { output: { turns: { turn: string; commit: string }[] } }
+      const { output } = (await guest.kernel.call('version.turns', {})) as unknown as {
+        output: { turns: { turn: string; commit: string }[] }
+      }
       const [{ turn: id, commit }] = output.turns as [{ turn: string; commit: string }]
       for (const name of [id, id.slice(0, 20), commit.slice(0, 8)])
         assert.match(await fails({ turn: name, apply: true }), /^tool_failed: This turn is still running/)

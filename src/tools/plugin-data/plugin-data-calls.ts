@@ -18,11 +18,7 @@ export interface PluginData {
   embed(texts: readonly string[]): Promise<readonly Float32Array[]>
 }
 
-interface DataInput {
-  method: string
-  args: Json[]
-  agent: string
-}
+type DataInput = z.infer<ReturnType<typeof inputOf>>
 
 const dataOutput = z.strictObject({ value: jsonSchema() })
 
@@ -96,13 +92,10 @@ function embedCall(data: PluginData): Call {
   })
 }
 
-function inputOf(methods: readonly string[]): z.ZodType<DataInput> {
+function inputOf(methods: readonly string[]) {
   return z.strictObject({
     method: z.enum(methods).describe('Of the database interface of elizaOS.'),
-    args: z
-      .array(z.json() as z.ZodType<Json>)
-      .max(maxArguments)
-      .describe('Its arguments.'),
+    args: z.array(jsonSchema()).max(maxArguments).describe('Its arguments.'),
     agent: z.string().max(100).default('').describe('Whose data, of agents with a character of their own; empty: what all others share.'),
   })
 }

@@ -1,8 +1,8 @@
 /** Verbs of definitions of agents and graphs: which there are, and which of the workspace count. `oxbow graph show` also shows runs. */
 import { plainLine, table } from '../../../terminal/index.ts'
-import type { ServiceVerb } from '../../../protocol/index.ts'
+import type { OutputOf, ServiceVerb } from '../../../protocol/index.ts'
 import type { DefinitionKind } from '../../../config/index.ts'
-import { definitionText, problemChars, type ShownDefinition } from '../../typed-values.ts'
+import { definitionText, problemChars } from '../../typed-values.ts'
 
 /** @param group the verb below which people find them */
 function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
@@ -27,7 +27,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       fixed: { kind },
       omit: true,
       lists: { [noun]: 'name' },
-      show: ({ definitions }: { readonly definitions: readonly ShownDefinition[] }) =>
+      show: ({ definitions }: OutputOf<'definition.list'>) =>
         definitions.length === 0
           ? `There are no definitions. Put yours in ~/.oxbow/${kind}/NAME.toml, the workspace’s in /shared/.oxbow/${kind}/NAME.toml.`
           : table([
@@ -51,7 +51,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
         field: 'hash',
         question: (name) => `Approve ${name}?`,
         declined: 'Nothing was approved.',
-        settled: ({ from }: ShownDefinition, name) => (from === 'person' ? `${name} is yours and needs no approval.` : ''),
+        settled: ({ from }: OutputOf<'definition.show'>, name) => (from === 'person' ? `${name} is yours and needs no approval.` : ''),
       },
       show: (_, { name }) => `Approved ${name}. It counts until its files change.`,
     },
@@ -62,7 +62,7 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       call: 'definition.revoke',
       ...one,
       async preview(input, ask) {
-        const { name, from, state, hash } = (await ask('definition.show', input)) as ShownDefinition
+        const { name, from, state, hash } = await ask('definition.show', input)
         return { would: `take back the approval of ${name}`, target: { name, from, state, hash } }
       },
       show: ({ revoked }: { readonly revoked: boolean }, { name }) => (revoked ? `Revoked ${name}.` : `${name} was not approved.`),

@@ -15,7 +15,7 @@ const person = (...texts: readonly Partial<DefinitionText>[]): HostPort =>
 async function ask<Output = JsonObject>(guest: Fixture, name: string, input: Json): Promise<Output> {
   const outcome = await guest.kernel.call(name, input)
   assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
-  return (outcome as { output: Output }).output
+  return (outcome as unknown as { output: Output }).output
 }
 
 const states = async (guest: Fixture): Promise<readonly string[]> =>

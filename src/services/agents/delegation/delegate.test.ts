@@ -31,7 +31,7 @@ function hostWith(agents: Readonly<Record<string, string>>): HostPort {
 async function ask<Output = Delegated>(guest: Fixture, name: string, input: JsonObject): Promise<Output> {
   const outcome = await guest.kernel.call(name, input, guest.session)
   assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
-  return (outcome as { output: Output }).output
+  return (outcome as unknown as { output: Output }).output
 }
 
 const delegated = (guest: Fixture, input: JsonObject): Promise<Delegated> => ask(guest, 'agent.delegate', { goal: 'Do it.', ...input })

@@ -1,19 +1,7 @@
 /** The call by which an agent, or a person, delegates many tasks at once. */
-import { z } from 'zod'
 import { type Call, defineCall } from '../../../protocol/index.ts'
-import { delegateFields } from './brief.ts'
 import { doneOf } from './delegate-calls.ts'
-import { fanOut, type FanOutDeps, fanOutEnd } from './fan-out.ts'
-import { maxFanTasks } from './limits.ts'
-
-const taskFields = {
-  ...delegateFields,
-  id: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
-    .describe('Name of the task.'),
-  needs: z.array(z.string()).max(maxFanTasks).default([]).describe('Tasks that must have succeeded before it; it reads their results.'),
-}
+import { fanOut, type FanOutDeps, fanOutEnd, fanOutInput } from './fan-out.ts'
 
 export function fanOutCall(deps: FanOutDeps): Call {
   return defineCall({
@@ -23,15 +11,7 @@ export function fanOutCall(deps: FanOutDeps): Call {
     name: 'agent.fan_out',
     waitsFor: 'child',
     summary: 'Delegates many tasks at once, waits for all, any or some of them, and returns their results.',
-    input: z.strictObject({
-      tasks: z.array(z.strictObject(taskFields)).min(1).max(maxFanTasks),
-      until: z
-        .union([z.enum(['all', 'any']), z.int().min(1).max(maxFanTasks)])
-        .default('all')
-        .describe('How many must succeed; then the others are ended.'),
-      on_failure: z.enum(['stop', 'continue']).default('continue').describe('stop: the first failure ends the others.'),
-      synthesis: z.strictObject(delegateFields).optional().describe('One more agent, which reads all results.'),
-    }),
+    input: fanOutInput,
     output: fanOutEnd,
     example: {
       tasks: [

@@ -9,29 +9,36 @@ import { type CallId, derivedId, fenced, OxbowError, truncate } from '../../../b
 import { originOf, joinLabels, labelSchema, type Labels } from '../../../protocol/index.ts'
 import { isOver } from '../agent-record.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
-import type { DelegateRequest, Delegating } from './brief.ts'
+import { delegateFields, type Delegating } from './brief.ts'
 import { delegate, type DelegateDeps } from './delegate.ts'
 import { type Delegated, delegated, delegatedOf, noWork } from './delegated-end.ts'
+import { maxFanTasks } from './limits.ts'
 
 export interface FanOutDeps extends DelegateDeps {
   readonly joinLabels: Sessions['join']
 }
 
-interface FanTask extends Omit<DelegateRequest, 'wait' | 'labels'> {
-  readonly id: string
-  /** Tasks whose results it needs: it begins when they have succeeded, and reads them. */
-  readonly needs: readonly string[]
+const taskFields = {
+  ...delegateFields,
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
+    .describe('Name of the task.'),
+  needs: z.array(z.string()).max(maxFanTasks).default([]).describe('Tasks that must have succeeded before it; it reads their results.'),
 }
 
-export interface FanOut {
-  readonly tasks: readonly FanTask[]
-  /** How many must succeed. */
-  readonly until: 'all' | 'any' | number
-  /** `stop`: the first failure ends the others. */
-  readonly on_failure: 'stop' | 'continue'
-  /** One more delegation, which reads all results. */
-  readonly synthesis?: Omit<DelegateRequest, 'wait' | 'labels'> | undefined
-}
+export const fanOutInput = z.strictObject({
+  tasks: z.array(z.strictObject(taskFields)).min(1).max(maxFanTasks),
+  until: z
+    .union([z.enum(['all', 'any']), z.int().min(1).max(maxFanTasks)])
+    .default('all')
+    .describe('How many must succeed; then the others are ended.'),
+  on_failure: z.enum(['stop', 'continue']).default('continue').describe('stop: the first failure ends the others.'),
+  synthesis: z.strictObject(delegateFields).optional().describe('One more agent, which reads all results.'),
+})
+
+type FanOut = z.infer<typeof fanOutInput>
+type FanTask = FanOut['tasks'][number]
 
 const fanTaskEnd = delegated.extend({ task: z.string() })
 

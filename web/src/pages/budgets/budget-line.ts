@@ -1,22 +1,8 @@
 /** Budgets as `budget.show` gives them, and in words. */
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { countText, moneyText } from '../../ui/numbers.ts'
 
-interface Amounts<Value> {
-  readonly tokens: Value
-  readonly micro_dollars: Value
-  readonly calls: Value
-  readonly seconds: Value
-}
-
-export interface BudgetLine {
-  readonly scope: string
-  readonly window: string
-  readonly spent: Amounts<number>
-  readonly reserved: Amounts<number>
-  readonly limit: Amounts<number | null>
-  readonly until: number | null
-  readonly is_low: boolean
-}
+export type BudgetLine = OutputOf<'budget.show'>['budgets'][number]
 
 export const kinds = ['micro_dollars', 'tokens', 'calls', 'seconds'] as const
 export type Kind = (typeof kinds)[number]

@@ -1,5 +1,6 @@
 /** Files of the workspace as the page reads and writes them: folders by call, content as bytes over HTTP. */
 import { useCallback, useEffect, useRef, useState } from 'react'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import { type Failure, OxbowError, toFailure } from '../../../../src/base/index.ts'
 import { callOf, useEvents } from '../../data/calls.ts'
 import { addressInGuest, useGuest } from '../../data/guest.tsx'
@@ -7,12 +8,8 @@ import { addressInGuest, useGuest } from '../../data/guest.tsx'
 /** The top of the workspace, as agents see it. */
 export const root = '/shared'
 
-export interface Entry {
-  /** Absolute, e.g. `/shared/notes/todo.md`. */
-  readonly path: string
-  readonly kind: 'file' | 'folder' | 'link' | 'other'
-  readonly bytes: number
-}
+/** Its path is absolute, e.g. `/shared/notes/todo.md`. */
+export type Entry = OutputOf<'file.list'>['entries'][number]
 
 export interface Folder {
   /** Folders first, then by name. */

@@ -1,6 +1,7 @@
 /** The model in use, and the catalog to choose another one from. */
 import { Check, Search } from 'lucide-react'
 import { type ReactNode, useDeferredValue, useState } from 'react'
+import type { OutputOf } from '../../../../src/client/browser-client.ts'
 import type { ModelFacts } from '../../../../src/protocol/index.ts'
 import { callOf, useCall } from '../../data/calls.ts'
 import { useGuest } from '../../data/guest.tsx'
@@ -13,15 +14,7 @@ import { countText } from '../../ui/numbers.ts'
 import { Empty, Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 
-export interface ServiceView {
-  readonly id: string
-  readonly name: string
-  readonly base_url: string
-  readonly key_names: readonly string[]
-  readonly key: 'present' | 'missing' | 'not_needed'
-  readonly is_default: boolean
-  readonly default_model: string
-}
+export type ServiceView = OutputOf<'model.services'>['services'][number]
 
 const shownModels = 60
 

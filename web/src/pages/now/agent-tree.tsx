@@ -12,10 +12,6 @@ import { Empty } from '../../ui/states.tsx'
 import { AgentControls } from './agent-controls.tsx'
 import { ownValue } from '../../../../src/base/index.ts'
 
-interface Agent extends AgentLine {
-  readonly model: string
-}
-
 const tones: Readonly<Record<string, Tone>> = {
   running: 'accent',
   starting: 'neutral',
@@ -28,16 +24,16 @@ const tones: Readonly<Record<string, Tone>> = {
 }
 
 interface AgentTreeProps {
-  readonly agents: readonly Agent[]
+  readonly agents: readonly AgentLine[]
   readonly onChanged: () => void
 }
 
 export function AgentTree({ agents, onChanged }: AgentTreeProps): ReactNode {
   const [isAll, setAll] = useState(false)
-  const [ending, setEnding] = useState<Agent | null>(null)
+  const [ending, setEnding] = useState<AgentLine | null>(null)
   const kill = useAction()
   const shown = isAll ? agents : agents.filter(({ ended_at: endedAt }) => endedAt === null)
-  const known = new Set(shown.map(({ id }) => id))
+  const known = new Set<string>(shown.map(({ id }) => id))
   const below = Map.groupBy(shown, ({ parent }) => (known.has(parent) ? parent : ''))
   const confirm = async (): Promise<void> => {
     if (ending === null || (await kill.run('agent.kill', { agent: ending.id })) === undefined) return
@@ -71,9 +67,9 @@ export function AgentTree({ agents, onChanged }: AgentTreeProps): ReactNode {
 }
 
 interface BranchProps {
-  readonly agents: readonly Agent[]
-  readonly below: ReadonlyMap<string, readonly Agent[]>
-  readonly onEnd: (agent: Agent) => void
+  readonly agents: readonly AgentLine[]
+  readonly below: ReadonlyMap<string, readonly AgentLine[]>
+  readonly onEnd: (agent: AgentLine) => void
   readonly onChanged: () => void
 }
 
@@ -91,7 +87,7 @@ function Branch({ agents, below, onEnd, onChanged }: BranchProps): ReactNode {
 }
 
 interface AgentRowProps extends Pick<BranchProps, 'onEnd' | 'onChanged'> {
-  readonly agent: Agent
+  readonly agent: AgentLine
 }
 
 function AgentRow({ agent, onEnd, onChanged }: AgentRowProps): ReactNode {
