@@ -11,7 +11,7 @@ import { firstAnswerMs, heldMs, maxHeldSections } from './limits.ts'
 import { readSkill, type SkillHead } from './skill-file.ts'
 import type { Trusted, TrustBook } from './trust.ts'
 
-export type SkillPlace = 'agent' | '.agents' | '.claude' | 'user' | 'bundled'
+type SkillPlace = 'agent' | '.agents' | '.claude' | 'user' | 'bundled'
 
 /** A skill that counts. */
 export interface Skill {

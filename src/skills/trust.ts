@@ -8,7 +8,7 @@ import type { CallContext, Caller } from '../protocol/index.ts'
 import type { SkillFile } from '../config/index.ts'
 import { maxKeptTextBytes, maxKeptTotalBytes } from './limits.ts'
 
-export type TrustedKind = 'skill' | 'instructions' | 'command'
+type TrustedKind = 'skill' | 'instructions' | 'command'
 
 export interface TrustedFile {
   readonly path: string

@@ -43,6 +43,7 @@ export const schemaTwins: Readonly<Record<string, readonly [type: string, reason
     ['Visit', narrower],
     ['Visits', narrower],
   ],
+  'src/services/agents/agent-record.ts': [['Delegation', 'of a document that is read at the start, where no schema is loaded']],
   'src/services/graphs/graph-record.ts': [['Named', accident]],
   'src/skills/disclosure.ts': [['Disclosed', narrower]],
   'src/store/memory.ts': [['MemoryModel', narrower]],

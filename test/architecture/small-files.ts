@@ -35,6 +35,7 @@ export const depthRules: DepthRules = {
     'src/config/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file next to it',
+    'src/terminal/agent-tree.ts': 'the only code of its module about agents, for the terminal and the page',
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
     'src/base/line-splitter.ts': 'how lines of other programs are read, for the clients of MCP and both sides of ACP',
     'src/tui/outbox.ts': 'the one place that decides when a message is sent again',

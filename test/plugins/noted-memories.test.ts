@@ -56,7 +56,7 @@ async function inTurn(plugins: Readonly<Record<string, FakePlugin>>, look: (fixt
 async function search(fixture: PartsFixture, query: string): Promise<readonly Hit[]> {
   const found = await fixture.kernel.call('memory.search', { query, top_k: 20 })
   assert.ok(found.status === 'ok')
-  return found.output as readonly Hit[]
+  return found.output
 }
 
 const saves = (content: string, ...tags: readonly string[]) => ['memory.save', { content, tags: [...tags] }] as const

@@ -99,7 +99,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, place, on
   })
 }
 
-/** Of the person's conversations: agents, schedules and graphs go on by themselves, and `/continue` leads to none of them. */
+/** Of the person's conversations: agents, schedules and graphs go on by themselves, and `/continue` never leads to them. */
 export async function tellOfInterrupted(gateway: Connection['gateway'], tell: (text: string) => void): Promise<void> {
   const running = (await gateway.listSessions(maxListedSessions).catch(() => [])).filter(({ id, busy }) => busy && !isDerived(id))
   const [newest] = running

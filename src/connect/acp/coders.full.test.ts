@@ -77,7 +77,7 @@ void describe('a coding agent', () => {
     await bench.add('helper', { files: 'branch' })
     const ended = await bench.kernel.call('agent.delegate', { agent: 'acp.helper', goal: 'write' }, bench.session)
     assert.ok(ended.status === 'ok', ended.text)
-    const { status, files, branch, labels } = ended.output as Delegated
+    const { status, files, branch, labels } = ended.output
     assert.deepEqual([status, files.toSorted(), labels], ['success', ['/shared/new.txt', '/shared/own.txt'], ['untrusted']])
     assert.match(ended.text, new RegExp(`success.*; its files are on the branch ${branch}\\n`))
     assert.equal((await bench.kernel.call('branch.merge', { branch })).status, 'ok')

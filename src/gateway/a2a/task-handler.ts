@@ -3,7 +3,7 @@
  * a task: its records are followed as the owner, once the kernel has found it to be the program's own.
  */
 import type { Kernel } from '../../kernel/index.ts'
-import { type ErrorCode, failureSentences, isOxbowError, type JsonObject, type SessionId } from '../../base/index.ts'
+import { type ErrorCode, failureSentences, isOxbowError, type JsonObject } from '../../base/index.ts'
 import type { CallName, OutputOf, SentFile } from '../../protocol/index.ts'
 import { outputOf } from '../http/messages.ts'
 import { maxMessageParts, taskWaitMs } from '../limits.ts'
@@ -126,7 +126,7 @@ type TargetOperations = Pick<
 function targetOperations(deps: HandlerDeps, find: Find) {
   const change = async (found: FoundTask, targets: readonly TaskTarget[], context: ServerCallContext): Promise<FoundTask> => {
     await deps.watch({ ...found, targets })
-    return ask(context, 'task.notify', { task: found.task, targets: targets as unknown as JsonObject[] })
+    return ask(context, 'task.notify', { task: found.task, targets: targets })
   }
   const set = (found: FoundTask, config: TaskPushNotificationConfig, context: ServerCallContext): Promise<FoundTask> => {
     const target = targetOf(config, context.requestedVersion)

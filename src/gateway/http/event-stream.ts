@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
-import { isUuid, type Json, type JsonObject, OxbowError, type SessionId } from '../../base/index.ts'
+import { isUuid, type Json, OxbowError, type SessionId } from '../../base/index.ts'
 import { maxStreamBytes, retryAfterStopS, streamPingMs } from '../limits.ts'
 
 interface Stream {

@@ -27,7 +27,7 @@ import {
 import type { Config } from '../../config/index.ts'
 import { decisionsOn, findParked, notWaiting } from './parked-calls.ts'
 import { makersOf } from './keys.ts'
-import { describeRule, learnRule, readRules, type Rule, ruleCategory, type RuleScope, ruleScopes, settingsDigest } from './rules.ts'
+import { describeRule, learnRule, readRules, type Rule, ruleCategory, ruleScopes, settingsDigest } from './rules.ts'
 
 /** Learned rules of a user: each question looks through them. */
 const maxRules = 500

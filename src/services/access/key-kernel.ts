@@ -1,6 +1,6 @@
 /** The kernel as a program with an API key sees it: the same interface, with the key's rights only. */
 import { type Gate, type Journal, type Kernel, type KernelEvent, optionsOf, type PastDelivery, type StartTurn } from '../../kernel/index.ts'
-import { type CallId, isOxbowError, type Json, OxbowError, type SessionId, toError, untilAborted } from '../../base/index.ts'
+import { type CallId, isOxbowError, OxbowError, type SessionId, toError, untilAborted } from '../../base/index.ts'
 import { type Caller, type CallOutcome, cancelCall, type SessionInfo } from '../../protocol/index.ts'
 import { createForeignCalls, type ForeignDeps } from './foreign-calls.ts'
 import { createKeys, type KeyDeps } from './keys.ts'

@@ -20,7 +20,7 @@ import {
 import { type DataOrigin, originOf, type Labels } from '../../protocol/index.ts'
 import { agentEndMs, agentSweepMs, maxAgentMessages, maxReplyCharacters } from './limits.ts'
 import { maxResultCharacters } from './delegation/limits.ts'
-import { type AgentMessage, type AgentRecord, isOver, isSettled, mailText } from './agent-record.ts'
+import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled, mailText } from './agent-record.ts'
 import { release } from './agent-control.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
 
@@ -138,12 +138,7 @@ async function settle(table: AgentTable, held: Held): Promise<void> {
 }
 
 /** The answer has to match the schema of the result. One that does not is returned to the agent, as often as `maxRepairs`. */
-async function settleDelegated(
-  table: AgentTable,
-  held: Held,
-  delegation: NonNullable<AgentRecord['delegation']>,
-  reply: string,
-): Promise<void> {
+async function settleDelegated(table: AgentTable, held: Held, delegation: Delegation, reply: string): Promise<void> {
   const { record, last } = held
   const verdict = await table.deps.delegated.judge(record, reply).catch(cannotJudge)
   // It was ended meanwhile, or answers another message.

@@ -2,11 +2,9 @@
  * What the supervisor remembers of an agent, in two documents: its record, and the profile of its session, by which every turn of that
  * session runs. Both ids follow from the call that spawned the agent, so that a call which a crash interrupted makes no second one.
  */
-import type { z } from 'zod'
 import type { Priority } from '../../runs/index.ts'
 import { type CallId, derivedId, type ErrorCode, type Json, ownValue, type SessionId, truncate, type TurnId } from '../../base/index.ts'
 import type { Labels, Limits } from '../../protocol/index.ts'
-import type { delegation } from './agent-view.ts'
 import { maxMailCharacters } from './limits.ts'
 
 /**
@@ -70,7 +68,23 @@ export interface AgentRecord {
   /** Why it ended, where that is not its success; absent: not known. */
   readonly code?: ErrorCode | undefined
   /** Of an agent by a definition, to which a call has delegated a goal. */
-  readonly delegation?: z.infer<typeof delegation> | undefined
+  readonly delegation?: Delegation | undefined
+}
+
+export interface Delegation {
+  readonly definition: string
+  /** Of its files at that time. */
+  readonly hash: string
+  /** The turn that delegated; empty: none did. */
+  readonly turn: TurnId | ''
+  /** A call waits for its end, also after a restart; absent: its end comes as mail. */
+  readonly awaited?: boolean | undefined
+  /** Unix milliseconds; null: no deadline. */
+  readonly deadline_at: number | null
+  /** Times that its answer was returned because it did not match the schema of the result. */
+  readonly repairs: number
+  /** Its result, if it had to match a schema and does. */
+  readonly value?: Json
 }
 
 export const agentCategory = 'system/agents'

@@ -37,7 +37,7 @@ export interface AgentViewDeps {
 }
 
 /** A goal that a call has delegated to an agent by a definition. */
-export const delegation = z.strictObject({
+const delegation = z.strictObject({
   definition: z.string(),
   hash: z.string().describe('Of its files at that time.'),
   turn: idOrEmpty('TurnId').describe('The turn that delegated; empty: none did.'),

@@ -2,12 +2,10 @@
  * What an audit makes of records that begin or end a call once more. The store refuses them; versions before that could write them, when
  * two asked for the same call at once. The first beginning and the first end count; the next start of a guest, or `audit.verify`, records that.
  */
-import type { z } from 'zod'
 import type { Entry, Journal } from '../../kernel/index.ts'
 import type { Store } from '../../store/index.ts'
 import { type CallId, derivedId, type JsonObject } from '../../base/index.ts'
-import type { JournalRecord } from '../../protocol/index.ts'
-import type { auditReport } from './audit-verify.ts'
+import type { JournalRecord, OutputOf } from '../../protocol/index.ts'
 
 interface Repeats {
   /** @returns why the end of a call that is not open does not hold; null when it repeats an earlier end */
@@ -15,7 +13,7 @@ interface Repeats {
   add(seq: number, why: string): void
   /** Takes in a record that holds, in order. */
   take(record: JournalRecord): void
-  report(): z.infer<typeof auditReport>['repeated']
+  report(): OutputOf<'audit.verify'>['repeated']
 }
 
 /** Says of the end of a call that it is not open. */

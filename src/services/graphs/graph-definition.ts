@@ -5,6 +5,7 @@
 import { limitsSchema } from '../../protocol/index.ts'
 import { z } from 'zod'
 import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError, protoKeys } from '../../base/index.ts'
+import type { OutputOf } from '../../protocol/index.ts'
 import {
   maxGraphBytes,
   maxGraphEdges,
@@ -17,7 +18,6 @@ import {
   maxGraphSeconds,
   maxGraphVisits,
 } from './limits.ts'
-import type { CheckOutput } from './graph-calls.ts'
 import { guardSchema } from './guards.ts'
 
 /** A value whose texts may hold `${field.path}`. */
@@ -162,7 +162,7 @@ const graphSchema = z.strictObject({
 export type Graph = z.infer<typeof graphSchema>
 
 /** What is wrong with a definition: where, what, and what to do. */
-export type GraphProblem = CheckOutput['problems'][number]
+export type GraphProblem = OutputOf<'graph.check'>['problems'][number]
 
 export type ParsedGraph =
   | { readonly graph: Graph; readonly problems: readonly [] }

@@ -12,7 +12,7 @@ import { type Fixture, newCallId, openFixture, says, user } from '../../kernel/k
 const listed = async ({ kernel }: Fixture, input: object = {}): Promise<readonly SessionInfo[]> => {
   const outcome = await kernel.call('session.list', input as never)
   assert.equal(outcome.status, 'ok')
-  return outcome.output as readonly SessionInfo[]
+  return outcome.output
 }
 
 const ask = async ({ kernel }: Fixture, name: string, input: object): Promise<{ session: SessionId }> => {
