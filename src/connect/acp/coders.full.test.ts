@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { Delegated } from '../../services/agents/delegation/delegated-end.ts'
 import { asks, inOrder, newCallId } from '../../kernel/kernel-fixture.ts'
 import { checkout, makeCoderBench } from './coder-fixture.ts'
 
