@@ -102,10 +102,10 @@ test('a dry run names its target and changes nothing; the run itself does; what 
 
 test('a shell is given the ids of what exists', async () => {
   const values = async (kind: string): Promise<string> => (await oxbow(['completion', 'bash', '--values', kind])).out
-  assert.match(await values('role'), /^worker$/m)
+  assert.match(await values('roles list:role'), /^worker$/m)
   const { session } = await json('run', 'help')
-  assert.match(await values('session'), new RegExp(`^${session}$`, 'm'))
-  assert.equal(await values('nonsense'), '')
+  assert.match(await values('sessions:id'), new RegExp(`^${session}$`, 'm'))
+  assert.equal(await values('nonsense:name'), '')
 })
 
 test('a backup that removes older ones names them first', async () => {
