@@ -13,6 +13,7 @@ const others: readonly (readonly [method: string, path: string, what: string])[]
   ['POST', '/api/v1/calls/{name}', 'Makes any call that terminals may make.'],
   ['GET', '/v1/models', 'The interface of OpenAI, see [http-api.md](http-api.md).'],
   ['POST', '/v1/chat/completions, /v1/responses, /v1/embeddings', 'The interface of OpenAI.'],
+  ['POST', '/v1/messages', 'The interface of Anthropic.'],
   ['GET', '/healthz, /readyz', 'Whether the guest runs, and can write; without a key.'],
   ['GET', 'http://HOST:PORT/metrics', 'Figures for Prometheus.'],
 ]
