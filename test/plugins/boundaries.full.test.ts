@@ -32,7 +32,7 @@ void test('each refusal at the boundary of a plugin is on record and reads well'
     ['weigh', {}, /bad_input.*do not fit the parameters of scales\.weigh:\n.*grams/s],
     ['weigh', { grams: 'much', unit: 't' }, /bad_input.*grams.*unit/s],
     ['weigh', { grams: 1, more: 2 }, /bad_input.*more/s],
-    ['bulky', {}, /limit_reached.*The answer is too large/],
+    ['bulky', {}, /limit_reached.*The answer is larger than 8 MiB/],
     ['long', {}, /^x{3000}x*\n… cut here: 32002 bytes in all/],
     ['odd', {}, /^Done\.$/],
     ['throws', {}, /tool_failed.*the pan is broken/],
