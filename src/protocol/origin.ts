@@ -3,7 +3,7 @@
  * a decision and never make one: only labels do. Names in them are hostile text.
  */
 import { joinLabels, type Label, type Labels } from './record.ts'
-import { isObject } from '../base/index.ts'
+import { isObject, isOxbowError, OxbowError } from '../base/index.ts'
 
 const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session', 'schedule', 'plugin'] as const
 
@@ -42,6 +42,24 @@ export interface ToldLabels {
   clear(program: DataOrigin): Promise<void>
   /** All programs that may have kept something. */
   list(): Promise<readonly (Provenance & { readonly program: DataOrigin })[]>
+}
+
+/** @returns the labels that a program has seen in these folders */
+export function seenIn(labels: Labels, folders: readonly string[]): Provenance {
+  return {
+    labels,
+    from: labelOrigins(
+      labels,
+      folders.map((folder) => originOf('path', folder)),
+    ),
+  }
+}
+
+/** @returns the error of a program, whose message may hold what the program has kept */
+export function labelledError(error: unknown, kept: Labels): unknown {
+  if (kept.length === 0 || !isOxbowError(error)) return error
+  const { code, message, hint, data } = error
+  return new OxbowError(code, message, { hint, data: { ...data, labels: [...kept] }, cause: error })
 }
 
 /** Origins that a session, a file or a call keeps of each label: the first half and the newest half of what it has met. */

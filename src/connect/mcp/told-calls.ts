@@ -3,16 +3,16 @@
  * labels of what it is told join its own, and what it answers, or writes meanwhile, has them. A server at an address is outside of this
  * machine, and `[flow]` judges what is sent there as it judges any other way out.
  */
-import { isOxbowError, OxbowError } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
   type Caller,
   joinLabels,
-  labelOrigins,
+  labelledError,
   originOf,
   type ProgramSees,
   type Provenance,
+  seenIn,
   type ToldLabels,
 } from '../../protocol/index.ts'
 import type { HeldServer } from './server-table.ts'
@@ -50,13 +50,9 @@ async function runTold(
     const done = await call.run(input, { ...context, whileProgram })
     return { ...done, labels: joinLabels(done.labels ?? [], (await told.of(server)).labels) }
   } catch (error) {
-    const { labels } = await told.of(server)
-    if (labels.length === 0 || !isOxbowError(error)) throw error
-    const { code, message, hint, data } = error
-    throw new OxbowError(code, message, { hint, data: { ...data, labels: [...labels] }, cause: error })
+    throw labelledError(error, (await told.of(server)).labels)
   } finally {
-    const seen = call.folders === undefined ? [] : context.labels()
-    await told.tell(server, { labels: seen, from: labelOrigins(seen, call.folders?.map((folder) => originOf('path', folder)) ?? []) })
+    if (call.folders !== undefined) await told.tell(server, seenIn(context.labels(), call.folders))
   }
 }
 

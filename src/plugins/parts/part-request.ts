@@ -9,6 +9,7 @@ import {
   type HostedPlugin,
   joinLabels,
   joinOrigins,
+  labelledError,
   labelOrigins,
   type Labels,
   type LabelScope,
@@ -21,6 +22,7 @@ import {
   pluginRight,
   type ProgramSees,
   type Provenance,
+  seenIn,
   type ToldLabels,
 } from '../../protocol/index.ts'
 import { maxMessageChars } from './limits.ts'
@@ -190,7 +192,15 @@ export async function askPlugin<Op extends PluginOp>(
     await tell(asked.told ?? heldBy(caller))
     const call = callsOf(deps, context, asked, tell)
     return await whileProgram(await seenBy(deps, plugin), async () => {
-      const tellFiles = async (): Promise<void> => (plugin.paths.length === 0 ? undefined : tell(filesSeen(context, plugin)))
+      const tellFiles = async (): Promise<void> =>
+        plugin.paths.length === 0
+          ? undefined
+          : tell(
+              seenIn(
+                context.labels(),
+                plugin.paths.map(({ path }) => path),
+              ),
+            )
       await tellFiles()
       try {
         const answer = await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
@@ -202,7 +212,7 @@ export async function askPlugin<Op extends PluginOp>(
       }
     })
   } catch (error) {
-    throw labelled(error, (await told.of(origin)).labels)
+    throw labelledError(error, (await told.of(origin)).labels)
   } finally {
     leave()
   }
@@ -238,24 +248,6 @@ async function seenBy(deps: Pick<PartDeps, 'hosts' | 'told'>, plugin: HostedPlug
     holds: await keptBy(deps, plugin),
     ...(paths.some(({ writable }) => writable) && { goesOn: { program: pluginOrigin(plugin), lives } }),
   }
-}
-
-function filesSeen({ labels }: Pick<CallContext, 'labels'>, { paths }: HostedPlugin): Provenance {
-  const seen = labels()
-  return {
-    labels: seen,
-    from: labelOrigins(
-      seen,
-      paths.map(({ path }) => originOf('path', path)),
-    ),
-  }
-}
-
-/** @returns the error of a plugin, whose message may hold what it has kept */
-function labelled(error: unknown, kept: Labels): unknown {
-  if (kept.length === 0 || !isOxbowError(error)) return error
-  const { code, message, hint, data } = error
-  return new OxbowError(code, message, { hint, data: { ...data, labels: [...kept] }, cause: error })
 }
 
 /** @returns what of an error a caller reads: a host that was lost may have done what was asked */

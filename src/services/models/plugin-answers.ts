@@ -3,7 +3,6 @@
  * records the request's labels; the answer's labels are found here.
  */
 import type { Core } from '../../kernel/index.ts'
-import { isOxbowError, OxbowError } from '../../base/index.ts'
 import {
   type CallContext,
   type DataOrigin,
@@ -11,6 +10,7 @@ import {
   type GenerateOutput,
   type GenerateRequest,
   joinLabels,
+  labelledError,
   type Labels,
   type ModelAsk,
 } from '../../protocol/index.ts'
@@ -42,8 +42,6 @@ export async function generateLabelled(
     if (plugins.size === 0) return done
     return { ...done, labels: await labelsOfAnswer(), origins: [...plugins] }
   } catch (error) {
-    if (plugins.size === 0 || !isOxbowError(error)) throw error
-    const { code, message, hint, data } = error
-    throw new OxbowError(code, message, { hint, data: { ...data, labels: [...(await labelsOfAnswer())] }, cause: error })
+    throw labelledError(error, await labelsOfAnswer())
   }
 }
