@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createRecentMap, once } from './cache.ts'
+import { createRecentMap, once, joinLists } from './cache.ts'
 
 test('what all need is made once, however many ask meanwhile', async () => {
   let times = 0
@@ -100,4 +100,17 @@ void test('whatever is done, the limit holds, and nothing goes as long as all fi
       }
     }),
   )
+})
+
+test('joined lists are the same array until one of them is another', () => {
+  let lists: readonly (readonly number[])[] = [[1], [2, 3]]
+  const joined = joinLists(() => lists)
+  const first = joined()
+  assert.deepEqual(first, [1, 2, 3])
+  lists = [...lists]
+  assert.equal(joined(), first)
+  lists = [lists[0]!, [2, 3]]
+  assert.notEqual(joined(), first)
+  lists = [[1]]
+  assert.deepEqual(joined(), [1])
 })

@@ -85,3 +85,17 @@ export function createRecentMap<Key, Value>(maxWeight: number, weigh: (value: Va
     },
   }
 }
+
+/** @returns a function that gives all lists as one: the same array until one of them is another */
+export function joinLists<Item>(lists: () => readonly (readonly Item[])[]): () => readonly Item[] {
+  let parts: readonly (readonly Item[])[] = []
+  let all: readonly Item[] = []
+  return () => {
+    const now = lists()
+    if (now.length !== parts.length || now.some((list, place) => list !== parts[place])) {
+      parts = now
+      all = now.flat()
+    }
+    return all
+  }
+}

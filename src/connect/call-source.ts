@@ -1,4 +1,5 @@
 /** The port of this module: what each protocol brings, and all of them as one. */
+import { joinLists } from '../base/index.ts'
 import type { Call } from '../protocol/index.ts'
 
 /** What one protocol brings. */
@@ -12,18 +13,9 @@ export interface CallSource {
 
 /** @returns all of them as one */
 export function joinSources(sources: readonly CallSource[]): CallSource {
-  let parts: readonly (readonly Call[])[] = []
-  let all: readonly Call[] = []
   return {
     calls: sources.flatMap(({ calls }) => calls),
-    tools() {
-      const now = sources.map((source) => source.tools())
-      if (now.length !== parts.length || now.some((calls, place) => calls !== parts[place])) {
-        parts = now
-        all = now.flat()
-      }
-      return all
-    },
+    tools: joinLists(() => sources.map((source) => source.tools())),
     close: async () => void (await Promise.all(sources.map((source) => source.close()))),
   }
 }

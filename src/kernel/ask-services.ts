@@ -3,9 +3,8 @@
  * told why, and the others work on.
  */
 import { isOxbowError, once, OxbowError } from '../base/index.ts'
-import type { Call, ServiceProblem } from '../protocol/index.ts'
+import type { ServiceProblem } from '../protocol/index.ts'
 import type { SectionAgent } from './calls/registry.ts'
-import type { Coming, HeldComing } from './stages/coming.ts'
 import type { Core, Opened, Service } from './service.ts'
 
 /** How long a service may take for what the core asks of it. Its calls have limits of their own. */
@@ -153,33 +152,5 @@ export function holdSections(
   return async (agent) => {
     const texts = await Promise.all((await sections()).map(async (section) => section(agent)))
     return texts.filter((text) => text !== undefined && text !== '').join('\n\n')
-  }
-}
-
-/** Empty before it is loaded. */
-export function holdComing(load: () => Promise<readonly Coming[]>): HeldComing {
-  let all: readonly Coming[] = []
-  let parts: readonly (readonly Call[])[] = []
-  let calls: readonly Call[] = []
-  const first = <Found>(ask: (coming: Coming) => Found | null | undefined): Found | null => {
-    for (const each of all) {
-      const found = ask(each) ?? null
-      if (found !== null) return found
-    }
-    return null
-  }
-  return {
-    load: once(async () => void (all = await load())),
-    calls() {
-      const now = all.map((each) => each.calls())
-      if (now.length !== parts.length || now.some((each, place) => each !== parts[place])) {
-        parts = now
-        calls = now.flat()
-      }
-      return calls
-    },
-    loading: () => first((each) => each.loading?.()),
-    hooks: () => first((each) => each.hooks?.()) ?? undefined,
-    around: () => first((each) => each.around?.()),
   }
 }

@@ -3,7 +3,7 @@
  * is asked around a turn. Services bring it; gate, registry and turns read it at once.
  */
 import type { TurnHooks } from '../../runtime/index.ts'
-import type { CallId } from '../../base/index.ts'
+import { type CallId, joinLists, once } from '../../base/index.ts'
 import type { Call, Caller, CallOutcome, Process, TurnResult } from '../../protocol/index.ts'
 import type { SectionAgent } from '../calls/registry.ts'
 import type { Refusal } from './refusals.ts'
@@ -67,4 +67,23 @@ export interface HookedCall {
 /** What all services add. */
 export interface HeldComing extends Required<Coming> {
   load(): Promise<void>
+}
+
+/** Empty before it is loaded. */
+export function holdComing(load: () => Promise<readonly Coming[]>): HeldComing {
+  let all: readonly Coming[] = []
+  const first = <Found>(ask: (coming: Coming) => Found | null | undefined): Found | null => {
+    for (const each of all) {
+      const found = ask(each) ?? null
+      if (found !== null) return found
+    }
+    return null
+  }
+  return {
+    load: once(async () => void (all = await load())),
+    calls: joinLists(() => all.map((each) => each.calls())),
+    loading: () => first((each) => each.loading?.()),
+    hooks: () => first((each) => each.hooks?.()) ?? undefined,
+    around: () => first((each) => each.around?.()),
+  }
 }
