@@ -124,7 +124,7 @@ describe('the interface of OpenAI', () => {
 
   it('does not know a model that its service does not list, in each interface, and asks for one that is listed or configured', async () => {
     const kept = await sessionCount()
-    const model = 'lab/nosuch'
+    const nosuch = { model: 'lab/nosuch' }
     const isUnknown = (error: unknown): true => {
       assert.ok(error instanceof OpenAI.NotFoundError, String(error))
       assert.deepEqual([error.code, error.param], ['model_not_found', 'model'])
@@ -133,15 +133,15 @@ describe('the interface of OpenAI', () => {
     }
     const messages = [{ role: 'user' as const, content: 'Hi.' }]
     for (const stream of [false, true]) {
-      await assert.rejects(client.chat.completions.create({ model, messages, stream }), isUnknown)
-      await assert.rejects(client.responses.create({ model, input: 'Hi.', stream }), isUnknown)
+      await assert.rejects(client.chat.completions.create({ ...nosuch, messages, stream }), isUnknown)
+      await assert.rejects(client.responses.create({ ...nosuch, input: 'Hi.', stream }), isUnknown)
     }
     for (const [path, message] of [
       ['v1/messages', { messages, max_tokens: 9 }],
       ['api/v1/messages', { text: 'Hi.' }],
     ] as const) {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-      const body = JSON.stringify({ model, ...message })
+      const body = JSON.stringify({ ...nosuch, ...message })
       assert.equal((await fetch(`${origin}/${path}`, { method: 'POST', headers, body })).status, 404, path)
     }
     assert.equal(await sessionCount(), kept)

@@ -56,7 +56,10 @@ async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<
   const { config, folder } = deps
   const catalog = loadCatalog({ files: catalogFilesIn(folder) })
   const own = ownService(provider, deps)
-  if (own !== null) return yield* listService(own, catalog, deps)
+  if (own !== null) {
+    yield* listService(own, catalog, deps)
+    return
+  }
   const listed = await catalog.list(provider === '' ? undefined : provider)
   const known = new Set(listed.map((model) => `${model.provider}/${model.id}`))
   const ofPlugins = ((await deps.served?.()) ?? []).map((id) => ({ id: id.slice(0, id.indexOf('/')), name: id.slice(id.indexOf('/') + 1) }))
@@ -66,13 +69,7 @@ async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<
     .filter(({ id, name }) => !known.has(`${id}/${name}`))
   if (listed.length === 0 && others.length === 0 && provider !== pluginPrefix) {
     const all = await catalog.providers()
-    if (!all.includes(provider)) {
-      if (!Object.hasOwn(config.providers, provider))
-        throw unknownProvider(provider, [...new Set([...Object.keys(config.providers), ...all])])
-      // Says what is missing, such as its key.
-      findService(provider, deps)
-      throw new OxbowError('not_found', `Nothing lists the models of ${provider}.`, { hint: describeHint(provider) })
-    }
+    if (!all.includes(provider)) throw noModelsOf(provider, all, deps)
   }
   for (const model of listed) {
     // Without a size there is nothing to show, e.g. for a model that makes pictures.
@@ -268,8 +265,15 @@ function namedModels(deps: CatalogDeps): readonly { readonly provider: string; r
   return [...unique.values()]
 }
 
-function unknownProvider(provider: string, all: readonly string[]): OxbowError {
+/** @param all of the catalog @throws OxbowError where a configured one cannot be asked, which says what is missing, such as its key */
+function noModelsOf(provider: string, all: readonly string[], deps: CatalogDeps): OxbowError {
+  const own = Object.keys(deps.config.providers)
+  if (own.includes(provider)) {
+    findService(provider, deps)
+    return new OxbowError('not_found', `Nothing lists the models of ${provider}.`, { hint: describeHint(provider) })
+  }
+  const known = [...new Set([...own, ...all])].join(', ')
   return new OxbowError('not_found', `there is no provider ${JSON.stringify(provider)}`, {
-    hint: `A service of your own has a section [providers.${provider}] with its base_url in config.toml. Known are ${all.join(', ')}.`,
+    hint: `A service of your own has a section [providers.${provider}] with its base_url in config.toml. Known are ${known}.`,
   })
 }

@@ -59,7 +59,7 @@ export function createMetrics(): Metrics {
         ...family(
           'oxbow_recalls_total',
           'counter',
-          'Turns since the guest started for which memory was searched: in_time if the first request to the model had what was found, late if it did not.',
+          'Turns since the guest started for which memory had something to tell: in_time if the first request to the model had it, late if a later one.',
           [
             ['{result="in_time"}', guest.recalls?.in_time ?? 0],
             ['{result="late"}', guest.recalls?.late ?? 0],
