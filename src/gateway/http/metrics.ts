@@ -33,22 +33,7 @@ export function createMetrics(): Metrics {
       ])
       const guest = kernel.status()
       return [
-        ...family(
-          'oxbow_http_requests_total',
-          'counter',
-          'HTTP requests that were answered since the guest started, by status code.',
-          [...byStatus].map(([status, count]) => [`{status="${status}"}`, count]),
-        ),
-        ...family(
-          'oxbow_http_request_seconds',
-          'histogram',
-          'Seconds from the arrival of an HTTP request to the end of its answer, streams included.',
-          [],
-        ),
-        ...bounds.map((bound, at) => `oxbow_http_request_seconds_bucket{le="${bound}"} ${buckets[at]}`),
-        `oxbow_http_request_seconds_bucket{le="+Inf"} ${requests}`,
-        `oxbow_http_request_seconds_sum ${seconds}`,
-        `oxbow_http_request_seconds_count ${requests}`,
+        ...ofRequests({ byStatus, buckets, requests, seconds }),
         ...family('oxbow_connections', 'gauge', 'WebSocket connections that are open: terminals and pages.', [['', connections]]),
         ...family('oxbow_info', 'gauge', 'Always 1; the labels name the version of Oxbow and the usual model.', [
           [`{version="${label(guest.version)}",model="${label(guest.model)}"}`, 1],
@@ -89,6 +74,35 @@ export function createMetrics(): Metrics {
       ].join('\n')
     },
   }
+}
+
+interface Requests {
+  readonly byStatus: ReadonlyMap<number, number>
+  /** As many as `bounds`. */
+  readonly buckets: readonly number[]
+  readonly requests: number
+  readonly seconds: number
+}
+
+function ofRequests({ byStatus, buckets, requests, seconds }: Requests): readonly string[] {
+  return [
+    ...family(
+      'oxbow_http_requests_total',
+      'counter',
+      'HTTP requests that were answered since the guest started, by status code.',
+      [...byStatus].map(([status, count]) => [`{status="${status}"}`, count]),
+    ),
+    ...family(
+      'oxbow_http_request_seconds',
+      'histogram',
+      'Seconds from the arrival of an HTTP request to the end of its answer, streams included.',
+      [],
+    ),
+    ...bounds.map((bound, at) => `oxbow_http_request_seconds_bucket{le="${bound}"} ${buckets[at]}`),
+    `oxbow_http_request_seconds_bucket{le="+Inf"} ${requests}`,
+    `oxbow_http_request_seconds_sum ${seconds}`,
+    `oxbow_http_request_seconds_count ${requests}`,
+  ]
 }
 
 /** Of a value in a sample, by the text format of Prometheus. */
