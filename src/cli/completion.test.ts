@@ -31,6 +31,13 @@ test('bash completes verbs, verbs of groups, options and their choices', async (
   assert.deepEqual(complete('config', 'list', '--js'), ['--json'])
   assert.deepEqual(complete('approvals', 'approve', '019a', '--always', 'pat'), ['pattern'])
   assert.deepEqual(complete('nonsense', 'x'), [])
+  assert.ok(complete('completion', '').join(' ').startsWith('bash zsh fish'))
+  assert.deepEqual(complete('budget', 'set', 'user', '--per', 'mi'), ['minute'])
+  assert.deepEqual(complete('budget', 'set', 'us'), ['user'])
+  assert.deepEqual(complete('p').includes('ps'), true)
+  assert.deepEqual(complete('ps', '--tr'), ['--tree'])
+  assert.deepEqual(complete('hel'), ['help'])
+  assert.deepEqual(complete('help', 'sched'), ['schedule'])
 })
 
 test('bash completes names of what exists, which it asks for by the verb that lists them', async () => {

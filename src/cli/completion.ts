@@ -44,6 +44,12 @@ const ownLists: Readonly<Record<string, List>> = {
   'system-call': { verb: 'calls', field: 'name', needsGuest: false },
 }
 
+/** What is written for such an argument in any home, next to names of what exists. */
+const usualWords: Readonly<Record<string, readonly string[]>> = {
+  window: ['minute', 'hour', 'day', 'week', 'month', 'total'],
+  scope: ['user', 'session', 'agent'],
+}
+
 /** Every kind of thing that an argument can name. */
 export function listsOf(verbs: readonly ServiceVerb[]): ReadonlyMap<string, List> {
   const ofServices = verbs.flatMap(({ words, lists = {} }) =>
@@ -109,6 +115,8 @@ interface Node {
   /** Words before it and its name, each with a space before it; '' for the program itself. */
   readonly path: string
   readonly verbs: readonly { readonly name: string; readonly summary: string }[]
+  /** What its arguments can be, apart from names. */
+  readonly words: readonly string[]
   /** What its arguments name. */
   readonly lists: readonly List[]
   readonly options: readonly {
@@ -121,17 +129,26 @@ interface Node {
 
 function nodesOf(command: Command, path: string, known: ReadonlyMap<string, List>): readonly Node[] {
   const listOf = (name: string): List | undefined => known.get(name)
-  const verbs = command.commands.map((inner) => ({ name: inner.name(), summary: firstSentence(inner.description()) }))
+  const inner = command.commands.flatMap((each) => [each.name(), ...each.aliases()].map((name) => ({ name, command: each })))
+  const listed = inner.map(({ name, command: each }) => ({ name, summary: firstSentence(each.description()) }))
+  const help = { path: ' help', verbs: listed, words: [], lists: [], options: [] }
+  const verbs = path === '' ? [...listed, { name: 'help', summary: 'show the help of a verb' }] : listed
   const own = command.options.map(({ long, flags, description, argChoices }) => ({
     name: long ?? '',
     summary: firstSentence(description),
-    choices: argChoices ?? [],
-    list: listOf(/<([^>]+)>/.exec(flags)?.[1] ?? ''),
+    choices: argChoices ?? wordsFor(placeholderIn(flags)),
+    list: listOf(placeholderIn(flags)),
   }))
   const options = [...own.filter(({ name }) => name !== ''), { name: '--help', summary: 'show help', choices: [], list: undefined }]
   const lists = command.registeredArguments.flatMap((argument) => listOf(argument.name()) ?? [])
-  return [{ path, verbs, lists, options }, ...command.commands.flatMap((inner) => nodesOf(inner, `${path} ${inner.name()}`, known))]
+  const words = command.registeredArguments.flatMap((argument) => argument.argChoices ?? wordsFor(argument.name()))
+  const below = inner.flatMap(({ name, command: each }) => nodesOf(each, `${path} ${name}`, known))
+  return [{ path, verbs, words, lists, options }, ...(path === '' ? [help] : []), ...below]
 }
+
+const wordsFor = (placeholder: string): readonly string[] => ownValue(usualWords, placeholder) ?? []
+
+const placeholderIn = (flags: string): string => /<([^>]+)>/.exec(flags)?.[1] ?? ''
 
 /** Without what quoting would have to protect. */
 function firstSentence(text: string): string {
@@ -143,8 +160,8 @@ function firstSentence(text: string): string {
 
 function bashScript(nodes: readonly Node[]): string {
   const known = nodes.slice(1).map(({ path }) => `"${path}"`)
-  const words = nodes.map(({ path, verbs, options }) => {
-    const all = [...verbs.map(({ name }) => name), ...options.map(({ name }) => name)]
+  const words = nodes.map(({ path, verbs, words: own, options }) => {
+    const all = [...verbs.map(({ name }) => name), ...own, ...options.map(({ name }) => name)]
     return `    "${path}") words="${all.join(' ')}" ;;`
   })
   const choices = nodes.flatMap(({ path, options }) =>
@@ -197,7 +214,7 @@ function zshScript(nodes: readonly Node[]): string {
 }
 
 function fishScript(nodes: readonly Node[]): string {
-  const lines = nodes.flatMap(({ path, verbs, options }) => {
+  const lines = nodes.flatMap(({ path, verbs, words: own, options }) => {
     const words = path
       .trim()
       .split(' ')
@@ -208,6 +225,7 @@ function fishScript(nodes: readonly Node[]): string {
     const condition = seen === '' ? '' : ` -n '${seen}'`
     return [
       ...verbs.map(({ name, summary }) => `complete -f -n '${when}' -a ${name} -d '${summary}' -c oxbow`),
+      ...own.map((word) => `complete -f -n '${when}' -a ${word} -c oxbow`),
       ...options.map(({ name, summary, choices, list }) => {
         const all = list === undefined ? choices.join(' ') : fishValues(list)
         const values = all === '' ? '' : ` -x -a '${all}'`

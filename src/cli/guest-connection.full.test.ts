@@ -218,3 +218,14 @@ void test('changes after the start of the guest are named, and nothing else', (t
     `--insecure and --base-url and the change in ${config} and ANTHROPIC_API_KEY`,
   )
 })
+
+void test('a verb that starts a guest says once which rules are for calls that there are not', async () => {
+  await withHome(async (home) => {
+    writeFileSync(join(home, 'config.toml'), '[approval.calls]\n"shell.exce" = "ask"\n')
+    const { exit, err } = await start(home, 'run', 'what time is it').over
+    assert.equal(exit, 0)
+    assert.equal(err.split('approval.calls names "shell.exce"').length, 2, err)
+    writeFileSync(join(home, 'config.toml'), '[agent]\nrights = ["file.raed"]\n')
+    assert.match((await start(home, 'run', 'what time is it').over).err, /agent\.rights names "file\.raed"/)
+  })
+})

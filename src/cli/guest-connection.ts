@@ -278,15 +278,21 @@ async function isGone({ owned, pid }: RunningGuest, error: unknown): Promise<boo
 }
 
 /**
- * Warns about options and settings that do not reach the running guest. Only verbs whose result depends on them do: those that start
+ * Warns about options and settings that do not reach the running guest, and about names in the configuration that have no effect in one that
+ * was started for the verb. Only verbs whose result depends on them do: those that start
  * turns, and `status`. Before each verb, the notice would hide what was asked for.
  */
 export async function warnOfStale(
-  { guest, gateway, setup: { home, workspace } }: Pick<Connection, 'guest' | 'gateway' | 'setup'>,
+  { guest, gateway, setup }: Pick<Connection, 'guest' | 'gateway' | 'setup'>,
   choice: GuestChoice,
   terminal: Terminal,
 ): Promise<void> {
-  if (guest.owned || choice.json === true) return
+  if (choice.json === true) return
+  if (guest.owned) {
+    const { warnOfNames } = await import('./verbs/known-names.ts')
+    return warnOfNames(setup, terminal, () => outputOf(gateway, 'system.calls', {}))
+  }
+  const { home, workspace } = setup
   const files = configFiles(home, workspace).map(({ path }) => path)
   const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
   if (stale === '') return

@@ -81,6 +81,11 @@ void describe('the book of models', () => {
       isOxbowError(error, 'bad_config') && /model gpt-5 cannot be used: no provider has a key/.test(error.message)
     await assert.rejects(noKey({}).find('gpt-5'), refused)
     await assert.rejects(noKey({ name: 'gpt-5' }).find(''), refused)
+    await assert.rejects(noKey({}).find('nosuch/x'), (error) => {
+      assert.ok(isOxbowError(error, 'bad_config') && error.data['lacks_key'] === true)
+      assert.match(`${error.message} ${error.hint}`, /^There is no provider nosuch, and .* Known are .*anthropic.*\[providers\.nosuch\]/)
+      return true
+    })
     for (const name of ['', 'offline', 'offline/offline']) assert.equal((await noKey({}).find(name)).label, 'offline/offline')
     assert.equal((await noKey({ provider: 'offline' }).find('anything')).label, 'offline/offline')
   })

@@ -13,6 +13,7 @@ import type { Route } from './reliability/route.ts'
 import {
   findService,
   hasOwnAddress,
+  knownProviders,
   lacksKey,
   type ModelKind,
   type ModelName,
@@ -75,9 +76,17 @@ export function createModelBook(services: ServiceConfig, catalogFolder: string |
 }
 
 /** Refuses to fall back to the offline interpreter when a model is named. @throws OxbowError `bad_config` */
-function assertReachable(name: string, provider: string, { config }: ServiceConfig): void {
+function assertReachable(name: string, provider: string, services: ServiceConfig): void {
+  const { config } = services
   const modelName = name.trim() || config.model.name.trim()
   if (provider !== 'offline' || config.model.provider !== 'auto' || modelName === '' || /^offline(\/|$)/.test(modelName)) return
+  const [prefix, ...rest] = modelName.split('/')
+  // A router, which would know the name, may get its key later.
+  if (rest.length > 0)
+    throw lacksKey(
+      `There is no provider ${prefix}, and no provider has a key.`,
+      `Known are ${knownProviders(services)}. \`oxbow init\` sets one up; one of your own is a section [providers.${prefix}] with its base_url in config.toml.`,
+    )
   throw lacksKey(
     `The model ${modelName} cannot be used: no provider has a key.`,
     'Set the key of its provider, e.g. OPENAI_API_KEY, or name a provider that needs none: PROVIDER/MODEL.',

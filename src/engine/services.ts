@@ -91,8 +91,10 @@ export function findService(id: string, { config, env }: ServiceConfig): Service
   const builtin = Object.hasOwn(builtinProviders, id) ? builtinProviders[id] : undefined
   const own = Object.hasOwn(config.providers, id) ? config.providers[id] : undefined
   if (builtin === undefined && own === undefined) {
-    const known = [...Object.keys(builtinProviders), ...Object.keys(config.providers)].join(', ')
-    throw badConfig(`There is no provider ${id}.`, `Choose one of ${known}, or add [providers.${id}] with its base_url.`)
+    throw badConfig(
+      `There is no provider ${id}.`,
+      `Choose one of ${knownProviders({ config })}, or add [providers.${id}] with its base_url.`,
+    )
   }
   // The endpoint settings of the model section apply only to its own provider.
   const main = id === standard ? config.model : null
@@ -111,6 +113,11 @@ export function findService(id: string, { config, env }: ServiceConfig): Service
     packageName: own?.package ?? '',
     models: own?.models ?? {},
   }
+}
+
+/** @returns the names of those that are built in or configured */
+export function knownProviders({ config }: Pick<ServiceConfig, 'config'>): string {
+  return [...new Set([...Object.keys(builtinProviders), ...Object.keys(config.providers)])].join(', ')
 }
 
 /**

@@ -1663,7 +1663,7 @@ interface CallOutputs {
       schedule: string
       due_at: number
       attempt: number
-      status: 'running' | 'success' | 'failed' | 'cancelled' | 'skipped'
+      status: 'waiting' | 'running' | 'success' | 'failed' | 'cancelled' | 'skipped'
       started_at: number
       ended_at: number | null
       turn: TurnId

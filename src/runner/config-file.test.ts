@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { parse, stringify } from 'smol-toml'
-import { setTomlKey } from './config-file.ts'
+import { grantRight, setTomlKey } from './config-file.ts'
+import { openHome, openWorkspace, parseUser } from './home.ts'
 
 const set = (text: string, value = 'words-50k'): string | null => setTomlKey(text, ['memory', 'embedder'], value)
 
@@ -57,5 +61,30 @@ void describe('setting a key in TOML', () => {
         assert.deepEqual(others, same)
       }),
     )
+  })
+})
+
+void describe('a right that comes with a plugin and goes with it', () => {
+  void it('leaves the configuration as it was: rights that nobody wrote stay the usual ones', () => {
+    const root = mkdtempSync(join(tmpdir(), 'oxbow-rights-'))
+    try {
+      const home = openHome({ OXBOW_HOME: root })
+      const workspace = openWorkspace(home, parseUser('default'))
+      const path = join(root, 'config.toml')
+      for (const text of ['[model]\nname = "openai/gpt-5-mini"\n', '[agent]\nrights = ["file.read"]\n']) {
+        writeFileSync(path, text)
+        assert.equal(grantRight(home, workspace, 'plugin.hello', true), path)
+        assert.match(readFileSync(path, 'utf8'), /"plugin\.hello"\]/)
+        assert.equal(grantRight(home, workspace, 'plugin.hello', false), path)
+        assert.equal(
+          readFileSync(path, 'utf8')
+            .replace(/^\[agent\]\n(?!rights)/m, '')
+            .trim(),
+          text.trim(),
+        )
+      }
+    } finally {
+      rmSync(root, { recursive: true })
+    }
   })
 })

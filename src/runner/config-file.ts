@@ -212,5 +212,8 @@ export function grantRight(home: Home, workspace: Workspace, right: string, isOn
   const entries = typeof written === 'string' ? [written] : Array.isArray(written) ? written.map(String) : config.agent.rights
   const kept = entries.filter((entry) => entry !== right && entry !== `!${right}`)
   const next = isOn ? [...kept, right] : kept
-  return next.length === entries.length && !isOn ? null : setInFile(path, ['agent', 'rights'], next) ? path : null
+  if (next.length === entries.length && !isOn) return null
+  // Rights that are written out would keep later defaults away.
+  const isUsual = isDeepStrictEqual(next, configSchema.parse({}).agent.rights)
+  return changeFile(path, [{ key: ['agent', 'rights'], value: isUsual ? null : next }]) ? path : null
 }

@@ -50,7 +50,7 @@ function describeIsolation(isolated: boolean): string {
 }
 
 function describeRecalls({ in_time: inTime, late }: NonNullable<GuestStatus['recalls']>): string {
-  return `for ${inTime} turns since the start, and too late for the first request of ${late}`
+  return `something for ${inTime} turns since the start in time, and for ${late} after the first request; turns for which memory has nothing are not counted`
 }
 
 /** The offline interpreter as a model. */

@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { createOpenAI } from '@ai-sdk/openai'
 import OpenAI from 'openai'
@@ -13,6 +17,9 @@ const workspace = makeWorkspace()
 let guest: TestGuest
 let model: TestModel
 let client: OpenAI
+/** A service that lists one model, and answers for none. */
+let lab: Server
+const askedOfLab: string[] = []
 let origin = ''
 let token = ''
 
@@ -20,7 +27,15 @@ const words = { events: [{ text: 'Hello ' }, { text: 'there.' }] }
 
 before(async () => {
   model = await startModel(Array.from({ length: 20 }, () => words))
-  guest = startGuest({ workspace, config: { model: model.config } })
+  lab = createServer(async (request, response) => {
+    if (request.method !== 'GET') askedOfLab.push(((await json(request)) as { readonly model: string }).model)
+    response.writeHead(request.method === 'GET' ? 200 : 400, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(request.method === 'GET' ? { data: [{ id: 'large' }] } : { error: { message: 'Not now.' } }))
+  }).listen(0, '127.0.0.1')
+  await once(lab, 'listening')
+  const models = { described: { context_tokens: 64_000 } }
+  const providers = { lab: { base_url: `http://127.0.0.1:${(lab.address() as AddressInfo).port}/v1`, models } }
+  guest = startGuest({ workspace, config: { model: model.config, providers } })
   const started = await guest.started
   assert.ok(started.type === 'ready')
   origin = started.url.replace('ws:', 'http:').replace('/ws', '')
@@ -30,6 +45,7 @@ before(async () => {
 after(async () => {
   await guest.kill()
   await model[Symbol.asyncDispose]()
+  lab.close()
   workspace[Symbol.dispose]()
 })
 
@@ -104,6 +120,35 @@ describe('the interface of OpenAI', () => {
     let text = ''
     for await (const piece of (await chat.doStream({ prompt })).stream) if (piece.type === 'text-delta') text += piece.delta
     assert.equal(text, 'Hello there.')
+  })
+
+  it('does not know a model that its service does not list, in each interface, and asks for one that is listed or configured', async () => {
+    const kept = await sessionCount()
+    const nosuch = { model: 'lab/nosuch' }
+    const isUnknown = (error: unknown): true => {
+      assert.ok(error instanceof OpenAI.NotFoundError, String(error))
+      assert.deepEqual([error.code, error.param], ['model_not_found', 'model'])
+      assert.match(error.message, /does not list the model "nosuch"\. It lists lab\/large/)
+      return true
+    }
+    const messages = [{ role: 'user' as const, content: 'Hi.' }]
+    for (const stream of [false, true]) {
+      await assert.rejects(client.chat.completions.create({ ...nosuch, messages, stream }), isUnknown)
+      await assert.rejects(client.responses.create({ ...nosuch, input: 'Hi.', stream }), isUnknown)
+    }
+    for (const [path, message] of [
+      ['v1/messages', { messages, max_tokens: 9 }],
+      ['api/v1/messages', { text: 'Hi.' }],
+    ] as const) {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const body = JSON.stringify({ ...nosuch, ...message })
+      assert.equal((await fetch(`${origin}/${path}`, { method: 'POST', headers, body })).status, 404, path)
+    }
+    assert.equal(await sessionCount(), kept)
+    for (const name of ['large', 'described']) {
+      await client.chat.completions.create({ model: `lab/${name}`, messages }).catch(() => {})
+      assert.equal(askedOfLab.at(-1), name)
+    }
   })
 
   it('refuses what it cannot do in words that the clients understand', async () => {

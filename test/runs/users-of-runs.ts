@@ -266,7 +266,7 @@ export async function work(terminal: Terminal, workspace: TestWorkspace, onBegun
     const sessions = await outputOf<readonly { id: string; turns: number; busy: boolean }[]>(terminal, 'session.list', { limit: 500 })
     const isOver =
       isPaused &&
-      fired.every(({ status }) => status !== 'running') &&
+      fired.every(({ status }) => status !== 'running' && status !== 'waiting') &&
       agents.every(({ state }) => ['done', 'failed', 'killed'].includes(state)) &&
       !['running', 'waiting', 'paused'].includes(graph.status) &&
       sessions.every(({ busy }) => !busy) &&

@@ -38,7 +38,7 @@ void test('an agent is spawned, waited for and listed, and its answer is printed
   assert.equal((await home.oxbow(['wait', 'guide', '--timeout', '5'])).out, spawned.out)
   const top = await home.oxbow(['top', '--once'])
   assert.equal(top.exit, 0)
-  assert.match(top.out, /agents: 0 live, 0 of 1 running, 0 queued/)
+  assert.match(top.out, /agents: 0 live; runs of agents, schedules and tasks: 0 of at most 1, 0 waiting/)
 })
 
 void test('an agent that stays is killed, and what does not exist is named', async () => {

@@ -93,7 +93,7 @@ const clearScreen = '\u001B[H\u001B[J'
 function topText({ agents, admission }: Listed, { now }: Machine): string {
   const { running, max_running: max, queued, starts_left: left, paused_by: pausedBy } = admission
   const head = [
-    `agents: ${agents.length} live, ${running} of ${max} running, ${queued.length} queued; ${left} starts left in this minute`,
+    `agents: ${agents.length} live; runs of agents, schedules and tasks: ${running} of at most ${max}, ${queued.length} waiting; ${left} starts left in this minute`,
     `machine: processor ${now.cpu_percent} %, memory ${now.memory_used_mb} of ${now.memory_total_mb} MB; guest: ${now.guest_cpu_percent} % of one processor, ${now.guest_memory_mb} MB`,
     ...(pausedBy.length > 0 ? [`No new agents start: ${pausedBy.join('; ')}`] : []),
   ]

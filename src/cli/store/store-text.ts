@@ -152,11 +152,24 @@ export function describePreview({ manifest, where, head, hasRows, files, unopene
   ].join('\n')
 }
 
-export function describeRehearsal({ problems, running_pid: pid }: RestorePreview & { readonly running_pid: number | null }): string {
+interface Rehearsal extends RestorePreview {
+  readonly running_pid: number | null
+  readonly needs_replace: boolean
+}
+
+export function describeRehearsal(rehearsal: Rehearsal): string {
+  const { problems, where, hasRows, running_pid: pid, needs_replace: needsReplace } = rehearsal
+  const present = hasRows ? `The store ${where} is not empty` : 'Files are replaced'
+  const steps = [
+    ...(pid === null ? [] : [`Oxbow runs: stop it with \`oxbow stop\`, or close the terminal that started it (process ${pid})`]),
+    ...(needsReplace ? [`${present}: a restore is refused without --replace, which keeps a copy of the present state`] : []),
+  ]
   return [
+    describePreview(rehearsal),
+    '',
     ...(problems.length === 0 ? [] : ['Not proven, and to be recorded with the restore:', ...problems.map((problem) => `  ${problem}`)]),
-    `The backup was checked as a restore would check it, and nothing stands in its way${pid === null ? '' : ' but Oxbow itself, which runs'}. Nothing was changed.`,
-    ...(pid === null ? [] : [`Before the restore, stop it with \`oxbow stop\`, or close the terminal that started it (process ${pid}).`]),
+    'The backup was checked as a restore would check it. Nothing was changed.',
+    ...(steps.length === 0 ? ['Nothing stands in the way of the restore.'] : ['Before the restore:', ...steps.map((step) => `  ${step}`)]),
   ].join('\n')
 }
 

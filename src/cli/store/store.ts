@@ -4,7 +4,15 @@ import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { askOffline, fileKeys, findGuest, listFolders, loadPlugins, lockPath, type TakenKey } from '../../runner/index.ts'
 import { ownValue, OxbowError } from '../../base/index.ts'
-import type { FileKeys, MoveReport, RestoreReport, StoreProgress, StoreQuestion, StoreVerifyReport } from '../../config/index.ts'
+import type {
+  FileKeys,
+  MoveReport,
+  RestorePreview,
+  RestoreReport,
+  StoreProgress,
+  StoreQuestion,
+  StoreVerifyReport,
+} from '../../config/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { restoreKeys } from './keys.ts'
 import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
@@ -83,14 +91,17 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
   const { files, taken } = keysOf(options, terminal)
   const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), ...(files !== undefined && { files }) }
   const question = { ask: 'restore', ...restore } as const
+  if (options.dryRun === true) {
+    // It replaces nothing, so it may say what a restore with --replace would do.
+    const rehearsal = (await ask({ ...question, replace: true, rehearse: true }, options, terminal, taken?.keys)) as RestorePreview
+    const guest = await findGuest(guestSetup(options, terminal).workspace)
+    const { hasRows, files: changes } = rehearsal
+    const needs_replace = !replace && (hasRows || changes.some(({ change }) => change === 'replaced'))
+    print({ ...rehearsal, needs_replace, running_pid: guest?.pid ?? null }, text.describeRehearsal, options, terminal)
+    return needs_replace ? exitOf('bad_input') : 0
+  }
   if (options.json !== true)
     print(await ask({ ...question, preview: true }, options, terminal, taken?.keys), text.describePreview, options, terminal)
-  if (options.dryRun === true) {
-    const rehearsal = await ask({ ...question, rehearse: true }, options, terminal, taken?.keys)
-    const guest = await findGuest(guestSetup(options, terminal).workspace)
-    print({ ...rehearsal, running_pid: guest?.pid ?? null }, text.describeRehearsal, options, terminal)
-    return 0
-  }
   taken?.begin()
   let report: RestoreReport
   try {

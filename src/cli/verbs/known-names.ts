@@ -3,7 +3,7 @@ import { askOffline, type GuestSetup, loadPlugins } from '../../runner/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { didYouMean } from '../../base/index.ts'
 import { type DoctorCheck, pluginRight } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import { type Config, configSchema } from '../../config/index.ts'
 import { printOnce, type Terminal } from '../terminal.ts'
 
 export interface KnownCall {
@@ -21,21 +21,30 @@ const ofConnections = /^(?:mcp|a2a|acp)\./
 /** A name that is this far off is another one. */
 const maxEdits = 3
 
-/** @returns the finding of `oxbow doctor` */
-export async function checkCalls(setup: Place): Promise<DoctorCheck> {
+async function offlineCalls(setup: Place): Promise<readonly KnownCall[]> {
   const calls: KnownCall[] = []
   for await (const line of askOffline(setup, { command: 'calls' })) calls.push(line as KnownCall)
-  const { readLock } = await loadPlugins()
-  const plugins = readLock(setup.home).plugins.map(({ manifest }) => manifest.name)
-  return checkNames(setup.config, calls, plugins)
+  return calls
 }
 
-/** Tells a person about rules for calls that there are not. Without rules it asks nothing: the list of calls takes a process. */
-export async function warnOfNames(setup: Place, terminal: Terminal): Promise<void> {
-  const { approval, flow } = setup.config
+/** @returns the finding of `oxbow doctor` */
+export async function checkCalls(setup: Place, calls?: readonly KnownCall[]): Promise<DoctorCheck> {
+  const { readLock } = await loadPlugins()
+  const plugins = readLock(setup.home).plugins.map(({ manifest }) => manifest.name)
+  return checkNames(setup.config, calls ?? (await offlineCalls(setup)), plugins)
+}
+
+/**
+ * Tells a person about rights and rules for calls that there are not. Where all is as it comes it asks nothing.
+ * @param listed asks a guest that runs; absent: the list of calls takes a process
+ */
+export async function warnOfNames(setup: Place, terminal: Terminal, listed?: () => Promise<readonly KnownCall[]>): Promise<void> {
+  const { agent, approval, flow } = setup.config
+  const usual: ReadonlySet<string> = new Set(configSchema.parse({}).agent.rights)
   const rules = [approval.calls, approval.rights, flow.sinks].flatMap((table) => Object.keys(table))
-  if (rules.length + approval.two_person.length + namesOfRules(flow).length === 0) return
-  const { state, says, fix } = await checkCalls(setup)
+  const rights = agent.rights.filter((right) => !usual.has(right))
+  if (rights.length + rules.length + approval.two_person.length + namesOfRules(flow).length === 0) return
+  const { state, says, fix } = await checkCalls(setup, await listed?.())
   if (state !== 'ok') printOnce(terminal, `warning: ${plainText(says)}. ${fix}.`)
 }
 

@@ -63,7 +63,27 @@ void test('models lists a provider’s models with size, price and abilities, an
 void test('an unknown provider is an error that lists the known ones', async () => {
   const { exit, err } = await oxbow('models', 'nobody')
   assert.equal(exit, errorTable.not_found.exit)
-  assert.match(err, /^error: the catalog has no provider "nobody"\nhint: It has .*anthropic.*openai/)
+  assert.match(err, /^error: there is no provider "nobody"\nhint: .*\[providers\.nobody\].* Known are .*anthropic.*openai/)
+})
+
+void test('models of a service of the person are what it lists, and one that lists nothing says what to do', async () => {
+  const base = url.replace('/api.json', '/v1')
+  config(`[providers.lab]\nbase_url = "${base}"\n[providers.lab.models.described]\ncontext_tokens = 8192\n`)
+  served = { object: 'list', data: [{ id: 'lab-large', object: 'model' }] }
+  const { exit, out, err } = await oxbow('models', 'lab')
+  assert.equal(exit, 0, err)
+  assert.match(out, /^lab\/lab-large +\d+k /m)
+  assert.match(out, /^lab\/described +8192 /m)
+  config(`[providers.lab]\nbase_url = "${base}"\n`)
+  assert.match((await oxbow('models')).err, /`oxbow models lab` asks your service lab\./)
+  served = { object: 'list', data: [] }
+  const empty = await oxbow('models', 'lab')
+  assert.equal(empty.exit, errorTable.not_found.exit)
+  assert.match(empty.err, /\/v1, the service of lab, lists no models\.\nhint: .*\[providers\.lab\.models\."MODEL"\]/)
+  config('[providers.lab]\nbase_url = "http://127.0.0.1:9/v1"\n')
+  assert.match((await oxbow('models', 'lab')).err, /does not answer with a list of models\.\nhint: Check that it runs/)
+  config(`[providers.lab]\nbase_url = "${base}"\napi_key_env = "LAB_KEY"\n`)
+  assert.match((await oxbow('models', 'lab')).err, /LAB_KEY is not set; lab needs a key/)
 })
 
 void test('models --discover searches this machine, not the catalog', async () => {

@@ -46,9 +46,11 @@ function printUsable(models: readonly ModelFacts[], options: ModelsOptions, term
     usable.length === 0
       ? 'No provider has a key here.'
       : 'These are of the providers that have a key here or are configured, and of plugins.'
+  const unlisted = Object.keys(config.providers).filter((id) => models.every(({ provider }) => provider !== id))
+  const asked = unlisted.map((id) => ` \`oxbow models ${id}\` asks your service ${id}.`).join('')
   printNotice(
     terminal,
-    `\n${whose} \`oxbow models PROVIDER\` lists the models of one provider, \`oxbow models --all\` lists all ${models.length}.`,
+    `\n${whose} \`oxbow models PROVIDER\` lists the models of one provider, \`oxbow models --all\` lists all ${models.length}.${asked}`,
   )
 }
 

@@ -1,6 +1,6 @@
 /** What `oxbow run` does with the keys that answer a question, in a real terminal. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -41,5 +41,20 @@ test('a call that was allowed is not asked about again when its guest is killed,
       'The guest stopped while shell.exec ran',
     )
     assert.equal(await pty.exit, 0)
+  })
+})
+
+test('why a turn stopped is said once where both streams go to one place, and on each where they do not', async () => {
+  await withHome(async (home) => {
+    mkdirSync(join(home, 'oxbow'), { recursive: true })
+    writeFileSync(join(home, 'oxbow/config.toml'), '[budget.session]\ntokens = 10\n')
+    const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: join(home, 'oxbow') }
+    const said = (more: string): Promise<string> =>
+      new Promise((resolve) =>
+        execFile('sh', ['-c', `"$0" "$1" run "what time is it" ${more}`, process.execPath, program], { env }, (_, out) => resolve(out)),
+      )
+    const reason = /does not cover this/g
+    assert.equal((await said('> "$HOME/both" 2>&1; cat "$HOME/both"')).match(reason)?.length, 1)
+    assert.equal((await said('2> "$HOME/err" > "$HOME/out"; cat "$HOME/out" "$HOME/err"')).match(reason)?.length, 2)
   })
 })

@@ -1,4 +1,5 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
+import { fstatSync } from 'node:fs'
 import { openHome, usersFolder } from '../../runner/index.ts'
 import { createIdMaker, failureSentences, folderNote, isOxbowError, OxbowError, systemClock, systemRandom } from '../../base/index.ts'
 import { type TurnView, unreportedFailure } from '../../protocol/index.ts'
@@ -237,11 +238,18 @@ function reportEnd(view: TurnView, report: Report): number {
     )
   }
   if (view.status === 'ok' && view.failure === null) return 0
-  // On a terminal the reply already shows it; a program may read only one of the two streams.
-  if (view.failure !== null && terminal.output.isTTY && options.json !== true && unreportedFailure(view) === null)
+  // Where both streams are seen together the reply already shows it; a program may read only one of them.
+  if (view.failure !== null && isSeenTogether(terminal) && options.json !== true && unreportedFailure(view) === null)
     return exitOf(view.failure.code)
   if (view.failure !== null) return printFailure(terminal, view.failure)
   return exitOf(view.status === 'cancelled' ? 'cancelled' : 'limit_reached')
+}
+
+/** On a terminal, or where both streams are written to one file or pipe: `2>&1`. */
+function isSeenTogether({ output, errors }: Terminal): boolean {
+  if (output.isTTY) return true
+  const [out, err] = [output, errors].map((stream) => ('fd' in stream && typeof stream.fd === 'number' ? fstatSync(stream.fd) : null))
+  return out != null && err != null && out.ino === err.ino && out.dev === err.dev
 }
 
 /** Output of `--json`: one object with stable snake_case keys. */

@@ -47,6 +47,8 @@ export async function serve(choice: ServeOptions, terminal: Terminal): Promise<n
   const token = `${options.workspace.ipc}/token`
   if (choice.json === true) printLine(terminal, JSON.stringify({ url: guest.url, token_file: token, pid: guest.pid }))
   else printLine(terminal, `gateway  ${guest.url}\ntoken    ${token}\npid      ${guest.pid}\nCtrl+C stops it.`)
+  // What starts it in the background tells its person.
+  if (terminal.errors.isTTY) await warnOfNames(options, terminal)
   // From here on it signs a head now and then: what reading the configuration took is not needed again.
   setTimeout(returnMemory, restMs).unref()
   const failure = await Promise.race([guest.gone, stopped])

@@ -1,9 +1,9 @@
 /** Answers to questions about models from the command line, one JSON document at a time. */
 import type { AddressModels, ModelFacts } from '../../protocol/index.ts'
-import type { CatalogQuestion, Config, ModelOverrides, ServedModels } from '../../config/index.ts'
-import { isOxbowError, OxbowError, toFailure } from '../../base/index.ts'
+import { type CatalogQuestion, type Config, type ModelOverrides, type ServedModels, usualContextTokens } from '../../config/index.ts'
+import { isOxbowError, OxbowError, ownValue, toFailure } from '../../base/index.ts'
 import { overridesOf, pluginFacts } from '../open-model.ts'
-import { findService, hasOwnAddress, pluginPrefix, readModelName } from '../services.ts'
+import { findService, hasOwnAddress, pluginPrefix, readModelName, type Service } from '../services.ts'
 import { type Catalog, catalogFilesIn, type CatalogModel, loadCatalog } from './catalog.ts'
 import { downloadCatalog, takeCatalog } from './catalog-refresh.ts'
 import { checkCatalogText, readCatalogText, readOverlay } from './catalog-file.ts'
@@ -48,31 +48,72 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
   }
 }
 
-/** The catalog's models, those that only the configuration describes, and the plugins', all listed for `plugin:`. */
+/**
+ * The catalog's models, those that only the configuration describes, and the plugins', all listed for `plugin:`. Of a service at an address
+ * of the person's own, what that lists.
+ */
 async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<object> {
   const { config, folder } = deps
   const catalog = loadCatalog({ files: catalogFilesIn(folder) })
+  const own = ownService(provider, deps)
+  if (own !== null) {
+    yield* listService(own, catalog, deps)
+    return
+  }
   const listed = await catalog.list(provider === '' ? undefined : provider)
   const known = new Set(listed.map((model) => `${model.provider}/${model.id}`))
   const ofPlugins = ((await deps.served?.()) ?? []).map((id) => ({ id: id.slice(0, id.indexOf('/')), name: id.slice(id.indexOf('/') + 1) }))
   const described = Object.entries(config.providers).flatMap(([id, { models }]) => Object.keys(models).map((name) => ({ id, name })))
-  const own = [...ofPlugins, ...described]
+  const others = [...ofPlugins, ...described]
     .filter(({ id }) => provider === '' || id === provider || (provider === pluginPrefix && id.startsWith(pluginPrefix)))
     .filter(({ id, name }) => !known.has(`${id}/${name}`))
-  if (listed.length === 0 && own.length === 0 && provider !== pluginPrefix) {
+  if (listed.length === 0 && others.length === 0 && provider !== pluginPrefix) {
     const all = await catalog.providers()
-    if (!all.includes(provider)) throw unknownProvider(provider, all)
+    if (!all.includes(provider)) throw noModelsOf(provider, all, deps)
   }
   for (const model of listed) {
     // Without a size there is nothing to show, e.g. for a model that makes pictures.
     const facts = factsOrNull(model, overridesOf({ provider: model.provider, model: model.id }, deps))
     if (facts !== null) yield facts
   }
-  for (const { id, name } of own) {
+  for (const { id, name } of others) {
     const overrides = overridesOf({ provider: id, model: name }, deps)
     const facts = id.startsWith(pluginPrefix) ? pluginFacts(id, name, overrides) : factsOrNull(null, overrides, { provider: id, name })
     if (facts !== null) yield facts
   }
+}
+
+/** @returns the service, if it is at an address of the person's own; null also where its key is missing, so that it cannot be asked */
+function ownService(provider: string, deps: CatalogDeps): Service | null {
+  if (provider === '' || provider.startsWith(pluginPrefix)) return null
+  try {
+    const service = findService(provider, deps)
+    return hasOwnAddress(service) ? service : null
+  } catch {
+    return null
+  }
+}
+
+/** What the service lists, and what the configuration describes of it. @throws OxbowError `not_found` if neither has a model */
+async function* listService({ id: provider, baseUrl, key }: Service, catalog: Catalog, deps: CatalogDeps): AsyncGenerator<object> {
+  const { listAt } = await import('../discovery/ask-address.ts')
+  const listed = await listAt(baseUrl!, key)
+  const sizes = new Map(listed?.map(({ name, contextTokens }) => [name, contextTokens]))
+  const names = new Set([...sizes.keys(), ...Object.keys(ownValue(deps.config.providers, provider)?.models ?? {})])
+  if (names.size === 0) {
+    const why = listed === null ? 'does not answer with a list of models' : 'lists no models'
+    throw new OxbowError('not_found', `${baseUrl!.href}, the service of ${provider}, ${why}.`, {
+      hint: `Check that it runs and that base_url is right. ${describeHint(provider)}`,
+    })
+  }
+  for (const name of names) {
+    const overrides = overridesOf({ provider, model: name }, deps)
+    yield await findModelFacts(catalog, provider, name, overrides, sizes.get(name) ?? usualContextTokens)
+  }
+}
+
+function describeHint(provider: string): string {
+  return `To use a model that nothing lists, name it as ${provider}/MODEL, and set its size: context_tokens = 128000 under [providers.${provider}.models."MODEL"] in config.toml.`
 }
 
 function factsOrNull(
@@ -224,8 +265,15 @@ function namedModels(deps: CatalogDeps): readonly { readonly provider: string; r
   return [...unique.values()]
 }
 
-function unknownProvider(provider: string, all: readonly string[]): OxbowError {
-  return new OxbowError('not_found', `the catalog has no provider ${JSON.stringify(provider)}`, {
-    hint: `It has ${all.join(', ')}.`,
+/** @param all of the catalog @throws OxbowError where a configured one cannot be asked, which says what is missing, such as its key */
+function noModelsOf(provider: string, all: readonly string[], deps: CatalogDeps): OxbowError {
+  const own = Object.keys(deps.config.providers)
+  if (own.includes(provider)) {
+    findService(provider, deps)
+    return new OxbowError('not_found', `Nothing lists the models of ${provider}.`, { hint: describeHint(provider) })
+  }
+  const known = [...new Set([...own, ...all])].join(', ')
+  return new OxbowError('not_found', `there is no provider ${JSON.stringify(provider)}`, {
+    hint: `A service of your own has a section [providers.${provider}] with its base_url in config.toml. Known are ${known}.`,
   })
 }

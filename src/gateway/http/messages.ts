@@ -100,6 +100,7 @@ export async function startMessage(
   session: SessionId | null,
   send: Omit<Parameters<Kernel['sendTurn']>[0], 'session'>,
 ): Promise<StartedMessage> {
+  await checkModel(kernel, send.model)
   const into = session ?? (await kernel.createSession()).id
   try {
     const { turn, cursor } = await kernel.sendTurn({ ...send, session: into })
@@ -108,6 +109,18 @@ export async function startMessage(
     if (session === null) await kernel.call('session.delete', { session: into }).catch(() => {})
     throw toModelError(error, send.model)
   }
+}
+
+/**
+ * Refuses a name that would be sent on to a service that does not list it, or answered by a model in this process.
+ * A program that may not ask for models hears of it from the service. @throws OxbowError `not_found`
+ */
+async function checkModel(kernel: Kernel, model = ''): Promise<void> {
+  if (model === '' || model === kernel.status().model) return
+  const asked = await kernel.call('model.usable', { model })
+  if (asked.status !== 'failed' || asked.failure.code !== 'not_found') return
+  const { message, hint } = asked.failure
+  throw new OxbowError('not_found', message, { hint, data: { param: 'model' } })
 }
 
 /** @param model as the program named it; nothing or empty: none @returns the error that says so where the model cannot be used */

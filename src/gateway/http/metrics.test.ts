@@ -45,11 +45,11 @@ void test('what runs and waits, and what is used of a budget, is shown by number
   const now = {
     turns: [{ waiting: 2 }, { waiting: 1 }],
     calls: [{ name: 'file.read' }, { name: 'file.read' }, { name: 'shell.exec' }],
-    approvals: 4,
-    admission: { running: 5, isFull: true },
+    approvals: [{}, {}, {}, {}],
+    admission: { running: 5, queued: ['a', 'b'], isFull: true },
   }
   const outputs = {
-    'resources.show': { now: { memoryBytes: 7 }, overloads: ['memory'] },
+    'resources.show': { now: { memory_used_mb: 7, unexplained: 1 }, overloads: ['memory'] },
     'budget.show': { user: { spent: { tokens: 8 } } },
     'system.now': now,
   }
@@ -61,12 +61,15 @@ void test('what runs and waits, and what is used of a budget, is shown by number
     'oxbow_calls_running{name="shell.exec"} 1',
     'oxbow_approvals_waiting 4',
     'oxbow_agents_running 5',
-    'oxbow_resources_memory_bytes 7',
+    'oxbow_agents_queued 2',
+    'oxbow_resources_memory_used_mb 7',
     'oxbow_overloads 1',
     'oxbow_user_spent_tokens 8',
     'oxbow_ready 0',
   ])
     assert.ok(lines.includes(line), line)
+  for (const line of lines.filter((each) => each.startsWith('# HELP '))) assert.match(line, /^# HELP \w+ (?:\S+ ){3,}\S+\.$/)
+  assert.ok(!lines.some((line) => line.includes('unexplained')))
 })
 
 void test('names with quotes and line feeds stay within their label, and values of another kind count as nothing', async () => {

@@ -1,6 +1,7 @@
 /** `/metrics` in the text format of Prometheus 0.0.4: requests of this API, and what `resources.show` and `budget.show` know of the guest. */
 import type { Kernel } from '../../kernel/index.ts'
 import { isObject, type JsonObject, ownValue } from '../../base/index.ts'
+import type { AdmissionState, ResourceSample } from '../../protocol/index.ts'
 import { outputOf } from './messages.ts'
 
 export interface Metrics {
@@ -32,44 +33,76 @@ export function createMetrics(): Metrics {
       ])
       const guest = kernel.status()
       return [
-        ...family(
-          'oxbow_http_requests_total',
-          'counter',
-          'Requests by status.',
-          [...byStatus].map(([status, count]) => [`{status="${status}"}`, count]),
-        ),
-        ...family('oxbow_http_request_seconds', 'histogram', 'Time of requests.', []),
-        ...bounds.map((bound, at) => `oxbow_http_request_seconds_bucket{le="${bound}"} ${buckets[at]}`),
-        `oxbow_http_request_seconds_bucket{le="+Inf"} ${requests}`,
-        `oxbow_http_request_seconds_sum ${seconds}`,
-        `oxbow_http_request_seconds_count ${requests}`,
-        ...family('oxbow_connections', 'gauge', 'Open WebSocket connections.', [['', connections]]),
-        ...family('oxbow_info', 'gauge', 'The guest.', [[`{version="${label(guest.version)}",model="${label(guest.model)}"}`, 1]]),
-        ...family('oxbow_ready', 'gauge', '1 if the guest can write.', [['', guest.read_only === null ? 1 : 0]]),
+        ...ofRequests({ byStatus, buckets, requests, seconds }),
+        ...family('oxbow_connections', 'gauge', 'WebSocket connections that are open: terminals and pages.', [['', connections]]),
+        ...family('oxbow_info', 'gauge', 'Always 1; the labels name the version of Oxbow and the usual model.', [
+          [`{version="${label(guest.version)}",model="${label(guest.model)}"}`, 1],
+        ]),
+        ...family('oxbow_ready', 'gauge', '1 while the guest records and works; 0 while it is read-only because its store cannot write.', [
+          ['', guest.read_only === null ? 1 : 0],
+        ]),
         ...family(
           'oxbow_recalls_total',
           'counter',
-          'Turns that memory was recalled for, by whether the first request to the model had it.',
+          'Turns since the guest started for which memory had something to tell: in_time if the first request to the model had it, late if a later one.',
           [
             ['{result="in_time"}', guest.recalls?.in_time ?? 0],
             ['{result="late"}', guest.recalls?.late ?? 0],
           ],
         ),
-        ...family('oxbow_turns_running', 'gauge', 'Turns that run.', [['', listOf(now['turns']).length]]),
-        ...family('oxbow_messages_waiting', 'gauge', 'Messages that wait behind a turn.', [['', waitingIn(now['turns'])]]),
-        ...family('oxbow_calls_running', 'gauge', 'Calls that run, by name.', callsIn(now['calls'])),
-        ...family('oxbow_approvals_waiting', 'gauge', 'Calls that wait for a person.', [['', numberOf(now['approvals'])]]),
-        ...numbers('oxbow_agents', now['admission']),
-        ...numbers('oxbow_resources', resources['now']),
-        ...family('oxbow_overloads', 'gauge', 'Thresholds that are passed.', [
-          ['', Array.isArray(resources['overloads']) ? resources['overloads'].length : 0],
+        ...family('oxbow_turns_running', 'gauge', 'Turns that run now, of people, agents and schedules.', [
+          ['', listOf(now['turns']).length],
         ]),
-        ...numbers('oxbow_user_spent', inside(budget, 'user', 'spent')),
-        ...numbers('oxbow_user_reserved', inside(budget, 'user', 'reserved')),
+        ...family('oxbow_messages_waiting', 'gauge', 'Messages that wait for the running turn of their session to end.', [
+          ['', waitingIn(now['turns'])],
+        ]),
+        ...family('oxbow_calls_running', 'gauge', 'System calls that run now, by name.', callsIn(now['calls'])),
+        ...family('oxbow_approvals_waiting', 'gauge', 'System calls that wait until a person allows them.', [
+          ['', listOf(now['approvals']).length],
+        ]),
+        ...numbers('oxbow_agents', now['admission'], ofQueue),
+        ...family('oxbow_agents_queued', 'gauge', 'Runs of agents, schedules and tasks that wait for a place.', [
+          ['', sizeOf(inside(now, 'admission', 'queued'))],
+        ]),
+        ...numbers('oxbow_resources', resources['now'], ofMachine),
+        ...family('oxbow_overloads', 'gauge', 'Thresholds of [resources] that are passed: while there are any, no queued run starts.', [
+          ['', sizeOf(resources['overloads'])],
+        ]),
+        ...numbers('oxbow_user_spent', inside(budget, 'user', 'spent'), ofSpend('Used by models for this user in all')),
+        ...numbers('oxbow_user_reserved', inside(budget, 'user', 'reserved'), ofSpend('Held for requests to models that run')),
         '',
       ].join('\n')
     },
   }
+}
+
+interface Requests {
+  readonly byStatus: ReadonlyMap<number, number>
+  /** As many as `bounds`. */
+  readonly buckets: readonly number[]
+  readonly requests: number
+  readonly seconds: number
+}
+
+function ofRequests({ byStatus, buckets, requests, seconds }: Requests): readonly string[] {
+  return [
+    ...family(
+      'oxbow_http_requests_total',
+      'counter',
+      'HTTP requests that were answered since the guest started, by status code.',
+      [...byStatus].map(([status, count]) => [`{status="${status}"}`, count]),
+    ),
+    ...family(
+      'oxbow_http_request_seconds',
+      'histogram',
+      'Seconds from the arrival of an HTTP request to the end of its answer, streams included.',
+      [],
+    ),
+    ...bounds.map((bound, at) => `oxbow_http_request_seconds_bucket{le="${bound}"} ${buckets[at]}`),
+    `oxbow_http_request_seconds_bucket{le="+Inf"} ${requests}`,
+    `oxbow_http_request_seconds_sum ${seconds}`,
+    `oxbow_http_request_seconds_count ${requests}`,
+  ]
 }
 
 /** Of a value in a sample, by the text format of Prometheus. */
@@ -105,11 +138,43 @@ function family(name: string, kind: string, help: string, samples: readonly Samp
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`, ...samples.map(([labels, value]) => `${name}${labels} ${value}`)]
 }
 
-/** Each number of an object as a gauge of its own. */
-function numbers(prefix: string, value: unknown): readonly string[] {
+function sizeOf(value: unknown): number {
+  return Array.isArray(value) ? value.length : 0
+}
+
+/** Help texts by the field that the call shows. */
+type Helps = Readonly<Record<string, string>>
+
+const ofQueue = {
+  running: 'Runs of agents, schedules and tasks that have a place now.',
+  max_running: 'Most runs of agents, schedules and tasks at once: agents.max_running.',
+  starts_left: 'Runs that may still start in the current minute, of agents.max_starts_per_minute.',
+} satisfies Partial<Record<keyof AdmissionState, string>>
+
+const ofMachine: Readonly<Record<Exclude<keyof ResourceSample, 'at'>, string>> = {
+  cpu_percent: 'Percent of all processors of the machine in use, 0 to 100.',
+  memory_used_mb: 'Memory of the machine in use, in MiB.',
+  memory_total_mb: 'Memory of the machine, in MiB.',
+  load_1m: 'Load average of the machine over one minute.',
+  disk_used_percent: 'Percent of the file system of the workspace in use; 0 where it cannot be read.',
+  disk_free_mb: 'Free space of the file system of the workspace, in MiB.',
+  guest_cpu_percent: 'Percent of one processor that the processes of this guest use, without the sandbox.',
+  guest_memory_mb: 'Memory of the processes of this guest, without the sandbox, in MiB.',
+  loop_delay_ms: 'Milliseconds that the event loop of the guest was late at the newest sample.',
+  open_files: 'Files and sockets that the guest has open.',
+}
+
+const ofSpend = (what: string): Helps => ({
+  tokens: `${what}, in tokens.`,
+  microDollars: `${what}, in millionths of a dollar.`,
+})
+
+/** Each number of an object that has a help text, as a gauge of its own. */
+function numbers(prefix: string, value: unknown, helps: Helps): readonly string[] {
   if (!isObject(value)) return []
-  return Object.entries(value).flatMap(([field, each]) => {
+  return Object.entries(helps).flatMap(([field, help]) => {
     const name = `${prefix}_${field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`
-    return typeof each === 'number' ? family(name, 'gauge', `${field}, as the call shows it.`, [['', each]]) : []
+    const each = ownValue(value, field)
+    return typeof each === 'number' ? family(name, 'gauge', help, [['', each]]) : []
   })
 }

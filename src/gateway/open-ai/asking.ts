@@ -21,7 +21,8 @@ export interface Asking {
 
 /** @param param the field that is wrong @param status of the answer */
 export function errorOf(failure: Failure, param: string | null = null, status: number = statusOf(failure)): JsonObject {
-  return { error: { ...wordsOf(failure, param), type: typeOf(status) } }
+  const isNoModel = failure.code === 'not_found' && param === 'model'
+  return { error: { ...wordsOf(failure, param), ...(isNoModel && { code: 'model_not_found' }), type: typeOf(status) } }
 }
 
 /** The same in the words of Anthropic. */

@@ -122,7 +122,9 @@ function usable(deps: ModelBookDeps): Call {
     if (baseUrl === '') return answers<ModelFacts>(deps, { ask: 'models', provider, discover: false })
     return factsOf(deps.engine, names?.map((name) => `${provider}/${name}`) ?? [])
   }
-  return usableCall(deps, { listed: others, served, named: () => ['', ...deps.config.model.fallback] })
+  const { model, providers } = deps.config
+  const described = Object.entries(providers).flatMap(([id, { models }]) => Object.keys(models).map((name) => `${id}/${name}`))
+  return usableCall(deps, { listed: others, served, named: () => ['', ...model.fallback, ...described] })
 }
 
 const listed = z.strictObject({ total: z.int(), models: z.array(modelFacts) })

@@ -35,6 +35,8 @@ interface ModelSources {
 }
 
 export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSources): Call {
+  /** Labels of models that were found usable: programs name one with every request, and its service is asked once. */
+  const usable = new Set<string>()
   return defineCall({
     name: 'model.usable',
     routes: [{ method: 'GET', path: '/models/usable', list: 'models' }],
@@ -54,7 +56,12 @@ export function usableCall(deps: UsableDeps, { listed, served, named }: ModelSou
     recordOutput: ({ models }) => ({ models: models.length }),
     async run({ model, limit }) {
       const { engine, store } = deps
-      if (model !== '') return { output: { models: [viewOf(await checked(engine, model, { served, listed }), false)] } }
+      if (model !== '') {
+        const facts = await engine.facts(model)
+        if (!usable.has(model)) await check(engine, model, facts, { served, listed, named })
+        usable.add(model)
+        return { output: { models: [viewOf(facts, false)] } }
+      }
       const [recent, configured, others] = await Promise.all([recentModels(store), factsOf(engine, named()), listed()])
       const known = new Map([...configured, ...others].map((facts) => [modelLabel(facts), facts]))
       const used = recent.filter((id) => known.has(id))
@@ -70,12 +77,12 @@ function viewOf(facts: ModelFacts, isRecent: boolean): z.infer<typeof usableMode
 }
 
 /** @throws OxbowError `bad_config` with the nearest names, or `not_found` where a model in this process would answer for any name */
-async function checked(
+async function check(
   engine: UsableDeps['engine'],
   model: string,
-  { served, listed }: Pick<ModelSources, 'served' | 'listed'>,
-): Promise<ModelFacts> {
-  const facts = await engine.facts(model)
+  facts: ModelFacts,
+  { served, listed, named }: ModelSources,
+): Promise<void> {
   const { baseUrl, names } = await served(facts.provider)
   if (facts.provider.startsWith(ofPlugins)) {
     if (names !== null && !names.includes(facts.name)) {
@@ -86,11 +93,12 @@ async function checked(
         all.filter((label) => label.startsWith(ofPlugins)),
       )
     }
-    return facts
+    return
   }
-  const unlisted = modelLabel(facts) === modelLabel(engine.model) ? null : unlistedModel(facts, { baseUrl, names })
+  const isConfigured = [modelLabel(engine.model), ...named()].includes(modelLabel(facts))
+  const unlisted = isConfigured ? null : unlistedModel(facts, { baseUrl, names })
   if (unlisted !== null) throw unlisted
-  if (model.endsWith(facts.name) || model === facts.provider) return facts
+  if (model.endsWith(facts.name) || model === facts.provider) return
   throw new OxbowError('not_found', `There is no model ${JSON.stringify(model)} here; ${modelLabel(facts)} would answer.`, {
     hint: 'Name it as PROVIDER/MODEL, and store the key of its provider first: oxbow secret set.',
   })

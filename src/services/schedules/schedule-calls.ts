@@ -204,7 +204,10 @@ function triggerCall({ documents, schedules }: ScheduleCallDeps): Call {
     effect: 'once',
     async run({ id: wanted }) {
       const schedule = await scheduleOf(documents, wanted)
-      return { output: { turn: await (await schedules()).trigger(schedule) }, text: `${schedule.name} runs.` }
+      return {
+        output: { turn: await (await schedules()).trigger(schedule) },
+        text: `${schedule.name} runs as soon as there is a place for it.`,
+      }
     },
   })
 }

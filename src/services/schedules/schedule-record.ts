@@ -14,7 +14,7 @@ export function runName({ schedule, due_at: dueAt, attempt }: Pick<ScheduleRun, 
   return `${schedule}.${String(dueAt).padStart(14, '0')}.${attempt}`
 }
 
-/** @returns a run that begins */
+/** @returns a run that waits for its place */
 export function newRun(schedule: Schedule, dueAt: number, attempt: number, now: number): ScheduleRun {
   const turn = derivedId('turn', schedule.id, dueAt, attempt) as TurnId
   const isShared = schedule.context === 'keep' && schedule.overlap !== 'parallel'
@@ -22,7 +22,7 @@ export function newRun(schedule: Schedule, dueAt: number, attempt: number, now: 
     isShared ? derivedId('session', schedule.id, schedule.deleted_sessions) : derivedId('session', schedule.id, dueAt, attempt)
   ) as SessionId
   const start = { due_at: dueAt, attempt, started_at: now, ended_at: null, turn, session }
-  return { schedule: schedule.id, ...start, status: 'running', summary: '', notify: false }
+  return { schedule: schedule.id, ...start, status: 'waiting', summary: '', notify: false }
 }
 
 export function skippedRun({ id }: Schedule, dueAt: number, summary: string): DocumentChange {

@@ -69,26 +69,44 @@ export const topicOf = (turn: string): string => `turn ${turn}`
 /** Holds the runs that have begun: each waits for its place, is one turn, and ends with it. */
 export function holdScheduleRuns(deps: ScheduleDeps, schedules: HeldRuns<Schedule>): HeldRuns<ScheduleRun> {
   const { runs, documents } = deps
-  return runs.hold<ScheduleRun>({
+  const held: HeldRuns<ScheduleRun> = runs.hold<ScheduleRun>({
     name: 'schedule runs',
     category: runCategory,
-    dueAt: ({ status, started_at: startedAt }) => (status === 'running' ? startedAt : null),
+    dueAt: ({ ended_at: endedAt, started_at: startedAt }) => (endedAt === null ? startedAt : null),
     async goOn({ state: run, signal }) {
       const schedule = (await documents.get<Schedule>(scheduleCategory, run.schedule))?.value
       const known = await deps.outcomeOf(run.turn)
       const end: End =
         known !== null || schedule === undefined
           ? { outcome: known ?? { status: 'cancelled' } }
-          : await workedOff(deps, schedule, run, signal).finally(() => runs.queue.leave(run.turn))
+          : await workedOff({ ...deps, placed: () => savePlaced(deps, held, run) }, schedule, run, signal).finally(() =>
+              runs.queue.leave(run.turn),
+            )
       await saveEnd(deps, schedules, run, end)
     },
+  })
+  return held
+}
+
+/** Records that a run has its place, unless it was deleted. */
+async function savePlaced(deps: ScheduleDeps, held: HeldRuns<ScheduleRun>, run: ScheduleRun): Promise<void> {
+  const name = runName(run)
+  await held.update(byKernel(deps), name, async (current) => {
+    if (current?.status !== 'waiting') return []
+    const value: ScheduleRun = { ...current, status: 'running', started_at: deps.clock.now() }
+    return [{ category: runCategory, name, value }]
   })
 }
 
 const skippedLate: JsonObject = { status: 'skipped', text: 'It could not start in time: others ran, or the machine was overloaded.' }
 
+interface WorkDeps extends ScheduleDeps {
+  /** Called when the run has its place. */
+  readonly placed: () => Promise<void>
+}
+
 /** @returns how it ended @throws the reason of the signal */
-async function workedOff(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun, signal: AbortSignal): Promise<End> {
+async function workedOff(deps: WorkDeps, schedule: Schedule, run: ScheduleRun, signal: AbortSignal): Promise<End> {
   const { runs, config } = deps
   const { turn, session } = run
   const place = { key: turn, session, kind: { name: 'schedule', most: config.max_running } }
@@ -105,6 +123,7 @@ async function workedOff(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRu
       if (signal.aborted || !late.signal.aborted) throw error
       return { outcome: skippedLate }
     }
+  await deps.placed()
   return runTurn(deps, schedule, run, signal)
 }
 
@@ -152,9 +171,9 @@ async function saveEnd(deps: ScheduleDeps, schedules: HeldRuns<Schedule>, run: S
   const used = await deps.usedBy(run)
   await schedules.update(byKernel(deps), run.schedule, async (schedule) => {
     const current = await documents.get<ScheduleRun>(runCategory, runName(run))
-    if (current?.value.status !== 'running') return [giveBack('run', run.turn)]
+    if (current?.value.ended_at !== null) return [giveBack('run', run.turn)]
     const found = timedOut ? { status: 'failed', text: `It took longer than ${schedule?.timeout_s ?? 0} s.` } : outcome
-    const ended = { ...endedRun(run, found, clock.now(), schedule?.notify ?? 'never'), used }
+    const ended = { ...endedRun(current.value, found, clock.now(), schedule?.notify ?? 'never'), used }
     const changes = [{ category: runCategory, name: runName(ended), value: ended }, giveBack('run', ended.turn)]
     if (schedule === null) return changes
     const after = afterRun(schedule, ended, { config, now: clock.now(), random })
@@ -280,6 +299,6 @@ function afterRun(schedule: Schedule, run: ScheduleRun, { config, now, random }:
 /** @returns changes that delete the oldest runs of a schedule beyond the most that are kept */
 async function surplusRuns(documents: Documents, id: string, most: number): Promise<readonly DocumentChange[]> {
   const runs = await runsOf(documents, id)
-  const ended = runs.filter(({ status }) => status !== 'running')
+  const ended = runs.filter(({ ended_at: endedAt }) => endedAt !== null)
   return ended.slice(0, Math.max(0, ended.length - most)).map((run) => ({ category: runCategory, name: runName(run), value: null }))
 }

@@ -183,8 +183,11 @@ async function findSchedule(input: JsonObject, ask: AskCall): Promise<JsonObject
 
 /** @returns the whole reply of the newest run that has one. @throws OxbowError `not_found` */
 async function replyOf(runs: readonly ScheduleRun[], ask: AskCall): Promise<string> {
-  const newest = runs.find(({ turn }) => turn !== '')
-  if (newest === undefined) throw new OxbowError('not_found', 'no run has an output yet', { hint: 'Run it now: `oxbow schedule run ID`.' })
+  const newest = runs.find(({ turn, ended_at: endedAt }) => turn !== '' && endedAt !== null)
+  if (newest === undefined)
+    throw new OxbowError('not_found', 'no run has an output yet', {
+      hint: '`oxbow schedule runs ID` shows what runs or waits; `oxbow schedule run ID` runs it now.',
+    })
   let text = ''
   for (let from = 0, left = 1; left > 0;) {
     const input = { turn: newest.turn, from_byte: from, max_bytes: 8_000 }

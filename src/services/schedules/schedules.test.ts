@@ -285,3 +285,21 @@ test('an overload holds schedules back: by their rule, what is late is skipped w
   const page = await ok<{ events: readonly { kind: string }[] }>(guest, 'events.next', { after: 0, kinds: ['schedule_*'] })
   assert.deepEqual(page.events.map(({ kind }) => kind).sort(), ['schedule_delayed', 'schedule_skipped'])
 })
+
+test('a run that waits for a place in the queue is shown as waiting, and as running once it has one', async () => {
+  const first = Promise.withResolvers<void>()
+  const play: NonNullable<FixtureOptions['play']> = async function* () {
+    await first.promise
+    yield* says('done')
+  }
+  await using guest = await openFixture({ play, config: { agents: { max_running: 1 } } })
+  const [a, b] = [await ok<{ id: string }>(guest, 'schedule.create', hourly), await ok<{ id: string }>(guest, 'schedule.create', hourly)]
+  await ok(guest, 'schedule.trigger', { id: a.id })
+  await eventAfter(guest, 0, 'schedule_started')
+  await ok(guest, 'schedule.trigger', { id: b.id })
+  const statusOf = async ({ id }: { readonly id: string }) => (await runsOf(guest, id)).map(({ status }) => status)
+  assert.deepEqual([await statusOf(a), await statusOf(b)], [['running'], ['waiting']])
+  first.resolve()
+  await eventAfter(guest, await eventAfter(guest, 0, 'schedule_ended'), 'schedule_ended')
+  assert.deepEqual([await statusOf(a), await statusOf(b)], [['success'], ['success']])
+})

@@ -47,7 +47,7 @@ type RestoreQuestion = StoreQuestion & { readonly ask: 'restore' }
 export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion): Promise<RestoreReport | RestorePreview> {
   const { place, now } = deps
   const { path, replace, by, files, acceptDamage = false } = question
-  deps.tell('checking the backup', 0, 0)
+  deps.tell(question.preview === true || question.rehearse === true ? 'checking the backup' : 'reading the backup', 0, 0)
   const manifest = await readBackup(path)
   if (manifest.user !== place.user) {
     throw new OxbowError('bad_input', `The backup is of user ${JSON.stringify(manifest.user)}, not of ${place.user}.`, {

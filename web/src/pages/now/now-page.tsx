@@ -105,7 +105,7 @@ function Asking({ approvals }: Pick<NowView, 'approvals'>): ReactNode {
 
 function queueNote({ queued, paused_by: pausedBy }: NowView['admission']): string {
   if (pausedBy.length > 0) return 'none starts: the machine is busy'
-  return queued.length === 0 ? 'none waits to start' : `${queued.length} wait to start`
+  return queued.length === 0 ? 'no run waits to start' : `${plural(queued.length, 'run')} waiting to start`
 }
 
 interface TileProps {

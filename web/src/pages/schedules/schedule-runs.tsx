@@ -12,6 +12,7 @@ import { Table } from '../../ui/table.tsx'
 type ScheduleRun = OutputOf<'schedule.runs'>['runs'][number]
 
 const tones: Readonly<Record<ScheduleRun['status'], Tone>> = {
+  waiting: 'neutral',
   running: 'accent',
   success: 'good',
   failed: 'bad',
@@ -70,12 +71,14 @@ export function ScheduleRuns({ schedule }: { readonly schedule: string }): React
 }
 
 function RunDialog({ run, onClose }: { readonly run: ScheduleRun | null; readonly onClose: () => void }): ReactNode {
-  const hasTurn = run !== null && run.turn !== '' && run.status !== 'running'
+  const hasTurn = run !== null && run.turn !== '' && run.ended_at !== null
   const { data, failure, refresh } = useCall('schedule.run_output', { turn: run?.turn ?? '', max_bytes: 8_000 }, { skip: !hasTurn })
   return (
     <Dialog title="What the run said" isOpen={run !== null} onClose={onClose} isWide>
       {!hasTurn ? (
-        <p>{run?.status === 'running' ? 'It runs at the moment.' : run?.summary}</p>
+        <p>
+          {run?.status === 'waiting' ? 'It waits for a place in the queue.' : run?.status === 'running' ? 'It is running.' : run?.summary}
+        </p>
       ) : failure !== null ? (
         <Problem failure={failure} onRetry={refresh} />
       ) : data === undefined ? (
