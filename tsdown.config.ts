@@ -43,6 +43,13 @@ const configs: UserConfig[] = defineConfig([
           { name: 'error', test: /src\/base\/error\.ts$/, priority: 3 },
           { name: 'store', test: /src\/guest\/guest-store\.ts$/, priority: 2 },
           { name: 'start', test: /src\/guest\/guest\.ts$/, priority: 1 },
+          // The first call loads all calls and their schemas: a hundred files otherwise.
+          { name: 'zod', test: /node_modules\/zod\//, priority: 0.9 },
+          {
+            name: 'calls',
+            test: /src\/(?:tools\/index|services\/[\w-]+\/[\w-]*calls?|kernel\/turns\/(?:turn|client)-calls|connect\/index|skills\/index)\.ts$/,
+            priority: 0.5,
+          },
         ],
       },
     },

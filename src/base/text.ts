@@ -3,7 +3,7 @@
  * before anything recurses over it. Half a surrogate pair shows as damage, and services that validate refuse it.
  */
 import type { CallId } from './id.ts'
-import { setOwn } from './own-value.ts'
+import { ownValue, setOwn } from './own-value.ts'
 
 /** @param maxChars in UTF-16 units @returns the beginning of `text`, without a trailing half of a surrogate pair */
 export function headOf(text: string, maxChars: number): string {
@@ -110,18 +110,25 @@ export function nestsDeeper(value: unknown, levels: number): boolean {
  * @returns the value, each such half replaced by U+FFFD; the same value if it has no such half
  */
 export function wellFormed<Value>(value: Value): Value {
-  if (typeof value === 'string') return (value.isWellFormed() ? value : value.toWellFormed()) as Value
-  if (Array.isArray(value)) {
-    const items = value.map(wellFormed)
-    return (items.some((item, at) => item !== value[at]) ? items : value) as Value
-  }
+  // Nearly every value is: to look at one of thousands of messages makes nothing that must be collected again.
+  return isWellFormed(value) ? value : (mended(value) as Value)
+}
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return true
+  if (Array.isArray(value)) return value.every(isWellFormed)
+  if (!isPlain(value)) return true
+  return Object.keys(value).every((key) => key.isWellFormed() && isWellFormed(ownValue(value as Record<string, unknown>, key)))
+}
+
+function mended(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (Array.isArray(value)) return value.map(mended)
   if (typeof value !== 'object' || value === null || !isPlain(value)) return value
-  const fields = Object.entries(value).map(([key, field]) => [wellFormed(key), wellFormed(field), key, field] as const)
-  const isSame = fields.every(([key, field, oldKey, old]) => key === oldKey && field === old)
-  if (isSame) return value
   const copy = {}
-  for (const [key, field] of fields) setOwn(copy, key, field)
-  return copy as Value
+  for (const [key, field] of Object.entries(value)) setOwn(copy, key.toWellFormed(), mended(field))
+  return copy
 }
 
 function isPlain(value: object): boolean {

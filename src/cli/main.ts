@@ -12,6 +12,8 @@ if (args.length === 1 && args[0] === '--version') {
   const home = process.env['OXBOW_HOME'] || (process.env['HOME'] && join(process.env['HOME'], '.oxbow'))
   const cache = home ? cacheFolder(home) : null
   if (cache !== null) process.getBuiltinModule('node:module').enableCompileCache(cache)
+  // A verb uses a schema once or twice: to compile it would take 5 ms of a start.
+  Object.assign(globalThis, { __zod_globalConfig: { jitless: true } })
   const { runProgram } = await import('./program.ts')
   const { printFailure } = await import('./terminal.ts')
   const { stdin: input, stdout: output, stderr: errors, env } = process

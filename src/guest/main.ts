@@ -15,6 +15,9 @@ const firstHeadMs = 500
 /** With 16, as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
 const threadYoungMegabytes = 2
 
+/** A schema is used a few times in most lives of a guest: to compile each at its first use costs more than it saves. */
+Object.assign(globalThis, { __zod_globalConfig: { jitless: true } })
+
 const say = (document: object): void => void process.stdout.write(`${JSON.stringify(document)}\n`)
 const report: (report: GuestReport) => void = say
 
