@@ -59,26 +59,35 @@ test('bash completes names of what exists, which it asks for by the verb that li
 
 test('names come from the JSON of the verb that lists them, in whichever form', async () => {
   const lists: Readonly<Record<string, string>> = {
-    'skills list': '{"items":[{"name":"a"},{"name":"b c"}]}',
+    'secret list': '{"items":[{"name":"a"},{"name":"b c"}]}',
     models: '{"provider":"x","name":"m"}\n{"provider":"x","name":"n"}',
     'roles list': '[{"role":"worker"}]',
-    'config list': 'no JSON',
+    'config list --all': 'no JSON',
+    vacuum: '{"name":"gone"}',
   }
+  const { verbs } = await loadServiceVerbs('roles')
+  const ran: string[] = []
   const home = mkdtempSync(join(tmpdir(), 'oxbow-completion-'))
   const namesFrom = async (asked: string): Promise<string> => {
     const output = new PassThrough()
     const terminal = { input: new PassThrough(), output, errors: output, env: { OXBOW_HOME: home }, version: '1' } as unknown as Terminal
     const run = async (args: readonly string[], into: Terminal): Promise<number> => {
+      ran.push(args.join(' '))
       into.output.write(lists[args.slice(0, -1).join(' ')] ?? '')
       return 0
     }
-    assert.equal(await printValues(asked, run, terminal), 0)
+    assert.equal(await printValues(asked, verbs, run, terminal), 0)
     return String(output.read() ?? '')
   }
   try {
     assert.equal(await namesFrom('models:provider/name'), 'x/m\nx/n\n')
+    assert.equal(await namesFrom('secret list:name'), 'a\n')
     assert.equal(await namesFrom('config list --all:key'), '')
     assert.equal(await namesFrom('roles list:role'), '', 'no guest is started for it')
+    ran.length = 0
+    for (const asked of ['vacuum:name', 'secret list:value', 'secret list --all:name', 'secret list', ':', '', '__proto__:name'])
+      assert.equal(await namesFrom(asked), '')
+    assert.deepEqual(ran, [], 'only what a script asks for is run')
   } finally {
     rmSync(home, { recursive: true })
   }

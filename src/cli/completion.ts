@@ -64,20 +64,23 @@ const valuesOf = ({ verb, field }: List): string => `${verb}:${field}`
 /**
  * Prints what a list names, one a line: none without a guest that runs, where one is needed. Nobody sees a failure in the middle of a
  * command line.
+ * @param asked as `valuesOf` writes it; a verb that is no list is not run
+ * @param verbs those of services, at least of the first word that is asked for
  * @param run runs a verb
  */
 export async function printValues(
   asked: string,
+  verbs: readonly ServiceVerb[],
   run: (args: readonly string[], terminal: Terminal) => Promise<number>,
   terminal: Terminal,
 ): Promise<number> {
-  const [verb = '', field = ''] = asked.split(':')
-  const own = Object.values(ownLists).find((list) => list.verb === verb)
+  const list = [...listsOf(verbs).values()].find((each) => valuesOf(each) === asked)
+  if (list === undefined) return 0
+  const { verb, field, needsGuest } = list
   const written: string[] = []
   const silent = (into: string[]): NodeJS.WriteStream =>
     Object.assign(Object.create(terminal.output) as NodeJS.WriteStream, { isTTY: false, write: (text: string) => into.push(text) > 0 })
   try {
-    const needsGuest = own?.needsGuest !== false
     if (needsGuest && (await findGuest(openWorkspace(openHome(terminal.env), parseUser(defaultUser)))) === null) return 0
     await run([...verb.split(' '), '--json'], { ...terminal, output: silent(written), errors: silent([]) })
     const items = written

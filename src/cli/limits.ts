@@ -74,6 +74,9 @@ export const maxCompletedIds = 10_000
 /** How long `oxbow start` waits for a guest, which may have to recover a large store, and `oxbow stop` for its end. */
 export const startMs = 60_000
 export const stopMs = 20_000
+/** How long a start that was not the first one waits for the guest of the other one, and the server of a guest may take to note itself. */
+export const otherStartMs = 5_000
+export const noteMs = 1_000
 /** How often both look, and how often a followed log is read. */
 export const logPollMs = 100
 /** Bytes of a log that are read at once. */

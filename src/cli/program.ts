@@ -105,7 +105,9 @@ const addCompletion =
       .action((shell, { values }) =>
         choose(async () => {
           const { printCompletion, printValues } = await import('./completion.ts')
-          return values === undefined ? printCompletion(shell, program, verbs, terminal) : printValues(values, runProgram, terminal)
+          if (values === undefined) return printCompletion(shell, program, verbs, terminal)
+          const listing = await loadServiceVerbs(/^[^ :]*/.exec(values)?.[0] ?? '')
+          return printValues(values, listing.verbs, runProgram, terminal)
         }),
       )
   }

@@ -116,6 +116,10 @@ test('a value outside of what the schema allows is refused where it is typed', (
     ['--timeout', 'soon'],
     ['--days', '11'],
     ['--money', '-1'],
+    // It would become 0, which is no limit.
+    ['--money', '0.0000001'],
+    ['--money', '1e-400'],
+    ['--money', '0x10'],
     ['--env', '=x'],
     ['--set', 'x'],
     ['--wait', 'soon'],

@@ -77,10 +77,11 @@ export function parseCount(max: number, min: number = 0): (text: string) => numb
   }
 }
 
-/** Parses an amount of money. */
+/** Parses an amount of money. Less than a micro-dollar would become 0, which is no limit. */
 export function parseAmount(text: string): number {
-  const amount = text.trim() === '' ? Number.NaN : Number(text)
-  if (!Number.isFinite(amount) || amount < 0 || amount > 1e9) throw new InvalidArgumentError('Give an amount such as 2.50.')
+  const amount = /^(?:\d+\.?\d*|\.\d+)$/.test(text.trim()) ? Number(text) : Number.NaN
+  if (!(amount === 0 || (amount >= 1e-6 && amount <= 1e9)))
+    throw new InvalidArgumentError('Give an amount such as 2.50, of at least 0.000001 dollars, or 0.')
   return amount
 }
 

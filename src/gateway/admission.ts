@@ -53,6 +53,11 @@ export function apiKeyOf(headers: IncomingHttpHeaders): string | null {
   return bearer !== null && bearer.startsWith('oxbow_') ? bearer : null
 }
 
+/** @returns whether the request tries to sign in, with a good key or a wrong one */
+export function carriesKey(headers: IncomingHttpHeaders): boolean {
+  return bearerOf(headers) !== null || cookieKeyOf(headers) !== null
+}
+
 /** Addresses end up in logs, histories and the Referer of other requests. @param url as sent */
 export function isKeyInAddress(url: string): boolean {
   return /oxbow_[0-9a-f]{16}/i.test(url) || /[?&](?:access_token|api_?key|auth|authorization|bearer|token)=/i.test(url)

@@ -33,6 +33,8 @@ export class TooMany extends OxbowError {
 export interface Clients {
   /** @param isUpgrade to a WebSocket @throws OxbowError `unauthenticated`, `denied`, TooMany */
   of(request: IncomingMessage, isUpgrade?: boolean): Promise<Client>
+  /** For what answers anybody: acts for the owner, and counts requests by their address. */
+  stranger(request: IncomingMessage): Client
   /** For what asks no kernel. @returns the key, or null for the token of the guest @throws as `of` */
   admit(request: IncomingMessage, isUpgrade?: boolean): string | null
 }
@@ -82,10 +84,14 @@ export function createClients({ kernel, token, requestsPerMinute, now, onClient 
   }
   const take = (id: string): void => {
     const waitS = requests.take(id)
-    if (waitS > 0) throw new TooMany(`This key may make ${requestsPerMinute} requests a minute (gateway.requests_per_minute).`, waitS)
+    if (waitS > 0) throw new TooMany(`One client may make ${requestsPerMinute} requests a minute (gateway.requests_per_minute).`, waitS)
   }
   return {
     admit,
+    stranger({ socket: { remoteAddress = '' } }) {
+      const id = `stranger ${remoteAddress}`
+      return { kernel, id, take: () => take(id) }
+    },
     async of(request, isUpgrade = false) {
       try {
         const key = admit(request, isUpgrade)

@@ -195,7 +195,7 @@ function createListener(
   })
   const loadPlugins = once(async () => {
     const [{ createPluginRoutes }, clients] = await Promise.all([import('./http/plugin-routes.ts'), loadClients()])
-    return createPluginRoutes({ ...deps, kernel, clients })
+    return createPluginRoutes({ ...deps, clients })
   })
   return (request, response) => {
     takePagePart(request)

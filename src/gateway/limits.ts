@@ -71,7 +71,9 @@ export const unreadBodyMs = 1_000
 /** When a client should ask again after a stop. */
 export const retryAfterStopS = 2
 /** Answers to requests with an Idempotency-Key that are kept in memory; the journal answers for older ones. */
-export const keptResponses = 1_000
+export const keptResponseBytes: number = 16 * 1024 * 1024
+/** What one counts until it is there, and in addition to its body. */
+export const expectedResponseBytes: number = 4 * 1024
 /** Conversations of OpenAI's interface whose session is known. */
 export const keptConversations = 10_000
 export const maxPage = 10_000

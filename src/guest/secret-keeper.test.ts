@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { it } from 'node:test'
 import type { UserId } from '../base/index.ts'
 import { configSchema, type GuestEnvelope } from '../config/index.ts'
-import { openGuestStore, openSecretKeeper, withStoredSecrets } from './guest-store.ts'
+import { answerKeyQuestion, openGuestStore, openSecretKeeper, withStoredSecrets } from './guest-store.ts'
 
 void it('secrets that a guest finds are sealed while it runs, and the next guest has them', async () => {
   const workspaceRoot = mkdtempSync(join(tmpdir(), 'oxbow-keeper-'))
@@ -32,6 +32,20 @@ void it('secrets that a guest finds are sealed while it runs, and the next guest
     assert.deepEqual({ ...keys }, { OPENAI_API_KEY: 'sk-value-3' })
     assert.deepEqual({ ...unusedSecrets }, { 'found.password.0000000002': 'value-of-2' })
     assert.deepEqual(openSecretKeeper(envelope)?.tagKey, keeper.tagKey, 'the same value has the same name')
+
+    // A person's page and a program, while the guest finds some by itself.
+    const question = (at: number) => ({ ask: 'set', name: `SET_${at}`, value: `value-${at}` }) as const
+    const found = Array.from({ length: 12 }, (_, at) => [
+      answerKeyQuestion(question(at), envelope),
+      keeper.keep(`found.token.${at}`, `found-${at}`),
+    ]).flat()
+    await Promise.all(found)
+    const all = Object.keys((await withStoredSecrets(envelope)).unusedSecrets ?? {})
+    assert.equal(
+      all.filter((name) => /^SET_|^found.token/.test(name)).length,
+      24,
+      'those that are set at once do not wait for each other for ever',
+    )
   } finally {
     rmSync(workspaceRoot, { recursive: true })
   }

@@ -20,6 +20,8 @@ export const maxReasonChars = 200
 export const maxRowsPerRead = 10_000
 /** How long another process (a backup) may hold the file before a write fails. */
 export const busyTimeoutMs = 5_000
+/** The wait before a lock is tried again where the thread goes on meanwhile; most transactions take less. */
+export const lockPauseMs = 10
 /** SQLite's page cache. Its default of 2 MiB makes a large store ten times slower. */
 export const writerCacheKib: number = 16 * 1024
 export const readerCacheKib: number = 8 * 1024

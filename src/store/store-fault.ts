@@ -49,6 +49,11 @@ function sqliteCodeOf(error: unknown): string | null {
   return error.code.startsWith('SQLITE_') ? error.code : null
 }
 
+/** @returns whether another connection held the lock for longer than this one waits */
+export function isLocked(error: unknown): boolean {
+  return sqliteCodeOf(error)?.startsWith('SQLITE_BUSY') === true
+}
+
 /** After these the store is read-only: further writes could lose data. */
 export function stopsWriting(code: ErrorCode): boolean {
   return code === 'store_full' || code === 'store_corrupt' || code === 'store_failed'

@@ -23,7 +23,8 @@ void test(
         },
         async route({ path, params, headers, body, query, method }, { call }) {
           calls.push(await call!('session.list', {}))
-          assert.equal(headers['authorization'], undefined, 'what proves who asks stays here')
+          for (const name of ['authorization', 'cookie', 'x-api-key', 'oxbow-page'])
+            assert.equal(headers[name], undefined, `${name}: what proves who asks stays here`)
           const text = JSON.stringify({ path, params, query, method, body: Buffer.from(body, 'base64').toString() })
           const set = { 'content-type': 'text/html', 'set-cookie': 'a=b', location: 'https://evil.example', 'x-own': '1' }
           return { status: 201, headers: set, body: Buffer.from(text).toString('base64') }
@@ -61,7 +62,37 @@ void test(
       ['/plugins/%zz/open', 'GET', 400],
     ] as const)
       assert.equal((await fetch(`${base}${path}`, { method })).status, status, path)
+    // A browser sends what a program on another port of this machine has set.
+    const visitor = await fetch(`${base}/plugins/site/open/ada`, { headers: { cookie: 'theme=dark', 'oxbow-page': 'x' } })
+    assert.equal(visitor.status, 201)
+    const byApiKey = await fetch(`${base}/plugins/site/closed`, { method: 'POST', body: 'hi', headers: { 'x-api-key': token } })
+    assert.equal(byApiKey.status, 201)
     const wrong = await fetch(`${base}/plugins/site/open/ada`, { headers: { authorization: 'Bearer wrong' } })
     assert.equal(wrong.status, 401)
   },
 )
+
+void test('a public route answers one address only so often, and who has signed in as often as before', { timeout: 15_000 }, async (t) => {
+  let answered = 0
+  const hosts = createFakeHosts({
+    site: {
+      rights: [],
+      exports: { routes: [{ method: 'GET', path: '/open', public: true }] },
+      async route() {
+        answered += 1
+        return { status: 200, headers: {}, body: '' }
+      },
+    },
+  })
+  await using fixture = await openPartsFixture(hosts, { config: rightsOf('plugin.site') })
+  const token = createToken(systemRandom)
+  const gateway = await startGateway({ kernel: fixture.kernel, host: '127.0.0.1', port: 0, token, requests_per_minute: 20 })
+  t.after(() => gateway.close())
+  const url = gateway.url.replace('ws:', 'http:').replace('/ws', '/plugins/site/open')
+  const asked = await Promise.all(Array.from({ length: 12 }, () => fetch(url)))
+  const refused = asked.filter(({ status }) => status === 429)
+  assert.ok(refused.length >= 6, `${refused.length} of 12`)
+  assert.ok(Number(refused[0]?.headers.get('retry-after')) >= 1)
+  assert.equal(answered, asked.length - refused.length)
+  assert.equal((await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status, 200)
+})

@@ -73,6 +73,20 @@ test('it starts in the background once, serves, restarts, and stops with everyth
   for (const pid of [first.pid, first.guest, second.guest]) assert.equal(isAlive(pid), false, `${pid}`)
 })
 
+test('of restarts at once each goes well, and Oxbow runs after, whatever a terminal does meanwhile', async () => {
+  for (let round = 0; round < 3; round += 1) {
+    const words = [['restart'], ['restart'], ['start'], ['run', '2+2']] as const
+    const all = await Promise.all(words.map((each) => oxbow(...each)))
+    // A restart may end what the start has just begun.
+    for (const [at, { exit, text }] of all.entries())
+      if (words[at]![0] !== 'start') assert.equal(exit, 0, `round ${round}, ${words[at]!.join(' ')}: ${text}`)
+    const server = JSON.parse(readFileSync(join(home, 'oxbow/users/default/ipc/serve.json'), 'utf8')) as { pid: number; guest: number }
+    assert.deepEqual([isAlive(server.pid), isAlive(server.guest)], [true, true])
+  }
+  assert.match((await oxbow('audit', 'verify')).text, /The journal verifies/)
+  assert.match((await oxbow('stop')).text, /has stopped/)
+})
+
 test('followed events go on with the next guest, and none is missed', async () => {
   await oxbow('start')
   const follower = spawn(process.execPath, [program, 'events', '--follow', '--json', '--kind', 'turn_ended', '--after', '0'], { env })

@@ -14,11 +14,11 @@ import {
   openWorkspace,
   type Workspace,
 } from '../../runner/index.ts'
-import { isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '../../base/index.ts'
+import { errorTable, isObject, isOxbowError, OxbowError, returnMemory, writeWhole } from '../../base/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { warnOfNames } from './known-names.ts'
 import { onInterrupt } from '../input.ts'
-import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
+import { logPollMs, maxLogChunk, noteMs, otherStartMs, startMs, stopMs } from '../limits.ts'
 import { printFailure, printAnswer, printLine, printNotice, printOnce, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { plainText } from '../../terminal/index.ts'
@@ -109,11 +109,24 @@ async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Sta
     }
     await sleep(logPollMs)
   }
+  const other = ended.signal.aborted ? await startedByOthers(workspace, child.exitCode) : null
+  if (other !== null) return { guest: other, started: false }
   const said = plainText(readFileSync(path, 'utf8').trim().slice(-maxLogChunk))
   const foreground = `Try it in the foreground: oxbow serve${ofUser(choice.user)}`
   // One error and one thing to do, as the server said them.
   const [, fault = said, hint = foreground] = /^error: (.+(?:\n +.*)*)\nhint: (.+(?:\n +.*)*)/m.exec(said) ?? []
   throw new OxbowError('guest_unreachable', `Oxbow did not start: ${fault || 'it said nothing'}`, { hint })
+}
+
+/** Of several starts at once one is first, and a restart may end the server of another one before it starts its own. */
+async function startedByOthers(workspace: Workspace, exit: number | null): Promise<Started['guest'] | null> {
+  if (exit !== null && exit !== 0 && exit !== errorTable.workspace_busy.exit) return null
+  for (let waitedMs = 0; waitedMs < otherStartMs; waitedMs += logPollMs) {
+    const guest = await findGuest(workspace)
+    if (guest !== null) return guest
+    await sleep(logPollMs)
+  }
+  return null
 }
 
 /** What the server said to nobody, such as that the configuration cannot be used. Long lines are wrapped, with an indent. */
@@ -144,8 +157,8 @@ async function stopServer({ user }: Pick<ServeOptions, 'user'>, terminal: Termin
   const workspace = openWorkspace(openHome(terminal.env), parseUser(user))
   const guest = await findGuest(workspace)
   if (guest === null) return false
-  const server = serverOf(workspace)
-  if (server?.guest !== guest.pid) {
+  const server = await serverBehind(workspace, guest.pid)
+  if (server === null) {
     throw new OxbowError('workspace_busy', `The guest, process ${guest.pid}, belongs to a terminal.`, {
       hint: 'It ends with that terminal: close the chat, or the program that started it.',
     })
@@ -162,10 +175,21 @@ async function stopServer({ user }: Pick<ServeOptions, 'user'>, terminal: Termin
 
 /** @throws OxbowError with what a start would refuse, or use the last configuration for; what runs goes on */
 export async function restart(choice: ServeOptions, terminal: Terminal): Promise<number> {
-  const guest = await findGuest(openWorkspace(openHome(terminal.env), parseUser(choice.user)))
-  if (guest !== null) await assertStarts(choice, terminal, guest.url)
-  if ((await stopServer(choice, terminal)) && choice.json !== true) printText(terminal, 'Oxbow has stopped.')
-  return start(choice, terminal)
+  const before = await findGuest(openWorkspace(openHome(terminal.env), parseUser(choice.user)))
+  if (before !== null) await assertStarts(choice, terminal, before.url)
+  if (!(await stopServer(choice, terminal))) return start(choice, terminal)
+  if (choice.json !== true) printText(terminal, 'Oxbow has stopped.')
+  const { workspace } = guestSetup(choice, terminal)
+  for (let waitedMs = 0; waitedMs < startMs; waitedMs += noteMs) {
+    const { guest } = await startServer(choice, terminal)
+    // What a terminal has started meanwhile ends with that terminal.
+    if ((await serverBehind(workspace, guest.pid)) === null) continue
+    await warnOfNames(guestSetup(choice, terminal), terminal)
+    return sayStarted(guest, true, choice, terminal)
+  }
+  throw new OxbowError('workspace_busy', 'Oxbow has stopped, and a terminal uses the workspace since.', {
+    hint: `When that terminal has ended: oxbow start${ofUser(choice.user)}`,
+  })
 }
 
 async function assertStarts(choice: ServeOptions, terminal: Terminal, url: string): Promise<void> {
@@ -240,6 +264,16 @@ function readFrom(path: string, { file: before, at }: LogPlace): { readonly text
   } finally {
     closeSync(file)
   }
+}
+
+/** @returns the server of a guest, which notes itself a moment after its guest answers; null for the guest of a terminal */
+async function serverBehind(workspace: Workspace, guest: number): Promise<Server | null> {
+  for (let waitedMs = 0; waitedMs < noteMs; waitedMs += logPollMs) {
+    const server = serverOf(workspace)
+    if (server?.guest === guest) return server
+    await sleep(logPollMs)
+  }
+  return null
 }
 
 /** The process of `oxbow serve`, and the guest that it started. */

@@ -22,7 +22,7 @@ import {
 import { type CallOutcome, turnCall } from '../../protocol/index.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
-import { keptResponses, maxPage, type GatewayLimits } from '../limits.ts'
+import { expectedResponseBytes, keptResponseBytes, maxPage, type GatewayLimits } from '../limits.ts'
 import { assertConditions, createFiles, filePath } from './files.ts'
 import { sendMessage } from './messages.ts'
 import { createMetrics } from './metrics.ts'
@@ -170,25 +170,35 @@ interface Repeatable {
  * Requests with an `Idempotency-Key` run once: a repeated one gets the first answer. The id of the call derives from the key, so that this
  * holds across restarts too; then the answer is what the journal recorded.
  */
-function createReplays(): Replay {
-  const kept = createRecentMap<string, { readonly content: string; readonly answer: Promise<Answer> }>(keptResponses)
-  return ({ client, key, content, keeps }, make) => {
+export function createReplays(): Replay {
+  const kept = createRecentMap<string, { readonly content: string; readonly answer: Promise<Answer>; readonly bytes: number }>(
+    keptResponseBytes,
+    ({ bytes }) => bytes,
+  )
+  return ({ client, key, content: sent, keeps }, make) => {
     if (!/^[\x21-\x7e]{1,255}$/.test(key))
       throw new OxbowError('bad_input', 'The Idempotency-Key must be 1 to 255 printable characters.', {
         hint: 'Use a new UUID for each request.',
       })
-    const name = createHash('sha256').update(`${client}\n${key}`).digest('hex')
+    const name = hashOf(`${client}\n${key}`)
+    const content = hashOf(sent)
     const before = kept.get(name)
     if (before !== undefined && before.content !== content)
       throw new OxbowError('bad_input', 'This Idempotency-Key was used for another request.', { hint: 'Use a new key for each request.' })
     const again = async (first: Answer): Promise<Answer> => (keeps(first) ? first : make(uuidOf(name), first))
     const answer = before === undefined ? make(uuidOf(name)) : before.answer.then(again)
-    kept.put(name, { content, answer })
-    // What failed may be tried again: its call has the same id, so what has begun is not repeated.
-    answer.catch(() => kept.delete(name))
+    kept.put(name, { content, answer, bytes: expectedResponseBytes })
+    const isNewest = (): boolean => kept.get(name)?.answer === answer
+    answer.then(
+      ({ body }) => isNewest() && kept.put(name, { content, answer, bytes: expectedResponseBytes + JSON.stringify(body).length }),
+      // What failed may be tried again: its call has the same id, so what has begun is not repeated.
+      () => isNewest() && kept.delete(name),
+    )
     return answer
   }
 }
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 /** A UUID of version 8, whose content is the hash. */
 function uuidOf(hash: string): CallId {

@@ -3,36 +3,35 @@
  * this gateway, and sets no cookie.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Kernel } from '../../kernel/index.ts'
 import { OxbowError } from '../../base/index.ts'
-import type { Clients } from '../clients.ts'
-import { TooMany } from '../clients.ts'
+import { carriesKey } from '../admission.ts'
+import { type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { readPieces } from './request-body.ts'
 import { problemOf, problemType } from './send-json.ts'
 
 export interface PluginRoutesDeps {
-  readonly kernel: Kernel
-  readonly clients: Pick<Clients, 'of'>
+  readonly clients: Pick<Clients, 'of' | 'stranger'>
   readonly onBug: (error: unknown) => void
 }
 
 const maxBodyBytes: number = 1024 * 1024
 
 /** Headers of a request that prove who sends it, or belong to the connection. */
-const withheld = /^(?:authorization|cookie|proxy-.*|connection|host|upgrade|transfer-encoding|te|trailer|keep-alive|sec-websocket-.*)$/
+const withheld =
+  /^(?:authorization|cookie|x-api-key|oxbow-page|proxy-.*|connection|host|upgrade|transfer-encoding|te|trailer|keep-alive|sec-websocket-.*)$/
 /** Headers of an answer that a plugin may set. */
 const passed =
   /^(?:content-type|content-language|content-disposition|cache-control|etag|last-modified|expires|location|retry-after|x-[a-z0-9-]+)$/i
 
-export function createPluginRoutes({ kernel, clients, onBug }: PluginRoutesDeps) {
+export function createPluginRoutes({ clients, onBug }: PluginRoutesDeps) {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '', 'http://gateway')
     const [, , plugin = '', ...rest] = url.pathname.split('/')
-    const { authorization, cookie } = request.headers
-    const anonymous = authorization === undefined && cookie === undefined
-    const client = anonymous ? null : await clients.of(request)
-    client?.take?.()
+    // A cookie of another program of this machine, which the browser sends too, is nobody's key.
+    const anonymous = !carriesKey(request.headers)
+    const client = anonymous ? clients.stranger(request) : await clients.of(request)
+    client.take?.()
     const body: Buffer[] = []
     for await (const piece of readPieces(request, maxBodyBytes, maxBodyBytes)) body.push(piece)
     const input = {
@@ -44,7 +43,7 @@ export function createPluginRoutes({ kernel, clients, onBug }: PluginRoutesDeps)
       body: Buffer.concat(body).toString('base64'),
       anonymous,
     }
-    const outcome = await (client?.kernel ?? kernel).call('plugin.route', input)
+    const outcome = await client.kernel.call('plugin.route', input)
     if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
     const { status, headers, body: answered } = outcome.output as { status: number; headers: Record<string, string>; body: string }
     send(response, status, headers, Buffer.from(answered, 'base64'), request.method === 'HEAD')

@@ -112,6 +112,14 @@ describe('an API key', () => {
     assert.ok(listed!.used_at !== null && listed!.hash === undefined)
   })
 
+  it('has a name of its own, also where several are made at once', async () => {
+    await using fixture = await openFixture({})
+    const make = (rights: readonly string[]) => fixture.kernel.call('key.create', { name: 'ci', rights: [...rights] })
+    const made = await Promise.all([make(['session.read']), make(['*']), make(['file.read']), make(['session.read'])])
+    assert.deepEqual(made.map(codeOf).toSorted(), ['bad_input', 'bad_input', 'bad_input', 'ok'])
+    assert.equal((outputOf(await fixture.kernel.call('key.list', {})) as Json[]).length, 1)
+  })
+
   it('that is unknown, wrong, expired or revoked is refused, also on an open connection', async () => {
     let now = 1_800_000_000_000
     const clock: Clock = { now: () => now, monotonicMs: () => performance.now() }

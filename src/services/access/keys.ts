@@ -26,6 +26,8 @@ const keyUseMs = 60_000
 const heldKeyMs = 1_000
 
 const keyCategory = 'system/keys'
+/** No id of a key: new ones wait for each other under it. */
+const newKeys = 'new'
 
 interface StoredKey extends Readonly<KeyView> {
   readonly salt: string
@@ -222,19 +224,22 @@ function createKey({ documents, registry, random }: KeyCallDeps): Call {
       const granted = await withOwnRoles(documents, rights)
       assertKnownRights(registry, granted)
       assertWithin(caller, grantOf(granted), 'key')
-      const others = await documents.all<StoredKey>(keyCategory)
-      if (others.length >= maxKeys) throw new OxbowError('limit_reached', `There are ${maxKeys} keys.`, { hint: 'Revoke some.' })
-      if (others.some(({ value }) => value.name === name))
-        throw new OxbowError('bad_input', `There is a key ${name} already.`, { hint: 'Choose another name, or revoke that one.' })
       const id = Buffer.from(random.bytes(8)).toString('hex')
       const secret = Buffer.from(random.bytes(32)).toString('base64url')
       const salt = randomBytes(16).toString('base64url')
-      const hash = (await hashOf(secret, salt)).toString('base64url')
       const now = clock.now()
       const expires_at = expires_in_s === undefined ? null : now + expires_in_s * 1_000
       const view: KeyView = { id, name, rights, created_at: now, created_by: caller.actor, expires_at, used_at: null }
-      const value: StoredKey = { ...view, salt, hash }
-      await documents.put({ caller, call, name: 'key.create' }, [{ category: keyCategory, name: id, value }], { sync: true })
+      const make = async () => {
+        const others = await documents.all<StoredKey>(keyCategory)
+        if (others.length >= maxKeys) throw new OxbowError('limit_reached', `There are ${maxKeys} keys.`, { hint: 'Revoke some.' })
+        if (others.some(({ value }) => value.name === name))
+          throw new OxbowError('bad_input', `There is a key ${name} already.`, { hint: 'Choose another name, or revoke that one.' })
+        const value: StoredKey = { ...view, salt, hash: (await hashOf(secret, salt)).toString('base64url') }
+        return [{ category: keyCategory, name: id, value }]
+      }
+      // One after another, since the journal knows a key by its name.
+      await documents.update({ caller, call, name: 'key.create' }, keyCategory, newKeys, make, { sync: true })
       return { output: { ...view, key: `oxbow_${id}${secret}` } }
     },
   })

@@ -3,6 +3,7 @@
  * keeps guests out meanwhile. Runs in process, because a program that does upkeep does nothing else.
  */
 import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { OxbowError, setOwn, type UserId } from '../../base/index.ts'
 import type { ChainHead } from '../../protocol/index.ts'
 import { appliedSteps, type MigrationDriver } from '../migrations/migration-runner.ts'
@@ -13,7 +14,8 @@ import type { Dialect } from '../sql/user-tables.ts'
 import { type Database, openDatabase } from '../sqlite/sqlite-database.ts'
 import { sqliteMigrationDriver } from '../sqlite/database-file.ts'
 import { lockWorkspace } from '../sqlite/workspace-lock.ts'
-import { toStoreError } from '../store-fault.ts'
+import { busyTimeoutMs, lockPauseMs } from '../limits.ts'
+import { isLocked, toStoreError } from '../store-fault.ts'
 
 export interface TableFacts {
   readonly name: string
@@ -116,23 +118,30 @@ export interface SqliteConnection extends UpkeepConnection {
   readonly database: Database
 }
 
-/** @throws OxbowError as opening a store does */
-export function connectSqlite(path: string, wish: Wish, cipher?: CipherChoice): SqliteConnection {
+/**
+ * @param isShared others of this thread write the file, too: a lock is waited for without stopping the thread, or who holds it never lets go
+ * @throws OxbowError as opening a store does
+ */
+export function connectSqlite(path: string, wish: Wish, cipher?: CipherChoice, isShared: boolean = false): SqliteConnection {
   const encrypted = cipher === undefined ? {} : { cipher }
-  const database = openDatabase({ path, readOnly: wish !== 'write', anyVersion: wish === 'any version', ...encrypted })
+  const isSecond = isShared && wish === 'write'
+  const database = openDatabase({ path, readOnly: wish !== 'write', anyVersion: wish === 'any version', isSecond, ...encrypted })
   const driver = sqliteMigrationDriver(database)
   const typed = async <Result>(work: () => Result | Promise<Result>): Promise<Result> => {
-    try {
-      return await work()
-    } catch (error) {
-      throw toStoreError(error)
+    for (let waitedMs = 0; ; waitedMs += lockPauseMs) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!isSecond || waitedMs >= busyTimeoutMs || !isLocked(error)) throw toStoreError(error)
+      }
+      await sleep(lockPauseMs)
     }
   }
   return {
     dialect: 'sqlite',
     where: `the database ${path}`,
     database,
-    migration: driver,
+    migration: { ...driver, transaction: (work) => typed(() => driver.transaction(work)) },
     rows: (sql, values = []) =>
       typed(() => {
         // Values of a template are bound unchanged.
@@ -216,6 +225,8 @@ export interface StorePlace {
   readonly backups: string
   /** Set when the file may be encrypted. */
   readonly cipher?: CipherChoice
+  /** Others of this thread write the file, too. */
+  readonly isShared?: boolean
 }
 
 export type Tell = (what: string, done: number, total: number) => void
@@ -250,7 +261,7 @@ export async function connectStore(place: StorePlace, wish: Wish): Promise<Upkee
     return connectPostgres(place.url, wish)
   }
   if (!existsSync(place.file)) throw noStore(place.file)
-  return connectSqlite(place.file, wish, place.cipher)
+  return connectSqlite(place.file, wish, place.cipher, place.isShared)
 }
 
 /** Runs `work` while no guest uses the workspace. @throws OxbowError `workspace_busy` */
