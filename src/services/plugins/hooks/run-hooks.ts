@@ -273,7 +273,7 @@ function queueObservers(run: Observe): (...args: Parameters<Observe>) => boolean
 
 type HookEvent = 'hook_changed' | 'hook_refused' | 'hook_asked' | 'hook_failed'
 
-/** @param labels of the reason, where the plugin gave it */
+/** @param kept labels of what the plugin may have kept: the reason is its text, or tells of its answer */
 function note(
   { noteEvent }: HookDeps,
   kind: HookEvent,
@@ -281,11 +281,11 @@ function note(
   value: object,
   plugin: string,
   reason: string,
-  labels: Labels,
+  kept: Labels,
 ): void {
   const { session, call, name } = value as { readonly session: string; readonly call?: string; readonly name?: string }
   const fields = { plugin, step, ...(call !== undefined && { call }), ...(name !== undefined && { name }), reason }
-  noteEvent(kind, labelledFields(fields, labels), session as SessionId | '')
+  noteEvent(kind, labelledFields(fields, joinLabels(kept, ['untrusted'])), session as SessionId | '')
 }
 
 /** Hostile text on one line, of limited length. */
