@@ -279,7 +279,7 @@ export interface OpenedFlow {
   /** Labels of files of the workspace with this content. */
   sameAs(file: KeptFile, blobs: Pick<Blobs, 'read'>): Promise<Provenance>
   /** What was at these paths is there again. */
-  restored(of: CallOf, paths: readonly string[]): Promise<void>
+  restored(of: Parameters<Documents['put']>[0], paths: readonly string[]): Promise<void>
 }
 
 export interface CallOf {

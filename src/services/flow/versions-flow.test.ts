@@ -34,6 +34,35 @@ describe('labels of files', () => {
     assert.deepEqual(await labels('file.read', { path: 'b.md' }), ['untrusted'])
   })
 
+  it('come along with what is merged from a branch, whatever the workspace had meanwhile', async () => {
+    await using bench = await makeWorkbench({ insecure: true })
+    const lines = (first: string, last: string): string => [first, ...'bcdefgh', last, ''].join('\n')
+    await using guest = await openFixture({
+      sandbox: bench.sandbox,
+      versionsFolder: join(bench.root, 'internal', 'versions'),
+      calls: [reads, ...builtinCalls({ files: true, shell: false })],
+      config: { approval: { mode: 'auto' } },
+      play(request) {
+        const steps = request.messages.filter(({ role }) => role === 'tool').length
+        if (request.system.includes('You are child'))
+          return [asks(['test_private']), asks(['file_edit', { path: 'p.md', find: 'last', replace: 'Ada' }])][steps] ?? says('done')
+        return [asks(['agent_spawn', { task: 'edit', name: 'child', files: 'branch' }]), asks(['agent_wait', {}])][steps] ?? says('done')
+      },
+    })
+    const labels = async (name: string, input: Json) => (await guest.kernel.call(name, input)).labels ?? []
+    await guest.kernel.call('file.write', { path: 'p.md', text: lines('first', 'last') })
+    await guest.turn('go')
+    await guest.kernel.call('file.write', { path: 'p.md', text: lines('of the workspace', 'last') })
+    const listed = await guest.kernel.call('branch.list', {})
+    assert.ok(listed.status === 'ok', listed.text)
+    const merged = await guest.kernel.call('branch.merge', { branch: listed.output.branches[0]!.name })
+    assert.equal(merged.status, 'ok', merged.text)
+    const read = await guest.kernel.call('file.read', { path: 'p.md' })
+    assert.match(read.text, /of the workspace[^]*Ada/)
+    assert.deepEqual(read.labels, ['private', 'untrusted'])
+    assert.deepEqual(await labels('version.show', { path: 'p.md', at: 'HEAD' }), ['private', 'untrusted'])
+  })
+
   it('are found by comparing the workspace around a command, links and repositories included', async () => {
     await using bench = await makeWorkbench()
     const steps = [
