@@ -5,7 +5,8 @@ import { describe, it } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import type { Json } from '../../base/index.ts'
-import { asks, done, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
+import { openMemoryStore } from '../../store/index.ts'
+import { asks, done, inOrder, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 
 /** A session that has read private data, in a real sandbox. */
 const reads = testCall('test.private', async () => done('Ada'), { labels: { adds: ['private'], sink: false } })
@@ -61,6 +62,35 @@ describe('labels of files', () => {
     assert.match(read.text, /of the workspace[^]*Ada/)
     assert.deepEqual(read.labels, ['private', 'untrusted'])
     assert.deepEqual(await labels('version.show', { path: 'p.md', at: 'HEAD' }), ['private', 'untrusted'])
+  })
+
+  it('are those of the session that works on a branch, after a restart too', async () => {
+    await using bench = await makeWorkbench({ insecure: true })
+    const store = await openMemoryStore({ user })
+    const open = (): ReturnType<typeof openFixture> =>
+      openFixture({
+        store: Object.assign(Object.create(store), { close: async () => {} }),
+        sandbox: { ...bench.sandbox, close: async () => {} },
+        versionsFolder: join(bench.root, 'internal', 'versions'),
+        calls: builtinCalls({ files: true, shell: false }),
+        config: { approval: { mode: 'auto' } },
+        play(request) {
+          const steps = request.messages.filter(({ role }) => role === 'tool').length
+          if (request.system.includes('You are child')) return [asks(['file_write', { path: 'c.md', text: 'c' }])][steps] ?? says('done')
+          return [asks(['agent_spawn', { task: 'edit', name: 'child', files: 'branch' }]), asks(['agent_wait', {}])][steps] ?? says('done')
+        },
+      })
+    {
+      await using guest = await open()
+      await guest.turn('go')
+    }
+    await using guest = await open()
+    const { output } = (await guest.kernel.call('branch.list', {})) as { output: { branches: readonly { name: string }[] } }
+    for (const name of ['branch.diff', 'branch.merge']) {
+      const { text, labels } = await guest.kernel.call(name, { branch: output.branches[0]!.name } as never)
+      assert.match(text, /c\.md/)
+      assert.deepEqual(labels, ['untrusted'], name)
+    }
   })
 
   it('are found by comparing the workspace around a command, links and repositories included', async () => {

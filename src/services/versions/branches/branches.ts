@@ -54,6 +54,7 @@ interface BranchesDeps {
   }
   readonly documents: Pick<Documents, 'get' | 'all' | 'put'>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly loadHeld: Core['sessions']['loadHeld']
   /** Called with the paths of files that the branch had and the workspace gets. */
   readonly restored: Core['restored']
   readonly clock: Clock
@@ -260,8 +261,8 @@ async function planAgain(versions: Versions, begun: NonNullable<BranchRecord['me
 }
 
 async function end(deps: BranchesDeps, by: BranchBy, record: BranchRecord, state: 'merged' | 'dropped'): Promise<BranchRecord> {
-  const { clock, heldLabels, documents } = deps
-  const read = record.session === '' ? [] : heldLabels({ session: record.session })
+  const { clock, loadHeld, documents } = deps
+  const read = record.session === '' ? [] : await loadHeld(record.session)
   const ended: BranchRecord = { ...record, state, labels: joinLabels(record.labels, read), ended_at: clock.now() }
   const others = (await documents.all<BranchRecord>(branchCategory)).map(({ value }) => value).filter((one) => one.name !== record.name)
   const oldest = others.filter(isEnded).sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0))
