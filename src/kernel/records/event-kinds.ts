@@ -56,12 +56,14 @@ function describe(record: RecordView, find: FindCall): CallEvent | null {
   const { name, phase, call } = record
   const body = record.body as JsonObject
   // A model chooses tools, hosts and questions by what it has read.
-  if (phase === 'parked') return { kind: 'approval_requested', fields: labelledFields({ call, name, reason: short(body['reason']) }, labelsIn(body)) }
+  if (phase === 'parked')
+    return { kind: 'approval_requested', fields: labelledFields({ call, name, reason: short(body['reason']) }, labelsIn(body)) }
   if (phase === 'decided') {
     const kind = body['partial'] === true ? 'approval_partial' : 'approval_resolved'
     return { kind, fields: { call, name, approved: body['allow'] === true, by: short(body['by']) } }
   }
-  if (phase === 'refused') return { kind: 'call_refused', fields: labelledFields({ call, name, code: short(body['code']) }, labelsIn(body)) }
+  if (phase === 'refused')
+    return { kind: 'call_refused', fields: labelledFields({ call, name, code: short(body['code']) }, labelsIn(body)) }
   if (isTurn(record)) return describeTurn(body, record)
   if (phase === 'exchange') return name.startsWith('event.') ? ownEvent(name, body) : null
   if (phase !== 'outcome' || statusOf(body) !== 'ok') return null

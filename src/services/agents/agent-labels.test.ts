@@ -60,7 +60,9 @@ test('an agent that is killed after a restart has the labels of what it has read
   const store = await openMemoryStore({ user: 'ada' as never })
   const play = (request: GenerateRequest) => {
     if (nameIn(request) === 'leaf') return says('resting')
-    return resultsIn(request) === 0 && !said(request).includes('Agent leaf') ? asks(['agent_spawn', { task: 'rest', name: 'leaf', keep: true }]) : says('done')
+    return resultsIn(request) === 0 && !said(request).includes('Agent leaf')
+      ? asks(['agent_spawn', { task: 'rest', name: 'leaf', keep: true }])
+      : says('done')
   }
   const options: FixtureOptions = { store, play, config: { approval: { mode: 'auto' } } }
   const keepOpen = (): FixtureOptions => ({ ...options, store: Object.assign(Object.create(store), { close: async () => {} }) })

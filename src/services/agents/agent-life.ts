@@ -254,13 +254,7 @@ async function reap({ deps, stopped }: AgentTable, held: Held): Promise<void> {
  * Resolves when it and what it ran has ended. @param labels of the reason, which its parent reads
  * @returns the agents that were killed, itself first; none if it was over
  */
-export async function kill(
-  table: AgentTable,
-  held: Held,
-  reason: string,
-  by: By,
-  labels: Labels = [],
-): Promise<readonly AgentRecord[]> {
+export async function kill(table: AgentTable, held: Held, reason: string, by: By, labels: Labels = []): Promise<readonly AgentRecord[]> {
   const { documents } = table.deps
   const { session } = held.record
   const profile = await documents.get<AgentProfile>(profileCategory, session)

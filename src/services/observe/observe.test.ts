@@ -46,7 +46,10 @@ test('events are the records of the journal, in order, without what people said'
 test('what an event tells of an agent’s choice has the labels of what the agent had read', async () => {
   const secret = testCall('test.secret', async () => done('4711'), { labels: { adds: ['private'], sink: false } })
   const question = testCall('test.question', async () => done('asked'), { asks: () => 'Is it 4711?' })
-  await using guest = await openFixture({ play: inOrder(asks(['test_secret']), asks(['code_4711'], ['test_question'])), calls: [secret, question] })
+  await using guest = await openFixture({
+    play: inOrder(asks(['test_secret']), asks(['code_4711'], ['test_question'])),
+    calls: [secret, question],
+  })
   void guest.turn('go')
   await guest.event('record', ({ record }) => record.phase === 'parked')
   for (const kind of ['call_refused', 'approval_requested']) {

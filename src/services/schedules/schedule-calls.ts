@@ -262,7 +262,11 @@ function runsCall({ documents }: ScheduleCallDeps): Call {
       const text = runs
         .map((run) => `${new Date(run.due_at).toISOString()}  ${run.status}  ${run.turn}  ${run.summary.split('\n', 1)[0]}`)
         .join('\n')
-      return { output: { runs }, text: text || 'It has not run yet.', labels: runs.reduce<Labels>((all, run) => joinLabels(all, repliedBy(run)), []) }
+      return {
+        output: { runs },
+        text: text || 'It has not run yet.',
+        labels: runs.reduce<Labels>((all, run) => joinLabels(all, repliedBy(run)), []),
+      }
     },
   })
 }

@@ -220,7 +220,8 @@ async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun>
     return [{ category: runCategory, name: runName(run), value: run }, ...held]
   })
   const note = (): void => {
-    if (expected?.is_tight === true) deps.noteEvent('budget_warning', labelledFields({ schedule: id, name, worst: { ...expected.worst } }, schedule.labels))
+    if (expected?.is_tight === true)
+      deps.noteEvent('budget_warning', labelledFields({ schedule: id, name, worst: { ...expected.worst } }, schedule.labels))
   }
   return { runs, changes: [{ category: scheduleCategory, name: id, value: schedule }, ...ofRuns, ...skipped], note }
 }
@@ -236,10 +237,7 @@ function skipRuns(deps: ScheduleDeps, { schedule, begins, skipped = [] }: Decisi
   const changes = [change, ...begins.map(({ dueAt }) => skippedRun(schedule, dueAt, refused)), ...skipped]
   const note = (): void => {
     for (const { dueAt } of begins)
-      deps.noteEvent(
-        'schedule_skipped',
-        labelledFields({ schedule: id, name, due_at: dueAt, reason: 'budget_exhausted' }, schedule.labels),
-      )
+      deps.noteEvent('schedule_skipped', labelledFields({ schedule: id, name, due_at: dueAt, reason: 'budget_exhausted' }, schedule.labels))
   }
   return { runs: [], changes, note }
 }

@@ -125,7 +125,8 @@ export function createHookRunner(deps: HookDeps): HookRunner {
       if (hooks.length === 0) return
       const shown = deps.secrets.hideIn(value) as unknown as JsonObject
       for (const hook of hooks)
-        if (!queue(hook, step, shown, labels)) note(deps, 'hook_failed', step, value, hook.plugin, `${maxWaitingHooks} of its steps wait`, [])
+        if (!queue(hook, step, shown, labels))
+          note(deps, 'hook_failed', step, value, hook.plugin, `${maxWaitingHooks} of its steps wait`, [])
     },
   }
 }
@@ -274,15 +275,7 @@ function queueObservers(run: Observe): (...args: Parameters<Observe>) => boolean
 type HookEvent = 'hook_changed' | 'hook_refused' | 'hook_asked' | 'hook_failed'
 
 /** @param kept labels of what the plugin may have kept: the reason is its text, or tells of its answer */
-function note(
-  { noteEvent }: HookDeps,
-  kind: HookEvent,
-  step: HookStep,
-  value: object,
-  plugin: string,
-  reason: string,
-  kept: Labels,
-): void {
+function note({ noteEvent }: HookDeps, kind: HookEvent, step: HookStep, value: object, plugin: string, reason: string, kept: Labels): void {
   const { session, call, name } = value as { readonly session: string; readonly call?: string; readonly name?: string }
   const fields = { plugin, step, ...(call !== undefined && { call }), ...(name !== undefined && { name }), reason }
   noteEvent(kind, labelledFields(fields, joinLabels(kept, ['untrusted'])), session as SessionId | '')
