@@ -296,7 +296,7 @@ async function askPerson(
   let expiry: Disposable | null = null
   try {
     // Recorded again after a restart, for followers with a later cursor.
-    const body = { ...shown, ...(held.length > 0 && { held }) }
+    const body = { ...shown, ...(held.length > 0 && flow.decision !== 'ask' && { held }) }
     await journal.append([entryOf(caller, id, call.name, 'parked', body)], { sync: true })
     if (approval.expire_s > 0) expiry = await startExpiry(deps, passing, call.name)
     const answer = await waiting
