@@ -43,7 +43,7 @@ import type { Events } from './records/events.ts'
 import type { FillInput, Gate } from './stages/gate.ts'
 import type { Journal } from './records/journal.ts'
 import type { Registry } from './calls/registry.ts'
-import type { CallOf, FileFlow, OpenedFlow, Sessions } from './records/sessions.ts'
+import type { FileFlow, OpenedFlow, Sessions } from './records/sessions.ts'
 import type { Approvals } from './stages/approval-queue.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { FileChanges, FileCopies } from './stages/call-files.ts'
@@ -108,7 +108,7 @@ export interface Core {
   /** What a call does that nobody can take back. */
   readonly lasting: FileFlow['lasting']
   /** What was at these paths is there again, with its labels. */
-  readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
+  readonly restored: OpenedFlow['restored']
   readonly registry: Registry
   readonly blobs: Blobs
   /** Keeps files of a message that begins its turn later. @throws OxbowError `limit_reached`, `bad_input`, `not_found` */

@@ -1670,6 +1670,7 @@ interface CallOutputs {
       session: SessionId | ''
       summary: string
       notify: boolean
+      labels?: readonly ('untrusted' | 'private')[]
       spent_before?: { microDollars: number; tokens: number }
       used?: { microDollars: number; tokens: number }
     }[]

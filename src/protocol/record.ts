@@ -1,5 +1,5 @@
 /** Records of the journal, as they are stored, followed by terminals and checked by `audit verify`. */
-import type { CallId, SessionId, TurnId } from '../base/index.ts'
+import type { CallId, JsonObject, SessionId, TurnId } from '../base/index.ts'
 import type { ChainHead } from './head-schema.ts'
 
 /**
@@ -76,10 +76,15 @@ export function joinLabels(held: Labels, added: Labels): Labels {
   return fresh.length === 0 ? held : [...held, ...fresh].sort()
 }
 
-/** @returns the labels that a record of a call names: of what it was given, or of its result */
+/** @returns the labels that a record of a call names: of what it was given, of its result, or of who asked for one that did not run */
 export function labelsIn(body: unknown): Labels {
-  const { labels } = (body ?? {}) as { readonly labels?: unknown }
-  return Array.isArray(labels) ? parseLabels(labels.join(',')) : []
+  const { labels, held } = (body ?? {}) as { readonly labels?: unknown; readonly held?: unknown }
+  return [labels, held].reduce<Labels>((all, one) => (Array.isArray(one) ? joinLabels(all, parseLabels(one.join(','))) : all), [])
+}
+
+/** @returns the fields of an event, with the labels of what they say: who receives the event has read that */
+export function labelledFields(fields: JsonObject, labels: Labels): JsonObject {
+  return labels.length === 0 ? fields : { ...fields, labels: [...labels] }
 }
 
 export function parseLabels(text: string): Labels {

@@ -10,6 +10,7 @@ import { openFlowWorld } from './flow-world.ts'
 import { nameOf, type Path, runPath, samplePaths, shortestPaths, talkSinks, type Where } from './paths.ts'
 import { carriesNothing } from './reasons.ts'
 import { recipes } from './recipes.ts'
+import { told } from './told-recipes.ts'
 
 /** In each run of the tests; all are in the full run. On disk a path takes a second, in memory a tenth of it. */
 const sample = { disk: 3, memory: 24 } as const
@@ -46,6 +47,17 @@ describe('ways of private data out', () => {
       const longer = samplePaths([3], where === 'disk' ? 1 : sample.memory / 3, random, where)
       for (const path of [...some(shortestOf(where), sample[where]), ...longer])
         assert.ok(!(await runPath(world, path)), `it arrived (seed ${seed}): ${nameOf(path)}`)
+    })
+})
+
+describe('what is told about a call, an agent or a schedule', () => {
+  for (const isOpen of [true, false])
+    it(isOpen ? 'carries where nothing is held back' : 'has the labels of what it says', async () => {
+      await using world = await openFlowWorld(isOpen, 'memory')
+      const wrong: string[] = []
+      for (const path of shortestPaths().filter(({ recipes: chain }) => chain.some((recipe) => told.includes(recipe))))
+        if ((await runPath(world, path)) !== isOpen) wrong.push(nameOf(path))
+      assert.deepEqual(wrong, [])
     })
 })
 

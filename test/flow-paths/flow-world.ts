@@ -134,10 +134,12 @@ function createScripts() {
     if (request.system.startsWith('You read one text')) return says(JSON.stringify({ it: /mari-\w+-gold/.exec(all)?.[0] ?? '' }))
     // What the guest asks a model for itself: a title.
     if ((request.tools ?? []).length === 0) return says('A title')
-    const ordered = /\[\[do (\w+) (\{.*?\})\]\]/.exec(asked)
+    const [, verb, tool = '', input] = /\[\[(do|say) (\w+) (\{.*?\})\]\]/.exec(asked) ?? []
     const mark = /\[\[go \w+\]\]/.exec(asked)?.[0] ?? ''
-    if (ordered !== null && mark === '')
-      return request.messages.at(-1)?.role === 'tool' ? says('done') : asks([ordered[1] ?? '', ordered[2]])
+    if (verb !== undefined && mark === '') {
+      if (request.messages.at(-1)?.role !== 'tool') return asks([tool, input])
+      return says((verb === 'say' && /mari-\w+-gold/.exec(all)?.[0]) || 'done')
+    }
     const script = scripts.get(mark)
     if (script === undefined) return says('nothing to do')
     script.begun.resolve()
@@ -146,7 +148,8 @@ function createScripts() {
       script.ended.resolve()
       return says('done')
     }
-    return asks([step.tool, typeof step.input === 'function' ? step.input(all) : step.input])
+    const { tool: name, input: args } = step
+    return asks([typeof name === 'function' ? name(all) : name, typeof args === 'function' ? args(all) : args])
   }
   return {
     play,

@@ -41,6 +41,22 @@ const ways: readonly { readonly name: string; readonly carry: readonly Step[]; r
     find: [call('version_log', {})],
   },
   {
+    name: 'the schema of documents that do not fit it',
+    carry: [
+      call('file_read', { path: source }),
+      call('state_save', (read) => ({ category: 'notes', name: '$schema', data: { enum: [found(read)] } })),
+    ],
+    find: [call('state_save', { category: 'notes', name: 'one', data: 1 })],
+  },
+  {
+    name: 'an event that names an agent',
+    carry: [
+      call('file_read', { path: source }),
+      call('agent_spawn', (read) => ({ task: 'Rest.', name: found(read), rights: ['file.read'] })),
+    ],
+    find: [call('events_next', { kinds: ['agent_created'], before: 1_000_000_000 })],
+  },
+  {
     name: 'a file that is moved out of the folder of the rule',
     carry: [call('file_move', { from: source, to: '/shared/x.txt' })],
     find: [call('file_read', { path: '/shared/x.txt' })],
@@ -51,7 +67,18 @@ const ways: readonly { readonly name: string; readonly carry: readonly Step[]; r
 async function lay(rule: string, port: number): Promise<Home> {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
   shareCompileCache(folder)
-  const rights = ['file.read', 'file.write', 'shell.run', 'skill.use', 'web.read', 'version.read', 'version.write']
+  const rights = [
+    'file.read',
+    'file.write',
+    'shell.run',
+    'skill.use',
+    'web.read',
+    'version.read',
+    'version.write',
+    'state.write',
+    'agent.spawn',
+    'events.read',
+  ]
   const lines = [
     `model = { provider = "openai", base_url = "${model.config.base_url}" }`,
     'memory = { embedder = "none" }',

@@ -16,13 +16,17 @@ export type Place =
   | 'stateName'
   | 'events'
   | 'schedules'
+  | 'schedule'
+  | 'runs'
+  | 'stream'
+  | 'schema'
   | 'agents'
   | 'scratchpad'
   | 'graphs'
 
 /** A tool call, its arguments made from what the conversation has shown so far. */
 export interface Step {
-  readonly tool: string
+  readonly tool: string | ((read: string) => string)
   readonly input: object | ((read: string) => object)
 }
 
@@ -33,6 +37,8 @@ export interface Route {
   path: string
   /** The folder of a branch or a category that only this path uses. */
   readonly own: string
+  /** An id that somebody has told the next session, which says nothing private by itself. */
+  known?: string
   /** @returns a new path for a copy */
   next(): string
 }

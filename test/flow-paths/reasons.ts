@@ -36,7 +36,5 @@ export const carriesNothing: Readonly<Record<string, string>> = {
   'browser.tabs': 'It lists pages of its own session.',
   'browser.download': 'It lists what its own session has downloaded.',
   'graph.cancel': 'It ends a run.',
-  'schedule.delete': 'It removes a schedule.',
-  'schedule.runs': 'It shows times and states of runs.',
   'schedule.run_output': 'It adds both labels itself.',
 }

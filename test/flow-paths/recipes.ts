@@ -1,5 +1,6 @@
 /** For every call that can copy, rename, describe or list something: how it carries the canary. */
 import { begins, delegations, handed } from './handed-recipes.ts'
+import { told } from './told-recipes.ts'
 import { call, grab, type Place, type Recipe, type Route, type Step } from './place.ts'
 
 type Make = (route: Route, from: string, to: string) => readonly Step[]
@@ -289,7 +290,7 @@ const next: readonly Recipe[] = [
   ...delegations,
 ]
 
-export const recipes: readonly Recipe[] = [...files, ...patches, ...readers, ...writers, ...handed, ...next]
+export const recipes: readonly Recipe[] = [...files, ...patches, ...readers, ...writers, ...handed, ...told, ...next]
 
 const yearly = { cadence: { type: 'cron', expression: '0 7 1 1 *', time_zone: 'UTC' } }
 

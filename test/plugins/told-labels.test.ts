@@ -85,6 +85,9 @@ void test('a hook that has seen a private result makes private what it refuses e
   assert.deepEqual(await tried.talk('test_diary'), ['private'])
   assert.deepEqual(await tried.talk('test_post'), labelled)
   assert.ok(steps.includes('call.after test.diary'))
+  const events = await tried.kernel.call('events.next', { after: 0, kinds: ['hook_*'] })
+  assert.ok(events.text.includes(secret), events.text)
+  assert.deepEqual(events.labels, labelled)
 })
 
 void test('a hook that reaches hosts sees no private result, not even the first of its conversation', { timeout: timeLimit }, async () => {

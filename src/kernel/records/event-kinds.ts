@@ -1,9 +1,20 @@
 /**
  * What a record of the journal means to those who watch: the kind of the event, and the few facts about it that they may see. Never
- * what was said, read or written: ids, names, counts and reasons only, so that a subscriber needs no right but to watch.
+ * what was said, read or written: ids, names, counts and reasons only, so that a subscriber needs no right but to watch. Where a model or a
+ * plugin has chosen a name or given a reason, the event has the labels of what they had read.
  */
 import type { JsonObject } from '../../base/index.ts'
-import { type Call, type CallEvent, type EventView, isTurn, type Notice, noticeKinds, type RecordView } from '../../protocol/index.ts'
+import {
+  type Call,
+  type CallEvent,
+  type EventView,
+  isTurn,
+  labelledFields,
+  labelsIn,
+  type Notice,
+  noticeKinds,
+  type RecordView,
+} from '../../protocol/index.ts'
 
 /** First words of the kinds that Oxbow itself has; all others are what somebody publishes. */
 export const ownFamilies = [
@@ -44,12 +55,15 @@ export function describeEvent(record: RecordView, find: FindCall): EventView | n
 function describe(record: RecordView, find: FindCall): CallEvent | null {
   const { name, phase, call } = record
   const body = record.body as JsonObject
-  if (phase === 'parked') return { kind: 'approval_requested', fields: { call, name, reason: short(body['reason']) } }
+  // A model chooses tools, hosts and questions by what it has read.
+  if (phase === 'parked')
+    return { kind: 'approval_requested', fields: labelledFields({ call, name, reason: short(body['reason']) }, labelsIn(body)) }
   if (phase === 'decided') {
     const kind = body['partial'] === true ? 'approval_partial' : 'approval_resolved'
     return { kind, fields: { call, name, approved: body['allow'] === true, by: short(body['by']) } }
   }
-  if (phase === 'refused') return { kind: 'call_refused', fields: { call, name, code: short(body['code']) } }
+  if (phase === 'refused')
+    return { kind: 'call_refused', fields: labelledFields({ call, name, code: short(body['code']) }, labelsIn(body)) }
   if (isTurn(record)) return describeTurn(body, record)
   if (phase === 'exchange') return name.startsWith('event.') ? ownEvent(name, body) : null
   if (phase !== 'outcome' || statusOf(body) !== 'ok') return null

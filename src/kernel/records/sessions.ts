@@ -58,6 +58,8 @@ export interface Sessions {
   /** Makes `load` fail while the session is being erased. @returns a function that undoes this if erasing fails */
   leave(id: SessionId): () => void
   held(caller: Pick<Caller, 'session' | 'scope'>): Labels
+  /** As `held`, for a session that nobody may have needed since the start. One that is gone counts as having read everything. */
+  loadHeld(id: SessionId): Promise<Labels>
   /** Those by which sinks are judged: without what a person has declassified, which nothing else inherits. */
   judged(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** Whether these of the judged labels come only from the calling plugin; see `isOwnText`. */
@@ -103,8 +105,9 @@ export function createSessions(store: Store): Sessions {
     return row
   }
   const labels = labelsOf(rows, (row) => void changed.add(put(row).id))
-  return {
+  const sessions: Sessions = {
     ...labels.of,
+    loadHeld: async (id) => (await sessions.load(id).catch(() => {}), labels.of.held({ session: id })),
     takeChanged: (id) => (changed.delete(id) ? rows.get(id) : undefined),
     async load(id) {
       const cached = rows.get(id)
@@ -139,6 +142,7 @@ export function createSessions(store: Store): Sessions {
       return row === undefined ? null : put({ ...row, title: row.title || firstLine(text), activeAt: at, turns: row.turns + 1 })
     },
   }
+  return sessions
 }
 
 /** The labels in rows. @param change of a row */
@@ -279,7 +283,7 @@ export interface OpenedFlow {
   /** Labels of files of the workspace with this content. */
   sameAs(file: KeptFile, blobs: Pick<Blobs, 'read'>): Promise<Provenance>
   /** What was at these paths is there again. */
-  restored(of: CallOf, paths: readonly string[]): Promise<void>
+  restored(of: Parameters<Documents['put']>[0], paths: readonly string[]): Promise<void>
 }
 
 export interface CallOf {

@@ -296,7 +296,8 @@ async function askPerson(
   let expiry: Disposable | null = null
   try {
     // Recorded again after a restart, for followers with a later cursor.
-    await journal.append([entryOf(caller, id, call.name, 'parked', shown)], { sync: true })
+    const body = { ...shown, ...(held.length > 0 && flow.decision !== 'ask' && { held }) }
+    await journal.append([entryOf(caller, id, call.name, 'parked', body)], { sync: true })
     if (approval.expire_s > 0) expiry = await startExpiry(deps, passing, call.name)
     const answer = await waiting
     if (answer.expired === true)

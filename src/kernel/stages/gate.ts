@@ -152,8 +152,14 @@ function refuse(deps: GateDeps, passing: Passing, name: string, refused: Refusal
   // Under an id that is taken, the refusal would end the other call.
   const own = passing.isTaken === true ? { ...passing, id: deps.newId() as CallId } : passing
   const called = deps.registry.find(name)?.name ?? name
-  if (refused.status === 'refused') deps.journal.note([entryOf(own, 'refused', called, refusalBody(refused))])
+  if (refused.status === 'refused') deps.journal.note([entryOf(own, 'refused', called, refusedBody(deps, passing.caller, refused))])
   return refused
+}
+
+/** With the labels of who was refused, who may have chosen the name of the call. */
+function refusedBody({ labels }: GateDeps, caller: Caller, refused: Refusal): JsonObject {
+  const held = labels.held(caller)
+  return { ...refusalBody(refused), ...(held.length > 0 && { held }) }
 }
 
 /** Stages 1 to 6: may this call run? @returns what they established, or the refusal */
@@ -344,7 +350,7 @@ async function run(
       const judged = await deps.judges().actAs({ plugin, approved, caller: by, within: call, call: deps.registry.find(name), input })
       if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })
       const own = { ...passing, caller: { ...caller, actor: `plugin:${plugin}` }, id: deps.newId() as CallId }
-      deps.journal.note([entryOf(own, 'refused', name, refusalBody(refusal(judged)))])
+      deps.journal.note([entryOf(own, 'refused', name, refusedBody(deps, by, refusal(judged)))])
       return refusal(judged)
     },
     leadsTo: (next) => judgeNext(deps, { caller, call, input: asked, own: [] }, next, watched),

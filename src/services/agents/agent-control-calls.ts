@@ -177,7 +177,8 @@ function killCall(deps: AgentControlDeps): Call {
     async run({ agent: ref, reason }, { id: call, caller }) {
       const supervisor = await deps.supervisor()
       const agent = find(supervisor, caller, ref)
-      const killed = await supervisor.kill({ caller, call, name: 'agent.kill' }, agent.id, reason || `by ${caller.actor}`)
+      const labels = reason === '' ? [] : deps.heldLabels(caller)
+      const killed = await supervisor.kill({ caller, call, name: 'agent.kill' }, agent.id, reason || `by ${caller.actor}`, labels)
       const others = killed.length > 1 ? `, and ${killed.length - 1} below it` : ''
       const state = killed.length > 0 ? 'killed' : agent.state
       const text = killed.length > 0 ? `Killed ${agent.name}${others}.` : `${agent.name} was ${agent.state} already.`

@@ -17,7 +17,7 @@ import {
   truncate,
   type TurnId,
 } from '../../base/index.ts'
-import { type DataOrigin, originOf, type Labels } from '../../protocol/index.ts'
+import { type DataOrigin, joinLabels, labelledFields, originOf, type Labels } from '../../protocol/index.ts'
 import { agentEndMs, agentSweepMs, maxAgentMessages, maxReplyCharacters } from './limits.ts'
 import { maxResultCharacters } from './delegation/limits.ts'
 import { type AgentMessage, type AgentRecord, type Delegation, isOver, isSettled, mailText } from './agent-record.ts'
@@ -89,7 +89,7 @@ async function begin(table: AgentTable, held: Held): Promise<void> {
   try {
     const saved = save(table, held, { state: 'running', started_at: clock.now() })
     await Promise.all([saved, openSession(table, held.record)])
-    noteEvent('agent_started', { agent_id: id, name }, session)
+    noteEvent('agent_started', labelledFields({ agent_id: id, name }, held.record.labels), session)
     sessions.join({ session }, held.record.labels, held.record.home === '' ? [] : [originOf('session', held.record.home)])
     // More messages may come meanwhile.
     for (let i = 0; i < held.record.messages.length; i++) await launch(table, held, held.record.messages[i]!)
@@ -173,8 +173,14 @@ async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorC
   if (held.open.size > 0) table.deps.lanes.cancel(session)
   const reply = replyOf(held.last, held.record)
   const partial = reply === '' && delegation !== undefined ? await table.deps.delegated.partial(session).catch(() => '') : reply
+  await loadLabels(table, held)
   if (isOver(held.record)) return
   await endRun(table, held, { state: 'failed', ...failure, reply: partial, runs: runs + 1 })
+}
+
+/** After a restart nobody may have needed its session yet, and one that is not known counts as having read everything. */
+async function loadLabels({ deps }: AgentTable, { record }: Held): Promise<void> {
+  if (record.started_at !== null) await deps.sessions.load(record.session).catch(() => {})
 }
 
 /** Ends a run: with its answer, or for good. Resolves when what it ran has ended and its end is reported. */
@@ -194,7 +200,7 @@ export async function endRun(
   const ended: Partial<AgentRecord> = {
     ...change,
     messages: [],
-    labels: [...new Set([...labels, ...read])].sort(),
+    labels: joinLabels(labels, read),
     report: home === '' || isGoingOn ? 'none' : 'due',
     ...(!isGoingOn && { ended_at: clock.now() }),
   }
@@ -205,8 +211,9 @@ export async function endRun(
   await saved
   if (change.state === 'killed') lanes.cancel(session)
   if (isGoingOn) return
-  if (change.state === 'failed') noteEvent('agent_failed', { agent_id: id, name, error: truncate(change.reason ?? '', 200) }, session)
-  else noteEvent('agent_stopped', { agent_id: id, name, state: change.state }, session)
+  const said = (fields: JsonObject): JsonObject => labelledFields({ agent_id: id, name, ...fields }, held.record.labels)
+  if (change.state === 'failed') noteEvent('agent_failed', said({ error: truncate(change.reason ?? '', 200) }), session)
+  else noteEvent('agent_stopped', said({ state: change.state }), session)
   if (isOver(held.record)) {
     release(table, held)
     await cleanUp(table, held, by)
@@ -243,14 +250,19 @@ async function reap({ deps, stopped }: AgentTable, held: Held): Promise<void> {
   if (branch === agent) await deps.restBranch(branch)
 }
 
-/** Resolves when it and what it ran has ended. @returns the agents that were killed, itself first; none if it was over */
-export async function kill(table: AgentTable, held: Held, reason: string, by: By): Promise<readonly AgentRecord[]> {
+/**
+ * Resolves when it and what it ran has ended. @param labels of the reason, which its parent reads
+ * @returns the agents that were killed, itself first; none if it was over
+ */
+export async function kill(table: AgentTable, held: Held, reason: string, by: By, labels: Labels = []): Promise<readonly AgentRecord[]> {
   const { documents } = table.deps
   const { session } = held.record
   const profile = await documents.get<AgentProfile>(profileCategory, session)
+  await loadLabels(table, held)
   if (isOver(held.record)) return []
   const below = descendantsOf(table, held)
   const value = profile === null ? null : { ...profile.value, killed: true }
+  held.record = { ...held.record, labels: joinLabels(held.record.labels, labels) }
   await endRun(table, held, { state: 'killed', reason }, by, [{ category: profileCategory, name: session, value }])
   return [held, ...below].map((each) => each.record).filter(({ state }) => state === 'killed')
 }

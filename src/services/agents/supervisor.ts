@@ -7,7 +7,7 @@
  */
 import { type AgentProfile, carve, type DocumentChange, processRight, profileCategory } from '../../kernel/index.ts'
 import { type CallId, type JsonObject, OxbowError, type SessionId, type TurnId } from '../../base/index.ts'
-import { grantOf, type RecordView, type Labels, type Limits } from '../../protocol/index.ts'
+import { grantOf, labelledFields, type RecordView, type Labels, type Limits } from '../../protocol/index.ts'
 import { cleanUp, deliver, dueAt, endRun, goOn, kill, marked, post, report, turnEnded } from './agent-life.ts'
 import { pause, payerOf, raise, resume } from './agent-control.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, messageTurn, sessionOf } from './agent-record.ts'
@@ -37,8 +37,8 @@ export interface Supervisor {
   post(by: By, id: CallId, text: string, labels: Labels): Promise<AgentRecord>
   /** Sends a message of an agent to its parent. @throws OxbowError `not_found` if it has none */
   postToParent(by: By, id: CallId, text: string, labels: Labels): Promise<unknown>
-  /** Resolves when it and what it ran has ended. @returns the agents that were killed; none if it was over */
-  kill(by: By, id: CallId, reason: string): Promise<readonly AgentRecord[]>
+  /** Resolves when it and what it ran has ended. @param labels of the reason @returns the agents that were killed; none if it was over */
+  kill(by: By, id: CallId, reason: string, labels?: Labels): Promise<readonly AgentRecord[]>
   /** Takes rights from it and from all agents below it, at once. @returns those that had some of them */
   revoke(by: By, id: CallId, rights: readonly string[]): Promise<readonly AgentRecord[]>
   /** Stops it and those below it, each before its next step. @returns those that were not paused before */
@@ -88,7 +88,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       return deliver(table, home, { turn, text: message, from: by.caller.actor, labels })
     },
     revoke: (by, id, rights) => revoke(table, agents.get(id)!, rights, by),
-    kill: (by, id, reason) => kill(table, agents.get(id)!, reason, by),
+    kill: (by, id, reason, labels) => kill(table, agents.get(id)!, reason, by, labels),
     pause: (by, id) => pause(table, agents.get(id)!, by),
     resume: (by, id) => resume(table, agents.get(id)!, by),
     pauseOf: (session) => bySession.get(session)?.pause?.promise ?? null,
@@ -184,7 +184,7 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
     record.budget === undefined ? [] : [carve('child', by.call, record.budget, now, { session, above: record.home, actor: spawner })]
   // With its record it goes on.
   await save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...carved, ...forgetOldest(table)])
-  deps.noteEvent('agent_created', { agent_id: record.id, name, parent: record.parent }, session)
+  deps.noteEvent('agent_created', labelledFields({ agent_id: record.id, name, parent: record.parent }, record.labels), session)
   return held.record
 }
 

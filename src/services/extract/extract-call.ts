@@ -11,6 +11,7 @@ import {
   type Completion,
   defineCall,
   jsonSchema,
+  labelledError,
   type LabelScope,
 } from '../../protocol/index.ts'
 import type { Core } from '../../kernel/index.ts'
@@ -100,11 +101,15 @@ export function extractCall(deps: ExtractDeps): Call {
       await record(deps, context, texts)
       const output = { value: released, bits: Math.ceil(reading.bits), bits_left: left }
       // What is counted is free of others' instructions. It may still be private.
-      const isPrivate = scope.labels.includes('private')
+      const labels = privateIn(scope)
       const from = scope.origins.filter(({ label }) => label === 'private').map((each) => each.from)
-      return { output, text: JSON.stringify(released), ...(isPrivate && { labels: ['private'], origins: from }) }
+      return { output, text: JSON.stringify(released), ...(labels.length > 0 && { labels, origins: from }) }
     },
   })
+}
+
+function privateIn({ labels }: LabelScope): LabelScope['labels'] {
+  return labels.filter((label) => label === 'private')
 }
 
 function refuseWide({ bits }: Reading): void {
@@ -156,9 +161,10 @@ async function readSource(
   // A refusal is the gate's own text; a failure may quote the source.
   if (outcome.status === 'refused') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
   await take(deps, context, failureBits)
-  throw new OxbowError(outcome.failure.code, `${call} could not read the source (${outcome.failure.code}).`, {
+  const failed = new OxbowError(outcome.failure.code, `${call} could not read the source (${outcome.failure.code}).`, {
     hint: 'Its message may be hostile, so it is not shown. A person finds it in the journal.',
   })
+  throw labelledError(failed, privateIn(scope))
 }
 
 const system = [
@@ -179,15 +185,19 @@ async function ask({ schemas }: ExtractDeps, context: CallContext, scope: LabelS
   for (let tried = 0; tried < maxTries; tried++) {
     const input = { model: '', system, text: asked + correction, output: { name: 'answer', schema } }
     const outcome = (await context.call(context.caller.actor, 'model.complete', input, scope)) as CallOutcome<Completion>
-    if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+    // The message of a service of models may quote what it was asked.
+    if (outcome.status !== 'ok')
+      throw labelledError(new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint }), scope.labels)
     const value = jsonIn(outcome.output.text)
     const problems = value === undefined ? [{ path: '', message: 'is no JSON' }] : await schemas.validate(schema, value)
     if (value !== undefined && problems.length === 0) return value
     correction = `\n\nYour last answer did not match the schema:\n${problemLines(problems)}\nAnswer again.`
   }
-  throw new OxbowError('tool_failed', `The reader gave no answer that matches the schema in ${maxTries} tries.`, {
+  const failed = new OxbowError('tool_failed', `The reader gave no answer that matches the schema in ${maxTries} tries.`, {
     hint: 'Ask a simpler question, or allow null where the source may not say.',
   })
+  // That there is none tells of the source.
+  throw labelledError(failed, privateIn(scope))
 }
 
 async function record({ documents, data }: ExtractDeps, { id, caller }: CallContext, texts: readonly KeptText[]): Promise<void> {

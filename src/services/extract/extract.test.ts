@@ -121,6 +121,17 @@ test('private data stays private, whatever the schema', async () => {
   assert.deepEqual(scene.sent, [])
 })
 
+test('that a private source gives no answer is private, too', async () => {
+  await using scene = await openScene({
+    steps: [read(object({ note: { type: 'string' } })), ['test.send', {}]],
+    answers: ['5', '5', '5'],
+    labels: ['private', 'untrusted'],
+  })
+  await scene.fixture.turn('Answer with a number if the bill is paid.')
+  assert.match(scene.seen[1]!, /no answer that matches/)
+  assert.deepEqual(scene.sent, [])
+})
+
 test('a schema that could carry a text is refused, and a conversation cannot read one bit by bit', async () => {
   const wide: readonly JsonObject[] = [
     object({ a: { type: 'integer' }, b: { type: 'boolean' } }),

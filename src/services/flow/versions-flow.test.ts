@@ -5,7 +5,8 @@ import { describe, it } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import type { Json } from '../../base/index.ts'
-import { asks, done, inOrder, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
+import { openMemoryStore } from '../../store/index.ts'
+import { asks, done, inOrder, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 
 /** A session that has read private data, in a real sandbox. */
 const reads = testCall('test.private', async () => done('Ada'), { labels: { adds: ['private'], sink: false } })
@@ -32,6 +33,64 @@ describe('labels of files', () => {
     await guest.kernel.call('version.restore', { path: '/', at: 'HEAD~1', apply: true })
     assert.deepEqual(await labels('file.read', { path: 'a.md' }), ['private', 'untrusted'])
     assert.deepEqual(await labels('file.read', { path: 'b.md' }), ['untrusted'])
+  })
+
+  it('come along with what is merged from a branch, whatever the workspace had meanwhile', async () => {
+    await using bench = await makeWorkbench({ insecure: true })
+    const lines = (first: string, last: string): string => [first, 'b', 'c', 'd', 'e', 'f', last, ''].join('\n')
+    await using guest = await openFixture({
+      sandbox: bench.sandbox,
+      versionsFolder: join(bench.root, 'internal', 'versions'),
+      calls: [reads, ...builtinCalls({ files: true, shell: false })],
+      config: { approval: { mode: 'auto' } },
+      play(request) {
+        const steps = request.messages.filter(({ role }) => role === 'tool').length
+        if (request.system.includes('You are child'))
+          return [asks(['test_private']), asks(['file_edit', { path: 'p.md', find: 'last', replace: 'Ada' }])][steps] ?? says('done')
+        return [asks(['agent_spawn', { task: 'edit', name: 'child', files: 'branch' }]), asks(['agent_wait', {}])][steps] ?? says('done')
+      },
+    })
+    const labels = async (name: string, input: Json) => (await guest.kernel.call(name, input)).labels ?? []
+    await guest.kernel.call('file.write', { path: 'p.md', text: lines('first', 'last') })
+    await guest.turn('go')
+    await guest.kernel.call('file.write', { path: 'p.md', text: lines('of the workspace', 'last') })
+    const listed = await guest.kernel.call('branch.list', {})
+    assert.ok(listed.status === 'ok', listed.text)
+    const merged = await guest.kernel.call('branch.merge', { branch: listed.output.branches[0]!.name })
+    assert.equal(merged.status, 'ok', merged.text)
+    const read = await guest.kernel.call('file.read', { path: 'p.md' })
+    assert.match(read.text, /of the workspace[^]*Ada/)
+    assert.deepEqual(read.labels, ['private', 'untrusted'])
+    assert.deepEqual(await labels('version.show', { path: 'p.md', at: 'HEAD' }), ['private', 'untrusted'])
+  })
+
+  it('are those of the session that works on a branch, after a restart too', async () => {
+    await using bench = await makeWorkbench({ insecure: true })
+    const store = await openMemoryStore({ user })
+    const open = (): ReturnType<typeof openFixture> =>
+      openFixture({
+        store: Object.assign(Object.create(store), { close: async () => {} }),
+        sandbox: { ...bench.sandbox, close: async () => {} },
+        versionsFolder: join(bench.root, 'internal', 'versions'),
+        calls: builtinCalls({ files: true, shell: false }),
+        config: { approval: { mode: 'auto' } },
+        play(request) {
+          const steps = request.messages.filter(({ role }) => role === 'tool').length
+          if (request.system.includes('You are child')) return [asks(['file_write', { path: 'c.md', text: 'c' }])][steps] ?? says('done')
+          return [asks(['agent_spawn', { task: 'edit', name: 'child', files: 'branch' }]), asks(['agent_wait', {}])][steps] ?? says('done')
+        },
+      })
+    {
+      await using guest = await open()
+      await guest.turn('go')
+    }
+    await using guest = await open()
+    const { output } = (await guest.kernel.call('branch.list', {})) as { output: { branches: readonly { name: string }[] } }
+    for (const name of ['branch.diff', 'branch.merge']) {
+      const { text, labels } = await guest.kernel.call(name, { branch: output.branches[0]!.name })
+      assert.match(text, /c\.md/)
+      assert.deepEqual(labels, ['untrusted'], name)
+    }
   })
 
   it('are found by comparing the workspace around a command, links and repositories included', async () => {

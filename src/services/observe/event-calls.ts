@@ -7,11 +7,10 @@ import {
   type Call,
   type CallContext,
   defineCall,
-  type EventPage,
   eventPage,
   joinLabels,
   jsonSchema,
-  type Label,
+  labelsIn,
   type Labels,
   labelSchema,
 } from '../../protocol/index.ts'
@@ -101,11 +100,6 @@ function nextCall({ eventBus, ...deps }: EventCallDeps): Call {
       }
     },
   })
-}
-
-/** What somebody published carries the labels of what they had read. */
-function labelsIn({ labels }: EventPage['events'][number]['fields']): Labels {
-  return Array.isArray(labels) ? labels.filter((label): label is Label => label === 'untrusted' || label === 'private') : []
 }
 
 /** @returns the subscriber, what it confirms noted */

@@ -43,6 +43,22 @@ test('events are the records of the journal, in order, without what people said'
   assert.deepEqual([...earlier.events, ...last.events], (await next(guest, { after: 0, limit: 500 })).events)
 })
 
+test('what an event tells of an agent’s choice has the labels of what the agent had read', async () => {
+  const secret = testCall('test.secret', async () => done('4711'), { labels: { adds: ['private'], sink: false } })
+  const question = testCall('test.question', async () => done('asked'), { asks: () => 'Is it 4711?' })
+  await using guest = await openFixture({
+    play: inOrder(asks(['test_secret']), asks(['code_4711'], ['test_question'])),
+    calls: [secret, question],
+  })
+  void guest.turn('go')
+  await guest.event('record', ({ record }) => record.phase === 'parked')
+  for (const kind of ['call_refused', 'approval_requested']) {
+    const { text, labels } = await guest.kernel.call('events.next', { after: 0, kinds: [kind] })
+    assert.match(text, /4711/)
+    assert.deepEqual(labels, ['private'], text)
+  }
+})
+
 test('a request that waits is answered by the first event that it is about, and ends without one', async () => {
   await using guest = await openFixture()
   const waiting = next(guest, { kinds: ['custom_*'], wait_s: 30 })

@@ -20,6 +20,7 @@ export function openSchedules(core: Core, runs: RunsPort): Schedules {
     usedBy: async (run) => usedBy(cost, run),
     isRecovered: (turn) => recovered.has(turn as string as CallId),
     cancelTurn: (session) => void lanes.cancel(session),
+    labelsOf: sessions.loadHeld,
     async openSession(session, title, labels) {
       await gate.call(userCaller(user, '', ''), 'session.create', { title }, { id: session as string as CallId, signal: null })
       await sessions.load(session)

@@ -1,7 +1,7 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
 import { OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, type Labels, limitsSchema } from '../../protocol/index.ts'
+import { type Call, defineCall, joinLabels, type Labels, limitsSchema } from '../../protocol/index.ts'
 import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from '../../runs/index.ts'
 import { forecast } from './forecast.ts'
@@ -166,7 +166,7 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
         return [{ category: scheduleCategory, name: wanted, value: next }]
       })
       await schedules()
-      return { output: viewOf(next), text: `${next.name} (${next.id}): ${describe(next)}` }
+      return { output: viewOf(next), text: `${next.name} (${next.id}): ${describe(next)}`, labels: next.labels }
     },
   })
 }
@@ -182,12 +182,12 @@ function deleteCall({ documents }: ScheduleCallDeps): Call {
     example: { id: '01890a5d-ac96-774b-bcce-b302099a8057' },
     tier: 'side_effecting',
     async run({ id: wanted }, { id: call, caller }) {
-      const { name } = await scheduleOf(documents, wanted)
+      const { name, labels } = await scheduleOf(documents, wanted)
       await documents.update({ caller, call, name: 'schedule.delete' }, scheduleCategory, wanted, async () => [
         { category: scheduleCategory, name: wanted, value: null },
         ...(await runsOf(documents, wanted)).map((run) => ({ category: runCategory, name: runName(run), value: null })),
       ])
-      return { output: { deleted: wanted }, text: `Deleted ${name}.` }
+      return { output: { deleted: wanted }, text: `Deleted ${name}.`, labels }
     },
   })
 }
@@ -204,10 +204,8 @@ function triggerCall({ documents, schedules }: ScheduleCallDeps): Call {
     effect: 'once',
     async run({ id: wanted }) {
       const schedule = await scheduleOf(documents, wanted)
-      return {
-        output: { turn: await (await schedules()).trigger(schedule) },
-        text: `${schedule.name} runs as soon as there is a place for it.`,
-      }
+      const turn = await (await schedules()).trigger(schedule)
+      return { output: { turn }, text: `${schedule.name} runs as soon as there is a place for it.`, labels: schedule.labels }
     },
   })
 }
@@ -264,7 +262,11 @@ function runsCall({ documents }: ScheduleCallDeps): Call {
       const text = runs
         .map((run) => `${new Date(run.due_at).toISOString()}  ${run.status}  ${run.turn}  ${run.summary.split('\n', 1)[0]}`)
         .join('\n')
-      return { output: { runs }, text: text || 'It has not run yet.' }
+      return {
+        output: { runs },
+        text: text || 'It has not run yet.',
+        labels: runs.reduce<Labels>((all, run) => joinLabels(all, repliedBy(run)), []),
+      }
     },
   })
 }
@@ -284,7 +286,7 @@ function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call {
     }),
     output: outputPart,
     example: { turn: '01890a5d-ac96-874b-acce-b302099a8057', from_byte: 0, max_bytes: 4_000 },
-    labels: { adds: ['untrusted', 'private'], sink: false },
+    labels: { adds: ['untrusted'], sink: false },
     recordOutput: ({ total_bytes }) => ({ total_bytes }),
     async run({ turn, from_byte: from, max_bytes: max }) {
       const runs = await documents.all<ScheduleRun>(runCategory)
@@ -295,7 +297,7 @@ function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call {
       const bytes = Buffer.from(reply)
       const to = Math.min(bytes.length, from + max)
       const text = bytes.toString('utf8', from, to)
-      return { output: { text, total_bytes: bytes.length, remaining_bytes: bytes.length - to }, text }
+      return { output: { text, total_bytes: bytes.length, remaining_bytes: bytes.length - to }, text, labels: repliedBy(run) }
     },
   })
 }
@@ -325,6 +327,11 @@ async function scheduleOf(documents: Documents, wanted: string): Promise<Schedul
 }
 
 /** What was read when the goals were written. */
+/** @returns labels of its reply; those of older versions are not known */
+function repliedBy({ status, labels }: ScheduleRun): Labels {
+  return labels ?? (status === 'running' || status === 'skipped' ? [] : ['private', 'untrusted'])
+}
+
 function labelsOf(schedules: readonly Schedule[]): Labels {
   return [...new Set(schedules.flatMap(({ labels }) => labels))].sort()
 }

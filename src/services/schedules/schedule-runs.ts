@@ -15,7 +15,7 @@ import {
   truncate,
   type TurnId,
 } from '../../base/index.ts'
-import type { Label, Spend } from '../../protocol/index.ts'
+import { type Label, labelledFields, type Labels, type Spend } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
 import { carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
 import type { HeldRuns, Runs } from '../../runs/index.ts'
@@ -39,6 +39,8 @@ export interface ScheduleDeps {
   readonly openSession: (session: SessionId, title: string, labels: readonly Label[]) => Promise<void>
   readonly startTurn: Core['startTurn']
   readonly cancelTurn: (session: SessionId) => void
+  /** Labels of what the session of a run has read. */
+  readonly labelsOf: (session: SessionId) => Promise<Labels>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   /** Whether a crash interrupted it, and it resumes. */
@@ -133,7 +135,7 @@ async function runTurn(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun,
   const { id, name, model, labels, timeout_s: timeoutS } = schedule
   const { turn } = run
   const session = run.session as SessionId
-  deps.noteEvent('schedule_started', { schedule: id, name, due_at: run.due_at }, session)
+  deps.noteEvent('schedule_started', labelledFields({ schedule: id, name, due_at: run.due_at }, labels), session)
   try {
     await deps.openSession(session, name, labels)
     const clientId = turn as string as CallId
@@ -169,20 +171,22 @@ async function saveEnd(deps: ScheduleDeps, schedules: HeldRuns<Schedule>, run: S
   const { documents, config, clock, random, noteEvent } = deps
   let note = (): void => {}
   const used = await deps.usedBy(run)
+  const labels = run.session === '' || outcome['status'] === 'skipped' ? [] : await deps.labelsOf(run.session)
   await schedules.update(byKernel(deps), run.schedule, async (schedule) => {
     const current = await documents.get<ScheduleRun>(runCategory, runName(run))
     if (current?.value.ended_at !== null) return [giveBack('run', run.turn)]
     const found = timedOut ? { status: 'failed', text: `It took longer than ${schedule?.timeout_s ?? 0} s.` } : outcome
-    const ended = { ...endedRun(current.value, found, clock.now(), schedule?.notify ?? 'never'), used }
+    const ended = { ...endedRun(current.value, found, clock.now(), schedule?.notify ?? 'never'), used, labels }
     const changes = [{ category: runCategory, name: runName(ended), value: ended }, giveBack('run', ended.turn)]
     if (schedule === null) return changes
     const after = afterRun(schedule, ended, { config, now: clock.now(), random })
     const next = { ...after, deleted_sessions: after.deleted_sessions + deletedSessions }
     const { id, name, origin } = schedule
+    const said = (fields: JsonObject): JsonObject => labelledFields({ schedule: id, name, ...fields }, schedule.labels)
     note = () => {
-      noteEvent('schedule_ended', { schedule: id, name, status: ended.status, notify: ended.notify }, ended.session)
+      noteEvent('schedule_ended', said({ status: ended.status, notify: ended.notify }), ended.session)
       if (next.status === 'disabled' && schedule.status !== 'disabled')
-        noteEvent('schedule_disabled', { schedule: id, name, failures: next.failures }, origin)
+        noteEvent('schedule_disabled', said({ failures: next.failures }), origin)
     }
     const surplus = await surplusRuns(documents, id, config.max_run_history)
     return [...changes, { category: scheduleCategory, name: id, value: next }, ...surplus]
@@ -235,7 +239,8 @@ async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun>
     return [{ category: runCategory, name: runName(run), value: run }, ...held]
   })
   const note = (): void => {
-    if (expected?.is_tight === true) deps.noteEvent('budget_warning', { schedule: id, name, worst: { ...expected.worst } })
+    if (expected?.is_tight === true)
+      deps.noteEvent('budget_warning', labelledFields({ schedule: id, name, worst: { ...expected.worst } }, schedule.labels))
   }
   return { runs, changes: [{ category: scheduleCategory, name: id, value: schedule }, ...ofRuns, ...skipped], note }
 }
@@ -250,7 +255,8 @@ function skipRuns(deps: ScheduleDeps, { schedule, begins, skipped = [] }: Decisi
   const change = { category: scheduleCategory, name: id, value: later }
   const changes = [change, ...begins.map(({ dueAt }) => skippedRun(schedule, dueAt, refused)), ...skipped]
   const note = (): void => {
-    for (const { dueAt } of begins) deps.noteEvent('schedule_skipped', { schedule: id, name, due_at: dueAt, reason: 'budget_exhausted' })
+    for (const { dueAt } of begins)
+      deps.noteEvent('schedule_skipped', labelledFields({ schedule: id, name, due_at: dueAt, reason: 'budget_exhausted' }, schedule.labels))
   }
   return { runs: [], changes, note }
 }

@@ -48,6 +48,7 @@ export const scheduleRun = z.strictObject({
   session: idOrEmpty('SessionId'),
   summary: z.string().describe('First characters of the reply, or why it failed or was skipped.'),
   notify: z.boolean().describe('Whether the person is to hear of it.'),
+  labels: z.array(labelSchema()).readonly().exactOptional().describe('Of its reply. Absent: it has none yet, or any.'),
   spent_before: spend.exactOptional().describe('What its session had spent before it, and what it has used.'),
   used: spend.exactOptional(),
 })

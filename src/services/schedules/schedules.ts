@@ -4,7 +4,7 @@
  * `schedule-runs.ts`.
  */
 import { OxbowError, type TurnId } from '../../base/index.ts'
-import type { RecordView } from '../../protocol/index.ts'
+import { labelledFields, type RecordView } from '../../protocol/index.ts'
 import { dueBetween, nextDue } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, skippedRun } from './schedule-record.ts'
 import type { Schedule } from './schedule-schemas.ts'
@@ -99,7 +99,7 @@ function createHoldBack(deps: ScheduleDeps, begin: Begin) {
       })
     }
     delayed.set(id, next)
-    if (kind !== null) deps.noteEvent(kind, { schedule: id, name, due_at: next, reason }, origin)
+    if (kind !== null) deps.noteEvent(kind, labelledFields({ schedule: id, name, due_at: next, reason }, held.labels), origin)
   }
 }
 

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Json, OxbowError } from '../../base/index.ts'
-import { type Call, defineCall, joinLabels, jsonSchema, type Label, type Labels } from '../../protocol/index.ts'
+import { type Call, defineCall, joinLabels, jsonSchema, type Label, labelledError, type Labels } from '../../protocol/index.ts'
 
 /** Documents of one list. */
 const maxListedDocuments = 500
@@ -97,30 +97,36 @@ function saveCall({ documents, sessions }: StateCallDeps): Call {
         throw new OxbowError('limit_reached', `The document has ${bytes} bytes; at most ${maxDocumentBytes} fit.`, {
           hint: 'Write a file with file.write instead, or split it.',
         })
-      await checkSchema(documents, in_, of, data)
+      const labels = await checkSchema(documents, in_, of, data)
       const value: Saved = { format, data, labels: sessions.held(caller), by: caller.actor }
       await documents.change<Saved>({ caller, call: id, name: 'state.save' }, spaceOf(in_), of, (current) => {
         assertVersion(current?.seq ?? 0, if_version)
         return value
       })
       const saved = (await documents.get(spaceOf(in_), of))?.seq ?? 0
-      return { output: { version: saved }, text: `Saved ${in_}/${of}, version ${saved}.` }
+      return { output: { version: saved }, text: `Saved ${in_}/${of}, version ${saved}.`, labels }
     },
   })
 }
 
-/** @throws OxbowError `bad_input` when the category has a schema that the data does not fit */
-async function checkSchema(documents: Documents, in_: string, of: string, data: Json): Promise<void> {
-  const own = of === schemaName ? data : (await documents.get<Saved>(spaceOf(in_), schemaName))?.value.data
-  if (own === undefined) return
+/**
+ * @returns labels of the schema of the category: whether the data fits tells what it says
+ * @throws OxbowError `bad_input`, with these labels, when the data does not fit
+ */
+async function checkSchema(documents: Documents, in_: string, of: string, data: Json): Promise<Labels> {
+  const kept = of === schemaName ? undefined : (await documents.get<Saved>(spaceOf(in_), schemaName))?.value
+  const own = of === schemaName ? data : kept?.data
+  const labels = kept?.labels ?? []
+  if (own === undefined) return labels
   const parsed = compile(own)
   if (parsed === null) throw bad(`${in_}/${schemaName} is not a JSON Schema that can be checked.`, 'Save a JSON Schema object there.')
-  if (of === schemaName) return
+  if (of === schemaName) return labels
   const result = parsed.safeParse(data)
-  if (result.success) return
+  if (result.success) return labels
   const [issue] = result.error.issues
   const at = issue?.path.join('.') ?? ''
-  throw bad(`The document does not fit ${in_}/${schemaName}: ${at === '' ? '' : `${at}: `}${issue?.message ?? 'invalid'}.`, 'Correct it.')
+  const why = `${at === '' ? '' : `${at}: `}${issue?.message ?? 'invalid'}`
+  throw labelledError(bad(`The document does not fit ${in_}/${schemaName}: ${why}.`, 'Correct it.'), labels)
 }
 
 function compile(schema: Json): z.ZodType | null {
@@ -173,12 +179,14 @@ function deleteCall({ documents }: StateCallDeps): Call {
     effect: 'idempotent',
     async run({ category: in_, name: of, if_version }, { id, caller }) {
       let existed = false
+      let labels: Labels = []
       await documents.change<Saved>({ caller, call: id, name: 'state.delete' }, spaceOf(in_), of, (current) => {
         existed = current !== null
+        labels = current?.value.labels ?? []
         assertVersion(current?.seq ?? 0, if_version)
         return current === null ? undefined : null
       })
-      return { output: { existed }, text: existed ? `Deleted ${in_}/${of}.` : `There was no document ${in_}/${of}.` }
+      return { output: { existed }, text: existed ? `Deleted ${in_}/${of}.` : `There was no document ${in_}/${of}.`, labels }
     },
   })
 }

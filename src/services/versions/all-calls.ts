@@ -14,6 +14,7 @@ export function allCalls(core: Core, self: () => Promise<OpenVersions>): readonl
     branches: async () => (await self()).branches(),
     runs: () => core.services.runs(),
     heldLabels: (caller) => core.sessions.held(caller),
+    loadHeld: (session) => core.sessions.loadHeld(session),
   }
   return [...versionCalls(deps), ...undoCalls(deps), ...branchCalls(deps)]
 }

@@ -15,7 +15,7 @@ export function openVersions(core: Core, runs: () => Promise<Runs>): OpenVersion
   const versioning = createVersioning({ ...core, config: core.config.versions, pause: async (ms) => (await runs()).pause(ms) })
   const branches = once(async () => {
     const { createBranches } = await import('./branches/branches.ts')
-    return createBranches({ ...core, ...versioning, versioning, heldLabels: core.sessions.held })
+    return createBranches({ ...core, ...versioning, versioning, heldLabels: core.sessions.held, loadHeld: core.sessions.loadHeld })
   })
   return { versioning, branches }
 }

@@ -16,6 +16,7 @@ import {
   type HookStep,
   type HookValues,
   joinLabels,
+  labelledFields,
   type Labels,
   type ObservingStep,
   type PluginHookResult,
@@ -124,7 +125,8 @@ export function createHookRunner(deps: HookDeps): HookRunner {
       if (hooks.length === 0) return
       const shown = deps.secrets.hideIn(value) as unknown as JsonObject
       for (const hook of hooks)
-        if (!queue(hook, step, shown, labels)) note(deps, 'hook_failed', step, value, hook.plugin, `${maxWaitingHooks} of its steps wait`)
+        if (!queue(hook, step, shown, labels))
+          note(deps, 'hook_failed', step, value, hook.plugin, `${maxWaitingHooks} of its steps wait`, [])
     },
   }
 }
@@ -145,29 +147,30 @@ async function decide<Step extends DecidingStep>(
   for (const hook of deps.source.at(step)) {
     const { plugin } = hook
     const answer = await ask(deps, hook, step, { ...value, ...changes }, joinLabels(told, labels), signal)
-    noteFailed(deps, step, value, plugin, answer)
+    await noteFailed(deps, step, value, plugin, answer)
     const change = 'problem' in answer ? answer : changeOf(step, answer, { ...value, ...changes })
     const wanted = 'problem' in change || change.changes === null ? null : { ...changes, ...change.changes }
     const problem = 'problem' in change ? change.problem : wanted === null ? null : await check(wanted)
     const isSilent = problem === null && wanted === null && (answer as PluginHookResult).verdict === 'pass'
-    if (!isSilent) labels = joinLabels(labels, await deps.source.kept(plugin))
+    const kept = isSilent ? [] : await deps.source.kept(plugin)
+    labels = joinLabels(labels, kept)
     if (problem !== null) {
-      note(deps, 'hook_failed', step, value, plugin, problem)
+      note(deps, 'hook_failed', step, value, plugin, problem, kept)
       if (hook.fail === 'closed') return { changes, changedBy, labels, asks, refused: { plugin, step, reason: problem, failed: true } }
       continue
     }
     const { verdict, reason } = answer as PluginHookResult
     if (verdict === 'refuse') {
-      note(deps, 'hook_refused', step, value, plugin, reason)
+      note(deps, 'hook_refused', step, value, plugin, reason, kept)
       return { changes, changedBy, labels, asks, refused: { plugin, step, reason, failed: false } }
     }
     if (wanted !== null) {
-      note(deps, 'hook_changed', step, value, plugin, reason)
+      note(deps, 'hook_changed', step, value, plugin, reason, kept)
       changes = wanted
       changedBy.push(plugin)
     }
     if (verdict === 'approve') {
-      note(deps, 'hook_asked', step, value, plugin, reason)
+      note(deps, 'hook_asked', step, value, plugin, reason, kept)
       asks.push({ plugin, reason })
     }
   }
@@ -175,9 +178,16 @@ async function decide<Step extends DecidingStep>(
 }
 
 /** Other hooks of a plugin that has answered. */
-function noteFailed(deps: HookDeps, step: HookStep, value: object, plugin: string, answer: PluginHookResult | Problem): void {
+async function noteFailed(
+  deps: HookDeps,
+  step: HookStep,
+  value: object,
+  plugin: string,
+  answer: PluginHookResult | Problem,
+): Promise<void> {
   if ('problem' in answer) return
-  for (const reason of answer.failed ?? []) note(deps, 'hook_failed', step, value, plugin, shortened(reason) || 'it failed')
+  for (const reason of answer.failed ?? [])
+    note(deps, 'hook_failed', step, value, plugin, shortened(reason) || 'it failed', await deps.source.kept(plugin))
 }
 
 interface Problem {
@@ -237,10 +247,10 @@ async function ask(
 
 async function observe(deps: HookDeps, hook: DeclaredHook, step: HookStep, value: JsonObject, labels: Labels): Promise<void> {
   const answer = await ask(deps, hook, step, value, labels, null)
-  noteFailed(deps, step, value, hook.plugin, answer)
-  if ('problem' in answer) note(deps, 'hook_failed', step, value, hook.plugin, answer.problem)
+  await noteFailed(deps, step, value, hook.plugin, answer)
+  if ('problem' in answer) note(deps, 'hook_failed', step, value, hook.plugin, answer.problem, await deps.source.kept(hook.plugin))
   else if (answer.verdict !== 'pass')
-    note(deps, 'hook_failed', step, value, hook.plugin, `it wanted to ${answer.verdict}, and ${step} can only be observed`)
+    note(deps, 'hook_failed', step, value, hook.plugin, `it wanted to ${answer.verdict}, and ${step} can only be observed`, [])
 }
 
 type Observe = (hook: DeclaredHook, step: HookStep, value: JsonObject, labels: Labels) => Promise<void>
@@ -264,13 +274,11 @@ function queueObservers(run: Observe): (...args: Parameters<Observe>) => boolean
 
 type HookEvent = 'hook_changed' | 'hook_refused' | 'hook_asked' | 'hook_failed'
 
-function note({ noteEvent }: HookDeps, kind: HookEvent, step: HookStep, value: object, plugin: string, reason: string): void {
+/** @param kept labels of what the plugin may have kept: the reason is its text, or tells of its answer */
+function note({ noteEvent }: HookDeps, kind: HookEvent, step: HookStep, value: object, plugin: string, reason: string, kept: Labels): void {
   const { session, call, name } = value as { readonly session: string; readonly call?: string; readonly name?: string }
-  noteEvent(
-    kind,
-    { plugin, step, ...(call !== undefined && { call }), ...(name !== undefined && { name }), reason },
-    session as SessionId | '',
-  )
+  const fields = { plugin, step, ...(call !== undefined && { call }), ...(name !== undefined && { name }), reason }
+  noteEvent(kind, labelledFields(fields, joinLabels(kept, ['untrusted'])), session as SessionId | '')
 }
 
 /** Hostile text on one line, of limited length. */

@@ -5,7 +5,7 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { type BranchBy, type AskRuns, isBelow } from '../../../kernel/index.ts'
-import { OxbowError, plural } from '../../../base/index.ts'
+import { OxbowError, plural, type SessionId } from '../../../base/index.ts'
 import {
   type Call,
   type CallContext,
@@ -26,7 +26,7 @@ export interface BranchCallDeps {
   readonly branches: () => Promise<Branches>
   /** What services say of the runs that they start. */
   readonly runs: AskRuns
-  readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly loadHeld: (session: SessionId) => Promise<Labels>
 }
 
 const shared = {
@@ -70,8 +70,8 @@ async function find(deps: BranchCallDeps, caller: Caller, ref: string): Promise<
   throw new OxbowError('bad_input', `${ref} could be any of ${usable.map(({ name }) => name).join(', ')}.`, { hint: 'Name one in full.' })
 }
 
-function labelsOf({ heldLabels }: BranchCallDeps, { labels, session }: BranchRecord): Labels {
-  return session === '' ? labels : joinLabels(labels, heldLabels({ session }))
+async function labelsOf({ loadHeld }: BranchCallDeps, { labels, session }: BranchRecord): Promise<Labels> {
+  return session === '' ? labels : joinLabels(labels, await loadHeld(session))
 }
 
 function createCall(deps: BranchCallDeps): Call {
@@ -137,7 +137,7 @@ function diffCall(deps: BranchCallDeps): Call {
       return {
         output: { ...found, changes },
         text: changes.length === 0 ? 'Nothing has changed.' : `${lines}\n\n${found.text}`,
-        labels: labelsOf(deps, record),
+        labels: await labelsOf(deps, record),
       }
     },
   })
@@ -176,7 +176,7 @@ function mergeCall(deps: BranchCallDeps): Call {
         changes: merged.changes.map((one) => ({ ...one, path: `/${one.path}` })),
         conflicts: merged.conflicts.map((one) => ({ ...one, path: `/${one.path}` })),
       }
-      const labels = labelsOf(deps, record)
+      const labels = await labelsOf(deps, record)
       const clashes = shown.conflicts.map(({ path, why }) => `conflict ${path}: ${why}`)
       if (merged.after === '') {
         const text = `Nothing was merged:\n${clashes.join('\n')}\nMake the same change in the branch or the workspace, or say whose file to take.`

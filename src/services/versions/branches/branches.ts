@@ -6,6 +6,7 @@
 import {
   assertNoBranch,
   type BranchBy,
+  type Core,
   type DocumentChange,
   type Documents,
   type FileCopies,
@@ -15,7 +16,7 @@ import { type Clock, OxbowError } from '../../../base/index.ts'
 import { type Caller, type Sandbox, type SandboxBranches, joinLabels, type Labels } from '../../../protocol/index.ts'
 import { trailersOf } from '../thread/message-labels.ts'
 import type { MergedTree, MergeRequest } from '../thread/merge-trees.ts'
-import { fileName } from '../thread/checkpoint.ts'
+import { fileName, shownPath } from '../thread/checkpoint.ts'
 import type { Versions } from '../versions.ts'
 import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
 import type { BranchRecord, Committed, Conflict, Difference, MergedBranch } from '../version-schemas.ts'
@@ -53,6 +54,9 @@ interface BranchesDeps {
   }
   readonly documents: Pick<Documents, 'get' | 'all' | 'put'>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly loadHeld: Core['sessions']['loadHeld']
+  /** Called with the paths of files that the branch had and the workspace gets. */
+  readonly restored: Core['restored']
   readonly clock: Clock
 }
 
@@ -202,6 +206,9 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
     const merged = await deps.versioning.changeFiles(paths, factsOf(deps, by, `Merge ${record.name}`, record.labels), async (now) => {
       // It stays as it is now: the next try merges with that.
       if (now.changed) throw changedMeanwhile(record.name)
+      // What the workspace had there may have gone or been replaced meanwhile, and with it the labels of the path.
+      const there = changes.flatMap(({ path, change }) => (change === 'deleted' ? [] : [shownPath(path)]))
+      await deps.restored(by, there)
       kept = await versions.restoreFiles({ commit, before: now.commit!, changes, call: by.call, signal })
       return kept.map(({ path }) => path)
     })
@@ -254,8 +261,8 @@ async function planAgain(versions: Versions, begun: NonNullable<BranchRecord['me
 }
 
 async function end(deps: BranchesDeps, by: BranchBy, record: BranchRecord, state: 'merged' | 'dropped'): Promise<BranchRecord> {
-  const { clock, heldLabels, documents } = deps
-  const read = record.session === '' ? [] : heldLabels({ session: record.session })
+  const { clock, loadHeld, documents } = deps
+  const read = record.session === '' ? [] : await loadHeld(record.session)
   const ended: BranchRecord = { ...record, state, labels: joinLabels(record.labels, read), ended_at: clock.now() }
   const others = (await documents.all<BranchRecord>(branchCategory)).map(({ value }) => value).filter((one) => one.name !== record.name)
   const oldest = others.filter(isEnded).sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0))
