@@ -65,7 +65,7 @@ const valuesOf = ({ verb, field }: List): string => `${verb}:${field}`
  * Prints what a list names, one a line: none without a guest that runs, where one is needed. Nobody sees a failure in the middle of a
  * command line.
  * @param asked as `valuesOf` writes it; a verb that is no list is not run
- * @param verbs those of services, at least of the first word that is asked for
+ * @param verbs the verbs of services, at least of the first word that is asked for
  * @param run runs a verb
  */
 export async function printValues(

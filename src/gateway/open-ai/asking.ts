@@ -19,10 +19,13 @@ export interface Asking {
   readonly now: () => number
 }
 
+/** As OpenAI calls a model that nobody lists. */
+const unlistedModel = 'model_not_found'
+
 /** @param param the field that is wrong @param status of the answer */
 export function errorOf(failure: Failure, param: string | null = null, status: number = statusOf(failure)): JsonObject {
   const isNoModel = failure.code === 'not_found' && param === 'model'
-  return { error: { ...wordsOf(failure, param), ...(isNoModel && { code: 'model_not_found' }), type: typeOf(status) } }
+  return { error: { ...wordsOf(failure, param), ...(isNoModel && { code: unlistedModel }), type: typeOf(status) } }
 }
 
 /** The same in the words of Anthropic. */

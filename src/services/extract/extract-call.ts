@@ -196,7 +196,7 @@ async function ask({ schemas }: ExtractDeps, context: CallContext, scope: LabelS
   const failed = new OxbowError('tool_failed', `The reader gave no answer that matches the schema in ${maxTries} tries.`, {
     hint: 'Ask a simpler question, or allow null where the source may not say.',
   })
-  // That there is none tells of the source.
+  // Even that nothing was found tells of the source.
   throw labelledError(failed, privateIn(scope))
 }
 

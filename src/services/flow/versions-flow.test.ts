@@ -64,7 +64,7 @@ describe('labels of files', () => {
     assert.deepEqual(await labels('version.show', { path: 'p.md', at: 'HEAD' }), ['private', 'untrusted'])
   })
 
-  it('are those of the session that works on a branch, after a restart too', async () => {
+  it('come from the session that works on a branch, after a restart too', async () => {
     await using bench = await makeWorkbench({ insecure: true })
     const store = await openMemoryStore({ user })
     const open = (): ReturnType<typeof openFixture> =>

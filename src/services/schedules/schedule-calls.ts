@@ -327,7 +327,7 @@ async function scheduleOf(documents: Documents, wanted: string): Promise<Schedul
 }
 
 /** What was read when the goals were written. */
-/** @returns labels of its reply; those of older versions are not known */
+/** @returns labels of its reply; runs of older versions did not keep them */
 function repliedBy({ status, labels }: ScheduleRun): Labels {
   return labels ?? (status === 'running' || status === 'skipped' ? [] : ['private', 'untrusted'])
 }
