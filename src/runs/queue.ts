@@ -65,10 +65,9 @@ export function createQueue(deps: QueueDeps): RunQueue {
   const waiting = createWaiting(deps, places.isFull)
   const rate = createRate(deps)
   let timer: NodeJS.Timeout | undefined
-  let stopped = false
 
   const pump = (): void => {
-    if (stopped) return
+    if (places.isStopped()) return
     places.giveBack()
     while (places.hasOne()) {
       const first = waiting.first()
@@ -124,9 +123,8 @@ export function createQueue(deps: QueueDeps): RunQueue {
       paused_by: overloads(),
     }),
     stop() {
-      stopped = true
-      clearTimeout(timer)
       places.stop()
+      clearTimeout(timer)
     },
   }
 }
@@ -207,6 +205,7 @@ function createPlaces({ max_running: most }: Pick<QueueDeps['config'], 'max_runn
     giveBack(): void {
       for (const { run, pauses } of away.values()) if (pauses === 0 && hasOne() && !isFull(run)) take(run)
     },
+    isStopped: () => stopped,
     stop(): void {
       stopped = true
       for (const { back } of away.values()) back?.()
