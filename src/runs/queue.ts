@@ -194,11 +194,11 @@ function createPlaces({ max_running: most }: Pick<QueueDeps['config'], 'max_runn
     },
     async resume(session: string, atOnce = false): Promise<void> {
       const ending = [...away.values()].filter((each) => each.run.session === session && each.pauses > 0 && (each.pauses -= 1) === 0)
-      const waits = ending.map((each) => {
+      const waits = ending.map(async (each) => {
         if (atOnce || stopped || (hasOne() && !isFull(each.run))) return take(each.run)
         away.delete(each.run.key)
         away.set(each.run.key, each)
-        return new Promise<void>((resolve) => (each.back = resolve))
+        await new Promise<void>((resolve) => (each.back = resolve))
       })
       await Promise.all(waits)
     },
