@@ -56,6 +56,7 @@ function createWatch() {
   let round = newRound()
   const call: Call = {
     name: 'bench.run',
+    files: 'workspace',
     summary: 'Runs until it is cancelled.',
     input: z.strictObject({}),
     output: z.null(),

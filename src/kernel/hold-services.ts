@@ -1,7 +1,7 @@
 /** Holds the services of a guest: opens each with its first use, joins what they bring, and names those that do not work. */
 import { type Failure, once, OxbowError } from '../base/index.ts'
 import type { Config } from '../config/index.ts'
-import type { Call, DoctorCheck, RecordView, ServiceProblem } from '../protocol/index.ts'
+import type { Call, DoctorCheck, RecordView, ServiceProblem, ToldLabels } from '../protocol/index.ts'
 import type { MemoryHost } from '../memory/index.ts'
 import { type HeldComing, holdComing } from './stages/coming.ts'
 import type { FilledInput, FillInput } from './stages/gate.ts'
@@ -33,6 +33,7 @@ export interface Services {
   judges(): Promise<readonly Partial<Judges>[]>
   /** @throws OxbowError where no service keeps labels of files */
   fileLabels(): Promise<OpenedFlow>
+  readonly told: ToldLabels
   /** @throws OxbowError `unauthenticated` where no service knows keys */
   keyed(owner: Kernel): Promise<Kernel['withKey']>
   readonly memoryHost: MemoryHost
@@ -97,6 +98,11 @@ export function holdServices(list: readonly Service[], core: () => Core, patienc
         opened,
         asked,
       ),
+    told: toldBy(
+      list.find(({ told }) => told !== undefined),
+      core,
+      asked,
+    ),
     async keyed(owner) {
       const of = list.find(({ keyed }) => keyed !== undefined)
       return of === undefined ? refuseKeys : ask(of, 'keyed', () => of.keyed!(core(), owner, portsOf(of)))
@@ -227,6 +233,20 @@ async function labelsOf(of: Service | undefined, core: () => Core, { port }: Ope
   if (of === undefined) throw noLabels
   const flow = await ask(of, 'fileLabels', () => of.fileLabels!(core(), port(of)))
   return { ...flow, judge: (...asked) => ask(of, 'fileLabels', () => flow.judge(...asked)) }
+}
+
+function toldBy(of: Service | undefined, core: () => Core, { ask }: Asked): ToldLabels {
+  const load = once(async () => {
+    if (of === undefined) throw noLabels
+    return ask(of, 'told', () => of.told!(core()))
+  })
+  return {
+    of: async (program) => (await load()).of(program),
+    tell: async (...told) => (await load()).tell(...told),
+    newHosts: async (...hosts) => (await load()).newHosts(...hosts),
+    clear: async (program) => (await load()).clear(program),
+    list: async () => (await load()).list(),
+  }
 }
 
 async function runsOf(of: Service, core: () => Core, { port }: OpenServices, { ask }: Asked): Promise<readonly ServiceRuns[]> {

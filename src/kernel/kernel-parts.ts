@@ -52,7 +52,7 @@ import { nothing, type Provenance } from './policy/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
-import { createDocuments, createToldLabels, type Documents } from './state/documents.ts'
+import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
@@ -76,7 +76,6 @@ interface Records {
   readonly scratchpads: Scratchpads
   readonly blobs: Blobs
   readonly documents: Documents
-  readonly told: ToldLabels
   readonly secrets: Secrets
   readonly noteEvent: NoteEvent
   readonly schemas: SchemaChecker
@@ -84,6 +83,7 @@ interface Records {
 
 /** The calls, the gate, and what makes calls of its own. */
 interface Calls {
+  readonly told: ToldLabels
   readonly services: Services
   readonly judges: HeldJudges
   readonly files: FileFlow
@@ -165,7 +165,6 @@ function buildRecords(options: KernelOptions): Records {
   budgets.onWarning((account, session) => noteEvent('budget_warning', warningOf(account), session))
   return {
     documents,
-    told: createToldLabels(documents, newId),
     secrets,
     noteEvent,
     schemas: lazySchemaChecker(async () => (await import('../tools/index.ts')).createSchemaChecker()),
@@ -226,7 +225,7 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(services.memoryHost)
   const own = { services, judges, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
-  return { ...own, summaries, memory, completeBy, files }
+  return { ...own, told: services.told, summaries, memory, completeBy, files }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {

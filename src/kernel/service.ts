@@ -197,6 +197,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   }
   /** Labels of files, and the rules of `[flow]`: loaded with the first of either. Where that fails, no call that is concerned passes. */
   fileLabels?(core: Core, self: () => Promise<Port>): Promise<OpenedFlow>
+  /** What `Core.told` keeps: loaded with the first program that is told something. Where that fails, none is told anything. */
+  told?(core: Core): Promise<ToldLabels>
   /** @returns the kernel as a program with an API key sees it, by its key; see `Kernel.withKey` */
   keyed?(core: Core, owner: Kernel, ports: PortsOf<Needs>): Promise<Kernel['withKey']>
   /** What the core asks about runs that it has started; see `ServiceRuns`. */

@@ -232,8 +232,8 @@ export interface Call<Input = any, Output = any> {
   /** Each line of its text, `NAME: …`, names a tool that is offered from then on. Without such a call all tools are. */
   readonly findsTools?: true
   /**
-   * What the call does with workspace files, apart from what it asks of hands, which is watched: `writes` them, shows them as versions
-   * or branches had them (`past`), or runs programs that may do anything with all of them (`workspace`). Absent: it reads at most.
+   * What the call does with workspace files: `writes` them, shows them as versions or branches had them (`past`), or runs programs that may
+   * do anything with all of them (`workspace`). Absent: it reads at most, by hands. They refuse a call what it does not say.
    */
   readonly files?: 'writes' | 'past' | 'workspace'
   /** What programs of a call with `files: 'workspace'` see of it; absent: all. A call that sends data outside may send what they see. */

@@ -11,6 +11,9 @@ export const summarizeCall = 'session.summarize'
 export const compactCall = 'session.compact'
 /** Makes a session stricter. */
 export const modeCall = 'session.set_mode'
+/** These change the labels of a session: they take them off, and bring them back. */
+export const declassifyCall = 'flow.declassify'
+export const revokeCall = 'flow.revoke'
 /** Sends a file to the person; its outcome has the file as `media`. */
 export const mediaCall = 'media.send'
 /** Shows a page as a picture, which is kept as a file. */
@@ -24,6 +27,7 @@ export const completionCall = 'model.complete'
 export const embeddingCall = 'model.embed'
 export const renameSessionCall = 'session.rename'
 export const deleteSessionCall = 'session.delete'
+export const archiveSessionCall = 'session.archive'
 export const forkSessionCall = 'session.fork'
 /** The guest's own title of a session. */
 export const titleSessionCall = 'session.title'

@@ -143,8 +143,11 @@ test('a kind has its own limit, which holds up no other kind', async () => {
   queue.pause('a')
   await soon()
   assert.deepEqual(started, ['a', 'd', 'b'], 'one that waits lends its place in its kind, too')
+  const back = queue.resume('a')
   queue.leave('b')
-  await queue.resume('a')
+  await back
+  await soon()
+  assert.deepEqual(started, ['a', 'd', 'b'], 'one that comes back is before new ones')
   queue.leave('a')
   await soon()
   assert.deepEqual(started, ['a', 'd', 'b', 'c'])

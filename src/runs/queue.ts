@@ -39,7 +39,10 @@ export interface RunQueue {
   leave(key: string): void
   /** Lends the place of what runs in a session to others while it waits for something other than its own work. Nested. */
   pause(session: string): void
-  /** Ends a pause. Resolves when the run has a place again, before anything new starts. @param atOnce even if no place is free */
+  /**
+   * Ends a pause. Resolves when the run has a place again, before anything new starts, when it has left, or when the queue stops.
+   * @param atOnce even if no place is free
+   */
   resume(session: string, atOnce?: boolean): Promise<void>
   state(): AdmissionState
   stop(): void
@@ -59,13 +62,12 @@ const minuteMs = 60_000
 export function createQueue(deps: QueueDeps): RunQueue {
   const { config, overloads } = deps
   const places = createPlaces(config)
-  const waiting = createWaiting(deps, places.countOf)
+  const waiting = createWaiting(deps, places.isFull)
   const rate = createRate(deps)
   let timer: NodeJS.Timeout | undefined
-  let stopped = false
 
   const pump = (): void => {
-    if (stopped) return
+    if (places.isStopped()) return
     places.giveBack()
     while (places.hasOne()) {
       const first = waiting.first()
@@ -121,7 +123,7 @@ export function createQueue(deps: QueueDeps): RunQueue {
       paused_by: overloads(),
     }),
     stop() {
-      stopped = true
+      places.stop()
       clearTimeout(timer)
     },
   }
@@ -142,50 +144,71 @@ function createRate({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>) {
 
 type Placed = Pick<Ticket, 'key' | 'session' | 'kind'>
 
+/** A run that has lent its place. */
+interface Away {
+  readonly run: Placed
+  /** 0: its last pause is over, and it waits for a place. */
+  pauses: number
+  /** Ends its wait for a place. */
+  back?: () => void
+}
+
 /** The places of runs, and who has lent one. */
 function createPlaces({ max_running: most }: Pick<QueueDeps['config'], 'max_running'>) {
   const running = new Map<string, Placed>()
-  /** Those that have lent their place, and how often. */
-  const lent = new Map<string, { count: number; readonly run: Placed }>()
-  /** Runs whose pause has ended and that wait for a place, the oldest first. */
-  const returning = new Map<string, { readonly run: Placed; readonly resolve: () => void }>()
+  /** Those that wait for a place are in the order in which their pauses ended. */
+  const away = new Map<string, Away>()
+  let stopped = false
   const hasOne = (): boolean => running.size < most
-  const take = (run: Placed): void => void running.set(run.key, run)
-  const giveBack = async (run: Placed, atOnce: boolean): Promise<void> => {
-    lent.delete(run.key)
-    if (atOnce || hasOne()) return take(run)
-    return new Promise((resolve) => returning.set(run.key, { run, resolve }))
+  const isFull = ({ kind }: Pick<Ticket, 'kind'>): boolean =>
+    kind !== undefined && [...running.values()].filter((run) => run.kind?.name === kind.name).length >= kind.most
+  const forget = (key: string): void => {
+    away.get(key)?.back?.()
+    away.delete(key)
+  }
+  const take = (run: Placed): void => {
+    running.set(run.key, run)
+    forget(run.key)
   }
   return {
     hasOne,
+    isFull,
     take,
     count: () => running.size,
-    countOf: (kind: string): number => [...running.values()].filter((run) => run.kind?.name === kind).length,
-    has: (key: string): boolean => running.has(key) || lent.has(key),
+    has: (key: string): boolean => running.has(key) || away.has(key),
     leave(key: string): void {
       running.delete(key)
-      lent.delete(key)
-      returning.get(key)?.resolve()
-      returning.delete(key)
+      forget(key)
     },
     lend(session: string): void {
-      for (const each of lent.values()) if (each.run.session === session) each.count += 1
+      for (const each of away.values()) {
+        if (each.run.session !== session) continue
+        each.pauses += 1
+        // What waited for the place goes on without it while something else of the run waits.
+        each.back?.()
+      }
       for (const run of [...running.values()].filter((each) => each.session === session)) {
         running.delete(run.key)
-        lent.set(run.key, { count: 1, run })
+        away.set(run.key, { run, pauses: 1 })
       }
     },
     async resume(session: string, atOnce = false): Promise<void> {
-      const ending = [...lent.values()].filter((each) => each.run.session === session && (each.count -= 1) === 0)
-      await Promise.all(ending.map(({ run }) => giveBack(run, atOnce)))
+      const ending = [...away.values()].filter((each) => each.run.session === session && each.pauses > 0 && (each.pauses -= 1) === 0)
+      const waits = ending.map(async (each) => {
+        if (atOnce || stopped || (hasOne() && !isFull(each.run))) return take(each.run)
+        away.delete(each.run.key)
+        away.set(each.run.key, each)
+        await new Promise<void>((resolve) => (each.back = resolve))
+      })
+      await Promise.all(waits)
     },
     giveBack(): void {
-      for (const [key, { run, resolve }] of returning) {
-        if (!hasOne()) return
-        returning.delete(key)
-        take(run)
-        resolve()
-      }
+      for (const { run, pauses } of away.values()) if (pauses === 0 && hasOne() && !isFull(run)) take(run)
+    },
+    isStopped: () => stopped,
+    stop(): void {
+      stopped = true
+      for (const { back } of away.values()) back?.()
     },
   }
 }
@@ -198,7 +221,7 @@ interface Waiting extends Ticket {
  * What waits to start: a line for each kind and priority, the oldest first. Only the heads of lines are compared, so that thousands that
  * are due at once cost no more than a few.
  */
-function createWaiting({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>, runningOf: (kind: string) => number) {
+function createWaiting({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>, isFull: (run: Ticket) => boolean) {
   const lines = new Map<string, Waiting[]>()
   const lineOf = new Map<string, string>()
   const rank = ({ priority, since }: Ticket, now: number): number => {
@@ -209,7 +232,6 @@ function createWaiting({ config, clock }: Pick<QueueDeps, 'config' | 'clock'>, r
     const now = clock.now()
     return [...all].sort((a, b) => rank(b, now) - rank(a, now) || a.since - b.since)
   }
-  const isFull = ({ kind }: Ticket): boolean => kind !== undefined && runningOf(kind.name) >= kind.most
   const drop = (key: string): Waiting | undefined => {
     const name = lineOf.get(key)
     const line = name === undefined ? undefined : lines.get(name)

@@ -2,6 +2,7 @@
  * `allowed-tools` of a skill as rights of ours: what its scripts may use at most. The names are those that agents of others use, and our
  * own calls and rights. A name that is not known gives nothing.
  */
+import { ownValue } from '../base/index.ts'
 import type { Caller } from '../protocol/index.ts'
 
 const rightsOf: Readonly<Record<string, readonly string[]>> = {
@@ -16,6 +17,10 @@ const rightsOf: Readonly<Record<string, readonly string[]>> = {
   edit: ['file.read', 'file.write'],
   multiedit: ['file.read', 'file.write'],
   notebookedit: ['file.read', 'file.write'],
+  shell_exec: ['shell.run'],
+  file_list: ['file.read'],
+  file_search: ['file.read'],
+  file_bytes: ['file.read'],
 }
 
 export interface ScriptRights {
@@ -60,11 +65,7 @@ function hasWhole({ rights, limits }: Pick<Caller, 'rights' | 'limits'>, right: 
 
 function toolOf(tool: string): { readonly rights: readonly string[]; readonly pattern: string } {
   const [, name = '', pattern = ''] = /^([^()]*)(?:\((.*)\))?$/s.exec(tool.trim()) ?? []
-  const rights = Object.hasOwn(rightsOf, name.toLowerCase()) ? (rightsOf[name.toLowerCase()] ?? []) : []
-  return {
-    rights: rights.length > 0 ? rights : [name.replace(/^shell\.exec$/, 'shell.run').replace(/^file\.(list|search|bytes)$/, 'file.read')],
-    pattern,
-  }
+  return { rights: ownValue(rightsOf, name.toLowerCase().replaceAll('.', '_')) ?? [name], pattern }
 }
 
 /** `python3:*`, `python3 *` and `python3` allow python3 with any arguments; `git status` exactly that; an empty pattern everything. */

@@ -1,7 +1,7 @@
 /** The reducer of the full-screen terminal: what happens, from keys to frames of the gateway, becomes the next state and what to do. */
 import { plainLine } from '../terminal/index.ts'
 import { assertNever, failureSentences } from '../base/index.ts'
-import { modeCall, type RecordView } from '../protocol/index.ts'
+import { modeCall, type RecordView, renameSessionCall, titleSessionCall } from '../protocol/index.ts'
 import { withFiles } from './completion.ts'
 import { remember, setText } from './editor.ts'
 import { maxTitleChars } from './limits.ts'
@@ -181,7 +181,8 @@ function follow(state: State, events: Extract<Event, { type: 'follow' }>['events
   const transcript = events.reduce(takeEvent, state.transcript)
   const ended = state.transcript.turn !== null && transcript.turn === null
   const titled = events.find(
-    (event) => event.type === 'record' && /^session\.(title|rename)$/.test(event.record.name) && event.record.phase === 'outcome',
+    (event) =>
+      event.type === 'record' && [titleSessionCall, renameSessionCall].includes(event.record.name) && event.record.phase === 'outcome',
   )
   const named = titled?.type === 'record' ? titleIn(titled.record.body) : ''
   const session = state.session !== null && named !== '' ? { ...state.session, title: named } : state.session

@@ -98,6 +98,8 @@ export function parseSource(path: string, text: string): SourceFacts {
     if (node.type === 'Property' && calleeName(node['key']) === 'right') rights.push(literalText(node['value']) ?? '')
     const dotted = dottedName(node, ancestors, lineOf)
     if (dotted !== null) dottedNames.push(dotted)
+    for (const name of namesInPattern(node))
+      dottedNames.push({ text: name, describes: false, makes: false, listed: false, line: lineOf(node.start) })
     const shape = shapeOf(node, ancestors.at(-1), lineOf)
     if (shape !== null) shapes.push(shape)
     if (functionTypes.has(node.type)) functions.push(measureFunction(node, ancestors, lineOf))
@@ -126,6 +128,13 @@ function dottedName(node: Node, ancestors: readonly Node[], lineOf: LineOf): Dot
   const keys = property?.type === 'Property' && calleeName(property['key']) === 'name' ? (object?.['properties'] as Node[]) : []
   const describes = keys.some(({ key }) => calleeName(key) === 'summary')
   return { text, describes, makes: makesCall(node, ancestors), listed: isListed(ancestors), line: lineOf(node.start) }
+}
+
+/** @returns the names that a regular expression tells from others: `a.b` and `a.c` for `/^a\.(?:b|c)$/` */
+function namesInPattern(node: Node): readonly string[] {
+  const { pattern = '' } = (node.type === 'Literal' ? (node['regex'] as { pattern: string } | undefined) : undefined) ?? {}
+  const found = pattern.matchAll(/([a-z][a-z0-9]*)(?:\\\.|\[[._\\]+\])(?:\((?:\?:)?([a-z_|]+)\)|([a-z][a-z_]*))/g)
+  return [...found].flatMap(([, family, group, verb = '']) => (group ?? verb).split('|').map((each) => `${family}.${each}`))
 }
 
 /** Functions that look a name up and make no call. */

@@ -358,6 +358,7 @@ void describe('the architecture test', () => {
     const own = { 'src/kernel/a/a.ts': call('a.say'), 'src/kernel/b/b.ts': `${call('b.say')}export const own = 'b.say'\n` }
     const others = { 'src/kernel/b/b.ts': `import { call } from '../a/a.ts'\nexport const other = call.name === 'a.say'\n` }
     const outside = { 'src/services/c/c.ts': `export const outside = (name: string) => name === 'a.say'\n` }
+    const pattern = (text: string) => ({ 'src/services/c/c.ts': `export const isTold = (name: string) => ${text}.test(name)\n` })
     const turns = { 'src/services/c/c.ts': `export const turns = 'turn.send'\n` }
     const both = { 'src/kernel/a/a.ts': `import { other } from '../b/b.ts'\n${call('a.say')}export { other }\n` }
     const reported = (files: Files, most = none): readonly string[] => {
@@ -374,6 +375,9 @@ void describe('the architecture test', () => {
     // The kernel may name its own calls wherever they are described.
     assert.deepEqual(reported({ ...own, ...others }), [])
     assert.deepEqual(reported({ ...own, ...outside }), ['1 names of calls of others by which services decides; 0 are allowed'])
+    for (const text of ['/^a\\.say$/', '/^a\\.(?:hear|say)$/', '/^(a\\.(hear|say)|b.c)/', '/a[._]say/'])
+      assert.deepEqual(reported({ ...own, ...pattern(text) }), ['1 names of calls of others by which services decides; 0 are allowed'])
+    assert.deepEqual(reported({ ...own, ...pattern('/^a\\.hear$|.say/') }), [])
     assert.deepEqual(reported({ ...own, ...turns }), ['1 files that name turn.send; 0 are allowed'])
     assert.deepEqual(reported({ ...own, ...others, ...both }), ['2 folders in circles of imports; 0 are allowed'])
   })

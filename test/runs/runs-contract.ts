@@ -24,7 +24,7 @@ import {
   type RunsRig,
   type WithStore,
 } from './job-workers.ts'
-import { cancels, ends } from './runs-ends.ts'
+import { cancels, ends, places } from './runs-ends.ts'
 
 export function describeRunsContract(name: string, make: () => Promise<RunsRig>): void {
   const withStore = (what: string, check: (store: Store) => Promise<void>): void =>
@@ -40,6 +40,7 @@ export function describeRunsContract(name: string, make: () => Promise<RunsRig>)
     deaths(make)
     ends(withStore)
     cancels(withStore)
+    places(withStore)
     leases(withStore)
     times(withStore)
     starts(withStore)

@@ -1,4 +1,4 @@
-/** The part of the contract of runs that is about how they end and rest: results, deadlines, pauses, cancellations. */
+/** The part of the contract of runs that is about how they end and rest: results, deadlines, pauses, cancellations, lent places. */
 import assert from 'node:assert/strict'
 import type { HeldRuns } from '../../src/runs/runs.ts'
 import type { Store } from '../../src/store/index.ts'
@@ -127,6 +127,64 @@ export function cancels(withStore: WithStore): void {
     await soon()
     assert.equal((await ended(id, second)).status, 'cancelled')
     assert.deepEqual([countOf(world, id, 'once'), countOf(world, id, 'last')], [0, 0])
+  })
+}
+
+/** Places are lent and come back, within the limits and never twice. The workers of the suite have five. */
+export function places(withStore: WithStore): void {
+  const kind = { name: 'slow', most: 1 }
+  const enter = ({ runs, clock }: Worker, key: string, own: boolean): Promise<boolean> =>
+    runs.queue.enter({ key, session: key, priority: 'normal', since: clock.now(), ...(own && { kind }) })
+  const isSettled = (promise: Promise<unknown>): Promise<boolean> => Promise.race([promise.then(() => true), soon().then(() => false)])
+
+  withStore('one that returns from a wait keeps to the limit of its kind, and comes before new ones of it', async (store) => {
+    await using worker = await openWorker(store)
+    const { queue } = worker.runs
+    await enter(worker, 'first', true)
+    queue.pause('first')
+    await enter(worker, 'second', true)
+    const third = enter(worker, 'third', true)
+    const back = queue.resume('first')
+    assert.equal(await isSettled(back), false, 'its kind has one place, which another run has')
+    assert.equal(await enter(worker, 'other', false), true, 'another kind is not held up')
+    queue.leave('second')
+    await back
+    assert.equal(await isSettled(third), false)
+    queue.leave('first')
+    assert.equal(await third, true)
+  })
+
+  withStore('one that waits for its place to come back is still known, and may wait for something else', async (store) => {
+    await using worker = await openWorker(store)
+    const { queue } = worker.runs
+    await enter(worker, 'first', true)
+    queue.pause('first')
+    await enter(worker, 'second', true)
+    const back = queue.resume('first')
+    await assert.rejects(enter(worker, 'first', true), /enters once/)
+    // It has two waits, which are one: the first is over, and the second lends the place on.
+    queue.pause('first')
+    await back
+    queue.leave('second')
+    assert.equal(await enter(worker, 'third', true), true)
+    const again = queue.resume('first')
+    assert.equal(await isSettled(again), false)
+    queue.leave('third')
+    await again
+    assert.equal(queue.state().running, 1)
+  })
+
+  withStore('a worker that stops keeps nobody waiting for a place to come back', async (store) => {
+    await using worker = await openWorker(store)
+    const { queue } = worker.runs
+    await enter(worker, 'first', true)
+    queue.pause('first')
+    await enter(worker, 'second', true)
+    const back = queue.resume('first')
+    queue.stop()
+    await back
+    queue.pause('second')
+    await queue.resume('second')
   })
 }
 

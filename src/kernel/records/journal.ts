@@ -19,6 +19,8 @@ import {
   toFailure,
 } from '../../base/index.ts'
 import {
+  declassifyCall,
+  revokeCall,
   summarizeCall,
   type Call,
   type Caller,
@@ -318,7 +320,7 @@ export function createProjector({ sessions, budgets, carriesConversation }: Proj
     const beginsTurn = isTaken({ name, phase }) && body['into'] === undefined
     return beginsTurn
       ? sessions.turnStarted(session, body['text'] as string, at)
-      : phase === 'outcome' || phase === 'intent' || /^flow\.(?:declassify|revoke)$/.test(name)
+      : phase === 'outcome' || phase === 'intent' || name === declassifyCall || name === revokeCall
         ? sessions.takeChanged(session)
         : null
   }

@@ -43,7 +43,7 @@ export interface Budgets {
   /** Reads what the accounts of a caller have spent. Await before `reserve`. @returns undefined if all are loaded already */
   load(who: Who): Promise<void> | undefined
   /** @returns null if nothing of the call is counted, or the failure if a budget does not cover it; nothing is reserved then */
-  reserve(caller: Caller, call: Pick<Call, 'name' | 'reserve'>, spend: Spend): Hold | Failure | null
+  reserve(caller: Caller, call: Pick<Call, 'name' | 'reserve' | 'waitsFor'>, spend: Spend): Hold | Failure | null
   /** Extends a reservation. @returns false if a budget does not cover it */
   extend(hold: Hold, more: Spend): boolean
   /** Extends a reservation by as much as the budgets cover. @returns that */
@@ -168,7 +168,7 @@ function createHolds({ accounts, clock, chain: chainOf, isMetered, warn }: HoldD
       shiftAccounts(chain, noAmount, need, 1)
       accounts.pin(chain)
       // A call that waits for agents takes their time, which counts already.
-      const isTimed = isCounted && !/^agent\.(?:wait|delegate|fan_out)$/.test(call.name)
+      const isTimed = isCounted && call.waitsFor !== 'child'
       const { session } = caller
       return { session, accounts: chain, spend, calls: isCounted ? 1 : 0, isTimed, began: null, stopped: null, onOver: () => {} }
     },

@@ -3,7 +3,16 @@
  * of each change. A service keeps it and makes the copies; it is loaded with the first call that changes something.
  */
 import { type CallId, once, OxbowError, type SessionId } from '../../base/index.ts'
-import type { Call, CallContext, Caller, Hands, ProgramSees, Sandbox } from '../../protocol/index.ts'
+import {
+  type Call,
+  type CallContext,
+  type Caller,
+  changeOps,
+  type Hands,
+  programOps,
+  type ProgramSees,
+  type Sandbox,
+} from '../../protocol/index.ts'
 import type { Watch } from './running-calls.ts'
 
 /** Waits for work that does not count against the time limit of a call. */
@@ -142,8 +151,23 @@ export interface FilePlaces {
 interface CallAtFiles {
   readonly caller: Caller
   readonly id: CallId
-  readonly call: Pick<Call, 'name' | 'tier' | 'right'>
+  readonly call: Pick<Call, 'name' | 'tier' | 'right' | 'files'>
   readonly watch: Pick<Watch, 'signal' | 'unhurried'>
+}
+
+/** @throws what its description does not say of a call is a bug: its labels would be missing */
+const undeclared = ({ name }: Pick<Call, 'name'>, what: string): Error => new Error(`${name} ${what}, which its description does not say`)
+
+/** @returns hands that do no more with files than the description of the call says */
+function handsOf(call: CallAtFiles['call'], hands: Hands): Hands {
+  if (call.files === 'workspace') return hands
+  return {
+    async ask(op, input, options) {
+      if (programOps.has(op)) throw undeclared(call, 'starts a program')
+      if (call.files === undefined && changeOps.has(op)) throw undeclared(call, 'changes files')
+      return hands.ask(op, input, options)
+    },
+  }
 }
 
 /**
@@ -170,13 +194,16 @@ export function filesFor(
     caller: () => own,
     at,
     around: (work) => keeper.around(caller, call, watch.unhurried, work),
-    whileProgram: (sees, work) => keeper.whileProgram(caller, sees, watch.unhurried, work),
+    async whileProgram(sees, work) {
+      if (call.files !== 'workspace' && sees.folders.length > 0) throw undeclared(call, 'starts a program')
+      return keeper.whileProgram(caller, sees, watch.unhurried, work)
+    },
     sandbox: fill({
       get status() {
         return sandbox.status
       },
       async hands(profile) {
-        const hands = await watch.unhurried(at(branch).then((found) => found.hands(profile)))
+        const hands = handsOf(call, await watch.unhurried(at(branch).then((found) => found.hands(profile))))
         const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
         return changesFiles ? keeper.hands(hands, caller, watch.unhurried) : hands
       },
@@ -187,7 +214,7 @@ export function filesFor(
       const { name } = await watch.unhurried(keeper.create(by, { name: id, at: '', session: '' }))
       own = { ...caller, branch: name }
       const made = await keeper.sandbox(name)
-      const filled = fill({ ...made, hands: (profile) => watch.unhurried(made.hands(profile)) })
+      const filled = fill({ ...made, hands: async (profile) => handsOf(call, await watch.unhurried(made.hands(profile))) })
       return { name, sandbox: made.serve === undefined ? filled : { ...filled, serve: made.serve } }
     },
   }

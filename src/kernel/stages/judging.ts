@@ -308,30 +308,23 @@ export function closedOnFailure(
   failed: (error: unknown) => OxbowError,
 ): Partial<Judges> {
   const shut = (error: unknown): Partial<Judges> => closed(Object.keys(judges) as (keyof Judges)[], serviceFailure(error))
-  const orShut = (name: 'refuseStart' | 'cautionOf' | 'findRule' | 'actAs' | 'rightsOfKey'): Partial<Judges> => {
+  const orShut = (name: (typeof promised)[number]): Partial<Judges> => {
     const decide = judges[name] as Decide | undefined
     if (decide === undefined) return {}
     return { [name]: (...of: unknown[]) => ask(() => decide(...of)).catch((error: unknown) => (shut(error)[name] as Decide)(...of)) }
   }
   const { hides, refused, hosts } = judges
+  const hidesNone = (error: unknown): false => (failed(error), false)
   return {
-    ...(hides && {
-      hides: (call) =>
-        guarded(
-          () => hides(call),
-          (error) => (failed(error), false),
-        ),
-    }),
-    ...orShut('refuseStart'),
+    ...(Object.assign({}, ...promised.map(orShut)) as Partial<Judges>),
+    ...(hides && { hides: (call) => guarded(() => hides(call), hidesNone) }),
     ...(refused && { refused: closedRefused(refused, (error) => shut(failed(error)).refused!) }),
     ...(hosts && { hosts: closedKnown(hosts, (error) => shut(failed(error)).hosts!) }),
-    ...orShut('cautionOf'),
-    ...orShut('findRule'),
-    ...orShut('actAs'),
-    ...orShut('rightsOfKey'),
   }
 }
 
+/** Decisions that are a promise and nothing else. */
+const promised = ['refuseStart', 'cautionOf', 'findRule', 'actAs', 'rightsOfKey'] as const
 type Decide = (...of: unknown[]) => Promise<unknown>
 
 function guarded<Found>(work: () => Found, otherwise: (error: unknown) => Found): Found {

@@ -21,6 +21,12 @@ type Operations = typeof handsOperations
 
 export type HandsOp = keyof Operations
 
+/** Those that start a program, or talk with one. */
+export const programOps: ReadonlySet<HandsOp> = new Set<HandsOp>(['exec', 'sessionOpen', 'sessionWrite', 'sessionRead'])
+
+/** Those that change files. */
+export const changeOps: ReadonlySet<HandsOp> = new Set<HandsOp>(['write', 'put', 'edit', 'patch', 'unpack', 'move', 'delete'])
+
 /** Request and reply of each operation. */
 export type HandsOps = {
   [Op in HandsOp]: { input: z.infer<Operations[Op]['input']>; output: z.infer<Operations[Op]['output']> }

@@ -21,6 +21,9 @@ import {
   sessionScope,
   type Spend,
   userScope,
+  archiveSessionCall,
+  deleteSessionCall,
+  titleCalls,
 } from '../../protocol/index.ts'
 import { createIndexAudit, decides } from './index-audit.ts'
 
@@ -59,7 +62,7 @@ interface Body {
 }
 
 const maxNamed = 100
-const setsTitle = /^session\.(?:create|rename|archive|delete|fork|title)$/
+const setsTitle: ReadonlySet<string> = new Set([...titleCalls, archiveSessionCall, deleteSessionCall])
 
 export function createProjectionAudit(store: Store): ProjectionAudit {
   const accounts = createAccountAudit(store)
@@ -161,7 +164,7 @@ function createTitleAudit(store: Store) {
   return {
     take({ session, name, phase }: JournalRecord, body: Body, row: ReturnType<typeof rowIn>): void {
       if (row !== null) marks.set(row.id, row.mark)
-      if (phase === 'outcome' && setsTitle.test(name) && body.status === 'ok') {
+      if (phase === 'outcome' && setsTitle.has(name) && body.status === 'ok') {
         const id = (name === newSessionCall ? body.id : body.session) as SessionId | undefined
         if (id === undefined) return
         const title = name === newSessionCall ? body.title : body.change?.title
@@ -178,7 +181,7 @@ function createTitleAudit(store: Store) {
       marks.set(name === newSessionCall ? call : session, null)
       if (name === newSessionCall) titles.set(call as string as SessionId, null)
       else if (session !== '' && isTaken({ name, phase })) titles.set(session, null)
-      else if (setsTitle.test(name) && phase === 'outcome') erasedTitles++
+      else if (setsTitle.has(name) && phase === 'outcome') erasedTitles++
     },
     async compare(): Promise<readonly string[]> {
       const wrong: string[] = []

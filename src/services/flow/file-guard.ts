@@ -10,7 +10,16 @@
 import { posix } from 'node:path'
 import { type FileGuard, isKept, joined, nothing, type Provenance, workspacePath, type AskOptions, realPath } from '../../kernel/index.ts'
 import type { Clock } from '../../base/index.ts'
-import type { Caller, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../protocol/index.ts'
+import {
+  type Caller,
+  changeOps,
+  type Hands,
+  type HandsOp,
+  type HandsOps,
+  type Profile,
+  programOps,
+  type Sandbox,
+} from '../../protocol/index.ts'
 import { type FileLabels, type Of } from './file-labels.ts'
 import { labelLinked, realPathsOf } from './linked-files.ts'
 import { type ChangedPaths, hashesOf, hasSessions, keepsMemory, type Survey, surveyOf, snapshotTimeoutMs } from './workspace-survey.ts'
@@ -51,8 +60,6 @@ const readsOne: ReadonlySet<string> = new Set(['read', 'bytes', 'edit'])
 const readsBelow: ReadonlySet<string> = new Set(['list', 'search', 'archive', 'survey', 'snapshot', 'collect', 'watch', 'patch'])
 /** The operations above that read what is in the files. */
 const readsContentBelow: ReadonlySet<string> = new Set(['search', 'archive', 'collect', 'patch'])
-const runs: ReadonlySet<string> = new Set(['exec', 'sessionOpen', 'sessionWrite', 'sessionRead'])
-const writes: ReadonlySet<string> = new Set(['write', 'put', 'edit', 'patch', 'unpack', 'move'])
 const watched: ReadonlySet<Profile> = new Set(['work', 'online'])
 
 /**
@@ -116,15 +123,15 @@ type Input<Op extends HandsOp> = HandsOps[Op]['input']
 
 async function passOn<Op extends HandsOp>(asking: Asking, op: Op, input: Input<Op>): Promise<HandsOps[Op]['output']> {
   await asking.recover(asking)
-  if (runs.has(op)) return run(asking, op, input)
+  if (programOps.has(op)) return run(asking, op, input)
   const below = readsBelow.has(op)
   if (below || readsOne.has(op)) {
     await refresh(asking)
     if (readsContentBelow.has(op)) await labelLinked(asking, await surveyOf(asking.ask, asking.options))
     asking.note(await labelsAt(asking, (input as { path: string }).path, below))
   }
-  if (writes.has(op)) return change(asking, op, input)
   if (op === 'delete') await labelNamesLeft(asking, input as Input<'delete'>)
+  else if (changeOps.has(op)) return change(asking, op, input)
   const reply = await asking.ask(op, input, asking.options)
   if (op === 'delete') await asking.files.setPast(asking.of, [plain((input as Input<'delete'>).path)], true)
   return reply

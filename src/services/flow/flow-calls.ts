@@ -7,6 +7,7 @@ import {
   type Call,
   type CallContext,
   type DataOrigin,
+  declassifyCall,
   defineCall,
   describeLabels,
   describeOrigin,
@@ -14,6 +15,7 @@ import {
   type JournalRecord,
   type Labels,
   labelSchema,
+  revokeCall,
   type ToldLabels,
   writeOrigins,
 } from '../../protocol/index.ts'
@@ -45,7 +47,7 @@ const reads = { ...shared, tier: 'read_only', right: 'session.read', effect: 'no
 /** @param openFlow labels of files */
 export function flowCalls(core: Omit<FlowCallDeps, 'openFlow'>, openFlow: () => Promise<Flow>): readonly Call[] {
   const deps = { ...core, openFlow }
-  return [showCall(deps), whyCall(deps), declassifyCall(deps), revokeCall(deps)]
+  return [showCall(deps), whyCall(deps), declassify(deps), revoke(deps)]
 }
 
 const labelList = z.array(labelSchema()).readonly()
@@ -232,10 +234,10 @@ function assertPerson({ caller }: CallContext): void {
   throw new OxbowError('denied', 'Only a person at a terminal can declassify data.', { hint: 'Use `oxbow flow declassify` there.' })
 }
 
-function declassifyCall(deps: FlowCallDeps): Call {
+function declassify(deps: FlowCallDeps): Call {
   return defineCall({
     ...shared,
-    name: 'flow.declassify',
+    name: declassifyCall,
     summary: 'Takes the labels off the result of one call, or off one file. Without digest: shows its exact content.',
     input: z
       .strictObject({
@@ -261,7 +263,7 @@ function declassifyCall(deps: FlowCallDeps): Call {
       if (digest !== value.digest)
         throw new OxbowError('bad_input', 'The content is not what you have seen.', { hint: 'Look at it again, without --digest.' })
       if (reason.trim() === '') throw new OxbowError('bad_input', 'A declassification needs a reason.', { hint: 'Add --reason "…".' })
-      const of = { caller: context.caller, call: context.id, name: 'flow.declassify' }
+      const of = { caller: context.caller, call: context.id, name: declassifyCall }
       const record: Declassified = { ...facts, id: context.id, by: context.caller.actor, reason, at: context.clock.now() }
       const left = value.path === '' ? await declassifyResult(deps, value) : []
       if (value.path !== '') await files.free(of, value.path, value.digest)
@@ -276,10 +278,10 @@ function declassifyCall(deps: FlowCallDeps): Call {
   })
 }
 
-function revokeCall(deps: FlowCallDeps): Call {
+function revoke(deps: FlowCallDeps): Call {
   return defineCall({
     ...shared,
-    name: 'flow.revoke',
+    name: revokeCall,
     summary: 'Takes a declassification back: the labels count again.',
     input: z.strictObject({ id: z.string().describe('Id of the declassification, as flow.show lists it.') }),
     output: z.object({ revoked: z.boolean() }),
@@ -293,7 +295,7 @@ function revokeCall(deps: FlowCallDeps): Call {
       if (found === null)
         throw new OxbowError('not_found', `There is no declassification ${id}.`, { hint: '`oxbow flow show` lists them.' })
       const { session, path, labels } = found.value
-      const of = { caller: { ...context.caller, session }, call: context.id, name: 'flow.revoke' }
+      const of = { caller: { ...context.caller, session }, call: context.id, name: revokeCall }
       if (path !== '') await (await deps.openFlow()).files.free(of, path, '')
       else if (session !== '') {
         await deps.sessions.load(session)

@@ -11,6 +11,7 @@ export const flow: Service<Flow> = {
   calls: async (core, self) => (await import('./flow-calls.ts')).flowCalls(core, self),
   open: async (core) => ({ port: await (await import('./open-flow.ts')).openFlow(core) }),
   fileLabels: async (_core, self) => self(),
+  told: async ({ documents, newId }) => (await import('./told-labels.ts')).createToldLabels(documents, newId),
   judges: {
     decides: ['hosts'],
     async load({ documents, config, sessions }) {

@@ -23,6 +23,7 @@ import {
   renameSessionCall,
   isTurn,
   idOrEmpty,
+  archiveSessionCall,
   idSchema,
   type JournalRecord,
   toolPlace,
@@ -101,7 +102,7 @@ function archive({ sessions }: SessionKeepingDeps): Call {
   return defineCall({
     ...shared,
     ...changesRow,
-    name: 'session.archive',
+    name: archiveSessionCall,
     routes: [{ method: 'POST', path: '/sessions/{session}/archive' }],
     event: ({ session: id = '' }) => ({ kind: 'session_archived', fields: { id } }),
     summary: 'Archives a session, so that lists leave it out; nothing is deleted. Or unarchives it.',

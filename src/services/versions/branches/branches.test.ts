@@ -138,7 +138,7 @@ test('a call that asks for a branch works on it, and so do the calls that it mak
       const read = await call('agent:other', probeReadName, {})
       return done(`${name} ${read.status === 'ok' ? read.text : ''}`)
     },
-    { right: 'file.write', timeoutMs: 30_000 },
+    { right: 'file.write', files: 'workspace', timeoutMs: 30_000 },
   )
   const reading = testCall(
     'probe.read',
@@ -171,7 +171,7 @@ test('an agent and its own agents work on its branch, cannot change the workspac
       await (await sandbox.hands('work')).ask('exec', command, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })
       return done('written')
     },
-    { right: 'file.write', timeoutMs: 30_000 },
+    { right: 'file.write', files: 'workspace', timeoutMs: 30_000 },
   )
   const refused: string[] = []
   const play: NonNullable<FixtureOptions['play']> = ({ messages }) => {
