@@ -122,8 +122,10 @@ export const keptRemovals = 20_000
 export const maxHeldBytes: number = 48 * 1024 * 1024
 /** How many more than wanted are compared exactly: eight bits put few in the wrong order. */
 export const comparedBeyond = 24
-/** Characters of recently found passages that the searching thread caches: some 4 000 messages. */
+/** Characters of recently found passages that the searching thread caches, with their vectors: some 4 000 messages. */
 export const maxHeldCharacters: number = 4 * 1024 * 1024
+/** Vectors that it has read to compare exactly. */
+export const maxHeldVectors = 4_096
 /**
  * A word is common when it is in so many passages, of a small memory in this share of all. What is in a tenth of all passages tells
  * little about one of them, and a search for nothing else finds whatever is newest.
@@ -131,10 +133,11 @@ export const maxHeldCharacters: number = 4 * 1024 * 1024
 export const commonShare = 0.1
 export const fewestCommon = 64
 export const mostCommon = 20_000
-/** Places of one word that a ranking reads along with rarer words: about 5 ms. In a memory of 10 000 messages, no word has so many. */
+/** Passages of one word that a ranking reads along with rarer words: half a millisecond. */
 export const maxPlaces = 50_000
-/** Words whose frequency the searching thread remembers. */
-export const maxHeldFrequencies = 4_096
+/** New passages whose words stand in plain lists, which take ten times as much: so many, or this share of all. */
+export const mergedPassages = 2_000
+export const mergedShare = 0.1
 /** Models whose vectors are held at once: the active one and one that is being built. */
 export const heldModels = 2
 

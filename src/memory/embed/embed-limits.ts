@@ -21,8 +21,11 @@ export const maxClosenessWords = 24
 export const classCloseness = 0.45
 /** The least closeness of words of one topic; their vectors count on top of it: 0.5 finds fewer answers in other words, 0.7 no more. */
 export const topicCloseness = 0.6
-/** Words whose vectors are held: 8 000 take four megabytes, and are more than a person uses. */
-export const maxHeldWords = 8_000
+/** Words whose vectors are held: so many take six megabytes, and are more than a person uses. */
+export const maxHeldWords = 16_000
+/** Words of questions for which is held how near each other word is: four megabytes, with room for so many new words in each. */
+export const maxHeldRows = 64
+export const spareWords = 256
 /** A vector of more dimensions is no embedding of today, and its passages would take more than their text. */
 export const maxDims = 4_096
 /** Of the built-in table: from 0.3 on both lists together find less at the very first place than words alone, on one set of two. */

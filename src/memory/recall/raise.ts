@@ -2,7 +2,7 @@
  * Score changes after fusion: word-by-word closeness, speakers and days that the question asks for, uninformative turns, turns near a good
  * match, exact phrases, recency and importance.
  */
-import { type Apart, foldPhrase, type MemoryEntry } from '../../store/index.ts'
+import { type Apart, foldPhrase, type FoundPassage, type MemoryEntry } from '../../store/index.ts'
 import { isStopWord, regular } from '../text/english-words.ts'
 import { holdsAt } from '../keep/memory-item.ts'
 import { type AskedTerms, type TextEngine, wordPart } from '../text/text-engine.ts'
@@ -33,7 +33,7 @@ export async function addCloseness(
   if (list.length === 0) return list
   const closeness = await engine.closeness(
     question,
-    list.map(({ passage: { terms, context } }) => ({ terms, context })),
+    list.map(({ passage }) => passage),
   )
   if (closeness === null) return list
   return list.map((candidate, i) => ({
@@ -106,13 +106,27 @@ function namesDay(context: string): boolean {
 const sentence = /[^.!?？؟。！…]+[.!?？؟。！…]*/gu
 const asks = /[?？؟]["'”’)*_]*\s*$/u
 
-/** Lowers each score by at most `askingCost + reactionCost`, and not below 0. */
-export function lowerUninformative(list: readonly Candidate[]): Candidate[] {
+/** Lowers each score by the cost of its passage, and not below 0. */
+export function lowerUninformative(list: readonly Candidate[], costOf: (passage: FoundPassage) => number = uninformativeCost): Candidate[] {
   return list.map((candidate) => {
-    const { entry, text, terms } = candidate.passage
-    const cost = entry.kind === 'message' ? askingCost * askingShare(text) + reactionCost * (1 - tellingShare(terms)) : 0
+    const cost = costOf(candidate.passage)
     return cost === 0 ? candidate : { ...candidate, score: Math.max(0, candidate.score - cost) }
   })
+}
+
+/** At most `askingCost + reactionCost`. */
+export function uninformativeCost({ entry, text, terms }: FoundPassage): number {
+  return entry.kind === 'message' ? askingCost * askingShare(text) + reactionCost * (1 - tellingShare(terms)) : 0
+}
+
+/** @returns the same function, which remembers its results for passages that are still used */
+export function remembered<Result>(make: (passage: FoundPassage) => Result): (passage: FoundPassage) => Result {
+  const results = new WeakMap<FoundPassage, { readonly result: Result }>()
+  return (passage) => {
+    const held = results.get(passage) ?? { result: make(passage) }
+    results.set(passage, held)
+    return held.result
+  }
 }
 
 /** Share of the characters that belong to questions. */

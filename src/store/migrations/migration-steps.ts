@@ -92,10 +92,7 @@ const memoryStep: MigrationStep = {
       'block',
     ]),
     // Where words occur, a row for each word and some four thousand passages; it follows from passages, too.
-    ...on.only(
-      'postgres',
-      on.table('memory_posting', { user: 'text', term: 'text', bucket: 'whole', postings: 'bytes' }, ['user', 'term', 'bucket']),
-    ),
+    ...on.only('postgres', postingTable(on)),
     on.table('memory_cursor', { user: 'text', name: 'text', seq: 'whole' }, ['user', 'name'], 'by_key'),
   ],
   // Indexes of words are left where they are in SQLite: without passages they are empty of meaning, and are made anew.
@@ -103,6 +100,10 @@ const memoryStep: MigrationStep = {
     ...memoryTables.toReversed().map((table) => on.schema.dropTable(table)),
     ...on.only('postgres', on.schema.dropTable('memory_posting')),
   ],
+}
+
+function postingTable(on: StepTools): ReturnType<StepTools['table']> {
+  return on.table('memory_posting', { user: 'text', term: 'text', bucket: 'whole', postings: 'bytes' }, ['user', 'term', 'bucket'])
 }
 
 function entryTable(on: StepTools): ReturnType<StepTools['table']> {
@@ -361,6 +362,15 @@ function rebuiltJournal(on: StepTools, key: readonly string[]): readonly StepSta
   ]
 }
 
+/**
+ * Words are indexed in memory: their rows go. In SQLite they stand in a table of each user, which the writer drops and which an older
+ * program makes anew where it is missing, as it does in Postgres where there are no rows.
+ */
+const wordsInMemoryStep: MigrationStep = {
+  up: (on) => on.only('postgres', on.schema.dropTable('memory_posting')),
+  down: (on) => on.only('postgres', postingTable(on)),
+}
+
 /** By id. */
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -379,6 +389,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [14, onceStep],
   // Each change of memory leaves marks in the journal, which an older program would not: see `memory/memory-marks.ts`.
   [15, { up: () => [], down: () => [] }],
+  [16, wordsInMemoryStep],
 ])
 
 /** A step as SQL. */
