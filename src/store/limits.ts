@@ -25,8 +25,6 @@ export const writerCacheKib: number = 16 * 1024
 export const readerCacheKib: number = 8 * 1024
 /** A thread of SQLite that only reads ends after this long without a read: it holds megabytes, and starts again in some 40 ms. */
 export const idleReaderMs = 60_000
-/** The thread that searches memory stays longer: a person reads an answer for some minutes, and the next message waits for its search. */
-export const idleSearcherMs: number = 10 * 60_000
 /** More documents at once are read in the thread of reads. */
 export const maxBriefDocuments = 100
 /** A short read that has waited this long for the writer starts the thread of reads, for those after it. */

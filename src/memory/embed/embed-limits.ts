@@ -37,8 +37,10 @@ export const strongWeights: FusionWeights = { vector: 0.5, text: 0.5, closeness:
 /** Passages of one batch of vectors: at least so many, because a service is asked for each batch; at most as many as one write bears. */
 export const minVectorBatch = 16
 export const maxVectorBatch = 256
-/** A batch aims at this long: a question waits for the batch before it, in the same thread. */
+/** A batch aims at this long. */
 export const vectorBatchMs = 50
+/** Texts whose vectors are made before a waiting question is looked for: some two milliseconds. */
+export const embeddedAtOnce = 8
 /** What is put together gets its vectors together. Far below the two seconds in which meaning must find it. */
 export const vectorLingerMs = 100
 /**

@@ -11,7 +11,6 @@ import type { MemoryFound, MemoryStore } from '../../store/index.ts'
 import { isOxbowError } from '../../base/index.ts'
 import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
 import type { EmbedderFacts, TextEngine } from '../text/text-engine.ts'
-import { maxQuestionTerms } from '../text/text-limits.ts'
 import { type Candidate, fuseLists, inOrder, mergeParts } from './fuse-lists.ts'
 import {
   boundTokens,
@@ -80,12 +79,7 @@ export function createRecall(deps: RecallDeps): Recall {
 
       // Search for the whole question and each part concurrently.
       const searched = await Promise.all(queries.map((each) => searchOnce(deps, question, each, embedder)))
-      if (searched[0]?.found.common === true) {
-        const { terms } = queries[0] ?? { terms: [] }
-        // Days are other words tomorrow, and of a long question not all words were looked at.
-        if (terms.length < maxQuestionTerms && askedDays(text, deps.now()).length === 0) question.whenCommon?.()
-        return []
-      }
+      if (searched[0]?.found.common === true) return []
       const at = question.filter.validAt ?? deps.now()
       const merged = mergeParts(searched.map(({ candidates }) => candidates))
       const closer =
@@ -161,7 +155,7 @@ async function searchOnce(
     contextWeight,
     limit: candidates,
     // The classes of common words may be rare, and are no reason to search.
-    ...(question.whenCommon !== undefined && { onlyRare: terms }),
+    ...(question.onlyRare === true && { onlyRare: terms }),
   }
   const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, ...along }))
   let found: MemoryFound

@@ -5,18 +5,18 @@
 import type { Worker } from 'node:worker_threads'
 import { createIdleThread, OxbowError } from '../../base/index.ts'
 import type { Embedded, Engine } from '../../protocol/index.ts'
+import type { MemorySource } from '../../store/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'
+import { engineOver, type RemoteEmbedder } from './engine-over.ts'
 import {
-  builtInEmbedder,
-  builtInNameOf,
-  type Embedder,
   type EmbedderFacts,
-  type EmbedPurpose,
   isServiceName,
+  type SentQuestion,
   type TextEngine,
   type TextQuestion,
   type TextQuestions,
   type TextThreadRole,
+  type ThreadTextEngine,
   toUnit,
 } from './text-engine.ts'
 import { maxAskedUnits, threadIdleMs } from './text-limits.ts'
@@ -30,69 +30,36 @@ export interface TextEngineOptions {
 }
 
 /** Nothing is started or read before the first request. An invalid embedder name fails when the embedder is first used. */
-export function createTextEngine(options: TextEngineOptions): TextEngine {
-  const isService = isServiceName(options.embedder)
-  const thread = createTextThread({ embedder: isService ? 'none' : options.embedder, idleMs: options.idleMs ?? threadIdleMs })
-  return engineOver(
-    (name, ask) => thread.ask(name, ask),
-    options,
-    () => thread.close(),
-  )
+export function createTextEngine({ embedder, service, idleMs = threadIdleMs }: TextEngineOptions): ThreadTextEngine {
+  const remote = isServiceName(embedder) ? openServiceEmbedder(embedder, service) : null
+  const thread = createTextThread({ embedder: remote === null ? embedder : 'none', idleMs })
+  const close = async (): Promise<void> => {
+    remote?.close()
+    await thread.close()
+  }
+  return {
+    ...engineOver((name, ask) => thread.ask(name, ask), close, remote),
+    hasService: remote !== null,
+    recall: (ask) => thread.ask('recall', ask),
+    withoutVector: (source, model, limit) => thread.ask('memory', { source, model, limit }),
+  }
 }
 
 /** The same without a thread, for tests: it blocks. */
-export function createLocalTextEngine(options: Omit<TextEngineOptions, 'idleMs'>): TextEngine {
-  const isService = isServiceName(options.embedder)
-  const loading = import('./text-answers.ts').then(({ createTextAnswers }) => createTextAnswers(isService ? 'none' : options.embedder))
-  const ask: Ask = async (name, question) => (await loading)[name](question)
-  return engineOver(ask, options, async () => {
+export function createLocalTextEngine({ embedder, service }: Omit<TextEngineOptions, 'idleMs'>): TextEngine {
+  const remote = isServiceName(embedder) ? openServiceEmbedder(embedder, service) : null
+  const loading = import('./text-answers.ts').then(({ createTextAnswers }) => createTextAnswers(remote === null ? embedder : 'none'))
+  const close = async (): Promise<void> => {
+    remote?.close()
     await loading
-  })
-}
-
-type Ask = <Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
-
-function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, close: () => Promise<void>): TextEngine {
-  const remote = isServiceName(name) ? openServiceEmbedder(name, service) : null
-  // Cached, because every query needs them and they never change; failures are not cached.
-  let held: Promise<EmbedderFacts | null> | null = null
-  const ownFacts = (): Promise<EmbedderFacts | null> => {
-    if (held !== null) return held
-    const asked = ask('embedder', {})
-    held = asked
-    asked.catch(() => (held = null))
-    return asked
   }
-  return {
-    cut: (text, format) => ask('cut', { text, format }),
-    terms: (text) => ask('terms', { text }),
-    storedTerms: (text) => ask('storedTerms', { text }),
-    read: (question) => ask('read', { question }),
-    embedder: () => (remote === null ? ownFacts() : remote.facts()),
-    embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),
-    closeness: ({ question, terms }, passages) =>
-      ask('closeness', { question, terms, passages, ...(remote === null ? {} : { embedder: builtInEmbedder }) }),
-    async embedderOf(model) {
-      const own = builtInNameOf(model)
-      const facts = own === null ? null : await ask('embedder', { embedder: own })
-      if (own === null || facts === null || facts.id !== model) return null
-      return { ...facts, embed: (texts, purpose) => ask('embed', { texts, embedder: own, ...asPurpose(purpose) }) }
-    },
-    async close() {
-      remote?.close()
-      await close()
-    },
-  }
-}
-
-function asPurpose(purpose: EmbedPurpose | undefined): { readonly purpose?: EmbedPurpose } {
-  return purpose === undefined ? {} : { purpose }
+  return engineOver(async (name, question) => (await loading)[name](question), close, remote)
 }
 
 /** Client of the text thread. */
 interface TextThread {
   /** @throws OxbowError as the thread reports it; `limit_reached` for too long a text; `tool_failed` if the thread died; `cancelled` once closed */
-  readonly ask: Ask
+  ask<Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']): Promise<TextQuestions[Name]['answer']>
   /** Ends the thread; pending requests fail with `cancelled`. Never throws. */
   close(): Promise<void>
 }
@@ -130,14 +97,16 @@ function startWorker(role: TextThreadRole): Worker {
 }
 
 interface Asked {
+  readonly source?: MemorySource
   readonly text?: string
-  readonly question?: string
+  readonly question?: string | SentQuestion
   readonly texts?: readonly string[]
   readonly embedder?: string
 }
 
 function unitsOf(ask: Asked): number {
-  return (ask.text ?? ask.question ?? '').length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
+  const { text = ask.question ?? '' } = ask
+  return (typeof text === 'string' ? text : text.text).length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
 }
 
 /**
@@ -148,10 +117,9 @@ function unitsOf(ask: Asked): number {
 /** A service that makes vectors. */
 export type EmbeddingService = Pick<Engine, 'embed'>
 
-interface ServiceEmbedder {
+interface ServiceEmbedder extends RemoteEmbedder {
   /** Requests one vector the first time, to learn its size. @throws OxbowError of the service */
   facts(): Promise<EmbedderFacts>
-  readonly embed: Embedder['embed']
   /** Pending requests fail with `cancelled`. */
   close(): void
 }
