@@ -101,9 +101,9 @@ type Vector = Float32Array | null
 
 /** The words of a passage by their numbers. */
 interface ReadPassage {
-  readonly own: readonly number[]
+  readonly own: Int32Array
   readonly classes: ReadonlySet<string>
-  readonly before: readonly number[]
+  readonly before: Int32Array
 }
 
 export function createWordCloseness(table: WordTable): WordCloseness {
@@ -121,15 +121,16 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     )
       return null
     const read = passages.map(words.read)
+    const others = words.distinct(read)
     const asked = terms
       .map((term) => ({ term, having: read.filter(({ own }) => own.includes(words.number(term))).length }))
       .sort((a, b) => a.having - b.having)
       .slice(0, maxClosenessWords)
-    const sums = passages.map(() => 0)
-    let all = 0
+    const sums = new Float64Array(passages.length)
+    let weights = 0
     for (const { term, having } of asked) {
       const isName = names.has(term)
-      const near = words.nearTo(words.number(term), isName && !isPlace(term))
+      const near = words.nearTo(words.number(term), isName && !isPlace(term), others)
       const wanted = isName || isLightTerm(term) ? [] : classTermsFor(term)
       const topics = isName ? [] : topicTermsFor(term)
       const nearest = read.map(({ own, classes }) => {
@@ -139,26 +140,29 @@ export function createWordCloseness(table: WordTable): WordCloseness {
       })
       const softly = nearest.reduce((sum, each) => sum + each * each, 0)
       const weight = ((rarity(read.length, having) + rarity(read.length, softly)) / 2) * (isLightTerm(term) ? lightWordShare : 1)
-      all += weight
-      for (const [i, itself] of nearest.entries()) {
-        const wider = Math.max(itself, most(read[i]?.before ?? [], near))
-        sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * itself + contextCloseness * wider)
+      weights += weight
+      for (const [i, { before }] of read.entries()) {
+        const itself = nearest[i] as number
+        const wider = Math.max(itself, most(before, near))
+        sums[i] = (sums[i] as number) + weight * ((1 - contextCloseness) * itself + contextCloseness * wider)
       }
     }
-    return sums.map((sum) => (all === 0 ? 0 : Math.min(1, sum / all)))
+    return Array.from(sums, (sum) => (weights === 0 ? 0 : Math.min(1, sum / weights)))
   }
 }
 
-/** Similarity to one word by a word's number: 1 for the same, never below 0. */
-type Near = (number: number) => number
+/** Similarity to one word by a word's number: 1 for the same, never below 0, and below 0 where it was not compared. */
+type Near = Float32Array
 
 interface HeldWords {
   count(): number
   number(term: string): number
   /** Null for a word that the table does not know, and for stop words. */
   vectorOf(number: number): Vector
-  /** @param isAlone it is near no other word */
-  nearTo(number: number, isAlone: boolean): Near
+  /** @param isAlone it is near no other word @param others with which it is compared */
+  nearTo(number: number, isAlone: boolean, others: readonly number[]): Near
+  /** Numbers of all words of these passages. */
+  distinct(passages: readonly ReadPassage[]): readonly number[]
   /** The same passage is read once. */
   read(passage: PassageTerms): ReadPassage
 }
@@ -171,6 +175,9 @@ function createHeldWords(table: WordTable): HeldWords {
   const vectors: Vector[] = []
   const known = new WeakMap<PassageTerms, ReadPassage>()
   const rows = createRecentMap<number, Float32Array>(maxHeldRows)
+  /** By number: the last collection of passages that had the word. */
+  let marks = new Int32Array(1_024)
+  let collections = 0
   const number = (term: string): number => {
     const there = numbers.get(term)
     if (there !== undefined) return there
@@ -185,10 +192,10 @@ function createHeldWords(table: WordTable): HeldWords {
     const isVoid = places.length === 0 || places.some((place) => isStopWord(table.wordAt(place)))
     return (vectors[of] = isVoid ? null : meanOf(places.map(clean)))
   }
-  const numbersOf = (words: string): readonly number[] => {
+  const numbersOf = (words: string): Int32Array => {
     const distinct = new Set<number>()
     for (const term of wordPart(words).split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(number(term))
-    return [...distinct]
+    return Int32Array.from(distinct)
   }
   /** By number; below 0 where it was not compared yet. */
   const rowOf = (of: number): Float32Array => {
@@ -203,17 +210,34 @@ function createHeldWords(table: WordTable): HeldWords {
     count: () => terms.length,
     number,
     vectorOf,
-    nearTo(of, isAlone) {
+    nearTo(of, isAlone, others) {
       const vector = isAlone ? null : vectorOf(of)
-      if (vector === null) return (each) => (each === of ? 1 : 0)
-      const row = rowOf(of)
-      return (each) => {
-        const held = row[each] as number
-        if (held >= 0) return held
-        const other = each === of ? null : vectorOf(each)
-        row[each] = each === of ? 1 : other === null ? 0 : Math.max(0, dot(vector, other))
-        return row[each] as number
+      const row = vector === null ? new Float32Array(marks.length) : rowOf(of)
+      row[of] = 1
+      if (vector === null) return row
+      for (const each of others) {
+        if ((row[each] as number) >= 0) continue
+        const other = vectorOf(each)
+        row[each] = other === null ? 0 : Math.max(0, dot(vector, other))
       }
+      return row
+    },
+    distinct(passages) {
+      if (marks.length < terms.length) marks = new Int32Array(terms.length * 2)
+      const found: number[] = []
+      collections++
+      const add = (numbers: Int32Array): void => {
+        for (const number of numbers) {
+          if (marks[number] === collections) continue
+          marks[number] = collections
+          found.push(number)
+        }
+      }
+      for (const { own, before } of passages) {
+        add(own)
+        add(before)
+      }
+      return found
     },
     read(passage) {
       const held = known.get(passage)
@@ -243,11 +267,11 @@ function rarity(passages: number, having: number): number {
 }
 
 /** 1 if the word itself occurs; otherwise the two nearest words count. */
-function nearestTwo(terms: readonly number[], near: Near): number {
+function nearestTwo(terms: Int32Array, near: Near): number {
   let best = 0
   let second = 0
   for (const term of terms) {
-    const each = near(term)
+    const each = near[term] as number
     if (each > best) {
       second = best
       best = each
@@ -257,9 +281,9 @@ function nearestTwo(terms: readonly number[], near: Near): number {
 }
 
 /** In the turn before, one near word is enough to name the topic. */
-function most(terms: readonly number[], near: Near): number {
+function most(terms: Int32Array, near: Near): number {
   let best = 0
-  for (const term of terms) best = Math.max(best, near(term))
+  for (const term of terms) best = Math.max(best, near[term] as number)
   return best
 }
 

@@ -29,8 +29,7 @@ import {
   raiseAskedAbout,
   raiseExact,
   raiseSameTalk,
-  remembered,
-  uninformativeCost,
+  speechReader,
 } from './raise.ts'
 import { askedDays } from './day-terms.ts'
 import {
@@ -66,7 +65,7 @@ interface Query {
 }
 
 export function createRecall(deps: RecallDeps): Recall {
-  const costOf = remembered(uninformativeCost)
+  const readsOf = speechReader()
   return {
     async recall(question) {
       const text = question.text.slice(0, maxQuestionUnits).toWellFormed()
@@ -86,7 +85,7 @@ export function createRecall(deps: RecallDeps): Recall {
         embedder === null || question.fusion === 'reciprocal_rank'
           ? merged
           : await addCloseness(merged, { question: text, terms: queries[0]?.terms ?? [] }, deps.text, embedder.weights.closeness)
-      const likely = lowerUninformative(raiseAskedAbout(closer, text), costOf)
+      const likely = lowerUninformative(raiseAskedAbout(closer, text, readsOf), readsOf)
       // With several parts, a topic that was discussed at length would outrank the others.
       const fitting = searched.length > 1 ? likely : raiseSameTalk(likely, searched[0]?.found.apart ?? [])
       const ranked = addPriors(raiseExact(fitting, exact), at)
