@@ -136,6 +136,13 @@ export const maxPlaces = 50_000
 /** New passages whose words stand in plain lists, which take ten times as much: so many, or this share of all. */
 export const mergedPassages = 2_000
 export const mergedShare = 0.1
+/** A snapshot of what a search holds: a million passages. A larger memory is read from the database. */
+export const maxSnapshotBytes: number = 512 * 1024 * 1024
+/** It is written anew when so many changes, or this share of all passages, are not in it. */
+export const snapshotChanges = 500
+export const snapshotShare = 0.05
+/** Its newest passages, which are compared with those in the database. */
+export const comparedPassages = 24
 /** Models whose vectors are held at once: the active one and one that is being built. */
 export const heldModels = 2
 

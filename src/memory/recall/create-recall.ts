@@ -22,15 +22,7 @@ import {
   matchingSentences,
   passesFilter,
 } from './fit-budget.ts'
-import {
-  addCloseness,
-  addPriors,
-  lowerUninformative,
-  raiseAskedAbout,
-  raiseExact,
-  raiseSameTalk,
-  speechReader,
-} from './raise.ts'
+import { addCloseness, addPriors, lowerUninformative, raiseAskedAbout, raiseExact, raiseSameTalk, speechReader } from './raise.ts'
 import { askedDays } from './day-terms.ts'
 import {
   candidatesPerResult,

@@ -65,7 +65,11 @@ const deedUnits = 400
  * Raises turns by speakers that the question names; if it asks when, turns that name a day; if it asks for all that somebody did, turns
  * that begin with a deed.
  */
-export function raiseAskedAbout(list: readonly Candidate[], question: string, readsOf: (passage: FoundPassage) => Speech = speechOf): Candidate[] {
+export function raiseAskedAbout(
+  list: readonly Candidate[],
+  question: string,
+  readsOf: (passage: FoundPassage) => Speech = speechOf,
+): Candidate[] {
   const questionWords = ` ${question.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')} `
   const when = asksWhen.test(question)
   const deeds = asksForDeeds.test(question)

@@ -1,5 +1,5 @@
 /** Recall as the thread answers it that reads texts: over a connection of its own, with words and vectors of questions read on the spot. */
-import { type MemorySource, type MemoryStore, openMemorySource } from '../../store/index.ts'
+import { type MemorySource, type MemoryStore, type OpenedMemory, openMemorySource } from '../../store/index.ts'
 import { once, type Once, toFailure } from '../../base/index.ts'
 import { createQueryEngine } from '../embed/vector-index.ts'
 import type { TextAnswers } from '../text/text-answers.ts'
@@ -9,11 +9,12 @@ import { createRecall } from './create-recall.ts'
 import type { Recall } from './recalled.ts'
 
 type RecallAnswers = {
-  readonly [Name in 'recall' | 'memory']: (ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
+  readonly [Name in 'recall' | 'memory' | 'leave']: (ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
 }
 
 interface Opened {
   readonly store: MemoryStore
+  readonly keep: OpenedMemory['keep']
   readonly recall: Recall
 }
 
@@ -26,8 +27,8 @@ export function createRecallAnswers(texts: TextAnswers): RecallAnswers {
   const asking = createQueryEngine(text, { meanwhile: () => meanwhile, monotonicMs: () => performance.now() })
   let now = 0
   const open = async (source: MemorySource): Promise<Opened> => {
-    const store = await openMemorySource(source)
-    return { store, recall: createRecall({ store, text: asking, now: () => now }) }
+    const { memory: store, keep } = await openMemorySource(source)
+    return { store, keep, recall: createRecall({ store, text: asking, now: () => now }) }
   }
   let held: { readonly key: string; readonly open: Once<Opened> } | null = null
   /** A thread has one memory; it is opened again when opening failed. */
@@ -48,13 +49,18 @@ export function createRecallAnswers(texts: TextAnswers): RecallAnswers {
   }
   return {
     async recall({ question, source, made, ...ask }) {
-      const { store, recall } = await openedFor(source)
+      const { store, recall, keep } = await openedFor(source)
       meanwhile = ask.meanwhile
       now = ask.now
       const own = made === undefined ? recall : createRecall({ store, text: engineWith(made), now: () => ask.now })
       const found = await own.recall(question)
+      // Behind the answer.
+      setImmediate(keep)
       const fault = asking.fault()
       return { found, fault: fault === null ? null : toFailure(fault, 'internal_failure', '') }
+    },
+    async leave() {
+      ;(await held?.open.made()?.catch(() => null))?.keep()
     },
     memory: async ({ source, model, limit }) => (await openedFor(source)).store.withoutVector(model, limit),
   }

@@ -8,7 +8,7 @@ import {
   type TextQuestions,
 } from './text-engine.ts'
 
-export type Ask = <Name extends Exclude<keyof TextQuestions, 'recall' | 'memory'>>(
+export type Ask = <Name extends Exclude<keyof TextQuestions, 'recall' | 'memory' | 'leave'>>(
   name: Name,
   ask: TextQuestions[Name]['ask'],
 ) => Promise<TextQuestions[Name]['answer']>

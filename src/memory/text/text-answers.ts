@@ -9,7 +9,7 @@ import { termsOf } from './terms.ts'
 import { builtInEmbedder, type Embedder, readEmbedderName, type TextQuestions, toUnit } from './text-engine.ts'
 
 export type TextAnswers = {
-  readonly [Name in Exclude<keyof TextQuestions, 'recall' | 'memory'>]: (
+  readonly [Name in Exclude<keyof TextQuestions, 'recall' | 'memory' | 'leave'>]: (
     ask: TextQuestions[Name]['ask'],
   ) => Promise<TextQuestions[Name]['answer']>
 }

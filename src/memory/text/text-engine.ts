@@ -183,6 +183,8 @@ export interface TextQuestions {
     }
     readonly answer: { readonly found: readonly Recalled[]; readonly fault: Failure | null }
   }
+  /** Asked before the thread ends. */
+  leave: { readonly ask: object; readonly answer: void }
   memory: {
     readonly ask: { readonly source: MemorySource; readonly model: string; readonly limit: number }
     readonly answer: Awaited<ReturnType<MemoryStore['withoutVector']>>

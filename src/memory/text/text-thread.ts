@@ -72,6 +72,7 @@ function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
   const thread = createIdleThread<TextQuestion, never>({
     idleMs,
     start: () => startWorker({ embedder }),
+    last: { name: 'leave' },
     lost(why, cause) {
       const hint = 'It is started again with the next text; nothing that was kept is lost.'
       return new OxbowError('tool_failed', `The thread that reads texts ended: ${why}.`, { hint, cause })

@@ -23,6 +23,7 @@ const turnOf: Readonly<Record<keyof TextQuestions, Turn>> = {
   recall: 'questions',
   embed: 'vectors',
   memory: 'vectors',
+  leave: 'vectors',
 }
 
 function serve(): void {
@@ -54,6 +55,8 @@ function serve(): void {
   }
   port.on('message', (message: ThreadQuestion<TextQuestion>) => {
     const { name } = message[1]
+    // Nobody waits for the rest any more.
+    if (name === 'leave') for (const list of Object.values(waiting)) list.length = 0
     // A question's own vector is awaited by a person.
     const turn = name === 'embed' && message[1].purpose === 'query' ? 'questions' : turnOf[name]
     waiting[turn].push(message)

@@ -13,30 +13,38 @@ export type MemorySource =
   | { readonly kind: 'sqlite'; readonly user: UserId; readonly path: string; readonly cipher?: CipherChoice }
   | { readonly kind: 'postgres'; readonly user: UserId; readonly url: string; readonly shown: string }
 
-/** Reads only. @throws OxbowError as a store that is opened */
-export async function openMemorySource(source: MemorySource): Promise<MemoryStore> {
-  return createMemoryClient({
-    write: () => Promise.reject(storeFault('store_failed', 'This memory is only read.')),
-    read: await readerOf(source),
-  })
+export interface OpenedMemory {
+  /** Reads only. */
+  readonly memory: MemoryStore
+  /** Keeps what the search holds for the next process, if much of it is new. Blocks for some milliseconds at times. Never throws. */
+  keep(): void
 }
 
-async function readerOf(source: MemorySource): Promise<(read: MemoryRead) => Promise<unknown>> {
+/** @throws OxbowError as a store that is opened */
+export async function openMemorySource(source: MemorySource): Promise<OpenedMemory> {
+  const { read, keep } = await readerOf(source)
+  const write = (): Promise<never> => Promise.reject(storeFault('store_failed', 'This memory is only read.'))
+  return { memory: createMemoryClient({ write, read }), keep }
+}
+
+interface Reading {
+  readonly read: (read: MemoryRead) => Promise<unknown>
+  keep(): void
+}
+
+async function readerOf(source: MemorySource): Promise<Reading> {
   const { user } = source
   if (source.kind === 'sqlite') {
-    const [{ openDatabase }, { createSqliteMemory }] = await Promise.all([
-      import('../sqlite/sqlite-database.ts'),
-      import('../sqlite/sqlite-memory.ts'),
-    ])
-    const { path, cipher } = source
-    const memory = createSqliteMemory(openDatabase({ path, readOnly: true, ...(cipher !== undefined && { cipher }) }), user)
-    return async (read) => {
+    const { openKeptMemory } = await import('../sqlite/sqlite-memory.ts')
+    const memory = openKeptMemory(source)
+    const read = async (request: MemoryRead): Promise<unknown> => {
       try {
-        return memory(read)
+        return memory.read(request)
       } catch (error) {
         throw toStoreError(error)
       }
     }
+    return { read, keep: memory.keep }
   }
   const [{ openPgDriver }, { createPostgresEngine }] = await Promise.all([
     import('../postgres/postgres-session.ts'),
@@ -45,5 +53,5 @@ async function readerOf(source: MemorySource): Promise<(read: MemoryRead) => Pro
   const { url, shown } = source
   const driver = openPgDriver({ url, connections: 2, name: `oxbow ${user} recall` })
   const engine = await createPostgresEngine({ driver, user, shown, durability: 'normal', exclusive: false, readOnly: true })
-  return (read) => engine.read({ kind: 'memory', read })
+  return { read: (read) => engine.read({ kind: 'memory', read }), keep: () => {} }
 }

@@ -5,6 +5,7 @@ import { prefetch, queryRows, type ReadQuery, type QuerySteps, readTexts } from 
 import { heldModels, maxHeldCharacters, maxHeldVectors } from '../limits.ts'
 import type { BlockRow, ModelRow, PassageRow, StateRow } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
+import type { HeldImage } from './held-image.ts'
 import { createSlotTable, type SlotRow, type SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
 import { openBlock } from './vector-block.ts'
@@ -22,6 +23,10 @@ export interface HeldMemory {
   /** @returns the vectors of a model, up to date */
   scan(model: ModelRow): QuerySteps<HeldScan>
   hits(scored: readonly ScoredSlot[]): readonly Hit[]
+  /** Changes since it was opened, or since the last image. */
+  changes(): number
+  /** Of the version that is held. */
+  image(): HeldImage
 }
 
 export interface HeldScan {
@@ -40,10 +45,12 @@ const blocksAtOnce = 256
 /** Passages whose words are read at once: some 2 MB. */
 const wordsAtOnce = 4_096
 
-export function createHeldMemory(user: UserId): HeldMemory {
-  let version = 0
-  let slots = createSlotTable()
-  let words = createWordIndex()
+/** @param opened an image of the same memory as it is, or as it was in an earlier version */
+export function createHeldMemory(user: UserId, opened: HeldImage | null = null): HeldMemory {
+  let version = opened?.version ?? 0
+  let slots = createSlotTable(opened?.slots)
+  let words = createWordIndex(opened?.words)
+  let changes = 0
   const scans = new Map<string, Vectors>()
   const passages = createRecentMap<number, FoundPassage>(
     maxHeldCharacters,
@@ -56,6 +63,10 @@ export function createHeldMemory(user: UserId): HeldMemory {
     for (const [name] of scans) if (scans.size >= heldModels) scans.delete(name)
     scans.set(model, fresh)
     return fresh
+  }
+  for (const { model, dims, began, version: since, ...image } of opened?.vectors ?? []) {
+    const scan = createVectorScan(dims, image)
+    scans.set(model, { scan, exact: createRecentMap<number, Float32Array>(maxHeldVectors), began, version: since })
   }
   const drop = (passage: number): void => {
     passages.delete(passage)
@@ -109,6 +120,7 @@ export function createHeldMemory(user: UserId): HeldMemory {
         // Until all was read: if a read fails, the next search starts anew.
         version = 0
       }
+      changes += removed.length + rows.length
       for (const [passage] of removed) drop(passage)
       for (const row of rows) {
         slots.set(row)
@@ -137,6 +149,20 @@ export function createHeldMemory(user: UserId): HeldMemory {
       }
       held.version = version
       return held
+    },
+    changes: () => changes,
+    image() {
+      // Of what was removed no word stays.
+      words.merge((passage) => slots.slotOf(passage) >= 0)
+      changes = 0
+      const vectors = [...scans].map(([model, { scan, began, version: of }]) => ({
+        model,
+        dims: scan.dims,
+        began,
+        version: of,
+        ...scan.image(),
+      }))
+      return { version, slots: slots.image(), words: words.image(), vectors }
     },
     hits: (scored) => scored.map(({ slot, score }) => ({ passage: slots.passageOf(slot), score })),
   }

@@ -16,6 +16,7 @@ import {
 import { unpackBody } from '../memory/passage-body.ts'
 import type { Dialect } from '../sql/user-tables.ts'
 import { createMemorySearch, listLimit, type Nearest, readAround } from './memory-search.ts'
+import type { HeldMemory } from './held-memory.ts'
 import type { VectorReading } from './vector-block.ts'
 
 interface ReaderParts {
@@ -23,6 +24,7 @@ interface ReaderParts {
   readonly user: UserId
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
+  readonly held?: HeldMemory
 }
 
 /** @throws OxbowError `bad_input` or `store_corrupt`, and errors of the database */

@@ -23,6 +23,8 @@ interface SearchParts {
   readonly user: UserId
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
+  /** Opened from a snapshot; absent: nothing is held yet. */
+  readonly held?: HeldMemory
 }
 
 interface BesideQuery {
@@ -38,8 +40,7 @@ export interface Search {
 }
 
 export function createMemorySearch(parts: SearchParts): Search {
-  const { user } = parts
-  const held = createHeldMemory(user)
+  const { user, held = createHeldMemory(user) } = parts
   const rankByWords = createWordRanking()
   return {
     *search({ filter, text, vector, apart }) {

@@ -14,6 +14,13 @@ export interface VectorScan {
   drop(slot: number): void
   /** @returns the candidates for `compareExactly`, more than requested */
   search(question: VectorQuery): readonly ScoredSlot[]
+  image(): VectorImage
+}
+
+/** As it is written to a snapshot: by slot, 1 / length and the numbers, padded to a multiple of 16. */
+export interface VectorImage {
+  readonly scales: Float32Array
+  readonly codes: Int8Array
 }
 
 export interface VectorQuery {
@@ -72,7 +79,7 @@ const atOnce = 4_096
 const firstSlots = 1_024
 const maxOff = 4
 
-export function createVectorScan(dims: number): VectorScan {
+export function createVectorScan(dims: number, opened?: VectorImage): VectorScan {
   const stride = Math.ceil(dims / 16) * 16
   const sumsAt = stride * 2
   const codesAt = sumsAt + atOnce * 4
@@ -84,8 +91,14 @@ export function createVectorScan(dims: number): VectorScan {
     widen(memory, codesAt + room * stride)
     scales = widerColumn(scales, room)
   }
+  if (opened !== undefined && opened.scales.length > 0) {
+    makeRoom(opened.scales.length - 1)
+    scales.set(opened.scales)
+    new Int8Array(memory.buffer).set(opened.codes, codesAt)
+  }
   return {
     dims,
+    image: () => ({ scales: scales.slice(), codes: new Int8Array(memory.buffer, codesAt, scales.length * stride).slice() }),
     set(slot, vector) {
       if (slot >= scales.length) makeRoom(slot)
       const held = new Int8Array(memory.buffer, codesAt + slot * stride, dims)

@@ -19,6 +19,7 @@ import {
 import { lengthOfBody, packBody } from '../memory/passage-body.ts'
 import { type BlockChange, blockOf, changedBlock, modelOf, modelsAfter, putting, removing } from '../search/vector-block.ts'
 import { createAnswers } from './memory-answers.ts'
+import { eraseSnapshots } from './database-file.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
 export interface MemoryWriter {
@@ -61,7 +62,10 @@ export function createMemoryWriter(database: Database, user: UserId): MemoryWrit
       return records
     },
     settle() {
-      if (erasing) database.emptyLog()
+      if (erasing) {
+        database.emptyLog()
+        if (database.path !== ':memory:') eraseSnapshots(database.path)
+      }
       erasing = false
     },
   }

@@ -1,17 +1,81 @@
 /** Reads of memory in SQLite: answered at once. */
 import type { UserId } from '../../base/index.ts'
+import { comparedPassages, snapshotChanges, snapshotShare } from '../limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
-import { runSync } from '../memory/memory-reads.ts'
+import { readTexts, runSync } from '../memory/memory-reads.ts'
+import type { StateRow } from '../memory/memory-rows.ts'
+import type { HeldImage } from '../search/held-image.ts'
+import { createHeldMemory, type HeldMemory } from '../search/held-memory.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
 import { readBlocks } from '../search/vector-block.ts'
+import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createAnswers } from './memory-answers.ts'
-import type { Database } from './sqlite-database.ts'
+import { readSnapshot, writeSnapshot } from './snapshot-file.ts'
+import { type Database, openDatabase } from './sqlite-database.ts'
 
 /** @throws OxbowError `bad_input`, `store_corrupt` or `store_failed` */
 export type SqliteMemory = (read: MemoryRead) => MemoryAnswers[MemoryRead['ask']]
 
-export function createSqliteMemory(database: Database, user: UserId): SqliteMemory {
+export function createSqliteMemory(database: Database, user: UserId, held?: HeldMemory): SqliteMemory {
   const answer = createAnswers(database)
-  const reader = createMemoryReader({ dialect: 'sqlite', user, vectorReading: readBlocks(user) })
+  const reader = createMemoryReader({ dialect: 'sqlite', user, vectorReading: readBlocks(user), ...(held !== undefined && { held }) })
   return (read) => database.snapshot(() => runSync(reader(read), answer))
+}
+
+export interface KeptSqliteMemory {
+  readonly read: SqliteMemory
+  /** Writes a snapshot if much has changed since the last one. Never throws. */
+  keep(): void
+}
+
+interface KeptMemory {
+  readonly path: string
+  readonly user: UserId
+  readonly cipher?: CipherChoice
+}
+
+/** Opens the file to search it, and with it a snapshot where one can be used. @throws OxbowError as `openDatabase` */
+export function openKeptMemory(place: KeptMemory): KeptSqliteMemory {
+  const { path, user, cipher } = place
+  const database = openDatabase({ path, readOnly: true, ...(cipher !== undefined && { cipher }) })
+  const answer = createAnswers(database)
+  const rows = <Row>(text: string, args: object): readonly Row[] => answer({ text, args: { user, ...args } }) as readonly Row[]
+  const opened = readSnapshot(place)
+  const held = createHeldMemory(user, opened !== null && database.snapshot(() => isOf(opened, rows)) ? opened : null)
+  return {
+    read: createSqliteMemory(database, user, held),
+    keep() {
+      if (held.changes() < Math.max(snapshotChanges, held.slots.count() * snapshotShare)) return
+      try {
+        const image = held.image()
+        const { version } = image
+        writeSnapshot(place, image, () => rows(readTexts.removedSince, { version }).length > 0 || isAhead(rows, version))
+      } catch {
+        // A full disk, for example: the next process reads everything from the database.
+      }
+    },
+  }
+}
+
+type Rows = <Row>(text: string, args: object) => readonly Row[]
+
+/** Whether removals after this version may be forgotten. */
+function isAhead(rows: Rows, version: number): boolean {
+  const [state] = rows<StateRow>(readTexts.state, {})
+  return state === undefined || state.trimmed > version || state.version < version
+}
+
+/** Whether the image is of this database: its newest passages are there, with the same entries, or were removed since. */
+function isOf({ version, slots }: HeldImage, rows: Rows): boolean {
+  if (isAhead(rows, version)) return false
+  const newest = [...slots.passages.keys()].sort((a, b) => (slots.passages[b] ?? 0) - (slots.passages[a] ?? 0)).slice(0, comparedPassages)
+  const removed = new Set(rows<{ passage: number }>(readTexts.removedSince, { version }).map(({ passage }) => passage))
+  return newest.every((slot) => {
+    const passage = slots.passages[slot] ?? 0
+    if (passage === 0) return true
+    const [found] = rows<{ entry: number; created_at: number; place: number; length: number }>(readTexts.identity, { id: passage })
+    if (found === undefined) return removed.has(passage)
+    const { entry, createdAt, place } = slots.columns
+    return found.entry === entry[slot] && found.created_at === createdAt[slot] && found.place === place[slot]
+  })
 }
