@@ -12,9 +12,8 @@ type RecallAnswers = {
   readonly [Name in 'recall' | 'memory' | 'leave']: (ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
 }
 
-interface Opened {
+interface Opened extends Pick<OpenedMemory, 'keep' | 'close'> {
   readonly store: MemoryStore
-  readonly keep: OpenedMemory['keep']
   readonly recall: Recall
 }
 
@@ -27,8 +26,8 @@ export function createRecallAnswers(texts: TextAnswers): RecallAnswers {
   const asking = createQueryEngine(text, { meanwhile: () => meanwhile, monotonicMs: () => performance.now() })
   let now = 0
   const open = async (source: MemorySource): Promise<Opened> => {
-    const { memory: store, keep } = await openMemorySource(source)
-    return { store, keep, recall: createRecall({ store, text: asking, now: () => now }) }
+    const { memory: store, ...rest } = await openMemorySource(source)
+    return { store, ...rest, recall: createRecall({ store, text: asking, now: () => now }) }
   }
   let held: { readonly key: string; readonly open: Once<Opened> } | null = null
   /** A thread has one memory; it is opened again when opening failed. */
@@ -60,7 +59,9 @@ export function createRecallAnswers(texts: TextAnswers): RecallAnswers {
       return { found, fault: fault === null ? null : toFailure(fault, 'internal_failure', '') }
     },
     async leave() {
-      ;(await held?.open.made()?.catch(() => null))?.keep()
+      const opened = await held?.open.made()?.catch(() => null)
+      opened?.keep()
+      await opened?.close()
     },
     memory: async ({ source, model, limit }) => (await openedFor(source)).store.withoutVector(model, limit),
   }

@@ -151,7 +151,7 @@ export const readTexts: Readonly<Record<Name, string>> = {
   models: 'select model, dims, state, began, vectors from memory_model where "user" = :user order by model',
   block: 'select block, mask, bytes from memory_vectors where "user" = :user and model = :model and block = :block',
   slotsSince: `select ${slotColumns} from ${joined} where e."user" = :user and e.version > :version`,
-  identity: `select p.entry, e.created_at, e.place from ${joined} where p."user" = :user and p.id = :id`,
+  identity: `select e.id, e.hash, e.created_at from ${joined} where p."user" = :user and p.id = :id`,
   bodiesFrom: 'select id, body from memory_passage where "user" = :user and id >= :from_id order by id limit :limit',
   removedSince: 'select passage from memory_removal where "user" = :user and version > :version',
   blocksSince: `select block, mask, bytes from memory_vectors

@@ -18,18 +18,19 @@ export interface OpenedMemory {
   readonly memory: MemoryStore
   /** Keeps what the search holds for the next process, if much of it is new. Blocks for some milliseconds at times. Never throws. */
   keep(): void
+  /** Never throws. */
+  close(): Promise<void>
 }
 
 /** @throws OxbowError as a store that is opened */
 export async function openMemorySource(source: MemorySource): Promise<OpenedMemory> {
-  const { read, keep } = await readerOf(source)
+  const { read, ...rest } = await readerOf(source)
   const write = (): Promise<never> => Promise.reject(storeFault('store_failed', 'This memory is only read.'))
-  return { memory: createMemoryClient({ write, read }), keep }
+  return { memory: createMemoryClient({ write, read }), ...rest }
 }
 
-interface Reading {
+interface Reading extends Pick<OpenedMemory, 'keep' | 'close'> {
   readonly read: (read: MemoryRead) => Promise<unknown>
-  keep(): void
 }
 
 async function readerOf(source: MemorySource): Promise<Reading> {
@@ -44,7 +45,7 @@ async function readerOf(source: MemorySource): Promise<Reading> {
         throw toStoreError(error)
       }
     }
-    return { read, keep: memory.keep }
+    return { read, keep: memory.keep, close: async () => memory.close() }
   }
   const [{ openPgDriver }, { createPostgresEngine }] = await Promise.all([
     import('../postgres/postgres-session.ts'),
@@ -53,5 +54,5 @@ async function readerOf(source: MemorySource): Promise<Reading> {
   const { url, shown } = source
   const driver = openPgDriver({ url, connections: 2, name: `oxbow ${user} recall` })
   const engine = await createPostgresEngine({ driver, user, shown, durability: 'normal', exclusive: false, readOnly: true })
-  return { read: (read) => engine.read({ kind: 'memory', read }), keep: () => {} }
+  return { read: (read) => engine.read({ kind: 'memory', read }), keep: () => {}, close: () => engine.close() }
 }

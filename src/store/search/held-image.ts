@@ -10,6 +10,8 @@ import type { WordImage } from './word-index.ts'
 
 export interface HeldImage {
   readonly version: number
+  /** Its last passages, with a number by which whoever opens it knows that they are the same. */
+  readonly newest: readonly (readonly [passage: number, mark: number])[]
   readonly slots: SlotImage
   readonly words: WordImage
   readonly vectors: readonly ModelImage[]
@@ -37,6 +39,7 @@ interface Header {
   readonly format: number
   readonly user: string
   readonly version: number
+  readonly newest: HeldImage['newest']
   readonly next: number
   readonly scopes: SlotImage['scopes']
   readonly valid: SlotImage['valid']
@@ -51,7 +54,7 @@ function padded(bytes: number): number {
 const slotColumns = ['length', 'place', 'createdAt', 'entry', 'scope'] as const
 const wordColumns = ['letters', 'letterEnds', 'posts', 'postEnds', 'counts', 'table'] as const
 
-export function encodeHeld(user: string, { version, slots, words, vectors }: HeldImage): Uint8Array {
+export function encodeHeld(user: string, { version, newest, slots, words, vectors }: HeldImage): Uint8Array {
   const columns: readonly Column[] = [
     slots.passages,
     ...slotColumns.map((name) => slots.columns[name]),
@@ -62,6 +65,7 @@ export function encodeHeld(user: string, { version, slots, words, vectors }: Hel
     format,
     user,
     version,
+    newest,
     next: words.next,
     scopes: slots.scopes,
     valid: slots.valid,
@@ -114,5 +118,5 @@ export function decodeHeld(user: string, bytes: Uint8Array<ArrayBuffer>): HeldIm
     table: next(),
   }
   const vectors = header.models.map((model) => ({ ...model, scales: next(), codes: next() }))
-  return { version: header.version, slots, words, vectors }
+  return { version: header.version, newest: header.newest, slots, words, vectors }
 }

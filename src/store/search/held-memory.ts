@@ -26,7 +26,7 @@ export interface HeldMemory {
   /** Changes since it was opened, or since the last image. */
   changes(): number
   /** Of the version that is held. */
-  image(): HeldImage
+  image(): Omit<HeldImage, 'newest'>
 }
 
 export interface HeldScan {

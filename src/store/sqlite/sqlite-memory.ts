@@ -3,7 +3,7 @@ import type { UserId } from '../../base/index.ts'
 import { comparedPassages, snapshotChanges, snapshotShare } from '../limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
 import { readTexts, runSync } from '../memory/memory-reads.ts'
-import type { StateRow } from '../memory/memory-rows.ts'
+import { type StateRow, textKey } from '../memory/memory-rows.ts'
 import type { HeldImage } from '../search/held-image.ts'
 import { createHeldMemory, type HeldMemory } from '../search/held-memory.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
@@ -26,6 +26,7 @@ export interface KeptSqliteMemory {
   readonly read: SqliteMemory
   /** Writes a snapshot if much has changed since the last one. Never throws. */
   keep(): void
+  close(): void
 }
 
 interface KeptMemory {
@@ -47,13 +48,22 @@ export function openKeptMemory(place: KeptMemory): KeptSqliteMemory {
     keep() {
       if (held.changes() < Math.max(snapshotChanges, held.slots.count() * snapshotShare)) return
       try {
-        const image = held.image()
-        const { version } = image
-        writeSnapshot(place, image, () => rows(readTexts.removedSince, { version }).length > 0 || isAhead(rows, version))
+        const { version, slots, ...rest } = held.image()
+        const last = slots.passages.toSorted().slice(-comparedPassages)
+        const newest = [...last].flatMap((passage) => {
+          const mark = passage === 0 ? null : markOf(rows, passage)
+          return mark === null ? [] : [[passage, mark] as const]
+        })
+        writeSnapshot(
+          place,
+          { version, slots, ...rest, newest },
+          () => rows(readTexts.removedSince, { version }).length > 0 || isAhead(rows, version),
+        )
       } catch {
         // A full disk, for example: the next process reads everything from the database.
       }
     },
+    close: database.close,
   }
 }
 
@@ -65,17 +75,18 @@ function isAhead(rows: Rows, version: number): boolean {
   return state === undefined || state.trimmed > version || state.version < version
 }
 
-/** Whether the image is of this database: its newest passages are there, with the same entries, or were removed since. */
-function isOf({ version, slots }: HeldImage, rows: Rows): boolean {
+/** Whether the image is of this database: its newest passages are there, of the same entries, or were removed since. */
+function isOf({ version, newest }: HeldImage, rows: Rows): boolean {
   if (isAhead(rows, version)) return false
-  const newest = [...slots.passages.keys()].sort((a, b) => (slots.passages[b] ?? 0) - (slots.passages[a] ?? 0)).slice(0, comparedPassages)
   const removed = new Set(rows<{ passage: number }>(readTexts.removedSince, { version }).map(({ passage }) => passage))
-  return newest.every((slot) => {
-    const passage = slots.passages[slot] ?? 0
-    if (passage === 0) return true
-    const [found] = rows<{ entry: number; created_at: number; place: number; length: number }>(readTexts.identity, { id: passage })
-    if (found === undefined) return removed.has(passage)
-    const { entry, createdAt, place } = slots.columns
-    return found.entry === entry[slot] && found.created_at === createdAt[slot] && found.place === place[slot]
+  return newest.every(([passage, mark]) => {
+    const now = markOf(rows, passage)
+    return now === null ? removed.has(passage) : now === mark
   })
+}
+
+/** @returns a number for the entry of a passage and its text; null where there is none */
+function markOf(rows: Rows, passage: number): number | null {
+  const [found] = rows<{ id: string; hash: string; created_at: number }>(readTexts.identity, { id: passage })
+  return found === undefined ? null : textKey(`${found.id} ${found.hash} ${found.created_at}`)
 }
