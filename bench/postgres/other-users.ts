@@ -7,13 +7,9 @@ export interface Others {
   readonly each: number
 }
 
-/** Passages in a row of the index of words, and vectors in a row of vectors; bytes of such a row at 384 dimensions. */
-const bucket = 4_096
+/** Vectors in a row of vectors; bytes of such a row at 384 dimensions. */
 const block = 16
 const rowBytes = 1 + block * (4 + 384 * 2)
-/** Words that a bucket has rows of, and passages that have each. */
-const words = 1_000
-const passagesOfWord = 200
 
 /** @param sql runs one statement */
 export async function fillOthers(sql: (statement: string) => Promise<unknown>, { users, each }: Others): Promise<void> {

@@ -21,7 +21,8 @@ import type { Recall } from './recall/recalled.ts'
 import { createTurnSide, type TurnCalls } from './recall/turn-side.ts'
 import type { TurnRecall } from './recall/turn-recall.ts'
 import type { Wanted } from './recall/wanted.ts'
-import type { TextEngine, ThreadTextEngine } from './text/text-engine.ts'
+import type { TextEngine } from './text/text-engine.ts'
+import type { ThreadEngine } from './recall/thread-questions.ts'
 import type { Tidy } from './tidy/tidy.ts'
 
 export interface Memory extends TurnCalls {
@@ -105,9 +106,8 @@ export function createMemory(options: MemoryOptions): Memory {
     changed({ put = [], gone = [] }) {
       presence.put(put)
       if (put.length > 0) makeVectors()
-      if (gone.length === 0) return
-      turns.erased()
-      void indexer.made()?.then((each) => each.dropHeld(), notSaidHere)
+      if (gone.length > 0) turns.erased()
+      if (gone.length > 0) void indexer.made()?.then((each) => each.dropHeld(), notSaidHere)
     },
   }
   const forgetting = once(async (): Promise<Forgetting> => (await import('./forget/forget.ts')).createForgetting(deps, eraseDerived))
@@ -263,7 +263,7 @@ function lazyReaders(options: MemoryOptions, writer: ExclusiveWriter, embed: Emb
   return { text, wanted, recall, vectors, questionFault: () => fault() }
 }
 
-function isThread(engine: TextEngine): engine is ThreadTextEngine {
+function isThread(engine: TextEngine): engine is ThreadEngine {
   return 'recall' in engine
 }
 

@@ -6,7 +6,7 @@
  * Text is split into words by the memory module, not by a database: `terms` and `context` hold terms separated by single spaces, already
  * folded and stemmed, so that every store finds the same entries in the same order.
  */
-import type { SessionId } from '../base/index.ts'
+import type { SessionId, UserId } from '../base/index.ts'
 import type { Label } from '../protocol/index.ts'
 
 /** Where an entry comes from. */
@@ -219,6 +219,16 @@ export interface StoredMark extends Pick<MemoryEntry, 'id' | 'kind' | 'seq'> {
   readonly entry: string
   readonly text: string
 }
+
+/** What another thread of the process needs to read this memory by itself. May hold a password or keys, and never leaves the process. */
+export type MemorySource =
+  | {
+      readonly kind: 'sqlite'
+      readonly user: UserId
+      readonly path: string
+      readonly cipher?: { readonly masters: readonly string[]; readonly required: boolean }
+    }
+  | { readonly kind: 'postgres'; readonly user: UserId; readonly url: string; readonly shown: string }
 
 /** Reads see every change that was acknowledged before. Errors as of the store. */
 export interface MemoryStore {

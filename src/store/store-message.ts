@@ -4,9 +4,8 @@
  */
 import type { CallId, Failure, SessionId, TurnId } from '../base/index.ts'
 import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../protocol/index.ts'
-import type { MemoryChange } from './memory.ts'
+import type { MemoryChange, MemorySource } from './memory.ts'
 import type { MemoryRead } from './memory/memory-client.ts'
-import type { MemorySource } from './memory/memory-source.ts'
 import type {
   Append,
   BudgetUse,

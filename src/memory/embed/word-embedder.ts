@@ -170,18 +170,16 @@ interface HeldWords {
 /** Words of questions and passages by numbers, with what was found out about them: most of them come again. */
 function createHeldWords(table: WordTable): HeldWords {
   const clean = withoutShared(table)
-  const numbers = new Map<string, number>()
+  const known = new Map<string, number>()
   const terms: string[] = []
   const vectors: Vector[] = []
-  const known = new WeakMap<PassageTerms, ReadPassage>()
+  const readBefore = new WeakMap<PassageTerms, ReadPassage>()
   const rows = createRecentMap<number, Float32Array>(maxHeldRows)
-  /** By number: the last collection of passages that had the word. */
-  let marks = new Int32Array(1_024)
-  let collections = 0
-  const number = (term: string): number => {
-    const there = numbers.get(term)
+  const collect = createDistinct()
+  const numberOf = (term: string): number => {
+    const there = known.get(term)
     if (there !== undefined) return there
-    numbers.set(term, terms.length)
+    known.set(term, terms.length)
     return terms.push(term) - 1
   }
   const vectorOf = (of: number): Vector => {
@@ -194,7 +192,7 @@ function createHeldWords(table: WordTable): HeldWords {
   }
   const numbersOf = (words: string): Int32Array => {
     const distinct = new Set<number>()
-    for (const term of wordPart(words).split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(number(term))
+    for (const term of wordPart(words).split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(numberOf(term))
     return Int32Array.from(distinct)
   }
   /** By number; below 0 where it was not compared yet. */
@@ -208,11 +206,11 @@ function createHeldWords(table: WordTable): HeldWords {
   }
   return {
     count: () => terms.length,
-    number,
+    number: numberOf,
     vectorOf,
     nearTo(of, isAlone, others) {
       const vector = isAlone ? null : vectorOf(of)
-      const row = vector === null ? new Float32Array(marks.length) : rowOf(of)
+      const row = vector === null ? new Float32Array(terms.length) : rowOf(of)
       row[of] = 1
       if (vector === null) return row
       for (const each of others) {
@@ -222,31 +220,39 @@ function createHeldWords(table: WordTable): HeldWords {
       }
       return row
     },
-    distinct(passages) {
-      if (marks.length < terms.length) marks = new Int32Array(terms.length * 2)
-      const found: number[] = []
-      collections++
-      const add = (numbers: Int32Array): void => {
-        for (const number of numbers) {
-          if (marks[number] === collections) continue
-          marks[number] = collections
-          found.push(number)
-        }
-      }
-      for (const { own, before } of passages) {
-        add(own)
-        add(before)
-      }
-      return found
-    },
+    distinct: (passages) => collect(passages, terms.length),
     read(passage) {
-      const held = known.get(passage)
+      const held = readBefore.get(passage)
       if (held !== undefined) return held
       const { terms: own, context } = passage
       const read = { own: numbersOf(own), classes: new Set(classPart(own).split(' ')), before: numbersOf(context) }
-      known.set(passage, read)
+      readBefore.set(passage, read)
       return read
     },
+  }
+}
+
+/** @returns what collects the numbers of all words of passages, each once; numbers are below `end` */
+function createDistinct(): (passages: readonly ReadPassage[], end: number) => readonly number[] {
+  /** By number: the last collection that had it. */
+  let marks = new Int32Array(1_024)
+  let collections = 0
+  return (passages, end) => {
+    if (marks.length < end) marks = new Int32Array(end * 2)
+    const found: number[] = []
+    collections++
+    const add = (numbers: Int32Array): void => {
+      for (const number of numbers) {
+        if (marks[number] === collections) continue
+        marks[number] = collections
+        found.push(number)
+      }
+    }
+    for (const { own, before } of passages) {
+      add(own)
+      add(before)
+    }
+    return found
   }
 }
 

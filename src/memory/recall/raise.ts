@@ -97,7 +97,7 @@ export interface Speech {
   readonly cost: number
 }
 
-export function speechOf({ entry, text, terms }: FoundPassage): Speech {
+function speechOf({ entry, text, terms }: FoundPassage): Speech {
   const name = speaker.exec(text)?.[1]
   const plain = name?.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
   const names = plain === undefined ? [] : [` ${plain} `, ` ${plain.split(' ')[0]} `]

@@ -1,15 +1,16 @@
 /** Recall as the thread answers it that reads texts: over a connection of its own, with words and vectors of questions read on the spot. */
-import { type MemorySource, type MemoryStore, type OpenedMemory, openMemorySource } from '../../store/index.ts'
+import { type MemorySource, type MemoryStore, type OpenedMemory, attachMemory } from '../../store/index.ts'
 import { once, type Once, toFailure } from '../../base/index.ts'
 import { createQueryEngine } from '../embed/vector-index.ts'
 import type { TextAnswers } from '../text/text-answers.ts'
-import { builtInEmbedder, type TextEngine, type TextQuestions } from '../text/text-engine.ts'
+import { builtInEmbedder, type TextEngine } from '../text/text-engine.ts'
+import type { ThreadQuestions } from './thread-questions.ts'
 import { engineOver } from '../text/engine-over.ts'
 import { createRecall } from './create-recall.ts'
 import type { Recall } from './recalled.ts'
 
 type RecallAnswers = {
-  readonly [Name in 'recall' | 'memory' | 'leave']: (ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
+  readonly [Name in 'recall' | 'memory' | 'leave']: (ask: ThreadQuestions[Name]['ask']) => Promise<ThreadQuestions[Name]['answer']>
 }
 
 interface Opened extends Pick<OpenedMemory, 'keep' | 'close'> {
@@ -26,7 +27,7 @@ export function createRecallAnswers(texts: TextAnswers): RecallAnswers {
   const asking = createQueryEngine(text, { meanwhile: () => meanwhile, monotonicMs: () => performance.now() })
   let now = 0
   const open = async (source: MemorySource): Promise<Opened> => {
-    const { memory: store, ...rest } = await openMemorySource(source)
+    const { memory: store, ...rest } = await attachMemory(source)
     return { store, ...rest, recall: createRecall({ store, text: asking, now: () => now }) }
   }
   let held: { readonly key: string; readonly open: Once<Opened> } | null = null
@@ -37,7 +38,7 @@ export function createRecallAnswers(texts: TextAnswers): RecallAnswers {
     return held.open()
   }
   /** With vectors that a service has made. */
-  const engineWith = (made: NonNullable<TextQuestions['recall']['ask']['made']>): TextEngine => {
+  const engineWith = (made: NonNullable<ThreadQuestions['recall']['ask']['made']>): TextEngine => {
     const vectors = new Map(made.vectors)
     return {
       ...text,

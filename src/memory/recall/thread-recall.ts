@@ -2,12 +2,12 @@
 import type { MemorySource } from '../../store/index.ts'
 import { toError } from '../../base/index.ts'
 import type { QueryEngine } from '../embed/vector-index.ts'
-import type { SentQuestion, TextQuestions, ThreadTextEngine } from '../text/text-engine.ts'
+import type { ThreadEngine, ThreadQuestions } from './thread-questions.ts'
 import type { Recall } from './recalled.ts'
 import { maxParts, maxQuestionUnits } from './recall-limits.ts'
 
 interface ThreadRecallDeps {
-  readonly text: ThreadTextEngine
+  readonly text: ThreadEngine
   readonly source: () => Promise<MemorySource>
   /** Makes vectors of questions where a service does: they are asked for here. */
   readonly asking: QueryEngine
@@ -25,8 +25,10 @@ export function createThreadRecall({ text, source, asking, meanwhile, now }: Thr
   let fault: unknown = null
   return {
     fault: () => (text.hasService ? asking.fault() : fault),
-    async recall({ used: _, ...question }) {
-      const sent: SentQuestion = { ...question, text: question.text.slice(0, maxQuestionUnits).toWellFormed() }
+    async recall(question) {
+      const sent = { ...question, text: question.text.slice(0, maxQuestionUnits).toWellFormed() }
+      // A function does not travel.
+      delete sent.used
       if (sent.text.trim() === '') return []
       const made = text.hasService ? { made: await vectorsOf(asking, sent.text) } : {}
       const answer = await text.recall({ question: sent, source: await source(), meanwhile: meanwhile(), now: now(), ...made })
@@ -37,7 +39,7 @@ export function createThreadRecall({ text, source, asking, meanwhile, now }: Thr
 }
 
 /** Of a question and its parts. */
-async function vectorsOf(asking: QueryEngine, question: string): Promise<NonNullable<TextQuestions['recall']['ask']['made']>> {
+async function vectorsOf(asking: QueryEngine, question: string): Promise<NonNullable<ThreadQuestions['recall']['ask']['made']>> {
   const [embedder, { parts }] = await Promise.all([asking.embedder(), asking.read(question)])
   const texts = [question, ...(parts.length > 1 ? parts.slice(0, maxParts) : [])]
   const vectors = embedder === null ? [] : await asking.embed(texts, 'query')

@@ -8,10 +8,7 @@ import {
   type TextQuestions,
 } from './text-engine.ts'
 
-export type Ask = <Name extends Exclude<keyof TextQuestions, 'recall' | 'memory' | 'leave'>>(
-  name: Name,
-  ask: TextQuestions[Name]['ask'],
-) => Promise<TextQuestions[Name]['answer']>
+export type Ask = <Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
 
 /** An embedder that is asked elsewhere. */
 export interface RemoteEmbedder {

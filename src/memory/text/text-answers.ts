@@ -9,9 +9,7 @@ import { termsOf } from './terms.ts'
 import { builtInEmbedder, type Embedder, readEmbedderName, type TextQuestions, toUnit } from './text-engine.ts'
 
 export type TextAnswers = {
-  readonly [Name in Exclude<keyof TextQuestions, 'recall' | 'memory' | 'leave'>]: (
-    ask: TextQuestions[Name]['ask'],
-  ) => Promise<TextQuestions[Name]['answer']>
+  readonly [Name in keyof TextQuestions]: (ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
 }
 
 /** @param configured name of `memory.embedder` */

@@ -2,9 +2,8 @@
  * The text engine: what the rest of memory asks of the thread that reads texts (passages, terms, vectors), so that nothing of it runs
  * on the event loop. Also the names of embedders, and the messages that the two sides exchange.
  */
-import type { MemorySource, MemoryStore, Passage } from '../../store/index.ts'
-import { type Failure, OxbowError } from '../../base/index.ts'
-import type { Recalled, RecallQuestion } from '../recall/recalled.ts'
+import type { Passage } from '../../store/index.ts'
+import { OxbowError } from '../../base/index.ts'
 
 export type TextFormat = 'text' | 'markdown' | 'code'
 
@@ -99,15 +98,6 @@ export interface TextEngine {
   close(): Promise<void>
 }
 
-/** A text engine whose thread also recalls, and reads memory for that. */
-export interface ThreadTextEngine extends TextEngine {
-  /** A service makes the vectors: those of a question come along with it. */
-  readonly hasService: boolean
-  recall(ask: TextQuestions['recall']['ask']): Promise<TextQuestions['recall']['answer']>
-  /** As `MemoryStore.withoutVector`, which looks at all of memory. */
-  withoutVector(source: MemorySource, model: string, limit: number): Promise<TextQuestions['memory']['answer']>
-}
-
 export type EmbedderName =
   | { readonly kind: 'none' | 'hash' | 'words' }
   | { readonly kind: 'folder' | 'onnx'; readonly path: string }
@@ -168,33 +158,7 @@ export interface TextQuestions {
     readonly ask: AskedTerms & { readonly passages: readonly PassageTerms[]; readonly embedder?: string }
     readonly answer: readonly number[] | null
   }
-  recall: {
-    readonly ask: {
-      readonly question: SentQuestion
-      readonly source: MemorySource
-      /** Id of the complete model while another is built. */
-      readonly meanwhile: string | null
-      readonly now: number
-      /** Made elsewhere: the vectors of the question and of its parts. */
-      readonly made?: {
-        readonly embedder: EmbedderFacts | null
-        readonly vectors: readonly (readonly [string, Float32Array<ArrayBuffer>])[]
-      }
-    }
-    readonly answer: { readonly found: readonly Recalled[]; readonly fault: Failure | null }
-  }
-  /** Asked before the thread ends. */
-  leave: { readonly ask: object; readonly answer: void }
-  memory: {
-    readonly ask: { readonly source: MemorySource; readonly model: string; readonly limit: number }
-    readonly answer: Awaited<ReturnType<MemoryStore['withoutVector']>>
-  }
 }
-
-/** What of a question travels. */
-export type SentQuestion = Omit<RecallQuestion, 'used'>
-
-export type TextQuestion = { [Name in keyof TextQuestions]: { readonly name: Name } & TextQuestions[Name]['ask'] }[keyof TextQuestions]
 
 /** What the thread is started with. */
 export interface TextThreadRole {

@@ -7,18 +7,9 @@ import { createIdleThread, OxbowError } from '../../base/index.ts'
 import type { Embedded, Engine } from '../../protocol/index.ts'
 import type { MemorySource } from '../../store/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'
+import type { SentQuestion, ThreadAsk, ThreadEngine, ThreadQuestions } from '../recall/thread-questions.ts'
 import { engineOver, type RemoteEmbedder } from './engine-over.ts'
-import {
-  type EmbedderFacts,
-  isServiceName,
-  type SentQuestion,
-  type TextEngine,
-  type TextQuestion,
-  type TextQuestions,
-  type TextThreadRole,
-  type ThreadTextEngine,
-  toUnit,
-} from './text-engine.ts'
+import { type EmbedderFacts, isServiceName, type TextEngine, type TextThreadRole, toUnit } from './text-engine.ts'
 import { maxAskedUnits, threadIdleMs } from './text-limits.ts'
 
 export interface TextEngineOptions {
@@ -30,7 +21,7 @@ export interface TextEngineOptions {
 }
 
 /** Nothing is started or read before the first request. An invalid embedder name fails when the embedder is first used. */
-export function createTextEngine({ embedder, service, idleMs = threadIdleMs }: TextEngineOptions): ThreadTextEngine {
+export function createTextEngine({ embedder, service, idleMs = threadIdleMs }: TextEngineOptions): ThreadEngine {
   const remote = isServiceName(embedder) ? openServiceEmbedder(embedder, service) : null
   const thread = createTextThread({ embedder: remote === null ? embedder : 'none', idleMs })
   const close = async (): Promise<void> => {
@@ -59,7 +50,7 @@ export function createLocalTextEngine({ embedder, service }: Omit<TextEngineOpti
 /** Client of the text thread. */
 interface TextThread {
   /** @throws OxbowError as the thread reports it; `limit_reached` for too long a text; `tool_failed` if the thread died; `cancelled` once closed */
-  ask<Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']): Promise<TextQuestions[Name]['answer']>
+  ask<Name extends keyof ThreadQuestions>(name: Name, ask: ThreadQuestions[Name]['ask']): Promise<ThreadQuestions[Name]['answer']>
   /** Ends the thread; pending requests fail with `cancelled`. Never throws. */
   close(): Promise<void>
 }
@@ -69,7 +60,7 @@ interface TextThreadOptions extends TextThreadRole {
 }
 
 function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
-  const thread = createIdleThread<TextQuestion, never>({
+  const thread = createIdleThread<ThreadAsk, never>({
     idleMs,
     start: () => startWorker({ embedder }),
     last: { name: 'leave' },
@@ -82,7 +73,7 @@ function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
   return {
     ask(name, ask) {
       const units = unitsOf(ask)
-      if (units <= maxAskedUnits) return thread.ask({ name, ...ask } as TextQuestion)
+      if (units <= maxAskedUnits) return thread.ask({ name, ...ask } as ThreadAsk)
       const hint = `Give at most ${maxAskedUnits} characters at once.`
       return Promise.reject(new OxbowError('limit_reached', `${units} characters are too much to read at once.`, { hint }))
     },
@@ -106,8 +97,8 @@ interface Asked {
 }
 
 function unitsOf(ask: Asked): number {
-  const { text = ask.question ?? '' } = ask
-  return (typeof text === 'string' ? text : text.text).length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
+  const asked = ask.text ?? ask.question ?? ''
+  return (typeof asked === 'string' ? asked : asked.text).length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
 }
 
 /**

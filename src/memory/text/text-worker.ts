@@ -9,11 +9,12 @@ import { lowerThreadPriority } from '../../store/thread-priority.ts'
 import { type ThreadAnswer, type ThreadQuestion, toFailure } from '../../base/index.ts'
 import { createRecallAnswers } from '../recall/recall-answers.ts'
 import { createTextAnswers } from './text-answers.ts'
-import type { TextQuestion, TextQuestions, TextThreadRole } from './text-engine.ts'
+import type { ThreadAsk, ThreadQuestions } from '../recall/thread-questions.ts'
+import type { TextThreadRole } from './text-engine.ts'
 
 type Turn = 'texts' | 'questions' | 'vectors'
 
-const turnOf: Readonly<Record<keyof TextQuestions, Turn>> = {
+const turnOf: Readonly<Record<keyof ThreadQuestions, Turn>> = {
   cut: 'texts',
   terms: 'texts',
   storedTerms: 'texts',
@@ -33,7 +34,7 @@ function serve(): void {
   const role = workerData as TextThreadRole
   const texts = createTextAnswers(role.embedder)
   const answers = { ...texts, ...createRecallAnswers(texts) }
-  const waiting: Record<Turn, ThreadQuestion<TextQuestion>[]> = { texts: [], questions: [], vectors: [] }
+  const waiting: Record<Turn, ThreadQuestion<ThreadAsk>[]> = { texts: [], questions: [], vectors: [] }
   let isPlanned = false
   const reply = (answer: ThreadAnswer<unknown>): void => port.postMessage(answer, [])
   const plan = (): void => {
@@ -53,7 +54,7 @@ function serve(): void {
       )
     })
   }
-  port.on('message', (message: ThreadQuestion<TextQuestion>) => {
+  port.on('message', (message: ThreadQuestion<ThreadAsk>) => {
     const { name } = message[1]
     // Nobody waits for the rest any more.
     if (name === 'leave') for (const list of Object.values(waiting)) list.length = 0

@@ -2,16 +2,9 @@
  * Memory read by another thread of the same process: a thread that searches opens a connection of its own, so that a search costs no hop
  * and nothing of the store waits for it.
  */
-import type { UserId } from '../../base/index.ts'
-import type { MemoryStore } from '../memory.ts'
-import type { CipherChoice } from '../secrets/file-encryption.ts'
+import type { MemorySource, MemoryStore } from '../memory.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { createMemoryClient, type MemoryRead } from './memory-client.ts'
-
-/** What a thread needs to open it. May hold a password or keys, and never leaves the process. */
-export type MemorySource =
-  | { readonly kind: 'sqlite'; readonly user: UserId; readonly path: string; readonly cipher?: CipherChoice }
-  | { readonly kind: 'postgres'; readonly user: UserId; readonly url: string; readonly shown: string }
 
 export interface OpenedMemory {
   /** Reads only. */
@@ -23,7 +16,7 @@ export interface OpenedMemory {
 }
 
 /** @throws OxbowError as a store that is opened */
-export async function openMemorySource(source: MemorySource): Promise<OpenedMemory> {
+export async function attachMemory(source: MemorySource): Promise<OpenedMemory> {
   const { read, ...rest } = await readerOf(source)
   const write = (): Promise<never> => Promise.reject(storeFault('store_failed', 'This memory is only read.'))
   return { memory: createMemoryClient({ write, read }), ...rest }

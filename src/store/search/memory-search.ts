@@ -13,7 +13,7 @@ import { compareExactly, type VectorQuery } from './vector-scan.ts'
 import type { SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
 import type { VectorReading } from './vector-block.ts'
-import { createWordRanking, type TextQuery } from './word-ranking.ts'
+import { createWordRanking } from './word-ranking.ts'
 import type { WordIndex } from './word-index.ts'
 
 /** An index of vectors that a database may have. @returns null if it cannot be used: then the vectors in memory are scanned */
@@ -107,7 +107,7 @@ function* vectorSearch(
   const question = { ...wanted, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
   const near = nearest === undefined ? null : yield* nearest(model, slots, question)
   if (near !== null) return near
-  const { scan, exact } = yield* held.scan(model)
+  const { scan, exact } = yield* held.vectors.scan(model, slots, held.version())
   const candidates = scan.search(question).map(({ slot }) => ({ slot, vector: exact.get(slots.passageOf(slot)) }))
   const missing = candidates.flatMap(({ slot, vector }) => (vector === undefined ? slots.passageOf(slot) : []))
   if (missing.length > 0 && vectorReading.question !== undefined) yield* prefetch(vectorReading.question(model, missing))

@@ -84,20 +84,20 @@ export function createSlotTable(opened?: SlotImage): SlotTable {
   const columns = columnsOf(room)
   const scopes = createScopes()
   const valid = new Map<number, readonly [from: number, to: number]>()
+  const scopeOf = (slot: number): number => columns.scope[slot] ?? 0
   const streams = createStreamOrder({
     placeOf: (slot) => columns.place[slot] ?? 0,
     entryOf: (slot) => columns.entry[slot] ?? 0,
-    streamOf: (slot) => scopes.streamOf(columns.scope[slot] ?? 0),
+    streamOf: (slot) => scopes.streamOf(scopeOf(slot)),
     passageOf,
   })
   const grow = (): void => {
     room *= 2
     for (const name of numberColumns) columns[name] = widerColumn(columns[name], room)
   }
-  /** Call when the columns of the slot are set. */
   const join = (slot: number): void => {
     total += columns.length[slot] ?? 0
-    if (scopes.of(columns.scope[slot] ?? 0)?.stream !== '') streams.put(slot)
+    if (scopes.of(scopeOf(slot))?.stream !== '') streams.put(slot)
   }
   if (opened !== undefined) {
     for (const name of numberColumns) columns[name].set(opened.columns[name])
@@ -107,16 +107,12 @@ export function createSlotTable(opened?: SlotImage): SlotTable {
     for (let slot = 0; slot < places.high(); slot++) if (passageOf(slot) >= 0) join(slot)
   }
   return {
-    set([passage, words, kind, type, tier, session, stream, tags, labels, place, createdAt, validFrom, validTo, entry]) {
-      const slot = places.take(passage)
+    set(row) {
+      const slot = places.take(row[0])
       if (slot >= room) grow()
       total -= columns.length[slot] ?? 0
-      columns.scope[slot] = scopes.numberOf([kind, type, tier, session, stream, tags, labels])
-      // Kind, session and tags count as words.
-      columns.length[slot] = words + 2 + textList(tags).length
-      columns.place[slot] = place
-      columns.createdAt[slot] = createdAt
-      columns.entry[slot] = entry
+      fillColumns(columns, slot, row, scopes)
+      const [createdAt, validFrom, validTo] = [row[10], row[11], row[12]]
       if (validFrom === createdAt && validTo === null) valid.delete(slot)
       else valid.set(slot, [validFrom, validTo ?? Infinity])
       join(slot)
@@ -138,17 +134,7 @@ export function createSlotTable(opened?: SlotImage): SlotTable {
     count: places.count,
     length: (slot) => columns.length[slot] ?? 0,
     averageLength: () => total / Math.max(1, places.count()),
-    passing(filter) {
-      const tests = timeTests(filter, columns, valid)
-      const { before } = filter
-      const stream = before === undefined ? -1 : scopes.streamNamed(before.stream)
-      if (before !== undefined && stream >= 0)
-        tests.push((slot) => scopes.streamOf(columns.scope[slot] ?? 0) !== stream || (columns.place[slot] ?? 0) <= before.place)
-      const test = scopeTest(filter)
-      if (test === null && tests.length === 0) return (slot) => passageOf(slot) >= 0
-      const passes = test === null ? null : scopes.passing(test)
-      return (slot) => passageOf(slot) >= 0 && (passes === null || passes(columns.scope[slot] ?? 0)) && tests.every((each) => each(slot))
-    },
+    passing: (filter) => passingTest(filter, { columns, scopes, valid, passageOf }),
     beside: (slot, before, after) => streams.beside(slot, before, after).map(passageOf),
     entryOf: (slot) => columns.entry[slot] ?? 0,
     earlier: (slot, limit) => streams.earlier(slot, limit).map((each) => columns.entry[each] ?? 0),
@@ -156,14 +142,48 @@ export function createSlotTable(opened?: SlotImage): SlotTable {
       const newer = (columns.createdAt[a] ?? 0) - (columns.createdAt[b] ?? 0)
       return newer === 0 ? passageOf(a) < passageOf(b) : newer > 0
     },
-    image() {
-      const high = places.high()
-      const used = Object.fromEntries(numberColumns.map((name) => [name, columns[name].slice(0, high)])) as unknown as Columns
-      const ends = [...valid].map(([slot, [from, to]]) => [slot, from, to === Infinity ? null : to] as const)
-      const passages = Float64Array.from({ length: high }, (_, slot) => Math.max(0, passageOf(slot)))
-      return { passages, columns: used, scopes: scopes.all(), valid: ends }
-    },
+    image: () => imageOf({ columns, scopes, valid, passageOf }, places.high()),
   }
+}
+
+function fillColumns(
+  columns: Columns,
+  slot: number,
+  [, words, kind, type, tier, session, stream, tags, labels, place, createdAt, , , entry]: SlotRow,
+  scopes: Scopes,
+): void {
+  columns.scope[slot] = scopes.numberOf([kind, type, tier, session, stream, tags, labels])
+  // Kind, session and tags count as words.
+  columns.length[slot] = words + 2 + textList(tags).length
+  columns.place[slot] = place
+  columns.createdAt[slot] = createdAt
+  columns.entry[slot] = entry
+}
+
+interface Table {
+  readonly columns: Columns
+  readonly scopes: Scopes
+  readonly valid: ReadonlyMap<number, readonly [from: number, to: number]>
+  readonly passageOf: (slot: number) => number
+}
+
+function imageOf({ columns, scopes, valid, passageOf }: Table, high: number): SlotImage {
+  const used = Object.fromEntries(numberColumns.map((name) => [name, columns[name].slice(0, high)])) as unknown as Columns
+  const ends = [...valid].map(([slot, [from, to]]) => [slot, from, to === Infinity ? null : to] as const)
+  const passages = Float64Array.from({ length: high }, (_, slot) => Math.max(0, passageOf(slot)))
+  return { passages, columns: used, scopes: scopes.all(), valid: ends }
+}
+
+function passingTest(filter: MemoryFilter, { columns, scopes, valid, passageOf }: Table): (slot: number) => boolean {
+  const tests = timeTests(filter, columns, valid)
+  const { before } = filter
+  const stream = before === undefined ? -1 : scopes.streamNamed(before.stream)
+  if (before !== undefined && stream >= 0)
+    tests.push((slot) => scopes.streamOf(columns.scope[slot] ?? 0) !== stream || (columns.place[slot] ?? 0) <= before.place)
+  const test = scopeTest(filter)
+  if (test === null && tests.length === 0) return (slot) => passageOf(slot) >= 0
+  const passes = test === null ? null : scopes.passing(test)
+  return (slot) => passageOf(slot) >= 0 && (passes === null || passes(columns.scope[slot] ?? 0)) && tests.every((each) => each(slot))
 }
 
 interface Scopes {

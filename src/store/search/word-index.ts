@@ -48,7 +48,7 @@ export interface WordIndex {
   image(): WordImage
 }
 
-export const noWords: WordImage = {
+const noWords: WordImage = {
   next: 0,
   letters: new Uint8Array(0),
   letterEnds: new Uint32Array(0),
@@ -139,24 +139,26 @@ function placeOf({ table, letters, letterEnds }: WordImage, word: string): numbe
 function eachPost({ posts, postEnds }: WordImage, place: number, seen: Seen): void {
   if (place < 0) return
   const end = postEnds[place] as number
-  let at = place === 0 ? 0 : (postEnds[place - 1] as number)
+  const reading = { at: place === 0 ? 0 : (postEnds[place - 1] as number) }
   let passage = 0
-  const number = (): number => {
-    let value = posts[at++] as number
-    if (value < 128) return value
-    value -= 128
-    for (let scale = 128; ; scale *= 128) {
-      const byte = posts[at++] as number
-      if (byte < 128) return value + byte * scale
-      value += (byte - 128) * scale
-    }
-  }
-  while (at < end) {
-    const step = number()
+  while (reading.at < end) {
+    const step = nextNumber(posts, reading)
     const kind = step % kinds
     passage += (step - kind) / kinds
-    if (kind === 3) seen(passage, number(), number())
+    if (kind === 3) seen(passage, nextNumber(posts, reading), nextNumber(posts, reading))
     else seen(passage, kind === 1 ? 0 : 1, kind === 0 ? 0 : 1)
+  }
+}
+
+/** Seven bits a byte, the lowest first; the last byte is below 128. */
+function nextNumber(posts: Uint8Array, reading: { at: number }): number {
+  let value = posts[reading.at++] as number
+  if (value < 128) return value
+  value -= 128
+  for (let scale = 128; ; scale *= 128) {
+    const byte = posts[reading.at++] as number
+    if (byte < 128) return value + byte * scale
+    value += (byte - 128) * scale
   }
 }
 

@@ -5,7 +5,7 @@ import type { SlotTable } from './slot-table.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
 import type { WordIndex, WordPlaces } from './word-index.ts'
 
-export type TextQuery = NonNullable<MemorySearch['text']>
+type TextQuery = NonNullable<MemorySearch['text']>
 
 /** @returns the best passages that pass the filter and have one of the words, best first */
 export type WordRanking = (slots: SlotTable, index: WordIndex, filter: MemoryFilter, query: TextQuery) => readonly ScoredSlot[]

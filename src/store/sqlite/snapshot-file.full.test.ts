@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { anything, embedAll, put, textSearch, vectorOf } from '../contract/memory-fixture.ts'
 import { snapshotChanges } from '../limits.ts'
-import { openMemorySource, type MemorySource } from '../memory/memory-source.ts'
-import type { MemoryStore } from '../memory.ts'
+import { attachMemory } from '../memory/memory-source.ts'
+import type { MemorySource, MemoryStore } from '../memory.ts'
 import { convertFile } from '../secrets/file-encryption.ts'
 import { ann, type StoreFolder, storeFolder } from '../store-fixture.ts'
 import { readSnapshot } from './snapshot-file.ts'
@@ -36,7 +36,7 @@ async function fill(memory: MemoryStore, from = 0): Promise<void> {
 
 /** What several searches find, as a process finds it that has just started. */
 async function found(files: StoreFolder, source = sourceOf(files)): Promise<readonly unknown[]> {
-  const { memory, keep, close } = await openMemorySource(source)
+  const { memory, keep, close } = await attachMemory(source)
   const results: unknown[] = []
   for (const words of ['seventh', 'word5 before3', 'word105', 'common']) {
     const search = { ...textSearch(words), vector: { model: 'm', vector: vectorOf(1, 2), limit: 5 }, apart: 2 }
@@ -108,7 +108,7 @@ test('what was erased is in no snapshot, nor in a draft that a kill has left, al
   const [file = ''] = snapshotsOf(files)
   assert(readFileSync(file).includes('zanzibarix'), 'the word is not in the snapshot, so this proves nothing')
   copyFileSync(file, `${file}.killed.new`)
-  const { memory, keep, close } = await openMemorySource(sourceOf(files))
+  const { memory, keep, close } = await attachMemory(sourceOf(files))
   await memory.search(textSearch('zanzibarix'))
   await store.memory.change([{ change: 'erase', id: 'secret' }])
   assert.deepEqual(snapshotsOf(files), [])

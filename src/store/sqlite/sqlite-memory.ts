@@ -40,7 +40,7 @@ export function openKeptMemory(place: KeptMemory): KeptSqliteMemory {
   const { path, user, cipher } = place
   const database = openDatabase({ path, readOnly: true, ...(cipher !== undefined && { cipher }) })
   const answer = createAnswers(database)
-  const rows = <Row>(text: string, args: object): readonly Row[] => answer({ text, args: { user, ...args } }) as readonly Row[]
+  const rows: Rows = (text, args) => answer({ text, args: { user, ...args } })
   const opened = readSnapshot(place)
   const held = createHeldMemory(user, opened !== null && database.snapshot(() => isOf(opened, rows)) ? opened : null)
   return {
@@ -67,18 +67,19 @@ export function openKeptMemory(place: KeptMemory): KeptSqliteMemory {
   }
 }
 
-type Rows = <Row>(text: string, args: object) => readonly Row[]
+type Rows = (text: string, args: object) => readonly unknown[]
 
 /** Whether removals after this version may be forgotten. */
 function isAhead(rows: Rows, version: number): boolean {
-  const [state] = rows<StateRow>(readTexts.state, {})
+  const [state] = rows(readTexts.state, {}) as readonly StateRow[]
   return state === undefined || state.trimmed > version || state.version < version
 }
 
 /** Whether the image is of this database: its newest passages are there, of the same entries, or were removed since. */
 function isOf({ version, newest }: HeldImage, rows: Rows): boolean {
   if (isAhead(rows, version)) return false
-  const removed = new Set(rows<{ passage: number }>(readTexts.removedSince, { version }).map(({ passage }) => passage))
+  const rowsSince = rows(readTexts.removedSince, { version }) as readonly { passage: number }[]
+  const removed = new Set(rowsSince.map(({ passage }) => passage))
   return newest.every(([passage, mark]) => {
     const now = markOf(rows, passage)
     return now === null ? removed.has(passage) : now === mark
@@ -87,6 +88,6 @@ function isOf({ version, newest }: HeldImage, rows: Rows): boolean {
 
 /** @returns a number for the entry of a passage and its text; null where there is none */
 function markOf(rows: Rows, passage: number): number | null {
-  const [found] = rows<{ id: string; hash: string; created_at: number }>(readTexts.identity, { id: passage })
+  const [found] = rows(readTexts.identity, { id: passage }) as readonly { id: string; hash: string; created_at: number }[]
   return found === undefined ? null : textKey(`${found.id} ${found.hash} ${found.created_at}`)
 }

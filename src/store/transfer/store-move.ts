@@ -15,7 +15,6 @@ import {
   headOf,
   quoted,
   rowCounts,
-  type SqliteConnection,
   type StorePlace,
   storeTables,
   type TableFacts,
