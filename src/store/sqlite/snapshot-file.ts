@@ -23,14 +23,15 @@ function fileOf({ path, user }: SnapshotPlace): string {
   return snapshotStart(path) + Buffer.from(user, 'utf8').toString('hex')
 }
 
-/** @returns null where there is none that can be used; never throws */
-export function readSnapshot(place: SnapshotPlace): HeldImage | null {
+/** @param isUsable compares it with the database @returns null where there is none that can be used; never throws */
+export function readSnapshot(place: SnapshotPlace, isUsable: (image: HeldImage) => boolean = () => true): HeldImage | null {
   try {
     const file = fileOf(place)
     if (!existsSync(file) || statSync(file).size > maxSnapshotBytes) return null
     const bytes = unsealed(place, readFileSync(file))
     // Typed arrays stand at multiples of 8 in their buffer, and a buffer of the pool may begin anywhere.
-    return bytes === null ? null : decodeHeld(place.user, bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes))
+    const image = bytes === null ? null : decodeHeld(place.user, bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes))
+    return image !== null && isUsable(image) ? image : null
   } catch {
     return null
   }

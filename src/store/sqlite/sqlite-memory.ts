@@ -41,8 +41,10 @@ export function openKeptMemory(place: KeptMemory): KeptSqliteMemory {
   const database = openDatabase({ path, readOnly: true, ...(cipher !== undefined && { cipher }) })
   const answer = createAnswers(database)
   const rows: Rows = (text, args) => answer({ text, args: { user, ...args } })
-  const opened = readSnapshot(place)
-  const held = createHeldMemory(user, opened !== null && database.snapshot(() => isOf(opened, rows)) ? opened : null)
+  const held = createHeldMemory(
+    user,
+    readSnapshot(place, (image) => database.snapshot(() => isOf(image, rows))),
+  )
   return {
     read: createSqliteMemory(database, user, held),
     keep() {
