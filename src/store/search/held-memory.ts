@@ -94,7 +94,7 @@ export function createHeldMemory(user: UserId, opened: HeldImage | null = null):
       // Of what was removed no word stays.
       words.merge((passage) => slots.slotOf(passage) >= 0)
       changes = 0
-      return { version, slots: slots.image(), words: words.image(), vectors: vectors.images() }
+      return { version, slots: slots.image(), words: words.image(), vectors: vectors.images(slots.high()) }
     },
     hits: (scored) => scored.map(({ slot, score }) => ({ passage: slots.passageOf(slot), score })),
   }

@@ -22,7 +22,8 @@ export interface HeldVectors {
   question(model: string): ReadQuery | null
   /** @returns the vectors of a model, up to date with the slots of this version */
   scan(model: ModelRow, slots: SlotTable, version: number): QuerySteps<HeldScan>
-  images(): readonly ModelImage[]
+  /** @param high all slots are below it */
+  images(high: number): readonly ModelImage[]
 }
 
 interface Held extends HeldScan {
@@ -79,6 +80,7 @@ export function createHeldVectors(user: UserId, opened: readonly ModelImage[]): 
       held.version = version
       return held
     },
-    images: () => [...scans].map(([model, { scan, began, version }]) => ({ model, dims: scan.dims, began, version, ...scan.image() })),
+    images: (high) =>
+      [...scans].map(([model, { scan, began, version }]) => ({ model, dims: scan.dims, began, version, ...scan.image(high) })),
   }
 }

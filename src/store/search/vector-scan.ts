@@ -14,7 +14,8 @@ export interface VectorScan {
   drop(slot: number): void
   /** @returns the candidates for `compareExactly`, more than requested */
   search(question: VectorQuery): readonly ScoredSlot[]
-  image(): VectorImage
+  /** @param high all slots are below it */
+  image(high: number): VectorImage
 }
 
 /** As it is written to a snapshot: by slot, 1 / length and the numbers, padded to a multiple of 16. */
@@ -98,7 +99,10 @@ export function createVectorScan(dims: number, opened?: VectorImage): VectorScan
   }
   return {
     dims,
-    image: () => ({ scales: scales.slice(), codes: new Int8Array(memory.buffer, codesAt, scales.length * stride).slice() }),
+    image(high) {
+      const slots = Math.min(high, scales.length)
+      return { scales: scales.slice(0, slots), codes: new Int8Array(memory.buffer, codesAt, slots * stride).slice() }
+    },
     set(slot, vector) {
       if (slot >= scales.length) makeRoom(slot)
       const held = new Int8Array(memory.buffer, codesAt + slot * stride, dims)
