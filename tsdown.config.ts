@@ -75,6 +75,8 @@ const configs: UserConfig[] = defineConfig([
   {
     ...common,
     entry: { 'text-worker': 'src/memory/text/text-worker.ts' },
+    // It recalls from Postgres, too.
+    deps: { ...common.deps, neverBundle: [...outside, /^pg-native$/] },
     copy: [
       'src/memory/embed/words-50k.bin',
       'src/memory/embed/words-50k.LICENSE.md',

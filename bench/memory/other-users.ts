@@ -2,7 +2,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { statSync } from 'node:fs'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
-import { textTable } from '../../src/store/sqlite/text-index.ts'
 import type { UserId } from '../../src/base/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, megabytes, ms, perSecond, type Row, shown, times } from '../report.ts'
@@ -27,7 +26,7 @@ const sideMs = 4_000
 export const otherUsers: Measure = {
   name: 'other-users',
   title: 'Memories of others',
-  how: "The same searches, writes and turns that recall, by turns in a file of one user and in one that also holds other users' memories (copied row by row, with their index of words). Side by side: each user with a file, a writer and a searcher of its own, all searching without a pause in one process.",
+  how: "The same searches, writes and turns that recall, by turns in a file of one user and in one that also holds other users' memories (copied row by row). Side by side: each user with a file, a writer and a searcher of its own, all searching without a pause in one process.",
   async run(context) {
     const data = createMemoryData(seed, true)
     return [...(await sameFile(context, data)), ...(await sideBySide(context, data))]
@@ -149,19 +148,12 @@ function copyOthers(path: string, others: number): void {
       .map(({ name }) => `"${String(name)}"`)
       .filter((name) => name !== '"user"')
   database.exec('pragma cache_size = -262144; pragma synchronous = off')
-  const source = textTable(otherName(0))
-  const made = String(database.prepare('select sql from sqlite_master where name = ?').get(source)?.['sql'])
   for (let number = 1; number < others; number++) {
     database.exec('begin')
     for (const table of ['memory_state', 'memory_entry', 'memory_passage']) {
       const list = columns(table).join(', ')
       const copy = database.prepare(`insert into ${table} ("user", ${list}) select ?, ${list} from ${table} where "user" = ?`)
       copy.run(otherName(number), otherName(0))
-    }
-    const target = textTable(otherName(number))
-    database.exec(made.replace(source, target))
-    for (const part of ['data', 'idx', 'docsize', 'config']) {
-      database.exec(`delete from ${target}_${part}; insert into ${target}_${part} select * from ${source}_${part}`)
     }
     database.exec('commit')
   }

@@ -7,13 +7,9 @@ export interface Others {
   readonly each: number
 }
 
-/** Passages in a row of the index of words, and vectors in a row of vectors; bytes of such a row at 384 dimensions. */
-const bucket = 4_096
+/** Vectors in a row of vectors; bytes of such a row at 384 dimensions. */
 const block = 16
 const rowBytes = 1 + block * (4 + 384 * 2)
-/** Words that a bucket has rows of, and passages that have each. */
-const words = 1_000
-const passagesOfWord = 200
 
 /** @param sql runs one statement */
 export async function fillOthers(sql: (statement: string) => Promise<unknown>, { users, each }: Others): Promise<void> {
@@ -32,9 +28,6 @@ export async function fillOthers(sql: (statement: string) => Promise<unknown>, {
       hashtext('s' || i / 400), hashtext(i::text), '{}' from ${all}`)
   await sql(`insert into memory_passage ("user", id, entry, part, start, length, body)
     select 'other-' || u, i, i, 0, 0, ${terms.split(' ').length + context.split(' ').length}, ${body} from ${all}`)
-  await sql(`insert into memory_posting ("user", term, bucket, postings)
-    select 'other-' || u, 'word' || w, b, decode(repeat('00040010', ${passagesOfWord}), 'hex')
-    from generate_series(1, ${users}) u, generate_series(0, ${Math.floor(each / bucket) - 1}) b, generate_series(1, ${words}) w`)
   await sql(`insert into memory_model ("user", model, dims, state, began, vectors)
     select 'other-' || u, 'm', 384, 'active', 1, ${each} from generate_series(1, ${users}) u`)
   await sql(`insert into memory_vectors ("user", model, block, version, mask, bytes)

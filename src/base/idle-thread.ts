@@ -20,6 +20,8 @@ export interface IdleThreadOptions {
   readonly idleMs: number
   /** Starts the program, which answers each `ThreadQuestion` with one `ThreadAnswer`. */
   readonly start: () => Worker
+  /** Asked of a thread that is about to end, which has `lastMs` for it. */
+  readonly last?: unknown
   /** @returns the error of questions that were open when the thread died; the next question starts another thread */
   readonly lost: (why: string, cause: unknown) => OxbowError
   /** @returns the error of questions that are open at the end, and of all later ones */
@@ -31,7 +33,9 @@ interface Running {
   readonly open: Map<number, { resolve(answer: never): void; reject(error: OxbowError): void }>
 }
 
-export function createIdleThread<Question, Answer>({ idleMs, start, lost, closed }: IdleThreadOptions): IdleThread<Question, Answer> {
+const lastMs = 2_000
+
+export function createIdleThread<Question, Answer>({ idleMs, start, last, lost, closed }: IdleThreadOptions): IdleThread<Question, Answer> {
   let running: Running | null = null
   let idle: NodeJS.Timeout | undefined
   let nextId = 0
@@ -43,6 +47,7 @@ export function createIdleThread<Question, Answer>({ idleMs, start, lost, closed
     running = null
     if (old === null) return
     failAll(old, closed())
+    if (last !== undefined) await askLast(old, last)
     await old.worker.terminate()
   }
   const begin = (): Running => {
@@ -84,6 +89,16 @@ export function createIdleThread<Question, Answer>({ idleMs, start, lost, closed
       await stop()
     },
   }
+}
+
+/** Resolves with the answer, whatever it is, with the thread's end, or after `lastMs`. */
+async function askLast({ worker, open }: Running, question: unknown): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, lastMs)
+  open.set(-1, { resolve: () => resolve(), reject: () => resolve() })
+  worker.postMessage([-1, question] satisfies ThreadQuestion<unknown>, [])
+  await promise
+  clearTimeout(timer)
 }
 
 function failAll({ open }: Running, error: OxbowError): void {

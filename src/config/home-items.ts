@@ -129,6 +129,7 @@ export const homeItems: readonly HomeItem[] = [
   { ...ofUser, id: 'database-log', path: 'internal/oxbow.db-*', ...again, what: 'log of the database' },
   { ...ofUser, id: 'database-lock', path: 'internal/oxbow.db.lock', ...again, what: 'who writes the database' },
   { ...ofUser, id: 'database-process', path: 'internal/oxbow.db.pid', ...again, what: 'process that writes the database' },
+  { ...ofUser, id: 'database-recall', path: 'internal/oxbow.db.recall-*', ...again, what: 'what a search of memory holds' },
   { ...ofUser, id: 'database-copies', path: 'internal/oxbow.db.*', ...earlier },
   { ...ofUser, id: 'versions', path: 'internal/versions', keeping: 'kept', what: 'versions of files' },
   { ...ofUser, id: 'plugins', path: 'internal/plugins', keeping: 'sealed', what: 'data of plugins' },

@@ -1,11 +1,11 @@
 /**
  * The public API of memory: indexing, recall and forgetting behind one port. Nothing is started or loaded before its first use.
  */
-import { createHasher, type Hasher, type MemoryKind, type Store } from '../store/index.ts'
+import { createHasher, type Hasher, type MemoryKind, type MemoryStore, type Store } from '../store/index.ts'
 import { type Clock, once, type Once, OxbowError, toFailure } from '../base/index.ts'
 import type { Config } from '../config/index.ts'
 import type { EmbeddingService } from './text/text-thread.ts'
-import type { QueryEngine, VectorIndex } from './embed/vector-index.ts'
+import type { VectorIndex } from './embed/vector-index.ts'
 import type { Forgetting } from './forget/forget.ts'
 import type { EraseBodies, Eraser } from './forget/aftermath.ts'
 import type { Corrections } from './keep/corrections.ts'
@@ -22,6 +22,7 @@ import { createTurnSide, type TurnCalls } from './recall/turn-side.ts'
 import type { TurnRecall } from './recall/turn-recall.ts'
 import type { Wanted } from './recall/wanted.ts'
 import type { TextEngine } from './text/text-engine.ts'
+import type { ThreadEngine } from './recall/thread-questions.ts'
 import type { Tidy } from './tidy/tidy.ts'
 
 export interface Memory extends TurnCalls {
@@ -104,8 +105,8 @@ export function createMemory(options: MemoryOptions): Memory {
     clock,
     changed({ put = [], gone = [] }) {
       presence.put(put)
-      turns.changed(put.length, gone.length)
       if (put.length > 0) makeVectors()
+      if (gone.length > 0) turns.erased()
       if (gone.length > 0) void indexer.made()?.then((each) => each.dropHeld(), notSaidHere)
     },
   }
@@ -237,22 +238,40 @@ function lazyReaders(options: MemoryOptions, writer: ExclusiveWriter, embed: Emb
       import('./embed/embed-limits.ts'),
     ])
     const lastMs = isServiceName(options.config.embedder) ? 0 : (options.lastVectorsMs ?? lastVectorsMs)
-    return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs, lastMs })
+    return createVectorIndex({ memory: await vectorMemory(store, text), text, monotonicMs: clock.monotonicMs, lastMs })
   })
   const wanted = once(async () => (await import('./recall/wanted.ts')).createWanted(writer, clock))
-  let asking: QueryEngine | null = null
+  let fault = (): unknown => null
   const recall = once(async (): Promise<Recall> => {
-    const [{ createRecall }, { createQueryEngine }] = await Promise.all([
-      import('./recall/create-recall.ts'),
-      import('./embed/vector-index.ts'),
-    ])
+    const { createQueryEngine } = await import('./embed/vector-index.ts')
     const { meanwhile, poke } = await vectors()
     // A guest that only searches also resumes work that a stop left unfinished.
     poke()
-    asking = createQueryEngine(await text(), { meanwhile, monotonicMs: clock.monotonicMs, patienceMs: options.questionMs })
-    return (await wanted()).counting(createRecall({ store: store.memory, text: asking, now: clock.now }))
+    const engine = await text()
+    const asking = createQueryEngine(engine, { meanwhile, monotonicMs: clock.monotonicMs, patienceMs: options.questionMs })
+    const { memorySource: source } = store
+    fault = asking.fault
+    if (source === undefined || !isThread(engine)) {
+      const { createRecall } = await import('./recall/create-recall.ts')
+      return (await wanted()).counting(createRecall({ store: store.memory, text: asking, now: clock.now }))
+    }
+    const { createThreadRecall } = await import('./recall/thread-recall.ts')
+    const inThread = createThreadRecall({ text: engine, source, asking, meanwhile, now: clock.now })
+    fault = inThread.fault
+    return (await wanted()).counting(inThread)
   })
-  return { text, wanted, recall, vectors, questionFault: () => asking?.fault() ?? null }
+  return { text, wanted, recall, vectors, questionFault: () => fault() }
+}
+
+function isThread(engine: TextEngine): engine is ThreadEngine {
+  return 'recall' in engine
+}
+
+/** Passages without a vector are looked for in the thread that makes them. */
+async function vectorMemory({ memory, memorySource: source }: Store, text: () => Promise<TextEngine>): Promise<MemoryStore> {
+  const engine = await text()
+  if (source === undefined || !isThread(engine)) return memory
+  return { ...memory, withoutVector: async (model, limit) => engine.withoutVector(await source(), model, limit) }
 }
 
 async function startText({ config }: MemoryOptions, service: EmbeddingService): Promise<TextEngine> {

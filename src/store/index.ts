@@ -15,5 +15,6 @@ export {
   storedSecrets,
   zoeyMethods,
 } from './upkeep/on-demand.ts'
+export { attachMemory, type OpenedMemory } from './memory/memory-source.ts'
 export { marksCall, type RowMark } from './memory/memory-marks.ts'
 export type * from './memory.ts'

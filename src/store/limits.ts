@@ -27,8 +27,6 @@ export const writerCacheKib: number = 16 * 1024
 export const readerCacheKib: number = 8 * 1024
 /** A thread of SQLite that only reads ends after this long without a read: it holds megabytes, and starts again in some 40 ms. */
 export const idleReaderMs = 60_000
-/** The thread that searches memory stays longer: a person reads an answer for some minutes, and the next message waits for its search. */
-export const idleSearcherMs: number = 10 * 60_000
 /** More documents at once are read in the thread of reads. */
 export const maxBriefDocuments = 100
 /** A short read that has waited this long for the writer starts the thread of reads, for those after it. */
@@ -124,8 +122,10 @@ export const keptRemovals = 20_000
 export const maxHeldBytes: number = 48 * 1024 * 1024
 /** How many more than wanted are compared exactly: eight bits put few in the wrong order. */
 export const comparedBeyond = 24
-/** Characters of recently found passages that the searching thread caches: some 4 000 messages. */
+/** Characters of recently found passages that the searching thread caches, with their vectors: some 4 000 messages. */
 export const maxHeldCharacters: number = 4 * 1024 * 1024
+/** Vectors that it has read to compare exactly. */
+export const maxHeldVectors = 4_096
 /**
  * A word is common when it is in so many passages, of a small memory in this share of all. What is in a tenth of all passages tells
  * little about one of them, and a search for nothing else finds whatever is newest.
@@ -133,10 +133,18 @@ export const maxHeldCharacters: number = 4 * 1024 * 1024
 export const commonShare = 0.1
 export const fewestCommon = 64
 export const mostCommon = 20_000
-/** Places of one word that a ranking reads along with rarer words: about 5 ms. In a memory of 10 000 messages, no word has so many. */
+/** Passages of one word that a ranking reads along with rarer words: half a millisecond. */
 export const maxPlaces = 50_000
-/** Words whose frequency the searching thread remembers. */
-export const maxHeldFrequencies = 4_096
+/** New passages whose words stand in plain lists, which take ten times as much: so many, or this share of all. */
+export const mergedPassages = 2_000
+export const mergedShare = 0.1
+/** A snapshot of what a search holds: a million passages. A larger memory is read from the database. */
+export const maxSnapshotBytes: number = 512 * 1024 * 1024
+/** It is written anew when so many changes, or this share of all passages, are not in it. */
+export const snapshotChanges = 500
+export const snapshotShare = 0.05
+/** Its newest passages, which are compared with those in the database. */
+export const comparedPassages = 24
 /** Models whose vectors are held at once: the active one and one that is being built. */
 export const heldModels = 2
 

@@ -6,7 +6,7 @@
  * Text is split into words by the memory module, not by a database: `terms` and `context` hold terms separated by single spaces, already
  * folded and stemmed, so that every store finds the same entries in the same order.
  */
-import type { SessionId } from '../base/index.ts'
+import type { SessionId, UserId } from '../base/index.ts'
 import type { Label } from '../protocol/index.ts'
 
 /** Where an entry comes from. */
@@ -161,8 +161,6 @@ export interface MemorySearch {
   }
   /** Ranks by cosine. @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */
   readonly vector?: { readonly model: string; readonly vector: Float32Array<ArrayBuffer>; readonly limit: number }
-  /** Brings along what stands next to the first so many hits of each list, as `around` does, without another question. */
-  readonly beside?: { readonly first: number; readonly before: number; readonly after: number }
   /** Tells which entries of the hits are of one stream and at most so many entries apart. */
   readonly apart?: number
 }
@@ -185,8 +183,6 @@ export interface MemoryFound {
   readonly vector: readonly Hit[]
   /** The passages of both, each once. */
   readonly passages: readonly FoundPassage[]
-  /** By passage, where it was asked for. A hit that is not in it was not looked at. */
-  readonly beside?: Beside
   /** Where it was asked for. */
   readonly apart?: readonly Apart[]
   /** Nothing was searched, because every term is common. */
@@ -196,8 +192,8 @@ export interface MemoryFound {
 /** Two entries of one stream, by one passage of each that was found, and how many entries on the later one stands: 1 for neighbours. */
 export type Apart = readonly [earlier: number, later: number, entries: number]
 
-/** What stands next to passages; read when it is asked for. */
-export type Beside = ReadonlyMap<number, () => readonly FoundPassage[]>
+/** What stands next to passages, by their ids. */
+export type Beside = ReadonlyMap<number, readonly FoundPassage[]>
 
 export interface MemoryModel {
   readonly model: string
@@ -224,11 +220,23 @@ export interface StoredMark extends Pick<MemoryEntry, 'id' | 'kind' | 'seq'> {
   readonly text: string
 }
 
+/** What another thread of the process needs to read this memory by itself. May hold a password or keys, and never leaves the process. */
+export type MemorySource =
+  | {
+      readonly kind: 'sqlite'
+      readonly user: UserId
+      readonly path: string
+      readonly cipher?: { readonly masters: readonly string[]; readonly required: boolean }
+    }
+  | { readonly kind: 'postgres'; readonly user: UserId; readonly url: string; readonly shown: string }
+
 /** Reads see every change that was acknowledged before. Errors as of the store. */
 export interface MemoryStore {
   /** All of them or none, in order. Text is found at once. @throws OxbowError `bad_input`, also for a vector of the wrong size */
   change(changes: readonly MemoryChange[]): Promise<void>
   search(search: MemorySearch): Promise<MemoryFound>
+  /** Passages of the entries next to each of these in its stream, in order: so many entries before and after. */
+  beside(passages: readonly number[], before: number, after: number): Promise<Beside>
   /** In the order of `ids`; unknown ones are left out. */
   items(ids: readonly string[]): Promise<readonly MemoryItem[]>
   /** Newest first (`createdAt`, then `id`), from `after` on; at most 1 000 at once. */

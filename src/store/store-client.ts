@@ -67,6 +67,7 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
       write: (changes) => write({ kind: 'memory', changes }, () => {}),
       read: (request) => read({ kind: 'memory', read: request }),
     }),
+    ...(link.memorySource !== undefined && { memorySource: link.memorySource }),
     async close() {
       if (closed) return
       closed = true

@@ -4,7 +4,7 @@
  */
 import type { CallId, Failure, SessionId, TurnId } from '../base/index.ts'
 import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../protocol/index.ts'
-import type { MemoryChange } from './memory.ts'
+import type { MemoryChange, MemorySource } from './memory.ts'
 import type { MemoryRead } from './memory/memory-client.ts'
 import type {
   Append,
@@ -108,6 +108,8 @@ export interface EngineLink {
   read<Kind extends Read['kind']>(read: Read & { kind: Kind }): Promise<ReadResults[Kind]>
   /** Where writing can recover from a failure: calls the listener when it works again. Without it a fault is permanent. */
   onMended?(listener: () => void): void
+  /** See `Store.memorySource`. */
+  memorySource?(): Promise<MemorySource>
   close(): Promise<void>
 }
 

@@ -5,7 +5,7 @@
  */
 import type { CallId, OxbowError, SessionId, UserId } from '../base/index.ts'
 import type { ChainHead, JournalRecord, NewRecord, Phase, Spend } from '../protocol/index.ts'
-import type { MemoryStore } from './memory.ts'
+import type { MemorySource, MemoryStore } from './memory.ts'
 
 /** A change of a projection, committed with the records that cause it. */
 export type Projection =
@@ -218,6 +218,8 @@ export interface Store {
   claimLane(session: SessionId, owner: string, leaseMs: number): Promise<number | null>
   /** The memory of the same user. */
   readonly memory: MemoryStore
+  /** For `attachMemory` in another thread, once this store is open. Absent: the store is in the memory of this thread alone. */
+  readonly memorySource?: () => Promise<MemorySource>
   /** Commits what is waiting, then closes. Later requests are refused. */
   close(): Promise<void>
 }

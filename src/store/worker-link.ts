@@ -11,7 +11,7 @@ import type { Read, WriteBatch } from './store-message.ts'
 
 /** Options of a worker of a SQLite store. */
 export interface SqliteRole {
-  readonly role: 'writer' | 'reader' | 'searcher'
+  readonly role: 'writer' | 'reader'
   readonly path: string
   readonly user: UserId
   readonly durability: Durability

@@ -21,8 +21,11 @@ export const maxClosenessWords = 24
 export const classCloseness = 0.45
 /** The least closeness of words of one topic; their vectors count on top of it: 0.5 finds fewer answers in other words, 0.7 no more. */
 export const topicCloseness = 0.6
-/** Words whose vectors are held: 8 000 take four megabytes, and are more than a person uses. */
-export const maxHeldWords = 8_000
+/** Words whose vectors are held: so many take six megabytes, and are more than a person uses. */
+export const maxHeldWords = 16_000
+/** Words of questions for which is held how near each other word is: four megabytes, with room for so many new words in each. */
+export const maxHeldRows = 64
+export const spareWords = 256
 /** A vector of more dimensions is no embedding of today, and its passages would take more than their text. */
 export const maxDims = 4_096
 /** Of the built-in table: from 0.3 on both lists together find less at the very first place than words alone, on one set of two. */
@@ -34,8 +37,10 @@ export const strongWeights: FusionWeights = { vector: 0.5, text: 0.5, closeness:
 /** Passages of one batch of vectors: at least so many, because a service is asked for each batch; at most as many as one write bears. */
 export const minVectorBatch = 16
 export const maxVectorBatch = 256
-/** A batch aims at this long: a question waits for the batch before it, in the same thread. */
+/** A batch aims at this long. */
 export const vectorBatchMs = 50
+/** Texts whose vectors are made before a waiting question is looked for: some two milliseconds. */
+export const embeddedAtOnce = 8
 /** What is put together gets its vectors together. Far below the two seconds in which meaning must find it. */
 export const vectorLingerMs = 100
 /**

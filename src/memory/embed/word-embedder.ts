@@ -3,7 +3,7 @@
  * compares a question with passages word by word.
  */
 import { readFileSync } from 'node:fs'
-import { OxbowError } from '../../base/index.ts'
+import { createRecentMap, OxbowError } from '../../base/index.ts'
 import { classTermsFor, isPlace, topicTermsFor } from '../text/classes.ts'
 import { isStopWord } from '../text/english-words.ts'
 import { stem } from '../text/terms.ts'
@@ -18,8 +18,10 @@ import {
   maxClosenessTerms,
   maxClosenessWords,
   maxEmbeddedUnits,
+  maxHeldRows,
   maxHeldWords,
   secondNearest,
+  spareWords,
   tableWeights,
 } from './embed-limits.ts'
 import {
@@ -97,58 +99,160 @@ export type WordCloseness = (question: AskedTerms, passages: readonly PassageTer
 
 type Vector = Float32Array | null
 
+/** The words of a passage by their numbers. */
+interface ReadPassage {
+  readonly own: Int32Array
+  readonly classes: ReadonlySet<string>
+  readonly before: Int32Array
+}
+
 export function createWordCloseness(table: WordTable): WordCloseness {
-  let clean: ((place: number) => Float32Array<ArrayBuffer>) | null = null
-  const held = new Map<string, Vector>()
-  const vectorOf = (term: string): Vector => {
-    const known = held.get(term)
-    if (known !== undefined) return known
-    if (held.size >= maxHeldWords) held.clear()
-    const places = partsOfTerm(table, term)
-    // Vectors of stop words are near each other.
-    const isVoid = places.length === 0 || places.some((place) => isStopWord(table.wordAt(place)))
-    const vector = isVoid ? null : meanOf(places.map((clean ??= withoutShared(table))))
-    held.set(term, vector)
-    return vector
-  }
+  let held: HeldWords | null = null
   return ({ question, terms }, passages) => {
+    // Made anew when it is full: the words that are in use come back soon.
+    if (held === null || held.count() > maxHeldWords) held = createHeldWords(table)
+    const words = held
     const names = new Set([...namesIn(question)].flatMap((name) => name.split(/['-]/)).map((name) => stem(name)))
     const common = terms.filter((term) => !names.has(term) && !/\d/.test(term))
     // A word of another language may happen to have two English parts.
     if (
-      common.filter((term) => placeOfTerm(table, term) >= 0 && vectorOf(term) !== null).length <
+      common.filter((term) => placeOfTerm(table, term) >= 0 && words.vectorOf(words.number(term)) !== null).length <
       leastKnownShare * Math.max(1, common.length)
     )
       return null
-    const numbers = numberTerms()
-    const own = passages.map((passage) => numbers.of(passage.terms))
-    const classes = passages.map((passage) => ` ${classPart(passage.terms)} `)
-    const before = passages.map(({ context }) => numbers.of(context))
+    const read = passages.map(words.read)
+    const others = words.distinct(read)
     const asked = terms
-      .map((term) => ({ term, having: own.filter((each) => each.includes(numbers.number(term))).length }))
+      .map((term) => ({ term, having: read.filter(({ own }) => own.includes(words.number(term))).length }))
       .sort((a, b) => a.having - b.having)
       .slice(0, maxClosenessWords)
-    const sums = passages.map(() => 0)
-    let all = 0
+    const sums = new Float64Array(passages.length)
+    let weights = 0
     for (const { term, having } of asked) {
-      const near = nearTo(term, names.has(term) && !isPlace(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
-      const wanted = names.has(term) || isLightTerm(term) ? [] : classTermsFor(term)
-      const topics = names.has(term) ? [] : topicTermsFor(term)
-      const nearest = own.map((each, i) => {
-        const has = (name: string): boolean => classes[i]?.includes(` ${name} `) === true
-        const byVector = nearestTwo(each, near)
-        const byTopic = topics.some(has) ? topicCloseness + (1 - topicCloseness) * byVector : byVector
-        return wanted.some(has) ? Math.max(byTopic, classCloseness) : byTopic
+      const isName = names.has(term)
+      const near = words.nearTo(words.number(term), isName && !isPlace(term), others)
+      const wanted = isName || isLightTerm(term) ? [] : classTermsFor(term)
+      const topics = isName ? [] : topicTermsFor(term)
+      const nearest = read.map(({ own, classes }) => {
+        const byVector = nearestTwo(own, near)
+        const byTopic = topics.some((name) => classes.has(name)) ? topicCloseness + (1 - topicCloseness) * byVector : byVector
+        return wanted.some((name) => classes.has(name)) ? Math.max(byTopic, classCloseness) : byTopic
       })
       const softly = nearest.reduce((sum, each) => sum + each * each, 0)
-      const weight = ((rarity(own.length, having) + rarity(own.length, softly)) / 2) * (isLightTerm(term) ? lightWordShare : 1)
-      all += weight
-      for (const [i, itself] of nearest.entries()) {
-        const wider = Math.max(itself, most(before[i] ?? [], near))
-        sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * itself + contextCloseness * wider)
+      const weight = ((rarity(read.length, having) + rarity(read.length, softly)) / 2) * (isLightTerm(term) ? lightWordShare : 1)
+      weights += weight
+      for (const [i, { before }] of read.entries()) {
+        const itself = nearest[i] as number
+        const wider = Math.max(itself, most(before, near))
+        sums[i] = (sums[i] as number) + weight * ((1 - contextCloseness) * itself + contextCloseness * wider)
       }
     }
-    return sums.map((sum) => (all === 0 ? 0 : Math.min(1, sum / all)))
+    return Array.from(sums, (sum) => (weights === 0 ? 0 : Math.min(1, sum / weights)))
+  }
+}
+
+/** Similarity to one word by a word's number: 1 for the same, never below 0, and below 0 where it was not compared. */
+type Near = Float32Array
+
+interface HeldWords {
+  count(): number
+  number(term: string): number
+  /** Null for a word that the table does not know, and for stop words. */
+  vectorOf(number: number): Vector
+  /** @param isAlone it is near no other word @param others with which it is compared */
+  nearTo(number: number, isAlone: boolean, others: readonly number[]): Near
+  /** Numbers of all words of these passages. */
+  distinct(passages: readonly ReadPassage[]): readonly number[]
+  /** The same passage is read once. */
+  read(passage: PassageTerms): ReadPassage
+}
+
+/** Words of questions and passages by numbers, with what was found out about them: most of them come again. */
+function createHeldWords(table: WordTable): HeldWords {
+  const clean = withoutShared(table)
+  const known = new Map<string, number>()
+  const terms: string[] = []
+  const vectors: Vector[] = []
+  const readBefore = new WeakMap<PassageTerms, ReadPassage>()
+  const rows = createRecentMap<number, Float32Array>(maxHeldRows)
+  const collect = createDistinct()
+  const numberOf = (term: string): number => {
+    const there = known.get(term)
+    if (there !== undefined) return there
+    known.set(term, terms.length)
+    return terms.push(term) - 1
+  }
+  const vectorOf = (of: number): Vector => {
+    const held = vectors[of]
+    if (held !== undefined) return held
+    const places = partsOfTerm(table, terms[of] as string)
+    // Vectors of stop words are near each other.
+    const isVoid = places.length === 0 || places.some((place) => isStopWord(table.wordAt(place)))
+    return (vectors[of] = isVoid ? null : meanOf(places.map(clean)))
+  }
+  const numbersOf = (words: string): Int32Array => {
+    const distinct = new Set<number>()
+    for (const term of wordPart(words).split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(numberOf(term))
+    return Int32Array.from(distinct)
+  }
+  /** By number; below 0 where it was not compared yet. */
+  const rowOf = (of: number): Float32Array => {
+    const before = rows.get(of)
+    if (before !== undefined && before.length >= terms.length) return before
+    const row = new Float32Array(terms.length + spareWords).fill(-1)
+    if (before !== undefined) row.set(before)
+    rows.put(of, row)
+    return row
+  }
+  return {
+    count: () => terms.length,
+    number: numberOf,
+    vectorOf,
+    nearTo(of, isAlone, others) {
+      const vector = isAlone ? null : vectorOf(of)
+      const row = vector === null ? new Float32Array(terms.length) : rowOf(of)
+      row[of] = 1
+      if (vector === null) return row
+      for (const each of others) {
+        if ((row[each] as number) >= 0) continue
+        const other = vectorOf(each)
+        row[each] = other === null ? 0 : Math.max(0, dot(vector, other))
+      }
+      return row
+    },
+    distinct: (passages) => collect(passages, terms.length),
+    read(passage) {
+      const held = readBefore.get(passage)
+      if (held !== undefined) return held
+      const { terms: own, context } = passage
+      const read = { own: numbersOf(own), classes: new Set(classPart(own).split(' ')), before: numbersOf(context) }
+      readBefore.set(passage, read)
+      return read
+    },
+  }
+}
+
+/** @returns what collects the numbers of all words of passages, each once; numbers are below `end` */
+function createDistinct(): (passages: readonly ReadPassage[], end: number) => readonly number[] {
+  /** By number: the last collection that had it. */
+  let marks = new Int32Array(1_024)
+  let collections = 0
+  return (passages, end) => {
+    if (marks.length < end) marks = new Int32Array(end * 2)
+    const found: number[] = []
+    collections++
+    const add = (numbers: Int32Array): void => {
+      for (const number of numbers) {
+        if (marks[number] === collections) continue
+        marks[number] = collections
+        found.push(number)
+      }
+    }
+    for (const { own, before } of passages) {
+      add(own)
+      add(before)
+    }
+    return found
   }
 }
 
@@ -157,30 +261,6 @@ function meanOf(vectors: readonly Float32Array<ArrayBuffer>[]): Float32Array<Arr
   const [first, second] = vectors
   if (first === undefined || second === undefined) return first ?? new Float32Array(0)
   return toUnit(first.map((value, i) => value + (second[i] as number)))
-}
-
-/** Numbers the terms of a question and its passages, so that each pair is compared once. */
-function numberTerms(): {
-  of(terms: string): readonly number[]
-  number(term: string): number
-  terms(): readonly string[]
-} {
-  const known = new Map<string, number>()
-  const number = (term: string): number => {
-    const there = known.get(term)
-    if (there !== undefined) return there
-    known.set(term, known.size)
-    return known.size - 1
-  }
-  return {
-    number,
-    of: (terms) => {
-      const distinct = new Set<number>()
-      for (const term of wordPart(terms).split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(number(term))
-      return [...distinct]
-    },
-    terms: () => [...known.keys()],
-  }
 }
 
 /**
@@ -192,21 +272,12 @@ function rarity(passages: number, having: number): number {
   return Math.log(1 + (Math.max(passages, fewestCompared) - having + 0.5) / (having + 0.5))
 }
 
-/** Similarity by term number: 1 for the same term, never below 0. */
-function nearTo(term: string, vector: Vector, terms: readonly string[], vectorOf: (term: string) => Vector): Float32Array {
-  return Float32Array.from(terms, (each) => {
-    if (each === term) return 1
-    const other = vector === null ? null : vectorOf(each)
-    return vector === null || other === null ? 0 : Math.max(0, dot(vector, other))
-  })
-}
-
 /** 1 if the word itself occurs; otherwise the two nearest words count. */
-function nearestTwo(terms: readonly number[], near: Float32Array): number {
+function nearestTwo(terms: Int32Array, near: Near): number {
   let best = 0
   let second = 0
   for (const term of terms) {
-    const each = near[term] ?? 0
+    const each = near[term] as number
     if (each > best) {
       second = best
       best = each
@@ -216,9 +287,9 @@ function nearestTwo(terms: readonly number[], near: Float32Array): number {
 }
 
 /** In the turn before, one near word is enough to name the topic. */
-function most(terms: readonly number[], near: Float32Array): number {
+function most(terms: Int32Array, near: Near): number {
   let best = 0
-  for (const term of terms) best = Math.max(best, near[term] ?? 0)
+  for (const term of terms) best = Math.max(best, near[term] as number)
   return best
 }
 

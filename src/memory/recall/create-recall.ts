@@ -7,11 +7,10 @@
  *
  * docs/memory.md, "How recall ranks", describes the ranking; docs/recall.md has what each step gains.
  */
-import type { Beside, MemoryFound, MemoryStore } from '../../store/index.ts'
+import type { MemoryFound, MemoryStore } from '../../store/index.ts'
 import { isOxbowError } from '../../base/index.ts'
 import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
 import type { EmbedderFacts, TextEngine } from '../text/text-engine.ts'
-import { maxQuestionTerms } from '../text/text-limits.ts'
 import { type Candidate, fuseLists, inOrder, mergeParts } from './fuse-lists.ts'
 import {
   boundTokens,
@@ -23,10 +22,9 @@ import {
   matchingSentences,
   passesFilter,
 } from './fit-budget.ts'
-import { addCloseness, addPriors, lowerUninformative, raiseAskedAbout, raiseExact, raiseSameTalk } from './raise.ts'
+import { addCloseness, addPriors, lowerUninformative, raiseAskedAbout, raiseExact, raiseSameTalk, speechReader } from './raise.ts'
 import { askedDays } from './day-terms.ts'
 import {
-  besideFirst,
   candidatesPerResult,
   minCandidates,
   contextWeight,
@@ -42,7 +40,7 @@ import {
 } from './recall-limits.ts'
 
 export interface RecallDeps {
-  readonly store: Pick<MemoryStore, 'search' | 'around'>
+  readonly store: Pick<MemoryStore, 'search' | 'beside'>
   readonly text: TextEngine
   /** Unix milliseconds. */
   readonly now: () => number
@@ -59,6 +57,7 @@ interface Query {
 }
 
 export function createRecall(deps: RecallDeps): Recall {
+  const readsOf = speechReader()
   return {
     async recall(question) {
       const text = question.text.slice(0, maxQuestionUnits).toWellFormed()
@@ -71,19 +70,14 @@ export function createRecall(deps: RecallDeps): Recall {
 
       // Search for the whole question and each part concurrently.
       const searched = await Promise.all(queries.map((each) => searchOnce(deps, question, each, embedder)))
-      if (searched[0]?.found.common === true) {
-        const { terms } = queries[0] ?? { terms: [] }
-        // Days are other words tomorrow, and of a long question not all words were looked at.
-        if (terms.length < maxQuestionTerms && askedDays(text, deps.now()).length === 0) question.whenCommon?.()
-        return []
-      }
+      if (searched[0]?.found.common === true) return []
       const at = question.filter.validAt ?? deps.now()
       const merged = mergeParts(searched.map(({ candidates }) => candidates))
       const closer =
         embedder === null || question.fusion === 'reciprocal_rank'
           ? merged
           : await addCloseness(merged, { question: text, terms: queries[0]?.terms ?? [] }, deps.text, embedder.weights.closeness)
-      const likely = lowerUninformative(raiseAskedAbout(closer, text))
+      const likely = lowerUninformative(raiseAskedAbout(closer, text, readsOf), readsOf)
       // With several parts, a topic that was discussed at length would outrank the others.
       const fitting = searched.length > 1 ? likely : raiseSameTalk(likely, searched[0]?.found.apart ?? [])
       const ranked = addPriors(raiseExact(fitting, exact), at)
@@ -91,9 +85,7 @@ export function createRecall(deps: RecallDeps): Recall {
       // Sort and merge duplicates.
       const distinct = collapse(inOrder(ranked), limit)
       const count = deps.count ?? boundTokens
-      const { fitted, left } = fitBudget(distinct, question.tokens, count)
-      const beside = new Map(searched.flatMap(({ found }) => [...(found.beside ?? [])]))
-      const joined = await joinAll(deps, question, { fitted, left, beside }, count)
+      const joined = await joinAll(deps, question, fitBudget(distinct, question.tokens, count), count)
       const found = joined.map((each) => asRecalled(each, deps.now()))
       if (question.withMatch !== true) return found
       const matches = await matchingSentences(
@@ -154,7 +146,7 @@ async function searchOnce(
     contextWeight,
     limit: candidates,
     // The classes of common words may be rare, and are no reason to search.
-    ...(question.whenCommon !== undefined && { onlyRare: terms }),
+    ...(question.onlyRare === true && { onlyRare: terms }),
   }
   const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, ...along }))
   let found: MemoryFound
@@ -173,11 +165,7 @@ async function searchOnce(
   return { candidates: fuseLists(found, { fusion, weights, terms, full: candidates }), found }
 }
 
-/** Neighbours of the first hits of each list come with the search: most results are among these. */
-const along = {
-  beside: { first: besideFirst, before: neighboursBefore, after: neighboursAfter },
-  apart: Math.max(...sameTalk.keys()),
-}
+const along = { apart: Math.max(...sameTalk.keys()) }
 
 const nothing: MemoryFound = { text: [], vector: [], passages: [] }
 
@@ -185,23 +173,20 @@ const nothing: MemoryFound = { text: [], vector: [], passages: [] }
 async function joinAll(
   { store }: RecallDeps,
   { filter }: RecallQuestion,
-  { fitted, beside: prefetched, ...budget }: { readonly fitted: readonly Fitted[]; readonly left: number; readonly beside: Beside },
+  { fitted, ...budget }: { readonly fitted: readonly Fitted[]; readonly left: number },
   count: CountTokens,
 ): Promise<readonly Fitted[]> {
   let { left } = budget
   const shown = new Set(fitted.map(({ candidate }) => candidate.passage.id))
   const first = fitted.slice(0, joinedResults)
-  const neighbours = await Promise.all(
-    first.map(async ({ candidate: { passage } }) => {
-      // No budget left.
-      if (left <= 0 || passage.entry.stream === '') return []
-      return prefetched.get(passage.id)?.() ?? store.around(passage.entry.stream, passage.entry.place, neighboursBefore, neighboursAfter)
-    }),
-  )
+  const inStreams = first
+    .filter(({ candidate: { passage } }) => left > 0 && passage.entry.stream !== '')
+    .map(({ candidate }) => candidate.passage.id)
+  const beside = inStreams.length === 0 ? null : await store.beside(inStreams, neighboursBefore, neighboursAfter)
   const joined: Fitted[] = []
-  for (const [i, each] of first.entries()) {
-    const { entry } = each.candidate.passage
-    const may = (neighbours[i] ?? []).filter(
+  for (const each of first) {
+    const { id, entry } = each.candidate.passage
+    const may = (beside?.get(id) ?? []).filter(
       // Only text with the same labels is joined.
       (passage) =>
         !shown.has(passage.id) &&

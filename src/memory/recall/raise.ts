@@ -2,7 +2,7 @@
  * Score changes after fusion: word-by-word closeness, speakers and days that the question asks for, uninformative turns, turns near a good
  * match, exact phrases, recency and importance.
  */
-import { type Apart, foldPhrase, type MemoryEntry } from '../../store/index.ts'
+import { type Apart, foldPhrase, type FoundPassage, type MemoryEntry } from '../../store/index.ts'
 import { isStopWord, regular } from '../text/english-words.ts'
 import { holdsAt } from '../keep/memory-item.ts'
 import { type AskedTerms, type TextEngine, wordPart } from '../text/text-engine.ts'
@@ -33,7 +33,7 @@ export async function addCloseness(
   if (list.length === 0) return list
   const closeness = await engine.closeness(
     question,
-    list.map(({ passage: { terms, context } }) => ({ terms, context })),
+    list.map(({ passage }) => passage),
   )
   if (closeness === null) return list
   return list.map((candidate, i) => ({
@@ -65,16 +65,20 @@ const deedUnits = 400
  * Raises turns by speakers that the question names; if it asks when, turns that name a day; if it asks for all that somebody did, turns
  * that begin with a deed.
  */
-export function raiseAskedAbout(list: readonly Candidate[], question: string): Candidate[] {
+export function raiseAskedAbout(
+  list: readonly Candidate[],
+  question: string,
+  readsOf: (passage: FoundPassage) => Speech = speechOf,
+): Candidate[] {
   const questionWords = ` ${question.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')} `
   const when = asksWhen.test(question)
   const deeds = asksForDeeds.test(question)
   return list.map((candidate) => {
-    const { text, context } = candidate.passage
+    const { passage } = candidate
     const bonus =
-      (isNamed(text, questionWords) ? speakerBonus : 0) +
-      (when && namesDay(context) ? dayBonus : 0) +
-      (deeds && tellsDeed(text) ? deedBonus : 0)
+      (readsOf(passage).names.some((name) => questionWords.includes(name)) ? speakerBonus : 0) +
+      (when && namesDay(passage.context) ? dayBonus : 0) +
+      (deeds && tellsDeed(passage.text) ? deedBonus : 0)
     return bonus === 0 ? candidate : { ...candidate, score: candidate.score + bonus }
   })
 }
@@ -85,12 +89,29 @@ function tellsDeed(text: string): boolean {
   return [...begin.matchAll(firstPerson)].some(([, verb = '']) => !states.has(verb) && (verb.endsWith('ed') || regular(verb) !== verb))
 }
 
-/** By full or first name. */
-function isNamed(text: string, questionWords: string): boolean {
+/** What a passage is by itself, whatever is asked. */
+export interface Speech {
+  /** Full and first name of its speaker, with spaces around them. */
+  readonly names: readonly string[]
+  /** How little it says: at most `askingCost + reactionCost`. */
+  readonly cost: number
+}
+
+function speechOf({ entry, text, terms }: FoundPassage): Speech {
   const name = speaker.exec(text)?.[1]
-  if (name === undefined) return false
-  const plain = name.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
-  return questionWords.includes(` ${plain} `) || questionWords.includes(` ${plain.split(' ')[0]} `)
+  const plain = name?.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
+  const names = plain === undefined ? [] : [` ${plain} `, ` ${plain.split(' ')[0]} `]
+  return { names, cost: entry.kind === 'message' ? askingCost * askingShare(text) + reactionCost * (1 - tellingShare(terms)) : 0 }
+}
+
+/** @returns `speechOf`, which remembers passages that are still used */
+export function speechReader(): (passage: FoundPassage) => Speech {
+  const read = new WeakMap<FoundPassage, Speech>()
+  return (passage) => {
+    const speech = read.get(passage) ?? speechOf(passage)
+    read.set(passage, speech)
+    return speech
+  }
 }
 
 function namesDay(context: string): boolean {
@@ -106,11 +127,10 @@ function namesDay(context: string): boolean {
 const sentence = /[^.!?？؟。！…]+[.!?？؟。！…]*/gu
 const asks = /[?？؟]["'”’)*_]*\s*$/u
 
-/** Lowers each score by at most `askingCost + reactionCost`, and not below 0. */
-export function lowerUninformative(list: readonly Candidate[]): Candidate[] {
+/** Lowers each score by the cost of its passage, and not below 0. */
+export function lowerUninformative(list: readonly Candidate[], readsOf: (passage: FoundPassage) => Speech = speechOf): Candidate[] {
   return list.map((candidate) => {
-    const { entry, text, terms } = candidate.passage
-    const cost = entry.kind === 'message' ? askingCost * askingShare(text) + reactionCost * (1 - tellingShare(terms)) : 0
+    const { cost } = readsOf(candidate.passage)
     return cost === 0 ? candidate : { ...candidate, score: Math.max(0, candidate.score - cost) }
   })
 }

@@ -69,7 +69,7 @@ export async function openRecallBed(embedder: string): Promise<RecallBed> {
 
 type Given = Partial<MemoryEntry> & { readonly text: string }
 
-async function putOf(
+export async function putOf(
   engine: TextEngine,
   { text, ...facts }: Given,
   place: number,

@@ -58,8 +58,6 @@ export const neighboursBefore = 1
 export const neighboursAfter = 1
 /** Results whose neighbours are looked up, each with a request to the store; the budget is mostly used up by then. */
 export const joinedResults = 8
-/** Hits of each list whose neighbours come with the search: three of four results are among the first 8 of a list, 19 of 20 among these. */
-export const besideFirst = 24
 
 /** Weight of results for a part of the question, so that results for the parts alternate. */
 export const partShare = 0.9

@@ -8,11 +8,8 @@ export interface RecallQuestion {
   readonly text: string
   /** Without `validAt`: what holds now goes first, what no longer holds comes last and says so. */
   readonly filter: MemoryFilter
-  /**
-   * With it, a question whose words are all common finds nothing, instead of whatever is newest. Called when that is so and will be for
-   * every question of the same words.
-   */
-  readonly whenCommon?: () => void
+  /** A question whose words are all common finds nothing, instead of whatever is newest. */
+  readonly onlyRare?: boolean
   /** In which it is asked; absent: in none, as by a person at a command line. */
   readonly session?: SessionId
   /** Most results, and most tokens of their text together. */

@@ -39,12 +39,10 @@ export interface TurnRecall {
   recall(question: TurnQuestion): Promise<TurnMemory>
   /** Starts the search for a message that is still being recorded; `recall` of the same message waits for it. Never throws. */
   foresee(session: SessionId, text: string, tags: readonly string[]): void
-  /** Whether recalling is known to find nothing, because every word of the text is common. Costs no search. */
-  isCommon(text: string): boolean
   /** What a message may need of memory, whatever that holds. */
   kindOf(text: string): TurnNeed['kind']
-  /** Call when entries were put or erased: common words may have become rare. */
-  changed(put: number, gone: number): void
+  /** Call when entries were erased. */
+  erased(): void
 }
 
 interface TurnRecallOptions {
@@ -57,38 +55,9 @@ const nothing: TurnMemory = { text: '', ids: [], labels: [] }
 /** Characters of a message that are asked with: beyond it, it is material and no question. */
 const askedCharacters = 2_000
 
-/** Words that are known to be common, as they were written; and new entries after which they are looked up again. */
-const maxCommonWords = 4_096
-const freshEntries = 2_000
 /** Searches that are under way or whose turn has not asked for them. */
 const maxForeseen = 64
 const foreseenMs = 1_000
-
-interface CommonWords {
-  has(text: string): boolean
-  add(text: string): void
-  changed(put: number, gone: number): void
-}
-
-function createCommonWords(): CommonWords {
-  let words = new Set<string>()
-  let put = 0
-  const wordsOf = (text: string): readonly string[] => text.split(/\s+/).filter((word) => word !== '')
-  return {
-    has: (text) => words.size > 0 && wordsOf(text).every((word) => words.has(word)),
-    add(text) {
-      const added = wordsOf(text)
-      if (words.size + added.length > maxCommonWords) words = new Set()
-      for (const word of added) words.add(word)
-    },
-    changed(more, gone) {
-      put += more
-      if (gone === 0 && put < freshEntries) return
-      put = 0
-      words = new Set()
-    },
-  }
-}
 
 /** A search under way for the newest message of a session. */
 interface Foreseen {
@@ -159,7 +128,6 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   /** First messages of sessions: a window that begins with one holds all of the session. */
   const firstOf = createRecentMap<SessionId, CallId>(maxShownSessions)
   const foreseen = createRecentMap<SessionId, Foreseen>(maxForeseen)
-  const common = createCommonWords()
   const needOf = createNeedReader()
   const shownIn = (session: SessionId): Told => {
     const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
@@ -183,19 +151,15 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const search = async (session: SessionId, text: string, window: MemoryFilter): Promise<readonly Recalled[]> => {
     const engine = await recall()
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
-    const more = { used: (found: readonly Recalled[]) => fitting(found, needOf(text)), whenCommon: () => common.add(text) }
-    return engine.recall({ text, filter, session, limit: limit + Math.floor(limit * lookedThrough), tokens, ...more })
+    const used = (found: readonly Recalled[]) => fitting(found, needOf(text))
+    return engine.recall({ text, filter, session, limit: limit + Math.floor(limit * lookedThrough), tokens, used, onlyRare: true })
   }
   return {
-    isCommon: (text) => common.has(text.slice(0, askedCharacters)),
     kindOf: (text) => needOf(text.slice(0, askedCharacters)).kind,
-    changed(put, gone) {
-      common.changed(put, gone)
-      if (gone > 0) foreseen.clear()
-    },
+    erased: () => foreseen.clear(),
     foresee(session, message, tags) {
       const text = message.slice(0, askedCharacters)
-      if (common.has(text) || needOf(text).kind === 'nothing') return
+      if (needOf(text).kind === 'nothing') return
       // The window of the turn before: it seldom moves.
       const held = firstOf.get(session) === undefined ? oldestOf.get(session) : undefined
       const window = tagged(held === undefined ? { notSession: session } : upTo(session, held.before), tags)

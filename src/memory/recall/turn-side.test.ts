@@ -29,9 +29,8 @@ function openBed(): Bed & { close(): void } {
   const turns = {
     recall: async () => ({ text: '', ids: [], labels: [] }),
     foresee: () => {},
-    isCommon: () => false,
     kindOf: () => 'personal',
-    changed: () => {},
+    erased: () => {},
   }
   const parts = {
     presence: { hasAny: async () => true, hasOthers: () => true },

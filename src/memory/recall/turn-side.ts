@@ -41,8 +41,8 @@ interface Recalls {
 }
 
 export interface TurnSide extends TurnCalls {
-  /** Call when so many entries were put or erased. */
-  changed(put: number, gone: number): void
+  /** Call when entries were erased. */
+  erased(): void
 }
 
 export interface TurnSideParts {
@@ -87,9 +87,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   const mayRecall = (session: SessionId, text: string): boolean | Promise<boolean> => {
     if (opened?.recall.kindOf(text) === 'nothing') return false
     if (preparing !== null) return preparing.then(() => mayRecall(session, text))
-    const has = hasOthers(session)
-    const isNothing = opened !== null && opened.recall.isCommon(text) && !opened.hot.mayTell(session)
-    return has === true ? !isNothing : has
+    return hasOthers(session)
   }
   const foresee: TurnSide['foresee'] = (session, text, tags) => {
     if (preparing !== null) void preparing.then(() => foresee(session, text, tags))
@@ -103,7 +101,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     }
   }
   return {
-    changed: (put, gone) => opened?.recall.changed(put, gone),
+    erased: () => opened?.recall.erased(),
     mayRecall,
     foresee,
     patienceMs: () => patienceMs ?? opening.patienceMs(),

@@ -1,7 +1,7 @@
 /** Answers questions about texts, wherever it runs. The embedder is loaded when it is first asked for. */
 import { createHash } from 'node:crypto'
 import { OxbowError } from '../../base/index.ts'
-import { maxEmbeddedUnits, weakWeights } from '../embed/embed-limits.ts'
+import { embeddedAtOnce, maxEmbeddedUnits, weakWeights } from '../embed/embed-limits.ts'
 import { cutText } from './cut.ts'
 import { readQuestion } from './read-question.ts'
 import { storedTermsOf } from './classes.ts'
@@ -40,7 +40,13 @@ export function createTextAnswers(configured: string): TextAnswers {
       if (embedder === null) {
         throw new OxbowError('bad_config', 'There is no embedder.', { hint: 'Set memory.embedder, e.g. to words-50k.' })
       }
-      return embedder.embed(texts, purpose)
+      const vectors: Float32Array<ArrayBuffer>[] = []
+      for (let at = 0; at < texts.length; at += embeddedAtOnce) {
+        // A question that came meanwhile goes first.
+        if (at > 0) await new Promise(setImmediate)
+        vectors.push(...(await embedder.embed(texts.slice(at, at + embeddedAtOnce), purpose)))
+      }
+      return vectors
     },
     async closeness({ passages, embedder: name, ...asked }) {
       const own = await open(name)

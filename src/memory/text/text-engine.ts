@@ -160,8 +160,6 @@ export interface TextQuestions {
   }
 }
 
-export type TextQuestion = { [Name in keyof TextQuestions]: { readonly name: Name } & TextQuestions[Name]['ask'] }[keyof TextQuestions]
-
 /** What the thread is started with. */
 export interface TextThreadRole {
   /** A name of `memory.embedder` that a thread can serve. */

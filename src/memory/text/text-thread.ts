@@ -5,20 +5,11 @@
 import type { Worker } from 'node:worker_threads'
 import { createIdleThread, OxbowError } from '../../base/index.ts'
 import type { Embedded, Engine } from '../../protocol/index.ts'
+import type { MemorySource } from '../../store/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'
-import {
-  builtInEmbedder,
-  builtInNameOf,
-  type Embedder,
-  type EmbedderFacts,
-  type EmbedPurpose,
-  isServiceName,
-  type TextEngine,
-  type TextQuestion,
-  type TextQuestions,
-  type TextThreadRole,
-  toUnit,
-} from './text-engine.ts'
+import type { SentQuestion, ThreadAsk, ThreadEngine, ThreadQuestions } from '../recall/thread-questions.ts'
+import { engineOver, type RemoteEmbedder } from './engine-over.ts'
+import { type EmbedderFacts, isServiceName, type TextEngine, type TextThreadRole, toUnit } from './text-engine.ts'
 import { maxAskedUnits, threadIdleMs } from './text-limits.ts'
 
 export interface TextEngineOptions {
@@ -30,69 +21,36 @@ export interface TextEngineOptions {
 }
 
 /** Nothing is started or read before the first request. An invalid embedder name fails when the embedder is first used. */
-export function createTextEngine(options: TextEngineOptions): TextEngine {
-  const isService = isServiceName(options.embedder)
-  const thread = createTextThread({ embedder: isService ? 'none' : options.embedder, idleMs: options.idleMs ?? threadIdleMs })
-  return engineOver(
-    (name, ask) => thread.ask(name, ask),
-    options,
-    () => thread.close(),
-  )
+export function createTextEngine({ embedder, service, idleMs = threadIdleMs }: TextEngineOptions): ThreadEngine {
+  const remote = isServiceName(embedder) ? openServiceEmbedder(embedder, service) : null
+  const thread = createTextThread({ embedder: remote === null ? embedder : 'none', idleMs })
+  const close = async (): Promise<void> => {
+    remote?.close()
+    await thread.close()
+  }
+  return {
+    ...engineOver((name, ask) => thread.ask(name, ask), close, remote),
+    hasService: remote !== null,
+    recall: (ask) => thread.ask('recall', ask),
+    withoutVector: (source, model, limit) => thread.ask('memory', { source, model, limit }),
+  }
 }
 
 /** The same without a thread, for tests: it blocks. */
-export function createLocalTextEngine(options: Omit<TextEngineOptions, 'idleMs'>): TextEngine {
-  const isService = isServiceName(options.embedder)
-  const loading = import('./text-answers.ts').then(({ createTextAnswers }) => createTextAnswers(isService ? 'none' : options.embedder))
-  const ask: Ask = async (name, question) => (await loading)[name](question)
-  return engineOver(ask, options, async () => {
+export function createLocalTextEngine({ embedder, service }: Omit<TextEngineOptions, 'idleMs'>): TextEngine {
+  const remote = isServiceName(embedder) ? openServiceEmbedder(embedder, service) : null
+  const loading = import('./text-answers.ts').then(({ createTextAnswers }) => createTextAnswers(remote === null ? embedder : 'none'))
+  const close = async (): Promise<void> => {
+    remote?.close()
     await loading
-  })
-}
-
-type Ask = <Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
-
-function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, close: () => Promise<void>): TextEngine {
-  const remote = isServiceName(name) ? openServiceEmbedder(name, service) : null
-  // Cached, because every query needs them and they never change; failures are not cached.
-  let held: Promise<EmbedderFacts | null> | null = null
-  const ownFacts = (): Promise<EmbedderFacts | null> => {
-    if (held !== null) return held
-    const asked = ask('embedder', {})
-    held = asked
-    asked.catch(() => (held = null))
-    return asked
   }
-  return {
-    cut: (text, format) => ask('cut', { text, format }),
-    terms: (text) => ask('terms', { text }),
-    storedTerms: (text) => ask('storedTerms', { text }),
-    read: (question) => ask('read', { question }),
-    embedder: () => (remote === null ? ownFacts() : remote.facts()),
-    embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),
-    closeness: ({ question, terms }, passages) =>
-      ask('closeness', { question, terms, passages, ...(remote === null ? {} : { embedder: builtInEmbedder }) }),
-    async embedderOf(model) {
-      const own = builtInNameOf(model)
-      const facts = own === null ? null : await ask('embedder', { embedder: own })
-      if (own === null || facts === null || facts.id !== model) return null
-      return { ...facts, embed: (texts, purpose) => ask('embed', { texts, embedder: own, ...asPurpose(purpose) }) }
-    },
-    async close() {
-      remote?.close()
-      await close()
-    },
-  }
-}
-
-function asPurpose(purpose: EmbedPurpose | undefined): { readonly purpose?: EmbedPurpose } {
-  return purpose === undefined ? {} : { purpose }
+  return engineOver(async (name, question) => (await loading)[name](question), close, remote)
 }
 
 /** Client of the text thread. */
 interface TextThread {
   /** @throws OxbowError as the thread reports it; `limit_reached` for too long a text; `tool_failed` if the thread died; `cancelled` once closed */
-  readonly ask: Ask
+  ask<Name extends keyof ThreadQuestions>(name: Name, ask: ThreadQuestions[Name]['ask']): Promise<ThreadQuestions[Name]['answer']>
   /** Ends the thread; pending requests fail with `cancelled`. Never throws. */
   close(): Promise<void>
 }
@@ -102,9 +60,10 @@ interface TextThreadOptions extends TextThreadRole {
 }
 
 function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
-  const thread = createIdleThread<TextQuestion, never>({
+  const thread = createIdleThread<ThreadAsk, never>({
     idleMs,
     start: () => startWorker({ embedder }),
+    last: { name: 'leave' },
     lost(why, cause) {
       const hint = 'It is started again with the next text; nothing that was kept is lost.'
       return new OxbowError('tool_failed', `The thread that reads texts ended: ${why}.`, { hint, cause })
@@ -114,7 +73,7 @@ function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
   return {
     ask(name, ask) {
       const units = unitsOf(ask)
-      if (units <= maxAskedUnits) return thread.ask({ name, ...ask } as TextQuestion)
+      if (units <= maxAskedUnits) return thread.ask({ name, ...ask } as ThreadAsk)
       const hint = `Give at most ${maxAskedUnits} characters at once.`
       return Promise.reject(new OxbowError('limit_reached', `${units} characters are too much to read at once.`, { hint }))
     },
@@ -130,14 +89,16 @@ function startWorker(role: TextThreadRole): Worker {
 }
 
 interface Asked {
+  readonly source?: MemorySource
   readonly text?: string
-  readonly question?: string
+  readonly question?: string | SentQuestion
   readonly texts?: readonly string[]
   readonly embedder?: string
 }
 
 function unitsOf(ask: Asked): number {
-  return (ask.text ?? ask.question ?? '').length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
+  const asked = ask.text ?? ask.question ?? ''
+  return (typeof asked === 'string' ? asked : asked.text).length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
 }
 
 /**
@@ -148,10 +109,9 @@ function unitsOf(ask: Asked): number {
 /** A service that makes vectors. */
 export type EmbeddingService = Pick<Engine, 'embed'>
 
-interface ServiceEmbedder {
+interface ServiceEmbedder extends RemoteEmbedder {
   /** Requests one vector the first time, to learn its size. @throws OxbowError of the service */
   facts(): Promise<EmbedderFacts>
-  readonly embed: Embedder['embed']
   /** Pending requests fail with `cancelled`. */
   close(): void
 }

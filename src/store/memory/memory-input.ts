@@ -167,7 +167,7 @@ function listOfTerms(text: string): readonly string[] {
 }
 
 /** @throws OxbowError `bad_input`. @returns the search within its limits, with each term once and as it is stored */
-export function checkedSearch({ filter, text, vector, beside, apart }: MemorySearch): MemorySearch {
+export function checkedSearch({ filter, text, vector, apart }: MemorySearch): MemorySearch {
   if (vector !== undefined) checkVector(vector.vector)
   const limitOf = (limit: number): number => (limit >= 0 ? Math.min(Math.floor(limit), maxHits) : 0)
   const storedTerms = (terms: readonly string[]): readonly string[] =>
@@ -186,9 +186,6 @@ export function checkedSearch({ filter, text, vector, beside, apart }: MemorySea
           },
         }),
     ...(vector === undefined ? {} : { vector: { ...vector, limit: limitOf(vector.limit) } }),
-    ...(beside === undefined
-      ? {}
-      : { beside: { first: limitOf(beside.first), before: limitOf(beside.before), after: limitOf(beside.after) } }),
     ...(apart === undefined ? {} : { apart: limitOf(apart) }),
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Reads of memory, written once for all databases: generators that yield queries and are resumed with the rows. SQLite answers at
- * once, Postgres when it has the answer. The queries are text with `:name` for values; all but the word index's are here.
+ * once, Postgres when it has the answer. The queries are text with `:name` for values; all are here.
  */
 import { blockPassages } from '../limits.ts'
 import type { MemoryFilter } from '../memory.ts'
@@ -122,6 +122,8 @@ type Name =
   | 'models'
   | 'block'
   | 'slotsSince'
+  | 'bodiesFrom'
+  | 'identity'
   | 'removedSince'
   | 'blocksSince'
   | 'kinds'
@@ -149,6 +151,8 @@ export const readTexts: Readonly<Record<Name, string>> = {
   models: 'select model, dims, state, began, vectors from memory_model where "user" = :user order by model',
   block: 'select block, mask, bytes from memory_vectors where "user" = :user and model = :model and block = :block',
   slotsSince: `select ${slotColumns} from ${joined} where e."user" = :user and e.version > :version`,
+  identity: `select e.id, e.hash, e.created_at from ${joined} where p."user" = :user and p.id = :id`,
+  bodiesFrom: 'select id, body from memory_passage where "user" = :user and id >= :from_id order by id limit :limit',
   removedSince: 'select passage from memory_removal where "user" = :user and version > :version',
   blocksSince: `select block, mask, bytes from memory_vectors
     where "user" = :user and model = :model and version > :version and block > :after order by block limit :limit`,

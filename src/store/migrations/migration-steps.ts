@@ -51,9 +51,8 @@ const scratchpadStep: MigrationStep = {
 }
 
 /**
- * What memory keeps. Numbers of entries and passages count within a user. The full-text index is no table of these: it follows
- * from passages, belongs to one user, and is made when that user's first memory is kept (`memory_text_…` in SQLite; rows of
- * `memory_posting` in Postgres).
+ * What memory keeps. Numbers of entries and passages count within a user. The full-text index of older programs is no table of
+ * these: it followed from passages (`memory_text_…` in SQLite; rows of `memory_posting` in Postgres).
  */
 
 const memoryTables = ['memory_state', 'memory_entry', 'memory_passage', 'memory_removal', 'memory_model', 'memory_vectors', 'memory_cursor']
@@ -91,11 +90,7 @@ const memoryStep: MigrationStep = {
       'model',
       'block',
     ]),
-    // Where words occur, a row for each word and some four thousand passages; it follows from passages, too.
-    ...on.only(
-      'postgres',
-      on.table('memory_posting', { user: 'text', term: 'text', bucket: 'whole', postings: 'bytes' }, ['user', 'term', 'bucket']),
-    ),
+    ...on.only('postgres', postingTable(on)),
     on.table('memory_cursor', { user: 'text', name: 'text', seq: 'whole' }, ['user', 'name'], 'by_key'),
   ],
   // Indexes of words are left where they are in SQLite: without passages they are empty of meaning, and are made anew.
@@ -103,6 +98,11 @@ const memoryStep: MigrationStep = {
     ...memoryTables.toReversed().map((table) => on.schema.dropTable(table)),
     ...on.only('postgres', on.schema.dropTable('memory_posting')),
   ],
+}
+
+/** Where words occur, a row for each word and some four thousand passages. */
+function postingTable(on: StepTools): ReturnType<StepTools['table']> {
+  return on.table('memory_posting', { user: 'text', term: 'text', bucket: 'whole', postings: 'bytes' }, ['user', 'term', 'bucket'])
 }
 
 function entryTable(on: StepTools): ReturnType<StepTools['table']> {
@@ -230,8 +230,7 @@ const smallerVectorsStep: MigrationStep = {
 
 /**
  * Where very many vectors of a user have an index of pgvector: its table, and up to which version of the user's memory it knows them.
- * Only in Postgres. The tables themselves are made by whoever does upkeep, each with the dimensions of its model; see
- * `postgres/near-index.ts`. And from here on words of a bucket that is not full have no rows; see `postgres/posting-index.ts`.
+ * Only in Postgres. The tables themselves are made by whoever does upkeep, each with the dimensions of its model; see `postgres/near-index.ts`.
  */
 const nearIndexStep: MigrationStep = {
   up: (on) =>
@@ -379,6 +378,8 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [14, onceStep],
   // Each change of memory leaves marks in the journal, which an older program would not: see `memory/memory-marks.ts`.
   [15, { up: () => [], down: () => [] }],
+  // Words are indexed in memory. In SQLite they have a table of each user, which the writer drops and an older program makes anew.
+  [16, { up: (on) => on.only('postgres', on.schema.dropTable('memory_posting')), down: (on) => on.only('postgres', postingTable(on)) }],
 ])
 
 /** A step as SQL. */

@@ -59,9 +59,6 @@ const byKeys = (select: string, table: string, column: string, type: 'text' | 'b
    (select ${select} from ${table} where "user" = $1 and ${column} = cast(w.value as ${type}) offset 0) t`
 const dropByKeys = (table: string, column: string): string =>
   `delete from ${table} where ctid = any(array(select t.ctid from ${byKeys('ctid', table, column, 'bigint')}))`
-/** Words with their buckets, and the row of each. */
-const pairs = 'json_to_recordset($2::json) as w(term text, bucket bigint)'
-const ofPair = 'from memory_posting where "user" = $1 and term = w.term and bucket = w.bucket'
 /** In place of rows that are there: all columns but the key. */
 const replaced = (names: readonly string[]): string => names.map((name) => `"${name}" = excluded."${name}"`).join(', ')
 
@@ -75,7 +72,6 @@ type Name =
   | 'passagesOf'
   | 'putPassages'
   | 'dropPassages'
-  | 'passagesFrom'
   | 'passagesIn'
   | 'putRemovals'
   | 'trimRemovals'
@@ -87,12 +83,6 @@ type Name =
   | 'putBlock'
   | 'dropBlock'
   | 'dropBlocks'
-  | 'hasPostings'
-  | 'postings'
-  | 'putPostings'
-  | 'replacePostings'
-  | 'dropPostings'
-  | 'dropBucket'
 
 /** `$1` is the user, always. */
 export const memoryWrites: Readonly<Record<Name, NamedText>> = {
@@ -124,7 +114,6 @@ export const memoryWrites: Readonly<Record<Name, NamedText>> = {
      as r(id bigint, entry bigint, part bigint, start bigint, length bigint, body text)`,
   ),
   dropPassages: named('drop_passages', dropByKeys('memory_passage', 'entry')),
-  passagesFrom: named('passages_from', 'select id, body from memory_passage where "user" = $1 and id >= $2 and id < $3 order by id'),
   passagesIn: named('passages_in', `select t.id from ${byKeys('id', 'memory_passage', 'id', 'bigint')}`),
   putRemovals: named(
     'put_removals',
@@ -151,26 +140,6 @@ export const memoryWrites: Readonly<Record<Name, NamedText>> = {
   ),
   dropBlock: named('drop_block', 'delete from memory_vectors where "user" = $1 and model = $2 and block = $3'),
   dropBlocks: named('drop_blocks', 'delete from memory_vectors where "user" = $1 and model = $2'),
-  hasPostings: named('has_postings', 'select 1 from memory_posting where "user" = $1 limit 1'),
-  postings: named('postings', `select t.* from ${pairs} cross join lateral (select term, bucket, postings ${ofPair} offset 0) t`),
-  // In the order of the key: each page of its index is met once.
-  putPostings: named(
-    'put_postings',
-    `insert into memory_posting ("user", term, bucket, postings)
-     select $1, term, $2, decode(postings, 'hex') from json_to_recordset($3::json) as r(term text, postings text)
-     order by term collate "C"`,
-  ),
-  dropBucket: named('drop_bucket', 'delete from memory_posting where "user" = $1 and bucket = $2'),
-  replacePostings: named(
-    'replace_postings',
-    `insert into memory_posting ("user", term, bucket, postings)
-     select $1, term, bucket, decode(postings, 'hex') from json_to_recordset($2::json) as r(term text, bucket bigint, postings text)
-     on conflict ("user", term, bucket) do update set ${replaced(['postings'])}`,
-  ),
-  dropPostings: named(
-    'drop_postings',
-    `delete from memory_posting where ctid = any(array(select t.ctid from ${pairs} cross join lateral (select ctid ${ofPair} offset 0) t))`,
-  ),
 }
 
 const entries = entryColumns.join(', ')

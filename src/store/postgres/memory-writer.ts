@@ -18,13 +18,12 @@ import {
 } from '../memory/memory-rows.ts'
 import { markRecords } from '../memory/memory-marks.ts'
 import { runAsync } from '../memory/memory-reads.ts'
-import { lengthOfBody, packBody, unpackBody } from '../memory/passage-body.ts'
+import { lengthOfBody, packBody } from '../memory/passage-body.ts'
 import { type BlockChange, blockOf, changedBlock, modelOf, modelsAfter, putting, removing } from '../search/vector-block.ts'
 import { entryTypes, hexOf, memoryWrites } from './memory-statements.ts'
 import { dropNear, removeNear } from './near-index.ts'
 import { createAnswers } from './postgres-memory.ts'
 import { jsonRows, type PostgresSession } from './postgres-session.ts'
-import { indexAll, indexFull, removePostings } from './posting-index.ts'
 import type { OwnWrite } from './write-transaction.ts'
 
 interface Work {
@@ -56,8 +55,6 @@ async function changeMemory(session: PostgresSession, user: UserId, changes: rea
   const [found] = await session.objects<StateRow>({ ...memoryWrites.state, values: [user] })
   const state = found ?? { user, ...noState }
   const work: Work = { session, user, version: state.version + 1, state }
-  // Rows that were copied from elsewhere have no word index.
-  if (state.version > 0) await indexAll(session, user)
   for (const group of groupsOf(changes)) await changeEntries(work, group)
   for (const change of changes) {
     if (change.change === 'cursor') await session.rows({ ...memoryWrites.putCursor, values: [user, change.cursor.name, change.cursor.seq] })
@@ -119,11 +116,6 @@ async function removeEntries(work: Work, rows: readonly KeyedEntryRow[]): Promis
   const keys = jsonRows(rows.map(({ key }) => key))
   const passages = await session.objects<PassageRow>({ ...memoryWrites.passagesOf, values: [user, keys] })
   const ids = passages.map(({ id }) => id)
-  await removePostings(
-    session,
-    user,
-    passages.map(({ id, body }) => ({ id, ...unpackBody(body) })),
-  )
   await removeVectors(work, ids)
   await session.rows({ ...memoryWrites.putRemovals, values: [user, version, jsonRows(ids)] })
   await session.rows({ ...memoryWrites.dropPassages, values: [user, keys] })
@@ -156,10 +148,9 @@ async function putItems(work: Work, items: readonly MemoryItem[]): Promise<void>
     session.rows({ ...memoryWrites.putEntries, values: [user, jsonRows(entries)] }),
     session.rows({ ...memoryWrites.putPassages, values: [user, jsonRows(passages)] }),
   ])
-  await indexFull(session, user, work.state.next_passage, id)
   // Without statistics the server takes any index for as good as the right one. Autovacuum would come a minute later.
   if (id > firstAnalyzed && Math.floor(Math.log2(id)) > Math.floor(Math.log2(work.state.next_passage))) {
-    await session.exec('analyze memory_entry, memory_passage, memory_vectors, memory_posting')
+    await session.exec('analyze memory_entry, memory_passage, memory_vectors')
   }
   work.state = { ...work.state, next_entry: key, next_passage: id }
 }

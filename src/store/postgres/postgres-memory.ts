@@ -7,7 +7,6 @@ import type { ModelRow } from '../memory/memory-rows.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
 import { blockOf, openBlock, type VectorReading } from '../search/vector-block.ts'
 import { bind, type Template } from '../sql/template.ts'
-import { createPostingRanking, type PostingRanking } from './posting-index.ts'
 import { robustText } from './memory-statements.ts'
 import { createNearSearch, nearQuery } from './near-index.ts'
 import type { PostgresSession, Query } from './postgres-session.ts'
@@ -17,26 +16,14 @@ type PostgresMemory = (session: PostgresSession, read: MemoryRead) => Promise<un
 
 export function createPostgresMemory(user: UserId): PostgresMemory {
   const answersOf = createAnswers()
-  const ranking = createPostingRanking(user)
   const vectorReading = readVectors(user)
-  const reader = createMemoryReader({
-    dialect: 'postgres',
-    user,
-    textRanking: ranking.rank,
-    vectorReading,
-    nearest: createNearSearch(user, vectorReading),
-    common: ranking.common,
-    *indexBytes() {
-      const text = 'select coalesce(sum(length(postings)), 0)::bigint as bytes from memory_posting where "user" = :user'
-      return (yield* queryRows<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
-    },
-  })
+  const reader = createMemoryReader({ dialect: 'postgres', user, vectorReading, nearest: createNearSearch(user, vectorReading) })
   /** Searches run one after the other: what they hold is a snapshot. */
   let last: Promise<unknown> = Promise.resolve()
   const run = async (session: PostgresSession, read: MemoryRead): Promise<unknown> => {
     const began = session.exec('begin isolation level repeatable read read only')
     const { answer, ahead } = answersOf(session)
-    for (const query of foreseen(user, ranking, read)) ahead(query)
+    for (const query of foreseen(user, read)) ahead(query)
     try {
       await began
       return await runAsync(reader(read), answer, ahead)
@@ -46,7 +33,7 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
     }
   }
   return (session, read) => {
-    if (read.ask !== 'search') return run(session, read)
+    if (read.ask !== 'search' && read.ask !== 'beside') return run(session, read)
     const result = last.then(() => run(session, read))
     last = result.catch(ignore)
     return result
@@ -71,12 +58,11 @@ export function createAnswers(): (session: PostgresSession) => Answering {
 }
 
 /** Queries that every search makes, whatever it finds: sent with the start of its transaction, they take one trip and not four. */
-function foreseen(user: UserId, ranking: PostingRanking, read: MemoryRead): readonly ReadQuery[] {
-  if (read.ask !== 'search') return []
-  const { text, vector } = read.search
+function foreseen(user: UserId, read: MemoryRead): readonly ReadQuery[] {
+  if (read.ask !== 'search' && read.ask !== 'beside') return []
   const query: ReadQuery[] = [{ text: readTexts.state, args: { user } }]
+  const vector = read.ask === 'search' ? read.search.vector : undefined
   if (vector !== undefined) query.push({ text: readTexts.models, args: { user } }, nearQuery(user, vector.model))
-  if (text !== undefined && text.terms.length > 0) query.push(ranking.question(text))
   return query
 }
 

@@ -44,7 +44,7 @@ export interface PostgresDriver {
 const mark = '\u0001'
 
 /** @returns the text as Postgres can store it; most texts unchanged. The byte order of texts stays the same, except for NUL. */
-export function toStored(text: string): string {
+function toStored(text: string): string {
   return text.includes('\0') || text.includes(mark) ? text.replaceAll(mark, `${mark}1`).replaceAll('\0', `${mark}0`) : text
 }
 

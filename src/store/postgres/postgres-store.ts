@@ -49,6 +49,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
     onMended: (listener) => {
       mended = listener
     },
+    memorySource: () => opened.then(() => ({ kind: 'postgres', user, ...address })),
     close: () => worker.close(),
   }
   return { ...createStoreClient(user, link), opened: () => opened, warning: () => warning }

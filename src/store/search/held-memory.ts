@@ -1,111 +1,117 @@
-/** The search thread's copy of one user's memory: slots of passages, vectors of the models in use, and a cache of found passages. */
+/** The search's copy of one user's memory: slots of passages, their words, vectors of the models in use, and recently found passages. */
 import { createRecentMap, type RecentMap, type UserId } from '../../base/index.ts'
-import type { Hit } from '../memory.ts'
-import { queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
-import { heldModels, maxHeldCharacters } from '../limits.ts'
-import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
+import type { FoundPassage, Hit } from '../memory.ts'
+import { prefetch, queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
+import { maxHeldCharacters } from '../limits.ts'
+import type { PassageRow, StateRow } from '../memory/memory-rows.ts'
+import { unpackBody } from '../memory/passage-body.ts'
+import type { HeldImage } from './held-image.ts'
+import { createHeldVectors, type HeldVectors } from './held-vectors.ts'
 import { createSlotTable, type SlotRow, type SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
-import { openBlock } from './vector-block.ts'
-import { createVectorScan, type VectorScan } from './vector-scan.ts'
+import { createWordIndex, type WordIndex } from './word-index.ts'
 
 export interface HeldMemory {
-  /** Replaced when everything is read again. */
+  /** Both are replaced when everything is read again. */
   readonly slots: SlotTable
-  /**
-   * Recently found passages of the same version, as the JSON that is sent to the main thread: a frequent result is read and decompressed
-   * once, and the main thread parses only the results it uses.
-   */
-  readonly passages: RecentMap<number, string>
-  isBehind(version: number): boolean
-  /** @returns the version after which changes must be read; 0 means everything, because the copy is not usable */
-  since(state: { readonly version: number; readonly trimmed: number }): number
-  /** Applies removals and changes after that version. */
-  apply(state: { readonly version: number; readonly trimmed: number }, removed: readonly number[], rows: readonly SlotRow[]): void
-  /** @returns the first query of `scan`, for prefetching; null for a model without vectors in memory */
-  question(user: UserId, model: string): ReadQuery | null
-  /** @returns the vectors of a model, up to date */
-  scan(user: UserId, model: ModelRow): QuerySteps<VectorScan>
+  readonly words: WordIndex
+  readonly vectors: HeldVectors
+  /** Recently found, of the version that is held: each is read and decompressed once. */
+  readonly passages: RecentMap<number, FoundPassage>
+  version(): number
+  /** Reads what has changed. @param model of the vectors that will be compared: they are asked for along with it */
+  update(model: string | undefined): QuerySteps<void>
   hits(scored: readonly ScoredSlot[]): readonly Hit[]
+  /** Changes since it was opened, or since the last image. */
+  changes(): number
+  /** Of the version that is held. */
+  image(): Omit<HeldImage, 'newest'>
 }
 
-interface HeldScan {
-  readonly scan: VectorScan
-  readonly began: number
-  version: number
-}
+/** Passages whose words are read at once: some 2 MB. */
+const wordsAtOnce = 4_096
 
-/** Blocks read at once: 6 MB at 384 dimensions. */
-const blocksAtOnce = 256
-
-export function createHeldMemory(): HeldMemory {
-  let version = 0
-  let slots = createSlotTable()
-  const scans = new Map<string, HeldScan>()
-  const passages = createRecentMap<number, string>(maxHeldCharacters, (text) => text.length)
-  const since: HeldMemory['since'] = (state) => (version < state.trimmed || version > state.version ? 0 : version)
-
-  const keep = ({ model, began }: ModelRow, scan: VectorScan): HeldScan => {
-    const fresh: HeldScan = { scan, began, version: 0 }
-    scans.delete(model)
-    for (const [name] of scans) if (scans.size >= heldModels) scans.delete(name)
-    scans.set(model, fresh)
-    return fresh
+/** @param opened an image of the same memory as it is, or as it was in an earlier version */
+export function createHeldMemory(user: UserId, opened: HeldImage | null = null): HeldMemory {
+  let version = opened?.version ?? 0
+  let slots = createSlotTable(opened?.slots)
+  let words = createWordIndex(opened?.words)
+  let changes = 0
+  const vectors = createHeldVectors(user, opened?.vectors ?? [])
+  const weight = ({ text, terms, context }: FoundPassage): number => text.length + terms.length + context.length
+  const passages = createRecentMap<number, FoundPassage>(maxHeldCharacters, weight)
+  const clear = (): void => {
+    slots = createSlotTable()
+    words = createWordIndex()
+    vectors.clear()
+    passages.clear()
+    // Until all was read: if a read fails, the next search starts anew.
+    version = 0
+  }
+  const take = (removed: readonly (readonly [number])[], rows: readonly SlotRow[]): void => {
+    changes += removed.length + rows.length
+    for (const [passage] of removed) {
+      passages.delete(passage)
+      vectors.drop(passage, slots.drop(passage))
+    }
+    for (const row of rows) {
+      slots.set(row)
+      passages.delete(row[0])
+    }
   }
   return {
     get slots() {
       return slots
     },
+    get words() {
+      return words
+    },
+    vectors,
     passages,
-    isBehind: (now) => now !== version,
-    since,
-    apply(state, removed, rows) {
-      if (since(state) === 0) {
-        slots = createSlotTable()
-        scans.clear()
-        passages.clear()
+    version: () => version,
+    *update(model) {
+      const [state] = yield* queryRows<StateRow>({ text: readTexts.state, args: { user } })
+      if (state === undefined || state.version === version) return
+      // Removals that are no longer listed, or a memory that was replaced: everything is read again.
+      const since = version < state.trimmed || version > state.version ? 0 : version
+      const changed: ReadQuery = { text: readTexts.slotsSince, args: { user, version: since }, arrays: true }
+      yield* prefetch(changed)
+      if (since > 0) {
+        yield* prefetch(wordsQuery(user, words.next()))
+        const blocks = model === undefined ? null : vectors.question(model)
+        if (blocks !== null) yield* prefetch(blocks)
       }
-      for (const passage of removed) {
-        passages.delete(passage)
-        const slot = slots.drop(passage)
-        if (slot >= 0) for (const { scan } of scans.values()) scan.drop(slot)
-      }
-      for (const row of rows) {
-        slots.set(row)
-        passages.delete(row[0])
-      }
+      const removed = yield* queryRows<readonly [number]>({ text: readTexts.removedSince, args: { user, version: since }, arrays: true })
+      const rows = yield* queryRows<SlotRow>(changed)
+      if (since === 0) clear()
+      take(removed, rows)
+      yield* readWords(user, words, slots)
+      words.upTo(state.next_passage)
       version = state.version
     },
-    question(user, model) {
-      const scan = scans.get(model)
-      return scan === undefined ? null : blocksQuery(user, model, scan.version, -1)
-    },
-    *scan(user, model) {
-      const { dims } = model
-      const before = scans.get(model.model)
-      const usable = before !== undefined && before.began === model.began
-      const held = usable ? before : keep(model, createVectorScan(dims))
-      if (held.version === version) return held.scan
-      for (let after = -1; ;) {
-        const rows = yield* queryRows<BlockRow>(blocksQuery(user, model.model, held.version, after))
-        for (const row of rows) takeVectors(held.scan, slots, openBlock(row, dims))
-        after = rows.at(-1)?.block ?? after
-        if (rows.length < blocksAtOnce) break
-      }
-      held.version = version
-      return held.scan
+    changes: () => changes,
+    image() {
+      // Of what was removed no word stays.
+      words.merge((passage) => slots.slotOf(passage) >= 0)
+      changes = 0
+      return { version, slots: slots.image(), words: words.image(), vectors: vectors.images(slots.high()) }
     },
     hits: (scored) => scored.map(({ slot, score }) => ({ passage: slots.passageOf(slot), score })),
   }
 }
 
-function blocksQuery(user: UserId, model: string, version: number, after: number): ReadQuery {
-  return { text: readTexts.blocksSince, args: { user, model, version, after, limit: blocksAtOnce } }
+function* readWords(user: UserId, words: WordIndex, slots: SlotTable): QuerySteps<void> {
+  for (;;) {
+    const rows = yield* queryRows<Pick<PassageRow, 'id' | 'body'>>(wordsQuery(user, words.next()))
+    for (const { id, body } of rows) {
+      const { terms, context } = unpackBody(body)
+      words.add(id, terms, context)
+    }
+    if (words.isDue()) words.merge((passage) => slots.slotOf(passage) >= 0)
+    if (rows.length < wordsAtOnce) return
+  }
 }
 
-function takeVectors(scan: VectorScan, slots: SlotTable, vectors: ReadonlyMap<number, Float32Array>): void {
-  for (const [passage, vector] of vectors) {
-    const slot = slots.slotOf(passage)
-    if (slot >= 0) scan.set(slot, vector)
-  }
+function wordsQuery(user: UserId, from: number): ReadQuery {
+  return { text: readTexts.bodiesFrom, args: { user, from_id: from, limit: wordsAtOnce } }
 }

@@ -15,18 +15,16 @@ import {
 } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
 import type { Dialect } from '../sql/user-tables.ts'
-import { type CommonTerms, createMemorySearch, listLimit, type Nearest, readAround, type TextRanking } from './memory-search.ts'
+import { createMemorySearch, listLimit, type Nearest, readAround } from './memory-search.ts'
+import type { HeldMemory } from './held-memory.ts'
 import type { VectorReading } from './vector-block.ts'
 
 interface ReaderParts {
   readonly dialect: Dialect
   readonly user: UserId
-  readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
-  readonly common: CommonTerms
-  /** Size of the full-text index in bytes. */
-  readonly indexBytes: () => QuerySteps<number>
+  readonly held?: HeldMemory
 }
 
 /** @throws OxbowError `bad_input` or `store_corrupt`, and errors of the database */
@@ -35,9 +33,11 @@ type MemoryReader = (read: MemoryRead) => QuerySteps<MemoryAnswers[MemoryRead['a
 type Answers = { readonly [Name in MemoryRead['ask']]: (read: MemoryRead & { ask: Name }) => QuerySteps<MemoryAnswers[Name]> }
 
 export function createMemoryReader(parts: ReaderParts): MemoryReader {
-  const { dialect, user, indexBytes } = parts
+  const { dialect, user } = parts
+  const { search, beside } = createMemorySearch(parts)
   const answers: Answers = {
-    search: createMemorySearch(parts),
+    search: (read) => search(read.search),
+    beside,
     *items({ ids }) {
       const items: MemoryItem[] = []
       for (const id of ids) {
@@ -63,7 +63,7 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
       return (yield* queryRows<{ seq: number }>({ text: readTexts.cursor, args: { user, name } }))[0]?.seq ?? 0
     },
     models: () => readModels(user),
-    stats: () => readStats(user, indexBytes),
+    stats: () => readStats(user),
     marks: ({ after, limit }) => storedMarks(user, after, listLimit(limit)),
   }
   return (read) => {
@@ -102,7 +102,7 @@ function* readModels(user: UserId): QuerySteps<readonly MemoryModel[]> {
   return rows.map(({ model, dims, state, vectors }) => ({ model, dims, state, vectors }))
 }
 
-function* readStats(user: UserId, indexBytes: () => QuerySteps<number>): QuerySteps<MemoryStats> {
+function* readStats(user: UserId): QuerySteps<MemoryStats> {
   const kinds = yield* queryRows<{ kind: MemoryKind; count: number }>({ text: readTexts.kinds, args: { user } })
   const [passages] = yield* queryRows<{ count: number; bytes: number }>({ text: readTexts.passageBytes, args: { user } })
   const models = yield* readModels(user)
@@ -113,6 +113,6 @@ function* readStats(user: UserId, indexBytes: () => QuerySteps<number>): QuerySt
     passages: passages?.count ?? 0,
     byKind: Object.fromEntries(kinds.map(({ kind, count }) => [kind, count])),
     models,
-    bytes: entries * entryBytes + (passages?.bytes ?? 0) + vectorBytes + (yield* indexBytes()),
+    bytes: entries * entryBytes + (passages?.bytes ?? 0) + vectorBytes,
   }
 }

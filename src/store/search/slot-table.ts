@@ -1,5 +1,5 @@
 /**
- * The columns that a search needs of every passage, in memory: one slot for each passage, about 80 bytes. This makes filters part of
+ * The columns that a search needs of every passage, in memory: one slot for each passage, about 50 bytes. This makes filters part of
  * ranking: a passage that does not pass is never scored, and a search never returns fewer hits than exist.
  */
 import type { MemoryFilter } from '../memory.ts'
@@ -46,58 +46,76 @@ export interface SlotTable {
   earlier(slot: number, limit: number): readonly number[]
   /** Order of equal scores: the newer entry first, then the earlier passage. @returns whether `a` comes before `b` */
   goesFirst(a: number, b: number): boolean
+  image(): SlotImage
 }
 
-const codedColumns = ['kind', 'type', 'tier', 'session', 'stream', 'tags', 'labels'] as const
-type Coded = (typeof codedColumns)[number]
+/** What few distinct entries differ in: a slot has the number of one of these. */
+const scopeColumns = ['kind', 'type', 'tier', 'session', 'stream', 'tags', 'labels'] as const
+type Scope = Readonly<Record<(typeof scopeColumns)[number], string>>
 
-/** Texts encoded as small numbers: kinds, sessions, sets of tags and others with few distinct values. */
-interface CodedColumn {
-  codes: Int32Array<ArrayBuffer>
-  readonly names: string[]
-  readonly codeOf: Map<string, number>
+const numberColumns = ['length', 'place', 'createdAt', 'entry', 'scope'] as const
+type NumberColumn = (typeof numberColumns)[number]
+type Columns = Record<NumberColumn, Float64Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>
+
+function columnsOf(room: number): Columns {
+  const [place, createdAt] = [new Float64Array(room), new Float64Array(room)]
+  return { place, createdAt, length: new Uint32Array(room), entry: new Uint32Array(room), scope: new Uint32Array(room) }
 }
 
-const numberColumns = ['length', 'place', 'createdAt', 'validFrom', 'validTo', 'entry'] as const
-type Numbers = Record<(typeof numberColumns)[number], Float64Array<ArrayBuffer>>
+/** The table as it is written to a snapshot. */
+export interface SlotImage {
+  /** By slot; 0 for a free one. */
+  readonly passages: Float64Array
+  readonly columns: Readonly<Columns>
+  /** In the order of `scopeColumns`. */
+  readonly scopes: readonly (readonly string[])[]
+  /** Slots whose entries hold from another time than their creation, or not without end. */
+  readonly valid: readonly (readonly [slot: number, from: number, to: number | null])[]
+}
 
 const firstSlots = 1_024
 
-export function createSlotTable(): SlotTable {
-  let room = firstSlots
+export function createSlotTable(opened?: SlotImage): SlotTable {
+  let room = Math.max(firstSlots, opened?.passages.length ?? 0)
   /** Number of words of all passages. */
   let total = 0
   const places = createPlaces()
   const { passageOf, slotOf } = places
-  const coded = emptyColumns(room)
-  const numbers = Object.fromEntries(numberColumns.map((column) => [column, new Float64Array(room)])) as Numbers
+  const columns = columnsOf(room)
+  const scopes = createScopes()
+  const valid = new Map<number, readonly [from: number, to: number]>()
+  const scopeOf = (slot: number): number => columns.scope[slot] ?? 0
   const streams = createStreamOrder({
-    placeOf: (slot) => numbers.place[slot] ?? 0,
-    entryOf: (slot) => numbers.entry[slot] ?? 0,
-    streamOf: (slot) => coded.stream.codes[slot] ?? 0,
+    placeOf: (slot) => columns.place[slot] ?? 0,
+    entryOf: (slot) => columns.entry[slot] ?? 0,
+    streamOf: (slot) => scopes.streamOf(scopeOf(slot)),
     passageOf,
   })
   const grow = (): void => {
     room *= 2
-    for (const column of codedColumns) coded[column].codes = widerColumn(coded[column].codes, room)
-    for (const column of numberColumns) numbers[column] = widerColumn(numbers[column], room)
+    for (const name of numberColumns) columns[name] = widerColumn(columns[name], room)
+  }
+  const join = (slot: number): void => {
+    total += columns.length[slot] ?? 0
+    if (scopes.of(scopeOf(slot))?.stream !== '') streams.put(slot)
+  }
+  if (opened !== undefined) {
+    for (const name of numberColumns) columns[name].set(opened.columns[name])
+    for (const names of opened.scopes) scopes.numberOf(names)
+    for (const [slot, from, to] of opened.valid) valid.set(slot, [from, to ?? Infinity])
+    for (const passage of opened.passages) places.next(passage)
+    for (let slot = 0; slot < places.high(); slot++) if (passageOf(slot) >= 0) join(slot)
   }
   return {
-    set([passage, words, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo, entry]) {
-      const slot = places.take(passage)
+    set(row) {
+      const slot = places.take(row[0])
       if (slot >= room) grow()
-      const texts: Record<Coded, string> = { kind, type, tier, session, stream, tags, labels }
-      for (const column of codedColumns) coded[column].codes[slot] = codeOf(coded[column], texts[column])
-      // SQLite's full-text index contains kind, session and tags as words and counts them.
-      const length = words + 2 + textList(tags).length
-      total += length - (numbers.length[slot] ?? 0)
-      numbers.length[slot] = length
-      numbers.place[slot] = at
-      numbers.createdAt[slot] = createdAt
-      numbers.validFrom[slot] = validFrom
-      numbers.validTo[slot] = validTo ?? Infinity
-      numbers.entry[slot] = entry
-      if (stream !== '') streams.put(slot)
+      total -= columns.length[slot] ?? 0
+      fillColumns(columns, slot, row, scopes)
+      const [createdAt, validFrom, validTo] = [row[10], row[11], row[12]]
+      if (validFrom === createdAt && validTo === null) valid.delete(slot)
+      else valid.set(slot, [validFrom, validTo ?? Infinity])
+      join(slot)
       return slot
     },
     drop(passage) {
@@ -105,82 +123,149 @@ export function createSlotTable(): SlotTable {
       if (slot < 0) return -1
       streams.drop(slot)
       places.free(passage, slot)
-      total -= numbers.length[slot] ?? 0
-      numbers.length[slot] = 0
+      total -= columns.length[slot] ?? 0
+      columns.length[slot] = 0
+      valid.delete(slot)
       return slot
     },
     slotOf,
     passageOf,
     high: places.high,
     count: places.count,
-    length: (slot) => numbers.length[slot] ?? 0,
+    length: (slot) => columns.length[slot] ?? 0,
     averageLength: () => total / Math.max(1, places.count()),
-    passing(filter) {
-      const tests = filterTests(filter, coded, numbers)
-      if (tests.length === 0) return (slot) => passageOf(slot) >= 0
-      return (slot) => passageOf(slot) >= 0 && tests.every((test) => test(slot))
-    },
+    passing: (filter) => passingTest(filter, { columns, scopes, valid, passageOf }),
     beside: (slot, before, after) => streams.beside(slot, before, after).map(passageOf),
-    entryOf: (slot) => numbers.entry[slot] ?? 0,
-    earlier: (slot, limit) => streams.earlier(slot, limit).map((each) => numbers.entry[each] ?? 0),
+    entryOf: (slot) => columns.entry[slot] ?? 0,
+    earlier: (slot, limit) => streams.earlier(slot, limit).map((each) => columns.entry[each] ?? 0),
     goesFirst(a, b) {
-      const newer = (numbers.createdAt[a] ?? 0) - (numbers.createdAt[b] ?? 0)
+      const newer = (columns.createdAt[a] ?? 0) - (columns.createdAt[b] ?? 0)
       return newer === 0 ? passageOf(a) < passageOf(b) : newer > 0
     },
+    image: () => imageOf({ columns, scopes, valid, passageOf }, places.high()),
   }
 }
 
-function emptyColumns(room: number): Record<Coded, CodedColumn> {
-  const columns = codedColumns.map((column) => [
-    column,
-    { codes: new Int32Array(room), names: [], codeOf: new Map() } satisfies CodedColumn,
-  ])
-  return Object.fromEntries(columns) as Record<Coded, CodedColumn>
+function fillColumns(
+  columns: Columns,
+  slot: number,
+  [, words, kind, type, tier, session, stream, tags, labels, place, createdAt, , , entry]: SlotRow,
+  scopes: Scopes,
+): void {
+  columns.scope[slot] = scopes.numberOf([kind, type, tier, session, stream, tags, labels])
+  // Kind, session and tags count as words.
+  columns.length[slot] = words + 2 + textList(tags).length
+  columns.place[slot] = place
+  columns.createdAt[slot] = createdAt
+  columns.entry[slot] = entry
 }
 
-function codeOf({ names, codeOf: codes }: CodedColumn, name: string): number {
-  const code = codes.get(name)
-  if (code !== undefined) return code
-  codes.set(name, names.length)
-  names.push(name)
-  return names.length - 1
+interface Table {
+  readonly columns: Columns
+  readonly scopes: Scopes
+  readonly valid: ReadonlyMap<number, readonly [from: number, to: number]>
+  readonly passageOf: (slot: number) => number
+}
+
+function imageOf({ columns, scopes, valid, passageOf }: Table, high: number): SlotImage {
+  const used = Object.fromEntries(numberColumns.map((name) => [name, columns[name].slice(0, high)])) as unknown as Columns
+  const ends = [...valid].map(([slot, [from, to]]) => [slot, from, to === Infinity ? null : to] as const)
+  const passages = Float64Array.from({ length: high }, (_, slot) => Math.max(0, passageOf(slot)))
+  return { passages, columns: used, scopes: scopes.all(), valid: ends }
+}
+
+function passingTest(filter: MemoryFilter, { columns, scopes, valid, passageOf }: Table): (slot: number) => boolean {
+  const tests = timeTests(filter, columns, valid)
+  const { before } = filter
+  const stream = before === undefined ? -1 : scopes.streamNamed(before.stream)
+  if (before !== undefined && stream >= 0)
+    tests.push((slot) => scopes.streamOf(columns.scope[slot] ?? 0) !== stream || (columns.place[slot] ?? 0) <= before.place)
+  const test = scopeTest(filter)
+  if (test === null && tests.length === 0) return (slot) => passageOf(slot) >= 0
+  const passes = test === null ? null : scopes.passing(test)
+  return (slot) => passageOf(slot) >= 0 && (passes === null || passes(columns.scope[slot] ?? 0)) && tests.every((each) => each(slot))
+}
+
+interface Scopes {
+  /** @param names in the order of `scopeColumns` */
+  numberOf(names: readonly string[]): number
+  of(number: number): Scope | undefined
+  /** Number of a scope's stream; -1 for a stream without entries. */
+  streamOf(number: number): number
+  streamNamed(stream: string): number
+  /** Tests each scope once, not once for each slot. */
+  passing(test: (scope: Scope) => boolean): (number: number) => boolean
+  all(): readonly (readonly string[])[]
+}
+
+function createScopes(): Scopes {
+  const scopes: Scope[] = []
+  const streamNumbers: number[] = []
+  const numbers = new Map<string, number>()
+  const streams = new Map<string, number>()
+  return {
+    numberOf(names) {
+      const key = names.join('\0')
+      const known = numbers.get(key)
+      if (known !== undefined) return known
+      const scope = Object.fromEntries(scopeColumns.map((column, i) => [column, names[i] ?? ''])) as Scope
+      const stream = streams.get(scope.stream) ?? streams.size
+      streams.set(scope.stream, stream)
+      numbers.set(key, scopes.length)
+      streamNumbers.push(stream)
+      return scopes.push(scope) - 1
+    },
+    of: (number) => scopes[number],
+    streamOf: (number) => streamNumbers[number] ?? -1,
+    streamNamed: (stream) => streams.get(stream) ?? -1,
+    passing(test) {
+      /** 0: not tested. */
+      const tested = new Uint8Array(scopes.length)
+      return (number) => (tested[number] ||= test(scopes[number] as Scope) ? 1 : 2) === 1
+    },
+    all: () => scopes.map((scope) => scopeColumns.map((column) => scope[column])),
+  }
+}
+
+/** @returns null if every scope passes */
+function scopeTest({
+  kinds,
+  types,
+  tiers,
+  sessions,
+  notSession,
+  tags = [],
+  withoutLabels = [],
+}: MemoryFilter): ((scope: Scope) => boolean) | null {
+  if (kinds === undefined && types === undefined && tiers === undefined && sessions === undefined && notSession === undefined)
+    if (tags.length === 0 && withoutLabels.length === 0) return null
+  const isOneOf = (name: string, wanted: readonly string[] | undefined): boolean => wanted === undefined || wanted.includes(name)
+  return (scope) => {
+    if (!isOneOf(scope.kind, kinds) || !isOneOf(scope.type, types) || !isOneOf(scope.tier, tiers)) return false
+    if (!isOneOf(scope.session, sessions) || scope.session === notSession) return false
+    const has = textList(scope.tags)
+    return (
+      tags.every((tag) => has.includes(tag)) &&
+      !textList(scope.labels).some((label) => (withoutLabels as readonly string[]).includes(label))
+    )
+  }
 }
 
 type Test = (slot: number) => boolean
 
-/** Tests each distinct text once, not once for each slot. */
-function filterTests(filter: MemoryFilter, coded: Record<Coded, CodedColumn>, numbers: Numbers): readonly Test[] {
+function timeTests(
+  { createdAfter, createdBefore, validAt }: MemoryFilter,
+  { createdAt }: Columns,
+  valid: ReadonlyMap<number, readonly [from: number, to: number]>,
+): Test[] {
   const tests: Test[] = []
-  const byText = (column: Coded, passes: (name: string) => boolean): void => {
-    const { codes, names } = coded[column]
-    const passing = Uint8Array.from(names, (name) => (passes(name) ? 1 : 0))
-    tests.push((slot) => passing[codes[slot] ?? 0] === 1)
-  }
-  const { kinds, types, tiers, sessions, notSession, tags, withoutLabels, createdAfter, createdBefore, validAt, before } = filter
-  const oneOf = (column: Coded, wanted: readonly string[] | undefined): void => {
-    if (wanted !== undefined) byText(column, (name) => wanted.includes(name))
-  }
-  oneOf('kind', kinds)
-  oneOf('type', types)
-  oneOf('tier', tiers)
-  oneOf('session', sessions)
-  if (notSession !== undefined) byText('session', (name) => name !== notSession)
-  if (tags !== undefined && tags.length > 0) {
-    byText('tags', (name) => {
-      const has = textList(name)
-      return tags.every((tag) => has.includes(tag))
+  if (createdAfter !== undefined) tests.push((slot) => (createdAt[slot] ?? 0) > createdAfter)
+  if (createdBefore !== undefined) tests.push((slot) => (createdAt[slot] ?? 0) < createdBefore)
+  if (validAt !== undefined) {
+    tests.push((slot) => {
+      const [from, to] = valid.get(slot) ?? [createdAt[slot] ?? 0, Infinity]
+      return from <= validAt && to > validAt
     })
-  }
-  if (withoutLabels !== undefined && withoutLabels.length > 0) {
-    byText('labels', (name) => !textList(name).some((label) => (withoutLabels as readonly string[]).includes(label)))
-  }
-  if (createdAfter !== undefined) tests.push((slot) => (numbers.createdAt[slot] ?? 0) > createdAfter)
-  if (createdBefore !== undefined) tests.push((slot) => (numbers.createdAt[slot] ?? 0) < createdBefore)
-  if (validAt !== undefined) tests.push((slot) => (numbers.validFrom[slot] ?? 0) <= validAt && (numbers.validTo[slot] ?? 0) > validAt)
-  if (before !== undefined) {
-    const stream = coded.stream.codeOf.get(before.stream)
-    const { codes } = coded.stream
-    if (stream !== undefined) tests.push((slot) => codes[slot] !== stream || (numbers.place[slot] ?? 0) <= before.place)
   }
   return tests
 }
@@ -189,6 +274,8 @@ function filterTests(filter: MemoryFilter, coded: Record<Coded, CodedColumn>, nu
 const pagePassages = 256
 
 interface Places {
+  /** Takes the next slot for a passage that has none; for 0 the slot stays free. */
+  next(passage: number): void
   /** @returns the slot of the passage, allocated if needed */
   take(passage: number): number
   free(passage: number, slot: number): void
@@ -218,21 +305,31 @@ export function createPlaces(): Places {
     return page
   }
   const slotOf = (passage: number): number => (pageOf(passage)?.[passage % pagePassages] ?? 0) - 1
+  const nextSlot = (): number => {
+    if (high >= passages.length) passages = widerColumn(passages, passages.length * 2)
+    passages[high] = -1
+    return high++
+  }
+  const fill = (slot: number, passage: number): number => {
+    let own = pageOf(passage)
+    if (own === undefined) {
+      own = page = new Int32Array(pagePassages)
+      pages.set(last, own)
+    }
+    own[passage % pagePassages] = slot + 1
+    passages[slot] = passage
+    count++
+    return slot
+  }
   return {
+    next(passage) {
+      const slot = nextSlot()
+      if (passage > 0) fill(slot, passage)
+      else free.push(slot)
+    },
     take(passage) {
       const taken = slotOf(passage)
-      if (taken >= 0) return taken
-      const slot = free.pop() ?? high++
-      if (slot >= passages.length) passages = widerColumn(passages, passages.length * 2)
-      let own = pageOf(passage)
-      if (own === undefined) {
-        own = page = new Int32Array(pagePassages)
-        pages.set(last, own)
-      }
-      own[passage % pagePassages] = slot + 1
-      passages[slot] = passage
-      count++
-      return slot
+      return taken >= 0 ? taken : fill(free.pop() ?? nextSlot(), passage)
     },
     free(passage, slot) {
       const own = pageOf(passage)
@@ -248,7 +345,7 @@ export function createPlaces(): Places {
   }
 }
 
-type Column = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>
+type Column = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>
 
 /** @returns a copy with this capacity, filled up with 0 */
 export function widerColumn<Wider extends Column>(column: Wider, room: number): Wider {

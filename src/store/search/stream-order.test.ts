@@ -24,12 +24,14 @@ test('after any changes, the neighbours of a hit equal those in the database', a
         const store = await openMemoryStore({ user: ann })
         for (const changes of rounds) {
           await store.memory.change(changes)
-          const { passages, beside } = await store.memory.search({ ...textSearch('word'), beside: { first: 9, before: 2, after: 1 } })
-          for (const passage of passages) {
-            const known = beside?.get(passage.id)
-            const { stream, place } = passage.entry
-            if (known !== undefined) assert.deepEqual(known(), await store.memory.around(stream, place, 2, 1))
-          }
+          const { passages } = await store.memory.search(textSearch('word'))
+          const beside = await store.memory.beside(
+            passages.map((passage) => passage.id),
+            2,
+            1,
+          )
+          for (const { id: passage, entry } of passages)
+            assert.deepEqual(beside.get(passage), await store.memory.around(entry.stream, entry.place, 2, 1))
         }
         await store.close()
       },

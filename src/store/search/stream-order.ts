@@ -71,6 +71,9 @@ export function createStreamOrder({ placeOf, entryOf, passageOf, streamOf }: Col
       while (next > 0 && found.length < limit) {
         const last = list[next - 1] as number
         found.push(last)
+        next -= 1
+        // Most entries have one passage.
+        if (next === 0 || entryOf(list[next - 1] as number) !== entryOf(last)) continue
         next = firstAt(list, (each) => placeOf(each) > placeOf(last) || (placeOf(each) === placeOf(last) && entryOf(each) >= entryOf(last)))
       }
       return found

@@ -14,6 +14,14 @@ export interface VectorScan {
   drop(slot: number): void
   /** @returns the candidates for `compareExactly`, more than requested */
   search(question: VectorQuery): readonly ScoredSlot[]
+  /** @param high all slots are below it */
+  image(high: number): VectorImage
+}
+
+/** As it is written to a snapshot: by slot, 1 / length and the numbers, padded to a multiple of 16. */
+export interface VectorImage {
+  readonly scales: Float32Array
+  readonly codes: Int8Array
 }
 
 export interface VectorQuery {
@@ -72,7 +80,7 @@ const atOnce = 4_096
 const firstSlots = 1_024
 const maxOff = 4
 
-export function createVectorScan(dims: number): VectorScan {
+export function createVectorScan(dims: number, opened?: VectorImage): VectorScan {
   const stride = Math.ceil(dims / 16) * 16
   const sumsAt = stride * 2
   const codesAt = sumsAt + atOnce * 4
@@ -84,8 +92,17 @@ export function createVectorScan(dims: number): VectorScan {
     widen(memory, codesAt + room * stride)
     scales = widerColumn(scales, room)
   }
+  if (opened !== undefined && opened.scales.length > 0) {
+    makeRoom(opened.scales.length - 1)
+    scales.set(opened.scales)
+    new Int8Array(memory.buffer).set(opened.codes, codesAt)
+  }
   return {
     dims,
+    image(high) {
+      const slots = Math.min(high, scales.length)
+      return { scales: scales.slice(0, slots), codes: new Int8Array(memory.buffer, codesAt, slots * stride).slice() }
+    },
     set(slot, vector) {
       if (slot >= scales.length) makeRoom(slot)
       const held = new Int8Array(memory.buffer, codesAt + slot * stride, dims)

@@ -1,16 +1,14 @@
-/**
- * Ranking by words, the same for every database: BM25 as in FTS5. Lengths of passages and filters are held in memory; a database only
- * provides where a word occurs.
- */
-import type { MemoryFilter } from '../memory.ts'
+/** Ranking by words: BM25 as in FTS5. Words, lengths of passages and filters are held in memory. */
+import { maxPlaces } from '../limits.ts'
+import type { MemoryFilter, MemorySearch } from '../memory.ts'
 import type { SlotTable } from './slot-table.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
+import type { WordIndex, WordPlaces } from './word-index.ts'
 
-/** Reports where one word occurs: the passage and the weight. A passage may be reported several times in a row. */
-export type Occurrences = (seen: (passage: number, weight: number) => void) => void
+type TextQuery = NonNullable<MemorySearch['text']>
 
 /** @returns the best passages that pass the filter and have one of the words, best first */
-export type WordRanking = (slots: SlotTable, filter: MemoryFilter, limit: number, words: readonly Occurrences[]) => readonly ScoredSlot[]
+export type WordRanking = (slots: SlotTable, index: WordIndex, filter: MemoryFilter, query: TextQuery) => readonly ScoredSlot[]
 
 /** Saturation of repeated words, and the influence of length. */
 const k1 = 1.2
@@ -36,11 +34,15 @@ function columnsOf(room: number): Columns {
 
 export function createWordRanking(): WordRanking {
   let columns = columnsOf(0)
-  return (slots, filter, limit, words) => {
+  return (slots, index, filter, { terms, contextWeight, limit }) => {
+    if (limit === 0) return []
     if (columns.scores.length < slots.high()) columns = columnsOf(Math.ceil(slots.high() * 1.25))
     const { scores, scored } = columns
+    const found = terms.map((term) => index.find(term)).filter((places) => places.count > 0)
+    // Words with very many passages weigh least and cost most; without a rarer word they are all there is.
+    const rarer = found.filter((places) => places.count < maxPlaces)
     let count = 0
-    for (const occurrences of words) count = addWord(slots, columns, count, occurrences)
+    for (const places of rarer.length > 0 ? rarer : found) count = addWord(slots, columns, { places, contextWeight, before: count })
     const passes = slots.passing(filter)
     const top = createTop(limit, slots.goesFirst)
     let least = -Infinity
@@ -57,19 +59,22 @@ export function createWordRanking(): WordRanking {
   }
 }
 
-/** @param before number of slots with a score @returns the number after this word */
-function addWord(slots: SlotTable, { scores, scored, having, weights }: Columns, before: number, occurrences: Occurrences): number {
+interface AddedWord {
+  readonly places: WordPlaces
+  readonly contextWeight: number
+  /** Number of slots with a score. */
+  readonly before: number
+}
+
+/** @returns the number of slots with a score after this word */
+function addWord(slots: SlotTable, columns: Columns, { places, contextWeight, before }: AddedWord): number {
+  const { scores, scored, having, weights } = columns
   let count = 0
-  occurrences((passage, weight) => {
+  places.each((passage, terms, context) => {
     const slot = slots.slotOf(passage)
     if (slot < 0) return
-    if (count > 0 && having[count - 1] === slot) {
-      weights[count - 1] = (weights[count - 1] as number) + weight
-    } else if (count < having.length) {
-      having[count] = slot
-      weights[count] = weight
-      count++
-    }
+    having[count] = slot
+    weights[count++] = terms + contextWeight * context
   })
   const idf = Math.max(leastIdf, Math.log((slots.count() - count + 0.5) / (count + 0.5)))
   const average = slots.averageLength()

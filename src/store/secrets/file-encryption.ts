@@ -12,7 +12,7 @@ import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { OxbowError } from '../../base/index.ts'
 import { busyTimeoutMs } from '../limits.ts'
-import { removeDatabase, syncFile } from '../sqlite/database-file.ts'
+import { eraseSnapshots, removeDatabase, syncFile } from '../sqlite/database-file.ts'
 import { lockWorkspace } from '../sqlite/workspace-lock.ts'
 import { fileFault, toStoreError } from '../store-fault.ts'
 
@@ -95,6 +95,7 @@ export function convertFile({ path, cipher, to }: Conversion): void {
     syncFile(copy)
     renameSync(copy, path)
     syncFile(dirname(path))
+    eraseSnapshots(path)
   } catch (error) {
     throw fileFault(error, path)
   } finally {

@@ -16,10 +16,10 @@ import {
   rowEntry,
   type StateRow,
 } from '../memory/memory-rows.ts'
-import { lengthOfBody, packBody, type PassageBody, unpackBody } from '../memory/passage-body.ts'
+import { lengthOfBody, packBody } from '../memory/passage-body.ts'
 import { type BlockChange, blockOf, changedBlock, modelOf, modelsAfter, putting, removing } from '../search/vector-block.ts'
 import { createAnswers } from './memory-answers.ts'
-import { createTextIndex, indexAll, openTextIndex, scopeOf, scopeOfRow, type TextIndex, textIndexCheck } from './text-index.ts'
+import { eraseSnapshots } from './database-file.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
 export interface MemoryWriter {
@@ -30,53 +30,42 @@ export interface MemoryWriter {
 }
 
 interface WriterParts {
-  readonly database: Database
   readonly user: UserId
   readonly writes: MemoryWrites
   readonly vectors: VectorWriter
-  /** Opened anew in a transaction that found it missing. */
-  text: TextIndex
 }
 
 /** What one call of changes carries from change to change. */
 interface Work extends WriterParts {
   state: StateRow
   readonly version: number
-  /** Terms of what was erased. */
-  readonly erased: Set<string>
 }
 
 export function createMemoryWriter(database: Database, user: UserId): MemoryWriter {
-  const hasIndex = textIndexCheck(database, user)
   let parts: WriterParts | null = null
   const answer = createAnswers(database)
   let erasing = false
   const open = (): WriterParts => {
-    const fresh = !hasIndex()
-    // A transaction that was rolled back may have taken the index with it.
-    if (fresh) createTextIndex(database, user)
-    if (parts !== null && !fresh) return parts
     const writes = openWriteStatements(database)
-    parts = { database, user, writes, vectors: createVectorWriter(writes, user), text: openTextIndex(database, user) }
-    if (fresh) indexAll(database, user, parts.text)
-    return parts
+    return { user, writes, vectors: createVectorWriter(writes, user) }
   }
   return {
     apply(changes, now) {
       const records = runSync(markRecords(user, changes, now), answer)
-      const opened = open()
-      const state = opened.writes.state.get({ user }) ?? { user, ...noState }
-      const work: Work = { ...opened, state, version: state.version + 1, erased: new Set() }
+      parts ??= open()
+      const { writes } = parts
+      const state = writes.state.get({ user }) ?? { user, ...noState }
+      const work: Work = { ...parts, state, version: state.version + 1 }
       for (const change of changes) applyChange(work, change)
-      opened.writes.putState.run({ ...trimmedState(work), version: work.version })
-      if (work.erased.size > 0) {
-        opened.text.scrub(work.erased)
-        erasing = true
-      }
+      writes.putState.run({ ...trimmedState(work), version: work.version })
+      erasing ||= changes.some(({ change }) => change === 'erase')
       return records
     },
     settle() {
-      if (erasing) database.emptyLog()
+      if (erasing) {
+        database.emptyLog()
+        if (database.path !== ':memory:') eraseSnapshots(database.path)
+      }
       erasing = false
     },
   }
@@ -93,7 +82,7 @@ function applyChange(work: Work, change: MemoryChange): void {
       patch(work, change.id, change.patch)
       return
     case 'erase':
-      for (const body of remove(work, change.id)) for (const term of `${body.terms} ${body.context}`.split(' ')) work.erased.add(term)
+      remove(work, change.id)
       return
     case 'cursor':
       writes.putCursor.run({ user, ...change.cursor })
@@ -107,31 +96,23 @@ function applyChange(work: Work, change: MemoryChange): void {
 }
 
 function put(work: Work, { entry, passages }: MemoryItem): void {
-  const { writes, text, user, version } = work
+  const { writes, user, version } = work
   const key = work.state.next_entry
   let id = work.state.next_passage
   writes.putEntry.run({ user, key, version, ...entryRow(entry) })
-  const scope = scopeOf(entry.kind, entry.session, entry.tags)
   for (const { part, start, ...body } of passages) {
     writes.putPassage.run({ user, id, entry: key, part, start, length: lengthOfBody(body), body: packBody(body) })
-    text.add({ passage: id, scope, terms: body.terms, context: body.context })
     id++
   }
   work.state = { ...work.state, next_entry: key + 1, next_passage: id }
 }
 
-/** @returns what its passages held */
-function remove(work: Work, id: string): readonly PassageBody[] {
-  const { writes, text, user, version } = work
+function remove(work: Work, id: string): void {
+  const { writes, user, version } = work
   const row = writes.entry.get({ user, id })
-  if (row === undefined) return []
+  if (row === undefined) return
   const passages = writes.passagesOf.all({ user, entry: row.key })
-  const bodies = passages.map((passage) => unpackBody(passage.body))
-  passages.forEach((passage, i) => {
-    const { terms, context } = bodies[i] as PassageBody
-    text.remove({ passage: passage.id, scope: scopeOfRow(row), terms, context })
-    writes.putRemoval.run({ user, version, passage: passage.id })
-  })
+  for (const passage of passages) writes.putRemoval.run({ user, version, passage: passage.id })
   work.vectors.removePassages(
     passages.map((passage) => passage.id),
     version,
@@ -139,22 +120,13 @@ function remove(work: Work, id: string): readonly PassageBody[] {
   writes.dropPassages.run({ user, entry: row.key })
   writes.dropEntry.run({ user, key: row.key })
   work.state = { ...work.state, removals: work.state.removals + passages.length }
-  return bodies
 }
 
-function patch(work: Work, id: string, patched: MemoryPatch): void {
-  const { writes, text, user, version } = work
+function patch({ writes, user, version }: Work, id: string, patched: MemoryPatch): void {
   const row = writes.entry.get({ user, id })
   if (row === undefined) return
   const entry = { ...rowEntry(row), ...patched }
-  const next = entryRow({ ...entry, id })
-  writes.updateEntry.run({ user, key: row.key, version, ...next })
-  if (scopeOfRow(row) === scopeOfRow(next)) return
-  for (const passage of writes.passagesOf.all({ user, entry: row.key })) {
-    const { terms, context } = unpackBody(passage.body)
-    text.remove({ passage: passage.id, scope: scopeOfRow(row), terms, context })
-    text.add({ passage: passage.id, scope: scopeOfRow(next), terms, context })
-  }
+  writes.updateEntry.run({ user, key: row.key, version, ...entryRow({ ...entry, id }) })
 }
 
 /** Only so many removals are remembered; a reader that was away for longer reads all anew. */

@@ -1,122 +1,95 @@
-/** Reads of memory in SQLite: answered at once, with its full-text index as the word index. */
-import { createRecentMap, type UserId } from '../../base/index.ts'
-import { maxHeldFrequencies, maxPlaces } from '../limits.ts'
+/** Reads of memory in SQLite: answered at once. */
+import type { UserId } from '../../base/index.ts'
+import { comparedPassages, snapshotChanges, snapshotShare } from '../limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
-import { runSync, queryRows } from '../memory/memory-reads.ts'
+import { readTexts, runSync } from '../memory/memory-reads.ts'
+import { type StateRow, textKey } from '../memory/memory-rows.ts'
+import type { HeldImage } from '../search/held-image.ts'
+import { createHeldMemory, type HeldMemory } from '../search/held-memory.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
-import type { CommonTerms, TextRanking } from '../search/memory-search.ts'
 import { readBlocks } from '../search/vector-block.ts'
-import { createWordRanking, type Occurrences } from '../search/word-ranking.ts'
+import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createAnswers } from './memory-answers.ts'
-import { hasTextIndex, textTable } from './text-index.ts'
-import type { Database } from './sqlite-database.ts'
+import { readSnapshot, writeSnapshot } from './snapshot-file.ts'
+import { type Database, openDatabase } from './sqlite-database.ts'
 
 /** @throws OxbowError `bad_input`, `store_corrupt` or `store_failed` */
 export type SqliteMemory = (read: MemoryRead) => MemoryAnswers[MemoryRead['ask']]
 
-export function createSqliteMemory(database: Database, user: UserId): SqliteMemory {
+export function createSqliteMemory(database: Database, user: UserId, held?: HeldMemory): SqliteMemory {
   const answer = createAnswers(database)
-  const reader = createMemoryReader({
-    dialect: 'sqlite',
-    user,
-    textRanking: createTextRanking(database, user),
-    vectorReading: readBlocks(user),
-    common: createCommonTerms(database, user),
-    *indexBytes() {
-      if (!hasTextIndex(database, user)) return 0
-      const text = `select coalesce(sum(length(block)), 0) as bytes from ${textTable(user)}_data`
-      return (yield* queryRows<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
-    },
-  })
+  const reader = createMemoryReader({ dialect: 'sqlite', user, vectorReading: readBlocks(user), ...(held !== undefined && { held }) })
   return (read) => database.snapshot(() => runSync(reader(read), answer))
 }
 
-/** Every place of a word as `<passage><column>`, with commas between: one value, for a row each would take longer than all the rest. */
-const text = 'select cast(group_concat(doc || col) as blob) as places from temp.memory_words where term = :term'
-const firstText = `select count(*) as count, cast(group_concat(place) as blob) as places
-  from (select doc || col as place from temp.memory_words where term = :term limit :limit)`
+export interface KeptSqliteMemory {
+  readonly read: SqliteMemory
+  /** Writes a snapshot if much has changed since the last one. Never throws. */
+  keep(): void
+  close(): void
+}
 
-/**
- * Ranks by words. FTS5 stores where words occur and lists it (`fts5vocab`); scores are computed here. FTS5's own ranking gives the
- * same scores, but reads a row of lengths for each passage that has a word. Next to rarer words, words with very many places are
- * skipped: they weigh least and cost most.
- */
-function createTextRanking(database: Database, user: UserId): TextRanking {
-  const rankByWords = createWordRanking()
-  /** Words with more places than are read along with rarer words. */
-  const frequent = createRecentMap<string, true>(maxHeldFrequencies)
-  let hasIndex = false
-  /** The list belongs to this connection; a file that is only read can have it too. */
-  const openList = (): boolean => {
-    if (!hasTextIndex(database, user)) return false
-    database.exec(`create virtual table if not exists temp.memory_words using fts5vocab('main', '${textTable(user)}', 'instance')`)
-    return true
-  }
-  return function* (slots, filter, { terms, contextWeight, limit }) {
-    hasIndex ||= openList()
-    if (!hasIndex || terms.length === 0 || limit === 0) return []
-    const words: Occurrences[] = []
-    const add = (places: Uint8Array | null | undefined): void => {
-      if (places) words.push((seen) => readPlaces(places, contextWeight, seen))
-    }
-    const skipped: string[] = []
-    for (const term of terms) {
-      if (frequent.get(term) === undefined) {
-        const [row] = yield* queryRows<{ count: number; places: Uint8Array | null }>({ text: firstText, args: { term, limit: maxPlaces } })
-        if ((row?.count ?? 0) < maxPlaces) {
-          add(row?.places)
-          continue
-        }
-        frequent.put(term, true)
+interface KeptMemory {
+  readonly path: string
+  readonly user: UserId
+  readonly cipher?: CipherChoice
+}
+
+/** Opens the file to search it, and with it a snapshot where one can be used. @throws OxbowError as `openDatabase` */
+export function openKeptMemory(place: KeptMemory): KeptSqliteMemory {
+  const { path, user, cipher } = place
+  const database = openDatabase({ path, readOnly: true, ...(cipher !== undefined && { cipher }) })
+  const answer = createAnswers(database)
+  const rows: Rows = (text, args) => answer({ text, args: { user, ...args } })
+  const held = createHeldMemory(
+    user,
+    readSnapshot(place, (image) => database.snapshot(() => isOf(image, rows))),
+  )
+  return {
+    read: createSqliteMemory(database, user, held),
+    keep() {
+      if (held.changes() < Math.max(snapshotChanges, held.slots.count() * snapshotShare)) return
+      try {
+        const { version, slots, ...rest } = held.image()
+        const last = slots.passages.toSorted().slice(-comparedPassages)
+        const newest = [...last].flatMap((passage) => {
+          const mark = passage === 0 ? null : markOf(rows, passage)
+          return mark === null ? [] : [[passage, mark] as const]
+        })
+        writeSnapshot(
+          place,
+          { version, slots, ...rest, newest },
+          () => rows(readTexts.removedSince, { version }).length > 0 || isAhead(rows, version),
+        )
+      } catch {
+        // A full disk, for example: the next process reads everything from the database.
       }
-      skipped.push(term)
-    }
-    // Without a rarer word they are all there is.
-    if (words.length === 0) for (const term of skipped) add((yield* queryRows<PlacesRow>({ text, args: { term } }))[0]?.places)
-    return rankByWords(slots, filter, limit, words)
+    },
+    close: database.close,
   }
 }
 
-interface PlacesRow {
-  readonly places: Uint8Array | null
+type Rows = (text: string, args: object) => readonly unknown[]
+
+/** Whether removals after this version may be forgotten. */
+function isAhead(rows: Rows, version: number): boolean {
+  const [state] = rows(readTexts.state, {}) as readonly StateRow[]
+  return state === undefined || state.trimmed > version || state.version < version
 }
 
-/**
- * Counts passages only up to what is asked, and remembers: a word that was common stays so while memory grows, unless much is erased,
- * and then a search for it finds nothing a little longer.
- */
-function createCommonTerms(database: Database, user: UserId): CommonTerms {
-  const table = textTable(user)
-  const countText = `select count(*) as count from (select 1 from ${table} where ${table} match :match limit :limit)`
-  const seen = createRecentMap<string, number>(maxHeldFrequencies)
-  return function* ({ onlyRare = [] }, least) {
-    if (!hasTextIndex(database, user)) return true
-    for (const term of onlyRare) {
-      if ((seen.get(term) ?? 0) >= least) continue
-      const match = `{terms context}: "${term.replaceAll('"', '""')}"`
-      const [row] = yield* queryRows<{ count: number }>({ text: countText, args: { match, limit: least } })
-      const count = row?.count ?? 0
-      if (count < least) return false
-      seen.put(term, count)
-    }
-    return true
-  }
+/** Whether the image is of this database: its newest passages are there, of the same entries, or were removed since. */
+function isOf({ version, newest }: HeldImage, rows: Rows): boolean {
+  if (isAhead(rows, version)) return false
+  const rowsSince = rows(readTexts.removedSince, { version }) as readonly { passage: number }[]
+  const removed = new Set(rowsSince.map(({ passage }) => passage))
+  return newest.every(([passage, mark]) => {
+    const now = markOf(rows, passage)
+    return now === null ? removed.has(passage) : now === mark
+  })
 }
 
-const comma = 44
-const [digit0, digit9] = [48, 57]
-/** First letters of the columns `terms` and `context`; `scope` finds nothing here. */
-const [ofTerms, ofContext] = [116, 99]
-
-function readPlaces(places: Uint8Array, contextWeight: number, seen: (passage: number, weight: number) => void): void {
-  for (let at = 0; at < places.length; at++) {
-    let passage = 0
-    for (let code = places[at] as number; code >= digit0 && code <= digit9; code = places[++at] as number) {
-      passage = passage * 10 + code - digit0
-    }
-    const column = places[at]
-    if (column === ofTerms) seen(passage, 1)
-    else if (column === ofContext) seen(passage, contextWeight)
-    while (at < places.length && places[at] !== comma) at++
-  }
+/** @returns a number for the entry of a passage and its text; null where there is none */
+function markOf(rows: Rows, passage: number): number | null {
+  const [found] = rows(readTexts.identity, { id: passage }) as readonly { id: string; hash: string; created_at: number }[]
+  return found === undefined ? null : textKey(`${found.id} ${found.hash} ${found.created_at}`)
 }

@@ -1,16 +1,17 @@
 /**
- * The store in a SQLite file: a writer thread, a reader thread that starts with the first read that is long or waits for the writer, and a
- * searcher thread that starts with the first read of memory; both end when idle, and the memory they use with them. So no scan blocks the
- * event loop, reads run during writes (write-ahead log), and no turn's read waits for a search. A read sees everything committed before it
- * was requested: the reader checks the log for each one.
+ * The store in a SQLite file: a writer thread, and a reader thread that starts with the first read that is long or waits for the writer, and
+ * ends when idle, and the memory it uses with it. So no scan blocks the event loop, and reads run during writes (write-ahead log). A read sees
+ * everything committed before it was requested: the reader checks the log for each one. Who searches memory does so in a thread of its own
+ * (`memorySource`), so no turn's read waits for a search.
  *
  * Small batches are committed on the calling thread (`inline-writer.ts`); everything that may take long is for the writer's thread.
  */
 import type { UserId } from '../../base/index.ts'
 import { isOxbowError, once } from '../../base/index.ts'
+import type { MemoryRead } from '../memory/memory-client.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createStoreClient } from '../store-client.ts'
-import { idleReaderMs, idleSearcherMs, maxBriefDocuments, maxReadWaitMs } from '../limits.ts'
+import { idleReaderMs, maxBriefDocuments, maxReadWaitMs } from '../limits.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
 import type { OpeningStore } from '../store.ts'
@@ -46,7 +47,7 @@ export interface SqliteLink extends EngineLink {
   /** Settles when the lock is held and the file is known to be usable. */
   readonly opened: Promise<void>
   /** The threads, for tests that let one die. */
-  readonly threads: () => { readonly writer: WorkerLink | null; readonly reader: WorkerLink | null; readonly searcher: WorkerLink | null }
+  readonly threads: () => { readonly writer: WorkerLink | null; readonly reader: WorkerLink | null }
 }
 
 /**
@@ -69,7 +70,14 @@ const isBrief = (read: Read): boolean =>
   briefReads.has(read.kind) ||
   (read.kind === 'documents' && read.query.limit <= maxBriefDocuments) ||
   (read.kind === 'index_rows' && read.limit <= maxBriefDocuments) ||
-  (read.kind === 'memory' && read.read.ask === 'cursor')
+  (read.kind === 'memory' && isBriefMemory(read.read))
+const briefFilters: ReadonlySet<string> = new Set(['tiers', 'validAt', 'notSession'])
+/** Entries by their names or places, and what the start of a conversation lists. */
+const isBriefMemory = (read: MemoryRead): boolean =>
+  (read.ask === 'items' && read.ids.length <= maxBriefDocuments) ||
+  (read.ask === 'list' && read.limit <= maxBriefDocuments && Object.keys(read.filter).every((key) => briefFilters.has(key))) ||
+  (read.ask === 'around' && read.before + read.after <= maxBriefDocuments) ||
+  ['cursor', 'models', 'with_hash'].includes(read.ask)
 const yes = (): boolean => true
 const no = (): boolean => false
 
@@ -79,8 +87,7 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
   const writer = readOnly ? null : startStoreWorker({ role: 'writer', path, user, durability, exclusive, ...cipher }, workerFile())
   const writerOpen = writer === null ? Promise.resolve() : writer.ask({ ask: 'open' }).then(() => {})
   const writing = writerOpen.then(async () => void (await writer?.ask({ ask: 'serve' })))
-  const reader = createReaderLink('reader', options, writing)
-  const searcher = createReaderLink('searcher', options, writing)
+  const reader = createReaderLink(options, writing)
   const opened = readOnly ? reader.open() : writerOpen
   // The failure goes to those who await it; nobody has to.
   opened.catch(() => {})
@@ -102,7 +109,8 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
   })
   return {
     opened,
-    threads: () => ({ writer, reader: reader.thread(), searcher: searcher.thread() }),
+    threads: () => ({ writer, reader: reader.thread() }),
+    memorySource: () => writing.then(() => ({ kind: 'sqlite', user, path, ...cipher })),
     async write(batch: WriteBatch) {
       if (writer === null) throw storeFault('store_failed', 'The store was opened for reading only.')
       await writing
@@ -114,23 +122,21 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
       return results
     },
     async read<Kind extends Read['kind']>(read: Read & { kind: Kind }) {
-      const side = read.kind === 'memory' ? searcher : reader
-      if (isBrief(read) && writer?.alive() === true && !(writes > 0 && side.isOpen()) && (await writing.then(yes, no))) {
+      if (isBrief(read) && writer?.alive() === true && !(writes > 0 && reader.isOpen()) && (await writing.then(yes, no))) {
         // A failure to start is the next read's, which tries again.
-        const waiting =
-          writes > 0 && side === reader ? setTimeout(() => void side.open().catch(() => {}), maxReadWaitMs).unref() : undefined
+        const waiting = writes > 0 ? setTimeout(() => void reader.open().catch(() => {}), maxReadWaitMs).unref() : undefined
         const answer = writer.ask({ ask: 'read', read }) as Promise<ReadResults[Kind]>
         return await answer.finally(() => clearTimeout(waiting))
       }
-      await side.open()
-      return (await side.ask(read)) as ReadResults[Kind]
+      await reader.open()
+      return (await reader.ask(read)) as ReadResults[Kind]
     },
     async close() {
       await openInline.made()
       inlineWriter?.close()
       inlineWriter = null
       // The writer closes last: the last connection checkpoints the log.
-      await Promise.all([reader.close(), searcher.close()])
+      await reader.close()
       await writer?.close()
     },
   }
@@ -146,8 +152,8 @@ interface ReaderLink {
   close(): Promise<void>
 }
 
-function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, writing: Promise<void>): ReaderLink {
-  const { path, user, durability, idleMs = role === 'searcher' ? idleSearcherMs : idleReaderMs } = options
+function createReaderLink(options: SqliteOptions, writing: Promise<void>): ReaderLink {
+  const { path, user, durability, idleMs = idleReaderMs } = options
   const cipher = options.cipher === undefined ? {} : { cipher: options.cipher }
   let thread: WorkerLink | null = null
   let opened: Promise<void> | null = null
@@ -184,7 +190,7 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
   return {
     open() {
       if (thread === null || !thread.alive()) {
-        thread = startStoreWorker({ role, path, user, durability, exclusive: false, ...cipher }, workerFile())
+        thread = startStoreWorker({ role: 'reader', path, user, durability, exclusive: false, ...cipher }, workerFile())
         opened = null
         isOpen = false
       }

@@ -19,7 +19,7 @@ interface SchemaRow {
   readonly sql: string | null
 }
 
-/** A full-text index of a user: its virtual table, and the tables in which SQLite keeps that. */
+/** Full-text indexes that older programs made: the virtual table of a user, and the tables in which SQLite keeps that. */
 const textIndex = /^memory_text_(?:[0-9a-f]{2})*$/
 const textParts = /^memory_text_(?:[0-9a-f]{2})*_(?:data|idx|content|docsize|config)$/
 const known = new Set(layout.tables)
@@ -36,6 +36,12 @@ function isOwn({ type, name, sql }: SchemaRow): boolean {
   const isVirtual = /^create virtual table/i.test(sql ?? '')
   if (textIndex.test(name)) return isVirtual && /^[^(]* using fts5\s*\(/i.test(sql ?? '')
   return !isVirtual && (known.has(name) || textParts.test(name) || name.startsWith('sqlite_'))
+}
+
+/** Within no transaction. Words are indexed in memory; see `search/word-index.ts`. */
+export function dropTextIndexes(database: Pick<Connection, 'query' | 'exec'>): void {
+  const tables = database.query<SchemaRow>(`select type, name, tbl_name, sql from sqlite_master where name glob 'memory_text_*'`)
+  for (const { name } of tables) if (textIndex.test(name)) database.exec(`drop table "${name}"`)
 }
 
 /** Before anything runs on it. @throws OxbowError `store_failed` */

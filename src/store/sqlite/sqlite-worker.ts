@@ -1,5 +1,5 @@
 /**
- * The thread that owns one connection: the writer, the reader or the searcher. It opens the file before it loads the
+ * The thread that owns one connection: the writer or the reader. It opens the file before it loads the
  * engine, so that a busy or damaged workspace is known early.
  */
 import { parentPort, workerData } from 'node:worker_threads'
@@ -8,7 +8,6 @@ import { storeFault, toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
 import { assertOwnObjects } from './sqlite-structure.ts'
 import type { ReadEngine } from './read-engine.ts'
-import { lowerThreadPriority } from '../thread-priority.ts'
 import { type WorkerRequest, serveWorker, type SqliteRole } from '../worker-link.ts'
 import { lockWorkspace, type WorkspaceLock } from './workspace-lock.ts'
 import type { WriteEngine } from './write-engine.ts'
@@ -52,7 +51,6 @@ function serve(): void {
   const port = parentPort
   if (port === null) return
   const role = workerData as SqliteRole
-  if (role.role === 'searcher') lowerThreadPriority()
   const answers = createAnswers(role)
   serveWorker(port, async (request) => answers[request.ask](request as never), toStoreError)
 }

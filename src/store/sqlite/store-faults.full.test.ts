@@ -189,7 +189,7 @@ test('a file that could not be opened for reading once, as without a free descri
   const store = await files.open({ exclusive: true })
   await store.append({ records: [recordOf('a', 'intent')] })
   renameSync(files.path, `${files.path}.away`)
-  await Promise.all([store.sessions(1), store.memory.models()].map((read) => assertRejects(read, 'not_found', /no journal/)))
+  await Promise.all([store.sessions(1), store.memory.stats()].map((read) => assertRejects(read, 'not_found', /no journal/)))
   renameSync(`${files.path}.away`, files.path)
   assert.equal((await store.records(all)).length, 1)
   assert.deepEqual(await store.memory.models(), [])

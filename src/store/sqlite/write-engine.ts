@@ -23,7 +23,7 @@ import type { Erased, Projection } from '../store.ts'
 import { schemaOf, sqliteMigrationDriver } from './database-file.ts'
 import { createMemoryWriter, type MemoryWriter } from './memory-writer.ts'
 import type { Database, Durability, Statement } from './sqlite-database.ts'
-import { mendIndexes } from './sqlite-structure.ts'
+import { dropTextIndexes, mendIndexes } from './sqlite-structure.ts'
 import texts from './statements.json' with { type: 'json' }
 
 /** Written by `scripts/make-statements.ts`. */
@@ -70,7 +70,10 @@ export async function createWriteEngine(database: Database, options: WriteOption
     await migrate(sqliteMigrationDriver(database), { now: options.now })
   }
   // A newer program has indexes of its own.
-  if (schemaOf(database).state === 'current') await mendIndexes(database)
+  if (schemaOf(database).state === 'current') {
+    await mendIndexes(database)
+    dropTextIndexes(database)
+  }
   const { user } = options
   const hash = await createHasher()
   return engineOver({

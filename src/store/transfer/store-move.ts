@@ -8,7 +8,6 @@ import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { ownValue, OxbowError, setOwn, type UserId, writeWhole } from '../../base/index.ts'
 import type { MoveReport } from '../../config/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
-import { createTextIndex, hasTextIndex, indexAll, openTextIndex } from '../sqlite/text-index.ts'
 import {
   aloneWith,
   connectSqlite,
@@ -16,7 +15,6 @@ import {
   headOf,
   quoted,
   rowCounts,
-  type SqliteConnection,
   type StorePlace,
   storeTables,
   type TableFacts,
@@ -74,8 +72,6 @@ export async function copyAll(deps: UpkeepDeps, source: UpkeepConnection, target
     if (total === undefined) continue
     await copyTable({ source, target, user, tell: (done) => tell(table.name, done, total) }, table)
   }
-  tell('indexing memory', 0, 0)
-  await indexMemory(target, user)
   for (const table of storeTables) {
     if (ownValue(counts, table.name) === undefined) continue
     tell(`comparing ${table.name}`, 0, 0)
@@ -195,30 +191,6 @@ function damaged(source: UpkeepConnection, problem: string): OxbowError {
   return new OxbowError('store_failed', `The store was not moved: ${problem}. It is the same in ${source.where}, which is unchanged.`, {
     hint: 'Run `oxbow audit verify`, which lists everything that is wrong; `oxbow store restore` brings back an earlier backup.',
   })
-}
-
-/** Rebuilds the full-text index of memory from the passages: an index is never copied. */
-export async function indexMemory(db: UpkeepConnection, user: string): Promise<void> {
-  const owner = user as UserId
-  if (!isSqlite(db)) {
-    // Loaded only for Postgres.
-    const postings = await import('../postgres/posting-index.ts')
-    await db.transaction(async () => {
-      await db.rows('delete from memory_posting where "user" = ?', [user])
-      await postings.indexAll((db as PostgresConnection).session, owner)
-    })
-    return
-  }
-  await db.transaction(async () => {
-    if (!hasTextIndex(db.database, owner)) createTextIndex(db.database, owner)
-    const index = openTextIndex(db.database, owner)
-    index.clear()
-    indexAll(db.database, owner, index)
-  })
-}
-
-function isSqlite(db: UpkeepConnection): db is SqliteConnection {
-  return db.dialect === 'sqlite'
 }
 
 /** @throws OxbowError `bad_input` for a target that is not empty or is the current store */

@@ -14,7 +14,7 @@ import {
 } from '../../protocol/index.ts'
 import type { RestorePreview, RestoreReport, StoreQuestion } from '../../config/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
-import { removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
+import { eraseSnapshots, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { openSqliteStore } from '../sqlite/sqlite-store.ts'
 import { foreignObjects } from '../sqlite/sqlite-structure.ts'
 import type { DocumentRow } from '../store.ts'
@@ -230,6 +230,7 @@ function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: 
   }
   renameSync(copy, file)
   syncFile(dirname(file))
+  eraseSnapshots(file)
   rmSync(movedNote({ file }), { force: true })
   return kept
 }

@@ -49,7 +49,7 @@ export const storeTables: readonly TableFacts[] = [
 ]
 
 /** Tables that are derived from the others: rebuilt, never copied. */
-export const madeTables: ReadonlySet<string> = new Set(['memory_posting', 'memory_near'])
+export const madeTables: ReadonlySet<string> = new Set(['memory_near'])
 
 /** Tables without a user: applied migrations, and the progress of a move. */
 export const ownTables: ReadonlySet<string> = new Set(['migration', 'move_cursor'])
