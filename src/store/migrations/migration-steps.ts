@@ -361,6 +361,20 @@ function rebuiltJournal(on: StepTools, key: readonly string[]): readonly StepSta
   ]
 }
 
+/**
+ * Exchanges and blobs are written packed from here on, in SQLite; see `sqlite/packed-value.ts`. Rows that are there are read as they are, so
+ * there is nothing to do. Going back, they are unpacked, by a function that each connection of this program has.
+ */
+const packedStep: MigrationStep = {
+  up: () => [],
+  down: (on) =>
+    on.only(
+      'sqlite',
+      `update "journal" set "body" = oxbow_unpacked("body") where typeof("body") = 'blob'`,
+      `update "blob" set "bytes" = oxbow_unpacked("bytes") where substr("bytes", 1, 8) = x'9fd1c6a60e7b43e2'`,
+    ),
+}
+
 /** By id. */
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -379,6 +393,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [14, onceStep],
   // Each change of memory leaves marks in the journal, which an older program would not: see `memory/memory-marks.ts`.
   [15, { up: () => [], down: () => [] }],
+  [17, packedStep],
 ])
 
 /** A step as SQL. */

@@ -53,6 +53,8 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(14, 'once', [8, 10], 'fe5570e09ebf24d4184e354b555ec47e1f9a78d132460185dd24c379b88a39cc'),
   // Programs before it would change memory without telling the journal.
   step(15, 'memory-marks', [8, 15], '1a04ca6bc512b19adc2366c835498ceb4685ea7842203226ff8888689e30d944'),
+  // Programs before it take packed values for damage.
+  step(17, 'packed-values', [17, 17], 'c703d574608f4c080a2daab2cf7ac8959565b7f29fa00f579bd02a94c8dd9ab5'),
 ]
 
 /** The version of a database in which every step has run. */
