@@ -5,7 +5,7 @@
 import { closeSync, existsSync, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import { isOxbowError, OxbowError } from '../../base/index.ts'
+import { isOxbowError, ownValue, OxbowError, setOwn } from '../../base/index.ts'
 import { assertMayBePlain, type CipherChoice, isEncrypted, openEncrypted } from '../secrets/file-encryption.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, secondCacheKib, writerCacheKib } from '../limits.ts'
 import { assertUsable } from '../migrations/schema-version.ts'
@@ -210,7 +210,11 @@ function unpackerOf<Row>(names: readonly string[]) {
   return {
     row(row: Row): Row {
       const values = row as Record<string, unknown>
-      for (const at of places) values[names[at]!] = unpacked(values[names[at]!])
+      for (const at of places) {
+        const kept = ownValue(values, names[at]!)
+        const value = unpacked(kept)
+        if (value !== kept) setOwn(values, names[at]!, value)
+      }
       return row
     },
     columns(row: (string | number)[]): (string | number)[] {
