@@ -5,7 +5,7 @@
  */
 import type { Dialect } from '../sql/user-tables.ts'
 import { journalBySeqStep, journalStep, onceStep, packedStep, referenceIndex } from './journal-steps.ts'
-import { type MigrationStep, type StepStatement, statementText, stepTools, type StepTools } from './migration-step.ts'
+import { type MigrationStep, statementText, stepTools, type StepTools } from './migration-step.ts'
 
 /** A session knows the call that changed its scratchpad last. */
 const scratchpadStep: MigrationStep = {
