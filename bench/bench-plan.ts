@@ -4,6 +4,10 @@ export interface BenchPlan {
   /** Turns of each kind, and turns of one side in each round. */
   readonly turns: number
   readonly turnsPerRound: number
+  /** Passages of earlier, lifelike talk in the memories of the guests that are sent turns: the first as usual, the second large. */
+  readonly toldPassages: readonly [usual: number, large: number]
+  /** Starts of a guest that ends with its one turn. */
+  readonly coldRuns: number
   /** Sizes of memories of similar messages, each in its own guest. */
   readonly alikeMessages: readonly number[]
   /** Rounds of 64 sessions, and turns of each session's connection in a round. */
@@ -24,6 +28,8 @@ export interface BenchPlan {
   readonly streamPeaks: number
   readonly memoryTurns: number
   readonly idleSessions: number
+  /** Rest after the turns before memory is read again. */
+  readonly idleSeconds: number
   readonly busySeconds: number
   /** Generated dialogues of 600 turns and 150 questions. */
   readonly recallDialogues: number
@@ -38,6 +44,8 @@ export interface BenchPlan {
 export const fullPlan: BenchPlan = {
   turns: 400,
   turnsPerRound: 20,
+  toldPassages: [2_000, 100_000],
+  coldRuns: 10,
   alikeMessages: [100_000],
   loadRounds: 4,
   loadTurns: 40,
@@ -53,6 +61,7 @@ export const fullPlan: BenchPlan = {
   streamPeaks: 3,
   memoryTurns: 1_000,
   idleSessions: 1_000,
+  idleSeconds: 75,
   busySeconds: 6,
   recallDialogues: 10,
   recallPassages: 50_000,
@@ -64,7 +73,9 @@ export const fullPlan: BenchPlan = {
 export const quickPlan: BenchPlan = {
   turns: 80,
   turnsPerRound: 10,
-  alikeMessages: [100_000],
+  toldPassages: [2_000, 20_000],
+  coldRuns: 4,
+  alikeMessages: [20_000],
   loadRounds: 2,
   loadTurns: 16,
   callSeconds: 0.4,
@@ -79,6 +90,7 @@ export const quickPlan: BenchPlan = {
   streamPeaks: 1,
   memoryTurns: 300,
   idleSessions: 200,
+  idleSeconds: 15,
   busySeconds: 2,
   recallDialogues: 2,
   recallPassages: 6_000,

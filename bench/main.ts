@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--quick] [--only NAME,…] [--write] [--profile FOLDER] [--locomo PATH] [--embedder NAME] [--full-recall]`: measures the bounds of the design as ratios to baselines of
+ * `npm run bench -- [--quick] [--only NAME,…] [--write] [--profile FOLDER] [--locomo PATH] [--embedder NAME] [--full-recall] [--pi FOLDER]`: measures the bounds of the design as ratios to baselines of
  * the same run, and prints Markdown. A missed bound is no failure: people judge the figures.
  */
 import { execFileSync } from 'node:child_process'
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     locomo: { type: 'string' },
     embedder: { type: 'string', default: 'words-50k' },
     'full-recall': { type: 'boolean', default: false },
+    pi: { type: 'string' },
   },
 })
 
@@ -45,12 +46,11 @@ for (const { title, how, run } of chosen) {
   await using model = await startModelServer(plan.streamTokens)
   const began = performance.now()
   // A failed measure is a line of the report, and the others continue.
-  const rows = await run({ plan, programs, modelUrl: model.url, locomo: values.locomo ?? null, embedder: values.embedder }).catch(
-    (error: unknown) => {
-      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-      return [bounded('measured at all', `failed: ${String(error).slice(0, 200)}`, '', 'runs', false)]
-    },
-  )
+  const { locomo = null, embedder, pi = null } = values
+  const rows = await run({ plan, programs, model, modelUrl: model.url, pi, locomo, embedder }).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+    return [bounded('measured at all', `failed: ${String(error).slice(0, 200)}`, '', 'runs', false)]
+  })
   const section = { title, how, rows, seconds: (performance.now() - began) / 1000 }
   sections.push(section)
   say(sectionText(section))

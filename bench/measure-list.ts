@@ -14,6 +14,8 @@ import { hands } from './measures/hands.ts'
 import { versions } from './measures/versions.ts'
 import { hooks } from './plugins/hooks.ts'
 import { history } from './measures/history.ts'
+import { loadAlike } from './alike/load-alike.ts'
+import { turnsAlike } from './alike/turns-alike.ts'
 import { load } from './measures/load.ts'
 import { memory } from './measures/memory.ts'
 import { otherUsers } from './memory/other-users.ts'
@@ -38,6 +40,8 @@ export const measures: readonly Measure[] = [
   start,
   turns,
   load,
+  turnsAlike,
+  loadAlike,
   crowd,
   calls,
   watched,

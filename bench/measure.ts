@@ -1,13 +1,17 @@
 /** A measure: one section of the report. It receives all it needs as arguments and cleans up after itself. */
 import type { BenchPlan } from './bench-plan.ts'
 import type { Row } from './report.ts'
+import type { ModelServer } from './subjects/model-server.ts'
 import type { GuestPrograms } from './subjects/guest-program.ts'
 
 export interface BenchContext {
   readonly plan: BenchPlan
   readonly programs: GuestPrograms
-  /** Base URL of the scripted model. */
+  /** The scripted model, and its base URL. */
+  readonly model: ModelServer
   readonly modelUrl: string
+  /** Folder with pi's agent core; null: not installed. */
+  readonly pi: string | null
   /** A file of dialogues in LoCoMo's format, instead of generated ones. */
   readonly locomo: string | null
   /** Embedder for measuring recall, as in `memory.embedder`. */

@@ -1,157 +1,110 @@
-/** 64 sessions at once, one tool call in each turn. */
-import type { Measure } from '../measure.ts'
-import { fillAlike } from '../memory/alike-memories.ts'
-import { bounded, figure, ms, perSecond, type Row, shown, times, unsearched } from '../report.ts'
+/** 64 sessions at once with messages as people write them, one tool call in each turn. */
+import type { BenchContext, Measure } from '../measure.ts'
+import { bounded, ms, perSecond, type Row, shown, times } from '../report.ts'
 import { median, quantile } from '../statistics.ts'
-import { processorMs } from '../subjects/child-process.ts'
-import type { GatewayClient } from '../subjects/gateway-client.ts'
-import { type BenchGuestOptions, makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
-import { prompts } from '../subjects/model-server.ts'
-import { connectRelay, type RelayClient, startRelay } from '../relay/relay-client.ts'
+import { settleTree, treeProcessorMs } from '../subjects/child-process.ts'
+import { type SeenRequest, toolMarks } from '../subjects/model-server.ts'
+import { type Delivered, deliveredRows, judgeDelivered } from '../talk/delivered.ts'
+import { differentMessages, type TalkMessage, toldTalk } from '../talk/lifelike-talk.ts'
+import { startGuestSide, startPiSide, startRelaySide, type TalkSide } from '../talk/talk-sides.ts'
 
 const sessionsAtOnce = 64
-/** Turns of a connection in one session before it uses the next, so that conversations stay short. */
-const turnsPerSession = 8
-/** Maximum processor time that recall may add to a turn. */
-const maxRecallProcessorMs = 0.4
+/** Messages whose requests are judged: asking the search takes long. */
+const mostJudged = 400
 
-type Worker = (() => Promise<unknown>)[]
-type Side = 'guest' | 'without' | 'alike' | 'relay' | 'journaling'
+interface Side {
+  readonly side: TalkSide
+  readonly messages: Iterator<TalkMessage>
+  readonly rounds: Round[]
+  readonly judged: TalkMessage[]
+  readonly seen: Map<string, SeenRequest>
+}
 
 interface Round {
   readonly perSecond: number
+  /** Of a turn, of all processes, including what follows. */
   readonly processorMs: number
-  /** For each turn. */
   readonly p95: number
 }
 
-type Seen = Record<Side, Round[]>
+type Sides = Record<'relay' | 'guest' | 'without', Side> & { readonly pi: Side | null }
 
 export const load: Measure = {
   name: 'load',
   title: '64 sessions at once',
-  how: 'Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; processor time of the guest or relay process alone. The guest has the default configuration, so that each turn recalls from the other sessions; in the memory that is filled before, all messages are alike. A relay that journals sends the requests that a guest sends and commits what it commits, and does nothing else.',
-  async run({ plan, programs, modelUrl }) {
+  how: "Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; no two messages are alike, the memory was told lifelike talk before, and some of the messages ask about it. Guests are started by `oxbow serve` in the default configuration. Processor time is that of all processes, including what follows the last turn. pi's agent core has one agent for each connection, keeps nothing, and has one tool.",
+  async run(context) {
+    const { plan } = context
+    const [passages] = plan.toldPassages
     await using stack = new AsyncDisposableStack()
-    const messages = plan.alikeMessages.at(-1) ?? 0
-    const startSide = async (config: NonNullable<BenchGuestOptions['config']>, filled: number): Promise<GuestSide> => {
-      const workspace = stack.use(makeWorkspace())
-      if (filled > 0) await fillAlike(workspace, filled)
-      const guest = stack.use(await startGuest({ program: programs.usual, workspace, modelUrl, probe: true, config }))
-      const terminals = await Promise.all(Array.from({ length: sessionsAtOnce }, () => guest.connect()))
-      for (const terminal of terminals) stack.use(terminal)
-      return { guest, terminals, delays: [] }
+    const count = (plan.loadRounds + 1) * plan.loadTurns * sessionsAtOnce
+    const messages = differentMessages(toldTalk(passages), count)
+    const use = (side: TalkSide): Side => ({
+      side: stack.use(side),
+      messages: messages.values(),
+      rounds: [],
+      judged: [],
+      seen: new Map(),
+    })
+    const pi = await startPiSide(context, sessionsAtOnce)
+    const sides: Sides = {
+      relay: use(await startRelaySide(context, sessionsAtOnce)),
+      guest: use(await startGuestSide(context, { passages, lines: sessionsAtOnce })),
+      without: use(await startGuestSide(context, { passages, recalls: false, lines: sessionsAtOnce })),
+      pi: pi === null ? null : use(pi),
     }
-    const startRelays = async (...file: readonly string[]) => {
-      const relay = stack.use(await startRelay(modelUrl, ...file))
-      const clients = await connectMany(relay.firstLine)
-      for (const client of clients) stack.use(client)
-      return { pid: relay.pid, clients }
-    }
-    const relays = { relay: await startRelays(), journaling: await startRelays(stack.use(makeWorkspace()).database) }
-    const guests = {
-      guest: await startSide({}, 0),
-      without: await startSide({ memory: withoutRecall }, 0),
-      alike: await startSide({}, messages),
-    }
-    const seen: Seen = { guest: [], without: [], alike: [], relay: [], journaling: [] }
     // The first round warms all sides up.
     for (let round = -1; round < plan.loadRounds; round++) {
-      for (const side of ['relay', 'journaling'] as const) {
-        const measured = await measureRound(relays[side].pid, relayTurns(relays[side].clients, plan.loadTurns))
-        if (round >= 0) seen[side].push(measured)
-      }
-      for (const side of ['guest', 'without', 'alike'] as const) {
-        const measured = await measureGuest(guests[side], plan.loadTurns, round >= 0)
-        if (round >= 0) seen[side].push(measured)
-      }
+      for (const side of Object.values(sides)) if (side !== null) await measureRound(side, context, round >= 0)
     }
-    return rows(seen, guests.guest.delays, figure(messages))
+    return rows(sides, await judgeDelivered(passages, sides.guest.judged, sides.guest.seen))
   },
 }
 
-interface GuestSide {
-  readonly guest: RunningGuest
-  readonly terminals: readonly GatewayClient[]
-  /** Delay of the event loop in each measured round, p99. */
-  readonly delays: number[]
-}
-
-async function measureGuest({ guest, terminals, delays }: GuestSide, turns: number, counts: boolean): Promise<Round> {
-  const { turns: workers, leave } = await guestTurns(terminals, turns)
-  await guest.loopDelay()
-  const measured = await measureRound(guest.pid, workers)
-  const delay = await guest.loopDelay()
-  await leave()
-  if (counts) delays.push(delay.p99)
-  return measured
-}
-
-function connectMany(url: string): Promise<readonly RelayClient[]> {
-  return Promise.all(Array.from({ length: sessionsAtOnce }, () => connectRelay(url)))
-}
-
-function relayTurns(clients: readonly RelayClient[], turns: number): readonly Worker[] {
-  return clients.map((client) => Array.from({ length: turns }, () => () => client.turn(prompts.oneTool)))
-}
-
-/** Sessions are made and followed before the round, left after it. */
-async function guestTurns(terminals: readonly GatewayClient[], turns: number) {
-  const sessions = await Promise.all(
-    terminals.map((terminal) => Promise.all(Array.from({ length: Math.ceil(turns / turnsPerSession) }, () => terminal.open()))),
-  )
-  const workers = terminals.map((terminal, t) =>
-    Array.from({ length: turns }, (_, i) => () => terminal.turn(sessions[t]![Math.floor(i / turnsPerSession)]!, prompts.oneTool)),
-  )
-  const leave = (): Promise<unknown> =>
-    Promise.all(terminals.map((terminal, t) => Promise.all(sessions[t]!.map((session) => terminal.unfollow(session)))))
-  return { turns: workers, leave }
-}
-
-async function measureRound(pid: number, workers: readonly Worker[]): Promise<Round> {
+async function measureRound({ side, messages, rounds, judged, seen }: Side, { plan, model }: BenchContext, counts: boolean): Promise<void> {
+  await settleTree(side.pid)
+  await model.seen()
   const taken: number[] = []
-  const used = processorMs(pid)
+  const used = treeProcessorMs(side.pid)
+  const sent: TalkMessage[] = []
   const began = performance.now()
   await Promise.all(
-    workers.map(async (worker) => {
-      for (const turn of worker) {
-        const sent = performance.now()
-        await turn()
-        taken.push(performance.now() - sent)
+    side.lines.map(async (line) => {
+      for (let i = 0; i < plan.loadTurns; i++) {
+        await line.prepare()
+        const message = messages.next().value as TalkMessage
+        sent.push(message)
+        const from = performance.now()
+        await line.turn(message.text + toolMarks.oneTool)
+        taken.push(performance.now() - from)
       }
     }),
   )
   const seconds = (performance.now() - began) / 1000
-  return { perSecond: taken.length / seconds, processorMs: (processorMs(pid) - used) / taken.length, p95: quantile(taken, 0.95) }
+  await settleTree(side.pid)
+  if (!counts) return
+  const processorMs = (treeProcessorMs(side.pid) - used) / taken.length
+  rounds.push({ perSecond: taken.length / seconds, processorMs, p95: quantile(taken, 0.95) })
+  for (const each of await model.seen()) seen.set(each.text.trimEnd(), each)
+  judged.push(...sent.filter(({ answers }) => answers.length > 0).slice(0, mostJudged - judged.length))
 }
 
-function rows(seen: Seen, delays: readonly number[], messages: string): readonly Row[] {
-  const of = (side: Side, value: keyof Round): number => median(seen[side].map((round) => round[value]))
-  const rate = (side: Side): string =>
-    `${perSecond(of(side, 'perSecond'))}, ${Math.round((of(side, 'perSecond') / of('relay', 'perSecond')) * 100)} %`
-  const cost = (side: Side): string => `${ms(of(side, 'processorMs'))}, ${times(of(side, 'processorMs') / of('relay', 'processorMs'))}`
-  const share = of('guest', 'perSecond') / of('relay', 'perSecond')
-  const ratio = of('guest', 'processorMs') / of('relay', 'processorMs')
-  const kept = of('alike', 'perSecond') / of('without', 'perSecond')
-  const recallRow = (what: string, side: 'guest' | 'alike'): Row => {
-    const added = of(side, 'processorMs') - of('without', 'processorMs')
-    return unsearched(what, cost(side), `recall adds ${ms(added)}`, `adds ≤ ${maxRecallProcessorMs} ms`)
-  }
-  const relayCost = `relay ${ms(of('relay', 'processorMs'))}`
-  const among = `among ${messages} messages that are alike`
+function rows({ relay, guest, without, pi }: Sides, delivered: Delivered): readonly Row[] {
+  const of = (side: Side, value: keyof Round): number => median(side.rounds.map((round) => round[value]))
+  const share = (side: Side): number => of(side, 'perSecond') / of(relay, 'perSecond')
+  const rate = (side: Side): string => `${perSecond(of(side, 'perSecond'))}, ${(share(side) * 100).toFixed(1)} %`
+  const cost = (side: Side): string => ms(of(side, 'processorMs'))
+  const relayRate = `relay ${perSecond(of(relay, 'perSecond'))}`
+  const toPi = pi === null ? Number.NaN : of(guest, 'perSecond') / of(pi, 'perSecond')
+  const piName = "turns per second, compared with pi's agent core"
   return [
-    bounded('turns per second', rate('guest'), `relay ${perSecond(of('relay', 'perSecond'))}`, '≥ 35 % of the relay', share >= 0.35),
-    bounded('processor time of a turn', cost('guest'), relayCost, '≤ 3.0 × the relay', ratio <= 3),
-    shown('latency of a turn, p95', ms(of('guest', 'p95')), `relay ${ms(of('relay', 'p95'))}`),
-    bounded('event-loop delay, p99, worst round', ms(Math.max(...delays)), '', '< 50 ms', Math.max(...delays) < 50),
-    shown('event-loop delay, p99, median round', ms(median(delays))),
-    unsearched(`turns per second ${among}`, rate('alike'), `${Math.round(kept * 100)} % of those without recall`, '≥ 85 % of those'),
-    recallRow(`processor time of a turn ${among}`, 'alike'),
-    shown('turns per second, without recall', rate('without')),
-    recallRow('processor time of a turn with recall, compared with one without', 'guest'),
-    shown('processor time of a turn, without recall', cost('without')),
-    shown('latency of a turn, without recall, p95', ms(of('without', 'p95'))),
-    shown('turns per second of a relay that journals', rate('journaling')),
-    shown('processor time of a turn of a relay that journals', cost('journaling')),
+    bounded('turns per second', rate(guest), relayRate, '≥ 20 % of the relay', share(guest) >= 0.2),
+    bounded('turns per second, without recall', rate(without), relayRate, '≥ 28 % of the relay', share(without) >= 0.28),
+    pi === null
+      ? shown(piName, 'pi is not installed', '`--pi FOLDER`: where `npm install @earendil-works/pi-agent-core` ran')
+      : bounded(piName, times(toPi), `pi ${rate(pi)}, ${cost(pi)} of processor time`, '≥ 1.2 ×', toPi >= 1.2),
+    ...deliveredRows(delivered, ' under load'),
+    shown('processor time of a turn', cost(guest), `relay ${cost(relay)}; without recall ${cost(without)}`),
+    shown('latency of a turn, p95', ms(of(guest, 'p95')), `relay ${ms(of(relay, 'p95'))}; without recall ${ms(of(without, 'p95'))}`),
   ]
 }

@@ -4,11 +4,13 @@ import type { SessionId } from '../../src/base/index.ts'
 import type { Config } from '../../src/config/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, megabytes, ms, perSecond, type Row, shown } from '../report.ts'
-import { residentBytes } from '../subjects/child-process.ts'
+import { residentBytes, type TreeMemory, treeMemory } from '../subjects/child-process.ts'
 import type { GatewayClient } from '../subjects/gateway-client.ts'
 import { type BenchGuestOptions, makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
-import { prompts } from '../subjects/model-server.ts'
+import { prompts, toolMarks } from '../subjects/model-server.ts'
 import { startRunner } from '../subjects/runner.ts'
+import { fillLifelike } from '../talk/lifelike-memory.ts'
+import { differentMessages, type TalkMessage, toldTalk } from '../talk/lifelike-talk.ts'
 import { connectRelay, startRelay } from '../relay/relay-client.ts'
 
 const settleMs = 2_000
@@ -24,7 +26,7 @@ const followedPerConnection = 50
 export const memory: Measure = {
   name: 'memory',
   title: 'Memory and busy sessions',
-  how: 'Resident memory of the guest and of the runner that started it, each by itself, two seconds after the last turn; hands are not started, and the compile cache is warm, as in normal use, unless it says "first ever". Each busy session makes a tool call, waits two seconds for the model, streams an answer, and begins again. Each turn recalls from the other sessions, but where a row says so.',
+  how: 'Resident memory of all processes together (launcher, guest, hands), and of the guest and the runner that started it, two seconds after the last turn with one tool call; no two messages are alike, in a memory that was told lifelike talk before; the compile cache is warm, as in normal use, unless it says "first ever". Each busy session makes a tool call, waits two seconds for the model, streams an answer, and begins again. Each turn recalls from the other sessions, but where a row says so.',
   async run(context) {
     const busy = [await measureBusy(context, undefined, ''), await measureBusy(context, withoutRecall, ', without recall')]
     return [...(await measureMemory(context)), ...busy.flat()]
@@ -34,36 +36,51 @@ export const memory: Measure = {
 async function measureMemory({ plan, programs, modelUrl }: BenchContext): Promise<readonly Row[]> {
   using workspace = makeWorkspace()
   const firstEver = await settledOnce({ program: programs.usual, workspace, modelUrl })
-  await using pair = await startRunner(modelUrl)
+  const [passages] = plan.toldPassages
+  await using pair = await startRunner(modelUrl, { fill: (database) => fillLifelike(database, passages) })
   const guest = { pid: pair.guestPid }
   const idle = await settled(guest)
-  const idleRunner = residentBytes(pair.runnerPid)
+  const ready = { all: treeMemory(pair.runnerPid), runner: residentBytes(pair.runnerPid) }
   using terminal = await pair.connect()
-  await manyTurns(terminal, plan.memoryTurns, turnsPerSession)
+  const messages = differentMessages(toldTalk(passages), plan.memoryTurns + plan.idleSessions).values()
+  await manyTurns(terminal, plan.memoryTurns, turnsPerSession, messages)
   const used = await settled(guest)
-  const usedRunner = residentBytes(pair.runnerPid)
-  await manyTurns(terminal, plan.idleSessions, 1)
+  const after = { all: treeMemory(pair.runnerPid), runner: residentBytes(pair.runnerPid) }
+  await pause(plan.idleSeconds * 1_000)
+  const rested = treeMemory(pair.runnerPid)
+  await manyTurns(terminal, plan.idleSessions, 1, messages)
   const full = await settled(guest)
   const each = (full - used) / plan.idleSessions
   const forgetting = await usedWithoutRecall({ program: programs.usual, workspace, modelUrl }, plan.memoryTurns)
   const relay = await relayMemory(plan.memoryTurns, modelUrl)
-  const after = `after ${figure(plan.memoryTurns)} turns`
+  const afterTurns = `after ${figure(plan.memoryTurns)} turns`
+  const all = (what: string, { resident, proportional }: TreeMemory, most: number): Row =>
+    bounded(
+      `all processes ${what}`,
+      megabytes(resident),
+      `shared pages once: ${megabytes(proportional)}`,
+      `≤ ${most} MB`,
+      resident <= most * 1e6,
+    )
   return [
+    all('ready', ready.all, 150),
+    all(`${afterTurns} in ${Math.ceil(plan.memoryTurns / turnsPerSession)} sessions`, after.all, 240),
+    all(`idle ${plan.idleSeconds} s after`, rested, 170),
     bounded('idle guest', megabytes(idle), `relay idle ${megabytes(relay.idle)}`, '≤ 80 MB', idle <= 80e6),
-    bounded('the runner', megabytes(idleRunner), '', '≤ 45 MB', idleRunner <= 45e6),
+    bounded('the runner', megabytes(ready.runner), '', '≤ 45 MB', ready.runner <= 45e6),
     shown('idle guest, first start ever', megabytes(firstEver)),
-    bounded(`guest ${after}`, megabytes(used), `relay ${megabytes(relay.used)}`, '≤ 180 MB', used <= 180e6),
-    bounded(`the runner ${after}`, megabytes(usedRunner), '', '≤ 45 MB', usedRunner <= 45e6),
+    bounded(`guest ${afterTurns}`, megabytes(used), `relay ${megabytes(relay.used)}`, '≤ 180 MB', used <= 180e6),
+    bounded(`the runner ${afterTurns}`, megabytes(after.runner), '', '≤ 45 MB', after.runner <= 45e6),
     shown(`guest after ${figure(plan.idleSessions)} further sessions of one turn`, megabytes(full)),
     bounded('each idle session', `${figure(each / 1000)} kB`, '', '< 100 kB', each < 100_000),
-    shown(`guest ${after}, without recall`, megabytes(forgetting)),
+    shown(`guest ${afterTurns}, without recall`, megabytes(forgetting)),
   ]
 }
 
 async function usedWithoutRecall(options: BenchGuestOptions, turns: number): Promise<number> {
   await using guest = await startGuest({ ...options, config: { memory: withoutRecall } })
   using terminal = await guest.connect()
-  await manyTurns(terminal, turns, turnsPerSession)
+  await manyTurns(terminal, turns, turnsPerSession, differentMessages([], turns).values())
   return await settled(guest)
 }
 
@@ -78,12 +95,13 @@ async function settled(guest: { readonly pid: number }): Promise<number> {
   return residentBytes(guest.pid)
 }
 
-async function manyTurns(terminal: GatewayClient, turns: number, perSession: number): Promise<void> {
+async function manyTurns(terminal: GatewayClient, turns: number, perSession: number, messages: Iterator<TalkMessage>): Promise<void> {
   let left = turns
   const work = async (): Promise<void> => {
     while (left > 0) {
       const session = await terminal.open()
-      for (let i = 0; i < perSession && left-- > 0; i++) await terminal.turn(session, prompts.oneTool)
+      for (let i = 0; i < perSession && left-- > 0; i++)
+        await terminal.turn(session, (messages.next().value as TalkMessage).text + toolMarks.oneTool)
       await terminal.unfollow(session)
     }
   }

@@ -1,211 +1,145 @@
-/** One turn at a time: the time between a message and the model's answer, compared with a relay that does nothing. */
-import { request } from 'undici'
-import type { SessionId } from '../../src/base/index.ts'
+/** One turn at a time, with messages as people write them: what a person waits for, what it costs, and whether memory was delivered. */
 import type { BenchContext, Measure } from '../measure.ts'
-import { fillAlike } from '../memory/alike-memories.ts'
-import { connectRelay, startRelay } from '../relay/relay-client.ts'
-import { bounded, figure, ms, type Row, shown, times, unsearched } from '../report.ts'
+import { bounded, figure, ms, type Row, shown, times } from '../report.ts'
 import { median, quantile } from '../statistics.ts'
-import { processorMs } from '../subjects/child-process.ts'
-import type { GatewayClient } from '../subjects/gateway-client.ts'
-import { makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
-import { prompts } from '../subjects/model-server.ts'
-
-/** Turns in one session, so that short conversations are measured; `history` measures long ones. */
-const turnsPerSession = 10
+import { settleTree, treeProcessorMs } from '../subjects/child-process.ts'
+import { type ModelServer, monotonicMs, type SeenRequest, toolMarks } from '../subjects/model-server.ts'
+import { deliveredRows, judgeDelivered } from '../talk/delivered.ts'
+import { differentMessages, type TalkMessage, toldTalk } from '../talk/lifelike-talk.ts'
+import { startGuestSide, startPiSide, startRelaySide, type TalkSide } from '../talk/talk-sides.ts'
 
 const kinds = ['plain', 'oneTool', 'fiveTools'] as const
 type Kind = (typeof kinds)[number]
 
-interface Side {
-  /** Name in the report's rows; a guest with a filled memory has the number of its messages. */
-  readonly name: string
+interface Side extends TalkSide {
   readonly kinds: readonly Kind[]
-  /** Null for a side that runs in this process. */
-  readonly pid: number | null
-  /** Prepares the next turn, untimed. */
-  readonly prepare?: () => Promise<void>
-  turn(prompt: string): Promise<unknown>
+  readonly messages: Iterator<TalkMessage>
+  /** Something follows its turns that is waited for. */
+  readonly settles: boolean
+  readonly samples: Samples
 }
 
 interface Samples {
   readonly times: Record<Kind, number[]>
-  /** Processor time of all its turns without tools. */
+  /** From sending a message until the model has read the request. */
+  readonly untilAsked: number[]
+  /** Processor time of all its turns without tools and of what follows them. */
   processorMs: number
+  /** Messages of turns without tools, and their requests. */
+  readonly plain: TalkMessage[]
+  readonly seen: Map<string, SeenRequest>
 }
+
+type Sides = Record<'relay' | 'guest' | 'without' | 'large', Side> & { readonly pi: Side | null }
 
 export const turns: Measure = {
   name: 'turns',
   title: 'One turn at a time',
-  how: 'Interleaved rounds of the same prompts through gateways and relays, all warm; a session of a guest has at most ten turns. The guest has the default configuration: conversations are indexed behind the turns, and each turn recalls from the other sessions. In the memories that are filled before, all messages are alike: every word of a prompt is in each of them. A relay that journals sends the request that a guest sends and commits what it commits, and does nothing else.',
+  how: 'Interleaved rounds through the relay, guests and pi\'s agent core, all warm. No two messages are alike: every second one asks about one of the passages of lifelike talk that the memory was told before, the others tell something new; eight turns in a session. Guests are started by `oxbow serve` in the default configuration. Processor time is that of all processes (launcher, guest, hands), including what follows a turn. A "find" is a message for which a search without hurry finds something that a turn is told; what is told in an earlier turn of the session counts as carried.',
   async run(context) {
-    const { modelUrl, plan } = context
+    const { plan } = context
+    const [usual, large] = plan.toldPassages
     await using stack = new AsyncDisposableStack()
-    const sides: Side[] = []
-    const relays = { relay: [], journaling: [stack.use(makeWorkspace()).database] }
-    for (const [name, file] of Object.entries(relays)) {
-      const relay = stack.use(await startRelay(modelUrl, ...file))
-      const { turn } = stack.use(await connectRelay(relay.firstLine))
-      sides.push({ name, kinds, pid: relay.pid, turn })
+    const rounds = Math.ceil(plan.turns / plan.turnsPerRound)
+    // The first quarter is warm-up and is discarded.
+    const warmUp = Math.ceil(rounds / 4)
+    const count = (warmUp + rounds) * plan.turnsPerRound * kinds.length
+    const side = (started: TalkSide, passages: number, settles: boolean, of: readonly Kind[] = kinds): Side => {
+      const messages = differentMessages(toldTalk(passages), count).values()
+      return { ...stack.use(started), kinds: of, messages, settles, samples: noSamples() }
     }
-    sides.push(await guestSide(context, stack, 'guest', kinds, {}))
-    sides.push(await guestSide(context, stack, 'without', kinds, { forgets: true }))
-    for (const messages of plan.alikeMessages)
-      sides.push(await guestSide(context, stack, String(messages), ['plain', 'oneTool'], { messages }))
-    sides.push({ name: 'bare', kinds: ['plain'], pid: null, turn: bareTurn(modelUrl) })
-    return rows(await measureSides(sides, context), plan.alikeMessages)
+    const pi = await startPiSide(context)
+    const sides: Sides = {
+      relay: side(await startRelaySide(context), usual, false),
+      guest: side(await startGuestSide(context, { passages: usual }), usual, true),
+      without: side(await startGuestSide(context, { passages: usual, recalls: false }), usual, true),
+      large: side(await startGuestSide(context, { passages: large }), large, true, ['plain']),
+      pi: pi === null ? null : side(pi, usual, false),
+    }
+    for (let round = -warmUp; round < rounds; round++) {
+      for (const kind of kinds) {
+        for (const each of Object.values(sides)) {
+          if (each?.kinds.includes(kind) === true) await measureRound(each, kind, context, round >= 0)
+        }
+      }
+    }
+    return [...rows(sides, large), ...(await recallRows(sides.guest, usual, '')), ...(await recallRows(sides.large, large, among(large)))]
   },
 }
 
-async function guestSide(
-  { programs, modelUrl }: BenchContext,
-  stack: AsyncDisposableStack,
-  name: string,
-  kindsOf: readonly Kind[],
-  { messages = 0, forgets = false }: { readonly messages?: number; readonly forgets?: boolean },
-): Promise<Side> {
-  const workspace = stack.use(makeWorkspace())
-  if (messages > 0) await fillAlike(workspace, messages)
-  const config = forgets ? { memory: withoutRecall } : {}
-  const guest: RunningGuest = stack.use(await startGuest({ program: programs.usual, workspace, modelUrl, config }))
-  const terminal = stack.use(await guest.connect())
-  return { name, kinds: kindsOf, pid: guest.pid, ...(await sessionTurns(terminal)) }
+function noSamples(): Samples {
+  return { times: { plain: [], oneTool: [], fiveTools: [] }, untilAsked: [], processorMs: 0, plain: [], seen: new Map() }
 }
 
-/** Turns in sessions that are created untimed. */
-async function sessionTurns(terminal: GatewayClient): Promise<Pick<Side, 'turn'> & { prepare(): Promise<void> }> {
-  let session: SessionId = await terminal.open()
-  let taken = 0
-  return {
-    turn(prompt) {
-      taken += 1
-      return terminal.turn(session, prompt)
-    },
-    async prepare() {
-      if (taken < turnsPerSession) return
-      await terminal.unfollow(session)
-      session = await terminal.open()
-      taken = 0
-    },
+async function measureRound(side: Side, kind: Kind, { plan, model }: BenchContext, counts: boolean): Promise<void> {
+  const [line] = side.lines
+  if (side.settles) await settleTree(side.pid)
+  await model.seen()
+  const used = treeProcessorMs(side.pid)
+  const taken: { readonly message: TalkMessage; readonly sent: number; readonly ms: number }[] = []
+  for (let i = 0; i < plan.turnsPerRound; i++) {
+    const message = side.messages.next().value as TalkMessage
+    await line!.prepare()
+    const sent = monotonicMs()
+    await line!.turn(message.text + toolMarks[kind])
+    taken.push({ message, sent, ms: monotonicMs() - sent })
+  }
+  if (side.settles) await settleTree(side.pid)
+  if (!counts) return
+  side.samples.times[kind].push(...taken.map((each) => each.ms))
+  if (kind !== 'plain') return
+  side.samples.processorMs += treeProcessorMs(side.pid) - used
+  await readSeen(side, taken, model)
+}
+
+async function readSeen({ samples }: Side, taken: readonly { message: TalkMessage; sent: number }[], model: ModelServer): Promise<void> {
+  const seen = new Map((await model.seen()).map((each) => [each.text, each]))
+  for (const { message, sent } of taken) {
+    const request = seen.get(message.text)
+    if (request === undefined) throw new Error(`the model was not asked: ${message.text}`)
+    samples.untilAsked.push(request.at - sent)
+    samples.plain.push(message)
+    samples.seen.set(message.text, request)
   }
 }
 
-async function measureSides(sides: readonly Side[], { plan }: BenchContext): Promise<ReadonlyMap<string, Samples>> {
-  const samples = new Map(
-    sides.map(({ name }): [string, Samples] => [name, { times: { plain: [], oneTool: [], fiveTools: [] }, processorMs: 0 }]),
-  )
-  const rounds = Math.ceil(plan.turns / plan.turnsPerRound)
-  // The first quarter is warm-up and is discarded.
-  for (let round = -Math.ceil(rounds / 4); round < rounds; round++) {
-    for (const kind of kinds) {
-      for (const side of sides.filter((each) => each.kinds.includes(kind))) {
-        const used = side.pid === null ? 0 : processorMs(side.pid)
-        const taken = await measureRound(side, prompts[kind], plan.turnsPerRound)
-        const seen = samples.get(side.name)
-        if (round < 0 || seen === undefined) continue
-        seen.times[kind].push(...taken)
-        if (kind === 'plain' && side.pid !== null) seen.processorMs += processorMs(side.pid) - used
-      }
-    }
-  }
-  return samples
+async function recallRows({ samples }: Side, passages: number, where: string): Promise<readonly Row[]> {
+  return deliveredRows(await judgeDelivered(passages, samples.plain, samples.seen), where)
 }
 
-async function measureRound(side: Side, prompt: string, count: number): Promise<readonly number[]> {
-  const taken: number[] = []
-  for (let i = 0; i < count; i++) {
-    await side.prepare?.()
-    const began = performance.now()
-    await side.turn(prompt)
-    taken.push(performance.now() - began)
-  }
-  return taken
-}
+const among = (passages: number): string => ` among ${figure(passages)} passages`
 
-/** The model asked by a bare undici client, its answer read to the end. */
-function bareTurn(modelUrl: string): Side['turn'] {
-  return async (prompt) => {
-    const answer = await request(`${modelUrl}/chat/completions`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'bench', stream: true, messages: [{ role: 'user', content: prompt }] }),
-    })
-    return answer.body.text()
-  }
-}
-
-/** Maximum time that recall may add to a turn, and to its processor time. */
-const maxRecallMs = 0.6
-const maxRecallProcessorMs = 0.4
-/** Among so many messages, turns are compared with those that do not recall, whose database is small. */
-const manyMessages = 1_000_000
-const maxRatio = 1.15
-
-/** What recall costs, and its bound. @param of and @param without milliseconds of a turn */
-function cost(messages: number, of: number, without: number, maxMs: number): { beside: string; bound: string } {
-  const beside = `recall adds ${ms(of - without)}, ${times(of / without)}`
-  if (messages >= manyMessages) return { beside, bound: `≤ ${maxRatio} × without recall` }
-  return { beside, bound: `adds ≤ ${maxMs} ms` }
-}
-
-function rows(samples: ReadonlyMap<string, Samples>, alikeMessages: readonly number[]): readonly Row[] {
-  const timesOf = (side: string): Record<Kind, number[]> => samples.get(side)?.times ?? { plain: [], oneTool: [], fiveTools: [] }
-  const p50 = (side: string, kind: Kind): number => median(timesOf(side)[kind])
-  const ratio = (side: string): number => p50(side, 'plain') / p50('relay', 'plain')
-  const further = (side: string): number => (p50(side, 'fiveTools') - p50(side, 'oneTool')) / 4
-  const processor = (side: string): number => (samples.get(side)?.processorMs ?? 0) / timesOf(side).plain.length
-  const added = (side: string): number => p50(side, 'plain') - p50('without', 'plain')
-  const addedProcessor = (side: string): number => processor(side) - processor('without')
-  const relay = `relay ${ms(p50('relay', 'plain'))}, bare undici ${ms(p50('bare', 'plain'))}`
-  const remembered = alikeMessages.flatMap((messages): Row[] => {
-    const [side, among] = [String(messages), `among ${figure(messages)} messages that are alike`]
-    const turn = cost(messages, p50(side, 'plain'), p50('without', 'plain'), maxRecallMs)
-    const used = cost(messages, processor(side), processor('without'), maxRecallProcessorMs)
-    return [
-      unsearched(
-        `turn without tools ${among}, p50`,
-        `${ms(p50(side, 'plain'))}, p99 ${ms(quantile(timesOf(side).plain, 0.99))}`,
-        turn.beside,
-        turn.bound,
-      ),
-      shown(`turn with one tool call ${among}, p50`, ms(p50(side, 'oneTool')), `without recall ${ms(p50('without', 'oneTool'))}`),
-      unsearched(`processor time of a turn without tools ${among}`, ms(processor(side)), used.beside, used.bound),
-    ]
-  })
+function rows({ relay, guest, without, large, pi }: Sides, largePassages: number): readonly Row[] {
+  const p50 = (side: Side, kind: Kind): number => median(side.samples.times[kind])
+  const ratio = (side: Side): number => p50(side, 'plain') / p50(relay, 'plain')
+  const further = (side: Side): number => (p50(side, 'fiveTools') - p50(side, 'oneTool')) / 4
+  const processor = (side: Side): number => side.samples.processorMs / side.samples.times.plain.length
+  const turn = (side: Side): string => `${ms(p50(side, 'plain'))}, ${times(ratio(side))}`
+  const tail = (side: Side): string => ms(quantile(side.samples.times.plain, 0.99))
+  const asked = (side: Side): string => ms(median(side.samples.untilAsked))
+  const piTurn = pi === null ? '' : `, pi's agent core ${ms(p50(pi, 'plain'))}`
   return [
+    bounded('turn without tools, p50', turn(guest), `relay ${ms(p50(relay, 'plain'))}${piTurn}`, '≤ 5 × the relay', ratio(guest) <= 5),
+    bounded('turn without tools, without recall, p50', turn(without), '', '≤ 3 × the relay', ratio(without) <= 3),
+    shown(`turn without tools${among(largePassages)}, p50`, turn(large)),
+    shown('turn without tools, p99', tail(guest), `relay ${tail(relay)}; without recall ${tail(without)}`),
+    shown('message sent until the model has the request, p50', asked(guest), `relay ${asked(relay)}; without recall ${asked(without)}`),
     bounded(
-      'turn without tools, p50',
-      `${ms(p50('guest', 'plain'))}, ${times(ratio('guest'))}`,
-      relay,
-      '≤ 2.5 × the relay',
-      ratio('guest') <= 2.5,
+      'processor time of a turn without tools',
+      ms(processor(guest)),
+      `relay ${ms(processor(relay))}`,
+      '≤ 4 ms',
+      processor(guest) <= 4,
     ),
-    shown('turn without tools, p99', ms(quantile(timesOf('guest').plain, 0.99)), `relay ${ms(quantile(timesOf('relay').plain, 0.99))}`),
-    shown('turn with one tool call, p50', ms(p50('guest', 'oneTool')), `relay ${ms(p50('relay', 'oneTool'))}`),
+    bounded('processor time of it, without recall', ms(processor(without)), '', '≤ 3 ms', processor(without) <= 3),
+    shown(`processor time of it${among(largePassages)}`, ms(processor(large))),
+    shown('turn with one tool call, p50', ms(p50(guest, 'oneTool')), `relay ${ms(p50(relay, 'oneTool'))}`),
     bounded(
       'each further tool call, its model request included',
-      ms(further('guest')),
-      `relay ${ms(further('relay'))}`,
-      '≤ 0.8 ms',
-      further('guest') <= 0.8,
+      ms(further(guest)),
+      `relay ${ms(further(relay))}; without recall ${ms(further(without))}`,
+      '≤ 0.9 ms',
+      further(guest) <= 0.9,
     ),
-    shown('processor time of a turn without tools', ms(processor('guest')), `relay ${ms(processor('relay'))}`),
-    ...remembered,
-    unsearched(
-      'turn without tools, without recall, p50',
-      `${ms(p50('without', 'plain'))}, ${times(ratio('without'))}`,
-      `recall adds ${ms(added('guest'))}`,
-      `adds ≤ ${maxRecallMs} ms`,
-    ),
-    shown('turn with one tool call, without recall, p50', ms(p50('without', 'oneTool'))),
-    shown('each further tool call, without recall', ms(further('without'))),
-    unsearched(
-      'processor time of a turn without tools, without recall',
-      ms(processor('without')),
-      `recall adds ${ms(addedProcessor('guest'))}`,
-      `adds ≤ ${maxRecallProcessorMs} ms`,
-    ),
-    shown('turn without tools of a relay that journals, p50', `${ms(p50('journaling', 'plain'))}, ${times(ratio('journaling'))}`),
-    shown('processor time of a turn of a relay that journals', ms(processor('journaling'))),
   ]
 }

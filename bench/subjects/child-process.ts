@@ -1,7 +1,8 @@
 /** Programs under measurement as child processes: started, heard, weighed and ended. */
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 export interface Child extends AsyncDisposable {
@@ -96,17 +97,76 @@ export function peakBytes(pid: number): number {
 }
 
 function statusBytes(pid: number, field: string): number {
-  const found = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readProc(pid, 'status'))
+  return fieldBytes(readProc(pid, 'status'), field)
+}
+
+function fieldBytes(text: string, field: string): number {
+  const found = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)
   return Number(found?.[1] ?? Number.NaN) * 1024
 }
 
 /** Processor time that a process and its threads have used so far, user and system, in milliseconds; NaN where there is no /proc. */
 export function processorMs(pid: number): number {
-  // proc(5): fields 14 and 15 count clock ticks, 100 a second on Linux. The name before them may contain spaces.
-  const fields = readProc(pid, 'stat')
+  const [user = Number.NaN, system = Number.NaN] = statFields(pid).slice(ticksFrom, ticksFrom + 2)
+  return (user + system) * tickMs
+}
+
+// proc(5): from field 14 on clock ticks, 100 a second on Linux: of the process, and of the children that it has waited for.
+const ticksFrom = 11
+const tickMs = 10
+
+/** The numbers behind the name, which may contain spaces. The first is the state, which is none. */
+function statFields(pid: number): readonly number[] {
+  return readProc(pid, 'stat')
     .replace(/^.*\) /s, '')
     .split(' ')
-  return (Number(fields[11] ?? Number.NaN) + Number(fields[12] ?? Number.NaN)) * 10
+    .map(Number)
+}
+
+/** Processor time of a process and all that it started, including what has ended since. */
+export function treeProcessorMs(root: number): number {
+  const ticks = treeOf(root).flatMap((pid) => statFields(pid).slice(ticksFrom, ticksFrom + 4))
+  return ticks.reduce((sum, each) => sum + each, 0) * tickMs
+}
+
+export interface TreeMemory {
+  /** What `ps` shows of each process, summed: pages that several share are counted for each. */
+  readonly resident: number
+  /** Shared pages are divided among those who share them. */
+  readonly proportional: number
+}
+
+export function treeMemory(root: number): TreeMemory {
+  const pids = treeOf(root)
+  const sum = (of: (pid: number) => number): number => pids.reduce((total, pid) => total + of(pid), 0)
+  return { resident: sum(residentBytes), proportional: sum((pid) => fieldBytes(readProc(pid, 'smaps_rollup'), 'Pss')) }
+}
+
+/** A process and all that it started and that is alive. */
+function treeOf(root: number): readonly number[] {
+  const children = new Map<number, number[]>()
+  for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
+    const parent = statFields(pid)[1] ?? 0
+    children.set(parent, [...(children.get(parent) ?? []), pid])
+  }
+  const tree = [root]
+  for (const pid of tree) tree.push(...(children.get(pid) ?? []))
+  return tree
+}
+
+const stillMs = 300
+const lookMs = 50
+const mostSettleMs = 10_000
+
+/** Resolves when a process and all that it started have done next to nothing for a while: what follows a turn is over. */
+export async function settleTree(root: number): Promise<void> {
+  const until = performance.now() + mostSettleMs
+  let [used, since] = [treeProcessorMs(root), performance.now()]
+  while (performance.now() - since < stillMs && performance.now() < until) {
+    await pause(lookMs)
+    const now = treeProcessorMs(root)
+    if (now - used > tickMs) [used, since] = [now, performance.now()]
+  }
 }
 
 function readProc(pid: number, name: string): string {

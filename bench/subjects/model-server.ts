@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { request } from 'undici'
 import { repositoryPath, startChild } from './child-process.ts'
 
 /** What each prompt leads to. The scripted model looks for these words in the newest user message. */
@@ -23,18 +24,42 @@ export const prompts = {
 const shortAnswerChunks = 20
 const busyPauseMs = 2_000
 
+/** Ends a lifelike message that leads to so many tool calls: no text has such spaces, and neither words nor cues see them. */
+export const toolMarks = { plain: '', oneTool: '  ', fiveTools: '   ' } as const
+
 export interface ModelServer extends AsyncDisposable {
   /** Base URL of the chat-completions wire. */
   readonly url: string
+  /** First requests of turns since this was asked last. */
+  seen(): Promise<readonly SeenRequest[]>
+}
+
+/** The first request of a turn. */
+export interface SeenRequest {
+  /** The message that began the turn. */
+  readonly text: string
+  /** When it was read, in milliseconds of the machine's clock (`monotonicMs`). */
+  readonly at: number
+  /** What it shows from memory, of earlier turns too; empty: nothing. */
+  readonly memory: string
+  /** Some of it was looked up for this message. */
+  readonly isFresh: boolean
+}
+
+/** The same clock in all processes of a machine. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
 }
 
 export async function startModelServer(longTokens: number): Promise<ModelServer> {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-bench-model-'))
   const file = join(folder, 'scenario.json')
   writeFileSync(file, JSON.stringify(scenario(longTokens)))
-  const child = await startChild({ args: [repositoryPath('src/engine/scripted-server-main.ts'), file] })
+  const child = await startChild({ args: [repositoryPath('bench/subjects/model-main.ts'), file] })
+  const { url, control } = JSON.parse(child.firstLine) as { url: string; control: string }
   return {
-    url: child.firstLine,
+    url,
+    seen: async () => (await (await request(control)).body.json()) as readonly SeenRequest[],
     async [Symbol.asyncDispose]() {
       await child[Symbol.asyncDispose]()
       rmSync(folder, { recursive: true, force: true })
@@ -57,6 +82,9 @@ function scenario(longTokens: number): object {
       turn(prompts.busy, ask(0), { events: [{ delay_ms: busyPauseMs }, ...answer.events] }),
       turn(prompts.long, { events: [{ text: 'word ', count: longTokens }] }),
       turn(prompts.stall, { events: [{ stall: true }] }),
+      turn(toolMarks.fiveTools, ...[0, 1, 2, 3, 4].map(ask), answer),
+      turn(toolMarks.oneTool, ask(0), answer),
+      { steps: [answer] },
     ],
   }
 }

@@ -2,8 +2,15 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Child, repositoryPath, startChild } from './child-process.ts'
+import { repositoryPath, startChild } from './child-process.ts'
 import { connectGateway, type GatewayClient } from './gateway-client.ts'
+
+export interface RunnerOptions {
+  /** Sections of config.toml besides the model. */
+  readonly config?: string
+  /** Writes the database of the user before the first start. */
+  readonly fill?: (database: string) => Promise<void>
+}
 
 export interface RunningPair extends AsyncDisposable {
   readonly runnerPid: number
@@ -11,28 +18,55 @@ export interface RunningPair extends AsyncDisposable {
   connect(): Promise<GatewayClient>
 }
 
-export async function startRunner(modelUrl: string): Promise<RunningPair> {
+/** A home of one user, whose guest asks the scripted model. */
+export interface BenchHome extends Disposable {
+  readonly path: string
+  /** Variables of whatever starts in it. */
+  readonly env: Readonly<Record<string, string>>
+  start(): Promise<RunningPair>
+}
+
+export async function makeHome(modelUrl: string, { config = '', fill }: RunnerOptions = {}): Promise<BenchHome> {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-bench-home-'))
-  writeFileSync(
-    join(home, 'config.toml'),
-    `[model]\nprovider = "openai"\nname = "bench"\ncontext_tokens = 128000\nbase_url = ${JSON.stringify(modelUrl)}\n`,
-  )
-  const built = repositoryPath('dist/oxbow.js')
-  const program = existsSync(built) ? built : repositoryPath('src/cli/main.ts')
+  const model = `[model]\nprovider = "openai"\nname = "bench"\ncontext_tokens = 128000\nbase_url = ${JSON.stringify(modelUrl)}\n`
+  writeFileSync(join(home, 'config.toml'), `${model}${config}`)
+  const user = join(home, 'users', 'bench')
+  await fill?.(join(user, 'internal', 'oxbow.db'))
   const env = { OXBOW_HOME: home, OPENAI_API_KEY: 'bench-key-that-opens-nothing' }
-  const start = (): Promise<Child> => startChild({ args: [program, 'serve', '--user', 'bench'], env })
-  // The first start leaves the compile cache that every other one has.
-  await (await start())[Symbol.asyncDispose]()
-  const runner = await start()
-  const url = runner.firstLine.replace(/^gateway\s+/, '')
-  const token = readFileSync(join(home, 'users', 'bench', 'ipc', 'token'), 'utf8')
   return {
-    runnerPid: runner.pid,
-    guestPid: firstChildOf(runner.pid),
-    connect: () => connectGateway(url, token),
+    path: home,
+    env,
+    async start() {
+      const runner = await startChild({ args: [commandLine(), 'serve', '--user', 'bench'], env })
+      const url = runner.firstLine.replace(/^gateway\s+/, '')
+      const token = readFileSync(join(user, 'ipc', 'token'), 'utf8')
+      return {
+        runnerPid: runner.pid,
+        guestPid: firstChildOf(runner.pid),
+        connect: () => connectGateway(url, token),
+        [Symbol.asyncDispose]: () => runner[Symbol.asyncDispose](),
+      }
+    },
+    [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }),
+  }
+}
+
+/** The built command line, or its sources where there is none. */
+export function commandLine(): string {
+  const built = repositoryPath('dist/oxbow.js')
+  return existsSync(built) ? built : repositoryPath('src/cli/main.ts')
+}
+
+export async function startRunner(modelUrl: string, options: RunnerOptions = {}): Promise<RunningPair> {
+  const home = await makeHome(modelUrl, options)
+  // The first start leaves the compile cache that every other one has.
+  await (await home.start())[Symbol.asyncDispose]()
+  const pair = await home.start()
+  return {
+    ...pair,
     async [Symbol.asyncDispose]() {
-      await runner[Symbol.asyncDispose]()
-      rmSync(home, { recursive: true, force: true })
+      await pair[Symbol.asyncDispose]()
+      home[Symbol.dispose]()
     },
   }
 }

@@ -248,6 +248,8 @@ export interface BackupManifest {
   /** Length of the database in the backup, and its BLAKE3 hash in lower-case hex. */
   readonly bytes: number
   readonly hash: string
+  /** Length of the database itself, where the backup has it compressed. */
+  readonly unpacked?: number
   /** Archives of files after the database, in this order; absent if there are no archives. */
   readonly parts?: readonly BackupPart[]
   /** Names of the configuration files in it. */

@@ -148,7 +148,7 @@ function statusOf({ journal, memory, services }: KernelParts, options: KernelOpt
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { services, lanes, background, memory, journal, running, schemas } = parts
+  const { services, lanes, background, conversations, memory, journal, running, schemas } = parts
   // First of all: they are not to begin anything more.
   await Promise.all([services.close(), lanes.stop()])
   // A turn is not over before its version is; the commits of the turns that have ended are background calls.
@@ -156,6 +156,7 @@ async function closeParts(parts: KernelParts, { store, engine, sandbox }: Kernel
   await background.followed()
   running.stop()
   await background.close()
+  conversations.close()
   // What calls have changed until they were stopped.
   await services.keeper.settle()
   await services.keeper.close()

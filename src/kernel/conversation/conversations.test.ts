@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { it, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { loadSummary } from '../../memory/index.ts'
 import { type HistoryRow, openMemoryStore, type Store } from '../../store/index.ts'
 import type { CallId, SessionId, UserId } from '../../base/index.ts'
@@ -42,6 +44,26 @@ void test('text erased while a conversation is being read is not in it, then or 
       ['(erased)'],
     )
   }
+})
+
+void test('conversations that were read and then closed are not kept: a guest restarts itself in its process', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  // What a frame of the test holds is not collected.
+  const closed = await (async () => {
+    const lineage = async () => ({ parent: '', forked: 0 }) as const
+    const conversations = createConversations({ store: { history: async () => [] }, sessions: { load: lineage } }, async () => {}, never)
+    const isBusy = (): boolean => false
+    conversations.sweep(isBusy)
+    await conversations.read(oneSession, 1_000)
+    conversations.close()
+    return new WeakRef(isBusy)
+  })()
+  for (let tries = 0; tries < 20 && closed.deref() !== undefined; tries++) {
+    await new Promise(setImmediate)
+    collect()
+  }
+  assert.equal(closed.deref(), undefined)
 })
 
 void test('text erased while a scratchpad is being read is not in it, then or later', async () => {

@@ -66,6 +66,8 @@ export interface Conversations {
   dropIdle(idle: IdleRules): number
   /** Does so at intervals from now on, while anything is cached. */
   sweep(isBusy: IdleRules['isBusy']): void
+  /** Ends that and drops everything: a timer would keep the kernel in memory. */
+  close(): void
 }
 
 interface IdleRules {
@@ -94,6 +96,7 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
   const warm = createRecentMap<SessionId, Warm>(maxWarmBytes, ({ bytes, items }) => bytes + items.length * itemBytes + overheadBytes)
   let drops = 0
   let sweepLater = (): void => {}
+  let timer: NodeJS.Timeout | undefined
   const read: Conversations['read'] = async (session, maxBytes, since = 0) => {
     const held = warm.get(session)
     const isWarm = held !== undefined && (held.complete || held.bytes >= maxBytes)
@@ -136,13 +139,17 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
     },
     dropIdle,
     sweep(isBusy) {
-      let timer: NodeJS.Timeout | undefined
       sweepLater = () => {
         timer ??= setTimeout(() => {
           timer = undefined
           if (dropIdle({ idleMs: warmIdleMs, maxIdle: maxWarmIdle, isBusy }) > 0) sweepLater()
         }, idleSweepMs).unref()
       }
+    },
+    close() {
+      sweepLater = () => {}
+      clearTimeout(timer)
+      warm.clear()
     },
   }
 }

@@ -55,6 +55,8 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(15, 'memory-marks', [8, 15], '1a04ca6bc512b19adc2366c835498ceb4685ea7842203226ff8888689e30d944'),
   // Programs before it look for words in an index that is gone.
   step(16, 'words-in-memory', [16, 16], '4cfcc86f0992263b7a362dec7e62f9da5906bcbc07a113524c66c411c3dcd774'),
+  // Programs before it take packed values for damage.
+  step(17, 'packed-values', [17, 17], 'c703d574608f4c080a2daab2cf7ac8959565b7f29fa00f579bd02a94c8dd9ab5'),
 ]
 
 /** The version of a database in which every step has run. */

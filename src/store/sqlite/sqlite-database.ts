@@ -5,13 +5,14 @@
 import { closeSync, existsSync, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import { isOxbowError, OxbowError } from '../../base/index.ts'
+import { isOxbowError, ownValue, OxbowError, setOwn } from '../../base/index.ts'
 import { assertMayBePlain, type CipherChoice, isEncrypted, openEncrypted } from '../secrets/file-encryption.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, secondCacheKib, writerCacheKib } from '../limits.ts'
 import { assertUsable } from '../migrations/schema-version.ts'
 import { binderOf, type Template } from '../sql/template.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { schemaOf } from './database-file.ts'
+import { unpacked } from './packed-value.ts'
 
 export type Durability = 'normal' | 'full'
 
@@ -132,6 +133,8 @@ function setUp(raw: Sqlite.Database, { readOnly, isSecond = false }: DatabaseOpt
 }
 
 function wrap(raw: Sqlite.Database, path: string): Database {
+  // For the way back to programs that do not know packed values; see `migrations/migration-steps.ts`.
+  raw.function('oxbow_unpacked', { deterministic: true }, unpacked)
   const begin = raw.prepare('begin immediate')
   const beginRead = raw.prepare('begin')
   const commit = raw.prepare('commit')
@@ -177,11 +180,47 @@ function prepareStatement<Args extends object, Row>(raw: Sqlite.Database, templa
   const sql = plannedOnce(template.sql)
   const statement = raw.prepare<unknown[], Row>(sql)
   const rows = statement.reader ? raw.prepare<unknown[], (string | number)[]>(sql).raw(true) : null
+  const unpack = statement.reader ? unpackerOf<Row>(statement.columns().map(({ name }) => name)) : null
+  if (unpack === null) {
+    return {
+      run: (args) => void statement.run(bind(args)),
+      get: (args) => statement.get(bind(args)),
+      all: (args) => statement.all(bind(args)),
+      rows: (args) => rows?.all(bind(args)) ?? [],
+    }
+  }
   return {
     run: (args) => void statement.run(bind(args)),
-    get: (args) => statement.get(bind(args)),
-    all: (args) => statement.all(bind(args)),
-    rows: (args) => rows?.all(bind(args)) ?? [],
+    get(args) {
+      const row = statement.get(bind(args))
+      return row === undefined ? row : unpack.row(row)
+    },
+    all: (args) => statement.all(bind(args)).map(unpack.row),
+    rows: (args) => rows?.all(bind(args)).map(unpack.columns) ?? [],
+  }
+}
+
+/** Columns that may have packed values. */
+const packable: ReadonlySet<string> = new Set(['body', 'bytes'])
+
+/** Both change the row that they are given. @returns null where no column may have packed values */
+function unpackerOf<Row>(names: readonly string[]) {
+  const places = names.flatMap((name, at) => (packable.has(name) ? [at] : []))
+  if (places.length === 0) return null
+  return {
+    row(row: Row): Row {
+      const values = row as Record<string, unknown>
+      for (const at of places) {
+        const kept = ownValue(values, names[at]!)
+        const value = unpacked(kept)
+        if (value !== kept) setOwn(values, names[at]!, value)
+      }
+      return row
+    },
+    columns(row: (string | number)[]): (string | number)[] {
+      for (const at of places) row[at] = unpacked(row[at]) as string
+      return row
+    },
   }
 }
 

@@ -22,6 +22,7 @@ import { decodeBatch, type DecodedWrite, type Extra, type WriteBatch, type Write
 import type { Erased, Projection } from '../store.ts'
 import { schemaOf, sqliteMigrationDriver } from './database-file.ts'
 import { createMemoryWriter, type MemoryWriter } from './memory-writer.ts'
+import { packBytes, packText } from './packed-value.ts'
 import type { Database, Durability, Statement } from './sqlite-database.ts'
 import { dropTextIndexes, mendIndexes } from './sqlite-structure.ts'
 import texts from './statements.json' with { type: 'json' }
@@ -174,8 +175,10 @@ function append(work: Work, write: DecodedWrite, projections: readonly Projectio
 function appendRecord(work: Work, appended: NewRecord): void {
   const { prepared, user, head } = work
   const { record, blob } = chainRecord(work, head, appended)
-  if (blob !== null) prepared.putBlob.run({ user, ...blob })
-  prepared.insertRecord.run({ user, ...record })
+  if (blob !== null) prepared.putBlob.run({ user, hash: blob.hash, bytes: packBytes(blob.bytes) })
+  // Only what nothing looks for by SQL is packed.
+  const body = record.phase === 'exchange' ? packText(record.body) : record.body
+  prepared.insertRecord.run({ user, ...record, body: body as string })
   if (record.phase === 'intent') work.begun.set(record.call, record.seq)
   else if (closesCall(record.phase) && !work.begun.delete(record.call)) prepared.closeCall.run({ user, call: record.call })
   work.head = record
@@ -188,7 +191,7 @@ function keepOpenCalls({ prepared, user, begun }: Work): void {
 
 function putBlob(work: Work, bytes: Uint8Array): string {
   const hash = work.hash(bytes)
-  work.prepared.putBlob.run({ user: work.user, hash, bytes })
+  work.prepared.putBlob.run({ user: work.user, hash, bytes: packBytes(bytes) })
   return hash
 }
 

@@ -1,9 +1,10 @@
 /**
- * A backup is one file: a SQLite database that any program can open, followed by archives of files and a manifest:
+ * A backup is one file: a SQLite database as one frame of zstd, followed by archives of files and a manifest:
  *
  *   <database> <archives> "\n" <manifest as JSON> "\n" "oxbow-backup " <length of the manifest, ten digits> "\n"
  *
- * SQLite ignores bytes after its last page. A truncated backup lacks the last line, and a changed one has another hash.
+ * An encrypted database, and that of a backup of an older version, is there as it is. A truncated backup lacks the last line, and a changed
+ * one has another hash.
  */
 import { Buffer } from 'node:buffer'
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
@@ -17,12 +18,15 @@ import {
   openSync,
   readdirSync,
   readSync,
+  renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { z } from 'zod'
 import { OxbowError, parseObject } from '../../base/index.ts'
 import type { BackupManifest, BackupPart } from '../../config/index.ts'
@@ -62,6 +66,7 @@ const manifestSchema = z.strictObject({
   madeAt: count,
   bytes: count,
   hash: hex,
+  unpacked: count.exactOptional(),
   parts: z
     .array(partSchema)
     .refine((parts) => new Set(parts.map(({ name }) => name)).size === parts.length)
@@ -76,6 +81,48 @@ const manifestSchema = z.strictObject({
   store: z.string().exactOptional(),
   proof: hex.exactOptional(),
 }) satisfies z.ZodType<BackupManifest>
+
+/**
+ * Compresses a closed database in place. A disk that has no room for both keeps it as it is.
+ * @returns what the manifest says of it
+ */
+export async function packDatabase(path: string): Promise<Pick<BackupManifest, 'bytes' | 'unpacked'>> {
+  const unpacked = statSync(path).size
+  const packed = `${path}.packed`
+  try {
+    await pipeline(createReadStream(path), createZstdCompress(), createWriteStream(packed, { mode: 0o600 }))
+    renameSync(packed, path)
+    return { bytes: statSync(path).size, unpacked }
+  } catch (error) {
+    rmSync(packed, { force: true })
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+    return { bytes: unpacked }
+  }
+}
+
+/** Writes the database of a backup, whose hash was checked, to a file. @throws OxbowError `bad_input` when it is not as long as the manifest says */
+export async function unpackDatabase(path: string, { bytes, unpacked }: BackupManifest, to: string): Promise<void> {
+  const packed = createReadStream(path, { end: bytes - 1 })
+  const file = createWriteStream(to, { mode: 0o600 })
+  if (unpacked === undefined) return pipeline(packed, file)
+  const wrongLength = notUsable(path, 'its database is not as long as its manifest says')
+  let length = 0
+  const counted = async function* (content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const piece of content) {
+      length += piece.length
+      // Before it fills the disk.
+      if (length > unpacked) throw wrongLength
+      yield piece
+    }
+  }
+  try {
+    await pipeline(packed, createZstdDecompress(), counted, file)
+  } catch (error) {
+    if (!(error as NodeJS.ErrnoException).code?.startsWith('ZSTD_')) throw error
+    throw notUsable(path, 'its database cannot be decompressed')
+  }
+  if (length !== unpacked) throw wrongLength
+}
 
 /** Appends an archive to a backup. @param facts called after the last byte */
 export async function appendPart(

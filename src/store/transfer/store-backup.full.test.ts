@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { zstdDecompressSync } from 'node:zlib'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import type { UserId } from '../../base/index.ts'
 import type { BackupReport, RestoreReport, StoreStatus } from '../../config/index.ts'
+import { createHasher } from '../chain.ts'
 import { recordOf } from '../store-contract.ts'
 import { assertRejects, storeFolder, type StoreFolder, tamper } from '../store-fixture.ts'
 import { ask, fillStore, placeIn } from './transfer-fixture.ts'
@@ -53,8 +55,11 @@ test('a backup of a store that is being written is a consistent snapshot, report
   assert.equal(manifest.rows['memory_entry'], 40)
   assert.equal(statSync(path).mode & 0o077, 0)
   assert.deepEqual(readdirSync(join(files.folder, 'backups')), [path.split('/').at(-1)])
-  // Any program that knows SQLite opens it.
-  const raw = new Sqlite(path, { readonly: true })
+  // It begins with a frame of zstd, and that is a database which any program opens.
+  const copy = join(files.folder, 'copy.db')
+  writeFileSync(copy, zstdDecompressSync(readFileSync(path).subarray(0, manifest.bytes)))
+  assert.ok(manifest.bytes < statSync(copy).size / 2 && manifest.unpacked === statSync(copy).size)
+  const raw = new Sqlite(copy, { readonly: true })
   assert.equal(raw.prepare('select max(seq) from journal').pluck().get(), manifest.head.seq)
   raw.close()
   await store.close()
@@ -173,7 +178,7 @@ test('a backup that is truncated, changed or of another user is refused, and the
   await filled(files)
   const place = placeIn(files.folder)
   const path = join(files.folder, 'backup')
-  await ask(place, { ask: 'backup', path })
+  const { manifest } = await ask<BackupReport>(place, { ask: 'backup', path })
   const good = readFileSync(path)
   const before = readFileSync(files.path)
   const refused = async (bytes: Uint8Array, why: RegExp): Promise<void> => {
@@ -182,7 +187,8 @@ test('a backup that is truncated, changed or of another user is refused, and the
   }
   for (const length of [0, 10, 5_000, good.length - 1, good.length - 30]) await refused(good.subarray(0, length), /truncated|damaged/)
   const middle = Buffer.from(good)
-  middle[20_000] = (middle[20_000] ?? 0) ^ 1
+  const at = Math.floor(manifest.bytes / 2)
+  middle[at] = (middle[at] ?? 0) ^ 1
   await refused(middle, /changed or is damaged/)
   // A checksum that lies: the manifest is made to fit the changed database.
   const lying = Buffer.from(
@@ -195,6 +201,10 @@ test('a backup that is truncated, changed or of another user is refused, and the
   await refused(lying, /changed or is damaged/)
   await refused(Buffer.from(good.toString('latin1').replace(/"seq":\d\d,/, '"seq":11,'), 'latin1'), /does not end where its manifest says/)
   await refused(Buffer.concat([good, good.subarray(-24)]), /damaged/)
+  const database = good.subarray(0, manifest.bytes)
+  for (const unpacked of [10, manifest.unpacked! - 1, manifest.unpacked! + 1])
+    await refused(await sealed(database, { ...manifest, unpacked }), /not as long as its manifest says/)
+  await refused(await sealed(zstdDecompressSync(database), manifest), /cannot be decompressed/)
   writeFileSync(path, good)
   await assertRejects(
     ask({ ...place, user: 'bob' as UserId }, { ask: 'restore', path, replace: true, by: 'ann' }),
@@ -204,6 +214,26 @@ test('a backup that is truncated, changed or of another user is refused, and the
   await assertRejects(ask(place, { ask: 'restore', path: join(files.folder, 'none'), replace: true, by: 'ann' }), 'not_found')
   assert.deepEqual(readFileSync(files.path), before)
   assert.equal(existsSync(`${files.path}.restoring`), false)
+})
+
+/** A backup with this database, whose manifest fits. */
+async function sealed(database: Buffer, manifest: object): Promise<Buffer> {
+  const hash = (await createHasher())(database)
+  const text = Buffer.from(JSON.stringify({ ...manifest, bytes: database.length, hash }))
+  const end = `\noxbow-backup ${String(text.length).padStart(10, '0')}\n`
+  return Buffer.concat([database, Buffer.from('\n'), text, Buffer.from(end)])
+}
+
+test('a backup that has its database as it is, as those of older versions, is restored', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const { path, manifest } = await ask<BackupReport>(placeIn(files.folder), { ask: 'backup', path: '' })
+  const { unpacked: _unpacked, ...older } = manifest
+  writeFileSync(path, await sealed(zstdDecompressSync(readFileSync(path).subarray(0, manifest.bytes)), older))
+  await using empty = storeFolder()
+  await ask<RestoreReport>(placeIn(empty.folder), { ask: 'restore', path, replace: false, by: 'ann' })
+  const status = await ask<StoreStatus>(placeIn(empty.folder), { ask: 'status' })
+  assert.deepEqual([status.state, status.head.seq], ['current', manifest.head.seq + 2])
 })
 
 test('a backup with a valid checksum but a broken chain is refused', async () => {

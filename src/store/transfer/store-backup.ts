@@ -23,7 +23,7 @@ import { copyInto, removeDatabase, removeLog, syncFile } from '../sqlite/databas
 import { assertFreeSpace, bytesOf } from '../upkeep/store-care.ts'
 import { fileFault } from '../store-fault.ts'
 import { isEncrypted } from '../secrets/file-encryption.ts'
-import { backupExtension, backupsIn, readManifest, sealBackup, stamp } from './backup-file.ts'
+import { backupExtension, backupsIn, packDatabase, readManifest, sealBackup, stamp } from './backup-file.ts'
 import { backupFiles, bytesOfFiles } from './workspace-files.ts'
 
 interface BackupQuestion {
@@ -89,9 +89,10 @@ async function makeBackup(deps: UpkeepDeps, path: string, { keep, files }: Omit<
     }))
     removeLog(copy)
     deps.tell('sealing', 0, 0)
-    const { size: bytes } = statSync(copy)
-    const parts = files === undefined ? {} : await backupFiles(place, copy, files, isEncrypted(copy))
-    const all = { user: place.user, schema, ...counted, madeAt: now(), bytes, ...parts }
+    const isSecret = isEncrypted(copy)
+    const length = isSecret ? { bytes: statSync(copy).size } : await packDatabase(copy)
+    const parts = files === undefined ? {} : await backupFiles(place, copy, files, isSecret)
+    const all = { user: place.user, schema, ...counted, madeAt: now(), ...length, ...parts }
     const manifest = await sealBackup(copy, all, files?.keys[0]?.key)
     renameSync(copy, path)
     syncFile(folder)

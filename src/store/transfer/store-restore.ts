@@ -1,6 +1,5 @@
 /** Replaces a store and its files by a backup. */
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { copyFile, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type CallId, createIdMaker, OxbowError, systemClock, systemRandom } from '../../base/index.ts'
 import {
@@ -32,7 +31,7 @@ import {
   type UpkeepDeps,
   using,
 } from '../upkeep/connection.ts'
-import { isProven, readBackup, stamp } from './backup-file.ts'
+import { isProven, readBackup, stamp, unpackDatabase } from './backup-file.ts'
 import { copyAll, dropCursors, forget, hasCursors, isFilled, movedNote, openTarget } from './store-move.ts'
 import { backupStore } from './store-backup.ts'
 import { dropStaged, hasPlan, previewFiles, stageFiles, takePlaces, writePlan } from './workspace-files.ts'
@@ -66,8 +65,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
     const copy = place.file + suffix
     removeDatabase(copy)
     try {
-      await copyFile(path, copy)
-      await truncate(copy, manifest.bytes)
+      await unpackDatabase(path, manifest, copy)
       const current = await currentStore(place, question.rehearse === true)
       if (current.hasRows && !replace) throw notReplaced(`The store ${current.where} is not empty.`)
       const full = changes.find(({ change }) => change === 'replaced')

@@ -2,13 +2,11 @@
  * A memory of similar messages, as from an agent that reports every hour: every word is in every message, so a search for any word matches
  * them all. The words come from the bench's own prompts, which become the queries.
  */
-import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createTextEngine } from '../../src/memory/index.ts'
 import { createHasher, type MemoryChange, openSqliteStore } from '../../src/store/index.ts'
 import { benchUser, type Workspace } from '../subjects/guest.ts'
-import { authorOf, messageEntry, sessionOf } from './memory-data.ts'
+import { copyMade } from '../memory/made-database.ts'
+import { authorOf, messageEntry, sessionOf } from '../memory/memory-data.ts'
 
 /** Messages of the person and the agent, alternating. */
 const texts = [
@@ -21,32 +19,9 @@ const batch = 2_000
 const stepMs = 60_000
 const newestMs = 86_400_000
 
-/** Databases by number of messages: made once and copied for each guest. */
-const made = new Map<number, Promise<string>>()
-/** A folder that keeps them for later runs: a million messages take minutes to write. Without it, they are removed at exit. */
-const keptIn = process.env['OXBOW_BENCH_DATA']
-
 /** Fills the database of a new workspace as the guest would index such messages. */
-export async function fillAlike({ database }: Workspace, messages: number): Promise<void> {
-  const filled = made.get(messages) ?? make(messages)
-  made.set(messages, filled)
-  copyFileSync(await filled, database)
-}
-
-async function make(messages: number): Promise<string> {
-  if (keptIn !== undefined) {
-    const kept = join(keptIn, `alike-${messages}.db`)
-    if (!existsSync(kept)) {
-      await write(`${kept}.new`, messages)
-      renameSync(`${kept}.new`, kept)
-    }
-    return kept
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'oxbow-bench-common-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  const path = join(folder, 'oxbow.db')
-  await write(path, messages)
-  return path
+export function fillAlike({ database }: Workspace, messages: number): Promise<void> {
+  return copyMade(`alike-${messages}`, (path) => write(path, messages), database)
 }
 
 async function write(path: string, messages: number): Promise<void> {
