@@ -267,6 +267,9 @@ describe('a person without a model', () => {
     const turn = newId()
     const refused = await shown.ask('send_turn', { session, client_id: turn, text: 'Hello.', model: 'nobody/none' })
     assert.ok(refused.type === 'error' && refused.payload.code === 'bad_config', JSON.stringify(refused))
-    assert.match(`${refused.payload.message} ${refused.payload.hint}`, /There is no provider nobody, .* Known are openai.* `oxbow init` sets one up/)
+    assert.match(
+      `${refused.payload.message} ${refused.payload.hint}`,
+      /There is no provider nobody, .* Known are openai.* `oxbow init` sets one up/,
+    )
   })
 })
