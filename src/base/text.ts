@@ -220,3 +220,8 @@ export function jsonIn(reply: string): Json | undefined {
   }
   return undefined
 }
+
+/** @returns a time for people, to the second, whatever their time zone */
+export function timeInUtc(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}

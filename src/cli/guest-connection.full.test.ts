@@ -178,7 +178,7 @@ void test('a change that waits for a restart is told where the result depends on
       const config = join(home, 'config.toml')
       const soon = new Date(statSync(join(home, 'users/default/ipc/gateway.json')).mtimeMs + 2_000)
       utimesSync(config, soon, soon)
-      const told = /notice: a guest is already running \(pid \d+\); the change in .*config\.toml has no effect before `oxbow restart`/
+      const told = /notice: a guest is already running \(pid \d+\); the change in .*config\.toml will have no effect before `oxbow restart`/
       for (const verb of [['run', 'hi'], ['status']]) assert.match((await start(home, ...verb).over).err, told, verb[0])
       for (const verb of [['sessions'], ['memory', 'list'], ['run', '--json', 'hi'], ['status', '--json']])
         assert.doesNotMatch((await start(home, ...verb).over).err, /notice: a guest/, verb.join(' '))

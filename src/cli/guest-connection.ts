@@ -297,7 +297,10 @@ export async function warnOfStale(
   const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
   if (stale === '') return
   const restart = `oxbow restart${ofUser(choice.user)}`
-  printNotice(terminal, `notice: a guest is already running (pid ${guest.pid}); ${plainText(stale)} has no effect before \`${restart}\``)
+  printNotice(
+    terminal,
+    `notice: a guest is already running (pid ${guest.pid}); ${plainText(stale)} will have no effect before \`${restart}\``,
+  )
 }
 
 // A running guest keeps the configuration and keys that it had at its start.

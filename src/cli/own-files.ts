@@ -1,6 +1,6 @@
 /** Files and folders that a person names on the command line: attachments, mounts, targets of `--save`. */
 import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, readlink, realpath } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, readlink, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, extname, join, parse, resolve, sep } from 'node:path'
 import { ownValue, OxbowError, toError } from '../base/index.ts'
@@ -150,5 +150,12 @@ async function agentFolders(workspaces: string): Promise<readonly string[]> {
 function linked(link: string, target: string): OxbowError {
   return new OxbowError('bad_input', `${link} is a link to ${target}, and an agent may have created it`, {
     hint: 'Check where it leads; if you mean that file, give its own path.',
+  })
+}
+
+/** @returns the text of a file that an option names. @throws OxbowError `not_found` */
+export async function readNamed(file: string, hint: string): Promise<string> {
+  return readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new OxbowError('not_found', `${file} cannot be read`, { hint, cause })
   })
 }

@@ -3,7 +3,7 @@
  * yes to exactly these files; running guests take over the change.
  */
 import { existsSync, readdirSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { plainLine, plainText } from '../../terminal/index.ts'
@@ -12,6 +12,7 @@ import { OxbowError, systemClock, toFailure, plural } from '../../base/index.ts'
 import { type PluginExports, pluginRight } from '../../protocol/index.ts'
 import { type GuestChoice, guestSetup, outputOf, withGuest } from '../guest-connection.ts'
 import { isYes } from '../input.ts'
+import { readNamed } from '../own-files.ts'
 import { type CallOptions, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { syncGuests, type SyncProblem } from './plugin-guests.ts'
@@ -54,7 +55,9 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
   const { manifest } = options
   const { stagePlugin, commitPlugin, discard, alikeNames, readLock, reservedNames } = await loadPlugins()
   const propose =
-    manifest === undefined ? (folder: string) => proposeOne(folder, source, options, terminal) : () => readFile(manifest, 'utf8')
+    manifest === undefined
+      ? (folder: string) => proposeOne(folder, source, options, terminal)
+      : () => readNamed(manifest, 'Name the file of a manifest, such as NAME.plugin.json.')
   const progress = options.json === true ? undefined : (line: string) => printNotice(terminal, plainLine(line, 200))
   const staged = await stagePlugin(source, {
     home,

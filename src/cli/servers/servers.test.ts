@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { mcpServer } from '../../config/index.ts'
-import { settingsIn } from './servers.ts'
+import { settingsIn, settingsOf } from './servers.ts'
 
 describe('settings of servers in a file of another program', () => {
   const file = JSON.stringify({
@@ -28,5 +29,10 @@ describe('settings of servers in a file of another program', () => {
       ['{"mcpServers": {"files": 1}}', 'files'],
     ] as const)
       assert.throws(() => settingsIn(text, name), { code: 'bad_input' })
+  })
+
+  it('are refused with the path of a file that is not there, or a folder', async () => {
+    for (const from of [join(import.meta.dirname, 'absent.json'), import.meta.dirname])
+      await assert.rejects(settingsOf('files', [], { from, user: 'default' }), { code: 'not_found', message: `${from} cannot be read` })
   })
 })

@@ -1,10 +1,11 @@
 /** `oxbow servers add`, `remove`, `login` and their prompts; what a server offers is looked at and approved by verbs of its calls. */
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join, resolve as absolute } from 'node:path'
 import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
 import { openHome } from '../../runner/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
+import { readNamed } from '../own-files.ts'
 import { printAnswer, printNotice, printPreview, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, promptCall } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, showOutput } from '../kernel/call.ts'
@@ -31,7 +32,7 @@ export async function settingsOf(name: string, words: readonly string[], options
   const { url, from, programFolder: programs, folder, allow, env, header, clientId, clientSecret, timeout, samplingTokens } = options
   const [command, ...args] = words
   return {
-    ...(from !== undefined && settingsIn(await readFile(from, 'utf8'), name)),
+    ...(from !== undefined && settingsIn(await readNamed(from, 'Name the file in which another program keeps its servers.'), name)),
     ...(command !== undefined && { command, args }),
     ...(url !== undefined && { url }),
     ...(programs !== undefined && { program_folder: absolute(programs) }),

@@ -92,4 +92,6 @@ test('a rule for a call that there is not is saved with a warning that names the
   const { exit, err } = await config(['set', 'approval.calls."file.raed"', 'deny'])
   assert.equal(exit, 0, err)
   assert.match(err, /warning: approval\.calls names "file\.raed" \(Did you mean file\.read\?\), which does not exist/)
+  const two = await config(['set', 'approval.calls."file.wirte"', 'deny'])
+  assert.match(two.err, /file\.wirte.*file\.raed.*, which do not exist/)
 })

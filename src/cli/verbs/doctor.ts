@@ -14,7 +14,7 @@ import {
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
-import { type ErrorCode, type Failure, ownValue, systemClock, toFailure } from '../../base/index.ts'
+import { type ErrorCode, type Failure, ownValue, systemClock, timeInUtc, toFailure } from '../../base/index.ts'
 import type { DoctorCheck, JournalRecord } from '../../protocol/index.ts'
 import type { StoreQuestion, StoreStatus, StoreVerifyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup, warnOfStale, withGuest } from '../guest-connection.ts'
@@ -230,11 +230,11 @@ async function checkClock(setup: GuestSetup): Promise<DoctorCheck> {
   } catch {
     // No journal yet, or the check of the database says what is wrong with it.
   }
-  if (newest - now <= maxClockStepMs) return { ...check, state: 'ok', says: new Date(now).toISOString(), fix: '' }
+  if (newest - now <= maxClockStepMs) return { ...check, state: 'ok', says: timeInUtc(now), fix: '' }
   return {
     ...check,
     state: 'weak',
-    says: `the newest record is from ${new Date(newest).toISOString()}, and the clock says ${new Date(now).toISOString()}`,
+    says: `the newest record is from ${timeInUtc(newest)}, and the clock says ${timeInUtc(now)}`,
     fix: 'Set the clock; `timedatectl set-ntp true` keeps it right.',
   }
 }

@@ -76,5 +76,10 @@ export function checkNames({ agent, approval, flow }: Named, calls: readonly Kno
   ]
   const check = { name: 'configuration', required: false, ms: 0 } as const
   if (wrong.length === 0) return { ...check, state: 'ok', says: 'it names only existing rights and calls', fix: '' }
-  return { ...check, state: 'weak', says: `${wrong.join(', ')}, which does not exist`, fix: '`oxbow calls` lists calls and rights' }
+  return {
+    ...check,
+    state: 'weak',
+    says: `${wrong.join(', ')}, which ${wrong.length === 1 ? 'does' : 'do'} not exist`,
+    fix: '`oxbow calls` lists calls and rights',
+  }
 }

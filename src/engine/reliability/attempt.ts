@@ -4,7 +4,7 @@
  *
  * One timer runs at a time. It checks the try against a moving deadline, or gives a stopped try a moment to report its usage.
  */
-import { type Clock, type Failure, toFailure } from '../../base/index.ts'
+import { type Clock, type Failure, timeInUtc, toFailure } from '../../base/index.ts'
 import type { GenerateRequest, ModelEvent, ModelFacts, Usage } from '../../protocol/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { noUsage } from '../model-problem.ts'
@@ -216,9 +216,7 @@ export function outOfTime(failures: readonly RouteFailure[], { totalMs }: Pick<M
 
 export function breakerOpen({ endpoint }: Route, { waitMs, failures, last }: Refused, clock: Clock): Failure {
   const when =
-    waitMs === 0
-      ? 'once the request that is probing it now has its answer'
-      : `in ${time(waitMs)}, at ${new Date(clock.now() + waitMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+    waitMs === 0 ? 'once the request that is probing it now has its answer' : `in ${time(waitMs)}, at ${timeInUtc(clock.now() + waitMs)}`
   return {
     code: last.code,
     message: `${endpoint} failed ${failures} times in a row and will be asked again ${when}. Last failure: ${last.message}`,

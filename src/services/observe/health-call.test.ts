@@ -22,6 +22,7 @@ test('a guest that works says so of each of its own parts, and the host adds wha
   })
   const own = await health(guest)
   for (const name of ['journal', 'clock', 'sessions', 'memory']) assert.equal(own.get(name)?.state, 'ok', name)
+  assert.match(own.get('clock')!.says, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/)
   // A machine that does much else lets the loop wait.
   assert.match(own.get('event loop')?.state ?? '', /^(?:ok|weak)$/)
   assert.match(own.get('journal')!.says, /\d+ records/)

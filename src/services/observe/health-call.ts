@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { type Core, type HealthPart, healthParts } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import { type Call, type CallContext, defineCall, type DoctorCheck, doctorCheck, type ResourceSample } from '../../protocol/index.ts'
+import { timeInUtc } from '../../base/index.ts'
 
 interface HealthCallDeps extends Pick<Core, 'store' | 'lanes' | 'approvals' | 'journal' | 'storeWarning' | 'health' | 'services'> {
   readonly runs: () => Promise<Pick<RunsPort, 'resources'>>
@@ -97,7 +98,7 @@ async function checkJournal({ store, journal, storeWarning }: HealthCallDeps): P
 async function checkClock({ store }: HealthCallDeps, now: number): Promise<Finding> {
   const recent = await store.records({ order: 'newest_first', limit: recentRecords, hydrate: false })
   const aheadMs = Math.max(0, ...recent.map(({ at }) => at)) - now
-  if (aheadMs <= maxClockStepMs) return ok(new Date(now).toISOString())
+  if (aheadMs <= maxClockStepMs) return ok(timeInUtc(now))
   return weak(
     `a record is ${Math.round(aheadMs / 1_000)} s in the future: the clock was set back`,
     'Check the date: `timedatectl` shows it, `timedatectl set-ntp true` keeps it right.',
