@@ -23,7 +23,7 @@ async function firings(when: Parameters<typeof nextDue>[0], from: string, count:
 
 test('an invalid expression is refused in words for people', async () => {
   await assert.rejects(firings(zone('bad', ''), '2026-10-20T00:00:00Z', 1), {
-    message: /"bad" is not valid: it has not five or six parts\.$/,
+    message: /"bad" is not valid: it does not have five or six parts\.$/,
   })
   await assert.rejects(firings(zone('61 * * * *', ''), '2026-10-20T00:00:00Z', 1), {
     message: /not valid: Invalid value for minute: 61\.$/,
