@@ -326,9 +326,9 @@ async function scheduleOf(documents: Documents, wanted: string): Promise<Schedul
   throw new OxbowError('not_found', `There is no schedule ${wanted}.`, { hint: 'List them with schedule.search.' })
 }
 
-/** @returns labels of its reply; those of older versions are not known */
-function repliedBy({ status, labels }: ScheduleRun): Labels {
-  return labels ?? (status === 'running' || status === 'skipped' ? [] : ['private', 'untrusted'])
+/** @returns labels of its reply, if it has one; those of older versions are not known */
+function repliedBy({ status, ended_at: endedAt, labels }: ScheduleRun): Labels {
+  return labels ?? (endedAt === null || status === 'skipped' ? [] : ['private', 'untrusted'])
 }
 
 /** What was read when the goals were written. */
