@@ -64,7 +64,7 @@ export async function nextDue(when: Cadence, after: number, from: number): Promi
     const said = cause instanceof Error ? cause.message.split('\n', 1)[0]! : String(cause)
     const isZone = /timezone/i.test(said)
     const isCount = /configuration format/.test(said)
-    const message = isCount ? 'it has not five or six parts' : said.replace(/^CronPattern: /, '').replace(/\.$/, '')
+    const message = isCount ? 'it does not have five or six parts' : said.replace(/^CronPattern: /, '').replace(/\.$/, '')
     throw new OxbowError(
       'bad_input',
       isZone
@@ -100,8 +100,8 @@ export async function dueBetween(when: Cadence, after: number, until: number, fr
 /** @throws OxbowError `bad_input` for a cadence that is never due, or due more often than every `minIntervalS` */
 export async function checkCadence(when: Cadence, now: number, minIntervalS: number): Promise<void> {
   const tooOften = (): OxbowError =>
-    new OxbowError('bad_input', `A schedule runs at most every ${minIntervalS} s.`, {
-      hint: '`schedules.min_interval_s` in config.toml is the least.',
+    new OxbowError('bad_input', `It may run at most every ${minIntervalS} s.`, {
+      hint: 'Run it less often, or lower `schedules.min_interval_s` in config.toml.',
     })
   if (when.type === 'interval') {
     if (when.every_s < minIntervalS) throw tooOften()

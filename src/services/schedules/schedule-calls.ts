@@ -326,12 +326,12 @@ async function scheduleOf(documents: Documents, wanted: string): Promise<Schedul
   throw new OxbowError('not_found', `There is no schedule ${wanted}.`, { hint: 'List them with schedule.search.' })
 }
 
-/** What was read when the goals were written. */
-/** @returns labels of its reply; runs of older versions did not keep them */
-function repliedBy({ status, labels }: ScheduleRun): Labels {
-  return labels ?? (status === 'running' || status === 'skipped' ? [] : ['private', 'untrusted'])
+/** @returns labels of its reply, if it has one; runs of older versions did not keep them */
+function repliedBy({ status, ended_at: endedAt, labels }: ScheduleRun): Labels {
+  return labels ?? (endedAt === null || status === 'skipped' ? [] : ['private', 'untrusted'])
 }
 
+/** What was read when the goals were written. */
 function labelsOf(schedules: readonly Schedule[]): Labels {
   return [...new Set(schedules.flatMap(({ labels }) => labels))].sort()
 }

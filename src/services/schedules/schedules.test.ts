@@ -23,7 +23,7 @@ async function firings(when: Parameters<typeof nextDue>[0], from: string, count:
 
 test('an invalid expression is refused in words for people', async () => {
   await assert.rejects(firings(zone('bad', ''), '2026-10-20T00:00:00Z', 1), {
-    message: /"bad" is not valid: it has not five or six parts\.$/,
+    message: /"bad" is not valid: it does not have five or six parts\.$/,
   })
   await assert.rejects(firings(zone('61 * * * *', ''), '2026-10-20T00:00:00Z', 1), {
     message: /not valid: Invalid value for minute: 61\.$/,
@@ -299,6 +299,8 @@ test('a run that waits for a place in the queue is shown as waiting, and as runn
   await ok(guest, 'schedule.trigger', { id: b.id })
   const statusOf = async ({ id }: { readonly id: string }) => (await runsOf(guest, id)).map(({ status }) => status)
   assert.deepEqual([await statusOf(a), await statusOf(b)], [['running'], ['waiting']])
+  const listed = await guest.kernel.call('schedule.runs', { id: b.id })
+  assert.deepEqual(listed.status === 'ok' ? listed.labels : listed, ['untrusted'], 'a run that has not begun has read nothing')
   first.resolve()
   await eventAfter(guest, await eventAfter(guest, 0, 'schedule_ended'), 'schedule_ended')
   assert.deepEqual([await statusOf(a), await statusOf(b)], [['success'], ['success']])
