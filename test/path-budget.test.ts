@@ -35,7 +35,8 @@ const parts = [
  * The engine that writes a batch is behind a port of its own, `WriteEngine`, and runs in a thread or in this process alike; see
  * docs/decisions for when it is which.
  */
-const isEngine = (path: string): boolean => /^store\/(chain\.ts|sql\/|sqlite\/(write-engine|memory-writer|sqlite-database)\.ts)/.test(path)
+const isEngine = (path: string): boolean =>
+  /^store\/(chain\.ts|sql\/|sqlite\/(write-engine|memory-writer|sqlite-database|packed-value)\.ts)/.test(path)
 
 /**
  * What the prompt may cost. The aims are 350 functions, 10 records, 16 stringifies and 30 searches; a record is encoded once, for the store,

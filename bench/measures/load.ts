@@ -32,7 +32,7 @@ type Sides = Record<'relay' | 'guest' | 'without', Side> & { readonly pi: Side |
 export const load: Measure = {
   name: 'load',
   title: '64 sessions at once',
-  how: "Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; no two messages are alike, the memory was told lifelike talk before, and some of the messages ask about it. Guests are started by `oxbow serve` in the default configuration. Processor time is that of all processes, including what follows the last turn. pi's agent core has one agent for each connection, keeps nothing, and has one tool.",
+  how: "Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; no two messages are alike, the memory was told lifelike talk before, and some of the messages ask about it. Guests are started by `oxbow serve` in the default configuration. Processor time counts all processes, including what follows the last turn. pi's agent core has one agent for each connection, keeps nothing, and has one tool.",
   async run(context) {
     const { plan } = context
     const [passages] = plan.toldPassages

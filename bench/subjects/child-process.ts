@@ -115,7 +115,7 @@ export function processorMs(pid: number): number {
 const ticksFrom = 11
 const tickMs = 10
 
-/** The numbers behind the name, which may contain spaces. The first is the state, which is none. */
+/** The numbers behind the name, which may contain spaces. The first is the state, which is not a number. */
 function statFields(pid: number): readonly number[] {
   return readProc(pid, 'stat')
     .replace(/^.*\) /s, '')

@@ -51,7 +51,7 @@ export async function makeHome(modelUrl: string, { config = '', fill }: RunnerOp
   }
 }
 
-/** The built command line, or its sources where there is none. */
+/** The built command line, or its sources where it was not built. */
 export function commandLine(): string {
   const built = repositoryPath('dist/oxbow.js')
   return existsSync(built) ? built : repositoryPath('src/cli/main.ts')

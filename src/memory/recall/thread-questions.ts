@@ -6,7 +6,7 @@ import type { Recalled, RecallQuestion } from './recalled.ts'
 
 /** A text engine whose thread also recalls, and reads memory for that. */
 export interface ThreadEngine extends TextEngine {
-  /** A service makes the vectors: those of a question come along with it. */
+  /** A service makes the vectors: a question brings its own. */
   readonly hasService: boolean
   recall(ask: ThreadQuestions['recall']['ask']): Promise<ThreadQuestions['recall']['answer']>
   /** As `MemoryStore.withoutVector`, which looks at all of memory. */

@@ -45,7 +45,7 @@ async function readerOf(source: MemorySource): Promise<Reading> {
     import('../postgres/postgres-engine.ts'),
   ])
   const { url, shown } = source
-  const driver = openPgDriver({ url, connections: 2, name: `oxbow ${user} recall` })
+  const driver = openPgDriver({ url, connections: 2, name: `oxbow-recall ${user}` })
   const engine = await createPostgresEngine({ driver, user, shown, durability: 'normal', exclusive: false, readOnly: true })
   return { read: (read) => engine.read({ kind: 'memory', read }), keep: () => {}, close: () => engine.close() }
 }

@@ -23,7 +23,7 @@ function fileOf({ path, user }: SnapshotPlace): string {
   return snapshotStart(path) + Buffer.from(user, 'utf8').toString('hex')
 }
 
-/** @param isUsable compares it with the database @returns null where there is none that can be used; never throws */
+/** @param isUsable compares it with the database @returns null without a usable one; never throws */
 export function readSnapshot(place: SnapshotPlace, isUsable: (image: HeldImage) => boolean = () => true): HeldImage | null {
   try {
     const file = fileOf(place)
@@ -50,7 +50,7 @@ const tagBytes = 16
 
 function keysOf({ path, cipher }: SnapshotPlace): readonly Uint8Array[] | null {
   if (cipher === undefined || !isEncrypted(path)) return null
-  return cipher.masters.map((master) => new Uint8Array(hkdfSync('sha256', Buffer.from(master, 'hex'), '', 'oxbow recall snapshot', 32)))
+  return cipher.masters.map((master) => new Uint8Array(hkdfSync('sha256', Buffer.from(master, 'hex'), '', 'recall-snapshot of oxbow', 32)))
 }
 
 function sealed(place: SnapshotPlace, bytes: Uint8Array): Uint8Array {

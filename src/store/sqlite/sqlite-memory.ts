@@ -88,7 +88,7 @@ function isOf({ version, newest }: HeldImage, rows: Rows): boolean {
   })
 }
 
-/** @returns a number for the entry of a passage and its text; null where there is none */
+/** @returns a number for the entry of a passage and its text; null where it does not exist */
 function markOf(rows: Rows, passage: number): number | null {
   const [found] = rows(readTexts.identity, { id: passage }) as readonly { id: string; hash: string; created_at: number }[]
   return found === undefined ? null : textKey(`${found.id} ${found.hash} ${found.created_at}`)

@@ -3,7 +3,7 @@
  *
  *   <database> <archives> "\n" <manifest as JSON> "\n" "oxbow-backup " <length of the manifest, ten digits> "\n"
  *
- * An encrypted database, and that of a backup of an older version, is there as it is. A truncated backup lacks the last line, and a changed
+ * An encrypted database is there as it is, and so is any in a backup by an older version. A truncated backup lacks the last line, and a changed
  * one has another hash.
  */
 import { Buffer } from 'node:buffer'

@@ -224,7 +224,7 @@ async function sealed(database: Buffer, manifest: object): Promise<Buffer> {
   return Buffer.concat([database, Buffer.from('\n'), text, Buffer.from(end)])
 }
 
-test('a backup that has its database as it is, as those of older versions, is restored', async () => {
+test('a backup by an older version, which has its database as it is, is restored', async () => {
   await using files = storeFolder()
   await filled(files)
   const { path, manifest } = await ask<BackupReport>(placeIn(files.folder), { ask: 'backup', path: '' })
