@@ -67,6 +67,9 @@ void test('an empty argument or option names itself and does nothing', async () 
     [['run', '--folder', '', 'hi'], '--folder'],
     [['run', '--attach', 'a.txt', '--attach', '', 'hi'], '--attach'],
     [['schedule', 'add', 'x', '--cron', ''], '--cron'],
+    [['schedule', 'add', 'x', '--cron', '0 7 * * *', '--name', ' '], '--name'],
+    [['schedule', 'remove', ' '], 'schedule'],
+    [['keys', 'revoke', '\t'], 'key'],
   ] as const) {
     const { exit, err } = await type(...args)
     assert.equal(exit, 2, args.join(' '))

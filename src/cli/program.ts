@@ -144,7 +144,7 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void, l
 }
 
 /**
- * An empty text is a variable of a script that is not set: `oxbow undo "$TURN"` must not undo another turn, nor `folder add "$PROJECT"` add this
+ * A blank text is a variable of a script that is not set: `oxbow undo "$TURN"` must not undo another turn, nor `folder add "$PROJECT"` add this
  * folder. Words for another program and values of the configuration may be empty.
  * @throws OxbowError `bad_input`
  */
@@ -154,13 +154,15 @@ function assertFilled(verb: Command): void {
   }
   verb.registeredArguments.forEach((argument, at) => {
     if (argument.name() === 'value' || (argument.variadic && !argument.required)) return
-    if ([verb.processedArgs[at]].flat().join('') === '' && verb.processedArgs[at] !== undefined) refuse(argument.name())
+    if ([verb.processedArgs[at]].flat().join('').trim() === '' && verb.processedArgs[at] !== undefined) refuse(argument.name())
   })
   for (const option of verb.options) {
     const value: unknown = verb.getOptionValue(option.attributeName())
-    if (verb.getOptionValueSource(option.attributeName()) === 'cli' && [value].flat().includes('')) refuse(option.long ?? option.flags)
+    if (verb.getOptionValueSource(option.attributeName()) === 'cli' && [value].flat().some(isBlank)) refuse(option.long ?? option.flags)
   }
 }
+
+const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === ''
 
 /** @returns the arguments; a group of verbs alone, such as `oxbow schedule`, lists what there is */
 function withList(args: readonly string[], program: Command): readonly string[] {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import type { Terminal } from '../terminal.ts'
-import { openProgress } from './store-text.ts'
+import type { RestorePreview } from '../../config/index.ts'
+import { describePreview, openProgress } from './store-text.ts'
 
 void test('a progress bar is never wider than the terminal', () => {
   for (const columns of [20, 40, 80, 120]) {
@@ -12,4 +13,25 @@ void test('a progress bar is never wider than the terminal', () => {
     const shown = String(errors.read()).replace('\r\u001b[K', '')
     assert.ok(shown.startsWith('journal') && shown.length < columns, shown)
   }
+})
+
+void test('a restore says beforehand that it brings back revoked keys and forgets what was spent', () => {
+  const preview = (head: number, hasRows = true): string => {
+    const manifest = {
+      format: 'oxbow.backup.3',
+      user: 'default',
+      schema: 1,
+      head: { seq: 5, hash: '' },
+      rows: {},
+      madeAt: 0,
+      bytes: 9,
+      hash: '',
+    }
+    return describePreview({ manifest, where: 'oxbow.db', head, hasRows, unopened: [], files: [], problems: [] } as RestorePreview)
+  }
+  assert.match(
+    preview(9),
+    /records 6 to 9 are not in the backup[^]*revoked after the backup are valid again[^]*What was spent after the backup/,
+  )
+  assert.doesNotMatch(preview(5) + preview(0, false), /revoked|spent/)
 })

@@ -133,6 +133,12 @@ function missingKey({ rows }: BackupManifest, unopened: readonly BackupPart[], p
 /** Only homes without a key of the user seal with it, and so have no secrets. */
 const isSigningKey = (file = ''): boolean => file.endsWith('.pem')
 
+/** What a person does not expect to come back, or to be forgotten, with the records after a backup. */
+const takenBack = [
+  '  API keys and learned rules that were revoked after the backup are valid again, and those made since are gone.',
+  '  What was spent after the backup does not count for any budget. `oxbow keys list` and `oxbow budget list` show what is valid then.',
+]
+
 export function describePreview({ manifest, where, head, hasRows, files, unopened }: RestorePreview): string {
   const { seq } = manifest.head
   const lost = head > seq ? `; records ${seq + 1} to ${head} are not in the backup` : ''
@@ -147,6 +153,7 @@ export function describePreview({ manifest, where, head, hasRows, files, unopene
     ...contents(manifest),
     'A restore changes:',
     `  ${where}: ${hasRows ? `replaced; the present store is kept${lost}` : 'restored'}`,
+    ...(hasRows && head !== seq ? takenBack : []),
     ...files.map(({ path, change }) => `  ${path}: ${words[change]}`),
     ...unopened.map(({ name }) => `  left out, because no key of this home opens it: ${partNames[name]}`),
   ].join('\n')

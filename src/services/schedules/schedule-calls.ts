@@ -21,7 +21,7 @@ const scheduleView = scheduleSchema
 type ScheduleView = z.infer<typeof scheduleView>
 
 const settings = {
-  name: z.string().min(1).max(100).describe('Short name.'),
+  name: z.string().trim().min(1).max(100).describe('Short name.'),
   goal: z.string().min(1).max(8_000).describe('What the agent is to do at each run.'),
   cadence,
   context: z.enum(['keep', 'fresh']).describe('keep: runs share a session and know the earlier ones; fresh: each starts anew.'),

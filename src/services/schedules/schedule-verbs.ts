@@ -172,7 +172,7 @@ async function findSchedule(input: JsonObject, ask: AskCall): Promise<JsonObject
   const ref = textIn(input, 'id').trim()
   const all = await search(ask)
   const named = all.filter(({ name }) => name === ref)
-  const [only, ...others] = named.length > 0 ? named : all.filter(({ id }) => id.startsWith(ref.toLowerCase()))
+  const [only, ...others] = named.length > 0 ? named : all.filter(({ id }) => ref !== '' && id.startsWith(ref.toLowerCase()))
   if (only === undefined)
     throw new OxbowError('not_found', `No schedule ${JSON.stringify(ref)}.`, { hint: '`oxbow schedule list` lists them.' })
   if (others.length === 0) return { ...input, id: only.id }

@@ -125,6 +125,15 @@ async function eventAfter(guest: Fixture, after: number, kind: string): Promise<
 
 const hourly = { name: 'Report', goal: 'Say what is new.', cadence: { type: 'interval', every_s: 3_600 } } as const
 
+test('a name of white space is refused, and one of a schedule has none at its ends', async () => {
+  await using guest = await openFixture({})
+  for (const name of ['', ' ', '\t\n']) {
+    const outcome = (await guest.kernel.call('schedule.create', { ...hourly, name })) as CallOutcome
+    assert.equal(outcome.status !== 'ok' && outcome.failure.code, 'bad_input')
+  }
+  assert.equal((await ok<{ name: string }>(guest, 'schedule.create', { ...hourly, name: ' Report ' })).name, 'Report')
+})
+
 /** Makes the kernel look at a schedule, as its timer does. */
 const look = (guest: Fixture, id: string, name = 'Report'): Promise<unknown> => ok(guest, 'schedule.edit', { id, name })
 

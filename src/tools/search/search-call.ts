@@ -213,5 +213,5 @@ export function searchIsOff(): Call {
   const off = (): Promise<never> => Promise.reject(new Error('searching is off'))
   const call = webSearch({ name: 'off', service: duckduckgo, baseUrl: '', key: '', engineId: '' }, { fetch: off })
   const message = `${call.name} needs a search service, and web.search is "off" in config.toml.`
-  return { ...call, unavailable: { code: 'bad_config', message, hint: 'Set web.search to a service, e.g. "duckduckgo".' } }
+  return { ...call, unavailable: { code: 'denied', message, hint: 'Set web.search to a service, e.g. "duckduckgo".' } }
 }

@@ -9,7 +9,7 @@ import { isOxbowError } from '../../base/index.ts'
 import { parseConfig } from '../../config/index.ts'
 import type { CallContext, Done } from '../../protocol/index.ts'
 import type { Config } from '../../config/index.ts'
-import { openSearch } from './search-call.ts'
+import { openSearch, searchIsOff } from './search-call.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -227,6 +227,8 @@ describe('web.search', () => {
     await fails(open({ search: 'searxng', search_url: 'file:///etc' }), 'bad_config', /not an http URL/)
     await fails(open({ search: 'brave' }), 'bad_config', /BRAVE_API_KEY is not set/)
     await fails(open({ search: 'google' }, { GOOGLE_SEARCH_API_KEY: 'k' }), 'bad_config', /search_engine_id/)
+    const off = searchIsOff().unavailable
+    assert.ok(off !== undefined && off.code === 'denied' && off.hint !== '', 'nothing is broken, so it is no failure of the server')
     const call = await open({ search: 'duckduckgo' })
     assert.deepEqual([call?.right, call?.labels.sink, call?.labels.adds], ['web.read', true, ['untrusted']])
   })
