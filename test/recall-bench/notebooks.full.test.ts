@@ -50,7 +50,7 @@ test('the first requests of held-out notebooks have what docs/recall.md says', a
   const score = scoreNotebooks(all)
   t.diagnostic(JSON.stringify({ ...score, late }))
   // On a machine that does much else a search may be late: then it is counted.
-  assert.ok(score.recall + late / score.needSomething >= 0.6)
-  assert.ok(score.precision >= 0.35)
+  assert.ok(score.recall + late / score.needSomething >= 0.66)
+  assert.ok(score.precision >= 0.55)
   assert.ok(score.falseFires <= 8)
 })

@@ -37,16 +37,6 @@ export function likelihood({ base, depth, trees }: BoostedTrees, row: readonly n
   return 1 / (1 + Math.exp(-sum))
 }
 
-/** In the order of the columns. */
-export const featureNames = [
-  ...['share of best', 'ahead of others', 'place', 'closeness', 'closeness behind best', 'nearness of nearest'],
-  ...['words share', 'covered', 'covered by rarity', 'misspelled', 'best part', 'first for a part', 'parts', 'rarest term'],
-  ...['names', 'names missing', 'names missing anywhere', 'alias', 'owner', 'pointed', 'phrase', 'exact'],
-  ...['replaced by', 'replaces', 'tells a change', 'newer ones', 'inherited'],
-  ...['source', 'terms', 'wanted kind'],
-  ...['matter', 'question', 'telling', 'words', 'best closeness', 'near ones', 'known share'],
-] as const
-
 interface Known {
   readonly terms: ReadonlySet<string>
   readonly telling: readonly string[]
@@ -59,61 +49,100 @@ const misspelledShare = 0.8
 /** Another name of the same person, or of what is called so. */
 const aliasShare = 0.9
 
+const share = (count: number, of: number): number => (of === 0 ? 0 : count / of)
+
 /** @param found best first @returns a row of numbers for each */
 export function featuresOf(found: readonly Recalled[], need: TurnNeed): readonly (readonly number[])[] {
   const known = found.map(({ passage: { terms, text } }): Known => {
     const distinct = new Set(wordPart(terms).split(' '))
     return { terms: distinct, telling: [...distinct].filter((term) => term.length > 1 && !isStopWord(term)), text }
   })
+  const parts = [
+    standingOf(found),
+    matchesOf(known, need),
+    pointsOf(found, known, need),
+    changesOf(found, known),
+    kindsOf(found, known, need),
+  ]
+  const bestClose = Math.max(0, ...found.map(({ why }) => why.closeness ?? 0))
+  const near = found.filter(({ why }) => (why.closeness ?? 0) >= bestClose * 0.8).length
+  const match = matcher(known, aliasesIn(known.map(({ text }) => text)))
+  const anywhere = need.telling.filter((term) => found.some((_, i) => match.has(i, term) > 0)).length
+  const message = [
+    matters[need.kind],
+    need.isQuestion ? 1 : 0,
+    need.telling.length,
+    need.words,
+    bestClose,
+    near,
+    share(anywhere, need.telling.length),
+  ]
+  return found.map((_, i) => [...parts.flatMap((each) => each[i]!), ...message])
+}
+
+/** How each stands among the others: score, distance to the best other one, place; closeness and how far it is behind the best; likeness of vectors and of words. */
+function standingOf(found: readonly Recalled[]): readonly (readonly number[])[] {
+  const best = (of: (each: Recalled) => number): number => Math.max(0, ...found.map(of))
+  const [score, close] = [best((each) => each.score), best(({ why }) => why.closeness ?? 0)]
+  const [near, text] = [best(({ why }) => why.vectorScore ?? 0), best(({ why }) => why.textScore ?? 0)]
+  return found.map(({ score: own, why }, i) => {
+    const others = Math.max(0, ...found.filter((_, j) => j !== i).map((each) => each.score))
+    const standing = [share(own, score), share(own - others, score), i, why.closeness ?? -1, (why.closeness ?? 0) - close]
+    return [...standing, share(why.vectorScore ?? 0, near), share(why.textScore ?? 0, text)]
+  })
+}
+
+/**
+ * How each matches the words: share of them, by rarity and misspelled ones too, how many misspelled; of one of the parts, of how many it is the first, how many
+ * there are; whether it has the rarest word; names that it has, that it has not, that none has; whether by another name.
+ */
+function matchesOf(known: readonly Known[], { telling, names, parts }: TurnNeed): readonly (readonly number[])[] {
   const aliases = aliasesIn(known.map(({ text }) => text))
   const match = matcher(known, aliases)
-  const best = <T>(of: (each: Recalled) => T & number): number => Math.max(0, ...found.map(of))
-  const bestScore = best(({ score }) => score)
-  const bestClose = best(({ why }) => why.closeness ?? 0)
-  const bestNear = best(({ why }) => why.vectorScore ?? 0)
-  const bestText = best(({ why }) => why.textScore ?? 0)
-  const { telling, names, parts } = need
   const rarities = new Map(telling.map((term) => [term, match.rarity(term)]))
   const weighed = (terms: readonly string[], i: number): number => {
     const all = terms.reduce((sum, term) => sum + (rarities.get(term) ?? 0), 0)
-    return all === 0 ? 0 : terms.reduce((sum, term) => sum + (rarities.get(term) ?? 0) * match.has(i, term), 0) / all
+    return share(
+      terms.reduce((sum, term) => sum + (rarities.get(term) ?? 0) * match.has(i, term), 0),
+      all,
+    )
   }
-  const anywhere = (term: string): boolean => found.some((_, i) => match.has(i, term) > 0)
-  const byParts = parts.map((part) => found.map((_, i) => weighed(part, i)))
-  const rarest = [...telling].sort((a, b) => (rarities.get(b) ?? 0) - (rarities.get(a) ?? 0)).find(anywhere)
-  const replacing = changesOf(found, known)
-  const near = found.filter(({ why }) => (why.closeness ?? 0) >= bestClose * 0.8).length
-  const share = (count: number, of: number): number => (of === 0 ? 0 : count / of)
-  const knownShare = share(telling.filter(anywhere).length, telling.length)
+  const anywhere = (term: string): boolean => known.some((_, i) => match.has(i, term) > 0)
+  const byParts = parts.map((part) => known.map((_, i) => weighed(part, i)))
+  const rarest = telling.toSorted((a, b) => (rarities.get(b) ?? 0) - (rarities.get(a) ?? 0)).find(anywhere)
   const missing = names.filter((name) => !anywhere(name)).length
-  return found.map(({ score, why, passage: { entry, text } }, i) => {
-    const { terms } = known[i]!
-    const others = Math.max(0, ...found.filter((_, j) => j !== i).map((each) => each.score))
+  return known.map(({ terms }, i) => {
     const exact = telling.filter((term) => terms.has(term)).length
-    const fuzzy = telling.filter((term) => !terms.has(term) && match.has(i, term) > 0).length
-    const alias = telling.some((term) => !terms.has(term) && (aliases.get(term) ?? []).some((other) => terms.has(other)))
-    return [
-      ...[share(score, bestScore), share(score - others, bestScore), i, why.closeness ?? -1, (why.closeness ?? 0) - bestClose],
-      ...[share(why.vectorScore ?? 0, bestNear), share(why.textScore ?? 0, bestText)],
-      ...[share(exact, telling.length), weighed(telling, i), fuzzy],
-      ...[
-        Math.max(0, ...byParts.map((of) => of[i] ?? 0)),
-        byParts.filter((of) => of[i]! > 0 && of[i]! >= Math.max(...of)).length,
-        parts.length,
-      ],
-      rarest !== undefined && match.has(i, rarest) > 0 ? 1 : 0,
-      ...[names.filter((name) => match.has(i, name) > 0).length, names.filter((name) => match.has(i, name) === 0).length, missing],
-      ...[alias ? 1 : 0, need.owners.some((owner) => terms.has(owner)) ? 1 : 0],
-      need.pointed === null ? -1 : need.pointed.filter((term) => terms.has(term)).length,
-      ...[need.phrases.some((phrase) => text.toLowerCase().includes(phrase)) ? 1 : 0, why.exact.length],
-      ...replacing[i]!,
-      ...[
-        entry.kind === 'message' ? (entry.author === 'user' ? 0 : 1) : entry.kind === 'document' ? 3 : 2,
-        terms.size,
-        fits(text, need.wants),
-      ],
-      ...[matters[need.kind], need.isQuestion ? 1 : 0, telling.length, need.words, bestClose, near, knownShare],
-    ]
+    const misspelled = telling.filter((term) => !terms.has(term) && match.has(i, term) > 0).length
+    const firsts = byParts.filter((of) => of[i]! > 0 && of[i]! >= Math.max(...of)).length
+    const named = names.filter((name) => match.has(i, name) > 0).length
+    const words = [share(exact, telling.length), weighed(telling, i), misspelled]
+    const ofParts = [Math.max(0, ...byParts.map((of) => of[i] ?? 0)), firsts, parts.length]
+    const hasRarest = rarest !== undefined && match.has(i, rarest) > 0
+    const byAlias = telling.some((term) => !terms.has(term) && (aliases.get(term) ?? []).some((other) => terms.has(other)))
+    return [...words, ...ofParts, hasRarest ? 1 : 0, named, names.length - named, missing, byAlias ? 1 : 0]
+  })
+}
+
+/** What points at each: an owner, what stands behind "the", phrases and exact names. */
+function pointsOf(
+  found: readonly Recalled[],
+  known: readonly Known[],
+  { owners, pointed, phrases }: TurnNeed,
+): readonly (readonly number[])[] {
+  return found.map(({ why, passage: { text } }, i) => {
+    const { terms } = known[i]!
+    const owned = owners.some((owner) => terms.has(owner)) ? 1 : 0
+    const pointing = pointed === null ? -1 : pointed.filter((term) => terms.has(term)).length
+    return [owned, pointing, phrases.some((phrase) => text.toLowerCase().includes(phrase)) ? 1 : 0, why.exact.length]
+  })
+}
+
+/** What each is: source, length, and whether it has what is asked for. */
+function kindsOf(found: readonly Recalled[], known: readonly Known[], need: TurnNeed): readonly (readonly number[])[] {
+  return found.map(({ passage: { entry, text } }, i) => {
+    const source = entry.kind === 'message' ? (entry.author === 'user' ? 0 : 1) : entry.kind === 'document' ? 3 : 2
+    return [source, known[i]!.terms.size, fits(text, need.wants)]
   })
 }
 
