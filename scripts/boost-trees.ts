@@ -42,11 +42,7 @@ export function boostTrees(
   const chance = seededNumbers(7)
   for (let n = 0; n < trees; n++) {
     const slopes = examples.map(({ isNeeded, weight }, i) => weight * ((isNeeded ? 1 : 0) - 1 / (1 + Math.exp(-sums[i]!))))
-    const curves = examples.map(({ weight }, i) => {
-      const p = 1 / (1 + Math.exp(-sums[i]!))
-      return weight * p * (1 - p)
-    })
-    const inner = 2 ** depth - 1
+    const curves = examples.map(({ weight }, i) => weight / (2 + Math.exp(sums[i]!) + Math.exp(-sums[i]!)))
     const splits: number[] = []
     const seen = Array.from({ length: columns }, (_, column) => column).filter(() => chance() < drawn)
     const isDrawn = examples.map(() => chance() < drawn)
@@ -66,7 +62,6 @@ export function boostTrees(
       return Math.round(value * 1e4) / 1e4
     })
     made.push([...splits.map((each, i) => (i % 2 === 0 ? each : Number.isFinite(each) ? each : 1e9)), ...values])
-    if (splits.length !== 2 * inner) throw new Error('a tree is not complete')
 
     function bestSplit(members: readonly number[]): { column: number; bin: number } {
       let best = { column: 0, bin: -1, gain: 1e-6 }

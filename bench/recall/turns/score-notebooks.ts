@@ -71,7 +71,7 @@ export interface GivenNotes {
   readonly tokens: number
 }
 
-export async function askNotebook(notebook: Notebook, text: TextEngine): Promise<readonly GivenNotes[]> {
+async function askNotebook(notebook: Notebook, text: TextEngine): Promise<readonly GivenNotes[]> {
   await using bed = await openNotebook(notebook, text)
   const turns = createTurnRecall({ memory: bed.store.memory, clock: systemClock }, { recall: async () => bed.recall, limit, tokens })
   const ask = async (message: NotebookMessage, session: string, place: number): Promise<GivenNotes> => {

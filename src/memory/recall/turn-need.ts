@@ -31,31 +31,13 @@ import {
   isTheirs,
   namesInside,
   pointedAt,
+  type TurnNeed,
+  wantedBy,
   whoseMatter,
   withoutMaterial,
 } from './message-cues.ts'
 import type { Recalled } from './recalled.ts'
-import { likelihoods, type Wanted, wantedBy } from './turn-scorer.ts'
-
-export interface TurnNeed {
-  /** `nothing`: no search can bring anything that the message needs. */
-  readonly kind: 'nothing' | 'impersonal' | 'plain' | 'speaker' | 'personal'
-  /** Terms of the message that say what it is about. */
-  readonly telling: readonly string[]
-  /** Of them those whose something is asked for: `Clara's`. */
-  readonly owners: readonly string[]
-  /** Of a question in English, terms that point at something both know of: names, and what stands behind "the". Null for all else. */
-  readonly pointed: readonly string[] | null
-  /** What it calls "the best man". */
-  readonly phrases: readonly string[]
-  readonly isQuestion: boolean
-  /** Terms of names in it. */
-  readonly names: readonly string[]
-  /** Telling terms of each of the things that it asks. */
-  readonly parts: readonly (readonly string[])[]
-  readonly words: number
-  readonly wants: Wanted
-}
+import { likelihoods } from './turn-scorer.ts'
 
 /** Words of talk itself, of time and of number: that a memory has them too says nothing. */
 const small: ReadonlySet<string> = new Set(

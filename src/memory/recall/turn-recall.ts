@@ -12,7 +12,8 @@ import { messageId } from '../keep/message-record.ts'
 import { lookedThrough } from './recall-limits.ts'
 import { describeRecalled, type Recall, type Recalled, type RecallQuestion } from './recalled.ts'
 import { otherNames } from './turn-scorer.ts'
-import { fitting, readNeed, type TurnNeed } from './turn-need.ts'
+import type { TurnNeed } from './message-cues.ts'
+import { fitting, readNeed } from './turn-need.ts'
 
 export interface TurnQuestion {
   readonly session: SessionId

@@ -8,9 +8,8 @@
 import { termsOf } from '../text/terms.ts'
 import { wordPart } from '../text/text-engine.ts'
 import { isStopWord } from '../text/english-words.ts'
-import { namesInside } from './message-cues.ts'
+import { namesInside, type TurnNeed, type Wanted } from './message-cues.ts'
 import type { Recalled } from './recalled.ts'
-import type { TurnNeed } from './turn-need.ts'
 import table from './turn-scorer.json' with { type: 'json' }
 
 /** @param found best first @returns for each how likely the message needs it, 0 to 1 */
@@ -177,7 +176,7 @@ function matcher(known: readonly Known[], aliases: ReadonlyMap<string, readonly 
 }
 
 /** One letter more, less, another, or two that changed places. */
-export function isMisspelled(one: string, other: string): boolean {
+function isMisspelled(one: string, other: string): boolean {
   if (one === other || Math.abs(one.length - other.length) > 1 || Math.min(one.length, other.length) < 3) return false
   let from = 0
   while (from < one.length && one[from] === other[from]) from += 1
@@ -249,8 +248,8 @@ function changesOf(found: readonly Recalled[], known: readonly Known[]): readonl
   const at = found.map(({ passage }) => passage.entry.createdAt)
   const alike = (one: Known, other: Known): number => {
     const both = one.telling.filter((term) => other.terms.has(term)).length
-    const share = both / Math.max(1, Math.min(one.telling.length, other.telling.length))
-    return share >= sameMatter ? share : 0
+    const shared = both / Math.max(1, Math.min(one.telling.length, other.telling.length))
+    return shared >= sameMatter ? shared : 0
   }
   const best = Math.max(0.001, ...found.map(({ score }) => score))
   return found.map((_, i) => {
@@ -266,22 +265,6 @@ function changesOf(found: readonly Recalled[], known: readonly Known[]): readonl
     }
     return [by, of, changes[i] ? 1 : 0, at.filter((each) => each > at[i]!).length, inherited]
   })
-}
-
-export type Wanted = 'time' | 'number' | 'person' | 'place' | ''
-
-const wanted: readonly (readonly [Wanted, RegExp])[] = [
-  [
-    'time',
-    /\b(?:when|what (?:time|day|date)|which (?:day|week|date|month)|until when|since when|how (?:long|often)|wann|cuándo|quand)\b/iu,
-  ],
-  ['number', /\b(?:how (?:much|many|old|wide|big|deep|tall|loud|high)|number|code|pin|port|price|phone|rate|budget)\b/iu],
-  ['person', /\b(?:who|whom|whose|wer|quién|qui)\b/iu],
-  ['place', /\b(?:where|address|wo|dónde|où)\b/iu],
-]
-
-export function wantedBy(text: string): Wanted {
-  return wanted.find(([, asks]) => asks.test(text))?.[0] ?? ''
 }
 
 const timeWords =
