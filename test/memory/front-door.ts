@@ -11,7 +11,10 @@ const mark = /^From memory/
 
 export interface Talk {
   readonly session: string
+  /** What the newest request shows from memory. */
   readonly shown: string
+  /** What the request of each message showed. */
+  readonly each: readonly string[]
 }
 
 export interface FrontDoor extends AsyncDisposable {
@@ -20,7 +23,7 @@ export interface FrontDoor extends AsyncDisposable {
   readonly terminal: Terminal
   /** A message in a session of its own. @returns what memory gave to the first request of its turn; empty: nothing */
   say(text: string): Promise<string>
-  /** Messages of one session. @returns what the newest request shows from memory */
+  /** Messages of one session. */
   talk(texts: readonly string[]): Promise<Talk>
   /** @returns what its request shows from memory */
   resume(session: string, text: string): Promise<string>
@@ -46,9 +49,9 @@ export async function openFrontDoor(start: Omit<GuestStart, 'workspace'> = {}, w
   }
   const talk: FrontDoor['talk'] = async (texts) => {
     const { session, say } = await openConversation(terminal)
-    let shown = ''
-    for (const text of texts) shown = await shownAfter(text, () => say(text))
-    return { session, shown }
+    const each: string[] = []
+    for (const text of texts) each.push(await shownAfter(text, () => say(text)))
+    return { session, shown: each.at(-1) ?? '', each }
   }
   return {
     workspace,

@@ -34,9 +34,9 @@ test('the first requests of three people have what docs/recall.md says', async (
   t.diagnostic(JSON.stringify(figures))
   const { direct, reworded, tasks, late } = figures
   // On a machine that does much else a search may be late: then it is counted.
-  assert.ok(direct.answered + late >= 30)
-  assert.ok(reworded.answered + late >= 23)
-  assert.ok(tasks.answered + late >= 11)
+  assert.ok(direct.answered + late >= 32)
+  assert.ok(reworded.answered + late >= 21)
+  assert.ok(tasks.answered + late >= 13)
   const idle = kinds.filter(needsNothing).map((what) => figures[what])
   assert.ok(idle.reduce((sum, { given }) => sum + given, 0) <= 3)
 })

@@ -5,6 +5,27 @@
  */
 import { stem } from '../text/terms.ts'
 
+/** What a message says of what it may need. */
+export interface TurnNeed {
+  /** `nothing`: no search can bring anything that the message needs. */
+  readonly kind: 'nothing' | 'impersonal' | 'plain' | 'speaker' | 'personal'
+  /** Terms of the message that say what it is about. */
+  readonly telling: readonly string[]
+  /** Of them those whose something is asked for: `Clara's`. */
+  readonly owners: readonly string[]
+  /** Of a question in English, terms that point at something both know of: names, and what stands behind "the". Null for all else. */
+  readonly pointed: readonly string[] | null
+  /** What it calls "the best man". */
+  readonly phrases: readonly string[]
+  readonly isQuestion: boolean
+  /** Terms of names in it. */
+  readonly names: readonly string[]
+  /** Telling terms of each of the things that it asks. */
+  readonly parts: readonly (readonly string[])[]
+  readonly words: number
+  readonly wants: Wanted
+}
+
 /** In the message stands material, and before it what is to be done with it. */
 const material =
   /^[^:\n]*\b(?:this|these|following|below|summari[sz]e|translate|proofread|correct|rewrite|rephrase|shorten|improve|fix|explain|review)\b[^:\n]*:\s/iu
@@ -147,4 +168,21 @@ export function isQuestion(text: string): boolean {
 /** A question or a command. What is neither tells something. */
 export function isRequest(text: string): boolean {
   return command.test(text) || isQuestion(text)
+}
+
+/** What kind of thing a message asks for. */
+export type Wanted = 'time' | 'number' | 'person' | 'place' | ''
+
+const wanted: readonly (readonly [Wanted, RegExp])[] = [
+  [
+    'time',
+    /\b(?:when|what (?:time|day|date)|which (?:day|week|date|month)|until when|since when|how (?:long|often)|wann|cuándo|quand)\b/iu,
+  ],
+  ['number', /\b(?:how (?:much|many|old|wide|big|deep|tall|loud|high)|number|code|pin|port|price|phone|rate|budget)\b/iu],
+  ['person', /\b(?:who|whom|whose|wer|quién|qui)\b/iu],
+  ['place', /\b(?:where|address|wo|dónde|où)\b/iu],
+]
+
+export function wantedBy(text: string): Wanted {
+  return wanted.find(([, asks]) => asks.test(text))?.[0] ?? ''
 }

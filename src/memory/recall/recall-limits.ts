@@ -82,27 +82,17 @@ export const leastNearness = 0.7
 export const leastPersonalCloseness = 0.2
 /** The same of a message in which the person only occurs. */
 export const leastSpeakerCloseness = 0.3
-/** The same by the share of words in common, where words cannot be compared one by one. */
+/** The same by the share of words in common, where words cannot be compared one by one; and of a turn that is about nobody's own. */
 export const leastPersonalCoverage = 0.3
-/** Of other turns: share of words that a memory has too, and how close it must be. */
 export const leastCoverage = 0.5
-export const leastPlainCloseness = 0.6
-/** The same for one that stands alone: so far before the next, as a share of its score. */
-export const leastAloneCloseness = 0.5
-export const aloneBy = 0.4
-/** The share where closeness says nothing: without a table of words, and in languages that it does not know. */
-export const leastCoverageAlone = 0.5
-/** How far behind the best, of the way to the last result, a memory may be. */
-export const sameAsBest = 0.5
-/** With fewer results the last is no measure of what is far. */
-export const fewestForFloor = 5
-/** A gap of this share of the best score separates. */
-export const leastGap = 0.2
-/** A best score from which a memory answers by itself: below it the search of a turn is not sure. */
-export const standsOut = 0.75
-/** What a turn about the person's own is given then: so many of the best, no further behind it, and of those found so many nearest by their vectors. */
-export const bestWhenUnsure = 4
-export const leastWhenUnsure = 0.6
-export const nearestWhenUnsure = 2
-/** So many more results than it is given a turn looks through, as a share: the nearest by their vectors may be among the last. */
+/** What is certain without the table has such a share of the best score. */
+export const leastShare = 0.6
+/** How likely a turn needs what it is given, about the person's own and otherwise: docs/recall.md has what other bounds give. */
+export const leastOwn = 0.3
+export const leastPlain = 0.45
+/** Where nothing is so likely, a turn about the person's own is given so many, each with such a share of the best likelihood, and the nearest by vectors. */
+export const surelyNeeded = 0.5
+export const mostWhenUnsure = 4
+export const leastWhenUnsure = 0.15
+/** So many more results than it is given a turn looks through, as a share. */
 export const lookedThrough = 0.25

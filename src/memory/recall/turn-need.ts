@@ -1,7 +1,7 @@
 /**
  * Whether a turn needs anything of memory, and what of a search it is given. Something is always near, and most messages need nothing: a
- * greeting, a command about files, a question that anybody could ask. So a message is read first. Who speaks of what is theirs ("my
- * sister", "did we decide") gets what is near it; anybody else only what has nearly all the words of the message.
+ * greeting, a command about files, a question that anybody could ask. So a message is read first, and what was found for it is given by how
+ * likely it is needed, as a table learned from messages says (turn-scorer.ts): for somebody's own matter ("my sister", "did we decide") sooner.
  *
  * docs/recall.md, "When a turn recalls nothing", has the measurements.
  */
@@ -10,22 +10,17 @@ import { isLightTerm } from '../embed/word-table.ts'
 import { stem, termsOf } from '../text/terms.ts'
 import { wordPart } from '../text/text-engine.ts'
 import {
-  aloneBy,
-  leastAloneCloseness,
   leastCoverage,
-  leastCoverageAlone,
-  leastPersonalCloseness,
-  leastPlainCloseness,
-  leastSpeakerCloseness,
-  leastPersonalCoverage,
   leastNearness,
-  sameAsBest,
-  leastGap,
-  fewestForFloor,
-  bestWhenUnsure,
+  leastOwn,
+  leastPersonalCloseness,
+  leastPersonalCoverage,
+  leastPlain,
+  leastShare,
+  leastSpeakerCloseness,
   leastWhenUnsure,
-  nearestWhenUnsure,
-  standsOut,
+  mostWhenUnsure,
+  surelyNeeded,
 } from './recall-limits.ts'
 import {
   asksInEnglish,
@@ -36,24 +31,13 @@ import {
   isTheirs,
   namesInside,
   pointedAt,
+  type TurnNeed,
+  wantedBy,
   whoseMatter,
   withoutMaterial,
 } from './message-cues.ts'
 import type { Recalled } from './recalled.ts'
-
-export interface TurnNeed {
-  /** `nothing`: no search can bring anything that the message needs. */
-  readonly kind: 'nothing' | 'impersonal' | 'plain' | 'speaker' | 'personal'
-  /** Terms of the message that say what it is about. */
-  readonly telling: readonly string[]
-  /** Of them those whose something is asked for: `Clara's`. */
-  readonly owners: readonly string[]
-  /** Of a question in English, terms that point at something both know of: names, and what stands behind "the". Null for all else. */
-  readonly pointed: readonly string[] | null
-  /** What it calls "the best man". */
-  readonly phrases: readonly string[]
-  readonly isQuestion: boolean
-}
+import { likelihoods } from './turn-scorer.ts'
 
 /** Words of talk itself, of time and of number: that a memory has them too says nothing. */
 const small: ReadonlySet<string> = new Set(
@@ -83,8 +67,19 @@ export function readNeed(message: string): TurnNeed {
   const kind = telling.length === 0 ? 'nothing' : isRequest(text) ? whoseMatter(text) : 'plain'
   const asks = isQuestion(text)
   const pointed = asks && asksInEnglish(text) ? pointedAt(text).flatMap((word) => termsOf(word, 'asked')) : null
-  return { kind, telling, owners, pointed, phrases: definitePhrases(text), isQuestion: asks }
+  const names = [...new Set([...namesInside(text).flatMap((name) => termsOf(name, 'asked')), ...owners])].filter((term) =>
+    telling.includes(term),
+  )
+  const parts = text
+    .split(border)
+    .map((part) => tellingTerms(part, true))
+    .filter((part) => part.length > 0)
+  const words = text.split(/\s+/).length
+  return { kind, telling, owners, pointed, phrases: definitePhrases(text), isQuestion: asks, names, parts, words, wants: wantedBy(text) }
 }
+
+/** Where another thing is asked. */
+const border = /[?;]\s+|,?\s+(?:and|y|und|et)\s+/iu
 
 /** Of a question about what is theirs that has no telling word ("where do I work?") also those that many questions have. */
 function wordsOf(text: string): readonly string[] {
@@ -108,13 +103,54 @@ function isContent(term: string): boolean {
   return !small.has(term) && !isLightTerm(term)
 }
 
-/** @param found best first @returns those that the turn is given */
+/** @returns those that tell something beyond the message */
+export function tellingOf(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
+  return found.filter((each) => saysSomething(each) && saysMore(each.passage.terms, need))
+}
+
+/**
+ * What the turn is given: what it likely needs. Where nothing is surely needed for somebody's own matter, the likeliest as well, since one
+ * memory too many costs some 35 tokens and one too few the answer.
+ *
+ * @param found best first @returns a part of it, in order
+ */
 export function fitting(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
   if (need.kind === 'nothing') return []
-  const tells = found.filter((each) => saysSomething(each) && saysMore(each.passage.terms, need))
-  const closeEnough = standsAlone(tells) ? leastAloneCloseness : leastPlainCloseness
-  return tells.some((each) => opens(each, need, closeEnough)) ? nearBest(tells, need) : []
+  const tells = tellingOf(found, need)
+  const likely = likelihoods(tells, need)
+  const best = Math.max(0, ...likely)
+  const isTheirMatter = need.kind === 'personal' || (need.kind === 'speaker' && need.isQuestion)
+  const least = need.kind === 'personal' ? leastPersonalCloseness : leastSpeakerCloseness
+  const isUnsure = isTheirMatter && best < surelyNeeded && tells.some((each) => isNear(each, need, least))
+  const bound = isUnsure ? Math.max(best * leastWhenUnsure, likely.toSorted((a, b) => b - a)[mostWhenUnsure - 1] ?? 0) : 1
+  const bar = need.kind === 'personal' || need.kind === 'speaker' ? leastOwn : leastPlain
+  // The nearest as a whole is often another one than the nearest word by word.
+  const nearness = ({ why }: Recalled): number => why.vectorScore ?? 0
+  const nearest = isUnsure ? tells.toSorted((a, b) => nearness(b) - nearness(a))[0] : undefined
+  const isLikely = (i: number): boolean => need.kind !== 'impersonal' && likely[i]! >= Math.min(bar, bound)
+  return tells.filter((each, i) => isCertain(each, need, tells[0]!) || isLikely(i) || each === nearest)
 }
+
+/** An exact name, a document that is near, since it was put there to be consulted; and where words cannot be compared, words in common. */
+function isCertain(each: Recalled, need: TurnNeed, { score }: Recalled): boolean {
+  const { why, passage } = each
+  if (why.exact.some((name) => !isPlace(name))) return true
+  if (passage.entry.kind === 'document') return isNear(each, need, leastPersonalCloseness) && each.score >= score * leastShare
+  return why.closeness === null && need.kind !== 'impersonal' && each.score >= score * leastShare && isNear(each, need, 0)
+}
+
+/** By words one by one, or where these cannot be compared by the words in common. */
+function isNear({ why: { closeness, vectorScore }, passage: { terms } }: Recalled, { telling, kind }: TurnNeed, least: number): boolean {
+  if (closeness !== null) return closeness >= least
+  const has = new Set(wordPart(terms).split(' '))
+  const covered = telling.filter((term) => has.has(term)).length / telling.length
+  if (kind === 'plain' && !unspaced.test(telling.join(''))) return covered >= leastCoverage
+  return covered >= leastPersonalCoverage || (kind === 'personal' && (vectorScore ?? 0) >= leastNearness)
+}
+
+/** Scripts that split a word into several terms. */
+const unspaced =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 
 /** A question of the person says nothing, and neither does an answer such as "Noted.". */
 function saysSomething({ passage: { entry, text, terms } }: Recalled): boolean {
@@ -141,90 +177,10 @@ function onlyAsks(text: string): boolean {
 const keeps = /\b(?:remember|remind|note|save|keep|put|add|store|write down|from now on|always|never|because|since)\b/iu
 const saysMoreThanOnce = /[.!;:]\s+\S|\b(?:it|he|she|they|which|who|that|I|we)\s+(?:is|are|was|were|has|have|had|am)\b/iu
 
-/** @param closeEnough for a turn that is about nobody's own */
-function opens(
-  { why: { closeness, exact, vectorScore }, passage: { terms, text, entry } }: Recalled,
-  need: TurnNeed,
-  closeEnough: number,
-): boolean {
-  if (exact.some((name) => !isPlace(name))) return true
-  const { kind, telling, owners } = need
-  const has = new Set(wordPart(terms).split(' '))
-  const covered = telling.filter((term) => has.has(term)).length / telling.length
-  // A document was put there to be consulted.
-  if (kind === 'impersonal' && entry.kind !== 'document') return false
-  if (kind === 'speaker' && closeness !== null && closeness >= leastSpeakerCloseness) return true
-  if (kind === 'personal' || entry.kind === 'document' || owners.some((owner) => has.has(owner))) {
-    if (closeness !== null) return closeness >= leastPersonalCloseness
-    return covered >= leastPersonalCoverage || (vectorScore ?? 0) >= leastNearness
-  }
-  // What was done once on a like command is no reason to tell of it, and one word in common with a command is a coincidence.
-  if (!need.isQuestion && (telling.length < 2 || (entry.kind === 'message' && entry.author === 'agent'))) return false
-  if (closeness === null) return covered >= (unspaced.test(telling.join('')) ? leastPersonalCoverage : leastCoverageAlone)
-  if (covered < leastCoverage || closeness < closeEnough) return false
-  return (
-    need.pointed === null ||
-    (telling.length > 1 && covered === 1) ||
-    need.pointed.some((term) => has.has(term)) ||
-    need.phrases.some((phrase) => text.toLowerCase().includes(phrase)) ||
-    namesAnyOf(text, telling)
-  )
-}
-
-function standsAlone(found: readonly Recalled[]): boolean {
-  const [best = 0, next = 0] = found.map(({ score }) => score).sort((a, b) => b - a)
-  return best - next >= best * aloneBy
-}
-
-/** A name that the person wrote as one, when they told of it. */
-function namesAnyOf(text: string, telling: readonly string[]): boolean {
-  return namesInside(text).some((name) => termsOf(name, 'asked').some((term) => telling.includes(term)))
-}
-
 /** What stands for a secret says nothing of what a message is about. */
 const secretHandle = /\[secret:[^\]\s]*\]/g
-
-/** Scripts that split a word into several terms. */
-const unspaced =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 
 /** A file or an address: what it holds is there, and many messages of one work name it. */
 function isPlace(name: string): boolean {
   return /[/\\]|\.\p{L}\w{0,4}$/u.test(name)
-}
-
-/**
- * A sure search gives what stands out. Words asked in another way compare badly, so an unsure search gives more: the best, and what
- * is nearest as a whole, which finds other memories than words one by one.
- */
-function nearBest(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
-  const certain = untilGap(found)
-  const best = Math.max(...found.map(({ score }) => score))
-  if (best >= standsOut || !isTheirMatter(need)) return certain
-  const nearness = ({ why }: Recalled): number => why.vectorScore ?? 0
-  const nearest = found
-    .filter((each) => nearness(each) > 0)
-    .sort((a, b) => nearness(b) - nearness(a))
-    .slice(0, nearestWhenUnsure)
-  const behind = found.slice(0, bestWhenUnsure).filter(({ score }) => score >= best * leastWhenUnsure)
-  return found.filter((each) => certain.includes(each) || nearest.includes(each) || behind.includes(each))
-}
-
-function isTheirMatter({ kind, isQuestion: asks }: TurnNeed): boolean {
-  return kind === 'personal' || (kind === 'speaker' && asks)
-}
-
-/** @returns those that are nearer to the best than to the last, and of these those before the widest gap, if it is wide */
-function untilGap(found: readonly Recalled[]): readonly Recalled[] {
-  const scores = found.map(({ score }) => score).sort((a, b) => b - a)
-  const best = scores[0] ?? 0
-  const last = scores.length < fewestForFloor ? 0 : (scores.at(-1) ?? 0)
-  let bound = best - (best - last) * sameAsBest
-  const above = scores.filter((score) => score >= bound)
-  let widest = best * leastGap
-  for (let i = 1; i < above.length; i++) {
-    const gap = above[i - 1]! - above[i]!
-    if (gap > widest) [widest, bound] = [gap, above[i - 1]!]
-  }
-  return found.filter(({ score }) => score >= bound)
 }

@@ -10,8 +10,10 @@ import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance.ts'
 import { messageId } from '../keep/message-record.ts'
 import { lookedThrough } from './recall-limits.ts'
-import { describeRecalled, type Recall, type Recalled } from './recalled.ts'
-import { fitting, readNeed, type TurnNeed } from './turn-need.ts'
+import { describeRecalled, type Recall, type Recalled, type RecallQuestion } from './recalled.ts'
+import { otherNames } from './turn-scorer.ts'
+import type { TurnNeed } from './message-cues.ts'
+import { fitting, readNeed } from './turn-need.ts'
 
 export interface TurnQuestion {
   readonly session: SessionId
@@ -121,6 +123,13 @@ function tagged(window: MemoryFilter, tags: readonly string[]): MemoryFilter {
   return tags.length === 0 ? window : { ...window, tags }
 }
 
+/** Where memory tells another name of somebody whom the message names, what it has of that name is found as well. */
+export async function searchByNames(engine: Recall, question: RecallQuestion): Promise<readonly Recalled[]> {
+  const found = await engine.recall(question)
+  const names = otherNames(question.text, found)
+  return names.length === 0 ? found : engine.recall({ ...question, text: [question.text, ...names].join(' ') })
+}
+
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   const shown = createRecentMap<SessionId, Told>(maxShownSessions)
   /** Where that ends which stands before the oldest message that a session's model sees: it moves only when the window does. */
@@ -152,7 +161,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
     const engine = await recall()
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
     const used = (found: readonly Recalled[]) => fitting(found, needOf(text))
-    return engine.recall({ text, filter, session, limit: limit + Math.floor(limit * lookedThrough), tokens, used, onlyRare: true })
+    return searchByNames(engine, { text, filter, session, limit: limit + Math.floor(limit * lookedThrough), tokens, used, onlyRare: true })
   }
   return {
     kindOf: (text) => needOf(text.slice(0, askedCharacters)).kind,
