@@ -12,7 +12,7 @@ const target = new URL('../src/memory/recall/turn-scorer.json', import.meta.url)
 const options: BoostOptions = { trees: 120, depth: 4, rate: 0.08, leastLeaf: 10, shrink: 5, share: 0.5 }
 const folds = 6
 const bounds = [0.2, 0.3, 0.4, 0.5]
-/** Of messages of the older sets, and of messages that were varied, compared with those of the notebooks. */
+/** Weight of the messages of older sets, and of varied ones; a message of the notebooks has 1. */
 const turnsWeight = 0.5
 const variedWeight = 0.4
 const isVaried = ({ what }: ExampleMessage): boolean => what === 'misspelled' || what === 'of others'

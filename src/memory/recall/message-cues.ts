@@ -5,7 +5,7 @@
  */
 import { stem } from '../text/terms.ts'
 
-/** What a message says of what it may need. */
+/** What a message says of its needs. */
 export interface TurnNeed {
   /** `nothing`: no search can bring anything that the message needs. */
   readonly kind: 'nothing' | 'impersonal' | 'plain' | 'speaker' | 'personal'
