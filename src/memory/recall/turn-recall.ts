@@ -130,6 +130,16 @@ export async function searchByNames(engine: Recall, question: RecallQuestion): P
   return names.length === 0 ? found : engine.recall({ ...question, text: [question.text, ...names].join(' ') })
 }
 
+/** What was found is rated once, for counting accesses and for the turn. */
+function createRatedOnce(): typeof fitting {
+  const rated = new WeakMap<readonly Recalled[], readonly Recalled[]>()
+  return (found, need) => {
+    const fits = rated.get(found) ?? fitting(found, need)
+    rated.set(found, fits)
+    return fits
+  }
+}
+
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   const shown = createRecentMap<SessionId, Told>(maxShownSessions)
   /** Where that ends which stands before the oldest message that a session's model sees: it moves only when the window does. */
@@ -138,6 +148,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const firstOf = createRecentMap<SessionId, CallId>(maxShownSessions)
   const foreseen = createRecentMap<SessionId, Foreseen>(maxForeseen)
   const needOf = createNeedReader()
+  const fittingOf = createRatedOnce()
   const shownIn = (session: SessionId): Told => {
     const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.put(session, shownBefore)
@@ -158,10 +169,10 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
     return upTo(session, before)
   }
   const search = async (session: SessionId, text: string, window: MemoryFilter): Promise<readonly Recalled[]> => {
-    const engine = await recall()
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
-    const used = (found: readonly Recalled[]) => fitting(found, needOf(text))
-    return searchByNames(engine, { text, filter, session, limit: limit + Math.floor(limit * lookedThrough), tokens, used, onlyRare: true })
+    const used = (found: readonly Recalled[]) => fittingOf(found, needOf(text))
+    const most = limit + Math.floor(limit * lookedThrough)
+    return searchByNames(await recall(), { text, filter, session, limit: most, tokens, used, onlyRare: true })
   }
   return {
     kindOf: (text) => needOf(text.slice(0, askedCharacters)).kind,
@@ -188,7 +199,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))
       const isKnown = (each: Recalled): boolean =>
         isTold(shownBefore, each) || isOwnNote(each, session) || told.some((before) => before.includes(each.passage.text.trim()))
-      const fresh = first(limit, fitting(found, need), (each) => !isKnown(each))
+      const fresh = first(limit, fittingOf(found, needOf(text)), (each) => !isKnown(each))
       if (fresh.length === 0 || signal?.aborted === true) return nothing
       tell(shownBefore, fresh)
       return describeAll(fresh, deps.clock.now())

@@ -56,16 +56,17 @@ export function featuresOf(found: readonly Recalled[], need: TurnNeed): readonly
     const distinct = new Set(wordPart(terms).split(' '))
     return { terms: distinct, telling: [...distinct].filter((term) => term.length > 1 && !isStopWord(term)), text }
   })
+  const aliases = aliasesIn(known.map(({ text }) => text))
+  const match = matcher(known, aliases)
   const parts = [
     standingOf(found),
-    matchesOf(known, need),
+    matchesOf(known, need, aliases, match),
     pointsOf(found, known, need),
     changesOf(found, known),
     kindsOf(found, known, need),
   ]
   const bestClose = Math.max(0, ...found.map(({ why }) => why.closeness ?? 0))
   const near = found.filter(({ why }) => (why.closeness ?? 0) >= bestClose * 0.8).length
-  const match = matcher(known, aliasesIn(known.map(({ text }) => text)))
   const anywhere = need.telling.filter((term) => found.some((_, i) => match.has(i, term) > 0)).length
   const message = [
     matters[need.kind],
@@ -95,9 +96,12 @@ function standingOf(found: readonly Recalled[]): readonly (readonly number[])[] 
  * How each matches the words: share of them, by rarity and misspelled ones too, how many misspelled; of one of the parts, of how many it is the first, how many
  * there are; whether it has the rarest word; names that it has, that it has not, that none has; whether by another name.
  */
-function matchesOf(known: readonly Known[], { telling, names, parts }: TurnNeed): readonly (readonly number[])[] {
-  const aliases = aliasesIn(known.map(({ text }) => text))
-  const match = matcher(known, aliases)
+function matchesOf(
+  known: readonly Known[],
+  { telling, names, parts }: TurnNeed,
+  aliases: Aliases,
+  match: Matcher,
+): readonly (readonly number[])[] {
   const rarities = new Map(telling.map((term) => [term, match.rarity(term)]))
   const weighed = (terms: readonly string[], i: number): number => {
     const all = terms.reduce((sum, term) => sum + (rarities.get(term) ?? 0), 0)
@@ -145,13 +149,16 @@ function kindsOf(found: readonly Recalled[], known: readonly Known[], need: Turn
   })
 }
 
+/** Other names of the same, by term. */
+type Aliases = ReadonlyMap<string, readonly string[]>
+
 interface Matcher {
   /** 1 for a term of the memory, less for one that is a misspelling away. */
   has(memory: number, term: string): number
   rarity(term: string): number
 }
 
-function matcher(known: readonly Known[], aliases: ReadonlyMap<string, readonly string[]>): Matcher {
+function matcher(known: readonly Known[], aliases: Aliases): Matcher {
   const held = new Map<string, readonly number[]>()
   const row = (term: string): readonly number[] => {
     const there = held.get(term)
@@ -195,7 +202,7 @@ const alsoCalled =
 const wordsBefore = 9
 
 /** @returns for each term the other names of the same that these texts tell, both ways, as terms */
-function aliasesIn(texts: readonly string[]): ReadonlyMap<string, readonly string[]> {
+function aliasesIn(texts: readonly string[]): Aliases {
   const found = new Map<string, string[]>()
   const link = (one: string, other: string): void => void found.set(one, [...(found.get(one) ?? []), other])
   for (const [also, first] of texts.flatMap(namePairs)) {
