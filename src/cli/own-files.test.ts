@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { readCommand } from '../terminal/index.ts'
+import { readCharacterText } from './characters/character-file.ts'
 import { obey } from './chat/chat-commands.ts'
 import { createConversation } from './chat/conversation.ts'
 import type { GatewayPort } from './guest-connection.ts'
-import { findLocalFile, uploadFiles } from './own-files.ts'
+import { assertFile, findLocalFile, readNamed, uploadFiles } from './own-files.ts'
 import type { Screen } from './screen/screen.ts'
 import { saveMedia } from './verbs/media.ts'
 import { mediaIn } from '../protocol/index.ts'
@@ -170,6 +171,20 @@ it('circular links and pipes without a writer do not block', { skip: process.pla
   await assert.rejects(home.find('loop'), { code: 'bad_input' })
   await assert.rejects(home.find('oxbow/users/ada/shared/pipe'), { code: 'bad_input', message: /is not a file/ })
 })
+
+it(
+  'what is read to its end is a file or a pipe of the shell, never a named pipe or a device',
+  { skip: process.platform === 'win32' },
+  async () => {
+    using home = house()
+    const pipe = join(home.root, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const refused = { code: 'bad_input', message: /is not a file/ }
+    for (const read of [readCharacterText, (file: string) => readNamed(file, '')])
+      for (const file of [pipe, home.root, '/dev/zero']) await assert.rejects(read(file), refused)
+    for (const file of ['/dev/stdin', '/dev/fd/63', join(home.root, 'missing')]) assertFile(file, '')
+  },
+)
 
 it('a file that an agent replaces by a link after the check is not sent', async () => {
   using home = house()

@@ -1,5 +1,5 @@
 /** Files and folders that a person names on the command line: attachments, mounts, targets of `--save`. */
-import { constants } from 'node:fs'
+import { constants, statSync } from 'node:fs'
 import { type FileHandle, open, readdir, readFile, readlink, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, extname, join, parse, resolve, sep } from 'node:path'
@@ -153,8 +153,19 @@ function linked(link: string, target: string): OxbowError {
   })
 }
 
-/** @returns the text of a file that an option names. @throws OxbowError `not_found` */
+/**
+ * Before a file is opened whose content is read to its end: a named pipe would block, and a device may never end. Pipes of the shell
+ * (`<(…)`, `/dev/stdin`) are read.
+ * @throws OxbowError `bad_input`
+ */
+export function assertFile(file: string, hint: string): void {
+  if (/^\/dev\/(?:stdin$|fd\/)/.test(file) || statSync(file, { throwIfNoEntry: false })?.isFile() !== false) return
+  throw new OxbowError('bad_input', `${file} is not a file`, { hint })
+}
+
+/** @returns the text of a file that an option names. @throws OxbowError `not_found`, `bad_input` */
 export async function readNamed(file: string, hint: string): Promise<string> {
+  assertFile(file, hint)
   return readFile(file, 'utf8').catch((cause: unknown) => {
     throw new OxbowError('not_found', `${file} cannot be read`, { hint, cause })
   })

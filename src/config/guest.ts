@@ -180,7 +180,10 @@ export type StoreQuestion =
       readonly path: string
       readonly replace: boolean
       readonly by: string
+      /** Also proves who has made the backup. */
       readonly files?: FileKeys
+      /** Leaves files and configuration as they are, whatever `files` opens. */
+      readonly databaseOnly?: boolean
       /** Restores a backup whose journal does not verify; what is wrong is recorded with the restore. */
       readonly acceptDamage?: boolean
       readonly preview?: boolean

@@ -6,6 +6,7 @@ import { openHome } from '../../runner/index.ts'
 import { OxbowError } from '../../base/index.ts'
 import { definitionName, maxCharacterBytes } from '../../config/index.ts'
 import { plainLine } from '../../terminal/index.ts'
+import { assertFile } from '../own-files.ts'
 import { printNotice, type Terminal } from '../terminal.ts'
 
 /** @throws OxbowError `not_found`, `bad_input` with everything that is wrong */
@@ -22,6 +23,7 @@ export async function readCharacterFile(
 }
 
 export async function readCharacterText(file: string): Promise<string> {
+  assertFile(file, 'Name the file of a character.')
   const handle = await open(file).catch((cause: unknown) => {
     throw new OxbowError('not_found', `${file} cannot be read`, { hint: 'Name the file of a character.', cause })
   })

@@ -6,6 +6,7 @@ import { plainLine } from '../../terminal/index.ts'
 import { errorTable, OxbowError } from '../../base/index.ts'
 import { maxSkillMdBytes } from '../../config/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
+import { assertFile } from '../own-files.ts'
 import { type CallOptions } from '../kernel/call.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
@@ -41,6 +42,7 @@ async function verdictOfFolder(folder: string): Promise<Verdict> {
   const name = basename(folder)
   const file = ['SKILL.md', 'skill.md'].map((each) => join(folder, each)).find((each) => existsSync(each))
   if (file === undefined) return { name, errors: ['Missing required file: SKILL.md'], warnings: [] }
+  assertFile(file, 'Give the folder of a skill.')
   if (statSync(file).size > maxSkillMdBytes)
     return { name, errors: [`SKILL.md is larger than ${maxSkillMdBytes / 1024} KiB`], warnings: [] }
   const { errors, warnings } = await readSkill(readFileSync(file, 'utf8'), name)

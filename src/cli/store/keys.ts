@@ -20,6 +20,7 @@ import type { FileKeys, KeyQuestion, KeyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup, withGuest, outputOf } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
 import { guestReturnMs } from '../limits.ts'
+import { assertFile } from '../own-files.ts'
 import { printAnswer, printPreview, type Terminal } from '../terminal.ts'
 import { formatTime, plainText } from '../../terminal/index.ts'
 
@@ -177,6 +178,7 @@ export function restoreKeys(
 }
 
 function readKey(file: string): string {
+  assertFile(file, 'Name the file that `oxbow backup` named.')
   if (existsSync(file)) return readFileSync(file, 'utf8')
   throw new OxbowError('not_found', `There is no key file ${file}.`, { hint: 'Name the file that `oxbow backup` named.' })
 }

@@ -89,7 +89,7 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
   }
   const { replace = false, acceptDamage = false } = options
   const { files, taken } = keysOf(options, terminal)
-  const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), ...(files !== undefined && { files }) }
+  const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), files, databaseOnly: options.databaseOnly === true }
   const question = { ask: 'restore', ...restore } as const
   if (options.dryRun === true) {
     // It replaces nothing, so it may say what a restore with --replace would do.
@@ -116,11 +116,11 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
   return 0
 }
 
-/** As `filesOf`, with the key that the person gives. */
-function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files?: FileKeys; readonly taken?: TakenKey } {
-  if (options.databaseOnly === true) return {}
+/** With the key that the person gives, unless no file is restored that it could open. */
+function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files: FileKeys; readonly taken?: TakenKey } {
   const { home, workspace, config, env } = guestSetup(options, terminal)
-  return restoreKeys({ home, user: workspace.user, config, env }, options.key, options.replace === true)
+  const key = options.databaseOnly === true ? undefined : options.key
+  return restoreKeys({ home, user: workspace.user, config, env }, key, options.replace === true)
 }
 
 /** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */

@@ -6,6 +6,7 @@ import { OxbowError } from '../../base/index.ts'
 import type { OutputOf } from '../../client/index.ts'
 import { type GuestChoice, withGuest, outputOf } from '../guest-connection.ts'
 import { maxImportChars, maxImportLines } from '../limits.ts'
+import { assertFile } from '../own-files.ts'
 import { openProgress } from '../store/store-text.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
 import { plainLine } from '../../terminal/index.ts'
@@ -113,8 +114,9 @@ async function* batches(file: string): AsyncGenerator<{ readonly first: number; 
   if (lines.length > 0) yield { first: number - lines.length + 1, lines }
 }
 
-/** @throws OxbowError `not_found` for a file that cannot be opened, or a folder */
+/** @throws OxbowError `not_found` for a file that cannot be opened, `bad_input` for what is no file */
 async function* linesOf(file: string): AsyncGenerator<string> {
+  assertFile(file, 'Name a file with JSON lines.')
   try {
     yield* createInterface({ input: createReadStream(file), crlfDelay: Infinity })
   } catch (cause) {

@@ -10,6 +10,7 @@ import { Buffer } from 'node:buffer'
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import {
   closeSync,
+  constants,
   createReadStream,
   createWriteStream,
   existsSync,
@@ -241,7 +242,8 @@ function lengthOf({ bytes, parts = [] }: BackupManifest): number {
 
 function openBackup(path: string): number {
   try {
-    return openSync(path, 'r')
+    // Without O_NONBLOCK, opening a pipe would block until it has a writer.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (cause) {
     throw new OxbowError('not_found', `There is no backup at ${path} that can be read.`, {
       hint: '`oxbow store status` lists the backups.',

@@ -143,6 +143,9 @@ test('a backup proves who has made it, until anything of it is changed by somebo
   const { place, files } = workspaceIn(home.folder)
   const { proven } = await ask<RestoreReport>(place, { ask: 'restore', path, by: 'ann', replace: true, files })
   assert.equal(proven, false)
+  writeFileSync(path, sound.whole)
+  const alone = await ask<RestoreReport>(place, { ask: 'restore', path, by: 'ann', replace: true, files, databaseOnly: true })
+  assert.deepEqual([alone.proven, alone.files], [true, []])
 })
 
 const folder = (name: string): Entry => ({ name, type: 'directory' })

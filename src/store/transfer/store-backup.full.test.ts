@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -117,11 +118,14 @@ test('a restored store is what was backed up, in every table, and goes on; what 
   )
 })
 
-test('a folder is not a backup, and a path that the file system refuses is reported as such', async () => {
+test('neither a folder nor a pipe is a backup, and a path that the file system refuses is reported as such', async () => {
   await using files = storeFolder()
   await filled(files)
   const place = placeIn(files.folder)
   await assertRejects(ask(place, { ask: 'restore', path: files.folder, replace: false, by: 'ann' }), 'bad_input', /it is not a file/)
+  execFileSync('mkfifo', [join(files.folder, 'pipe')])
+  const pipe = join(files.folder, 'pipe')
+  await assertRejects(ask(place, { ask: 'restore', path: pipe, replace: true, by: 'ann' }), 'bad_input', /it is not a file/)
   for (const name of ['x'.repeat(300), 'x'.repeat(250)]) {
     await assertRejects(ask(place, { ask: 'backup', path: join(files.folder, name) }), 'store_failed', /cannot be written \(ENAMETOOLONG\)/)
   }

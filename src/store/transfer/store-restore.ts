@@ -45,7 +45,8 @@ type RestoreQuestion = StoreQuestion & { readonly ask: 'restore' }
  */
 export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion): Promise<RestoreReport | RestorePreview> {
   const { place, now } = deps
-  const { path, replace, by, files, acceptDamage = false } = question
+  const { path, replace, by, acceptDamage = false } = question
+  const files = question.databaseOnly === true ? undefined : question.files
   deps.tell(question.preview === true || question.rehearse === true ? 'checking the backup' : 'reading the backup', 0, 0)
   const manifest = await readBackup(path)
   if (manifest.user !== place.user) {
@@ -88,7 +89,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       const replaced = place.url === '' ? putInPlace(deps, copy, current.hasRows) : await restoreRows(deps, copy, current.hasRows)
       const put = takePlaces(place, staged)
       staged = []
-      const proven = isProven(path, files?.keys.map(({ key }) => key) ?? [])
+      const proven = isProven(path, question.files?.keys.map(({ key }) => key) ?? [])
       return { from: path, where: current.where, manifest, proven, cutBackFrom: current.head.seq, problems, replaced, unopened, files: put }
     } catch (error) {
       throw fileFault(error, place.file)
