@@ -138,7 +138,8 @@ function createScripts() {
     const mark = /\[\[go \w+\]\]/.exec(asked)?.[0] ?? ''
     if (verb !== undefined && mark === '') {
       if (request.messages.at(-1)?.role !== 'tool') return asks([tool, input])
-      return says((verb === 'say' && /mari-\w+-gold/.exec(all)?.[0]) || 'done')
+      // The newest: memory may tell of an earlier path before.
+      return says((verb === 'say' && all.match(/mari-\w+-gold/g)?.at(-1)) || 'done')
     }
     const script = scripts.get(mark)
     if (script === undefined) return says('nothing to do')
