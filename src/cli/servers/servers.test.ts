@@ -32,7 +32,9 @@ describe('settings of servers in a file of another program', () => {
   })
 
   it('are refused with the path of a file that is not there, or a folder', async () => {
-    for (const from of [join(import.meta.dirname, 'absent.json'), import.meta.dirname])
-      await assert.rejects(settingsOf('files', [], { from, user: 'default' }), { code: 'not_found', message: `${from} cannot be read` })
+    const refused = (from: string) => settingsOf('files', [], { from, user: 'default' })
+    const [absent, folder] = [join(import.meta.dirname, 'absent.json'), import.meta.dirname]
+    await assert.rejects(refused(absent), { code: 'not_found', message: `${absent} cannot be read` })
+    await assert.rejects(refused(folder), { code: 'bad_input', message: `${folder} is not a file` })
   })
 })
