@@ -31,10 +31,10 @@ void test('of messages by another author, the first requests have what docs/reca
   t.diagnostic(JSON.stringify(figures))
   const { direct, reworded, tasks, chores, late } = figures
   assert.ok(direct.answered + late >= 19)
-  assert.ok(reworded.answered + late >= 15)
+  assert.ok(reworded.answered + late >= 13)
   // Fewer than anybody wants: recall.md says why.
   assert.ok(tasks.answered + late >= 3)
-  assert.ok(chores.given <= 4)
+  assert.ok(chores.given <= 6)
 })
 
 void test('a run that starts a guest of its own recalls what earlier runs were told', async (t) => {
