@@ -100,6 +100,8 @@ test('an update that fails its tests leaves the version before, with the reason;
 test('a signed update asks for wider rights alone; a signature of other files is refused', async () => {
   const manifest = path('hello', 'oxbow.plugin.json')
   const key = path('key.pem')
+  const nowhere = await plugin('sign', folder(), path('absent', 'key.pem'))
+  assert.deepEqual([nowhere.exit, /No key can be made at .*\nhint: Make its folder first/.test(nowhere.err)], [2, true], nowhere.err)
   assert.match((await plugin('sign', folder(), key)).err, /Made the key/)
   await json('update', 'hello', '--digest', await hashOf())
   change(manifest, '0.1.0', '0.2.0')

@@ -63,7 +63,7 @@ async function checkManifest(folder: string): Promise<void> {
 async function signingKeyIn(path: string): Promise<{ readonly key: KeyObject; readonly madeKey: boolean }> {
   const pem = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null
-    throw error
+    throw new OxbowError('bad_input', `${path} cannot be read.`, { hint: 'Name a file with a private key in PEM.', cause: error })
   })
   try {
     if (pem !== null) return { key: createPrivateKey(pem), madeKey: false }
@@ -71,7 +71,9 @@ async function signingKeyIn(path: string): Promise<{ readonly key: KeyObject; re
     throw new OxbowError('bad_input', `${path} has no private key.`, { hint: 'It must be an Ed25519 key in PEM.', cause })
   }
   const { privateKey } = generateKeyPairSync('ed25519')
-  await writeFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' })
+  await writeFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' }).catch((cause: unknown) => {
+    throw new OxbowError('bad_input', `No key can be made at ${path}.`, { hint: 'Make its folder first, or name another file.', cause })
+  })
   return { key: privateKey, madeKey: true }
 }
 
