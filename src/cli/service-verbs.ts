@@ -89,7 +89,7 @@ export function addServiceVerbs(heading: string, { verbs, inputs }: LoadedVerbs)
       for (const verb of own) {
         const command = commandOf(program, verb)
         command.addHelpText('after', examples(...verb.examples))
-        if (verb.call !== undefined) addCall(command, verb, fieldsOf(verb, inputs.get(verb.call)), [terminal, choose])
+        if (verb.call !== undefined) addCall(command, verb, fieldsOf(verb, inputs.get(verb.call)), own, [terminal, choose])
       }
     }
   }
@@ -99,13 +99,14 @@ function addCall(
   command: Command,
   verb: ServiceVerb,
   fields: readonly Field[],
+  group: readonly ServiceVerb[],
   [terminal, choose]: readonly [Parameters<AddVerbs>[1], Parameters<AddVerbs>[2]],
 ): void {
   addFields(command, fields)
   if (verb.preview !== undefined) command.option(...dryRunOption)
   command.option('--json', verb.lines === undefined ? 'print the output as one JSON value' : 'print one JSON object per line')
   command.action((...given: readonly unknown[]) =>
-    choose(async () => (await import('./service-verb-run.ts')).runVerb(verb, { fields, given, options: command.opts() }, terminal)),
+    choose(async () => (await import('./service-verb-run.ts')).runVerb(verb, { group, fields, given, options: command.opts() }, terminal)),
   )
 }
 

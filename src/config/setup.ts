@@ -48,7 +48,7 @@ export const tooFewContextTokens: string = `Oxbow needs a context window of at l
 export const usualContextTokens = 32_768
 
 /** Keys that are set for one model and are wrong for the next. */
-const modelKeys = [
+export const modelKeys = [
   'provider',
   'name',
   'base_url',

@@ -145,6 +145,8 @@ function revokeCall(deps: PersonCallDeps): Call {
           isCalled(which, path, kind === 'skill' ? name : kind === 'command' ? `/${name}` : posix.basename(path)),
         )
         .map(([path]) => path)
+      // What is trusted may be gone; a name that was never there is misspelt.
+      if (paths.length === 0) await showOne(which, deps)
       for (const path of paths) await deps.trust.set(context, 'skill.revoke', path, null)
       return { output: { revoked: paths } }
     },

@@ -100,6 +100,28 @@ test('a dry run names its target and changes nothing; the run itself does; what 
   }
 })
 
+test('what was never there is missing in a dry run and in the run', async () => {
+  for (const verb of ['skills', 'agents', 'graph'])
+    for (const how of [['--dry-run'], []]) {
+      const { exit, err } = await oxbow([verb, 'revoke', 'nonesuch', ...how])
+      assert.equal(exit, errorTable.not_found.exit, `${verb} ${how.join('')}: ${err}`)
+    }
+})
+
+test('hints name verbs, servers and agents as a person types them', async () => {
+  assert.match((await oxbow(['branch', 'diff', 'nonesuch'])).err, /hint: `oxbow branch list` has those/)
+  for (const words of [
+    ['prompts', 'nonesuch'],
+    ['prompt', 'nonesuch', 'x'],
+  ])
+    assert.match((await oxbow(['servers', ...words])).err, /^error: No prompts are approved[^]*hint: `oxbow servers approve nonesuch`/)
+  const earlier = (await oxbow(['sessions', '--json'])).out
+  const chat = await oxbow(['chat', '--agent', 'nonesuch'], 'help\n')
+  assert.deepEqual([chat.exit, chat.out], [(await oxbow(['run', '--agent', 'nonesuch', 'help'])).exit, ''])
+  assert.match(chat.err, /nonesuch/)
+  assert.equal((await oxbow(['sessions', '--json'])).out, earlier)
+})
+
 test('a shell is given the ids of what exists', async () => {
   const values = async (kind: string): Promise<string> => (await oxbow(['completion', 'bash', '--values', kind])).out
   assert.match(await values('roles list:role'), /^worker$/m)

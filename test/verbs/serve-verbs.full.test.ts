@@ -1,7 +1,7 @@
 /** Oxbow in the background, as a person starts and stops it. */
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -40,6 +40,28 @@ function isAlive(pid: number): boolean {
 after(async () => {
   await oxbow('stop')
   rmSync(home, { recursive: true, force: true })
+})
+
+test('serve and config validate warn of misspelt names, and start does once', async () => {
+  const folder = join(home, 'misspelt')
+  const own = { ...env, OXBOW_HOME: folder }
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'config.toml'), '[agent]\nrights = ["memroy.read"]\n[approval.calls]\n"file.wirte" = "ask"\n')
+  const type = (...words: readonly string[]): Promise<string> =>
+    new Promise((resolve) => void execFile(process.execPath, [program, ...words], { env: own }, (_, out, err) => resolve(out + err)))
+  const warning = /warning: agent\.rights names "memroy\.read"[^]*approval\.calls names "file\.wirte"/
+  assert.match(await type('config', 'validate'), warning)
+  const started = await type('start')
+  assert.match(started, warning)
+  assert.equal(started.split('memroy').length, 2, started)
+  await type('stop')
+  const server = spawn(process.execPath, [program, 'serve'], { env: own, stdio: ['ignore', 'pipe', 'pipe'] })
+  let err = ''
+  server.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  await new Promise((resolve) => server.stdout.once('data', resolve))
+  server.kill('SIGINT')
+  await new Promise((resolve) => server.once('close', resolve))
+  assert.match(err, warning)
 })
 
 test('it starts in the background once, serves, restarts, and stops with everything that it ran', async () => {

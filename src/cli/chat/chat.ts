@@ -13,7 +13,7 @@ import { createTtyScreen } from '../screen/tty-screen.ts'
 import { columnsOf, isInteractive, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
 import { readRecent } from '../turn-watch.ts'
 import { askCatalog, type FoundService } from '../verbs/models.ts'
-import { chooseAgent, findSession, newestSession } from '../verbs/sessions.ts'
+import { assertAgent, chooseAgent, findSession, newestSession } from '../verbs/sessions.ts'
 import { isOffline, plainLine, plainText } from '../../terminal/index.ts'
 import { runChat } from './chat-loop.ts'
 import { banner } from './turn-printer.ts'
@@ -65,13 +65,15 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, place, on
   return withConnection(options, terminal, async (connection) => {
     const { gateway, guest, setup } = connection
     if (place !== '') await (await import('../kernel/folders.ts')).assertShown(place, gateway, setup)
+    const session = options.session ?? (options.continue === true ? (await newestSession(gateway)).id : undefined)
+    if (options.agent !== undefined && isFirst) {
+      if (session === undefined) await assertAgent(gateway, options.agent)
+      else await chooseAgent(gateway, (await findSession(gateway, session)).id, options.agent)
+    }
     const status = await gateway.status()
     if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
-    const session = options.session ?? (options.continue === true ? (await newestSession(gateway)).id : undefined)
-    if (session !== undefined && options.agent !== undefined && isFirst)
-      await chooseAgent(gateway, (await findSession(gateway, session)).id, options.agent)
     return runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),

@@ -58,6 +58,11 @@ const entry = (): string => path('hello', 'index.js')
 /** Of the files as they are in the folder now. */
 const hashOf = async (): Promise<string> => (await json('verify', folder()))['tree_hash'] as string
 
+test('a folder that is not there, or has no manifest, is named', async () => {
+  assert.match((await plugin('verify', './nonesuch')).err, /^error: There is no folder \S+\/nonesuch\./)
+  assert.match((await plugin('verify', home.folder)).err, /has no oxbow\.plugin\.json/)
+})
+
 test('a new plugin is installed once a person approves its files, and its action is called', async () => {
   assert.match((await plugin('new', folder())).out, /Made the plugin hello .*oxbow plugin add \S+ --grant/s)
   assert.match((await plugin('verify', folder())).out, /hello 0\.1\.0 can be added/)

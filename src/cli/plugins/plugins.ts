@@ -225,6 +225,12 @@ export async function pluginVerify(name: string | undefined, options: JsonOption
       terminal,
     )
   }
+  if (name !== undefined && !isInstalled && /^[.~]|\//.test(name)) {
+    const fault = existsSync(resolve(name)) ? `${resolve(name)} has no oxbow.plugin.json.` : `There is no folder ${resolve(name)}.`
+    throw new OxbowError('not_found', fault, {
+      hint: '`oxbow plugin new FOLDER` makes a plugin; `oxbow plugin list` lists those installed.',
+    })
+  }
   const { plugins, problem } = readLock(home)
   const wanted = name === undefined ? plugins : [findPlugin(home, name)]
   const results = await Promise.all(wanted.map((plugin) => verifyOne(home, plugin)))

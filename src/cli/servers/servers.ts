@@ -1,7 +1,7 @@
 /** `oxbow servers add`, `remove`, `login` and their prompts; what a server offers is looked at and approved by verbs of its calls. */
 import { rm } from 'node:fs/promises'
 import { join, resolve as absolute } from 'node:path'
-import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
+import { isObject, isOxbowError, type Json, type JsonObject, ownValue, OxbowError } from '../../base/index.ts'
 import { openHome } from '../../runner/index.ts'
 import { withGuest, outputOf } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
@@ -107,11 +107,24 @@ export function serversPrompts(name: string, options: CallOptions, terminal: Ter
         )
   return showOutput([`mcp.${name}.prompt_list`, {}], options, terminal, (output) =>
     show(output as unknown as { prompts: readonly PromptLine[] }),
-  )
+  ).catch(noPrompts(name))
 }
 
 export function serversPrompt(words: readonly string[], options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(promptCall(words), options, terminal, (output) => plainText((output as unknown as { text: string }).text))
+  return showOutput(promptCall(words), options, terminal, (output) => plainText((output as unknown as { text: string }).text)).catch(
+    noPrompts(words[0] ?? ''),
+  )
+}
+
+/** The prompts of a server are calls once they are approved. */
+function noPrompts(server: string): (error: unknown) => never {
+  return (error) => {
+    if (!isOxbowError(error) || !error.message.startsWith('There is no call named')) throw error
+    throw new OxbowError('not_found', `No prompts are approved of a server ${JSON.stringify(server)}.`, {
+      hint: `\`oxbow servers approve ${plainLine(server, whatChars)}\` shows what it offers; \`oxbow servers list\` lists servers.`,
+      cause: error,
+    })
+  }
 }
 
 /** How long a person has to sign in. */

@@ -95,3 +95,12 @@ test('a rule for a call that there is not is saved with a warning that names the
   const two = await config(['set', 'approval.calls."file.wirte"', 'deny'])
   assert.match(two.err, /file\.wirte.*file\.raed.*, which do not exist/)
 })
+
+test('another provider is set with a warning of what is kept of the one before', async () => {
+  writeFileSync(file, '[model]\nprovider = "openai"\nname = "mine"\nbase_url = "http://127.0.0.1:9/v1"\ncontext_tokens = 32768\n')
+  const words = ['set', 'model.provider', 'anthropic', 'model.name', 'claude-sonnet-4-5']
+  const { exit, err } = await config(words, { ANTHROPIC_API_KEY: 'x' })
+  assert.equal(exit, 0, err)
+  assert.match(err.replaceAll(/\n +/g, ' '), /still sets model\.base_url, model\.context_tokens\. .*remove it: oxbow config edit/)
+  assert.doesNotMatch((await config(words, { ANTHROPIC_API_KEY: 'x' })).err, /still sets/)
+})

@@ -22,7 +22,7 @@ import {
   valueOf,
 } from '../../runner/index.ts'
 import { isObject, OxbowError } from '../../base/index.ts'
-import { type Config, configJsonSchema } from '../../config/index.ts'
+import { type Config, configJsonSchema, modelKeys } from '../../config/index.ts'
 import { printAnswer, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser, suggestion } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
@@ -84,7 +84,9 @@ export async function configSet(words: readonly string[], options: ConfigOptions
   for (const { file, path, value } of set) texts.set(file, changeText(file, texts.get(file)!, [{ key: [...path], value }]))
   for (const [file, text] of texts) checkConfigChange(file, before.get(file)!, text)
   await assertStarts(texts, options, terminal)
+  const provider = providerOf(place)
   for (const [file, text] of texts) if (text !== before.get(file)) replaceConfig(file, text)
+  if (providerOf(place) !== provider) warnOfKept(set, place, terminal)
   await warnOfRules(set, options, terminal)
   for (const { key, value, file } of set) {
     const changed = texts.get(file) !== before.get(file)
@@ -98,13 +100,34 @@ export async function configSet(words: readonly string[], options: ConfigOptions
   return 0
 }
 
+function providerOf({ home, workspace }: ReturnType<typeof placeOf>): string | undefined {
+  return configOf(() => loadConfig(home, workspace))?.model.provider
+}
+
+/** An address or a window of another provider's model is wrong for the next; keys are set one by one, so none is removed unasked. */
+function warnOfKept(set: readonly { readonly path: readonly string[] }[], { files }: ReturnType<typeof placeOf>, terminal: Terminal): void {
+  for (const { path: file, found } of files) {
+    const layer = found ? readLayer(file) : {}
+    const kept = modelKeys
+      .filter((name) => name !== 'provider' && valueAt(layer, ['model', name]) !== undefined)
+      .filter((name) => !set.some(({ path }) => path.join('.') === `model.${name}`))
+    if (kept.length === 0) continue
+    const names = kept.map((name) => `model.${name}`).join(', ')
+    printNotice(terminal, `warning: ${file} still sets ${names}. If that is for the provider before, remove it: oxbow config edit`)
+  }
+}
+
 /** A rule for a call that there is not is saved: a plugin may bring the call later. */
 async function warnOfRules(
   set: readonly { readonly path: readonly string[] }[],
   options: ConfigOptions,
   terminal: Terminal,
 ): Promise<void> {
-  if (!set.some(({ path: [section] }) => section === 'approval' || section === 'flow' || section === 'agent')) return
+  if (set.some(({ path: [section] }) => section === 'approval' || section === 'flow' || section === 'agent'))
+    await warnOfUnknown(options, terminal)
+}
+
+async function warnOfUnknown(options: ConfigOptions, terminal: Terminal): Promise<void> {
   const { home, workspace } = placeOf(options, terminal)
   const config = configOf(() => loadConfig(home, workspace))
   const { version, env, program } = terminal
@@ -171,9 +194,10 @@ function configOf(load: () => Config): Config | null {
   }
 }
 
-export function configValidate(options: ConfigOptions, terminal: Terminal): number {
+export async function configValidate(options: ConfigOptions, terminal: Terminal): Promise<number> {
   const { home, workspace, files } = placeOf(options, terminal)
   loadConfig(home, workspace)
+  await warnOfUnknown(options, terminal)
   const shown = files.map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
   return printAnswer(
     { valid: true, files },

@@ -42,13 +42,13 @@ export async function serve(choice: ServeOptions, terminal: Terminal): Promise<n
       hint: `Use it, or stop it first: oxbow stop${ofUser(choice.user)}`,
     })
   }
+  // Before it notes itself: what starts it in the background reads its warnings then. It serves all the same where they cannot be found.
+  await warnOfNames(options, terminal).catch(() => {})
   const file = serverFile(options.workspace)
   writeWhole(file, JSON.stringify({ pid: process.pid, guest: guest.pid }))
   const token = `${options.workspace.ipc}/token`
   if (choice.json === true) printLine(terminal, JSON.stringify({ url: guest.url, token_file: token, pid: guest.pid }))
   else printLine(terminal, `gateway  ${guest.url}\ntoken    ${token}\npid      ${guest.pid}\nCtrl+C stops it.`)
-  // What starts it in the background tells its person.
-  if (terminal.errors.isTTY) await warnOfNames(options, terminal)
   // From here on it signs a head now and then: what reading the configuration took is not needed again.
   setTimeout(returnMemory, restMs).unref()
   const failure = await Promise.race([guest.gone, stopped])
@@ -59,7 +59,6 @@ export async function serve(choice: ServeOptions, terminal: Terminal): Promise<n
 
 export async function start(choice: ServeOptions, terminal: Terminal): Promise<number> {
   const { guest, started } = await startServer(choice, terminal)
-  if (started) await warnOfNames(guestSetup(choice, terminal), terminal)
   return sayStarted(guest, started, choice, terminal)
 }
 
@@ -183,9 +182,7 @@ export async function restart(choice: ServeOptions, terminal: Terminal): Promise
   for (let waitedMs = 0; waitedMs < startMs; waitedMs += noteMs) {
     const { guest } = await startServer(choice, terminal)
     // What a terminal has started meanwhile ends with that terminal.
-    if ((await serverBehind(workspace, guest.pid)) === null) continue
-    await warnOfNames(guestSetup(choice, terminal), terminal)
-    return sayStarted(guest, true, choice, terminal)
+    if ((await serverBehind(workspace, guest.pid)) !== null) return sayStarted(guest, true, choice, terminal)
   }
   throw new OxbowError('workspace_busy', 'Oxbow has stopped, and a terminal uses the workspace since.', {
     hint: `When that terminal has ended: oxbow start${ofUser(choice.user)}`,

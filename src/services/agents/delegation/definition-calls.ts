@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { OxbowError } from '../../../base/index.ts'
 import { type Call, defineCall } from '../../../protocol/index.ts'
-import { definitionKinds, definitionName } from '../../../config/index.ts'
+import { type DefinitionKind, definitionKinds, definitionName } from '../../../config/index.ts'
 import { isOver } from '../agent-record.ts'
 import type { Supervisor } from '../supervisor.ts'
-import { type Definitions, listedDefinition, verbOf } from './definitions.ts'
+import { type Definitions, type ListedDefinition, listedDefinition, verbOf } from './definitions.ts'
 
 export interface DefinitionCallDeps {
   readonly definitions: () => Promise<Definitions>
@@ -70,16 +70,21 @@ function showCall(load: Load): Call {
     example: { kind: 'agents', name: 'reviewer' },
     recordOutput: ({ hash, state }) => ({ hash, state }),
     async run(place) {
-      const listed = await (await load()).list(place.kind)
-      const named = listed.filter((each) => each.name === place.name)
-      const found = named.find(({ state }) => state === 'new' || state === 'changed') ?? named[0]
-      if (found === undefined)
-        throw new OxbowError('not_found', `There is no definition ${place.kind}/${place.name}.`, {
-          hint: `See \`${verbOf(place.kind)} list\`.`,
-        })
+      const found = await listedOne(await load(), place)
       return { output: found, text: `${found.toml}\n${found.text}` }
     },
   })
+}
+
+/** @throws OxbowError `not_found` */
+async function listedOne(
+  definitions: Definitions,
+  place: { readonly kind: DefinitionKind; readonly name: string },
+): Promise<ListedDefinition> {
+  const named = (await definitions.list(place.kind)).filter((each) => each.name === place.name)
+  const found = named.find(({ state }) => state === 'new' || state === 'changed') ?? named[0]
+  if (found !== undefined) return found
+  throw new OxbowError('not_found', `There is no definition ${place.kind}/${place.name}.`, { hint: `See \`${verbOf(place.kind)} list\`.` })
 }
 
 function approveCall(load: Load): Call {
@@ -109,6 +114,8 @@ function revokeCall({ definitions, supervisor }: DefinitionCallDeps): Call {
       const by = { caller, call: id, name: 'definition.revoke' }
       const hash = await (await definitions()).revoke(by, of, called)
       const revoked = hash !== ''
+      // An approval may outlive the files; a name that has neither is misspelt.
+      if (!revoked) await listedOne(await definitions(), { kind: of, name: called })
       const agents = await supervisor()
       const working = agents.all().filter((each) => revoked && each.delegation?.hash === hash && !isOver(each))
       await Promise.all(working.map((each) => agents.kill(by, each.id, 'the approval of its definition was taken back')))

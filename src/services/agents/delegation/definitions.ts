@@ -54,7 +54,7 @@ export const listedDefinition = z.strictObject({
   table: jsonObjectSchema().optional().describe('What its TOML holds, as JSON; absent for one that cannot be read.'),
 })
 
-type ListedDefinition = z.infer<typeof listedDefinition>
+export type ListedDefinition = z.infer<typeof listedDefinition>
 
 export interface Definitions {
   /** Those that count, by name. */

@@ -52,7 +52,7 @@ async function withBranches(run: (place: Place, root: string) => Promise<void>, 
 const lines = (...some: readonly string[]): string => some.map((line) => `${line}\n`).join('')
 
 test('a branch is merged as a diff: its changes come into the workspace, what both changed apart is joined, and the merge can be undone', async () => {
-  await withBranches(async ({ write, read, has, ok }, root) => {
+  await withBranches(async ({ write, read, has, call, ok }, root) => {
     write('both.txt', lines('a', 'b', 'c', 'd', 'e'))
     write('mine.txt', 'old')
     write('gone.txt', 'x')
@@ -74,6 +74,11 @@ test('a branch is merged as a diff: its changes come into the workspace, what bo
     assert.equal(read('mine.txt'), 'mine')
     assert.equal(read('new/deep.txt'), 'new')
     assert.deepEqual([has('shared/gone.txt'), has('branches/try-1')], [false, false])
+    // A dry run of `branch drop` is a diff.
+    for (const name of ['branch.diff', 'branch.drop']) {
+      const over = await call(name, { branch: 'try-1' })
+      assert.match('failure' in over ? over.failure.message : '', /try-1 is merged/, name)
+    }
     await ok('version.restore', { path: '/', at: merged.before, apply: true })
     assert.deepEqual([read('both.txt'), has('shared/gone.txt'), has('shared/new/deep.txt')], [lines('A', 'b', 'c', 'd', 'e'), true, false])
     const { branches } = await ok<{ branches: BranchRecord[] }>('branch.list', { ended: true })

@@ -91,7 +91,7 @@ export function createBranches(deps: BranchesDeps): Branches {
       inTurn(name, async () => {
         assertNoBranch(by.caller)
         const record = await find(name)
-        return isEnded(record) ? record : end(deps, by, record, 'dropped')
+        return record.state === 'dropped' ? record : end(deps, by, record.state === 'making' ? record : openOnly(record), 'dropped')
       }),
     rest: (name) => copies().rest(name),
   }
