@@ -101,7 +101,7 @@ void test('all memories are exported, imported again without change, and refused
   const changed = join(home.folder, 'changed.jsonl')
   writeFileSync(changed, `${lines.find((line) => line.includes('Busan'))!.replaceAll('Busan', 'Daegu')}\nno json\n`)
   const folder = await home.oxbow(['memory', 'import', '/'])
-  assert.deepEqual([folder.exit, folder.err], [errorTable.not_found.exit, 'error: / cannot be read\nhint: Name a file with JSON lines.\n'])
+  assert.deepEqual([folder.exit, folder.err], [errorTable.bad_input.exit, 'error: / is not a file\nhint: Name a file with JSON lines.\n'])
   const bad = await home.oxbow(['memory', 'import', changed])
   assert.deepEqual([bad.exit, /--overwrite replaces them/.test(bad.out), /line 2: /.test(bad.out)], [12, true, true])
 })
