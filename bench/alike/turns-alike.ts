@@ -1,17 +1,15 @@
 /** One turn at a time: the time between a message and the model's answer, compared with a relay that does nothing. */
 import { request } from 'undici'
-import type { SessionId } from '../../src/base/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { fillAlike } from './alike-memories.ts'
 import { connectRelay, startRelay } from '../relay/relay-client.ts'
 import { bounded, figure, ms, type Row, shown, times, unsearched } from '../report.ts'
 import { median, quantile } from '../statistics.ts'
 import { processorMs } from '../subjects/child-process.ts'
-import type { GatewayClient } from '../subjects/gateway-client.ts'
+import { sessionTurns } from '../subjects/gateway-client.ts'
 import { makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
 
-/** Turns in one session, so that short conversations are measured; `history` measures long ones. */
 const turnsPerSession = 10
 
 const kinds = ['plain', 'oneTool', 'fiveTools'] as const
@@ -69,25 +67,7 @@ async function guestSide(
   const config = forgets ? { memory: withoutRecall } : {}
   const guest: RunningGuest = stack.use(await startGuest({ program: programs.usual, workspace, modelUrl, config }))
   const terminal = stack.use(await guest.connect())
-  return { name, kinds: kindsOf, pid: guest.pid, ...(await sessionTurns(terminal)) }
-}
-
-/** Turns in sessions that are created untimed. */
-async function sessionTurns(terminal: GatewayClient): Promise<Pick<Side, 'turn'> & { prepare(): Promise<void> }> {
-  let session: SessionId = await terminal.open()
-  let taken = 0
-  return {
-    turn(prompt) {
-      taken += 1
-      return terminal.turn(session, prompt)
-    },
-    async prepare() {
-      if (taken < turnsPerSession) return
-      await terminal.unfollow(session)
-      session = await terminal.open()
-      taken = 0
-    },
-  }
+  return { name, kinds: kindsOf, pid: guest.pid, ...(await sessionTurns(terminal, turnsPerSession)) }
 }
 
 async function measureSides(sides: readonly Side[], { plan }: BenchContext): Promise<ReadonlyMap<string, Samples>> {

@@ -23,6 +23,31 @@ export interface GatewayClient extends Disposable {
   send(session: SessionId, text: string): Promise<void>
 }
 
+/** Turns of one terminal, in sessions that are created untimed. */
+export interface SessionTurns {
+  /** Prepares the next turn: a new session where the one before has had its turns. */
+  prepare(): Promise<void>
+  turn(text: string): Promise<number>
+}
+
+/** @param most turns in one session, so that short conversations are measured; `history` measures long ones */
+export async function sessionTurns(terminal: GatewayClient, most: number): Promise<SessionTurns> {
+  let session = await terminal.open()
+  let taken = 0
+  return {
+    turn(text) {
+      taken += 1
+      return terminal.turn(session, text)
+    },
+    async prepare() {
+      if (taken < most) return
+      await terminal.unfollow(session)
+      session = await terminal.open()
+      taken = 0
+    },
+  }
+}
+
 interface RunningTurn {
   readonly done: PromiseWithResolvers<number>
   readonly session: SessionId

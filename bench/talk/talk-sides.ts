@@ -1,13 +1,11 @@
 /** What the benches of lifelike turns measure: guests with their launchers, the relay, and pi's agent core. */
-import type { SessionId } from '../../src/base/index.ts'
 import type { BenchContext } from '../measure.ts'
 import { repositoryPath, startChild } from '../subjects/child-process.ts'
-import type { GatewayClient } from '../subjects/gateway-client.ts'
+import { sessionTurns } from '../subjects/gateway-client.ts'
 import { startRunner } from '../subjects/runner.ts'
 import { connectRelay, startRelay } from '../relay/relay-client.ts'
 import { fillLifelike } from './lifelike-memory.ts'
 
-/** Turns in one session, so that short conversations are measured; `history` measures long ones. */
 const turnsPerSession = 8
 
 const withoutRecall = '[memory]\nrecall = false\n'
@@ -42,28 +40,10 @@ export async function startGuestSide(
   const terminals = await Promise.all(Array.from({ length: lines }, () => pair.connect()))
   return {
     pid: pair.runnerPid,
-    lines: await Promise.all(terminals.map(guestLine)),
+    lines: await Promise.all(terminals.map((terminal) => sessionTurns(terminal, turnsPerSession))),
     async [Symbol.asyncDispose]() {
       for (const terminal of terminals) terminal[Symbol.dispose]()
       await pair[Symbol.asyncDispose]()
-    },
-  }
-}
-
-/** Turns in sessions that are created untimed. */
-async function guestLine(terminal: GatewayClient): Promise<TalkLine> {
-  let session: SessionId = await terminal.open()
-  let taken = 0
-  return {
-    turn(text) {
-      taken += 1
-      return terminal.turn(session, text)
-    },
-    async prepare() {
-      if (taken < turnsPerSession) return
-      await terminal.unfollow(session)
-      session = await terminal.open()
-      taken = 0
     },
   }
 }
