@@ -99,14 +99,15 @@ async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Sta
   const ended = new AbortController()
   for (const end of ['exit', 'error']) child.once(end, () => ended.abort())
   child.unref()
-  for (let waitedMs = 0; waitedMs < startMs && !ended.signal.aborted; waitedMs += logPollMs) {
+  const served = async (): Promise<Started['guest'] | null> => {
     const guest = await findGuest(workspace)
     // The server notes itself a moment after its guest answers; `stop` needs that.
-    if (guest !== null && serverOf(workspace)?.guest === guest.pid) {
-      for (const warning of warningsIn(readFileSync(path, 'utf8'))) printOnce(terminal, warning)
-      return { guest, started: true }
-    }
-    await sleep(logPollMs)
+    return guest !== null && serverOf(workspace)?.guest === guest.pid ? guest : null
+  }
+  const guest = await lookFor(startMs, served, ended.signal)
+  if (guest !== null) {
+    for (const warning of warningsIn(readFileSync(path, 'utf8'))) printOnce(terminal, warning)
+    return { guest, started: true }
   }
   const other = ended.signal.aborted ? await startedByOthers(workspace, child.exitCode) : null
   if (other !== null) return { guest: other, started: false }
@@ -120,9 +121,19 @@ async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Sta
 /** Of several starts at once one is first, and a restart may end the server of another one before it starts its own. */
 async function startedByOthers(workspace: Workspace, exit: number | null): Promise<Started['guest'] | null> {
   if (exit !== null && exit !== 0 && exit !== errorTable.workspace_busy.exit) return null
-  for (let waitedMs = 0; waitedMs < otherStartMs; waitedMs += logPollMs) {
-    const guest = await findGuest(workspace)
-    if (guest !== null) return guest
+  return lookFor(otherStartMs, () => findGuest(workspace))
+}
+
+/** @param over ends the looking @returns what is found first; null: nothing within so long */
+async function lookFor<Found>(
+  withinMs: number,
+  look: () => Promise<Found | null>,
+  over?: Pick<AbortSignal, 'aborted'>,
+): Promise<Found | null> {
+  for (let waitedMs = 0; waitedMs < withinMs; waitedMs += logPollMs) {
+    if (over?.aborted === true) return null
+    const found = await look()
+    if (found !== null) return found
     await sleep(logPollMs)
   }
   return null
@@ -163,10 +174,9 @@ async function stopServer({ user }: Pick<ServeOptions, 'user'>, terminal: Termin
     })
   }
   process.kill(server.pid, 'SIGTERM')
-  for (let waitedMs = 0; waitedMs < stopMs; waitedMs += logPollMs) {
-    if (serverOf(workspace)?.pid !== server.pid && (await findGuest(workspace)) === null) return true
-    await sleep(logPollMs)
-  }
+  const gone = async (): Promise<true | null> =>
+    serverOf(workspace)?.pid !== server.pid && (await findGuest(workspace)) === null ? true : null
+  if ((await lookFor(stopMs, gone)) === true) return true
   throw new OxbowError('timeout', `Process ${server.pid} has not stopped within ${stopMs / 1_000} s.`, {
     hint: `End it: kill -9 ${server.pid}. Nothing that was acknowledged is lost.`,
   })
@@ -265,12 +275,10 @@ function readFrom(path: string, { file: before, at }: LogPlace): { readonly text
 
 /** @returns the server of a guest, which notes itself a moment after its guest answers; null for the guest of a terminal */
 async function serverBehind(workspace: Workspace, guest: number): Promise<Server | null> {
-  for (let waitedMs = 0; waitedMs < noteMs; waitedMs += logPollMs) {
+  return lookFor(noteMs, async () => {
     const server = serverOf(workspace)
-    if (server?.guest === guest) return server
-    await sleep(logPollMs)
-  }
-  return null
+    return server?.guest === guest ? server : null
+  })
 }
 
 /** The process of `oxbow serve`, and the guest that it started. */
