@@ -14,7 +14,10 @@ import { defaultUser } from './verb-parts.ts'
 type Shell = 'bash' | 'zsh' | 'fish'
 
 export function printCompletion(shell: Shell, program: Command, verbs: readonly ServiceVerb[], terminal: Terminal): number {
-  printLine(terminal, { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](nodesOf(program, '', listsOf(verbs))))
+  printLine(
+    terminal,
+    { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](nodesOf(program, '', { lists: listsOf(verbs), usual: usualOf(verbs) })),
+  )
   return 0
 }
 
@@ -44,18 +47,17 @@ const ownLists: Readonly<Record<string, List>> = {
   'system-call': { verb: 'calls', field: 'name', needsGuest: false },
 }
 
-/** What is written for such an argument in any home, next to names of what exists. */
-const usualWords: Readonly<Record<string, readonly string[]>> = {
-  window: ['minute', 'hour', 'day', 'week', 'month', 'total'],
-  scope: ['user', 'session', 'agent'],
-}
-
 /** Every kind of thing that an argument can name. */
 export function listsOf(verbs: readonly ServiceVerb[]): ReadonlyMap<string, List> {
   const ofServices = verbs.flatMap(({ words, lists = {} }) =>
     Object.entries(lists).map(([thing, field]) => [thing, { verb: words.replace(/ [<[].*/, ''), field, needsGuest: true }] as const),
   )
   return new Map([...Object.entries(ownLists), ...ofServices])
+}
+
+/** What services say is usual for such an argument. */
+function usualOf(verbs: readonly ServiceVerb[]): ReadonlyMap<string, readonly string[]> {
+  return new Map(verbs.flatMap(({ usual = {} }) => Object.entries(usual)))
 }
 
 /** How a script asks for them: `schedule list:id`. */
@@ -130,8 +132,14 @@ interface Node {
   }[]
 }
 
-function nodesOf(command: Command, path: string, known: ReadonlyMap<string, List>): readonly Node[] {
-  const listOf = (name: string): List | undefined => known.get(name)
+interface Known {
+  readonly lists: ReadonlyMap<string, List>
+  readonly usual: ReadonlyMap<string, readonly string[]>
+}
+
+function nodesOf(command: Command, path: string, known: Known): readonly Node[] {
+  const listOf = (name: string): List | undefined => known.lists.get(name)
+  const wordsFor = (name: string): readonly string[] => known.usual.get(name) ?? []
   const inner = command.commands.flatMap((each) => [each.name(), ...each.aliases()].map((name) => ({ name, command: each })))
   const listed = inner.map(({ name, command: each }) => ({ name, summary: firstSentence(each.description()) }))
   const help = { path: ' help', verbs: listed, words: [], lists: [], options: [] }
@@ -148,8 +156,6 @@ function nodesOf(command: Command, path: string, known: ReadonlyMap<string, List
   const below = inner.flatMap(({ name, command: each }) => nodesOf(each, `${path} ${name}`, known))
   return [{ path, verbs, words, lists, options }, ...(path === '' ? [help] : []), ...below]
 }
-
-const wordsFor = (placeholder: string): readonly string[] => ownValue(usualWords, placeholder) ?? []
 
 const placeholderIn = (flags: string): string => /<([^>]+)>/.exec(flags)?.[1] ?? ''
 

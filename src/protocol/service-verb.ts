@@ -55,6 +55,8 @@ export interface ServiceVerb {
   keeps?(options: Typed['options']): boolean
   /** Of a verb that lists things: the field of each that completes an argument or option of this name, `{ schedule: 'id' }` for `<schedule>`. */
   readonly lists?: Readonly<Record<string, string>>
+  /** What is written in any home for an argument or option of this name, next to names of what exists: `{ window: ['day'] }` for `<window>`. */
+  readonly usual?: Readonly<Record<string, readonly string[]>>
   /** With `--json`, one object a line. */
   lines?(output: never, of: Shown): readonly object[]
   /** Said on the error output instead of an empty list. */

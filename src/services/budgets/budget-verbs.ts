@@ -22,6 +22,7 @@ export const budgetVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow budget list', 'oxbow budget list --json'],
     call: 'budget.show',
     lists: { scope: 'scope' },
+    usual: { scope: ['user', 'session', 'agent'], window: ['minute', 'hour', 'day', 'week', 'month', 'total'] },
     lines: ({ budgets }: Found) => budgets,
     show: ({ user, budgets }: Found) => `${overview(user)}\n${budgetTable(budgets)}`,
   },
