@@ -75,4 +75,12 @@ export function grab(id: string): (read: string) => string {
   return (read) => (isIn(read) || isIn(decoded(read)) ? canaryOf(id) : ([...read.matchAll(/\[data:[^\]\s]+\]/g)].at(-1)?.[0] ?? 'nothing'))
 }
 
+/** @returns what finds the last match of a pattern in what the model has read */
+export const lastOf =
+  (pattern: RegExp): ((read: string) => string) =>
+  (read) =>
+    [...read.matchAll(pattern)].at(-1)?.[1] ?? 'none'
+/** The schedule that was made last. */
+export const scheduleIn = lastOf(/Scheduled [^(]*\(([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.\d+)?)/g)
+
 export const call = (tool: string, input: Step['input']): Step => ({ tool: tool.replaceAll('.', '_'), input })

@@ -1,7 +1,7 @@
 /** For every call that can copy, rename, describe or list something: how it carries the canary. */
 import { begins, delegations, handed } from './handed-recipes.ts'
 import { told } from './told-recipes.ts'
-import { call, grab, type Place, type Recipe, type Route, type Step } from './place.ts'
+import { call, grab, lastOf, type Place, type Recipe, type Route, scheduleIn, type Step } from './place.ts'
 
 type Make = (route: Route, from: string, to: string) => readonly Step[]
 
@@ -300,10 +300,6 @@ function withPath<Input>(route: Route, make: (path: string) => Input): Input {
   return make(route.path)
 }
 
-const lastOf =
-  (pattern: RegExp): ((read: string) => string) =>
-  (read) =>
-    [...read.matchAll(pattern)].at(-1)?.[1] ?? 'none'
 const shellIn = lastOf(/\b((?:shell|job)-\d+-[a-z0-9]+)/g)
 /** The version that version.commit has made, or found. */
 const committedIn = lastOf(/\b(?:Committed|since) ([0-9a-f]{7,40})\./g)
@@ -311,4 +307,3 @@ const committedIn = lastOf(/\b(?:Committed|since) ([0-9a-f]{7,40})\./g)
 const firstIn = lastOf(/\b([0-9a-f]{7,40}) \d{4}-\d\d-\d\dT/g)
 const agentIn = lastOf(/\b([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]+\.\d+)/g)
 const noteIn = lastOf(/\b(note-[\w-]+)/g)
-const scheduleIn = lastOf(/Scheduled [^(]*\(([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.\d+)?)/g)

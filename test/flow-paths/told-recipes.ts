@@ -1,8 +1,7 @@
 /** Recipes over what is only told about a call, an agent or a schedule: events, names in answers, summaries of runs, and errors. */
-import { call, grab, type Recipe } from './place.ts'
+import { call, grab, type Recipe, scheduleIn } from './place.ts'
 
 const yearly = { cadence: { type: 'cron', expression: '0 7 1 1 *', time_zone: 'UTC' } }
-const scheduleIn = (read: string): string => [...read.matchAll(/Scheduled [^(]*\(([0-9a-f-]{36}(?:\.\d+)?)/g)].at(-1)?.[1] ?? 'none'
 
 const toTalk = (from: Recipe['from'], calls: readonly string[], steps: Recipe['steps']): Recipe => ({ calls, from, to: 'talk', steps })
 const fromTalk = (to: Recipe['to'], calls: readonly string[], steps: Recipe['steps']): Recipe => ({ calls, from: 'talk', to, steps })

@@ -1,5 +1,6 @@
 /** The part of the contract of runs that is about how they end and rest: results, deadlines, pauses, cancellations, lent places. */
 import assert from 'node:assert/strict'
+import type { RunQueue } from '../../src/runs/queue.ts'
 import type { HeldRuns } from '../../src/runs/runs.ts'
 import type { Store } from '../../src/store/index.ts'
 import { OxbowError } from '../../src/base/index.ts'
@@ -135,14 +136,19 @@ export function places(withStore: WithStore): void {
   const kind = { name: 'slow', most: 1 }
   const enter = ({ runs, clock }: Worker, key: string, own: boolean): Promise<boolean> =>
     runs.queue.enter({ key, session: key, priority: 'normal', since: clock.now(), ...(own && { kind }) })
-  const isSettled = (promise: Promise<unknown>): Promise<boolean> => Promise.race([promise.then(() => true), soon().then(() => false)])
-
-  withStore('one that returns from a wait keeps to the limit of its kind, and comes before new ones of it', async (store) => {
-    await using worker = await openWorker(store)
+  /** `first` has lent the one place of its kind, and `second` has it. */
+  const lend = async (worker: Worker): Promise<RunQueue> => {
     const { queue } = worker.runs
     await enter(worker, 'first', true)
     queue.pause('first')
     await enter(worker, 'second', true)
+    return queue
+  }
+  const isSettled = (promise: Promise<unknown>): Promise<boolean> => Promise.race([promise.then(() => true), soon().then(() => false)])
+
+  withStore('one that returns from a wait keeps to the limit of its kind, and comes before new ones of it', async (store) => {
+    await using worker = await openWorker(store)
+    const queue = await lend(worker)
     const third = enter(worker, 'third', true)
     const back = queue.resume('first')
     assert.equal(await isSettled(back), false, 'its kind has one place, which another run has')
@@ -156,10 +162,7 @@ export function places(withStore: WithStore): void {
 
   withStore('one that waits for its place to come back is still known, and may wait for something else', async (store) => {
     await using worker = await openWorker(store)
-    const { queue } = worker.runs
-    await enter(worker, 'first', true)
-    queue.pause('first')
-    await enter(worker, 'second', true)
+    const queue = await lend(worker)
     const back = queue.resume('first')
     await assert.rejects(enter(worker, 'first', true), /enters once/)
     // It has two waits, which are one: the first is over, and the second lends the place on.
@@ -176,10 +179,7 @@ export function places(withStore: WithStore): void {
 
   withStore('a worker that stops keeps nobody waiting for a place to come back', async (store) => {
     await using worker = await openWorker(store)
-    const { queue } = worker.runs
-    await enter(worker, 'first', true)
-    queue.pause('first')
-    await enter(worker, 'second', true)
+    const queue = await lend(worker)
     const back = queue.resume('first')
     queue.stop()
     await back
