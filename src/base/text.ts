@@ -221,7 +221,10 @@ export function jsonIn(reply: string): Json | undefined {
   return undefined
 }
 
-/** @returns a time for people, to the second, whatever their time zone */
-export function timeInUtc(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+/** @returns a time for people, whatever their time zone */
+export function timeInUtc(at: number, to: 'minute' | 'second' = 'second'): string {
+  return `${new Date(at)
+    .toISOString()
+    .slice(0, to === 'minute' ? 16 : 19)
+    .replace('T', ' ')} UTC`
 }

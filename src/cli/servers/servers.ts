@@ -119,7 +119,7 @@ export function serversPrompt(words: readonly string[], options: CallOptions, te
 /** The prompts of a server are calls once they are approved. */
 function noPrompts(server: string): (error: unknown) => never {
   return (error) => {
-    if (!isOxbowError(error) || !error.message.startsWith('There is no call named')) throw error
+    if (!isOxbowError(error, 'unknown_call')) throw error
     throw new OxbowError('not_found', `No prompts are approved of a server ${JSON.stringify(server)}.`, {
       hint: `\`oxbow servers approve ${plainLine(server, whatChars)}\` shows what it offers; \`oxbow servers list\` lists servers.`,
       cause: error,

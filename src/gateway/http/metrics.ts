@@ -50,15 +50,13 @@ export function createMetrics(): Metrics {
             ['{result="late"}', guest.recalls?.late ?? 0],
           ],
         ),
-        ...family('oxbow_turns_running', 'gauge', 'Turns that run now, of people, agents and schedules.', [
-          ['', listOf(now['turns']).length],
-        ]),
+        ...family('oxbow_turns_running', 'gauge', 'Turns that run now, of people, agents and schedules.', [['', sizeOf(now['turns'])]]),
         ...family('oxbow_messages_waiting', 'gauge', 'Messages that wait for the running turn of their session to end.', [
           ['', waitingIn(now['turns'])],
         ]),
         ...family('oxbow_calls_running', 'gauge', 'System calls that run now, by name.', callsIn(now['calls'])),
         ...family('oxbow_approvals_waiting', 'gauge', 'System calls that wait until a person allows them.', [
-          ['', listOf(now['approvals']).length],
+          ['', sizeOf(now['approvals'])],
         ]),
         ...numbers('oxbow_agents', now['admission'], ofQueue),
         ...family('oxbow_agents_queued', 'gauge', 'Runs of agents, schedules and tasks that wait for a place.', [

@@ -6,7 +6,7 @@
  * are used up, that they are.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { assertNever, type CallId, type SessionId, type Failure, type JsonObject, OxbowError } from '../../base/index.ts'
+import { assertNever, type CallId, type SessionId, type Failure, type JsonObject, OxbowError, timeInUtc } from '../../base/index.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import {
   type Account,
@@ -163,17 +163,12 @@ export function exhausted({ account, kind, needed, left }: Shortfall): Failure {
       message: `The ${config}'s budget does not cover this: ${reason}. Nothing was run.`,
       hint: `It does not reset by itself. Raise [budget.${config}] in config.toml${config === 'session' ? ', or start a new session' : ''}, then send the message again.`,
     }
-  const renewal = until === Infinity ? 'It does not reset by itself.' : `It resets at ${timeText(until)}.`
+  const renewal = until === Infinity ? 'It does not reset by itself.' : `It resets at ${timeInUtc(until, 'minute')}.`
   return {
     code: 'budget_exhausted',
     message: `The budget ${key} does not cover this: ${reason}. Nothing was run.`,
     hint: `${renewal} A person can raise it on the page Budgets, or with \`oxbow budget set\`.`,
   }
-}
-
-/** To the minute, in the time zone by which windows begin. */
-function timeText(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
 export function lineOf(account: Account): BudgetLine {

@@ -67,7 +67,7 @@ export function featuresOf(found: readonly Recalled[], need: TurnNeed): readonly
   ]
   const bestClose = Math.max(0, ...found.map(({ why }) => why.closeness ?? 0))
   const near = found.filter(({ why }) => (why.closeness ?? 0) >= bestClose * 0.8).length
-  const anywhere = need.telling.filter((term) => found.some((_, i) => match.has(i, term) > 0)).length
+  const anywhere = need.telling.filter(match.isAnywhere).length
   const message = [
     matters[need.kind],
     need.isQuestion ? 1 : 0,
@@ -110,10 +110,9 @@ function matchesOf(
       all,
     )
   }
-  const anywhere = (term: string): boolean => known.some((_, i) => match.has(i, term) > 0)
   const byParts = parts.map((part) => known.map((_, i) => weighed(part, i)))
-  const rarest = telling.toSorted((a, b) => (rarities.get(b) ?? 0) - (rarities.get(a) ?? 0)).find(anywhere)
-  const missing = names.filter((name) => !anywhere(name)).length
+  const rarest = telling.toSorted((a, b) => (rarities.get(b) ?? 0) - (rarities.get(a) ?? 0)).find(match.isAnywhere)
+  const missing = names.filter((name) => !match.isAnywhere(name)).length
   return known.map(({ terms }, i) => {
     const exact = telling.filter((term) => terms.has(term)).length
     const misspelled = telling.filter((term) => !terms.has(term) && match.has(i, term) > 0).length
@@ -155,6 +154,8 @@ type Aliases = ReadonlyMap<string, readonly string[]>
 interface Matcher {
   /** 1 for a term of the memory, less for one that is a misspelling away. */
   has(memory: number, term: string): number
+  /** Whether any memory has it so. */
+  isAnywhere(term: string): boolean
   rarity(term: string): number
 }
 
@@ -175,6 +176,7 @@ function matcher(known: readonly Known[], aliases: Aliases): Matcher {
   }
   return {
     has: (memory, term) => row(term)[memory] ?? 0,
+    isAnywhere: (term) => row(term).some((each) => each > 0),
     rarity(term) {
       const having = row(term).filter((each) => each > 0).length
       return Math.log(1 + (known.length - having + 0.5) / (having + 0.5))
