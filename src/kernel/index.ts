@@ -51,7 +51,6 @@ export {
   type FileFlow,
   type FileGuard,
   firstLine,
-  type Judged,
   maxSessionsRead,
   maxTitleLength,
   type OpenedFlow,

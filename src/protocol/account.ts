@@ -170,7 +170,7 @@ export interface Accounts {
   put(account: Account): void
   /** Accounts of a session and of the user. */
   chain(session: SessionId | ''): readonly Account[]
-  load(session: SessionId | ''): Promise<void> | undefined
+  load(session: SessionId | ''): Promise<void>
   /** Accounts of calls that run stay in memory, because what is reserved is nowhere else. */
   pin(chain: readonly Account[]): void
   unpin(chain: readonly Account[]): void

@@ -31,8 +31,8 @@ export interface SecretUse {
 }
 
 export interface SecretUses {
-  /** Loads what is remembered of secrets, for calls that can reach them; null when that is loaded, or not needed. */
-  ready(call: Call): Promise<void> | null
+  /** Loads what is remembered of secrets, once, for calls that can reach them. */
+  ready(call: Call): Promise<void>
   /** Replaces the secrets that a caller wrote itself. `own` are their names: the call receives these values whatever is allowed. */
   adopt(input: unknown): { readonly input: unknown; readonly own: readonly string[] }
   /** @returns why a call must not run with the handles in its input; null when it may */
@@ -66,7 +66,9 @@ interface Seen {
 export function createSecretUses(secrets: Secrets): SecretUses {
   const seen = createSeen()
   return {
-    ready: (call) => (isEdge(call) || call.labels.adds.includes('untrusted') ? secrets.ready() : null),
+    async ready(call) {
+      if (isEdge(call) || call.labels.adds.includes('untrusted')) await secrets.ready()
+    },
     adopt(input) {
       secrets.refresh()
       const own: string[] = []

@@ -99,8 +99,8 @@ export interface Secrets {
   allow(origin: Origin, name: string, policy: SecretPolicy | null): Promise<void>
   /** Reads the vault again if it has changed. */
   refresh(): void
-  /** Loads what a person has allowed and released; null when it is loaded. */
-  ready(): Promise<void> | null
+  /** Loads what a person has allowed and released, once. */
+  ready(): Promise<void>
 }
 
 /** What of the kernel's documents the secrets use. */
@@ -133,9 +133,7 @@ export function createSecrets(deps: SecretsDeps): Secrets {
     const vault = deps.vault.load?.().then((found) => values.replace('vault', found))
     // Without a sandbox there is no call that could show a value of the vault.
     await Promise.all([finder.load(), permissions.load(), vault?.catch(() => {})])
-    isLoaded = true
   })
-  let isLoaded = false
   let again = { text: '', changes: -1, hidden: '' }
   return {
     ...search,
@@ -185,7 +183,7 @@ export function createSecrets(deps: SecretsDeps): Secrets {
       const vault = deps.vault.changed()
       if (vault !== null) values.replace('vault', vault)
     },
-    ready: () => (isLoaded ? null : load()),
+    ready: load,
   }
 }
 

@@ -55,8 +55,8 @@ function mayUse({ rights, limits }: Omit<SkillUser, 'name'>, skill: string): boo
 const skillRight = 'skill.use'
 
 export interface Catalog {
-  /** Those that count for an agent and that its rights include, each name once; the same array until something changes. A promise only before the first answer of the host, for which it waits `firstAnswerMs`. */
-  usable(user: SkillUser): readonly Skill[] | Promise<readonly Skill[]>
+  /** Those that count for an agent and that its rights include, each name once; the same array until something changes. Waits only for the first answer of the host, at most `firstAnswerMs`. */
+  usable(user: SkillUser): Promise<readonly Skill[]>
   /** What the host has now. */
   host(): Promise<HostState>
   /** @throws OxbowError `not_found`, `limit_reached` */
@@ -102,16 +102,15 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
     return skills
   }
   return {
-    usable(user) {
+    async usable(user) {
       if (!user.rights.has('*') && !user.rights.has(skillRight)) return noSkills
       // The host is asked in the background: a change counts from the next turn on.
       if (state !== null && nowMs() - readAt > heldMs) {
         readAt = nowMs()
         void current().catch(() => {})
       }
-      const trusted = trust.all()
-      if (state !== null && !(trusted instanceof Promise)) return usableOf(user, state, trusted)
-      return Promise.all([state ?? firstAnswer(), trusted]).then(([from, all]) => usableOf(user, from, all))
+      const [from, trusted] = await Promise.all([state ?? firstAnswer(), trust.all()])
+      return usableOf(user, from, trusted)
     },
     host: current,
     async hostFiles(skill) {

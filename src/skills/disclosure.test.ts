@@ -47,7 +47,7 @@ describe('a host that does not answer', () => {
     } as const
     const answer = Promise.withResolvers<{ skills: (typeof skill)[]; prompts: [] }>()
     const host = { skills: () => answer.promise, skillFiles: async () => [] }
-    const trust = { all: () => new Map() } as Pick<TrustBook, 'all'> as TrustBook
+    const trust = { all: async () => new Map() } as Pick<TrustBook, 'all'> as TrustBook
     const catalog = createCatalog({ host, trust, nowMs: () => 0 })
     const first = catalog.usable(ox)
     t.mock.timers.tick(1_000)
@@ -55,8 +55,7 @@ describe('a host that does not answer', () => {
     assert.deepEqual(await catalog.usable(ox), [])
     answer.resolve({ skills: [skill], prompts: [] })
     await catalog.host()
-    const later = catalog.usable(ox)
-    assert.ok(Array.isArray(later) && later[0]?.name === 'late')
+    assert.equal((await catalog.usable(ox))[0]?.name, 'late')
   })
 })
 

@@ -31,8 +31,8 @@ export interface SkillDeps {
 
 export interface Skills {
   readonly calls: readonly Call[]
-  /** For the system prompt of an agent; empty without skills and instructions. A promise only where something has to be read. */
-  section(user: SkillUser): string | Promise<string>
+  /** For the system prompt of an agent; empty without skills and instructions. */
+  section(user: SkillUser): Promise<string>
 }
 
 export function createSkills({ documents, host, sandbox, mounts, agent, countTokens, show, nowMs }: SkillDeps): Skills {
@@ -40,45 +40,38 @@ export function createSkills({ documents, host, sandbox, mounts, agent, countTok
   const trust = openTrustBook(documents, () => held.clear())
   const catalog = createCatalog({ host, trust, nowMs })
   const workspace = openWorkspaceFiles(sandbox, mounts)
-  const lists = new WeakMap<readonly Skill[], string | Promise<string>>()
-  const listOf = (skills: readonly Skill[]): string | Promise<string> => {
+  const lists = new WeakMap<readonly Skill[], Promise<string>>()
+  const listOf = (skills: readonly Skill[]): Promise<string> => {
     const known = lists.get(skills)
     if (known !== undefined) return known
-    const made = listSkills(skills, countTokens).then((text) => {
-      lists.set(skills, text)
-      return text
-    })
+    const made = listSkills(skills, countTokens)
     lists.set(skills, made)
     made.catch(() => lists.delete(skills))
     return made
   }
-  const skillSection = (user: SkillUser): string | Promise<string> => {
-    const usable = catalog.usable(user)
-    return usable instanceof Promise ? usable.then(listOf) : listOf(usable)
-  }
   // So that the first turn finds the answer of the host.
-  const first = catalog.usable({ name: agent, rights: new Set(['*']) })
-  if (first instanceof Promise) first.then(listOf).catch(() => {})
+  catalog
+    .usable({ name: agent, rights: new Set(['*']) })
+    .then(listOf)
+    .catch(() => {})
   return {
     calls: [
       ...agentCalls({ catalog, workspace, show, countTokens, agent, mounts, sandbox }),
       ...personCalls({ catalog, workspace, trust, agent }),
     ],
-    section(user) {
+    async section(user) {
       const { name, rights, limits } = user
       const readsFiles = rights.has('file.read') || rights.has('*')
       const key = [name, readsFiles, rights.has('*'), rights.has('skill.use'), ...(limits?.entries ?? [])].join('\0')
       const now = nowMs()
       const known = held.get(key)
       if (known !== undefined && now < known.untilMs) return known.text
-      const list = skillSection(user)
-      const trusted = trust.all()
+      const list = await listOf(await catalog.usable(user))
+      const trusted = await trust.all()
       // Who reads no files has no use for instructions of folders.
-      if (!readsFiles || (!(trusted instanceof Promise) && !hasInstructions(trusted))) {
-        if (!(list instanceof Promise)) held.put(key, { text: list, untilMs: now + heldSectionMs })
-        return list
-      }
-      return Promise.all([list, Promise.resolve(trusted).then((all) => instructionsNow(all, workspace))]).then(joined)
+      if (readsFiles && hasInstructions(trusted)) return joined([list, await instructionsNow(trusted, workspace)])
+      held.put(key, { text: list, untilMs: now + heldSectionMs })
+      return list
     },
   }
 }

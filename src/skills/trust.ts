@@ -47,7 +47,7 @@ export interface KeptDocuments {
 
 export interface TrustBook {
   /** By path, the newest state; read from the store once. */
-  all(): ReadonlyMap<string, Trusted> | Promise<ReadonlyMap<string, Trusted>>
+  all(): Promise<ReadonlyMap<string, Trusted>>
   /** @param value null: it is not trusted any more @returns what was trusted before */
   set(context: Pick<CallContext, 'caller' | 'id'>, call: string, path: string, value: Trusted | null): Promise<Trusted | null>
 }
@@ -57,19 +57,20 @@ const category = 'system/trusted'
 /** @param onChange called when something is trusted, or no longer */
 export function openTrustBook(documents: KeptDocuments, onChange: () => void): TrustBook {
   let known: ReadonlyMap<string, Trusted> | null = null
-  const load = async (): Promise<ReadonlyMap<string, Trusted>> => {
+  const all = async (): Promise<ReadonlyMap<string, Trusted>> => {
+    if (known !== null) return known
     const rows = await documents.all(category)
     return (known ??= new Map(rows.flatMap(({ name, value }) => (isTrusted(value) ? [[name, value] as const] : []))))
   }
   return {
-    all: () => known ?? load(),
+    all,
     async set({ caller, id }, call, path, value) {
       let before: Trusted | null = null
       await documents.change<Trusted>({ caller, call: id, name: call }, category, path, (current) => {
         before = current?.value ?? null
         return value
       })
-      const next = new Map(known ?? (await load()))
+      const next = new Map(await all())
       if (value === null) next.delete(path)
       else next.set(path, value)
       known = next

@@ -135,7 +135,14 @@ export const facts: ModelFacts = {
 export const fastLimits: ModelLimits = { ...modelLimits, backoffBaseMs: 1, backoffCapMs: 2, stopGraceMs: 5 }
 
 export function routeTo(model: Model, name: string, more: Partial<Route> = {}): Route {
-  return { model: name, label: `fake/${name}`, endpoint: `https://${name}.example`, open: () => model, facts: async () => facts, ...more }
+  return {
+    model: name,
+    label: `fake/${name}`,
+    endpoint: `https://${name}.example`,
+    open: async () => model,
+    facts: async () => facts,
+    ...more,
+  }
 }
 
 export interface ChainOptions {

@@ -28,7 +28,7 @@ export interface Route {
   /** Scheme, host and port: models of one endpoint fail together. */
   readonly endpoint: string
   /** Loads the wire on first use. A rejection leads to the next route. */
-  open(): Promise<Model> | Model
+  open(): Promise<Model>
   facts(): Promise<ModelFacts>
 }
 

@@ -29,8 +29,8 @@ type Who = Pick<Caller, 'session' | 'actor'>
 
 export interface Book {
   isEmpty(): boolean
-  /** Reads the accounts of a caller. @returns undefined if all are in memory */
-  load(who: Who): Promise<void> | undefined
+  /** Reads the accounts of a caller that are not in memory. */
+  load(who: Who): Promise<void>
   /** The accounts of a caller, from the bottom. */
   chain(session: SessionId | '', actor: string): readonly Account[]
   observe(changes: readonly DocumentChange[]): void
@@ -89,7 +89,11 @@ export async function openBook(deps: BookDeps): Promise<Book> {
 
   return {
     isEmpty: () => definitions.size === 0,
-    load: (who) => (isLoaded(who) ? undefined : prepare(who).then(carvings.refresh)),
+    async load(who) {
+      if (isLoaded(who)) return
+      await prepare(who)
+      carvings.refresh()
+    },
     chain,
     observe(changes) {
       for (const { category, name, value } of changes) {

@@ -249,17 +249,15 @@ interface FlowDeps {
   readonly files: FileFlow
 }
 
-/** Stage 4. At once where no file has labels and no rule is configured. */
-export function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, call: Call, input: unknown): Judged | Promise<Judged> {
+/** Stage 4. */
+export async function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, call: Call, input: unknown): Promise<Judged> {
   const held = labels.held(caller)
   const judged = labels.judged(caller)
-  const plain = (): FlowVerdict => {
-    const matter =
-      judged.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input), labels.areOwn(caller, call, judged))
-    return matter === null ? freeFlow : judgeFlow(judged, call, flow, matter, () => labels.origins(caller))
-  }
-  const more = files.judge(caller, call, input)
-  return more === null ? { held, flow: plain() } : more.then((verdict) => ({ held, flow: verdict ?? plain() }))
+  const verdict = await files.judge(caller, call, input)
+  if (verdict !== null) return { held, flow: verdict }
+  const matter =
+    judged.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input), labels.areOwn(caller, call, judged))
+  return { held, flow: matter === null ? freeFlow : judgeFlow(judged, call, flow, matter, () => labels.origins(caller)) }
 }
 
 /** What a call does to files that carry labels. */
@@ -296,8 +294,8 @@ export interface CallOf {
 export interface FileFlow {
   /** @returns null where no file has labels, and this call gives none */
   watch(of: CallOf, call: Call, input: unknown): WatchedFiles | null
-  /** @returns null, at once or later, where `judgeFlow` decides: neither a file nor a rule is of concern */
-  judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict | null> | null
+  /** @returns null where `judgeFlow` decides: neither a file nor a rule is of concern */
+  judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict | null>
   /** @returns what the call does that nobody can take back; empty: nothing */
   lasting(call: Call, input: unknown): string
   /** @returns null where no file has labels */
@@ -377,13 +375,16 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
         }),
       }
     },
-    judge(caller, call, input) {
+    async judge(caller, call, input) {
       wasOnline ||= call.right === 'shell.network'
       if (!hasRules && !leadsOutside(caller, call) && !(wasOnline && isKept(joinLabels(held(caller), call.labels.adds)))) return null
       if (isQuiet(caller) && !isKept(call.labels.adds)) return null
-      return begin()
-        .then(async () => (isQuiet(caller) && !isKept(call.labels.adds) ? null : (await load()).judge(caller, call, input)))
-        .catch((error: unknown) => unjudged(caller, call, serviceFailure(error)))
+      try {
+        await begin()
+        return isQuiet(caller) && !isKept(call.labels.adds) ? null : await (await load()).judge(caller, call, input)
+      } catch (error) {
+        return unjudged(caller, call, serviceFailure(error))
+      }
     },
   }
 }

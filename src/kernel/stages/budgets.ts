@@ -40,8 +40,8 @@ import type { DocumentChange } from '../state/documents.ts'
 type Who = Pick<Caller, 'session' | 'actor'>
 
 export interface Budgets {
-  /** Reads what the accounts of a caller have spent. Await before `reserve`. @returns undefined if all are loaded already */
-  load(who: Who): Promise<void> | undefined
+  /** Reads what the accounts of a caller have spent. Await before `reserve`. */
+  load(who: Who): Promise<void>
   /** @returns null if nothing of the call is counted, or the failure if a budget does not cover it; nothing is reserved then */
   reserve(caller: Caller, call: Pick<Call, 'name' | 'reserve' | 'waitsFor'>, spend: Spend): Hold | Failure | null
   /** Extends a reservation. @returns false if a budget does not cover it */
@@ -87,7 +87,6 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
   let book: Book | null = null
   let opening: Promise<Book> | null = null
   let lookingUp: Promise<void> | null = null
-  let isLookedUp = false
   let warn: Warn = () => {}
   const openBook = (): Promise<Book> =>
     (opening ??= import('../budgets/book.ts')
@@ -95,20 +94,15 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
       .then((opened) => (book = opened)))
   const lookUp = async (): Promise<void> => {
     if ((await store.documents({ category: 'system/budgets', limit: 1 })).length > 0) await openBook()
-    isLookedUp = true
   }
 
   const chainOf = ({ session, actor }: Who): readonly Account[] => book?.chain(session, actor) ?? accounts.chain(session)
 
   return {
-    load(who) {
-      const { session } = who
-      if (book !== null) return book.load(who)
-      if (isDerived(session)) return openBook().then((opened) => opened.load(who))
-      const plain = accounts.load(session)
-      if (isLookedUp) return plain
-      lookingUp ??= lookUp()
-      return Promise.all([lookingUp, plain]).then(() => book?.load(who))
+    async load(who) {
+      if (book === null && isDerived(who.session)) await openBook()
+      if (book === null) await Promise.all([(lookingUp ??= lookUp()), accounts.load(who.session)])
+      await book?.load(who)
     },
     ...createHolds({
       accounts,
@@ -238,9 +232,9 @@ function createAccounts(store: BudgetStore, user: string, config: Config['budget
     find,
     put,
     chain: (session) => keysOf(session).flatMap((key) => find(key) ?? []),
-    load(session) {
+    async load(session) {
       const missing = keysOf(session).filter((key) => find(key) === undefined)
-      return missing.length === 0 ? undefined : Promise.all(missing.map(open)).then(() => {})
+      await Promise.all(missing.map(open))
     },
     pin(chain) {
       for (const account of chain) if (account.uses++ === 0) pinned.set(account.key, account)

@@ -9,7 +9,7 @@ import type { SectionAgent } from '../calls/registry.ts'
 import type { Refusal } from './refusals.ts'
 
 /** @returns a section of the system prompt of an agent; empty: there is nothing to say */
-export type PromptSection = (agent: SectionAgent) => string | Promise<string>
+export type PromptSection = (agent: SectionAgent) => Promise<string>
 
 /** What a service adds that comes and goes, without a restart. */
 export interface Coming {

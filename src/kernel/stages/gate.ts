@@ -176,16 +176,14 @@ async function admit(
   const parsed = await deps.registry.parse(name, rawInput)
   if (!parsed.ok) return refusal(parsed.failure)
   let call = passing.hooked?.call ?? parsed.call
-  const loading = deps.secrets.ready(call)
-  if (loading !== null) await loading
+  await deps.secrets.ready(call)
   // Secrets become handles before anybody sees the input.
   const { input, own } = caller.audience === 'runtime' ? { input: parsed.input, own: [] } : deps.secrets.adopt(parsed.input)
 
   // 2. Identify: the kernel made the caller (a lane's process, or the gateway's user); the request cannot choose it.
   // 3. Authorize: role, capability, policy of the workspace. A person may have excused what these refuse.
   const judged = { caller, call, input, own }
-  const refusing = refuseCaller(deps, judged)
-  const forbidden = refusing instanceof Promise ? await refusing : refusing
+  const forbidden = await refuseCaller(deps, judged)
   const excuse =
     forbidden === null ? null : await deps.judges().refused.judge(deps, passing, judged, forbidden, (...ask) => passGate(deps, ...ask))
   if (excuse !== null && 'text' in excuse) return excuse

@@ -54,15 +54,15 @@ export interface JudgedCall {
 }
 
 /**
- * Stage 3. At once for a call that starts no program.
+ * Stage 3.
  * @param isExcused a right that was not granted, or does not cover the input, and a program that is on no list do not count: a person has
  * allowed this call all the same. What denies counts.
  */
-export function refuseCaller(
+export async function refuseCaller(
   { approval, usualAgent, secrets, judges }: JudgeDeps,
   { caller, call, input, own }: JudgedCall,
   isExcused = false,
-): Failure | null | Promise<Failure | null> {
+): Promise<Failure | null> {
   const refused =
     authorize(caller, call, approval, usualAgent, isExcused) ??
     (caller.limits === undefined ? null : refuseLimited(caller, call, input, isExcused)) ??
@@ -70,11 +70,9 @@ export function refuseCaller(
   return refused !== null || call.starts === undefined ? refused : judges().refuseStart(call, call.starts(input), isExcused)
 }
 
-/** Stage 4: by labels, and by the hosts that were reached before. At once where neither files nor hosts are of concern. */
-export function judgeCall(deps: JudgeDeps, { caller, call, input }: JudgedCall): Judged | Promise<Judged> {
-  const judged = judgeLabels(deps, caller, call, input)
-  const judge = (found: Judged): Judged | Promise<Judged> => deps.judges().hosts.judge(caller, call, input, found)
-  return judged instanceof Promise ? judged.then(judge) : judge(judged)
+/** Stage 4: by labels, and by the hosts that were reached before. */
+export async function judgeCall(deps: JudgeDeps, { caller, call, input }: JudgedCall): Promise<Judged> {
+  return deps.judges().hosts.judge(caller, call, input, await judgeLabels(deps, caller, call, input))
 }
 
 /** Stages 3 and 4 once more: what has changed while a person was asked, or another input. */
@@ -150,10 +148,10 @@ export interface Judges {
 }
 
 export interface KnownHosts {
-  /** @param judged by labels @returns the verdict, stricter where the call names a new host; at once where that cannot be */
-  judge(caller: Caller, call: Call, input: unknown, judged: Judged | Promise<Judged>): Judged | Promise<Judged>
+  /** @param judged by labels @returns the verdict, stricter where the call names a new host */
+  judge(caller: Caller, call: Call, input: unknown, judged: Judged): Promise<Judged>
   /** The call runs: it has passed the budgets, and its intent is on record. */
-  learn(of: { readonly caller: Caller; readonly call: CallId }, call: Call, input: unknown): Promise<void> | null
+  learn(of: { readonly caller: Caller; readonly call: CallId }, call: Call, input: unknown): Promise<void>
 }
 
 /** A plugin makes a call. */
@@ -253,8 +251,8 @@ function join(judges: readonly Partial<Judges>[]): Judges {
       ended: (_caller, _excuse, outcome) => outcome,
     },
     hosts: judges.find(({ hosts }) => hosts !== undefined)?.hosts ?? {
-      judge: (_caller, _call, _input, judged) => judged,
-      learn: () => null,
+      judge: async (_caller, _call, _input, judged) => judged,
+      learn: async () => {},
     },
     async cautionOf(session) {
       let caution: Caution
@@ -282,7 +280,7 @@ export function closed(decides: readonly (keyof Judges)[], failure: Failure): Pa
     hides: () => false,
     refuseStart: async () => failure,
     refused: { judge: async (_deps, _passing, _judged, forbidden) => refusal(forbidden) },
-    hosts: { judge: (...asked) => closedHosts(failure, ...asked), learn: () => null },
+    hosts: { judge: (...asked) => closedHosts(failure, ...asked), learn: async () => {} },
     cautionOf: async () => failure,
     findRule: async () => null,
     actAs: async () => failure,
@@ -292,8 +290,7 @@ export function closed(decides: readonly (keyof Judges)[], failure: Failure): Pa
 }
 
 /** After untrusted text, whatever leads outside may lead to a host that is new. */
-function closedHosts(failure: Failure, ...[caller, call, , judged]: Parameters<KnownHosts['judge']>): Judged | Promise<Judged> {
-  if (judged instanceof Promise) return judged.then((found) => closedHosts(failure, caller, call, null, found))
+async function closedHosts(failure: Failure, ...[caller, call, , judged]: Parameters<KnownHosts['judge']>): Promise<Judged> {
   const isConcerned = caller.audience === 'model' && leadsOutside(caller, call) && judged.held.includes('untrusted')
   return isConcerned ? { ...judged, flow: closedFlow(failure) } : judged
 }
@@ -349,15 +346,7 @@ function closedRefused(refused: RefusedCalls, shut: (error: unknown) => RefusedC
 
 function closedKnown(hosts: KnownHosts, shut: (error: unknown) => KnownHosts): KnownHosts {
   return {
-    judge(...asked) {
-      const otherwise = (error: unknown): Judged | Promise<Judged> => shut(error).judge(...asked)
-      const judged = guarded(() => hosts.judge(...asked), otherwise)
-      return judged instanceof Promise ? judged.catch(otherwise) : judged
-    },
-    learn: (...learned) =>
-      guarded(
-        () => hosts.learn(...learned)?.catch((error: unknown) => void shut(error)) ?? null,
-        (error) => (shut(error), null),
-      ),
+    judge: (...asked) => hosts.judge(...asked).catch((error: unknown) => shut(error).judge(...asked)),
+    learn: (...learned) => hosts.learn(...learned).catch((error: unknown) => void shut(error)),
   }
 }

@@ -3,7 +3,7 @@
  * host asks once; whatever runs teaches its hosts, for good. What a call names counts: a server of tools, a search service and a
  * command that may reach any host are approved in their own ways.
  */
-import { type KnownHosts, type Documents, type Judged, leadsOutside, type Sessions, verdictOf } from '../../kernel/index.ts'
+import { type KnownHosts, type Documents, leadsOutside, type Sessions, verdictOf } from '../../kernel/index.ts'
 import { hostsAllowed } from '../../sandbox/index.ts'
 import { once } from '../../base/index.ts'
 import type { Call, Caller } from '../../protocol/index.ts'
@@ -32,33 +32,28 @@ export function createKnownHosts({ documents, config, labels }: KnownHostsDeps):
   })
   const concerns = (caller: Caller, call: Call): boolean =>
     decision !== 'allow' && caller.audience === 'model' && leadsOutside(caller, call)
-  const refine = async (caller: Caller, call: Call, input: unknown, judged: Judged): Promise<Judged> => {
-    const [host] = (await load()).unknownIn(call, input)
-    if (host === undefined) return judged
-    const what = `${call.name} reaches ${host} for the first time`
-    const from = judged.flow.origins.filter(({ label }) => label === 'untrusted')
-    return { ...judged, flow: verdictOf(decision, what, { labels: ['untrusted'], from }) }
-  }
-  const judge: KnownHosts['judge'] = (caller, call, input, judged) => {
-    if (judged instanceof Promise) return judged.then((found) => judge(caller, call, input, found))
-    if (judged.flow.decision !== 'allow' || !concerns(caller, call)) return judged
-    const held = labels.judged(caller)
-    return held.includes('untrusted') && !labels.areOwn(caller, call, held) ? refine(caller, call, input, judged) : judged
-  }
   return {
-    judge,
-    learn({ caller, call: id }, call, input) {
-      if (!concerns(caller, call)) return null
-      return load().then(async ({ known, unknownIn }) => {
-        const fresh = [...new Set(unknownIn(call, input))]
-        for (const host of fresh) known.add(host)
-        if (fresh.length === 0) return
-        const value = { by: caller.actor, call: id }
-        await documents.put(
-          { caller, call: id, name: call.name },
-          fresh.map((name) => ({ category: knownHostCategory, name, value })),
-        )
-      })
+    async judge(caller, call, input, judged) {
+      if (judged.flow.decision !== 'allow' || !concerns(caller, call)) return judged
+      const held = labels.judged(caller)
+      if (!held.includes('untrusted') || labels.areOwn(caller, call, held)) return judged
+      const [host] = (await load()).unknownIn(call, input)
+      if (host === undefined) return judged
+      const what = `${call.name} reaches ${host} for the first time`
+      const from = judged.flow.origins.filter(({ label }) => label === 'untrusted')
+      return { ...judged, flow: verdictOf(decision, what, { labels: ['untrusted'], from }) }
+    },
+    async learn({ caller, call: id }, call, input) {
+      if (!concerns(caller, call)) return
+      const { known, unknownIn } = await load()
+      const fresh = [...new Set(unknownIn(call, input))]
+      for (const host of fresh) known.add(host)
+      if (fresh.length === 0) return
+      const value = { by: caller.actor, call: id }
+      await documents.put(
+        { caller, call: id, name: call.name },
+        fresh.map((name) => ({ category: knownHostCategory, name, value })),
+      )
     },
   }
 }

@@ -12,7 +12,7 @@ export interface Source {
   /** Calls that come and go; the same array until something changes. Absent: no such calls. */
   readonly tools?: () => readonly Call[]
   /** A section of the system prompt of an agent; empty: there is nothing to say. Absent: always. */
-  readonly section?: (agent: SectionAgent) => string | Promise<string>
+  readonly section?: (agent: SectionAgent) => Promise<string>
   close(): Promise<void>
 }
 
