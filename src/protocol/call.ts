@@ -13,7 +13,6 @@ import type { Label } from './record.ts'
 import type { Sandbox } from './hands/hands.ts'
 import type { Blobs } from './message.ts'
 import type { ConversationItem, KeptFile } from './message-schema.ts'
-import type { ToolSpec } from './model.ts'
 import type { DataOrigin, LabelOrigin, LabelScope, Provenance } from './origin.ts'
 
 /** Determines scheduling and the default approval policy. */
@@ -166,6 +165,9 @@ export interface StartedProgram {
   readonly cwd: string
 }
 
+/** What rules about effects can name. */
+export type Deed = 'delete' | 'overwrite' | 'schedule' | 'delegate'
+
 /** What watchers see of a call that succeeded. */
 export interface CallEvent {
   readonly kind: string
@@ -236,6 +238,11 @@ export interface Call<Input = any, Output = any> {
    * do anything with all of them (`workspace`). Absent: it reads at most, by hands. They refuse a call what it does not say.
    */
   readonly files?: 'writes' | 'past' | 'workspace'
+  /**
+   * What it does that rules of `[[flow.sink]]` can name. Absent: nothing, but for a call of models that is not read-only, which then may delete
+   * and overwrite.
+   */
+  readonly does?: readonly Deed[]
   /** What programs of a call with `files: 'workspace'` see of it; absent: all. A call that sends data outside may send what they see. */
   readonly folders?: readonly string[]
   /** Absent: its input does not tell what it reaches, so that a limited right does not allow it. */
@@ -323,32 +330,6 @@ export type CallOutcome<Output = unknown> =
       readonly labels?: readonly Label[]
     }
 
-/** A tool that the program runs itself. `tier` judges its calls like the guest's; absent: `read_only`. */
-export interface ClientTool extends ToolSpec {
-  readonly tier?: Tier | undefined
-}
-
-/** What the program that sent a message wants of its turn: tools that it runs itself, how they may be used, the form of the answer. */
-export interface ClientTools {
-  readonly tools: readonly ClientTool[]
-  /** Stricter than the policy for this turn: calls of the model that change something ask, or are refused. */
-  readonly caution?: 'ask' | 'read_only' | undefined
-  /** For the first answer of the turn; `none` for all of them. Absent: the model decides. */
-  readonly choice?: 'none' | 'required' | { readonly tool: string } | undefined
-  /** One call at a time. */
-  readonly serial?: true | undefined
-  /** What the model writes must be JSON of this schema, as far as the model supports that. */
-  readonly output?: { readonly name: string; readonly schema: JsonObject } | undefined
-}
-
-/** What a program's tool returned. */
-export interface ClientResult {
-  /** The tool call, as the turn that asked for it named it. */
-  readonly call: CallId
-  readonly text: string
-}
-
-/** A running agent's view of the kernel: it can make calls and nothing else. */
 /** A conversation as a turn finds it. */
 export interface HeldConversation {
   readonly items: readonly ConversationItem[]
@@ -356,6 +337,7 @@ export interface HeldConversation {
   readonly summary: ConversationItem | null
 }
 
+/** A running agent's view of the kernel: it can make calls and nothing else. */
 export interface Process {
   readonly id: ProcessId
   readonly session: SessionId

@@ -6,13 +6,39 @@
  */
 import type { PendingApproval, RecordView } from './view-schema.ts'
 import { z } from 'zod'
-import type { ClientResult, ClientTools } from './call.ts'
+import type { Tier } from './call.ts'
+import type { ToolSpec } from './model.ts'
 import { type CallId, type Failure, isUuid, type Json, type JsonObject, type SessionId, type TurnId, type UserId } from '../base/index.ts'
 import { maxAttachments } from './message.ts'
 import type { noticeKinds } from './record.ts'
 import type { SandboxStatus } from './hands/hands.ts'
 
 export const protocolVersion = 1
+
+/** A tool that the program runs itself. `tier` judges its calls like the guest's; absent: `read_only`. */
+export interface ClientTool extends ToolSpec {
+  readonly tier?: Tier | undefined
+}
+
+/** What the program that sent a message wants of its turn: tools that it runs itself, how they may be used, the form of the answer. */
+export interface ClientTools {
+  readonly tools: readonly ClientTool[]
+  /** Stricter than the policy for this turn: calls of the model that change something ask, or are refused. */
+  readonly caution?: 'ask' | 'read_only' | undefined
+  /** For the first answer of the turn; `none` for all of them. Absent: the model decides. */
+  readonly choice?: 'none' | 'required' | { readonly tool: string } | undefined
+  /** One call at a time. */
+  readonly serial?: true | undefined
+  /** What the model writes must be JSON of this schema, as far as the model supports that. */
+  readonly output?: { readonly name: string; readonly schema: JsonObject } | undefined
+}
+
+/** What a program's tool returned. */
+export interface ClientResult {
+  /** The tool call, as the turn that asked for it named it. */
+  readonly call: CallId
+  readonly text: string
+}
 
 const requestId = z.string().min(1).max(64).describe('Chosen by the client; the one answer repeats it.')
 const uuid = z.string().refine(isUuid, 'must be a lower-case UUID')

@@ -74,11 +74,17 @@ export function originOf(kind: (typeof originKinds)[number], name: string): Data
   return `${kind}:${plain.length > maxOriginLength ? `${plain.slice(0, maxOriginLength - 1).toWellFormed()}…` : plain}`
 }
 
+/** @returns the program of others that a call asks, which its name says: `mcp.SERVER.TOOL`, `a2a.AGENT`, `acp.AGENT`; null: it asks none */
+export function programAsked(call: string): { readonly kind: 'server' | 'agent'; readonly name: string } | null {
+  const [family = '', name = ''] = call.split('.', 2)
+  if (family === 'mcp') return { kind: 'server', name }
+  return family === 'a2a' || family === 'acp' ? { kind: 'agent', name } : null
+}
+
 /** The default origin of what a call has read, by the names in its input. */
 export function originOfCall(call: string, input: unknown): DataOrigin {
-  const [family = '', second = ''] = call.split('.', 2)
-  if (family === 'mcp') return originOf('server', second)
-  if (family === 'a2a' || family === 'acp') return originOf('agent', second)
+  const program = programAsked(call)
+  if (program !== null) return originOf(program.kind, program.name)
   const { url, path, source_path: source } = isObject(input) ? input : {}
   const file = path ?? source
   if (typeof url === 'string' && URL.canParse(url)) return originOf('page', withoutQuery(new URL(url)))

@@ -22,11 +22,11 @@ export const schemaTwins: Readonly<Record<string, readonly [type: string, reason
   'src/kernel/records/sessions.ts': [['ListInput', narrower]],
   'src/kernel/turns/lanes-interface.ts': [['TurnInput', narrower]],
   'src/plugin-sdk/fake-process.ts': [['FakeResponse', 'for authors of plugins, whose types import nothing']],
-  'src/protocol/call.ts': [
+  'src/protocol/frame.ts': [
     ['ClientTools', held],
     ['ClientResult', held],
+    ['SentFile', held],
   ],
-  'src/protocol/frame.ts': [['SentFile', held]],
   'src/protocol/output-schema.ts': [['Spend', held]],
   'src/protocol/plugin/plugin-frames.ts': [
     ['PluginActionResult', held],

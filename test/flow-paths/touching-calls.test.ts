@@ -102,3 +102,17 @@ describe('a call that touches files or starts a program', () => {
     assert.deepEqual(lost, [])
   })
 })
+
+describe('a call of models that changes something', () => {
+  it('says what it does for rules about effects, unless it runs programs, acts in a page or brings files back', async () => {
+    const calls = await describedCalls(parseConfig({}, 'the defaults'))
+    const silent = calls.filter(
+      ({ audience, tier, does, files, starts }) =>
+        audience.includes('model') && tier !== 'read_only' && does === undefined && files === undefined && starts === undefined,
+    )
+    assert.deepEqual(
+      silent.map(({ name }) => name),
+      ['browser.click', 'browser.type', 'browser.act'],
+    )
+  })
+})

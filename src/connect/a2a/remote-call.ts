@@ -61,6 +61,7 @@ export function remoteCall(named: NamedRemote, remote: Remote, documents: KeptDo
     output: askOutput,
     example: { goal: 'Translate to Danish: good morning' },
     tier: 'side_effecting',
+    does: ['delegate'],
     right: `a2a.${name}`,
     // Repeated after a crash, it goes on with its task.
     effect: 'idempotent',

@@ -105,6 +105,7 @@ function writeCall(find: Find): Call {
   return defineCall({
     ...shared,
     name: 'coder.write_file',
+    does: ['overwrite'],
     summary: 'Writes a text file for a coding agent, in its branch of the files.',
     input: z.strictObject({ ...asker, path: z.string().max(4_096), text: z.string().max(maxFileChars) }),
     output: z.strictObject({ bytes: z.int() }),

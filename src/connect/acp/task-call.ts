@@ -45,6 +45,7 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call {
     output: taskOutput,
     example: { goal: 'Make the failing test in /shared/test/parser.test.ts pass.', key_facts: [] },
     tier: 'side_effecting',
+    does: ['delegate'],
     right: `acp.${name}`,
     effect: 'once',
     audience: ['model', 'terminal'],

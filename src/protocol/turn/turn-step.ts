@@ -6,7 +6,7 @@
 import { mediaCall } from '../recorded-calls.ts'
 import { noSpend } from '../call.ts'
 import type { Spend } from '../output-schema.ts'
-import type { ClientTools } from '../call.ts'
+import type { ClientTools } from '../frame.ts'
 import { type Failure, forPeople, isErrorCode, isObject, type Json, ownValue, type SessionId, type TurnId } from '../../base/index.ts'
 import type { PendingApproval } from '../view-schema.ts'
 import type { KeptFile } from '../message-schema.ts'

@@ -112,6 +112,7 @@ function spawnCall(deps: SpawnDeps): Call {
       orphans: 'kill',
     },
     tier: 'privileged',
+    does: ['delegate'],
     tierOf: (input, caller) => tierOfSpawn(deps, input, caller),
     right: 'agent.spawn',
     effect: 'idempotent',

@@ -54,6 +54,7 @@ function sendCall(deps: AgentControlDeps): Call {
     output: z.strictObject({ to: idOrEmpty('CallId'), state: z.string() }),
     example: { to: exampleId, text: 'Also look at /shared/notes.md.' },
     tier: 'side_effecting',
+    does: ['delegate'],
     effect: 'idempotent',
     async run({ to, text }, { id: call, caller }) {
       const supervisor = await deps.supervisor()
@@ -172,6 +173,7 @@ function killCall(deps: AgentControlDeps): Call {
     output: z.strictObject({ killed: z.array(idSchema('CallId')), state: z.string() }),
     example: { agent: exampleId, reason: 'No longer needed.' },
     tier: 'side_effecting',
+    does: ['delegate'],
     effect: 'idempotent',
     timeoutMs: 60_000,
     async run({ agent: ref, reason }, { id: call, caller }) {

@@ -239,8 +239,8 @@ async function quiet({ deps }: AgentTable, held: Held): Promise<void> {
 
 /** Ends the sessions and jobs that its turns left in the sandbox, each with all its processes. */
 async function reap({ deps, stopped }: AgentTable, held: Held): Promise<void> {
-  if (!held.usesShell || stopped) return
-  held.usesShell = false
+  if (!held.runsPrograms || stopped) return
+  held.runsPrograms = false
   const { session, branch, id: agent } = held.record
   const caller = { ...userCaller(deps.user, session, ''), actor: 'kernel', ...(branch !== undefined && { branch }) }
   const ask = (name: string, input: JsonObject) => deps.gate.call(caller, name, input, { id: deps.newId() as CallId, signal: null })

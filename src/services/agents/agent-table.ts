@@ -51,6 +51,7 @@ export interface SupervisorDeps {
   /** Ends the processes of a branch of files. */
   readonly restBranch: (branch: string) => Promise<void>
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
+  readonly registry: Pick<Core['registry'], 'find'>
   readonly callsOf: (session: SessionId) => readonly RunningCall[]
   readonly isAsking: (session: SessionId) => boolean
   /** When the session had its newest record, unix milliseconds; 0 if it has none. */
@@ -89,7 +90,7 @@ export interface Held {
   /** Last sign of life, unix milliseconds. */
   beat: number
   /** It may have sessions and jobs in the sandbox. */
-  usesShell: boolean
+  runsPrograms: boolean
   /** A turn that a restart interrupted waits for it: its call is made again, and returns its end. */
   awaited: boolean
   /** Resolves when it is resumed; null: it is not paused. */
@@ -137,7 +138,7 @@ export function createAgentTable(
         last: null,
         begun: false,
         beat,
-        usesShell: false,
+        runsPrograms: false,
         awaited: false,
         pause,
         saved: Promise.resolve(),

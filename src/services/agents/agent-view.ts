@@ -152,8 +152,8 @@ export async function readUsage(
   agents: readonly AgentRecord[],
 ): Promise<ReadonlyMap<string, AgentUsage>> {
   const used = new Map<string, AgentUsage>()
-  const { usesShell } = await supervisor()
-  const sessions = agents.filter(usesShell).map(({ session }) => session)
+  const { runsPrograms } = await supervisor()
+  const sessions = agents.filter(runsPrograms).map(({ session }) => session)
   if (sessions.length === 0) return used
   const owners = new Map<string, SessionId>(
     sessions.flatMap((session) => [[session, session], ...running.of(session).map(({ call }) => [call, session] as const)]),

@@ -58,7 +58,7 @@ export interface Supervisor {
   find(id: CallId): AgentRecord | undefined
   all(): readonly AgentRecord[]
   /** Whether it may have processes in the sandbox. */
-  usesShell(agent: AgentRecord): boolean
+  runsPrograms(agent: AgentRecord): boolean
   /** Whether the session, or an agent below it, spawned the agent. */
   isBelow(agent: AgentRecord, session: SessionId | ''): boolean
   /** What a session of a graph spawns counts with what the session that started the graph spawns. */
@@ -99,7 +99,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     topOf: (session) => topOf(table, session),
     find: (id) => agents.get(id)?.record,
     all: () => [...agents.values()].map(({ record }) => record),
-    usesShell: ({ id }) => agents.get(id)?.usesShell === true,
+    runsPrograms: ({ id }) => agents.get(id)?.runsPrograms === true,
     isBelow: (agent, session) => isBelow(table, agent, session),
     countWith: (session, home) => void table.countedWith.set(session, home),
     turnEnded({ session, call, body }) {
@@ -111,7 +111,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       const held = session === '' ? undefined : bySession.get(session)
       if (held === undefined) return
       held.beat = clock.now()
-      if (name.startsWith('shell.') || name.startsWith('exec.')) held.usesShell = true
+      // What it has started may outlive the call.
+      if (deps.registry.find(name)?.files === 'workspace') held.runsPrograms = true
     },
     stop() {
       table.stopped = true

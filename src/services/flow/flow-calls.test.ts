@@ -141,6 +141,32 @@ describe('rules of [flow]', () => {
     assert.equal(to({ model: { name: 'x/y', isLocal: true } }), 'ask')
   })
 
+  it('about effects hold for every call that changes something and does not say what', async () => {
+    const tried = [
+      testCall('test.program', async () => done('ran'), { tier: 'privileged' }),
+      testCall('test.overwrites', async () => done('written'), { does: ['overwrite'] }),
+      testCall('test.deletes', async () => done('gone'), { does: ['delete'] }),
+      testCall('test.adds', async () => done('added'), { does: [] }),
+      testCall('test.looks', async () => done('seen'), { tier: 'read_only', effect: 'none' }),
+    ]
+    const play = inOrder(
+      asks(['test_vault']),
+      says('read'),
+      asks(...tried.map(({ name }) => [name.replace('.', '_')] as [string])),
+      says('tried'),
+    )
+    const sink = [{ effect: 'delete' as const, private: 'deny' as const }]
+    await using fixture = await openFixture({
+      play,
+      calls: [...calls, ...tried],
+      config: { flow: { sink }, approval: { privileged: 'allow' } },
+    })
+    await fixture.turn('read')
+    await fixture.turn('try')
+    const refused = tried.filter(({ name }) => phases(fixture, name).includes('refused')).map(({ name }) => name)
+    assert.deepEqual(refused, ['test.program', 'test.deletes'])
+  })
+
   it('fit names that begin with a dot and take every character but the star as itself', () => {
     const held = (pattern: string, path: string): boolean =>
       compileRules(flowOf({ source: [{ path: pattern, labels: ['private'] }] }))

@@ -11,17 +11,17 @@ import { isObject } from '../../base/index.ts'
 import {
   type Call,
   type Caller,
+  type Deed,
   hostNamed,
   hostOfUrl,
   type LabelOrigin,
   originOf,
   originOfCall,
+  programAsked,
   joinLabels,
   type Labels,
 } from '../../protocol/index.ts'
 import type { Decision, FlowPolicy } from '../../config/index.ts'
-
-export type FlowEffect = FlowPolicy['sink'][number]['effect']
 
 /** Where a call may send data, as far as its input says. */
 export interface Destination {
@@ -30,7 +30,7 @@ export interface Destination {
   readonly server: string
   /** Whether a model of a service receives it, and its name; null: it asks no model. */
   readonly model: { readonly name: string; readonly isLocal: boolean } | null
-  readonly effects: readonly NonNullable<FlowEffect>[]
+  readonly effects: readonly Deed[]
 }
 
 export interface CompiledRules {
@@ -97,8 +97,8 @@ const noServer = ''
 
 /** What the input of a call says of where it goes. */
 export function destinationOf(call: string, input: unknown): Pick<Destination, 'hosts' | 'server'> {
-  const [family = '', second = ''] = call.split('.', 2)
-  if (family === 'mcp' || family === 'a2a' || family === 'acp') return { hosts: null, server: second }
+  const program = programAsked(call)
+  if (program !== null) return { hosts: null, server: program.name }
   const { url, hosts } = isObject(input) ? input : {}
   const host = typeof url === 'string' ? hostOfUrl(url) : null
   if (typeof url === 'string') return { hosts: host === null ? null : [host], server: noServer }
@@ -107,23 +107,16 @@ export function destinationOf(call: string, input: unknown): Pick<Destination, '
   return { hosts: null, server: noServer }
 }
 
-/** @returns what the call does that rules may name */
-export function effectsOf({ name, tier }: Pick<Call, 'name' | 'tier'>, input: unknown): readonly NonNullable<FlowEffect>[] {
-  const [family = '', verb = ''] = name.split('.', 2)
-  const { overwrite, apply } = isObject(input) ? input : {}
+/** @returns what the call does that rules may name: either of two where it does not say */
+export function effectsOf({ tier, audience, does }: Pick<Call, 'tier' | 'audience' | 'does'>): readonly Deed[] {
   if (tier === 'read_only') return []
-  if (family === 'schedule') return ['schedule']
-  if (family === 'agent' || family === 'a2a' || family === 'acp' || family === 'graph') return ['delegate']
-  if (/^(?:delete|remove|forget|erase)/.test(verb)) return ['delete']
-  if (/^(?:write|edit|patch)$/.test(verb) || overwrite === true || apply === true) return ['overwrite']
-  // A command may do either.
-  return /^(?:shell|exec)$/.test(family) ? ['delete', 'overwrite'] : []
+  return does ?? (audience.includes('model') ? ['delete', 'overwrite'] : [])
 }
 
 function agentOf(call: string, actor: string): readonly string[] {
-  const [family = '', name = ''] = call.split('.', 2)
+  const program = programAsked(call)
   const own = actor.startsWith('agent:') ? [actor.slice('agent:'.length)] : []
-  return family === 'a2a' || family === 'acp' ? [name, ...own] : own
+  return program?.kind === 'agent' ? [program.name, ...own] : own
 }
 
 /** @returns for each label the strictest that any of them decides */

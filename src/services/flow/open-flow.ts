@@ -113,7 +113,7 @@ async function judgeCall(deps: Judging, session: Provenance, caller: Caller, cal
   const isSink = leadsOutside(caller, call)
   const held = isSink ? joined(session, sentFiles(files, rules, call, input)) : session
   const models = isGeneration(call) ? modelsOf(deps, modelIn(input)) : []
-  const to = { ...destinationOf(call.name, input), effects: effectsOf(call, input) }
+  const to = { ...destinationOf(call.name, input), effects: effectsOf(call) }
   const places =
     models.length === 0
       ? rules.decisions(call.name, { ...to, model: null })

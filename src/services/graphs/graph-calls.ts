@@ -83,6 +83,7 @@ function runCall(load: Load): Call {
     example: { graph: 'review', input: { path: '/shared/report.md' }, wait: true },
     // A person defined its rights, and each of its calls is judged separately.
     tier: 'side_effecting',
+    does: ['delegate'],
     right: 'agent.spawn',
     effect: 'idempotent',
     timeoutMs: Infinity,
@@ -165,6 +166,7 @@ function cancelCall(load: Load): Call {
     output: graphView,
     example: { run: exampleId, reason: 'No longer needed.' },
     tier: 'side_effecting',
+    does: ['delegate'],
     effect: 'idempotent',
     timeoutMs: 60_000,
     recordOutput: recorded,

@@ -150,6 +150,7 @@ function subscribeCall({ eventBus, documents, sessions }: EventCallDeps): Call {
     output: z.object({ cursor: z.int() }),
     example: { name: 'nightly', kinds: ['turn_ended'], session: '' },
     tier: 'side_effecting',
+    does: [],
     effect: 'idempotent',
     async run({ name, ...filter }, { caller, id }) {
       const cursor = await (await eventBus()).now()
@@ -179,6 +180,7 @@ function unsubscribeCall({ documents }: EventCallDeps): Call {
     output: z.object({ existed: z.boolean() }),
     example: { name: 'nightly' },
     tier: 'side_effecting',
+    does: [],
     effect: 'idempotent',
     async run({ name }, { caller, id }) {
       const key = await keyOf(documents, caller.actor, name)
@@ -213,6 +215,7 @@ function publishCall({ sessions }: EventCallDeps): Call {
     output: published,
     example: { kind: 'build_done', data: { version: 3 } },
     tier: 'side_effecting',
+    does: [],
     right: 'events.publish',
     effect: 'idempotent',
     // The event is in the outcome, where subscribers read it.

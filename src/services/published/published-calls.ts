@@ -200,6 +200,7 @@ function answerTask(deps: PublishedCallDeps): Call {
   return defineCall({
     ...writes,
     name: taskAnswerCall,
+    does: [],
     summary: 'Sends what a published agent has answered to the program that asked.',
     input: z.strictObject({ task: uuid, answer: uuid.describe('The answer of the model, by the id of its generation.') }),
     output: z.strictObject({ released: z.literal(true) }),

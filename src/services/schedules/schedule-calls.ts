@@ -73,6 +73,7 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
   return defineCall({
     ...writes,
     name: 'schedule.create',
+    does: ['schedule'],
     routes: [{ method: 'POST', path: '/schedules', status: 201 }],
     lasting: 'lets this run again later',
     summary: 'Schedules a goal for an agent: once, at an interval, or by a cron expression. It runs while Oxbow runs.',
@@ -134,6 +135,7 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
   return defineCall({
     ...writes,
     name: 'schedule.edit',
+    does: ['schedule'],
     routes: [{ method: 'PATCH', path: '/schedules/{id}' }],
     lasting: 'lets this run again later',
     summary: 'Changes, pauses or resumes a schedule.',
@@ -181,6 +183,7 @@ function deleteCall({ documents }: ScheduleCallDeps): Call {
     output: z.object({ deleted: z.string() }),
     example: { id: '01890a5d-ac96-774b-bcce-b302099a8057' },
     tier: 'side_effecting',
+    does: ['schedule'],
     async run({ id: wanted }, { id: call, caller }) {
       const { name, labels } = await scheduleOf(documents, wanted)
       await documents.update({ caller, call, name: 'schedule.delete' }, scheduleCategory, wanted, async () => [
@@ -196,6 +199,7 @@ function triggerCall({ documents, schedules }: ScheduleCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'schedule.trigger',
+    does: ['schedule'],
     routes: [{ method: 'POST', path: '/schedules/{id}/trigger' }],
     summary: 'Runs a schedule now, in addition to its times.',
     input: z.strictObject({ id }),

@@ -52,6 +52,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
   const write = defineCall({
     ...shared,
     name: writeNotesCall,
+    does: ['overwrite'],
     summary: 'Replaces your notes for this session, which you see in every turn.',
     input: z.strictObject({
       items: z
@@ -77,6 +78,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
   const clear = defineCall({
     ...shared,
     name: clearNotesCall,
+    does: ['delete'],
     summary: 'Removes your notes for this session.',
     input: z.strictObject({}),
     example: {},

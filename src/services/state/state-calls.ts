@@ -86,6 +86,7 @@ function saveCall({ documents, sessions }: StateCallDeps): Call {
     output: z.object({ version: z.int() }),
     example: { category: 'projects', name: 'oxbow', data: { status: 'active' }, format: 'json' },
     tier: 'side_effecting',
+    does: ['overwrite'],
     right: 'state.write',
     effect: 'idempotent',
     // The document is in a record of its own.
@@ -175,6 +176,7 @@ function deleteCall({ documents }: StateCallDeps): Call {
     output: z.object({ existed: z.boolean() }),
     example: { category: 'projects', name: 'oxbow' },
     tier: 'side_effecting',
+    does: ['delete'],
     right: 'state.write',
     effect: 'idempotent',
     async run({ category: in_, name: of, if_version }, { id, caller }) {

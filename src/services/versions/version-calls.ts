@@ -92,6 +92,7 @@ function commitCall(deps: VersionCallDeps): Call {
     ...shared,
     ...writes,
     name: 'version.commit',
+    does: [],
     routes: [{ method: 'POST', path: '/versions', status: 201 }],
     summary: 'Commits the workspace and saved documents as they are now.',
     input: z.strictObject({ message: z.string().min(1).max(500) }),
@@ -116,6 +117,7 @@ function tagCall(deps: VersionCallDeps): Call {
     ...shared,
     ...writes,
     name: 'version.tag',
+    does: [],
     routes: [{ method: 'PUT', path: '/versions/tags/{tag}' }],
     summary: 'Gives a version a name.',
     input: z.strictObject({

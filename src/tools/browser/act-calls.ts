@@ -20,6 +20,7 @@ const acceptArgument = z.boolean().default(false).describe('Answer OK if the pag
 export const browserOpen = defineCall({
   ...doing,
   name: 'browser.open',
+  does: [],
   labels: { ...doing.labels, loads: true },
   summary: 'Opens a web page and lists its elements, each with a ref (e5) to act on. To only read, use web_fetch.',
   input: z.strictObject({

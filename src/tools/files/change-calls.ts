@@ -26,6 +26,7 @@ const fileWrite = (seen: SeenFiles): Call =>
     effect: 'idempotent',
     labels: { ...changing.labels, silent: ['text'] },
     name: 'file.write',
+    does: ['overwrite'],
     routes: [{ method: 'PUT', path: '/files/{path+}' }],
     content: ['text'],
     reaches: { kind: 'paths', fields: ['path'] },
@@ -52,6 +53,7 @@ const fileEdit = (seen: SeenFiles): Call =>
     // Not idempotent: the new text may contain the text to find.
     effect: 'once',
     name: 'file.edit',
+    does: ['overwrite'],
     routes: [{ method: 'PATCH', path: '/files/{path+}' }],
     content: ['find', 'replace'],
     reaches: { kind: 'paths', fields: ['path'] },
@@ -83,6 +85,7 @@ const fileDelete = defineCall({
   // Idempotent: deleting what is already gone succeeds.
   effect: 'idempotent',
   name: 'file.delete',
+  does: ['delete'],
   routes: [{ method: 'DELETE', path: '/files/{path+}' }],
   lasting: 'unversioned',
   reaches: { kind: 'paths', fields: ['path'] },
@@ -125,6 +128,7 @@ const filePatch = (seen: SeenFiles): Call =>
     // Not idempotent: the lines to change are gone after the first time.
     effect: 'once',
     name: 'file.patch',
+    does: ['delete', 'overwrite'],
     routes: [{ method: 'POST', path: '/files/patch' }],
     summary: 'Applies a unified diff, as git writes it, to files: all or nothing.',
     input: z.strictObject({
@@ -180,6 +184,7 @@ const fileMove = defineCall({
   // Not idempotent: after the first time the source is gone.
   effect: 'once',
   name: 'file.move',
+  does: ['delete', 'overwrite'],
   routes: [{ method: 'POST', path: '/files/move' }],
   reaches: { kind: 'paths', fields: ['from', 'to'] },
   lasting: 'unversioned',

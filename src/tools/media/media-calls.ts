@@ -122,6 +122,7 @@ export const attachmentSave = (seen: SeenFiles): Call =>
     }),
     example: { index: 0, path: 'photo.png', overwrite: false },
     tier: 'side_effecting',
+    does: ['overwrite'],
     right: 'attachment.save',
     files: 'writes',
     effect: 'once',

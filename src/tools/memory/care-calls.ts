@@ -55,6 +55,7 @@ function forgettingCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: forgetCall,
+    does: ['delete'],
     routes: [{ method: 'POST', path: '/memory/forget' }],
     lasting: 'erases memories for good',
     event: () => ({ kind: 'memory_forgotten', fields: {} }),

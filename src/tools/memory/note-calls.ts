@@ -22,6 +22,7 @@ function saveCall(memory: Memory): Call {
     ...changing,
     labels: { ...changing.labels, silent: ['content'] },
     name: 'memory.save',
+    does: [],
     routes: [{ method: 'POST', path: '/memory', status: 201 }],
     reaches: { kind: 'tags', fields: ['tags'] },
     event: () => ({ kind: 'memory_stored', fields: { source: 'note' } }),
@@ -41,6 +42,7 @@ function updateCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.update',
+    does: ['overwrite'],
     routes: [{ method: 'PATCH', path: '/memory/{note_id}' }],
     summary: 'Rewrites a wrong note. If the fact has changed, use memory_supersede.',
     input: z.strictObject({ note_id: noteId, content, tags: tags.optional().meta(evident('Absent: the tags stay.')) }),
@@ -58,6 +60,7 @@ function deleteCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.delete',
+    does: ['delete'],
     routes: [{ method: 'DELETE', path: '/memory/{note_id}' }],
     summary: 'Removes a note.',
     input: z.strictObject({ note_id: noteId }),
@@ -75,6 +78,7 @@ function supersedeCall(memory: Memory): Call {
   return defineCall({
     ...changing,
     name: 'memory.supersede',
+    does: ['overwrite'],
     routes: [{ method: 'POST', path: '/memory/{note_id}/supersede' }],
     summary: 'Notes what is true now; the older memory stays as history.',
     input: z.strictObject({

@@ -67,6 +67,7 @@ function webSearch(access: SearchAccess, egress: Egress): Call {
     output: searchOutput,
     example: { query: 'node 24 release notes', count: defaultSearchResults, freshness: 'any' },
     tier: 'side_effecting',
+    does: [],
     right: 'web.read',
     effect: 'idempotent',
     audience: ['model', 'terminal'],

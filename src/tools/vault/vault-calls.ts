@@ -79,6 +79,7 @@ export const vaultCopyTo = (seen: SeenFiles): Call =>
     }),
     example: { source_path: '/vault/letter.pdf', destination_path: '/tmp/letter.pdf', overwrite: false },
     tier: 'privileged',
+    does: ['overwrite'],
     right: 'vault.copy',
     files: 'writes',
     effect: 'once',

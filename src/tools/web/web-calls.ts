@@ -47,6 +47,7 @@ export function webFetch(egress: Egress, robots?: MayFetch): Call {
     output: fetchOutput,
     example: { url: 'https://example.com/', format: 'markdown', from_byte: 0, max_bytes: webPageBytes },
     tier: 'side_effecting',
+    does: [],
     right: 'web.read',
     // A GET is idempotent (RFC 9110, 9.2.2).
     effect: 'idempotent',

@@ -40,6 +40,7 @@ function delegateCall(deps: DelegateCallDeps): Call {
     example: { agent: 'reviewer', goal: 'Find defects in /shared/src/parser.ts.', key_facts: ['It parses TOML.'], wait: true },
     // What the child may do was defined by a person, and each of its calls is judged by itself.
     tier: 'side_effecting',
+    does: ['delegate'],
     right: 'agent.spawn',
     effect: 'idempotent',
     timeoutMs: Infinity,
@@ -171,6 +172,7 @@ function revokeCall(deps: DelegateCallDeps): Call {
     output: z.strictObject({ agents: z.array(z.string()) }),
     example: { agent: 'reviewer', rights: ['web.read'] },
     tier: 'side_effecting',
+    does: ['delegate'],
     right: 'agent.use',
     effect: 'idempotent',
     timeoutMs: 30_000,

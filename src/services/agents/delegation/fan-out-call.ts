@@ -22,6 +22,7 @@ export function fanOutCall(deps: FanOutDeps): Call {
       on_failure: 'continue',
     },
     tier: 'side_effecting',
+    does: ['delegate'],
     right: 'agent.spawn',
     effect: 'idempotent',
     timeoutMs: Infinity,

@@ -43,6 +43,7 @@ export function handoffCall(deps: HandoffDeps): Call {
     audience: ['model', 'terminal'],
     labels: { adds: [], sink: false },
     tier: 'side_effecting',
+    does: ['delegate'],
     right: 'agent.spawn',
     effect: 'idempotent',
     timeoutMs: 30_000,

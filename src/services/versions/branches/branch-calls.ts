@@ -78,6 +78,7 @@ function createCall(deps: BranchCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'branch.create',
+    does: [],
     summary: 'Copies the workspace, as it is or was in a version, to a branch of files.',
     input: z.strictObject({
       name: z.string().refine(isBranchName, 'must be a plain name'),
@@ -197,6 +198,7 @@ function dropCall(deps: BranchCallDeps): Call {
   return defineCall({
     ...writes,
     name: 'branch.drop',
+    does: ['delete'],
     summary: 'Drops a branch of files with everything that was changed in it.',
     input: z.strictObject({ branch }),
     output: branchRecord,
