@@ -10,7 +10,7 @@ export { describedServiceCalls } from './hold-services.ts'
 export type { ForeignCall, ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel, OfferedCalls } from './kernel-interface.ts'
 export type { KernelOptions } from './kernel-parts.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export { allows, delegableOf, type Entries, lost, meet, modelRight, neverPassedOn, passedOn, secretRight } from './policy/attenuation.ts'
+export { allows, delegableOf, type Entries, lost, meet, modelRight, passedOn, secretRight } from './policy/attenuation.ts'
 export {
   clientAsk,
   clientReply,

@@ -48,7 +48,7 @@ import { createRegistry, type Registry } from './calls/registry.ts'
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './records/sessions.ts'
 import { warningOf } from './budgets/definitions.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
-import { nothing, type Provenance } from './policy/policy.ts'
+import { nothing, processRight, type Provenance } from './policy/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
@@ -100,7 +100,7 @@ interface Calls {
   readonly completeBy: (model: string) => Complete
 }
 
-interface Turns {
+interface Turns extends Pick<Core, 'neverPassedOn' | 'withheld'> {
   readonly handoffs: Handoffs
   readonly profileOf: ReturnType<typeof createProfileOf>
   readonly lanes: Lanes
@@ -245,7 +245,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     runs: services.runs,
   }
   const handoffs = createHandoffs(documents)
-  const profileOf = createProfileOf(documents, config, handoffs, async (name) => (await calls.judges.load()).rightsOfKey(name))
+  const neverPassedOn = ['*', processRight, ...options.services.flatMap((service) => service.neverPassedOn ?? [])]
+  const withheld = [...neverPassedOn, ...config.agents.withheld_rights]
+  const profileOf = createProfileOf(documents, config, withheld, handoffs, async (name) => (await calls.judges.load()).rightsOfKey(name))
   const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given })
   const recovered = new Map<CallId, OpenTurn>()
   const onHeldBack = (session: SessionId, turn: TurnId): void =>
@@ -269,7 +271,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
   const startTurn = createStartTurn({ ...records, user, engine, store, lanes, gate, registry, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
-  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf }
+  return { neverPassedOn, withheld, handoffs, profileOf, lanes, recovered, startTurn, outcomeOf }
 }
 
 /** What happens after each turn. */

@@ -122,6 +122,10 @@ export interface Core {
   readonly startTurn: StartTurn
   /** Turns that a crash interrupted and that are resuming, by the call of their message. */
   readonly recovered: ReadonlyMap<CallId, TurnPast>
+  /** Rights that nobody passes on: what they allow runs as somebody else. */
+  readonly neverPassedOn: readonly string[]
+  /** Those, and what `agents.withheld_rights` keeps from agents of agents. */
+  readonly withheld: readonly string[]
   /** See `createProfileOf`. */
   readonly profileOf: ReturnType<typeof createProfileOf>
   /** A run that is no turn makes no more calls. */
@@ -164,6 +168,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   left?(core: Core): boolean
   /** First words of the kinds of events that it notes: `counter` for `counter_full`. What others publish under such a name is chosen by `custom_…` only. */
   readonly events?: readonly string[]
+  /** Rights of its calls that nobody passes on, to agents, plugins or what is published: what they allow runs as somebody else. */
+  readonly neverPassedOn?: readonly string[]
   /** What people type. */
   readonly verbs?: ServiceVerbs
   /**

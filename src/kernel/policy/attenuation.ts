@@ -14,16 +14,6 @@ export type Entries = readonly string[]
 export const secretRight = 'secret.use'
 export const modelRight = 'model.use'
 
-/** Nobody passes these on: what they allow runs as somebody else. A run of a schedule is one of the usual agent. */
-export const neverPassedOn: ReadonlySet<string> = new Set([
-  '*',
-  'turn.run',
-  'schedule.write',
-  'access.write',
-  'config.write',
-  'call.decide',
-])
-
 /** @returns entries that allow what both allow, and nothing else; sorted */
 export function meet(a: Entries, b: Entries): Entries {
   const [left, right] = [grantOf(a), grantOf(b)]
@@ -79,18 +69,21 @@ export function delegableOf({ rights, limits }: Pick<Caller, 'rights' | 'limits'
   const limited = new Set(limits?.only.keys())
   const whole = [...rights].filter((right) => !limited.has(right))
   const unjudged = [secretRight, modelRight].filter((right) => !limited.has(right))
-  return withoutRights([...whole, ...unjudged, ...(limits?.entries ?? [])], new Set([...withheld, ...neverPassedOn]))
+  return withoutRights([...whole, ...unjudged, ...(limits?.entries ?? [])], withheld)
 }
 
-/** @returns what a child has: what its profile names and its parent can pass on; what it was not given is denied by name where no call would ask */
-export function passedOn(delegable: Entries, profile: Entries): Entries {
-  const both = withoutRights(meet(delegable, profile), neverPassedOn)
+/**
+ * @param never rights that nobody passes on, see `Core.neverPassedOn`
+ * @returns what a child has: what its profile names and its parent can pass on; what it was not given is denied by name where no call would ask
+ */
+export function passedOn(delegable: Entries, profile: Entries, never: Entries): Entries {
+  const both = withoutRights(meet(delegable, profile), never)
   const { rights } = grantOf(both)
   return [...both, ...[secretRight, modelRight].filter((right) => !rights.has(right)).map((right) => `!${right}`)].toSorted()
 }
 
-function withoutRights(entries: Entries, withheld: ReadonlySet<string>): Entries {
-  return entries.filter((entry) => entry.startsWith('!') || !withheld.has(entry.split(':', 1)[0] ?? ''))
+function withoutRights(entries: Entries, withheld: Entries): Entries {
+  return entries.filter((entry) => entry.startsWith('!') || !withheld.includes(entry.split(':', 1)[0] ?? ''))
 }
 
 /** @returns entries of the profile that the child does not get, for people */

@@ -98,13 +98,13 @@ export function createHandoffs(documents: Pick<Documents, 'all' | 'put'>): Hando
 export function createProfileOf(
   documents: Pick<Documents, 'get' | 'all'>,
   config: Config,
+  withheld: readonly string[],
   { held: handedOver }: Pick<Handoffs, 'held'>,
   rightsOfKey: (key: string) => Promise<readonly string[] | null>,
 ) {
   const read = async (session: SessionId): Promise<AgentProfile | null> =>
     (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
   const usual = { rights: config.agent.rights }
-  const { withheld_rights: withheld } = config.agents
   const bounded = async (session: SessionId): Promise<AgentProfile | null> => {
     const profile = await read(session)
     const { spawner = '', home = '', key = '' } = profile ?? {}

@@ -9,6 +9,7 @@ export const access: Service<Access, { readonly runs: typeof runs }> = {
   name: 'access',
   needs: { runs },
   events: ['key'],
+  neverPassedOn: ['access.write', 'call.decide'],
   verbs: {
     words: {
       'Approve and allow:': {

@@ -11,7 +11,6 @@ import {
   type CallReference,
   carvedOf,
   type Documents,
-  neverPassedOn,
   type Provenance,
   type RunningCalls,
 } from '../../kernel/index.ts'
@@ -40,7 +39,7 @@ import { agentView, readUsage, viewOf } from './agent-view.ts'
 import type { Access } from '../access/service.ts'
 import type { Supervisor } from './supervisor.ts'
 
-export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
+export interface AgentCallDeps extends ParentDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly queue: () => Promise<RunQueue>
   readonly agentConfig: Config['agents']
@@ -166,7 +165,7 @@ interface ChildRights {
 function rightsOf(deps: SpawnDeps, { rights: requested, read_only: readOnly }: SpawnInput, caller: Caller): ChildRights {
   const rights = requested && expandRights(requested)
   const isPerson = caller.rights.has('*')
-  const withheld = new Set([...deps.agentConfig.withheld_rights, ...neverPassedOn])
+  const withheld = new Set(deps.withheld)
   const delegable = isPerson ? deps.defaultRights : [...caller.rights].filter((right) => !withheld.has(right))
   const beyond = (rights ?? []).filter((right) => right === '*' || (!isPerson && !delegable.includes(right)))
   const chosen = rights ?? delegable

@@ -56,7 +56,7 @@ export async function openAgents(core: Core, runs: Runs, versions: () => Promise
       const { parseAgentDefinition } = await import('./delegation/agent-definition.ts')
       return (await definitions.usable('agents')).map(parseAgentDefinition).toSorted((a, b) => (a.name < b.name ? -1 : 1))
     },
-    parentOf: (caller) => parentOf({ profileOf: core.profileOf, agentConfig: config.agents }, caller),
+    parentOf: (caller) => parentOf(core, caller),
     onOver(listener) {
       const look = async (id: CallId): Promise<void> => {
         const agent = (await documents.get<AgentRecord>(agentCategory, id))?.value

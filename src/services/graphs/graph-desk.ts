@@ -57,6 +57,7 @@ export interface GraphingDeps extends Pick<
   | 'running'
   | 'startTurn'
   | 'profileOf'
+  | 'neverPassedOn'
   | 'references'
   | 'runEnded'
 > {
@@ -70,6 +71,9 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
   // What was revoked since is no right of the run any more.
   const boundsOf = async ({ session, starter }: GraphRun): Promise<readonly string[] | null> =>
     starter === '' ? null : ((await deps.profileOf(session))?.rights ?? [])
+  /** A node has no right that its run does not have. It has the run's models; it must name its secrets. */
+  const narrow = (rights: readonly string[], wanted: readonly string[] | undefined): readonly string[] =>
+    wanted === undefined ? rights : passedOn(rights, [...wanted, modelRight], deps.neverPassedOn)
   const runs = createGraphRuns({
     ...deps,
     definitions: deps.agents.definitions,
@@ -157,11 +161,6 @@ const newCall = ({ newId }: Pick<GraphingDeps, 'newId'>): { readonly id: CallId;
 
 function entriesOf({ rights, limits }: Caller): readonly string[] {
   return [...rights, ...(limits?.entries ?? [])]
-}
-
-/** A node has no right that its run does not have. It has the run's models; it must name its secrets. */
-function narrow(rights: readonly string[], wanted: readonly string[] | undefined): readonly string[] {
-  return wanted === undefined ? rights : passedOn(rights, [...wanted, modelRight])
 }
 
 interface Start {

@@ -2,18 +2,18 @@
  * Who a plugin is when it makes a call: an actor of its own, in the session, turn and branch of the call that it works for, with the rights
  * that its manifest and that call's caller both have. Flow and approvals judge it as they judge a model.
  */
-import { type ActsAs, allows, modelRight, passedOn, processRight, secretRight } from '../../kernel/index.ts'
+import { type ActsAs, allows, type Entries, modelRight, passedOn, processRight, secretRight } from '../../kernel/index.ts'
 import { type Failure, isObject } from '../../base/index.ts'
 import { type Call, type Caller, type Effect, grantOf } from '../../protocol/index.ts'
 
 const ranks: Readonly<Record<Effect, number>> = { none: 0, idempotent: 0, once: 1 }
 
-/** @returns whom the gate judges, or why the call is refused before */
-export function pluginCaller({ plugin, approved, caller, within, call, input }: ActsAs): Caller | Failure {
+/** @param never see `passedOn` @returns whom the gate judges, or why the call is refused before */
+export function pluginCaller({ plugin, approved, caller, within, call, input }: ActsAs, never: Entries): Caller | Failure {
   const { limits: own, ...base } = caller
   const limited = new Set(own?.only.keys())
   const entries = [...[...caller.rights, secretRight, modelRight].filter((right) => !limited.has(right)), ...(own?.entries ?? [])]
-  const { rights, limits } = grantOf(passedOn(entries, approved))
+  const { rights, limits } = grantOf(passedOn(entries, approved, never))
   const made: Caller = { ...base, actor: `plugin:${plugin}`, rights, audience: 'model', ...(limits !== undefined && { limits }) }
   if (call === undefined) return made
   if (ranks[call.effect] > ranks[within.effect]) return unrepeatable(plugin, within, call)

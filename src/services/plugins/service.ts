@@ -36,7 +36,9 @@ export function pluginService(open: OpenSource<PluginSource>, hasAny: boolean): 
     },
     judges: {
       decides: ['actAs'],
-      load: async () => ({ actAs: async (asks) => (await import('./plugin-caller.ts')).pluginCaller(asks) }),
+      load: async ({ neverPassedOn }) => ({
+        actAs: async (asks) => (await import('./plugin-caller.ts')).pluginCaller(asks, neverPassedOn),
+      }),
     },
     begin: (core, self, ports) => startDesk(hasAny, core, self, ports),
   }

@@ -2,7 +2,16 @@
 import { type CallId, OxbowError, type SessionId } from '../../base/index.ts'
 import { type Caller, expandRights, grantOf, originOf } from '../../protocol/index.ts'
 import type { PublishedAgent } from '../../config/index.ts'
-import { type AgentProfile, type Core, delegableOf, modelRight, passedOn, profileCategory, userCaller } from '../../kernel/index.ts'
+import {
+  type AgentProfile,
+  type Core,
+  delegableOf,
+  type Entries,
+  modelRight,
+  passedOn,
+  profileCategory,
+  userCaller,
+} from '../../kernel/index.ts'
 
 const contextCategory = 'system/task_contexts'
 
@@ -11,7 +20,7 @@ interface Context {
   readonly owner: string
 }
 
-export type ContextDeps = Pick<Core, 'user' | 'config' | 'documents' | 'sessions' | 'gate'>
+export type ContextDeps = Pick<Core, 'user' | 'config' | 'documents' | 'sessions' | 'gate' | 'neverPassedOn'>
 
 export interface NewContext {
   readonly session: SessionId
@@ -32,7 +41,7 @@ export async function openContext(deps: ContextDeps, { session, agent, published
   const profile: AgentProfile = {
     agent: session as string as CallId,
     name: agent,
-    rights: publishedRights(published.rights, config.agent.rights),
+    rights: publishedRights(published.rights, config.agent.rights, deps.neverPassedOn),
     model: published.model,
     instructions: [foreignRule, published.instructions].filter((text) => text !== '').join('\n'),
     home: '',
@@ -72,6 +81,6 @@ function unknownContext(id: string): OxbowError {
  * @param wanted of a published agent @param own of the configured one
  * @returns the rights that both have: nothing that is published can do more than what is not, and none uses a secret unasked
  */
-function publishedRights(wanted: readonly string[], own: readonly string[]): readonly string[] {
-  return passedOn(delegableOf(grantOf(own), []), [...expandRights(wanted), modelRight])
+function publishedRights(wanted: Entries, own: Entries, never: Entries): Entries {
+  return passedOn(delegableOf(grantOf(own), never), [...expandRights(wanted), modelRight], never)
 }

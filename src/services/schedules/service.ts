@@ -8,6 +8,8 @@ export const schedules: Service<Schedules, { readonly runs: typeof runs }> = {
   name: 'schedules',
   needs: { runs },
   events: ['schedule'],
+  // A run of a schedule is one of the usual agent.
+  neverPassedOn: ['schedule.write'],
   verbs: {
     words: { 'Agents, schedules, budgets:': { schedule: 'schedule goals for an agent, and see what they did' } },
     within: ['budget'],

@@ -5,5 +5,6 @@ import { versions } from '../versions/service.ts'
 export const settings: Service<unknown, { readonly versions: typeof versions }> = {
   name: 'settings',
   needs: { versions },
+  neverPassedOn: ['config.write'],
   calls: async (core, _self, ports) => (await import('./settings-calls.ts')).settingsCalls({ ...core, versions: ports.versions }),
 }

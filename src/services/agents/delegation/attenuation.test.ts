@@ -96,13 +96,15 @@ test('what two lists of rights have in common allows nothing that one of them do
   )
 })
 
+const neverPassed = ['*', 'schedule.write']
+
 test('no chain of delegations widens anything: rights, paths, hosts, secrets, servers or models', () => {
   const definition = fc.record({ rights: generous, delegable: generous })
   fc.assert(
     fc.property(generous, fc.array(definition, { maxLength: 5 }), fc.array(list, { maxLength: 3 }), (root, chain, revoked) => {
-      let delegable = delegableOf(grantOf(root), ['vault.copy'])
+      let delegable = delegableOf(grantOf(root), [...neverPassed, 'vault.copy'])
       for (const profile of chain) {
-        const rights = passedOn(delegable, profile.rights)
+        const rights = passedOn(delegable, profile.rights, neverPassed)
         isWithin(rights, delegable)
         isWithin(rights, profile.rights)
         assert.ok(!grantOf(rights).rights.has('schedule.write') && !grantOf(rights).rights.has('*'))
@@ -110,7 +112,7 @@ test('no chain of delegations widens anything: rights, paths, hosts, secrets, se
         isWithin(passed, rights)
         // A resume or a later turn is bounded once more, and what was revoked meanwhile is gone.
         const taken = revoked.flat().filter((each) => each.startsWith('!'))
-        isWithin(meet(boundsOf({ rights: [...rights, ...taken], delegable: passed }, []), passed), passed)
+        isWithin(meet(boundsOf({ rights: [...rights, ...taken], delegable: passed }, neverPassed), passed), passed)
         delegable = passed
       }
     }),
@@ -132,7 +134,7 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
       fc.array(definition, { maxLength: 3 }),
       async (root, chain, handoffs) => {
         const config = parseConfig({ agent: { rights: root } }, 'the test')
-        const withheld = config.agents.withheld_rights
+        const withheld = [...neverPassed, ...config.agents.withheld_rights]
         const docs = new Map<string, AgentProfile>()
         const documents = {
           get: async (_: string, name: string) => (docs.has(name) ? { name, value: docs.get(name)!, seq: 0, at: 0 } : null),
@@ -144,7 +146,7 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
           delegable: Entries,
           { rights, delegable: passes }: (typeof chain)[number],
         ): AgentProfile => {
-          const held = passedOn(delegable, rights)
+          const held = passedOn(delegable, rights, neverPassed)
           const base = {
             agent: name as never,
             name,
@@ -179,7 +181,13 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
           now.push(boundsOf(docs.get(session)!, withheld))
         }
         const sessions = new Map(held.length === 0 ? [] : [[home as SessionId, held]])
-        const effective = await createProfileOf(documents as never, config, { held: sessions }, async () => null)(home as SessionId)
+        const effective = await createProfileOf(
+          documents as never,
+          config,
+          withheld,
+          { held: sessions },
+          async () => null,
+        )(home as SessionId)
         for (const above of now.slice(0, -1)) isWithin(effective!.rights, above)
         if (held.length > 0) isWithin(effective!.rights, now.at(-1)!)
         for (const above of bounds.slice(0, -1)) isWithin(effective!.rights, above)
@@ -191,10 +199,10 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
 
 test('secrets and models that an agent was not given are denied, also to those below it', () => {
   const root = delegableOf(grantOf(['file.read', 'agent.spawn']), [])
-  const child = passedOn(root, ['file.read', 'secret.use:TOKEN', 'model.use'])
+  const child = passedOn(root, ['file.read', 'secret.use:TOKEN', 'model.use'], neverPassed)
   assert.ok(allows(grantOf(child).limits, secretRight, 'TOKEN'))
   assert.ok(!allows(grantOf(child).limits, secretRight, 'OTHER'))
-  const grandchild = passedOn(meet(child, ['file.read']), ['secret.use:TOKEN', 'model.use', 'file.read'])
+  const grandchild = passedOn(meet(child, ['file.read']), ['secret.use:TOKEN', 'model.use', 'file.read'], neverPassed)
   assert.ok(!allows(grantOf(grandchild).limits, secretRight, 'TOKEN'))
   assert.ok(!allows(grantOf(grandchild).limits, modelRight, 'any'))
   assert.deepEqual(grandchild, ['!model.use', '!secret.use', 'file.read'])
@@ -203,7 +211,7 @@ test('secrets and models that an agent was not given are denied, also to those b
 test('an agent with a memory of its own reaches only memories with its tag', () => {
   const refused = (name: string, right: string, input: object): boolean => {
     const grant = grantOf(
-      passedOn(delegableOf(grantOf(['memory.read', 'memory.write']), []), ['memory.read:agent-a', 'memory.write:agent-a']),
+      passedOn(delegableOf(grantOf(['memory.read', 'memory.write']), []), ['memory.read:agent-a', 'memory.write:agent-a'], neverPassed),
     )
     const caller: Caller = { user, actor: 'agent:a', audience: 'model', session: '', turn: '', process: '', ...grant }
     return refuseLimited(caller, described(name, right), input) !== null

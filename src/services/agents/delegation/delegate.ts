@@ -19,7 +19,7 @@ import { modelOf, type Parent, parentOf, type ParentDeps, tierOf } from './paren
 import { delegateRemotely, remoteCall, type RemoteDeps } from './remote.ts'
 import { type Delegated, delegatedOf, noWork, type ResultDeps } from './delegated-end.ts'
 
-export interface DelegateDeps extends ResultDeps, RemoteDeps, Pick<ParentDeps, 'profileOf'> {
+export interface DelegateDeps extends ResultDeps, RemoteDeps, ParentDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly definitions: () => Promise<Definitions>
   readonly agentConfig: Config['agents']
@@ -80,7 +80,7 @@ async function start(
   const { caller } = by
   const definition = parseAgentDefinition(await (await deps.definitions()).find('agents', request.agent))
   const parent = await parentOf(deps, caller)
-  const rights = passedOn(parent.delegable, definition.rights)
+  const rights = parent.passesOn(definition.rights)
   const model = modelOf(definition, rights, parent)
   const tier = tierOf(definition, parent, deps.sandbox.status)
   const result = request.result ?? definition.result
@@ -140,6 +140,6 @@ function smaller(a: Limits = {}, b: Limits = {}): Limits | undefined {
 }
 
 /** @returns rights of a definition that a caller cannot pass on */
-export function missingRights(definition: AgentDefinition, { delegable }: Parent): Entries {
-  return lost(definition.rights, passedOn(delegable, definition.rights))
+export function missingRights({ rights }: AgentDefinition, { passesOn }: Parent): Entries {
+  return lost(rights, passesOn(rights))
 }

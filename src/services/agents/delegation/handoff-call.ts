@@ -3,9 +3,10 @@
  * next one, which the other agent runs. Whoever has the session has what the one before can pass on and its definition names.
  */
 import { z } from 'zod'
-import { type AgentProfile, type Handoff, type Handoffs, passedOn, type RunningTurns, type StartTurn } from '../../../kernel/index.ts'
+import { type AgentProfile, type Handoff, type Handoffs, type RunningTurns, type StartTurn } from '../../../kernel/index.ts'
 import { type CallId, derivedId, OxbowError, type SessionId } from '../../../base/index.ts'
 import { type Call, defineCall, type Sandbox } from '../../../protocol/index.ts'
+import type { Config } from '../../../config/index.ts'
 import type { Supervisor } from '../supervisor.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { briefOf, delegateFields } from './brief.ts'
@@ -19,7 +20,7 @@ export interface HandoffDeps extends ParentDeps {
   readonly startTurn: StartTurn
   readonly runningTurns: Pick<RunningTurns, 'handOver'>
   readonly sandbox: Pick<Sandbox, 'status'>
-  readonly agentConfig: ParentDeps['agentConfig'] & { readonly max_depth: number }
+  readonly agentConfig: Pick<Config['agents'], 'max_depth'>
 }
 
 type HandoffInput = z.infer<typeof handoffInput>
@@ -126,7 +127,7 @@ async function handedTo(
   if (definition.files === 'branch')
     throw new OxbowError('denied', `${name} works on a branch of files, and this conversation does not.`, { hint: 'Delegate to it.' })
   const parent = await parentOf(deps, caller)
-  const rights = passedOn(parent.delegable, definition.rights)
+  const rights = parent.passesOn(definition.rights)
   return {
     profile: profileOf(
       definition,

@@ -2,14 +2,24 @@
  * What a caller can pass on, and what binds whoever it starts. Everything that starts work for a caller uses it: delegation, `agent.spawn`,
  * handoffs, graphs.
  */
-import { type AgentProfile, allows, type DefinedProfile, delegableOf, type Entries, meet, modelRight } from '../../../kernel/index.ts'
+import {
+  type AgentProfile,
+  allows,
+  type DefinedProfile,
+  delegableOf,
+  type Entries,
+  meet,
+  modelRight,
+  passedOn,
+} from '../../../kernel/index.ts'
 import { OxbowError, type SessionId } from '../../../base/index.ts'
 import { type Caller, grantOf, type SandboxStatus, type SandboxTier, sandboxTiers } from '../../../protocol/index.ts'
-import type { Config } from '../../../config/index.ts'
 import type { AgentDefinition } from './agent-definition.ts'
 
 export interface Parent {
   readonly delegable: Entries
+  /** @returns what a child with these rights has; see `passedOn` */
+  readonly passesOn: (rights: Entries) => Entries
   readonly tier: SandboxTier | ''
   /** Empty: the usual one. */
   readonly model: string
@@ -18,15 +28,17 @@ export interface Parent {
 export interface ParentDeps {
   /** The profile by which turns of a session run now; see `createProfileOf`. */
   readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
-  readonly agentConfig: Pick<Config['agents'], 'withheld_rights'>
+  readonly withheld: Entries
+  readonly neverPassedOn: Entries
 }
 
 export async function parentOf(deps: ParentDeps, caller: Caller): Promise<Parent> {
   const profile = await profileOf(deps, caller)
   // What was revoked since is no right of the caller any more.
-  const own = caller.rights.has('*') ? ['*'] : delegableOf(caller, deps.agentConfig.withheld_rights)
+  const own = caller.rights.has('*') ? ['*'] : delegableOf(caller, deps.withheld)
   const delegable = profile?.delegable === undefined ? own : meet(own, profile.delegable)
-  return { delegable, tier: profile?.tier ?? '', model: profile?.model ?? '' }
+  const passesOn = (rights: Entries): Entries => passedOn(delegable, rights, deps.neverPassedOn)
+  return { delegable, passesOn, tier: profile?.tier ?? '', model: profile?.model ?? '' }
 }
 
 /** A person is not bound by the agent of the session that is named. */
