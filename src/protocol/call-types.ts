@@ -518,7 +518,7 @@ interface CallInputs {
 /** What each of them returns. */
 interface CallOutputs {
   'agent.delegate': {
-    status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+    status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
     agent: string
     id: string
     session: SessionId | ''
@@ -536,7 +536,7 @@ interface CallOutputs {
     status: 'success' | 'failure'
     succeeded: number
     tasks: readonly {
-      status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+      status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
       agent: string
       id: string
       session: SessionId | ''
@@ -552,7 +552,7 @@ interface CallOutputs {
       task: string
     }[]
     synthesis: {
-      status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+      status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
       agent: string
       id: string
       session: SessionId | ''
