@@ -105,13 +105,16 @@ export const agentVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow kill 0199d2c4', 'oxbow kill reader --reason "no longer needed"'],
     call: 'agent.kill',
     async preview(input, ask) {
-      const target = await findAgent(ask, textIn(input, 'agent'))
+      const target = (await ask('agent.wait', { agents: [textIn(input, 'agent')], timeout_s: 0 })).agents[0]!
+      if (isEnded(target)) return { would: '', nothing: `It was ${target.state} already.`, target }
       return { would: `end the agent ${plainLine(target.name, 40)}, which is ${agentState(target)}, with everything that it runs`, target }
     },
     show: ({ killed, state }: { readonly killed: readonly string[]; readonly state: string }) =>
       killed.length === 0 ? `It was ${state} already.` : `Killed ${withOthers(killed)}.`,
   },
 ]
+
+const isEnded = ({ state }: AgentView): boolean => state === 'done' || state === 'failed' || state === 'killed'
 
 /** Of one request. */
 const waitS = 60
@@ -130,16 +133,4 @@ async function settled(ask: AskCall, id: string, timeoutS: number): Promise<Agen
 
 function withOthers(agents: readonly string[]): string {
   return agents.length === 1 ? 'it' : `it and ${agents.length - 1} agents below it`
-}
-
-/** @throws OxbowError `not_found`, or `bad_input` for a name of several */
-async function findAgent(ask: AskCall, named: string): Promise<AgentView> {
-  const { agents } = await ask('agent.list', { ended: true, limit: 1_000 })
-  const found = agents.filter(({ id, name }) => id.startsWith(named) || name === named)
-  if (found.length === 1) return found[0]!
-  throw new OxbowError(
-    found.length === 0 ? 'not_found' : 'bad_input',
-    `${found.length || 'no'} agents are called ${JSON.stringify(named)}`,
-    { hint: '`oxbow agents --all` lists them.' },
-  )
 }
