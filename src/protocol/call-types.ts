@@ -402,7 +402,7 @@ interface CallInputs {
   'server.login_end': { server: string; answer: string }
   'server.remove': { server: string }
   'server.switch': { server: string; enabled: boolean }
-  'session.agent': { agent?: string | undefined }
+  'session.agent': { agent?: string | undefined; dry_run?: boolean | undefined }
   'session.archive': { session: string; archived?: boolean | undefined }
   'session.compact': { session: string }
   'session.create': { title?: string | undefined; folder?: string | undefined }

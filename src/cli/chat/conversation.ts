@@ -3,7 +3,7 @@ import type { OutputOf } from '../../client/index.ts'
 import { type CallId, type Failure, type JsonObject, ownValue, type SessionId } from '../../base/index.ts'
 import type { RecordView, SessionInfo } from '../../protocol/index.ts'
 import { type GatewayPort, outputOf } from '../guest-connection.ts'
-import { chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
+import { assertAgent, chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
 import { exactText, formatBytes, plainText } from '../../terminal/index.ts'
@@ -30,7 +30,10 @@ export interface ConversationDeps {
 /** Every method rejects with the gateway's OxbowError. */
 export interface Conversation {
   current(): ChatSession | null
-  begin(title: string): Promise<void>
+  /** Begins the session of the next message, if it has not begun. */
+  begin(): Promise<ChatSession>
+  /** Leaves the session: the next message begins another. */
+  leave(title: string): void
   /** @param prefix prefix of the session's id */
   reopen(prefix: string): Promise<void>
   send(text: string): Promise<void>
@@ -70,6 +73,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
   let session: ChatSession | null = null
   /** Who answers in the next session. */
   let agent = deps.agent
+  let title = ''
   let attached: readonly LocalFile[] = []
   const decided = async (call: CallId, next = ''): Promise<void> => {
     if (next === '') session?.answered(call)
@@ -82,10 +86,19 @@ export function createConversation(deps: ConversationDeps): Conversation {
     session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, user, showsLabels: !oneByOne, onLost })
     return session
   }
+  const begin = async (): Promise<ChatSession> => {
+    if (session !== null) return session
+    const begun = await open(await newSession(gateway, title, agent), [])
+    title = ''
+    return begun
+  }
   return {
     current: () => session,
-    async begin(title) {
-      await open(await newSession(gateway, title, agent), [])
+    begin,
+    leave(wanted) {
+      session?.stop()
+      session = null
+      title = wanted
     },
     async reopen(prefix) {
       const info = await findSession(gateway, prefix)
@@ -96,7 +109,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
       const files = attached
       const attachments = files.length === 0 ? {} : { attachments: await uploadFiles(files, gateway) }
       const isNew = session === null
-      const current = session ?? (await open(await newSession(gateway, '', agent), []))
+      const current = await begin()
       const steering = current.isRunning()
       const message = { session: current.id, text, ...(model !== undefined && { model }), ...attachments }
       const { turn } = await gateway.sendTurn(message).catch(async (error: unknown) => {
@@ -116,7 +129,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
     async choose(chosen) {
       const wanted = chosen === '' ? undefined : chosen
       if (session !== null) await chooseAgent(gateway, session.id, chosen)
-      else if (wanted !== undefined) await open(await newSession(gateway, '', wanted), [])
+      else if (wanted !== undefined) await assertAgent(gateway, wanted)
       agent = wanted
     },
     async attach(path) {
