@@ -159,6 +159,10 @@ test('what was never there is missing in a dry run and in the run', async () => 
 
 test('hints name verbs, servers and agents as a person types them', async () => {
   assert.match((await oxbow(['branch', 'diff', 'nonesuch'])).err, /hint: `oxbow branch list` has those/)
+  // A verb of another group, and one that no service describes.
+  assert.match((await oxbow(['call', 'schedule.delete', '{"id":"01890a5d-ac96-774b-bcce-b302099a8057"}'])).err, /`oxbow schedule list`/)
+  const key = await oxbow(['restore', 'x', '--database-only', '--key', 'k'])
+  assert.deepEqual([key.exit, /'--key <file>' cannot be used with option '--database-only'/.test(key.err)], [2, true], key.err)
   for (const words of [
     ['prompts', 'nonesuch'],
     ['prompt', 'nonesuch', 'x'],

@@ -109,7 +109,10 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     async preview({ remote: name }, ask) {
       const target = ((await ask('remote.list', {})) as Listed).remotes.find(({ remote }) => remote === name)
       if (target?.from === 'config.toml')
-        return { would: `take back the approval of the card of ${name}, which is one of config.toml and stays`, target }
+        return {
+          would: `take back the approval of the card of ${plainLine(target.remote, urlChars)}, which is one of config.toml and stays`,
+          target,
+        }
       if (target !== undefined)
         return { would: `remove the agent ${plainLine(target.remote, urlChars)} and the approval of its card`, target }
       throw new OxbowError('not_found', `There is no agent of others ${JSON.stringify(name)}.`, {

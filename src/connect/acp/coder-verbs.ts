@@ -101,7 +101,10 @@ export const coderVerbs: readonly ServiceVerb[] = [
       const target = ((await ask('coder.list', {})) as Listed).agents.find(({ agent }) => agent === name)
       if (target !== undefined) {
         if (target.from === 'config.toml')
-          return { would: `take back the approval of ${name}, which is one of config.toml and stays`, target }
+          return {
+            would: `take back the approval of ${plainLine(target.agent, commandChars)}, which is one of config.toml and stays`,
+            target,
+          }
         const would = `remove the coding agent ${plainLine(target.agent, commandChars)} and its approval; its branches of files stay`
         return { would, target }
       }

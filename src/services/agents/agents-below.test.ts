@@ -6,6 +6,7 @@ import { type CallOutcome, type GenerateRequest, textOf } from '../../protocol/i
 import type { DefinitionText, HostPort } from '../../config/index.ts'
 import { asks, type Fixture, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 import { openMemoryStore } from '../../store/index.ts'
+import { agentVerbs } from './agent-verbs.ts'
 import type { AgentView } from './agent-view.ts'
 import type { Delegated } from './delegation/delegated-end.ts'
 
@@ -62,4 +63,20 @@ test('a delegation that nobody waits for says that it is queued while there is n
   for (let state = ''; state !== 'running'; await new Promise(setImmediate))
     state = (await ok<{ agents: readonly AgentView[] }>(guest, 'agent.list', {})).agents[0]!.state
   assert.equal((await delegate()).status, 'queued')
+})
+
+test('who waits for an agent reads after some seconds why it has not begun', async () => {
+  const told: string[] = []
+  const asked: JsonObject[] = []
+  const agent = { id: 'a1', name: 'reader', state: 'starting', waiting_for: 'admission', waiting_on: '', current_call: null }
+  const admission = { running: 0, max_running: 3, paused_by: ['memory'] }
+  const ask = async (name: string, input: JsonObject): Promise<object> => {
+    asked.push(input)
+    if (name === 'agent.list') return { agents: [], admission }
+    return { agents: [agent], timed_out: asked.length < 3 }
+  }
+  const { follow } = agentVerbs.find(({ words }) => words === 'wait <agent>')!
+  await follow!({} as never, { options: { agent: 'reader' }, ask: ask as never, tell: (text) => told.push(text) })
+  assert.deepEqual(told, ['reader waits for a place: the machine is overloaded (memory).'])
+  assert.deepEqual(asked[0], { agents: ['reader'], timeout_s: 3 })
 })
