@@ -110,11 +110,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     fold.live(event, turns.isOwn).forEach(show)
     if (event.type === 'record' && isMessage(event.record)) isUnused = false
     if (event.type === 'record') turns.take(event.record)
-    if (event.type === 'record' && event.record.phase === 'parked') questions.ask(pendingOf(event.record))
-    else if (event.type === 'record' && event.record.phase !== 'intent') questions.settled(event.record.call)
-    if (event.type === 'caught_up') event.pending.forEach(questions.ask)
-    if (event.type === 'approval' && event.waits) questions.ask(event.approval)
-    else if (event.type === 'approval') questions.settled(event.approval.call)
+    takeQuestions(event, questions)
     if (event.type === 'ended') turns.fail(event.failure)
   }
   const send = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
@@ -166,6 +162,14 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     close: () => (leave(), stop()),
     detach: () => (questions.close(), stop()),
   }
+}
+
+function takeQuestions(event: FollowEvent, { ask, settled }: ReturnType<typeof createQuestions>): void {
+  if (event.type === 'record' && event.record.phase === 'parked') ask(pendingOf(event.record))
+  else if (event.type === 'record' && event.record.phase !== 'intent') settled(event.record.call)
+  if (event.type === 'caught_up') event.pending.forEach(ask)
+  if (event.type === 'approval' && event.waits) ask(event.approval)
+  else if (event.type === 'approval') settled(event.approval.call)
 }
 
 async function setModeOf(session: SessionId, mode: ModeId, link: GuestLink): Promise<void> {

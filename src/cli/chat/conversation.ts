@@ -74,7 +74,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
   /** Who answers in the next session. */
   let agent = deps.agent
   let title = ''
-  let attached: readonly LocalFile[] = []
+  const attached = createAttached(workspaces)
   const decided = async (call: CallId, next = ''): Promise<void> => {
     if (next === '') session?.answered(call)
     else screen.line(`  ${plainText(next)}`)
@@ -106,7 +106,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
     },
     async send(text) {
       // A session is created with its first message, so that a chat without messages leaves none behind.
-      const files = attached
+      const files = attached.files()
       const attachments = files.length === 0 ? {} : { attachments: await uploadFiles(files, gateway) }
       const isNew = session === null
       const current = await begin()
@@ -121,7 +121,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
         throw error
       })
       // Only now: a message that could not be sent is sent again with its files.
-      attached = attached.filter((file) => !files.includes(file))
+      attached.drop(files)
       if (steering) screen.line('  Sent; the agent reads it at its next step.')
       else current.sent(turn)
       if (oneByOne) await current.idle()
@@ -132,7 +132,19 @@ export function createConversation(deps: ConversationDeps): Conversation {
       else if (wanted !== undefined) await assertAgent(gateway, wanted)
       agent = wanted
     },
-    async attach(path) {
+    attach: attached.attach,
+    ...createAnswers(gateway, decided),
+    ...createOffers(gateway, decided),
+  }
+}
+
+/** Files of the next message. */
+function createAttached(workspaces: string) {
+  let attached: readonly LocalFile[] = []
+  return {
+    files: (): readonly LocalFile[] => attached,
+    drop: (files: readonly LocalFile[]): void => void (attached = attached.filter((file) => !files.includes(file))),
+    async attach(path: string): Promise<string> {
       if (path === '') attached = []
       else {
         assertFewFiles(attached.length + 1)
@@ -141,8 +153,6 @@ export function createConversation(deps: ConversationDeps): Conversation {
       const names = attached.map(({ name, bytes }) => `${name} (${formatBytes(bytes)})`).join(', ')
       return names === '' ? 'no files are attached' : `attached to the next message: ${names}`
     },
-    ...createAnswers(gateway, decided),
-    ...createOffers(gateway, decided),
   }
 }
 

@@ -2,7 +2,7 @@
 import { formatTime, plainLine, plainText, table } from '../../../terminal/index.ts'
 import { plural, textIn } from '../../../base/index.ts'
 import type { AskCall, ServiceVerb } from '../../../protocol/index.ts'
-import type { BranchRecord, Difference, MergedBranch } from '../version-schemas.ts'
+import type { BranchRecord, MergedBranch } from '../version-schemas.ts'
 import { changeLines, differenceText, shortLength } from '../version-text.ts'
 
 const nameOf = ({ name }: BranchRecord): string => plainLine(name, 100)
