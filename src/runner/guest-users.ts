@@ -39,7 +39,7 @@ export function markedBy(name: string): number | null {
 
 const hasUsers = (ipc: string): boolean => sweep(ipc).length > 0
 
-/** Removes the marks of verbs that were killed. @returns those of verbs that work */
+/** Removes the marks of verbs that were killed. @returns the marks of living verbs */
 function sweep(ipc: string): readonly string[] {
   return readdirSync(ipc).filter((name) => {
     const pid = markedBy(name)

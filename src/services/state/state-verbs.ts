@@ -67,7 +67,7 @@ export const stateVerbs: readonly ServiceVerb[] = [
   },
 ]
 
-/** @returns null where there is none */
+/** @returns null for a document that does not exist */
 async function loaded(place: JsonObject, ask: AskCall): Promise<OutputOf<'state.load'> | null> {
   return ask('state.load', place).catch((error: unknown) => {
     if (isOxbowError(error, 'not_found')) return null

@@ -39,7 +39,7 @@ const reads = { ...shared, tier: 'read_only', right: 'file.read', effect: 'none'
 const writes = { ...shared, tier: 'side_effecting', right: 'file.write', files: 'writes', effect: 'idempotent' } as const
 
 const branch = z.string().min(1).max(100).meta(evident('Name of the branch, or its beginning.'))
-const dryRun = z.boolean().default(false).describe('Only say what it would do.')
+const dryRun = z.boolean().default(false).meta(evident('Only say what it would do.'))
 const exampleName = 'try-1'
 
 export function branchCalls(deps: BranchCallDeps): readonly Call[] {
