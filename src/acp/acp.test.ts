@@ -11,6 +11,26 @@ const writes = testCall('file.write', async () => done('written'))
 const runs = testCall('shell.run', async () => done('ran'), { tier: 'privileged', right: 'shell.run' })
 
 void describe('a session of an editor', () => {
+  void it('that leaves without a word leaves nothing; one with a message or a mode stays', async () => {
+    await using editor = await openEditor({ play: inOrder(says('Hello.')), calls: [reads] })
+    const ids = async () => (await editor.kernel.listSessions(50)).map(({ id }) => id)
+    const before = await ids()
+    const left = async () => (await ids()).filter((id) => !before.includes(id))
+    for (const close of [true, false]) {
+      await using second = await openEditor({ over: editor })
+      const id = await second.begin()
+      if (close) await second.agent.request(session.close, { sessionId: id })
+      else await second.leave()
+      assert.deepEqual(await left(), [], close ? 'closed' : 'left')
+    }
+    const said = await editor.begin()
+    await editor.say(said, 'Hello')
+    const strict = await editor.begin()
+    await editor.agent.request(session.setMode, { sessionId: strict, modeId: 'read_only' })
+    await editor.leave()
+    assert.deepEqual((await left()).sort(), [said, strict].sort())
+  })
+
   void it('shows what a turn does, is listed, and replays the same when it is loaded', async () => {
     const play = inOrder(asks(['file_read', { path: 'project/a.ts', from_line: 3 }]), says('It is fine.'))
     await using editor = await openEditor({ play, calls: [reads] })

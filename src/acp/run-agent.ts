@@ -34,8 +34,18 @@ export async function runAgent(streams: Pick<EditorStreams, 'input' | 'output'>,
   )
   await closed
   for (const session of sessions.values()) session.detach()
+  await removeUnused(sessions.values(), link)
   sessions.clear()
   await link.close()
+}
+
+/** Deletes the sessions in which nothing was said: editors begin one each time they show their panel. One that stays is no harm. */
+async function removeUnused(sessions: Iterable<EditorSession>, link: GuestLink): Promise<void> {
+  for (const session of sessions) {
+    if (!session.isUnused()) continue
+    const gateway = await link.gateway().catch(() => null)
+    await gateway?.call('session.delete', { session: session.id }).catch(() => {})
+  }
 }
 
 interface Parts {
@@ -60,8 +70,10 @@ function createHandlers(parts: Parts): AgentHandlers {
     ...openings,
     listSessions: async (request) => listSessions(request, await link.gateway(), ports),
     async closeSession(id) {
-      find(id).close()
+      const session = find(id)
+      session.close()
       sessions.delete(id)
+      await removeUnused([session], link)
     },
     async deleteSession(id) {
       if (!isUuid(id)) throw noSession(id)
@@ -115,7 +127,7 @@ function createOpenings(parts: Parts): Pick<AgentHandlers, 'newSession' | 'loadS
     const choice = sessions.get(id)?.choice ?? createModelChoice(link)
     const place = { folder: isNew ? cwd : '', named: { servers: mcpServers, folder: resolve(cwd) } }
     const shared = { editor, link, ports, servers, contextTokens: () => contextTokens }
-    const session = createEditorSession({ id, ...shared, ...place, mode, choice })
+    const session = createEditorSession({ id, isNew, ...shared, ...place, mode, choice })
     if (replays) session.replay(past)
     await session.follow(past)
     sessions.set(id, session)

@@ -22,6 +22,7 @@ import {
   type PendingApproval,
   pendingOf,
   readStep,
+  isMessage,
   type RecordView,
   type SentMedia,
   type TurnEnd,
@@ -68,6 +69,8 @@ export interface EditorSession {
   close(): void
   /** The editor has gone: what runs goes on. */
   detach(): void
+  /** Whether it was begun here, and nobody has said or chosen anything in it since. */
+  isUnused(): boolean
 }
 
 interface SessionDeps {
@@ -82,6 +85,8 @@ interface SessionDeps {
   /** Folder of the person in which the editor works: the first message names it. Empty: it was named in an earlier one. */
   readonly folder: string
   readonly servers: EditorServers
+  /** Whether it was begun by this editor just now. */
+  readonly isNew: boolean
   /** Servers of tools that the editor names for this session, and the folder in which it opened it. */
   readonly named: { readonly servers: readonly McpServer[]; readonly folder: string }
 }
@@ -93,6 +98,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
   const turns = createTurns()
   let { mode, folder, named } = deps
   let stop = (): void => {}
+  let isUnused = deps.isNew
   const show = (update: SessionUpdate): void => editor.update(id, update)
   const onMedia = (media: SentMedia): void => {
     void showMedia(media, link).then((content) => content !== null && show({ sessionUpdate: 'agent_message_chunk', content }))
@@ -102,12 +108,9 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
   const wish = (): ClientTools => ({ tools: editorTools(editor.capabilities()) })
   const take = (event: FollowEvent): void => {
     fold.live(event, turns.isOwn).forEach(show)
+    if (event.type === 'record' && isMessage(event.record)) isUnused = false
     if (event.type === 'record') turns.take(event.record)
-    if (event.type === 'record' && event.record.phase === 'parked') questions.ask(pendingOf(event.record))
-    else if (event.type === 'record' && event.record.phase !== 'intent') questions.settled(event.record.call)
-    if (event.type === 'caught_up') event.pending.forEach(questions.ask)
-    if (event.type === 'approval' && event.waits) questions.ask(event.approval)
-    else if (event.type === 'approval') questions.settled(event.approval.call)
+    takeQuestions(event, questions)
     if (event.type === 'ended') turns.fail(event.failure)
   }
   const send = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
@@ -133,11 +136,14 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     id,
     choice: deps.choice,
     mode: () => mode,
+    isUnused: () => isUnused,
     async setMode(wanted) {
+      isUnused = false
       await setModeOf(id, wanted, link)
       mode = wanted
     },
     async prompt(blocks, signal) {
+      isUnused = false
       // Before anything is waited for: a cancellation may follow at once.
       const cancelling = turns.cancelling(signal)
       try {
@@ -156,6 +162,14 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     close: () => (leave(), stop()),
     detach: () => (questions.close(), stop()),
   }
+}
+
+function takeQuestions(event: FollowEvent, { ask, settled }: ReturnType<typeof createQuestions>): void {
+  if (event.type === 'record' && event.record.phase === 'parked') ask(pendingOf(event.record))
+  else if (event.type === 'record' && event.record.phase !== 'intent') settled(event.record.call)
+  if (event.type === 'caught_up') event.pending.forEach(ask)
+  if (event.type === 'approval' && event.waits) ask(event.approval)
+  else if (event.type === 'approval') settled(event.approval.call)
 }
 
 async function setModeOf(session: SessionId, mode: ModeId, link: GuestLink): Promise<void> {

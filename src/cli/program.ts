@@ -1,12 +1,12 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
 import { Argument, Command, Option } from 'commander'
-import { type Failure, OxbowError } from '../base/index.ts'
+import { type Failure, isOxbowError, OxbowError } from '../base/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addAgentVerbs, addCallVerbs, addObserveVerbs } from './kernel/kernel-verbs.ts'
 import { addPluginVerbs } from './plugins/plugin-verbs.ts'
-import { addServiceVerbs, type LoadedVerbs, loadServiceVerbs } from './service-verbs.ts'
+import { addServiceVerbs, hintForPeople, type LoadedVerbs, loadServiceVerbs } from './service-verbs.ts'
 import { addServerVerbs } from './servers/server-verbs.ts'
 import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addSkillVerbs } from './skills/skill-verbs.ts'
@@ -47,12 +47,17 @@ export async function runProgram(typed: readonly string[], given: Terminal): Pro
     await program.parseAsync(withList(args, program), { from: 'user' })
     return await verb()
   } catch (error) {
-    if (!isCommanderEnd(error)) return reportFailure(terminal, error)
+    if (!isCommanderEnd(error)) return reportFailure(terminal, await forPeople(error, program))
     if (error.exitCode === 0) return 0
     if (terminal.isJson)
       printFailure(terminal, { code: 'bad_input', message: error.message.replace(/^error: /, ''), hint: 'Add --help to see the options.' })
     return usageExit
   }
+}
+
+async function forPeople(error: unknown, program: Command): Promise<unknown> {
+  if (!isOxbowError(error)) return error
+  return new OxbowError(error.code, error.message, { hint: await hintForPeople(error.hint, program), data: error.data, cause: error })
 }
 
 /** What follows `--` belongs to another program. */

@@ -13,8 +13,6 @@ import { isInteractive, printLine, printNotice, printPreview, printText, type Te
 import { argumentsOf, type Field, inputOf, nameOf } from './verb-fields.ts'
 
 interface Given {
-  /** The verb and those next to it. */
-  readonly group: readonly ServiceVerb[]
   readonly fields: readonly Field[]
   /** Arguments, in their order. */
   readonly given: readonly unknown[]
@@ -25,24 +23,7 @@ interface Given {
 const nameChars = 200
 
 /** @returns the exit code */
-export async function runVerb(verb: ServiceVerb, typed: Given, terminal: Terminal): Promise<number> {
-  try {
-    return await makeCalls(verb, typed, terminal)
-  } catch (error) {
-    if (!isOxbowError(error)) throw error
-    throw new OxbowError(error.code, error.message, { hint: hintForPeople(error.hint, typed.group), data: error.data, cause: error })
-  }
-}
-
-/** Hints are also for models, and name calls; a person types verbs. @param group of the verb that failed */
-function hintForPeople(hint: string, group: readonly ServiceVerb[]): string {
-  return hint.replaceAll(/(?<![\w.`])[a-z]+\.[a-z_]+\b/g, (name) => {
-    const words = group.find(({ call }) => call === name)?.words.replace(/ [<[].*/, '')
-    return words === undefined ? name : `\`oxbow ${words}\``
-  })
-}
-
-async function makeCalls(verb: ServiceVerb, { fields, given, options }: Given, terminal: Terminal): Promise<number> {
+export async function runVerb(verb: ServiceVerb, { fields, given, options }: Given, terminal: Terminal): Promise<number> {
   const words = argumentsOf(fields, given)
   const typed = {
     options: { ...options, ...words },

@@ -89,7 +89,7 @@ export function addServiceVerbs(heading: string, { verbs, inputs }: LoadedVerbs)
       for (const verb of own) {
         const command = commandOf(program, verb)
         command.addHelpText('after', examples(...verb.examples))
-        if (verb.call !== undefined) addCall(command, verb, fieldsOf(verb, inputs.get(verb.call)), own, [terminal, choose])
+        if (verb.call !== undefined) addCall(command, verb, fieldsOf(verb, inputs.get(verb.call)), [terminal, choose])
       }
     }
   }
@@ -99,15 +99,36 @@ function addCall(
   command: Command,
   verb: ServiceVerb,
   fields: readonly Field[],
-  group: readonly ServiceVerb[],
   [terminal, choose]: readonly [Parameters<AddVerbs>[1], Parameters<AddVerbs>[2]],
 ): void {
   addFields(command, fields)
   if (verb.preview !== undefined) command.option(...dryRunOption)
   command.option('--json', verb.lines === undefined ? 'print the output as one JSON value' : 'print one JSON object per line')
   command.action((...given: readonly unknown[]) =>
-    choose(async () => (await import('./service-verb-run.ts')).runVerb(verb, { group, fields, given, options: command.opts() }, terminal)),
+    choose(async () => (await import('./service-verb-run.ts')).runVerb(verb, { fields, given, options: command.opts() }, terminal)),
   )
+}
+
+/** A name of a call that stands by itself: not a right, an argument, a key with its value, or in a command line. */
+const namedCall = /(?<![\w.\-/`'"]|call |--\w+ )[a-z]+\.[a-z_]+(?![\w/]|\.\w| =)/g
+
+/** Hints are also for models, and name calls; a person types verbs. @param program for the verbs that no service describes */
+export async function hintForPeople(hint: string, program: Command): Promise<string> {
+  if (hint.match(namedCall) === null) return hint
+  const { verbs } = await loadServiceVerbs(null)
+  return hint.replaceAll(namedCall, (name) => {
+    const own = verbs.filter(({ call }) => call === name).map((verb) => wordsOf(verb).join(' '))
+    const words = own.find((each) => each === name.replace('.', ' ')) ?? own[0] ?? likeCall(name, program)
+    return words === undefined ? name : `\`oxbow ${words}\``
+  })
+}
+
+/** `model.list` is `oxbow models`, and `memory.search` `oxbow memory search`. */
+function likeCall(name: string, { commands }: Command): string | undefined {
+  const [family = '', verb] = name.split('.')
+  const group = commands.find((command) => [family, `${family}s`].includes(command.name()))
+  if (group?.commands.some((command) => command.name() === verb)) return `${group.name()} ${verb}`
+  return verb === 'list' ? group?.name() : undefined
 }
 
 /** `counter add` stands below `counter`, which groups them. */

@@ -66,11 +66,11 @@ export function printAnswer(
 
 /** What `--dry-run` prints. @returns the exit code */
 export function printPreview(
-  { would, target }: VerbPreview,
+  { would, nothing, target }: VerbPreview,
   options: { readonly json?: boolean | undefined },
   terminal: Pick<Terminal, 'output'>,
 ): number {
-  return printAnswer({ dry_run: true, would, target }, `Would ${would}. Nothing is changed.`, options, terminal)
+  return printAnswer({ dry_run: true, would, target }, nothing ?? `Would ${would}. Nothing is changed.`, options, terminal)
 }
 
 // A verb fails with two lines on stderr, or with `--json` one object `{"error": {code, message, hint}}`, and the exit code from the table.

@@ -22,7 +22,7 @@ const isVariadic = ({ usage }: Pick<Field, 'usage'>): boolean => usage.includes(
 
 /** @param input JSON Schema of the input of the verb's call. @returns the arguments, then the options */
 export function fieldsOf(
-  { words, typed = {}, omit = [], fixed = {}, input: completes, find, agree }: ServiceVerb,
+  { words, typed = {}, omit = [], fixed = {}, input: completes, find, agree, preview }: ServiceVerb,
   input: JsonObject = {},
 ): readonly Field[] {
   const isComplete = completes === undefined && find === undefined && agree === undefined
@@ -41,7 +41,13 @@ export function fieldsOf(
     ...Object.entries(typed).flatMap(([usage, said]) => (usage.startsWith('--') ? [fieldOf(usage, said)] : [])),
   ]
   if (omit === true) return named
-  const known = new Set([...omit, ...Object.keys(fixed), ...named.flatMap(({ path }) => path.slice(0, 1))])
+  // A preview has an option of its own, and asks the call itself.
+  const known = new Set([
+    ...omit,
+    ...(preview === undefined ? [] : ['dry_run']),
+    ...Object.keys(fixed),
+    ...named.flatMap(({ path }) => path.slice(0, 1)),
+  ])
   const others = Object.keys(propertiesOf(input)).filter((name) => !known.has(name))
   return [...named, ...others.map((name) => fieldOf(flagsOf(name, schemaAt(input, [name])), name))]
 }

@@ -93,9 +93,9 @@ interface CallInputs {
   'audit.verify': Record<string, never>
   'branch.create': { name: string; at?: string | undefined }
   'branch.diff': { branch: string; path?: string | undefined }
-  'branch.drop': { branch: string }
+  'branch.drop': { branch: string; dry_run?: boolean | undefined }
   'branch.list': { ended?: boolean | undefined }
-  'branch.merge': { branch: string; conflicts?: 'none' | 'workspace' | 'branch' | undefined }
+  'branch.merge': { branch: string; conflicts?: 'none' | 'workspace' | 'branch' | undefined; dry_run?: boolean | undefined }
   'browser.act': {
     action: 'press' | 'select' | 'hover' | 'scroll' | 'back' | 'forward' | 'reload'
     tab?: string | undefined
@@ -191,7 +191,7 @@ interface CallInputs {
   'data.extract': { source: { call: string; input?: JsonObject | undefined }; question: string; schema: JsonObject }
   'definition.approve': { kind: 'agents' | 'graphs'; name: string; hash: string }
   'definition.list': { kind: 'agents' | 'graphs' }
-  'definition.revoke': { kind: 'agents' | 'graphs'; name: string }
+  'definition.revoke': { kind: 'agents' | 'graphs'; name: string; dry_run?: boolean | undefined }
   'definition.show': { kind: 'agents' | 'graphs'; name: string }
   'events.next': {
     subscriber?: string | undefined
@@ -316,7 +316,7 @@ interface CallInputs {
   'remote.switch': { remote: string; enabled: boolean }
   'resources.show': { history?: number | undefined }
   'role.list': Record<string, never>
-  'role.remove': { role: string }
+  'role.remove': { role: string; dry_run?: boolean | undefined }
   'role.set': { role: string; rights: readonly string[] }
   'schedule.create': {
     name: string
@@ -402,7 +402,7 @@ interface CallInputs {
   'server.login_end': { server: string; answer: string }
   'server.remove': { server: string }
   'server.switch': { server: string; enabled: boolean }
-  'session.agent': { agent?: string | undefined }
+  'session.agent': { agent?: string | undefined; dry_run?: boolean | undefined }
   'session.archive': { session: string; archived?: boolean | undefined }
   'session.compact': { session: string }
   'session.create': { title?: string | undefined; folder?: string | undefined }
@@ -458,7 +458,7 @@ interface CallInputs {
   }
   'skill.list': Record<string, never>
   'skill.open': { name: string; file?: string | undefined }
-  'skill.revoke': { target: string }
+  'skill.revoke': { target: string; dry_run?: boolean | undefined }
   'skill.run': { name: string; script: string; args?: readonly string[] | undefined; timeout_s?: number | undefined }
   'skill.search': { query: string }
   'skill.show': { target: string }
@@ -518,7 +518,7 @@ interface CallInputs {
 /** What each of them returns. */
 interface CallOutputs {
   'agent.delegate': {
-    status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+    status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
     agent: string
     id: string
     session: SessionId | ''
@@ -536,7 +536,7 @@ interface CallOutputs {
     status: 'success' | 'failure'
     succeeded: number
     tasks: readonly {
-      status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+      status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
       agent: string
       id: string
       session: SessionId | ''
@@ -552,7 +552,7 @@ interface CallOutputs {
       task: string
     }[]
     synthesis: {
-      status: 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+      status: 'queued' | 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
       agent: string
       id: string
       session: SessionId | ''

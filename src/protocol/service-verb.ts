@@ -125,8 +125,10 @@ interface Shown extends Pick<Typed, 'options'> {
 
 /** What a verb with `--dry-run` would do. */
 export interface VerbPreview {
-  /** As it follows "Would". */
+  /** As it follows "Would"; empty: nothing, as `nothing` says. */
   readonly would: string
+  /** What the verb answers where there is nothing to do. */
+  readonly nothing?: string
   /** What it would destroy, as the list of such things has it. */
   readonly target: object
 }

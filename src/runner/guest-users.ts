@@ -17,6 +17,7 @@ import { maxLingerMs, otherGuestPollMs } from './limits.ts'
 export function markUse(ipc: string): () => void {
   const path = join(ipc, `verb-${process.pid}-${randomUUID()}`)
   try {
+    sweep(ipc)
     writeFileSync(path, '', { mode: 0o600 })
   } catch {
     // A full disk; the verb itself reports it.
@@ -36,12 +37,13 @@ export function markedBy(name: string): number | null {
   return pid === undefined ? null : Number(pid)
 }
 
-function hasUsers(ipc: string): boolean {
-  return readdirSync(ipc).some((name) => {
+const hasUsers = (ipc: string): boolean => sweep(ipc).length > 0
+
+/** Removes the marks of verbs that were killed. @returns the marks of living verbs */
+function sweep(ipc: string): readonly string[] {
+  return readdirSync(ipc).filter((name) => {
     const pid = markedBy(name)
-    if (pid === null) return false
-    if (isAlive(pid)) return true
-    // Of a verb that was killed.
+    if (pid === null || isAlive(pid)) return pid !== null
     rmSync(join(ipc, name), { force: true })
     return false
   })

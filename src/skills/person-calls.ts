@@ -135,10 +135,10 @@ function revokeCall(deps: PersonCallDeps): Call {
     ...deciding,
     name: 'skill.revoke',
     summary: 'Takes back the trust in a skill, a command or the instructions of a folder.',
-    input: z.strictObject({ target }),
+    input: z.strictObject({ target, dry_run: z.boolean().default(false).describe('Only say what is trusted.') }),
     output: z.strictObject({ revoked: z.array(z.string()).describe('Paths.') }),
-    example: { target: '/shared/AGENTS.md' },
-    async run({ target: which }, context) {
+    example: { target: '/shared/AGENTS.md', dry_run: false },
+    async run({ target: which, dry_run: isDry }, context) {
       const known = [...(await deps.trust.all())]
       const paths = known
         .filter(([path, { kind, name }]) =>
@@ -147,7 +147,7 @@ function revokeCall(deps: PersonCallDeps): Call {
         .map(([path]) => path)
       // What is trusted may be gone; a name that was never there is misspelt.
       if (paths.length === 0) await showOne(which, deps)
-      for (const path of paths) await deps.trust.set(context, 'skill.revoke', path, null)
+      for (const path of isDry ? [] : paths) await deps.trust.set(context, 'skill.revoke', path, null)
       return { output: { revoked: paths } }
     },
   })

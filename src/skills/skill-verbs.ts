@@ -57,15 +57,17 @@ export const skillVerbs: readonly ServiceVerb[] = [
     call: 'skill.revoke',
     ...one,
     async preview(input, ask) {
-      const { name, path, state, hash } = (await ask('skill.show', input)) as Shown
-      return { would: `take back the trust in ${textIn(input, 'target')}`, target: { name, path, state, hash } }
+      const { revoked } = await ask('skill.revoke', { ...input, dry_run: true })
+      const target = { paths: revoked }
+      if (revoked.length === 0) return { would: '', nothing: wasNotTrusted(input), target }
+      return { would: `take back the trust in ${plainLine(revoked.join(', '), 800)}`, target }
     },
     show: ({ revoked }: { readonly revoked: readonly string[] }, { input }) =>
-      revoked.length === 0
-        ? `${plainLine(textIn(input, 'target'), 200)} was not trusted.`
-        : `No longer trusted: ${plainLine(revoked.join(', '), 800)}`,
+      revoked.length === 0 ? wasNotTrusted(input) : `No longer trusted: ${plainLine(revoked.join(', '), 800)}`,
   },
 ]
+
+const wasNotTrusted = (input: JsonObject): string => `${plainLine(textIn(input, 'target'), 200)} was not trusted.`
 
 /** A file or folder of this machine that agents see is meant as they see it; anything else is a name, or such a path. */
 function withTarget(input: JsonObject, { pathForAgents }: Typed): JsonObject {

@@ -9,7 +9,7 @@ import { createDriver, type Driver } from './driver.ts'
 import { createEffects, isOutside } from './effects.ts'
 import { guestPauseMs, maxShortLives, shortLifeMs, tickMs } from './limits.ts'
 import type { Link, Ports } from './ports.ts'
-import { createSessionLink, type SessionLink } from './session-link.ts'
+import { assertAgent, createSessionLink, type SessionLink } from './session-link.ts'
 import { type Effect, type Event, newState, type State, type Surroundings } from './state.ts'
 import { type Item, textOfItem } from './transcript.ts'
 import { update } from './update.ts'
@@ -171,13 +171,14 @@ async function keepLinked(options: TuiOptions, ports: Ports, app: App, left: Pro
     app.link.unlinked()
     await opened.close()
     if (ended === null) return null
+    if (ended.isFinal) return ended.failure
     const lived = performance.now() - beganAt
     short = lived < shortLifeMs ? short + 1 : 0
-    if (short > maxShortLives) return ended
+    if (short > maxShortLives) return ended.failure
     app.dispatch({ type: 'connection', state: 'reconnecting' })
     app.dispatch({
       type: 'say',
-      text: `${plainLine(ended.message, 200)}: starting another guest, after ${formatMs(lived)}.`,
+      text: `${plainLine(ended.failure.message, 200)}: starting another guest, after ${formatMs(lived)}.`,
       isError: true,
     })
     await Promise.race([sleep(short * guestPauseMs), left])
@@ -192,14 +193,22 @@ interface Use {
   readonly isFirst: boolean
 }
 
-/** @returns null when the person leaves, else why the guest is gone */
-async function useLink(link: Link, { options, ports, app, left, isFirst }: Use): Promise<Failure | null> {
+interface Ended {
+  readonly failure: Failure
+  /** No other guest would do better: what the person has asked for is not there. */
+  readonly isFinal: boolean
+}
+
+/** @returns null when the person leaves, else why the guest is of no more use */
+async function useLink(link: Link, { options, ports, app, left, isFirst }: Use): Promise<Ended | null> {
   const { dispatch } = app
   link.onConnection(({ type }) => type !== 'gone' && dispatch({ type: 'connection', state: type }))
   link.onNotice((notice) => {
     void ports.noticeText(link.gateway, notice).then((text) => dispatch({ type: 'heard', notice, text: text.trim() }))
   })
   const begin = async (): Promise<void> => {
+    // Before anything greets the person.
+    if (isFirst && options.agent !== undefined) await assertAgent(link.gateway, options.agent)
     dispatch({ type: 'status', status: await link.gateway.status() })
     dispatch({ type: 'connection', state: 'connected' })
     const isFresh = isFirst && options.session === undefined && options.continue !== true
@@ -209,14 +218,15 @@ async function useLink(link: Link, { options, ports, app, left, isFirst }: Use):
     if (!isFirst) return
     if (options.session !== undefined) await app.link.open(options.session)
     else if (options.continue === true) await app.link.openNewest()
-    if (options.agent !== undefined) await app.link.chooseAgent(options.agent)
+    // A new session gets it with its first message.
+    if (options.agent !== undefined && app.link.current() !== null) await app.link.chooseAgent(options.agent)
   }
   const begun = begin().then(
     () => new Promise<never>(() => {}),
     (error: unknown) => {
       if (isOxbowError(error, 'guest_unreachable')) return new Promise<never>(() => {})
-      return toFailure(error, 'guest_unreachable', '')
+      return { failure: toFailure(error, 'guest_unreachable', ''), isFinal: isFirst }
     },
   )
-  return Promise.race([begun, link.gone, left])
+  return Promise.race([begun, link.gone.then((failure) => ({ failure, isFinal: false })), left])
 }

@@ -1,8 +1,8 @@
 /** The session on the screen: opening one, starting one with its first message, following it across guests, and its older records. */
 import type { FollowEvent } from '../client/index.ts'
 import { inRecordOrder, newestConversation, sessionNamed } from '../terminal/index.ts'
-import { didYouMean, OxbowError, type SessionId, toError, toFailure } from '../base/index.ts'
-import { isMessage, type RecordView, type SessionInfo } from '../protocol/index.ts'
+import { OxbowError, type SessionId, toError, toFailure } from '../base/index.ts'
+import { type InputOf, isMessage, type RecordView, type SessionInfo } from '../protocol/index.ts'
 import { maxListed, pageRecords } from './limits.ts'
 import type { Gateway, Ports } from './ports.ts'
 import type { Event } from './state.ts'
@@ -154,14 +154,11 @@ interface Answering {
 function createAnswering(gateway: () => Gateway, first: string): Answering {
   let agent = first
   let begun: SessionId | null = null
-  const giveTo = async (session: SessionId, name: string): Promise<void> => {
-    const outcome = await gateway().call('session.agent', { agent: name }, session)
-    if (outcome.status !== 'ok') throw toError(outcome.failure)
-  }
+  const giveTo = (session: SessionId, name: string): Promise<void> => chooseIn(gateway(), { agent: name }, session)
   return {
     async choose(session, name) {
       if (session !== null) await giveTo(session, name)
-      else if (name !== '') await assertAgent(gateway(), name)
+      else await assertAgent(gateway(), name)
       agent = name
     },
     began: (session) => void (begun = session),
@@ -172,14 +169,12 @@ function createAnswering(gateway: () => Gateway, first: string): Answering {
   }
 }
 
-/** Before there is a session for it. @throws OxbowError `not_found` */
-async function assertAgent(gateway: Gateway, name: string): Promise<void> {
-  const outcome = await gateway.call('definition.list', { kind: 'agents' })
+/** Before there is a session for it. @throws OxbowError why it cannot answer */
+export const assertAgent = (gateway: Gateway, agent: string): Promise<void> => chooseIn(gateway, { agent, dry_run: true })
+
+async function chooseIn(gateway: Gateway, input: InputOf<'session.agent'>, session?: SessionId): Promise<void> {
+  const outcome = await gateway.call('session.agent', input, session)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
-  const ready = outcome.output.definitions.flatMap((one) => (one.state === 'ready' ? [one.name] : []))
-  if (ready.includes(name)) return
-  const hint = `${didYouMean(name, ready, 2)}/agent lists them.`
-  throw new OxbowError('not_found', `There is no agent ${JSON.stringify(name.slice(0, 60))}.`, { hint })
 }
 
 async function newestSession(gateway: Gateway, current: SessionId | null): Promise<SessionInfo> {

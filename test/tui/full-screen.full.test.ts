@@ -214,4 +214,17 @@ void describe('the full-screen terminal', () => {
     assert.equal(await terminal.exit, 0)
     assert.ok(!terminal.isFullScreen())
   })
+
+  void it('ends with the reason where the agent, or the session, that was asked for is not there, and leaves no session behind', async () => {
+    for (const [args, said] of [
+      [['--agent', 'nonesuch'], /error: There is no definition agents\/nonesuch/],
+      [['--session', 'nonesuch'], /error: .*nonesuch/],
+    ] as const) {
+      terminal = openTerminal({ home, args })
+      assert.equal(await terminal.exit, 4)
+      const text = terminal.rows().join('\n')
+      assert.match(text, said)
+      assert.doesNotMatch(text, /To go on|starting another guest/)
+    }
+  })
 })

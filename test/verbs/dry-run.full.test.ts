@@ -1,6 +1,6 @@
 /** `--dry-run` of every verb that destroys something, with a real guest: it names what would go, changes nothing, and reports what is missing. */
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -92,12 +92,61 @@ test('a dry run names its target and changes nothing; the run itself does; what 
     const done = await oxbow([...verb, ...options, ...confirm, '--json'])
     assert.equal(done.exit, 0, `${name}: ${done.err}`)
     if (twice !== undefined) continue
-    for (const how of [['--dry-run'], confirm]) {
-      const again = await oxbow([...verb, ...options, ...how])
-      assert.equal(again.exit, errorTable.not_found.exit, `${name} ${how.join(' ')}: ${again.err}`)
-      assert.match(again.err, /\nhint: /, name)
-    }
+    const [dryAgain, again] = [await oxbow([...verb, ...options, '--dry-run']), await oxbow([...verb, ...options, ...confirm])]
+    assert.equal(again.exit, errorTable.not_found.exit, `${name}: ${again.err}`)
+    assert.match(again.err, /\nhint: /, name)
+    assert.deepEqual(dryAgain, again, name)
   }
+})
+
+test('a dry run of what is over, refused or not there answers as the run does', async () => {
+  const users = join(home.folder, 'users/default')
+  await json('branch', 'create', 'gone')
+  await json('branch', 'drop', 'gone')
+  await json('branch', 'create', 'torn')
+  writeFileSync(join(users, 'shared/torn.txt'), 'mine')
+  writeFileSync(join(users, 'branches/torn/shared/torn.txt'), 'theirs')
+  const definitions = join(users, 'shared/.oxbow/agents')
+  mkdirSync(definitions, { recursive: true })
+  writeFileSync(join(definitions, 'reviewer.toml'), 'description = "reads"\n')
+  const { hash } = await json('agents', 'show', 'reviewer')
+  await json('roles', 'add', 'held', '--right', 'session.read')
+  await json('keys', 'create', 'holder', '--right', 'held')
+  await json('spawn', '--wait', '--name', 'over', 'help')
+  const differ: string[] = []
+  for (const verb of [
+    ['branch', 'drop', 'gone'],
+    ['branch', 'merge', 'gone'],
+    ['branch', 'merge', 'torn'],
+    ['branch', 'drop', 'nonesuch'],
+    ['agents', 'revoke', 'reviewer'],
+    ['roles', 'remove', 'held'],
+    ['roles', 'remove', 'worker'],
+    ['kill', 'over'],
+    ['kill', 'nonesuch'],
+    ['state', 'delete', 'projects/nonesuch'],
+    ['graph', 'cancel', 'nonesuch'],
+    ['secret', 'withdraw', 'NONE_SUCH'],
+    ['secret', 'remove', 'NONE_SUCH'],
+    ['coders', 'remove', 'nonesuch'],
+    ['remotes', 'remove', 'nonesuch'],
+    ['servers', 'remove', 'nonesuch'],
+    ['plugin', 'remove', 'nonesuch'],
+    ['approvals', 'revoke', 'nonesuch'],
+    ['flow', 'revoke', '01890a5d-ac96-774b-bcce-b302099a8057'],
+    ['skills', 'revoke', 'nonesuch'],
+    ['budget', 'remove', 'session', '--per', 'hour'],
+    ['memory', 'forget', '01890a5d-ac96-774b-bcce-b302099a8057'],
+  ]) {
+    const [dry, run] = [await oxbow([...verb, '--dry-run']), await oxbow(verb)].map((ran) => JSON.stringify(ran))
+    if (dry !== run) differ.push(`${verb.join(' ')}: ${dry}, and the run: ${run}`)
+  }
+  assert.deepEqual(differ, [])
+  // What was approved may be gone: that is taken back all the same.
+  assert.equal((await oxbow(['agents', 'approve', 'reviewer', '--hash', hash!])).exit, 0)
+  rmSync(definitions, { recursive: true })
+  assert.match((await oxbow(['agents', 'revoke', 'reviewer', '--dry-run'])).out, /^Would take back the approval of reviewer/)
+  assert.equal((await oxbow(['agents', 'revoke', 'reviewer'])).out, 'Revoked reviewer.\n')
 })
 
 test('what was never there is missing in a dry run and in the run', async () => {
@@ -110,6 +159,10 @@ test('what was never there is missing in a dry run and in the run', async () => 
 
 test('hints name verbs, servers and agents as a person types them', async () => {
   assert.match((await oxbow(['branch', 'diff', 'nonesuch'])).err, /hint: `oxbow branch list` has those/)
+  // A verb of another group, and one that no service describes.
+  assert.match((await oxbow(['call', 'schedule.delete', '{"id":"01890a5d-ac96-774b-bcce-b302099a8057"}'])).err, /`oxbow schedule list`/)
+  const key = await oxbow(['restore', 'x', '--database-only', '--key', 'k'])
+  assert.deepEqual([key.exit, /'--key <file>' cannot be used with option '--database-only'/.test(key.err)], [2, true], key.err)
   for (const words of [
     ['prompts', 'nonesuch'],
     ['prompt', 'nonesuch', 'x'],

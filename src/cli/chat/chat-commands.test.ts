@@ -42,3 +42,16 @@ void test('a command of the person is sent as its text, and one that is not trus
   end()
   await over
 })
+
+void test('a session begins with its first message, whatever was chosen for it before', async () => {
+  const fake = fakeGateway()
+  const { type, end, over } = startChat(fake)
+  await type('/agent reviewer')
+  await type('/new Taxes')
+  assert.deepEqual(fake.asked, ['call session.agent'])
+  await type('hello')
+  assert.deepEqual(fake.asked.slice(1, 3), ['create Taxes', 'call session.agent'])
+  assert.ok(fake.asked.includes('send hello'))
+  end()
+  await over
+})

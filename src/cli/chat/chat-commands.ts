@@ -69,8 +69,8 @@ async function keepSession(
   }
   if (name === 'archive') {
     await outputOf(gateway, 'session.archive', { session, archived: true })
-    await conversation.begin('')
-    return 'archived; this is a new session'
+    conversation.leave('')
+    return 'archived; the next message starts a new session'
   }
   const message = /^#?(\d{1,15})$/.exec(argument)?.[1]
   const made = await outputOf(gateway, 'session.fork', { session, ...(message !== undefined && { message: Number(message) }) })
@@ -81,8 +81,8 @@ async function keepSession(
 /** Sends a prompt as a message. It is read in the session, which has read untrusted text from then on. */
 async function sendPrompt(words: readonly string[], { gateway, conversation, screen }: Omit<Obeying, 'leave'>): Promise<void> {
   const [call, input] = promptCall(words)
-  if (conversation.current() === null) await conversation.begin('')
-  const outcome = await gateway.call(call, input, conversation.current()?.id)
+  const { id } = await conversation.begin()
+  const outcome = await gateway.call(call, input, id)
   if (outcome.status !== 'ok') return screen.line(failureLines(outcome.failure))
   screen.line(plainText(outcome.text))
   return conversation.send(outcome.text)
@@ -104,7 +104,7 @@ export async function obey(command: Entered, { gateway, conversation, screen, le
   const { name, argument } = command
   switch (name) {
     case 'new':
-      return conversation.begin(argument)
+      return conversation.leave(argument)
     case 'continue':
       return conversation.reopen((await newestSession(gateway)).id)
     case 'switch':

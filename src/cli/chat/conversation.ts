@@ -3,7 +3,7 @@ import type { OutputOf } from '../../client/index.ts'
 import { type CallId, type Failure, type JsonObject, ownValue, type SessionId } from '../../base/index.ts'
 import type { RecordView, SessionInfo } from '../../protocol/index.ts'
 import { type GatewayPort, outputOf } from '../guest-connection.ts'
-import { chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
+import { assertAgent, chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
 import { exactText, formatBytes, plainText } from '../../terminal/index.ts'
@@ -30,7 +30,10 @@ export interface ConversationDeps {
 /** Every method rejects with the gateway's OxbowError. */
 export interface Conversation {
   current(): ChatSession | null
-  begin(title: string): Promise<void>
+  /** Begins the session of the next message, if it has not begun. */
+  begin(): Promise<ChatSession>
+  /** Leaves the session: the next message begins another. */
+  leave(title: string): void
   /** @param prefix prefix of the session's id */
   reopen(prefix: string): Promise<void>
   send(text: string): Promise<void>
@@ -70,7 +73,8 @@ export function createConversation(deps: ConversationDeps): Conversation {
   let session: ChatSession | null = null
   /** Who answers in the next session. */
   let agent = deps.agent
-  let attached: readonly LocalFile[] = []
+  let title = ''
+  const attached = createAttached(workspaces)
   const decided = async (call: CallId, next = ''): Promise<void> => {
     if (next === '') session?.answered(call)
     else screen.line(`  ${plainText(next)}`)
@@ -82,10 +86,19 @@ export function createConversation(deps: ConversationDeps): Conversation {
     session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, user, showsLabels: !oneByOne, onLost })
     return session
   }
+  const begin = async (): Promise<ChatSession> => {
+    if (session !== null) return session
+    const begun = await open(await newSession(gateway, title, agent), [])
+    title = ''
+    return begun
+  }
   return {
     current: () => session,
-    async begin(title) {
-      await open(await newSession(gateway, title, agent), [])
+    begin,
+    leave(wanted) {
+      session?.stop()
+      session = null
+      title = wanted
     },
     async reopen(prefix) {
       const info = await findSession(gateway, prefix)
@@ -93,10 +106,10 @@ export function createConversation(deps: ConversationDeps): Conversation {
     },
     async send(text) {
       // A session is created with its first message, so that a chat without messages leaves none behind.
-      const files = attached
+      const files = attached.files()
       const attachments = files.length === 0 ? {} : { attachments: await uploadFiles(files, gateway) }
       const isNew = session === null
-      const current = session ?? (await open(await newSession(gateway, '', agent), []))
+      const current = await begin()
       const steering = current.isRunning()
       const message = { session: current.id, text, ...(model !== undefined && { model }), ...attachments }
       const { turn } = await gateway.sendTurn(message).catch(async (error: unknown) => {
@@ -108,7 +121,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
         throw error
       })
       // Only now: a message that could not be sent is sent again with its files.
-      attached = attached.filter((file) => !files.includes(file))
+      attached.drop(files)
       if (steering) screen.line('  Sent; the agent reads it at its next step.')
       else current.sent(turn)
       if (oneByOne) await current.idle()
@@ -116,10 +129,22 @@ export function createConversation(deps: ConversationDeps): Conversation {
     async choose(chosen) {
       const wanted = chosen === '' ? undefined : chosen
       if (session !== null) await chooseAgent(gateway, session.id, chosen)
-      else if (wanted !== undefined) await open(await newSession(gateway, '', wanted), [])
+      else if (wanted !== undefined) await assertAgent(gateway, wanted)
       agent = wanted
     },
-    async attach(path) {
+    attach: attached.attach,
+    ...createAnswers(gateway, decided),
+    ...createOffers(gateway, decided),
+  }
+}
+
+/** Files of the next message. */
+function createAttached(workspaces: string) {
+  let attached: readonly LocalFile[] = []
+  return {
+    files: (): readonly LocalFile[] => attached,
+    drop: (files: readonly LocalFile[]): void => void (attached = attached.filter((file) => !files.includes(file))),
+    async attach(path: string): Promise<string> {
       if (path === '') attached = []
       else {
         assertFewFiles(attached.length + 1)
@@ -128,8 +153,6 @@ export function createConversation(deps: ConversationDeps): Conversation {
       const names = attached.map(({ name, bytes }) => `${name} (${formatBytes(bytes)})`).join(', ')
       return names === '' ? 'no files are attached' : `attached to the next message: ${names}`
     },
-    ...createAnswers(gateway, decided),
-    ...createOffers(gateway, decided),
   }
 }
 

@@ -9,8 +9,11 @@ const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
 export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
   userVerb(program.command('restore <path>'), 'restore a backup, or with --to bring files of the workspace back to a version')
-    .addOption(new Option('--to <version>', 'for files: a commit, a tag, HEAD~N').conflicts(['replace', 'databaseOnly']))
-    .option('--key <file>', 'key file that the backup was sealed with, for a new home')
+    .addOption(
+      new Option('--to <version>', 'for files: a commit, a tag, HEAD~N').conflicts(['replace', 'databaseOnly', 'key', 'acceptDamage']),
+    )
+    // Only files are sealed with it.
+    .addOption(new Option('--key <file>', 'key file that the backup was sealed with, for a new home').conflicts('databaseOnly'))
     .option('--yes', 'with --to: restore; without it, list what would change')
     .option('--replace', 'replace a store and files that are not empty, keeping a copy')
     .option('--accept-damage', 'restore a backup whose journal does not verify; what is wrong is recorded')

@@ -177,7 +177,9 @@ export function serversRemove(name: string, options: DryRunOptions, terminal: Te
       const { servers } = await outputOf(gateway, 'server.list', {})
       const target = servers.find(({ server }) => server === name)
       if (target === undefined)
-        throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })
+        throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, {
+          hint: '`oxbow servers list` shows them; `oxbow servers add` adds one.',
+        })
       const would = `remove the server ${plainLine(name, whatChars)} and what was approved of it`
       return printPreview({ would, target }, options, terminal)
     }

@@ -1,4 +1,5 @@
 /** Definitions of `backup`, `secret` and `store`; `restore` is in `kernel/version-verbs.ts`. */
+import { Option } from 'commander'
 import { type AddVerbs, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
@@ -60,7 +61,8 @@ const addBackupRestore: AddVerbs = (command, terminal, choose) => {
   userVerb(command, 'restore a backup after verifying it and showing what changes')
     .option('--replace', 'replace a store and files that are not empty, keeping a copy')
     .option('--accept-damage', 'restore a backup whose journal does not verify; what is wrong is recorded')
-    .option('--key <file>', 'key file that the backup was sealed with, for a new home')
+    // Only files are sealed with it.
+    .addOption(new Option('--key <file>', 'key file that the backup was sealed with, for a new home').conflicts('databaseOnly'))
     .option('--database-only', 'leave files and configuration as they are')
     .option('--dry-run', 'show what would change and stop')
     .option('--json', 'print one JSON object')

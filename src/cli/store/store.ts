@@ -116,11 +116,10 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
   return 0
 }
 
-/** With the key that the person gives, unless no file is restored that it could open. */
+/** With the key that the person gives. */
 function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files: FileKeys; readonly taken?: TakenKey } {
   const { home, workspace, config, env } = guestSetup(options, terminal)
-  const key = options.databaseOnly === true ? undefined : options.key
-  return restoreKeys({ home, user: workspace.user, config, env }, key, options.replace === true)
+  return restoreKeys({ home, user: workspace.user, config, env }, options.key, options.replace === true)
 }
 
 /** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */

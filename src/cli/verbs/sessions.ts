@@ -169,10 +169,9 @@ export async function chooseAgent(gateway: Pick<GatewayPort, 'call'>, session: S
   return (await outcomeOf(gateway, 'session.agent', { agent }, session)).text
 }
 
-/** A chat begins its session with the first message; whether the agent can have it is tried before. @throws OxbowError why it cannot */
-export async function assertAgent(gateway: Pick<GatewayPort, 'createSession' | 'call'>, agent: string): Promise<void> {
-  const { id } = await newSession(gateway, '', agent)
-  await gateway.call('session.delete', { session: id })
+/** A chat begins its session with the first message; whether the agent can have it is asked before. @throws OxbowError why it cannot */
+export async function assertAgent(gateway: Pick<GatewayPort, 'call'>, agent: string): Promise<void> {
+  await outcomeOf(gateway, 'session.agent', { agent, dry_run: true })
 }
 
 /** Deletes a session whose first message was refused. After a lost connection the message may have arrived, so the session is kept. */

@@ -108,10 +108,15 @@ export const remoteVerbs: readonly ServiceVerb[] = [
     ...one,
     async preview({ remote: name }, ask) {
       const target = ((await ask('remote.list', {})) as Listed).remotes.find(({ remote }) => remote === name)
+      if (target?.from === 'config.toml')
+        return {
+          would: `take back the approval of the card of ${plainLine(target.remote, urlChars)}, which is one of config.toml and stays`,
+          target,
+        }
       if (target !== undefined)
         return { would: `remove the agent ${plainLine(target.remote, urlChars)} and the approval of its card`, target }
       throw new OxbowError('not_found', `There is no agent of others ${JSON.stringify(name)}.`, {
-        hint: '`oxbow remotes list` lists them.',
+        hint: '`oxbow remotes list` shows them; `oxbow remotes add` adds one.',
       })
     },
     show: ({ removed }: { readonly removed: boolean }, { name }) =>

@@ -100,10 +100,17 @@ export const coderVerbs: readonly ServiceVerb[] = [
     async preview({ agent: name }, ask) {
       const target = ((await ask('coder.list', {})) as Listed).agents.find(({ agent }) => agent === name)
       if (target !== undefined) {
+        if (target.from === 'config.toml')
+          return {
+            would: `take back the approval of ${plainLine(target.agent, commandChars)}, which is one of config.toml and stays`,
+            target,
+          }
         const would = `remove the coding agent ${plainLine(target.agent, commandChars)} and its approval; its branches of files stay`
         return { would, target }
       }
-      throw new OxbowError('not_found', `There is no coding agent ${JSON.stringify(name)}.`, { hint: '`oxbow coders list` lists them.' })
+      throw new OxbowError('not_found', `There is no coding agent ${JSON.stringify(name)}.`, {
+        hint: '`oxbow coders list` shows them; `oxbow coders add` adds one.',
+      })
     },
     show: ({ removed }: { readonly removed: boolean }, { name }) =>
       removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; it is not approved any more.`,

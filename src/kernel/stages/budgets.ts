@@ -216,10 +216,9 @@ function createAccounts(store: BudgetStore, user: string, config: Config['budget
   const find = (key: string): Account | undefined => pinned.get(key) ?? idle.get(key)
   const put = (account: Account): void => void (account.uses > 0 ? pinned.set(account.key, account) : idle.put(account.key, account))
   const limits = { user: amountOf(config.user), session: amountOf(config.session) }
-  const isLimited = config.session.tokens !== null || config.session.micro_dollars !== null
   const open = async (key: string): Promise<void> => {
     const section = key === ofUser ? 'user' : 'session'
-    const [spent, below] = await Promise.all([store.spent(key), section === 'session' && isLimited ? store.used(agentsOf(key)) : null])
+    const [spent, below] = await Promise.all([store.spent(key), section === 'session' ? store.used(agentsOf(key)) : null])
     if (find(key) !== undefined) return
     const account = createAccount(key, section, limits[section])
     Object.assign(account.spent, addSpend(spent, below ?? noSpend))

@@ -112,7 +112,10 @@ const roleVerbs: readonly ServiceVerb[] = [
     summary: 'remove a role that was added and that no key has',
     examples: ['oxbow roles remove reporter'],
     call: 'role.remove',
-    preview: async (input, ask) => ({ would: `remove the role ${textIn(input, 'role')}`, target: await findRole(ask, input['role']) }),
+    async preview(input, ask) {
+      await ask('role.remove', { ...input, dry_run: true })
+      return { would: `remove the role ${textIn(input, 'role')}`, target: await findRole(ask, input['role']) }
+    },
     show: () => 'Removed.',
   },
 ]
@@ -145,9 +148,11 @@ const execVerbs: readonly ServiceVerb[] = [
     ...change('remove', 'Removed'),
     async preview({ remove }, ask) {
       const [pattern] = remove as [string]
-      const target = (await ask('exec.rules', {})).patterns.find((each) => each.pattern === pattern)
+      const target = (await ask('exec.rules', {})).patterns.find((each) => each.pattern === pattern && each.from !== 'config.toml')
       if (target !== undefined) return { would: `remove ${plainLine(pattern, patternChars)} from the list ${target.list}`, target }
-      throw new OxbowError('not_found', `no list has ${JSON.stringify(pattern)}`, { hint: '`oxbow exec list` shows them.' })
+      throw new OxbowError('not_found', `${JSON.stringify(pattern)} is not a pattern that was added here.`, {
+        hint: '`oxbow exec list` shows them. Change patterns from config.toml in that file.',
+      })
     },
   },
 ]
@@ -201,7 +206,7 @@ async function findListed<Line>(
 ): Promise<Line & object> {
   const found = ((await ask(list, {})) as readonly (Line & object)[]).find(matches)
   if (found !== undefined) return found
-  throw new OxbowError('not_found', `there is no ${what}`, { hint: `\`${verb}\` lists them.` })
+  throw new OxbowError('not_found', `There is no ${what}.`, { hint: `\`${verb}\` lists them.` })
 }
 
 const findRole = (ask: AskCall, named: unknown): Promise<RoleView> =>

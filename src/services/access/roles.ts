@@ -146,10 +146,10 @@ function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly U
     name: 'role.remove',
     routes: [{ method: 'DELETE', path: '/roles/{role}' }],
     summary: 'Removes a role that was added and that no key has.',
-    input: z.strictObject({ role: z.string().max(100) }),
+    input: z.strictObject({ role: z.string().max(100), dry_run: z.boolean().default(false).describe('Only fail where it would.') }),
     output: z.object({ removed: z.string() }),
-    example: { role: 'reporter' },
-    async run({ role }, { caller, id: call }) {
+    example: { role: 'reporter', dry_run: false },
+    async run({ role, dry_run: isDry }, { caller, id: call }) {
       const found = await documents.get<StoredRole>(roleCategory, role)
       if (found === null)
         throw new OxbowError('not_found', `There is no role ${JSON.stringify(role)} that was added.`, {
@@ -161,6 +161,7 @@ function removeRole({ documents }: RoleCallDeps, users: () => Promise<readonly U
         throw new OxbowError('bad_input', `Keys have the role ${role}: ${holders.join(', ')}.`, {
           hint: 'Revoke them first: `oxbow keys revoke`.',
         })
+      if (isDry) return { output: { removed: role } }
       await documents.put({ caller, call, name: 'role.remove' }, [{ category: roleCategory, name: role, value: null }], { sync: true })
       return { output: { removed: role } }
     },

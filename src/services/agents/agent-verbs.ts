@@ -1,7 +1,7 @@
 /** `oxbow spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: what people do with agents that run. */
 import { agentState, plainLine, plainText } from '../../terminal/index.ts'
 import { OxbowError, textIn } from '../../base/index.ts'
-import type { AskCall, OutputOf, ServiceVerb } from '../../protocol/index.ts'
+import type { AskCall, Following, OutputOf, ServiceVerb } from '../../protocol/index.ts'
 import { typedBudget } from '../typed-values.ts'
 
 type AgentView = OutputOf<'agent.list'>['agents'][number]
@@ -39,7 +39,7 @@ export const agentVerbs: readonly ServiceVerb[] = [
     },
     omit: true,
     keeps: ({ wait }) => wait !== true,
-    follow: async (begun: AgentView, { options, ask }) => (options['wait'] === true ? settled(ask, begun.id, Infinity) : begun),
+    follow: async (begun: AgentView, of) => (of.options['wait'] === true ? settled(of, begun.id, Infinity) : begun),
     show: (made: AgentView, { options }) =>
       options['wait'] === true ? answer.show(made) : `Started ${made.name}, ${made.id}: ${made.state}.`,
     fails: answer.fails,
@@ -55,7 +55,10 @@ export const agentVerbs: readonly ServiceVerb[] = [
     },
     omit: true,
     input: (_, { options: { agent } }) => ({ agents: [String(agent)], timeout_s: 0 }),
-    follow: (_, { options: { agent, timeout }, ask }) => settled(ask, String(agent), typeof timeout === 'number' ? timeout : Infinity),
+    follow(_, of) {
+      const { agent, timeout } = of.options
+      return settled(of, String(agent), typeof timeout === 'number' ? timeout : Infinity)
+    },
     ...answer,
   },
   {
@@ -105,7 +108,8 @@ export const agentVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow kill 0199d2c4', 'oxbow kill reader --reason "no longer needed"'],
     call: 'agent.kill',
     async preview(input, ask) {
-      const target = await findAgent(ask, textIn(input, 'agent'))
+      const target = (await ask('agent.wait', { agents: [textIn(input, 'agent')], timeout_s: 0 })).agents[0]!
+      if (isEnded(target)) return { would: '', nothing: `It was ${target.state} already.`, target }
       return { would: `end the agent ${plainLine(target.name, 40)}, which is ${agentState(target)}, with everything that it runs`, target }
     },
     show: ({ killed, state }: { readonly killed: readonly string[]; readonly state: string }) =>
@@ -113,33 +117,34 @@ export const agentVerbs: readonly ServiceVerb[] = [
   },
 ]
 
-/** Of one request. */
+const isEnded = ({ state }: AgentView): boolean => state === 'done' || state === 'failed' || state === 'killed'
+
+/** Of one request; the first one is short, so that a person soon reads what it waits for. */
 const waitS = 60
+const firstWaitS = 3
 
 /** Asks again and again, because a call ends with the connection. @throws OxbowError `timeout` */
-async function settled(ask: AskCall, id: string, timeoutS: number): Promise<AgentView> {
-  for (let left = timeoutS; ; left -= waitS) {
-    const looked = await ask('agent.wait', { agents: [id], timeout_s: Math.max(0, Math.min(left, waitS)) })
-    if (!looked.timed_out && looked.agents[0] !== undefined) return looked.agents[0]
-    if (left <= waitS)
+async function settled({ ask, tell }: Pick<Following, 'ask' | 'tell'>, id: string, timeoutS: number): Promise<AgentView> {
+  for (let [left, part] = [timeoutS, firstWaitS]; ; left -= part, part = waitS) {
+    const { agents, timed_out: isLate } = await ask('agent.wait', { agents: [id], timeout_s: Math.max(0, Math.min(left, part)) })
+    const [found] = agents
+    if (!isLate && found !== undefined) return found
+    if (found !== undefined) tell(await waitText(found, ask))
+    if (left <= part)
       throw new OxbowError('timeout', `The agent has not answered within ${timeoutS} s.`, {
         hint: 'It goes on; wait again, or oxbow kill it.',
       })
   }
 }
 
-function withOthers(agents: readonly string[]): string {
-  return agents.length === 1 ? 'it' : `it and ${agents.length - 1} agents below it`
+async function waitText(agent: AgentView, ask: AskCall): Promise<string> {
+  const what = `${plainLine(agent.name, 40)} ${agent.state === 'running' ? 'works' : agentState(agent)}`
+  if (agent.waiting_for !== 'admission') return `${what}; \`oxbow kill ${agent.id}\` ends it.`
+  const { running, max_running: most, paused_by: overloads } = (await ask('agent.list', { limit: 1 })).admission
+  const why = overloads.length > 0 ? `the machine is overloaded (${overloads.join(', ')})` : `${running} of at most ${most} run`
+  return `${what}: ${why}.`
 }
 
-/** @throws OxbowError `not_found`, or `bad_input` for a name of several */
-async function findAgent(ask: AskCall, named: string): Promise<AgentView> {
-  const { agents } = await ask('agent.list', { ended: true, limit: 1_000 })
-  const found = agents.filter(({ id, name }) => id.startsWith(named) || name === named)
-  if (found.length === 1) return found[0]!
-  throw new OxbowError(
-    found.length === 0 ? 'not_found' : 'bad_input',
-    `${found.length || 'no'} agents are called ${JSON.stringify(named)}`,
-    { hint: '`oxbow agents --all` lists them.' },
-  )
+function withOthers(agents: readonly string[]): string {
+  return agents.length === 1 ? 'it' : `it and ${agents.length - 1} agents below it`
 }

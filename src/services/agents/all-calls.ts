@@ -25,7 +25,6 @@ export function allCalls(
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
     queue: async () => (await runs()).queue,
-    all: async () => (await self()).supervisor.all(),
     agentConfig: core.config.agents,
     defaultRights: core.config.agent.rights,
     heldLabels: (caller) => core.sessions.held(caller),

@@ -39,7 +39,7 @@ export async function openAgents(core: Core, runs: Runs, versions: () => Promise
     restrict: core.runningTurns.restrict,
     restBranch: async (branch) => (await (await versions()).branches()).rest(branch),
     isAsking: (session) => approvals.pending(session).length > 0,
-    delegated: createDelegatedEnds({ ...core, versions, findCall: core.registry.find, flushed, all: async () => supervisor.all() }),
+    delegated: createDelegatedEnds({ ...core, versions, findCall: core.registry.find, flushed }),
     async lastRecordAt(session) {
       const [newest] = await store.records({ session, order: 'newest_first', limit: 1, hydrate: false })
       return newest?.at ?? 0

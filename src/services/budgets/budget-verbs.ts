@@ -104,6 +104,8 @@ function previewOf(does: string) {
     const of = `${plainLine(scope, scopeChars)} (${per})`
     const target = budgets.find((line) => line.scope === scope && line.window === per)
     if (target !== undefined) return { would: `${does} the budget of ${of}`, target }
-    throw new OxbowError('not_found', `there is no budget of ${of}`, { hint: '`oxbow budget list` lists them with their windows.' })
+    throw new OxbowError('not_found', `There is no budget ${scope}/${per}.`, {
+      hint: '`oxbow budget list` shows those that were set; limits of config.toml are changed there.',
+    })
   }
 }

@@ -69,7 +69,7 @@ export const flowVerbs: readonly ServiceVerb[] = [
     async preview(input, ask) {
       const found = (await ask('flow.show', {})).done.find((one) => one.id === input['id'])
       if (found !== undefined) return { would: `revoke the declassification of ${found.path || found.call}`, target: found }
-      throw new OxbowError('not_found', `there is no declassification ${textIn(input, 'id')}`, { hint: '`oxbow flow show` lists them.' })
+      throw new OxbowError('not_found', `There is no declassification ${textIn(input, 'id')}.`, { hint: '`oxbow flow show` lists them.' })
     },
     show: (_, { name }) => `Revoked ${name}: its labels count again.`,
   },

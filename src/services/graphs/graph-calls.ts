@@ -19,7 +19,7 @@ export interface GraphDesk {
   find(caller: Caller, ref: string): Promise<GraphRun>
   list(caller: Caller, ended: boolean, limit: number): Promise<readonly GraphView[]>
   view(run: GraphRun): Promise<GraphView>
-  look(run: TurnId, seen: string | null, seconds: number, signal: AbortSignal): Promise<void>
+  look(caller: Caller, run: TurnId, seen: string | null, seconds: number, signal: AbortSignal): Promise<void>
   cancel(run: TurnId, reason: string): Promise<GraphRun>
   resume(caller: Caller, call: CallId, run: TurnId, from: string): Promise<GraphRun>
   answer(caller: Caller, run: GraphRun, answer: Json, node: string): Promise<string>
@@ -77,6 +77,7 @@ function runCall(load: Load): Call {
   return defineCall({
     ...shared,
     name: 'graph.run',
+    waitsFor: 'child',
     summary: 'Runs a state graph that a person has defined, and returns its result.',
     input: runInput,
     output: graphView,
@@ -110,6 +111,7 @@ function showCall(load: Load): Call {
   return defineCall({
     ...shared,
     name: 'graph.show',
+    waitsFor: 'child',
     summary: 'Shows a run of a graph: where it is, its state, what it waits for.',
     input: z.strictObject({
       run: runRef,
@@ -125,7 +127,7 @@ function showCall(load: Load): Call {
     async run({ run: ref, wait_s: seconds, seen }, { caller, signal }) {
       const desk = await load()
       const { id } = await desk.find(caller, ref)
-      if (seconds > 0) await desk.look(id, seen ?? null, seconds, signal)
+      if (seconds > 0) await desk.look(caller, id, seen ?? null, seconds, signal)
       return shown(await desk.view(await desk.find(caller, id)))
     },
   })

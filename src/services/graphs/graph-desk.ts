@@ -117,7 +117,7 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
       return Promise.all(newest.map(view))
     },
     view,
-    look: (run, seen, seconds, signal) => runs.look(run, seen, seconds * 1_000, signal),
+    look: ({ session }, run, seen, seconds, signal) => lent(deps, session, signal, () => runs.look(run, seen, seconds * 1_000, signal)),
     cancel: runs.cancel,
     resume: (caller, call, run, from) =>
       runs.resume({ caller, call, name: 'graph.resume' }, run, from, caller.rights.has('*') ? null : entriesOf(caller)),
@@ -186,15 +186,24 @@ async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input 
   }
   const run = await runs.begin(by, { ...request, mail: isModel && !input.wait })
   if (!input.wait) return run
-  const { queue } = deps.runs
-  queue.pause(caller.session)
-  try {
-    await runs.look(run.id, null, Infinity, signal)
-  } finally {
-    await queue.resume(caller.session, signal.aborted)
-  }
+  await lent(deps, caller.session, signal, () => runs.look(run.id, null, Infinity, signal))
   if (signal.aborted && stopReason(signal) !== 'shutdown') return runs.cancel(run.id, 'Its call was cancelled.')
   return (await runs.find(run.id)) ?? run
+}
+
+/** Lends the place of whoever waits to what it waits for. */
+async function lent(
+  { runs: { queue } }: GraphingDeps,
+  session: Caller['session'],
+  signal: AbortSignal,
+  wait: () => Promise<void>,
+): Promise<void> {
+  queue.pause(session)
+  try {
+    await wait()
+  } finally {
+    await queue.resume(session, signal.aborted)
+  }
 }
 
 async function assertCovers({ budgets }: GraphingDeps, caller: Caller, budget: Limits): Promise<void> {

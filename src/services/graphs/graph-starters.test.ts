@@ -127,3 +127,32 @@ test('a graph of the workspace counts once it is approved, and its runs end when
   await guest.ok('definition.revoke', { kind: 'graphs', name: 'g' })
   assert.equal((await guest.ended(id)).status, 'cancelled')
 })
+
+test('with one place, agents and graphs that wait for each other all come to their end', async () => {
+  const worker = 'description = "Works"\nrights = ["agent.spawn", "agent.use"]\ndelegable = ["agent.spawn", "agent.use"]'
+  const node = (name: string, goal: string): string =>
+    `start = "a"\n[nodes.a]\ntype = "agent"\nagent = "${name}"\ngoal = "${goal}"\nnext = "done"${done}`
+  const files = {
+    'agents/worker': worker,
+    'graphs/outer': node('worker', 'Run the inner graph.'),
+    'graphs/inner': node('worker', 'Look at the last graph.'),
+    'graphs/last': node('worker', 'Say it.'),
+  }
+  const play = (request: GenerateRequest): ReturnType<typeof says> => {
+    const [result, said] = [lastResult(request), lastSaid(request)]
+    const run = /last \((\S+)\): running/.exec(result)?.[1]
+    if (run !== undefined) return asks(['graph_show', { run, wait_s: 60 }])
+    if (result !== '' || said.startsWith('[Graph')) return says('said')
+    if (said === 'Go.') return asks(['graph_run', { graph: 'outer' }])
+    if (said === 'Run the inner graph.') return asks(['graph_run', { graph: 'inner' }])
+    return said === 'Look at the last graph.' ? asks(['graph_run', { graph: 'last', wait: false }]) : says('said')
+  }
+  await using guest = await openGraphs(files, { config: { agent, agents: { max_running: 1, max_depth: 8 } }, play })
+  const { id } = await guest.ok<{ id: string }>('agent.spawn', { task: 'Go.', rights: ['agent.spawn', 'agent.use'] })
+  const { timed_out: isLate } = await guest.ok<{ timed_out: boolean }>('agent.wait', { agents: [id], timeout_s: 20 })
+  assert.equal(isLate, false)
+  assert.deepEqual(
+    (await runs(guest)).map(({ graph, status, failure }) => `${graph} ${status}${failure?.message ?? ''}`),
+    ['last success', 'inner success', 'outer success'],
+  )
+})

@@ -111,7 +111,9 @@ export const graphVerbs: readonly ServiceVerb[] = [
     call: 'graph.cancel',
     async preview({ run }, ask) {
       const { id, graph, status } = await ask('graph.show', { run: run! })
-      return { would: `cancel the run ${id} of ${plainLine(graph, nameChars)}, which is ${status}`, target: { id, graph, status } }
+      const target = { id, graph, status }
+      if (status !== 'running') return { would: '', nothing: `${id} was ${status} already.`, target }
+      return { would: `cancel the run ${id} of ${plainLine(graph, nameChars)}`, target }
     },
     show: ({ id, status }: GraphView) => (status === 'cancelled' ? `Cancelled ${id}.` : `${id} was ${status} already.`),
   },

@@ -1,7 +1,7 @@
 /** `oxbow state`: saved documents, which people name `category/name`. */
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type Json, type JsonObject, OxbowError, textIn } from '../../base/index.ts'
-import type { OutputOf, ServiceVerb } from '../../protocol/index.ts'
+import { isOxbowError, type Json, type JsonObject, OxbowError, textIn } from '../../base/index.ts'
+import type { AskCall, OutputOf, ServiceVerb } from '../../protocol/index.ts'
 
 /** Of a verb about one document. */
 const one = { typed: { document: { field: '', help: 'category/name' } }, omit: true } as const
@@ -57,13 +57,23 @@ export const stateVerbs: readonly ServiceVerb[] = [
     ...one,
     input: (input, { options }) => ({ ...input, ...placeOf(options['document']) }),
     async preview(place, ask) {
-      const { version, saved_at, saved_by } = await ask('state.load', place)
+      const found = await loaded(place, ask)
+      if (found === null) return { would: '', nothing: `There was no document ${pathOf(place)}.`, target: place }
+      const { version, saved_at, saved_by } = found
       return { would: `delete ${pathOf(place)}, version ${version}`, target: { ...place, version, saved_at, saved_by } }
     },
     show: ({ existed }: { readonly existed: boolean }, { input }) =>
       existed ? `Deleted ${pathOf(input)}.` : `There was no document ${pathOf(input)}.`,
   },
 ]
+
+/** @returns null for a document that does not exist */
+async function loaded(place: JsonObject, ask: AskCall): Promise<OutputOf<'state.load'> | null> {
+  return ask('state.load', place).catch((error: unknown) => {
+    if (isOxbowError(error, 'not_found')) return null
+    throw error
+  })
+}
 
 const pathOf = (place: JsonObject): string => `${textIn(place, 'category')}/${textIn(place, 'name')}`
 

@@ -127,7 +127,7 @@ export const mergedBranch = z.strictObject({
   total: z.int(),
   conflicts: z.array(conflict).readonly(),
   before: z.string().describe('Version of the workspace before the merge; empty: nothing was merged.'),
-  after: z.string().describe('Version of the workspace after the merge; empty: nothing was merged.'),
+  after: z.string().describe('Version of the workspace after the merge; empty: nothing was merged, or it was a dry run.'),
 })
 
 export type MergedBranch = z.infer<typeof mergedBranch>

@@ -138,7 +138,6 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
         const docs = new Map<string, AgentProfile>()
         const documents = {
           get: async (_: string, name: string) => (docs.has(name) ? { name, value: docs.get(name)!, seq: 0, at: 0 } : null),
-          all: async () => [],
         }
         const profileFor = (
           name: string,

@@ -107,19 +107,22 @@ function revokeCall({ definitions, supervisor }: DefinitionCallDeps): Call {
     ...writes,
     name: 'definition.revoke',
     summary: 'Takes back the approval of a workspace definition, and ends the agents that use it.',
-    input: z.strictObject({ kind, name }),
+    input: z.strictObject({ kind, name, dry_run: z.boolean().default(false).describe('Only say whether it was approved.') }),
     output: z.strictObject({ revoked: z.boolean() }),
-    example: { kind: 'agents', name: 'reviewer' },
-    async run({ kind: of, name: called }, { id, caller }) {
+    example: { kind: 'agents', name: 'reviewer', dry_run: false },
+    async run({ kind: of, name: called, dry_run: isDry }, { id, caller }) {
       const by = { caller, call: id, name: 'definition.revoke' }
-      const hash = await (await definitions()).revoke(by, of, called)
+      const hash = await (await definitions()).revoke(by, of, called, isDry)
       const revoked = hash !== ''
       // An approval may outlive the files; a name that has neither is misspelt.
       if (!revoked) await listedOne(await definitions(), { kind: of, name: called })
       const agents = await supervisor()
-      const working = agents.all().filter((each) => revoked && each.delegation?.hash === hash && !isOver(each))
+      const working = agents.all().filter((each) => revoked && !isDry && each.delegation?.hash === hash && !isOver(each))
       await Promise.all(working.map((each) => agents.kill(by, each.id, 'the approval of its definition was taken back')))
-      return { output: { revoked }, text: revoked ? `Revoked ${of}/${called}.` : `${of}/${called} was not approved.` }
+      return {
+        output: { revoked },
+        text: revoked ? `${isDry ? 'Would revoke' : 'Revoked'} ${of}/${called}.` : `${of}/${called} was not approved.`,
+      }
     },
   })
 }

@@ -1,5 +1,6 @@
 /** Verbs of definitions of agents and graphs: which there are, and which of the workspace count. `oxbow graph show` also shows runs. */
 import { plainLine, table } from '../../../terminal/index.ts'
+import { textIn } from '../../../base/index.ts'
 import type { OutputOf, ServiceVerb } from '../../../protocol/index.ts'
 import type { DefinitionKind } from '../../../config/index.ts'
 import { definitionText, problemChars } from '../../typed-values.ts'
@@ -62,8 +63,12 @@ function verbsOf(kind: DefinitionKind, group: string): readonly ServiceVerb[] {
       call: 'definition.revoke',
       ...one,
       async preview(input, ask) {
-        const { name, from, state, hash } = await ask('definition.show', input)
-        return { would: `take back the approval of ${name}`, target: { name, from, state, hash } }
+        const { revoked } = await ask('definition.revoke', { ...input, dry_run: true })
+        const name = textIn(input, 'name')
+        const target = { name, kind: textIn(input, 'kind') }
+        return revoked
+          ? { would: `take back the approval of ${name}`, target }
+          : { would: '', nothing: `${name} was not approved.`, target }
       },
       show: ({ revoked }: { readonly revoked: boolean }, { name }) => (revoked ? `Revoked ${name}.` : `${name} was not approved.`),
     },

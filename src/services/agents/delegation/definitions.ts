@@ -66,7 +66,7 @@ export interface Definitions {
   /** Of the workspace. @param hash of what the person has seen @throws OxbowError `not_found`, `edit_mismatch`, `bad_config` */
   approve(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, hash: string): Promise<void>
   /** @returns the hash that was approved; empty: none was */
-  revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string): Promise<string>
+  revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, isDry: boolean): Promise<string>
   /** @param listener called with the name of each whose approval was given or taken back */
   watch(kind: DefinitionKind, listener: (name: string) => void): void
 }
@@ -146,9 +146,10 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
         sync: true,
       })
     },
-    async revoke(by, kind, name) {
+    async revoke(by, kind, name, isDry) {
       const known = await documents.get<Approval>(definitionApprovals, `${kind}/${name}`)
-      if (known !== null) await documents.put(by, [{ category: definitionApprovals, name: `${kind}/${name}`, value: null }], { sync: true })
+      if (known !== null && !isDry)
+        await documents.put(by, [{ category: definitionApprovals, name: `${kind}/${name}`, value: null }], { sync: true })
       return known?.value.hash ?? ''
     },
     watch: (kind, listener) =>

@@ -70,7 +70,7 @@ export function doneOf(
 } {
   const { status, agent, id, text, labels } = output
   const answer = text === '' ? '' : `\n${labels.includes('untrusted') ? text : fenced(text, call)}`
-  const ok = status === 'success' || status === 'running'
+  const ok = status === 'success' || status === 'running' || status === 'queued'
   return { output, text: `${agent}${id === '' ? '' : ` (${id})`}: ${headOf(output)}${answer}`, labels, ok }
 }
 

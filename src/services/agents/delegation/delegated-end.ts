@@ -25,7 +25,7 @@ import { maxMailCharacters } from '../limits.ts'
 import { maxFileRecords, maxPartialRecords, maxRepairs, maxResultCharacters, maxResultFiles } from './limits.ts'
 
 export const delegated = z.strictObject({
-  status: z.enum(['running', 'success', 'failure', 'budget_exhausted', 'cancelled', 'timeout', 'refused']),
+  status: z.enum(['queued', 'running', 'success', 'failure', 'budget_exhausted', 'cancelled', 'timeout', 'refused']),
   agent: z.string(),
   id: z.string().describe('Of the agent that worked on it; empty where none did.'),
   session: idOrEmpty('SessionId').describe('Of its conversation; empty where none worked on it.'),
@@ -67,7 +67,6 @@ export interface ResultDeps {
   readonly schemas: Pick<SchemaChecker, 'validate'>
   readonly findCall: Registry['find']
   readonly budgets: Pick<Budgets, 'load' | 'view'>
-  readonly all: () => Promise<readonly AgentRecord[]>
   readonly versions: () => Promise<OpenVersions>
 }
 
@@ -98,8 +97,7 @@ export function headOf({ id, status, code, reason, hint, files, branch, spent }:
 export async function delegatedOf(deps: ResultDeps, agent: AgentRecord): Promise<Delegated> {
   const { id, session, reply, labels, reason, code = '', delegation } = agent
   const status = statusOf(agent)
-  const isEnded = status !== 'running'
-  const [files, spent] = await Promise.all([isEnded ? filesOf(deps, session) : [], spentBy(deps, agent)])
+  const [files, spent] = await Promise.all([isOver(agent) ? filesOf(deps, session) : [], spentBy(deps, session)])
   return {
     status,
     agent: delegation?.definition ?? agent.name,
@@ -111,14 +109,14 @@ export async function delegatedOf(deps: ResultDeps, agent: AgentRecord): Promise
     files,
     spent,
     labels,
-    code: status === 'success' || status === 'running' ? '' : codeOf(status, code),
+    code: isOver(agent) && status !== 'success' ? codeOf(status, code) : '',
     reason,
     hint: hints[status],
   }
 }
 
 function statusOf({ state, code }: AgentRecord): DelegationStatus {
-  if (!isOver({ state })) return 'running'
+  if (!isOver({ state })) return state === 'starting' ? 'queued' : 'running'
   if (state === 'done') return 'success'
   if (code === 'budget_exhausted' || code === 'timeout' || code === 'cancelled') return code
   return state === 'killed' ? 'cancelled' : 'failure'
@@ -130,6 +128,7 @@ function codeOf(status: DelegationStatus, code: ErrorCode | ''): ErrorCode {
 }
 
 const hints: Readonly<Record<DelegationStatus, string>> = {
+  queued: 'It starts when there is a place for it; its end comes as a message, or by agent_wait.',
   running: 'Its end comes as a message, or by agent_wait.',
   success: '',
   failure: 'Do the work yourself, or delegate it again with what was missing.',
@@ -219,15 +218,8 @@ function namedIn(body: string): readonly string[] {
 }
 
 /** Of the agent, and of the agents below it. */
-async function spentBy({ budgets, all }: ResultDeps, agent: AgentRecord): Promise<Delegated['spent']> {
-  const agents = [agent]
-  const known = await all()
-  for (const each of agents) agents.push(...known.filter(({ parent }) => parent === each.id))
-  let spent = { tokens: 0, micro_dollars: 0 }
-  for (const { session } of agents) {
-    await budgets.load({ session, actor: '' })
-    const { tokens, microDollars } = budgets.view(sessionScope(session)).spent
-    spent = { tokens: spent.tokens + tokens, micro_dollars: spent.micro_dollars + microDollars }
-  }
-  return spent
+async function spentBy({ budgets }: Pick<ResultDeps, 'budgets'>, session: SessionId): Promise<Delegated['spent']> {
+  await budgets.load({ session, actor: '' })
+  const { tokens, microDollars } = budgets.view(sessionScope(session)).spent
+  return { tokens, micro_dollars: microDollars }
 }

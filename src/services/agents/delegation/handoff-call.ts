@@ -74,9 +74,10 @@ export function sessionAgentCall(deps: HandoffDeps): Call {
     summary: 'Chooses the agent, or the character, that answers in a conversation.',
     input: z.strictObject({
       agent: z.string().max(60).default('').describe('Name of a definition, from `definition.list`; empty: the usual agent.'),
+      dry_run: z.boolean().default(false).describe('Only fail where it would, also without a conversation.'),
     }),
     output: z.strictObject({ agent: z.string() }),
-    example: { agent: 'alfred' },
+    example: { agent: 'alfred', dry_run: false },
     audience: ['terminal'],
     labels: { adds: [], sink: false },
     tier: 'side_effecting',
@@ -84,11 +85,12 @@ export function sessionAgentCall(deps: HandoffDeps): Call {
     effect: 'idempotent',
     timeoutMs: 30_000,
     recordOutput: (output) => ({ ...output }),
-    async run({ agent }, { id: call, caller }) {
+    async run({ agent, dry_run: isDry }, { id: call, caller }) {
       const { session } = caller
-      if (session === '') throw new OxbowError('bad_input', 'An agent is chosen for a conversation.', { hint: 'Name it with --session.' })
+      if (session === '' && !isDry)
+        throw new OxbowError('bad_input', 'An agent is chosen for a conversation.', { hint: 'Name it with --session.' })
       const next = agent === '' ? [] : [await handedTo(deps, [], agent, call, caller)]
-      await deps.handoffs.put({ caller, call, name: 'session.agent' }, session, next)
+      if (session !== '' && !isDry) await deps.handoffs.put({ caller, call, name: 'session.agent' }, session, next)
       return { output: { agent }, text: agent === '' ? 'The usual agent answers.' : `${agent} answers from the next message on.` }
     },
   })

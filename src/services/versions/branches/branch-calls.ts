@@ -39,6 +39,7 @@ const reads = { ...shared, tier: 'read_only', right: 'file.read', effect: 'none'
 const writes = { ...shared, tier: 'side_effecting', right: 'file.write', files: 'writes', effect: 'idempotent' } as const
 
 const branch = z.string().min(1).max(100).meta(evident('Name of the branch, or its beginning.'))
+const dryRun = z.boolean().default(false).meta(evident('Only say what it would do.'))
 const exampleName = 'try-1'
 
 export function branchCalls(deps: BranchCallDeps): readonly Call[] {
@@ -165,13 +166,14 @@ function mergeCall(deps: BranchCallDeps): Call {
         .enum(['none', 'workspace', 'branch'])
         .default('none')
         .describe('Whose file to take where both have changed the same part.'),
+      dry_run: dryRun,
     }),
     output: mergedBranch,
-    example: { branch: exampleName, conflicts: 'none' },
+    example: { branch: exampleName, conflicts: 'none', dry_run: false },
     recordOutput: ({ total, conflicts, before, after }) => ({ files: total, conflicts: conflicts.length, before, after }),
-    async run({ branch: ref, conflicts }, context): Promise<Done<MergedBranch>> {
+    async run({ branch: ref, conflicts, dry_run: isDry }, context): Promise<Done<MergedBranch>> {
       const record = await find(deps, context.caller, ref)
-      const merged = await (await deps.branches()).merge(byOf(context, 'branch.merge'), record.name, conflicts)
+      const merged = await (await deps.branches()).merge(byOf(context, 'branch.merge'), record.name, { conflicts, isDry })
       const shown = {
         ...merged,
         changes: merged.changes.map((one) => ({ ...one, path: `/${one.path}` })),
@@ -179,7 +181,7 @@ function mergeCall(deps: BranchCallDeps): Call {
       }
       const labels = await labelsOf(deps, record)
       const clashes = shown.conflicts.map(({ path, why }) => `conflict ${path}: ${why}`)
-      if (merged.after === '') {
+      if (merged.before === '') {
         const text = `Nothing was merged:\n${clashes.join('\n')}\nMake the same change in the branch or the workspace, or say whose file to take.`
         return { output: shown, text, labels, ok: false }
       }
@@ -187,7 +189,7 @@ function mergeCall(deps: BranchCallDeps): Call {
       const before = merged.before.slice(0, 8)
       return {
         output: shown,
-        text: [`Merged ${plural(merged.total, 'file')}; before: ${before}.`, ...lines, ...clashes].join('\n'),
+        text: [`${isDry ? 'Would merge' : 'Merged'} ${plural(merged.total, 'file')}; before: ${before}.`, ...lines, ...clashes].join('\n'),
         labels,
       }
     },
@@ -200,13 +202,15 @@ function dropCall(deps: BranchCallDeps): Call {
     name: 'branch.drop',
     does: ['delete'],
     summary: 'Drops a branch of files with everything that was changed in it.',
-    input: z.strictObject({ branch }),
+    input: z.strictObject({ branch, dry_run: dryRun }),
     output: branchRecord,
-    example: { branch: exampleName },
+    example: { branch: exampleName, dry_run: false },
     recordOutput: ({ name }) => ({ branch: name }),
-    async run({ branch: ref }, context) {
-      const { name } = await find(deps, context.caller, ref)
-      return { output: await (await deps.branches()).drop(byOf(context, 'branch.drop'), name), text: `Dropped ${name}.` }
+    async run({ branch: ref, dry_run: isDry }, context) {
+      const { name, state } = await find(deps, context.caller, ref)
+      const output = await (await deps.branches()).drop(byOf(context, 'branch.drop'), name, isDry)
+      const text = state === 'dropped' ? `${name} was dropped already.` : isDry ? `Would drop ${name}.` : `Dropped ${name}.`
+      return { output, text }
     },
   })
 }

@@ -1,14 +1,13 @@
 /** `oxbow branch`: copies of the workspace on which agents work. */
-import { formatTime, plainLine, table } from '../../../terminal/index.ts'
-import { plural } from '../../../base/index.ts'
-import type { ServiceVerb } from '../../../protocol/index.ts'
-import type { BranchRecord, Difference, MergedBranch } from '../version-schemas.ts'
+import { formatTime, plainLine, plainText, table } from '../../../terminal/index.ts'
+import { plural, textIn } from '../../../base/index.ts'
+import type { AskCall, ServiceVerb } from '../../../protocol/index.ts'
+import type { BranchRecord, MergedBranch } from '../version-schemas.ts'
 import { changeLines, differenceText, shortLength } from '../version-text.ts'
 
 const nameOf = ({ name }: BranchRecord): string => plainLine(name, 100)
 
-/** What it would do is what has changed in the branch. */
-const dryRun = { '--dry-run': { field: '', help: 'show what would happen and change nothing' } } as const
+const dryRun = { '--dry-run': { field: 'dry_run', value: true, help: 'show what would happen and change nothing' } } as const
 
 export const branchVerbs: readonly ServiceVerb[] = [
   {
@@ -63,16 +62,13 @@ export const branchVerbs: readonly ServiceVerb[] = [
       ...dryRun,
     },
     omit: true,
-    instead: ({ branch }, { dryRun: isDry }) => (isDry === true ? ['branch.diff', { branch: branch! }] : undefined),
     notice: endOf,
-    show: (merged: MergedBranch | Difference) =>
-      'text' in merged
-        ? differenceText(merged)
-        : [
-            ...merged.conflicts.map(({ path, why }) => `conflict  ${plainLine(path, 400)}: ${plainLine(why, 200)}`),
-            ...changeLines(merged),
-          ].join('\n'),
-    fails: (merged: MergedBranch | Difference) => ('after' in merged && merged.after === '' ? 1 : null),
+    show: (merged: MergedBranch) =>
+      [
+        ...merged.conflicts.map(({ path, why }) => `conflict  ${plainLine(path, 400)}: ${plainLine(why, 200)}`),
+        ...changeLines(merged),
+      ].join('\n'),
+    fails: ({ before }: MergedBranch) => (before === '' ? 1 : null),
   },
   {
     words: 'branch drop <branch>',
@@ -80,16 +76,26 @@ export const branchVerbs: readonly ServiceVerb[] = [
     examples: ['oxbow branch drop try-1 --dry-run', 'oxbow branch drop try-1'],
     call: 'branch.drop',
     typed: { ...dryRun },
-    instead: ({ branch }, { dryRun: isDry }) => (isDry === true ? ['branch.diff', { branch: branch! }] : undefined),
-    show: (dropped: BranchRecord | Difference) => ('text' in dropped ? differenceText(dropped) : `Dropped ${nameOf(dropped)}.`),
+    async show(_: BranchRecord, { input, text, ask }) {
+      if (input['dry_run'] !== true || !text.startsWith('Would')) return plainText(text)
+      const changed = await lostBy(textIn(input, 'branch'), ask)
+      return `${changed === '' ? '' : `${changed}\n`}${plainText(text)} Nothing is changed.`
+    },
   },
 ]
 
-function endOf(merged: MergedBranch | Difference): string {
-  if ('text' in merged) return ''
-  const { after, before, total } = merged
-  if (after === '')
+/** @returns what has changed in a branch; empty where it has no files, because its copy was interrupted */
+async function lostBy(branch: string, ask: AskCall): Promise<string> {
+  const { branches } = await ask('branch.list', { ended: false })
+  const isMaking = branches.some(({ name, state }) => name === branch && state === 'making')
+  return isMaking ? '' : changeLines(await ask('branch.diff', { branch })).join('\n')
+}
+
+function endOf({ after, before, total }: MergedBranch): string {
+  if (before === '')
     return 'Nothing was merged: both sides have changed the same places. --conflicts workspace or --conflicts branch says whose file to take.'
+  if (after === '')
+    return total === 0 ? 'Would drop the branch: there is nothing to merge.' : `Would merge ${plural(total, 'file')}. Nothing is changed.`
   if (total === 0) return 'There was nothing to merge; the branch is dropped.'
   return `Merged ${plural(total, 'file')}. To take it back: oxbow restore / --to ${before.slice(0, shortLength)}`
 }

@@ -32,11 +32,16 @@ export interface Branches extends FileCopies {
   /** What has changed in it. @param path in the tree, '' for all */
   diff(by: BranchBy, name: string, path: string): Promise<Difference>
   /** Merges what has changed in it into the workspace, and drops it. With conflicts nothing is merged unless `conflicts` says what is taken. */
-  merge(by: BranchBy, name: string, conflicts: MergeRequest['conflicts']): Promise<MergedBranch>
-  /** Safe to repeat. */
-  drop(by: BranchBy, name: string): Promise<BranchRecord>
+  merge(by: BranchBy, name: string, how: Merging): Promise<MergedBranch>
+  /** Safe to repeat. @param isDry only to fail where it would */
+  drop(by: BranchBy, name: string, isDry: boolean): Promise<BranchRecord>
   /** Ends its processes; its files stay. */
   rest(name: string): Promise<void>
+}
+
+interface Merging extends Pick<MergeRequest, 'conflicts'> {
+  /** Changes nothing, and fails where the merge would. */
+  readonly isDry: boolean
 }
 
 interface BranchesDeps {
@@ -86,12 +91,14 @@ export function createBranches(deps: BranchesDeps): Branches {
     create: (by, branch) => inTurn(branch.name, () => create(deps, by, branch)),
     sandbox: (name) => copies().open(name),
     diff: (by, name, path) => inTurn(name, async () => diff(deps, by, openOnly(await find(name)), path)),
-    merge: (by, name, conflicts) => inTurn(name, async () => merge(deps, by, await find(name), conflicts)),
-    drop: (by, name) =>
+    merge: (by, name, how) => inTurn(name, async () => merge(deps, by, await find(name), how)),
+    drop: (by, name, isDry) =>
       inTurn(name, async () => {
         assertNoBranch(by.caller)
         const record = await find(name)
-        return record.state === 'dropped' ? record : end(deps, by, record.state === 'making' ? record : openOnly(record), 'dropped')
+        if (record.state === 'dropped') return record
+        if (record.state !== 'making') openOnly(record)
+        return isDry ? record : end(deps, by, record, 'dropped')
       }),
     rest: (name) => copies().rest(name),
   }
@@ -187,7 +194,7 @@ async function diff(deps: BranchesDeps, by: BranchBy, record: BranchRecord, path
   return versions.compare({ from: record.base, to, path: path === '' ? 'shared' : path, text: true, limit: maxListedChanges })
 }
 
-async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conflicts: MergeRequest['conflicts']): Promise<MergedBranch> {
+async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, { conflicts, isDry }: Merging): Promise<MergedBranch> {
   assertNoBranch(by.caller)
   const record = openOnly(found)
   const versions = await versionsOf(deps)
@@ -196,6 +203,7 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
   const { commit, before, changes } = planned
   const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
   if (planned.refused) return { ...listed, before: '', after: '' }
+  if (isDry) return { ...listed, before: ours, after: '' }
   let after = ours
   if (commit !== null) {
     // From here on the same files are merged, however often it is interrupted.
