@@ -4,7 +4,7 @@
  *
  * What does not begin is a value, too: `refused` or `budget_exhausted`, with a code and a hint.
  */
-import { type Budgets, carvedOf, type Entries, lost, meet, passedOn, stopReason } from '../../../kernel/index.ts'
+import { type Budgets, carvedOf, type Entries, lost, meet, stopReason } from '../../../kernel/index.ts'
 import { type CallId, isOxbowError, OxbowError, type SchemaChecker } from '../../../base/index.ts'
 import { type Call, type Caller, type Sandbox, joinLabels, type Labels, type Limits } from '../../../protocol/index.ts'
 import type { Config } from '../../../config/index.ts'
