@@ -155,7 +155,7 @@ export function pluginFacts(provider: string, name: string, overrides: ModelOver
   }
 }
 
-type OpenModel = Model & { close?(): void | Promise<void> }
+type OpenModel = Model & { close?(): void }
 
 interface OpenerOptions {
   readonly model: Config['model']

@@ -12,9 +12,9 @@ const patienceMs = 30_000
 
 export interface Asked {
   /** @throws OxbowError which names the service; it is among the problems until this part of it works */
-  ask<Part>(of: Service, part: string, work: () => Promise<Part> | Part): Promise<Part>
+  ask<Part>(of: Service, part: string, work: () => Promise<Part>): Promise<Part>
   /** @returns undefined where it fails */
-  tryAsk<Part>(of: Service, part: string, work: () => Promise<Part> | Part): Promise<Part | undefined>
+  tryAsk<Part>(of: Service, part: string, work: () => Promise<Part>): Promise<Part | undefined>
   /** @returns what to tell those who need this part: that the service does not work, and why */
   failed(of: Service, part: string, error: unknown): OxbowError
   /** One for each service that does not work. */
@@ -47,7 +47,7 @@ export function askServices(ms: number = patienceMs): Asked {
 }
 
 /** @throws Error where the work is not done by then */
-export async function inTime<Part>(work: () => Promise<Part> | Part, ms: number): Promise<Part> {
+export async function inTime<Part>(work: () => Promise<Part>, ms: number): Promise<Part> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error(`it has not answered within ${ms / 1_000} seconds`)), ms)
   timer.unref()

@@ -87,7 +87,7 @@ export function adaptPlugins(plugins: readonly PluginObject[], api: HostApi): Ho
   const runHook: Answers['hook'] = ({ step, value }) => hooks.run(step, objectOf(value), held.runtime)
   const answers: Answers = { ...answersOf(plugins, held.runtime, held), hook: runHook }
   return {
-    describe: () => exportsOf(plugins, hooks),
+    describe: async () => exportsOf(plugins, hooks),
     answer: (op, input) => answers[op](input),
     services: held.started,
   }
