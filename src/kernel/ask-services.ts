@@ -2,7 +2,7 @@
  * Opens each service once, with its first use, and asks it for its parts within a time: one that throws or hangs is named, what needs it is
  * told why, and the others work on.
  */
-import { isOxbowError, once, OxbowError } from '../base/index.ts'
+import { isOxbowError, errorMessage, once, OxbowError } from '../base/index.ts'
 import type { ServiceProblem } from '../protocol/index.ts'
 import type { SectionAgent } from './calls/registry.ts'
 import type { Core, Opened, Service } from './service.ts'
@@ -61,7 +61,7 @@ export async function inTime<Part>(work: () => Promise<Part>, ms: number): Promi
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 function doesNotWork(service: string, error: unknown): OxbowError {
-  const problem = error instanceof Error ? error.message : String(error)
+  const problem = errorMessage(error)
   return new OxbowError('internal_failure', `The service ${service} does not work: ${problem}`, {
     hint: 'The rest of Oxbow does. `oxbow doctor` says more; `oxbow restart` tries it again.',
     data: { service, problem },

@@ -14,7 +14,7 @@ import {
   masterKeys,
   parseUser,
 } from '../../runner/index.ts'
-import { type ErrorCode, type Failure, ownValue, systemClock, timeInUtc, toFailure } from '../../base/index.ts'
+import { type ErrorCode, type Failure, errorMessage, ownValue, systemClock, timeInUtc, toFailure } from '../../base/index.ts'
 import type { DoctorCheck, JournalRecord } from '../../protocol/index.ts'
 import type { StoreStatus, StoreVerifyReport } from '../../config/index.ts'
 import { type GuestChoice, guestSetup, reportOf, warnOfStale, withGuest } from '../guest-connection.ts'
@@ -76,7 +76,7 @@ function mend(found: readonly HostCheck[], isDry: boolean): readonly string[] {
       mending.run()
       return [`${name}: ${mending.does}: done`]
     } catch (error) {
-      return [`${name}: ${mending.does}: ${error instanceof Error ? error.message : String(error)}`]
+      return [`${name}: ${mending.does}: ${errorMessage(error)}`]
     }
   })
 }
@@ -136,7 +136,7 @@ async function ofGuest(options: DoctorOptions, terminal: Terminal): Promise<read
       return [...(outcome.output as { checks: readonly DoctorCheck[] }).checks, ...(await checkPlugins(options, terminal))]
     })
   } catch (error) {
-    const says = `the guest that runs does not say how it is: ${error instanceof Error ? error.message : String(error)}`
+    const says = `the guest that runs does not say how it is: ${errorMessage(error)}`
     return [{ name: 'guest', state: 'weak', says, fix: 'oxbow restart', required: false, ms: 0 }]
   }
 }
