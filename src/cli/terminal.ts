@@ -62,6 +62,19 @@ export function printAnswer(
   return 0
 }
 
+/** What a verb lists: with `--json` one object a line, else the text of all. @param empty said on the error output where there is nothing @returns 0 */
+export function printList<One>(
+  list: readonly One[],
+  { text, empty }: { text(list: readonly One[]): string; readonly empty?: string },
+  { json }: { readonly json?: boolean | undefined },
+  terminal: Pick<Terminal, 'output' | 'errors'>,
+): number {
+  if (json === true) for (const one of list) printLine(terminal, JSON.stringify(one))
+  else if (list.length === 0 && empty !== undefined) printNotice(terminal, empty)
+  else printText(terminal, text(list))
+  return 0
+}
+
 // A verb that destroys something first says what, if it is asked to.
 
 /** What `--dry-run` prints. @returns the exit code */

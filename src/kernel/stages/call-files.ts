@@ -2,7 +2,7 @@
  * The files of calls: the workspace, or a copy of it in which a call changes nothing else (a branch of files), and what is kept
  * of each change. A service keeps it and makes the copies; it is loaded with the first call that changes something.
  */
-import { type CallId, once, OxbowError, type SessionId } from '../../base/index.ts'
+import { type CallId, errorMessage, once, OxbowError, type SessionId } from '../../base/index.ts'
 import {
   type Call,
   type CallContext,
@@ -127,7 +127,7 @@ export function holdFiles(parts: FileParts | undefined): FileKeeper {
 }
 
 function notKept(cause: unknown): OxbowError {
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = errorMessage(cause)
   return new OxbowError('internal_failure', `Nothing was changed, because no version of it could be kept: ${why}`, {
     hint: '`oxbow doctor` says more; `oxbow restart` tries it again.',
     cause,
