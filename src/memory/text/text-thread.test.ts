@@ -67,7 +67,9 @@ void describe('the text engine', () => {
 
   void it('refuses more than it can read, and is well after it', async () => {
     const engine = createTextEngine({ embedder: 'none' })
-    await assert.rejects(engine.cut([{ text: 'x'.repeat(maxAskedUnits + 1), format: 'text', before: '' }]), (error) => isOxbowError(error, 'limit_reached'))
+    await assert.rejects(engine.cut([{ text: 'x'.repeat(maxAskedUnits + 1), format: 'text', before: '' }]), (error) =>
+      isOxbowError(error, 'limit_reached'),
+    )
     assert.equal(await engine.terms('Ox'), 'ox')
     await engine.close()
   })

@@ -98,7 +98,10 @@ interface Asked {
 
 function unitsOf(ask: Asked): number {
   const asked = ask.text ?? ask.question ?? ''
-  return (typeof asked === 'string' ? asked : asked.text).length + (ask.texts ?? []).reduce((sum, each) => sum + (typeof each === 'string' ? each : each.text).length, 0)
+  return (
+    (typeof asked === 'string' ? asked : asked.text).length +
+    (ask.texts ?? []).reduce((sum, each) => sum + (typeof each === 'string' ? each : each.text).length, 0)
+  )
 }
 
 /**
