@@ -189,7 +189,20 @@ export function filesFor(
 } {
   const { branch } = caller
   const at = async (name: string | undefined): Promise<Sandbox> => (name === undefined ? sandbox : keeper.sandbox(name))
+  const plain: Sandbox = {
+    get status() {
+      return sandbox.status
+    },
+    async hands(profile) {
+      const hands = handsOf(call, await watch.unhurried(at(branch).then((found) => found.hands(profile))))
+      const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
+      return changesFiles ? keeper.hands(hands, caller, watch.unhurried) : hands
+    },
+    close: () => sandbox.close(),
+  }
   let own = caller
+  // Most calls look at no file.
+  let filled: Sandbox | null = null
   return {
     caller: () => own,
     at,
@@ -198,24 +211,16 @@ export function filesFor(
       if (call.files !== 'workspace' && sees.folders.length > 0) throw undeclared(call, 'starts a program')
       return keeper.whileProgram(caller, sees, watch.unhurried, work)
     },
-    sandbox: fill({
-      get status() {
-        return sandbox.status
-      },
-      async hands(profile) {
-        const hands = handsOf(call, await watch.unhurried(at(branch).then((found) => found.hands(profile))))
-        const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
-        return changesFiles ? keeper.hands(hands, caller, watch.unhurried) : hands
-      },
-      close: () => sandbox.close(),
-    }),
+    get sandbox() {
+      return (filled ??= fill(plain))
+    },
     async branch() {
       const by = { caller, call: id, name: call.name, signal: watch.signal }
       const { name } = await watch.unhurried(keeper.create(by, { name: id, at: '', session: '' }))
       own = { ...caller, branch: name }
       const made = await keeper.sandbox(name)
-      const filled = fill({ ...made, hands: async (profile) => handsOf(call, await watch.unhurried(made.hands(profile))) })
-      return { name, sandbox: made.serve === undefined ? filled : { ...filled, serve: made.serve } }
+      const copy = fill({ ...made, hands: async (profile) => handsOf(call, await watch.unhurried(made.hands(profile))) })
+      return { name, sandbox: made.serve === undefined ? copy : { ...copy, serve: made.serve } }
     },
   }
 }

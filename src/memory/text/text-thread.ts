@@ -9,7 +9,7 @@ import type { MemorySource } from '../../store/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'
 import type { SentQuestion, ThreadAsk, ThreadEngine, ThreadQuestions } from '../recall/thread-questions.ts'
 import { engineOver, type RemoteEmbedder } from './engine-over.ts'
-import { type EmbedderFacts, isServiceName, type TextEngine, type TextThreadRole, toUnit } from './text-engine.ts'
+import { type EmbedderFacts, isServiceName, type TextEngine, type TextThreadRole, toUnit, type UncutText } from './text-engine.ts'
 import { maxAskedUnits, threadIdleMs } from './text-limits.ts'
 
 export interface TextEngineOptions {
@@ -92,13 +92,16 @@ interface Asked {
   readonly source?: MemorySource
   readonly text?: string
   readonly question?: string | SentQuestion
-  readonly texts?: readonly string[]
+  readonly texts?: readonly (string | UncutText)[]
   readonly embedder?: string
 }
 
 function unitsOf(ask: Asked): number {
   const asked = ask.text ?? ask.question ?? ''
-  return (typeof asked === 'string' ? asked : asked.text).length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
+  return (
+    (typeof asked === 'string' ? asked : asked.text).length +
+    (ask.texts ?? []).reduce((sum, each) => sum + (typeof each === 'string' ? each : each.text).length, 0)
+  )
 }
 
 /**
