@@ -24,6 +24,7 @@ import {
 } from './fit-budget.ts'
 import { addCloseness, addPriors, lowerUninformative, raiseAskedAbout, raiseExact, raiseSameTalk, speechReader } from './raise.ts'
 import { askedDays } from './day-terms.ts'
+import { searchForTurn } from './turn-need.ts'
 import {
   candidatesPerResult,
   minCandidates,
@@ -57,6 +58,11 @@ interface Query {
 }
 
 export function createRecall(deps: RecallDeps): Recall {
+  const search = createSearch(deps)
+  return { recall: (question) => (question.forTurn === true ? searchForTurn(search, question) : search.recall(question)) }
+}
+
+function createSearch(deps: RecallDeps): Recall {
   const readsOf = speechReader()
   return {
     async recall(question) {

@@ -81,7 +81,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     return (opened ??= { recall: turns, hot })
   }
   const opening = createOpening(clock, async () => {
-    await Promise.all([open(), (await recall()).recall({ text: warmingQuestion, filter: {}, limit: 1, tokens: 1, used: () => [] })])
+    await Promise.all([open(), (await recall()).recall({ text: warmingQuestion, filter: {}, limit: 1, tokens: 1, warmsUp: true })])
   })
   const hasOthers = (session: SessionId): boolean | Promise<boolean> => isOn && presence.hasOthers(session)
   const mayRecall = (session: SessionId, text: string): boolean | Promise<boolean> => {
