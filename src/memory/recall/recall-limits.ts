@@ -77,6 +77,11 @@ export const restedMs: number = threadIdleMs - 5_000
  * needs, in 0.1 to 0.3 s; only where other programs use the processors does it take longer than those.
  */
 export const openingPatienceMs = 600
+/**
+ * Where many sessions speak at once, a search first waits for those before it, and its patience begins when these are answered, or after this
+ * long: 64 searches take a quarter of a second, on an overloaded machine more, and a memory that comes too late for its request was found for nothing.
+ */
+export const queuedPatienceMs = 1_500
 
 /** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
 export const leastNearness = 0.7

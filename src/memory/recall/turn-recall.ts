@@ -40,6 +40,8 @@ export interface TurnRecall {
   recall(question: TurnQuestion): Promise<TurnMemory>
   /** Starts the search for a message that is still being recorded; `recall` of the same message waits for it. Never throws. */
   foresee(session: SessionId, text: string, tags: readonly string[]): void
+  /** Resolves when all searches that are under way now are answered; null for one or none. They are answered in order. Never rejects. */
+  newestOfMany(): Promise<unknown> | null
   /** What a message may need of memory, whatever that holds. */
   kindOf(text: string): TurnNeed['kind']
   /** Call when entries were erased. */
@@ -109,6 +111,23 @@ function createNeedReader(): (text: string) => TurnNeed {
   }
 }
 
+/** Searches that are not answered yet. */
+function createUnderWay(): Pick<TurnRecall, 'newestOfMany'> & { during<Result>(search: Promise<Result>): Promise<Result> } {
+  let newest: Promise<unknown> = Promise.resolve()
+  let count = 0
+  return {
+    newestOfMany: () => (count > 1 ? newest : null),
+    during(search) {
+      count++
+      newest = search.then(
+        () => count--,
+        () => count--,
+      )
+      return search
+    },
+  }
+}
+
 /** A note or a fact of what was said here. What was said stands in the window, or before it in memory. */
 function isOwnNote({ passage: { entry } }: Recalled, session: SessionId): boolean {
   return entry.session === session && entry.kind !== 'message'
@@ -130,6 +149,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const firstOf = createRecentMap<SessionId, CallId>(maxShownSessions)
   const foreseen = createRecentMap<SessionId, Foreseen>(maxForeseen)
   const needOf = createNeedReader()
+  const underWay = createUnderWay()
   const shownIn = (session: SessionId): Told => {
     const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.put(session, shownBefore)
@@ -152,9 +172,11 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const search = async (session: SessionId, text: string, window: MemoryFilter): Promise<readonly Recalled[]> => {
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
     const most = limit + Math.floor(limit * lookedThrough)
-    return (await recall()).recall({ text, filter, session, limit: most, tokens, forTurn: true, onlyRare: true })
+    const engine = await recall()
+    return underWay.during(engine.recall({ text, filter, session, limit: most, tokens, forTurn: true, onlyRare: true }))
   }
   return {
+    newestOfMany: underWay.newestOfMany,
     kindOf: (text) => needOf(text.slice(0, askedCharacters)).kind,
     erased: () => foreseen.clear(),
     foresee(session, message, tags) {
