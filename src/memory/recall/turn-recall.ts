@@ -59,8 +59,9 @@ const nothing: TurnMemory = { text: '', ids: [], labels: [] }
 const askedCharacters = 2_000
 
 /** Searches that are under way or whose turn has not asked for them. */
-const maxForeseen = 64
-const foreseenMs = 1_000
+const maxForeseen = 256
+/** A turn that waits longer for its place searches again. Shorter, searches of a busy guest would be made twice, just when there is no time for them. */
+const foreseenMs = 10_000
 
 /** A search under way for the newest message of a session. */
 interface Foreseen {
