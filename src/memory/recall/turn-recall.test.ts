@@ -121,8 +121,12 @@ test('a search that began with the message answers its turn, and no other messag
       return bed.recall.recall(question)
     },
   }
-  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => counted, limit: 8, tokens: 1_000 })
+  let at = now
+  const later: Clock = { now: () => at, monotonicMs: () => 0 }
+  const turns = createTurnRecall({ memory: bed.store.memory, clock: later }, { recall: async () => counted, limit: 8, tokens: 1_000 })
   turns.foresee(session, 'Does Clara play the cello?', [])
+  // The turn waited for its place.
+  at += 5_000
   assert.equal((await turns.recall({ session, text: 'Does Clara play the cello?', oldest: '', message })).ids[0], 'e0')
   assert.deepEqual(texts, ['Does Clara play the cello?'])
   const other = 's3' as SessionId
