@@ -46,7 +46,7 @@ export function tellingOf(found: readonly Recalled[], need: TurnNeed): readonly 
  *
  * @param found best first @returns a part of it, in order
  */
-export function fitting(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
+function fitting(found: readonly Recalled[], need: TurnNeed): readonly Recalled[] {
   if (need.kind === 'nothing') return []
   const tells = tellingOf(found, need)
   const likely = likelihoods(tells, need)
