@@ -7,7 +7,8 @@ import { createIdleThread, OxbowError } from '../../base/index.ts'
 import type { Embedded, Engine } from '../../protocol/index.ts'
 import type { MemorySource } from '../../store/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'
-import type { SentQuestion, ThreadAsk, ThreadEngine, ThreadQuestions } from '../recall/thread-questions.ts'
+import type { RecallQuestion } from '../recall/recalled.ts'
+import type { ThreadAsk, ThreadEngine, ThreadQuestions } from '../recall/thread-questions.ts'
 import { engineOver, type RemoteEmbedder } from './engine-over.ts'
 import { type EmbedderFacts, isServiceName, type TextEngine, type TextThreadRole, toUnit, type UncutText } from './text-engine.ts'
 import { maxAskedUnits, threadIdleMs } from './text-limits.ts'
@@ -91,7 +92,7 @@ function startWorker(role: TextThreadRole): Worker {
 interface Asked {
   readonly source?: MemorySource
   readonly text?: string
-  readonly question?: string | SentQuestion
+  readonly question?: string | RecallQuestion
   readonly texts?: readonly (string | UncutText)[]
   readonly embedder?: string
 }
