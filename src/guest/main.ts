@@ -12,7 +12,7 @@ const headIntervalMs = 10_000
 /** The same for the first record of a new journal: an audit would say that its heads were removed. */
 const firstHeadMs = 500
 
-/** With 16, as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
+/** With as much as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
 const threadYoungMegabytes = 2
 
 /** A schema is used a few times in most lives of a guest: to compile each at its first use costs more than it saves. */
