@@ -66,7 +66,7 @@ void test('what was begun for another workspace ends, and the guest is a process
   })
 })
 
-void test('none is begun for a user without a workspace, for a name that is none, and where one is running', async () => {
+void test('none is begun for a user without a workspace, for a name that cannot be one, and while a guest is running', async () => {
   await inHome(async ({ env, workspace, program }) => {
     assert.equal(beginGuest(env, 'nobody', program), null)
     assert.equal(beginGuest(env, '../ada', program), null)

@@ -80,7 +80,7 @@ export interface BegunGuest {
 }
 
 /**
- * Begins a guest for a user whose workspace exists and seems to have none.
+ * Begins a guest for a user whose workspace exists and seems to have no guest.
  * @returns null where none can be begun; whoever starts one learns why
  */
 export function beginGuest(env: HostEnv, name: string, program: GuestProgram = ownGuestProgram()): BegunGuest | null {
