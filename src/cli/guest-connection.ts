@@ -80,6 +80,7 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal, warnsOfFallb
     env: terminal.env,
     warn: (text) => printOnce(terminal, `warning: ${plainText(text)}`),
     ...(terminal.program !== undefined && { program: terminal.program }),
+    begun: terminal.begun ?? undefined,
   }
 }
 
