@@ -11,7 +11,7 @@ export const maxQuestionUnits: number = 8 * 1024
 export const maxResults = 50
 /** Parts of a question that are searched besides the whole, each in a search of its own. */
 export const maxParts = 3
-/** Length of a part's lists compared with those of the whole: only its best are wanted, and reading candidates is most of a search in a large memory. */
+/** Length of a part's lists compared with the whole question's: only its best are wanted, and reading candidates is most of a search in a large memory. */
 export const partCandidates = 0.5
 /** Terms of a question, including exact names and days: each is a lookup in the index. */
 export const maxTerms = 96
