@@ -1,4 +1,6 @@
 import type { Core, Service } from '../kernel/index.ts'
+import { sectionOf } from '../config/index.ts'
+import { queueConfig, resourcesConfig } from './config.ts'
 import type { Resources } from './resources.ts'
 import type { Runs } from './runs.ts'
 
@@ -10,9 +12,13 @@ export interface RunsPort extends Runs {
 /** What all other services do later, or longer than a call. */
 export const runs: Service<RunsPort> = {
   name: 'runs',
+  config: [resourcesConfig, queueConfig],
   begin({ config }, self) {
     // The first sample is taken behind all that a start does.
-    const later = setTimeout(() => void self().then(({ resources }) => resources.snapshot(), notNow), config.resources.interval_s * 1_000)
+    const later = setTimeout(
+      () => void self().then(({ resources }) => resources.snapshot(), notNow),
+      sectionOf(resourcesConfig, config).interval_s * 1_000,
+    )
     later.unref()
     return async () => clearTimeout(later)
   },
@@ -46,8 +52,8 @@ async function openRuns({ user, store, documents, clock, random, config, disk, n
   ])
   const onOverload = (reasons: readonly string[]): void =>
     noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
-  const resources = createResources({ config: config.resources, clock, disk, onOverload })
+  const resources = createResources({ config: sectionOf(resourcesConfig, config), clock, disk, onOverload })
   resources.start()
-  const queue = createQueue({ ...resources, config: config.agents, clock })
+  const queue = createQueue({ ...resources, config: sectionOf(queueConfig, config), clock })
   return { ...createRuns({ store, documents, clock, random, queue, worker: `guest:${user}` }), resources }
 }

@@ -13,7 +13,7 @@ import {
   type UserId,
 } from '../../base/index.ts'
 import type { Caller, Grant } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { AgentsConfig } from './config.ts'
 import { maxEndedAgents } from './limits.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import type { Waits } from './agent-waits.ts'
@@ -38,7 +38,7 @@ export interface SpawnRequest extends Pick<
 
 export interface SupervisorDeps {
   readonly user: UserId
-  readonly config: Config['agents']
+  readonly config: AgentsConfig
   readonly clock: Clock
   readonly documents: Documents
   readonly runs: Runs

@@ -3,6 +3,7 @@ import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
+import { sectionOf } from '../../config/index.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { type DefinitionCallDeps, definitionCalls } from './delegation/definition-calls.ts'
 import { type DelegateCallDeps, delegateCalls } from './delegation/delegate-calls.ts'
@@ -10,6 +11,7 @@ import { fanOutCall } from './delegation/fan-out-call.ts'
 import type { FanOutDeps } from './delegation/fan-out.ts'
 import type { Access } from '../access/service.ts'
 import type { Agents } from './open-agents.ts'
+import { agentsConfig } from './config.ts'
 
 /** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
 export function allCalls(
@@ -25,7 +27,7 @@ export function allCalls(
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
     queue: async () => (await runs()).queue,
-    agentConfig: core.config.agents,
+    agentConfig: sectionOf(agentsConfig, core.config),
     defaultRights: core.config.agent.rights,
     heldLabels: (caller) => core.sessions.held(caller),
     history: (session) => core.sessions.history(session),

@@ -4,11 +4,13 @@ import type { Runs } from '../../runs/index.ts'
 import type { CallId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
+import { sectionOf } from '../../config/index.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import { createDelegatedEnds } from './delegation/delegated-end.ts'
 import { createDefinitions, type Definitions } from './delegation/definitions.ts'
 import { type Parent, parentOf } from './delegation/parent.ts'
 import { createSupervisor, type Supervisor } from './supervisor.ts'
+import { agentsConfig } from './config.ts'
 
 export interface Agents {
   readonly supervisor: Supervisor
@@ -33,7 +35,7 @@ export async function openAgents(core: Core, runs: Runs, versions: () => Promise
   const { flushed } = journal
   const supervisor: Supervisor = createSupervisor({
     ...core,
-    config: config.agents,
+    config: sectionOf(agentsConfig, config),
     runs,
     callsOf: running.of,
     restrict: core.runningTurns.restrict,

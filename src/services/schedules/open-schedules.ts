@@ -3,8 +3,10 @@ import { type Core, userCaller } from '../../kernel/index.ts'
 import type { RunsPort } from '../../runs/index.ts'
 import type { CallId } from '../../base/index.ts'
 import { originOf } from '../../protocol/index.ts'
+import { sectionOf } from '../../config/index.ts'
 import { forecast, usedBy } from './forecast.ts'
 import { createSchedules, type Schedules } from './schedules.ts'
+import { schedulesConfig } from './config.ts'
 
 export function openSchedules(core: Core, runs: RunsPort): Schedules {
   const { budgets, documents, clock, config, events, user, gate, sessions, lanes, recovered } = core
@@ -12,7 +14,7 @@ export function openSchedules(core: Core, runs: RunsPort): Schedules {
   const schedules = createSchedules({
     ...core,
     runs,
-    config: config.schedules,
+    config: sectionOf(schedulesConfig, config),
     overloads: runs.resources.overloads,
     refresh: runs.resources.snapshot,
     agent: config.agent.name,

@@ -16,7 +16,7 @@ import {
   type TurnId,
 } from '../../base/index.ts'
 import { type Label, labelledFields, type Labels, type Spend } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { SchedulesConfig } from './config.ts'
 import { carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
 import type { HeldRuns, Runs } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, runCategory, runName, newRun, skippedRun, runsOf } from './schedule-record.ts'
@@ -26,7 +26,7 @@ import type { Schedule, ScheduleRun, Forecast } from './schedule-schemas.ts'
 const budgetRetryMs: number = 60 * 60_000
 
 export interface ScheduleDeps {
-  readonly config: Config['schedules']
+  readonly config: SchedulesConfig
   /** Name of the agent that runs. */
   readonly agent: string
   readonly documents: Documents
@@ -280,7 +280,7 @@ function endedRun(run: ScheduleRun, outcome: JsonObject, now: number, policy: Sc
 }
 
 interface AfterDeps {
-  readonly config: Config['schedules']
+  readonly config: SchedulesConfig
   readonly now: number
   readonly random: Random
 }
