@@ -17,7 +17,7 @@ const service = (name: string, more = ''): string => `export const ${name} = { n
 const clean: Files = {
   'package.json': readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),
   'src/kernel/index.ts': `export interface Service { readonly name: string }\n`,
-  'src/services/index.ts': `import { first } from './first/service.ts'\nimport { second } from './second/service.ts'\nexport const services = [first, second]\n`,
+  'src/services/list.ts': `import { first } from './first/service.ts'\nimport { second } from './second/service.ts'\nexport const services = [first, second]\n`,
   'src/services/first/service.ts': service('first'),
   'src/services/first/first-calls.ts': `export const first = { name: 'first.go', summary: 'Goes.' }\n`,
   'src/services/second/service.ts': `import { first } from '../first/service.ts'\nexport const second = { name: 'second', needs: { first } }\n`,

@@ -1,6 +1,6 @@
 /** The agents of this guest by id and by session, their limits, and how a change of one is written. */
 import type { Core, DefinedProfile, DocumentChange, Documents, Gate, Lanes, RunningCall, Sessions, StartTurn } from '../../kernel/index.ts'
-import type { HeldRuns, Priority, Runs } from '../../runs/index.ts'
+import type { HeldRuns, Priority, RunsPort } from '../../runs/index.ts'
 import {
   type CallId,
   type Clock,
@@ -41,7 +41,7 @@ export interface SupervisorDeps {
   readonly config: AgentsConfig
   readonly clock: Clock
   readonly documents: Documents
-  readonly runs: Runs
+  readonly runs: RunsPort
   readonly sessions: Pick<Sessions, 'load' | 'join' | 'held'>
   readonly gate: Gate
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>

@@ -1,6 +1,6 @@
 /** The calls of agents, and what they use of the core. */
 import type { Core } from '../../kernel/index.ts'
-import type { Runs } from '../../runs/index.ts'
+import type { RunsPort } from '../../runs/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { sectionOf } from '../../config/index.ts'
@@ -17,7 +17,7 @@ import { agentsConfig } from './config.ts'
 export function allCalls(
   core: Core,
   self: () => Promise<Agents>,
-  ports: { readonly access: () => Promise<Access>; readonly versions: () => Promise<OpenVersions>; readonly runs: () => Promise<Runs> },
+  ports: { readonly access: () => Promise<Access>; readonly versions: () => Promise<OpenVersions>; readonly runs: () => Promise<RunsPort> },
 ): readonly Call[] {
   const { access, versions, runs } = ports
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {

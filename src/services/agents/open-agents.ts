@@ -1,6 +1,6 @@
 /** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
 import type { Core } from '../../kernel/index.ts'
-import type { Runs } from '../../runs/index.ts'
+import type { RunsPort } from '../../runs/index.ts'
 import type { CallId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
@@ -30,7 +30,7 @@ interface OpenAgents {
   readonly stop: () => void
 }
 
-export async function openAgents(core: Core, runs: Runs, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
+export async function openAgents(core: Core, runs: RunsPort, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
   const { config, documents, store, journal, events, running, approvals } = core
   const { flushed } = journal
   const supervisor: Supervisor = createSupervisor({

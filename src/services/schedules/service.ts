@@ -4,6 +4,8 @@ import { schedulesConfig } from './config.ts'
 import { scheduleCategory } from './schedule-record.ts'
 import type { Schedules } from './schedules.ts'
 
+export { schedulesConfig } from './config.ts'
+
 /** Goals that an agent works on at their times. */
 export const schedules: Service<Schedules, { readonly runs: typeof runs }> = {
   name: 'schedules',

@@ -3,13 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { derivedId, type SessionId } from '../../../base/index.ts'
 import { type Call, type Caller, type Reaches, grantOf } from '../../../protocol/index.ts'
-import { parseConfig } from '../../../services/index.ts'
+import { parseConfig } from '../../config-schema.ts'
+import { agents } from '../service.ts'
 import { refuseLimited } from '../../../kernel/policy/right-limits.ts'
 import { type AgentProfile, createProfileOf } from '../../../kernel/policy/profiles.ts'
 import { user } from '../../../kernel/kernel-fixture.ts'
 import { allows, boundsOf, delegableOf, type Entries, meet, modelRight, passedOn, secretRight } from '../../../kernel/policy/attenuation.ts'
-import { sectionOf } from '../../../config/index.ts'
-import { agentsConfig } from '../config.ts'
 
 const paths = ['/shared', '/shared/a', '/shared/a/b', '/shared/ab', '/shared/a/**', '/shared/a/../c', '/tmp']
 const hosts = ['example.com', 'api.example.com', '*.example.com', '*.com', 'Example.com', 'foo*']
@@ -136,7 +135,7 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
       fc.array(definition, { maxLength: 3 }),
       async (root, chain, handoffs) => {
         const config = parseConfig({ agent: { rights: root } }, 'the test')
-        const withheld = [...neverPassed, ...sectionOf(agentsConfig, config).withheld_rights]
+        const withheld = [...neverPassed, ...(agents.withheld?.(config) ?? [])]
         const docs = new Map<string, AgentProfile>()
         const documents = {
           get: async (_: string, name: string) => (docs.has(name) ? { name, value: docs.get(name)!, seq: 0, at: 0 } : null),
@@ -182,13 +181,8 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
           now.push(boundsOf(docs.get(session)!, withheld))
         }
         const sessions = new Map(held.length === 0 ? [] : [[home as SessionId, held]])
-        const effective = await createProfileOf(
-          documents as never,
-          config,
-          withheld,
-          { held: sessions },
-          async () => null,
-        )(home as SessionId)
+        const profileOf = createProfileOf(documents as never, config, withheld, { held: sessions }, async () => null)
+        const effective = await profileOf(home as SessionId)
         for (const above of now.slice(0, -1)) isWithin(effective!.rights, above)
         if (held.length > 0) isWithin(effective!.rights, now.at(-1)!)
         for (const above of bounds.slice(0, -1)) isWithin(effective!.rights, above)
