@@ -56,6 +56,11 @@ const planted: readonly (readonly [what: string, files: Files, expected: readonl
     ['timer_in_service src/services/first/a.ts'],
   ],
   [
+    'a timer in runs outside of Timers',
+    { 'src/runs/late.ts': `export const a = () => setTimeout(() => {}, 1)\n` },
+    ['timer_in_service src/runs/late.ts'],
+  ],
+  [
     'a kernel that knows a service',
     { 'src/kernel/a.ts': `import { services } from '../services/index.ts'\nexport const a = services\n` },
     ['wrong_direction src/kernel/a.ts'],
