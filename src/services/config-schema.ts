@@ -1,4 +1,4 @@
-/** The whole configuration: what Oxbow has without services, and the sections of all of them. A start of the guest loads none of this. */
+/** The whole configuration: what Oxbow has without services, and the sections of all of them. A start of the guest does not load it. */
 import type { z } from 'zod'
 import { type Config, configSchemaWith, parseConfig as parseBy } from '../config/index.ts'
 import { services } from './list.ts'

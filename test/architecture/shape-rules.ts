@@ -124,7 +124,7 @@ export function checkSyntax(tree: SourceTree): readonly Violation[] {
   })
 }
 
-/** Modules whose times are those of runs. */
+/** Modules that do later what they do by runs. */
 const runsModules: ReadonlySet<string> = new Set(['services', 'runs'])
 
 /** Files of `src/runs` with timers of their own, by why `Timers` would be wrong there. */
