@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { stalePages } from '../scripts/generate-docs.ts'
 import { describedCalls } from '../src/guest/offline.ts'
 import { errorTable } from '../src/base/index.ts'
-import { parseConfig } from '../src/config/index.ts'
+import { parseConfig } from '../src/services/index.ts'
 import { noticeKinds } from '../src/protocol/record.ts'
 import { codesIn, findCodes } from './architecture/raised-codes.ts'
 

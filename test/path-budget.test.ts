@@ -10,7 +10,8 @@ import { promisify } from 'node:util'
 import { startScriptedServer } from '../src/engine/index.ts'
 import type { Work } from './path-budget/measured-guest.ts'
 import type { UserId } from '../src/base/index.ts'
-import { type GuestEnvelope, parseConfig } from '../src/config/index.ts'
+import type { GuestEnvelope } from '../src/config/index.ts'
+import { parseConfig } from '../src/services/index.ts'
 
 /**
  * The parts of the path and the number of files that each may pass: the spine, and every port behind it by itself. A limit above its

@@ -42,8 +42,8 @@ test('a start takes of services only what they say of themselves', () => {
   const ofServices = [...loaded.keys()].filter((file) => file.startsWith('services/'))
   assert.ok(ofServices.includes('services/versions/service.ts'), 'the modules are found')
   assert.deepEqual(
-    // And the names of their documents.
-    ofServices.filter((file) => !/(?:^|\/)(?:index|service|limits|[\w-]+-record)\.ts$/.test(file)),
+    // And their sections of the configuration, and the names of their documents.
+    ofServices.filter((file) => !/(?:^|\/)(?:list|service|config|limits|[\w-]+-record|index)\.ts$/.test(file)),
     [],
   )
 })

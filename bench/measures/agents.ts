@@ -1,11 +1,11 @@
 /** Agents in a kernel in this process over a real store: from the call that spawns one until it runs, and what many idle ones cost. */
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
-import { services } from '../../src/services/index.ts'
+import { parseConfig, services } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { systemClock, systemRandom } from '../../src/base/index.ts'
 import { type Engine, plainFacts } from '../../src/protocol/index.ts'
-import { type HostPort, parseConfig } from '../../src/config/index.ts'
+import type { HostPort } from '../../src/config/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, megabytes, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'

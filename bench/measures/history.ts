@@ -1,9 +1,9 @@
 /** The cost of history: a turn in a long session compared with one in a short session, and the audit of the journal. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { verifyJournal } from '../../src/services/index.ts'
+import { parseConfig, verifyJournal } from '../../src/services/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import type { SessionId } from '../../src/base/index.ts'
-import { type Config, parseConfig } from '../../src/config/index.ts'
+import type { Config } from '../../src/config/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, ms, perSecond, type Row } from '../report.ts'
 import { median } from '../statistics.ts'

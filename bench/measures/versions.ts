@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createVersions, type Versions } from '../../src/services/versions/versions.ts'
 import { createSandbox } from '../../src/sandbox/index.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, type Row } from '../report.ts'
 import { median } from '../statistics.ts'
+import { sectionOf } from '../../src/config/index.ts'
+import { versionsConfig } from '../../src/services/versions/config.ts'
 
 const files = 10_000
 const changedFiles = 10
@@ -32,7 +34,7 @@ async function measure(count: number, small: boolean): Promise<Row[]> {
     sandbox,
     store: { documentCategories: async () => [] },
     documents: { all: async () => [] },
-    config: config.versions,
+    config: sectionOf(versionsConfig, config),
     mounts: () => [],
     coveredFolders: () => [],
     pause: (waitMs) => pause(waitMs, undefined, { ref: false }),

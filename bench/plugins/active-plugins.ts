@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { makeHostBench } from '../../src/plugins/host/host-fixture.ts'
 import type { HostedPlugin } from '../../src/protocol/index.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, ms, type Row, times } from '../report.ts'
 import { median } from '../statistics.ts'

@@ -6,7 +6,7 @@ import { createMemory, type Memory } from '../../src/memory/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { systemClock, type UserId } from '../../src/base/index.ts'
 import type { CallContext } from '../../src/protocol/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { bounded, ms, type Row } from '../report.ts'
 import { median } from '../statistics.ts'
 

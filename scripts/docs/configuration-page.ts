@@ -1,6 +1,6 @@
 /** `docs/configuration.md`, from the configuration schema. */
 import { z } from 'zod'
-import { configSchema } from '../../src/runner/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { code, page, table } from './markdown.ts'
 
 /** The parts of JSON Schema that the configuration uses. */

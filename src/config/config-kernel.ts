@@ -1,4 +1,4 @@
-/** The part of the configuration that is about the kernel: turns, approvals, resources. */
+/** The part of the configuration that is about the core: turns, approvals, flow, secrets. The sections of services stand in their folders. */
 import { z } from 'zod'
 import { ownValue } from '../base/index.ts'
 
@@ -13,18 +13,6 @@ const maxFlowRules = 200
 
 const namesOne = (conditions: readonly string[]) => (rule: object) =>
   conditions.some((name) => ownValue(rule as Record<string, unknown>, name) !== undefined)
-
-/** @returns whether the text is a pattern of `[exec]`: the name of a program, then patterns of its arguments */
-export function isProgramPattern(text: string): boolean {
-  return /^[A-Za-z0-9_.+*][A-Za-z0-9_.+*-]{0,99}(?: +[^\s\0]+)*$/.test(text)
-}
-
-const programPatterns = z
-  .array(z.string().max(500).refine(isProgramPattern, 'must be the name of a program, without a path, and patterns of its arguments'))
-  .max(1_000)
-  .default([])
-
-const percent = z.number().min(1).max(100)
 
 export const kernelConfig = {
   turn: z
@@ -155,82 +143,6 @@ export const kernelConfig = {
         ),
     })
     .prefault({}),
-  exec: z
-    .strictObject({
-      shell: z
-        .boolean()
-        .default(true)
-        .describe('Whether calls may start a shell. `false`: only programs that `exec.allow` covers can be run.'),
-      allow: programPatterns.describe(
-        'Programs that `exec.run` may start: `"git"` with any arguments, `"git status"` with exactly these, `"git log **"` with these and any after them; `*` is any text inside of a word. Empty: none. `oxbow exec allow` adds to them.',
-      ),
-      deny: programPatterns.describe(
-        'Programs that may not be started, in the same notation; arguments count wherever they stand. Takes precedence over `exec.allow`. The words of shell commands are compared, too, which stops mistakes but no intent.',
-      ),
-      env: z
-        .array(z.string().regex(/^[A-Za-z_*][A-Za-z0-9_*]*$/))
-        .default(['CI', 'COLUMNS', 'LANG', 'LC_*', 'NO_COLOR', 'TZ'])
-        .describe(
-          'Variables that a call of `exec.run` may set. Many others change what a program runs (`PATH`, `GIT_SSH_COMMAND`, `NODE_OPTIONS`).',
-        ),
-    })
-    .prefault({}),
-  agents: z
-    .strictObject({
-      max_running: z
-        .int()
-        .min(1)
-        .max(1_000)
-        .default(5)
-        .describe(
-          'Spawned agents, runs of schedules and tasks of programs that run at once; others wait. One that waits for an approval, an agent or a graph does not count.',
-        ),
-      max_starts_per_minute: z.int().min(1).default(60).describe('Starts of such runs in a minute; others wait.'),
-      ageing_s: z.number().min(1).max(86_400).default(60).describe('Seconds of waiting after which a run counts as one priority higher.'),
-      zombie_s: z.number().min(1).default(300).describe('Seconds without a sign of life after which a running agent is closed as failed.'),
-      max_depth: z.int().min(0).max(16).default(3).describe('Generations of agents below a session. 0: no agent is spawned.'),
-      max_children: z.int().min(0).max(10_000).default(8).describe('Live agents that one session may have spawned.'),
-      max_live: z.int().min(0).max(10_000).default(64).describe('Live agents of a user.'),
-      max_per_turn: z.int().min(0).max(10_000).default(32).describe('Delegations that one turn may make.'),
-      withheld_rights: z
-        .array(z.string())
-        .default(['vault.copy', 'vault.list'])
-        .describe('Rights that an agent cannot pass on to agents that it spawns.'),
-    })
-    .prefault({}),
-  schedules: z
-    .strictObject({
-      max_schedules: z.int().min(0).max(1_000).default(50).describe('Schedules that a user may have.'),
-      max_running: z.int().min(1).max(100).default(3).describe('Runs of schedules at once; others wait.'),
-      min_interval_s: z.int().min(1).default(60).describe('Least seconds between two runs of a schedule.'),
-      max_run_history: z.int().min(1).max(1_000).default(20).describe('Ended runs that are kept of each schedule.'),
-      disable_after_failures: z.int().min(1).max(1_000).default(5).describe('Failures in a row after which a schedule is disabled.'),
-      retry_s: z
-        .int()
-        .min(1)
-        .max(3_600)
-        .default(30)
-        .describe('Seconds before the first retry of a failed run; each next one waits twice as long.'),
-    })
-    .prefault({}),
-  versions: z
-    .strictObject({
-      enabled: z.boolean().default(true).describe('Commit what calls change, before and after, so that it can be undone.'),
-      max_file_mb: z
-        .number()
-        .min(0.1)
-        .max(24)
-        .default(10)
-        .describe('Larger files are kept next to the repository, once for each content, up to 4 GB.'),
-      ignore: z
-        .array(z.string().min(1).max(255))
-        .max(100)
-        .default(['node_modules', '.venv', '__pycache__', '.DS_Store'])
-        .describe(
-          'Names of files and folders that versions leave out; `*` is any text. So are repositories (`.git`). A file that a call names has a version all the same.',
-        ),
-    })
-    .prefault({}),
   secrets: z
     .record(
       z.string(),
@@ -252,16 +164,6 @@ export const kernelConfig = {
     )
     .default({})
     .describe('What a secret may be used for, by its name in `[secret:NAME]`. `oxbow secret allow` writes this table.'),
-  resources: z
-    .strictObject({
-      interval_s: z.number().min(1).max(3_600).default(60).describe('Seconds between samples of what the machine and the guest use.'),
-      history: z.int().min(1).max(10_000).default(60).describe('Samples that are kept.'),
-      cpu_percent: percent.default(90).describe('Processor use from which on the guest is overloaded: no new agents start. 100: never.'),
-      memory_percent: percent.default(90).describe('Memory use of the machine, likewise.'),
-      load_per_processor: z.number().min(0.1).max(1_000).default(4).describe('Load average of a minute for each processor, likewise.'),
-      disk_percent: percent.default(98).describe('Use of the file system of the workspace, likewise.'),
-    })
-    .prefault({}),
 }
 
 type KernelConfig = { [Section in keyof typeof kernelConfig]: z.infer<(typeof kernelConfig)[Section]> }

@@ -1,10 +1,11 @@
 /** The configuration as a whole: what Oxbow has without services, and what each service adds. */
+import assert from 'node:assert/strict'
 import { z } from 'zod'
 import { type Config, ownSections } from './config.ts'
 import { type JsonObject, OxbowError } from '../base/index.ts'
+import type { ConfigSection, SectionKinds } from './section.ts'
 
-/** What sections are made of. Not zod itself: a bundle has to keep all of a library that is handed over whole, some 580 kB with its languages. */
-const kinds = {
+const kinds: SectionKinds = {
   array: z.array,
   boolean: z.boolean,
   enum: z.enum,
@@ -15,20 +16,26 @@ const kinds = {
   string: z.string,
 }
 
-/** A section of `config.toml` that a service brings. */
-export interface ConfigSection<Settings = unknown> {
-  readonly name: string
-  /** Each key has a default and a description. Given what it is made of, so that a start of the guest, which has the checked values, need not load zod. */
-  readonly schema: (by: typeof kinds) => z.ZodType<Settings>
+/**
+ * @param of services; several may add keys to one section
+ * @returns the schema of a configuration with their sections, too. @throws Error where two describe the same key
+ */
+export function configSchemaWith(of: readonly { readonly config?: readonly ConfigSection[] }[]): z.ZodType<Config> {
+  const added = new Map<string, z.ZodObject>()
+  for (const { name, schema } of of.flatMap(({ config }) => config ?? [])) {
+    const section = schema(kinds)
+    const others = added.get(name)
+    const twice = Object.hasOwn(ownSections.shape, name)
+      ? name
+      : Object.keys(section.shape).find((key) => Object.hasOwn(others?.shape ?? {}, key))
+    assert(twice === undefined, `[${name}] describes ${twice}, which another part describes`)
+    added.set(name, others?.extend(section.shape) ?? section)
+  }
+  const sections = [...added].map(([name, section]) => [name, section.prefault({})] as const)
+  return ownSections.extend(Object.fromEntries(sections)) as unknown as z.ZodType<Config>
 }
 
-/** @returns the schema of a configuration with these sections, too */
-export function configSchemaWith(added: readonly ConfigSection[]): z.ZodType<Config> {
-  const schemas = added.map(({ name, schema }) => [name, schema(kinds).prefault({})] as const)
-  return ownSections.extend(Object.fromEntries(schemas)) as unknown as z.ZodType<Config>
-}
-
-/** Of Oxbow without services. */
+/** Of Oxbow without services; with them: `configSchema` of `src/services/index.ts`. */
 export const configSchema: z.ZodType<Config> = configSchemaWith([])
 
 /**

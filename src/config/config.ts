@@ -8,7 +8,6 @@ import { mcpConfig } from './config-mcp.ts'
 import { pluginsConfig } from './config-plugins.ts'
 import { a2aConfig } from './config-a2a.ts'
 
-export { isProgramPattern } from './config-kernel.ts'
 export type { Decision, FlowPolicy, FlowRules } from './config-kernel.ts'
 
 const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> => z.int().nonnegative().nullable().default(null).describe(what)

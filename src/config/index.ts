@@ -1,7 +1,7 @@
 /** The public API of `config`: what a person sets, what a host keeps for its guest, and what host and guest ask each other about it. */
-export { isProgramPattern } from './config.ts'
 export type * from './config.ts'
 export * from './config-sections.ts'
+export * from './section.ts'
 export { acpAgent } from './config-acp.ts'
 export type { AcpAgent } from './config-acp.ts'
 export { mcpServer } from './config-mcp.ts'

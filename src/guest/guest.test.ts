@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { UserId } from '../base/index.ts'
-import { parseConfig } from '../config/index.ts'
+import { parseConfig } from '../services/index.ts'
 import { startGuest } from './guest.ts'
 
 test('a guest that cannot write its token, as on a full disk, names the file and what to do', async (t) => {

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { UserId } from '../base/index.ts'
 import type { DoctorCheck, SandboxStatus } from '../protocol/index.ts'
-import { type GuestEnvelope, parseConfig } from '../config/index.ts'
+import type { GuestEnvelope } from '../config/index.ts'
+import { parseConfig } from '../services/index.ts'
 import { createHealthProbe } from './health-checks.ts'
 
 const working: SandboxStatus = {

@@ -7,7 +7,8 @@ import { it } from 'node:test'
 import { treeHash } from '../plugins/index.ts'
 import type { UserId } from '../base/index.ts'
 import type { HostedPlugin } from '../protocol/index.ts'
-import { type GuestEnvelope, parseConfig } from '../config/index.ts'
+import type { GuestEnvelope } from '../config/index.ts'
+import { parseConfig } from '../services/index.ts'
 import { startGuest } from './guest.ts'
 
 /** A name that the compiler does not know: of a call that only this test has. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import type { UserId } from '../base/index.ts'
-import { configSchema, type GuestEnvelope } from '../config/index.ts'
+import type { GuestEnvelope } from '../config/index.ts'
+import { configSchema } from '../services/index.ts'
 import { answerKeyQuestion, openGuestStore, openSecretKeeper, withStoredSecrets } from './guest-store.ts'
 
 void it('secrets that a guest finds are sealed while it runs, and the next guest has them', async () => {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
 import { createSecrets, noKeeper, type Origin, type SecretKeeper, type Secrets } from '../secrets/index.ts'
-import { type OpenSource, pluginService, type PluginSource, services } from '../services/index.ts'
+import { configSchema, type OpenSource, pluginService, type PluginSource, services } from '../services/index.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import { type CallId, type Clock, createIdMaker, type SessionId, systemClock, systemRandom, type UserId } from '../base/index.ts'
 import {
@@ -17,7 +17,7 @@ import {
   type RecordView,
   type Sandbox,
 } from '../protocol/index.ts'
-import { type Config, configSchema, type HostPort } from '../config/index.ts'
+import type { Config, HostPort } from '../config/index.ts'
 import type { KernelEvent } from './records/events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'

@@ -192,7 +192,8 @@ function buildCalls(options: KernelOptions, records: Records, services: Services
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const running = createRunningCalls(clock, events.progress, services.keeper.ended)
-  const files = createFileFlow({ ...records, config, open: services.fileLabels })
+  const isVersioned = options.services.find(({ files }) => files !== undefined)?.files?.keeps(config) ?? (() => false)
+  const files = createFileFlow({ ...records, config, isVersioned, open: services.fileLabels })
   const gate: Gate = createGate({
     ...records,
     files,
@@ -246,7 +247,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   }
   const handoffs = createHandoffs(documents)
   const neverPassedOn = ['*', processRight, ...options.services.flatMap((service) => service.neverPassedOn ?? [])]
-  const withheld = [...neverPassedOn, ...config.agents.withheld_rights]
+  const withheld = [...neverPassedOn, ...options.services.flatMap((service) => service.withheld?.(config) ?? [])]
   const profileOf = createProfileOf(documents, config, withheld, handoffs, async (name) => (await calls.judges.load()).rightsOfKey(name))
   const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, ...given })
   const recovered = new Map<CallId, OpenTurn>()
@@ -298,7 +299,7 @@ function coreOf(options: KernelOptions, parts: KernelParts, resumed: Promise<voi
     runEnded: parts.services.keeper.runEnded,
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     definitionProblem: parts.services.definitionProblem,
-    sections: options.services.flatMap((service) => service.config ?? []),
+    sections: options.services,
   }
 }
 

@@ -9,7 +9,6 @@ import {
   type CallId,
   type Clock,
   type JsonObject,
-  ownValue,
   type Random,
   type SchemaChecker,
   type SessionId,
@@ -149,7 +148,7 @@ export interface Core {
   /** Resolves when the turns that a crash interrupted go on. */
   readonly resumed: Promise<void>
   /** What services add to `config.toml`. */
-  readonly sections: readonly ConfigSection[]
+  readonly sections: readonly Pick<Service, 'config'>[]
 }
 
 /**
@@ -160,14 +159,16 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   /** As people read it in `oxbow status`: `schedules`. */
   readonly name: string
   readonly needs?: Needs
-  /** Its section of `config.toml`; see `sectionOf`. */
-  readonly config?: ConfigSection
+  /** Its sections of `config.toml`, and keys that it adds to another's; see `ConfigSection`. */
+  readonly config?: readonly ConfigSection[]
   /** Kinds of documents: where one is there, the service is opened at the start and recovers. */
   readonly wakes?: readonly string[]
   /** Whether an earlier guest has left it something that no document names: then it is opened at the start, too. */
   left?(core: Core): boolean
   /** First words of the kinds of events that it notes: `counter` for `counter_full`. What others publish under such a name is chosen by `custom_…` only. */
   readonly events?: readonly string[]
+  /** Rights that the configuration keeps agents from passing on. */
+  withheld?(config: Config): readonly string[]
   /** Rights of its calls that nobody passes on, to agents, plugins or what is published: what they allow runs as somebody else. */
   readonly neverPassedOn?: readonly string[]
   /** What people type. */
@@ -211,6 +212,8 @@ export interface Service<Port = unknown, Needs extends Needed = Needed> {
   runs?(core: Core, self: () => Promise<Port>): Promise<ServiceRuns>
   /** Keeps what calls change, and makes copies of the workspace; one service does. */
   readonly files?: {
+    /** @returns whether it keeps what is at a path of the workspace; what is elsewhere is not missed. Loads nothing */
+    keeps(config: Config): (path: string) => boolean
     /** Rights of calls that change other things it keeps, such as saved documents. */
     readonly rights: readonly string[]
     /** Asked with the first call that changes something; none changes anything while this fails. @returns null: nothing is kept here */
@@ -250,8 +253,3 @@ export type HealthPart = (typeof healthParts)[number]
 
 /** What the host of the kernel finds. Never throws. */
 export type HealthProbe = (part: HealthPart) => AsyncIterable<DoctorCheck>
-
-/** @returns the settings of a service. The configuration was checked with its section */
-export function sectionOf<Settings>({ name }: ConfigSection<Settings>, config: Config): Settings {
-  return ownValue(config as unknown as Readonly<Record<string, Settings>>, name)!
-}

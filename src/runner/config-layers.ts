@@ -5,23 +5,11 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
-import { services } from '../services/index.ts'
+import { configSchema, parseConfig } from '../services/index.ts'
 import { isObject, nearestNames, ownValue, OxbowError, protoKeys, setOwn } from '../base/index.ts'
-import {
-  builtinProviders,
-  commonKeyEnv,
-  type Config,
-  configJsonSchema,
-  configSchemaWith,
-  parseConfig,
-  plainIssue,
-  searchKeyEnv,
-} from '../config/index.ts'
+import { builtinProviders, commonKeyEnv, type Config, configJsonSchema, plainIssue, searchKeyEnv } from '../config/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
-
-/** With the sections of services: the only source of defaults and of `docs/configuration.md`. */
-export const configSchema: ReturnType<typeof configSchemaWith> = configSchemaWith(services.flatMap(({ config }) => config ?? []))
 
 export type Table = { [key: string]: unknown }
 
@@ -46,7 +34,7 @@ export function draftConfig(home: Home, workspace: Workspace, texts: ReadonlyMap
 
 /** @param layers lowest first */
 export function mergeLayers(layers: readonly Table[]): Config {
-  return parseConfig(layers.reduce(mergeTables, {}), 'the configuration', configSchema)
+  return parseConfig(layers.reduce(mergeTables, {}), 'the configuration')
 }
 
 /** @returns the layer above all files */

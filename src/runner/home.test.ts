@@ -10,7 +10,7 @@ import { makeMasterKeys } from './master-keys.ts'
 import { openHeadSigner, readSeal } from './heads/head-signing.ts'
 import { spawnGuest } from './guest-process.ts'
 import { systemClock } from '../base/index.ts'
-import { parseConfig } from '../config/index.ts'
+import { parseConfig } from '../services/index.ts'
 
 void test('a new home has every folder of the workspace, accessible to its owner only', () => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import type { UserId } from '../base/index.ts'
-import { parseConfig } from '../config/index.ts'
+import { parseConfig } from '../services/index.ts'
 import { checkHost, checkPort, type HostCheck } from './host-checks.ts'
 import { openHome, openWorkspace } from './home.ts'
 

@@ -17,6 +17,7 @@ import type {
   HostFolders,
   HostQuestion,
 } from '../config/index.ts'
+import { configSchema } from '../services/index.ts'
 import { changeText, replaceConfig } from './config-file.ts'
 import {
   checkConfigText,
@@ -27,7 +28,6 @@ import {
   readConfigFile,
   readLayer,
   type Table,
-  configSchema,
 } from './config-layers.ts'
 import { readDefinitions } from './definition-files.ts'
 import { listFolders } from './folders.ts'

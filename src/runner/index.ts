@@ -1,14 +1,5 @@
 export { changeFile, changeText, grantRight, hasRight, replaceConfig, valueOf } from './config-file.ts'
-export {
-  checkConfigChange,
-  checkConfigText,
-  configFiles,
-  configSchema,
-  draftConfig,
-  loadConfig,
-  readConfigFile,
-  readLayer,
-} from './config-layers.ts'
+export { checkConfigChange, checkConfigText, configFiles, draftConfig, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
 export { chooseEmbedder } from './embedders/choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embedders/embed-models.ts'
 export { countFolderSkills } from './skill-files.ts'

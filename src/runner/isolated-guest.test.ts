@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { isOxbowError } from '../base/index.ts'
-import { parseConfig } from '../config/index.ts'
+import { parseConfig } from '../services/index.ts'
 import { embedderFolders, modelRules, openBridge } from './isolated-guest.ts'
 
 void describe('the folder of an embedder, for an isolated guest', () => {

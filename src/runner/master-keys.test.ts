@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseConfig } from '../config/index.ts'
+import { parseConfig } from '../services/index.ts'
 import { openHome, parseUser } from './home.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 

@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../base/index.ts'
 import type { AdmissionState } from '../protocol/index.ts'
-import type { Config } from '../config/index.ts'
+import type { QueueConfig } from './config.ts'
 import { overloadRetryMs } from './limits.ts'
 
 /** Lowest first. */
@@ -49,7 +49,7 @@ export interface RunQueue {
 }
 
 interface QueueDeps {
-  readonly config: Pick<Config['agents'], 'max_running' | 'max_starts_per_minute' | 'ageing_s'>
+  readonly config: QueueConfig
   readonly clock: Clock
   /** What is over its threshold; empty when nothing is. */
   readonly overloads: () => readonly string[]

@@ -6,7 +6,7 @@ import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os'
 import type { DiskProbe } from '../kernel/index.ts'
 import { type Clock, ownValue } from '../base/index.ts'
 import type { ResourceSample } from '../protocol/index.ts'
-import type { Config } from '../config/index.ts'
+import type { ResourcesConfig } from './config.ts'
 
 export interface Resources {
   /** The newest sample, taken now if no recent one exists. */
@@ -21,7 +21,7 @@ export interface Resources {
 }
 
 interface ResourceDeps {
-  readonly config: Config['resources']
+  readonly config: ResourcesConfig
   readonly clock: Clock
   /** Absent: nothing is known of it. */
   readonly disk?: DiskProbe | undefined
@@ -96,7 +96,7 @@ export function createResources({ config, clock, disk, onOverload }: ResourceDep
 const off: Readonly<Record<string, number>> = { ' %': 100 }
 
 /** @returns what is over its threshold; memory and processor of the machine, its load for each processor, the disk */
-export function overloadsOf(sample: ResourceSample, config: Config['resources']): readonly string[] {
+export function overloadsOf(sample: ResourceSample, config: ResourcesConfig): readonly string[] {
   const over = (what: string, value: number, limit: number, unit: string): readonly string[] =>
     value >= limit && limit !== ownValue(off, unit) ? [`${what} at ${value}${unit}, threshold ${limit}${unit}`] : []
   return [

@@ -1,18 +1,27 @@
 import type { Core, Service } from '../kernel/index.ts'
+import { sectionOf } from '../config/index.ts'
+import { queueConfig, resourcesConfig } from './config.ts'
 import type { Resources } from './resources.ts'
 import type { Runs } from './runs.ts'
+import type { Turns } from './turns.ts'
 
 export interface RunsPort extends Runs {
   /** What the machine and this guest use; where that is too much, the queue starts nothing. */
   readonly resources: Resources
+  /** Runs that are turns. */
+  readonly turns: Turns
 }
 
 /** What all other services do later, or longer than a call. */
 export const runs: Service<RunsPort> = {
   name: 'runs',
+  config: [resourcesConfig, queueConfig],
   begin({ config }, self) {
     // The first sample is taken behind all that a start does.
-    const later = setTimeout(() => void self().then(({ resources }) => resources.snapshot(), notNow), config.resources.interval_s * 1_000)
+    const later = setTimeout(
+      () => void self().then(({ resources }) => resources.snapshot(), notNow),
+      sectionOf(resourcesConfig, config).interval_s * 1_000,
+    )
     later.unref()
     return async () => clearTimeout(later)
   },
@@ -38,16 +47,19 @@ export const runs: Service<RunsPort> = {
 /** `oxbow status` names a service that does not open. */
 function notNow(): void {}
 
-async function openRuns({ user, store, documents, clock, random, config, disk, noteEvent }: Core): Promise<RunsPort> {
-  const [{ createRuns }, { createQueue }, { createResources }] = await Promise.all([
+async function openRuns(core: Core): Promise<RunsPort> {
+  const { user, store, documents, clock, random, config, disk, noteEvent } = core
+  const [{ createRuns }, { createQueue }, { createResources }, { createTurns }] = await Promise.all([
     import('./runs.ts'),
     import('./queue.ts'),
     import('./resources.ts'),
+    import('./turns.ts'),
   ])
   const onOverload = (reasons: readonly string[]): void =>
     noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
-  const resources = createResources({ config: config.resources, clock, disk, onOverload })
+  const resources = createResources({ config: sectionOf(resourcesConfig, config), clock, disk, onOverload })
   resources.start()
-  const queue = createQueue({ ...resources, config: config.agents, clock })
-  return { ...createRuns({ store, documents, clock, random, queue, worker: `guest:${user}` }), resources }
+  const queue = createQueue({ ...resources, config: sectionOf(queueConfig, config), clock })
+  const held = createRuns({ store, documents, clock, random, queue, worker: `guest:${user}` })
+  return { ...held, resources, turns: createTurns(core, held) }
 }

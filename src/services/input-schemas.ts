@@ -14,7 +14,7 @@ export async function inputSchemas(
   others: readonly Call[],
   names: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, JsonObject>> {
-  const config = configSchemaWith(of.flatMap((service) => service.config ?? [])).parse({})
+  const config = configSchemaWith(of).parse({})
   const { calls } = await describedServiceCalls(of, config)
   const named = [...calls, ...others].filter(({ name }) => names.has(name))
   return new Map(named.map(({ name, input }) => [name, z.toJSONSchema(input, { io: 'input' }) as JsonObject]))

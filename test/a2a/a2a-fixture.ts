@@ -4,7 +4,8 @@ import { type Message, Role, type SendMessageRequest } from '@a2a-js/sdk'
 import { startGateway } from '../../src/gateway/index.ts'
 import { type Fixture, type FixtureOptions, openFixture } from '../../src/kernel/kernel-fixture.ts'
 import { type JsonObject, systemRandom } from '../../src/base/index.ts'
-import { configSchema, type SignedCard } from '../../src/config/index.ts'
+import type { SignedCard } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { createToken } from '../../src/gateway/index.ts'
 
 export interface A2aBench extends AsyncDisposable {

@@ -11,7 +11,7 @@ import { signCard } from '../../src/runner/heads/head-signing.ts'
 import { openHome } from '../../src/runner/home.ts'
 import { createEgressFetch } from '../../src/sandbox/egress/egress-fetch.ts'
 import type { JsonObject } from '../../src/base/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { makeRemoteBench, serveHttp } from './remote-fixture.ts'
 
 const sample = fileURLToPath(new URL('sample-agent.ts', import.meta.url))

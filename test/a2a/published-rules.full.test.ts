@@ -12,7 +12,7 @@ import { signCard } from '../../src/runner/heads/head-signing.ts'
 import { openHome } from '../../src/runner/home.ts'
 import { createEgressFetch } from '../../src/sandbox/egress/egress-fetch.ts'
 import type { JsonObject } from '../../src/base/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { type A2aBench, makeA2aBench, request, says } from './a2a-fixture.ts'
 import { serveHttp } from './remote-fixture.ts'
 

@@ -17,7 +17,7 @@ const service = (name: string, more = ''): string => `export const ${name} = { n
 const clean: Files = {
   'package.json': readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),
   'src/kernel/index.ts': `export interface Service { readonly name: string }\n`,
-  'src/services/index.ts': `import { first } from './first/service.ts'\nimport { second } from './second/service.ts'\nexport const services = [first, second]\n`,
+  'src/services/list.ts': `import { first } from './first/service.ts'\nimport { second } from './second/service.ts'\nexport const services = [first, second]\n`,
   'src/services/first/service.ts': service('first'),
   'src/services/first/first-calls.ts': `export const first = { name: 'first.go', summary: 'Goes.' }\n`,
   'src/services/second/service.ts': `import { first } from '../first/service.ts'\nexport const second = { name: 'second', needs: { first } }\n`,
@@ -54,6 +54,11 @@ const planted: readonly (readonly [what: string, files: Files, expected: readonl
     'a timer in a service, under whatever name',
     { 'src/services/first/a.ts': `import { setInterval as every } from 'node:timers/promises'\nexport const a = () => every(1)\n` },
     ['timer_in_service src/services/first/a.ts'],
+  ],
+  [
+    'a timer in runs outside of Timers',
+    { 'src/runs/late.ts': `export const a = () => setTimeout(() => {}, 1)\n` },
+    ['timer_in_service src/runs/late.ts'],
   ],
   [
     'a kernel that knows a service',

@@ -4,7 +4,9 @@ import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { Violation } from './violation.ts'
 
 const root = 'src/services/'
-const list = `${root}index.ts`
+const list = `${root}list.ts`
+/** Programs of others are services too, which the guest adds. */
+const lists: ReadonlySet<string> = new Set([list, `${root}index.ts`])
 
 /** `flow` for `src/services/flow/…`; empty for what stands outside of a service. */
 function serviceOf(path: string): string {
@@ -27,7 +29,7 @@ export function checkServices(tree: SourceTree): readonly Violation[] {
       : inside.map((target): Violation => ({ rule: 'past_service', path: file.path, what: `imports ${target}, past its service` }))
   })
   const folders = new Set(product.map(({ path }) => serviceOf(path)).filter((name) => name !== ''))
-  const named = new Set(product.filter(({ path }) => path === list).flatMap(targetsOf))
+  const named = new Set(product.filter(({ path }) => lists.has(path)).flatMap(targetsOf))
   for (const name of folders) {
     const path = `${root}${name}/service.ts`
     if (!tree.byPath.has(path)) found.push({ rule: 'service_not_listed', path: `${root}${name}`, what: 'has no service.ts' })

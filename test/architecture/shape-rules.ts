@@ -112,7 +112,9 @@ export function checkSyntax(tree: SourceTree): readonly Violation[] {
       const what = `line ${fact.line}: ${fact.what}`
       // What happens later is a run: it survives a restart, and another guest does not do it too.
       if (fact.kind === 'timer')
-        return file.module === 'services' && isProduct ? [{ rule: 'timer_in_service', path: file.path, what: `${what}: use runs` }] : []
+        return file.module !== null && runsModules.has(file.module) && isProduct && !ownTimers.has(file.path)
+          ? [{ rule: 'timer_in_service', path: file.path, what: `${what}: use runs` }]
+          : []
       if (fact.kind === 'undescribed_output') return []
       if (fact.kind === 'maybe_promise')
         return isProduct && !file.isSupport ? [{ rule: 'maybe_promise', path: file.path, what: `${what}: return a promise` }] : []
@@ -123,3 +125,15 @@ export function checkSyntax(tree: SourceTree): readonly Violation[] {
     return isProduct && undescribed > 0 ? [...others, outputs] : others
   })
 }
+
+/** Modules that do later what they do by runs. */
+const runsModules: ReadonlySet<string> = new Set(['services', 'runs'])
+
+/** Files of `src/runs` with timers of their own, by why `Timers` would be wrong there. */
+const ownTimers: ReadonlyMap<string, string> = new Map([
+  ['src/runs/timing.ts', 'is `Timers`'],
+  ['src/runs/lease.ts', 'renews by the monotonic clock: a wall clock that is set back would let the lease run out'],
+  ['src/runs/service.ts', 'takes the first sample later, before anything of runs is loaded'],
+  ['src/runs/queue.ts', 'asks again soon whether the machine is overloaded, which no document waits for'],
+  ['src/runs/resources.ts', 'measures by how much a timer of the event loop is late'],
+])

@@ -33,6 +33,7 @@ export const depthRules: DepthRules = {
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
     'src/protocol/head-schema.ts':
       'record.ts needs its type, and the schemas of views the phases of record.ts: in one file they import each other',
+    'src/config/section.ts': 'what a start needs of the sections of services, which loads no zod',
     'src/config/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file next to it',

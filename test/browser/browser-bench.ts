@@ -12,7 +12,7 @@ import { makeWorkbench, type Workbench, type WorkbenchOptions } from '../../src/
 import { browserCalls } from '../../src/tools/index.ts'
 import type { PageOutput } from '../../src/tools/browser/browser-page.ts'
 import { systemClock } from '../../src/base/index.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import type { CallContext, Done } from '../../src/protocol/index.ts'
 import { newId } from '../support/conversation.ts'
 

@@ -8,7 +8,7 @@ import { buildProgram } from '../../src/cli/program.ts'
 import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import { blocksOf, commandLines, docBlocks } from './doc-blocks.ts'
 
 const blocks = docBlocks()

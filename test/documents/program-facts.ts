@@ -11,7 +11,8 @@ import { loadServiceVerbs } from '../../src/cli/service-verbs.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { agentProblem } from '../../src/services/agents/delegation/agent-definition.ts'
 import { hookSteps } from '../../src/protocol/index.ts'
-import { configSchema, type Definition, parseConfig } from '../../src/config/index.ts'
+import type { Definition } from '../../src/config/index.ts'
+import { configSchema, parseConfig } from '../../src/services/index.ts'
 import type { ProgramFacts } from './name-rules.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -14,7 +14,7 @@ import type { EgressProxy } from '../../src/sandbox/egress/egress-proxy.ts'
 import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import type { HandsOps, Profile } from '../../src/protocol/index.ts'
 import type { Config } from '../../src/config/index.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 
 type Ended = HandsOps['exec']['output']
 

@@ -5,7 +5,7 @@ import { asks, done, inOrder, openFixture, says, testCall } from '../../src/kern
 import { createEgress } from '../../src/sandbox/egress/create-egress.ts'
 import { type Site, startSite } from '../../src/sandbox/egress/web-fixture.ts'
 import { webFetch } from '../../src/tools/web/web-calls.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 
 const secret = testCall('test.secret', async () => done('mari-gold'), {
   right: 'file.read',

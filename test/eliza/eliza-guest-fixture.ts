@@ -7,7 +7,8 @@ import { type Guest, startGuest } from '../../src/guest/guest.ts'
 import { treeHash } from '../../src/plugins/index.ts'
 import type { JsonObject, UserId } from '../../src/base/index.ts'
 import type { CallOutcome, HostedPlugin } from '../../src/protocol/index.ts'
-import { type GuestEnvelope, parseConfig } from '../../src/config/index.ts'
+import type { GuestEnvelope } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import { elizaPackages } from './eliza-packages-fixture.ts'
 
 /** What packages name and do not import. */

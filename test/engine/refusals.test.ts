@@ -5,7 +5,7 @@ import { openEngine } from '../../src/engine/index.ts'
 import type { ModelLimits } from '../../src/engine/limits.ts'
 import { collect, requestOf, textOfEvents } from '../../src/engine/model-contract.ts'
 import { type ErrorCode, type Failure, systemClock, systemRandom } from '../../src/base/index.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import { type PlainAnswer, startEndpoint } from './plain-endpoint.ts'
 
 const key = 'private.0123456789abcdef'

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { matcherOf, routesOf } from '../../src/gateway/http/routes.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { describeCall } from '../../src/kernel/index.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 
 test('every route has a call of terminals, whose input has the fields of the path', async () => {
   const calls = new Map((await describedCalls(parseConfig({}, 'the defaults'))).map((call) => [call.name, describeCall(call)]))

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createEgressProxy } from '../../src/sandbox/egress/egress-proxy.ts'
 import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import type { Profile } from '../../src/protocol/index.ts'
 
 const limits = { signal: new AbortController().signal, timeoutMs: 30_000 }

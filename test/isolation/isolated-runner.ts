@@ -1,6 +1,6 @@
 /** A real runner of an isolated guest, which then waits: `node isolated-runner.ts <home> <configuration as JSON>`. Ends its guest at the end of its input. */
 import { ensureGuest, openHome, openWorkspace } from '../../src/runner/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { user } from '../support/workspace.ts'
 
 const [, , root, config = '{}'] = process.argv

@@ -5,7 +5,8 @@ import { createSchemaChecker } from '../../src/tools/index.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'
 import { isOxbowError, type JsonObject } from '../../src/base/index.ts'
 import type { Call, CallContext } from '../../src/protocol/index.ts'
-import { mcpServer, parseConfig } from '../../src/config/index.ts'
+import { mcpServer } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import { untold } from '../../src/protocol/told-fixture.ts'
 
 const kept = new Map<string, unknown>()

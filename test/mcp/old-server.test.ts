@@ -11,7 +11,8 @@ import { asks, type Fixture, type FixtureOptions, openFixture, says } from '../.
 import { openEgressFetch } from '../../src/sandbox/index.ts'
 import type { JsonObject } from '../../src/base/index.ts'
 import type { CallOutcome, GenerateRequest } from '../../src/protocol/index.ts'
-import { mcpServer, parseConfig } from '../../src/config/index.ts'
+import { mcpServer } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 
 function oldServer(): McpServer {
   const server = new McpServer({ name: 'old', version: '1' }, { instructions: 'Use it well.' })

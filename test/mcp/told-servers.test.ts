@@ -9,7 +9,8 @@ import { asks, done, newCallId, openFixture, says, testCall } from '../../src/ke
 import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 import type { JsonObject } from '../../src/base/index.ts'
 import type { Label } from '../../src/protocol/index.ts'
-import { mcpServer, parseConfig } from '../../src/config/index.ts'
+import { mcpServer } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 
 const program = `
 let kept = ''

@@ -5,7 +5,7 @@ import { createMemory } from '../../src/memory/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { type CallId, systemClock, type UserId } from '../../src/base/index.ts'
 import type { CallContext } from '../../src/protocol/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { patienceMs } from '../support/patience.ts'
 import { watched } from './watched-store.ts'
 

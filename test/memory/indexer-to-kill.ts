@@ -2,7 +2,7 @@
 import { createLocalTextEngine, createMemory } from '../../src/memory/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { systemClock, type UserId } from '../../src/base/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 
 const store = await openSqliteStore({ path: process.argv[2]!, user: 'ada' as UserId, durability: 'normal' })
 await store.opened()

@@ -14,7 +14,7 @@ import { postgresSkip, usePostgres } from '../../src/store/postgres/postgres-fix
 import { openStore, type Store } from '../../src/store/index.ts'
 import { type CallId, type SessionId, systemClock, type TurnId } from '../../src/base/index.ts'
 import type { NewRecord } from '../../src/protocol/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 
 const [messages, notes] = [80, 30]
 const session = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId

@@ -5,7 +5,7 @@ import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
 import { type Clock, systemClock } from '../../src/base/index.ts'
 import type { Call, CallOutcome, GenerateRequest } from '../../src/protocol/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { patienceMs } from '../support/patience.ts'
 
 export interface MemoryFixture extends Fixture {

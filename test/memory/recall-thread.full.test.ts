@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { createMemory, createTextEngine, type Memory, type TextEngine } from '../../src/memory/index.ts'
 import { putOf } from '../../src/memory/recall/recall-fixture.ts'
 import type { Store } from '../../src/store/index.ts'

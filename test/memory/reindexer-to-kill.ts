@@ -2,7 +2,7 @@
 import { createLocalTextEngine, createMemory, type TextEngine } from '../../src/memory/index.ts'
 import { openStore } from '../../src/store/index.ts'
 import { systemClock, type UserId } from '../../src/base/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 
 const place = process.argv[2]!
 const isServer = place.startsWith('postgres:')

@@ -6,7 +6,7 @@ import { user } from '../../src/kernel/kernel-fixture.ts'
 import { createLocalTextEngine, createMemory, type Memory, type TextEngine } from '../../src/memory/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { systemClock } from '../../src/base/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 const asking = {

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { user } from '../../src/kernel/kernel-fixture.ts'
 import { postgresSkip, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { openMemoryStore, openStore, type Store } from '../../src/store/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 /** What is noted, and what of it is asked for. */

@@ -11,7 +11,7 @@ import { createDatabase, postgresSkip, startPostgres } from '../../src/store/pos
 import { openStore, type OpeningStore } from '../../src/store/index.ts'
 import { type CallId, isOxbowError, type SessionId, systemClock, type TurnId } from '../../src/base/index.ts'
 import type { NewRecord } from '../../src/protocol/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 
 interface House extends AsyncDisposable {
   readonly store: OpeningStore

@@ -7,7 +7,7 @@ import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
 import { systemClock, type UserId } from '../../src/base/index.ts'
 import type { CallContext } from '../../src/protocol/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { patienceMs } from '../support/patience.ts'
 import { watched } from './watched-store.ts'
 

@@ -4,7 +4,7 @@ import { type Fixture, type FixtureOptions, openFixture, user } from '../../src/
 import { createPluginParts, type PluginParts } from '../../src/plugins/index.ts'
 import { systemClock } from '../../src/base/index.ts'
 import type { PluginHosts, ToldLabels } from '../../src/protocol/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 
 export interface PartsFixture extends Fixture {
   readonly parts: () => PluginParts

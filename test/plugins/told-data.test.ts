@@ -9,7 +9,8 @@ import { newCallId } from '../../src/kernel/kernel-fixture.ts'
 import { treeHash } from '../../src/plugins/index.ts'
 import type { SessionId, UserId } from '../../src/base/index.ts'
 import type { HostedPlugin } from '../../src/protocol/index.ts'
-import { type GuestEnvelope, parseConfig } from '../../src/config/index.ts'
+import type { GuestEnvelope } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import { startModel } from '../support/model.ts'
 
 const source = `

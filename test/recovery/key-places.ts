@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { type KeyPlace, openHome, openWorkspace } from '../../src/runner/index.ts'
 import type { UserId } from '../../src/base/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 
 const user = 'ada' as UserId
 

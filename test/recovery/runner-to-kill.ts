@@ -1,6 +1,6 @@
 /** A real runner that brings a guest up and then waits to be killed: `node runner-to-kill.ts <home> <base url of the model>`. */
 import { ensureGuest, openHome, openWorkspace } from '../../src/runner/index.ts'
-import { configSchema } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { user } from '../support/workspace.ts'
 
 const [, , root, baseUrl] = process.argv

@@ -19,7 +19,7 @@ before(() => {
     cpSync(join(repository, name), join(copy, name), { recursive: true })
   symlinkSync(join(repository, 'node_modules'), join(copy, 'node_modules'))
   cpSync(join(import.meta.dirname, 'counter'), join(copy, 'src/services/counter'), { recursive: true })
-  const list = join(copy, 'src/services/index.ts')
+  const list = join(copy, 'src/services/list.ts')
   const text = readFileSync(list, 'utf8')
   const listed = text.replace('Service[] = [', 'Service[] = [counter, ')
   assert.notEqual(listed, text)
@@ -76,7 +76,7 @@ void test('a service of one folder has calls, documents, events, a section of th
   assert.match(tooMany.err, /counter\.most/)
   assert.match((await home.oxbow(['calls'])).out, /counter\.add/)
   // The copy differs from the product by the folder of the service and its line in the list.
-  assert.deepEqual(changedFiles(), ['src/services/counter', 'src/services/index.ts'])
+  assert.deepEqual(changedFiles(), ['src/services/counter', 'src/services/list.ts'])
 })
 
 function changedFiles(): readonly string[] {

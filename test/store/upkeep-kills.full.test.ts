@@ -15,7 +15,8 @@ import { readBackup } from '../../src/store/transfer/backup-file.ts'
 import { recordOf } from '../../src/store/store-contract.ts'
 import { ask, fillStore, openAt, placeIn } from '../../src/store/transfer/transfer-fixture.ts'
 import type { StorePlace } from '../../src/store/upkeep/connection.ts'
-import { type BackupReport, configSchema, type StoreQuestion, type StoreStatus, type StoreVerifyReport } from '../../src/config/index.ts'
+import type { BackupReport, StoreQuestion, StoreStatus, StoreVerifyReport } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 
 const guestProgram = fileURLToPath(new URL('../../src/guest/main.ts', import.meta.url))
 /** Each is a start of the whole program: seconds on a busy machine. Where it is killed differs from run to run. */

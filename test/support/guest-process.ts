@@ -1,7 +1,8 @@
 /** The real guest as a process: started as a runner starts it, watched, and killed. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { configSchema, type GuestEnvelope, type GuestReport, type HostQuestion } from '../../src/config/index.ts'
+import type { GuestEnvelope, GuestReport, HostQuestion } from '../../src/config/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { guestEntry } from './built.ts'
 import { compileCache } from './compile-cache.ts'
 import { inTime } from './patience.ts'

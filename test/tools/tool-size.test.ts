@@ -10,7 +10,7 @@ import { describedCalls } from '../../src/guest/offline.ts'
 import { createRegistry } from '../../src/kernel/calls/registry.ts'
 import type { JsonObject } from '../../src/base/index.ts'
 import { type Call, type ToolSpec, toolName } from '../../src/protocol/index.ts'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 
 const config = parseConfig({}, 'this test')
 const calls = await describedCalls(config)

@@ -1,7 +1,7 @@
 /** Rights that do not exist, and rights that are not for agents: refused where they are written, with the one that may be meant. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { parseConfig } from '../../src/config/index.ts'
+import { parseConfig } from '../../src/services/index.ts'
 import { type Home, openHome } from '../support/program.ts'
 
 let home: Home

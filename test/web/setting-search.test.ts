@@ -1,7 +1,7 @@
 /** Where the settings page looks for what a person types. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { configSchema } from '../../src/runner/index.ts'
+import { configSchema } from '../../src/services/index.ts'
 import { configJsonSchema } from '../../src/config/index.ts'
 import { sectionsOf } from '../../web/src/pages/settings/config-fields.ts'
 

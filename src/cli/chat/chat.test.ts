@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConnectionState } from '../../client/index.ts'
-import { parseConfig } from '../../config/index.ts'
+import { parseConfig } from '../../services/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { fakeGateway, startChat, turn } from './chat-fixture.ts'
 import { createConnectionNews, lookForServices, needsSetup } from './chat.ts'

@@ -12,7 +12,6 @@ import {
   configFiles,
   draftConfig,
   loadConfig,
-  configSchema,
   openHome,
   openWorkspace,
   parseUser,
@@ -26,6 +25,7 @@ import { type Config, configJsonSchema, modelKeys } from '../../config/index.ts'
 import { printAnswer, printLine, printList, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser, suggestion } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
+import { configSchema } from '../../services/index.ts'
 
 interface ConfigOptions {
   /** Absent: the file of all users. */

@@ -3,7 +3,8 @@ import { askOffline, type GuestSetup, loadPlugins } from '../../runner/index.ts'
 import { plainText } from '../../terminal/index.ts'
 import { didYouMean } from '../../base/index.ts'
 import { type DoctorCheck, pluginRight } from '../../protocol/index.ts'
-import { type Config, configSchema } from '../../config/index.ts'
+import type { Config } from '../../config/index.ts'
+import { configSchema } from '../../services/index.ts'
 import { printOnce, type Terminal } from '../terminal.ts'
 
 export interface KnownCall {

@@ -19,7 +19,7 @@ import {
   type Spend,
   userScope,
 } from '../../protocol/index.ts'
-import { configSchema } from '../../config/index.ts'
+import { configSchema } from '../../services/index.ts'
 import { type Budgets, createBudgets, type Extended } from '../stages/budgets.ts'
 import { userCaller } from '../policy/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Caller } from '../../protocol/index.ts'
-import { configSchema } from '../../config/index.ts'
+import { configSchema } from '../../services/index.ts'
 import { done, testCall } from '../kernel-fixture.ts'
 import { createRegistry } from './registry.ts'
 import { authorize } from '../policy/policy.ts'

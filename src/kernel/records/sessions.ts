@@ -315,12 +315,14 @@ export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
 interface FileFlowDeps {
   readonly sessions: Pick<Sessions, 'held'>
   readonly documents: Pick<Documents, 'list'>
-  readonly config: Pick<Config, 'flow' | 'versions'>
+  readonly config: Pick<Config, 'flow'>
+  /** Whether versions hold what is at a path. */
+  readonly isVersioned: (path: string) => boolean
   readonly open: () => Promise<OpenedFlow>
 }
 
 /** @returns what costs a comparison a call while no session has read private data */
-export function createFileFlow({ sessions: { held }, documents, config, open }: FileFlowDeps): FileFlow {
+export function createFileFlow({ sessions: { held }, documents, config, isVersioned, open }: FileFlowDeps): FileFlow {
   const hasRules = config.flow.source.length > 0 || config.flow.sink.length > 0
   // Left by the guest before this one.
   const isNeeded = async (): Promise<boolean> =>
@@ -332,7 +334,6 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
     if (hasRules || (await isNeeded())) await load()
     isKnown = true
   })
-  const isVersioned = versionedBy(config.versions)
   /** Neither files nor rules are known, which concern what has labels or leads outside. */
   const unjudged = (caller: Caller, call: Call, failure: Failure): FlowVerdict | null =>
     leadsOutside(caller, call) || (caller.audience !== 'terminal' && held(caller).length > 0) ? closedFlow(failure) : null
@@ -387,12 +388,4 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
       }
     },
   }
-}
-
-/** @returns whether versions hold what is at a path of the workspace; what is elsewhere is not missed */
-function versionedBy({ enabled, ignore }: Config['versions']): (path: string) => boolean {
-  if (!enabled) return () => false
-  const patterns = ['.git', ...ignore].map((name) => name.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*'))
-  const unversioned = new RegExp(`^(?:${patterns.join('|')})$`, 'si')
-  return (path) => !path.split('/').some((name) => unversioned.test(name))
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Clock, Json } from '../../base/index.ts'
 import { type CallOutcome, grantOf, type Reaches } from '../../protocol/index.ts'
-import { configSchema } from '../../config/index.ts'
+import { configSchema } from '../../services/index.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall } from '../../kernel/kernel-fixture.ts'
 import { refuseLimited } from '../../kernel/policy/right-limits.ts'
 

@@ -1,6 +1,7 @@
 /** The calls of access, in the order in which they are listed. */
 import type { Core } from '../../kernel/index.ts'
 import type { Call } from '../../protocol/index.ts'
+import { sectionOf } from '../../config/index.ts'
 import { approvalCalls } from './approval-calls.ts'
 import { clientCalls } from './client-tool-calls.ts'
 import { execListCalls } from './exec-lists.ts'
@@ -8,6 +9,7 @@ import { keyCalls } from './keys.ts'
 import type { Access } from './open-access.ts'
 import { refusalCall } from './refused-calls.ts'
 import { modeCalls } from './session-mode-calls.ts'
+import { execConfig } from './config.ts'
 
 export function accessCalls(core: Core, self: () => Promise<Access>): readonly Call[] {
   const { config, documents, sessions } = core
@@ -17,6 +19,6 @@ export function accessCalls(core: Core, self: () => Promise<Access>): readonly C
     ...keyCalls(core),
     ...modeCalls(documents, sessions),
     ...clientCalls(),
-    ...execListCalls({ documents, execLists: async () => (await self()).execLists, execConfig: config.exec }),
+    ...execListCalls({ documents, execLists: async () => (await self()).execLists, execConfig: sectionOf(execConfig, config) }),
   ]
 }

@@ -5,7 +5,7 @@ import { execRun } from '../../tools/shell/run-call.ts'
 import { shellExec } from '../../tools/shell/exec-call.ts'
 import type { Json } from '../../base/index.ts'
 import type { GenerateRequest } from '../../protocol/index.ts'
-import { isProgramPattern } from '../../config/index.ts'
+import { isProgramPattern } from './config.ts'
 import { asks, openFixture, says } from '../../kernel/kernel-fixture.ts'
 import { allows, denies } from './exec-lists.ts'
 

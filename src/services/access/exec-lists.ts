@@ -14,7 +14,7 @@ import { z } from 'zod'
 import type { Documents } from '../../kernel/index.ts'
 import { type Failure, OxbowError } from '../../base/index.ts'
 import { type Call, defineCall, type StartedProgram } from '../../protocol/index.ts'
-import { type Config, isProgramPattern } from '../../config/index.ts'
+import { type ExecConfig, isProgramPattern } from './config.ts'
 
 /** Patterns of programs that `oxbow exec` may add. */
 const maxProgramPatterns = 1_000
@@ -39,7 +39,7 @@ export interface ExecLists {
   hides(call: Pick<Call, 'argv' | 'starts'>): boolean
 }
 
-export function createExecLists(documents: Pick<Documents, 'get'>, config: Config['exec']): ExecLists {
+export function createExecLists(documents: Pick<Documents, 'get'>, config: ExecConfig): ExecLists {
   let own = noLists
   const load = async (): Promise<Lists> => (own = (await documents.get<Lists>(execCategory, listsName))?.value ?? noLists)
   return {
@@ -77,7 +77,7 @@ function refuseProgram({ name }: Pick<Call, 'name'>, program: StartedProgram, li
       }
 }
 
-function refuseShell({ name }: Pick<Call, 'name'>, text: string, { deny }: Lists, { shell }: Config['exec']): Failure | null {
+function refuseShell({ name }: Pick<Call, 'name'>, text: string, { deny }: Lists, { shell }: ExecConfig): Failure | null {
   if (!shell)
     return {
       code: 'denied',
@@ -155,7 +155,7 @@ function quoted(words: readonly string[]): string {
 export interface ExecCallDeps {
   readonly documents: Documents
   readonly execLists: () => Promise<ExecLists>
-  readonly execConfig: Config['exec']
+  readonly execConfig: ExecConfig
 }
 
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 10_000 } as const satisfies Partial<Call>

@@ -1,9 +1,11 @@
 /** What access decides for the gate, and what other services use of it. Rules, refused calls and keys are loaded where one is needed. */
 import type { Core, Judges, RefusedCalls } from '../../kernel/index.ts'
 import { once } from '../../base/index.ts'
+import { sectionOf } from '../../config/index.ts'
 import { createExecLists, type ExecLists } from './exec-lists.ts'
 import { withOwnRoles } from './roles.ts'
 import { copyMode, createSessionModes } from './session-modes.ts'
+import { execConfig } from './config.ts'
 
 export interface Access {
   readonly judges: Omit<Judges, 'actAs' | 'hosts'>
@@ -18,7 +20,7 @@ type DropFirst<List> = List extends readonly [unknown, ...infer Rest] ? Rest : n
 
 export async function openAccess(core: Core): Promise<Access> {
   const { documents, config, clock, approvals } = core
-  const execLists = createExecLists(documents, config.exec)
+  const execLists = createExecLists(documents, sectionOf(execConfig, config))
   await execLists.load()
   const judges: Omit<Judges, 'actAs' | 'hosts'> = {
     hides: execLists.hides,

@@ -1,5 +1,6 @@
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
+import { execConfig } from './config.ts'
 import type { Access } from './open-access.ts'
 
 export type { Access } from './open-access.ts'
@@ -7,6 +8,7 @@ export type { Access } from './open-access.ts'
 /** Who may do what: keys and roles, what people have allowed for good, lists of programs, how strict a session is. */
 export const access: Service<Access, { readonly runs: typeof runs }> = {
   name: 'access',
+  config: [execConfig],
   needs: { runs },
   events: ['key'],
   neverPassedOn: ['access.write', 'call.decide'],

@@ -29,7 +29,7 @@ import {
   type Tier,
   limitsSchema,
 } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { AgentsConfig } from './config.ts'
 import type { OpenVersions } from '../versions/service.ts'
 import { boundSpawn, type ParentDeps } from './delegation/parent.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from './limits.ts'
@@ -42,7 +42,7 @@ import type { Supervisor } from './supervisor.ts'
 export interface AgentCallDeps extends ParentDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly queue: () => Promise<RunQueue>
-  readonly agentConfig: Config['agents']
+  readonly agentConfig: AgentsConfig
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
   readonly documents: Pick<Documents, 'all'>

@@ -83,13 +83,14 @@ async function isDead(table: AgentTable, held: Held): Promise<boolean> {
 
 /** Sends all its messages to its session. Safe to repeat after a crash: those that were sent are not sent again. */
 async function begin(table: AgentTable, held: Held): Promise<void> {
-  const { clock, noteEvent, sessions } = table.deps
+  const { clock, noteEvent, sessions, runs } = table.deps
   const { session, name, id } = held.record
   held.open = new Set(held.record.messages.map(({ turn }) => turn))
   Object.assign(held, { last: null, begun: false, beat: clock.now() })
   try {
     const saved = save(table, held, { state: 'running', started_at: clock.now() })
-    await Promise.all([saved, openSession(table, held.record)])
+    const title = truncate(`${name}: ${held.record.task.split('\n', 1)[0]}`, 100)
+    await Promise.all([saved, runs.turns.openSession(session, title)])
     noteEvent('agent_started', labelledFields({ agent_id: id, name }, held.record.labels), session)
     sessions.join({ session }, held.record.labels, held.record.home === '' ? [] : [originOf('session', held.record.home)])
     // More messages may come meanwhile.
@@ -100,21 +101,12 @@ async function begin(table: AgentTable, held: Held): Promise<void> {
   }
 }
 
-async function openSession({ deps }: AgentTable, { session, name, task }: AgentRecord): Promise<void> {
-  const title = truncate(`${name}: ${task.split('\n', 1)[0]}`, 100)
-  const options = { id: session as string as CallId, signal: null }
-  await deps.gate.call(userCaller(deps.user, '', ''), 'session.create', { title }, options)
-  await deps.sessions.load(session)
-}
-
 async function launch(table: AgentTable, held: Held, { turn, text, from, labels }: AgentMessage): Promise<void> {
   if (isOver(held.record) || table.stopped) return
-  const { startTurn, outcomeOf, sessions } = table.deps
+  const { runs, outcomeOf } = table.deps
   const { session, model } = held.record
   held.open.add(turn)
-  sessions.join({ session }, labels, senderOf(from))
-  const clientId = turn as string as CallId
-  const { duplicate } = await startTurn({ session, clientId, text, actor: from, ...(model !== '' && { model }) })
+  const { duplicate } = await runs.turns.send({ session, turn, text, actor: from, model, labels, from: senderOf(from) })
   // Sent before a crash: it resumes here, has ended, or runs in another guest, for whose signs of life the supervisor looks.
   const outcome = duplicate ? await outcomeOf(turn) : null
   if (outcome !== null) turnEnded(table, held, turn, outcome)
@@ -291,14 +283,11 @@ export function marked(text: string, turn: TurnId, labels: Labels): string {
 
 /** Sends a message to a parent: an agent, or the session of a person. */
 export async function deliver(table: AgentTable, home: SessionId, message: AgentMessage): Promise<void> {
-  const { sessions, startTurn } = table.deps
   const parent = table.bySession.get(home)
   if (parent !== undefined) return isOver(parent.record) ? undefined : post(table, parent, message)
   const { turn, text, from, labels } = message
   try {
-    await sessions.load(home)
-    sessions.join({ session: home }, labels, senderOf(from))
-    await startTurn({ session: home, clientId: turn as string as CallId, text, actor: from })
+    await table.deps.runs.turns.send({ session: home, turn, text, actor: from, labels, from: senderOf(from) })
   } catch {
     // The session was deleted, or takes no more messages: `agent.list` has the answer.
   }

@@ -1,6 +1,6 @@
 /** The agents of this guest by id and by session, their limits, and how a change of one is written. */
 import type { Core, DefinedProfile, DocumentChange, Documents, Gate, Lanes, RunningCall, Sessions, StartTurn } from '../../kernel/index.ts'
-import type { HeldRuns, Priority, Runs } from '../../runs/index.ts'
+import type { HeldRuns, Priority, RunsPort } from '../../runs/index.ts'
 import {
   type CallId,
   type Clock,
@@ -13,7 +13,7 @@ import {
   type UserId,
 } from '../../base/index.ts'
 import type { Caller, Grant } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { AgentsConfig } from './config.ts'
 import { maxEndedAgents } from './limits.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import type { Waits } from './agent-waits.ts'
@@ -38,10 +38,10 @@ export interface SpawnRequest extends Pick<
 
 export interface SupervisorDeps {
   readonly user: UserId
-  readonly config: Config['agents']
+  readonly config: AgentsConfig
   readonly clock: Clock
   readonly documents: Documents
-  readonly runs: Runs
+  readonly runs: RunsPort
   readonly sessions: Pick<Sessions, 'load' | 'join' | 'held'>
   readonly gate: Gate
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>

@@ -1,8 +1,9 @@
 /** The calls of agents, and what they use of the core. */
 import type { Core } from '../../kernel/index.ts'
-import type { Runs } from '../../runs/index.ts'
+import type { RunsPort } from '../../runs/index.ts'
 import type { Call } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
+import { sectionOf } from '../../config/index.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { type DefinitionCallDeps, definitionCalls } from './delegation/definition-calls.ts'
 import { type DelegateCallDeps, delegateCalls } from './delegation/delegate-calls.ts'
@@ -10,12 +11,13 @@ import { fanOutCall } from './delegation/fan-out-call.ts'
 import type { FanOutDeps } from './delegation/fan-out.ts'
 import type { Access } from '../access/service.ts'
 import type { Agents } from './open-agents.ts'
+import { agentsConfig } from './config.ts'
 
 /** @param core where calls are only described, it has nothing but `config`: the rest is asked for when one runs */
 export function allCalls(
   core: Core,
   self: () => Promise<Agents>,
-  ports: { readonly access: () => Promise<Access>; readonly versions: () => Promise<OpenVersions>; readonly runs: () => Promise<Runs> },
+  ports: { readonly access: () => Promise<Access>; readonly versions: () => Promise<OpenVersions>; readonly runs: () => Promise<RunsPort> },
 ): readonly Call[] {
   const { access, versions, runs } = ports
   const deps: AgentCallDeps & DefinitionCallDeps & DelegateCallDeps & FanOutDeps = {
@@ -25,7 +27,7 @@ export function allCalls(
     supervisor: async () => (await self()).supervisor,
     definitions: async () => (await self()).definitions,
     queue: async () => (await runs()).queue,
-    agentConfig: core.config.agents,
+    agentConfig: sectionOf(agentsConfig, core.config),
     defaultRights: core.config.agent.rights,
     heldLabels: (caller) => core.sessions.held(caller),
     history: (session) => core.sessions.history(session),

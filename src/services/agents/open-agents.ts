@@ -1,14 +1,16 @@
 /** Connects agents with the core: what the supervisor uses of it, and what calls and other services get of agents. */
 import type { Core } from '../../kernel/index.ts'
-import type { Runs } from '../../runs/index.ts'
+import type { RunsPort } from '../../runs/index.ts'
 import type { CallId } from '../../base/index.ts'
 import type { Caller } from '../../protocol/index.ts'
 import type { OpenVersions } from '../versions/service.ts'
+import { sectionOf } from '../../config/index.ts'
 import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
 import { createDelegatedEnds } from './delegation/delegated-end.ts'
 import { createDefinitions, type Definitions } from './delegation/definitions.ts'
 import { type Parent, parentOf } from './delegation/parent.ts'
 import { createSupervisor, type Supervisor } from './supervisor.ts'
+import { agentsConfig } from './config.ts'
 
 export interface Agents {
   readonly supervisor: Supervisor
@@ -28,12 +30,12 @@ interface OpenAgents {
   readonly stop: () => void
 }
 
-export async function openAgents(core: Core, runs: Runs, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
+export async function openAgents(core: Core, runs: RunsPort, versions: () => Promise<OpenVersions>): Promise<OpenAgents> {
   const { config, documents, store, journal, events, running, approvals } = core
   const { flushed } = journal
   const supervisor: Supervisor = createSupervisor({
     ...core,
-    config: config.agents,
+    config: sectionOf(agentsConfig, config),
     runs,
     callsOf: running.of,
     restrict: core.runningTurns.restrict,

@@ -1,7 +1,9 @@
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
 import { access } from '../access/service.ts'
+import { sectionOf } from '../../config/index.ts'
 import { versions } from '../versions/service.ts'
+import { agentsConfig } from './config.ts'
 import type { Agents } from './open-agents.ts'
 
 export type { Agents } from './open-agents.ts'
@@ -16,6 +18,8 @@ interface Needs {
 /** Agents that others start: by `agent.spawn`, or by a definition, to which a goal is delegated. */
 export const agents: Service<Agents, Needs> = {
   name: 'agents',
+  config: [agentsConfig],
+  withheld: (config) => sectionOf(agentsConfig, config).withheld_rights,
   needs: { access, versions, runs },
   events: ['agent'],
   verbs: {

@@ -9,7 +9,6 @@ import {
   profileCategory,
   secretRight,
   stopReason,
-  userCaller,
 } from '../../kernel/index.ts'
 import {
   type CallId,
@@ -25,7 +24,7 @@ import {
   type TurnId,
 } from '../../base/index.ts'
 import { type Caller, isTurn, type Limits } from '../../protocol/index.ts'
-import type { Runs } from '../../runs/index.ts'
+import type { RunsPort } from '../../runs/index.ts'
 import type { Agents } from '../agents/service.ts'
 import { answeredInput, openQuestions } from './graph-ask.ts'
 import { unknownRun } from './graph-begin.ts'
@@ -55,14 +54,13 @@ export interface GraphingDeps extends Pick<
   | 'gate'
   | 'approvals'
   | 'running'
-  | 'startTurn'
   | 'profileOf'
   | 'neverPassedOn'
   | 'references'
   | 'runEnded'
 > {
   readonly agents: Agents
-  readonly runs: Runs
+  readonly runs: RunsPort
 }
 
 export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk; readonly runs: GraphRuns } {
@@ -215,10 +213,7 @@ async function assertCovers({ budgets }: GraphingDeps, caller: Caller, budget: L
 /** Its profile limits what it delegates to, as an agent's does; no turn runs in it. */
 async function openSession(deps: GraphingDeps, run: GraphRun): Promise<void> {
   const { session, graph, home, starter, rights, labels, id } = run
-  const options = { id: session as string as CallId, signal: null }
-  await deps.gate.call(userCaller(deps.user, '', ''), 'session.create', { title: truncate(`graph ${graph}`, 100) }, options)
-  await deps.sessions.load(session)
-  deps.sessions.join({ session }, labels)
+  await deps.runs.turns.openSession(session, truncate(`graph ${graph}`, 100), { labels })
   const profile = await deps.documents.get<AgentProfile>(profileCategory, session)
   if (profile === null) {
     const value: AgentProfile = {
@@ -240,7 +235,7 @@ async function openSession(deps: GraphingDeps, run: GraphRun): Promise<void> {
 }
 
 async function mailEnd(
-  { sessions, startTurn }: GraphingDeps,
+  { runs }: GraphingDeps,
   { id, graph, home, status, text, output, failure, labels, resumed }: GraphRun,
 ): Promise<void> {
   const turn = derivedId('graph mail', id, resumed) as TurnId
@@ -248,10 +243,8 @@ async function mailEnd(
   const said = truncate(whole.filter((line) => line !== '').join('\n'), maxMailCharacters)
   const body = said === '' ? '' : `\n${fenced(said, turn as string as CallId)}`
   try {
-    await sessions.load(home as SessionId)
-    sessions.join({ session: home }, labels)
-    const message = { session: home as SessionId, clientId: turn as string as CallId, text: `[Graph ${graph} (${id}): ${status}]${body}` }
-    await startTurn({ ...message, actor: `agent:graph-${graph}` })
+    const message = `[Graph ${graph} (${id}): ${status}]${body}`
+    await runs.turns.send({ session: home as SessionId, turn, text: message, actor: `agent:graph-${graph}`, labels })
   } catch {
     // The session was deleted, or takes no more messages: `graph.show` has the result.
   }

@@ -21,7 +21,7 @@ import {
   type Usage,
   userScope,
 } from '../../protocol/index.ts'
-import { configSchema } from '../../config/index.ts'
+import { configSchema } from '../../services/index.ts'
 import { type Budgets, createBudgets } from '../../kernel/stages/budgets.ts'
 import { userCaller } from '../../kernel/policy/policy.ts'
 import { createMeter } from './generation.ts'

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Json, type JsonObject, systemClock } from '../../base/index.ts'
 import type { CallOutcome, ResourceSample } from '../../protocol/index.ts'
-import { configSchema } from '../../config/index.ts'
+import { configSchema } from '../../services/index.ts'
 import { openMemoryStore } from '../../store/index.ts'
 import { asks, done, type Fixture, inOrder, openFixture, says, testCall, user } from '../../kernel/kernel-fixture.ts'
 import { createResources, overloadsOf } from '../../runs/resources.ts'
+import { sectionOf } from '../../config/index.ts'
+import { resourcesConfig } from '../../runs/config.ts'
 
 interface Page {
   readonly events: readonly { readonly seq: number; readonly kind: string; readonly fields: JsonObject; readonly session: string }[]
@@ -116,7 +118,7 @@ test('thousands of events and a subscriber that never asks cost a turn nothing t
 })
 
 const disk = { space: async () => ({ totalBytes: 2e9, freeBytes: 1e9 }), openFiles: () => 3 }
-const config = configSchema.parse({}).resources
+const config = sectionOf(resourcesConfig, configSchema.parse({}))
 const calm: ResourceSample = {
   at: 0,
   cpu_percent: 10,

@@ -3,7 +3,8 @@ import type { Documents, Events, Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import type { Clock } from '../../base/index.ts'
 import type { DescribedPlugin, RecordView } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import { type Config, sectionOf } from '../../config/index.ts'
+import { schedulesConfig } from '../schedules/service.ts'
 import { createPluginWork, type PluginWorkDeps } from './plugin-callers.ts'
 import { createPluginEvents } from './plugin-events.ts'
 import { createPluginTasks } from './plugin-tasks.ts'
@@ -34,7 +35,7 @@ export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
   const { config, events, plugins, early, runs } = deps
   const work = createPluginWork(deps)
   const stopping = new AbortController()
-  const tasks = createPluginTasks({ ...deps, work, minIntervalS: config.schedules.min_interval_s })
+  const tasks = createPluginTasks({ ...deps, work, minIntervalS: sectionOf(schedulesConfig, config).min_interval_s })
   const subscriptions = createPluginEvents(work, (ms) => runs.pause(ms, stopping.signal))
   let held: readonly DescribedPlugin[] = []
   const refresh = async (): Promise<void> => {

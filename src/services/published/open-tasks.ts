@@ -3,8 +3,8 @@
  * is one turn, and ends with that. A program that has sent as many as it may is refused the next one after a restart, too.
  */
 import type { Core, DocumentChange } from '../../kernel/index.ts'
-import type { HeldRuns, Runs } from '../../runs/index.ts'
-import { type CallId, isOxbowError, OxbowError, ownValue, type SessionId, type TurnId } from '../../base/index.ts'
+import type { HeldRuns, RunsPort } from '../../runs/index.ts'
+import { type CallId, isOxbowError, OxbowError, ownValue, type SessionId, type TurnId, type JsonObject } from '../../base/index.ts'
 import { type Caller, grantOf, type KeptFile, turnRights } from '../../protocol/index.ts'
 import type { Access } from '../access/service.ts'
 import { openContext } from './task-contexts.ts'
@@ -38,12 +38,12 @@ export interface OpenTasks {
 }
 
 interface TaskDeps extends Core {
-  readonly runs: Runs
+  readonly runs: RunsPort
   readonly access: Pick<Access, 'judges'>
 }
 
 export function openOpenTasks(deps: TaskDeps): OpenTasks {
-  const { runs, lanes, events, newId, outcomeOf } = deps
+  const { runs, lanes, newId } = deps
   /** How many each program is sending now. */
   const entering = new Map<string, number>()
   /** When the rights of their senders end, as far as this guest has seen them. */
@@ -56,12 +56,11 @@ export function openOpenTasks(deps: TaskDeps): OpenTasks {
     dueAt: ({ since }) => since,
     async goOn({ state, signal }) {
       const { task } = state
-      if ((await outcomeOf(task)) === null) await workOff(deps, state, signal, rightsOf.get(task)).finally(() => runs.queue.leave(task))
+      await workOff(deps, state, signal, rightsOf.get(task))
       await held.update(of('task.end'), task, async (now) => (now === null ? [] : changes(task, null)))
       rightsOf.delete(task)
     },
   })
-  events.onTurnEnd(({ call }) => runs.changed(topicOf(call)))
   return {
     load: held.load,
     async enter(call, state, more, ended) {
@@ -93,35 +92,43 @@ export function openOpenTasks(deps: TaskDeps): OpenTasks {
   }
 }
 
-/** What is woken when the turn of a task has ended. */
-const topicOf = (task: string): string => `task ${task}`
-
 /** Takes a task through the queue and its turn to its end. @throws the reason of the signal, unless the task was cancelled */
 async function workOff(deps: TaskDeps, state: OpenTask, signal: AbortSignal, rights: AbortSignal | undefined): Promise<void> {
-  const { runs, lanes, recovered, config, outcomeOf } = deps
+  const { runs, lanes, config } = deps
   const { task, since, message } = state
   const isCancelled = (): boolean => state.cancelled === true || signal.reason === 'cancelled'
   const unlessCancelled = (reason: unknown): void => {
     if (!isCancelled()) throw reason
   }
-  const isOver = async (): Promise<true | null> => ((await outcomeOf(task)) === null ? null : true)
   const session = message?.session ?? ''
-  const place = { key: task, session, kind: { name: 'task', most: config.a2a.max_running } }
-  const isKnown = recovered.has(task as string as CallId)
-  if (isKnown) runs.queue.occupy(place)
-  else if (message === undefined) return
-  else {
-    // A running turn takes the message, which then needs no place.
-    if (!isCancelled() && !lanes.isRunning(message.session))
-      await runs.queue.enter({ ...place, priority: 'normal', since }, signal).catch(unlessCancelled)
-    if (!(await begin(deps, state, message, isCancelled, rights))) return
+  /** Before a restart it may have been cancelled and not have ended. */
+  const cancelledEnd = (): Promise<JsonObject> => {
+    if (session !== '') lanes.cancel(session, true)
+    return runs.turns.ended(task)
   }
-  if (!isCancelled()) await runs.until(topicOf(task), isOver, { signal }).catch(unlessCancelled)
-  if (!isCancelled()) return
-  // Before a restart it may have been cancelled and not have ended.
-  if (session !== '') lanes.cancel(session, true)
-  await runs.until(topicOf(task), isOver)
+  await runs.turns.toEnd({
+    turn: task,
+    session,
+    kind: { name: 'task', most: config.a2a.max_running },
+    since,
+    signal,
+    async begin(enter, isRecovered) {
+      if (!isRecovered) {
+        if (message === undefined) return noTurn
+        // A running turn takes the message, which then needs no place.
+        if (!isCancelled() && !lanes.isRunning(message.session)) await enter(signal).catch(unlessCancelled)
+        if (!(await begin(deps, state, message, isCancelled, rights))) return noTurn
+      }
+      if (isCancelled()) return cancelledEnd()
+      return runs.turns.ended(task, signal).catch((reason: unknown) => {
+        unlessCancelled(reason)
+        return cancelledEnd()
+      })
+    },
+  })
 }
+
+const noTurn: JsonObject = {}
 
 /** Starts its turn, which may have been started before; one that must not run any more ends as it begins. @returns false: it has none */
 async function begin(

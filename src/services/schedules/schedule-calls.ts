@@ -4,10 +4,12 @@ import { OxbowError } from '../../base/index.ts'
 import { type Call, defineCall, joinLabels, type Labels, limitsSchema } from '../../protocol/index.ts'
 import { type Core, type Documents } from '../../kernel/index.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from '../../runs/index.ts'
+import { sectionOf } from '../../config/index.ts'
 import { forecast } from './forecast.ts'
 import { runCategory, runName, runsOf, scheduleCategory } from './schedule-record.ts'
 import { forecastSchema, type Schedule, type ScheduleRun, scheduleRun, scheduleSchema } from './schedule-schemas.ts'
 import type { Schedules } from './schedules.ts'
+import { schedulesConfig } from './config.ts'
 
 export interface ScheduleCallDeps extends Pick<Core, 'documents' | 'config' | 'sessions' | 'outcomeOf' | 'budgets'> {
   readonly schedules: () => Promise<Schedules>
@@ -95,16 +97,13 @@ function createCall({ documents, config, schedules, sessions }: ScheduleCallDeps
     example: { ...defaults, name: 'Morning report', goal: 'Summarise what changed in /shared since yesterday.', cadence: dailyAtSeven },
     async run(input, { id: call, caller, clock }) {
       const now = clock.now()
-      await checkCadence(input.cadence, now, config.schedules.min_interval_s)
+      const { min_interval_s, max_schedules } = sectionOf(schedulesConfig, config)
+      await checkCadence(input.cadence, now, min_interval_s)
       const others = await documents.all<Schedule>(scheduleCategory)
-      if (others.length >= config.schedules.max_schedules && others.every(({ name }) => name !== call))
-        throw new OxbowError(
-          'limit_reached',
-          `There are ${others.length} schedules; at most ${config.schedules.max_schedules} are allowed.`,
-          {
-            hint: 'Delete one, or raise `schedules.max_schedules` in config.toml.',
-          },
-        )
+      if (others.length >= max_schedules && others.every(({ name }) => name !== call))
+        throw new OxbowError('limit_reached', `There are ${others.length} schedules; at most ${max_schedules} are allowed.`, {
+          hint: 'Delete one, or raise `schedules.max_schedules` in config.toml.',
+        })
       const schedule: Schedule = {
         ...input,
         id: call,
@@ -152,7 +151,8 @@ function editCall({ documents, config, schedules, sessions }: ScheduleCallDeps):
       const edit = async (before: Schedule): Promise<Schedule> => {
         const changed: Schedule = { ...before, ...fields, labels: [...new Set([...before.labels, ...sessions.held(caller)])].sort() }
         const isStarted = change.status === 'active' && before.status !== 'active'
-        if (change.cadence !== undefined || isStarted) await checkCadence(changed.cadence, now, config.schedules.min_interval_s)
+        if (change.cadence !== undefined || isStarted)
+          await checkCadence(changed.cadence, now, sectionOf(schedulesConfig, config).min_interval_s)
         // Times that passed while it was paused, or under the cadence before, are not made up for; nor are failures counted on.
         const next_at = await nextDue(changed.cadence, now, now)
         const restarted = { counted_from: now, due_after: now, next_at, queued: [], retry: null, failures: 0 }

@@ -16,10 +16,10 @@ import {
   truncate,
   type TurnId,
 } from '../../base/index.ts'
-import { type Label, labelledFields, type Labels, type Spend } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import { labelledFields, type Labels, type Spend, originOf } from '../../protocol/index.ts'
+import type { SchedulesConfig } from './config.ts'
 import { carve, type Core, type DocumentChange, type Documents, giveBack } from '../../kernel/index.ts'
-import type { HeldRuns, Runs } from '../../runs/index.ts'
+import type { HeldRuns, RunsPort } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, runCategory, runName, newRun, skippedRun, runsOf } from './schedule-record.ts'
 import type { Schedule, ScheduleRun, Forecast } from './schedule-schemas.ts'
 
@@ -27,25 +27,20 @@ import type { Schedule, ScheduleRun, Forecast } from './schedule-schemas.ts'
 const budgetRetryMs: number = 60 * 60_000
 
 export interface ScheduleDeps {
-  readonly config: Config['schedules']
+  readonly config: SchedulesConfig
   /** Name of the agent that runs. */
   readonly agent: string
   readonly documents: Documents
-  readonly runs: Runs
+  readonly runs: RunsPort
   readonly clock: Clock
   readonly random: Random
   readonly newId: () => string
   readonly noteEvent: Core['noteEvent']
-  /** Opens a run's session, makes it if needed, and joins labels to it. @throws OxbowError `not_found` if it was deleted */
-  readonly openSession: (session: SessionId, title: string, labels: readonly Label[]) => Promise<void>
-  readonly startTurn: Core['startTurn']
   readonly cancelTurn: (session: SessionId) => void
   /** Labels of what the session of a run has read. */
   readonly labelsOf: (session: SessionId) => Promise<Labels>
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
-  /** Whether a crash interrupted it, and it resumes. */
-  readonly isRecovered: (turn: TurnId) => boolean
   readonly forecast: (schedule: Schedule) => Promise<Forecast>
   /** What the session of a run has spent since it began. */
   readonly usedBy: (run: ScheduleRun) => Promise<Spend>
@@ -66,9 +61,6 @@ export interface Decision {
   readonly skipped?: readonly DocumentChange[]
 }
 
-/** The topic on which whoever waits for the end of a turn is woken. */
-export const topicOf = (turn: string): string => `turn ${turn}`
-
 /** Holds the runs that have begun: each waits for its place, is one turn, and ends with it. */
 export function holdScheduleRuns(deps: ScheduleDeps, schedules: HeldRuns<Schedule>): HeldRuns<ScheduleRun> {
   const { runs, documents } = deps
@@ -82,9 +74,7 @@ export function holdScheduleRuns(deps: ScheduleDeps, schedules: HeldRuns<Schedul
       const end: End =
         known !== null || schedule === undefined
           ? { outcome: known ?? { status: 'cancelled' } }
-          : await workedOff({ ...deps, placed: () => savePlaced(deps, held, run) }, schedule, run, signal).finally(() =>
-              runs.queue.leave(run.turn),
-            )
+          : await workedOff({ ...deps, placed: () => savePlaced(deps, held, run) }, schedule, run, signal)
       await saveEnd(deps, schedules, run, end)
     },
   })
@@ -110,51 +100,62 @@ interface WorkDeps extends ScheduleDeps {
 
 /** @returns how it ended @throws the reason of the signal */
 async function workedOff(deps: WorkDeps, schedule: Schedule, run: ScheduleRun, signal: AbortSignal): Promise<End> {
-  const { runs, config } = deps
-  const { turn, session } = run
-  const place = { key: turn, session, kind: { name: 'schedule', most: config.max_running } }
+  const { runs, config, clock } = deps
+  const { turn, session, started_at: since } = run
   const late = new AbortController()
   // By its rule for missed times, a run that may not start in time does not start at all.
   const ring = (): void => late.abort('late')
-  using _ = schedule.misfire === 'skip' ? runs.at(run.started_at + graceMsOf(schedule), ring) : null
-  if (deps.isRecovered(turn)) runs.queue.occupy(place)
-  else
-    try {
-      const either = AbortSignal.any([signal, late.signal])
-      await runs.queue.enter({ ...place, priority: 'normal', since: run.started_at }, either)
-    } catch (error) {
-      if (signal.aborted || !late.signal.aborted) throw error
-      return { outcome: skippedLate }
-    }
-  await deps.placed()
-  return runTurn(deps, schedule, run, signal)
+  using _ = schedule.misfire === 'skip' ? runs.at(since + graceMsOf(schedule), ring) : null
+  let end: Partial<End> = {}
+  let limit: Disposable | undefined
+  const stop = (): void => {
+    end = { timedOut: true }
+    deps.cancelTurn(session as SessionId)
+  }
+  try {
+    const outcome = await runs.turns.toEnd({
+      turn,
+      session,
+      kind: { name: 'schedule', most: config.max_running },
+      since,
+      signal,
+      async begin(enter) {
+        try {
+          await enter(AbortSignal.any([signal, late.signal]))
+        } catch (error) {
+          if (signal.aborted || !late.signal.aborted) throw error
+          return skippedLate
+        }
+        await deps.placed()
+        const failed = await startRun(deps, schedule, run)
+        if (failed === null) limit = runs.at(clock.now() + schedule.timeout_s * 1_000, stop)
+        else end = failed
+        return failed?.outcome ?? null
+      },
+    })
+    return { ...end, outcome, timedOut: end.timedOut === true && outcome['status'] === 'cancelled' }
+  } finally {
+    limit?.[Symbol.dispose]()
+  }
 }
 
-/** Starts its turn, which may have been started before, and waits for its end. */
-async function runTurn(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun, signal: AbortSignal): Promise<End> {
-  const { runs, clock } = deps
-  const { id, name, model, labels, timeout_s: timeoutS } = schedule
-  const { turn } = run
+/** Starts its turn, which may have been started before. @returns how it ended instead; null: it has started */
+async function startRun(deps: ScheduleDeps, schedule: Schedule, run: ScheduleRun): Promise<End | null> {
+  const { turns } = deps.runs
+  const { id, name, model, labels } = schedule
   const session = run.session as SessionId
+  const cause = { labels, from: [originOf('schedule', name)] }
   deps.noteEvent('schedule_started', labelledFields({ schedule: id, name, due_at: run.due_at }, labels), session)
   try {
-    await deps.openSession(session, name, labels)
-    const clientId = turn as string as CallId
-    await deps.startTurn({ session, clientId, text: promptOf(schedule), ...(model !== '' && { model }) })
+    await turns.openSession(session, name, cause)
+    await turns.send({ ...cause, session, turn: run.turn, text: promptOf(schedule), model })
+    return null
   } catch (error) {
     // The session that its runs share was deleted: the next run begins another one.
     const isGone = isOxbowError(error, 'not_found') && schedule.context === 'keep'
     const outcome = { status: 'failed', text: errorMessage(error) }
     return { outcome, ...(isGone && { deletedSessions: 1 }) }
   }
-  let timedOut = false
-  const stop = (): void => {
-    timedOut = true
-    deps.cancelTurn(session)
-  }
-  using _ = runs.at(clock.now() + timeoutS * 1_000, stop)
-  const outcome = (await runs.until(topicOf(turn), () => deps.outcomeOf(turn), { signal }))!
-  return { outcome, timedOut: timedOut && outcome['status'] === 'cancelled' }
 }
 
 const byKernel = ({ newId }: Pick<ScheduleDeps, 'newId'>) =>
@@ -281,7 +282,7 @@ function endedRun(run: ScheduleRun, outcome: JsonObject, now: number, policy: Sc
 }
 
 interface AfterDeps {
-  readonly config: Config['schedules']
+  readonly config: SchedulesConfig
   readonly now: number
   readonly random: Random
 }

@@ -4,11 +4,11 @@
  * `schedule-runs.ts`.
  */
 import { OxbowError, type TurnId } from '../../base/index.ts'
-import { labelledFields, type RecordView } from '../../protocol/index.ts'
+import { labelledFields } from '../../protocol/index.ts'
 import { dueBetween, nextDue } from '../../runs/index.ts'
 import { graceMsOf, scheduleCategory, skippedRun } from './schedule-record.ts'
 import type { Schedule } from './schedule-schemas.ts'
-import { beginDue, type Decision, holdScheduleRuns, type ScheduleDeps, topicOf } from './schedule-runs.ts'
+import { beginDue, type Decision, holdScheduleRuns, type ScheduleDeps } from './schedule-runs.ts'
 
 /** Missed due times that are made up for, and runs that wait for the one before. */
 const maxMisfires = 100
@@ -23,8 +23,6 @@ export interface Schedules {
   start(): Promise<void>
   /** Runs it now, in addition to its times. @returns the turn */
   trigger(schedule: Schedule): Promise<TurnId>
-  /** The outcome of any turn. */
-  turnEnded(record: RecordView): void
 }
 
 export function createSchedules(deps: ScheduleDeps): Schedules {
@@ -68,7 +66,6 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
       if (turn !== undefined) return turn
       throw new OxbowError('not_found', `There is no schedule ${id}.`, { hint: 'List them with schedule.search.' })
     },
-    turnEnded: ({ call }) => runs.changed(topicOf(call)),
   }
 }
 

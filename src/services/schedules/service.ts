@@ -1,11 +1,15 @@
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
+import { schedulesConfig } from './config.ts'
 import { scheduleCategory } from './schedule-record.ts'
 import type { Schedules } from './schedules.ts'
+
+export { schedulesConfig } from './config.ts'
 
 /** Goals that an agent works on at their times. */
 export const schedules: Service<Schedules, { readonly runs: typeof runs }> = {
   name: 'schedules',
+  config: [schedulesConfig],
   needs: { runs },
   events: ['schedule'],
   // A run of a schedule is one of the usual agent.

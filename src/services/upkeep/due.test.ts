@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { configSchema } from '../../config/index.ts'
+import { configSchema } from '../../services/index.ts'
 import { createTidyDue } from './due.ts'
 
 const hourMs = 60 * 60 * 1_000

@@ -1,4 +1,6 @@
 /** Connects versions and branches of files with the core: what they use of it, and what other services get of them. And their calls. */
+import { sectionOf } from '../../config/index.ts'
+import { versionsConfig } from './config.ts'
 import type { Core } from '../../kernel/index.ts'
 import type { Runs } from '../../runs/index.ts'
 import { once } from '../../base/index.ts'
@@ -12,7 +14,11 @@ export interface OpenVersions {
 }
 
 export function openVersions(core: Core, runs: () => Promise<Runs>): OpenVersions {
-  const versioning = createVersioning({ ...core, config: core.config.versions, pause: async (ms) => (await runs()).pause(ms) })
+  const versioning = createVersioning({
+    ...core,
+    config: sectionOf(versionsConfig, core.config),
+    pause: async (ms) => (await runs()).pause(ms),
+  })
   const branches = once(async () => {
     const { createBranches } = await import('./branches/branches.ts')
     return createBranches({ ...core, ...versioning, versioning, heldLabels: core.sessions.held, loadHeld: core.sessions.loadHeld })

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Service } from '../../kernel/index.ts'
 import { runs } from '../../runs/index.ts'
+import { sectionOf } from '../../config/index.ts'
+import { versionedBy, versionsConfig } from './config.ts'
 import { documentRights, runningMark } from './limits.ts'
 import type { OpenVersions } from './open-versions.ts'
 
@@ -10,6 +12,7 @@ export type { OpenVersions } from './open-versions.ts'
 /** Versions of the workspace and of saved documents, by which a turn is undone, and branches of files. */
 export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
   name: 'versions',
+  config: [versionsConfig],
   verbs: {
     words: {
       'Undo and keep:': {
@@ -28,7 +31,7 @@ export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
   },
   needs: { runs },
   left: ({ versionsFolder = '', config }) =>
-    versionsFolder !== '' && config.versions.enabled && existsSync(join(versionsFolder, runningMark)),
+    versionsFolder !== '' && sectionOf(versionsConfig, config).enabled && existsSync(join(versionsFolder, runningMark)),
   calls: async (core, self) => (await import('./all-calls.ts')).allCalls(core, self),
   async open(core, ports) {
     const port = (await import('./open-versions.ts')).openVersions(core, ports.runs)
@@ -36,9 +39,10 @@ export const versions: Service<OpenVersions, { readonly runs: typeof runs }> = {
     return { port, recover: async () => void port.versioning.recover() }
   },
   files: {
+    keeps: (config) => versionedBy(sectionOf(versionsConfig, config)),
     rights: documentRights,
     changes: async ({ versionsFolder = '', config }, self) =>
-      versionsFolder !== '' && config.versions.enabled ? (await self()).versioning.changes : null,
+      versionsFolder !== '' && sectionOf(versionsConfig, config).enabled ? (await self()).versioning.changes : null,
     copies: async (_core, self) => (await self()).branches(),
   },
 }

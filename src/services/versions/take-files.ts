@@ -1,7 +1,7 @@
 /** Passes what hands report of the workspace to the thread of the versions: all that has changed, or files by name. */
 import { OxbowError } from '../../base/index.ts'
 import { type Hands, maxSnapshotEntries } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { VersionsConfig } from './config.ts'
 import type { Ask } from './thread/version-questions.ts'
 import { maxCollectedBytes, maxLargeFileBytes, snapshotTimeoutMs } from './limits.ts'
 
@@ -10,7 +10,7 @@ export interface FilesToTake {
   readonly branch: string
   readonly ask: Ask
   readonly hands: Hands
-  readonly config: Config['versions']
+  readonly config: VersionsConfig
   readonly signal: AbortSignal
 }
 
@@ -46,7 +46,7 @@ export async function takeNamed(take: FilesToTake, paths: readonly string[]): Pr
   await collect(take, paths)
 }
 
-function sizeAndNames({ max_file_mb: megabytes, ignore }: Config['versions']): {
+function sizeAndNames({ max_file_mb: megabytes, ignore }: VersionsConfig): {
   readonly maxFileBytes: number
   readonly ignore: string[]
 } {

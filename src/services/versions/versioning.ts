@@ -8,7 +8,7 @@ import type { Runs } from '../../runs/index.ts'
 import type { Store } from '../../store/index.ts'
 import { type Clock, once, type Once, type SessionId, untilAborted, type UserId } from '../../base/index.ts'
 import type { Caller, Sandbox } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { VersionsConfig } from './config.ts'
 import { type ChangedTurns, createChangedTurns, type TurnCommit } from './changed-turns.ts'
 import { type ChangeOwners, createChangeOwners, type Owner } from './change-owners.ts'
 import { fileName } from './thread/checkpoint.ts'
@@ -64,7 +64,7 @@ interface VersioningDeps {
   readonly sandbox: Sandbox
   readonly store: Store
   readonly documents: Documents
-  readonly config: Config['versions']
+  readonly config: VersionsConfig
   readonly clock: Clock
   readonly background: Pick<Background, 'run'>
   readonly events: Pick<Events, 'onTurnEnd'>

@@ -8,7 +8,7 @@ import type { Runs } from '../../runs/index.ts'
 import type { Store } from '../../store/index.ts'
 import { createIdleThread, type IdleThread, OxbowError } from '../../base/index.ts'
 import type { Sandbox } from '../../protocol/index.ts'
-import type { Config } from '../../config/index.ts'
+import type { VersionsConfig } from './config.ts'
 import type { StateText } from './thread/checkpoint.ts'
 import type { MergedTree, MergeRequest } from './thread/merge-trees.ts'
 import { type Restore, restoreFiles } from './restore-files.ts'
@@ -63,7 +63,7 @@ interface VersionsDeps {
   readonly sandbox: Sandbox
   readonly store: Pick<Store, 'documentCategories'>
   readonly documents: Pick<Documents, 'all'>
-  readonly config: Config['versions']
+  readonly config: VersionsConfig
   /** Folders of the person, by their names in /shared: a file cannot be renamed from one to another. They change while a guest runs. */
   readonly mounts: () => readonly string[]
   /** Those that versions cover, as `KernelOptions` has them. */

@@ -7,7 +7,7 @@ import { type Admit, createNameLookup, createPolicy } from '../../../src/sandbox
 import { startProxy } from '../../../src/sandbox/egress/proxy-fixture.ts'
 import { never, startServer } from '../../../src/sandbox/egress/web-fixture.ts'
 import { isOxbowError } from '../../../src/base/index.ts'
-import { parseConfig } from '../../../src/config/index.ts'
+import { parseConfig } from '../../../src/services/index.ts'
 import { addressCases } from './address-cases.ts'
 import { chainCases } from './chain-cases.ts'
 import { nameCases } from './name-cases.ts'

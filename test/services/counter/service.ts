@@ -1,9 +1,10 @@
 /** A counter: the smallest service that has one of everything. `counter.test.ts` puts it into a guest. */
 import { z } from 'zod'
-import { sectionOf, type Service } from '../../../src/kernel/index.ts'
+import type { Service } from '../../../src/kernel/index.ts'
 import { type CallId, OxbowError } from '../../../src/base/index.ts'
 import type { Call } from '../../../src/protocol/index.ts'
-import type { ConfigSection } from '../../../src/config/index.ts'
+import { sectionOf } from '../../../src/config/index.ts'
+import { counterConfig } from './config.ts'
 
 interface Count {
   readonly at: number
@@ -20,14 +21,10 @@ interface Counter {
 type Change = Parameters<NonNullable<Service['open']>>[0]['documents']['change']
 
 const category = 'system/counter'
-const config: ConfigSection<{ readonly most: number }> = {
-  name: 'counter',
-  schema: (by) => by.strictObject({ most: by.int().min(1).max(1_000).default(5).describe('Where the counter stops.') }),
-}
 
 export const counter: Service<Counter> = {
   name: 'counter',
-  config,
+  config: [counterConfig],
   wakes: [category],
   events: ['counter'],
   verbs: {
@@ -38,7 +35,7 @@ export const counter: Service<Counter> = {
     return [addCall(self), showCall(self)]
   },
   async open({ documents, config: all }) {
-    const { most } = sectionOf(config, all)
+    const { most } = sectionOf(counterConfig, all)
     if (most === 666) throw new Error('it does not count as far as that')
     let recovered = 0
     const port: Counter = {

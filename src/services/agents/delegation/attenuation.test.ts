@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { derivedId, type SessionId } from '../../../base/index.ts'
 import { type Call, type Caller, type Reaches, grantOf } from '../../../protocol/index.ts'
-import { parseConfig } from '../../../config/index.ts'
+import { parseConfig } from '../../config-schema.ts'
+import { agents } from '../service.ts'
 import { refuseLimited } from '../../../kernel/policy/right-limits.ts'
 import { type AgentProfile, createProfileOf } from '../../../kernel/policy/profiles.ts'
 import { user } from '../../../kernel/kernel-fixture.ts'
@@ -134,7 +135,7 @@ test('no resume, handoff or revocation leaves a turn more than each above it can
       fc.array(definition, { maxLength: 3 }),
       async (root, chain, handoffs) => {
         const config = parseConfig({ agent: { rights: root } }, 'the test')
-        const withheld = [...neverPassed, ...config.agents.withheld_rights]
+        const withheld = [...neverPassed, ...(agents.withheld?.(config) ?? [])]
         const docs = new Map<string, AgentProfile>()
         const documents = {
           get: async (_: string, name: string) => (docs.has(name) ? { name, value: docs.get(name)!, seq: 0, at: 0 } : null),

@@ -7,10 +7,10 @@
 import { type Budgets, carvedOf, type Entries, lost, meet, stopReason } from '../../../kernel/index.ts'
 import { type CallId, isOxbowError, OxbowError, type SchemaChecker } from '../../../base/index.ts'
 import { type Call, type Caller, type Sandbox, joinLabels, type Labels, type Limits } from '../../../protocol/index.ts'
-import type { Config } from '../../../config/index.ts'
 import { branchFor } from '../agent-calls.ts'
 import type { AgentRecord } from '../agent-record.ts'
 import type { Supervisor } from '../supervisor.ts'
+import type { AgentsConfig } from '../config.ts'
 import { longestTimerMs } from './limits.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import type { Definitions } from './definitions.ts'
@@ -22,7 +22,7 @@ import { type Delegated, delegatedOf, noWork, type ResultDeps } from './delegate
 export interface DelegateDeps extends ResultDeps, RemoteDeps, ParentDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly definitions: () => Promise<Definitions>
-  readonly agentConfig: Config['agents']
+  readonly agentConfig: AgentsConfig
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly schemas: SchemaChecker

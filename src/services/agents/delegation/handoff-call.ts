@@ -6,8 +6,8 @@ import { z } from 'zod'
 import { type AgentProfile, type Handoff, type Handoffs, type RunningTurns, type StartTurn } from '../../../kernel/index.ts'
 import { type CallId, derivedId, OxbowError, type SessionId } from '../../../base/index.ts'
 import { type Call, defineCall, type Sandbox } from '../../../protocol/index.ts'
-import type { Config } from '../../../config/index.ts'
 import type { Supervisor } from '../supervisor.ts'
+import type { AgentsConfig } from '../config.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { briefOf, delegateFields } from './brief.ts'
 import type { Definitions } from './definitions.ts'
@@ -20,7 +20,7 @@ export interface HandoffDeps extends ParentDeps {
   readonly startTurn: StartTurn
   readonly runningTurns: Pick<RunningTurns, 'handOver'>
   readonly sandbox: Pick<Sandbox, 'status'>
-  readonly agentConfig: Pick<Config['agents'], 'max_depth'>
+  readonly agentConfig: Pick<AgentsConfig, 'max_depth'>
 }
 
 type HandoffInput = z.infer<typeof handoffInput>
