@@ -1142,6 +1142,7 @@ interface CallOutputs {
     waiting_for: string
     questions: readonly { call: CallId; node: string; question: string; choices: readonly string[] }[]
     spent: { tokens: number; micro_dollars: number }
+    cancelled: boolean
   }
   'graph.check': { ok: boolean; problems: readonly { at: string; message: string; hint: string }[]; nodes: readonly string[] }
   'graph.list': {

@@ -165,7 +165,7 @@ function cancelCall(load: Load): Call {
     name: 'graph.cancel',
     summary: 'Ends a run of a graph with everything that it runs.',
     input: z.strictObject({ run: runRef, reason: z.string().max(200).default('').meta(evident('Why.')) }),
-    output: graphView,
+    output: graphView.extend({ cancelled: z.boolean().describe('False: it had ended before.') }),
     example: { run: exampleId, reason: 'No longer needed.' },
     tier: 'side_effecting',
     does: ['delegate'],
@@ -174,9 +174,9 @@ function cancelCall(load: Load): Call {
     recordOutput: recorded,
     async run({ run: ref, reason }, { caller }) {
       const desk = await load()
-      const { id } = await desk.find(caller, ref)
+      const { id, status } = await desk.find(caller, ref)
       const view = await desk.view(await desk.cancel(id, reason || `It was cancelled by ${caller.actor}.`))
-      return { ...shown(view), ok: true }
+      return { ...shown(view), output: { ...view, cancelled: status === 'running' && view.status === 'cancelled' }, ok: true }
     },
   })
 }
