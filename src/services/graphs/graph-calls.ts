@@ -22,7 +22,7 @@ export interface GraphDesk {
   look(caller: Caller, run: TurnId, seen: string | null, seconds: number, signal: AbortSignal): Promise<void>
   cancel(run: TurnId, reason: string): Promise<GraphRun>
   resume(caller: Caller, call: CallId, run: TurnId, from: string): Promise<GraphRun>
-  answer(caller: Caller, run: GraphRun, answer: Json, node: string): Promise<string>
+  answer(caller: Caller, run: GraphRun, answer: Json, node: string, signal: AbortSignal): Promise<string>
 }
 
 export interface GraphCallDeps {
@@ -245,9 +245,9 @@ function answerCall(load: Load): Call {
     tier: 'side_effecting',
     right: 'call.decide',
     effect: 'idempotent',
-    async run({ run: ref, answer, node }, { caller }) {
+    async run({ run: ref, answer, node }, { caller, signal }) {
       const desk = await load()
-      const answered = await desk.answer(caller, await desk.find(caller, ref), answer, node)
+      const answered = await desk.answer(caller, await desk.find(caller, ref), answer, node, signal)
       return { output: { answered }, text: `Answered ${answered}.` }
     },
   })
